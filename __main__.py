@@ -1,10 +1,12 @@
 """One stack: read its settings, plan it, build it, say what came of it."""
 
 import gc
+import os
 from collections.abc import Sequence
 
 import pulumi
 
+from llm_d_gke.components.google_provider import IMPORT_VARIABLE, ImportParent
 from llm_d_gke.components.outputs import outputs
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.operations.report.collect import facts_of
@@ -43,6 +45,9 @@ def main() -> None:
     for finding in _located(raw.stack, plan.warnings):
         (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(str(finding))
     pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings)))
+    if os.environ.get(IMPORT_VARIABLE) == "provider":
+        ImportParent(plan)
+        return
     stack = InferenceStack(plan.stack, plan, prefix="")
     for name, value in outputs(plan, stack.address).items():
         pulumi.export(name, value)

@@ -10,13 +10,14 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
+from llm_d_gke.components.google_provider import STACK_TYPE, google_provider
 from llm_d_gke.components.infrastructure.cluster import InferenceCluster
 from llm_d_gke.components.infrastructure.compute_class import compute_class
 from llm_d_gke.components.infrastructure.namespace import NamespaceResources
 from llm_d_gke.components.infrastructure.network import InferenceNetwork
 from llm_d_gke.components.infrastructure.node_pools import NodePools
 from llm_d_gke.components.infrastructure.services import ProjectServices
-from llm_d_gke.components.instance import Instance, named
+from llm_d_gke.components.instance import Instance
 from llm_d_gke.components.late_values import Late, split, with_digest
 from llm_d_gke.components.outputs import endpoint_of, model_endpoint
 from llm_d_gke.components.platform.budget import billing_budget
@@ -146,7 +147,7 @@ class InferenceStack(pulumi.ComponentResource):
             if not isinstance(settings, StackSettings):
                 settings, late = split(settings)
             plan = plan_stack(stack or f"{pulumi.get_stack()}-{name}", settings)
-        super().__init__("llm-d:stack:InferenceStack", name, None, opts)
+        super().__init__(STACK_TYPE, name, None, opts)
         self.instance = Instance(prefix=name if prefix is None else prefix, late=with_digest(late, plan))
         self.plan = self._plan = plan
         # Deployments, LeaderWorkerSets and services, by the name of the model server.
@@ -189,13 +190,7 @@ class InferenceStack(pulumi.ComponentResource):
     def _infrastructure(self) -> _Infrastructure:
         """Create the APIs, network, cluster and node pools."""
         plan = self._plan
-        provider = gcp.Provider(
-            named("gcp", self),
-            project=plan.project,
-            region=plan.region,
-            default_labels=dict(plan.labels),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        provider = google_provider(plan, self)
         opts = pulumi.ResourceOptions(parent=self, providers=[provider])
         services = ProjectServices(plan.project, plan.services, opts)
         network = InferenceNetwork(plan.network, plan.project, services, opts)

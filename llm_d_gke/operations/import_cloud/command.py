@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import count, wrapped
+from llm_d_gke.components.google_provider import IMPORT_VARIABLE
 from llm_d_gke.operations.import_cloud.described import differences, missing_pools, read_description
 from llm_d_gke.operations.import_cloud.spec import ImportSpec, cluster_of, import_spec
 from llm_d_gke.planning import plan_raw
@@ -63,8 +64,8 @@ def write_import(stack: str, changes: Mapping[str, str], described: Path | None,
 def commands(stack: str, spec: ImportSpec, out: Path) -> Iterator[str]:
     """The commands that import, in their order."""
     yield "# The provider and the parents under which resources are imported; nothing at Google changes"
-    yield "# It ends with `the cluster has no DNS endpoint`, after the provider is in the state: go on with the import"
-    yield f"pulumi up --stack {stack} --yes " + " ".join(f"--target '{urn}'" for urn in spec.targets)
+    targets = " ".join(f"--target '{urn}'" for urn in spec.targets)
+    yield f"{IMPORT_VARIABLE}=provider pulumi up --stack {stack} --yes {targets}"
     yield "# Reads every resource and writes it into the state; nothing at Google changes"
     yield f"pulumi import --stack {stack} --file {out} --generate-code=false --protect=false --yes"
     yield "# What `up` would still change: no line may say replace"

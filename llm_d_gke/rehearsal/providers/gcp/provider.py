@@ -14,6 +14,7 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import Provider
 from llm_d_gke.rehearsal.providers.gcp import arguments, cluster, lifecycle, network, platform, pools
 from llm_d_gke.rehearsal.providers.gcp.controller_resources import ControllerResource, left_by_cluster
+from llm_d_gke.rehearsal.providers.gcp.imports import found, imported_inputs
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ADDRESS,
     CLUSTER,
@@ -114,7 +115,7 @@ class GcpProvider(Provider):
             records.pop(context.id, None)
             _refuse_api_off(context)
             kind.creating(context)
-            record = _record(context, kind, self._marks(request, making=kind.type in (CLUSTER, NODE_POOL)))
+            record = _record(context, kind, self._marks(request, inputs, making=kind.type in (CLUSTER, NODE_POOL)))
             records[context.id] = record
         try:
             if kind.type == CLUSTER:
@@ -150,7 +151,7 @@ class GcpProvider(Provider):
             before = records[request.id]
             context = self._context(cloud, kind, request, inputs, record=before, resource_id=request.id)
             kind.updating(context)
-            record = _record(context, kind, self._marks(request, making=False))
+            record = _record(context, kind, self._marks(request, inputs, making=False))
             records[request.id] = record
         if kind.type == CLUSTER:
             record |= lifecycle.start(self._paths, record, self._report)
@@ -198,10 +199,13 @@ class GcpProvider(Provider):
     def read(self, request: ReadRequest) -> Live | None:
         kind = _kind(request)
         self._known.add(request.id)
-        record = self._store.resources(kind.type).get(request.id)
-        if record is None:
+        records = self._store.resources(kind.type)
+        resource_id = found(records, request.id)
+        if resource_id is None:
             return None
-        return Live(request.id, _outputs(kind, record))
+        record = records[resource_id]
+        inputs = None if request.old_inputs else imported_inputs(kind, record)
+        return Live(resource_id, _outputs(kind, record), inputs)
 
     def invoke(self, token: str, arguments: Properties) -> Properties:  # noqa: ARG002
         raise Refused(f"the rehearsal does not stand in for {token}: there is no Google Cloud to look it up in")
@@ -231,8 +235,8 @@ class GcpProvider(Provider):
             cloud, kind, resource_id, values, str(values.get("project")), region, record, self._report
         )
 
-    def _marks(self, request: Request, *, making: bool) -> Marks:
-        marks: Marks = {"urn": request.urn, "run": self._run}
+    def _marks(self, request: Request, inputs: Properties, *, making: bool) -> Marks:
+        marks: Marks = {"urn": request.urn, "run": self._run, "inputs": inputs}
         if making:
             marks["maker"] = os.getpid()
         return marks

@@ -26,10 +26,11 @@ Record = dict[str, Any]
 
 
 class Marks(TypedDict, total=False):
-    """Bookkeeping in a record: its owner, the run that created it, and the process that still creates it."""
+    """Bookkeeping in a record: owner, the run that created it, its arguments, and the process that still creates it."""
 
     urn: str
     run: str
+    inputs: dict[str, Any]
     maker: int
 
 
