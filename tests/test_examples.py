@@ -67,7 +67,7 @@ def test_kserve_has_every_cell() -> None:
 def test_it_is_found_and_named_after_its_pattern(name: str) -> None:
     assert stack_file(PROJECT_ROOT, name).parent.name == EXAMPLES
     values, rest = values_of(name), name.removeprefix("kserve-").removeprefix("istio-")
-    assert rest.startswith((values.get("pattern", "single-replica"), "autoscaled", "compute-class"))
+    assert rest.startswith((values.get("pattern", "single-replica"), "autoscaled", "autopilot", "compute-class"))
     assert values.get("deployment", "direct") == ("kserve" if name.startswith("kserve-") else "direct")
     implementation = values.get("gateway", {}).get("implementation", "gke")
     assert implementation == ("istio" if name.startswith("kserve-istio-") else "gke")

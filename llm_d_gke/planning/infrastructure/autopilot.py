@@ -1,4 +1,4 @@
-"""GKE Autopilot: how pods request accelerator nodes, and the rules for them.
+"""GKE Autopilot: the rules for clusters and accelerator nodes.
 
 GPU types, their numbers on a node and versions: docs.cloud.google.com/kubernetes-engine/docs/how-to/autopilot-gpus
 (last updated 2026-04-10). TPUs are requested by type and topology:
@@ -7,62 +7,15 @@ docs.cloud.google.com/kubernetes-engine/docs/concepts/plan-tpus. Both read 2026-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
-
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.platform.engine_images import driver_version
 from llm_d_gke.planning.versions import newer_version, reaches
 from llm_d_gke.settings.accelerator import CpuPoolSettings
-from llm_d_gke.settings.picker import PickerSettings
-from llm_d_gke.settings.router import RouterSettings
 
 # GiB of ephemeral storage that a pod without accelerators can have at most; the bounds of GPU pods are larger and not
 # in the catalog (docs.cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests).
 _LEAST_STORAGE_GIB = 10
-# Thousandths of a vCPU (same page, workload separation).
-_LEAST_APART_MILLIS = 500
-
-_Size = TypeVar("_Size", PickerSettings, RouterSettings)
 
 _WITH_CLASS = "add accelerator.computeClass: {}, with which the stack names machine type, disk and zones"
-
-
-def autopilot_selector(ctx: PlanContext) -> Mapping[str, str]:
-    """What a pod selects beside type of accelerator: how many the node has, driver, spot and zone.
-
-    Without the number, Autopilot would place one pod on each GPU node, whatever the pod requests.
-    """
-    selector: dict[str, str] = {}
-    if ctx.accelerator.kind == "gpu":
-        selector["cloud.google.com/gke-accelerator-count"] = str(ctx.per_node)
-        driver = driver_version(ctx)
-        if driver is not None:
-            selector["cloud.google.com/gke-gpu-driver-version"] = driver.lower()
-    elif ctx.topology is not None:
-        selector["cloud.google.com/gke-tpu-topology"] = ctx.topology
-    if ctx.settings.accelerator.provisioning == "spot":
-        selector["cloud.google.com/gke-spot"] = "true"
-    zones = ctx.settings.accelerator.zones
-    if len(zones) == 1:
-        selector["topology.kubernetes.io/zone"] = zones[0]
-    return selector
-
-
-def spreadable_size(ctx: PlanContext, size: _Size) -> _Size:
-    """Settings of pods without accelerators, with the CPU that Autopilot requires where they keep apart.
-
-    It refuses pods with pod anti-affinity that request less ("lower than the Autopilot minimum required of '500m' for
-    using pod anti affinity"; docs.cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests).
-    """
-    if not ctx.autopilot or size.replicas == 1 or _millis(size.cpu) >= _LEAST_APART_MILLIS:
-        return size
-    return size.model_copy(update={"cpu": f"{_LEAST_APART_MILLIS}m"})
-
-
-def _millis(cpu: str) -> float:
-    """Thousandths of a vCPU of a Kubernetes quantity."""
-    return float(cpu.removesuffix("m")) * (1 if cpu.endswith("m") else 1000)
 
 
 def check_autopilot(ctx: PlanContext) -> None:

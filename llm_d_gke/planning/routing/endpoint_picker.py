@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.infrastructure.autopilot import spreadable_size
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.patterns import pattern_of
@@ -24,6 +23,7 @@ from llm_d_gke.planning.picker_config import (
 from llm_d_gke.planning.plan.platform import PullSecretPlan
 from llm_d_gke.planning.plan.pods import EnvPlan, ProbePlan
 from llm_d_gke.planning.plan.routing import PickerPlan, PoolPlan, TokenizerServicePlan
+from llm_d_gke.planning.platform.autopilot_pods import spreadable_size
 from llm_d_gke.planning.routing.edge import backend_access
 from llm_d_gke.planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcProgram, ext_proc_pod, port_arguments
 from llm_d_gke.planning.serving import multi_node

@@ -8,12 +8,12 @@ from typing import Any
 
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.infrastructure.autopilot import spreadable_size
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.platform import PullSecretPlan
 from llm_d_gke.planning.plan.pods import EnvPlan, ProbePlan
 from llm_d_gke.planning.plan.routing import GatewayPlan, MappingPlan, RouterPlan, RoutingExtensionPlan, SplitPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.platform.autopilot_pods import spreadable_size
 from llm_d_gke.planning.routing.endpoint_picker import METRICS_READER
 from llm_d_gke.planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcProgram, ext_proc_pod, port_arguments
 from llm_d_gke.planning.serving.backends import ExtProcIdentity

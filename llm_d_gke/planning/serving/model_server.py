@@ -11,7 +11,6 @@ from llm_d_gke.catalog.parameters import download_gib
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import COMPUTE_CLASS_LABEL, PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_dtype
-from llm_d_gke.planning.infrastructure.autopilot import autopilot_selector
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.picker_config import prefix_plugin
@@ -19,6 +18,7 @@ from llm_d_gke.planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, Taint
 from llm_d_gke.planning.plan.platform import HuggingFacePlan, PullSecretPlan
 from llm_d_gke.planning.plan.pods import ConfigFilePlan, EnvPlan, PodPlan, PortPlan, ProbePlan
 from llm_d_gke.planning.plan.serving import ModelServerPlan
+from llm_d_gke.planning.platform.autopilot_pods import autopilot_selector
 from llm_d_gke.planning.platform.engine_images import image_of, library_environment
 from llm_d_gke.planning.serving import multi_node
 from llm_d_gke.planning.serving.autoscaling import check_kserve, check_zero
