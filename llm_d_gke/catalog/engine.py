@@ -284,6 +284,7 @@ class Engine(Entry):
     newest: str
     graphs: CapturedGraphs
     runner: Runner
+    parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
     compile: Compilation
     warm_up: WarmUp
     encoder_gib: Mapping[

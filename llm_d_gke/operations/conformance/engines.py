@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ def refusals(version: str, renderings: Sequence[Rendered], folder: Path) -> list
     environment = build(version, folder / version)
     with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
         questions, answers = Path(temporary) / "questions.json", Path(temporary) / "answers.json"
-        questions.write_text(json.dumps([list(rendering.args) for rendering in renderings]), encoding="utf-8")
+        questions.write_text(json.dumps([_expanded(rendering.args) for rendering in renderings]), encoding="utf-8")
         variables = {**os.environ, **environment.variables(), "VLLM_LOGGING_LEVEL": "WARNING"}
         # Bytecode of torch and vLLM, once written, saves half of the time of every later run.
         del variables["PYTHONDONTWRITEBYTECODE"]
@@ -35,3 +36,9 @@ def refusals(version: str, renderings: Sequence[Rendered], folder: Path) -> list
         subprocess.run([environment.python, _INSIDE, questions, answers], env=variables, check=True)
         messages: list[list[str]] = json.loads(answers.read_text(encoding="utf-8"))
     return list(dict.fromkeys(line for lines in messages for line in lines))
+
+
+def _expanded(arguments: Sequence[str]) -> list[str]:
+    """Arguments with the variables that Kubernetes expands, as a pod of a group would get them."""
+    values = {"LWS_WORKER_INDEX": "1"}
+    return [re.sub(r"\$\(([A-Z_]+)\)", lambda match: values.get(match[1], "192.0.2.1"), text) for text in arguments]

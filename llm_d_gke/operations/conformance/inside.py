@@ -9,6 +9,7 @@ It imports nothing of this project.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import json
@@ -53,22 +54,51 @@ def choose_platform() -> None:
     importlib.import_module("vllm.platforms")._current_platform = cpu  # type: ignore[attr-defined]
 
 
+@functools.cache
+def serve_parser() -> tuple[Any, Any]:
+    """The parser of `vllm` with its command `serve`, and that command. Building it takes half a second."""
+    parser = parser_class()()
+    commands = parser.add_subparsers(required=False, dest="subparser")
+    for command in importlib.import_module("vllm.entrypoints.cli.serve").cmd_init():
+        command.subparser_init(commands)
+    return parser, command
+
+
+@functools.cache
+def module_parser() -> Any:
+    return server_arguments().make_arg_parser(parser_class()())
+
+
+def check_parser_names(namespace: Any) -> None:
+    """Look parsers of tool calls and of reasoning up by name, as the API server does when it starts."""
+    names = {"tool_call_parser": "vllm.tool_parsers", "reasoning_parser": "vllm.reasoning"}
+    older = {"tool_call_parser": "vllm.entrypoints.openai.tool_parsers", "reasoning_parser": "vllm.reasoning"}
+    for argument, package in names.items():
+        name = getattr(namespace, argument, None)
+        if not name:
+            continue
+        try:
+            module = importlib.import_module(package)
+        except ImportError:
+            module = importlib.import_module(older[argument])
+        manager = module.ToolParserManager if argument == "tool_call_parser" else module.ReasoningParserManager
+        look_up = "get_tool_parser" if argument == "tool_call_parser" else "get_reasoning_parser"
+        getattr(manager, look_up)(name)
+
+
 def parse(arguments: Sequence[str]) -> None:
     """Parse and check a command line as vLLM does before it loads anything. Raises what vLLM raises."""
     engine_arguments = importlib.import_module("vllm.engine.arg_utils").AsyncEngineArgs
     if arguments and not arguments[0].startswith("-"):
-        parser = parser_class()()
-        commands = parser.add_subparsers(required=False, dest="subparser")
-        for command in importlib.import_module("vllm.entrypoints.cli.serve").cmd_init():
-            command.subparser_init(commands)
+        parser, command = serve_parser()
         namespace = parser.parse_args(["serve", *arguments])
         command.validate(namespace)
         if getattr(namespace, "model_tag", None) is not None:
             namespace.model = namespace.model_tag
     else:
-        server = server_arguments()
-        namespace = server.make_arg_parser(parser_class()()).parse_args(list(arguments))
-        server.validate_parsed_serve_args(namespace)
+        namespace = module_parser().parse_args(list(arguments))
+        server_arguments().validate_parsed_serve_args(namespace)
+    check_parser_names(namespace)
     engine_arguments.from_cli_args(namespace)
 
 

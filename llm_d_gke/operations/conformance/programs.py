@@ -80,6 +80,14 @@ def refusals(executable: Path, image: str, renderings: Iterable[Rendered]) -> It
     yield from messages
 
 
+def refusal(executable: Path, image: str, rendering: Rendered, folder: Path) -> str | None:
+    """Return the program's error about one command line; None where it takes it. `folder` holds its files."""
+    which = program(image)
+    (folder / "kubeconfig").write_text(json.dumps(_UNREACHABLE_SERVER), encoding="utf-8")
+    messages = [line for line in _start(executable, which, rendering, folder) if not line.startswith("flag --")]
+    return messages[0] if messages else None
+
+
 def has_word(executable: Path, word: str) -> bool:
     """Whether a name, such as that of a label, is compiled into the program."""
     return word.encode() in executable.read_bytes()

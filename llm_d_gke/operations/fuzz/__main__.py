@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
+from itertools import islice
 
-from llm_d_gke.operations.fuzz.run import fuzz
+from llm_d_gke import catalog
+from llm_d_gke.operations.fuzz.features import featured
+from llm_d_gke.operations.fuzz.run import fuzz, outcome
 from llm_d_gke.operations.fuzz.stacks import KINDS
 
 
@@ -21,6 +25,12 @@ def main() -> None:
     for name, strategy in KINDS.items():
         counts = fuzz(strategy, options.examples // len(KINDS), options.seed)
         print(f"{name}: {counts['plan']} planned, {counts['findings']} refused with findings", flush=True)
+    for release in catalog.load().releases:
+        stacks = islice(featured(release, options.seed), options.examples // 20)
+        counts = Counter(outcome(values) for values in stacks)
+        print(
+            f"settings of {release}: {counts['plan']} planned, {counts['findings']} refused with findings", flush=True
+        )
     print(f"{time.perf_counter() - began:.0f} s; nothing else happened")
 
 

@@ -118,7 +118,11 @@ class Split:
 def split_of(
     prefill: StageEngines, decode: StageEngines, prompt_tokens: int, output_tokens: int, *, rdma: bool
 ) -> Split | None:
-    """Both stages together under an evenly spread load. None where `estimate` of one of them is None."""
+    """Both stages together under an evenly spread load. None where `estimate` of one of them is None.
+
+    An answer of one token counts as two: the prefill server computes the first, and the decoding one takes a step.
+    """
+    output_tokens = max(2, output_tokens)
     engine = load_engine().speed
     computing = prefill_seconds(prefill.run, prefill.accelerator, prompt_tokens)
     decode = replace(decode, verdict=decode.verdict or judge(decode.run))

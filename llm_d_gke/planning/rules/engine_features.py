@@ -14,6 +14,15 @@ RULES = (
         source="vllm/tool_parsers and vllm/reasoning of vLLM's published packages (llm_d_gke/catalog/engines)",
     ),
     Rule(
+        "LLMD-ENGINE-PARSER-PACKAGE",
+        severity="warning",
+        summary="The parser needs a Python package that vLLM does not require.",
+        why="The parser's module imports it, and vLLM exits without it. Whether an image has it is not established.",
+        fix="Try one replica first, or use an image that has the package.",
+        source="vllm/tool_parsers/cohere_command_tool_parser.py and"
+        " vllm/reasoning/cohere_command_reasoning_parser.py of vLLM 0.26.0 and 0.30.0",
+    ),
+    Rule(
         "LLMD-ENGINE-FEATURE-UNKNOWN",
         severity="warning",
         summary="The catalog has no table of the engine's version.",

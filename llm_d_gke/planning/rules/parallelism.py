@@ -172,6 +172,14 @@ RULES = (
         basis="project",
     ),
     Rule(
+        "LLMD-DP-LOCAL-RANKS",
+        severity="error",
+        summary="A host of a group has one data-parallel rank.",
+        why="vLLM ends with --data-parallel-multi-port-external-lb and fewer than two ranks on a host.",
+        fix="Use a smaller tensorParallel, so that at least two ranks fit on a host.",
+        source="vllm/entrypoints/cli/serve.py at v0.26.0 (github.com/vllm-project/vllm)",
+    ),
+    Rule(
         "LLMD-ALL-TO-ALL-RDMA",
         severity="error",
         summary="DeepEP needs RDMA.",

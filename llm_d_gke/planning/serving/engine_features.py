@@ -102,6 +102,17 @@ def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, n
             rule=f"vLLM {version} has no parser of this name, and exits when it reads it",
             fix=did_you_mean(value, sorted({name for facts in tables for name in getattr(facts, names)})),
         )
+    elif (package := load_engine().parser_packages.get(value)) is not None:
+        ctx.findings.warning(
+            "LLMD-ENGINE-PARSER-PACKAGE",
+            "models",
+            index,
+            setting,
+            value=value,
+            rule=f"this parser needs the Python package {package}, which vLLM does not require: an image without it"
+            " exits when it starts",
+            fix=f"try one replica first, or set models[].image to an image with {package}",
+        )
 
 
 def _check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:

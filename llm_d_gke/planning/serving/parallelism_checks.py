@@ -144,6 +144,20 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             f" {ctx.per_node} {ctx.accelerator.title}",
             fix="use 1" if ctx.per_node == 1 else f"use a divisor of {ctx.per_node}",
         )
+    elif parallelism.is_multi_node and parallelism.ranks_per_host < 2:
+        smaller = ctx.per_node // 2
+        ctx.findings.error(
+            "LLMD-DP-LOCAL-RANKS",
+            "models",
+            index,
+            "tensorParallel",
+            value=parallelism.tensor,
+            rule=f"ranks of {parallelism.tensor} leave one to a host of {ctx.per_node} {ctx.accelerator.title}, and"
+            " vLLM's supervisor, which starts the ranks of a host, refuses fewer than two",
+            fix=f"use tensorParallel: {smaller} or less"
+            if smaller
+            else "use a machine type with more accelerators, or one host",
+        )
     elif parallelism.ranks_per_host > MOST_PORTS:
         ctx.findings.error(
             "LLMD-DP-PORTS",

@@ -37,6 +37,16 @@ ENGINE_FEATURES = (
         fix="did you mean glm45?",
     ),
     Wrong(
+        name="a parser that needs a further package",
+        id="LLMD-ENGINE-PARSER-PACKAGE",
+        changes={"models[0].reasoningParser": "cohere_command3"},
+        path="models[0].reasoningParser",
+        value="cohere_command3",
+        rule="this parser needs the Python package cohere_melody",
+        fix="try one replica first",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="a parser of an engine whose parsers are not listed",
         id="LLMD-ENGINE-FEATURE-UNKNOWN",
         changes={"models[0].image": "vllm/vllm-openai:v0.11.2", "models[0].toolCallParser": "hermes"},

@@ -113,6 +113,16 @@ GROUPS = (
         fix="use a divisor of 8",
     ),
     Wrong(
+        id="LLMD-DP-LOCAL-RANKS",
+        name="one rank on each host",
+        stack=WIDE,
+        changes={"models[0].dataParallel": 2, "models[0].tensorParallel": 8},
+        path="models[0].tensorParallel",
+        value="8",
+        rule="leave one to a host of 8",
+        fix="use tensorParallel: 4 or less",
+    ),
+    Wrong(
         id="LLMD-DP-PORTS",
         name="more ranks than ports",
         stack=MOE,
