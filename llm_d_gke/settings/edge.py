@@ -36,6 +36,7 @@ ClientName = Annotated[
     ),
 ]
 ApiKeys = dict[ClientName, SecretStr]
+Priorities = dict[ClientName, Annotated[int, Field(ge=-1_000_000, le=1_000_000)]]
 
 
 class NoAuth(Settings):

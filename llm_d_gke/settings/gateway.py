@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from llm_d_gke.settings.base import Settings, form, replaces
-from llm_d_gke.settings.edge import Auth, LimitsSettings, NoAuth, TlsVersion
+from llm_d_gke.settings.edge import Auth, LimitsSettings, NoAuth, Priorities, TlsVersion
 
 # As the Gateway API defines a listener's hostname (gateway-api.sigs.k8s.io/reference/spec/#hostname).
 HostName = Annotated[
@@ -179,6 +179,15 @@ class GatewaySettings(Settings):
     ] = 0
     auth: Annotated[Auth, Field(description="Who may use the models.")] = NoAuth()
     limits: Annotated[LimitsSettings, Field(description="How much one client may send.")] = LimitsSettings()
+    priorities: Annotated[
+        Priorities,
+        Field(
+            max_length=100,
+            description="Priority of clients by name, with auth: api-keys and picker.flowControl: while all replicas"
+            " are busy, requests of a higher one are sent first. Clients without one have 0; those below 0 are refused"
+            " (429) or wait, by release.",
+        ),
+    ] = {}
     security_policy: Annotated[
         str | None,
         Field(

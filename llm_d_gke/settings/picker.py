@@ -76,6 +76,13 @@ class PickerSettings(Settings):
     allow_experimental_plugins: Annotated[
         bool, Field(description="Alpha plugins may stand in `config`: they may change or go with any release.")
     ] = False
+    flow_control: Annotated[
+        bool,
+        Field(
+            description="While all replicas are busy, requests wait in the picker, in turn for each client, those of"
+            " clients with a higher priority first (gateway.priorities)."
+        ),
+    ] = False
     failure_mode: Annotated[
         Literal["open", "close"], Field(description="Without a picker: any replica answers, or none.")
     ] = "close"

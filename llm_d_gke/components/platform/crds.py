@@ -1,4 +1,4 @@
-"""The InferencePool CRDs, for clusters whose version does not include them."""
+"""The CRDs of the inference extension, for clusters whose version does not include them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from llm_d_gke.components.instance import Component, named
 from llm_d_gke.planning.plan.platform import InferenceCrdsPlan
 
 DEFINITION = Path(__file__).parents[1] / "custom_resources" / "inference_pool_crd.yaml"
+OBJECTIVE_DEFINITION = Path(__file__).parents[1] / "custom_resources" / "inference_objective_crd.yaml"
 LEGACY_DEFINITION = Path(__file__).parents[1] / "custom_resources" / "legacy_inference_pool_crd.yaml"
 
 
@@ -33,11 +34,13 @@ class InferenceCrds(Component):
         super().__init__("llm-d:inference:InferenceCrds", "inference-crds", opts)
         self.resources = []
         # The CRD may remain from an earlier stack, or from this one before it was destroyed.
-        self._adopting = adopt() if plan.install or plan.legacy else None
+        self._adopting = adopt() if plan.install or plan.legacy or plan.objectives else None
         if plan.install:
             self.resources.append(self._definition("inference-pool", DEFINITION))
         if plan.legacy:
             self.resources.append(self._definition("legacy-inference-pool", LEGACY_DEFINITION))
+        if plan.objectives:
+            self.resources.append(self._definition("inference-objective", OBJECTIVE_DEFINITION))
         self.register_outputs({})
 
     def _definition(self, name: str, file: Path) -> pulumi.Resource:

@@ -15,6 +15,7 @@ from llm_d_gke.components.custom_resources.gke_policies import (
     HealthCheckPolicySpec,
     HttpCheck,
 )
+from llm_d_gke.components.custom_resources.inference_objective import InferenceObjectiveSpec, PoolRef
 from llm_d_gke.components.custom_resources.inference_pool import (
     GROUP,
     EndpointPickerRef,
@@ -27,7 +28,7 @@ from llm_d_gke.components.instance import Component
 from llm_d_gke.components.options import child
 from llm_d_gke.components.routing.edge import backend_default
 from llm_d_gke.components.scope import ClusterScope
-from llm_d_gke.planning.plan.routing import BackendTlsPlan, PoolPlan
+from llm_d_gke.planning.plan.routing import BackendTlsPlan, ObjectivePlan, PoolPlan
 
 
 class InferencePool(Component):
@@ -69,6 +70,7 @@ def pool_policies(
     certificate and accepts only TLS; HTTPS of model servers is configured for the Service that Istio derives from the
     pool.
     """
+    objectives = [_objective(parent, objective, namespace, depends_on) for objective in plan.objectives]
     if plan.implementation == "istio":
         # Pickers create a self-signed certificate when they start.
         service = plan.picker_service
@@ -78,7 +80,7 @@ def pool_policies(
         if plan.tls is not None:
             name, service = f"{plan.name}-servers", plan.tls.service
             rules.append(_tls_rule(parent, name, service, plan.tls.host, _to_servers(plan.tls), namespace, depends_on))
-        return rules
+        return [*rules, *objectives]
     target = PolicyTarget(group=GROUP, kind="InferencePool", name=plan.name)
     check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
     health = custom_resource(
@@ -105,7 +107,19 @@ def pool_policies(
         namespace=namespace,
         opts=child(parent, depends_on=depends_on),
     )
-    return [health, backend]
+    return [health, backend, *objectives]
+
+
+def _objective(
+    parent: pulumi.Resource, plan: ObjectivePlan, namespace: str, depends_on: Sequence[pulumi.Resource]
+) -> pulumi.Resource:
+    return custom_resource(
+        f"{plan.name}-objective",
+        InferenceObjectiveSpec(pool_ref=PoolRef(name=plan.pool), priority=plan.priority),
+        name=plan.name,
+        namespace=namespace,
+        opts=child(parent, depends_on=depends_on),
+    )
 
 
 def _to_servers(plan: BackendTlsPlan) -> ClientTls:

@@ -5,10 +5,11 @@ from llm_d_gke.planning.picker_config.build import (
     Weights,
     can_disaggregate,
     can_index_precisely,
+    can_queue,
     disaggregated,
     load_and_prefix,
 )
-from llm_d_gke.planning.picker_config.check import check_config, parsed_config, written_config
+from llm_d_gke.planning.picker_config.check import check_config, parsed_config, queues_requests, written_config
 from llm_d_gke.planning.picker_config.check_engine import check_blocks, check_scraping, check_state, prefix_plugin
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Weights",
     "can_disaggregate",
     "can_index_precisely",
+    "can_queue",
     "check_blocks",
     "check_config",
     "check_scraping",
@@ -24,5 +26,6 @@ __all__ = [
     "load_and_prefix",
     "parsed_config",
     "prefix_plugin",
+    "queues_requests",
     "written_config",
 ]

@@ -13,6 +13,7 @@ from llm_d_gke.planning.picker_config.document import DOCUMENTS
 from llm_d_gke.planning.picker_config.parameters import SHAPES
 
 PREFIX, KV_CACHE, QUEUE = "prefix-cache-scorer", "kv-cache-utilization-scorer", "queue-scorer"
+_GATE, _TURNS = "flowControl", "round-robin-fairness-policy"
 APPROXIMATE, PRECISE = "approx-prefix-cache-producer", "precise-prefix-cache-producer"
 METRICS = "metrics-data-source"
 _NOTIFICATIONS, _TOKENS = "endpoint-notification-source", "token-producer"
@@ -50,6 +51,14 @@ def can_index_precisely(picker: Picker) -> bool:
     return picker.has(PRECISE)
 
 
+def can_queue(picker: Picker) -> bool:
+    """Whether a picker can hold requests in queues by priority, from which clients take turns.
+
+    Earlier ones have the feature gate, and one queue for all priorities.
+    """
+    return _GATE in picker.feature_gates and picker.has(_TURNS)
+
+
 def load_and_prefix(
     picker: Picker,
     api: str,
@@ -58,11 +67,13 @@ def load_and_prefix(
     precise: PreciseIndex | None = None,
     *,
     https: bool = False,
+    queue: bool = False,
 ) -> Config:
     """One profile that weighs prefix match, free KV cache and short queue.
 
     `api` is the document's apiVersion. `block_tokens` of None leaves the size of prompt blocks to the picker. `https`:
-    engines' metrics are scraped over HTTPS, and the picker has no flag for that.
+    engines' metrics are scraped over HTTPS, and the picker has no flag for that. `queue`: requests wait in the picker
+    while all replicas are busy.
     """
     scoring = _Scoring(picker, weights, block_tokens, precise)
     return _document(
@@ -72,6 +83,7 @@ def load_and_prefix(
         plugins=[*scoring.plugins, *([_plugin(picker, METRICS, scheme="https")] if https else [])],
         profiles=[_profile("default", scoring.references)],
         sources=scoring.sources,
+        queue=queue,
     )
 
 
@@ -82,6 +94,8 @@ def disaggregated(
     block_tokens: int | None,
     prefill_from_tokens: int,
     precise: PreciseIndex | None = None,
+    *,
+    queue: bool = False,
 ) -> Config:
     """Profiles prefill and decode. Prefill is separate if a prompt has `prefill_from_tokens` tokens that the decode
     replica does not cache; 0 is always.
@@ -106,6 +120,7 @@ def disaggregated(
         sources=scoring.sources,
         # Without it the decider would never learn what a replica caches, and keep every prompt where it decodes.
         gates=[gate for gate in picker.feature_gates if gate == _PREPARED],
+        queue=queue,
     )
 
 
@@ -197,7 +212,12 @@ def _document(
     profiles: list[Config],
     sources: list[Config],
     gates: Sequence[str] = (),
+    queue: bool = False,
 ) -> Config:
+    # Without a reference all bands have a policy that serves the oldest request, whoever sent it.
+    bands = {"defaultPriorityBand": {"fairnessPolicyRef": _TURNS}} if queue else {}
+    gates = [*gates, *([_GATE] if queue else [])]
+    plugins = [*plugins, *([_plugin(picker, _TURNS)] if queue else [])]
     written = {
         "apiVersion": api,
         "kind": "EndpointPickerConfig",
@@ -205,6 +225,7 @@ def _document(
         "plugins": plugins,
         "schedulingProfiles": profiles,
         **({"dataLayer": {"sources": sources}} if sources else {}),
+        **({"flowControl": bands} if bands else {}),
     }
     shape = DOCUMENTS[picker.document]
     checked = shape.model_validate_json(json.dumps(written))

@@ -28,6 +28,15 @@ def written_config(ctx: PlanContext) -> Mapping[str, Any] | None:
     return {"apiVersion": ctx.release.picker.config_api, "kind": "EndpointPickerConfig", **written}
 
 
+def queues_requests(ctx: PlanContext) -> bool:
+    """Whether the picker is to hold requests that no replica can take."""
+    config = ctx.settings.picker.config
+    if config is None:
+        return ctx.settings.picker.flow_control
+    gates = config.get("featureGates")
+    return isinstance(gates, list) and any(gate in ("flowControl", "flowControl=true") for gate in gates)
+
+
 def parsed_config(ctx: PlanContext) -> Document | None:
     """The user's own configuration as the picker decodes it. None where there is none, or where that fails."""
     written = written_config(ctx)
@@ -66,6 +75,7 @@ def _shape(ctx: PlanContext) -> type[Document]:
 def _check_beside(ctx: PlanContext) -> None:
     """Settings that conflict with a user's configuration, because they would change the generated one."""
     settings_keys = {"preset": "preset", "scorers": "scorers", "prefix_routing": "prefixRouting"}
+    settings_keys["flow_control"] = "flowControl"
     fields = ctx.settings.picker.model_fields_set
     # A preset fills the weights in.
     for field in [name for name in settings_keys if name in fields and not (name == "scorers" and "preset" in fields)]:
@@ -73,9 +83,10 @@ def _check_beside(ctx: PlanContext) -> None:
             "LLMD-PICKER-CONFIG-ALONE",
             "picker",
             settings_keys[field],
-            value=getattr(ctx.settings.picker, field) if field != "scorers" else "given",
+            value=getattr(ctx.settings.picker, field) if field not in ("scorers", "flow_control") else "given",
             rule="picker.config replaces the whole configuration, so this setting has no effect",
-            fix=f"remove it, or remove picker.config; own weights and producers go into {'.'.join(ROOT)}",
+            fix="remove it, or remove picker.config; own weights, producers and feature gates go into"
+            f" {'.'.join(ROOT)}",
         )
 
 

@@ -63,10 +63,12 @@ class InferenceCrdsPlan:
     """Whether this stack installs the InferencePool CRD, because the cluster's version does not include it.
 
     `legacy`: and that of the group before, inference.networking.x-k8s.io, for a KServe that insists on it.
+    `objectives`: and that of InferenceObjectives, which GKE does not bring, for a stack that has some.
     """
 
     install: bool
     legacy: bool
+    objectives: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,15 @@ class BackendTlsPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ObjectivePlan:
+    """InferenceObjective of a pool. Requests that name it have its priority."""
+
+    name: str
+    pool: str
+    priority: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PoolPlan:
     """InferencePool with what the implementation of the Gateway needs beside it."""
 
@@ -92,6 +101,7 @@ class PoolPlan:
     timeout_seconds: int
     draining_seconds: int
     access: BackendAccessPlan
+    objectives: tuple[ObjectivePlan, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

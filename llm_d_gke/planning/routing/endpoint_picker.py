@@ -11,6 +11,7 @@ from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.picker_config import (
     PreciseIndex,
     Weights,
+    can_queue,
     check_blocks,
     check_config,
     check_scraping,
@@ -18,6 +19,7 @@ from llm_d_gke.planning.picker_config import (
     disaggregated,
     load_and_prefix,
     prefix_plugin,
+    queues_requests,
     written_config,
 )
 from llm_d_gke.planning.plan.platform import PullSecretPlan
@@ -26,6 +28,7 @@ from llm_d_gke.planning.plan.routing import PickerPlan, PoolPlan, TokenizerServi
 from llm_d_gke.planning.platform.autopilot_pods import spreadable_size
 from llm_d_gke.planning.routing.edge import backend_access
 from llm_d_gke.planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcProgram, ext_proc_pod, port_arguments
+from llm_d_gke.planning.routing.priorities import check_priorities, plan_objectives
 from llm_d_gke.planning.serving import multi_node
 from llm_d_gke.planning.serving.backend_tls import encrypted, plan_backend_tls
 from llm_d_gke.planning.serving.backends import backend_of
@@ -65,6 +68,7 @@ def plan_pool(ctx: PlanContext, model: ModelSettings, key: str) -> PoolPlan:
         timeout_seconds=settings.gateway.timeout_seconds,
         draining_seconds=DRAIN_SECONDS,
         access=backend_access(ctx),
+        objectives=plan_objectives(ctx, pool.name),
     )
 
 
@@ -190,6 +194,7 @@ def check_picker(ctx: PlanContext) -> None:
     check_config(ctx)
     check_events(ctx)
     check_state(ctx)
+    check_priorities(ctx)
     check_scraping(ctx, "https" if encrypted(ctx) else "http")
     weights = settings.scorers
     if settings.config is not None:
@@ -233,12 +238,13 @@ def _config(ctx: PlanContext, block_size: int | None, precise: PreciseIndex | No
         return dict(written)
     scorers, api = ctx.settings.picker.scorers, ctx.release.picker.config_api
     weights = Weights(prefix=scorers.prefix_cache, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
+    queue = queues_requests(ctx) and can_queue(ctx.picker)
     # Disaggregated stages are never encrypted.
     https = encrypted(ctx) and ctx.release.picker.metrics_scheme_flag is None
     if ctx.role == "both" or ctx.release.disaggregation is None:
-        return load_and_prefix(ctx.picker, api, weights, block_size, precise, https=https)
+        return load_and_prefix(ctx.picker, api, weights, block_size, precise, https=https, queue=queue)
     stages = ctx.settings.disaggregation or DisaggregationSettings()
-    return disaggregated(ctx.picker, api, weights, block_size, stages.prefill_from_tokens, precise)
+    return disaggregated(ctx.picker, api, weights, block_size, stages.prefill_from_tokens, precise, queue=queue)
 
 
 def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from llm_d_gke.planning.context import Findings, PlanContext
+from llm_d_gke.planning.picker_config import queues_requests
 from llm_d_gke.planning.plan.serving import ModelServerPlan, ScalingPlan, ScalingSpeedPlan, TriggerPlan
 from llm_d_gke.planning.platform.queries import Queries
 from llm_d_gke.planning.serving.backends import backend_of
@@ -148,7 +149,7 @@ def check_zero(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     seen = (
         "the picker then keeps requests in its queue until a replica answers or their time is over, and loses them"
         " when it restarts"
-        if holds_requests(ctx)
+        if queues_requests(ctx)
         else "requests then get 503 until a replica answers, and the first of them wakes it"
     )
     ctx.findings.warning(
@@ -158,7 +159,7 @@ def check_zero(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         rule=f"without requests for {settings.autoscaling.idle_seconds} s no replica runs: {seen}; a start takes a"
         " node, the image and the weights",
         fix="use 1, add a window for the hours of use, or acknowledge it"
-        + ("" if holds_requests(ctx) else "; with the picker's feature gate flowControl requests wait instead"),
+        + ("" if queues_requests(ctx) else "; with the picker's feature gate flowControl requests wait instead"),
     )
 
 
@@ -182,13 +183,6 @@ def check_kserve(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         else f"it is not established that KServe {version} leaves the number of replicas to an autoscaler",
         fix=f"use release: {keeping[0]}, or deployment: direct",
     )
-
-
-def holds_requests(ctx: PlanContext) -> bool:
-    """Whether the picker has its flow control, which keeps requests that no replica can take."""
-    config = ctx.settings.picker.config or {}
-    gates = config.get("featureGates") if isinstance(config, dict) else None
-    return isinstance(gates, list) and any(gate in ("flowControl", "flowControl=true") for gate in gates)
 
 
 def plan_scaling(
@@ -274,7 +268,7 @@ def _activity(ctx: PlanContext, name: str, picker: str, queries: Queries) -> Tri
         f" + (sum({queries.series(metric, more=at_engines)}) or vector(0))"
         for metric in ("engine-running", "engine-waiting")
     )
-    if holds_requests(ctx):
+    if queues_requests(ctx):
         arrived = f"(sum({queries.series('picker-flow-queue', more=at_picker)}) or vector(0))"
     else:
         errors = queries.series("picker-errors", more=at_picker)

@@ -41,6 +41,7 @@ def kinds_of(plan: StackPlan) -> set[str]:
     kinds = {
         "inferencepools.inference.networking.k8s.io": plan.crds.install,
         "inferencepools.inference.networking.x-k8s.io": plan.crds.legacy,
+        "inferenceobjectives.inference.networking.x-k8s.io": plan.crds.objectives,
     }
     return {name for name, installed in kinds.items() if installed}
 

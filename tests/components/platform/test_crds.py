@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llm_d_gke.components.platform.crds import DEFINITION, LEGACY_DEFINITION
+from llm_d_gke.components.platform.crds import DEFINITION, LEGACY_DEFINITION, OBJECTIVE_DEFINITION
 from llm_d_gke.rehearsal.toolchain.build import module_dir
 from tests.stacks import graph_of, plan_of
 
@@ -27,6 +27,7 @@ def _without_prose(value: Any) -> Any:
     ("definition", "pins", "name"),
     [
         (DEFINITION, "cluster", "inference.networking.k8s.io_inferencepools.yaml"),
+        (OBJECTIVE_DEFINITION, "cluster", "inference.networking.x-k8s.io_inferenceobjectives.yaml"),
         (LEGACY_DEFINITION, "definitions", "inference.networking.x-k8s.io_inferencepools.yaml"),
     ],
 )

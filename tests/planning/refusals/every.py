@@ -28,7 +28,7 @@ from tests.planning.refusals.multi_node import GROUPS
 from tests.planning.refusals.nodes import NETWORK, NODES
 from tests.planning.refusals.picker import PICKER
 from tests.planning.refusals.requests import CERTIFICATES, PATTERNS, PICKERS, SPLITS
-from tests.planning.refusals.security import EDGE, KEYS
+from tests.planning.refusals.security import EDGE, KEYS, PRIORITIES
 from tests.planning.refusals.settings import ACCESS, CHARTS, SETTINGS
 
 EVERY = (
@@ -70,4 +70,5 @@ EVERY = (
     *PICKER_SETTINGS,
     *KEYS,
     *EDGE,
+    *PRIORITIES,
 )

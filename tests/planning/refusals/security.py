@@ -205,3 +205,63 @@ EDGE = (
         fix="use implementation: gke",
     ),
 )
+
+_CLIENTS = _ISTIO | {"gateway.auth": {"kind": "api-keys"}, "apiKeys": {"batch.one": _KEY}, "acknowledge": None}
+_QUEUE = {"picker.flowControl": True}
+
+PRIORITIES = (
+    Wrong(
+        name="priorities without keys",
+        id="LLMD-PRIORITIES-AUTH",
+        changes=_QUEUE | {"gateway.priorities": {"batch": -1}},
+        path="gateway.priorities",
+        value="batch: -1",
+        rule="does not know which client asks",
+        fix="set gateway.auth: {kind: api-keys}",
+    ),
+    Wrong(
+        name="priorities without a queue",
+        id="LLMD-PRIORITIES-QUEUE",
+        changes=_CLIENTS | {"gateway.priorities": {"batch": 3}},
+        path="gateway.priorities",
+        value="batch: 3",
+        rule="the picker has no queue",
+        fix="set picker.flowControl: true",
+    ),
+    Wrong(
+        name="a queue with priorities in a release before them",
+        id="LLMD-FLOW-CONTROL-RELEASE",
+        changes=_QUEUE | {"release": "llm-d-0.4"},
+        path="picker.flowControl",
+        value="true",
+        rule="no fairness between clients",
+        fix="use a later release",
+    ),
+    Wrong(
+        name="a queue beside a configuration of one's own",
+        id="LLMD-PICKER-CONFIG-ALONE",
+        changes=_QUEUE
+        | {
+            "picker.config": {
+                "plugins": [{"type": "queue-scorer"}],
+                "schedulingProfiles": [{"name": "default", "plugins": [{"pluginRef": "queue-scorer"}]}],
+            }
+        },
+        path="picker.flowControl",
+        value="given",
+        rule="replaces the whole configuration",
+        fix="feature gates go into picker.config",
+    ),
+    *(
+        Wrong(
+            name=f"a priority of an unknown client: {name}",
+            id="LLMD-PRIORITIES-CLIENT",
+            changes=_CLIENTS | _QUEUE | {"gateway.priorities": {name: 3}},
+            path=f"gateway.priorities.{name}",
+            value=name,
+            rule="no key belongs to a client of this name",
+            fix="use one of batch",
+        )
+        for name in ("bach", "batch.one")
+    ),
+)

@@ -1,0 +1,93 @@
+"""Priorities of clients: InferenceObjectives that the Gateway names for them, and the queue in the picker.
+
+Sources: kubernetes-sigs/gateway-api-inference-extension v1.2.0, v1.4.0 and v1.5.0, apix/v1alpha2, pkg/epp/metadata,
+pkg/epp/requestcontrol/admission.go, pkg/epp/flowcontrol/registry/config.go; llm-d/llm-d-router, the same files.
+"""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.picker_config import can_queue, queues_requests
+from llm_d_gke.planning.plan.routing import ObjectivePlan
+from llm_d_gke.settings.edge import ApiKeysAuth
+
+
+def plan_objectives(ctx: PlanContext, pool: str) -> tuple[ObjectivePlan, ...]:
+    """One for each client with a priority, of its name. Clients without one have priority 0."""
+    priorities = ctx.settings.gateway.priorities
+    return tuple(ObjectivePlan(name=name, pool=pool, priority=value) for name, value in sorted(priorities.items()))
+
+
+def check_priorities(ctx: PlanContext) -> None:
+    """Findings for priorities and queues that would have no effect."""
+    _check_queue(ctx)
+    if not ctx.settings.gateway.priorities:
+        return
+    _check_keys(ctx)
+    _check_names(ctx)
+    if can_queue(ctx.picker) and not queues_requests(ctx):
+        ctx.findings.error(
+            "LLMD-PRIORITIES-QUEUE",
+            "gateway",
+            "priorities",
+            value=_shown(ctx),
+            rule="the picker has no queue: it sends each request to a replica at once, in whose queue all clients are"
+            " alike",
+            fix="set picker.flowControl: true"
+            if ctx.settings.picker.config is None
+            else "add flowControl to picker.config.featureGates",
+        )
+
+
+def _check_queue(ctx: PlanContext) -> None:
+    settings = ctx.settings
+    wanted = settings.picker.flow_control or bool(settings.gateway.priorities)
+    if wanted and not can_queue(ctx.picker):
+        path = ("picker", "flowControl") if settings.picker.flow_control else ("gateway", "priorities")
+        ctx.findings.error(
+            "LLMD-FLOW-CONTROL-RELEASE",
+            *path,
+            value="true" if settings.picker.flow_control else _shown(ctx),
+            rule=f"{ctx.picker.title} has one queue for all priorities and no fairness between clients",
+            fix="use a later release, for example gaie-1.5, or remove it",
+        )
+
+
+def _check_keys(ctx: PlanContext) -> None:
+    gateway = ctx.settings.gateway
+    if gateway.auth.kind == "api-keys":
+        return
+    ctx.findings.error(
+        "LLMD-PRIORITIES-AUTH",
+        "gateway",
+        "priorities",
+        value=_shown(ctx),
+        rule="without API keys the Gateway does not know which client asks"
+        if gateway.auth.kind != "jwt"
+        else "the Gateway names a token's subject to the picker, which need not be the name of an InferenceObjective",
+        fix="set gateway.auth: {kind: api-keys} (with implementation: istio), or remove the priorities",
+    )
+
+
+def _check_names(ctx: PlanContext) -> None:
+    """Names that no key has."""
+    settings = ctx.settings
+    auth = settings.gateway.auth
+    own = isinstance(auth, ApiKeysAuth) and auth.existing_secret is None
+    clients = {name.partition(".")[0] for name in settings.api_keys}
+    for name in settings.gateway.priorities:
+        if "." in name or (own and clients and name not in clients):
+            ctx.findings.error(
+                "LLMD-PRIORITIES-CLIENT",
+                "gateway",
+                "priorities",
+                name,
+                value=name,
+                rule="no key belongs to a client of this name: a client is called what stands before the first dot of"
+                " its keys' names",
+                fix=f"use one of {', '.join(sorted(clients))}" if clients else f"use {name.partition('.')[0]}",
+            )
+
+
+def _shown(ctx: PlanContext) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in sorted(ctx.settings.gateway.priorities.items()))
