@@ -17,6 +17,8 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
     endpoint = endpoint_of(plan, address)
     access = " --dns-endpoint" if plan.cluster.dns_endpoint else ""
     body = json.dumps({"model": plan.models[0].served_name, "messages": [{"role": "user", "content": "Say hello."}]})
+    if plan.gateway.fleet is not None:
+        return _fleet_outputs(plan)
     return {
         "endpoint": endpoint,
         "gatewayAddress": address,
@@ -29,6 +31,24 @@ def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
         ),
         "curl": pulumi.Output.concat(
             "curl -sS ", endpoint, f"/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
+        ),
+        "capacity": {model.served_name: _capacity(model) for model in plan.models},
+        "hourlyCost": _cost(plan.cost),
+    }
+
+
+def _fleet_outputs(plan: StackPlan) -> dict[str, Any]:
+    """Outputs of one cluster of a fleet. Google chooses the addresses of the Gateway, which the config cluster has."""
+    gateway, access = plan.gateway, " --dns-endpoint" if plan.cluster.dns_endpoint else ""
+    addresses = f"kubectl get gateway {gateway.name} --namespace {plan.namespace.name} --output yaml"
+    return {
+        **({"endpoint": f"http://{gateway.hostname}"} if gateway.hostname else {}),
+        **({"gatewayAddresses": addresses} if gateway.fleet is not None and gateway.fleet.config else {}),
+        "models": [model.served_name for model in plan.models],
+        "clusterName": plan.cluster.name,
+        "getCredentials": (
+            f"gcloud container clusters get-credentials {plan.cluster.name}"
+            f" --location {plan.location} --project {plan.project}{access}"
         ),
         "capacity": {model.served_name: _capacity(model) for model in plan.models},
         "hourlyCost": _cost(plan.cost),

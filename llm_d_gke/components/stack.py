@@ -13,6 +13,7 @@ import pulumi_kubernetes as kubernetes
 from llm_d_gke.components.google_provider import STACK_TYPE, google_provider
 from llm_d_gke.components.infrastructure.cluster import InferenceCluster
 from llm_d_gke.components.infrastructure.compute_class import compute_class
+from llm_d_gke.components.infrastructure.fleet import FleetMembership
 from llm_d_gke.components.infrastructure.namespace import NamespaceResources
 from llm_d_gke.components.infrastructure.network import InferenceNetwork
 from llm_d_gke.components.infrastructure.node_pools import NodePools
@@ -28,7 +29,7 @@ from llm_d_gke.components.platform.helm_releases import PlatformCharts
 from llm_d_gke.components.platform.kserve_presets import Presets
 from llm_d_gke.components.platform.monitoring import Monitoring
 from llm_d_gke.components.routing.endpoint_picker import EndpointPicker
-from llm_d_gke.components.routing.gateway import InferenceGateway, InferenceRoute
+from llm_d_gke.components.routing.gateway import FleetGateway, InferenceGateway, InferenceRoute
 from llm_d_gke.components.routing.inference_pool import InferencePool
 from llm_d_gke.components.routing.model_router import ModelRouter
 from llm_d_gke.components.routing.models_endpoint import ModelsEndpoint
@@ -54,6 +55,7 @@ class _Infrastructure:
     network: InferenceNetwork
     cluster: InferenceCluster
     pools: NodePools
+    fleet: tuple[pulumi.Resource, ...]
     classes: tuple[pulumi.Resource, ...]
     opts: pulumi.ResourceOptions
 
@@ -158,7 +160,7 @@ class InferenceStack(pulumi.ComponentResource):
         gateway = self._gateway(infrastructure, platform, certificates)
         pools, servers = self._direct_models(infrastructure, platform, certificates, gateway.guards)
         routers = self._request_routing(platform.scope, gateway)
-        before_routes = [gateway.gateway, *routers]
+        before_routes = [*gateway.ready, *routers]
         # The load balancer sets up its backends while the weights are still on their way.
         early = self._routes(platform.scope, before_routes, pools, early=True)
         # The other routes change to new pools when their servers are ready. Until then the old servers answer.
@@ -196,6 +198,8 @@ class InferenceStack(pulumi.ComponentResource):
         network = InferenceNetwork(plan.network, plan.project, services, opts)
         cluster = InferenceCluster(plan.cluster, plan.network, plan.project, network, services, opts)
         pools = NodePools(plan.cpu_pool, plan.accelerator_pools, plan.project, plan.location, cluster.resources, opts)
+        membership = plan.gateway.fleet
+        fleet = FleetMembership(membership, plan.cluster, plan.project, cluster.resources, opts) if membership else None
         in_cluster = pulumi.ResourceOptions(parent=self, providers=[provider, cluster.resources.provider])
         return _Infrastructure(
             provider=provider,
@@ -203,6 +207,7 @@ class InferenceStack(pulumi.ComponentResource):
             network=network,
             cluster=cluster,
             pools=pools,
+            fleet=tuple(fleet.ready) if fleet is not None else (),
             classes=tuple(
                 compute_class(pool.compute_class, pool, pools.cpu_ready, in_cluster)
                 for pool in plan.accelerator_pools
@@ -256,9 +261,13 @@ class InferenceStack(pulumi.ComponentResource):
 
     def _gateway(
         self, infrastructure: _Infrastructure, platform: _Platform, certificates: _Certificates
-    ) -> InferenceGateway:
+    ) -> InferenceGateway | FleetGateway:
         plan = self._plan.gateway
         depends_on = [*platform.scope.ready, *_signed(certificates, plan.certificate)]
+        if plan.fleet is not None:
+            proxies = infrastructure.network.resources.proxies
+            depends_on += [*infrastructure.fleet, *([proxies] if proxies is not None else [])]
+            return FleetGateway(plan, plan.fleet, platform.scope, depends_on)
         if plan.implementation == "istio":
             # Istio's controller programs the Gateway, and deletes the Gateway's Service on destroy.
             depends_on += platform.controllers
@@ -294,12 +303,12 @@ class InferenceStack(pulumi.ComponentResource):
                 servers[model.pool.name].append(created.workload)
         return pools, servers
 
-    def _request_routing(self, scope: ClusterScope, gateway: InferenceGateway) -> list[pulumi.Resource]:
+    def _request_routing(self, scope: ClusterScope, gateway: InferenceGateway | FleetGateway) -> list[pulumi.Resource]:
         """Create the model router before the routes that match its header, so that it is also deleted after them."""
         plan = self._plan
         ready: list[pulumi.Resource] = []
         if plan.router is not None:
-            ready.append(ModelRouter(plan.router, gateway.gateway, scope).extension)
+            ready.append(ModelRouter(plan.router, gateway.ready[0], scope).extension)
         if plan.models_endpoint is not None:
             ready += ModelsEndpoint(plan.models_endpoint, scope, gateway.guards).ready
         return ready

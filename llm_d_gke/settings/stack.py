@@ -14,6 +14,7 @@ from llm_d_gke.settings.base import Settings, form, refusal, replaces
 from llm_d_gke.settings.cluster import ClusterSettings
 from llm_d_gke.settings.disaggregation import DisaggregationSettings
 from llm_d_gke.settings.edge import ApiKeys
+from llm_d_gke.settings.fleet import FleetSettings
 from llm_d_gke.settings.gateway import GatewaySettings
 from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.settings.network import NetworkSettings
@@ -200,6 +201,10 @@ class StackSettings(Settings):
     network: Annotated[NetworkSettings, Field(description="VPC and ranges.")] = NetworkSettings()
     cluster: Annotated[ClusterSettings, Field(description="GKE cluster.")] = ClusterSettings()
     gateway: Annotated[GatewaySettings, Field(description="Load balancer and address.")] = GatewaySettings()
+    fleet: Annotated[
+        FleetSettings | None,
+        Field(description="This cluster's part in a fleet behind one multi-cluster Gateway; by default none."),
+    ] = None
     api_keys: Annotated[
         ApiKeys,
         Field(

@@ -12,9 +12,14 @@ GROUP = "gateway.networking.k8s.io"
 
 
 class Address(Part):
-    """A reserved address by its Google Cloud name. Only GKE's own GatewayClasses accept this form."""
+    """A reserved address by its Google Cloud name, or an ephemeral one of a region, for Gateways across regions.
 
-    type: Literal["NamedAddress"] = "NamedAddress"
+    Only GKE's own GatewayClasses accept these forms.
+    """
+
+    type: Annotated[str, Field(pattern=r"^(NamedAddress|networking\.gke\.io/ephemeral-ipv4-address/[a-z0-9-]+)$")] = (
+        "NamedAddress"
+    )
     value: str
 
 
@@ -103,6 +108,15 @@ class PoolBackendRef(Part):
     weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
 
 
+class ImportBackendRef(Part):
+    """The pools of this name in all clusters of a fleet as backend."""
+
+    group: Literal["networking.gke.io"] = "networking.gke.io"
+    kind: Literal["GCPInferencePoolImport"] = "GCPInferencePoolImport"
+    name: str
+    weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+
+
 class ServiceBackendRef(Part):
     """A Service of the same namespace as backend."""
 
@@ -165,7 +179,7 @@ class Rule(Part):
     matches: list[Match] | None = None
     filters: list[RewriteFilter | RedirectFilter | ResponseHeaderFilter] | None = None
     # None where a filter answers by itself.
-    backend_refs: list[PoolBackendRef | ServiceBackendRef] | None = None
+    backend_refs: list[PoolBackendRef | ImportBackendRef | ServiceBackendRef] | None = None
     timeouts: Timeouts | None = None
 
 

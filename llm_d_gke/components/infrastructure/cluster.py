@@ -141,6 +141,7 @@ class InferenceCluster(Component):
             resource_labels=dict(plan.labels),
             maintenance_policy=_maintenance_policy(plan.maintenance),
             secret_manager_config={"enabled": True} if plan.secret_manager else None,
+            pod_autoscaling={"hpa_profile": "PERFORMANCE"} if plan.fast_metrics else None,
             enable_multi_networking=True if plan.multi_networking else None,
             # Always set: if it were left out, an existing cluster would keep its private nodes.
             private_cluster_config={"enable_private_nodes": plan.private_nodes},

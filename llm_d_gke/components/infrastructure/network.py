@@ -103,7 +103,7 @@ class InferenceNetwork(Component):
             network=network,
             region=plan.region,
             ip_cidr_range=plan.proxy_cidr,
-            purpose="REGIONAL_MANAGED_PROXY",
+            purpose=plan.proxy_purpose,
             role="ACTIVE",
             opts=child(self, depends_on=services.services, timeouts=SLOW_DELETE),
         )

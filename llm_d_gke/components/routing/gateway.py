@@ -18,6 +18,7 @@ from llm_d_gke.components.custom_resources.gateway_api import (
     HeaderChange,
     HeaderMatch,
     HttpRouteSpec,
+    ImportBackendRef,
     Infrastructure,
     Listener,
     ListenerTls,
@@ -42,9 +43,11 @@ from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.routing.edge import before_gateway
 from llm_d_gke.components.scope import ClusterScope
-from llm_d_gke.planning.plan.routing import HTTP_PORT, GatewayPlan, RoutePlan, RouteRulePlan
+from llm_d_gke.planning.plan.routing import HTTP_PORT, FleetPlan, GatewayPlan, RoutePlan, RouteRulePlan
 
 # A regional load balancer takes 2 to 5 minutes. Its deletion waits for its parts.
+EPHEMERAL = "networking.gke.io/ephemeral-ipv4-address"
+
 _TIMEOUTS = pulumi.CustomTimeouts(create="30m", update="30m", delete="30m")
 
 
@@ -52,6 +55,7 @@ class InferenceGateway(Component):
     """A load balancer with a reserved address, which exists before the Gateway and survives its replacement."""
 
     gateway: kubernetes.apiextensions.CustomResource
+    ready: list[pulumi.Resource]
     address: pulumi.Output[str]
     # What backends refer to by name.
     guards: list[pulumi.Resource]
@@ -93,6 +97,7 @@ class InferenceGateway(Component):
             annotations={"pulumi.com/waitFor": "condition=Programmed"},
             opts=child(self, depends_on=[reserved, *proxies, *services.services, *depends_on], timeouts=_TIMEOUTS),
         )
+        self.ready = [self.gateway]
         if plan.edge.redirect:
             self._redirect(plan, scope.namespace)
         self.register_outputs({"address": self.address})
@@ -148,6 +153,42 @@ class InferenceGateway(Component):
         )
 
 
+class FleetGateway(Component):
+    """A load balancer across the regions of a fleet, with an ephemeral address in each.
+
+    Only the config cluster has it. Google chooses the addresses: `kubectl get gateway` shows them.
+    """
+
+    # The Gateway; empty in a member's cluster.
+    ready: list[pulumi.Resource]
+    address: pulumi.Output[str]
+    guards: list[pulumi.Resource]
+
+    def __init__(
+        self, plan: GatewayPlan, fleet: FleetPlan, scope: ClusterScope, depends_on: Sequence[pulumi.Resource]
+    ) -> None:
+        super().__init__("llm-d:gateway:FleetGateway", "gateway", scope.opts)
+        self.address, self.guards = pulumi.Output.from_input(""), []
+        self.ready = []
+        if fleet.config:
+            spec = GatewaySpec(
+                gateway_class_name=plan.class_name,
+                addresses=[Address(type=f"{EPHEMERAL}/{region}", value=region) for region in fleet.regions],
+                listeners=_listeners(plan),
+            )
+            self.ready.append(
+                custom_resource(
+                    "gateway",
+                    spec,
+                    name=plan.name,
+                    namespace=scope.namespace,
+                    annotations={"pulumi.com/waitFor": "condition=Programmed"},
+                    opts=child(self, depends_on=depends_on, timeouts=_TIMEOUTS),
+                )
+            )
+        self.register_outputs({})
+
+
 class InferenceRoute(Component):
     """HTTPRoute from the Gateway to pools, and to the Service for requests that no pool serves."""
 
@@ -170,7 +211,7 @@ class InferenceRoute(Component):
                     ParentRef(name=gateway.name, section_name=gateway.listener if gateway.edge.redirect else None)
                 ],
                 hostnames=[gateway.hostname] if gateway.hostname else None,
-                rules=[_rule(rule, gateway.edge.hsts_seconds) for rule in plan.rules],
+                rules=[_rule(rule, gateway.edge.hsts_seconds, gateway.fleet) for rule in plan.rules],
             ),
             name=plan.name,
             namespace=scope.namespace,
@@ -185,14 +226,15 @@ def _parameters_of(plan: GatewayPlan) -> str:
     return f"{plan.name}-config"
 
 
-def _rule(plan: RouteRulePlan, hsts_seconds: int) -> Rule:
+def _rule(plan: RouteRulePlan, hsts_seconds: int, fleet: FleetPlan | None) -> Rule:
     headers = [HeaderMatch(name=plan.header[0], value=plan.header[1])] if plan.header is not None else None
     matches = [
         Match(path=PathMatch(value=path.value, type="PathPrefix" if path.prefix else "Exact"), headers=headers)
         for path in plan.paths
     ]
-    backends: list[PoolBackendRef | ServiceBackendRef] = []
-    backends += [PoolBackendRef(name=name, weight=weight) for name, weight in plan.pools]
+    pool_ref = PoolBackendRef if fleet is None else ImportBackendRef
+    backends: list[PoolBackendRef | ImportBackendRef | ServiceBackendRef] = []
+    backends += [pool_ref(name=name, weight=weight) for name, weight in plan.pools]
     if plan.service is not None:
         backends.append(ServiceBackendRef(name=plan.service[0], port=plan.service[1]))
     filters: list[RewriteFilter | RedirectFilter | ResponseHeaderFilter] = []

@@ -8,6 +8,18 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from llm_d_gke.components.custom_resources.base import PolicyTarget, custom_resource
+from llm_d_gke.components.custom_resources.fleet import (
+    EXPORT_ANNOTATION,
+    EXPORTED_METRIC,
+    IMPORT_GROUP,
+    IMPORT_KIND,
+    AutoscalingMetricSpec,
+    CustomMetric,
+    Endpoint,
+    ExportedMetric,
+    FleetBackendDefault,
+    FleetBackendPolicySpec,
+)
 from llm_d_gke.components.custom_resources.gke_policies import (
     CheckConfig,
     CheckDefault,
@@ -43,8 +55,11 @@ class InferencePool(Component):
             pool_spec(plan),
             name=plan.name,
             namespace=scope.namespace,
+            annotations=None if plan.fleet is None else {EXPORT_ANNOTATION: "True"},
             opts=child(self, depends_on=depends_on),
         )
+        if plan.fleet is not None:
+            exported_metric(self, plan, scope.namespace)
         pool_policies(self, plan, scope.namespace, [self.pool])
         self.register_outputs({})
 
@@ -81,7 +96,12 @@ def pool_policies(
             name, service = f"{plan.name}-servers", plan.tls.service
             rules.append(_tls_rule(parent, name, service, plan.tls.host, _to_servers(plan.tls), namespace, depends_on))
         return [*rules, *objectives]
+    if plan.fleet is not None and not plan.fleet.config:
+        # The config cluster's policies are for the pools of all clusters.
+        return objectives
     target = PolicyTarget(group=GROUP, kind="InferencePool", name=plan.name)
+    if plan.fleet is not None:
+        target = PolicyTarget(group=IMPORT_GROUP, kind=IMPORT_KIND, name=plan.name)
     check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
     health = custom_resource(
         f"{plan.name}-health",
@@ -99,10 +119,7 @@ def pool_policies(
     )
     backend = custom_resource(
         f"{plan.name}-backend",
-        GcpBackendPolicySpec(
-            target_ref=target,
-            default=backend_default(plan.access, plan.timeout_seconds, plan.draining_seconds),
-        ),
+        _backend_policy(plan, target),
         name=plan.name,
         namespace=namespace,
         opts=child(parent, depends_on=depends_on),
@@ -119,6 +136,34 @@ def _objective(
         name=plan.name,
         namespace=namespace,
         opts=child(parent, depends_on=depends_on),
+    )
+
+
+def _backend_policy(plan: PoolPlan, target: PolicyTarget) -> GcpBackendPolicySpec | FleetBackendPolicySpec:
+    default = backend_default(plan.access, plan.timeout_seconds, plan.draining_seconds)
+    if plan.fleet is None:
+        return GcpBackendPolicySpec(target_ref=target, default=default)
+    metric = CustomMetric(
+        name=f"gke.named_metrics.{EXPORTED_METRIC}", max_utilization_percent=plan.fleet.max_utilization_percent
+    )
+    return FleetBackendPolicySpec(
+        target_ref=target,
+        default=FleetBackendDefault.model_validate({**default.model_dump(), "custom_metrics": [metric]}),
+    )
+
+
+def exported_metric(parent: pulumi.Resource, plan: PoolPlan, namespace: str) -> pulumi.Resource:
+    """Export the servers' use of the KV cache, by which the load balancer chooses among clusters."""
+    return custom_resource(
+        f"{plan.name}-metric",
+        AutoscalingMetricSpec(
+            selector=Selector(match_labels=dict(plan.selector)),
+            endpoints=[Endpoint(port=port, path="/metrics") for port in plan.target_ports],
+            metrics=[ExportedMetric(name="vllm:kv_cache_usage_perc", export_name=EXPORTED_METRIC)],
+        ),
+        name=plan.name,
+        namespace=namespace,
+        opts=child(parent),
     )
 
 

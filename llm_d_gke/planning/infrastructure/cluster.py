@@ -15,6 +15,10 @@ from llm_d_gke.settings.cluster import EncryptionSettings
 # accounts").
 NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
 
+# docs.cloud.google.com/kubernetes-engine/docs/how-to/setup-multicluster-inference-gateway, "Before you begin"; the last
+# one is the API of the fleet feature.
+FLEET_SERVICES = ("autoscaling.googleapis.com", "gkehub.googleapis.com", "multiclusteringress.googleapis.com")
+
 SERVICES = (
     # The API through which a project's IAM policy is changed.
     "cloudresourcemanager.googleapis.com",
@@ -56,6 +60,8 @@ def plan_cluster(ctx: PlanContext) -> ClusterPlan:
         # Autopilot has it always (cloud.google.com/stackdriver/docs/managed-prometheus/setup-managed).
         managed_prometheus=ctx.settings.monitoring.enabled or ctx.autopilot,
         multi_networking=ctx.machine.rdma,
+        # --hpa-profile=performance of Google's page about multi-cluster Inference Gateways.
+        fast_metrics=ctx.settings.fleet is not None,
         security=_security(ctx),
         labels=ctx.labels,
     )
@@ -111,6 +117,8 @@ def plan_services(ctx: PlanContext) -> tuple[str, ...]:
         extra.append("monitoring.googleapis.com")
     if ctx.settings.budget is not None and ctx.settings.budget.billing_account is not None:
         extra.append("billingbudgets.googleapis.com")
+    if ctx.settings.fleet is not None:
+        extra += FLEET_SERVICES
     return tuple(sorted((*SERVICES, *extra)))
 
 

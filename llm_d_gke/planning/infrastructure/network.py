@@ -72,6 +72,7 @@ def plan_network(ctx: PlanContext) -> NetworkPlan:
         else names.join(base, "proxies"),
         proxy_cidr=str(settings.proxy_cidr),
         create_proxy_subnet=create_proxy,
+        proxy_purpose="REGIONAL_MANAGED_PROXY" if ctx.settings.fleet is None else "GLOBAL_MANAGED_PROXY",
         router=names.join(base, "router"),
         nat=names.join(base, "nat"),
         create_nat=existing is None and ctx.settings.cluster.private_nodes,

@@ -35,6 +35,8 @@ class NetworkPlan:
     proxy_subnet: str
     proxy_cidr: str
     create_proxy_subnet: bool
+    # REGIONAL: of one region's load balancers. GLOBAL: of those across regions. A region of a VPC has one kind.
+    proxy_purpose: Literal["REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY"]
     router: str
     nat: str
     # False for public nodes or an existing network, whose egress this stack does not manage.
@@ -85,6 +87,8 @@ class ClusterPlan:
     secret_manager: bool
     managed_prometheus: bool
     multi_networking: bool
+    # Faster reactions to metrics, which exported metrics of a fleet use.
+    fast_metrics: bool
     security: ClusterSecurityPlan
     labels: Mapping[str, str]
 

@@ -23,6 +23,20 @@ class TlsPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FleetPlan:
+    """This cluster's part in a fleet. `membership` is the id of its membership, `regions` are those of all clusters.
+
+    The config cluster holds the Gateway. A member has none.
+    """
+
+    config: bool
+    membership: str
+    regions: tuple[str, ...]
+    max_utilization_percent: int
+    proxy_cidrs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewayPlan:
     """One Gateway. `annotations` are of the load balancer's Service, where the implementation makes one.
 
@@ -44,6 +58,8 @@ class GatewayPlan:
     tls: TlsPlan | None
     hostname: str | None
     edge: EdgePlan
+    # None outside of a fleet.
+    fleet: FleetPlan | None = None
 
     @property
     def listener(self) -> str:
@@ -102,6 +118,8 @@ class PoolPlan:
     draining_seconds: int
     access: BackendAccessPlan
     objectives: tuple[ObjectivePlan, ...] = ()
+    # The fleet for which the pool is exported.
+    fleet: FleetPlan | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from llm_d_gke.planning.plan.routing import PickerPlan, PoolPlan, TokenizerServi
 from llm_d_gke.planning.platform.autopilot_pods import spreadable_size
 from llm_d_gke.planning.routing.edge import backend_access
 from llm_d_gke.planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcProgram, ext_proc_pod, port_arguments
+from llm_d_gke.planning.routing.fleet import plan_fleet
 from llm_d_gke.planning.routing.priorities import check_priorities, plan_objectives
 from llm_d_gke.planning.serving import multi_node
 from llm_d_gke.planning.serving.backend_tls import encrypted, plan_backend_tls
@@ -69,6 +70,7 @@ def plan_pool(ctx: PlanContext, model: ModelSettings, key: str) -> PoolPlan:
         draining_seconds=DRAIN_SECONDS,
         access=backend_access(ctx),
         objectives=plan_objectives(ctx, pool.name),
+        fleet=plan_fleet(ctx),
     )
 
 

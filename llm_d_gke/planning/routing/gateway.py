@@ -21,6 +21,7 @@ from llm_d_gke.planning.platform.certificates import plan_listener_certificate
 from llm_d_gke.planning.platform.istio import gateway_pods
 from llm_d_gke.planning.routing.api_paths import API_PATHS, MODELS_LIST, extra_paths
 from llm_d_gke.planning.routing.edge import plan_edge
+from llm_d_gke.planning.routing.fleet import FLEET_CLASS, check_fleet, plan_fleet
 from llm_d_gke.settings.gateway import EXTERNAL_CLASS, CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
 
 ISTIO_CLASS = "istio"
@@ -74,6 +75,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
             fix="set exposure: internal, or remove directLoadBalancer and use kubectl port-forward",
         )
     edge = plan_edge(ctx, encrypted)
+    check_fleet(ctx)
     return GatewayPlan(
         name="inference-gateway",
         implementation=settings.implementation,
@@ -82,7 +84,8 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
         pods=gateway_pods(edge.api_keys) if settings.implementation == "istio" else {},
         region=ctx.region,
         address=settings.existing_address or names.join("llm-d", ctx.stack, "gateway"),
-        create_address=settings.existing_address is None,
+        # A fleet's Gateway has an ephemeral address in each region.
+        create_address=settings.existing_address is None and ctx.settings.fleet is None,
         external=external,
         subnetwork=network.subnet.name,
         port=443 if tls else 80,
@@ -90,6 +93,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
         tls=tls,
         hostname=settings.hostname,
         edge=edge,
+        fleet=plan_fleet(ctx),
     )
 
 
@@ -109,6 +113,9 @@ def plan_routes(
     list of models.
     """
     settings = ctx.settings.gateway
+    if ctx.settings.fleet is not None and ctx.settings.fleet.role == "member":
+        # The config cluster's routes lead to this cluster's pools.
+        return ()
     extra = extra_paths(ctx)
     timeout = settings.timeout_seconds if settings.implementation == "istio" else None
     by_path = [
@@ -170,6 +177,8 @@ def _class(ctx: PlanContext) -> str:
     """As set, where it is of the implementation; else the one that implementation and exposure need."""
     settings = ctx.settings.gateway
     fitting = ISTIO_CLASS if settings.implementation == "istio" else _CLASSES[settings.exposure]
+    if ctx.settings.fleet is not None:
+        fitting = FLEET_CLASS
     if settings.class_name is None or settings.class_name == fitting:
         return fitting
     gke_managed = settings.class_name.startswith("gke-")

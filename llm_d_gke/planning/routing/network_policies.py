@@ -86,7 +86,12 @@ class _World:
         self._site, self._network, self._gateway = ctx, network, gateway
         istio = gateway.implementation == "istio"
         self._proxies = (
-            (PeerPlan(pods={_GATEWAY_LABEL: gateway.name}),) if istio else (PeerPlan(cidr=network.proxy_cidr),)
+            (PeerPlan(pods={_GATEWAY_LABEL: gateway.name}),)
+            if istio
+            # Proxies in every region of a fleet's Gateway send to the servers of all its clusters.
+            else tuple(PeerPlan(cidr=cidr) for cidr in gateway.fleet.proxy_cidrs)
+            if gateway.fleet is not None
+            else (PeerPlan(cidr=network.proxy_cidr),)
         )
         self._probers = () if istio else tuple(PeerPlan(cidr=cidr) for cidr in HEALTH_CHECKS)
         self._collectors = (_COLLECTORS,) if ctx.settings.monitoring.enabled else ()

@@ -21,6 +21,7 @@ from tests.planning.refusals.engine import ENGINE
 from tests.planning.refusals.engine_features import ENGINE_FEATURES
 from tests.planning.refusals.engine_support import ENGINE_SUPPORT
 from tests.planning.refusals.estimates import ESTIMATES
+from tests.planning.refusals.fleet import FLEET
 from tests.planning.refusals.kserve import GATEWAYS, IMAGES, KSERVE
 from tests.planning.refusals.location import CLUSTER, PLACE, STACK
 from tests.planning.refusals.models import MODEL, SOURCES
@@ -37,6 +38,7 @@ EVERY = (
     *CLUSTER,
     *NODES,
     *AUTOPILOT,
+    *FLEET,
     *NETWORK,
     *MODEL,
     *SOURCES,

@@ -1,0 +1,141 @@
+"""Several clusters behind one multi-cluster Gateway: this cluster's part, and the rules.
+
+Parts, classes and versions: docs.cloud.google.com/kubernetes-engine/docs/how-to/setup-multicluster-inference-gateway
+(read 2026-11-28).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llm_d_gke.planning import names
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.plan.routing import FleetPlan
+from llm_d_gke.planning.versions import newer_version, reaches
+
+FLEET_CLASS = "gke-l7-cross-regional-internal-managed-mc"
+FLEET_SINCE = "1.34.1-gke.1127000"
+
+# Patterns with one InferencePool whose servers answer by themselves.
+_PATTERNS = ("single-replica", "prefix-cache", "mixture-of-experts")
+
+
+def plan_fleet(ctx: PlanContext) -> FleetPlan | None:
+    """This cluster's part in a fleet, None outside of one."""
+    fleet, cluster = ctx.settings.fleet, ctx.settings.cluster
+    if fleet is None:
+        return None
+    name = cluster.existing.name if cluster.existing else names.join("llm-d", ctx.stack, length=names.CLUSTER_LENGTH)
+    return FleetPlan(
+        config=fleet.role == "config",
+        membership=name,
+        regions=tuple(fleet.proxy_cidrs),
+        max_utilization_percent=fleet.max_utilization_percent,
+        proxy_cidrs=tuple(str(cidr) for cidr in fleet.proxy_cidrs.values()),
+    )
+
+
+def check_fleet(ctx: PlanContext) -> None:
+    """Findings about what a fleet's Gateway does not have here, and about networks that do not reach each other."""
+    fleet, findings, settings = ctx.settings.fleet, ctx.findings, ctx.settings
+    if fleet is None:
+        return
+    for path, value in _not_planned(ctx):
+        findings.error(
+            "LLMD-FLEET-FEATURE",
+            *path,
+            value=value,
+            rule="this project plans a multi-cluster Gateway inside the VPC, with one pool in each cluster and without"
+            " checks of clients",
+            fix="remove it, or remove fleet",
+        )
+    cluster = settings.cluster
+    version = cluster.existing.version if cluster.existing else cluster.version
+    if version is not None and not reaches(version, FLEET_SINCE):
+        findings.error(
+            "LLMD-FLEET-VERSION",
+            "cluster",
+            *(("existing", "version") if cluster.existing else ("version",)),
+            value=version,
+            rule=f"the multi-cluster Inference Gateway needs GKE {FLEET_SINCE} or newer",
+            fix=newer_version(cluster, FLEET_SINCE),
+        )
+    own = fleet.proxy_cidrs.get(ctx.region)
+    if own is None:
+        findings.error(
+            "LLMD-FLEET-REGION",
+            "fleet",
+            "proxyCidrs",
+            value=", ".join(fleet.proxy_cidrs),
+            rule=f"the Gateway has proxies in the region of each cluster, and this one's, {ctx.region}, is missing",
+            fix=f"add {ctx.region}: {settings.network.proxy_cidr}, in the stack files of the other clusters as well",
+        )
+    elif own != settings.network.proxy_cidr:
+        findings.error(
+            "LLMD-FLEET-RANGE",
+            "network",
+            "proxyCidr",
+            value=settings.network.proxy_cidr,
+            rule=f"fleet.proxyCidrs has {own} for {ctx.region}, and the other clusters let only that range in",
+            fix=f"use proxyCidr: {own}, or correct fleet.proxyCidrs in every stack",
+        )
+    ranges = list(fleet.proxy_cidrs.items())
+    for number, (region, cidr) in enumerate(ranges):
+        for other, earlier in ranges[:number]:
+            if cidr.overlaps(earlier):
+                findings.error(
+                    "LLMD-FLEET-RANGE",
+                    "fleet",
+                    "proxyCidrs",
+                    region,
+                    value=cidr,
+                    rule=f"overlaps {earlier} of {other}: both subnets are in one VPC",
+                    fix="choose ranges without common addresses",
+                )
+    if cluster.existing is not None and settings.namespace.name is None:
+        findings.error(
+            "LLMD-FLEET-NAMESPACE",
+            "namespace",
+            "name",
+            value="(missing)",
+            rule="pools of the same name in the same namespace are one backend, and in an existing cluster the"
+            " default namespace carries the stack's name",
+            fix="set namespace.name to the same value in every stack of the fleet",
+        )
+    if fleet.role == "member" and settings.network.existing is None:
+        findings.error(
+            "LLMD-FLEET-NETWORK",
+            "network",
+            "existing",
+            value="(missing)",
+            rule="all clusters of the Gateway are in one VPC, and this stack would create another one",
+            fix="name the config cluster's network, and this region's subnet in it, below network.existing",
+        )
+
+
+def _not_planned(ctx: PlanContext) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Settings that do not go with a fleet, by path, with their values."""
+    settings, gateway = ctx.settings, ctx.settings.gateway
+    if settings.pattern not in _PATTERNS:
+        yield ("pattern",), settings.pattern
+    elif len(settings.models) > 1:
+        yield ("models",), f"{len(settings.models)} models"
+    if settings.deployment == "kserve":
+        yield ("deployment",), "kserve"
+    if gateway.implementation != "gke":
+        yield ("gateway", "implementation"), gateway.implementation
+    if gateway.exposure == "external":
+        yield ("gateway", "exposure"), gateway.exposure
+    if gateway.tls.kind != "none":
+        yield ("gateway", "tls", "kind"), gateway.tls.kind
+    if gateway.auth.kind != "none":
+        yield ("gateway", "auth", "kind"), gateway.auth.kind
+    if gateway.direct_load_balancer:
+        yield ("gateway", "directLoadBalancer"), "true"
+    for key, value in (
+        ("existingAddress", gateway.existing_address),
+        ("securityPolicy", gateway.security_policy),
+        ("limits", gateway.limits.requests_per_minute),
+    ):
+        if value is not None:
+            yield ("gateway", key), value

@@ -1,0 +1,117 @@
+"""Two stacks behind one multi-cluster Gateway: what the config cluster has, what a member has, and that they fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_d_gke.resource_graph import Graph
+from tests.objects import of_kind
+from tests.stacks import EXISTING_NETWORK, graph_of, plan_of
+
+RANGES = {"us-central1": "192.168.64.0/23", "europe-west4": "192.168.66.0/23"}
+CONFIG: dict[str, Any] = {
+    "fleet": {"role": "config", "proxyCidrs": RANGES},
+    "network.proxyCidr": RANGES["us-central1"],
+    "gateway": {"exposure": "internal"},
+    "acknowledge": [],
+}
+MEMBER: dict[str, Any] = CONFIG | {
+    "fleet": {"role": "member", "proxyCidrs": RANGES},
+    "location": "europe-west4-a",
+    "accelerator.type": "nvidia-l4",
+    "network.existing": dict(EXISTING_NETWORK),
+    "network.proxyCidr": RANGES["europe-west4"],
+}
+
+
+def config() -> Graph:
+    return graph_of("gpu", CONFIG)
+
+
+def member() -> Graph:
+    return graph_of("gpu", MEMBER)
+
+
+def test_only_the_config_cluster_has_the_gateway_with_an_address_in_each_region() -> None:
+    [gateway] = of_kind(config(), "Gateway")
+    assert gateway["spec"]["gatewayClassName"] == "gke-l7-cross-regional-internal-managed-mc"
+    assert {(address["type"], address["value"]) for address in gateway["spec"]["addresses"]} == {
+        (f"networking.gke.io/ephemeral-ipv4-address/{region}", region) for region in RANGES
+    }
+    assert of_kind(member(), "Gateway") == []
+    assert of_kind(member(), "HTTPRoute") == []
+    for graph in (config(), member()):
+        assert graph.by_type("gcp:compute/address:Address") == []
+
+
+def test_routes_and_policies_are_for_the_pools_of_all_clusters() -> None:
+    backends = [
+        backend
+        for route in of_kind(config(), "HTTPRoute")
+        for rule in route["spec"]["rules"]
+        for backend in rule["backendRefs"]
+    ]
+    assert {(b["group"], b["kind"]) for b in backends} == {("networking.gke.io", "GCPInferencePoolImport")}
+    for kind in ("HealthCheckPolicy", "GCPBackendPolicy"):
+        [policy] = of_kind(config(), kind)
+        assert policy["spec"]["targetRef"]["kind"] == "GCPInferencePoolImport"
+        assert of_kind(member(), kind) == []
+
+
+def test_both_clusters_export_one_pool_of_the_same_name() -> None:
+    pools = [pool for graph in (config(), member()) for pool in of_kind(graph, "InferencePool")]
+    assert {pool["metadata"]["annotations"]["networking.gke.io/export"] for pool in pools} == {"True"}
+    assert len(pools) == 2
+    assert len({(pool["metadata"]["namespace"], pool["metadata"]["name"]) for pool in pools}) == 1
+    [imported] = {
+        backend["name"]
+        for route in of_kind(config(), "HTTPRoute")
+        for rule in route["spec"]["rules"]
+        for backend in rule["backendRefs"]
+    }
+    assert imported == pools[0]["metadata"]["name"]
+
+
+def test_the_metric_that_the_policy_names_is_exported_by_both() -> None:
+    [policy] = of_kind(config(), "GCPBackendPolicy")
+    [balanced] = policy["spec"]["default"]["customMetrics"]
+    for graph in (config(), member()):
+        [metric] = of_kind(graph, "AutoscalingMetric")
+        [pool] = of_kind(graph, "InferencePool")
+        assert metric["spec"]["selector"] == pool["spec"]["selector"]
+        assert balanced["name"] == f"gke.named_metrics.{metric['spec']['metrics'][0]['exportName']}"
+    assert balanced["maxUtilizationPercent"] == 60
+
+
+def test_both_are_members_and_one_configures() -> None:
+    for graph in (config(), member()):
+        [membership] = graph.by_type("gcp:gkehub/membership:Membership")
+        assert membership.inputs["location"] == "global"
+        [cluster] = graph.by_type("gcp:container/cluster:Cluster")
+        assert graph.depends(membership, cluster)
+        assert cluster.inputs["podAutoscaling"] == {"hpaProfile": "PERFORMANCE"}
+    [feature] = config().by_type("gcp:gkehub/feature:Feature")
+    assert feature.inputs["name"] == "multiclusteringress"
+    assert member().by_type("gcp:gkehub/feature:Feature") == []
+    [gateway] = config().by_type("kubernetes:gateway.networking.k8s.io/v1:Gateway")
+    assert config().depends(gateway, feature)
+
+
+def test_proxies_are_global_and_let_in_from_every_region() -> None:
+    [proxies] = [s for s in config().by_type("gcp:compute/subnetwork:Subnetwork") if "purpose" in s.inputs]
+    assert proxies.inputs["purpose"] == "GLOBAL_MANAGED_PROXY"
+    for changes in (CONFIG, MEMBER):
+        [server] = [policy for policy in plan_of("gpu", changes).network_policies if policy.name.endswith("-vllm")]
+        peers = {peer.cidr for access in server.ingress for peer in access.peers}
+        assert set(RANGES.values()) <= peers
+
+
+def test_apis_of_fleets_are_enabled() -> None:
+    assert {"gkehub.googleapis.com", "multiclusteringress.googleapis.com"} <= set(plan_of("gpu", CONFIG).services)
+    assert "gkehub.googleapis.com" not in plan_of("gpu").services
+
+
+def test_outputs_name_no_address_that_nobody_knows() -> None:
+    assert "endpoint" not in config().outputs
+    assert "kubectl get gateway inference-gateway" in str(config().outputs["gatewayAddresses"])
+    assert "gatewayAddresses" not in member().outputs
