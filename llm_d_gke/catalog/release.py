@@ -178,8 +178,9 @@ class Release(_Frozen):
     # Envoy, which answers what is for no model: its fixed answers need no program of this project.
     index_image: str
     charts: ChartReleases
-    # Value of the label llm-d.ai/role on a pod that does prefill and decode.
-    role_of_both: str
+    # Value of the label llm-d.ai/role by which the picker knows a pod that does prefill and decode. None: no picker of
+    # the release has a filter by role.
+    role_of_both: str | None
     substitute_pickers: tuple[str, ...] = ()
     # None: no picker of this release can send prefill and decode of a request to different pods.
     disaggregation: DisaggregationRelease | None = None

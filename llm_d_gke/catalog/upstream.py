@@ -6,7 +6,7 @@ import datetime
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -64,11 +64,24 @@ class Package(Entry):
         return _numbers(self.versions[0]) <= _numbers(version) <= _numbers(self.versions[-1])
 
 
+class ChartSource(Entry):
+    """One chart of one version, as its source has it; the fields are those of a release's ChartRelease.
+
+    `keeps_scale`: whether the controller in the same source leaves replicas to an autoscaler; None where it has none.
+    """
+
+    kinds: Literal["upgraded", "once"] | None = None
+    deletes_kinds: bool = False
+    keeps_scale: bool | None = None
+    source: str
+
+
 class Upstream(Entry):
     """The whole of upstream.yaml."""
 
     date: datetime.date
     programs: Mapping[str, Program]  # by image and version
+    charts: Mapping[str, ChartSource]  # by name and version
     vllm: Package
     tpu_inference: Package
 

@@ -15,6 +15,7 @@ from llm_d_gke.catalog.upstream import load_upstream
 from llm_d_gke.operations.adopt.parts import images
 from llm_d_gke.operations.conformance import kinds, predecessors, programs, record
 from llm_d_gke.operations.conformance.api_server import ApiServer, api_server
+from llm_d_gke.operations.conformance.compare import cells_of
 from llm_d_gke.operations.conformance.rendered import (
     Rendered,
     plan,
@@ -345,3 +346,29 @@ def _planned(name: str, stack: str) -> tuple[StackPlan | None, Sequence[Finding]
         return plan(name, stack), ()
     except RefusedError as refused:
         return None, refused.findings
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"kserve_keeps_scale": False}, "keeps_scale is False, and True in the source of kserve-llmisvc-resources"),
+        ({"leader_worker_set": {"kinds": "upgraded"}}, "kinds is upgraded, and once in the source of lws 0.9.0"),
+        ({"leader_worker_set": {"version": "0.11.1"}}, "kinds is once for lws 0.11.1, which was not read"),
+        ({"kserve_crds": {"deletes_kinds": False}}, "deletes_kinds is False, and True in the source"),
+    ],
+    ids=str,
+)
+def test_facts_about_charts_are_those_of_their_sources(changes: dict[str, Any], line: str) -> None:
+    release = catalog.load().releases["llm-d-0.9"]
+    charts = release.charts
+    for name, value in changes.items():
+        changed = getattr(charts, name).model_copy(update=value) if isinstance(value, dict) else value
+        charts = charts.model_copy(update={name: changed})
+    [cell] = [cell for cell in cells_of(release.model_copy(update={"charts": charts}), {}) if cell.part == "charts"]
+    assert any(line in found for found in cell.lines)
+
+
+def test_a_role_is_stated_only_where_a_picker_reads_it() -> None:
+    release = catalog.load().releases["gaie-1.5"].model_copy(update={"role_of_both": "prefill-decode"})
+    lines = [line for cell in cells_of(release, {}) for line in cell.lines]
+    assert "role prefill-decode is stated, and no picker of the release has a filter by role" in lines

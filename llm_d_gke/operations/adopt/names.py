@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llm_d_gke.catalog.metrics import load_metrics
 from llm_d_gke.catalog.release import PickerRelease, Release
-from llm_d_gke.catalog.upstream import Program
+from llm_d_gke.catalog.upstream import Program, load_upstream
 
 
 def pickers_of(release: Release) -> Iterator[PickerRelease]:
@@ -50,6 +50,14 @@ def names_of_picker(release: Release, picker: PickerRelease, program: Program) -
     named: list[str | None] = [picker.config_api, *metrics]
     if program.roles:
         named.append(release.role_of_both)
-        if release.role_of_both not in program.roles:
+        if release.role_of_both is not None and release.role_of_both not in program.roles:
             yield f"role {release.role_of_both} is not one of a pod that decodes: {', '.join(program.roles)}"
+    elif release.role_of_both is not None and not _reads_roles(release):
+        yield f"role {release.role_of_both} is stated, and no picker of the release has a filter by role"
     yield from (f"{name} is deprecated" for name in named if name in program.deprecated)
+
+
+def _reads_roles(release: Release) -> bool:
+    """Whether one of the release's pickers tells pods by their role, or its source is not known."""
+    known = load_upstream().programs
+    return any(picker.image not in known or known[picker.image].roles for picker in pickers_of(release))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.upstream import Package, Program, Upstream, load_upstream
+from llm_d_gke.operations.adopt.charts import charts_with_facts, name_of, read_chart
 from llm_d_gke.operations.adopt.parts import (
     Folders,
     NotAvailableError,
@@ -22,9 +23,10 @@ FILE = Path(__file__).resolve().parents[2] / "catalog" / "upstream.yaml"
 _HEADER = """\
 # What programs take and export, by image: flags, those that are on by default, what is deprecated, plugin types, labels
 # by which they find objects, entry point, API versions of the configuration, API groups of objectives, roles of pods
-# that decode, metrics. What a program does not have is left out. And
-# vLLM's arguments and environment variables (with their types), each with the first and the last of the versions read
-# that have it. Written by `make adopt ARGS=--write` from the Go modules and Python packages named here, not by hand.
+# that decode, metrics. What a program does not have is left out. Charts, by name and version: how their kinds are
+# installed, and whether their controller leaves replicas alone. And vLLM's arguments and environment variables (with
+# their types), each with the first and the last of the versions read that have it. Written by `make adopt
+# ARGS=--write` from the Go modules and Python packages named here, not by hand.
 """
 
 
@@ -37,6 +39,10 @@ def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
             programs[image] = read_program(image, folders)
         except NotAvailableError as error:
             print(f"kept as it was: {error}")
+    charts = dict(recorded.charts) if recorded is not None else {}
+    for chart in (chart for release in catalog.releases.values() for chart in charts_with_facts(release)):
+        if (read := read_chart(chart)) is not None:
+            charts[name_of(chart)] = read
     vllm = _package(
         catalog_versions(catalog, "gpu")
         | catalog_versions(catalog, "tpu")
@@ -49,7 +55,7 @@ def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
         lambda _: {},
         lambda version: read_variables("tpu-inference", version, folders),
     )
-    write(Upstream(date=date, programs=programs, vllm=vllm, tpu_inference=tpu))
+    write(Upstream(date=date, programs=programs, charts=charts, vllm=vllm, tpu_inference=tpu))
     return 0
 
 
@@ -63,6 +69,10 @@ def write(upstream: Upstream, file: Path = FILE) -> None:
     lines = [_HEADER.rstrip(), f"date: {upstream.date}", "", "programs:"]
     for image, program in sorted(upstream.programs.items()):
         lines += [f'  "{image}":', f"    source: {program.source}", *_program(program)]
+    lines += ["", "charts:"]
+    for name, chart in sorted(upstream.charts.items()):
+        facts = chart.model_dump(exclude_none=True, exclude_defaults=True)
+        lines.append(f"  {name}: {{{', '.join(f'{key}: {_scalar(value)}' for key, value in facts.items())}}}")
     for name, package in (("vllm", upstream.vllm), ("tpu_inference", upstream.tpu_inference)):
         lines += ["", f"{name}:", *_list("  ", "versions", package.versions)]
         for kind, entries in (("arguments", package.arguments), ("variables", package.variables)):
@@ -71,6 +81,10 @@ def write(upstream: Upstream, file: Path = FILE) -> None:
                 text = " ".join((*((seen.type,) if kind == "variables" else ()), seen.first, seen.last))
                 lines.append(f'    {key}: "{text}"')
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _scalar(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _program(program: Program) -> list[str]:

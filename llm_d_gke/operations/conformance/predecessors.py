@@ -44,10 +44,6 @@ _UNNOTICED: Final = {
         "llm-d-0.9",
         "router.body_bytes_seen",
     ): "a limit that users met (issue 2115 of the extension), and that no source states",
-    ("gaie-1.5", "role_of_both"): "this picker has no filter by role, and takes either",
-    ("llm-d-0.6", "charts.kserve_keeps_scale"): "read once in KServe's controller, and compared with no source since",
-    ("llm-d-0.10", "charts.kserve_keeps_scale"): "not read at v0.21.0",
-    ("llm-d-0.10", "charts.leader_worker_set.version"): "what is rendered has no field that only one of the two has",
 }
 _UNKNOWN: Final = "nothing is known of the version in the image"
 _TEXTS: Final = ("withdrawn", "reason")

@@ -207,8 +207,8 @@ def _value(random: Random, name: str, schema: Tree) -> Any:
             high = min(schema.get("maximum", 10_000), random.choice((low + 3, 16, 4096)))
             return random.randint(low, max(low, high))
         case "number":
-            low: float = schema.get("minimum", schema.get("exclusiveMinimum", 0)) or 0
-            high: float = schema.get("maximum", schema.get("exclusiveMaximum", 10)) or 10
-            return round(random.uniform(low + 0.01, high - 0.01), 2)
+            least: float = schema.get("minimum", schema.get("exclusiveMinimum", 0)) or 0
+            most: float = schema.get("maximum", schema.get("exclusiveMaximum", 10)) or 10
+            return round(random.uniform(least + 0.01, most - 0.01), 2)
         case _:
             return random.choice(schema.get("examples") or [f"my-{name.lower()}"])

@@ -24,11 +24,14 @@ from llm_d_gke.planning.serving.server_role import ServerRole
 # sends on a closed connection is lost.
 _KEEP_ALIVE = EnvPlan(name="VLLM_HTTP_TIMEOUT_KEEP_ALIVE", value="120")
 
+# For people who list pods, where no picker reads the label.
+_ROLE = "both"
+
 
 def role_of(ctx: PlanContext, model: Model | None) -> ServerRole:
     """The additions to the pods of this context's server role."""
     if ctx.role == "both":
-        return ServerRole(name="both", label=ctx.release.role_of_both)
+        return ServerRole(name="both", label=ctx.release.role_of_both or _ROLE)
     transfer = kv_transfer.transfer_of(ctx, model)
     prefill = ServerRole(
         name=ctx.role,

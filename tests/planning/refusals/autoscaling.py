@@ -173,12 +173,12 @@ AUTOSCALING = (
     ),
     Wrong(
         id="LLMD-AUTOSCALING-KSERVE",
-        name="a KServe that sets replicas back",
+        name="a KServe whose controller was not read",
         stack="kserve-single-replica-gpu",
-        changes=scaled() | {"release": "llm-d-0.4"},
+        changes=scaled() | {"release": "llm-d-0.10"},
         path="models[0].autoscaling",
         value="set",
-        rule="KServe v0.17.0 resets the number of replicas of its Deployments",
+        rule="it is not established that KServe v0.21.0 leaves the number of replicas to an autoscaler",
         fix="or deployment: direct",
     ),
 )
