@@ -109,6 +109,9 @@ class TpuFacts(Entry):
         return architecture in self.jax_architectures and architecture not in self.torch_preferred
 
 
+OptionKind = Literal["nothing", "perhaps", "several", "integer", "number", "json", "json or text"]
+
+
 class EngineFacts(Entry):
     """One version of vLLM. `packages` are the published packages that were used."""
 
@@ -123,6 +126,8 @@ class EngineFacts(Entry):
     options: tuple[str, ...]
     deprecated_options: tuple[str, ...]
     option_values: Mapping[str, tuple[str, ...]]
+    # Options by what stands behind them; those not listed take any text. Empty in tables made before this question.
+    option_takes: Mapping[OptionKind, tuple[str, ...]] = Field(default_factory=dict)
     quantization: Mapping[str, MethodFacts]
     compressed_tensors: Mapping[str, float]  # least compute capability by format: W8A8Fp8, WNA16
     tool_parsers: tuple[str, ...] = ()  # values of --tool-call-parser

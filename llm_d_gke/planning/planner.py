@@ -26,6 +26,7 @@ from llm_d_gke.planning.infrastructure.network import plan_network
 from llm_d_gke.planning.infrastructure.node_pools import plan_accelerator_pools, plan_cpu_pool
 from llm_d_gke.planning.infrastructure.pod_guard import plan_pod_guard
 from llm_d_gke.planning.names import model_keys
+from llm_d_gke.planning.other_mistakes import other_mistakes
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
 from llm_d_gke.planning.plan.platform import HuggingFacePlan, PullSecretPlan
@@ -34,6 +35,7 @@ from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
 from llm_d_gke.planning.platform.engine_images import check_engine_images
 from llm_d_gke.planning.platform.helm_releases import plan_charts
+from llm_d_gke.planning.platform.image_kinds import check_image_kinds
 from llm_d_gke.planning.platform.image_sources import with_image_sources
 from llm_d_gke.planning.platform.images import check_image, check_proven, check_release
 from llm_d_gke.planning.platform.monitoring import plan_monitoring
@@ -57,7 +59,8 @@ from llm_d_gke.planning.serving.resources import busy_nodes, check_capacity
 from llm_d_gke.planning.setting_findings import from_validation, quoted
 from llm_d_gke.planning.sizing.cost import plan_cost
 from llm_d_gke.planning.sizing.timeline import plan_timeline
-from llm_d_gke.planning.valid_parts import valid_parts
+from llm_d_gke.planning.valid_parts import inside_respelt, valid_parts
+from llm_d_gke.planning.without_effect import check_project_placeholder, check_without_effect
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile.model_files import ModelFile
 
@@ -98,6 +101,7 @@ def plan_raw(
             _with_machine_of_count(_with_type_of_machine(finding, values, full_catalog), values, full_catalog)
             for finding in from_validation(error, encrypted)
         ]
+        findings += inside_respelt(values, error, encrypted)
         further = _further(stack, values, error, encrypted, full_catalog, files, findings)
         raise RefusedError([*findings, *further]) from None
     return plan(stack, settings, full_catalog, encrypted, files, quoted(values))
@@ -153,7 +157,23 @@ def plan_with_findings(
     stack: str, settings: StackSettings, catalog: Catalog, encrypted: frozenset[str], findings: Findings
 ) -> StackPlan | None:
     """The plan, with its findings collected in `findings`. None if too little is known for a plan."""
+    result = _planned(stack, settings, catalog, encrypted, findings)
+    if result is None:
+        further = other_mistakes(
+            settings,
+            catalog,
+            findings,
+            lambda changed, collected: _planned(stack, changed, catalog, encrypted, collected),
+        )
+        findings.extend(further)
+    return result
+
+
+def _planned(
+    stack: str, settings: StackSettings, catalog: Catalog, encrypted: frozenset[str], findings: Findings
+) -> StackPlan | None:
     _check_project(settings, findings)
+    check_project_placeholder(settings, findings)
     check_names(settings, findings)
     check_autoscaling(settings, findings)
     settings = fully_scaled(settings)
@@ -176,6 +196,7 @@ def plan_with_findings(
     check_release(ctx)
     check_proven(ctx)
     check_engine_images(ctx)
+    check_image_kinds(ctx)
     check_backend_tls(ctx)
     backend = backend_of(settings)
     models: list[ModelPlan] = []
@@ -220,6 +241,7 @@ def plan_with_findings(
     models_endpoint = plan_models_endpoint(ctx, served, splits, pull_secret)
     routes = plan_routes(ctx, served, models_endpoint, splits)
     router = plan_router(ctx, served, splits, gateway, pull_secret)
+    check_without_effect(ctx, has_router=router is not None)
     cluster = plan_cluster(ctx)
     chart_namespaces = plan_chart_namespaces(charts)
     served = _scaled(sites, served, cluster.name)

@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from llm_d_gke.planning.findings import HIDDEN, NAMESPACE, Finding, Severity, path_of, without_secrets
 from llm_d_gke.planning.rules import RULES
-from llm_d_gke.planning.setting_synonyms import WORDS_FOR_DEFAULT, choice_elsewhere, choice_here, key_here
+from llm_d_gke.planning.setting_choices import choice_elsewhere, choice_here
+from llm_d_gke.planning.setting_synonyms import NO, WORDS_FOR_DEFAULT, key_here
 from llm_d_gke.planning.setting_values import expected, flow, listed, meant_choice, passing
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
@@ -51,6 +52,8 @@ _ELSEWHERE: Mapping[str, str] = {
     "huggingfacetoken": "huggingFace.token",
     "gpus": "accelerator.perNode",
     "iap": "gateway.auth: {kind: iap, ...}",
+    "ingress": "gateway",
+    "loadbalancer": "gateway",
     "machine": "accelerator.machineType",
     "maxnodes": "accelerator.nodes.max",
     "minnodes": "accelerator.nodes.min",
@@ -127,13 +130,17 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
             example = passing(place, None)
             line = f"{place.path[-1]}: {example}" if example else f"{place.path[-1]}: ..."
             full = f"{NAMESPACE}:{line}" if len(place.path) == 1 else line
+            above = place.path[-2] if len(place.path) > 1 else None
+            dash = ""
+            if isinstance(above, int) and above > 0:
+                dash = "; if these lines belong to the element above, remove their dash"
             about = f": {place.description.rstrip('.')}" if place.description else ""
-            return f"this setting is required{about}", f"add it to the stack file, for example {full}"
+            return f"this setting is required{about}", f"add it to the stack file, for example {full}{dash}"
         case "literal_error" | "union_tag_invalid":
             choices = choices_of(place.kind)
             choice = value.get("kind") if isinstance(value, Mapping) else value
             key = "kind: " if kind == "union_tag_invalid" else ""
-            close = meant_choice(place, value) or (passing(place, value) if isinstance(value, int) else None)
+            close = meant_choice(place, value) or (passing(place, value) if _is_number(value) else None)
             if kind == "union_tag_invalid":
                 close = choice_here("kind", choice) or nearest(str(choice), map(str, choices))
             if isinstance(choice, list | tuple) and len(choice) == 1:
@@ -153,6 +160,10 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
             return _other_value(kind, place, value)
 
 
+def _is_number(value: object) -> bool:
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value.isdigit())
+
+
 def _with_kind(place: Place, value: object) -> object:
     """The kind that the keys of a group name, as in `{pvc: my-claim}`; without one the value itself."""
     if not isinstance(value, Mapping):
@@ -164,6 +175,9 @@ def _with_kind(place: Place, value: object) -> object:
     return next((text for text in value.values() if isinstance(text, str) and "://" in text), value)
 
 
+# Keys of many groups, which mean something else in each.
+_EVERYWHERE = ("config", "cpu", "enabled", "existing", "id", "kind", "memory", "name", "path", "release", "version")
+
 # Keys by which other programs choose hardware for each model, or several types of it.
 _ACCELERATORS = ("accelerator", "acceleratortype", "gputype", "hardware")
 _ONE_ACCELERATOR = "a stack has one type of accelerator: make two stacks, which may share a cluster (cluster.existing)"
@@ -171,19 +185,31 @@ _ONE_ACCELERATOR = "a stack has one type of accelerator: make two stacks, which 
 
 def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     is_text = place.kind is str and place.form is None and isinstance(value, int | float)
+    is_text = is_text and not isinstance(value, bool)
     statement = "YAML reads this as a number, and it must be text" if is_text else f"must be {expected(place)}"
     if isinstance(value, list | tuple | Mapping) and not value:
         statement = f"must not be empty{_about(place)}"
-    elif place.kind is str and isinstance(value, bool | int | float) and place.form is not None:
-        statement += "; YAML reads this value as a number or a flag, not as text"
+    elif place.kind is str and isinstance(value, bool):
+        statement += "; YAML reads this value as a flag, not as text"
+        value = None
+    elif place.kind is str and isinstance(value, int | float) and place.form is not None:
+        statement += "; YAML reads this value as a number, not as text"
+    if isinstance(value, str) and ("\n" in value or value.startswith("- ")):
+        statement += "; a bar or quotes make YAML read the lines below as one text"
     close = passing(place, value)
+    if place.kind is SecretStr and close is None:
+        return statement, f"pulumi config set --path --secret {path_of(*place.path)}"
     if place.is_key:
         statement = f"the key {statement}"
         return statement, f"name it {close}" if close else "choose another name"
     if kind in ("too_long", "string_too_long"):
         return f"too long: {statement}", "use a shorter one"
     fix = f"use {close}" if close else "give a value of this form"
-    if _may_be_left_out(place) and str("" if value is None else value).strip().lower() in WORDS_FOR_DEFAULT:
+    word = flow(value) if isinstance(value, bool) else str("" if value is None else value).strip().lower()
+    is_optional = bool(place.infos) and not place.infos[0].is_required() and place.infos[0].default is None
+    if is_optional and (word == "-1" or (word in NO and not word.isdigit())):
+        return statement, f"remove {place.path[-1]}{f'; otherwise {fix}' if close else ''}"
+    if _may_be_left_out(place) and word in WORDS_FOR_DEFAULT:
         return statement, f"remove {place.path[-1]}: the default is then taken; otherwise {fix}"
     several = isinstance(value, list | tuple) and len(value) > 1
     if several and place.path in (("accelerator",), ("accelerator", "type")):
@@ -208,6 +234,8 @@ def _unknown(place: Place) -> tuple[str, str]:
             f"settings of this program have the prefix {NAMESPACE}:, and nothing reads {namespace}:",
             f"did you mean {NAMESPACE}:{rest}?",
         )
+    if len(place.path) == 1 and (nested := _written_as_path(key)) is not None:
+        return "paths are for the command line (pulumi config set --path); a stack file nests settings", nested
     letters = re.sub(r"[^a-z]", "", key.lower())
     several = len(place.path) == 1 and letters in [f"{word}s" for word in _ACCELERATORS]
     if several or (place.path[0] == "models" and letters.removesuffix("s") in _ACCELERATORS):
@@ -220,12 +248,28 @@ def _unknown(place: Place) -> tuple[str, str]:
         full = f"{NAMESPACE}:{intended}" if len(place.path) == 1 else intended
         reason = "keys are written in camelCase" if to_camel(key) == intended else f"{where} has no such setting"
         return reason, f"did you mean {full}?"
-    inside = _same_name(key)
+    if place.path[:-1] == ("cluster",) and letters in ("name", "clustername"):
+        return (
+            "the stack names the cluster after itself",
+            "remove it; for a cluster that exists write existing: {name: my-cluster, version: 1.35.2-gke.1842000}",
+        )
+    inside = [] if letters in _EVERYWHERE and len(place.path) > 1 else _same_name(key)
     if inside:
         return f"{where} has no such setting", f"did you mean {' or '.join(inside[:3])}? Move it there"
     keys = keys_of(place.group) if place.group is not None else ()
     listing = f"settings here are {', '.join(keys)}" if 0 < len(keys) <= 20 else "look for it in docs/settings.md"
     return f"{where} has no such setting", f"remove it, or use another one: {listing}"
+
+
+def _written_as_path(key: str) -> str | None:
+    """How a file writes `accelerator.type` or `models[0].id`. None for a key that begins with no setting."""
+    first, *rest = re.findall(r"[A-Za-z][\w-]*|\[[0-9]+\]", key) or [key]
+    if not rest or first not in keys_of(StackSettings):
+        return None
+    text = "..."
+    for part in reversed(rest):
+        text = f"[{text}]" if part.startswith("[") else f"{{{part}: {text}}}"
+    return f"write {NAMESPACE}:{first}: {text}"
 
 
 def _place_words(location: str) -> str:

@@ -1,4 +1,4 @@
-"""Names of settings and choices in other programs, with the names used here.
+"""Names of settings in other programs, with the names used here.
 
 Keys are in lower case and without signs: `num_gpus`, `numGpus` and `num-gpus` are one spelling.
 """
@@ -72,6 +72,17 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "template": "chatTemplate",
     },
     "AcceleratorSettings": {
+        "nodecount": "nodes",
+        "numnodes": "nodes",
+        "initialnodecount": "nodes",
+        "chips": "topology",
+        "tpuchips": "topology",
+        "numchips": "topology",
+        "tputopology": "topology",
+        "disksize": "diskGib",
+        "disksizegb": "diskGib",
+        "bootdisksize": "diskGib",
+        "capacitytype": "provisioning",
         "name": "type",
         "gpu": "type",
         "gputype": "type",
@@ -91,6 +102,8 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "locations": "zones",
     },
     "AutoscalingSettings": {
+        "metrics": "target",
+        "metric": "target",
         "min": "minimum",
         "minreplicas": "minimum",
         "minreplicacount": "minimum",
@@ -135,6 +148,15 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "concurrentrequests": "concurrency",
     },
     "GatewaySettings": {
+        "external": "exposure",
+        "public": "exposure",
+        "internal": "exposure",
+        "address": "existingAddress",
+        "ip": "existingAddress",
+        "authentication": "auth",
+        "ratelimit": "limits",
+        "cloudarmor": "securityPolicy",
+        "class": "className",
         "host": "hostname",
         "hosts": "hostname",
         "domain": "hostname",
@@ -153,57 +175,162 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
     },
     "ClusterSettings": {"channel": "releaseChannel", "private": "privateNodes", "gkeversion": "version"},
     "NodeCount": {"minimum": "min", "maximum": "max", "minnodes": "min", "maxnodes": "max", "count": "max"},
+    "CpuPoolSettings": {
+        "nodecount": "nodes",
+        "numnodes": "nodes",
+        "disksize": "diskGib",
+        "disksizegb": "diskGib",
+        "machine": "machineType",
+        "instancetype": "machineType",
+    },
+    "ExistingNetwork": {
+        "name": "network",
+        "vpc": "network",
+        "networkname": "network",
+        "subnet": "subnetwork",
+        "subnetname": "subnetwork",
+        "pods": "podRange",
+        "podsrange": "podRange",
+        "clustersecondaryrangename": "podRange",
+        "services": "serviceRange",
+        "servicesrange": "serviceRange",
+        "servicessecondaryrangename": "serviceRange",
+        "cloudnat": "nat",
+        "hostproject": "project",
+        "proxysubnet": "proxySubnetwork",
+    },
+    "NetworkSettings": {
+        "vpc": "existing",
+        "podrange": "podCidr",
+        "servicerange": "serviceCidr",
+        "noderange": "nodeCidr",
+        "subnetcidr": "nodeCidr",
+        "proxyrange": "proxyCidr",
+    },
+    "ExistingCluster": {
+        "gkeversion": "version",
+        "masterversion": "version",
+        "clustername": "name",
+    },
+    "ControlPlaneSettings": {
+        "masterauthorizednetworks": "authorizedNetworks",
+        "allowlist": "authorizedNetworks",
+    },
+    "AuthorizedNetwork": {
+        "cidrblock": "cidr",
+        "range": "cidr",
+        "displayname": "name",
+    },
+    "MaintenanceWindow": {
+        "starttime": "start",
+        "endtime": "end",
+        "rrule": "recurrence",
+        "schedule": "recurrence",
+    },
+    "AdapterSettings": {
+        "id": "source",
+        "repo": "source",
+        "repository": "source",
+        "model": "source",
+        "uri": "source",
+        "bucket": "source",
+        "servedname": "name",
+        "subpath": "path",
+        "folder": "path",
+    },
+    "VolumeClaimSource": {
+        "name": "claim",
+        "pvc": "claim",
+        "claimname": "claim",
+        "subpath": "path",
+        "folder": "path",
+    },
+    "BucketSource": {
+        "name": "bucket",
+        "folder": "path",
+        "prefix": "path",
+    },
+    "ImageSource": {
+        "image": "reference",
+        "name": "reference",
+        "folder": "path",
+    },
+    "HuggingFaceSource": {
+        "commit": "revision",
+        "branch": "revision",
+        "tag": "revision",
+        "sha": "revision",
+    },
+    "LimitsSettings": {
+        "rpm": "requestsPerMinute",
+        "ratelimit": "requestsPerMinute",
+        "maxbody": "bodyBytes",
+        "maxbodysize": "bodyBytes",
+    },
+    "MonitoringSettings": {
+        "interval": "intervalSeconds",
+        "scrapeinterval": "intervalSeconds",
+        "prometheus": "enabled",
+        "dashboards": "dashboard",
+        "grafana": "dashboard",
+        "alerting": "alerts",
+    },
+    "AlertSettings": {
+        "channels": "notificationChannels",
+        "emails": "notificationChannels",
+        "email": "notificationChannels",
+        "slo": "availability",
+        "ttft": "timeToFirstTokenSeconds",
+        "tpot": "timePerOutputTokenSeconds",
+    },
+    "BudgetSettings": {
+        "amount": "maxMonthlyUsd",
+        "monthly": "maxMonthlyUsd",
+        "max": "maxMonthlyUsd",
+        "limit": "maxMonthlyUsd",
+        "usd": "maxMonthlyUsd",
+        "account": "billingAccount",
+        "thresholds": "notifyAt",
+    },
+    "SpeculativeDecoding": {
+        "model": "draftModel",
+        "draft": "draftModel",
+        "numspeculativetokens": "tokens",
+        "k": "tokens",
+    },
+    "SplitSettings": {
+        "models": "weights",
+        "traffic": "weights",
+        "id": "name",
+    },
+    "RouterSettings": {
+        "count": "replicas",
+    },
+    "PrefillSettings": {
+        "instances": "replicas",
+        "count": "replicas",
+        "tensorparallelism": "tensorParallel",
+    },
+    "IapAuth": {
+        "clientid": "clientId",
+        "secret": "existingSecret",
+        "oauthclientid": "clientId",
+    },
+    "JwtAuth": {
+        "jwks": "jwksUri",
+        "jwksurl": "jwksUri",
+        "audience": "audiences",
+        "iss": "issuer",
+        "aud": "audiences",
+    },
+    "SecretTls": {
+        "name": "secret",
+        "secretname": "secret",
+    },
+    "IssuerSettings": {
+        "clusterissuer": "name",
+    },
     "PickerSettings": {"weights": "scorers", "loglevel": "verbosity", "v": "verbosity"},
-}
-
-# By the key whose value it is.
-_CHOICES: Mapping[str, Mapping[str, str]] = {
-    "dtype": {"fp16": "half", "f16": "half", "bf16": "bfloat16", "fp32": "float32", "f32": "float32"},
-    "quantization": {"int4": "awq", "w4a16": "compressed-tensors", "bnb": "bitsandbytes"},
-    "kvCacheDtype": {"float8": "fp8", "e4m3": "fp8_e4m3", "e5m2": "fp8_e5m2"},
-    "type": {
-        "v5e": "tpu-v5e",
-        "v5litepod": "tpu-v5e",
-        "v5p": "tpu-v5p",
-        "v6e": "tpu-v6e",
-        "trillium": "tpu-v6e",
-        "v7x": "tpu-v7x",
-        "ironwood": "tpu-v7x",
-    },
-    "provisioning": {"preemptible": "spot", "dws": "flex-start", "flex": "flex-start", "standard": "on-demand"},
-    "pattern": {
-        "pd": "disaggregated",
-        "prefilldecode": "disaggregated",
-        "moe": "mixture-of-experts",
-        "wideep": "mixture-of-experts",
-        "kvcache": "prefix-cache",
-    },
-    "deployment": {"llminferenceservice": "kserve", "raw": "direct", "deployment": "direct"},
-    "exposure": {"public": "external", "internet": "external", "private": "internal"},
-    "access": {"private": "dns-endpoint", "public": "authorized-networks"},
-    "method": {"draft": "draft_model", "lookup": "ngram", "promptlookup": "ngram"},
-    "kind": {
-        "gcs": "bucket",
-        "gs": "bucket",
-        "hf": "hugging-face",
-        "hub": "hugging-face",
-        "pvc": "volume-claim",
-        "claim": "volume-claim",
-        "oci": "image",
-        "letsencrypt": "cert-manager",
-        "acme": "cert-manager",
-        "managed": "certificate-manager",
-        "off": "none",
-        "false": "none",
-    },
-}
-
-# Choices that another setting expresses here, with what to do, by the key whose value they are.
-_CHOICES_ELSEWHERE: Mapping[str, Mapping[str, str]] = {
-    "provisioning": dict.fromkeys(
-        ("reservation", "reserved"), "remove it, and set accelerator.reservation to the name of the reservation"
-    ),
-    "exposure": {"none": "remove it, and reach the Gateway from inside the VPC: the default is internal"},
 }
 
 WORDS_FOR_DEFAULT = ("auto", "automatic", "default", "max", "none", "null", "unlimited", "")
@@ -212,7 +339,7 @@ THOUSANDS = {"k": 1024, "m": 1024**2, "g": 1024**3}
 SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 YES, NO = (
     ("y", "yes", "on", "enabled", "enable", "1", "t"),
-    ("n", "no", "off", "disabled", "disable", "0", "f", "none"),
+    ("n", "no", "off", "disabled", "disable", "0", "f", "false", "none"),
 )
 NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -220,16 +347,6 @@ NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "
 def key_here(group: str, key: str) -> str | None:
     """The key of a group of settings for another program's key."""
     return _KEYS.get(group, {}).get(letters(key))
-
-
-def choice_here(key: str, value: object) -> str | None:
-    """The choice of a setting for another program's word."""
-    return _CHOICES.get(key, {}).get(letters(str(value)))
-
-
-def choice_elsewhere(key: str, value: object) -> str | None:
-    """What to do about a choice that is another setting here."""
-    return _CHOICES_ELSEWHERE.get(key, {}).get(letters(str(value)))
 
 
 def letters(text: str) -> str:

@@ -11,6 +11,8 @@ from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings.fields import Place
 
 _PLACES = ("location", "zones")
+# A shorter word is part of too many names.
+_ENOUGH_LETTERS = 5
 _IMAGES = ("oci", "docker")
 
 
@@ -20,22 +22,49 @@ def text_candidates(place: Place, text: str) -> Iterator[str | None]:
         yield from _addresses(text.strip())
     bare = re.sub(r"^(gs|https?|s3|oci|docker)://(huggingface\.co/)?", "", text.strip()).strip("/")
     dashed = re.sub(r"[^a-z0-9./@:-]+", "-", bare.lower()).strip("-.")
+    key = str(place.path[-1] if isinstance(place.path[-1], str) else place.path[-2])
     if text:
+        yield from _by_key(place, key, text)
         yield text
         yield bare
         yield text.lower()
         yield re.sub(r"\s+", "-", bare).lstrip("-")
         yield dashed
-        yield bare.partition("/")[0]
+        # Of a link the name comes last, of an address the host comes first.
+        first, _, rest = bare.partition("/")
+        yield first if "." in first or not rest else bare.rpartition("/")[2]
         yield re.sub(r"[^a-z0-9-]+", "-", dashed).strip("-")
         if text.strip():
             yield re.sub(r"[^A-Za-z0-9_]+", "_", text)
         yield re.sub(r"\s*([0-9.]+)\s*([KMGT])i?[Bb]?$", r"\1\2i", text)
-    if text and str(place.path[-1] if isinstance(place.path[-1], str) else place.path[-2]) in _PLACES:
+    if len(text) >= _ENOUGH_LETTERS and key in _PLACES:
         yield nearest(text, _places(), 0.8)
     if place.example is not None:
         yield str(place.example)
     yield "my-name"
+
+
+def _by_key(place: Place, key: str, text: str) -> Iterator[str | None]:
+    """Texts by what the setting holds: a model, a release, a host name, a version, a path, a quantity."""
+    word = text.strip()
+    if place.path[0] == "models" and key == "id":
+        word = re.sub(r"^[a-z]+://(huggingface\.co/)?(models/)?", "", word)
+        yield nearest(re.sub(r"[:_ ]", "-", word), load_catalog().models, 0.75)
+        yield word
+    elif key == "release":
+        yield nearest(word, load_catalog().releases)
+    elif key == "hostname":
+        yield re.sub(r":[0-9]+(?=/|$)", "", re.sub(r"^[a-z]+://", "", word).lower()).partition("/")[0]
+    elif key == "version":
+        yield re.sub(r"^v(?=[0-9])", "", word)
+    elif key == "paths":
+        yield "/" + re.sub(r"^[a-z]+://[^/]*|\.\*$", "", word).strip("/ ")
+    elif key == "config":
+        yield from ("hub",) if word.startswith("http") else ()
+    elif key == "cpu" and re.fullmatch(r"[0-9]{2,}", word):
+        yield f"{word}m"
+    elif key == "memory" and re.fullmatch(r"[0-9]{2,}", word):
+        yield f"{word}Mi"
 
 
 def _addresses(text: str) -> Iterator[str]:

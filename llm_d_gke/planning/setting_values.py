@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -11,14 +12,24 @@ from contextlib import suppress
 from ipaddress import IPv4Network, ip_network
 from typing import Any, get_args, get_origin
 
+import yaml
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from llm_d_gke.planning.setting_synonyms import NO, NUMBER_WORDS, SECONDS, THOUSANDS, YES, choice_here
+from llm_d_gke.planning.setting_choices import choice_here
+from llm_d_gke.planning.setting_groups import group_candidates, required_settings
+from llm_d_gke.planning.setting_numbers import number_in
+from llm_d_gke.planning.setting_synonyms import NO, YES
 from llm_d_gke.planning.setting_texts import text_candidates
 from llm_d_gke.planning.suggest import nearest
-from llm_d_gke.settings.base import Settings
-from llm_d_gke.settings.fields import Place, choices_of, field_of, groups_of, is_group, keys_of, place_of_key, tags_of
+from llm_d_gke.settings.fields import (
+    Place,
+    choices_of,
+    groups_of,
+    is_group,
+    keys_of,
+    place_of_key,
+)
 
 
 def expected(place: Place) -> str:
@@ -94,8 +105,10 @@ def passing(place: Place, value: object) -> str | None:
 
 def _candidates(place: Place, value: object) -> Iterator[object]:
     kind, origin = place.kind, get_origin(place.kind)
+    if isinstance(value, str) and (groups_of(kind) or origin in (tuple, list, dict, Mapping)):
+        yield from _as_document(value)
     if groups_of(kind):
-        yield from _as_group(place, value)
+        yield from group_candidates(place, value)
     elif choices_of(kind):
         yield from _as_choice(place, value)
     elif origin in (tuple, list):
@@ -116,87 +129,13 @@ def _candidates(place: Place, value: object) -> Iterator[object]:
         yield from _as_text(place, value)
 
 
-def _as_group(place: Place, value: object) -> Iterator[object]:
-    yield from _from_short_form(value)
-    for group in groups_of(place.kind):
-        base = _required(group)
-        if isinstance(value, Mapping):
-            continue
-        tags = tags_of(group)
-        if tags and len(groups_of(place.kind)) > 1:
-            if str(value).lower() in tags:
-                yield base
-            continue
-        for key in _keys_for(group, value):
-            yield {**base, key: value}
-        yield base
-    groups = groups_of(place.kind)
-    if len(groups) > 1 and isinstance(value, Mapping):
-        # The kind that has most of the keys that were written.
-        yield from sorted(
-            ({**_required(group), **value} for group in groups), key=lambda candidate: -len(set(value) & set(candidate))
-        )
-    for group in groups:
-        yield _required(group)
-
-
-def _from_short_form(value: object) -> Iterator[object]:
-    """Groups that other programs write as one text: an address of weights, a rate, two ends of a range."""
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value).strip()
-    scheme, _, rest = text.partition("://")
-    first, _, folder = rest.strip("/").partition("/")
-    if scheme == "gs" and first:
-        yield {"kind": "bucket", "bucket": first, "path": folder or "my-model"}
-    elif scheme == "pvc" and first:
-        yield {"kind": "volume-claim", "claim": first, "path": folder or "my-model"}
-    elif scheme == "oci" and rest:
-        yield {"kind": "image", "reference": rest, "path": "/"}
-    if rate := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(?:/|req/|rps|qps)\s*s?", text):
-        yield {"requestsPerSecond": float(rate[1])}
-    if ends := re.fullmatch(r"([0-9]+)\s*(?:-|\.\.+|to|,|:|/)\s*([0-9]+)", text):
-        low, high = sorted((int(ends[1]), int(ends[2])))
-        yield {"min": low, "max": high}
-
-
-def _keys_for(group: type[Settings], value: object) -> Iterator[str]:
-    """Keys of a group that a bare value may mean: one with that choice, `max`, a required one."""
-    fields = {key: field_of(group, key)[1] for key in keys_of(group)}
-    for key, info in fields.items():
-        if info is not None and value in choices_of(info.annotation):
-            yield key
-    if "max" in fields and isinstance(value, int):
-        yield "max"
-    yield from (key for key, info in fields.items() if info is not None and info.is_required())
-    yield from (key for key in ("type", "name", "id", "enabled", "existing") if key in fields)
-
-
-def _required(group: type[Settings]) -> dict[str, object]:
-    """The required settings of a group, each with its example."""
-    fields: dict[str, object] = {}
-    for name, info in group.model_fields.items():
-        if info.is_required() or name == "kind":
-            key = info.alias or name
-            choices = choices_of(info.annotation)
-            inner: Any = info.annotation
-            if choices:
-                fields[key] = choices[0]
-            elif is_group(inner):
-                fields[key] = _required(inner)
-            elif get_origin(inner) is tuple:
-                element = get_args(inner)[0]
-                fields[key] = [_required(element)] if is_group(element) else [f"my-{key.removesuffix('s')}"]
-            elif info.examples:
-                fields[key] = info.examples[0]
-            else:
-                fields[key] = _PLAIN.get(inner, f"my-{key.lower()}")
-    if not fields:
-        for name, info in list(group.model_fields.items())[:2]:
-            if isinstance(info.default, bool | int | float | str):
-                fields[info.alias or name] = info.default
-    return fields
-
-
-_PLAIN: Mapping[Any, object] = {int: 1, float: 1.0, bool: True, datetime.date: "2026-01-31"}
+def _as_document(text: str) -> Iterator[object]:
+    """What a text holds that was meant as YAML: after a bar, or in quotes."""
+    if "\n" in text or text.lstrip().startswith(("{", "[", "- ")):
+        with suppress(yaml.YAMLError):
+            parsed = yaml.safe_load(text)
+            if isinstance(parsed, list | dict):
+                yield parsed
 
 
 def meant_choice(place: Place, value: object) -> object | None:
@@ -213,7 +152,7 @@ def _as_choice(place: Place, value: object) -> Iterator[object]:
     if (intended := meant_choice(place, value)) is not None:
         yield intended
     if all(isinstance(choice, int) for choice in choices):
-        number = _number(str(value))
+        number = number_in(str(value), str(place.path[-1]))
         if number is not None:
             yield min(choices, key=lambda choice: abs(choice - number))
     yield choices[0]
@@ -245,56 +184,55 @@ def _as_list(place: Place, value: object) -> Iterator[object]:
             yield [part.strip() for part in value.split(",")]
     element = get_args(place.kind)[0]
     inner = Place(path=place.path, group=None, kind=element, whole=element)
+    if isinstance(value, Mapping):
+        yield from _from_map(element, value)
     if value not in (None, [], ""):
         yield [value]
     if is_group(element):
         if not isinstance(value, Mapping | list | tuple):
-            yield from ([example] for example in _as_group(inner, value))
-        yield [_required(element)]
+            yield from ([example] for example in group_candidates(inner, value))
+        yield [required_settings(element)]
     else:
         yield ["my-name"]
 
 
+def _from_map(element: Any, value: Mapping[Any, Any]) -> Iterator[object]:
+    """A list that was written as a map: options by name, elements by name, or names with what belongs to each."""
+    if element is str:
+        yield [part for key, item in value.items() for part in (f"--{str(key).lstrip('-')}", flow(item))]
+        return
+    if all(isinstance(item, Mapping) for item in value.values()):
+        yield list(value.values())
+    for group in groups_of(element):
+        first, *rest = required_settings(group)
+        if rest:
+            yield [{first: key, rest[0]: item} for key, item in value.items()]
+
+
 def _as_number(place: Place, value: object) -> Iterator[object]:
     is_integer = place.kind is int
-    number = float(value) if isinstance(value, int | float) else None
+    number = float(value) if isinstance(value, int | float) and math.isfinite(value) else None
     if isinstance(value, str):
-        number = _number(value, seconds=_is_seconds(place))
+        number = number_in(value, str(place.path[-1]))
     if number is not None:
         if place.kind is float and isinstance(value, str) and "%" in value:
             number /= 100
         yield round(number) if is_integer else number
         if not is_integer:
             yield number / 100
-        ends = [_bound(place, Ge), _bound(place, Le)]
-        yield from (
-            end for end in sorted((end for end in ends if end is not None), key=lambda end: abs(end - (number or 0)))
-        )
-        if not is_integer and (below := _bound(place, Lt)) is not None:
-            yield round(below * 0.9, 3)
-        if not is_integer and (above := _bound(place, Gt)) is not None:
-            yield round(above * 2, 3) or 1.0
+        yield from _near_bounds(place, number)
     yield from (4, 64, 8192, 0.5)
 
 
-def _is_seconds(place: Place) -> bool:
-    return str(place.path[-1]).endswith("Seconds")
-
-
-def _number(text: str, *, seconds: bool = False) -> float | None:
-    """The number in a text: `8k`, `8,192`, `5m` (of seconds), `16 GiB`, and digits of other scripts."""
-    plain = "".join(str(int(sign)) if sign.isdecimal() else sign for sign in text.strip().lstrip("$€£~≈ "))
-    if plain.lower() in NUMBER_WORDS:
-        return float(NUMBER_WORDS.index(plain.lower()))
-    plain = re.sub(r"(?<=[0-9])[ _,'](?=[0-9]{3}\b)", "", plain)
-    match = re.match(r"([+-]?[0-9]+(?:[.,][0-9]+)?)\s*([A-Za-z]*)", plain)
-    if match is None:
-        return None
-    number, unit = float(match[1].replace(",", ".")), match[2].lower()
-    if seconds:
-        return number * SECONDS.get(unit, SECONDS.get(unit[:1], 1))
-    # A size in GiB is given in GiB already.
-    return number * (THOUSANDS.get(unit, 1) if len(unit) == 1 else 1)
+def _near_bounds(place: Place, number: float) -> Iterator[object]:
+    """Values inside the bounds, those of the end that was passed first."""
+    low, high, above, below = (_bound(place, kind) for kind in (Ge, Le, Gt, Lt))
+    first = [low] if low is not None else [round(above * 2, 3) or 1.0] if above is not None else []
+    last = [high] if high is not None else [round(below * 0.9, 3)] if below is not None else []
+    is_below = (low is not None and number < low) or (above is not None and number <= above)
+    # At zero of a share the lower end would be as useless as zero.
+    share = below is not None and below <= 1
+    yield from (*first, *last) if is_below and not share else (*last, *first)
 
 
 def _as_range(value: object) -> Iterator[object]:

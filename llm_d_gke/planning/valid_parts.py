@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from llm_d_gke.planning.setting_findings import details_of, location_of, respelt
+from llm_d_gke.planning.findings import Finding, path_of
+from llm_d_gke.planning.setting_findings import details_of, from_validation, location_of, respelt
 from llm_d_gke.planning.setting_values import passing
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Path, Place, choices_of, groups_of, keys_of, place_of
@@ -41,12 +42,11 @@ def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts
     wrong = [location_of(detail["loc"]) for detail in details]
     for renamed in (respelt(error), {}):
         valid = copy.deepcopy(dict(values))
-        for path, corrected in renamed.items():
-            holder, key = _innermost_key(valid, path) or ({}, None)
-            if key == path[-1] and corrected not in holder:
-                holder[corrected] = holder[key]
+        places = _read_as_intended(valid, renamed)
+        inner = [] if (second := _error(valid)) is None else details_of(second)
+        inside = [path for detail in inner if _is_below(path := location_of(detail["loc"]), places.values())]
         completed = [added for detail in details if (added := _complete(valid, detail)) is not None]
-        dropped = _drop(valid, [path for path in wrong if path not in completed])
+        dropped = _drop(valid, [path for path in (*wrong, *inside) if path not in completed])
         settings = _settings(valid)
         if settings is not None:
             return ValidParts(
@@ -54,6 +54,45 @@ def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts
                 left_out=(*completed, *dropped, *_possibly_meant(values, details)),
                 alternatives=tuple(_alternatives(valid, dropped)),
             )
+    return None
+
+
+def inside_respelt(values: Mapping[str, Any], error: ValidationError, encrypted: Collection[str]) -> list[Finding]:
+    """What is wrong inside of groups with misspelt keys, at the places that the file gives them."""
+    valid = copy.deepcopy(dict(values))
+    places = _read_as_intended(valid, respelt(error))
+    second = _error(valid) if places else None
+    if second is None:
+        return []
+    found = []
+    for finding in from_validation(second, encrypted):
+        for written, intended in places.items():
+            inside = finding.path.removeprefix(path_of(*intended))
+            if inside[:1] in (".", "["):
+                found.append(replace(finding, path=path_of(*written) + inside))
+    return found
+
+
+def _read_as_intended(values: dict[str, Any], renamed: Mapping[Path, str]) -> dict[Path, Path]:
+    """Add each misspelt setting under its intended key. Return the new places by the written ones."""
+    places: dict[Path, Path] = {}
+    for path, corrected in renamed.items():
+        holder, key = _innermost_key(values, path) or ({}, None)
+        if key == path[-1] and corrected not in holder:
+            holder[corrected] = holder[key]
+            places[path] = (*path[:-1], corrected)
+    return places
+
+
+def _is_below(path: Path, places: Iterable[Path]) -> bool:
+    return any(path[: len(place)] == place for place in places)
+
+
+def _error(values: Mapping[str, Any]) -> ValidationError | None:
+    try:
+        StackSettings.model_validate(values, by_alias=True, by_name=False)
+    except ValidationError as error:
+        return error
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from llm_d_gke.settings.base import Settings, form, refusal, replaces
 
@@ -61,6 +61,17 @@ class ComputeClassSettings(Settings):
     ] = False
 
 
+def _once(zones: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({zone for zone in zones if zones.count(zone) > 1})
+    if twice:
+        raise refusal(
+            "LLMD-ZONE-TWICE",
+            f"{', '.join(twice)} is listed twice, and a pool spreads over each zone once",
+            "list each zone once",
+        )
+    return zones
+
+
 class AcceleratorSettings(Settings):
     """The accelerator node pool. Machine type, chips and labels follow from `type` where they are not given."""
 
@@ -76,6 +87,7 @@ class AcceleratorSettings(Settings):
         str | None,
         Field(
             description="Compute Engine machine type; by default the smallest one with this accelerator.",
+            examples=["g2-standard-12"],
             json_schema_extra=replaces("accelerator pool"),
         ),
     ] = None
@@ -98,7 +110,11 @@ class AcceleratorSettings(Settings):
         ),
     ] = None
     nodes: Annotated[NodeCount, Field(description="Autoscaling bounds of the pool.")] = NodeCount()
-    zones: Annotated[tuple[str, ...], Field(description="Zones of the pool; by default the stack's own zone.")] = ()
+    zones: Annotated[
+        tuple[str, ...],
+        AfterValidator(_once),
+        Field(description="Zones of the pool; by default the stack's own zone."),
+    ] = ()
     provisioning: Annotated[
         Provisioning,
         Field(

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, model_validator
 
 from llm_d_gke.settings.base import Settings, form, refusal
+from llm_d_gke.settings.names import SecretManagerName, SecretName
 
 
 class HuggingFaceSettings(Settings):
@@ -17,10 +18,11 @@ class HuggingFaceSettings(Settings):
         Field(description="The token itself: pulumi config set --path --secret llm-d:huggingFace.token"),
     ] = None
     existing_secret: Annotated[
-        str | None, Field(description="Name of a Secret of the stack's namespace with key HF_TOKEN.")
+        SecretName | None, Field(description="Name of a Secret of the stack's namespace with key HF_TOKEN.")
     ] = None
     secret_manager_secret: Annotated[
-        str | None, Field(description="Name of a Secret Manager secret; mounted as a file, never stored in Kubernetes.")
+        SecretManagerName | None,
+        Field(description="Name of a Secret Manager secret; mounted as a file, never stored in Kubernetes."),
     ] = None
 
     @model_validator(mode="after")
@@ -46,7 +48,7 @@ class RegistrySettings(Settings):
             Annotated[
                 str,
                 Field(
-                    pattern=r"^(\*|[a-z0-9.-]+(:[0-9]+)?)$",
+                    pattern=r"^(\*|localhost(:[0-9]+)?|[a-z0-9-]+:[0-9]+|[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?)$",
                     examples=["ghcr.io"],
                     json_schema_extra=form("a registry's host, such as ghcr.io, or * for every other one"),
                 ),
@@ -67,7 +69,9 @@ class RegistrySettings(Settings):
         ),
     ] = {}
 
-    existing_secret: Annotated[str | None, Field(description="Name of a kubernetes.io/dockerconfigjson Secret.")] = None
+    existing_secret: Annotated[
+        SecretName | None, Field(description="Name of a kubernetes.io/dockerconfigjson Secret.")
+    ] = None
     server: Annotated[str | None, Field(description="Registry host, such as registry.redhat.io.")] = None
     username: Annotated[str | None, Field(description="User of the registry.")] = None
     password: Annotated[

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from ipaddress import IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from llm_d_gke.settings.base import Settings, form, replaces
+from llm_d_gke.settings.base import Settings, form, refusal, replaces
+from llm_d_gke.settings.names import ClusterName
 
 
 class AuthorizedNetwork(Settings):
@@ -78,7 +80,7 @@ class MaintenanceWindow(Settings):
     """When GKE may upgrade: a recurring window of at least four hours."""
 
     start: Annotated[Moment, Field(description="First start, RFC 3339 in UTC.")]
-    end: Annotated[Moment, Field(description="First end, RFC 3339 in UTC.")]
+    end: Annotated[Moment, Field(description="First end, RFC 3339 in UTC.", examples=["2026-01-03T08:00:00Z"])]
     recurrence: Annotated[
         str,
         Field(
@@ -89,11 +91,59 @@ class MaintenanceWindow(Settings):
         ),
     ]
 
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        """The rules of cloud.google.com/kubernetes-engine/docs/concepts/maintenance-windows-and-exclusions."""
+        try:
+            hours = (_moment(self.end) - _moment(self.start)).total_seconds() / 3600
+        except ValueError:
+            raise refusal(
+                "LLMD-MAINTENANCE-WINDOW",
+                "start or end is no day and time of the calendar",
+                "use a day such as 2026-01-03T02:00:00Z",
+            ) from None
+        if hours < _SHORTEST_HOURS:
+            raise refusal(
+                "LLMD-MAINTENANCE-WINDOW",
+                "the end is not after the start"
+                if hours <= 0
+                else f"the window is {hours:g} h long, and GKE takes windows of {_SHORTEST_HOURS} h or more",
+                "set start and end of the first window 4 to 24 hours apart, for example 2026-01-03T02:00:00Z and"
+                " 2026-01-03T08:00:00Z",
+            )
+        rule = dict(part.partition("=")[::2] for part in self.recurrence.split(";"))
+        days = rule["BYDAY"].split(",") if "BYDAY" in rule else []
+        if rule["FREQ"] not in _FREQUENCIES or not set(days) <= set(_DAYS):
+            raise refusal(
+                "LLMD-MAINTENANCE-WINDOW",
+                f"a recurrence has FREQ={' or '.join(_FREQUENCIES)}, and days as {', '.join(_DAYS)}",
+                "use FREQ=WEEKLY;BYDAY=SA,SU, or FREQ=DAILY",
+            )
+        often = {"DAILY": 32, "WEEKLY": 5 * max(1, len(days))}.get(rule["FREQ"])
+        if often is not None and "INTERVAL" not in rule and often * hours < _HOURS_IN_32_DAYS:
+            raise refusal(
+                "LLMD-MAINTENANCE-WINDOW",
+                f"in 32 days the windows add up to {often * hours:g} hours at most, and GKE asks for"
+                f" {_HOURS_IN_32_DAYS}",
+                "use longer windows or more days, for example FREQ=WEEKLY;BYDAY=SA,SU with 6 hours each",
+            )
+        return self
+
+
+_SHORTEST_HOURS = 4
+_HOURS_IN_32_DAYS = 48
+_FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+
+
+def _moment(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)
+
 
 class ExistingCluster(Settings):
     """An existing cluster. The stack adds its node pools and workloads."""
 
-    name: Annotated[str, Field(min_length=1, max_length=40, description="Name of the cluster in the stack's location.")]
+    name: Annotated[ClusterName, Field(description="Name of the cluster in the stack's location.")]
     version: Annotated[
         str,
         Field(

@@ -7,16 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 
 from llm_d_gke.settings.base import Settings, form
+from llm_d_gke.settings.names import SecretName
 
-SecretName = Annotated[
-    str,
-    Field(
-        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-        max_length=253,
-        examples=["inference-api-keys"],
-        json_schema_extra=form("the name of a Secret: lower-case letters, digits, dashes and dots"),
-    ),
-]
 HttpsUrl = Annotated[
     str,
     Field(

@@ -145,6 +145,11 @@ def _plain(annotation: Any) -> tuple[Any, tuple[FieldInfo, ...]]:
     return annotation, ()
 
 
+def plain_type(annotation: Any) -> Any:
+    """A type without Annotated and without None."""
+    return _plain(annotation)[0]
+
+
 def _members(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 

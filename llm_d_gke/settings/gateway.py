@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 
 from llm_d_gke.settings.base import Settings, form, replaces
 from llm_d_gke.settings.edge import Auth, LimitsSettings, NoAuth, Priorities, TlsVersion
+from llm_d_gke.settings.names import AddressName, SecretName
 
 # As the Gateway API defines a listener's hostname (gateway-api.sigs.k8s.io/reference/spec/#hostname).
 HostName = Annotated[
     str,
     Field(
-        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        pattern=r"^(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z]([-a-z0-9]*[a-z0-9])?$",
         max_length=253,
         examples=["llm.example.com"],
         json_schema_extra=form("a host name in lower case, without https:// and without a path"),
@@ -46,7 +47,7 @@ class SecretTls(Settings):
     """A kubernetes.io/tls Secret of the stack's namespace."""
 
     kind: Literal["secret"]
-    secret: Annotated[str, Field(min_length=1, max_length=253, description="Name of the Secret.")]
+    secret: Annotated[SecretName, Field(description="Name of the Secret.")]
 
 
 class IssuerSettings(Settings):
@@ -62,7 +63,7 @@ class IssuerSettings(Settings):
 DnsName = Annotated[
     str,
     Field(
-        pattern=r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+        pattern=r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
         max_length=253,
         examples=["llm.example.com"],
         json_schema_extra=form("a DNS name in lower case, which may begin with *."),
@@ -112,7 +113,7 @@ BackendTls = Annotated[PlainBackend | CertManagerBackend, Field(discriminator="k
 RequestPath = Annotated[
     str,
     Field(
-        pattern=r"^/[A-Za-z0-9._~/-]*\*?$",
+        pattern=r"^/([A-Za-z0-9_~/-]|\.[A-Za-z0-9_~-])*\*?$",
         max_length=256,
         examples=["/v1/embeddings"],
         json_schema_extra=form("a path from the root, which may end with * for everything below"),
@@ -157,7 +158,7 @@ class GatewaySettings(Settings):
         ),
     ] = "internal"
     existing_address: Annotated[
-        str | None, Field(description="Name of a reserved regional address; by default the stack reserves one.")
+        AddressName | None, Field(description="Name of a reserved regional address; by default the stack reserves one.")
     ] = None
     tls: Annotated[Tls, Field(description="Certificate of the listener.")] = NoTls()
     backend_tls: Annotated[

@@ -11,6 +11,7 @@ from llm_d_gke.settings.autoscaling import AutoscalingSettings
 from llm_d_gke.settings.base import Settings, form, refusal
 from llm_d_gke.settings.disaggregation import PrefillSettings
 from llm_d_gke.settings.engine import SpeculativeDecoding
+from llm_d_gke.settings.names import ClaimName, FolderPath
 from llm_d_gke.settings.workload import LoadSettings
 
 
@@ -91,15 +92,15 @@ class BucketSource(Settings):
             ),
         ),
     ]
-    path: Annotated[str, Field(description="Folder of the model inside the bucket.")]
+    path: Annotated[FolderPath, Field(description="Folder of the model inside the bucket.")]
 
 
 class VolumeClaimSource(Settings):
     """Weights lie on an existing PersistentVolumeClaim of the stack's namespace."""
 
     kind: Literal["volume-claim"]
-    claim: Annotated[str, Field(description="Name of the PersistentVolumeClaim.")]
-    path: Annotated[str, Field(description="Folder of the model on the volume.")]
+    claim: Annotated[ClaimName, Field(description="Name of the PersistentVolumeClaim.")]
+    path: Annotated[FolderPath, Field(description="Folder of the model on the volume.")]
 
 
 class ImageSource(Settings):
@@ -113,7 +114,7 @@ class ImageSource(Settings):
             description="Image of weights, with tag or digest; by default they are in the engine's (models[].image).",
         ),
     ] = None
-    path: Annotated[str, Field(min_length=1, description="Folder of the model inside the image.")]
+    path: Annotated[FolderPath, Field(description="Folder of the model inside the image.")]
 
 
 ModelSource = Annotated[HuggingFaceSource | BucketSource | VolumeClaimSource | ImageSource, Field(discriminator="kind")]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from llm_d_gke.settings.base import Settings, form, refusal, replaces
+from llm_d_gke.settings.names import RangeName
 
 # Names of Compute Engine resources (RFC 1035) and the two ways in which Google writes where they are: a self link, or
 # the same without its host.
 _NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _LINK = re.compile(
     r"(https://[a-z0-9.]+/compute/[a-z0-9]+/)?projects/(?P<project>[^/]+)/"
-    r"(global/networks|regions/[^/]+/subnetworks)/(?P<name>[^/]+)"
+    r"(global/networks|regions/(?P<region>[^/]+)/subnetworks)/(?P<name>[^/]+)"
 )
 
 
@@ -49,8 +50,10 @@ class ExistingNetwork(Settings):
     ] = None
     network: Annotated[ResourceName, Field(description="Name of the VPC.")]
     subnetwork: Annotated[ResourceName, Field(description="Name of the node subnet, in the stack's region.")]
-    pod_range: Annotated[str, Field(min_length=1, description="Name of the subnet's secondary range for pods.")]
-    service_range: Annotated[str, Field(min_length=1, description="Name of the subnet's secondary range for services.")]
+    pod_range: Annotated[RangeName, Field(description="Name of the subnet's secondary range for pods.")]
+    service_range: Annotated[
+        RangeName, Field(description="Name of the subnet's secondary range for services.", examples=["services"])
+    ]
     proxy_subnetwork: Annotated[
         ResourceName | None,
         Field(description="Name of the VPC's active proxy-only subnet; created from `proxyCidr` where absent."),
@@ -62,12 +65,20 @@ class ExistingNetwork(Settings):
         False
     )
 
-    @model_validator(mode="before")
+    # The region in the subnet's self link.
+    _region: str | None = PrivateAttr(default=None)
+
+    @property
+    def linked_region(self) -> str | None:
+        """The region of the subnet, where a self link names it."""
+        return self._region
+
+    @model_validator(mode="wrap")
     @classmethod
-    def read_links(cls, values: Any) -> Any:
+    def read_links(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Split self links into name and project. Links to two projects are refused."""
         if not isinstance(values, Mapping):
-            return values
+            return handler(values)
         result = dict(values)
         projects = {result["project"]} if result.get("project") else set()
         for key in ("network", "subnetwork", "proxySubnetwork"):
@@ -84,7 +95,10 @@ class ExistingNetwork(Settings):
             )
         if projects:
             result["project"] = projects.pop()
-        return result
+        network = handler(result)
+        link = _LINK.fullmatch(value) if isinstance(value := values.get("subnetwork"), str) else None
+        network._region = link["region"] if link is not None else None
+        return network
 
 
 class NetworkSettings(Settings):

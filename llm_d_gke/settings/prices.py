@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from llm_d_gke.settings.base import Settings, form, refusal
 
@@ -32,10 +32,25 @@ class Rates(Settings):
         return self
 
 
+def _not_in_future(day: datetime.date) -> datetime.date:
+    # A day of any time zone.
+    if day > datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1):
+        raise refusal(
+            "LLMD-PRICE-DATE",
+            "prices are dated by the day on which they were read, and this day is to come",
+            "use the day on which the prices were read",
+        )
+    return day
+
+
 class PriceSettings(Settings):
     """Prices in US dollars that replace the catalog's, in the region of the stack."""
 
-    date: Annotated[datetime.date, Field(description="Day of these prices; printed beside every figure they go into.")]
+    date: Annotated[
+        datetime.date,
+        AfterValidator(_not_in_future),
+        Field(description="Day of these prices; printed beside every figure they go into."),
+    ]
     source: Annotated[str, Field(min_length=1, max_length=200, description="Where they are from.")] = "the stack's own"
     machines: Annotated[
         Mapping[str, Rates],

@@ -170,6 +170,74 @@ MISTAKES = [
     ("offload with a unit", model("kvOffloadGib: 32Gi"), "SETTING-TYPE", "models[0].kvOffloadGib", "whole number", "use 32"),
     ("method alone", model("speculativeDecoding: ngram"), "SETTING-TYPE", "models[0].speculativeDecoding", "method, tokens", "{method: ngram, tokens: 1}"),
     ("parser as a list", model("toolCallParser: [hermes]"), "SETTING-TYPE", "models[0].toolCallParser", "name of a parser", "use "),
+    ("another GPU", "llm-d:accelerator: {type: nvidia-tesla-v100}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "use one of nvidia"),
+    ("A100 as clouds name it", "llm-d:accelerator: {type: nvidia-a100-40gb}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-tesla-a100?"),
+    ("a digit too many", "llm-d:accelerator: {type: nvidia-l44}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-l4?"),
+    ("misspelt region", "llm-d:location: us-esat4-a", "ZONE-OFFERS", "location", "not offered", "did you mean us-east4-a?"),
+    ("nodes in quotes", 'llm-d:accelerator: {type: nvidia-l4, nodes: "3"}', "SETTING-TYPE", "accelerator.nodes", "min, max", "{max: 3}"),
+    ("node count", "llm-d:accelerator: {type: nvidia-l4, nodeCount: 3}", "SETTING-UNKNOWN", "accelerator.nodeCount", "no such", "mean nodes?"),
+    ("reservation by its link", "llm-d:accelerator: {type: nvidia-l4, reservation: projects/x/zones/y/reservations/z}", "SETTING-FORM", "accelerator.reservation", "name of a reservation", "use z"),
+    ("fallback by name", "llm-d:accelerator: {type: nvidia-l4, computeClass: {fallbacks: [g2-standard-8]}}", "SETTING-TYPE", "accelerator.computeClass.fallbacks[0]", "machineType", "{machineType: g2-standard-8}"),
+    ("topology of a larger machine", "llm-d:location: us-east5-b\nllm-d:accelerator: {type: tpu-v6e, topology: 4x4}", "TOPOLOGY", "accelerator.topology", "this topology", "use machineType: ct6e-standard-4t"),
+    ("model with a scheme", "llm-d:models: [{id: 'hf://Qwen/Qwen3-4B'}]", "SETTING-FORM", "models[0].id", "Hugging Face repository", "use Qwen/Qwen3-4B"),
+    ("model as Ollama names it", "llm-d:models: [{id: 'qwen3:4b'}]", "SETTING-FORM", "models[0].id", "Hugging Face repository", "use Qwen/Qwen3-4B"),
+    ("models by key", "llm-d:models: {qwen: {id: Qwen/Qwen3-4B}}", "SETTING-TYPE", "models", "a list", "[{id: Qwen/Qwen3-4B}]"),
+    ("models as text", "llm-d:models: |\n  - id: Qwen/Qwen3-4B", "SETTING-TYPE", "models", "as one text", "[{id: Qwen/Qwen3-4B}]"),
+    ("length by an exponent", model("maxModelLen: 8e3").replace("maxModelLen: 4096, ", ""), "SETTING-TYPE", "models[0].maxModelLen", "whole number", "use 8000"),
+    ("length of -1", model("maxModelLen: -1").replace("maxModelLen: 4096, ", ""), "SETTING-RANGE", "models[0].maxModelLen", "whole number", "remove maxModelLen"),
+    ("a flag for an optional number", model("kvOffloadGib: false"), "SETTING-RANGE", "models[0].kvOffloadGib", "whole number", "remove kvOffloadGib"),
+    ("type of quantization", model("dtype: fp8"), "SETTING-CHOICE", "models[0].dtype", "auto, half", "quantization: fp8"),
+    ("no quantization", model("quantization: none"), "SETTING-CHOICE", "models[0].quantization", "awq", "remove it"),
+    ("type of the cache", model("kvCacheDtype: fp16"), "SETTING-CHOICE", "models[0].kvCacheDtype", "fp8", "use auto"),
+    ("block size in quotes", model('blockSize: "16"'), "SETTING-CHOICE", "models[0].blockSize", "8, 16", "use 16"),
+    ("parser as a flag", model("toolCallParser: true"), "SETTING-TYPE", "models[0].toolCallParser", "as a flag", "use qwen3"),
+    ("template itself", model('chatTemplate: "{{ messages }}"'), "CHAT-TEMPLATE", "models[0].chatTemplate", "the path of a file", "templates/chat.jinja"),
+    ("address of a configuration", model("config: 'https://huggingface.co/Qwen/Qwen3-4B/raw/main/config.json'"), "CONFIG-UNREADABLE", "models[0].config", "addresses are not read", "use hub"),
+    ("weights in S3", model("source: {kind: s3, bucket: b, path: c}"), "SETTING-CHOICE", "models[0].source", "bucket", "copy the weights into a Cloud Storage bucket"),
+    ("folder above", model("source: {kind: bucket, bucket: my-models, path: ../a}"), "SETTING-FORM", "models[0].source.path", "without ..", "use "),
+    ("claim by name", model("source: {kind: volume-claim, name: weights, path: a}"), "SETTING-UNKNOWN", "models[0].source.name", "no such", "mean claim?"),
+    ("adapter by its repository", model("adapters: acme/lora"), "SETTING-TYPE", "models[0].adapters", "a list", "[{name: lora, source: acme/lora}]"),
+    ("adapter by id", model("adapters: [{id: acme/lora, name: a}]"), "SETTING-UNKNOWN", "models[0].adapters[0].id", "no such", "mean source?"),
+    ("arguments as a map", model("allowExtraArgs: true, extraArgs: {seed: 1}"), "SETTING-TYPE", "models[0].extraArgs", "a list", '[--seed, "1"]'),
+    ("argument and value as one", model("allowExtraArgs: true, extraArgs: ['--seed 1']"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", '[--seed, "1"]'),
+    ("argument of older versions", argument("--disable-log-requests"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", "remove it"),
+    ("misspelt variable", model("allowExtraArgs: true, env: {VLLM_LOGGING_LEVL: INFO}"), "ENV-UNKNOWN", "models[0].env.VLLM_LOGGING_LEVL", "ignores it", "mean VLLM_LOGGING_LEVEL?"),
+    ("target as a number", model("autoscaling: {maximum: 2, target: 10}"), "SETTING-TYPE", "models[0].autoscaling.target", "requestsPerReplica", "{requestsPerReplica: 10}"),
+    ("target of processors", model("autoscaling: {maximum: 2, target: {cpu: 80}}"), "SETTING-UNKNOWN", "models[0].autoscaling.target.cpu", "no such", "requestsPerReplica"),
+    ("load below zero", model("load: {requestsPerSecond: -3}"), "SETTING-RANGE", "models[0].load.requestsPerSecond", "above 0", "use 1"),
+    ("TLS as a flag", "llm-d:gateway: {tls: true}", "SETTING-TYPE", "gateway.tls", "kind", "{kind: cert-manager}"),
+    ("authentication as a flag", "llm-d:gateway: {auth: true}", "SETTING-TYPE", "gateway.auth", "kind", "{kind: api-keys}"),
+    ("OpenID Connect", "llm-d:gateway: {auth: {kind: oidc}}", "SETTING-CHOICE", "gateway.auth", "jwt", "use kind: jwt"),
+    ("host name with a port", "llm-d:gateway: {hostname: 'llm.example.com:443'}", "SETTING-FORM", "gateway.hostname", "host name", "use llm.example.com"),
+    ("address for a name", "llm-d:gateway: {hostname: 10.0.0.5}", "SETTING-FORM", "gateway.hostname", "host name", "use llm.example.com"),
+    ("an address that is reserved", "llm-d:gateway: {existingAddress: 34.1.2.3}", "SETTING-FORM", "gateway.existingAddress", "not the address itself", "use inference-address"),
+    ("milliseconds", "llm-d:gateway: {timeoutSeconds: 300000ms}", "SETTING-TYPE", "gateway.timeoutSeconds", "whole number", "use 300"),
+    ("a year", "llm-d:gateway: {hstsSeconds: 1y}", "SETTING-TYPE", "gateway.hstsSeconds", "whole number", "use 31536000"),
+    ("megabytes", "llm-d:gateway: {limits: {bodyBytes: 10MB}}", "SETTING-TYPE", "gateway.limits.bodyBytes", "whole number", "use 10485760"),
+    ("limit as a number", "llm-d:gateway: {limits: 100}", "SETTING-TYPE", "gateway.limits", "requestsPerMinute", "{requestsPerMinute: 100}"),
+    ("path as an expression", "llm-d:gateway: {paths: ['/v1/.*']}", "SETTING-FORM", "gateway.paths[0]", "end with *", "use /v1"),
+    ("path without a slash", "llm-d:gateway: {paths: [metrics]}", "SETTING-FORM", "gateway.paths[0]", "from the root", "use /metrics"),
+    ("policy by its link", "llm-d:gateway: {securityPolicy: projects/x/regions/y/securityPolicies/z}", "SETTING-FORM", "gateway.securityPolicy", "name of a Cloud Armor", "use z"),
+    ("external as a key", "llm-d:gateway: {external: true}", "SETTING-UNKNOWN", "gateway.external", "no such", "mean exposure?"),
+    ("processors as a number", "llm-d:picker: {cpu: 500}", "SETTING-TYPE", "picker.cpu", "as a number", "use 500m"),
+    ("memory as a number", "llm-d:picker: {memory: 512}", "SETTING-TYPE", "picker.memory", "as a number", "use 512Mi"),
+    ("release as a number", "llm-d:release: 0.9", "SETTING-TYPE", "release", "as a number", "use llm-d-0.9"),
+    ("path of llm-d's guide", "llm-d:pattern: inference-scheduling", "SETTING-CHOICE", "pattern", "prefix-cache", "use prefix-cache"),
+    ("network by name", "llm-d:network: default", "SETTING-TYPE", "network", "existing", "{existing: {network: default, "),
+    ("VPC by name", "llm-d:network: {existing: {name: n, subnet: s, pods: p, services: q}}", "SETTING-UNKNOWN", "network.existing.name", "no such", "mean network?"),
+    ("range by its addresses", "llm-d:network: {existing: {network: n, subnetwork: s, podRange: 10.4.0.0/14, serviceRange: q, nat: true}}", "SETTING-FORM", "network.existing.podRange", "not its addresses", "use pods"),
+    ("cluster's own name", "llm-d:cluster: {name: mine}", "SETTING-UNKNOWN", "cluster.name", "after itself", "existing: {name: my-cluster"),
+    ("cluster by its link", "llm-d:cluster: {existing: {name: projects/p/locations/l/clusters/prod, version: 1.35.2-gke.1842000}}", "SETTING-FORM", "cluster.existing.name", "name of a cluster", "use prod"),
+    ("version with v", "llm-d:cluster: {version: v1.35.2}", "SETTING-FORM", "cluster.version", "GKE version", '"1.35.2"'),
+    ("window as text", "llm-d:cluster: {maintenanceWindow: sat 02:00}", "SETTING-TYPE", "cluster.maintenanceWindow", "recurrence", "end: 2026-01-03T08:00:00Z"),
+    ("key as text", "llm-d:cluster: {encryption: my-key}", "SETTING-TYPE", "cluster.encryption", "secretsKey", "{secretsKey: projects/"),
+    ("price as a number", "llm-d:prices: {date: 2026-01-01, machines: {g2-standard-4: 0.7}}", "SETTING-TYPE", "prices.machines.g2-standard-4", "onDemand", "{onDemand: 0.7}"),
+    ("path as a key", "llm-d:gateway.exposure: internal", "SETTING-UNKNOWN", "gateway.exposure", "nests settings", "llm-d:gateway: {exposure: ...}"),
+    ("another namespace", "llm-d-gke:paused: true", "SETTING-UNKNOWN", "llm-d-gke:paused", "prefix llm-d:", "llm-d:paused?"),
+    ("an element too many", "llm-d:models: [{id: Qwen/Qwen3-4B}, {maxModelLen: 4096}]", "SETTING-MISSING", "models[1].id", "required", "remove their dash"),
+    ("registry without a dot", "llm-d:registry: {mirrors: {docker: mirror.example.com/x}}", "SETTING-FORM", "registry.mirrors.docker", "registry's host", "ghcr.io"),
+    ("secret by its path", "llm-d:huggingFace: {secretManagerSecret: projects/p/secrets/s/versions/latest}", "SETTING-FORM", "huggingFace.secretManagerSecret", "without projects/", "use "),
+    ("not a number", model("maxNumSeqs: .nan"), "SETTING-TYPE", "models[0].maxNumSeqs", "whole number", "use 4"),
     ("variables not meant", model("env: {A: b}"), "ENV-ALLOWED", "models[0].env", "intended", "allowExtraArgs"),
     *(
         (f"argument {words[0]}", argument(*words), "EXTRA-ARGS-PLANNED", "models[0].extraArgs[0]", reason, fix)
@@ -276,3 +344,31 @@ def test_a_configuration_that_is_not_json_is_one_finding_with_the_line(tmp_path:
     findings = [finding for finding in refused.value.findings if finding.path.startswith("llm-d:models[0]")]
     assert [finding.id for finding in findings] == ["LLMD-CONFIG-UNREADABLE"]
     assert findings[0].rule == "the file is not JSON: an error in line 2, column 7"
+
+
+def test_mistakes_inside_of_a_misspelt_group_are_reported_there(tmp_path: Path) -> None:
+    changes = "llm-d:acelerator: {type: nvidia-l4, nodes: {min: 5, max: 2}}\nllm-d:accelerator: null"
+    found = {(finding.id, finding.path) for finding in findings_of(tmp_path, changes)}
+    assert found == {
+        ("LLMD-SETTING-UNKNOWN", "llm-d:acelerator"),
+        ("LLMD-NODES-MIN-MAX", "llm-d:acelerator.nodes"),
+    }
+
+
+def test_an_unknown_accelerator_and_release_hide_no_other_mistake(tmp_path: Path) -> None:
+    changes = """
+    llm-d:accelerator: {type: nvidia-l44}
+    llm-d:release: llm-d-99
+    llm-d:gateway: {exposure: external}
+    llm-d:network: {nodeCidr: 10.4.0.0/20}
+    llm-d:models: [{id: Qwen3-4B, extraArgs: [--seed, '1']}]
+    """
+    errors = {finding.id for finding in findings_of(tmp_path, changes) if finding.severity is Severity.ERROR}
+    assert errors == {
+        "LLMD-RELEASE-UNKNOWN",
+        "LLMD-ACCELERATOR-UNKNOWN",
+        "LLMD-GATEWAY-OPEN",
+        "LLMD-CIDR-OVERLAP",
+        "LLMD-MODEL-ORGANIZATION",
+        "LLMD-EXTRA-ARGS-ALLOWED",
+    }

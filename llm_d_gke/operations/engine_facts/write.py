@@ -48,6 +48,7 @@ def digest(
         "options": sorted(options),
         "deprecated_options": sorted(name for name, entry in options.items() if entry.get("deprecated")),
         "option_values": {name: entry["values"] for name, entry in options.items() if entry.get("values")},
+        "option_takes": _takes(options),
         "tool_parsers": parsers.get("tool", []),
         "reasoning_parsers": parsers.get("reasoning", []),
         "speculative_methods": answer(first, "speculative_methods") or [],
@@ -96,6 +97,16 @@ def digest(
 def render(document: Mapping[str, Any]) -> str:
     body = yaml.safe_dump(dict(document), sort_keys=False, width=120, default_flow_style=None, allow_unicode=True)
     return _HEAD.format(version=document["version"]) + body
+
+
+def _takes(options: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Options by what stands behind them. Those of any text, and negations, are left out."""
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for name, entry in sorted(options.items()):
+        kind = entry.get("takes", "text")
+        if kind != "text" and not name.startswith("--no-"):
+            by_kind[kind].append(name)
+    return dict(sorted(by_kind.items()))
 
 
 def _generative(architectures: Sequence[str]) -> list[str]:

@@ -31,6 +31,7 @@ from llm_d_gke.planning.rules import (
     settings,
     sizing,
     stack,
+    without_effect,
 )
 from llm_d_gke.planning.rules.rule import Rule, RuleBasis
 
@@ -58,6 +59,7 @@ SUBJECTS = (
     routing,
     kserve,
     preflight,
+    without_effect,
 )
 
 RULES: Mapping[str, Rule] = {rule.id: rule for subject in SUBJECTS for rule in subject.RULES}

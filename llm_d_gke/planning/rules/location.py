@@ -6,6 +6,14 @@ from llm_d_gke.planning.rules.rule import Rule
 
 RULES = (
     Rule(
+        "LLMD-ZONE-TWICE",
+        severity="error",
+        summary="A zone of the pool is listed twice.",
+        why="A node pool's locations are a set of zones.",
+        fix="List each zone once.",
+        source="cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters.nodePools",
+    ),
+    Rule(
         "LLMD-ACCELERATOR-UNKNOWN",
         severity="error",
         summary="The accelerator is not one of the catalog's.",

@@ -6,6 +6,14 @@ from llm_d_gke.planning.rules.rule import Rule
 
 RULES = (
     Rule(
+        "LLMD-MODEL-FORMAT",
+        severity="warning",
+        summary="The repository holds weights of a format for other programs, by its name.",
+        why="vLLM's default loader takes safetensors or PyTorch files; it opens one GGUF file at most, by its path.",
+        fix="Use the repository of the original weights.",
+        source="docs.vllm.ai/en/stable/features/quantization/gguf; vllm/config/load.py (load_format)",
+    ),
+    Rule(
         "LLMD-IMAGE-COMMAND",
         severity="error",
         summary="The engine image does not start with the release's command.",

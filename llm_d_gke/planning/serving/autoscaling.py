@@ -85,6 +85,22 @@ def _check_limits(autoscaling: AutoscalingSettings, path: tuple[str | int, ...],
             rule=f"the minimum is above the maximum, {autoscaling.maximum}",
             fix=f"use at most {autoscaling.maximum}, or raise maximum to {autoscaling.minimum}",
         )
+    if autoscaling.minimum == autoscaling.maximum:
+        findings.warning(
+            "LLMD-AUTOSCALING-FIXED",
+            *(*path, "autoscaling", "maximum"),
+            value=autoscaling.maximum,
+            rule="the minimum is the same, so nothing can change the number of replicas",
+            fix=f"raise it, or use replicas: {autoscaling.maximum} in place of autoscaling",
+        )
+    if autoscaling.minimum > 0 and "idle_seconds" in autoscaling.model_fields_set:
+        findings.warning(
+            "LLMD-AUTOSCALING-IDLE",
+            *(*path, "autoscaling", "idleSeconds"),
+            value=autoscaling.idle_seconds,
+            rule=f"it says when the last replica ends, and minimum: {autoscaling.minimum} keeps it",
+            fix="remove it, or set minimum: 0",
+        )
     if not any(value is not None for value in autoscaling.target.model_dump().values()):
         findings.error(
             "LLMD-AUTOSCALING-TARGET",

@@ -35,10 +35,8 @@ def with_own_models(
                 "LLMD-CONFIG-UNREADABLE",
                 *path,
                 value=model.config,
-                rule=file.problem if file is not None and file.problem else "the file was not read",
-                fix="correct the path or the file, or remove config: the model's memory is then not checked"
-                if model.config != HUB
-                else "give the path of a copy of its config.json, or remove config: its memory is then not checked",
+                rule=_why_unread(model.config, file),
+                fix=_how_to_read(model.config),
             )
             continue
         parsed = _parsed(model.id, file, findings, path, model.config)
@@ -56,6 +54,20 @@ def with_own_models(
     return replace(catalog, models={**catalog.models, **own}, chat_templates=templates)
 
 
+def _why_unread(config: str, file: ModelFile | None) -> str:
+    if "://" in config:
+        return "config is the path of a file or folder, or the word hub; addresses are not read"
+    return file.problem if file is not None and file.problem else "the file was not read"
+
+
+def _how_to_read(config: str) -> str:
+    if config == HUB:
+        return "give the path of a copy of its config.json, or remove config: its memory is then not checked"
+    if "://" in config:
+        return f"use {HUB} for a repository of the Hub, or download the file and give its path"
+    return "correct the path or the file, or remove config: the model's memory is then not checked"
+
+
 def _take_template(
     templates: dict[str, str], file: ModelFile | None, path: str, findings: Findings, index: int
 ) -> None:
@@ -68,8 +80,12 @@ def _take_template(
         index,
         "chatTemplate",
         value=path,
-        rule=(file.chat_template_problem if file is not None else None) or "the file was not read",
-        fix="correct the path, which is relative to the project folder, or remove chatTemplate to use the model's own",
+        rule="this is the text of a template, and chatTemplate is the path of a file"
+        if "{" in path
+        else (file.chat_template_problem if file is not None else None) or "the file was not read",
+        fix="write the text into a file such as templates/chat.jinja, and give its path"
+        if "{" in path
+        else "correct the path, which is relative to the project folder, or remove chatTemplate to use the model's own",
     )
 
 

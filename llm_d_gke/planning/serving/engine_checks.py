@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,12 +13,16 @@ from llm_d_gke.catalog.engines import facts_of
 from llm_d_gke.catalog.schema import Accelerator, MachineType, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
+from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
 from llm_d_gke.planning.engine_support.options import option_value, unknown_options
 from llm_d_gke.planning.engine_support.refusals import refusals_of
 from llm_d_gke.planning.engine_support.tpu import needs_torch
+from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.patterns import pattern_of
+from llm_d_gke.planning.serving.extra_args import OWNED
+from llm_d_gke.planning.setting_values import flow
 from llm_d_gke.planning.sizing.memory import judge
 from llm_d_gke.planning.sizing.memory_check import run_of, version_of
 from llm_d_gke.settings.models import ModelSettings
@@ -59,6 +65,7 @@ def implementation_variable(ctx: PlanContext, settings: ModelSettings, model: Mo
 def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> bool:
     """Check arguments and the engine's own limits. Returns whether the engine would start."""
     _check_options(ctx, index, settings)
+    _check_values(ctx, index, settings)
     if model is None:
         return True
     deployment = deployment_of(ctx, settings, model)
@@ -106,15 +113,16 @@ def _tell(ctx: PlanContext, index: int, settings: ModelSettings, deployment: Dep
 def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     version = version_of(ctx, settings)
     for position, name, near in unknown_options(version, settings.extra_args):
+        argument = settings.extra_args[position]
         ctx.findings.error(
             "LLMD-ENGINE-OPTION",
             "models",
             index,
             "extraArgs",
             position,
-            value=settings.extra_args[position],
+            value=argument,
             rule=f"vLLM {version} has no option {name} and exits when it reads it",
-            fix=f"use {near}" if near is not None else "remove it, or see vllm serve --help of that version",
+            fix=_instead(argument, near),
         )
 
 
@@ -251,3 +259,42 @@ def _releases(ctx: PlanContext, settings: ModelSettings) -> Iterator[tuple[str, 
 def _has_memory(ctx: PlanContext, settings: ModelSettings, deployment: Deployment) -> bool:
     run = run_of(ctx, settings, deployment.model)
     return run is None or judge(run).status != "refused"
+
+
+def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    version, arguments = version_of(ctx, settings), settings.extra_args
+    for wrong in wrong_values(version, arguments):
+        if wrong.option in OWNED:
+            # Refused with any value.
+            continue
+        ctx.findings.error(
+            "LLMD-ENGINE-VALUE",
+            "models",
+            index,
+            "extraArgs",
+            wrong.position,
+            value=without_secrets(arguments[wrong.position], ()),
+            rule=f"vLLM {version} exits when it reads it: {wrong.reason}",
+            fix=wrong.fix,
+        )
+    for position, name in repeated(arguments):
+        ctx.findings.warning(
+            "LLMD-ENGINE-TWICE",
+            "models",
+            index,
+            "extraArgs",
+            position,
+            value=without_secrets(arguments[position], ()),
+            rule=f"{name} stands before already, and of two vLLM takes the last one",
+            fix="keep one of them",
+        )
+
+
+def _instead(argument: str, near: str | None) -> str:
+    if near is None:
+        return "remove it, or see vllm serve --help of that version"
+    if re.search(r"\s", argument.strip()) and argument.split()[0] == near:
+        return f"write option and value as two elements: {flow(shlex.split(argument))}"
+    if argument.startswith("--disable-") and near.removeprefix("--enable-") == argument.removeprefix("--disable-"):
+        return f"remove it: this version has {near} instead, and what it enables is off without it"
+    return f"use {near}"

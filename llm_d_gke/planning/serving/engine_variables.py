@@ -12,14 +12,23 @@ from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.setting_values import flow
 from llm_d_gke.planning.sizing.memory_check import version_of
+from llm_d_gke.planning.suggest import nearest
 
 # Variables whose values must not be in a Deployment, and the setting to use instead.
 _SECRETS = {
     "HF_TOKEN": "huggingFace.token, existingSecret or secretManagerSecret",
     "HUGGING_FACE_HUB_TOKEN": "huggingFace.token, existingSecret or secretManagerSecret",
 }
+# A misspelt name is about as long as the right one.
+_TYPING_ERRORS = 2
 # Set by controllers, on pods of a group.
 _OF_CONTROLLERS = ("LWS_",)
+# Set on pods by the node: which of its devices a container has.
+_DEVICES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "TPU_VISIBLE_CHIPS", "TPU_VISIBLE_DEVICES")
+# Of vLLM's own processes, not of its server (docs.vllm.ai/en/stable/configuration/env_vars).
+_INTERNAL = ("VLLM_PORT", "VLLM_HOST_IP")
+# Without the Hub no server gets weights that are downloaded when it starts.
+_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 # With it the engine requires a key of probes and of the endpoint picker, which they do not have.
 _API_KEY = "VLLM_API_KEY"
 
@@ -63,6 +72,31 @@ def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerP
                 rule="a value in env is readable by everyone who can read the Deployment",
                 fix=f"remove it and set {_SECRETS[name]}",
             )
+        elif name in _DEVICES:
+            ctx.findings.error(
+                "LLMD-ENV-DEVICES",
+                *path,
+                value=value,
+                rule="the pod gets the accelerators that the scheduler assigned to it, which may have other numbers,"
+                " and tensorParallel is planned for all of them",
+                fix=f"remove {name} from env, and use tensorParallel or another machineType for fewer accelerators",
+            )
+        elif name in _INTERNAL:
+            ctx.findings.warning(
+                "LLMD-ENV-INTERNAL",
+                *path,
+                value=value,
+                rule=f"{name} is for connections among vLLM's own processes; the server keeps its address",
+                fix=f"remove {name} from env",
+            )
+        elif name in _OFFLINE and model.source.kind == "hugging-face" and value.lower() in ("1", "true", "yes", "on"):
+            ctx.findings.error(
+                "LLMD-ENV-OFFLINE",
+                *path,
+                value=value,
+                rule="a server downloads the weights from the Hub when it starts, and this variable forbids it",
+                fix=f"remove {name} from env, or take the weights from a bucket, a volume or an image: models[].source",
+            )
         elif name == _API_KEY:
             ctx.findings.error(
                 "LLMD-ENV-API-KEY",
@@ -92,8 +126,19 @@ def _check_known(ctx: PlanContext, path: tuple[str | int, ...], index: int, name
             *path,
             value=value,
             rule=f"vLLM {version} has no variable {name} and ignores it",
-            fix="check its name and the version that has it, or remove it",
+            fix=_known_name(packages, name, version),
         )
+
+
+def _known_name(packages: tuple[Package, ...], name: str, version: str) -> str:
+    known = [
+        other
+        for package in packages
+        for other, variable in package.variables.items()
+        if variable.in_version(version) and abs(len(other) - len(name)) <= _TYPING_ERRORS
+    ]
+    close = nearest(name, known, 0.9)
+    return f"did you mean {close}?" if close else "check its name and the version that has it, or remove it"
 
 
 def _is_missing(packages: tuple[Package, ...], name: str, version: str) -> bool:

@@ -63,6 +63,14 @@ OWNED = {
     "--headless": Owned(
         "an engine without a server answers no request", "set models[].pipelineParallel or models[].dataParallel"
     ),
+    "--hf-token": Owned(
+        "the token would stand in the stack file and in the Deployment in plain text",
+        "remove it, and set huggingFace.token, existingSecret or secretManagerSecret",
+    ),
+    "--disable-log-stats": Owned(
+        "without its statistics the engine exports no metrics, by which the picker chooses replicas",
+        "remove it; to log less, set env: {VLLM_LOGGING_LEVEL: WARNING}",
+    ),
     "--kv-transfer-config": Owned(
         "KV caches are handed over between the prefill and decode servers that the planner connects",
         "use pattern: disaggregated",

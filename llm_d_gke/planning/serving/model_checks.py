@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_length
@@ -50,6 +52,8 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
         # What is wrong with its configuration is reported already.
         return None
     if model is None:
+        if _holds_other_weights(ctx, index, settings):
+            return None
         close_id = nearest(settings.id, ctx.catalog.models, 0.85)
         question = f"did you mean {close_id}? Otherwise " if close_id else ""
         ctx.findings.warning(
@@ -83,6 +87,33 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
     _check_token(ctx, settings, model)
     # An engine that does not start takes no memory to judge.
     return check_memory(ctx, index, settings, model) if starts else None
+
+
+# Formats of weights by the ends and owners that publishers give such repositories.
+_FORMATS = re.compile(r"(?i)[-_.](gguf|mlx|onnx|openvino|coreml|exl2|exl3|litert|tflite)([-_.]|$)")
+_OWNERS = {"mlx-community": "MLX", "onnx-community": "ONNX", "lmstudio-community": "GGUF or MLX"}
+
+
+def _holds_other_weights(ctx: PlanContext, index: int, settings: ModelSettings) -> bool:
+    """A warning where the repository's name says that it holds weights for other programs."""
+    if settings.source.kind != "hugging-face":
+        return False
+    owner, _, name = settings.id.partition("/")
+    match = _FORMATS.search(name)
+    form = match[1].upper() if match else _OWNERS.get(owner)
+    if form is None:
+        return False
+    original = nearest(_FORMATS.sub("", name), ctx.catalog.models, 0.75)
+    ctx.findings.warning(
+        "LLMD-MODEL-FORMAT",
+        "models",
+        index,
+        "id",
+        value=settings.id,
+        rule=f"by its name this repository holds weights as {form}, and vLLM loads safetensors files from a repository",
+        fix=f"use {original}" if original else "use the repository of the original weights",
+    )
+    return True
 
 
 def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> None:

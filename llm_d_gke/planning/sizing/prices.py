@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from llm_d_gke.catalog.prices import Prices
 from llm_d_gke.catalog.schema import Provisioning
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.setting_values import flow
+from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings.prices import Rates
 
 
@@ -31,7 +33,7 @@ def prices_of(ctx: PlanContext) -> Prices:
                     name,
                     value=_price_text(own_prices[name]),
                     rule="the catalog has nothing of this name, so the price would never be used",
-                    fix=f"use one of {', '.join(accepted)}" if group == "items" else "take the name from the catalog",
+                    fix=_other_name(name, group, accepted),
                 )
                 items.pop(name, None)
     return catalog_prices.replaced(
@@ -55,4 +57,11 @@ def _rates(rates: Rates) -> Mapping[Provisioning, float]:
 
 
 def _price_text(price: Rates | float) -> str:
-    return str(price) if isinstance(price, float) else str(dict(_rates(price)))
+    return flow(price if isinstance(price, float) else price.model_dump(by_alias=True, exclude_unset=True))
+
+
+def _other_name(name: str, group: str, accepted: Collection[str]) -> str:
+    close = nearest(name, accepted)
+    if group == "items":
+        return f"use one of {', '.join(accepted)}"
+    return f"did you mean {close}?" if close else f"use a name that make catalog KIND={group} lists"

@@ -13,9 +13,9 @@ ESTIMATES = (
         name="a price of nothing",
         changes={"prices": {**PRICED, "machines": {"n1-standard-3": {"onDemand": 0.1}}}},
         path="prices.machines.n1-standard-3",
-        value="{'on-demand': 0.1}",
+        value="{onDemand: 0.1}",
         rule="the price would never be used",
-        fix="take the name from the catalog",
+        fix="did you mean n1-standard-32?",
     ),
     Wrong(
         id="LLMD-PRICE-NAME",

@@ -31,9 +31,11 @@ from tests.planning.refusals.picker import PICKER
 from tests.planning.refusals.requests import CERTIFICATES, PATTERNS, PICKERS, SPLITS
 from tests.planning.refusals.security import EDGE, KEYS, PRIORITIES
 from tests.planning.refusals.settings import ACCESS, CHARTS, SETTINGS
+from tests.planning.refusals.without_effect import WITHOUT_EFFECT
 
 EVERY = (
     *STACK,
+    *WITHOUT_EFFECT,
     *PLACE,
     *CLUSTER,
     *NODES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import contextlib
 import importlib
@@ -75,8 +76,43 @@ def options(_: Mapping[str, Any]) -> Any:
             if spelling in ("--quantization", "--dtype", "--kv-cache-dtype", "--moe-backend", "--all2all-backend"):
                 choices = action.choices or _choices(action)
                 entry["values"] = sorted(str(choice) for choice in choices) if choices else []
+            entry["takes"] = _takes(action)
+            if action.choices and len(action.choices) <= _FEW_CHOICES:
+                entry["values"] = sorted(str(choice) for choice in action.choices)
             by_spelling[spelling] = entry
     return by_spelling
+
+
+# Longer lists are those of models, quantization and parsers, which have tables of their own.
+_FEW_CHOICES = 40
+
+
+def _takes(action: Any) -> str:
+    """What stands behind an option: nothing, several words, a whole number, a number, JSON, text, or JSON or text.
+
+    Its own conversion answers, by what it accepts.
+    """
+    if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction):
+        return "nothing"
+    if action.nargs in ("*", "+"):
+        return "several"
+    if action.nargs == "?":
+        return "perhaps"
+    if action.type is None or _accepts(action.type, "word"):
+        return "text" if action.type is None or _accepts(action.type, "{word}") else "json or text"
+    if _accepts(action.type, "{}"):
+        return "json"
+    if _accepts(action.type, "1"):
+        return "number" if _accepts(action.type, "0.5") else "integer"
+    return "text"
+
+
+def _accepts(convert: Any, text: str) -> bool:
+    try:
+        convert(text)
+    except (ValueError, TypeError, argparse.ArgumentTypeError):
+        return False
+    return True
 
 
 def parsers(_: Mapping[str, Any]) -> Any:

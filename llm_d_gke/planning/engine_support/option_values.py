@@ -1,0 +1,146 @@
+"""Values of options that `vllm serve` of a version would refuse."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llm_d_gke.catalog.engines import EngineFacts, facts_of
+from llm_d_gke.planning.suggest import nearest
+
+
+@dataclass(frozen=True)
+class WrongValue:
+    """An argument that the parser refuses: its position, its option (empty for none), why, and what to write."""
+
+    position: int
+    option: str
+    reason: str
+    fix: str
+
+
+_EXPECTED = {"integer": "a whole number", "number": "a number", "json": "JSON", "json or text": "JSON"}
+_EXAMPLES = {"integer": "8", "number": "0.5", "json": '{"key": "value"}', "json or text": '{"key": "value"}'}
+# vLLM reads short forms of whole numbers: 8k, 1.5M (vllm/utils/argparse_utils.py and engine/arg_utils.py).
+_INTEGER = re.compile(r"[-+]?[0-9_]+|[0-9]+(\.[0-9]+)?[kKmMgGtT]i?|None|")
+
+
+def wrong_values(version: str, arguments: Sequence[str]) -> list[WrongValue]:
+    """Words without an option, options without their value, and values of another type.
+
+    Judged by the table of exactly this version; without one, or in a table without the kinds of options, nothing is.
+    """
+    tables = facts_of(version)
+    if len(tables) != 1 or not tables[0].option_takes:
+        return []
+    found: list[WrongValue] = []
+    position = 0
+    while position < len(arguments):
+        taken, wrong = _read(tables[0], arguments, position)
+        found += wrong
+        position += 1 + taken
+    return found
+
+
+def repeated(arguments: Sequence[str]) -> list[tuple[int, str]]:
+    """Position and name of every option that stands before already."""
+    seen: set[str] = set()
+    again = []
+    for position, text in enumerate(arguments):
+        name = text.partition("=")[0].replace("_", "-")
+        if _is_option(text) and "." not in name:
+            if name in seen:
+                again.append((position, name))
+            seen.add(name)
+    return again
+
+
+def _is_option(text: str) -> bool:
+    return re.match(r"--?[A-Za-z]", text) is not None
+
+
+def _read(facts: EngineFacts, arguments: Sequence[str], position: int) -> tuple[int, list[WrongValue]]:
+    """How many of the arguments behind a position belong to it, and what is wrong."""
+    text = arguments[position]
+    following: list[str] = []
+    for word in arguments[position + 1 :]:
+        if _is_option(word):
+            break
+        following.append(word)
+    if not _is_option(text):
+        dashed = f"--{text.replace('_', '-')}"
+        fix = f"write {dashed}" if dashed in facts.options else "write the option in front of it, or remove it"
+        return 0, [
+            WrongValue(position, "", "the word stands behind no option, and the parser takes it for a model", fix)
+        ]
+    written, equals, value = text.partition("=")
+    name = _full_name(facts, written.replace("_", "-"))
+    if name is None:
+        return len(following), []
+    kind = next((kind for kind, names in facts.option_takes.items() if name in names), "text")
+    if name.startswith("--no-"):
+        kind = "nothing"
+    if kind == "nothing":
+        return _without_value(facts, position, name, value if equals else None, following)
+    if kind in ("several", "perhaps"):
+        return (0 if equals else len(following) if kind == "several" else min(1, len(following))), []
+    if not equals and not following:
+        example = (facts.option_values.get(name) or [_EXAMPLES.get(kind, "value")])[0]
+        fix = f'write its value as the next element, for example "{example}"'
+        return 0, [WrongValue(position, name, f"{name} takes a value, and none follows", fix)]
+    given, place = (value, position) if equals else (following[0], position + 1)
+    wrong = _wrong(facts, name, kind, given)
+    return (0 if equals else 1), [WrongValue(place, name, *wrong)] if wrong is not None else []
+
+
+def _without_value(
+    facts: EngineFacts, position: int, name: str, value: str | None, following: Sequence[str]
+) -> tuple[int, list[WrongValue]]:
+    given = value if value is not None else following[0] if following else None
+    if given is None:
+        return 0, []
+    negation = name.replace("--", "--no-", 1)
+    off = given.lower() in ("false", "0", "off", "no")
+    fix = (
+        f"use {negation}"
+        if off and negation in facts.options
+        else "remove the option"
+        if off
+        else f"write {name} alone"
+    )
+    place = position if value is not None else position + 1
+    return (0 if value is not None else 1), [WrongValue(place, name, f"{name} is a switch and takes no value", fix)]
+
+
+def _full_name(facts: EngineFacts, name: str) -> str | None:
+    """The option that the parser takes a text for: itself, or the only one that begins so. None for parts of one."""
+    if name in facts.options:
+        return name
+    longer = [option for option in facts.options if option.startswith(name)]
+    return longer[0] if len(longer) == 1 and name.startswith("--") else None
+
+
+def _wrong(facts: EngineFacts, name: str, kind: str, value: str) -> tuple[str, str] | None:
+    choices = facts.option_values.get(name, ())
+    if choices and value not in choices:
+        close = nearest(value, choices)
+        return f"{name} takes {', '.join(choices)}", f"use {close or choices[0]}"
+    fits = {
+        "integer": lambda: _INTEGER.fullmatch(value) is not None,
+        "number": lambda: re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|None|", value) is not None,
+        "json": lambda: _is_json(value),
+        "json or text": lambda: not value.lstrip().startswith(("{", "[")) or _is_json(value),
+    }
+    if kind not in fits or fits[kind]():
+        return None
+    return f"{name} takes {_EXPECTED[kind]}", f"use {_EXPECTED[kind]}, for example '{_EXAMPLES[kind]}'"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError:
+        return False
+    return True

@@ -1,0 +1,56 @@
+"""Mistakes that do not depend on the accelerator or the release, for stacks whose own is unknown.
+
+Without accelerator, machine type or release there is no plan. What is wrong elsewhere in the file would be reported
+only after the next attempt, so a stand-in is planned in their place, and what does not follow from it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Finding
+from llm_d_gke.planning.rules import access, autoscaling, gateway, network, picker, routing, without_effect
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.accelerator import AcceleratorSettings
+
+_SUBJECTS = (access, autoscaling, gateway, network, picker, routing, without_effect)
+_OF_MODELS = (
+    "LLMD-CONTEXT-LENGTH",
+    "LLMD-ENV-ALLOWED",
+    "LLMD-ENV-API-KEY",
+    "LLMD-ENV-SECRET",
+    "LLMD-EXTRA-ARGS-ALLOWED",
+    "LLMD-GATED-TOKEN",
+    "LLMD-LOAD-LENGTH",
+    "LLMD-LOAD-ONE-MEASURE",
+    "LLMD-MODEL-CASE",
+    "LLMD-MODEL-FORMAT",
+    "LLMD-MODEL-ORGANIZATION",
+    "LLMD-MODEL-UNKNOWN",
+    "LLMD-SPLIT-NAME",
+    "LLMD-SPLIT-ZERO",
+)
+# Sizes of pools and nodes are the stand-in's.
+_OF_HARDWARE = ("LLMD-CIDR-NODES", "LLMD-ADDON-ROOM", "LLMD-PICKER-RELEASE")
+_INDEPENDENT = frozenset((*(rule.id for subject in _SUBJECTS for rule in subject.RULES), *_OF_MODELS)) - frozenset(
+    _OF_HARDWARE
+)
+_STAND_IN = "nvidia-l4"
+
+Judge = Callable[[StackSettings, Findings], object]
+
+
+def other_mistakes(settings: StackSettings, catalog: Catalog, reported: Findings, judge: Judge) -> list[Finding]:
+    """Findings of the plan with a known accelerator and release, less what follows from these."""
+    accelerator = AcceleratorSettings(type=_STAND_IN, nodes=settings.accelerator.nodes)
+    changes: dict[str, object] = {"accelerator": accelerator}
+    if settings.prefill_accelerator is not None:
+        changes["prefill_accelerator"] = accelerator
+    if settings.release not in catalog.releases:
+        changes["release"] = StackSettings.model_fields["release"].default
+    collected = Findings()
+    judge(settings.model_copy(update=changes), collected)
+    known = {(finding.id, finding.path) for finding in reported}
+    return [finding for finding in collected if finding.id in _INDEPENDENT and (finding.id, finding.path) not in known]

@@ -1,0 +1,147 @@
+"""Candidates for a valid group of settings in place of another value."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, get_args, get_origin
+
+from llm_d_gke.planning.setting_choices import choice_here
+from llm_d_gke.planning.setting_synonyms import letters
+from llm_d_gke.settings.base import Settings
+from llm_d_gke.settings.fields import Place, choices_of, field_of, groups_of, is_group, keys_of, plain_type, tags_of
+
+
+def group_candidates(place: Place, value: object) -> Iterator[object]:
+    yield from _from_short_form(value)
+    groups = groups_of(place.kind)
+    for group in groups:
+        base = required_settings(group)
+        if isinstance(value, Mapping):
+            continue
+        tags = tags_of(group)
+        if tags and len(groups) > 1:
+            if str(value).lower() in tags or choice_here("kind", value) in tags:
+                yield base
+            continue
+        yield from _with_bare_value(group, value)
+        yield base or _example(group)
+    if value is True and len(groups) > 1:
+        # Something was switched on: the kind that needs the least, none of course excepted.
+        kinds = [base for group in groups if (base := required_settings(group)).get("kind") != "none"]
+        yield from sorted(kinds, key=len)
+    if len(groups) > 1 and isinstance(value, Mapping):
+        # The kind that has most of the keys that were written.
+        yield from sorted(
+            ({**required_settings(group), **value} for group in groups),
+            key=lambda candidate: -len(set(value) & set(candidate)),
+        )
+    for group in groups:
+        yield required_settings(group)
+
+
+def _with_bare_value(group: type[Settings], value: object) -> Iterator[object]:
+    """A group with the key that a bare value probably means."""
+    base = required_settings(group)
+    number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]+", value) else value
+    if isinstance(value, str) and "/" in value and {"name", "source"} <= set(base):
+        yield {**base, "name": value.rpartition("/")[2], "source": value}
+    for key in _keys_for(group, number):
+        yield {**base, key: number}
+    existing = field_of(group, "existing")[1]
+    if isinstance(value, str) and existing is not None and letters(value) not in ("autopilot", "standard", "none"):
+        for inner in groups_of(plain_type(existing.annotation)):
+            first = next(iter(required_settings(inner)))
+            yield {"existing": {**required_settings(inner), first: value}}
+
+
+def _example(group: type[Settings]) -> dict[str, object]:
+    """One setting of a group that requires none: with an example, else the first text."""
+    infos = {info.alias or name: info for name, info in group.model_fields.items()}
+    for key, info in infos.items():
+        if examples := (info.examples or _examples_inside(info.annotation)):
+            return {key: examples[0]}
+    for key, info in infos.items():
+        if isinstance(info.default, int | float) and not isinstance(info.default, bool):
+            return {key: info.default}
+    texts = (key for key, info in infos.items() if plain_type(info.annotation) is str)
+    numbers = ({key: 1} for key, info in infos.items() if plain_type(info.annotation) in (int, float))
+    return next(({key: f"my-{to_kebab(key)}"} for key in texts), next(numbers, {}))
+
+
+def _examples_inside(annotation: Any) -> list[Any]:
+    """Examples of an annotated type within `X | None`."""
+    for part in (annotation, *get_args(annotation)):
+        for item in get_args(part)[1:] if get_origin(part) is Annotated else ():
+            if getattr(item, "examples", None):
+                return list(item.examples)
+    return []
+
+
+def to_kebab(key: str) -> str:
+    """`existingSecret` as `existing-secret`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", key).lower()
+
+
+def _from_short_form(value: object) -> Iterator[object]:
+    """Groups that other programs write as one text: an address of weights, a rate, two ends of a range."""
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value).strip()
+    scheme, _, rest = text.partition("://")
+    first, _, folder = rest.strip("/").partition("/")
+    if scheme == "gs" and first:
+        yield {"kind": "bucket", "bucket": first, "path": folder or "my-model"}
+    elif scheme == "pvc" and first:
+        yield {"kind": "volume-claim", "claim": first, "path": folder or "my-model"}
+    elif scheme == "oci" and rest:
+        yield {"kind": "image", "reference": rest, "path": "/"}
+    if rate := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(?:/|req/|rps|qps)\s*s?", text):
+        yield {"requestsPerSecond": float(rate[1])}
+    if ends := re.fullmatch(r"([0-9]+)\s*(?:-|\.\.+|to|,|:|/)\s*([0-9]+)", text):
+        low, high = sorted((int(ends[1]), int(ends[2])))
+        yield {"min": low, "max": high}
+
+
+def _keys_for(group: type[Settings], value: object) -> Iterator[str]:
+    """Keys of a group that a bare value may mean: one with that choice, `max`, a required one, one of its type."""
+    fields = {key: info for key in keys_of(group) if (info := field_of(group, key)[1]) is not None}
+    types = {key: plain_type(info.annotation) for key, info in fields.items()}
+    for key, info in fields.items():
+        if value in choices_of(info.annotation):
+            yield key
+    if isinstance(value, bool):
+        yield from (key for key, kind in types.items() if kind is bool)
+        return
+    if isinstance(value, int | float):
+        yield from (key for key in ("max",) if key in fields)
+        yield from (key for key, kind in types.items() if kind in (int, float))
+        return
+    yield from (key for key, info in fields.items() if info.is_required())
+    yield from (key for key in ("type", "name", "id") if key in fields)
+    if isinstance(value, str):
+        yield from (key for key, kind in types.items() if kind is str)
+
+
+def required_settings(group: type[Settings]) -> dict[str, object]:
+    """The required settings of a group, each with its example."""
+    fields: dict[str, object] = {}
+    for name, info in group.model_fields.items():
+        if info.is_required() or name == "kind":
+            key = info.alias or name
+            choices = choices_of(info.annotation)
+            inner: Any = info.annotation
+            if choices:
+                fields[key] = choices[0]
+            elif is_group(inner):
+                fields[key] = required_settings(inner)
+            elif get_origin(inner) is tuple:
+                element = get_args(inner)[0]
+                fields[key] = [required_settings(element)] if is_group(element) else [f"my-{key.removesuffix('s')}"]
+            elif info.examples:
+                fields[key] = info.examples[0]
+            else:
+                fields[key] = _PLAIN.get(inner, f"my-{to_kebab(key)}")
+    return fields
+
+
+_PLAIN: Mapping[Any, object] = {int: 1, float: 1.0, bool: True, datetime.date: "2026-01-31"}

@@ -1,0 +1,192 @@
+"""Checks for settings that would have no effect, and for names that cannot be taken."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.allocatable import allocatable
+from llm_d_gke.planning.context import STACK_LABEL, Findings, PlanContext
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.base import Settings
+
+# Namespaces of Kubernetes and of GKE's own add-ons. Those of this program's charts are in `chart_namespaces`.
+_SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "gmp-system", "gmp-public", "gke-managed-system")
+_SYSTEM_PREFIXES = ("kube-", "gke-", "gmp-", "config-management-")
+# Ids in documentation, this project's included, that stand for the reader's own.
+_PLACEHOLDERS = (
+    "change-me",
+    "changeme",
+    "example-project",
+    "gcp-project",
+    "gcp-project-id",
+    "google-cloud-project",
+    "my-gcp-project",
+    "my-project",
+    "my-project-id",
+    "project-id",
+    "your-gcp-project",
+    "your-gcp-project-id",
+    "your-project",
+    "your-project-id",
+    "your-project-name",
+)
+
+
+def check_project_placeholder(settings: StackSettings, findings: Findings) -> None:
+    if settings.project in _PLACEHOLDERS:
+        findings.warning(
+            "LLMD-PROJECT-PLACEHOLDER",
+            "project",
+            value=settings.project,
+            rule="this id stands in documentation for a project of the reader, and ids are unique in all of Google"
+            " Cloud",
+            fix="use the id of your own project; look it up with: gcloud projects list",
+        )
+
+
+def check_without_effect(ctx: PlanContext, *, has_router: bool) -> None:
+    """Findings about settings of another pattern or of a created cluster or network, and about names."""
+    settings = ctx.settings
+    if not has_router and settings.router.model_fields_set:
+        ctx.findings.warning(
+            "LLMD-ROUTER-UNUSED",
+            "router",
+            value=_keys(settings.router, ()),
+            rule=f"{settings.pattern} has no model router: requests go to the pool of its model at once",
+            fix="remove it, or use pattern: multi-model",
+        )
+    _check_namespace(ctx)
+    _check_existing(ctx)
+    _check_addons(ctx, has_router=has_router)
+    if STACK_LABEL in settings.labels:
+        ctx.findings.error(
+            "LLMD-LABEL-OWN",
+            "labels",
+            STACK_LABEL,
+            value=settings.labels[STACK_LABEL],
+            rule="the stack sets this label itself, to tell its resources and their cost from those of other stacks",
+            fix=f"use another key; its value is {ctx.labels[STACK_LABEL]}",
+        )
+    ranges = settings.cluster.control_plane.authorized_networks
+    for index, network in enumerate(ranges):
+        if network.cidr.prefixlen == 0:
+            ctx.findings.warning(
+                "LLMD-AUTHORIZED-NETWORKS-ALL",
+                "cluster",
+                "controlPlane",
+                "authorizedNetworks",
+                index,
+                value=network.cidr,
+                rule="the range is all of the internet: everybody can try credentials on the API server",
+                fix="name the ranges of your offices and VPN, or use access: dns-endpoint, which asks IAM first",
+            )
+
+
+def _keys(group: Settings, without: tuple[str, ...]) -> str:
+    """Keys of a group that a stack file sets, as written there."""
+    fields = type(group).model_fields
+    return ", ".join(
+        fields[name].alias or name for name in fields if name in group.model_fields_set and name not in without
+    )
+
+
+def _check_namespace(ctx: PlanContext) -> None:
+    name, existing = ctx.settings.namespace.name, ctx.settings.namespace.existing
+    if name is not None and (name in _SYSTEM_NAMESPACES or name.startswith(_SYSTEM_PREFIXES)):
+        ctx.findings.error(
+            "LLMD-NAMESPACE-SYSTEM",
+            "namespace",
+            "name",
+            value=name,
+            rule="the namespace belongs to Kubernetes or GKE: the stack's policies, quota and admission rules would"
+            " hold for system pods, too",
+            fix="use a name of your own, for example llm-d",
+        )
+    elif name == "default" and not existing:
+        ctx.findings.error(
+            "LLMD-NAMESPACE-SYSTEM",
+            "namespace",
+            "name",
+            value=name,
+            rule="every cluster has this namespace already, so the stack cannot create it",
+            fix="use a name of your own, for example llm-d; in an existing cluster default can be used with"
+            " existing: true",
+        )
+    if existing and ctx.settings.cluster.existing is None and name != "default":
+        ctx.findings.error(
+            "LLMD-NAMESPACE-MISSING",
+            "namespace",
+            "existing",
+            value="true",
+            rule="the stack creates the cluster, and a new cluster does not have this namespace",
+            fix="remove existing, or name the cluster that has the namespace in cluster.existing",
+        )
+
+
+def _check_existing(ctx: PlanContext) -> None:
+    """Beside `existing`, the shape of what the stack would have created has no effect."""
+    network, cluster = ctx.settings.network, ctx.settings.cluster
+    if network.existing is not None and (keys := _keys(network, ("existing", "proxy_cidr"))):
+        ctx.findings.warning(
+            "LLMD-EXISTING-IGNORED",
+            "network",
+            value=keys,
+            rule=f"the stack uses network {network.existing.network} as it is: ranges and logs of its subnet are its"
+            " owner's",
+            fix=f"remove {keys}, or remove existing",
+        )
+    if cluster.existing is not None and (keys := _keys(cluster, ("existing", "private_nodes"))):
+        ctx.findings.warning(
+            "LLMD-EXISTING-IGNORED",
+            "cluster",
+            value=keys,
+            rule=f"the stack uses cluster {cluster.existing.name} as it is",
+            fix=f"remove {keys}, and change the cluster where it is managed; or remove existing",
+        )
+    region = network.existing.linked_region if network.existing is not None else None
+    if region is not None and region != ctx.region:
+        ctx.findings.error(
+            "LLMD-NETWORK-REGION",
+            "network",
+            "existing",
+            "subnetwork",
+            value=region,
+            rule=f"the subnet is in {region}, and the stack's nodes are in {ctx.region}",
+            fix=f"use a subnet of {ctx.region}, or set llm-d:location to a place in {region}",
+        )
+
+
+def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:
+    """Pods of pickers and routers have to fit on a node of the CPU pool."""
+    pool = ctx.settings.cpu_pool
+    machine = ctx.catalog.machines.get(pool.machine_type)
+    if machine is None:
+        return
+    room = allocatable(machine, pool.disk_gib)
+    requests = {"picker": (ctx.settings.picker.cpu, ctx.settings.picker.memory)}
+    if has_router:
+        requests["router"] = (ctx.settings.router.cpu, ctx.settings.router.memory)
+    for group, (cpu, memory) in requests.items():
+        for key, text, wanted, available in (
+            ("cpu", cpu, cpu_millis(cpu), room.cpu_millis),
+            ("memory", memory, memory_mib(memory), room.memory_mib),
+        ):
+            if wanted > available:
+                unit = "thousandths of a CPU" if key == "cpu" else "MiB"
+                ctx.findings.error(
+                    "LLMD-ADDON-ROOM",
+                    group,
+                    key,
+                    value=text,
+                    rule=f"pods have at most {available:.0f} {unit} of a {pool.machine_type} node of the CPU pool, so"
+                    f" no node could run the {group}",
+                    fix=f"use less, or a larger cpuPool.machineType than {pool.machine_type}",
+                )
+
+
+def cpu_millis(quantity: str) -> float:
+    """A Kubernetes quantity of CPUs in thousandths."""
+    return float(quantity[:-1]) if quantity.endswith("m") else float(quantity) * 1000
+
+
+def memory_mib(quantity: str) -> float:
+    """A Kubernetes quantity of memory, in Mi or Gi, as MiB."""
+    return float(quantity[:-2]) * (1024 if quantity.endswith("Gi") else 1)

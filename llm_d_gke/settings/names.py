@@ -1,0 +1,81 @@
+"""Names of things that exist outside of a stack, in the forms that Kubernetes and Google Cloud give them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from llm_d_gke.settings.base import form
+
+# Kubernetes' DNS subdomain names (kubernetes.io/docs/concepts/overview/working-with-objects/names).
+_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+
+SecretName = Annotated[
+    str,
+    Field(
+        pattern=_SUBDOMAIN,
+        max_length=253,
+        examples=["inference-api-keys"],
+        json_schema_extra=form("the name of a Secret: lower-case letters, digits, dashes and dots"),
+    ),
+]
+ClaimName = Annotated[
+    str,
+    Field(
+        pattern=_SUBDOMAIN,
+        max_length=253,
+        examples=["model-weights"],
+        json_schema_extra=form("the name of a PersistentVolumeClaim: lower-case letters, digits, dashes and dots"),
+    ),
+]
+# cloud.google.com/secret-manager/docs/creating-and-accessing-secrets: 1 to 255 letters, digits, dashes, underscores.
+SecretManagerName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]{1,255}$",
+        examples=["hugging-face-token"],
+        json_schema_extra=form(
+            "the name of a secret of the stack's project, without projects/ and versions/: letters, digits, dashes and"
+            " underscores"
+        ),
+    ),
+]
+AddressName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
+        examples=["inference-address"],
+        json_schema_extra=form(
+            "the name of a reserved address, not the address itself: lower-case letters, digits and dashes"
+        ),
+    ),
+]
+RangeName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
+        examples=["pods"],
+        json_schema_extra=form(
+            "the name of a secondary range, not its addresses: lower-case letters, digits and dashes"
+        ),
+    ),
+]
+# cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters, field name
+ClusterName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$",
+        examples=["my-cluster"],
+        json_schema_extra=form("the name of a cluster: up to 40 lower-case letters, digits and dashes"),
+    ),
+]
+# A folder of weights. `..` would leave the place in which they lie.
+FolderPath = Annotated[
+    str,
+    Field(
+        pattern=r"^/?[^/\s.][^/\s]*(/[^/\s.][^/\s]*)*/?$|^/$|^\.$",
+        examples=["models/qwen3-8b"],
+        json_schema_extra=form("a folder, with slashes between its parts and without .. or blanks"),
+    ),
+]

@@ -1,0 +1,264 @@
+"""Stack files with settings that have no effect, or with names that cannot be taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.setting_findings import short
+from tests.planning.refusals.case import Wrong
+from tests.stacks import existing_cluster
+
+_NETWORK = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q", "nat": True}
+_LINK = "projects/some-host-project/regions/europe-west4/subnetworks/nodes"
+_SCALED = {"minimum": 1, "maximum": 2, "target": {"queuePerReplica": 4}}
+
+
+def _window(start: str, end: str, recurrence: str = "FREQ=WEEKLY;BYDAY=SA,SU") -> dict[str, Any]:
+    window = {"start": f"2026-01-{start}:00:00Z", "end": f"2026-01-{end}:00:00Z", "recurrence": recurrence}
+    return {"cluster": {"maintenanceWindow": window}}
+
+
+def _wrong_window(name: str, changes: dict[str, Any], rule: str) -> Wrong:
+    return Wrong(
+        id="LLMD-MAINTENANCE-WINDOW",
+        name=name,
+        changes=changes,
+        path="cluster.maintenanceWindow",
+        value=short(changes["cluster"]["maintenanceWindow"]),
+        rule=rule,
+        fix="2026-01-03T02:00:00Z" if "start" in rule or "4 h" in rule or "time" in rule else "BYDAY=SA,SU",
+    )
+
+
+def _argument(name: str, words: list[str], position: int, rule: str, fix: str) -> Wrong:
+    return Wrong(
+        id="LLMD-ENGINE-VALUE",
+        name=name,
+        changes={"models[0].extraArgs": words, "models[0].allowExtraArgs": True},
+        path=f"models[0].extraArgs[{position}]",
+        value=words[position],
+        rule=rule,
+        fix=fix,
+    )
+
+
+def _variable(rule_id: str, name: str, value: str, rule: str, fix: str, severity: Severity = Severity.ERROR) -> Wrong:
+    return Wrong(
+        id=rule_id,
+        name=f"variable {name}",
+        changes={"models[0].env": {name: value}, "models[0].allowExtraArgs": True},
+        path=f"models[0].env.{name}",
+        value=value,
+        rule=rule,
+        fix=fix,
+        severity=severity,
+    )
+
+
+WITHOUT_EFFECT = (
+    Wrong(
+        id="LLMD-PROJECT-PLACEHOLDER",
+        name="the project of an example",
+        changes={"project": "your-project-id"},
+        path="project",
+        value="your-project-id",
+        rule="stands in documentation",
+        fix="gcloud projects list",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-ROUTER-UNUSED",
+        name="a router's settings without a router",
+        changes={"router": {"replicas": 3}},
+        path="router",
+        value="replicas",
+        rule="single-replica has no model router",
+        fix="multi-model",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-NAMESPACE-SYSTEM",
+        name="the namespace of Kubernetes",
+        changes={"namespace": {"name": "kube-system"}},
+        path="namespace.name",
+        value="kube-system",
+        rule="belongs to Kubernetes or GKE",
+        fix="for example llm-d",
+    ),
+    Wrong(
+        id="LLMD-NAMESPACE-SYSTEM",
+        name="the default namespace",
+        changes={"namespace": {"name": "default"}},
+        path="namespace.name",
+        value="default",
+        rule="has this namespace already",
+        fix="existing: true",
+    ),
+    Wrong(
+        id="LLMD-NAMESPACE-MISSING",
+        name="an existing namespace in a new cluster",
+        changes={"namespace": {"name": "team", "existing": True}},
+        path="namespace.existing",
+        value="true",
+        rule="a new cluster does not have this namespace",
+        fix="cluster.existing",
+    ),
+    Wrong(
+        id="LLMD-EXISTING-IGNORED",
+        name="ranges of an existing network",
+        changes={"network": {"existing": _NETWORK, "nodeCidr": "10.20.0.0/20"}},
+        path="network",
+        value="nodeCidr",
+        rule="network n as it is",
+        fix="remove nodeCidr",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-EXISTING-IGNORED",
+        name="the channel of an existing cluster",
+        changes=existing_cluster() | {"cluster.releaseChannel": "rapid"},
+        path="cluster",
+        value="releaseChannel",
+        rule="as it is",
+        fix="remove releaseChannel",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-NETWORK-REGION",
+        name="a subnet of another region",
+        changes={"network": {"existing": {**_NETWORK, "subnetwork": _LINK}}},
+        path="network.existing.subnetwork",
+        value="europe-west4",
+        rule="nodes are in us-central1",
+        fix="use a subnet of us-central1",
+    ),
+    Wrong(
+        id="LLMD-LABEL-OWN",
+        name="the stack's own label",
+        changes={"labels": {"llm-d-stack": "x"}},
+        path="labels.llm-d-stack",
+        value="x",
+        rule="the stack sets this label itself",
+        fix="its value is gpu",
+    ),
+    Wrong(
+        id="LLMD-AUTHORIZED-NETWORKS-ALL",
+        name="the internet as an authorized network",
+        changes={
+            "cluster": {
+                "controlPlane": {
+                    "access": "authorized-networks",
+                    "authorizedNetworks": [{"cidr": "0.0.0.0/0", "name": "all"}],
+                }
+            }
+        },
+        path="cluster.controlPlane.authorizedNetworks[0]",
+        value="0.0.0.0/0",
+        rule="all of the internet",
+        fix="dns-endpoint",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-ADDON-ROOM",
+        name="a picker that no node holds",
+        changes={"picker": {"memory": "100Gi"}},
+        path="picker.memory",
+        value="100Gi",
+        rule="MiB of a e2-standard-4 node",
+        fix="cpuPool.machineType",
+    ),
+    _wrong_window("an end before the start", _window("03T06", "03T02"), "the end is not after the start"),
+    _wrong_window("a day that does not exist", _window("32T06", "33T02"), "no day and time"),
+    _wrong_window("a short window", _window("03T02", "03T03"), "4 h or more"),
+    _wrong_window("days by other names", _window("03T02", "03T08", "FREQ=WEEKLY;BYDAY=SATURDAY"), "days as MO"),
+    _wrong_window("few hours in a month", _window("03T02", "03T06"), "add up to 40 hours"),
+    Wrong(
+        id="LLMD-AUTOSCALING-FIXED",
+        name="equal limits",
+        changes={"models[0].autoscaling": {**_SCALED, "minimum": 2}},
+        path="models[0].autoscaling.maximum",
+        value="2",
+        rule="the minimum is the same",
+        fix="replicas: 2",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-AUTOSCALING-IDLE",
+        name="a time for the last replica, which stays",
+        changes={"models[0].autoscaling": {**_SCALED, "idleSeconds": 600}},
+        path="models[0].autoscaling.idleSeconds",
+        value="600",
+        rule="minimum: 1 keeps it",
+        fix="minimum: 0",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-PRICE-DATE",
+        name="prices of the future",
+        changes={"prices": {"date": "2099-01-01", "machines": {"n1-standard-4": {"onDemand": 0.2}}}},
+        path="prices.date",
+        value="2099-01-01",
+        rule="is to come",
+        fix="the day",
+    ),
+    Wrong(
+        id="LLMD-ZONE-TWICE",
+        name="a zone twice",
+        changes={"accelerator.zones": ["us-central1-a", "us-central1-a"]},
+        path="accelerator.zones",
+        value="[us-central1-a, us-central1-a]",
+        rule="is listed twice",
+        fix="once",
+    ),
+    Wrong(
+        id="LLMD-IMAGE-KIND",
+        name="an image for other hardware",
+        changes={"models[0].image": "vllm/vllm-tpu:v0.19.0"},
+        path="models[0].image",
+        value="vllm/vllm-tpu:v0.19.0",
+        rule="for TPUs, and the pool has NVIDIA GPUs",
+        fix="remove image",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-IMAGE-KIND",
+        name="an image of another engine",
+        changes={"models[0].image": "lmsysorg/sglang:v0.5.0"},
+        path="models[0].image",
+        value="lmsysorg/sglang:v0.5.0",
+        rule="of SGLang",
+        fix="remove image",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-MODEL-FORMAT",
+        name="weights for another program",
+        changes={"models[0].id": "Qwen/Qwen3-8B-GGUF"},
+        path="models[0].id",
+        value="Qwen/Qwen3-8B-GGUF",
+        rule="holds weights as GGUF",
+        fix="use Qwen/Qwen3-8B",
+        severity=Severity.WARNING,
+    ),
+    _variable("LLMD-ENV-DEVICES", "CUDA_VISIBLE_DEVICES", "0", "the scheduler assigned", "remove CUDA_VISIBLE_DEVICES"),
+    _variable("LLMD-ENV-INTERNAL", "VLLM_PORT", "9000", "own processes", "remove VLLM_PORT", Severity.WARNING),
+    _variable("LLMD-ENV-OFFLINE", "HF_HUB_OFFLINE", "1", "downloads the weights", "models[].source"),
+    _argument("a word without an option", ["seed"], 0, "behind no option", "write --seed"),
+    _argument("an option without a value", ["--seed"], 0, "takes a value", "next element"),
+    _argument("a switch with a value", ["--enforce-eager", "false"], 1, "is a switch", "--no-enforce-eager"),
+    _argument("a switch with a value behind a sign", ["--enforce-eager=true"], 0, "is a switch", "alone"),
+    _argument("a word for a number", ["--seed", "abc"], 1, "a whole number", "'8'"),
+    _argument("one of other choices", ["--uvicorn-log-level", "warn"], 1, "takes critical", "use warning"),
+    _argument("JSON without quotes", ["--hf-overrides", "{a: 1}"], 1, "JSON", "value"),
+    Wrong(
+        id="LLMD-ENGINE-TWICE",
+        name="an option twice",
+        changes={"models[0].extraArgs": ["--seed", "1", "--seed", "2"], "models[0].allowExtraArgs": True},
+        path="models[0].extraArgs[2]",
+        value="--seed",
+        rule="takes the last one",
+        fix="keep one",
+        severity=Severity.WARNING,
+    ),
+)
