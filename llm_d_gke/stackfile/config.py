@@ -64,6 +64,10 @@ class StackConfig:
         return hashlib.sha256(content.encode()).hexdigest()
 
 
+# Providers and parts of Pulumi that read settings under their own names.
+_PROVIDERS = ("gcp", "googlenative", "kubernetes", "pulumi", "random", "tls", "command", "docker", "aws", "azure")
+
+
 def program_settings(texts: Mapping[str, str]) -> dict[str, Any]:
     """Settings by key without namespace, out of configuration texts by full key.
 
@@ -83,9 +87,14 @@ def program_settings(texts: Mapping[str, str]) -> dict[str, Any]:
 
 def is_misspelt(key: str) -> bool:
     """Whether a key's namespace is probably a misspelling of this program's: `llmd:`, `llm_d:`, `LLM-D:`."""
-    namespace, colon, _ = key.partition(":")
+    namespace, colon, name = key.partition(":")
+    if not colon or namespace == NAMESPACE:
+        return False
     letters = "".join(sign for sign in namespace.lower() if sign.isalnum())
-    return bool(colon) and namespace != NAMESPACE and letters in ("llmd", "lmd", "lld", "llm", "lmmd")
+    if letters in ("llmd", "llmdgke", "lmd", "lld", "llm", "lmmd"):
+        return True
+    # Of a namespace that is no provider's, a setting of this program.
+    return letters not in _PROVIDERS and name in top_level_keys()
 
 
 def as_text(value: Any) -> str:

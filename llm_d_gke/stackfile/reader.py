@@ -13,7 +13,7 @@ from llm_d_gke.settings.fields import takes_text
 from llm_d_gke.settings.stack import StackSettings
 from llm_d_gke.stackfile.base import BASE, with_base
 from llm_d_gke.stackfile.config import UNSET, StackConfig
-from llm_d_gke.stackfile.document import parse
+from llm_d_gke.stackfile.document import parse, refuse_other_files
 from llm_d_gke.stackfile.paths import StackFileError, put, segments
 from llm_d_gke.stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults, stack_names
 
@@ -43,9 +43,13 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
 
     Raises StackFileError.
     """
-    values = copy.deepcopy(parse(stack_file(root, stack)).get("config") or {})
+    path = stack_file(root, stack)
+    document = parse(path)
+    refuse_other_files(path, document)
+    values = copy.deepcopy(document.get("config") or {})
     if not isinstance(values, dict):
         raise StackFileError(f"Pulumi.{stack}.yaml: config must hold keys, for example llm-d:location: us-central1-a")
+    _refuse_spellings(f"Pulumi.{stack}.yaml", values)
     # As on Pulumi's command line, a key without a namespace is the project's.
     values = {key if ":" in str(key) else f"{NAMESPACE}:{key}": value for key, value in values.items()}
     changes = {path: _override(path, text) for path, text in (overrides or {}).items()}
@@ -53,10 +57,26 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
         values[_BASE] = changes.pop(_BASE)
     defaults = _defaults(root)
     values = _with_base(values, defaults, root)
-    for path, value in changes.items():
-        put(values, path, value)
+    for setting, value in changes.items():
+        put(values, setting, value)
     secrets = dict.fromkeys(_take_encrypted(values), ENCRYPTED_VALUE)
     return StackConfig(values=values, secrets=secrets, defaults=defaults)
+
+
+def _refuse_spellings(name: str, values: Mapping[str, Any]) -> None:
+    """A group for the namespace, which Pulumi reads as one value, and keys with and without the namespace."""
+    if isinstance(values.get(NAMESPACE), dict):
+        first = next(iter(values[NAMESPACE]), "location")
+        raise StackFileError(
+            f"{name}: {NAMESPACE} is a prefix of each setting, not a group. Write {NAMESPACE}:{first}: ... below"
+            " config:"
+        )
+    twice = next((key for key in values if ":" not in str(key) and f"{NAMESPACE}:{key}" in values), None)
+    if twice is not None:
+        raise StackFileError(
+            f"{name}: {twice} and {NAMESPACE}:{twice} are the same setting, and one of the two values would be lost."
+            " Keep one of them"
+        )
 
 
 def _with_base(values: dict[str, Any], defaults: Mapping[str, Any], root: Path) -> dict[str, Any]:

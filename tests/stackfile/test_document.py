@@ -48,6 +48,33 @@ FAULTS = (
         "typographic quotation marks",
         '["a"]',
     ),
+    (
+        "quote of an earlier line",
+        'config:\n  llm-d:location: "x\n  llm-d:paused: true\n',
+        2,
+        "is not closed",
+        "Close it",
+    ),
+    (
+        "bracket of an earlier line",
+        "config:\n  llm-d:labels: {a: b\n  llm-d:paused: true\n",
+        2,
+        "is not closed",
+        "{a: 1",
+    ),
+    ("equals sign", "config:\n  llm-d:project = x\n  llm-d:location: y\n", 2, "not an equals sign", "llm-d:project: x"),
+    ("tab after the colon", "config:\n  llm-d:project:\tx\n", 2, "a tab stands after the colon", "llm-d:project: x"),
+    ("dash without a blank", "config:\n  llm-d:models:\n    -id: a/b\n", 3, "missing after the dash", "- id: a/b"),
+    ("conflict", "config:\n<<<<<<< HEAD\n  llm-d:paused: true\n", 2, "Git left a conflict", "Keep one"),
+    ("two documents", "config:\n  llm-d:paused: true\n---\nconfig:\n", 3, "a second document", "one config:"),
+    ("template", "config:\n  llm-d:project: {{ project }}\n", 2, "placeholder of a template", "the value itself"),
+    ("tag", "config:\n  llm-d:project: !secret x\n", 2, "a tag with an exclamation mark", "without it"),
+    ("backslash", 'config:\n  llm-d:project: "\\z"\n', 2, "a backslash in double quotes", "single quotes"),
+    ("base 8", "config:\n  llm-d:cpuPool: {diskGib: 0100}\n", 2, "to base 8", "Write 100"),
+    ("base 60", "config:\n  llm-d:gateway: {timeoutSeconds: 5:00}\n", 2, "to base 60", "a plain number"),
+    ("config in capitals", "Config:\n  llm-d:paused: true\n", 1, "Config stands at the top level", "Write config:"),
+    ("manifest", "apiVersion: apps/v1\nkind: Deployment\n", 1, "apiVersion stands", "a manifest of Kubernetes"),
+    ("values of a chart", "replicaCount: 2\n", 1, "replicaCount stands", "Write config: above"),
     ("no config", "llm-d:location: x\n", 1, "stands at the top level", "Write config:"),
     ("twice below", "config:\n  llm-d:models:\n    - id: a\n      id: b\n", 4, "stands in line 3 already", "Keep one"),
 )
@@ -84,3 +111,16 @@ def test_lines_of_settings(tmp_path: Path) -> None:
     assert line_of(lines, "llm-d:models[0].replicas") == 3
     assert line_of(lines, "llm-d:location") == 5
     assert line_of(lines, "llm-d:project") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("config:\n  llm-d:\n    location: x\n", "Write llm-d:location:"),
+        ("config:\n  location: x\n  llm-d:location: y\n", "are the same setting"),
+    ],
+)
+def test_two_ways_of_writing_the_namespace(tmp_path: Path, text: str, what: str) -> None:
+    (tmp_path / "Pulumi.s.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(StackFileError, match=what):
+        load(tmp_path, "s")
