@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,8 +23,11 @@ class Fields:
             value = self.config.get(name)
             if isinstance(value, int) and not isinstance(value, bool):
                 if not 0 <= value <= _MAXIMUM.get(name, 10**8):
-                    raise ConfigError(f"{name} is {value}")
+                    raise ConfigError(f"{name} is {value}", wrong=True)
                 return value
+            if isinstance(value, str | bool | float):
+                shown = json.dumps(value)
+                raise ConfigError(f"{name} is {shown}, and must be a whole number", wrong=True)
         if default is None:
             raise ConfigError(f"there is no number under {' or '.join(names)}")
         return default

@@ -144,6 +144,8 @@ def parse(
     """
     names = config.get("architectures") or []
     architecture = str(names[0]) if isinstance(names, list) and names else "(none)"
+    if architecture == "(none)":
+        raise ConfigError("it names no architectures, from which the kinds of its layers follow", unknown=True)
     if architecture in _REFUSED:
         raise ConfigError(f"the memory of {architecture} cannot be computed: {_REFUSED[architecture]}", unknown=True)
     if architecture not in _BIAS:
@@ -203,10 +205,16 @@ def _check(model: Model) -> None:
         }
     missing = [name for name, value in minimums.items() if value < 1]
     if missing:
-        raise ConfigError(f"it has no {', no '.join(missing)}")
+        raise ConfigError(f"it has no {', no '.join(missing)}", wrong=True)
     fitting = experts is None or (experts.layers <= model.layers and experts.active <= experts.count)
-    if model.attention_heads % model.kv_heads or not fitting:
-        raise ConfigError("its heads, layers or experts do not divide as a model's do")
+    if model.attention_heads % model.kv_heads:
+        raise ConfigError(
+            f"num_attention_heads is {model.attention_heads}, which num_key_value_heads, {model.kv_heads}, does not"
+            " divide",
+            wrong=True,
+        )
+    if not fitting:
+        raise ConfigError("it has more experts in use, or layers of experts, than experts or layers", wrong=True)
     if all(group.kind in ("linear", "mamba", "none") for group in model.attention):
         raise ConfigError("it has no layer that keeps keys and values", unknown=True)
 
@@ -224,11 +232,13 @@ def _model(
     heads = fields.number("num_attention_heads")
     hidden = fields.number("hidden_size")
     if not (heads and hidden):
-        raise ConfigError("a model has layers, heads and a width")
+        raise ConfigError(f"num_attention_heads is {heads} and hidden_size {hidden}", wrong=True)
     mla = mla_of(fields)
     head_dim = fields.optional("head_dim")
     if mla is not None:
         head_dim = mla.qk_nope_head_dim + mla.qk_rope_head_dim
+    if not head_dim and hidden % heads:
+        raise ConfigError(f"hidden_size is {hidden}, which num_attention_heads, {heads}, does not divide", wrong=True)
     width = head_dim or hidden // heads
     dtype = str(fields.config.get("dtype") or fields.config.get("torch_dtype") or "bfloat16").removeprefix("torch.")
     tower = towers(architecture, config, hidden)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 
 class ConfigError(Exception):
-    """A config.json that is incomplete, or has a feature that this program does not support (`unknown`)."""
+    """A config.json that is incomplete, or has a feature that this program does not support (`unknown`).
 
-    def __init__(self, message: str, *, unknown: bool = False) -> None:
+    `wrong`: a value is there with which no engine could load the model.
+    """
+
+    def __init__(self, message: str, *, unknown: bool = False, wrong: bool = False) -> None:
         super().__init__(message)
         self.unknown = unknown
+        self.wrong = wrong
 
 
 class CatalogError(Exception):

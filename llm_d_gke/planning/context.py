@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,8 +13,8 @@ from llm_d_gke.catalog.schema import Accelerator, MachineType, region_of
 from llm_d_gke.planning import names
 from llm_d_gke.planning.alternatives import machine_of
 from llm_d_gke.planning.findings import Finding, Severity, path_of
+from llm_d_gke.planning.hardware_names import accelerator_meant, machine_for_topology
 from llm_d_gke.planning.rules import RULES
-from llm_d_gke.planning.setting_choices import choice_here
 from llm_d_gke.planning.suggest import did_you_mean, nearest
 from llm_d_gke.planning.zones import nearest_zones
 from llm_d_gke.settings import StackSettings
@@ -152,7 +151,7 @@ def resolve_context(
             "type",
             value=accelerator_settings.type,
             rule="the catalog has no accelerator of this name",
-            fix=_named_by_google(accelerator_settings.type, catalog),
+            fix=accelerator_meant(accelerator_settings.type, catalog),
         )
         return None
     machine = _machine(settings, catalog, accelerator, findings)
@@ -258,7 +257,7 @@ def _shape(
                 "topology",
                 value=topology or "(missing)",
                 rule=f"TPU slices of {machine.name} do not come in this topology",
-                fix=_other_machine(topology, machine, accelerator, catalog),
+                fix=machine_for_topology(topology, machine, accelerator, catalog),
             )
             return None
         if accelerator_settings.per_node is not None and accelerator_settings.per_node != machine.accelerator_count:
@@ -296,67 +295,6 @@ def _shape(
         )
         return None
     return per_node, None, 1
-
-
-def _other_machine(topology: str | None, machine: MachineType, accelerator: Accelerator, catalog: Catalog) -> str:
-    """The machine type whose slices come in a topology, or the topologies of this one."""
-    others = [other.name for other in catalog.machines_for(accelerator.name) if topology in other.topologies]
-    listed = did_you_mean(topology or "", list(machine.topologies))
-    return f"use machineType: {others[0]}, whose slices do; with {machine.name}, {listed}" if others else listed
-
-
-def _named_by_google(name: str, catalog: Catalog) -> str:
-    """The accelerator of GKE's node label or of gcloud's type, such as v6e-8; else the most similar."""
-    by_label = {entry.node_label_value: entry.name for entry in catalog.accelerators.values()}
-    word = re.sub(r"-\d+$", "", name.strip().lower())
-    closest = by_label.get(name.strip().lower()) or choice_here("type", word)
-    listing = list(catalog.accelerators)
-    if closest is None:
-        # A V100 is no misspelt A100.
-        closest = None if _OTHERS & set(re.split(r"[^a-z0-9]+", name.lower())) else nearest(name, listing)
-    return f"{f'did you mean {closest}? All of them: ' if closest else 'use one of '}{', '.join(listing)}"
-
-
-# Accelerators that exist and are not in the catalog.
-_OTHERS = frozenset(
-    (
-        "a10",
-        "a10g",
-        "a16",
-        "a2",
-        "a30",
-        "a40",
-        "a4000",
-        "a5000",
-        "a6000",
-        "gaudi",
-        "gaudi2",
-        "gaudi3",
-        "gh200",
-        "h20",
-        "h800",
-        "k80",
-        "l20",
-        "l40",
-        "l40s",
-        "m60",
-        "mi210",
-        "mi250",
-        "mi300",
-        "mi300x",
-        "mi325x",
-        "mi355x",
-        "p100",
-        "p4",
-        "rtx3090",
-        "rtx4090",
-        "rtx5090",
-        "v100",
-        "v2",
-        "v3",
-        "v4",
-    )
-)
 
 
 def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ SecretName = Annotated[
     Field(
         pattern=_SUBDOMAIN,
         max_length=253,
-        examples=["inference-api-keys"],
+        examples=["my-secret"],
         json_schema_extra=form("the name of a Secret: lower-case letters, digits, dashes and dots"),
     ),
 ]

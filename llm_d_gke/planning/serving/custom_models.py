@@ -10,6 +10,7 @@ from llm_d_gke.catalog.config_json import parse
 from llm_d_gke.catalog.config_quantization import from_modelopt_file
 from llm_d_gke.catalog.errors import ConfigError
 from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.serving.config_checks import check_architecture, is_a_models, wrong_value
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile.model_files import HUB, ModelFile
 
@@ -39,7 +40,10 @@ def with_own_models(
                 fix=_how_to_read(model.config),
             )
             continue
-        parsed = _parsed(model.id, file, findings, path, model.config)
+        if not is_a_models(file.config, findings, path, model.config):
+            continue
+        is_unknown = check_architecture(file.config, model, settings, catalog, findings, path)
+        parsed = _parsed(model.id, file, findings, path, model.config, is_reported=is_unknown)
         if parsed is not None:
             catalog_model = catalog.find_model(model.id)
             # Facts established by tests, which no configuration contains.
@@ -90,13 +94,24 @@ def _take_template(
 
 
 def _parsed(
-    model_id: str, file: ModelFile, findings: Findings, path: tuple[str | int, ...], config_path: str
+    model_id: str,
+    file: ModelFile,
+    findings: Findings,
+    path: tuple[str | int, ...],
+    config_path: str,
+    *,
+    is_reported: bool,
 ) -> Model | None:
     size = file.weights_bytes / 2**30 if file.weights_bytes is not None else None
     try:
         separate = from_modelopt_file(file.quantization) if file.quantization is not None else None
         model = parse(model_id, file.config, revision=file.revision, size_gib=size, quantization=separate)
     except ConfigError as error:
+        if error.wrong:
+            wrong_value(findings, path, config_path, str(error))
+            return None
+        if is_reported and error.unknown:
+            return None
         findings.warning(
             "LLMD-CONFIG-ARCHITECTURE",
             *path,

@@ -45,6 +45,51 @@ MODEL = (
         fix="watch the first start",
         severity=Severity.WARNING,
     ),
+    *(
+        Wrong(
+            id=f"LLMD-CONFIG-{rule_id}",
+            name=f"a configuration: {name}",
+            changes={"models[0].config": "gemma"},
+            files={GATED: ModelFile(config=config)},
+            path="models[0].config",
+            value="gemma",
+            rule=rule,
+            fix=fix,
+        )
+        for name, rule_id, config, rule, fix in (
+            ("of an adapter", "OTHER", {"peft_type": "LORA"}, "a LoRA adapter", "models[].adapters"),
+            ("of nothing", "OTHER", {}, "neither architectures nor a model_type", "config.json"),
+            (
+                "architecture as text",
+                "VALUE",
+                {**GEMMA, "architectures": "GemmaForCausalLM"},
+                "a list of names",
+                "again",
+            ),
+            ("width as text", "VALUE", {**GEMMA, "hidden_size": "2048"}, 'hidden_size is "2048"', "correct the file"),
+            ("context below zero", "VALUE", {**GEMMA, "max_position_embeddings": -1}, "is -1", "correct the file"),
+            ("heads that do not divide", "VALUE", {**GEMMA, "num_key_value_heads": 3}, "does not divide", "correct"),
+            ("type of a number", "VALUE", {**GEMMA, "torch_dtype": "float8"}, "a type of torch", "correct the file"),
+        )
+    ),
+    *(
+        Wrong(
+            id="LLMD-CONFIG-ENGINE",
+            name=f"an architecture that the engine has not: {name}",
+            changes={"models[0]": {"id": GATED, "config": "own"}},
+            files={GATED: ModelFile(config={"architectures": [name]})},
+            path="models[0].config",
+            value=name,
+            rule=rule,
+            fix=fix,
+            severity=Severity.WARNING,
+        )
+        for name, rule, fix in (
+            ("AcmeForCausalLM", "the registry of vLLM 0.26.0 has no AcmeForCausalLM", "supported models"),
+            ("LLamaForCausalLM", "has no LLamaForCausalLM", "did you mean L"),
+            ("BertModel", "no architecture that generates text", "ForCausalLM"),
+        )
+    ),
     Wrong(
         id="LLMD-CONFIG-WEIGHTS",
         name="a configuration that is not of these weights",

@@ -1,0 +1,129 @@
+"""Checks of a model's own config.json before anything is computed from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.catalog.engines import facts_of, load_facts, versions
+from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.setting_values import flow
+from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.models import ModelSettings
+
+# Files that lie beside config.json in repositories, by a key that only they have: what they are, and what to do.
+_OTHER_FILES = (
+    ("peft_type", "the configuration of a LoRA adapter", "list the adapter in models[].adapters of its base model"),
+    ("_class_name", "the configuration of a diffusion model, which vLLM does not serve", "use a language model"),
+    ("tokenizer_class", "a tokenizer's configuration", "give the path of config.json"),
+    ("temperature", "a generation configuration", "give the path of config.json"),
+    ("top_p", "a generation configuration", "give the path of config.json"),
+    ("quant_algo", "a description of quantization", "give the path of config.json"),
+    ("n_layers", "Mistral's params.json", "give the path of config.json of the same repository"),
+    ("weight_map", "an index of weight files", "give the path of config.json"),
+)
+_TEXT = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
+# Names of torch's types that checkpoints are stored in.
+_DTYPE = re.compile(r"(torch\.)?(auto|half|float|double|b?float16|float32|float64|float8_\w+|float4_\w+|u?int8)")
+
+
+def is_a_models(config: Mapping[str, Any], findings: Findings, path: tuple[str | int, ...], value: str) -> bool:
+    """Whether a file describes a language model in the form of config.json. Otherwise an error says what it is."""
+    names = config.get("architectures")
+    if not names and not config.get("model_type"):
+        found = next((row for row in _OTHER_FILES if row[0] in config), None)
+        findings.error(
+            "LLMD-CONFIG-OTHER",
+            *path,
+            value=value,
+            rule=f"this is {found[1]}" if found else "the file names neither architectures nor a model_type",
+            fix=found[2] if found else "give the path of the model's config.json, as its repository has it",
+        )
+        return False
+    for key, is_right, expected in (
+        ("architectures", _is_names, 'a list of names, such as ["LlamaForCausalLM"]'),
+        ("quantization_config", lambda part: isinstance(part, Mapping), "a group, such as {quant_method: fp8}"),
+        ("rope_scaling", lambda part: isinstance(part, Mapping), "a group, such as {rope_type: yarn, factor: 4}"),
+        ("torch_dtype", _is_dtype, "a type of torch, such as bfloat16"),
+        ("dtype", _is_dtype, "a type of torch, such as bfloat16"),
+    ):
+        part = config.get(key)
+        if part is not None and part != [] and not is_right(part):
+            wrong_value(findings, path, value, f"{key} is {flow(part)[:60]}, and must be {expected}")
+            return False
+    return True
+
+
+def _is_names(part: object) -> bool:
+    return isinstance(part, list) and all(isinstance(name, str) for name in part)
+
+
+def _is_dtype(part: object) -> bool:
+    return isinstance(part, str) and _DTYPE.fullmatch(part) is not None
+
+
+def wrong_value(findings: Findings, path: tuple[str | int, ...], value: str, reason: str) -> None:
+    findings.error(
+        "LLMD-CONFIG-VALUE",
+        *path,
+        value=value,
+        rule=f"the engine could not load a model that is described so: {reason}",
+        fix="correct the file, or download it again from the model's repository",
+    )
+
+
+def check_architecture(
+    config: Mapping[str, Any],
+    model: ModelSettings,
+    settings: StackSettings,
+    catalog: Catalog,
+    findings: Findings,
+    path: tuple[str | int, ...],
+) -> bool:
+    """A warning where the release's vLLM has no implementation of the architecture that a configuration names.
+
+    Returns whether there is one.
+    """
+    names = config.get("architectures") or []
+    version = _version(model, settings, catalog)
+    if not names or version is None:
+        return False
+    name, tables = names[0], facts_of(version)
+    if not tables or any(name in facts.architectures for facts in tables):
+        return False
+    known = sorted({other for facts in tables for other in facts.architectures})
+    later = next((other for other in versions() if name in load_facts(other).architectures), None)
+    by_stem = {_stem(other): other for other in known}
+    close = by_stem.get(nearest(_stem(name), by_stem, 0.85) or "")
+    if not name.endswith(_TEXT):
+        rule = f"{name} is no architecture that generates text, and routes and probes are planned for such models"
+        fix = "use a model whose architecture ends with ForCausalLM or ForConditionalGeneration"
+    elif later is not None:
+        rule = f"vLLM {version} has no implementation of {name}, which vLLM {later} has"
+        fix = "use a release with a newer engine: make catalog KIND=releases"
+    else:
+        rule = (
+            f"the registry of vLLM {version} has no {name}: vLLM exits unless the transformers library in its image has"
+            " that model"
+        )
+        fix = f"did you mean {close}?" if close else "look it up in vLLM's list of supported models"
+    findings.warning("LLMD-CONFIG-ENGINE", *path, value=name, rule=rule, fix=fix)
+    return True
+
+
+def _stem(name: str) -> str:
+    """An architecture without the end that most have in common."""
+    return re.sub(r"For[A-Z]\w+$", "", name)
+
+
+def _version(model: ModelSettings, settings: StackSettings, catalog: Catalog) -> str | None:
+    """The version of the release's engine. None where an image or a release of another version runs."""
+    release = catalog.releases.get(settings.release)
+    if release is None or model.image is not None:
+        return None
+    accelerator = catalog.accelerators.get(settings.accelerator.type)
+    image = release.engine.image_for(accelerator, disaggregated=False) if accelerator is not None else None
+    return None if image is None else image.version
