@@ -65,9 +65,13 @@ def _example(group: type[Settings]) -> dict[str, object]:
     for key, info in infos.items():
         if isinstance(info.default, int | float) and not isinstance(info.default, bool):
             return {key: info.default}
-    texts = (key for key, info in infos.items() if plain_type(info.annotation) is str)
-    numbers = ({key: 1} for key, info in infos.items() if plain_type(info.annotation) in (int, float))
-    return next(({key: f"my-{to_kebab(key)}"} for key in texts), next(numbers, {}))
+    for key, info in infos.items():
+        kind = plain_type(info.annotation)
+        if kind is str:
+            return {key: f"my-{to_kebab(key)}"}
+    return next(
+        ({key: 1} for key, info in infos.items() if plain_type(info.annotation) in (int, float)), dict[str, object]()
+    )
 
 
 def _examples_inside(annotation: Any) -> list[Any]:
