@@ -67,6 +67,8 @@ class Plugin(_Frozen):
     unused: tuple[str, ...] = ()
     # Parameters in whose place it uses what engines report, unless autoTune is false.
     tuned: tuple[str, ...] = ()
+    # Tokens to which a smaller block of a prompt is raised.
+    least_block_tokens: int = 1
 
 
 class Picker(_Frozen):

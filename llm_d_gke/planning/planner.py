@@ -215,7 +215,7 @@ def _planned(
                 served_name=model.name,
                 other_names=other_names(model),
                 pool=pool,
-                picker=plan_picker(ctx, index, model, key, namespace.name, pull_secret),
+                picker=plan_picker(ctx, index, model, key, namespace.name, pull_secret, servers[0].memory),
                 servers=servers,
                 certificate=plan_server_certificate(ctx, key, pool.tls),
                 capacity=plan_capacity_of(sites, index, [server.memory for server in servers]),

@@ -37,6 +37,13 @@ class ScorerWeights(Settings):
     prefix_cache: Annotated[Weight, Field(description="Prefers the replica that holds the prompt's prefix.")] = 3
     kv_cache_utilization: Annotated[Weight, Field(description="Prefers the replica with the emptiest KV cache.")] = 2
     queue: Annotated[Weight, Field(description="Prefers the replica with the shortest queue.")] = 2
+    no_hit_lru: Annotated[
+        Weight | None,
+        Field(
+            description="Spreads prompts that no replica has cached: prefers the replica that got one longest ago. By "
+            "default 1 for several replicas, where the release's picker has it."
+        ),
+    ] = None
 
 
 # prefix: on long shared prefixes a hit saves more than an even load does.

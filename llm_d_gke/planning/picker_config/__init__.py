@@ -6,6 +6,7 @@ from llm_d_gke.planning.picker_config.build import (
     can_disaggregate,
     can_index_precisely,
     can_queue,
+    can_spread_misses,
     disaggregated,
     load_and_prefix,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "can_disaggregate",
     "can_index_precisely",
     "can_queue",
+    "can_spread_misses",
     "check_blocks",
     "check_config",
     "check_scraping",

@@ -14,22 +14,33 @@ from llm_d_gke.planning.picker_config.parameters import SHAPES
 
 PREFIX, KV_CACHE, QUEUE = "prefix-cache-scorer", "kv-cache-utilization-scorer", "queue-scorer"
 _GATE, _TURNS = "flowControl", "round-robin-fairness-policy"
+NO_HIT = "no-hit-lru-scorer"
 APPROXIMATE, PRECISE = "approx-prefix-cache-producer", "precise-prefix-cache-producer"
 METRICS = "metrics-data-source"
 _NOTIFICATIONS, _TOKENS = "endpoint-notification-source", "token-producer"
 _CHARACTERS_A_TOKEN = 4
 _PREPARED = "prepareDataPlugins"
 
+# The index of prefixes holds so many times the engine's cache: texts have up to 6 characters a token, where pickers
+# count 4, and the estimate of the cache errs. With an index that is too small, a prompt goes elsewhere although its
+# prefix is cached, and is kept twice. With one that is too large, it goes where its prefix once was, which costs
+# nothing (docs/measurements.md, Routing by prefix).
+_INDEX_MARGIN = 2
+
 Config = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """Weights of the three scorers of load and prefix. One of weight 0 is left out: it would run for nothing."""
+    """Weights of the scorers of load and prefix. One of weight 0 is left out: it would run for nothing.
+
+    `no_hit` is that of the scorer which spreads prompts that no replica has cached.
+    """
 
     prefix: float
     kv_cache: float
     queue: float
+    no_hit: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +55,11 @@ class PreciseIndex:
 def can_disaggregate(picker: Picker) -> bool:
     """Whether a picker can route prefill and decode of a request to different replicas."""
     return picker.has("disagg-profile-handler") or picker.has("pd-profile-handler")
+
+
+def can_spread_misses(picker: Picker) -> bool:
+    """Whether a picker can spread the prompts that no replica has cached."""
+    return picker.has(NO_HIT)
 
 
 def can_index_precisely(picker: Picker) -> bool:
@@ -66,16 +82,18 @@ def load_and_prefix(
     block_tokens: int | None,
     precise: PreciseIndex | None = None,
     *,
+    cached_tokens: int | None = None,
     https: bool = False,
     queue: bool = False,
 ) -> Config:
     """One profile that weighs prefix match, free KV cache and short queue.
 
-    `api` is the document's apiVersion. `block_tokens` of None leaves the size of prompt blocks to the picker. `https`:
-    engines' metrics are scraped over HTTPS, and the picker has no flag for that. `queue`: requests wait in the picker
-    while all replicas are busy.
+    `api` is the document's apiVersion. `block_tokens` of None leaves the size of prompt blocks to the picker.
+    `cached_tokens` are what one engine's cache is estimated to hold; None leaves the size of the approximate index to
+    the picker. `https`: engines' metrics are scraped over HTTPS, and the picker has no flag for that.
+    `queue`: requests wait in the picker while all replicas are busy.
     """
-    scoring = _Scoring(picker, weights, block_tokens, precise)
+    scoring = _Scoring(picker, weights, block_tokens, precise, cached_tokens)
     return _document(
         picker,
         api,
@@ -150,9 +168,21 @@ class _Scoring:
     """The scorers in use, what they read, and the entries of a profile that name them."""
 
     def __init__(
-        self, picker: Picker, weights: Weights, block_tokens: int | None, precise: PreciseIndex | None
+        self,
+        picker: Picker,
+        weights: Weights,
+        block_tokens: int | None,
+        precise: PreciseIndex | None,
+        cached_tokens: int | None = None,
     ) -> None:
-        weighed = [(PREFIX, weights.prefix), (KV_CACHE, weights.kv_cache), (QUEUE, weights.queue)]
+        # The scorer of prompts without a hit reads what the prefix scorer before it found.
+        no_hit = weights.no_hit if weights.prefix > 0 else 0
+        weighed = [
+            (PREFIX, weights.prefix),
+            (KV_CACHE, weights.kv_cache),
+            (QUEUE, weights.queue),
+            (NO_HIT, no_hit),
+        ]
         used = [(kind, weight) for kind, weight in weighed if weight > 0]
         # A fraction where only whole weights go is refused with the settings; what else is wrong is still looked for.
         whole_weights = picker.document == "v1.2"
@@ -161,26 +191,55 @@ class _Scoring:
             for kind, weight in used
         ]
         self.sources: list[Config] = []
-        prefix, producers = {}, []
+        producers: list[Config] = []
+        given: dict[str, Config] = {}
         if weights.prefix > 0 and precise is not None:
             producers = _precise(picker, block_tokens, precise)
-            prefix = {"prefixMatchInfoProducerName": PRECISE}
+            given[PREFIX] = {"prefixMatchInfoProducerName": PRECISE}
             self.sources = [{"pluginRef": _NOTIFICATIONS, "extractors": [{"pluginRef": PRECISE}]}]
         elif weights.prefix > 0 and block_tokens is not None:
-            producers, prefix = _approximate(picker, block_tokens)
-        self.plugins = [*producers, *(_plugin(picker, kind, **(prefix if kind == PREFIX else {})) for kind, _ in used)]
+            producers, given[PREFIX] = _approximate(picker, block_tokens, cached_tokens)
+        if no_hit > 0:
+            given[NO_HIT] = _no_hit(picker, given.get(PREFIX, {}))
+        self.plugins = [*producers, *(_plugin(picker, kind, **given.get(kind, {})) for kind, _ in used)]
 
 
-def _approximate(picker: Picker, block_tokens: int) -> tuple[list[Config], Config]:
+def _approximate(picker: Picker, block_tokens: int, cached_tokens: int | None) -> tuple[list[Config], Config]:
     """Plugins before the prefix scorer, and its parameters. Versions differ in which plugin has the block size."""
     takes = SHAPES[picker.plugins[PREFIX].parameters].model_fields
     if "block_size" in takes:
-        return [], {"blockSize": block_tokens * _CHARACTERS_A_TOKEN}
+        index = {} if cached_tokens is None else _index(block_tokens, cached_tokens)
+        return [], {"blockSize": block_tokens * _CHARACTERS_A_TOKEN, **index}
     if "block_size_tokens" in takes:
-        return [], {"blockSizeTokens": block_tokens}
+        if cached_tokens is None:
+            return [], {"blockSizeTokens": block_tokens}
+        if _CAPACITY not in picker.plugins[PREFIX].unused:
+            return [], {"blockSizeTokens": block_tokens, **_index(block_tokens, cached_tokens)}
+        # The number of entries is fixed, so that larger caches need larger blocks.
+        entries = takes["lru_capacity_per_server"].default
+        blocks = math.ceil(_INDEX_MARGIN * cached_tokens / (entries * block_tokens))
+        return [], {"autoTune": False, "blockSizeTokens": block_tokens * max(1, blocks)}
     # A scorer without an explicit producer creates one, with defaults.
-    producer = _plugin(picker, APPROXIMATE, blockSizeTokens=block_tokens)
+    least = picker.plugins[APPROXIMATE].least_block_tokens
+    # By default the index has as many entries as the engine has blocks, and this picker's entries are larger.
+    enough = cached_tokens is None or least >= _INDEX_MARGIN * block_tokens
+    index = {} if enough else _index(max(least, block_tokens), cached_tokens or 0)
+    producer = _plugin(picker, APPROXIMATE, blockSizeTokens=block_tokens, **index)
     return [producer], {"prefixMatchInfoProducerName": APPROXIMATE}
+
+
+_CAPACITY = "lruCapacityPerServer"
+
+
+def _index(block_tokens: int, cached_tokens: int) -> Config:
+    """An index of a given size, not of the number of blocks that the engine reports."""
+    return {"autoTune": False, _CAPACITY: math.ceil(_INDEX_MARGIN * cached_tokens / block_tokens)}
+
+
+def _no_hit(picker: Picker, prefix: Config) -> Config:
+    """Parameters by which the scorer of prompts without a hit finds what the prefix scorer found."""
+    takes = SHAPES[picker.plugins[NO_HIT].parameters].model_fields
+    return prefix if "prefix_match_info_producer_name" in takes else {}
 
 
 def _precise(picker: Picker, block_tokens: int | None, index: PreciseIndex) -> list[Config]:

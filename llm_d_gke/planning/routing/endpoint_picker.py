@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from llm_d_gke.planning.context import PlanContext
@@ -12,6 +13,7 @@ from llm_d_gke.planning.picker_config import (
     PreciseIndex,
     Weights,
     can_queue,
+    can_spread_misses,
     check_blocks,
     check_config,
     check_scraping,
@@ -22,6 +24,7 @@ from llm_d_gke.planning.picker_config import (
     queues_requests,
     written_config,
 )
+from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.plan.platform import PullSecretPlan
 from llm_d_gke.planning.plan.pods import EnvPlan, ProbePlan
 from llm_d_gke.planning.plan.routing import PickerPlan, PoolPlan, TokenizerServicePlan
@@ -46,6 +49,9 @@ from llm_d_gke.settings.models import ModelSettings
 GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9002, 9003, 9090
 
 CONFIG_FILE = "picker.yaml"
+
+# Below the weight of a queue: a replica where requests wait gets no new prompts because it is its turn.
+_NO_HIT_WEIGHT = 1.0
 
 
 def plan_pool(ctx: PlanContext, model: ModelSettings, key: str) -> PoolPlan:
@@ -75,13 +81,21 @@ def plan_pool(ctx: PlanContext, model: ModelSettings, key: str) -> PoolPlan:
 
 
 def plan_picker(
-    ctx: PlanContext, index: int, model: ModelSettings, key: str, namespace: str, pull_secret: PullSecretPlan | None
+    ctx: PlanContext,
+    index: int,
+    model: ModelSettings,
+    key: str,
+    namespace: str,
+    pull_secret: PullSecretPlan | None,
+    memory: MemoryVerdict | None = None,
 ) -> PickerPlan:
-    """The picker's Deployment, Service, permissions and configuration."""
+    """The picker's Deployment, Service, permissions and configuration.
+
+    `memory` is what is known of the engine's KV cache.
+    """
     settings, release = ctx.settings.picker, ctx.release.picker
     backend = backend_of(ctx.settings)
     identity = backend.picker(key, ctx.release)
-    catalog_model = ctx.catalog.find_model(model.id)
     renderer = (
         TokenizerServicePlan(name=f"{key}-render", selector=selector_of(key), port=PORT)
         if follows_events(ctx)
@@ -96,7 +110,7 @@ def plan_picker(
         if renderer is not None
         else None
     )
-    config = _config(ctx, block_size_of(ctx, model, catalog_model), index_of_blocks)
+    config = _config(ctx, model, index_of_blocks, memory)
     _check_model(ctx, index, model)
     experimental = ctx.picker.experimental_flag
     elects = settings.replicas > 1 and settings.leader_election
@@ -201,7 +215,8 @@ def check_picker(ctx: PlanContext) -> None:
     weights = settings.scorers
     if settings.config is not None:
         return
-    fractions = [weight for weight in weights.model_dump().values() if weight != int(weight)]
+    given = [weight for weight in weights.model_dump().values() if weight is not None]
+    fractions = [weight for weight in given if weight != int(weight)]
     if fractions and ctx.picker.document == "v1.2":
         ctx.findings.error(
             "LLMD-SCORER-WHOLE",
@@ -220,6 +235,29 @@ def check_picker(ctx: PlanContext) -> None:
             rule="all weights are 0, so the picker would choose replicas at random",
             fix="set one above 0, for example scorers.queue: 1",
         )
+    if weights.no_hit_lru and not can_spread_misses(ctx.picker):
+        having = [
+            r.name for r in ctx.catalog.releases.values() if can_spread_misses(ctx.catalog.pickers[r.picker.build])
+        ]
+        ctx.findings.error(
+            "LLMD-SCORER-NO-HIT",
+            "picker",
+            "scorers",
+            "noHitLru",
+            value=f"{weights.no_hit_lru:g}",
+            rule=f"{ctx.picker.title} has no no-hit-lru-scorer and does not start with it",
+            fix=f"remove it, or use release {' or '.join(having)}",
+        )
+    if weights.no_hit_lru and not weights.prefix_cache:
+        ctx.findings.error(
+            "LLMD-SCORER-NO-HIT",
+            "picker",
+            "scorers",
+            "noHitLru",
+            value=f"{weights.no_hit_lru:g}, with prefixCache: 0",
+            rule="without the prefix scorer no prompt counts as cached, so this would be round robin",
+            fix="give prefixCache a weight, or remove noHitLru",
+        )
     several = any(model.replicas > 1 for model in ctx.settings.models)
     if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:
         ctx.findings.warning(
@@ -233,20 +271,48 @@ def check_picker(ctx: PlanContext) -> None:
         )
 
 
-def _config(ctx: PlanContext, block_size: int | None, precise: PreciseIndex | None) -> dict[str, Any]:
-    """EndpointPickerConfig. `block_size` in tokens, None to leave it to the picker."""
+def _config(
+    ctx: PlanContext, model: ModelSettings, precise: PreciseIndex | None, memory: MemoryVerdict | None
+) -> dict[str, Any]:
+    """EndpointPickerConfig of one model's picker."""
     written = written_config(ctx)
     if written is not None:
         return dict(written)
     scorers, api = ctx.settings.picker.scorers, ctx.release.picker.config_api
     weights = Weights(prefix=scorers.prefix_cache, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
     queue = queues_requests(ctx) and can_queue(ctx.picker)
+    block_size = block_size_of(ctx, model, ctx.catalog.find_model(model.id))
     # Disaggregated stages are never encrypted.
     https = encrypted(ctx) and ctx.release.picker.metrics_scheme_flag is None
     if ctx.role == "both" or ctx.release.disaggregation is None:
-        return load_and_prefix(ctx.picker, api, weights, block_size, precise, https=https, queue=queue)
+        if model.replicas * parallelism_of(ctx, model).data == 1:
+            return load_and_prefix(ctx.picker, api, weights, block_size, precise, https=https, queue=queue)
+        block_size = block_size or engine_block(ctx, model, ctx.catalog.find_model(model.id))
+        # Without the size of blocks no producer is named, by which later pickers' scorer finds matches.
+        spreads = can_spread_misses(ctx.picker) and block_size is not None
+        default = _NO_HIT_WEIGHT if spreads else 0.0
+        no_hit = scorers.no_hit_lru if scorers.no_hit_lru is not None else default
+        return load_and_prefix(
+            ctx.picker,
+            api,
+            replace(weights, no_hit=no_hit if spreads else 0.0),
+            block_size,
+            precise,
+            cached_tokens=_cached_tokens(ctx, model, memory),
+            https=https,
+            queue=queue,
+        )
     stages = ctx.settings.disaggregation or DisaggregationSettings()
     return disaggregated(ctx.picker, api, weights, block_size, stages.prefill_from_tokens, precise, queue=queue)
+
+
+def _cached_tokens(ctx: PlanContext, model: ModelSettings, memory: MemoryVerdict | None) -> int | None:
+    """Tokens that one engine keeps, on its accelerators and in its host's memory. None where that is not known."""
+    if memory is None or memory.available_gib <= 0:
+        return None
+    layout = parallelism_of(ctx, model)
+    on_accelerators = memory.available_gib * layout.tensor * layout.pipeline
+    return round(memory.kv_tokens * (1 + (model.kv_offload_gib or 0) / on_accelerators))
 
 
 def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:

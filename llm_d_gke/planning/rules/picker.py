@@ -64,6 +64,14 @@ RULES = (
         basis="project",
     ),
     Rule(
+        "LLMD-SCORER-NO-HIT",
+        severity="error",
+        summary="The scorer of prompts that no replica has cached cannot work here.",
+        why="Not every picker has it, and it needs the prefix scorer to know which prompts are cached.",
+        fix="Remove `noHitLru`, or use a release whose picker has it.",
+        source="llm-d/llm-d-inference-scheduler v0.7.1, pkg/plugins/scorer/no_hit_lru.go",
+    ),
+    Rule(
         "LLMD-SCORER-PREFIX-ONLY",
         severity="warning",
         summary="Prefix matches are the only score.",

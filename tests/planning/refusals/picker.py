@@ -370,4 +370,22 @@ PICKER = (
         rule="accepts only integer weights",
         fix="multiply all",
     ),
+    Wrong(
+        id="LLMD-SCORER-NO-HIT",
+        name="a scorer that the release's picker lacks",
+        changes={"release": "gaie-1.5", "picker.scorers.noHitLru": 1},
+        path="picker.scorers.noHitLru",
+        value="1",
+        rule="has no no-hit-lru-scorer",
+        fix="llm-d-0.6",
+    ),
+    Wrong(
+        id="LLMD-SCORER-NO-HIT",
+        name="spreading prompts without the prefix scorer",
+        changes={"release": "llm-d-0.6", "picker.scorers.prefixCache": 0, "picker.scorers.noHitLru": 1},
+        path="picker.scorers.noHitLru",
+        value="prefixCache: 0",
+        rule="round robin",
+        fix="give prefixCache a weight",
+    ),
 )
