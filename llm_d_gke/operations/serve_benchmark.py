@@ -1,4 +1,4 @@
-"""Benchmarks a stack: `python -m llm_d_gke.operations.serve_benchmark [prefix|throughput|picker|failure|routing-RELEASE]`.
+"""Benchmarks a stack: `python -m llm_d_gke.operations.serve_benchmark [PART...]`.
 
 Every part starts the example prefix-cache-gpu with its changes, sends its traffic and prints the rows that
 docs/measurements.md states. Engines are simulated: their latencies are the plan's estimate, so that what is measured is

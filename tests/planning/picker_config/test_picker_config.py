@@ -50,6 +50,59 @@ class TestLoadAndPrefix:
         assert profiles(config) == {"default": ["prefix-cache-scorer", "kv-cache-utilization-scorer", "queue-scorer"]}
         assert not any(parameters(config).values())
 
+    @pytest.mark.parametrize(
+        ("name", "prefix"),
+        [
+            ("epp-v1.2.0", {"blockSize": 64, "autoTune": False, "lruCapacityPerServer": 7500}),
+            (
+                "llm-d-inference-scheduler-v0.7.1",
+                {"blockSizeTokens": 16, "autoTune": False, "lruCapacityPerServer": 7500},
+            ),
+            # It never reads lruCapacityPerServer: 31250 entries are enough here.
+            ("epp-v1.5.0", {"autoTune": False, "blockSizeTokens": 16}),
+        ],
+    )
+    def test_the_index_holds_twice_what_the_engine_does(self, name: str, prefix: dict[str, Any]) -> None:
+        config = load_and_prefix(PICKERS[name], API, WEIGHTS, 16, cached_tokens=60_000)
+        assert parameters(config)["prefix-cache-scorer"] == prefix
+
+    def test_a_fixed_number_of_entries_gets_larger_blocks_for_a_larger_cache(self) -> None:
+        """2 x 600,000 tokens over 31,250 entries are 38.4 tokens each, in whole blocks of the engine 48."""
+        config = load_and_prefix(PICKERS["epp-v1.5.0"], API, WEIGHTS, 16, cached_tokens=600_000)
+        assert parameters(config)["prefix-cache-scorer"] == {"autoTune": False, "blockSizeTokens": 48}
+
+    @pytest.mark.parametrize(
+        ("block", "producer"),
+        [
+            # As many entries as the engine has blocks, of 64 tokens instead of 16.
+            (16, {"blockSizeTokens": 16}),
+            (32, {"blockSizeTokens": 32}),
+            (64, {"blockSizeTokens": 64, "autoTune": False, "lruCapacityPerServer": 1875}),
+        ],
+    )
+    def test_a_picker_with_larger_blocks_has_room_by_itself(self, block: int, producer: dict[str, Any]) -> None:
+        config = load_and_prefix(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, block, cached_tokens=60_000)
+        assert parameters(config)["approx-prefix-cache-producer"] == producer
+
+    @pytest.mark.parametrize(
+        ("name", "given"),
+        [
+            ("llm-d-inference-scheduler-v0.7.1", {}),
+            ("llm-d-router-v0.10.0", {"prefixMatchInfoProducerName": "approx-prefix-cache-producer"}),
+        ],
+    )
+    def test_prompts_without_a_hit_are_told_apart_by_the_same_matches(self, name: str, given: dict[str, Any]) -> None:
+        """The scorer of another producer would take every prompt for a new one, and send them round robin."""
+        weights = Weights(prefix=3, kv_cache=2, queue=2, no_hit=1)
+        config = load_and_prefix(PICKERS[name], API, weights, 16)
+        assert profiles(config)["default"][-1] == "no-hit-lru-scorer"
+        assert parameters(config)["no-hit-lru-scorer"] == given
+
+    def test_without_prefixes_nothing_is_spread(self) -> None:
+        weights = Weights(prefix=0, kv_cache=2, queue=2, no_hit=1)
+        config = load_and_prefix(PICKERS["llm-d-router-v0.10.0"], API, weights, 16)
+        assert profiles(config) == {"default": ["kv-cache-utilization-scorer", "queue-scorer"]}
+
     def test_the_precise_index_hears_of_every_pod(self) -> None:
         """Without the notifications it would follow no pod, and every prompt would look new."""
         index = PreciseIndex(model="m", renderer="http://m:8000", event_port=5557)

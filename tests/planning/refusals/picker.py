@@ -384,7 +384,7 @@ PICKER = (
         name="spreading prompts without the prefix scorer",
         changes={"release": "llm-d-0.6", "picker.scorers.prefixCache": 0, "picker.scorers.noHitLru": 1},
         path="picker.scorers.noHitLru",
-        value="prefixCache: 0",
+        value="1, with prefixCache: 0",
         rule="round robin",
         fix="give prefixCache a weight",
     ),

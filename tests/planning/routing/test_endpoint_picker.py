@@ -57,6 +57,40 @@ class TestConfiguration:
             assert re.fullmatch(r"v?\d+\.\d+\.\d+", image.rsplit(":", 1)[1]), image
 
 
+class TestReplicas:
+    """What is configured for several replicas: the index of prefixes, and where prompts without a hit go."""
+
+    @staticmethod
+    def parameters(release: str, **changes: Any) -> dict[str, dict[str, Any]]:
+        config = plan_of("prefix-cache-gpu", {"release": release, **changes}).models[0].picker.config
+        return {plugin["type"]: plugin.get("parameters", {}) for plugin in config["plugins"]}
+
+    @pytest.mark.parametrize(("release", "spreads"), [("llm-d-0.9", True), ("llm-d-0.6", True), ("gaie-1.5", False)])
+    def test_prompts_without_a_hit_are_spread_where_the_picker_can(self, release: str, spreads: bool) -> None:
+        assert ("no-hit-lru-scorer" in self.parameters(release)) == spreads
+
+    def test_their_weight_is_a_setting(self) -> None:
+        model = plan_of("prefix-cache-gpu", {"picker.scorers.noHitLru": 0.5}).models[0]
+        assert weights(model.picker)["no-hit-lru-scorer"] == 0.5
+        assert "no-hit-lru-scorer" not in self.parameters("llm-d-0.9", **{"picker.scorers.noHitLru": 0})
+
+    def test_a_single_replica_needs_neither(self) -> None:
+        config = picker({"release": "llm-d-0.6"}).config
+        assert [plugin for plugin in config["plugins"] if plugin.get("parameters")] == []
+
+    def test_the_index_follows_the_engine_and_its_memory_on_the_host(self) -> None:
+        """Host memory beside the cache of a T4 holds tokens of its own."""
+        plan = plan_of("prefix-cache-gpu", {"release": "llm-d-0.6"}).models[0]
+        memory = plan.servers[0].memory
+        assert memory is not None
+        [without] = [self.parameters("llm-d-0.6")["prefix-cache-scorer"]["lruCapacityPerServer"]]
+        assert without == 2 * memory.kv_tokens // 16
+        [beside] = [
+            self.parameters("llm-d-0.6", **{"models[0].kvOffloadGib": 1})["prefix-cache-scorer"]["lruCapacityPerServer"]
+        ]
+        assert beside == pytest.approx(without * (1 + 1 / memory.available_gib), rel=0.01)
+
+
 class TestVerbosity:
     def test_a_picker_logs_as_much_as_is_set(self) -> None:
         def flags(**changes: int) -> list[str]:
