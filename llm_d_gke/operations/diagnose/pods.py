@@ -117,6 +117,8 @@ def ended(facts: Facts) -> Iterator[Cause]:
     """Containers that keep terminating, with the cause in their last log lines."""
     for pod in facts.pods:
         status = pod.get("status") or {}
+        if status.get("phase") == "Failed" and _is_replaced(facts, pod):
+            continue
         if status.get("reason") == "Evicted":
             yield Cause(
                 id="evicted",
@@ -127,10 +129,21 @@ def ended(facts: Facts) -> Iterator[Cause]:
                 pitfalls=(24,),
             )
             continue
+        if status.get("phase") == "Failed" and status.get("reason"):
+            message = str(status.get("message", ""))
+            yield recognize("pod", message, _subject(pod)) or _unknown(
+                "pod-failed", _subject(pod), f"The node ended the pod: {status['reason']}.", message or status["reason"]
+            )
+            continue
         for container in containers_of(pod):
             cause = _ended(facts, pod, container)
             if cause is not None:
                 yield cause
+
+
+def _is_replaced(facts: Facts, pod: Manifest) -> bool:
+    """Whether others stand in for a pod that failed: it stays listed until it is collected."""
+    return any(facts.ready(workload) >= workload.planned for workload in facts.workloads if workload.owns(pod))
 
 
 def _ended(facts: Facts, pod: Manifest, container: Manifest) -> Cause | None:

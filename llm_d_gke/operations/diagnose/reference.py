@@ -17,6 +17,7 @@ _TITLES: dict[Origin, str] = {
     "image": "Images that are not pulled",
     "start": "Containers that are not created",
     "mount": "Volumes that are not mounted",
+    "pod": "Pods that their node refuses or ends",
     "engine": "Engines that end",
     "picker": "Endpoint pickers that end",
     "gateway": "Gateways and routes",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from llm_d_gke.operations.diagnose.messages import Message, last_words, messages, recognize
 
@@ -16,6 +17,9 @@ PITFALLS = {
     int(number)
     for number in re.findall(r"^### (\d+)\.", (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8"), re.MULTILINE)
 }
+PUBLISHED: list[dict[str, Any]] = yaml.safe_load(
+    Path(__file__).with_name("public_messages.yaml").read_text(encoding="utf-8")
+)
 # Of vllm-project/vllm issue 33447: what surrounds an error of an engine process.
 BEFORE = (
     '(EngineCore_DP0 pid=406) ERROR 01-30 13:26:29 [core.py:946]   File "/usr/local/lib/python3.12/dist-packages/'
@@ -54,6 +58,14 @@ def test_each_names_its_source_and_pitfalls_that_exist(name: str) -> None:
     assert message.cause.endswith(".")
     assert message.fix.endswith((".", ")", "reader."))
     assert set(message.pitfalls) <= PITFALLS
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=[f"{row['cause']} {row['source']}" for row in PUBLISHED])
+def test_what_people_published_is_recognized(published: dict[str, Any]) -> None:
+    text = published["text"]
+    cause = recognize(published["in"], f"{BEFORE}{text}{AFTER}" if published["in"] == "engine" else text, "Pod/a")
+    assert cause is not None
+    assert cause.id == published["cause"]
 
 
 def test_words_of_a_start_that_succeeds_are_no_cause() -> None:

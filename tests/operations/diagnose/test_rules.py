@@ -153,6 +153,28 @@ class TestEnd:
         facts = running(pods=(pod(reason="Evicted", message=message, phase="Failed"),))
         assert (first(facts), causes_of(facts)[0].evidence) == ("evicted", message)
 
+    @pytest.mark.parametrize(
+        ("reason", "message", "cause"),
+        [
+            (
+                "UnexpectedAdmissionError",
+                "Pod Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested:1, "
+                "Available: 0, which is unexpected",
+                "device-not-allocated",
+            ),
+            ("Terminated", "Pod was terminated in response to imminent node shutdown.", "node-shut-down"),
+            ("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu", "pod-failed"),
+        ],
+    )
+    def test_a_pod_that_its_node_refused_or_ended(self, reason: str, message: str, cause: str) -> None:
+        facts = running(pods=(pod(reason=reason, message=message, phase="Failed"),))
+        assert (first(facts), causes_of(facts)[0].evidence) == (cause, message)
+
+    def test_one_that_was_replaced_is_no_cause(self) -> None:
+        """It stays listed until Kubernetes collects it."""
+        ended = pod("vllm-1", reason="Terminated", message="Pod was terminated.", phase="Failed")
+        assert causes_of(running(pods=(*running().pods, ended))) == ()
+
     def test_words_that_nobody_knows_are_shown(self) -> None:
         [cause] = causes_of(running(pods=(pod(containers=[crashing("first\nlast words\n")]),)))
         assert (cause.id, cause.evidence) == ("container-ended", "last words")
