@@ -1,4 +1,4 @@
-"""Benchmarks a stack: `python -m llm_d_gke.operations.serve_benchmark [PART...]`.
+"""Benchmarks a stack: `python -m llm_d_gke.operations.serve_benchmark [prefix|throughput|picker|failure]`.
 
 Every part starts the example prefix-cache-gpu with its changes, sends its traffic and prints the rows that
 docs/measurements.md states. Engines are simulated: their latencies are the plan's estimate, so that what is measured is
@@ -18,11 +18,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Final
 
 from llm_d_gke.operations.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
 from llm_d_gke.rehearsal.host import processes
@@ -149,71 +147,6 @@ def prefix(fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:
             print(f"| {groups} | {filling:.0%} | picker to round robin | | {ratio:.2f} | | | |", flush=True)
 
 
-# What this program configured before the index was sized and prompts without a hit were spread, by release.
-_SCORERS: Final = ["prefix-cache-scorer", "kv-cache-utilization-scorer", "queue-scorer"]
-_PRODUCER: Final = "approx-prefix-cache-producer"
-_EARLIER: Final[Mapping[str, Sequence[Mapping[str, object]]]] = {
-    "gaie-1.5": [{"type": _SCORERS[0], "parameters": {"blockSizeTokens": 16}}],
-    "llm-d-0.6": [{"type": _SCORERS[0], "parameters": {"blockSizeTokens": 16}}],
-    "llm-d-0.9": [
-        {"type": _PRODUCER, "parameters": {"blockSizeTokens": 16}},
-        {"type": _SCORERS[0], "parameters": {"prefixMatchInfoProducerName": _PRODUCER}},
-    ],
-}
-
-
-def earlier_configuration(release: str) -> str:
-    """The setting that brings the picker's earlier configuration back, weights 3/2/2."""
-    plugins = [*_EARLIER[release], *({"type": scorer} for scorer in _SCORERS[1:])]
-    weights = [{"pluginRef": scorer, "weight": weight} for scorer, weight in zip(_SCORERS, (3, 2, 2), strict=True)]
-    profiles = [{"name": "default", "plugins": weights}]
-    return f"picker.config={json.dumps({'plugins': plugins, 'schedulingProfiles': profiles})}"
-
-
-def routing(release: str, fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:
-    """The picker's earlier configuration and the present one, and a router that knows the trace: one run, one trace."""
-    common = (f"release={release}", f"models[0].gpuMemoryUtilization={UTILIZATION}")
-    optimum: dict[float, int] = {}
-    print(f"\nrelease {release}, {PROMPTS} prompts (Zipf {ZIPF}), {RATE:g} requests/s\n")
-    print("| groups | filled | configuration | cached | of oracle | worst replica / mean | time, median | lost |")
-    print("|---|---|---|---|---|---|---|---|")
-    for configuration, changes in (("earlier", (*common, earlier_configuration(release))), ("preset", common)):
-        with serving(*changes) as stack:
-            pods = list(stack.pods.values())
-            blocks, size = _cache()
-            for filling in fillings:
-                groups = int(filling * len(pods) * blocks / math.ceil((PREFIX_WORDS + 20) / size))
-                trace = Trace.drawn(groups, ZIPF)
-                routers = [(configuration, _anyhow(stack.address))]
-                if filling not in optimum:
-                    routers.insert(0, ("oracle", _best(trace, pods)))
-                for name, router in routers:
-                    samples = at_rate(trace.requests(f"{name} {filling}", router), RATE)
-                    cached = sum(sample.cached_tokens for sample in samples)
-                    best = optimum.setdefault(filling, cached)
-                    print(
-                        f"| {groups} | {filling:.0%} | {name} | {cached} | {cached / best:.1%} | "
-                        f"{_imbalance(samples, len(pods)):.2f} | {_median(samples) * 1000:.0f} ms | "
-                        f"{_unanswered(samples)} |",
-                        flush=True,
-                    )
-
-
-def _anyhow(address: str) -> Callable[[int], str]:
-    return lambda _: address
-
-
-def _best(trace: Trace, pods: Sequence[str]) -> Callable[[int], str]:
-    assigned = trace.partition(len(pods))
-    return lambda number: pods[assigned[trace.groups[number]]]
-
-
-def _imbalance(samples: Sequence[Sample], replicas: int) -> float:
-    """Requests of the replica with most of them, over the mean of all."""
-    counts = Counter(sample.pod for sample in samples if sample.answered)
-    return max(counts.values()) / (counts.total() / replicas)
-
-
 def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: float = 25.0) -> None:
     """Three replicas against one, below saturation and at it; through Gateway and picker both."""
     slots = 16
@@ -336,10 +269,9 @@ def main() -> None:
         "throughput": throughput,
         "picker": picker,
         "failure": failure,
-        **{f"routing-{release}": partial(routing, release) for release in _EARLIER},
     }
     try:
-        for name in sys.argv[1:] or ("prefix", "throughput", "picker", "failure"):
+        for name in sys.argv[1:] or parts:
             parts[name]()
     finally:
         _rehearsal("down", STACK)

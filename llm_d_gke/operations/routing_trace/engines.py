@@ -1,0 +1,96 @@
+"""Engines of which only the prefix cache and the metrics exist."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class PrefixCache:
+    """Keeps the blocks of the latest prompts. The last ones of a prompt are dropped first, as vLLM does.
+
+    A word is a token. It has room for `blocks` of `block_tokens` each.
+    """
+
+    def __init__(self, blocks: int, block_tokens: int) -> None:
+        self.blocks, self.block_tokens = blocks, block_tokens
+        self._kept: OrderedDict[int, None] = OrderedDict()
+
+    def take(self, prompt: str) -> int:
+        """Keep a prompt; returns how many of its tokens were there."""
+        keys = _blocks_of(prompt, self.block_tokens)
+        hits = 0
+        while hits < len(keys) and keys[hits] in self._kept:
+            hits += 1
+        for key in reversed(keys):
+            self._kept[key] = None
+            self._kept.move_to_end(key)
+        while len(self._kept) > self.blocks:
+            self._kept.popitem(last=False)
+        return hits * self.block_tokens
+
+
+class Engine:
+    """An engine at an address: its cache, the requests that it answers, and its metrics over HTTP."""
+
+    def __init__(self, ip: str, port: int, cache: PrefixCache, model: str) -> None:
+        self.ip, self._cache, self._model = ip, cache, model
+        self._running: dict[int, int] = {}
+        self.requests = 0
+        engine = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                body = engine.metrics().encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer((ip, port), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def begin(self, number: int, prompt: str) -> int:
+        """Take a request; returns how many of its tokens were cached."""
+        self.requests += 1
+        self._running[number] = len(prompt.split()) // self._cache.block_tokens
+        return self._cache.take(prompt)
+
+    def end(self, number: int) -> None:
+        del self._running[number]
+
+    def metrics(self) -> str:
+        running = dict(self._running)
+        blocks, block_tokens = self._cache.blocks, self._cache.block_tokens
+        usage = min(1.0, sum(running.values()) / blocks)
+        name = f'model_name="{self._model}"'
+        gauges = {
+            f"vllm:num_requests_running{{{name}}}": len(running),
+            f"vllm:num_requests_waiting{{{name}}}": 0,
+            f"vllm:kv_cache_usage_perc{{{name}}}": usage,
+            f'vllm:cache_config_info{{block_size="{block_tokens}",num_gpu_blocks="{blocks}"}}': 1,
+        }
+        return "".join(f"# TYPE {key.partition('{')[0]} gauge\n{key} {value}\n" for key, value in gauges.items())
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _blocks_of(prompt: str, block_tokens: int) -> list[int]:
+    """Keys of the whole blocks of a prompt, each of which stands for everything up to its end."""
+    words = prompt.split()
+    keys: list[int] = []
+    before = 0
+    for start in range(0, len(words) - block_tokens + 1, block_tokens):
+        before = hash((before, *words[start : start + block_tokens]))
+        keys.append(before)
+    return keys
