@@ -1,4 +1,4 @@
-"""Compares picker configurations on one trace: `python -m llm_d_gke.operations.routing_trace [--release R] [--seeds N]`.
+"""Compares picker configurations: `python -m llm_d_gke.operations.routing_trace [--release R] [--seeds N]`.
 
 The preset of the example prefix-cache-gpu, what this program configured before, and a router that knows the trace. The
 picker is the real one; no Envoy, API server or engine runs. Prints the table of docs/measurements.md.
@@ -130,7 +130,8 @@ async def compare(release: str, seeds: int) -> None:
             shares[cell].append(result.cached / with_oracle(by_filled[cell[0]][seed], site).cached)
             results[cell].append(result)
     print(
-        "| filled | groups | configuration | of oracle, median (least) | worst replica / mean, median (most) | refused |"
+        "| filled | groups | configuration | of oracle, median (least) | "
+        "worst replica / mean, median (most) | refused |"
     )
     print("|---|---|---|---|---|---|")
     for filled, name in cells:

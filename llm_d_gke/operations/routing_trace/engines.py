@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from llm_d_gke.operations.routing_trace.server import Handler, Server
 
 
 class PrefixCache:
@@ -40,23 +40,11 @@ class Engine:
         self.requests = 0
         engine = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+        class Metrics(Handler):
+            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+                self.answer(engine.metrics().encode(), "text/plain; version=0.0.4")
 
-            def do_GET(self) -> None:
-                body = engine.metrics().encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer((ip, port), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = Server((ip, port), Metrics)
 
     def begin(self, number: int, prompt: str) -> int:
         """Take a request; returns how many of its tokens were cached."""
@@ -81,8 +69,7 @@ class Engine:
         return "".join(f"# TYPE {key.partition('{')[0]} gauge\n{key} {value}\n" for key, value in gauges.items())
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
 def _blocks_of(prompt: str, block_tokens: int) -> list[int]:

@@ -69,7 +69,7 @@ def _messages() -> dict[str, Any]:
 _TYPES: Final = _messages()
 
 
-class Refused(RuntimeError):
+class CalloutRefusedError(RuntimeError):
     """The picker answered the request itself."""
 
 
@@ -116,9 +116,9 @@ def _request(phase: str, headers: dict[str, str]) -> Any:
 async def _destination(call: Any) -> str:
     while (response := await call.read()) is not grpc.aio.EOF:
         if response.HasField("immediate_response"):
-            raise Refused(response.immediate_response.body.decode())
+            raise CalloutRefusedError(response.immediate_response.body.decode())
         for phase in (response.request_headers, response.request_body):
             for option in phase.response.header_mutation.set_headers:
                 if option.header.key == _DESTINATION:
                     return str((option.header.raw_value or option.header.value.encode()).decode())
-    raise Refused("the picker ended the callout without an endpoint")
+    raise CalloutRefusedError("the picker ended the callout without an endpoint")

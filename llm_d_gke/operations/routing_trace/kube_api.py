@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlparse
+
+from llm_d_gke.operations.routing_trace.server import Handler, Server
 
 NAMESPACE, POOL = "trace", "pool"
 _POOLS = "inference.networking.k8s.io"
@@ -25,16 +26,14 @@ class KubeApi:
         versions = {_POOLS: "v1", **dict.fromkeys(objective_groups, "v1alpha2")}
         ended = threading.Event()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
+        class Api(Handler):
+            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
                 url = urlparse(self.path)
                 parts = [part for part in url.path.split("/") if part]
                 query = parse_qs(url.query)
                 discovery = _discovery(parts, versions)
                 if discovery is not None:
-                    self._answer(discovery)
+                    self._document(discovery)
                     return
                 resource = next((part for part in reversed(parts) if part in {**_KINDS, **_LATER}), "")
                 if not resource:
@@ -46,15 +45,10 @@ class KubeApi:
                     return
                 api = "v1" if parts[0] == "api" else "/".join(parts[1:3])
                 kind = f"{({**_KINDS, **_LATER})[resource]}List"
-                self._answer({"kind": kind, "apiVersion": api, "metadata": {"resourceVersion": "1"}, "items": found})
+                self._document({"kind": kind, "apiVersion": api, "metadata": {"resourceVersion": "1"}, "items": found})
 
-            def _answer(self, document: dict[str, Any]) -> None:
-                body = json.dumps(document).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+            def _document(self, document: dict[str, Any]) -> None:
+                self.answer(json.dumps(document).encode(), "application/json")
 
             def _watch(self, found: Sequence[dict[str, Any]], resource: str) -> None:
                 self.send_response(200)
@@ -70,19 +64,13 @@ class KubeApi:
                 # Nothing changes while a trace is replayed.
                 ended.wait()
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
         self._ended = ended
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Api)
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
         self._ended.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
 def _discovery(parts: Sequence[str], versions: dict[str, str]) -> dict[str, Any] | None:

@@ -17,6 +17,15 @@ Find: TypeAlias = Callable[[str, str, str], Manifest | None]
 
 _DONE = ("Succeeded", "Failed")
 
+# llm-d-inference-sim v0.10.2 (pkg/llm-d-inference-sim/metrics.go) names these counters without the suffix that vLLM's
+# have, so that panels and rules would find nothing. Of vLLM's own names none matches.
+_NAMED_AS_VLLM = {
+    "source_labels": ["__name__"],
+    "regex": "(vllm:prefix_cache_(?:hits|queries))",
+    "target_label": "__name__",
+    "replacement": "${1}_total",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterLabels:
@@ -60,6 +69,7 @@ def _job(
             }
             for target, own in _targets(monitoring, endpoint["port"], pods)
         ],
+        "metric_relabel_configs": [_NAMED_AS_VLLM],
     }
     if (endpoint.get("tls") or {}).get("insecureSkipVerify"):
         job["tls_config"] = {"insecure_skip_verify": True}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 import pytest
 
+from llm_d_gke.catalog.metrics import load_metrics
 from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.monitoring.scrape_config import ClusterLabels, prometheus_config
 
@@ -55,6 +57,19 @@ def test_series_carry_the_labels_of_managed_collection() -> None:
         "container": "vllm",
     }
     assert (job["metrics_path"], job["scheme"]) == ("/metrics", "http")
+
+
+def test_counters_of_the_simulator_get_the_names_that_panels_read() -> None:
+    """Prometheus anchors the expression, so that a name with the suffix stays as it is."""
+    [job] = jobs([monitoring({"port": "http"})], [pod("vllm-0")])
+    [rule] = job["metric_relabel_configs"]
+    metrics = load_metrics().metrics
+    for name in ("engine-cache-hits", "engine-cache-queries"):
+        wanted, [alias] = metrics[name].names["vllm"], metrics[name].aliases["vllm"]
+        found = re.fullmatch(rule["regex"], alias)
+        assert found is not None
+        assert rule["replacement"].replace("${1}", found[1]) == wanted
+        assert re.fullmatch(rule["regex"], wanted) is None
 
 
 @pytest.mark.parametrize(
