@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import median
 
 import httpx
 
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
 from llm_d_gke.operations.traffic import Request, Steady
+from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, Manifest, client
 from llm_d_gke.rehearsal.kube.conditions import is_true
@@ -58,15 +60,21 @@ class Round:
 
 
 def scaling(rounds: int = 10) -> None:
-    """So many scale-ups and scale-downs between one and three replicas, under requests all the time."""
+    """So many scale-ups and scale-downs between one and three replicas, under requests all the time.
+
+    Each round is recorded when it is over. A call that is cut off is continued by the next one; the one that completes
+    the rounds forgets them and takes the stack down.
+    """
     _rehearse("up", *CHANGES)
     paths = StackPaths(STACK)
-    results = []
+    results = recorded(paths)
     print("\n| round | " + " | ".join(PARTS) + " | requests | lost |")
     print("|---|" + "---|" * (len(PARTS) + 2))
     for number in range(rounds):
-        done = step_of_load(paths)
-        results.append(done)
+        if number >= len(results):
+            results.append(step_of_load(paths))
+            record(paths, results)
+        done = results[number]
         cells = [f"{done.seconds[part]:.1f} s" for part in PARTS]
         print(f"| {number + 1} | {' | '.join(cells)} | {done.requests} | {done.unanswered} |", flush=True)
     middle = [f"{median(done.seconds[part] for done in results):.1f} s" for part in PARTS]
@@ -78,7 +86,29 @@ def scaling(rounds: int = 10) -> None:
         f"\nback to one replica {median(done.down for done in results):.1f} s, to its nodes"
         f" {median(done.nodes_gone for done in results):.1f} s after the load fell (medians)"
     )
+    record(paths, [])
     _rehearse("down")
+
+
+def recorded(paths: StackPaths) -> list[Round]:
+    """Rounds of a call that did not come to its end."""
+    file = _file(paths)
+    return [Round(**row) for row in json.loads(file.read_text(encoding="utf-8"))] if file.exists() else []
+
+
+def record(paths: StackPaths, results: list[Round]) -> None:
+    """Keep rounds for a later call; none removes the record."""
+    file = _file(paths)
+    if results:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(file, json.dumps([asdict(done) for done in results], indent=1))
+    else:
+        file.unlink(missing_ok=True)
+
+
+def _file(paths: StackPaths) -> Path:
+    """Beside the stacks' folders: `down` of the stack does not remove it."""
+    return paths.base / f"scaling-{STACK}.json"
 
 
 def _rehearse(command: str, *arguments: str) -> None:
