@@ -9,22 +9,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
-import os
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from llm_d_gke.catalog import load
-from llm_d_gke.catalog.release import PickerRelease
+from llm_d_gke.operations.conformance.programs import binary
 from llm_d_gke.operations.routing_trace.replay import PickerError, Result, Site, with_oracle, with_picker
 from llm_d_gke.operations.routing_trace.trace import Trace
 from llm_d_gke.planning import plan_raw
 from llm_d_gke.planning.plan.stack import ModelPlan
-from llm_d_gke.rehearsal.toolchain.build import binaries
-from llm_d_gke.rehearsal.toolchain.pickers import built
-from llm_d_gke.rehearsal.toolchain.targets import of_version
 from llm_d_gke.stackfile import PROJECT_ROOT
 from llm_d_gke.stackfile import load as load_stack
 
@@ -82,17 +77,6 @@ def site_of(model: ModelPlan) -> Site:
     )
 
 
-def binary_of(picker: PickerRelease) -> Path | None:
-    """The release's own picker: named by REHEARSAL_EPP, built from its module, or pinned. None where none is."""
-    named = os.environ.get("REHEARSAL_EPP")
-    own = Path(named) if named else built(picker.image)
-    repository, _, version = picker.image.rpartition("/")[2].partition(":")
-    target = of_version(repository, version)
-    if own is None and target is not None:
-        own = binaries([target.name], lambda line: print(line, file=sys.stderr))[target.name]
-    return own
-
-
 def traces(site: Site, filled: float, seeds: int) -> list[Trace]:
     beginning = math.ceil((WORDS + 20) / site.block_tokens)
     groups = int(filled * site.replicas * site.blocks / beginning)
@@ -102,8 +86,8 @@ def traces(site: Site, filled: float, seeds: int) -> list[Trace]:
 async def compare(release: str, seeds: int) -> None:
     """Replays of one seed run side by side, each with a picker of its own."""
     picker = load().releases[release].picker
-    binary = binary_of(picker)
-    if binary is None:
+    program = binary(picker.image, lambda line: print(line, file=sys.stderr))
+    if program is None:
         raise PickerError(
             f"{picker.image} is not pinned here and not built. Build it from its repository, and name it: "
             "REHEARSAL_EPP=/path"
@@ -122,7 +106,7 @@ async def compare(release: str, seeds: int) -> None:
     for seed in range(seeds):
         done = await asyncio.gather(
             *(
-                with_picker(by_filled[filled][seed], site, RATE, binary, picker, configurations[name])
+                with_picker(by_filled[filled][seed], site, RATE, program, picker, configurations[name])
                 for filled, name in cells
             )
         )

@@ -39,23 +39,23 @@ class KubeApi:
                 if not resource:
                     self.send_error(404)
                     return
-                found = objects.get(resource, [])
+                items = objects.get(resource, [])
                 if query.get("watch", ["false"])[0] in ("true", "1"):
-                    self._watch(found if "sendInitialEvents" in query else [], resource)
+                    self._watch(items if "sendInitialEvents" in query else [], resource)
                     return
                 api = "v1" if parts[0] == "api" else "/".join(parts[1:3])
                 kind = f"{({**_KINDS, **_LATER})[resource]}List"
-                self._document({"kind": kind, "apiVersion": api, "metadata": {"resourceVersion": "1"}, "items": found})
+                self._document({"kind": kind, "apiVersion": api, "metadata": {"resourceVersion": "1"}, "items": items})
 
             def _document(self, document: dict[str, Any]) -> None:
                 self.answer(json.dumps(document).encode(), "application/json")
 
-            def _watch(self, found: Sequence[dict[str, Any]], resource: str) -> None:
+            def _watch(self, items: Sequence[dict[str, Any]], resource: str) -> None:
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
-                events = [{"type": "ADDED", "object": item} for item in found]
+                events = [{"type": "ADDED", "object": item} for item in items]
                 events.append({"type": "BOOKMARK", "object": _bookmark(resource, versions)})
                 for event in events:
                     line = json.dumps(event).encode() + b"\n"

@@ -97,11 +97,11 @@ async def with_picker(
     try:
         async with _running(ips, port, binary, release, config) as picker:
             start = time.monotonic()
-            asked: list[asyncio.Task[int]] = []
+            tasks: list[asyncio.Task[int]] = []
             for number in range(len(trace.groups)):
                 await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
-                asked.append(asyncio.create_task(ask(picker, number)))
-            cached = sum([await task for task in asked])
+                tasks.append(asyncio.create_task(ask(picker, number)))
+            cached = sum([await task for task in tasks])
     finally:
         for engine in engines.values():
             engine.close()

@@ -192,16 +192,16 @@ class _Scoring:
         ]
         self.sources: list[Config] = []
         producers: list[Config] = []
-        given: dict[str, Config] = {}
+        parameters: dict[str, Config] = {}
         if weights.prefix > 0 and precise is not None:
             producers = _precise(picker, block_tokens, precise)
-            given[PREFIX] = {"prefixMatchInfoProducerName": PRECISE}
+            parameters[PREFIX] = {"prefixMatchInfoProducerName": PRECISE}
             self.sources = [{"pluginRef": _NOTIFICATIONS, "extractors": [{"pluginRef": PRECISE}]}]
         elif weights.prefix > 0 and block_tokens is not None:
-            producers, given[PREFIX] = _approximate(picker, block_tokens, cached_tokens)
+            producers, parameters[PREFIX] = _approximate(picker, block_tokens, cached_tokens)
         if no_hit > 0:
-            given[NO_HIT] = _no_hit(picker, given.get(PREFIX, {}))
-        self.plugins = [*producers, *(_plugin(picker, kind, **given.get(kind, {})) for kind, _ in used)]
+            parameters[NO_HIT] = _no_hit(picker, parameters.get(PREFIX, {}))
+        self.plugins = [*producers, *(_plugin(picker, kind, **parameters.get(kind, {})) for kind, _ in used)]
 
 
 def _approximate(picker: Picker, block_tokens: int, cached_tokens: int | None) -> tuple[list[Config], Config]:

@@ -215,8 +215,8 @@ def check_picker(ctx: PlanContext) -> None:
     weights = settings.scorers
     if settings.config is not None:
         return
-    given = [weight for weight in weights.model_dump().values() if weight is not None]
-    fractions = [weight for weight in given if weight != int(weight)]
+    stated = [weight for weight in weights.model_dump().values() if weight is not None]
+    fractions = [weight for weight in stated if weight != int(weight)]
     if fractions and ctx.picker.document == "v1.2":
         ctx.findings.error(
             "LLMD-SCORER-WHOLE",

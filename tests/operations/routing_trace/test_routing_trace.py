@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from llm_d_gke.catalog import load
-from llm_d_gke.operations.routing_trace.__main__ import binary_of, earlier, planned, site_of, traces
+from llm_d_gke.operations.conformance.programs import binary
+from llm_d_gke.operations.routing_trace.__main__ import earlier, planned, site_of, traces
 from llm_d_gke.operations.routing_trace.engines import Engine, PrefixCache
 from llm_d_gke.operations.routing_trace.kube_api import KubeApi
 from llm_d_gke.operations.routing_trace.replay import PickerError, Result, Site, with_oracle, with_picker
@@ -92,10 +93,10 @@ class TestPicker:
 
     def replay(self, config: Mapping[str, Any]) -> Result:
         picker = load().releases["gaie-1.5"].picker
-        binary = binary_of(picker)
-        assert binary is not None
+        program = binary(picker.image, print)
+        assert program is not None
         trace = Trace.drawn(groups=9, exponent=0.4, prompts=60, words=160, seed=1)
-        return asyncio.run(with_picker(trace, SMALL, 40.0, binary, picker, config))
+        return asyncio.run(with_picker(trace, SMALL, 40.0, program, picker, config))
 
     def test_a_beginning_returns_to_its_replica(self) -> None:
         """By chance two thirds of the prompts would go elsewhere."""

@@ -85,18 +85,20 @@ class TestLoadAndPrefix:
         assert parameters(config)["approx-prefix-cache-producer"] == producer
 
     @pytest.mark.parametrize(
-        ("name", "given"),
+        ("name", "expected"),
         [
             ("llm-d-inference-scheduler-v0.7.1", {}),
             ("llm-d-router-v0.10.0", {"prefixMatchInfoProducerName": "approx-prefix-cache-producer"}),
         ],
     )
-    def test_prompts_without_a_hit_are_told_apart_by_the_same_matches(self, name: str, given: dict[str, Any]) -> None:
+    def test_prompts_without_a_hit_are_distinguished_by_the_same_matches(
+        self, name: str, expected: dict[str, Any]
+    ) -> None:
         """The scorer of another producer would take every prompt for a new one, and send them round robin."""
         weights = Weights(prefix=3, kv_cache=2, queue=2, no_hit=1)
         config = load_and_prefix(PICKERS[name], API, weights, 16)
         assert profiles(config)["default"][-1] == "no-hit-lru-scorer"
-        assert parameters(config)["no-hit-lru-scorer"] == given
+        assert parameters(config)["no-hit-lru-scorer"] == expected
 
     def test_without_prefixes_nothing_is_spread(self) -> None:
         weights = Weights(prefix=0, kv_cache=2, queue=2, no_hit=1)

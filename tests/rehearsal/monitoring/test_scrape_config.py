@@ -65,11 +65,11 @@ def test_counters_of_the_simulator_get_the_names_that_panels_read() -> None:
     [rule] = job["metric_relabel_configs"]
     metrics = load_metrics().metrics
     for name in ("engine-cache-hits", "engine-cache-queries"):
-        wanted, [alias] = metrics[name].names["vllm"], metrics[name].aliases["vllm"]
-        found = re.fullmatch(rule["regex"], alias)
-        assert found is not None
-        assert rule["replacement"].replace("${1}", found[1]) == wanted
-        assert re.fullmatch(rule["regex"], wanted) is None
+        expected, [alias] = metrics[name].names["vllm"], metrics[name].aliases["vllm"]
+        match = re.fullmatch(rule["regex"], alias)
+        assert match is not None
+        assert rule["replacement"].replace("${1}", match[1]) == expected
+        assert re.fullmatch(rule["regex"], expected) is None
 
 
 @pytest.mark.parametrize(
