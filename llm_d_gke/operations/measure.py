@@ -1,7 +1,7 @@
 """Measures what docs/measurements.md states.
 
-`python -m llm_d_gke.operations.measure [plan|preview|life|growth|switches|fleet|scaling|edge|faults]`: all of them
-without one.
+`python -m llm_d_gke.operations.measure [PART...]`: all parts without one. Parts are plan, preview, life, growth,
+switches, fleet, scaling, edge, faults and priorities.
 
 `python -m llm_d_gke.operations.measure imports CHECKOUT` compares the import of the program
 with that of another checkout.
@@ -28,6 +28,7 @@ from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.operations.flat_program import flat_program
 from llm_d_gke.operations.measure_edge import edge
 from llm_d_gke.operations.measure_faults import faults
+from llm_d_gke.operations.measure_priorities import priorities
 from llm_d_gke.operations.measure_scaling import scaling
 from llm_d_gke.operations.traffic import Request, Steady
 from llm_d_gke.planning.context import Findings
@@ -245,7 +246,8 @@ def main() -> None:
         imports(Path(sys.argv[2]).resolve())
         return
     parts: dict[str, Callable[[], None]] = {
-        part.__name__: part for part in (plan, preview, life, growth, switches, fleet, scaling, edge, faults)
+        part.__name__: part
+        for part in (plan, preview, life, growth, switches, fleet, scaling, edge, faults, priorities)
     }
     for name in sys.argv[1:] or parts:
         parts[name]()

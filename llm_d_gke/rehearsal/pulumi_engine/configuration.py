@@ -49,8 +49,8 @@ def load(
         secrets[f"{hugging_face}.token"] = TOKEN
         notes.append(f"{hugging_face}.token: a substitute is used; nothing is downloaded")
     if _asks_for_keys(settings) and "apiKeys" not in settings:
-        # One for each client with a priority, and one more.
-        names = [*(settings["gateway"].get("priorities") or {}), "rehearsal"]
+        # One for each client with a priority, and two more.
+        names = list(dict.fromkeys([*(settings["gateway"].get("priorities") or {}), "other", "rehearsal"]))
         values[f"{NAMESPACE}:apiKeys"] = {}
         secrets |= {f"{NAMESPACE}:apiKeys.{name}": f"{TOKEN}_{number}" for number, name in enumerate(names)}
         notes.append(f"{NAMESPACE}:apiKeys: substitutes are used for {', '.join(names)}")

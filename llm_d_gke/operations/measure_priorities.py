@@ -1,0 +1,69 @@
+"""Whether one client can starve another on a rehearsed stack: short requests of one while another floods the engine."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+
+from llm_d_gke.operations.measure_edge import CHANGES, MODEL, STACK, key_lines, rehearse
+from llm_d_gke.operations.traffic import Request, Sample, Steady, by_clients
+from llm_d_gke.rehearsal.kube import client
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.terminal.endpoint import reachable
+
+# The names of the rehearsal's own keys.
+FLOODING, QUIET = "rehearsal", "other"
+# Settings of each comparison.
+CASES: Mapping[str, tuple[str, ...]] = {
+    "no queue in the picker": (),
+    "picker.flowControl: clients take turns": ("picker.flowControl=true",),
+    "and gateway.priorities: the quiet one first": ("picker.flowControl=true", f"gateway.priorities.{QUIET}=10"),
+}
+# Requests in flight of the flooding client, far more than the engine's batch, and their tokens; seconds of the flood.
+_FLOOD, _TOKENS, _SECONDS = 400, 100, 25.0
+_PER_SECOND = 1.0
+
+
+def priorities() -> None:
+    """Seconds of a quiet client's requests, alone and beside the flood, with each of the settings."""
+    print("\n| setting | flood | requests | answered | median | slowest |\n|---|---|---|---|---|---|")
+    try:
+        for name, settings in CASES.items():
+            changes = [word for setting in settings for word in ("-c", f"llm-d:{setting}")]
+            rehearse("up", *CHANGES, *changes)
+            paths = StackPaths(STACK)
+            if not settings:
+                print(row(name, "none", quiet_beside(paths, 0)), flush=True)
+            print(row(name, f"{_FLOOD} at once", quiet_beside(paths, _FLOOD)), flush=True)
+    finally:
+        rehearse("down")
+
+
+def quiet_beside(paths: StackPaths, flood: int, seconds: float = _SECONDS) -> list[Sample]:
+    """Samples of the quiet client that were sent while the other kept so many requests in flight."""
+    with client(paths) as kube:
+        keys = {name.split(".")[0]: key for name, key in key_lines(kube)}
+    address = reachable(paths)
+    quiet = Request(address, MODEL, "is the number.", 8, {"x-api-key": keys[QUIET]})
+    with Steady(quiet, _PER_SECOND) as load:
+        if flood:
+            by_clients(_flood(address, keys[FLOODING]), flood, seconds)
+        else:
+            time.sleep(seconds)
+        until = time.monotonic()
+    # The first ones were sent before there was a queue.
+    return [sample for sample in sorted(load.samples, key=lambda sample: sample.began)[3:] if sample.began < until]
+
+
+def _flood(address: str, key: str) -> Iterator[Request]:
+    for number in itertools.count():
+        yield Request(address, MODEL, f"{number} of many.", _TOKENS, {"x-api-key": key})
+
+
+def row(name: str, flood: str, samples: list[Sample]) -> str:
+    seconds = [sample.seconds for sample in samples] or [0.0]
+    answered = sum(sample.answered for sample in samples)
+    median = statistics.median(seconds)
+    return f"| {name} | {flood} | {len(samples)} | {answered} | {median:.2f} s | {max(seconds):.2f} s |"
