@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from llm_d_gke.settings.base import Settings, form
+from llm_d_gke.settings.base import Settings, form, refusal
 from llm_d_gke.settings.names import SecretName
 
+SecretManagerName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]+$",
+        max_length=255,
+        examples=["inference-api-keys"],
+        json_schema_extra=form("the name of a secret of Secret Manager: letters, digits, dashes and underscores"),
+    ),
+]
 HttpsUrl = Annotated[
     str,
     Field(
@@ -40,7 +49,7 @@ class NoAuth(Settings):
 class ApiKeysAuth(Settings):
     """A key in `Authorization: Bearer` or `x-api-key`: 401 without one, 403 with a wrong one. implementation: istio.
 
-    Keys are those of `llm-d:apiKeys`, or of a Secret that others fill.
+    Keys are those of `llm-d:apiKeys`, of a Secret that others fill, or of a secret of Secret Manager.
     """
 
     kind: Literal["api-keys"]
@@ -51,6 +60,28 @@ class ApiKeysAuth(Settings):
             " name, a blank, the key."
         ),
     ] = None
+    secret_manager_secret: Annotated[
+        SecretManagerName | None,
+        Field(
+            description="Secret of Secret Manager in the stack's project whose latest version has such lines; mounted"
+            " as a file, never stored in Kubernetes or in the state."
+        ),
+    ] = None
+
+    @property
+    def own(self) -> bool:
+        """Whether the keys are the stack file's."""
+        return self.existing_secret is None and self.secret_manager_secret is None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.existing_secret is not None and self.secret_manager_secret is not None:
+            raise refusal(
+                "LLMD-API-KEYS-ONE-WAY",
+                "existingSecret and secretManagerSecret are set, but the Gateway reads one file of keys",
+                "keep one of them",
+            )
+        return self
 
 
 class IapAuth(Settings):

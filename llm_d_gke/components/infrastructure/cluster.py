@@ -140,7 +140,7 @@ class InferenceCluster(Component):
             deletion_protection=plan.deletion_protection,
             resource_labels=dict(plan.labels),
             maintenance_policy=_maintenance_policy(plan.maintenance),
-            secret_manager_config={"enabled": True} if plan.secret_manager else None,
+            secret_manager_config=_secret_manager(plan),
             pod_autoscaling={"hpa_profile": "PERFORMANCE"} if plan.fast_metrics else None,
             enable_multi_networking=True if plan.multi_networking else None,
             # Always set: if it were left out, an existing cluster would keep its private nodes.
@@ -165,6 +165,18 @@ def _reported(plan: ClusterPlan) -> list[str]:
     Other clusters do not ignore it, since the old value would be kept when the public endpoint is turned on.
     """
     return ["privateClusterConfig.enablePrivateEndpoint"] if plan.dns_endpoint else []
+
+
+def _secret_manager(plan: ClusterPlan) -> gcp.container.ClusterSecretManagerConfigArgs | None:
+    """GKE's add-on that mounts secrets of Secret Manager; a token is read once, keys are read again."""
+    if not plan.secret_manager:
+        return None
+    rotation = None
+    if plan.secret_rotation_seconds:
+        rotation = gcp.container.ClusterSecretManagerConfigRotationConfigArgs(
+            enabled=True, rotation_interval=f"{plan.secret_rotation_seconds}s"
+        )
+    return gcp.container.ClusterSecretManagerConfigArgs(enabled=True, rotation_config=rotation)
 
 
 def _maintenance_policy(window: MaintenancePlan | None) -> gcp.container.ClusterMaintenancePolicyArgs | None:

@@ -32,6 +32,7 @@ from llm_d_gke.components.custom_resources.istio import (
     TargetRef,
     WorkloadSelector,
 )
+from llm_d_gke.components.custom_resources.secret_provider import Parameters, SecretProviderClassSpec
 from llm_d_gke.components.instance import instance_of, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
@@ -58,6 +59,8 @@ def before_gateway(
     resources: list[pulumi.Resource] = []
     if edge.api_keys is not None and edge.api_keys.keys is not None:
         resources.append(_keys(edge.api_keys, scope.namespace, options))
+    if edge.api_keys is not None and edge.api_keys.secret_manager is not None:
+        resources += _managed_keys(edge.api_keys, edge.api_keys.secret_manager, scope, options)
     if edge.filters or edge.time_limits is not None:
         resources.append(_filters(plan, scope.namespace, options))
     if edge.jwt is not None:
@@ -108,6 +111,32 @@ def _keys(plan: ApiKeysPlan, namespace: str, opts: pulumi.ResourceOptions) -> ku
         data=secret_data({plan.entry: pulumi.Output.concat(*lines)}),
         opts=opts,
     )
+
+
+def _managed_keys(
+    plan: ApiKeysPlan, secret: str, scope: ClusterScope, opts: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
+    """The latest version of a secret of Secret Manager as a file, for the account of the Gateway's pods alone."""
+    version = f"projects/{scope.project}/secrets/{secret}/versions/latest"
+    return [
+        custom_resource(
+            "api-keys-provider",
+            SecretProviderClassSpec(
+                parameters=Parameters(secrets=f'- resourceName: "{version}"\n  path: "{plan.entry}"\n')
+            ),
+            name=plan.secret,
+            namespace=scope.namespace,
+            opts=opts,
+        ),
+        gcp.secretmanager.SecretIamMember(
+            named("gateway-api-keys", opts),
+            project=scope.project,
+            secret_id=secret,
+            role="roles/secretmanager.secretAccessor",
+            member=f"serviceAccount:{scope.workload_pool}[{scope.namespace}/{plan.service_account}]",
+            opts=opts,
+        ),
+    ]
 
 
 def _filters(plan: GatewayPlan, namespace: str, opts: pulumi.ResourceOptions) -> pulumi.Resource:

@@ -229,7 +229,8 @@ def _permissions(plan: StackPlan) -> Iterator[str]:
         yield from _CLUSTER
     if plan.gateway.create_address:
         yield from _ADDRESS
-    if plan.hugging_face.secret_manager is not None:
+    keys = plan.gateway.edge.api_keys
+    if plan.hugging_face.secret_manager is not None or (keys is not None and keys.secret_manager is not None):
         yield from _SECRET
     if plan.monitoring.dashboard is not None:
         yield from _DASHBOARD

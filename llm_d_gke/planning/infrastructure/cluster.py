@@ -9,6 +9,11 @@ from llm_d_gke.planning.plan.platform import InferenceCrdsPlan
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, newer_version, reaches
 from llm_d_gke.settings.cluster import EncryptionSettings
+from llm_d_gke.settings.edge import ApiKeysAuth
+
+# The add-on's own default (google.container.v1, SecretManagerConfig.RotationConfig). It looks for newer versions of
+# mounted secrets only where rotation is enabled.
+_ROTATION_SECONDS = 120
 
 # Least privilege for nodes: one role with logging, metrics and registry access, and Artifact Registry of the same
 # project (cloud.google.com/kubernetes-engine/docs/how-to/hardening-your-cluster, "Use least privilege IAM service
@@ -56,7 +61,8 @@ def plan_cluster(ctx: PlanContext) -> ClusterPlan:
         workload_pool=f"{project}.svc.id.goog",
         service_account=names.service_account_id(ctx.stack),
         service_account_roles=NODE_ROLES,
-        secret_manager=ctx.settings.hugging_face.secret_manager_secret is not None,
+        secret_manager=_uses_secret_manager(ctx),
+        secret_rotation_seconds=_ROTATION_SECONDS if _keys_in_secret_manager(ctx) else 0,
         # Autopilot has it always (cloud.google.com/stackdriver/docs/managed-prometheus/setup-managed).
         managed_prometheus=ctx.settings.monitoring.enabled or ctx.autopilot,
         multi_networking=ctx.machine.rdma,
@@ -102,10 +108,19 @@ def _check_keys(ctx: PlanContext) -> None:
             )
 
 
+def _keys_in_secret_manager(ctx: PlanContext) -> bool:
+    auth = ctx.settings.gateway.auth
+    return isinstance(auth, ApiKeysAuth) and auth.secret_manager_secret is not None
+
+
+def _uses_secret_manager(ctx: PlanContext) -> bool:
+    return ctx.settings.hugging_face.secret_manager_secret is not None or _keys_in_secret_manager(ctx)
+
+
 def plan_services(ctx: PlanContext) -> tuple[str, ...]:
     """APIs the stack needs, in alphabetical order."""
     extra = []
-    if ctx.settings.hugging_face.secret_manager_secret is not None:
+    if _uses_secret_manager(ctx):
         extra.append("secretmanager.googleapis.com")
     if ctx.settings.gateway.tls.kind == "certificate-manager":
         extra.append("certificatemanager.googleapis.com")

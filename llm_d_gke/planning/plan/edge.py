@@ -13,10 +13,13 @@ from pydantic import SecretStr
 class ApiKeysPlan:
     """Keys of clients in the entry of a Secret, which the Gateway's Envoys read as the file `path`.
 
-    `keys` is None where others fill the Secret.
+    `keys` is None where others fill the Secret. With `secret_manager`, the name of a secret of Secret Manager, `secret`
+    is the SecretProviderClass that mounts it for `service_account`, the account of the Gateway's pods.
     """
 
     secret: str
+    secret_manager: str | None = None
+    service_account: str = ""
     entry: str
     keys: Mapping[str, SecretStr] | None
     path: str

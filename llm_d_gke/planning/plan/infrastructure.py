@@ -85,6 +85,8 @@ class ClusterPlan:
     service_account: str
     service_account_roles: tuple[str, ...]
     secret_manager: bool
+    # Seconds between two looks at newer versions of mounted secrets, 0 for none.
+    secret_rotation_seconds: int
     managed_prometheus: bool
     multi_networking: bool
     # Faster reactions to metrics, which exported metrics of a fleet use.

@@ -36,6 +36,9 @@ _NO_SIDECARS: Mapping[str, Any] = {"sidecarInjectorWebhook": {"enableNamespacesB
 # Gateway itself: the Istio kind of the operator has no field for it (v1.27.3, `spec.values`).
 GATEWAY_PODS: Mapping[str, Any] = {"spec": {"template": {"spec": {"securityContext": _SECCOMP}}}}
 
+# The CSI driver of GKE's Secret Manager add-on.
+SECRET_MANAGER_DRIVER = "secrets-store-gke.csi.k8s.io"  # noqa: S105 - a driver's name
+
 # The container of a Gateway's pod, as Istio's controller names it.
 _PROXY = "istio-proxy"
 
@@ -48,9 +51,16 @@ def gateway_pods(keys: ApiKeysPlan | None) -> Mapping[str, Any]:
     pod = {
         "securityContext": _SECCOMP,
         "containers": [{"name": _PROXY, "volumeMounts": [mount]}],
-        "volumes": [{"name": "api-keys", "secret": {"secretName": keys.secret}}],
+        "volumes": [{"name": "api-keys", **_volume(keys)}],
     }
     return {"spec": {"template": {"spec": pod}}}
+
+
+def _volume(keys: ApiKeysPlan) -> Mapping[str, Any]:
+    if keys.secret_manager is None:
+        return {"secret": {"secretName": keys.secret}}
+    attributes = {"secretProviderClass": keys.secret}
+    return {"csi": {"driver": SECRET_MANAGER_DRIVER, "readOnly": True, "volumeAttributes": attributes}}
 
 
 def istiod_values() -> Mapping[str, Any]:

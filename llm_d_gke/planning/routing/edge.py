@@ -24,6 +24,7 @@ from llm_d_gke.planning.routing.api_keys import CLIENT_HEADER, FAIRNESS_HEADERS,
 from llm_d_gke.planning.routing.edge_checks import check_edge
 from llm_d_gke.settings.edge import ApiKeysAuth, IapAuth, JwtAuth
 
+GATEWAY_NAME = "inference-gateway"
 KEYS_SECRET = "inference-api-keys"  # noqa: S105 - a Secret's name
 KEYS_ENTRY = "api-keys"
 KEYS_DIRECTORY = "/etc/llm-d/api-keys"
@@ -98,8 +99,12 @@ def _api_keys(ctx: PlanContext) -> ApiKeysPlan | None:
         return None
     return ApiKeysPlan(
         secret=auth.existing_secret or KEYS_SECRET,
+        secret_manager=auth.secret_manager_secret,
+        # Istio names the account of a Gateway's pods like their Deployment: after the Gateway and its class
+        # (istio.io/docs/tasks/traffic-management/ingress/gateway-api, "Automated Deployment").
+        service_account=f"{GATEWAY_NAME}-{ctx.settings.gateway.class_name or 'istio'}",
         entry=KEYS_ENTRY,
-        keys=ctx.settings.api_keys if auth.existing_secret is None else None,
+        keys=ctx.settings.api_keys if auth.own else None,
         path=f"{KEYS_DIRECTORY}/{KEYS_ENTRY}",
     )
 

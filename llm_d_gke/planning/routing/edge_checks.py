@@ -94,7 +94,7 @@ def _check_iap(ctx: PlanContext) -> None:
 
 def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
     auth, keys = ctx.settings.gateway.auth, ctx.settings.api_keys
-    own = isinstance(auth, ApiKeysAuth) and auth.existing_secret is None
+    own = isinstance(auth, ApiKeysAuth) and auth.own
     if own and not keys:
         ctx.findings.error(
             "LLMD-API-KEYS-MISSING",
@@ -102,7 +102,7 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
             value="{}",
             rule="gateway.auth requires API keys, and there is none: every request would be rejected",
             fix="pulumi config set --path --secret llm-d:apiKeys.my-team $(openssl rand -hex 24), or"
-            " gateway.auth.existingSecret",
+            " gateway.auth.existingSecret or secretManagerSecret",
         )
     if keys and not own:
         ctx.findings.error(

@@ -20,7 +20,7 @@ from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.planning.platform.certificates import plan_listener_certificate
 from llm_d_gke.planning.platform.istio import gateway_pods
 from llm_d_gke.planning.routing.api_paths import API_PATHS, MODELS_LIST, extra_paths
-from llm_d_gke.planning.routing.edge import plan_edge
+from llm_d_gke.planning.routing.edge import GATEWAY_NAME, plan_edge
 from llm_d_gke.planning.routing.fleet import FLEET_CLASS, check_fleet, plan_fleet
 from llm_d_gke.settings.gateway import EXTERNAL_CLASS, CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
 
@@ -77,7 +77,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
     edge = plan_edge(ctx, encrypted)
     check_fleet(ctx)
     return GatewayPlan(
-        name="inference-gateway",
+        name=GATEWAY_NAME,
         implementation=settings.implementation,
         class_name=class_name,
         annotations=INTERNAL_LOAD_BALANCER if settings.implementation == "istio" and not external else {},

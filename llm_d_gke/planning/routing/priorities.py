@@ -73,7 +73,7 @@ def _check_names(ctx: PlanContext) -> None:
     """Names that no key has."""
     settings = ctx.settings
     auth = settings.gateway.auth
-    own = isinstance(auth, ApiKeysAuth) and auth.existing_secret is None
+    own = isinstance(auth, ApiKeysAuth) and auth.own
     clients = {name.partition(".")[0] for name in settings.api_keys}
     for name in settings.gateway.priorities:
         if "." in name or (own and clients and name not in clients):

@@ -56,6 +56,14 @@ RULES = (
         basis="project",
     ),
     Rule(
+        "LLMD-API-KEYS-ONE-WAY",
+        severity="error",
+        summary="API keys come from two places.",
+        why="The Gateway reads one file of keys.",
+        fix="Keep `existingSecret` or `secretManagerSecret`.",
+        basis="project",
+    ),
+    Rule(
         "LLMD-API-KEYS-UNUSED",
         severity="error",
         summary="API keys are configured, and the Gateway does not check them.",

@@ -156,7 +156,8 @@ class LoadBalancer:
         return dict((namespace_object or {"metadata": {}})["metadata"].get("labels") or {})
 
     def _find(self, kind: str, namespace: str, name: str) -> Manifest | None:
-        return self._kube.find("v1", kind, name, namespace)
+        version = "secrets-store.csi.x-k8s.io/v1" if kind == "SecretProviderClass" else "v1"
+        return self._kube.find(version, kind, name, namespace)
 
     # -- one Gateway
 

@@ -20,6 +20,9 @@ from llm_d_gke.rehearsal.node_agent.environment import Find, data_of
 
 log = logging.getLogger(__name__)
 
+# The key in place of those of Secret Manager, which a rehearsal does not read.
+STAND_IN_KEY = "rehearsal-stand-in-of-secret-manager"
+
 # The label that Istio gives to the pods of a Gateway.
 _GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 
@@ -55,16 +58,25 @@ def with_mounts(gateway: Manifest, filters: Sequence[Config], folder: Path, find
     """
     text = json.dumps(list(filters))
     namespace = gateway["metadata"]["namespace"]
-    for path, secret in _mounts(gateway, find).items():
-        place = folder / namespace / secret
-        _write(place, find("Secret", namespace, secret))
+    for path, (kind, name) in _mounts(gateway, find).items():
+        place = folder / namespace / name
+        _write(place, _entries(find(kind, namespace, name)))
         text = text.replace(f"{path.rstrip('/')}/", f"{place}/")
     mounted: list[Config] = json.loads(text)
     return mounted
 
 
-def _write(place: Path, secret: Manifest | None) -> None:
-    entries = data_of(secret) if secret is not None else {}
+def _entries(holder: Manifest | None) -> Mapping[str, bytes]:
+    """Files of a Secret, or of a SecretProviderClass: what only Secret Manager has is a stand-in."""
+    if holder is None:
+        return {}
+    if holder["kind"] == "Secret":
+        return data_of(holder)
+    listed = yaml.safe_load(holder["spec"]["parameters"]["secrets"])
+    return {str(item["path"]): f"rehearsal {STAND_IN_KEY}\n".encode() for item in listed}
+
+
+def _write(place: Path, entries: Mapping[str, bytes]) -> None:
     place.mkdir(parents=True, exist_ok=True)
     for file in place.iterdir():
         if file.name not in entries:
@@ -75,17 +87,20 @@ def _write(place: Path, secret: Manifest | None) -> None:
             atomic_write(file, text)
 
 
-def _mounts(gateway: Manifest, find: Find) -> Mapping[str, str]:
-    """Names of Secrets by the path at which the Gateway's pods mount them."""
+def _mounts(gateway: Manifest, find: Find) -> Mapping[str, tuple[str, str]]:
+    """Kind and name of a Secret or SecretProviderClass by the path at which the Gateway's pods mount it."""
     reference = (gateway["spec"].get("infrastructure") or {}).get("parametersRef") or {}
     parameters = None
     if reference.get("kind") == "ConfigMap":
         parameters = find("ConfigMap", gateway["metadata"]["namespace"], reference["name"])
     text = ((parameters or {}).get("data") or {}).get("deployment")
     pod = ((((yaml.safe_load(text) if text else None) or {}).get("spec") or {}).get("template") or {}).get("spec") or {}
-    secrets = {
-        volume["name"]: volume["secret"]["secretName"] for volume in pod.get("volumes") or [] if "secret" in volume
-    }
+    secrets: dict[str, tuple[str, str]] = {}
+    for volume in pod.get("volumes") or []:
+        if "secret" in volume:
+            secrets[volume["name"]] = ("Secret", volume["secret"]["secretName"])
+        elif name := ((volume.get("csi") or {}).get("volumeAttributes") or {}).get("secretProviderClass"):
+            secrets[volume["name"]] = ("SecretProviderClass", name)
     return {
         mount["mountPath"]: secrets[mount["name"]]
         for container in pod.get("containers") or []

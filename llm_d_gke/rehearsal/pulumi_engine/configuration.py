@@ -66,7 +66,11 @@ def _asks_for_keys(settings: Mapping[str, Any]) -> bool:
     """Whether clients need keys, and those of the stack file."""
     gateway = settings.get("gateway")
     auth = gateway.get("auth") if isinstance(gateway, dict) else None
-    return isinstance(auth, dict) and auth.get("kind") == "api-keys" and "existingSecret" not in auth
+    return (
+        isinstance(auth, dict)
+        and auth.get("kind") == "api-keys"
+        and not {"existingSecret", "secretManagerSecret"} & auth.keys()
+    )
 
 
 def _with_picker(stack: str, config: StackConfig, available: Available) -> StackConfig:

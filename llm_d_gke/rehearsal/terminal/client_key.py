@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.rehearsal.load_balancer.gateway_filters import STAND_IN_KEY
 from llm_d_gke.rehearsal.node_agent.environment import data_of
 
 # (api version, kind, name, namespace) -> object, None when there is none
@@ -21,6 +22,8 @@ def client_headers(plan: StackPlan, find: FindObject) -> dict[str, str]:
 def api_keys(plan: StackPlan, find: FindObject) -> Mapping[str, str]:
     """Names by key, in the order of the Secret."""
     wanted = plan.gateway.edge.api_keys
+    if wanted is not None and wanted.secret_manager is not None:
+        return {STAND_IN_KEY: "rehearsal"}
     secret = None if wanted is None else find("v1", "Secret", wanted.secret, plan.namespace.name)
     if wanted is None or secret is None:
         return {}

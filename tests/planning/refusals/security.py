@@ -211,6 +211,19 @@ _QUEUE = {"picker.flowControl": True}
 
 PRIORITIES = (
     Wrong(
+        name="keys from two places",
+        id="LLMD-API-KEYS-ONE-WAY",
+        changes=_ISTIO
+        | {
+            "acknowledge": None,
+            "gateway.auth": {"kind": "api-keys", "existingSecret": "theirs", "secretManagerSecret": "keys"},
+        },
+        path="gateway.auth",
+        value="{kind: api-keys, existingSecret: (hidden), secretManagerSecret: (hidden)}",
+        rule="the Gateway reads one file of keys",
+        fix="keep one of them",
+    ),
+    Wrong(
         name="priorities without keys",
         id="LLMD-PRIORITIES-AUTH",
         changes=_QUEUE | {"gateway.priorities": {"batch": -1}},

@@ -99,6 +99,21 @@ class TestKeys:
         assert (edge.api_keys.secret, edge.api_keys.keys) == ("theirs", None)
         assert not [resource for resource in graph_of("gpu", changes) if resource.name == "api-keys"]
 
+    def test_keys_of_secret_manager_are_mounted_for_the_gateways_pods_alone(self) -> None:
+        changes = KEYS | {"gateway.auth.secretManagerSecret": "keys", "apiKeys": None}
+        graph = graph_of("gpu", changes)
+        provider = spec_of(graph, "kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass")
+        version = "projects/golden-project/secrets/keys/versions/latest"
+        assert provider["parameters"]["secrets"] == f'- resourceName: "{version}"\n  path: "api-keys"\n'
+        [volume] = plan_of("gpu", changes).gateway.pods["spec"]["template"]["spec"]["volumes"]
+        assert volume["csi"]["volumeAttributes"] == {"secretProviderClass": "inference-api-keys"}
+        member = graph.one("gcp:secretmanager/secretIamMember:SecretIamMember")
+        assert (member["secretId"], member["role"]) == ("keys", "roles/secretmanager.secretAccessor")
+        assert str(member["member"]).endswith("/inference-gateway-istio]")
+        addon = graph.one("gcp:container/cluster:Cluster")["secretManagerConfig"]
+        assert addon == {"enabled": True, "rotationConfig": {"enabled": True, "rotationInterval": "120s"}}
+        assert not [resource for resource in graph if resource.name == "api-keys"]
+
     def test_keys_in_plain_text_are_refused_and_not_repeated(self) -> None:
         with pytest.raises(Exception, match="LLMD-SECRET-PLAIN") as refused:
             plan_raw("gpu", values_of("gpu", KEYS), ENCRYPTED - {"apiKeys"})

@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from llm_d_gke.rehearsal.load_balancer.gateway_filters import filters_of, with_mounts
+import yaml
+
+from llm_d_gke.rehearsal.load_balancer.gateway_filters import STAND_IN_KEY, filters_of, with_mounts
 from tests.planning.routing.test_edge import ENVOY_FILTER, GATEWAY, KEYS, revealed
 from tests.stacks import graph_of
 
@@ -49,6 +51,19 @@ def test_mounted_secrets_become_files_and_go_with_their_secret(tmp_path: Path) -
     assert f'local FILE = \\"{file}\\"' in json.dumps(mounted())
     assert file.read_text() == "a key\n"
     assert file.stat().st_mode & 0o777 == 0o600
+    listed = {"secrets": '- resourceName: "keys"\n  path: "api-keys"\n'}
+    text = json.dumps(yaml.safe_load(parameters["data"]["deployment"]))
+    csi = '"csi": {"volumeAttributes": {"secretProviderClass": "inference-api-keys"}}'
+    managed = {
+        **parameters,
+        "data": {"deployment": text.replace('"secret": {"secretName": "inference-api-keys"}', csi)},
+    }
+    holders = {
+        "ConfigMap": managed,
+        "SecretProviderClass": {"kind": "SecretProviderClass", "spec": {"parameters": listed}},
+    }
+    with_mounts(gateway, filters, tmp_path, lambda kind, _, __: holders[kind])
+    assert file.read_text() == f"rehearsal {STAND_IN_KEY}\n"
     secret = None
     mounted()
     assert not file.exists()
