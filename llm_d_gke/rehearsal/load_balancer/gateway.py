@@ -10,13 +10,12 @@ from llm_d_gke.rehearsal.autoscaler.quantities import seconds
 from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.kube import Kube, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.informer import Informer
-from llm_d_gke.rehearsal.load_balancer import gateway_filters, listener_tls
+from llm_d_gke.rehearsal.load_balancer import listener_tls
 from llm_d_gke.rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted, refers
 from llm_d_gke.rehearsal.load_balancer.backends import POOL_GROUP, Backends, GatewayObjects, UnresolvedError, is_ready
 from llm_d_gke.rehearsal.load_balancer.conditions import CONTROLLER, condition
 from llm_d_gke.rehearsal.load_balancer.envoy import Envoy
 from llm_d_gke.rehearsal.load_balancer.envoy_config import (
-    ISTIO_MANAGER,
     Config,
     Extension,
     extension_filters,
@@ -24,6 +23,7 @@ from llm_d_gke.rehearsal.load_balancer.envoy_config import (
     gateway_listener,
     route_configuration,
 )
+from llm_d_gke.rehearsal.load_balancer.gateway_filters import IstioChanges
 from llm_d_gke.rehearsal.load_balancer.health import HealthChecks
 from llm_d_gke.rehearsal.load_balancer.kinds import (
     CLASSES,
@@ -86,6 +86,7 @@ class LoadBalancer:
         self._health = health
         self._statuses = Statuses(kube, informers)
         self._ports = ListenerPorts(paths)
+        self._istio_changes = IstioChanges(paths, self._find)
         # Clusters of ext_proc callouts that took effect.
         self._answered: set[str] = set()
         self._listed: frozenset[str] = frozenset()
@@ -235,18 +236,8 @@ class LoadBalancer:
             routes = self._envoy.listener_file(name, "routes")
             now.listener_files |= slots | {routes: route_configuration(name, hosts)}
             files = [str(file) for file in slots]
-            changes = self._changes(gateway)
+            changes = self._istio_changes.of(gateway, self._all("EnvoyFilter"), self._all("RequestAuthentication"))
             now.listeners.append(gateway_listener(name, (address, port), str(routes), files, tls, log_file, *changes))
-
-    def _changes(self, gateway: Manifest) -> tuple[list[Config], Config]:
-        """What Istio and its EnvoyFilters put in front of the routes, and fields of the connection manager."""
-        if not is_istio_gateway(gateway):
-            return [], {}
-        if self._all("RequestAuthentication"):
-            record_difference(self._paths, "the local Envoy does not verify tokens (gateway.auth.kind: jwt)")
-        filters, manager = gateway_filters.filters_of(gateway, self._all("EnvoyFilter"))
-        folder = self._paths.envoy / "mounted"
-        return gateway_filters.with_mounts(gateway, filters, folder, self._find), ISTIO_MANAGER | manager
 
     def _extensions(self, gateway: Manifest, now: _Pass) -> list[Extension]:
         extensions: list[Extension] = []

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import yaml
 
+from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.kube import Manifest
-from llm_d_gke.rehearsal.load_balancer.envoy_config import Config
+from llm_d_gke.rehearsal.load_balancer.envoy_config import ISTIO_MANAGER, Config
+from llm_d_gke.rehearsal.load_balancer.kinds import is_istio_gateway
 from llm_d_gke.rehearsal.node_agent.environment import Find, data_of
+from llm_d_gke.rehearsal.paths import StackPaths
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,25 @@ STAND_IN_KEY = "rehearsal-stand-in-of-secret-manager"
 
 # The label that Istio gives to the pods of a Gateway.
 _GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+
+
+class IstioChanges:
+    """What Istio and its EnvoyFilters change in the listener of a Gateway."""
+
+    def __init__(self, paths: StackPaths, find: Find) -> None:
+        self._paths, self._find = paths, find
+
+    def of(
+        self, gateway: Manifest, envoy_filters: Sequence[Manifest], authentications: Sequence[Manifest]
+    ) -> tuple[list[Config], Config]:
+        """Filters in front of the routes, and fields of the connection manager; nothing for Google's Gateways."""
+        if not is_istio_gateway(gateway):
+            return [], {}
+        if authentications:
+            record_difference(self._paths, "the local Envoy does not verify tokens (gateway.auth.kind: jwt)")
+        filters, manager = filters_of(gateway, envoy_filters)
+        folder = self._paths.envoy / "mounted"
+        return with_mounts(gateway, filters, folder, self._find), ISTIO_MANAGER | manager
 
 
 def filters_of(gateway: Manifest, envoy_filters: Sequence[Manifest]) -> tuple[list[Config], Config]:
