@@ -156,7 +156,7 @@ def parse(
     try:
         layers = layers_of(architecture, fields)
         model = _model(model_id, architecture, config, fields, layers, revision, size_gib, source)
-        stored = config.get("quantization_config") or fields.config.get("quantization_config") or quantization
+        stored = _written_quantization(config) or _written_quantization(fields.config) or quantization
         if quantization is not None and not _says_method(stored):
             stored = quantization
         if stored:
@@ -168,6 +168,11 @@ def parse(
         raise ConfigError(f"its figures do not fit together: {problems}") from None
     _check(model)
     return model
+
+
+def _written_quantization(config: Mapping[str, Any]) -> Any:
+    """vLLM reads the key of old compressed-tensors checkpoints where the other is absent."""
+    return config.get("quantization_config") or config.get("compression_config")
 
 
 def _defaults(architecture: str) -> Mapping[str, int]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from llm_d_gke.catalog import Model, load
 from llm_d_gke.catalog.config_json import parse
+from llm_d_gke.catalog.engines import load_facts, versions
 from llm_d_gke.catalog.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.json"))
@@ -82,6 +83,39 @@ def test_what_it_does_not_say_is_told(change: dict[str, Any], words: str, unknow
     with pytest.raises(ConfigError, match=words.replace("(", r"\(").replace(")", r"\)")) as refused:
         parse("somebody/model", read("google--gemma-2b-it") | change)
     assert refused.value.unknown == unknown
+
+
+@pytest.mark.parametrize("key", ["quantization_config", "compression_config"])
+def test_old_checkpoints_of_compressed_tensors_are_not_counted_in_16_bits(key: str) -> None:
+    """vLLM's get_quant_config: compressed-tensors uses a compressions_config."""
+    group = {"targets": ["Linear"], "weights": {"num_bits": 4, "group_size": 128, "type": "int", "symmetric": True}}
+    written = {
+        "quant_method": "compressed-tensors",
+        "format": "pack-quantized",
+        "config_groups": {"group_0": group},
+        "ignore": ["lm_head"],
+    }
+    model = parse("somebody/model", read("google--gemma-2b-it") | {key: written})
+    assert model.quantization is not None
+    assert (model.quantization.method, model.quantization.bits) == ("compressed-tensors", 4)
+
+
+def test_every_architecture_of_the_engines_is_computed_or_refused_by_name() -> None:
+    """More than 200 of 2024 to 2026: none is read as if it were another."""
+    names = sorted({name for version in versions() for name in load_facts(version).architectures})
+    assert len(names) > 200
+    base = read("google--gemma-2b-it")
+    said = {name: _said(name, base) for name in names}
+    assert [name for name, words in said.items() if words not in (name, None) and name not in words] == []
+    assert sum(words != name for name, words in said.items()) > len(names) / 2
+
+
+def _said(name: str, base: dict[str, Any]) -> str | None:
+    """What is said of an architecture; its name where it is computed, None where the file lacks its figures."""
+    try:
+        return parse("somebody/model", base | {"architectures": [name]}).architecture
+    except ConfigError as error:
+        return str(error) if error.unknown and "its text model" not in str(error) else None
 
 
 def test_what_a_file_leaves_out_is_what_transformers_takes() -> None:

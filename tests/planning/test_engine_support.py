@@ -117,6 +117,19 @@ class TestAttention:
     def test_latent_attention_has_no_float32(self) -> None:
         assert kinds(on(H100, "deepseek-ai/DeepSeek-V2-Lite-Chat", dtype="float32")) == ["attention-kernel"]
 
+    def test_latent_attention_that_chooses_tokens_needs_a_card_with_its_kernels(self) -> None:
+        """vllm-project/vllm#31936: GLM and DeepSeek-V3.2 on RTX PRO 6000, "No valid attention backend"."""
+        for model in ("zai-org/GLM-5", "deepseek-ai/DeepSeek-V3.2"):
+            for version in ("0.17.1", "0.19.1"):
+                assert kinds(on(RTX, model, version)) == ["attention-kernel"]
+            assert "attention-kernel" in kinds(on(L4, model, "0.30.0"))
+            assert "attention-kernel" not in kinds(on(RTX, model, "0.26.0"))
+            assert "attention-kernel" not in kinds(on(H100, model, "0.19.1"))
+        # Between two tables it is not known when the kernels came.
+        (between,) = refusals_of(on(RTX, "zai-org/GLM-5", "0.22.0"))
+        assert (between.kind, between.certain) == ("attention-kernel", False)
+        assert kinds(on(RTX, "deepseek-ai/DeepSeek-V3.1", "0.19.1")) == []
+
     def test_a_size_that_no_table_has_is_not_known_and_not_refused(self) -> None:
         odd = CATALOG.models["Qwen/Qwen3-8B"].model_copy(update={"head_dim": 104})
         deployment = Deployment(model=odd, accelerator=H100, version="0.26.0")
@@ -337,6 +350,12 @@ def _raw(version: str) -> dict[str, Any]:
     return document
 
 
+_WHILE_LOADING = {"fp8", "fp8_per_block", "fp8_per_channel", "fp8_per_tensor", "int8_per_channel_weight_only", "online"}
+_WHILE_LOADING |= {"bitsandbytes", "experts_int8", "mxfp4", "mxfp8", "gpt_oss_mxfp4", "humming", "nvfp4_per_token"}
+_WHILE_LOADING |= {"deepseek_v4_fp8", "fp_quant", "gguf", "inc", "ptpc_fp8", "rtn", "tpu_int8", "cpu_awq"}
+_METHODS = sorted({method for version in versions() for method in load_facts(version).quantization})
+
+
 def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quantization: str | None) -> bool:
     """Whether the file itself refuses it, read without the project's own rules."""
     table, entry, card = _raw(version), CATALOG.models[model], CATALOG.accelerators[accelerator]
@@ -349,8 +368,11 @@ def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quant
         # Checkpoints of modelopt have one name in their files and several in the engine.
         return method != "modelopt" and method not in table["tpu"]["platform_quantization"]
     written = entry.quantization.method if entry.quantization else None
-    if quantization in ("awq", "gptq") and written is None:
-        return True
+    if written is None and quantization is not None:
+        row = table["quantization"].get(quantization)
+        # Without a file that says how they are quantized, only what quantizes while it loads can take the weights.
+        if row is None or row.get("deprecated") or quantization not in _WHILE_LOADING:
+            return True
     if {quantization, written} <= {"awq", "gptq", "fp8", "bitsandbytes", "mxfp4"} and quantization != written:
         return True
     capability = table["capabilities"].get(f"{card.compute_capability:.1f}")
@@ -369,6 +391,9 @@ def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quant
             # Marlin's kernels are used under the same name: the planner may accept more, but never refuse more.
             return method in ("fp8", "mxfp4")
     heads = {group.head_dim or entry.head_dim for group in entry.attention if group.kind in ("full", "sliding")}
+    sparse = any(group.indexer is not None for group in entry.attention)
+    if sparse and int(card.compute_capability or 0) not in ((9, 10) if version < "0.26" else (9, 10, 12)):
+        return True
     plain = entry.mla is None and entry.architecture not in table["sink_architectures"]
     rows = [row for row in capability["attention"] if row["use"] == "plain" and name in row["dtypes"]]
     return plain and any(row["backends"] == [] for row in rows for head in heads if head in row["heads"])
@@ -420,7 +445,7 @@ _OF_THE_ENGINE = {
     model=st.sampled_from(sorted(CATALOG.models)),
     accelerator=st.sampled_from(sorted(CATALOG.accelerators)),
     dtype=st.sampled_from(["auto", "half", "bfloat16", "float32"]),
-    quantization=st.sampled_from([None, None, "fp8", "gptq", "awq", "bitsandbytes", "mxfp4"]),
+    quantization=st.sampled_from([None, None, "fp8", "gptq", "awq", "bitsandbytes", "mxfp4", "compressed-tensors"]),
 )
 def test_nothing_is_accepted_that_the_engines_tables_refuse(
     version: str, model: str, accelerator: str, dtype: str, quantization: str | None
@@ -450,12 +475,49 @@ def test_nothing_is_accepted_that_the_engines_tables_refuse(
     assert [refusal for refusal in refusals_of(deployment) if refusal.certain] == []
 
 
+@settings(max_examples=2000, deadline=None)
+@given(
+    version=st.sampled_from(versions()),
+    model=st.sampled_from(sorted(CATALOG.models)),
+    accelerator=st.sampled_from(sorted(name for name, card in CATALOG.accelerators.items() if card.kind == "gpu")),
+    dtype=st.sampled_from(["auto", "half", "bfloat16", "float32"]),
+    quantization=st.sampled_from(_METHODS),
+)
+def test_every_method_of_every_table_is_judged_as_the_table_says(
+    version: str, model: str, accelerator: str, dtype: str, quantization: str
+) -> None:
+    """More methods than the setting takes: arguments of existing deployments have them too."""
+    card = CATALOG.accelerators[accelerator]
+    deployment = on(card, model, version, dtype=dtype, quantization=quantization)
+    if _table_refuses(version, model, accelerator, dtype, quantization):
+        assert refusals_of(deployment)
+
+
 def test_the_second_reading_refuses_and_accepts() -> None:
     """Else the fuzz above could not fail."""
     assert _table_refuses("0.26.0", "google/gemma-3-4b-it", "nvidia-l4", "half", None)
     assert _table_refuses("0.26.0", "Qwen/Qwen3-8B", "nvidia-tesla-t4", "bfloat16", None)
     assert _table_refuses("0.26.0", "Qwen/Qwen3-8B", "tpu-v6e", "bfloat16", "gptq")
     assert not _table_refuses("0.26.0", "Qwen/Qwen3-8B", "nvidia-l4", "bfloat16", None)
+
+
+@pytest.mark.parametrize("method", ["modelopt", "modelopt_fp4", "moe_wna16", "quark", "torchao", "inc", "auto_gptq"])
+def test_a_method_that_reads_the_checkpoint_needs_one_that_says_it(method: str) -> None:
+    """model_loader/weight_utils.py: Cannot find the config file for modelopt."""
+    assert kinds(on(H100, "Qwen/Qwen3-8B", "0.30.0", quantization=method)) == ["quantization-checkpoint"]
+
+
+def test_deprecated_methods_need_an_option() -> None:
+    """vllm/config/model.py: to bypass, set --allow-deprecated-quantization."""
+    for version, expected in (("0.11.2", []), ("0.17.1", ["quantization-unknown"]), ("0.26.0", [])):
+        assert kinds(on(H100, "Qwen/Qwen3-8B", version, quantization="experts_int8")) == expected
+    allowed = on(H100, "Qwen/Qwen3-8B", "0.17.1", quantization="experts_int8", deprecated_quantization=True)
+    assert kinds(allowed) == []
+
+
+def test_a_name_is_taken_as_it_is_set_where_nothing_is_quantized() -> None:
+    assert kinds(on(H100, "Qwen/Qwen3-8B", "0.11.2", quantization="auto_awq")) == ["quantization-unknown"]
+    assert kinds(on(H100, "Qwen/Qwen3-14B-AWQ", "0.11.2")) == []
 
 
 def test_what_holds_on_every_card_holds_on_one_that_no_table_has() -> None:

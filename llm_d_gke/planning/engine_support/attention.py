@@ -12,12 +12,15 @@ from llm_d_gke.catalog.engines import (
     facts_of,
     shared_memory_bytes,
 )
-from llm_d_gke.catalog.schema import Attention, Model
+from llm_d_gke.catalog.schema import Accelerator, Attention, Model
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 
 # Its kernel was not compiled by the tool; nothing says whether it runs on older cards than these.
 _FLASHINFER = "FLASHINFER"
 _TRITON_MLA, _TRITON_MLA_SEEN = "TRITON_MLA", 8.0
+# The generations of card whose kernels choose tokens by an indexer, and the oldest table that has them. Read in
+# vllm/v1/attention/backends/mla of every table's version: the others' back ends say is_sparse() = False.
+_SPARSE_MLA = {9: (0, 11, 2), 10: (0, 11, 2), 12: (0, 26, 0)}
 
 
 def attention_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
@@ -46,7 +49,9 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
             continue
         head = _head(deployment.model, group)
         backends = card_facts.backends(_use(deployment, facts, group), dtype, head)
-        if backends is None:
+        if group.indexer is not None and not _has_sparse_mla(accelerator, facts):
+            yield group, f"vLLM {facts.version} has no attention back end that is sparse on {accelerator.title}"
+        elif backends is None:
             yield group, None
         elif not backends:
             yield group, f"vLLM {facts.version} has no attention back end for them on {accelerator.title}"
@@ -83,6 +88,11 @@ def _triton(
         f"the attention kernel that vLLM {facts.version} takes on {accelerator.title} needs {needed} bytes of shared "
         f"memory, where compute capability {accelerator.compute_capability} has {limit}"
     )
+
+
+def _has_sparse_mla(accelerator: Accelerator, facts: EngineFacts) -> bool:
+    since = _SPARSE_MLA.get(int(accelerator.compute_capability or 0.0))
+    return since is not None and facts.number >= since
 
 
 def _head(model: Model, group: Attention) -> int:

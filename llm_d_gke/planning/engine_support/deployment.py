@@ -49,6 +49,7 @@ class Deployment:
     version: str
     dtype: str | None = None
     quantization: str | None = None
+    deprecated_quantization: bool = False  # --allow-deprecated-quantization
     kv_cache_dtype: str | None = None
     tensor_parallel: int = 1
     data_parallel: int = 1

@@ -9,9 +9,17 @@ from llm_d_gke.catalog.engines import (
 )
 from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names
 
-# Methods that read how the checkpoint was quantized, rather than quantize it while it is loaded.
-_READS_THE_CHECKPOINT = ("awq", "gptq", "compressed-tensors")
+# Methods that read how the checkpoint was quantized, rather than quantize it while it is loaded. Read in every method's
+# get_config_filenames and __init__: the first look for a file beside config.json, the others have nothing to fall to.
+_READS_A_FILE = frozenset(
+    """awq gptq modelopt moe_wna16 petit_nvfp4 bitblas gptq_bitblas gptq_marlin_24
+    hqq ipex deepspeedfp auto-round""".split()  # noqa: SIM905 - one word a method
+)
+_READS_CONFIG = ("compressed-tensors", "quark", "torchao", "fbgemm_fp8")
 _JUDGED = ("awq", "gptq", "compressed-tensors", "fp8", "bitsandbytes", "mxfp4")
+# A checkpoint of these takes the place of the method that is set; set for another's checkpoint, they are refused.
+_JUDGED_IF_SET = (*_JUDGED, "modelopt", "quark", "torchao", "fbgemm_fp8")
+_INC_READS_A_FILE_SINCE = (0, 12)
 
 
 def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
@@ -19,13 +27,24 @@ def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterato
     if method is None or not facts.quantization:
         return
     about: About = "quantization" if deployment.quantization else "id"
-    tables = [facts.quantization[name] for name in method_names(method) if name in facts.quantization]
+    # Another name of the method is found in a checkpoint; where nothing is quantized, the name is taken as it is set.
+    names = method_names(method) if deployment.model.quantization else (method,)
+    tables = [facts.quantization[name] for name in names if name in facts.quantization]
     if not tables:
         yield Refusal(
             kind="quantization-unknown",
             about=about,
             reason=f"vLLM {facts.version} has no quantization method {method}",
             source=f"quantization methods of vLLM {facts.version}",
+        )
+        return
+    if all(entry.deprecated for entry in tables) and not deployment.deprecated_quantization:
+        yield Refusal(
+            kind="quantization-unknown",
+            about=about,
+            reason=f"vLLM {facts.version} takes the deprecated quantization method {method} only with "
+            "--allow-deprecated-quantization",
+            source=f"vllm/config/model.py of vLLM {facts.version}",
         )
         return
     other = _checkpoint_refusal(deployment, facts)
@@ -62,16 +81,19 @@ def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal |
     if method is None:
         return None
     family = method_names(method)[0]
-    if own is None and family in _READS_THE_CHECKPOINT:
+    reads_a_file = not {method, family}.isdisjoint(_READS_A_FILE)
+    if family == "inc":
+        reads_a_file |= facts.number >= _INC_READS_A_FILE_SINCE
+    if own is None and (reads_a_file or family in _READS_CONFIG):
         return Refusal(
             kind="quantization-checkpoint",
             about="quantization",
             reason=f"vLLM looks in the checkpoint for how {method} quantized it, and the weights of "
             f"{deployment.model.id} are not quantized",
             source=f"model_loader/weight_utils.py of vLLM {facts.version}",
-            certain=deployment.all_files_known or family == "compressed-tensors",
+            certain=deployment.all_files_known or family in _READS_CONFIG,
         )
-    if own is not None and family in _JUDGED and own.method in _JUDGED and own.method != family:
+    if own is not None and family in _JUDGED_IF_SET and own.method in _JUDGED and own.method != family:
         return Refusal(
             kind="quantization-checkpoint",
             about="quantization",

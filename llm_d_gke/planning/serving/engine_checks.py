@@ -44,6 +44,7 @@ def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> De
         version=version_of(ctx, settings),
         dtype=settings.dtype or option_value(further, "--dtype"),
         quantization=settings.quantization or option_value(further, "--quantization", "-q"),
+        deprecated_quantization="--allow-deprecated-quantization" in further,
         kv_cache_dtype=settings.kv_cache_dtype or option_value(further, "--kv-cache-dtype"),
         tensor_parallel=parallelism.tensor,
         data_parallel=parallelism.data,

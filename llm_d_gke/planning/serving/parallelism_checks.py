@@ -154,9 +154,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             value=parallelism.tensor,
             rule=f"ranks of {parallelism.tensor} leave one to a host of {ctx.per_node} {ctx.accelerator.title}, and"
             " vLLM's supervisor, which starts the ranks of a host, refuses fewer than two",
-            fix=f"use tensorParallel: {smaller} or less"
-            if smaller
-            else "use a machine type with more accelerators, or one host",
+            fix=f"use {smaller} or less" if smaller else "use a machine type with more accelerators, or one host",
         )
     elif parallelism.ranks_per_host > MOST_PORTS:
         ctx.findings.error(

@@ -66,6 +66,15 @@ ENGINE_SUPPORT = (
         fix="and dtype: bfloat16",
     ),
     Wrong(
+        name="no attention kernel for tokens chosen by an indexer",
+        id="LLMD-ATTENTION-KERNEL",
+        changes=_gpu(L4, id="deepseek-ai/DeepSeek-V3.2"),
+        path="models[0].id",
+        value="deepseek-ai/DeepSeek-V3.2",
+        rule="vLLM 0.26.0 has no attention back end that is sparse on L4",
+        fix="use another model or another accelerator",
+    ),
+    Wrong(
         name="experts cut narrower than their kernel takes",
         id="LLMD-EXPERTS-KERNEL",
         changes=_gpu(B200, "us-central1-b", id="Qwen/Qwen3-30B-A3B"),

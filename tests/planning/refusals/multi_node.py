@@ -120,7 +120,7 @@ GROUPS = (
         path="models[0].tensorParallel",
         value="8",
         rule="leave one to a host of 8",
-        fix="use tensorParallel: 4 or less",
+        fix="use 4 or less",
     ),
     Wrong(
         id="LLMD-DP-PORTS",
