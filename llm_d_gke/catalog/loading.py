@@ -209,6 +209,16 @@ def _check_references(catalog: Catalog) -> None:
         for field in entry.unverified:
             if field not in type(entry).model_fields:
                 raise CatalogError(f"{entry.name}: unverified: no field {field}")
+        doubtful = [key for key in entry.sources if not catalog.sources[key].verified]
+        if doubtful and not entry.unverified:
+            raise CatalogError(
+                f"{entry.name}: unverified: list the figures that come from {', '.join(doubtful)}, which is not a verified"
+                " source"
+            )
+        if entry.unverified and not doubtful:
+            raise CatalogError(
+                f"{entry.name}: sources: add the unverified source of {', '.join(entry.unverified)}, for example general"
+            )
     for machine in catalog.machines.values():
         for accelerator in (machine.accelerator, *machine.attachable):
             if accelerator is not None and accelerator not in catalog.accelerators:
@@ -218,7 +228,10 @@ def _check_references(catalog: Catalog) -> None:
             raise CatalogError(f"models.yaml: {model.id}: no source {model.source}")
     for release in catalog.releases.values():
         if release.picker.build not in catalog.pickers:
-            raise CatalogError(f"releases.yaml: {release.name}: no picker {release.picker.build}")
+            raise CatalogError(
+                f"releases.yaml: {release.name}: picker.build: add an entry {release.picker.build} to pickers.yaml; `like:`"
+                " takes the plugins of another one"
+            )
         for substitute in release.substitute_pickers:
             if substitute not in catalog.releases or substitute == release.name:
                 raise CatalogError(f"releases.yaml: {release.name}: substitute_pickers: no other release {substitute}")

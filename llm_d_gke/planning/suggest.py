@@ -24,9 +24,9 @@ def nearest(word: str, choices: Iterable[str], threshold: float = _SIMILAR) -> s
         return None
     if letters_of_word in by_letters:
         return by_letters[letters_of_word]
-    scored = [(_similarity(letters_of_word, letters), choice) for letters, choice in by_letters.items()]
-    best = max(scored, default=(0.0, ""), key=lambda pair: pair[0])
-    return best[1] if best[0] >= threshold else None
+    scored = [(*_similarity(letters_of_word, letters), choice) for letters, choice in by_letters.items()]
+    similarity, _, choice = max(scored, default=(0.0, 0.0, ""), key=lambda entry: entry[:2])
+    return choice if similarity >= threshold else None
 
 
 def did_you_mean(word: str, choices: Collection[str]) -> str:
@@ -38,12 +38,13 @@ def did_you_mean(word: str, choices: Collection[str]) -> str:
     return f"did you mean {close}? All of them: {listed}" if len(choices) > 1 else f"use {close}"
 
 
-def _similarity(first: str, other: str) -> float:
+def _similarity(first: str, other: str) -> tuple[float, float]:
+    """The similarity, and the share of common letters, which decides between choices that are equally similar."""
     ratio = difflib.SequenceMatcher(a=first, b=other, autojunk=False).ratio()
     short, long = sorted((first, other), key=len)
     contained = len(short) >= 2 and short in long
     alike = contained or (len(short) >= 6 and first[:6] == other[:6])
-    return max(ratio, 0.75) if alike else ratio
+    return max(ratio, 0.75) if alike else ratio, ratio
 
 
 def _letters(text: str) -> str:

@@ -14,7 +14,7 @@ from llm_d_gke.catalog.catalog import Catalog
 from llm_d_gke.catalog.errors import CatalogError
 from llm_d_gke.catalog.loading import FOLDER, load_catalog
 from llm_d_gke.catalog.quotas import load_quotas
-from llm_d_gke.planning import StackPlan, plan_raw
+from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from tests.stacks import ENCRYPTED, values_of
 
 GPU: dict[str, Any] = {
@@ -29,6 +29,7 @@ GPU: dict[str, Any] = {
     "bandwidth_gbs": 900,
     "bf16_tflops": 200,
     "sources": ["general"],
+    "unverified": ["bandwidth_gbs"],
     "zones_complete": True,
     "zones": {"us-central1": "a"},
 }
@@ -44,6 +45,7 @@ TPU: dict[str, Any] = {
     "bandwidth_gbs": 1600,
     "bf16_tflops": 900,
     "sources": ["general"],
+    "unverified": ["bandwidth_gbs"],
     "zones_complete": True,
     "zones": {"us-central1": "a"},
 }
@@ -52,12 +54,14 @@ FAMILIES: dict[str, Any] = {
         "boot_disk": "hyperdisk-balanced",
         "accelerator": "nvidia-made-up",
         "sources": ["general"],
+        "unverified": ["memory_gib"],
         "machines": {"made-up-standard-8": [8, 32, 1], "made-up-standard-16": [16, 64, 2]},
     },
     "ct-made-up": {
         "boot_disk": "hyperdisk-balanced",
         "accelerator": "tpu-made-up",
         "sources": ["general"],
+        "unverified": ["memory_gib"],
         "machines": {"ct-made-up-standard-4t": [96, 384, 4, {"topologies": {"2x2": 1}}]},
     },
     # Attached to a machine without a built-in accelerator.
@@ -65,6 +69,7 @@ FAMILIES: dict[str, Any] = {
         "boot_disk": "pd-balanced",
         "attachable": {"nvidia-made-up": [1]},
         "sources": ["general"],
+        "unverified": ["memory_gib"],
         "machines": {"host-made-up-standard-8": [8, 32]},
     },
 }
@@ -118,6 +123,17 @@ class TestPlan:
         assert model.servers[0].memory is not None
         assert model.capacity is not None
 
+    def test_one_of_unknown_memory_is_not_suggested_before_others(self, tmp_path: Path) -> None:
+        def without_memory(accelerators: dict[str, Any], _: dict[str, Any]) -> None:
+            accelerators["nvidia-made-up"] |= {"usable_gib": None, "nominal_gib": 400}
+
+        catalog = extended(tmp_path / "catalog", without_memory)
+        values = values_of("gpu", {"models[0].id": "google/gemma-2-2b-it", "models[0].dtype": None})
+        with pytest.raises(RefusedError) as refused:
+            plan_raw("gpu", values, ENCRYPTED, catalog)
+        (fix,) = [finding.fix for finding in refused.value.findings if finding.id == "LLMD-ATTENTION-KERNEL"]
+        assert fix.startswith("use accelerator: {type: nvidia-l4")
+
     def test_without_a_price_the_cost_is_unknown(self, catalog: Catalog) -> None:
         plan = plan_on(catalog, "nvidia-made-up", "made-up-standard-8")
         assert "no price known" in str(plan.cost)
@@ -141,6 +157,12 @@ class TestForgotten:
     def test_the_boot_disk_of_a_family(self, tmp_path: Path) -> None:
         with pytest.raises(CatalogError, match=r"machines\.yaml: made-up-standard-8: boot_disk"):
             extended(tmp_path / "catalog", lambda _, families: families["made-up"].pop("boot_disk"))
+
+    def test_figures_without_a_verified_source_are_named(self, tmp_path: Path) -> None:
+        with pytest.raises(
+            CatalogError, match="made-up-standard-8: unverified: list the figures that come from general"
+        ):
+            extended(tmp_path / "catalog", lambda _, families: families["made-up"].pop("unverified"))
 
     def test_its_quotas(self) -> None:
         with pytest.raises(CatalogError, match=r"quotas\.yaml: accelerators: nvidia-made-up"):

@@ -214,7 +214,8 @@ def _elsewhere(ctx: PlanContext, settings: ModelSettings, deployment: Deployment
     kind = ctx.accelerator.kind
     if kind != "gpu" or pattern_of(ctx.settings).transfers_kv_cache:
         return
-    for accelerator in sorted(ctx.catalog.accelerators.values(), key=lambda candidate: candidate.usable_gib or 0.0):
+    by_size = sorted(ctx.catalog.accelerators.values(), key=lambda entry: entry.usable_gib or entry.nominal_gib)
+    for accelerator in by_size:
         if accelerator.kind != kind or accelerator.name == ctx.accelerator.name:
             continue
         if not all(accelerator.offered_in(zone) for zone in ctx.zones):

@@ -88,7 +88,11 @@ def _fits(run: EngineRun, settings: ModelSettings, accelerator: Accelerator, ten
 def _order(ctx: PlanContext, option: _Node) -> tuple[float, float, str]:
     attached = (option.accelerator.name, option.per_node) if option.machine.is_attachable else None
     price = prices_of(ctx).machine(option.machine.name, ctx.region, "on-demand", attached)
-    memory = (option.accelerator.usable_gib or 0.0) * option.per_node * option.accelerator.devices_per_chip
+    memory = (
+        (option.accelerator.usable_gib or option.accelerator.nominal_gib)
+        * option.per_node
+        * option.accelerator.devices_per_chip
+    )
     return math.inf if price is None else price.hourly, memory, option.machine.name
 
 

@@ -158,7 +158,7 @@ IMAGES = (
         path="release",
         value="rhaii-3.4",
         rule="it has no engine image for TPU v6e",
-        fix="use one of llm-d-0.9, ",
+        fix="llm-d-0.9, ",
     ),
     Wrong(
         id="LLMD-RELEASE-UNPROVEN",
