@@ -212,12 +212,14 @@ def _check_references(catalog: Catalog) -> None:
         doubtful = [key for key in entry.sources if not catalog.sources[key].verified]
         if doubtful and not entry.unverified:
             raise CatalogError(
-                f"{entry.name}: unverified: list the figures that come from {', '.join(doubtful)}, which is not a verified"
+                f"{entry.name}: unverified: list the figures that come from {', '.join(doubtful)}, which is not a"
+                " verified"
                 " source"
             )
         if entry.unverified and not doubtful:
             raise CatalogError(
-                f"{entry.name}: sources: add the unverified source of {', '.join(entry.unverified)}, for example general"
+                f"{entry.name}: sources: add the unverified source of {', '.join(entry.unverified)}, for example"
+                " general"
             )
     for machine in catalog.machines.values():
         for accelerator in (machine.accelerator, *machine.attachable):
@@ -229,7 +231,8 @@ def _check_references(catalog: Catalog) -> None:
     for release in catalog.releases.values():
         if release.picker.build not in catalog.pickers:
             raise CatalogError(
-                f"releases.yaml: {release.name}: picker.build: add an entry {release.picker.build} to pickers.yaml; `like:`"
+                f"releases.yaml: {release.name}: picker.build: add an entry {release.picker.build} to pickers.yaml;"
+                " `like:`"
                 " takes the plugins of another one"
             )
         for substitute in release.substitute_pickers:

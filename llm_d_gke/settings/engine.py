@@ -41,7 +41,7 @@ class SpeculativeDecoding(Settings):
         if self.method in _WITH_DRAFT and self.draft_model is None:
             raise refusal(
                 "LLMD-SPECULATION-DRAFT",
-                f"{self.method} guesses with a model of its own, and none is named",
+                f"{self.method} needs a separate draft model, and none is named",
                 "add draftModel: organization/name, or use method: ngram, which needs none",
             )
         if self.method not in _WITH_DRAFT and self.draft_model is not None:

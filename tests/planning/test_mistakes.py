@@ -98,7 +98,7 @@ MISTAKES = [
     ("two of one GPU", model("tensorParallel: 2"), "TP-ACROSS-NODES", "models[0].tensorParallel", "1 L4", "machineType"),
     ("type's other name", model("dtype: fp16"), "SETTING-CHOICE", "models[0].dtype", "auto, half", "use half"),
     ("type in capitals", model("dtype: BF16"), "SETTING-CHOICE", "models[0].dtype", "auto, half", "use bfloat16"),
-    ("arguments not meant", model("extraArgs: [--seed=1]"), "EXTRA-ARGS-ALLOWED", "models[0].extraArgs", "intended", "allowExtraArgs: true"),
+    ("arguments not meant", model("extraArgs: [--seed=1]"), "EXTRA-ARGS-ALLOWED", "models[0].extraArgs", "explicit opt-in", "allowExtraArgs: true"),
     ("arguments as text", model("allowExtraArgs: true, extraArgs: --seed 1"), "SETTING-TYPE", "models[0].extraArgs", "a list", '[--seed, "1"]'),
     ("no tag", model("image: vllm/vllm-openai"), "IMAGE-TAG", "models[0].image", "neither tag nor digest", "vllm/vllm-openai:"),
     ("name with a blank", model("servedName: my model"), "SETTING-FORM", "models[0].servedName", "without blanks", "use my-model"),
@@ -238,7 +238,7 @@ MISTAKES = [
     ("registry without a dot", "llm-d:registry: {mirrors: {docker: mirror.example.com/x}}", "SETTING-FORM", "registry.mirrors.docker", "registry's host", "ghcr.io"),
     ("secret by its path", "llm-d:huggingFace: {secretManagerSecret: projects/p/secrets/s/versions/latest}", "SETTING-FORM", "huggingFace.secretManagerSecret", "without projects/", "use "),
     ("not a number", model("maxNumSeqs: .nan"), "SETTING-TYPE", "models[0].maxNumSeqs", "whole number", "use 4"),
-    ("variables not meant", model("env: {A: b}"), "ENV-ALLOWED", "models[0].env", "intended", "allowExtraArgs"),
+    ("variables not meant", model("env: {A: b}"), "ENV-ALLOWED", "models[0].env", "explicit opt-in", "allowExtraArgs"),
     *(
         (f"argument {words[0]}", argument(*words), "EXTRA-ARGS-PLANNED", "models[0].extraArgs[0]", reason, fix)
         for words, reason, fix in (

@@ -103,7 +103,8 @@ def _check_keys(ctx: PlanContext) -> None:
                 "encryption",
                 name,
                 value=key,
-                rule=f"the key is in {place}, and this cluster is in {ctx.region}: GKE refuses a key from elsewhere",
+                rule=f"the key is in {place}, and this cluster is in {ctx.region}: GKE refuses a key from another"
+                " location",
                 fix=f"use a key ring in {ctx.region}",
             )
 

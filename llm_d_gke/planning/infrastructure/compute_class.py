@@ -51,7 +51,7 @@ def _choices(ctx: PlanContext, settings: ComputeClassSettings) -> Iterator[NodeC
                 "LLMD-COMPUTE-CLASS-REPEATED",
                 *path,
                 value=f"{machine.name}, {fallback.provisioning}",
-                rule="an earlier choice is the same, so this one would never be taken",
+                rule="an earlier choice is the same, so GKE would never use this one",
                 fix="remove it, or name another machine type or provisioning",
             )
         seen.add((machine.name, fallback.provisioning))
@@ -123,7 +123,8 @@ def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> N
             "LLMD-COMPUTE-CLASS-HOSTS",
             *_PATH,
             value=what,
-            rule="this project plans compute classes for nodes that stand alone: networks and slices need a node pool",
+            rule="compute classes are supported for single-host machines without RDMA: RDMA networks and TPU slices"
+            " need a node pool",
             fix="remove computeClass, or use a machine type of one host without RDMA",
         )
     if accelerator.provisioning == "queued" or accelerator.reservation is not None:
@@ -133,7 +134,8 @@ def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> N
             "accelerator",
             key,
             value=accelerator.provisioning if key == "provisioning" else accelerator.reservation,
-            rule="a compute class buys on-demand, spot or flex-start nodes here, neither queued nor reserved ones",
+            rule="a compute class of this project provisions on-demand, spot or flex-start nodes, but no queued or"
+            " reserved ones",
             fix="remove computeClass, or use provisioning: on-demand, spot or flex-start without a reservation",
         )
     if accelerator.nodes.min > 0 and not ctx.autopilot:
@@ -152,6 +154,6 @@ def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> N
             *_PATH,
             "activeMigration",
             value="true",
-            rule="there is one choice, so there is no better one to move to",
+            rule="activeMigration moves pods to a preferred choice, and this class has only one choice",
             fix="name fallbacks, or remove activeMigration",
         )

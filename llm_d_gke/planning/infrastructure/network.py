@@ -94,7 +94,7 @@ def _check_existing(ctx: PlanContext) -> None:
             "network",
             "existing",
             value="(missing)",
-            rule=f"cluster {cluster.existing.name} exists in a network of its own; the stack would create another one,"
+            rule=f"cluster {cluster.existing.name} already has a network; the stack would create another one,"
             " and the Gateway would get no address there",
             fix="name the cluster's network, subnetwork, podRange and serviceRange below network.existing: gcloud"
             f" container clusters describe {cluster.existing.name} --location {ctx.settings.location}"

@@ -146,7 +146,9 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
             *ROOT,
             "schedulingProfiles",
             value=f"{number} profiles",
-            rule="single-profile-handler runs one profile" if single else "nothing says which profile runs when",
+            rule="single-profile-handler runs one profile"
+            if single
+            else "without a profile handler for several profiles the picker cannot choose between them",
             fix=f"use {' or '.join(multi_profile)}" if multi_profile else "keep one profile",
         )
     elif handlers and not single:

@@ -41,7 +41,7 @@ def check_proven(ctx: PlanContext) -> None:
             "release",
             value=ctx.settings.release,
             rule=f"it is not proven as a whole: {'; '.join(ctx.release.unproven)}",
-            fix=f"try it where an outage does no harm, or use {proven[0]}",
+            fix=f"try it outside production, or use {proven[0]}",
         )
 
 

@@ -109,7 +109,8 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
             "LLMD-API-KEYS-UNUSED",
             "apiKeys",
             value=f"{len(keys)} keys",
-            rule="gateway.auth is not api-keys with keys of the stack file: no request would be checked against them",
+            rule="these keys are used only with gateway.auth of kind api-keys without existingSecret: no request is"
+            " checked against them now",
             fix="set gateway.auth: {kind: api-keys}, or remove them",
         )
     if keys and "apiKeys" not in encrypted:

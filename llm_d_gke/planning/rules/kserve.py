@@ -25,7 +25,7 @@ RULES = (
         "LLMD-KSERVE-TEMPLATE",
         severity="error",
         summary="KServe reads {{ as a template.",
-        why="KServe reads double braces as a template of its own.",
+        why="KServe evaluates double braces as its own template syntax.",
         fix="Put the text into a file.",
         source="kserve/kserve v0.20.0, pkg/controller/v1alpha2/llmisvc/config_merge.go",
     ),

@@ -74,7 +74,7 @@ RULES = (
         "LLMD-NETWORK-NAT",
         severity="warning",
         summary="Private nodes in an existing network may have no way to pull images.",
-        why="The stack creates Cloud NAT only in a network of its own.",
+        why="The stack creates Cloud NAT only in a network that it creates.",
         fix="Check that the subnet has Cloud NAT, then set network.existing.nat: true.",
         source="cloud.google.com/kubernetes-engine/docs/how-to/private-clusters",
     ),

@@ -29,7 +29,7 @@ RULES = (
         severity="error",
         summary="A compute class for slices of several hosts or for nodes with RDMA networks.",
         why="This project plans their networks and slices with node pools only.",
-        fix="Remove `computeClass`, or use nodes that stand alone.",
+        fix="Remove `computeClass`, or use single-host machines without RDMA.",
         basis="project",
     ),
     Rule(
@@ -52,7 +52,7 @@ RULES = (
         "LLMD-COMPUTE-CLASS-REPEATED",
         severity="error",
         summary="Two choices of the compute class are the same.",
-        why="GKE tries choices in order, so the later one would never be taken.",
+        why="GKE tries the choices in order, so it would never use the later one.",
         fix="Remove it, or change its machine type or provisioning.",
         source=_CLASSES,
     ),

@@ -100,7 +100,7 @@ RULES = (
         "LLMD-KV-EVENTS-RANKS",
         severity="error",
         summary="The picker follows KV events of one rank in a pod only.",
-        why="Each rank publishes on a port of its own, and the picker follows one.",
+        why="Each rank publishes on a separate port, and the picker subscribes to one.",
         fix="Use approximate prefixes.",
         basis="project",
     ),

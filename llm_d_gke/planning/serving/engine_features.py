@@ -157,7 +157,7 @@ def _check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, mo
             "LLMD-SPECULATION-TPU",
             *path,
             value=speculation.method,
-            rule="which methods the TPU back end has is not in the catalog",
+            rule="the catalog does not list which speculative decoding methods vLLM's TPU back end supports",
             fix="try one replica first, or remove speculativeDecoding",
         )
     if speculation.draft_model is not None and settings.source.kind != "hugging-face":
@@ -166,7 +166,8 @@ def _check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, mo
             *path,
             "draftModel",
             value=speculation.draft_model,
-            rule=f"weights from a {settings.source.kind} are read without the Hub, which the draft model comes from",
+            rule=f"weights from a {settings.source.kind} are loaded without access to the Hugging Face Hub, where the"
+            " draft model is",
             fix="use source.kind: hugging-face for the model, or method: ngram",
         )
 
@@ -263,6 +264,6 @@ def _warn_unknown(ctx: PlanContext, index: int, setting: tuple[str, ...], value:
         index,
         *setting,
         value=value,
-        rule=f"the catalog does not list what vLLM {version} takes here: whether it takes this is not checked",
+        rule=f"the catalog does not list the values that vLLM {version} accepts here, so this value is not checked",
         fix="try one replica first, or use a release with a newer engine",
     )

@@ -46,8 +46,7 @@ def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerP
             index,
             "env",
             value=flow(without_secrets(dict(variables), ())),
-            rule="variables of the engine can change what this program plans with, so the stack file has to say that"
-            " they are intended",
+            rule="engine variables can override what this program plans, so they need an explicit opt-in",
             fix="set allowExtraArgs: true beside env",
         )
     # Those of the stack file come last; a duplicate is a name that the stack sets.
@@ -61,7 +60,7 @@ def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerP
                 value=value,
                 rule=f"{name} is set by the stack itself"
                 if not name.startswith(_OF_CONTROLLERS)
-                else f"{name} is set by the controller of the group",
+                else f"{name} is set by the LeaderWorkerSet controller",
                 fix=f"remove {name} from env",
             )
         elif name in _SECRETS:
@@ -102,7 +101,7 @@ def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerP
                 "LLMD-ENV-API-KEY",
                 *path,
                 value="(hidden)",
-                rule="an engine with an API key rejects the probes of its own pod, which send none",
+                rule="an engine with an API key rejects the kubelet's probes, which send no key",
                 fix="remove it, and authenticate clients at the Gateway (gateway.auth)",
             )
         else:

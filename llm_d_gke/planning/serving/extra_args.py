@@ -140,8 +140,7 @@ def check_extra_args(findings: Findings, index: int, model: ModelSettings, rende
             index,
             "extraArgs",
             value=flow(without_secrets(list(extra), ())),
-            rule="most arguments in extraArgs are passed to vLLM as they are, so the stack file has to say that this is"
-            " intended",
+            rule="most arguments in extraArgs reach vLLM unchecked, so they need an explicit opt-in",
             fix="set allowExtraArgs: true beside extraArgs, or use a setting of models[] in place of the argument",
         )
     planned = list(map(flag_of, rendered))

@@ -58,7 +58,7 @@ def check_events(ctx: PlanContext) -> None:
             "picker",
             "prefixRouting",
             value="precise",
-            rule=f"{ctx.picker.title} cannot follow KV events with tokens that an engine renders",
+            rule=f"{ctx.picker.title} does not support precise routing with the engine's tokenizer endpoint",
             fix=f"use approximate, or release {' or '.join(releases)}",
         )
     if not follows_events(ctx):
@@ -79,7 +79,8 @@ def check_events(ctx: PlanContext) -> None:
                 index,
                 "dataParallel",
                 value=model.data_parallel,
-                rule="each rank publishes its blocks on a port of its own, and the picker follows one port of a pod",
+                rule="each rank publishes its KV events on a separate port, and the picker subscribes to one port of"
+                " a pod",
                 fix="use picker.prefixRouting: approximate",
             )
         if model.aliases:
@@ -114,7 +115,8 @@ def _check_own(ctx: PlanContext) -> None:
                 *ROOT,
                 "dataLayer",
                 value=f"without {entry.called}",
-                rule="nothing reports replicas to the precise index, so it follows none and every prompt looks new",
+                rule="no data source reports the replicas to the precise index, so it receives no KV events and finds"
+                " no cached prefix",
                 fix=f"add a source {_NOTIFICATIONS} with extractor {entry.called}",
             )
         try:

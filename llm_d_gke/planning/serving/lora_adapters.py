@@ -91,7 +91,8 @@ def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
                 "LLMD-ADAPTER-SOURCE",
                 *path,
                 value=adapter.source,
-                rule=f"weights from a {settings.source.kind} are read without the Hub, which this adapter comes from",
+                rule=f"weights from a {settings.source.kind} are loaded without access to the Hugging Face Hub, where"
+                " this adapter is",
                 fix="copy the adapter to a bucket and use source: gs://bucket/folder, or use source.kind: hugging-face"
                 " for the model",
             )
@@ -100,6 +101,6 @@ def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
                 "LLMD-ADAPTER-BASE",
                 *path,
                 value=adapter.source,
-                rule="this is the base model's own repository, and an adapter is in a repository of its own",
+                rule="this is the repository of the base model, and an adapter has a separate repository",
                 fix="name the adapter's repository, or use aliases for another name of the model",
             )

@@ -40,7 +40,7 @@ def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
                 index,
                 name,
                 value=size,
-                rule=f"on TPU the {chips} chips of a slice work as one rank: tensorParallel shares all among them",
+                rule=f"on TPU the {chips} chips of a slice form one rank, and tensorParallel spans all of them",
                 fix="remove it",
             )
     if parallelism.tensor != chips and parallelism.data == 1:
@@ -161,7 +161,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             "LLMD-DP-PORTS",
             *path,
             value=parallelism.data,
-            rule=f"{parallelism.ranks_per_host} ranks in a pod need as many ports, and an InferencePool names"
+            rule=f"{parallelism.ranks_per_host} ranks in a pod need a port each, and an InferencePool lists at most"
             f" {MOST_PORTS}",
             fix=f"use tensorParallel: {parallelism.tensor * 2} with half as many ranks",
         )

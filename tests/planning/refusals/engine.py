@@ -44,7 +44,7 @@ ENGINE = (
         changes={"models[0].env": {"VLLM_LOGGING_LEVEL": "DEBUG"}},
         path="models[0].env",
         value="{VLLM_LOGGING_LEVEL: DEBUG}",
-        rule="variables of the engine can change what this program plans with, so",
+        rule="engine variables can override what this program plans",
         fix="",
     ),
     Wrong(
@@ -71,7 +71,7 @@ ENGINE = (
         changes=EXTRA_ARGS_ALLOWED | {"models[0].env": {"VLLM_API_KEY": "something"}},
         path="models[0].env.VLLM_API_KEY",
         value="(hidden)",
-        rule="rejects the probes of its own pod",
+        rule="rejects the kubelet's probes",
         fix="authenticate clients at the Gateway",
     ),
     Wrong(

@@ -128,7 +128,7 @@ ENGINE_FEATURES = (
         changes=_guess("ngram"),
         path="models[0].speculativeDecoding",
         value="ngram",
-        rule="which methods the TPU back end has is not in the catalog",
+        rule="the catalog does not list which speculative decoding methods vLLM's TPU back end supports",
         fix="try one replica first",
         severity=Severity.WARNING,
     ),
@@ -139,7 +139,7 @@ ENGINE_FEATURES = (
         | {"models[0].source": {"kind": "bucket", "bucket": "acme-models", "path": "gemma"}},
         path="models[0].speculativeDecoding.draftModel",
         value="somebody/small",
-        rule="weights from a bucket are read without the Hub",
+        rule="weights from a bucket are loaded without access to the Hugging Face Hub",
         fix="method: ngram",
     ),
     Wrong(

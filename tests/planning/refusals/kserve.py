@@ -27,7 +27,7 @@ KSERVE = (
         changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--chat-template", "{{ messages }}"]},
         path="models[0].extraArgs[1]",
         value="{{ messages }}",
-        rule="a template of its own",
+        rule="its own template syntax",
         fix="into a file",
     ),
     Wrong(

@@ -59,7 +59,7 @@ GROUPS = (
         changes={"models[0].dataParallel": 2},
         path="models[0].dataParallel",
         value="2",
-        rule="chips of a slice work as one rank",
+        rule="chips of a slice form one rank",
         fix="remove it",
     ),
     Wrong(
@@ -201,7 +201,7 @@ GROUPS = (
         changes={"picker.prefixRouting": "precise"},
         path="models[0].dataParallel",
         value="16",
-        rule="each rank publishes its blocks on a port of its own",
+        rule="each rank publishes its KV events on a separate port",
         fix="prefixRouting: approximate",
     ),
     Wrong(

@@ -39,7 +39,7 @@ NODES = (
         changes=CLASS_ON_L4 | {"accelerator.reservation": "mine"},
         path="accelerator.reservation",
         value="mine",
-        rule="neither queued nor reserved ones",
+        rule="no queued or reserved ones",
         fix="remove computeClass",
     ),
     Wrong(
@@ -83,7 +83,7 @@ NODES = (
         changes=CLASS_ON_L4 | {"accelerator.computeClass": {"activeMigration": True}},
         path="accelerator.computeClass.activeMigration",
         value="true",
-        rule="there is one choice",
+        rule="this class has only one choice",
         fix="name fallbacks",
         severity=Severity.WARNING,
     ),
@@ -96,7 +96,7 @@ NODES = (
         },
         path="accelerator.computeClass",
         value="a3-ultragpu-8g with RDMA networks",
-        rule="networks and slices need a node pool",
+        rule="RDMA networks and TPU slices need a node pool",
         fix="remove computeClass",
     ),
     Wrong(

@@ -316,7 +316,7 @@ PICKER = (
         changes={"picker.prefixRouting": "precise", "release": "gaie-1.5"},
         path="picker.prefixRouting",
         value="precise",
-        rule="cannot follow KV events",
+        rule="does not support precise routing",
         fix="release llm-d-0.9",
     ),
     Wrong(
@@ -335,7 +335,7 @@ PICKER = (
         changes=own({"type": PRECISE}),
         path="picker.config.dataLayer",
         value=f"without {PRECISE}",
-        rule="it follows none",
+        rule="it receives no KV events",
         fix=f"extractor {PRECISE}",
     ),
     Wrong(

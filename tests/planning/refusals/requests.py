@@ -68,7 +68,7 @@ PATTERNS = (
         changes={"models[0].adapters": [{"name": "gemma-lora", "source": GATED}]},
         path="models[0].adapters[0].source",
         value=GATED,
-        rule="the base model's own repository",
+        rule="the repository of the base model",
         fix="use aliases",
     ),
     Wrong(
@@ -80,7 +80,7 @@ PATTERNS = (
         },
         path="models[0].adapters[0].source",
         value="somebody/sql-lora",
-        rule="read without the Hub",
+        rule="without access to the Hugging Face Hub",
         fix="use source.kind: hugging-face",
     ),
     Wrong(

@@ -15,7 +15,7 @@ KEYS = tuple(
         changes={f"cluster.encryption.{setting}": key},
         path=f"cluster.encryption.{setting}",
         value=key,
-        rule="GKE refuses a key from elsewhere",
+        rule="GKE refuses a key from another location",
         fix="use a key ring in us-central1",
     )
     for setting, key in (("secretsKey", _ELSEWHERE), ("diskKey", _ELSEWHERE), ("secretsKey", _WIDE))
@@ -120,7 +120,7 @@ EDGE = (
             changes={"apiKeys.a": _KEY, **changes},
             path="apiKeys",
             value="1 keys",
-            rule="no request would be checked against them",
+            rule="no request is checked against them now",
             fix="set gateway.auth: {kind: api-keys}",
         )
         for name, changes in (

@@ -137,7 +137,7 @@ SETTINGS = (
         changes={"models[0].extraArgs": ["--enforce-eager"]},
         path="models[0].extraArgs",
         value="[--enforce-eager]",
-        rule="most arguments in extraArgs are passed to vLLM as they are, so the",
+        rule="most arguments in extraArgs reach vLLM unchecked",
         fix="set allowExtraArgs: true beside extraArgs, or use a setting of",
     ),
     Wrong(

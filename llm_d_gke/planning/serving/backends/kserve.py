@@ -197,7 +197,7 @@ def _check_templates(ctx: PlanContext, index: int, settings: ModelSettings) -> N
                 "extraArgs",
                 number,
                 value=argument,
-                rule="KServe takes {{ in any field as a template of its own and refuses the service",
+                rule="KServe evaluates {{ in every field as its own template syntax and rejects the service",
                 fix="put the text into a file of the image or of a volume, or use deployment: direct",
             )
 
