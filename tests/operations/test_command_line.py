@@ -103,7 +103,6 @@ def test_stacks_are_completed() -> None:
         ("llm_d_gke.rehearsal", ["preview", "--help"]),
         ("llm_d_gke", ["report", "--help"]),
         ("llm_d_gke.operations.report", ["--help"]),
-        ("llm_d_gke.operations.report.compare", ["--help"]),
         ("llm_d_gke.operations.explain", ["--help"]),
         ("llm_d_gke.operations.preflight", ["--help"]),
     ],

@@ -165,7 +165,7 @@ def test_an_older_program_may_know_less() -> None:
 def test_two_checkouts_are_compared_each_by_its_own_program(tmp_path: Path) -> None:
     """The older one here is empty, as before the first report was ever written."""
     done = subprocess.run(
-        [sys.executable, "-m", "llm_d_gke.operations.report.compare", str(tmp_path), str(PROJECT_ROOT)],
+        [sys.executable, "-m", "llm_d_gke", "compare", str(tmp_path), str(PROJECT_ROOT)],
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,

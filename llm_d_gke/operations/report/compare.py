@@ -1,4 +1,4 @@
-"""Compares the verdicts of two checkouts: `python -m llm_d_gke.operations.report.compare BEFORE AFTER`."""
+"""Compares the verdicts of two checkouts: `python -m llm_d_gke compare BEFORE AFTER`."""
 
 from __future__ import annotations
 
@@ -234,10 +234,3 @@ def plan_all(checkout: Path) -> dict[str, Facts]:
                 done.check_returncode()
             facts_by_stack[stack] = json.loads(out.read_text(encoding="utf-8"))
     return facts_by_stack
-
-
-if __name__ == "__main__":
-    from llm_d_gke.cli.run import leave, run_command
-    from llm_d_gke.operations.cli import app, judge
-
-    leave(run_command(judge.compare, app.explain_error, "python -m llm_d_gke.operations.report.compare"))
