@@ -34,7 +34,9 @@ def templates(graph: Graph) -> list[Object]:
 class TestExpertsOverTwoHosts:
     """Sixteen ranks, eight on each of two hosts, every one with its port."""
 
-    graph = graph_of(WIDE)
+    @property
+    def graph(self) -> Graph:
+        return graph_of(WIDE)
 
     def test_both_hosts_run_the_same_pod(self) -> None:
         template = group(self.graph)["spec"]["leaderWorkerTemplate"]
@@ -150,7 +152,9 @@ def test_only_the_leader_of_a_slice_is_selected() -> None:
 class TestASliceOfFourHosts:
     """One rank over a TPU slice: the leader serves, the others compute for it."""
 
-    graph = graph_of(SLICE)
+    @property
+    def graph(self) -> Graph:
+        return graph_of(SLICE)
 
     def test_only_the_leader_is_asked(self) -> None:
         leader, worker = templates(self.graph)
