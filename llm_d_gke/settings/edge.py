@@ -7,17 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from llm_d_gke.settings.base import Settings, form, refusal
-from llm_d_gke.settings.names import SecretName
+from llm_d_gke.settings.names import SecretManagerName, SecretName
 
-SecretManagerName = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Za-z0-9_-]+$",
-        max_length=255,
-        examples=["inference-api-keys"],
-        json_schema_extra=form("the name of a secret of Secret Manager: letters, digits, dashes and underscores"),
-    ),
-]
 HttpsUrl = Annotated[
     str,
     Field(
