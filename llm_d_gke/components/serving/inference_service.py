@@ -100,7 +100,8 @@ class InferenceService(Component):
             ),
         )
         picker = model.picker
-        disruption_budget(picker.name, namespace, picker.selector, picker.replicas, options)
+        # Of pickers that elect a leader one is ready: a budget would keep its node from being drained.
+        disruption_budget(picker.name, namespace, picker.selector, picker.ready_replicas, options)
         for server in model.servers:
             disruption_budget(server.name, namespace, server.selector, server.most_replicas, options)
             direct_load_balancer(self, server, namespace, [*depends_on, self.service])

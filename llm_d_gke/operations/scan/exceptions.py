@@ -33,6 +33,8 @@ class ScanException(BaseModel):
     arguments: tuple[str, ...] = ()
     security_exceptions: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
+    # Only stacks that are none of the project's need it; --random finds them.
+    random: bool = False
     reason: str = Field(min_length=20)
 
     def covers(self, failure: Failure, traits: Mapping[str, Sequence[Traits]]) -> bool:
@@ -74,7 +76,14 @@ def load(file: Path = FILE) -> tuple[ScanException, ...]:
 def sort_out(
     failures: Sequence[Failure], exceptions: Sequence[ScanException], traits: Mapping[str, Sequence[Traits]]
 ) -> tuple[list[Failure], list[ScanException]]:
-    """Failures that no exception covers, and exceptions that cover none, which have to go."""
+    """Failures that no exception covers, and exceptions that cover none, which have to go.
+
+    Those for random stacks need not cover any of the project's.
+    """
     open_ = [failure for failure in failures if not any(exception.covers(failure, traits) for exception in exceptions)]
-    idle = [exception for exception in exceptions if not any(exception.covers(failure, traits) for failure in failures)]
+    idle = [
+        exception
+        for exception in exceptions
+        if not exception.random and not any(exception.covers(failure, traits) for failure in failures)
+    ]
     return open_, idle

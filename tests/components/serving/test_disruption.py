@@ -21,6 +21,7 @@ BUDGET = "PodDisruptionBudget"
         ("gpu", {"models[0].replicas": 2, "paused": True}, set()),
         # Of several pickers only the leader is ready: a budget would keep its node from being drained indefinitely.
         ("tpu", {"picker.replicas": 2}, set()),
+        ("gpu", {"picker.replicas": 2, "deployment": "kserve"}, set()),
         ("multi-model-gpu", {}, {"model-router"}),
         ("multi-model-gpu", {"router.replicas": 1}, set()),
         ("prefix-cache-tpu", {"picker.replicas": 3}, {"qwen2-5-3b-instruct-vllm"}),

@@ -128,9 +128,13 @@ class TestAround:
         assert selectors["gemma-2b-it-kserve"].items() <= labels.items()
 
     def test_two_replicas_have_a_budget(self) -> None:
+        """Of pickers that elect a leader one is ready: a budget would keep its node from being drained."""
         changes = {"models[0].replicas": 2, "picker.replicas": 2}
-        budgets = {body["metadata"]["name"] for body in of_kind(graph(changes), "PodDisruptionBudget")}
-        assert budgets == {"gemma-2b-it-kserve", "gemma-2b-it-kserve-router-scheduler"}
+        picker = "gemma-2b-it-kserve-router-scheduler"
+        for elects, expected in ((True, {"gemma-2b-it-kserve"}), (False, {"gemma-2b-it-kserve", picker})):
+            graph_ = graph(changes | {"picker.leaderElection": elects})
+            budgets = {body["metadata"]["name"] for body in of_kind(graph_, "PodDisruptionBudget")}
+            assert budgets == expected
 
     def test_clients_get_both_addresses(self) -> None:
         outputs = graph().outputs
