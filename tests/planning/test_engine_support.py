@@ -130,6 +130,16 @@ class TestAttention:
         assert (between.kind, between.certain) == ("attention-kernel", False)
         assert kinds(on(RTX, "deepseek-ai/DeepSeek-V3.1", "0.19.1")) == []
 
+    def test_a_back_end_that_is_named_has_to_take_the_heads(self) -> None:
+        """vllm-project/vllm#40677: gemma-4 with --attention-backend FLASHINFER, head_size not supported."""
+        for version, expected in (("0.19.1", ["attention-kernel"]), ("0.26.0", [])):
+            assert kinds(on(H100, GEMMA_4, version, attention_backend="FLASHINFER")) == expected
+        assert kinds(on(H100, GEMMA_4, "0.19.1", attention_backend="TRITON_ATTN")) == []
+        assert kinds(on(H100, GEMMA_4, "0.19.1", attention_backend="TREE_ATTN")) == []  # in no table
+        assert kinds(on(L4, "Qwen/Qwen3-8B", attention_backend="FLASH_ATTN", kv_cache_dtype="fp8")) == [
+            "attention-kernel"
+        ]
+
     def test_a_size_that_no_table_has_is_not_known_and_not_refused(self) -> None:
         odd = CATALOG.models["Qwen/Qwen3-8B"].model_copy(update={"head_dim": 104})
         deployment = Deployment(model=odd, accelerator=H100, version="0.26.0")

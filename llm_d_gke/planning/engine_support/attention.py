@@ -13,7 +13,7 @@ from llm_d_gke.catalog.engines import (
     shared_memory_bytes,
 )
 from llm_d_gke.catalog.schema import Accelerator, Attention, Model
-from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
+from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal
 
 # Its kernel was not compiled by the tool; nothing says whether it runs on older cards than these.
 _FLASHINFER = "FLASHINFER"
@@ -29,12 +29,18 @@ def attention_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[R
             head = _head(deployment.model, group)
             yield Refusal(
                 kind="attention-kernel",
-                about="dtype" if deployment.effective_dtype == "float32" else "id",
+                about=_about(deployment, outcome),
                 reason=f"{deployment.model.id} has attention heads of size {head}, and in "
                 f"{deployment.effective_dtype} {outcome}",
                 source=f"attention back ends of vLLM {facts.version}",
             )
             return
+
+
+def _about(deployment: Deployment, outcome: str) -> About:
+    if deployment.attention_backend and outcome.endswith(f" {deployment.attention_backend}"):
+        return "attentionBackend"
+    return "dtype" if deployment.effective_dtype == "float32" else "id"
 
 
 def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[tuple[Attention, str | None]]:
@@ -55,6 +61,8 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
             yield group, None
         elif not backends:
             yield group, f"vLLM {facts.version} has no attention back end for them on {accelerator.title}"
+        elif (named := deployment.attention_backend) and named not in backends and named in _names(facts):
+            yield group, f"vLLM {facts.version} does not run them on {accelerator.title} with the back end {named}"
         elif backends[0] == _TRITON_MLA and (accelerator.compute_capability or 0.0) < _TRITON_MLA_SEEN:
             yield group, None
         elif backends[0] != TRITON:
@@ -88,6 +96,11 @@ def _triton(
         f"the attention kernel that vLLM {facts.version} takes on {accelerator.title} needs {needed} bytes of shared "
         f"memory, where compute capability {accelerator.compute_capability} has {limit}"
     )
+
+
+def _names(facts: EngineFacts) -> set[str]:
+    """Back ends that the tables say something about."""
+    return {name for card_facts in facts.capabilities.values() for row in card_facts.attention for name in row.backends}
 
 
 def _has_sparse_mla(accelerator: Accelerator, facts: EngineFacts) -> bool:

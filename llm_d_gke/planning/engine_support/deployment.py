@@ -26,7 +26,7 @@ Kind = Literal[
     "tpu-adapters",
 ]
 # The setting, or the model's id, that a refusal is about.
-About = Literal["id", "dtype", "tensorParallel", "quantization", "env"]
+About = Literal["id", "dtype", "tensorParallel", "quantization", "env", "attentionBackend"]
 
 _NORMAL = {"half": "float16", "float": "float32"}
 # Names under which versions know the same checkpoints.
@@ -51,6 +51,7 @@ class Deployment:
     quantization: str | None = None
     deprecated_quantization: bool = False  # --allow-deprecated-quantization
     kv_cache_dtype: str | None = None
+    attention_backend: str | None = None  # in capitals, as vLLM reads it
     tensor_parallel: int = 1
     data_parallel: int = 1
     expert_parallel: bool = False

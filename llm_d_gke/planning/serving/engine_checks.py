@@ -29,6 +29,7 @@ from llm_d_gke.settings.models import ModelSettings
 
 _DTYPES = ("half", "float32", "bfloat16")
 _EXPERT_BACKEND = "--moe-backend"
+_ATTENTION_BACKEND = ("--attention-backend", "--attention-config.backend")
 _IMPLEMENTATION = "MODEL_IMPL_TYPE"
 # What another version may have.
 _OF_THE_VERSION = ("architecture", "quantization-unknown", "quantization-capability", "tpu-quantization")
@@ -46,6 +47,7 @@ def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> De
         quantization=settings.quantization or option_value(further, "--quantization", "-q"),
         deprecated_quantization="--allow-deprecated-quantization" in further,
         kv_cache_dtype=settings.kv_cache_dtype or option_value(further, "--kv-cache-dtype"),
+        attention_backend=(option_value(further, *_ATTENTION_BACKEND) or "").upper() or None,
         tensor_parallel=parallelism.tensor,
         data_parallel=parallelism.data,
         expert_parallel=parallelism.expert or "--enable-expert-parallel" in further,
@@ -130,7 +132,7 @@ def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
 def _place(settings: ModelSettings, refusal: Refusal) -> tuple[str, ...]:
     if refusal.about == "env":
         return ("env", _IMPLEMENTATION)
-    if refusal.about == "quantization" and settings.quantization is None:
+    if refusal.about == "attentionBackend" or (refusal.about == "quantization" and settings.quantization is None):
         return ("extraArgs",)
     if refusal.about == "dtype" and settings.dtype is None and option_value(settings.extra_args, "--dtype"):
         return ("extraArgs",)
@@ -148,6 +150,8 @@ def _value(settings: ModelSettings, deployment: Deployment, refusal: Refusal) ->
             return str(size) if given_size is not None else f"(by default, {size})"
         case "quantization":
             return str(deployment.quantization)
+        case "attentionBackend":
+            return str(deployment.attention_backend)
         case "env":
             return settings.env[_IMPLEMENTATION]
         case _:
@@ -159,6 +163,8 @@ def _value(settings: ModelSettings, deployment: Deployment, refusal: Refusal) ->
 
 def _fix(ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> str:
     """At most two changes of the stack file after which nothing is known against the engine, the nearest first."""
+    if refusal.about == "attentionBackend":
+        return "remove the option: vLLM takes the first back end that runs"
     fixes: list[str] = []
     for text, changed in _candidates(ctx, settings, deployment, refusal):
         if not refusals_of(deployment_of(changed[0], changed[1], deployment.model)) and _has_memory(

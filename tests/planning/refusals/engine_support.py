@@ -75,6 +75,20 @@ ENGINE_SUPPORT = (
         fix="use another model or another accelerator",
     ),
     Wrong(
+        name="an attention back end without the heads",
+        id="LLMD-ATTENTION-KERNEL",
+        changes=_gpu(
+            L4,
+            id="deepseek-ai/DeepSeek-V2-Lite-Chat",
+            allowExtraArgs=True,
+            extraArgs=["--attention-backend", "flashinfer"],
+        ),
+        path="models[0].extraArgs",
+        value="FLASHINFER",
+        rule="vLLM 0.26.0 does not run them on L4 with the back end FLASHINFER",
+        fix="remove the option",
+    ),
+    Wrong(
         name="experts cut narrower than their kernel takes",
         id="LLMD-EXPERTS-KERNEL",
         changes=_gpu(B200, "us-central1-b", id="Qwen/Qwen3-30B-A3B"),
