@@ -47,6 +47,8 @@ from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.rehearsal.vllm_cpu.prepare import prepare as prepare_vllm
 from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
+from llm_d_gke.stackfile import load as read_stack_file
+from llm_d_gke.stackfile.assumptions import assume_unset, project_note, shown_project
 from llm_d_gke.stackfile.model_files import model_files
 
 
@@ -144,14 +146,16 @@ def status(request: Request, *, differences: bool = False) -> int:
 
 def logs(request: Request, pod: str | None, *, follow: bool) -> int:
     def gke_commands() -> str:
-        configuration = load(PROJECT_ROOT, request.stack, own_release=True)
+        configuration = assume_unset(read_stack_file(PROJECT_ROOT, request.stack))
         values = configuration.settings()
         plan = plan_raw(request.stack, values, configuration.encrypted(), files=model_files(values))
         target = pod or plan.models[0].servers[0].name
-        return (
+        note = project_note(plan.project)
+        return shown_project(
             f"  gcloud container clusters get-credentials {plan.cluster.name} --location {plan.location}"
             f" --project {plan.project} --dns-endpoint\n"
             f"  kubectl logs --namespace {plan.namespace.name} --all-containers --follow {_workload(target, pod)}"
+            + (f"\n{note}" if note else "")
         )
 
     print_logs(request.paths, pod, follow=follow, gke_commands=gke_commands)

@@ -207,7 +207,7 @@ class TestLocation:
         ((QWEN, "--accelerator", "l4"), "Did you mean nvidia-l4?"),
         ((QWEN, "--accelerator", "v6e"), "Did you mean tpu-v6e?"),
         ((QWEN, "--location", "eu-west4"), "Did you mean europe-west4?"),
-        (("config.json",), "`make report` judges a model of your own"),
+        (("config.json",), "is compared by its config.json"),
         ((QWEN, "--write", "My Stack"), "no name of a stack"),
     ],
 )
@@ -332,3 +332,28 @@ def test_half_precision_is_set_where_bfloat16_is_missing(rows: list[Option]) -> 
     model = catalog.load().find_model(QWEN)
     assert model is not None
     assert settings_of(model, Load(rate=1), row.hardware, 1)["models"][0]["dtype"] == "half"
+
+
+class TestAModelOfYourOwn:
+    CONFIG = Path(__file__).parents[1] / "catalog" / "configs" / "google--gemma-2b-it.json"
+
+    def test_it_is_sized_by_its_configuration(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert llmd("size", "acme/own", "1/s 500+100", "--config", str(self.CONFIG)) == 0
+        assert "g2-standard-4" in capsys.readouterr().out
+
+    def test_the_stack_file_names_the_configuration(self) -> None:
+        described = command.with_described(catalog.load(), "acme/own", str(self.CONFIG))
+        model = described.find_model("acme/own")
+        assert model is not None
+        option = compare_hardware(described, model, parse_load("1/s 500+100"), "us-central1-a", None, "own.json")[0][0]
+        assert option.settings["models"][0]["config"] == "own.json"
+
+    @pytest.mark.parametrize(("name", "words"), [("none.json", "No such file"), ("adapter.json", "a LoRA adapter")])
+    def test_what_is_wrong_with_the_file_is_said(self, tmp_path: Path, name: str, words: str) -> None:
+        (tmp_path / "adapter.json").write_text('{"peft_type": "LORA"}', encoding="utf-8")
+        with pytest.raises(SizeError, match=words):
+            command.with_described(catalog.load(), "acme/own", str(tmp_path / name))
+
+    def test_a_model_that_the_catalog_lacks_leads_to_it(self) -> None:
+        with pytest.raises(SizeError, match="CONFIG=path/to/config"):
+            command.find_model(catalog.load(), "acme/own")

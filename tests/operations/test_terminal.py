@@ -99,6 +99,18 @@ def test_a_stated_rate_is_compared_with_the_capacity(stack: str, rate: float) ->
     assert f"requests/s, {above:.0%} above the load" in table_text(stack, changes)
 
 
+def test_stated_latencies_bound_the_capacity() -> None:
+    load = {"requestsPerSecond": 1, "timePerOutputTokenMs": 36}
+    capacity = plan_of("gpu", {"models[0].load": load}).models[0].capacity
+    assert capacity is not None
+    assert capacity.within_objectives is not None
+    kept, full = capacity.within_objectives, capacity.full
+    assert kept.time_per_output_token <= 0.036 < full.time_per_output_token
+    assert kept.requests_per_second < full.requests_per_second
+    text = " ".join(table_text("gpu", {"models[0].load": load}).split())
+    assert "requests/s within the stated latencies" in text
+
+
 def test_requests_in_flight_are_no_stated_rate() -> None:
     objective = {"models[0].load": {"concurrency": 16, "timePerOutputTokenMs": 500}}
     assert "above the load" not in table_text("gpu")

@@ -44,7 +44,12 @@ def _complete_model(incomplete: str) -> list[str]:
 
 def size(
     model: Annotated[
-        str, typer.Argument(help="Model of the catalog.", show_default=False, autocompletion=_complete_model)
+        str,
+        typer.Argument(
+            help="Model of the catalog, or with --config any other.",
+            show_default=False,
+            autocompletion=_complete_model,
+        ),
     ],
     load: Annotated[
         str,
@@ -78,11 +83,19 @@ def size(
         str | None,
         typer.Option("--write", metavar="STACK", help="Write Pulumi.STACK.yaml for the first row.", show_default=False),
     ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            help="config.json of a model that the catalog lacks, or the folder that holds it; or hub.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Compare what a model takes on every accelerator and machine: replicas, dollars, speed; cheapest first."""
     from llm_d_gke.operations.size.command import print_sizes
 
-    return print_sizes(model, load, location, accelerator, max_model_len, write)
+    return print_sizes(model, load, location, accelerator, max_model_len, write, config)
 
 
 def init(yes: Annotated[bool, typer.Option("--yes", "-y", help="Take every default, ask nothing.")] = False) -> int:

@@ -145,6 +145,7 @@ def _capacity(capacity: CapacityPlan) -> CapacityFacts:
         at_load=None if capacity.at_load is None else _speed(capacity.at_load),
         alone=_speed(capacity.alone, 1),
         full=_speed(capacity.full),
+        within_objectives=None if capacity.within_objectives is None else _speed(capacity.within_objectives),
         curve=curve,
         stages=tuple(
             StageFacts(

@@ -80,6 +80,7 @@ class CapacityFacts:
     full: SpeedFacts
     curve: tuple[SpeedFacts, ...]
     stages: tuple[StageFacts, ...] = ()
+    within_objectives: SpeedFacts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -146,11 +146,17 @@ def exceeded(capacity: CapacityFacts) -> str:
 
 
 def headroom(capacity: CapacityFacts) -> str | None:
-    """Capacity and headroom where the load is stated as a rate, which the speed at that load only repeats."""
+    """Capacity and headroom where the load is stated as a rate, which the speed at that load only repeats.
+
+    With stated latencies it is the capacity that keeps them: full batches answer more requests, and later.
+    """
     if capacity.at_load is None or not capacity.is_rate:
         return None
-    most, load = capacity.full.requests_per_second, capacity.at_load.requests_per_second
-    return f"capacity about {rate(most)} requests/s, {max(0.0, most / load - 1):.0%} above the load"
+    load, full = capacity.at_load.requests_per_second, capacity.full.requests_per_second
+    kept = capacity.within_objectives
+    most = full if kept is None else kept.requests_per_second
+    within = " within the stated latencies" if kept is not None and most < full else ""
+    return f"capacity about {rate(most)} requests/s{within}, {max(0.0, most / load - 1):.0%} above the load"
 
 
 def stage_sentence(stage: StageFacts) -> str:

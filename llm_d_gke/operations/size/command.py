@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -20,15 +21,21 @@ from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.operations.size.errors import SizeError
 from llm_d_gke.operations.size.load import Load, parse_load
 from llm_d_gke.operations.size.options import Option, Refusal, compare_hardware
+from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import errors_in
+from llm_d_gke.planning.serving.custom_models import with_own_models
+from llm_d_gke.planning.setting_findings import from_validation
 from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
+from llm_d_gke.stackfile.model_files import HUB, model_files
 
 # Purchase options with a column; more of them would not fit into 80 columns.
 _WAYS = ("on-demand", "spot")
 _STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _OWN_MODEL = (
-    "`size` compares models of the catalog only; `make report` judges a model of your own by its config.json"
-    " (models[].config) on the hardware of its stack file."
+    "A model that the catalog lacks is compared by its config.json: CONFIG=path/to/config.json, or CONFIG=hub"
+    " (--config)."
 )
 
 
@@ -39,11 +46,18 @@ def print_sizes(
     accelerator: str | None,
     max_model_len: int | None,
     write: str | None,
+    config: str | None = None,
 ) -> int:
-    """Print one row per machine, cheapest first; with `write` also write a stack file for the first row."""
-    catalog = load_catalog()
-    model, load = find_model(catalog, model_id), parse_load(load_text)
-    options, refusals = compare_hardware(catalog, model, load, location, max_model_len)
+    """Print one row per machine, cheapest first; with `write` also write a stack file for the first row.
+
+    `config` describes a model that the catalog lacks: the path of its config.json, or `hub`.
+    """
+    catalog, load = load_catalog(), parse_load(load_text)
+    if config is not None:
+        config = config if config == HUB else str(Path(config).resolve())
+        catalog = with_described(catalog, model_id, config)
+    model = find_model(catalog, model_id)
+    options, refusals = compare_hardware(catalog, model, load, location, max_model_len, config)
     if accelerator is not None:
         if accelerator not in catalog.accelerators:
             raise SizeError(_unknown("accelerator", accelerator, list(catalog.accelerators)))
@@ -54,6 +68,24 @@ def print_sizes(
         print(f"wrote {path.name} for the first row; judge it with: make report STACK={write}\n")
     print(sizes_text(model, load, options, refusals))
     return DONE if options else REFUSED
+
+
+def with_described(catalog: Catalog, model_id: str, config: str) -> Catalog:
+    """The catalog with the model that a config.json describes. Raises SizeError with what is wrong with the file."""
+    values = {
+        "location": "us-central1-a",
+        "accelerator": {"type": "nvidia-l4"},
+        "models": [{"id": model_id, "config": config}],
+    }
+    try:
+        settings = StackSettings.model_validate(values)
+    except ValidationError as error:
+        raise SizeError("; ".join(f"{finding.value}: {finding.rule}" for finding in from_validation(error))) from error
+    findings = Findings()
+    described = with_own_models(catalog, settings, model_files(values), findings)
+    if described.find_model(model_id) is None or errors_in(findings):
+        raise SizeError("; ".join(f"{finding.value}: {finding.rule}" for finding in findings))
+    return described
 
 
 def find_model(catalog: Catalog, model_id: str) -> Model:

@@ -89,12 +89,18 @@ class Refusal:
 
 
 def compare_hardware(
-    catalog: Catalog, model: Model, load: Load, location: str | None = None, max_model_len: int | None = None
+    catalog: Catalog,
+    model: Model,
+    load: Load,
+    location: str | None = None,
+    max_model_len: int | None = None,
+    config: str | None = None,
 ) -> tuple[list[Option], list[Refusal]]:
     """The best option of each machine, cheapest first, and the machines that cannot serve the model.
 
     `location` is a zone, a region or the start of several regions' names, in which each machine is taken where it is
-    cheapest; without one, where its price is known. Raises SizeError for a location without any accelerator.
+    cheapest; without one, where its price is known. `config` is the place of the model's own config.json, for the stack
+    file. Raises SizeError for a location without any accelerator.
     """
     zones = None if location is None else zones_in(catalog, location)
     options: list[Option] = []
@@ -103,7 +109,7 @@ def compare_hardware(
         sized: list[Option] = []
         refused: Refusal | None = None
         for hardware in machine_hardware:
-            result = _plan(catalog, model, load, hardware, max_model_len)
+            result = _plan(catalog, model, load, hardware, max_model_len, config)
             if isinstance(result, Option):
                 sized.append(result)
             else:
@@ -167,10 +173,15 @@ def _hourly(
 
 
 def _plan(
-    catalog: Catalog, model: Model, load: Load, hardware: Hardware, max_model_len: int | None
+    catalog: Catalog,
+    model: Model,
+    load: Load,
+    hardware: Hardware,
+    max_model_len: int | None,
+    config: str | None,
 ) -> Option | Refusal:
     """Plan one replica to learn how many are needed, then that many."""
-    planned = _planned(catalog, settings_of(model, load, hardware, 1, max_model_len))
+    planned = _planned(catalog, settings_of(model, load, hardware, 1, max_model_len, config))
     if isinstance(planned, str):
         return Refusal(hardware=hardware, reason=planned)
     capacity = planned.models[0].capacity
@@ -179,7 +190,7 @@ def _plan(
     needed = capacity.needed if load.rate is not None else 1
     if needed is None or needed > _MAX_REPLICAS:
         return Refusal(hardware=hardware, reason=f"more than {_MAX_REPLICAS} replicas would be needed")
-    settings = settings_of(model, load, hardware, needed, max_model_len)
+    settings = settings_of(model, load, hardware, needed, max_model_len, config)
     plan = planned if needed == 1 else _planned(catalog, settings)
     if isinstance(plan, str):
         return Refusal(hardware=hardware, reason=plan)
@@ -207,7 +218,12 @@ def _plan(
 
 
 def settings_of(
-    model: Model, load: Load, hardware: Hardware, replicas: int, max_model_len: int | None = None
+    model: Model,
+    load: Load,
+    hardware: Hardware,
+    replicas: int,
+    max_model_len: int | None = None,
+    config: str | None = None,
 ) -> dict[str, Any]:
     """The settings of a stack that serves a model so, without project and token."""
     accelerator: dict[str, Any] = {"type": hardware.accelerator.name, "machineType": hardware.machine.name}
@@ -218,6 +234,7 @@ def settings_of(
     accelerator["nodes"] = {"min": 0, "max": max(1, hardware.nodes(replicas))}
     served: dict[str, Any] = {
         "id": model.id,
+        **({"config": config} if config is not None else {}),
         "replicas": replicas,
         "tensorParallel": hardware.tensor_parallel,
         "maxModelLen": max_model_len or _length(model, load),

@@ -170,6 +170,8 @@ class CapacityPlan:
     stages: tuple[StageRate, ...] = ()
     # The load is stated as requests per second, which `at_load` then repeats.
     is_rate: bool = False
+    # The most that keeps the stated latencies; None without any, or where not even a single request keeps them.
+    within_objectives: SpeedEstimate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,7 @@ def plan_capacity(
         error=alone.error,
         typical_error=earned(METHOD, run.kind).typical,
         measured=ctx.accelerator.name in load_engine().speed.measured,
+        within_objectives=_within_objectives(engines, settings, whole),
     )
     _check(ctx, index, settings, capacity)
     return capacity
@@ -141,6 +142,16 @@ def _at_rate(engines: _Engines, replicas: int, rate: float, whole: int) -> Speed
     if speed is None:
         return None
     return replace(speed, requests_per_second=rate, output_tokens_per_second=rate * engines.output)
+
+
+def _within_objectives(engines: _Engines, settings: ModelSettings, whole: int) -> SpeedEstimate | None:
+    """Speed at the most requests in flight that keep the objectives: latencies grow with the batch."""
+    load = settings.load
+    if load.time_to_first_token_ms is None and load.time_per_output_token_ms is None:
+        return None
+    too_many = least(1, whole, lambda n: not engines.within(settings, engines.at(settings.replicas, n)))
+    most = whole if too_many is None else too_many - 1
+    return engines.at(settings.replicas, most) if most > 0 else None
 
 
 def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate | None) -> int | None:
