@@ -127,14 +127,11 @@ class TestAround:
         }
         assert selectors["gemma-2b-it-kserve"].items() <= labels.items()
 
-    def test_two_replicas_have_a_budget(self) -> None:
+    def test_two_servers_have_a_budget_and_two_pickers_none(self) -> None:
         """Of pickers that elect a leader one is ready: a budget would keep its node from being drained."""
         changes = {"models[0].replicas": 2, "picker.replicas": 2}
-        picker = "gemma-2b-it-kserve-router-scheduler"
-        for elects, expected in ((True, {"gemma-2b-it-kserve"}), (False, {"gemma-2b-it-kserve", picker})):
-            graph_ = graph(changes | {"picker.leaderElection": elects})
-            budgets = {body["metadata"]["name"] for body in of_kind(graph_, "PodDisruptionBudget")}
-            assert budgets == expected
+        budgets = {body["metadata"]["name"] for body in of_kind(graph(changes), "PodDisruptionBudget")}
+        assert budgets == {"gemma-2b-it-kserve"}
 
     def test_clients_get_both_addresses(self) -> None:
         outputs = graph().outputs
