@@ -141,8 +141,9 @@ async def _running(
             yield picker
         finally:
             await picker.close()
-            child.terminate()
-            child.wait()
+            # A picker that is asked to end serves for a while yet, and other replays must not wait for it.
+            child.kill()
+            await asyncio.to_thread(child.wait)
             api.close()
 
 
