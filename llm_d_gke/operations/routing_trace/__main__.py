@@ -1,7 +1,8 @@
 """Compares picker configurations: `python -m llm_d_gke.operations.routing_trace [--release R] [--seeds N]`.
 
-The preset of the example prefix-cache-gpu, what this program configured before, and a router that knows the trace. The
-picker is the real one; no Envoy, API server or engine runs. Prints the table of docs/measurements.md.
+The preset of the example prefix-cache-gpu, what this program configured before, a plain Service, and a router that
+knows the trace. The picker is the real one; no Envoy, API server or engine runs. Prints the table of
+docs/measurements.md.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 from llm_d_gke.catalog import load
 from llm_d_gke.operations.conformance.programs import binary
-from llm_d_gke.operations.routing_trace.replay import PickerError, Result, Site, with_oracle, with_picker
+from llm_d_gke.operations.routing_trace.replay import PickerError, Result, Site, with_oracle, with_picker, with_service
 from llm_d_gke.operations.routing_trace.trace import Trace
 from llm_d_gke.planning import plan_raw
 from llm_d_gke.planning.plan.stack import ModelPlan
@@ -99,7 +100,7 @@ async def compare(release: str, seeds: int) -> None:
         f"\n{picker.image}: {PROMPTS} prompts (Zipf {ZIPF}), beginnings of {WORDS} words, {RATE:g} requests/s, "
         f"{site.replicas} caches of {site.blocks} blocks of {site.block_tokens} tokens, {seeds} traces\n"
     )
-    cells = [(filled, name) for filled in FILLED for name in configurations]
+    cells = [(filled, name) for filled in FILLED for name in (*configurations, "plain Service")]
     shares: dict[tuple[float, str], list[float]] = {cell: [] for cell in cells}
     results: dict[tuple[float, str], list[Result]] = {cell: [] for cell in cells}
     by_filled = {filled: traces(site, filled, seeds) for filled in FILLED}
@@ -108,10 +109,14 @@ async def compare(release: str, seeds: int) -> None:
             *(
                 with_picker(by_filled[filled][seed], site, RATE, program, picker, configurations[name])
                 for filled, name in cells
+                if name in configurations
             )
         )
-        for cell, result in zip(cells, done, strict=True):
-            shares[cell].append(result.cached / with_oracle(by_filled[cell[0]][seed], site).cached)
+        measured = iter(done)
+        for cell in cells:
+            trace = by_filled[cell[0]][seed]
+            result = next(measured) if cell[1] in configurations else with_service(trace, site)
+            shares[cell].append(result.cached / with_oracle(trace, site).cached)
             results[cell].append(result)
     print(
         "| filled | groups | configuration | of oracle, median (least) | "

@@ -61,14 +61,21 @@ class Result:
 
 def with_oracle(trace: Trace, site: Site) -> Result:
     """What a router would get that knows the trace in advance."""
-    caches = [site.cache() for _ in range(site.replicas)]
-    requests = [0] * site.replicas
     assigned = trace.partition(site.replicas)
-    cached = 0
-    for number, group in enumerate(trace.groups):
-        cached += caches[assigned[group]].take(trace.prompt(number))
-        requests[assigned[group]] += 1
-    return Result(cached=cached, requests=tuple(requests), refused=0)
+    return _assigned(trace, site, [assigned[group] for group in trace.groups])
+
+
+def with_service(trace: Trace, site: Site) -> Result:
+    """What a plain Service would get: a replica by chance for each request, as kube-proxy chooses for a connection."""
+    chance = random.Random(1)  # noqa: S311 - no secret
+    return _assigned(trace, site, [chance.randrange(site.replicas) for _ in trace.groups])
+
+
+def _assigned(trace: Trace, site: Site, replicas: Sequence[int]) -> Result:
+    caches = [site.cache() for _ in range(site.replicas)]
+    cached = sum(caches[replica].take(trace.prompt(number)) for number, replica in enumerate(replicas))
+    requests = tuple(replicas.count(replica) for replica in range(site.replicas))
+    return Result(cached=cached, requests=requests, refused=0)
 
 
 async def with_picker(

@@ -15,7 +15,7 @@ from llm_d_gke.operations.conformance.programs import binary
 from llm_d_gke.operations.routing_trace.__main__ import earlier, planned, site_of, traces
 from llm_d_gke.operations.routing_trace.engines import Engine, PrefixCache
 from llm_d_gke.operations.routing_trace.kube_api import KubeApi
-from llm_d_gke.operations.routing_trace.replay import PickerError, Result, Site, with_oracle, with_picker
+from llm_d_gke.operations.routing_trace.replay import PickerError, Result, Site, with_oracle, with_picker, with_service
 from llm_d_gke.operations.routing_trace.trace import Trace
 from llm_d_gke.planning.picker_config.document import DOCUMENTS
 
@@ -43,6 +43,14 @@ class TestPrefixCache:
         result = with_oracle(trace, SMALL)
         # 64 words of a beginning and a question: three whole blocks are common.
         assert (result.cached, result.requests, result.imbalance) == (3 * 48, (2, 2, 2), 1.0)
+
+
+def test_a_plain_service_spreads_groups_over_all_caches() -> None:
+    """Each of nine groups is prefilled at all three replicas, and they have no room for that."""
+    trace = Trace.drawn(groups=9, exponent=0.4, prompts=60, words=160, seed=1)
+    service, oracle = with_service(trace, SMALL), with_oracle(trace, SMALL)
+    assert sum(service.requests) == 60
+    assert service.cached < 0.6 * oracle.cached
 
 
 def test_engines_report_what_a_picker_scrapes() -> None:
