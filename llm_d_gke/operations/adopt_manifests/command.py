@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -27,6 +29,8 @@ def adopt_files(
     """Print or write the stack file, then what it does not carry over, then the findings of planning."""
     documents = read_files(list(paths))
     settings, not_carried = stack_settings(documents, catalog.load(), location=location, accelerator=accelerator)
+    settings, planned = without_planned(settings)
+    not_carried = [*not_carried, *planned]
     text = yaml.safe_dump({"config": {f"{NAMESPACE}:{key}": value for key, value in settings.items()}}, sort_keys=False)
     if write is None:
         print(text)
@@ -38,6 +42,39 @@ def adopt_files(
         print(f"wrote {path.name}\n")
     _print_not_carried(not_carried)
     return _judge(write or "adopted", settings)
+
+
+def without_planned(settings: Settings) -> tuple[Settings, list[NotCarried]]:
+    """The settings without arguments that the stack sets by itself and planning would refuse, and these arguments."""
+    models: list[dict[str, Any]] = [dict(model) for model in settings.get("models") or []]
+    planned: list[NotCarried] = []
+    for number, words in _planned_words({**settings, "models": models}).items():
+        kept, extra = [], list(models[number].get("extraArgs") or [])
+        for position, word in enumerate(extra):
+            if position in words:
+                planned.append(
+                    NotCarried(origin=str(models[number].get("id")), what=word, why="the stack sets it by itself")
+                )
+            else:
+                kept.append(word)
+        models[number].pop("extraArgs")
+        models[number] |= {"extraArgs": kept} if kept else {}
+    return {**settings, "models": models} if planned else settings, planned
+
+
+def _planned_words(settings: Settings) -> dict[int, set[int]]:
+    """Positions in `extraArgs` of each model that planning refuses because it renders the argument itself."""
+    config = assume_unset(StackConfig(values={f"{NAMESPACE}:{key}": value for key, value in settings.items()}))
+    values = config.settings()
+    words: dict[int, set[int]] = {}
+    try:
+        plan_raw("adopted", values, config.encrypted(), files=model_files(values))
+    except RefusedError as refused:
+        for finding in refused.findings:
+            match = re.search(r"models\[(\d+)\]\.extraArgs\[(\d+)\]$", finding.path)
+            if finding.id == "LLMD-EXTRA-ARGS-PLANNED" and match:
+                words.setdefault(int(match[1]), set()).add(int(match[2]))
+    return words
 
 
 def _print_not_carried(not_carried: Sequence[NotCarried]) -> None:

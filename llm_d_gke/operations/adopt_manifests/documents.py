@@ -18,6 +18,7 @@ from llm_d_gke.operations.adopt_manifests.helm_values import (
 )
 from llm_d_gke.operations.adopt_manifests.inference_services import inference_service
 from llm_d_gke.operations.adopt_manifests.pods import read_pod
+from llm_d_gke.operations.adopt_manifests.predictors import RUNTIMES, predictor
 from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
 
 # Objects that a stack creates by itself, from its pattern and its models.
@@ -60,6 +61,9 @@ class Documents:
     not_carried: list[NotCarried] = field(default_factory=list)
     locations: list[str] = field(default_factory=list)
     pools: list[Json] = field(default_factory=list)
+    # ServingRuntimes by name, and the InferenceServices that may use them, with their origins.
+    runtimes: dict[str, Json] = field(default_factory=dict)
+    predictors: list[tuple[Json, str]] = field(default_factory=list)
     kserve: bool = False
 
 
@@ -69,6 +73,11 @@ def read_files(paths: list[Path]) -> Documents:
     for path in _expanded(paths):
         for document in _documents(path):
             _read(document, path.name, documents)
+    # A runtime may come after the services that use it.
+    for document, origin in documents.predictors:
+        server, not_carried = predictor(document, documents.runtimes, origin)
+        documents.servers += [] if server is None else [server]
+        documents.not_carried += not_carried
     return documents
 
 
@@ -129,6 +138,10 @@ def _read_object(document: Json, documents: Documents) -> None:
         servers, not_carried = inference_service(document, origin)
         documents.servers += servers
         documents.not_carried += not_carried
+    elif kind == "InferenceService":
+        documents.predictors.append((document, origin))
+    elif kind in RUNTIMES:
+        documents.runtimes[str(at(document, "metadata", "name"))] = document
     elif kind in _WORKLOADS:
         server = _workload(document, kind, origin)
         if server is None:

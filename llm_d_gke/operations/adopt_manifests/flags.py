@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from llm_d_gke.operations.adopt_manifests.pods import is_open
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
 from llm_d_gke.planning.serving.extra_args import OWNED, flag_of
 
@@ -67,7 +68,15 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
     adapters: list[dict[str, Any]] = []
     for flag, values, words in _grouped(arguments):
         value = values[0] if values else ""
-        if flag in _SWITCHES and not value:
+        if any(map(is_open, values)):
+            not_carried.append(
+                NotCarried(
+                    origin=origin,
+                    what=" ".join(words),
+                    why="the value of its variable is not in the files; set it by hand",
+                )
+            )
+        elif flag in _SWITCHES and not value:
             settings[_SWITCHES[flag]] = not words[0].startswith("--no-")
         elif flag in _SETTINGS:
             name, read = _SETTINGS[flag]
@@ -95,6 +104,8 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
             continue
         elif flag == "--speculative-config" and (speculation := _speculation(value)):
             settings["speculativeDecoding"] = speculation
+        elif flag.startswith("--ssl-") or flag == "--enable-ssl-refresh":
+            not_carried.append(NotCarried(origin=origin, what=flag, why="gateway.backendTls takes its place"))
         elif flag in _BY_HAND:
             not_carried.append(NotCarried(origin=origin, what=" ".join(words), why=f"set models[].{_BY_HAND[flag]}"))
         elif flag in OWNED:

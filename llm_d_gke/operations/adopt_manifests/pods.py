@@ -12,6 +12,10 @@ from llm_d_gke.operations.adopt_manifests.servers import Json, Server, listing, 
 ACCELERATOR_RESOURCES = ("nvidia.com/gpu", "google.com/tpu")
 _SERVE = re.compile(r"(?:^|[\s;&|(])(?:exec\s+)?(vllm\s+serve|python3?\s+-m\s+vllm\.entrypoints\.openai\.api_server)\s")
 _REFERENCE = re.compile(r"\$\((\w+)\)|\$\{(\w+)\}|\$(\w+)")
+_OPEN = re.compile(r"\$[\w({@]|\{\{")
+_ASSIGNMENT = re.compile(
+    r"""^\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s;&|"'`]*)\s*$""", re.MULTILINE
+)
 # KServe's variable of arguments that its own command adds.
 ADDITIONAL = "VLLM_ADDITIONAL_ARGS"
 # A stack file does not hold the content of a Secret, and Kubernetes sets the other variables itself.
@@ -45,7 +49,8 @@ def server_of(
 ) -> Server:
     """The server of a container whose `vllm serve` arguments were parsed."""
     environment = plain_environment(container)
-    resolved = tuple(_resolve(argument, environment) for argument in arguments)
+    values = {**environment, **_assignments(container)}
+    resolved = tuple(_resolve(argument, values) for argument in arguments)
     model, rest = _take_model(resolved)
     count, resource = _accelerators(container)
     selector = {str(key): str(value) for key, value in mapping(pod, "nodeSelector").items()}
@@ -63,6 +68,18 @@ def server_of(
         "node_selector": {**_affinity(pod), **selector},
     }
     return Server(**{**fields, **{key: value for key, value in more.items() if value is not None}})
+
+
+def is_open(text: str) -> bool:
+    """Whether a text still refers to a variable or a template, whose value is not in the files."""
+    return _OPEN.search(text) is not None
+
+
+def _assignments(container: Json) -> dict[str, str]:
+    """Variables that a container's shell script sets to plain values, such as `model=Qwen/Qwen3-8B`."""
+    words = (*listing(container, "command"), *listing(container, "args"))
+    found = {match["name"]: match["value"].strip("'\"") for word in words for match in _ASSIGNMENT.finditer(str(word))}
+    return {name: value for name, value in found.items() if not is_open(value)}
 
 
 def plain_environment(container: Json) -> dict[str, str]:

@@ -15,7 +15,7 @@ from llm_d_gke.catalog.schema import Accelerator
 from llm_d_gke.operations.adopt_manifests.documents import Documents
 from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.flags import settings_of
-from llm_d_gke.operations.adopt_manifests.pods import ACCELERATOR_RESOURCES
+from llm_d_gke.operations.adopt_manifests.pods import ACCELERATOR_RESOURCES, is_open
 from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
 from llm_d_gke.planning.engine_support.options import unknown_options
 from llm_d_gke.settings import StackSettings
@@ -62,6 +62,10 @@ def stack_settings(
             NotCarried(origin="stack", what="location", why="no document names a zone; set llm-d:location")
         )
     pattern = _pattern(with_model, models)
+    if any(model.get("prefixCaching") is False for model in models):
+        # The picker's score for cached prefixes needs servers that keep them.
+        pattern = "single-replica" if pattern == "prefix-cache" else pattern
+        settings["picker"] = {"scorers": {"prefixCache": 0}}
     if pattern != "single-replica":
         settings["pattern"] = pattern
     if documents.kserve:
@@ -82,7 +86,7 @@ def _with_known_model(server: Server, catalog: Catalog, not_carried: list[NotCar
     A path such as /models/Qwen3-8B stands for the only model of the catalog that has this name.
     """
     model = server.model or ""
-    if any(mark in model for mark in ("$(", "${", "{{", "$@")):
+    if is_open(model):
         why = "its value is not in the files: add the ConfigMap's manifest, or render first (kustomize build)"
         not_carried.append(NotCarried(origin=server.origin, what=f"model {model}", why=why))
         return replace(server, model=None)
@@ -287,8 +291,9 @@ def _accelerator(
     machine = next((selector[key] for key in _MACHINE_LABELS if key in selector), None) or at(
         pool, "config", "machineType"
     )
-    machine = machine or _machine(catalog, accelerator, max(map(_accelerators_of, servers)))
     topology = selector.get(_TOPOLOGY_LABEL) or at(pool, "placementPolicy", "tpuTopology")
+    count = max(map(_accelerators_of, servers))
+    machine = machine or _machine(catalog, accelerator, count, None if topology is None else str(topology))
     spot = selector.get(_SPOT_LABEL) == "true" or at(pool, "config", "spot")
     settings |= {"machineType": str(machine)} if machine else {}
     settings |= {"topology": str(topology)} if topology else {}
@@ -296,15 +301,24 @@ def _accelerator(
     return {**settings, "nodes": _nodes(pool, servers)}
 
 
-def _machine(catalog: Catalog, accelerator: Accelerator, count: int) -> str | None:
-    """The smallest GPU machine with a pod's accelerators. None where the stack's own choice has them, or none has."""
-    fitting = [
-        machine
-        for machine in catalog.machines.values()
-        if machine.accelerator == accelerator.name and machine.accelerator_count >= count > 1
-    ]
+def _machine(catalog: Catalog, accelerator: Accelerator, count: int, topology: str | None) -> str | None:
+    """The smallest machine with a pod's accelerators, of TPUs with the topology.
+
+    None where the stack's own choice has them, or none has.
+    """
+    every = [machine for machine in catalog.machines.values() if machine.accelerator == accelerator.name]
+    if accelerator.kind == "tpu":
+        whole_slices = [machine for machine in every if machine.topologies.get(topology or "") == 1]
+        sliced = whole_slices or [machine for machine in every if topology in machine.topologies]
+        # A pod takes all chips of its host, whatever it requests.
+        fitting = [machine for machine in sliced if machine.accelerator_count == count] or sliced
+        default = catalog.default_machine(accelerator.name)
+        if default in fitting:
+            return None
+    else:
+        fitting = [machine for machine in every if machine.accelerator_count >= count > 1]
     smallest = min(fitting, key=lambda machine: (machine.accelerator_count, machine.vcpus), default=None)
-    return None if smallest is None or accelerator.kind == "tpu" else smallest.name
+    return None if smallest is None else smallest.name
 
 
 def _label(selector: Mapping[str, str]) -> str | None:

@@ -1,0 +1,86 @@
+"""Reads KServe's InferenceService and ServingRuntime (serving.kserve.io/v1beta1, v1alpha1), where they run vLLM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from llm_d_gke.operations.adopt_manifests.pods import command_of, server_of
+from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
+from llm_d_gke.operations.adopt_manifests.sources import source_of
+
+RUNTIMES = ("ServingRuntime", "ClusterServingRuntime")
+
+# The container that KServe gives the model's arguments and resources, and where it mounts the weights.
+_CONTAINER, _MOUNT = "kserve-container", "/mnt/models"
+# Arguments of KServe's Hugging Face server, which runs vLLM where it can.
+_HUGGING_FACE = {"--model_id": "--model", "--model_name": "--served-model-name", "--model_dir": "--model"}
+_FORMATS = ("vllm", "huggingface")
+
+
+def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tuple[Server | None, list[NotCarried]]:
+    """The servers of an InferenceService, None where it runs something else than vLLM."""
+    spec = mapping(document, "spec", "predictor")
+    model = mapping(spec, "model")
+    runtime = mapping(runtimes.get(str(model.get("runtime"))), "spec")
+    own = _container(listing(spec, "containers"))
+    base = _container(listing(runtime, "containers"))
+    if not _runs_vllm(model, own, base):
+        return None, [NotCarried(origin=origin, what="predictor", why="neither format nor container says vLLM")]
+    not_carried: list[NotCarried] = []
+    if model.get("runtime") and not runtime:
+        not_carried.append(
+            NotCarried(
+                origin=origin,
+                what=f"runtime {model['runtime']}",
+                why="its manifest is not among the files, so its arguments are not read",
+            )
+        )
+    name = str(at(document, "metadata", "name") or "")
+    container = {**base, **own}
+    for key in ("resources", "image"):
+        if model.get(key):
+            container[key] = model[key]
+    container["env"] = [*listing(base, "env"), *listing(own, "env"), *listing(model, "env")]
+    arguments = [
+        _translated(word.replace("{{.Name}}", name))
+        for word in (
+            *(command_of(own or base) or map(str, listing(own or base, "args"))),
+            *map(str, listing(model, "args")),
+        )
+    ]
+    storage = str(at(model, "storage", "path") or "")
+    uri = str(at(model, "storageUri") or "")
+    where, source = source_of(uri)
+    if where is None and source is None:
+        # Storage that a stack does not mount: what its path ends with may name the model.
+        where = f"/{(storage or uri.partition('://')[2]).strip('/')}" if storage or uri else None
+    minimum, maximum = whole(spec.get("minReplicas"), 1), whole(spec.get("maxReplicas"), 0)
+    if minimum == 0 or maximum > minimum:
+        not_carried.append(
+            NotCarried(
+                origin=origin,
+                what=f"replicas {minimum} to {maximum or 'any'}",
+                why="models[].autoscaling takes its place",
+            )
+        )
+    pod = {**mapping(runtime), **spec}
+    server = server_of(container, pod, arguments, origin=origin, replicas=max(1, minimum), source=source)
+    mounted = server.model is None or server.model.startswith(_MOUNT)
+    return replace(server, model=where if mounted else server.model), not_carried
+
+
+def _container(containers: Sequence[object]) -> Json:
+    maps = [container for container in containers if isinstance(container, Mapping)]
+    return next((item for item in maps if item.get("name") == _CONTAINER), next(iter(maps), {}))
+
+
+def _runs_vllm(model: Json, own: Json, base: Json) -> bool:
+    if str(at(model, "modelFormat", "name") or "").lower() in _FORMATS:
+        return True
+    return any("vllm" in f"{container.get('image')} {container.get('command')}" for container in (own, base))
+
+
+def _translated(word: str) -> str:
+    flag, equals, value = word.partition("=")
+    return f"{_HUGGING_FACE.get(flag, flag)}{equals}{value}"
