@@ -71,6 +71,8 @@ def _spans(ctx: PlanContext, figures: Timeline) -> Iterator[tuple[str, Span]]:
     for name, step in figures.steps.items():
         if name == "weights":
             yield name, _download(ctx, figures)
+        elif not _has_figures(ctx, name):
+            yield name, (0.0, 0.0)
         else:
             yield name, step.by_kind.get(ctx.accelerator.kind) or step.seconds or (0.0, 0.0)
 

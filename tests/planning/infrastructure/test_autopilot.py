@@ -139,6 +139,7 @@ class TestEstimates:
         timeline = plan_of(STACK).timeline
         assert timeline is not None
         assert {step.name for step in timeline.steps if not step.has_figures} == {"cluster", "node"}
+        assert {step.worst for step in timeline.steps if not step.has_figures} == {0}
         assert "pools" not in {step.name for step in timeline.steps}
 
 

@@ -206,8 +206,8 @@ def deleting_cluster(context: ResourceContext) -> None:
 
 
 def default_pool(context: ResourceContext) -> tuple[str, Properties] | None:
-    """Id and arguments of the default node pool of a cluster, if the program keeps it."""
-    if context.inputs.get("removeDefaultNodePool"):
+    """Id and arguments of the default node pool of a cluster, if the program keeps it. Autopilot has none."""
+    if context.inputs.get("removeDefaultNodePool") or context.inputs.get("enableAutopilot"):
         return None
     inputs = {
         "cluster": context.inputs["name"],
