@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,10 @@ Origin = Literal[
 
 _FILE = Path(__file__).with_name("messages.yaml")
 _LONGEST_EVIDENCE = 300
+# The API server of vLLM ends with it when its engine has ended over something else.
+_CONSEQUENCE = "engine-core"
+# As Python prints an exception: its type, perhaps with its module, and the message.
+_EXCEPTION = re.compile(r"(?<![\w.])[\w.]*(?:Error|Exception|OutOfResources): \S[^\n]*")
 # Characters of a long line that are shown in front of the words.
 _BEFORE = 60
 
@@ -67,15 +72,23 @@ def recognize(origin: Origin, text: str, subject: str) -> Cause | None:
     """The cause that matches a text, or None."""
     for name, message in messages().items():
         if message.origin == origin and message.matches(text):
+            evidence = (last_exception(text) if name == _CONSEQUENCE else None) or message.evidence(text)
             return Cause(
                 id=name,
                 subject=subject,
                 cause=message.cause,
-                evidence=message.evidence(text),
+                evidence=evidence,
                 fix=message.fix,
                 pitfalls=message.pitfalls,
             )
     return None
+
+
+def last_exception(text: str) -> str | None:
+    """The last exception of a log that is not the consequence of another process's."""
+    consequence = messages()[_CONSEQUENCE].contains[0]
+    found = [match[0] for match in _EXCEPTION.finditer(text) if consequence not in match[0]]
+    return _shortened(found[-1].strip()) if found else None
 
 
 def last_words(text: str) -> str:

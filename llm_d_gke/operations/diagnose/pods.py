@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llm_d_gke.operations.diagnose.cause import Cause
 from llm_d_gke.operations.diagnose.facts import Facts, Workload, containers_of
-from llm_d_gke.operations.diagnose.messages import Origin, last_words, recognize
+from llm_d_gke.operations.diagnose.messages import Origin, last_exception, last_words, recognize
 from llm_d_gke.operations.live_stack.stack import Manifest, find_condition, is_ready
 
 _PULLS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ImageInspectError", "RegistryUnavailable")
@@ -186,7 +186,7 @@ def _ended(facts: Facts, pod: Manifest, container: Manifest) -> Cause | None:
         id="container-ended",
         subject=subject,
         cause=f"The container ended with exit code {end.get('exitCode')}; its words are not among the known ones.",
-        evidence=last_words(text),
+        evidence=last_exception(text) or last_words(text),
         fix="Read the log from its beginning.",
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llm_d_gke.operations.diagnose.messages import Message, last_words, messages, recognize
+from llm_d_gke.operations.diagnose.messages import Message, last_exception, last_words, messages, recognize
 
 ROOT = Path(__file__).resolve().parents[3]
 PITFALLS = {
@@ -49,6 +49,28 @@ def test_the_engines_own_words_count_more_than_those_that_follow_from_them(name:
     assert len(cause.evidence) <= 300
     words = message.contains[:1] or message.contains_one
     assert any(word in cause.evidence for word in words), cause.evidence
+
+
+def test_an_engine_that_ended_over_something_unknown_shows_its_own_exception() -> None:
+    """The last line of such a log says only that there is a root cause above."""
+    cause = recognize("engine", f"{BEFORE}ValueError: head size 72 is not supported{AFTER}", "Pod/a")
+    assert cause is not None
+    assert (cause.id, cause.evidence) == ("engine-core", "ValueError: head size 72 is not supported")
+
+
+@pytest.mark.parametrize(
+    ("log", "exception"),
+    [
+        (
+            "INFO a\nTraceback:\ntriton.compiler.errors.CompilationError: at 1:2\nINFO ends\n",
+            "triton.compiler.errors.CompilationError: at 1:2",
+        ),
+        ("ERROR: out of luck\n", None),
+        ("", None),
+    ],
+)
+def test_the_last_exception_of_a_log(log: str, exception: str | None) -> None:
+    assert last_exception(log) == exception
 
 
 @pytest.mark.parametrize("name", messages())
