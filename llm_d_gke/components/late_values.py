@@ -26,6 +26,8 @@ ACCEPTED = (
     ("network", "existing", "serviceRange"),
 )
 _TOKEN = ("huggingFace", "token")
+# Outputs of these may be names, ids or self links, as plain values may be.
+_NAMES = (("network", "existing", "network"), ("network", "existing", "subnetwork"))
 
 Path = tuple[str, ...]
 Late = dict[str, pulumi.Output[str]]
@@ -49,16 +51,45 @@ def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], Late]:
     Raises `OutputRefusedError` for an output elsewhere.
     """
     late: Late = {}
+    project = _network_project(values)
 
     def replaced(path: Path, output: pulumi.Output[Any]) -> str:
         if not any(_matches(path, accepted) for accepted in ACCEPTED):
             raise OutputRefusedError(path)
         digest = hashlib.sha256(".".join(path).encode()).hexdigest()[:40]
         text = f"hf_{digest}" if path == _TOKEN else f"late-{digest}"
-        late[text] = output
+        late[text] = output.apply(lambda value: _short_name(path, value, project)) if path in _NAMES else output
         return text
 
     return _walk((), values, replaced), late
+
+
+def _network_project(values: Mapping[str, Any]) -> str | None:
+    """The project in which planning expects the network. None where it is not known."""
+    network = values.get("network")
+    existing = network.get("existing") if isinstance(network, Mapping) else None
+    host = existing.get("project") if isinstance(existing, Mapping) else None
+    project = host or values.get("project")
+    return project if isinstance(project, str) else None
+
+
+def _short_name(path: Path, value: object, project: str | None) -> str:
+    """The name in `value`, which is one, or an id or self link of this project. Raises RunError."""
+    where = ".".join(path)
+    if not isinstance(value, str) or not value:
+        raise pulumi.RunError(
+            f"{where} is an output without a value: give the name, id or self_link of the resource. In a unit test,"
+            " mocks have to return it: llm_d_gke.testing.Mocks does"
+        )
+    parts = value.split("/")
+    if "projects" in parts[:-1]:
+        named = parts[parts.index("projects") + 1]
+        if project is not None and named != project:
+            raise pulumi.RunError(
+                f"{where} is {value}, which is in project {named}, and the stack looks for it in {project}: set"
+                f" network.existing.project: {named}"
+            )
+    return parts[-1]
 
 
 def with_digest(late: Late, plan: StackPlan) -> Late:

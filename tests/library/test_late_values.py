@@ -14,7 +14,7 @@ import pytest
 from llm_d_gke.components.late_values import ACCEPTED, OutputRefusedError, split
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.resource_graph import Graph, Secret, jsonable, record
-from tests.stacks import EXISTING_NETWORK, graph_of, values_of
+from tests.stacks import EXISTING_NETWORK, PROJECT, graph_of, values_of
 
 KEY = "a-key-of-thirty-two-letters-or-so"
 NAMES = {"network": "made-here", "subnetwork": "made-here-nodes", "podRange": "pods", "serviceRange": "services"}
@@ -166,3 +166,31 @@ def with_output(path: str) -> dict[str, Any]:
     for part in reversed(others):
         value = [{**values_of("gpu")["models"][0], **value}] if part == "0" else {part: value}
     return {first: value}
+
+
+class TestForms:
+    """Outputs of a network may be names, ids or self links, as users have them at hand."""
+
+    ID = "projects/{}/global/networks/made-here"
+
+    def existing(self, network: str, **existing: str) -> Graph:
+        def program() -> None:
+            values = values_of("gpu")
+            values["network"] = {"existing": {**EXISTING_NETWORK, **existing, "network": late(network)}}
+            InferenceStack("chat", values)
+
+        return record(program, stack="dev", preview=False)
+
+    @pytest.mark.parametrize("form", ["made-here", ID, f"https://www.googleapis.com/compute/v1/{ID}"])
+    def test_each_form_is_the_same_network(self, form: str) -> None:
+        [cluster] = self.existing(form.format(PROJECT)).by_type("gcp:container/cluster:Cluster")
+        assert plain(cluster.inputs["network"]) == self.ID.format(PROJECT)
+
+    def test_a_network_of_another_project_is_refused_with_the_setting(self) -> None:
+        with pytest.raises(pulumi.RunError, match=r"set network\.existing\.project: host-project"):
+            self.existing(self.ID.format("host-project"))
+
+    def test_a_host_project_that_is_set_is_its_project(self) -> None:
+        graph = self.existing(self.ID.format("host-project"), project="host-project")
+        [cluster] = graph.by_type("gcp:container/cluster:Cluster")
+        assert plain(cluster.inputs["network"]) == self.ID.format("host-project")

@@ -221,7 +221,10 @@ def _dns_server(config: gcp.container.outputs.ClusterControlPlaneEndpointsConfig
     if pulumi.runtime.is_dry_run():
         # Google creates the DNS name with the cluster. Until then it is unknown, not absent.
         return cast(str, UNKNOWN)
-    raise pulumi.RunError("the cluster has no DNS endpoint: enable it, or use llm-d:cluster.controlPlane.access")
+    raise pulumi.RunError(
+        "the cluster has no DNS endpoint: enable it, or use llm-d:cluster.controlPlane.access. In a unit test, mocks"
+        " have to return it: llm_d_gke.testing.Mocks does"
+    )
 
 
 def _document(name: str, cluster: Mapping[str, pulumi.Input[str]]) -> dict[str, object]:
