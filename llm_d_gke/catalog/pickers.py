@@ -49,6 +49,13 @@ class Lacking(_Frozen):
     source: str
 
 
+class Need(_Frozen):
+    """Another plugin without which the picker does not start, unless a parameter names one in its place."""
+
+    plugin: str
+    unless: str
+
+
 class Plugin(_Frozen):
     """One plugin type of a picker. `parameters` names their shape in llm_d_gke/planning/picker_config."""
 
@@ -63,6 +70,7 @@ class Plugin(_Frozen):
     conflicts: tuple[str, ...] = ()
     # A plugin without which it was seen to end the picker.
     lacking: Lacking | None = None
+    needs: Need | None = None
     # Parameters that it accepts and never reads.
     unused: tuple[str, ...] = ()
     # Parameters in whose place it uses what engines report, unless autoTune is false.
@@ -81,6 +89,8 @@ class Picker(_Frozen):
     # The flag that enables alpha plugins. None if the picker has no stability levels.
     experimental_flag: str | None = None
     feature_gates: tuple[str, ...]
+    # By plugin: parameters of which the picker was seen to take values outside of what the plugin is written for.
+    unchecked: Mapping[str, tuple[str, ...]] = {}
     plugins: Mapping[str, Plugin]
 
     def has(self, plugin_type: str) -> bool:

@@ -100,12 +100,13 @@ def objects(part: Kinds, release: Release) -> list[Mapping[str, Any]]:
 
 def other_objects(release: Release) -> list[Mapping[str, Any]]:
     """Objects of kinds that a cluster on GKE has without any chart."""
+    return [manifest for manifest in rendered_objects(release.name) if is_on_gke(manifest)]
+
+
+def is_on_gke(manifest: Mapping[str, Any]) -> bool:
+    """Whether a cluster on GKE has the object's kind without any chart."""
     charted = {kind for part in PARTS for kind in part.kinds}
-    return [
-        manifest
-        for manifest in rendered_objects(release.name)
-        if manifest["kind"] not in charted and not any(group in manifest["apiVersion"] for group in _NOT_SERVED)
-    ]
+    return manifest["kind"] not in charted and not any(group in manifest["apiVersion"] for group in _NOT_SERVED)
 
 
 def definitions(part: Kinds, release: Release) -> list[Mapping[str, Any]]:

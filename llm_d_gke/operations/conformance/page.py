@@ -13,7 +13,7 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import load_upstream
 from llm_d_gke.operations.adopt.parts import images
-from llm_d_gke.operations.conformance import engines, kinds, programs, record
+from llm_d_gke.operations.conformance import engines, kinds, picker_parameters, programs, random_stacks, record
 from llm_d_gke.operations.conformance.compare import DIFFERS, Cell, cells_of
 from llm_d_gke.operations.conformance.rendered import ROOT, plans_of, rendered, shape, stacks, variants_of
 from llm_d_gke.planning import StackPlan
@@ -63,6 +63,24 @@ def page() -> str:
         "### What did not run",
         "",
         *(f"- {line}" for line in missing),
+        "",
+        "### Random stacks",
+        "",
+        "Stacks of many settings at once, on all accelerators (`python -m"
+        " llm_d_gke.operations.conformance.random_stacks`); the others are refused with findings.",
+        "",
+        *random_stacks.lines(),
+        "",
+        "### Parameters of plugins",
+        "",
+        "Each parameter of each plugin, and of the groups in it, got a value of every JSON type and numbers at edges"
+        " of ranges, one start of the real picker for each (`python -m"
+        " llm_d_gke.operations.conformance.picker_parameters`). Planner and picker agree where both take a value, or"
+        " where both refuse it. A value out of range that a picker takes is a warning (LLMD-PICKER-PARAMETER-RANGE)."
+        " Left out:"
+        f" {'; '.join(picker_parameters.LEFT_OUT.values())}; names of other plugins.",
+        "",
+        *picker_parameters.lines(),
         "",
         "## Rehearsed with the release's own picker",
         "",

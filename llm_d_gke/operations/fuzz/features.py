@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, Final
 
 from llm_d_gke.catalog import load
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engines import facts_of
 from llm_d_gke.catalog.parameters import weights_gib
 from llm_d_gke.settings import StackSettings
@@ -153,9 +154,11 @@ def _model(random: Random, name: str, version: str, pattern: str) -> Tree:
 def _features(version: str) -> Mapping[str, list[Any]]:
     """Values that a setting can have, by setting: parsers are those of this version of vLLM."""
     tables = facts_of(version)
+    # A parser that needs a further package is warned of, and not refused.
+    special = set(load_engine().parser_packages)
     named: dict[str, list[Any]] = {
-        "toolCallParser": sorted({name for facts in tables for name in facts.tool_parsers}),
-        "reasoningParser": sorted({name for facts in tables for name in facts.reasoning_parsers}),
+        "toolCallParser": sorted({name for facts in tables for name in facts.tool_parsers} - special),
+        "reasoningParser": sorted({name for facts in tables for name in facts.reasoning_parsers} - special),
         "adapters": [[dict(one) for one in _ADAPTERS[:count]] for count in (1, 2, 3)],
         "source": [dict(one) for one in _SOURCES],
     }

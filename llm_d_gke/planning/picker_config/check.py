@@ -18,6 +18,18 @@ from llm_d_gke.planning.picker_config.parameters import SHAPES, NoParameters
 from llm_d_gke.planning.setting_values import problem
 
 ROOT = ("picker", "config")
+# Pydantic's names of problems with values that have the right type.
+_RANGES = frozenset(
+    {
+        "greater_than",
+        "greater_than_equal",
+        "less_than",
+        "less_than_equal",
+        "literal_error",
+        "string_pattern_mismatch",
+        "string_too_short",
+    }
+)
 
 
 def written_config(ctx: PlanContext) -> Mapping[str, Any] | None:
@@ -172,6 +184,20 @@ def _check_parameters(
         _check_unused(ctx, picker, plugin, index, parameters)
     except ValidationError as error:
         for detail in error.errors():
+            if is_unchecked(picker, plugin, detail):
+                ctx.findings.warning(
+                    "LLMD-PICKER-PARAMETER-RANGE",
+                    *ROOT,
+                    "plugins",
+                    index,
+                    "parameters",
+                    *detail["loc"],
+                    value=_value(detail),
+                    rule=f"{_problem(detail, plugin.type)}; {picker.title} starts with it all the same, and what it"
+                    " then does is not documented",
+                    fix=_fix(detail, shape),
+                )
+                continue
             unknown = detail["type"] == "extra_forbidden"
             # Parameters of a plugin without parameters are never decoded.
             ignored = unknown and (picker.unknown_parameters == "ignored" or shape is NoParameters)
@@ -187,6 +213,15 @@ def _check_parameters(
                 rule=f"{_problem(detail, plugin.type)}; {picker.title} {then}",
                 fix=_fix(detail, shape),
             )
+
+
+def is_unchecked(picker: Picker, plugin: Plugin, detail: ErrorDetails) -> bool:
+    """Whether a value has the right type and the picker was seen not to check its range."""
+    path = ".".join(str(part) for part in detail["loc"])
+    # One of several texts was expected, and this is none.
+    if detail["type"] == "literal_error" and not isinstance(detail["input"], str):
+        return False
+    return detail["type"] in _RANGES and path in picker.unchecked.get(plugin.type, ())
 
 
 def _check_unused(ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, parameters: Mapping[str, Any]) -> None:
@@ -228,6 +263,19 @@ def _check_lacking(ctx: PlanContext, document: Document) -> None:
     """Plugins without which the picker was observed to exit."""
     kinds = {entry.type for entry in document.plugins}
     for index, entry in enumerate(document.plugins):
+        needs = ctx.picker.plugins[entry.type].needs
+        if needs is not None and needs.plugin not in kinds and needs.unless not in (entry.parameters or {}):
+            ctx.findings.error(
+                "LLMD-PICKER-PLUGIN-REFERENCE",
+                *ROOT,
+                "plugins",
+                index,
+                "parameters",
+                needs.unless,
+                value=f"{needs.plugin} (default)",
+                rule=f"{entry.type} uses {needs.plugin}, and {ctx.picker.title} does not start without it",
+                fix=f"add {{type: {needs.plugin}}} to plugins, or name another one in {needs.unless}",
+            )
         lacking = ctx.picker.plugins[entry.type].lacking
         if lacking is not None and lacking.plugin not in kinds:
             ctx.findings.warning(

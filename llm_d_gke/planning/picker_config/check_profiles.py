@@ -56,6 +56,16 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
                 rule=f"{picker.title} has no such feature gate and does not start with it",
                 fix=f"use one of {', '.join(picker.feature_gates)}",
             )
+        if picker.document == "v1.4" and gate == "dataLayer" and getattr(document, "data", None) is None:
+            ctx.findings.error(
+                "LLMD-PICKER-FEATURE-GATE",
+                *ROOT,
+                "featureGates",
+                index,
+                value=gate,
+                rule=f"with this gate {picker.title} needs the section data, and does not start without it",
+                fix="add data with its sources, or remove the gate",
+            )
     on = any(gate in ("flowControl", "flowControl=true") for gate in document.feature_gates)
     if getattr(document, "flow_control", None) is not None and not on:
         ctx.findings.warning(
@@ -158,7 +168,10 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
 def _check_stages(ctx: PlanContext, document: Document, index: int, handler: PluginEntry) -> None:
     """Profiles that a handler runs by name."""
     shape = SHAPES[ctx.picker.plugins[handler.type].parameters]
-    parameters = shape.model_validate_json(json.dumps(handler.parameters or {}))
+    try:
+        parameters = shape.model_validate_json(json.dumps(handler.parameters or {}))
+    except ValueError:
+        return  # what is wrong with them is reported with the plugin
     names = {profile.name for profile in document.scheduling_profiles}
     for field in _stages(parameters):
         if field not in names:

@@ -207,6 +207,14 @@ RULES = (
         source="vLLM 0.30.0, vllm/config/kv_events.py",
     ),
     Rule(
+        "LLMD-PICKER-PARAMETER-RANGE",
+        severity="warning",
+        summary="A plugin's parameter is outside of its range, and the picker takes it.",
+        why="The picker does not check it, and what it then does is not documented.",
+        fix="Use a value of the range.",
+        source="the real pickers, started with such values (docs/conformance.md, Parameters of plugins)",
+    ),
+    Rule(
         "LLMD-PICKER-PARAMETER-UNUSED",
         severity="warning",
         summary="A plugin's parameter has no effect.",

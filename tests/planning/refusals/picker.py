@@ -9,6 +9,7 @@ from tests.planning.refusals.case import Wrong
 
 QUEUE: dict[str, Any] = {"type": "queue-scorer"}
 ONE_PROFILE: list[Any] = [{"name": "default", "plugins": [{"pluginRef": "queue-scorer", "weight": 2}]}]
+TWO_STAGES: list[Any] = [{**ONE_PROFILE[0], "name": name} for name in ("decode", "prefill")]
 PRECISE = "precise-prefix-cache-producer"
 KV_EVENTS: dict[str, Any] = {
     "sources": [{"pluginRef": "endpoint-notification-source", "extractors": [{"pluginRef": PRECISE}]}]
@@ -263,6 +264,48 @@ PICKER = (
         value="dataLayer",
         rule="no such feature gate",
         fix="use one of flowControl",
+    ),
+    Wrong(
+        id="LLMD-PICKER-FEATURE-GATE",
+        name="a data layer without sources",
+        changes=own(featureGates=["dataLayer"]) | {"release": "llm-d-0.6"},
+        path="picker.config.featureGates[0]",
+        value="dataLayer",
+        rule="needs the section data, and does not start without it",
+        fix="add data with its sources",
+    ),
+    Wrong(
+        id="LLMD-PICKER-PARAMETER-RANGE",
+        name="a number that the picker does not check",
+        changes=own({"type": "max-score-picker", "parameters": {"maxNumOfEndpoints": 0}}) | {"release": "gaie-1.5"},
+        path="picker.config.plugins[1].parameters.maxNumOfEndpoints",
+        value="0",
+        rule="must be at least 1; endpoint picker v1.5.0 starts with it all the same",
+        fix="give a value of that kind",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-PICKER-PLUGIN-REFERENCE",
+        name="a handler without its decider",
+        changes=own({"type": "pd-profile-handler"}, schedulingProfiles=TWO_STAGES) | {"release": "llm-d-0.6"},
+        path="picker.config.plugins[1].parameters.deciderPluginName",
+        value="prefix-based-pd-decider (default)",
+        rule="uses prefix-based-pd-decider",
+        fix="add {type: prefix-based-pd-decider} to plugins",
+    ),
+    Wrong(
+        id="LLMD-PICKER-PLUGIN-PARAMETERS",
+        name="a stage whose name is a number",
+        changes=own(
+            {"type": "prefix-based-pd-decider"},
+            {"type": "pd-profile-handler", "parameters": {"decodeProfile": 7}},
+            schedulingProfiles=TWO_STAGES,
+        )
+        | {"release": "llm-d-0.6"},
+        path="picker.config.plugins[2].parameters.decodeProfile",
+        value="7",
+        rule="must be text",
+        fix="give a value of that kind",
     ),
     Wrong(
         id="LLMD-PICKER-FLOW-CONTROL-GATE",

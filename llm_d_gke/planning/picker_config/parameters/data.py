@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from llm_d_gke.planning.picker_config.parameters.base import Duration, Parameters, Port, Strict, Text
 
@@ -81,6 +81,28 @@ class Metrics(Parameters):
     engine_label_key: str = "llm-d.ai/engine-type"
     default_engine: str = "vllm"
     engine_configs: tuple[Engine, ...] = ()
+
+    @model_validator(mode="after")
+    def _default_is_known(self) -> Self:
+        known = (*self.built_in_engines(), *(engine.name for engine in self.engine_configs))
+        if self.default_engine and self.default_engine not in known:
+            raise ValueError(f"defaultEngine {self.default_engine} is none of {', '.join(known)}")
+        return self
+
+    @classmethod
+    def built_in_engines(cls) -> tuple[str, ...]:
+        """Engines whose metrics the picker knows (defaultEngineConfigs in extractor/metrics/factories.go)."""
+        return ("vllm", "sglang", "trtllm-serve", "triton-tensorrt-llm")
+
+
+class TwoEngineMetrics(Metrics):
+    """As v1.4 knows engines, and calls the label."""
+
+    engine_label_key: str = "inference.networking.k8s.io/engine-type"
+
+    @classmethod
+    def built_in_engines(cls) -> tuple[str, ...]:
+        return ("vllm", "sglang")
 
 
 class InferenceMetrics(Metrics):

@@ -30,7 +30,7 @@ class ProbabilisticAdmitter(Parameters):
 
 class Utilization(Parameters):
     queue_depth_threshold: AtLeastOne = 5
-    kv_cache_util_threshold: Share = 0.8
+    kv_cache_util_threshold: float = Field(default=0.8, gt=0, le=1)
     metrics_staleness_threshold: Duration = "200ms"
     headroom: NotNegative = 0
 

