@@ -97,6 +97,25 @@ class TestPlantedFaults:
         assert pods == {("CKV_K8S_11", name), ("CKV_K8S_13", name)}
 
 
+class TestKinds:
+    @pytest.mark.parametrize(
+        ("stack", "changes", "component"),
+        [
+            ("mixture-of-experts-tpu", {}, "group-worker"),
+            ("mixture-of-experts-tpu", {"deployment": "kserve"}, "group-worker"),
+            # Every host of the group is alike, and answers.
+            ("mixture-of-experts-wide-gpu", {}, "model-server"),
+            ("kserve-mixture-of-experts-wide-gpu", {}, "model-server"),
+        ],
+    )
+    def test_a_worker_is_a_host_whose_leader_is_another_pod(
+        self, stack: str, changes: dict[str, Any], component: str
+    ) -> None:
+        manifests = [dict(body) for body in kubernetes_objects(graph_of(stack, changes))]
+        workers = [pod for pod in scanned_pods(stack, manifests) if pod.name.endswith(("workertemplate", ".worker"))]
+        assert {pod.traits.component for pod in workers} == {component}
+
+
 class TestExceptions:
     def test_each_has_a_reason_and_names_a_scanner(self) -> None:
         assert {exception.scanner for exception in load()} == {"pod-security", "checkov", "kube-score"}

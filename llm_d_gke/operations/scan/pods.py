@@ -109,12 +109,23 @@ def component_of(source: str, pod: Pod) -> Component:
     if pod.resource.kind == "LeaderWorkerSet" and pod.place == _WORKER and _has(pod, "leaderTemplate"):
         return "group-worker"
     if pod.resource.kind == "LLMInferenceService":
-        return "endpoint-picker" if pod.place.startswith("spec.router.scheduler") else "model-server"
+        if pod.place.startswith("spec.router.scheduler"):
+            return "endpoint-picker"
+        return "group-worker" if _is_worker_of_service(pod) else "model-server"
     stated = _labels(pod).get("app.kubernetes.io/component")
     for component in ("endpoint-picker", "model-router", "model-index", "model-server"):
         if stated == component:
             return component
     return "other"
+
+
+def _is_worker_of_service(pod: Pod) -> bool:
+    """Whether the pod is `worker` beside a `template`, which is then the first host, in a service or its prefill."""
+    *path, last = pod.place.split(".")
+    holder: Any = pod.resource.properties
+    for part in path:
+        holder = holder[part]
+    return last == "worker" and "template" in holder
 
 
 def _has(pod: Pod, part: str) -> bool:
