@@ -107,7 +107,7 @@ def bad_requests(host: str, key: str, body_bytes: int, slow_seconds: float = 15.
 
     kinds: Sequence[Callable[[int], BadRequest]] = (
         lambda _: post("no key", chat, {}),
-        lambda n: post("wrong key", chat, {"authorization": f"Bearer {key[:-1]}{n}"}),
+        lambda n: post("wrong key", chat, {"authorization": f"Bearer {key}x{n}"}),
         lambda n: post("key in a wrong place", chat, {"cookie": f"x-api-key={key}"}, f"{CHAT}?x-api-key={key}&n={n}"),
         lambda n: post("path without a route", chat, right, _FORBIDDEN[n % len(_FORBIDDEN)]),
         lambda n: BadRequest("path tricks", _request("GET", _TRICKS[n % len(_TRICKS)], host, right, b"")),

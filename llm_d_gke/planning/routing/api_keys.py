@@ -71,6 +71,14 @@ local function ends_with(text, ending)
   return text:sub(-#ending) == ending
 end
 
+-- Pickers send a request without a body to any replica. Nothing but its headers has arrived when this is called.
+local function is_empty(handle, headers)
+  local length = headers:get("content-length")
+  if length then return length == "0" end
+  for _ in handle:bodyChunks() do return false end
+  return true
+end
+
 -- The methods of a path of the API, nil where all are passed on.
 local function methods_of(path)
   for _, inference in ipairs(INFERENCE) do
@@ -102,6 +110,10 @@ function envoy_on_request(handle)
   headers:remove("x-api-key")
   headers:replace("%(client)s", client)
   for _, name in ipairs(NAMING) do headers:replace(name, client) end
+  -- The last step: looking for a body lets the headers go on.
+  if methods == "POST" and is_empty(handle, headers) then
+    return refuse(handle, "400", "empty_body", "send a request as JSON", "invalid_request_error")
+  end
 end
 """
 

@@ -353,8 +353,8 @@ class TestEnvoy:
         ("method", "path", "status"),
         [
             *((method, "/v1/chat/completions?x=/v1/models", 405) for method in ("GET", "PUT", "DELETE", "OPTIONS")),
-            ("POST", "/v1/chat/completions", 200),
-            ("POST", "/llm-d/gemma/v1/embeddings", 200),
+            ("POST", "/v1/chat/completions", 400),
+            ("POST", "/llm-d/gemma/v1/embeddings", 400),
             ("GET", "/llm-d/gemma/v1/embeddings", 405),
             ("HEAD", "/v1/models", 200),
             ("POST", "/v1/models", 405),
@@ -368,6 +368,16 @@ class TestEnvoy:
         assert answer.status_code == status
         if status == 405:
             assert answer.headers["allow"] == ("GET, HEAD" if path == "/v1/models" else "POST")
+
+    def test_a_request_without_a_body_is_refused_and_one_of_unknown_length_is_not(self, client: httpx.Client) -> None:
+        url, headers = "/v1/completions", {"x-api-key": KEY}
+        empty = client.post(url, content=b"", headers=headers)
+        assert (empty.status_code, empty.json()["error"]["code"]) == (400, "empty_body")
+        assert client.post(url, content=b"{}", headers=headers).status_code == 200
+        assert client.post(url, content=iter([b"{}"]), headers=headers).status_code == 200
+        with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as raw:
+            raw.sendall(f"POST {url} HTTP/1.1\r\nhost: a\r\nx-api-key: {KEY}\r\n\r\n".encode())
+            assert raw.recv(12) == b"HTTP/1.1 400"
 
     def test_a_long_body_is_413(self, client: httpx.Client) -> None:
         headers = {"x-api-key": KEY}
