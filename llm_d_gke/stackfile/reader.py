@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,12 @@ def stack_file(root: Path, stack: str) -> Path:
     name = f"Pulumi.{stack}.yaml"
     path = next((folder / name for folder in folders if (folder / name).exists()), None)
     if path is None:
-        stacks = ", ".join(stack_names(root))
-        raise StackFileError(f"stack {stack!r} does not exist: there is no {name}. Stacks: {stacks}")
+        stacks = stack_names(root)
+        close = difflib.get_close_matches(stack, stacks, n=1)
+        question = f" Did you mean {close[0]}?" if close else ""
+        raise StackFileError(
+            f"stack {stack!r} does not exist: there is no {name}.{question} Stacks: {', '.join(stacks)}"
+        )
     return path
 
 

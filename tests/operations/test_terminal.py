@@ -175,3 +175,9 @@ def test_it_says_when_the_first_answer_comes_and_what_it_waits_for() -> None:
     assert "Critical path: enable APIs" in text
     assert "rules of thumb" in text
     assert "First answer" not in table_text("gpu", {"paused": True})
+
+
+def test_a_setting_of_the_command_line_has_no_line_of_the_file() -> None:
+    facts = read(PROJECT_ROOT, "gpu", {"llm-d:models[0].replica": "2"})
+    places = {finding.path: finding.place for finding in facts.findings}
+    assert places["llm-d:models[0].replica"] == "-c"

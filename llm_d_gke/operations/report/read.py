@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import located
 from llm_d_gke.planning.planner import plan_with_findings
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.stackfile import load, stack_file
+from llm_d_gke.stackfile import NAMESPACE, load, stack_file
 from llm_d_gke.stackfile.assumptions import assume_unset
 from llm_d_gke.stackfile.document import line_of, lines_of
 from llm_d_gke.stackfile.model_files import model_files
@@ -31,14 +32,25 @@ def read(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
         plan = plan_raw(stack, values, encrypted, files=model_files(values))
     except RefusedError as refused:
         forbidden = None if settings is None else _forbidden(stack, settings, encrypted)
-        return facts_of(stack, forbidden, _located(root, stack, refused.findings), configuration.notes, settings)
-    return facts_of(stack, plan, _located(root, stack, plan.warnings), configuration.notes, settings)
+        found = _located(root, stack, refused.findings, overrides or {})
+        return facts_of(stack, forbidden, found, configuration.notes, settings)
+    found = _located(root, stack, plan.warnings, overrides or {})
+    return facts_of(stack, plan, found, configuration.notes, settings)
 
 
-def _located(root: Path, stack: str, findings: Sequence[Finding]) -> list[Finding]:
+def _located(root: Path, stack: str, findings: Sequence[Finding], overrides: Mapping[str, str]) -> list[Finding]:
+    """Findings with their lines in the stack file. One about a setting of the command line has none there."""
     path = stack_file(root, stack)
     lines = lines_of(path)
-    return located(findings, lambda setting: line_of(lines, setting), path.name)
+    given = {key if ":" in key else f"{NAMESPACE}:{key}" for key in overrides}
+
+    def line(setting: str) -> int | None:
+        return None if any(setting.startswith(key) for key in given) else line_of(lines, setting)
+
+    return [
+        replace(finding, place="-c") if any(finding.path.startswith(key) for key in given) else finding
+        for finding in located(findings, line, path.name)
+    ]
 
 
 def _settings(values: Mapping[str, Any]) -> StackSettings | None:
