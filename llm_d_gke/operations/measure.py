@@ -220,12 +220,14 @@ def _many(configuration: StackConfig, models: int) -> StackPlan:
 
 
 def imports(other: Path, rounds: int = 7) -> None:
-    """CPU time of `import llm_d_gke.components.stack` in new processes, here and in another checkout, taking turns."""
+    """CPU time of importing the stack's components in new processes, here and in another checkout, taking turns."""
     seconds: dict[Path, list[float]] = {PROJECT_ROOT: [], other: []}
     for number in range(rounds + 1):
         for checkout, figures in seconds.items():
+            # Commits before ADR 0039 have no package llm_d_gke.
+            module = "llm_d_gke.components.stack" if (checkout / "llm_d_gke").is_dir() else "components.stack"
             before = _children_cpu()
-            subprocess.run([sys.executable, "-c", "import llm_d_gke.components.stack"], cwd=checkout, check=True)
+            subprocess.run([sys.executable, "-c", f"import {module}"], cwd=checkout, check=True)
             # The first round writes the bytecode.
             if number:
                 figures.append(_children_cpu() - before)

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.planning.acknowledgements import acknowledge, mark_acknowledged
-from llm_d_gke.planning.alternatives import machine_of
 from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
 from llm_d_gke.planning.disaggregation.capacity import plan_capacity_of
 from llm_d_gke.planning.disaggregation.checks import check_stages
@@ -25,6 +24,7 @@ from llm_d_gke.planning.infrastructure.namespace_bounds import bounded
 from llm_d_gke.planning.infrastructure.network import plan_network
 from llm_d_gke.planning.infrastructure.node_pools import plan_accelerator_pools, plan_cpu_pool
 from llm_d_gke.planning.infrastructure.pod_guard import plan_pod_guard
+from llm_d_gke.planning.machine_fixes import with_machine_of_count, with_type_of_machine
 from llm_d_gke.planning.names import model_keys
 from llm_d_gke.planning.other_mistakes import other_mistakes
 from llm_d_gke.planning.patterns import pattern_of
@@ -98,34 +98,13 @@ def plan_raw(
         settings = StackSettings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
         findings = [
-            _with_machine_of_count(_with_type_of_machine(finding, values, full_catalog), values, full_catalog)
+            with_machine_of_count(with_type_of_machine(finding, values, full_catalog), values, full_catalog)
             for finding in from_validation(error, encrypted)
         ]
         findings += inside_respelt(values, error, encrypted)
         further = _further(stack, values, error, encrypted, full_catalog, files, findings)
         raise RefusedError([*findings, *further]) from None
     return plan(stack, settings, full_catalog, encrypted, files, quoted(values))
-
-
-def _with_type_of_machine(finding: Finding, values: Mapping[str, Any], catalog: Catalog) -> Finding:
-    """Where accelerator.type is missing, the one that the machine type carries is the example."""
-    accelerator = values.get("accelerator")
-    machine = catalog.machines.get(str(accelerator.get("machineType"))) if isinstance(accelerator, Mapping) else None
-    if finding.path != "llm-d:accelerator.type" or finding.value != "(missing)" or machine is None:
-        return finding
-    types = [machine.accelerator] if machine.accelerator is not None else [*machine.attachable]
-    return replace(finding, fix=f"add it to the stack file: type: {types[0]}") if types else finding
-
-
-def _with_machine_of_count(finding: Finding, values: Mapping[str, Any], catalog: Catalog) -> Finding:
-    """Where another program counts accelerators, the machine type that has so many of a type that is built in."""
-    accelerator = values.get("accelerator")
-    if not finding.fix.endswith("accelerator.perNode?") and not finding.fix.endswith("mean perNode?"):
-        return finding
-    type_ = str(accelerator.get("type")) if isinstance(accelerator, Mapping) else ""
-    count = int(finding.value) if finding.value.isdecimal() else 0
-    machine = machine_of(catalog, type_, count) if type_ in catalog.accelerators else None
-    return finding if machine is None else replace(finding, fix=f"use machineType: {machine}, which has {count}")
 
 
 def plan(
@@ -157,21 +136,31 @@ def plan_with_findings(
     stack: str, settings: StackSettings, catalog: Catalog, encrypted: frozenset[str], findings: Findings
 ) -> StackPlan | None:
     """The plan, with its findings collected in `findings`. None if too little is known for a plan."""
-    result = _planned(stack, settings, catalog, encrypted, findings)
+    result = plan_once(stack, settings, catalog, encrypted, findings)
     if result is None:
         further = other_mistakes(
             settings,
             catalog,
             findings,
-            lambda changed, collected: _planned(stack, changed, catalog, encrypted, collected),
+            lambda changed, collected: plan_once(stack, changed, catalog, encrypted, collected),
         )
         findings.extend(further)
     return result
 
 
-def _planned(
-    stack: str, settings: StackSettings, catalog: Catalog, encrypted: frozenset[str], findings: Findings
+def plan_once(
+    stack: str,
+    settings: StackSettings,
+    catalog: Catalog,
+    encrypted: frozenset[str],
+    findings: Findings,
+    *,
+    throughput: bool = True,
 ) -> StackPlan | None:
+    """`plan_with_findings` without a search for further mistakes where no plan can be made.
+
+    Without `throughput` the models' capacity is left out: a third of the time, and no resource depends on it.
+    """
     _check_project(settings, findings)
     check_project_placeholder(settings, findings)
     check_names(settings, findings)
@@ -218,7 +207,7 @@ def _planned(
                 picker=plan_picker(ctx, index, model, key, namespace.name, pull_secret, servers[0].memory),
                 servers=servers,
                 certificate=plan_server_certificate(ctx, key, pool.tls),
-                capacity=plan_capacity_of(sites, index, [server.memory for server in servers]),
+                capacity=plan_capacity_of(sites, index, [server.memory for server in servers]) if throughput else None,
                 inference_service=backend.inference_service(ctx, model, key),
             )
         )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from llm_d_gke.settings.base import Settings, form, refusal
+from llm_d_gke.settings.base import Settings, form, merged_by, refusal
 
 # Fields of a cron line with their ranges and names, as github.com/robfig/cron/v3 (ParseStandard) reads them, which KEDA
 # uses.
@@ -150,5 +150,10 @@ class AutoscalingSettings(Settings):
         Field(ge=60, le=86_400, description="With minimum 0: time without requests after which the last replica ends."),
     ] = 300
     windows: Annotated[
-        tuple[ScalingWindow, ...], Field(max_length=16, description="Times with more replicas than the minimum.")
+        tuple[ScalingWindow, ...],
+        Field(
+            max_length=16,
+            description="Times with more replicas than the minimum.",
+            json_schema_extra=merged_by("start"),
+        ),
     ] = ()

@@ -17,11 +17,20 @@ class Settings(BaseModel):
 
 REPLACES = "x-replaces"
 FORM = "x-form"
+MERGED_BY = "x-merged-by"
 
 
 def replaces(*what: str) -> dict[str, JsonValue]:
     """Marks a field (`json_schema_extra`): another value replaces these, and ends what runs in them."""
     return {REPLACES: list(what)}
+
+
+def merged_by(key: str) -> dict[str, JsonValue]:
+    """Marks a list (`json_schema_extra`): its elements are merged onto those of `llm-d:base` with the same key.
+
+    A list without the mark is replaced as a whole.
+    """
+    return {MERGED_BY: key}
 
 
 def form(words: str) -> dict[str, JsonValue]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from llm_d_gke.settings.base import Settings, form, refusal, replaces
+from llm_d_gke.settings.base import Settings, form, merged_by, refusal, replaces
 from llm_d_gke.settings.names import ClusterName
 
 
@@ -27,7 +27,8 @@ class ControlPlaneSettings(Settings):
         Field(description="DNS endpoint guarded by IAM, or the public address for listed ranges only."),
     ] = "dns-endpoint"
     authorized_networks: Annotated[
-        tuple[AuthorizedNetwork, ...], Field(description="Ranges for access: authorized-networks.")
+        tuple[AuthorizedNetwork, ...],
+        Field(description="Ranges for access: authorized-networks.", json_schema_extra=merged_by("cidr")),
     ] = ()
     google_cloud_addresses: Annotated[
         bool,

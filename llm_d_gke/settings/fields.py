@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from llm_d_gke.settings.base import FORM, Settings
+from llm_d_gke.settings.base import FORM, MERGED_BY, Settings
 
 Path = tuple[str | int, ...]
 
@@ -195,6 +195,17 @@ def field_of(group: type[Settings], key: str) -> tuple[str | None, FieldInfo | N
 def keys_of(group: type[Settings]) -> tuple[str, ...]:
     """Keys of a group as a stack file has them."""
     return tuple(info.alias or name for name, info in group.model_fields.items())
+
+
+def merge_keys(root: type[Settings]) -> dict[tuple[str, ...], str]:
+    """What identifies an element of each list that is merged onto a base, by the list's path without indexes."""
+    keys: dict[tuple[str, ...], str] = {}
+    for path, group in every_key(root):
+        _, info = field_of(group, str(path[-1]))
+        extra = info.json_schema_extra if info is not None else None
+        if isinstance(extra, Mapping) and MERGED_BY in extra:
+            keys[tuple(str(part) for part in path if part != "[]")] = str(extra[MERGED_BY])
+    return keys
 
 
 def every_key(group: type[Settings], path: Path = ()) -> Iterator[tuple[Path, type[Settings]]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from llm_d_gke.settings.autoscaling import AutoscalingSettings
-from llm_d_gke.settings.base import Settings, form, refusal
+from llm_d_gke.settings.base import Settings, form, merged_by, refusal
 from llm_d_gke.settings.disaggregation import PrefillSettings
 from llm_d_gke.settings.engine import SpeculativeDecoding
 from llm_d_gke.settings.names import ClaimName, FolderPath
@@ -226,7 +226,8 @@ class ModelSettings(Settings):
         Field(max_length=16, description="Further names in requests for the same model."),
     ] = ()
     adapters: Annotated[
-        tuple[AdapterSettings, ...], Field(max_length=64, description="LoRA adapters on top of this model.")
+        tuple[AdapterSettings, ...],
+        Field(max_length=64, description="LoRA adapters on top of this model.", json_schema_extra=merged_by("name")),
     ] = ()
     source: Annotated[ModelSource, Field(description="Where the weights come from.")] = HuggingFaceSource()
     config: Annotated[

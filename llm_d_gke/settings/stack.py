@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from llm_d_gke.settings.accelerator import AcceleratorSettings, CpuPoolSettings
 from llm_d_gke.settings.access import HuggingFaceSettings, RegistrySettings
 from llm_d_gke.settings.acknowledgements import Acknowledgement
-from llm_d_gke.settings.base import Settings, form, refusal, replaces
+from llm_d_gke.settings.base import Settings, form, merged_by, refusal, replaces
 from llm_d_gke.settings.cluster import ClusterSettings
 from llm_d_gke.settings.disaggregation import DisaggregationSettings
 from llm_d_gke.settings.edge import ApiKeys
@@ -193,10 +193,17 @@ class StackSettings(Settings):
         ),
     ] = None
     cpu_pool: Annotated[CpuPoolSettings, Field(description="Nodes without accelerators.")] = CpuPoolSettings()
-    models: Annotated[tuple[ModelSettings, ...], Field(min_length=1, description="Models to serve.")]
+    models: Annotated[
+        tuple[ModelSettings, ...],
+        Field(min_length=1, description="Models to serve.", json_schema_extra=merged_by("id")),
+    ]
     splits: Annotated[
         tuple[SplitSettings, ...],
-        Field(max_length=64, description="Further names in requests, each divided among models by weight."),
+        Field(
+            max_length=64,
+            description="Further names in requests, each divided among models by weight.",
+            json_schema_extra=merged_by("name"),
+        ),
     ] = ()
     network: Annotated[NetworkSettings, Field(description="VPC and ranges.")] = NetworkSettings()
     cluster: Annotated[ClusterSettings, Field(description="GKE cluster.")] = ClusterSettings()
@@ -234,7 +241,11 @@ class StackSettings(Settings):
     ] = None
     acknowledge: Annotated[
         tuple[Acknowledgement, ...],
-        Field(max_length=64, description="Findings that are known and accepted, by rule, each with its reason."),
+        Field(
+            max_length=64,
+            description="Findings that are known and accepted, by rule, each with its reason.",
+            json_schema_extra=merged_by("id"),
+        ),
     ] = ()
     paused: Annotated[
         bool, Field(description="No model pods, no accelerator nodes; network, gateway and picker stay.")

@@ -7,36 +7,34 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from llm_d_gke.settings.fields import merge_keys
+from llm_d_gke.settings.stack import StackSettings
 from llm_d_gke.stackfile.document import parse
 from llm_d_gke.stackfile.paths import StackFileError
 from llm_d_gke.stackfile.project import NAMESPACE
 
 BASE = "base"
-# What identifies an element of a list, by the list's path without indexes. Other lists are replaced as a whole.
-LIST_KEYS: Mapping[tuple[str, ...], str] = {
-    ("models",): "id",
-    ("models", "adapters"): "name",
-    ("splits",): "name",
-    ("acknowledge",): "id",
-    ("cluster", "controlPlane", "authorizedNetworks"): "cidr",
-    ("models", "autoscaling", "windows"): "start",
-    ("models", "prefill", "autoscaling", "windows"): "start",
-}
 # In a base, this key would stop every stack that uses the base.
 _OWN = "paused"
 
 Values = dict[str, Any]
 
 
+@cache
+def _list_keys() -> Mapping[tuple[str, ...], str]:
+    return merge_keys(StackSettings)
+
+
 def with_base(values: Mapping[str, Any], root: Path) -> Values:
     """Settings by key without namespace, merged onto the base they name; without `base` itself.
 
-    Maps are merged key by key, the lists of `LIST_KEYS` element by element, everything else is replaced. Null removes a
-    value of the base from a map. A base may name a base in turn. Paths are relative to `root`, the
-    project's folder.
+    Maps are merged key by key, lists that are marked `merged_by` element by element, everything else is replaced. Null
+    removes a value of the base from a map. A base may name a base in turn. Paths are relative to `root`, the project's
+    folder.
     Raises StackFileError.
     """
     return _onto_base(values, root, ())
@@ -124,14 +122,14 @@ def _merged(base: Any, own: Any, path: tuple[str, ...]) -> Any:
             else:
                 merged[key] = _merged(base[key], value, (*path, str(key))) if key in base else value
         return merged
-    if isinstance(base, list) and isinstance(own, list) and path in LIST_KEYS:
+    if isinstance(base, list) and isinstance(own, list) and path in _list_keys():
         return _merged_lists(base, own, path)
     return own
 
 
 def _merged_lists(base: list[Any], own: list[Any], path: tuple[str, ...]) -> list[Any]:
     """The base's elements in their order, each with the stack's element of the same key; then the stack's others."""
-    key = LIST_KEYS[path]
+    key = _list_keys()[path]
     if not (_identified(base, key) and _identified(own, key)):
         return own  # validation of the settings reports the error
     changes = {element[key]: element for element in own}

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.fields import merge_keys
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, load
-from llm_d_gke.stackfile.base import LIST_KEYS, with_base
+from llm_d_gke.stackfile.base import with_base
 from llm_d_gke.stackfile.document import lines_of
 
 
@@ -132,7 +133,7 @@ def test_every_list_of_maps_has_a_key() -> None:
 
     # The order of the choices is what the list says, so a stack replaces it as a whole.
     orders = {(pool, "computeClass", "fallbacks") for pool in ("accelerator", "prefillAccelerator")}
-    assert set(lists(schema, ())) == set(LIST_KEYS) | orders
+    assert set(lists(schema, ())) == set(merge_keys(StackSettings)) | orders
 
 
 def test_the_project_s_own_defaults_leave_a_base_alone() -> None:

@@ -6,7 +6,7 @@ import gc
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 
 from pydantic import SecretStr
@@ -15,7 +15,7 @@ from llm_d_gke.components.outputs import outputs
 from llm_d_gke.operations.explain.errors import FieldError
 from llm_d_gke.operations.explain.fields import MISSING, OUTPUTS, FieldPath, Objects, find, parse, value_at
 from llm_d_gke.operations.explain.inputs import World
-from llm_d_gke.operations.explain.origins import Builder, Change, Moved, changes, grouped, moved, moved_output, value_of
+from llm_d_gke.operations.explain.origins import Builder, Change, Moved, changes, moved, moved_output, value_of
 from llm_d_gke.operations.explain.outputs import outputs_of, part_read
 from llm_d_gke.planning import StackPlan
 
@@ -64,9 +64,18 @@ class Explainer:
         self._builder = Builder()
 
     @cached_property
+    def _resources(self) -> World:
+        """The stack without the figures that no resource depends on."""
+        return replace(self._world, figures=False)
+
+    @cached_property
+    def _resource_plan(self) -> StackPlan:
+        return self._resources.plan() or self.plan
+
+    @cached_property
     def objects(self) -> Objects:
         """The stack's own objects. Raises FieldError if its plan cannot be built."""
-        built = self._builder.build(self.plan)
+        built = self._builder.build(self._resource_plan)
         if built is None:
             raise FieldError("the stack's own plan cannot be built")
         return built
@@ -74,11 +83,7 @@ class Explainer:
     @cached_property
     def _changes(self) -> list[Change]:
         """Every input that changes the plan. Outputs have a list of their own, which includes figures."""
-        return changes(self._world, self.plan)
-
-    @cached_property
-    def _groups(self) -> list[tuple[StackPlan, list[Change]]]:
-        return grouped(self.plan, self._changes)
+        return changes(self._resources, self._resource_plan)
 
     def explain(self, field: str) -> Explanation:
         """Raises FieldError where there is no such object or field."""
@@ -88,7 +93,8 @@ class Explainer:
 
     def _field(self, path: FieldPath) -> Explanation:
         value, component = self._look(path, self.objects)
-        origins = tuple(moved(path, self.plan, self._groups, self._builder))
+        likely = frozenset(where for where in self._holding(value) if where.rpartition(".")[2] == _name_in_plan(path))
+        origins = tuple(moved(path, self._resource_plan, self._changes, self._builder, likely))
         touched = {leaf for change in self._changes for leaf in change.paths if _is_origin(change, origins)}
         planned = self._planned(path, value, touched)
         return Explanation(path=path, value=value, component=component, planned=planned, origins=origins)
@@ -124,22 +130,28 @@ class Explainer:
                     raise FieldError(f"{path}: there is no {wrong!r}; there is {', '.join(map(str, names)) or above}")
         return value, resource.source
 
+    def _holding(self, value: object) -> list[str]:
+        """Every part of the plan with exactly this value."""
+        return [where for where, part in _parts(self.plan) if type(part) is type(value) and part == value]
+
     def _planned(self, path: FieldPath, value: object, touched: set[str]) -> str | None:
         """The part of the plan with exactly this value: by the field's name, or else one that the same inputs change.
 
         Numbers and booleans are too common for a match by value: for those only the name decides.
         """
-        last = next((part for part in reversed(path.parts) if isinstance(part, str)), "")
-        holding = [where for where, part in _parts(self.plan) if type(part) is type(value) and part == value]
+        name = _name_in_plan(path)
+        holding = self._holding(value)
         moved_too = [where for where in holding if any(leaf.startswith(where) for leaf in touched)]
-        same_name = [where for where in moved_too or holding if where.rpartition(".")[2] == _snake(last)]
+        same_name = [where for where in moved_too or holding if where.rpartition(".")[2] == name]
         if same_name or isinstance(value, bool | int | float) or not value:
             return next(iter(same_name), None)
         return next(iter(moved_too), None)
 
 
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower()
+def _name_in_plan(path: FieldPath) -> str:
+    """The name that a field of the plan would have: `minReplicas` is `min_replicas` there."""
+    last = next((part for part in reversed(path.parts) if isinstance(part, str)), "")
+    return re.sub(r"(?<=[a-z])([A-Z])", r"_\1", last).lower()
 
 
 def _is_origin(change: Change, origins: Sequence[Moved]) -> bool:

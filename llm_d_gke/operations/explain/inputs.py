@@ -20,7 +20,7 @@ from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
 from llm_d_gke.planning.findings import path_of
 from llm_d_gke.planning.patterns import pattern_of
-from llm_d_gke.planning.planner import plan_with_findings
+from llm_d_gke.planning.planner import plan_once
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.leaves import display_text, leaves
@@ -32,12 +32,16 @@ _FACTS_TRIED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Input of one stack: raw values without their namespace, and which came encrypted."""
+    """Input of one stack: raw values without their namespace, and which came encrypted.
+
+    `figures`: whether capacity and prices count, which outputs show and no resource depends on.
+    """
 
     stack: str
     values: Mapping[str, Any]
     encrypted: frozenset[str]
     files: Mapping[str, ModelFile] = field(default_factory=dict)
+    figures: bool = True
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -51,7 +55,9 @@ class World:
             settings = StackSettings.model_validate(values if values is not None else self.values)
         except ValidationError:
             return None
-        return plan_with_findings(self.stack, settings, catalog or self.catalog, self.encrypted, Findings())
+        return plan_once(
+            self.stack, settings, catalog or self.catalog, self.encrypted, Findings(), throughput=self.figures
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +136,7 @@ def _with(part: Any, path: Sequence[str | int], value: object) -> Any:
 
 
 def _catalog_with(catalog: Catalog, entry: BaseModel, changed: BaseModel) -> Catalog:
-    """The catalog with all occurrences of one entry replaced."""
+    """The catalog with one entry replaced."""
 
     def replaced(table: Any) -> Any:
         if table is entry:
@@ -141,8 +147,13 @@ def _catalog_with(catalog: Catalog, entry: BaseModel, changed: BaseModel) -> Cat
         return catalog
     prices = catalog.prices
     if not isinstance(entry, Price | PriceItem):
-        tables = {name: replaced(getattr(catalog, name)) for name in ("accelerators", "machines", "models", "releases")}
-        return replace(catalog, **tables)
+        for name in ("accelerators", "machines", "models", "releases"):
+            table = getattr(catalog, name)
+            key = next((key for key, value in table.items() if value is entry), None)
+            if key is not None:
+                tables: dict[str, Any] = {name: {**table, key: changed}}
+                return replace(catalog, **tables)
+        return catalog
     parts = {field.name: replaced(getattr(prices, field.name)) for field in fields(prices)}
     return replace(catalog, prices=replace(prices, **parts))
 
@@ -182,7 +193,7 @@ def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
             _source(full_catalog.sources, entry),
             full_catalog.sources,
         )
-    for name, price in _prices(ctx, settings.cpu_pool.machine_type):
+    for name, price in _prices(ctx, settings.cpu_pool.machine_type) if world.figures else ():
         yield from _facts(f"llm_d_gke/catalog/prices.yaml {name}", price, f"{price.source} ({price.date})")
 
 

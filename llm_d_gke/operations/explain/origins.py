@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from llm_d_gke.planning import StackPlan
 from llm_d_gke.resource_graph import EngineRefusalError, Graph, record
 
 UNBUILT = object()
+# A change of more leaves of the plan than this is built alone: nearly every other change meets it.
+_BROAD = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,21 +112,6 @@ def _unused(world: World, facts: Sequence[Input], paths_of: Callable[[StackPlan]
     return frozenset(fact.origin for fact in unused)
 
 
-def grouped(plan: StackPlan, candidates: Sequence[Change]) -> list[tuple[StackPlan, list[Change]]]:
-    """Groups of changes to try together: inputs that change one part of the plan only, then each other input."""
-    groups: defaultdict[str, list[Change]] = defaultdict(list)
-    for candidate in candidates:
-        parts = {_part(leaf) for leaf in candidate.paths}
-        groups[parts.pop() if len(parts) == 1 else ""].append(candidate)
-    grouped_changes = [(candidate.plan, [candidate]) for candidate in groups.pop("", [])]
-    for members in groups.values():
-        together = plan
-        for member in members:
-            together = _merged(plan, together, member.plan)
-        grouped_changes.append((together, members))
-    return grouped_changes
-
-
 def moved_output(path: FieldPath, plan: StackPlan, candidates: Sequence[Change], builder: Builder) -> Iterator[Moved]:
     """The inputs that change an output. Each is tried separately, because rounding can hide a change."""
     value = value_of(builder, plan, path, plan)
@@ -137,33 +124,90 @@ def moved_output(path: FieldPath, plan: StackPlan, candidates: Sequence[Change],
 
 
 def moved(
-    path: FieldPath, plan: StackPlan, groups: Sequence[tuple[StackPlan, Sequence[Change]]], builder: Builder
+    path: FieldPath, plan: StackPlan, candidates: Sequence[Change], builder: Builder, likely: Set[str]
 ) -> Iterator[Moved]:
-    """The inputs that change one field.
+    """The inputs that change one field, in the order of `candidates`.
 
-    If a whole group does not change the field, none of its members is an origin. The others are changed one at
-    a time, except those that touch no leaf that is still a candidate.
+    A build takes much longer than a plan, so changes of separate parts of the plan are built together. Where a batch
+    leaves the field as it is, none of its members is an origin; otherwise its halves are tried. A change that only
+    reaches leaves that were found to leave the field as it is needs no build. Changes of `likely`, the leaves that
+    probably hold the field's value, are built alone, which keeps them out of the batches.
     """
-    value = value_of(builder, plan, path, plan)
-    cleared: set[str] = set()
-    single: list[Change] = []
-    for together, members in groups:
-        if len(members) > 1 and value_of(builder, together, path, plan) == value:
-            cleared |= {leaf for member in members for leaf in member.paths}
-        else:
-            single += members
+    search = _Search(path=path, plan=plan, builder=builder)
     # A change of many leaves that leaves the field as it is spares the builds of changes of fewer.
-    for change in sorted(single, key=lambda change: len(change.paths), reverse=True):
-        if not change.paths <= cleared and value_of(builder, change.plan, path, plan) == value:
-            cleared |= change.paths
+    pending = sorted(candidates, key=lambda change: (not change.paths & likely, -len(change.paths)))
+    while pending := [change for change in pending if search.is_open(change)]:
+        if pending[0].paths & likely:
+            batch, pending = pending[:1], pending[1:]
+        else:
+            batch, pending = _separate(pending)
+        search.run(batch)
     reported: set[Origin] = set()
-    for change in single:
-        if change.paths <= cleared or change.input.origin in reported:
+    for change in candidates:
+        if id(change) not in search.moving or change.input.origin in reported:
             continue
         now = value_of(builder, change.plan, path, plan)
-        if now is not UNBUILT:
+        if now not in (search.value, UNBUILT):
             reported.add(change.input.origin)
             yield Moved(origin=change.input.origin, other=change.other, becomes=now)
+
+
+class _Search:
+    """Finds the changes that move a field, by halving batches of changes."""
+
+    def __init__(self, *, path: FieldPath, plan: StackPlan, builder: Builder) -> None:
+        self._path, self._plan, self._builder = path, plan, builder
+        self.value = value_of(builder, plan, path, plan)
+        self.moving: set[int] = set()
+        self._cleared: set[str] = set()
+
+    def is_open(self, change: Change) -> bool:
+        """Whether the change reaches a leaf that was not yet found to leave the field as it is."""
+        return not change.paths <= self._cleared
+
+    def run(self, batch: Sequence[Change], *, moves: bool = False) -> None:
+        """Add the members of a batch that change the field to `moving`. `moves`: at least one of them does."""
+        if not moves and self._value_with(batch) == self.value:
+            self._cleared.update(leaf for change in batch for leaf in change.paths)
+        elif len(batch) == 1:
+            self.moving.add(id(batch[0]))
+        else:
+            half = len(batch) // 2
+            before = len(self.moving)
+            self.run(batch[:half])
+            self.run(batch[half:], moves=len(self.moving) == before)
+
+    def _value_with(self, batch: Sequence[Change]) -> object:
+        together = self._plan
+        for change in batch:
+            together = _merged(self._plan, together, change.plan)
+        return value_of(self._builder, together, self._path, self._plan)
+
+
+def _separate(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
+    """A batch of changes that reach separate leaves of the plan, and the remaining changes."""
+    batch: list[Change] = []
+    remaining: list[Change] = []
+    leaves: set[str] = set()
+    parts: set[str] = set()
+    for change in changes:
+        above = {part for leaf in change.paths for part in _parts_of(leaf)}
+        if (len(change.paths) > _BROAD and batch) or change.paths & parts or above & leaves:
+            remaining.append(change)
+        else:
+            batch.append(change)
+            leaves |= change.paths
+            parts |= above
+            if len(change.paths) > _BROAD:
+                return batch, [*remaining, *changes[len(batch) + len(remaining) :]]
+    return batch, remaining
+
+
+def _parts_of(leaf: str) -> Iterator[str]:
+    """A leaf and all parts of the plan that contain it: `a.b[0]` is in `a.b` and in `a`."""
+    yield leaf
+    for match in re.finditer(r"[.\[]", leaf):
+        yield leaf[: match.start()]
 
 
 def value_of(builder: Builder, plan: StackPlan, path: FieldPath, before: StackPlan) -> object:
@@ -194,12 +238,6 @@ def _renamed(before: StackPlan, after: StackPlan) -> Iterator[tuple[str, str]]:
     yield before.namespace.name, after.namespace.name
 
 
-def _part(leaf: str) -> str:
-    """The part of a plan that a leaf belongs to: `models[0].servers[0]`, or `network`."""
-    names = leaf.split(".")
-    return ".".join(names[:2]) if names[0].startswith("models") else names[0].partition("[")[0]
-
-
 def _merged(base: Any, first: Any, second: Any) -> Any:
     """Both changes of a base in one; where they meet, the second."""
     if second == base:
@@ -212,8 +250,9 @@ def _merged(base: Any, first: Any, second: Any) -> Any:
         names = [plan_field.name for plan_field in fields(base)]
         kind: Any = type(base)
         return kind(**{name: _merged(*(getattr(value, name) for value in (base, first, second))) for name in names})
-    if isinstance(base, tuple) and len(base) == len(first) == len(second):
-        return tuple(_merged(*items) for items in zip(base, first, second, strict=True))
+    if isinstance(base, tuple | list):
+        members = _merged(*(dict(enumerate(value)) for value in (base, first, second)))
+        return type(base)(members[index] for index in sorted(members))
     if isinstance(base, Mapping):
         keys = dict.fromkeys((*first, *second))
         return {

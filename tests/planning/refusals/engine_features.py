@@ -52,7 +52,7 @@ ENGINE_FEATURES = (
         changes={"models[0].image": "vllm/vllm-openai:v0.11.2", "models[0].toolCallParser": "hermes"},
         path="models[0].toolCallParser",
         value="hermes",
-        rule="the catalog does not list what vLLM 0.11.2 takes here",
+        rule="the catalog does not list the values that vLLM 0.11.2 accepts here",
         fix="try one replica first",
         severity=Severity.WARNING,
     ),
@@ -72,7 +72,7 @@ ENGINE_FEATURES = (
         changes=_guess("eagle3"),
         path="models[0].speculativeDecoding",
         value="{method: eagle3, tokens: 3}",
-        rule="eagle3 guesses with a model of its own",
+        rule="eagle3 needs a separate draft model",
         fix="add draftModel: organization/name",
     ),
     Wrong(

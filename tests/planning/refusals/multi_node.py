@@ -133,7 +133,7 @@ GROUPS = (
         },
         path="models[0].dataParallel",
         value="16",
-        rule="16 ranks in a pod need as many ports, and an InferencePool names 8",
+        rule="16 ranks in a pod need a port each, and an InferencePool lists at most 8",
         fix="tensorParallel: 2",
     ),
     Wrong(

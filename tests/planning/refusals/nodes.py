@@ -105,7 +105,7 @@ NODES = (
         changes={"cluster.existing": {"name": "shared", "version": "1.35.1-gke.1000000"}},
         path="network.existing",
         value="(missing)",
-        rule="cluster shared exists in a network of its own",
+        rule="cluster shared already has a network",
         fix="gcloud container clusters describe shared --location us-central1-a",
     ),
     Wrong(

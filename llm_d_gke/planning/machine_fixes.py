@@ -1,0 +1,32 @@
+"""Better fixes for findings about the accelerator group, where the catalog knows what the stack file means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.planning.alternatives import machine_of
+from llm_d_gke.planning.findings import Finding
+
+
+def with_type_of_machine(finding: Finding, values: Mapping[str, Any], catalog: Catalog) -> Finding:
+    """Where accelerator.type is missing, the one that the machine type carries is the example."""
+    accelerator = values.get("accelerator")
+    machine = catalog.machines.get(str(accelerator.get("machineType"))) if isinstance(accelerator, Mapping) else None
+    if finding.path != "llm-d:accelerator.type" or finding.value != "(missing)" or machine is None:
+        return finding
+    types = [machine.accelerator] if machine.accelerator is not None else [*machine.attachable]
+    return replace(finding, fix=f"add it to the stack file: type: {types[0]}") if types else finding
+
+
+def with_machine_of_count(finding: Finding, values: Mapping[str, Any], catalog: Catalog) -> Finding:
+    """Where another program counts accelerators, the machine type that has so many of a type that is built in."""
+    accelerator = values.get("accelerator")
+    if not finding.fix.endswith("accelerator.perNode?") and not finding.fix.endswith("mean perNode?"):
+        return finding
+    type_ = str(accelerator.get("type")) if isinstance(accelerator, Mapping) else ""
+    count = int(finding.value) if finding.value.isdecimal() else 0
+    machine = machine_of(catalog, type_, count) if type_ in catalog.accelerators else None
+    return finding if machine is None else replace(finding, fix=f"use machineType: {machine}, which has {count}")
