@@ -1,6 +1,6 @@
 """Prints the stacks of a checkout as a step's output, for the matrix of the jobs that follow.
 
-Stack files in the project's folder are stacks; those of examples/ belong to nobody's environment.
+Stack files in the project's folder are stacks; those of examples/ are not deployed.
 environments/order.txt names the order of environments; stacks that it does not name come first. Needs Python's standard
 library only.
 """

@@ -26,8 +26,8 @@ class Fields:
                     raise ConfigError(f"{name} is {value}", wrong=True)
                 return value
             if isinstance(value, str | bool | float):
-                shown = json.dumps(value)
-                raise ConfigError(f"{name} is {shown}, and must be a whole number", wrong=True)
+                written = json.dumps(value)
+                raise ConfigError(f"{name} is {written}, and must be a whole number", wrong=True)
         if default is None:
             raise ConfigError(f"there is no number under {' or '.join(names)}")
         return default

@@ -176,14 +176,14 @@ async def _line(reader: asyncio.StreamReader, seconds: float) -> bytes:
 async def send_all(address: str, requests: Iterator[BadRequest], connections: int = 40) -> list[Refusal]:
     """Send all, so many at a time. Slow ones hold no place."""
     results: list[Refusal] = []
-    held: list[asyncio.Task[Refusal]] = []
+    slow: list[asyncio.Task[Refusal]] = []
 
     async def work() -> None:
         for request in requests:
             if request.pause:
-                held.append(asyncio.create_task(send(address, request)))
+                slow.append(asyncio.create_task(send(address, request)))
             else:
                 results.append(await send(address, request))
 
     await asyncio.gather(*(work() for _ in range(connections)))
-    return results + [await task for task in held]
+    return results + [await task for task in slow]

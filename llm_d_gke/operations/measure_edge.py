@@ -92,11 +92,11 @@ def edge(requests: int = 10_000, pairs: int = 600) -> None:
         began = time.monotonic()
         result = bad_input(paths, requests)
         print(f"\n{requests} bad requests in {time.monotonic() - began:.0f} s\n", *result.table(), sep="\n")
-        lost = sum(not sample.answered for sample in result.good)
+        failed = sum(not sample.answered for sample in result.good)
         print(
             f"\nserved: {len(result.served)}; neither 4xx nor closed: {len(result.unclear)};"
             f" passed to an engine: {result.reached_engines}; good requests meanwhile: {len(result.good)},"
-            f" of them lost: {lost}; pods that were not ready: {len(result.unready)}; restarts: {result.restarts}"
+            f" of them lost: {failed}; pods that were not ready: {len(result.unready)}; restarts: {result.restarts}"
         )
         with_checks, without = side_by_side(paths, pairs)
         print("\n| Gateway | median | least | requests |\n|---|---|---|---|")
@@ -105,7 +105,7 @@ def edge(requests: int = 10_000, pairs: int = 600) -> None:
             print(
                 f"| {name} | {statistics.median(milliseconds):.2f} ms | {min(milliseconds):.2f} ms | {len(seconds)} |"
             )
-        added = [1000 * (one - other) for one, other in zip(with_checks, without, strict=True)]
+        added = [1000 * (checked - unchecked) for checked, unchecked in zip(with_checks, without, strict=True)]
         print(f"\nadded at the median of the pairs: {statistics.median(added):.2f} ms")
     finally:
         rehearse("down")

@@ -57,7 +57,7 @@ class Outcome:
     ends: str
     window: float
     requests: int
-    lost: int
+    failed: int
     outside: int
     # Seconds from the fault to the end of the last request that was lost.
     last: float
@@ -300,22 +300,22 @@ def outcome(name: str, act: Callable[[Scene], str], make: Callable[[], tuple[Sce
         ends = act(scene)
         ended = time.monotonic()
         happened(lambda: len(scene.load.answers(ended)) >= 40)
-    lost: list[Sample] = scene.load.unanswered
-    outside = [sample for sample in lost if sample.ended < began or sample.began > ended]
+    failed: list[Sample] = scene.load.unanswered
+    outside = [sample for sample in failed if sample.ended < began or sample.began > ended]
     return Outcome(
         name=name,
         ends=ends,
         window=ended - began,
         requests=len(scene.load.samples),
-        lost=len(lost),
+        failed=len(failed),
         outside=len(outside),
-        last=max((sample.ended - began for sample in lost), default=0.0),
+        last=max((sample.ended - began for sample in failed), default=0.0),
     )
 
 
 def row(result: Outcome) -> str:
-    last = f"{result.last:.1f} s" if result.lost else "-"
+    last = f"{result.last:.1f} s" if result.failed else "-"
     return (
-        f"| {result.name} | {result.ends} | {result.window:.1f} s | {result.requests} | {result.lost} | {last} |"
+        f"| {result.name} | {result.ends} | {result.window:.1f} s | {result.requests} | {result.failed} | {last} |"
         f" {result.outside} |"
     )

@@ -52,5 +52,9 @@ def other_mistakes(settings: StackSettings, catalog: Catalog, reported: Findings
         changes["release"] = StackSettings.model_fields["release"].default
     collected = Findings()
     judge(settings.model_copy(update=changes), collected)
-    known = {(finding.id, finding.path) for finding in reported}
-    return [finding for finding in collected if finding.id in _INDEPENDENT and (finding.id, finding.path) not in known]
+    already_reported = {(finding.id, finding.path) for finding in reported}
+    return [
+        finding
+        for finding in collected
+        if finding.id in _INDEPENDENT and (finding.id, finding.path) not in already_reported
+    ]

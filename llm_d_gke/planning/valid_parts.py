@@ -64,13 +64,13 @@ def inside_respelt(values: Mapping[str, Any], error: ValidationError, encrypted:
     second = _error(valid) if places else None
     if second is None:
         return []
-    found = []
+    findings = []
     for finding in from_validation(second, encrypted):
         for written, intended in places.items():
             inside = finding.path.removeprefix(path_of(*intended))
             if inside[:1] in (".", "["):
-                found.append(replace(finding, path=path_of(*written) + inside))
-    return found
+                findings.append(replace(finding, path=path_of(*written) + inside))
+    return findings
 
 
 def _read_as_intended(values: dict[str, Any], renamed: Mapping[Path, str]) -> dict[Path, Path]:

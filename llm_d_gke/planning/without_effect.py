@@ -165,11 +165,11 @@ def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:
     if has_router:
         requests["router"] = (ctx.settings.router.cpu, ctx.settings.router.memory)
     for group, (cpu, memory) in requests.items():
-        for key, text, wanted, available in (
+        for key, text, requested, available in (
             ("cpu", cpu, cpu_millis(cpu), room.cpu_millis),
             ("memory", memory, memory_mib(memory), room.memory_mib),
         ):
-            if wanted > available:
+            if requested > available:
                 unit = "thousandths of a CPU" if key == "cpu" else "MiB"
                 ctx.findings.error(
                     "LLMD-ADDON-ROOM",

@@ -105,13 +105,13 @@ def test_every_architecture_of_the_engines_is_computed_or_refused_by_name() -> N
     names = sorted({name for version in versions() for name in load_facts(version).architectures})
     assert len(names) > 200
     base = read("google--gemma-2b-it")
-    said = {name: _said(name, base) for name in names}
-    assert [name for name, words in said.items() if words not in (name, None) and name not in words] == []
-    assert sum(words != name for name, words in said.items()) > len(names) / 2
+    answers = {name: _answer(name, base) for name in names}
+    assert [name for name, words in answers.items() if words not in (name, None) and name not in words] == []
+    assert sum(words != name for name, words in answers.items()) > len(names) / 2
 
 
-def _said(name: str, base: dict[str, Any]) -> str | None:
-    """What is said of an architecture; its name where it is computed, None where the file lacks its figures."""
+def _answer(name: str, base: dict[str, Any]) -> str | None:
+    """The error about an architecture; its name where it is computed, None where the file lacks its figures."""
     try:
         return parse("somebody/model", base | {"architectures": [name]}).architecture
     except ConfigError as error:

@@ -365,7 +365,7 @@ def test_facts_about_charts_are_those_of_their_sources(changes: dict[str, Any], 
         changed = getattr(charts, name).model_copy(update=value) if isinstance(value, dict) else value
         charts = charts.model_copy(update={name: changed})
     [cell] = [cell for cell in cells_of(release.model_copy(update={"charts": charts}), {}) if cell.part == "charts"]
-    assert any(line in found for found in cell.lines)
+    assert any(line in text for text in cell.lines)
 
 
 def test_a_role_is_stated_only_where_a_picker_reads_it() -> None:

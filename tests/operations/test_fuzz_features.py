@@ -21,8 +21,8 @@ def test_every_release_plans_or_refuses_them(release: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_stacks() -> None:
-    first, again, other = (list(islice(featured("llm-d-0.9", seed), 5)) for seed in (1, 1, 2))
-    assert first == again != other
+    first, repeated, other = (list(islice(featured("llm-d-0.9", seed), 5)) for seed in (1, 1, 2))
+    assert first == repeated != other
 
 
 def test_an_answer_of_one_token_has_a_capacity() -> None:

@@ -104,9 +104,9 @@ def test_stated_latencies_bound_the_capacity() -> None:
     capacity = plan_of("gpu", {"models[0].load": load}).models[0].capacity
     assert capacity is not None
     assert capacity.within_objectives is not None
-    kept, full = capacity.within_objectives, capacity.full
-    assert kept.time_per_output_token <= 0.036 < full.time_per_output_token
-    assert kept.requests_per_second < full.requests_per_second
+    bounded, full = capacity.within_objectives, capacity.full
+    assert bounded.time_per_output_token <= 0.036 < full.time_per_output_token
+    assert bounded.requests_per_second < full.requests_per_second
     text = " ".join(table_text("gpu", {"models[0].load": load}).split())
     assert "requests/s within the stated latencies" in text
 

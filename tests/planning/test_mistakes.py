@@ -348,8 +348,8 @@ def test_a_configuration_that_is_not_json_is_one_finding_with_the_line(tmp_path:
 
 def test_mistakes_inside_of_a_misspelt_group_are_reported_there(tmp_path: Path) -> None:
     changes = "llm-d:acelerator: {type: nvidia-l4, nodes: {min: 5, max: 2}}\nllm-d:accelerator: null"
-    found = {(finding.id, finding.path) for finding in findings_of(tmp_path, changes)}
-    assert found == {
+    reported = {(finding.id, finding.path) for finding in findings_of(tmp_path, changes)}
+    assert reported == {
         ("LLMD-SETTING-UNKNOWN", "llm-d:acelerator"),
         ("LLMD-NODES-MIN-MAX", "llm-d:acelerator.nodes"),
     }

@@ -119,9 +119,9 @@ def _walk(walk: Walk, *, only_review: bool) -> None:
     walk.workflow("review", pull)
     # The time of the stack is not over, so the schedule leaves it.
     walk.workflow("review", {**pull, "event_name": "schedule", "event": {"repository": pull["event"]["repository"]}})
-    _expect_stack(walk, there=True)
+    _expect_stack(walk, exists=True)
     walk.workflow("review", {**pull, "event": {**pull["event"], "action": "closed"}})
-    _expect_stack(walk, there=False)
+    _expect_stack(walk, exists=False)
     if only_review:
         return
     push = walk.server.merge()
@@ -131,12 +131,12 @@ def _walk(walk: Walk, *, only_review: bool) -> None:
     walk.workflow("destroy", {**push, "event_name": "workflow_dispatch"}, stack=STACK, confirm=STACK)
 
 
-def _expect_stack(walk: Walk, *, there: bool) -> None:
+def _expect_stack(walk: Walk, *, exists: bool) -> None:
     """The stack file of the pull request is kept as long as its stack is there, and so is its cluster."""
-    kept = (walk.folder / "buckets" / "states" / "review" / f"Pulumi.{REVIEW_STACK}.yaml").exists()
+    file_exists = (walk.folder / "buckets" / "states" / "review" / f"Pulumi.{REVIEW_STACK}.yaml").exists()
     cluster = StackPaths(REVIEW_STACK, walk.folder / "stacks").cluster.exists()
-    if (kept, cluster) != (there, there):
-        print(f"{REVIEW_STACK}: stack file kept: {kept}, cluster: {cluster}; expected {there}")
+    if (file_exists, cluster) != (exists, exists):
+        print(f"{REVIEW_STACK}: stack file kept: {file_exists}, cluster: {cluster}; expected {exists}")
         walk.failed = True
 
 

@@ -59,5 +59,5 @@ def names_of_picker(release: Release, picker: PickerRelease, program: Program) -
 
 def _reads_roles(release: Release) -> bool:
     """Whether one of the release's pickers tells pods by their role, or its source is not known."""
-    known = load_upstream().programs
-    return any(picker.image not in known or known[picker.image].roles for picker in pickers_of(release))
+    programs = load_upstream().programs
+    return any(picker.image not in programs or programs[picker.image].roles for picker in pickers_of(release))

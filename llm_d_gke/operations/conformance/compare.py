@@ -189,11 +189,11 @@ def _chart_facts(release: Release) -> Iterator[str]:
         if chart is release.charts.kserve:
             stated = {"keeps_scale": release.charts.kserve_keeps_scale}
         for name, value in stated.items():
-            known = getattr(recorded, name) if recorded is not None else None
+            upstream_value = getattr(recorded, name) if recorded is not None else None
             if recorded is None and value:
                 yield f"{name} is {value} for {name_of(chart)}, which was not read"
-            elif recorded is not None and value != known:
-                yield f"{name} is {value}, and {known} in the source of {name_of(chart)}"
+            elif recorded is not None and value != upstream_value:
+                yield f"{name} is {value}, and {upstream_value} in the source of {name_of(chart)}"
 
 
 def _flags(rendered_names: set[str], program: Program) -> Iterator[str]:

@@ -119,7 +119,7 @@ def _stack(random: Random, release: str) -> Tree:
 @functools.cache
 def _sizes() -> tuple[tuple[str, float, bool], ...]:
     """Models by name, with the size of their weights in GiB and whether they have experts."""
-    return tuple((one.id, weights_gib(one), one.experts is not None) for one in load().models.values())
+    return tuple((model.id, weights_gib(model), model.experts is not None) for model in load().models.values())
 
 
 def _model(random: Random, name: str, version: str, pattern: str) -> Tree:
@@ -159,16 +159,16 @@ def _features(version: str) -> Mapping[str, list[Any]]:
     named: dict[str, list[Any]] = {
         "toolCallParser": sorted({name for facts in tables for name in facts.tool_parsers} - special),
         "reasoningParser": sorted({name for facts in tables for name in facts.reasoning_parsers} - special),
-        "adapters": [[dict(one) for one in _ADAPTERS[:count]] for count in (1, 2, 3)],
-        "source": [dict(one) for one in _SOURCES],
+        "adapters": [[dict(adapter) for adapter in _ADAPTERS[:count]] for count in (1, 2, 3)],
+        "source": [dict(source) for source in _SOURCES],
     }
     return {key: choices for key, choices in named.items() if choices}
 
 
 def _speculation(random: Random, version: str) -> Tree:
     methods = {name for facts in facts_of(version) for name in facts.speculative_methods}
-    known = sorted(methods & {"ngram", "ngram_gpu", "mtp", *_DRAFTS})
-    method = random.choice(known or ["ngram"])
+    usable = sorted(methods & {"ngram", "ngram_gpu", "mtp", *_DRAFTS})
+    method = random.choice(usable or ["ngram"])
     draft = {"draftModel": _DRAFTS[method]} if method in _DRAFTS else {}
     return {"method": method, "tokens": random.randint(1, 8), **draft}
 
@@ -192,7 +192,7 @@ def _value(random: Random, name: str, schema: Tree) -> Any:
         return random.choice(schema["enum"])
     for union in ("anyOf", "oneOf"):
         if union in schema:
-            part = random.choice([one for one in schema[union] if one.get("type") != "null"])
+            part = random.choice([member for member in schema[union] if member.get("type") != "null"])
             return _value(random, name, {"examples": schema.get("examples")} | part)
     match schema.get("type"):
         case "object":
@@ -201,8 +201,8 @@ def _value(random: Random, name: str, schema: Tree) -> Any:
             few = [key for key in properties if key in required or random.random() < 0.3]
             return {key: _value(random, key, properties[key]) for key in few}
         case "array":
-            found = [_value(random, name, schema.get("items", {})) for _ in range(random.randint(1, 2))]
-            return [one for position, one in enumerate(found) if one not in found[:position]]
+            elements = [_value(random, name, schema.get("items", {})) for _ in range(random.randint(1, 2))]
+            return [element for position, element in enumerate(elements) if element not in elements[:position]]
         case "boolean":
             return random.random() < 0.5
         case "integer":

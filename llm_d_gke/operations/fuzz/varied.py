@@ -1,7 +1,7 @@
 """Random stacks over all patterns, kinds of nodes, ways to deploy, Gateways and kinds of authentication.
 
 Each begins with the hardware and the models of a stack file of the project, because a random pattern hardly ever fits
-random hardware, and has everything else drawn anew. Many are refused with findings: `planned` picks those with a plan.
+random hardware, and has everything else at random. Many are refused with findings: `planned` picks those with a plan.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, project_stacks, stack_f
 _KEY = "0123456789abcdef0123456789abcdef"
 
 # What a stack keeps of the stack file that it begins with.
-_KEPT = (
+_FROM_STACK_FILE = (
     "location",
     "pattern",
     "accelerator",
@@ -94,7 +94,7 @@ def _begun() -> tuple[Tree, ...]:
     for stack in project_stacks():
         config = yaml.safe_load(stack_file(PROJECT_ROOT, stack).read_text(encoding="utf-8"))["config"]
         values = {key.removeprefix(f"{NAMESPACE}:"): value for key, value in config.items()}
-        result.append({key: value for key, value in values.items() if key in _KEPT})
+        result.append({key: value for key, value in values.items() if key in _FROM_STACK_FILE})
     return tuple(result)
 
 

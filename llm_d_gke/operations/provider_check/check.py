@@ -43,7 +43,10 @@ def google_resources(graph: Graph) -> list[Recorded]:
 
 def problems(graph: Graph, provider: ResourceProviderStub) -> list[Problem]:
     """Everything that the provider refuses about a graph. It may be used for one graph after the other."""
-    return [*_configure(graph, provider), *(p for each in google_resources(graph) for p in _refusals(each, provider))]
+    return [
+        *_configure(graph, provider),
+        *(p for resource in google_resources(graph) for p in _refusals(resource, provider)),
+    ]
 
 
 def _configure(graph: Graph, provider: ResourceProviderStub) -> Iterator[Problem]:

@@ -41,7 +41,7 @@ def plugin(binary: Path, environment: Mapping[str, str] | None = None) -> Iterat
     engine_pb2_grpc.add_EngineServicer_to_server(_Engine(), engine)
     port = engine.add_insecure_port("127.0.0.1:0")
     engine.start()
-    # A file, because nobody reads the errors of a plugin that works.
+    # A file, because the errors are read only after the plugin failed.
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         try:
             process = subprocess.Popen(

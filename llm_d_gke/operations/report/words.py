@@ -153,9 +153,9 @@ def headroom(capacity: CapacityFacts) -> str | None:
     if capacity.at_load is None or not capacity.is_rate:
         return None
     load, full = capacity.at_load.requests_per_second, capacity.full.requests_per_second
-    kept = capacity.within_objectives
-    most = full if kept is None else kept.requests_per_second
-    within = " within the stated latencies" if kept is not None and most < full else ""
+    bounded = capacity.within_objectives
+    most = full if bounded is None else bounded.requests_per_second
+    within = " within the stated latencies" if bounded is not None and most < full else ""
     return f"capacity about {rate(most)} requests/s{within}, {max(0.0, most / load - 1):.0%} above the load"
 
 

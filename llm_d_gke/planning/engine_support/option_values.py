@@ -35,26 +35,26 @@ def wrong_values(version: str, arguments: Sequence[str]) -> list[WrongValue]:
     tables = facts_of(version)
     if len(tables) != 1 or not tables[0].option_takes:
         return []
-    found: list[WrongValue] = []
+    problems: list[WrongValue] = []
     position = 0
     while position < len(arguments):
-        taken, wrong = _read(tables[0], arguments, position)
-        found += wrong
-        position += 1 + taken
-    return found
+        consumed, wrong = _read(tables[0], arguments, position)
+        problems += wrong
+        position += 1 + consumed
+    return problems
 
 
 def repeated(arguments: Sequence[str]) -> list[tuple[int, str]]:
     """Position and name of every option that stands before already."""
     seen: set[str] = set()
-    again = []
+    repetitions = []
     for position, text in enumerate(arguments):
         name = text.partition("=")[0].replace("_", "-")
         if _is_option(text) and "." not in name:
             if name in seen:
-                again.append((position, name))
+                repetitions.append((position, name))
             seen.add(name)
-    return again
+    return repetitions
 
 
 def _is_option(text: str) -> bool:
@@ -90,19 +90,19 @@ def _read(facts: EngineFacts, arguments: Sequence[str], position: int) -> tuple[
         example = (facts.option_values.get(name) or [_EXAMPLES.get(kind, "value")])[0]
         fix = f'write its value as the next element, for example "{example}"'
         return 0, [WrongValue(position, name, f"{name} takes a value, and none follows", fix)]
-    given, place = (value, position) if equals else (following[0], position + 1)
-    wrong = _wrong(facts, name, kind, given)
+    option_value, place = (value, position) if equals else (following[0], position + 1)
+    wrong = _wrong(facts, name, kind, option_value)
     return (0 if equals else 1), [WrongValue(place, name, *wrong)] if wrong is not None else []
 
 
 def _without_value(
     facts: EngineFacts, position: int, name: str, value: str | None, following: Sequence[str]
 ) -> tuple[int, list[WrongValue]]:
-    given = value if value is not None else following[0] if following else None
-    if given is None:
+    word = value if value is not None else following[0] if following else None
+    if word is None:
         return 0, []
     negation = name.replace("--", "--no-", 1)
-    off = given.lower() in ("false", "0", "off", "no")
+    off = word.lower() in ("false", "0", "off", "no")
     fix = (
         f"use {negation}"
         if off and negation in facts.options

@@ -273,7 +273,7 @@ def _document(
     gates: Sequence[str] = (),
     queue: bool = False,
 ) -> Config:
-    # Without a reference all bands have a policy that serves the oldest request, whoever sent it.
+    # Without a reference all bands have a policy that serves the oldest request, from any client.
     bands = {"defaultPriorityBand": {"fairnessPolicyRef": _TURNS}} if queue else {}
     gates = [*gates, *([_GATE] if queue else [])]
     plugins = [*plugins, *([_plugin(picker, _TURNS)] if queue else [])]

@@ -30,7 +30,7 @@ def check_priorities(ctx: PlanContext) -> None:
             "LLMD-PRIORITIES-QUEUE",
             "gateway",
             "priorities",
-            value=_shown(ctx),
+            value=_priorities_text(ctx),
             rule="the picker has no queue: it sends each request to a replica at once, in whose queue all clients are"
             " alike",
             fix="set picker.flowControl: true"
@@ -41,13 +41,13 @@ def check_priorities(ctx: PlanContext) -> None:
 
 def _check_queue(ctx: PlanContext) -> None:
     settings = ctx.settings
-    wanted = settings.picker.flow_control or bool(settings.gateway.priorities)
-    if wanted and not can_queue(ctx.picker):
+    enabled = settings.picker.flow_control or bool(settings.gateway.priorities)
+    if enabled and not can_queue(ctx.picker):
         path = ("picker", "flowControl") if settings.picker.flow_control else ("gateway", "priorities")
         ctx.findings.error(
             "LLMD-FLOW-CONTROL-RELEASE",
             *path,
-            value="true" if settings.picker.flow_control else _shown(ctx),
+            value="true" if settings.picker.flow_control else _priorities_text(ctx),
             rule=f"{ctx.picker.title} has one queue for all priorities and no fairness between clients",
             fix="use a later release, for example gaie-1.5, or remove it",
         )
@@ -61,7 +61,7 @@ def _check_keys(ctx: PlanContext) -> None:
         "LLMD-PRIORITIES-AUTH",
         "gateway",
         "priorities",
-        value=_shown(ctx),
+        value=_priorities_text(ctx),
         rule="without API keys the Gateway does not know which client asks"
         if gateway.auth.kind != "jwt"
         else "the Gateway names a token's subject to the picker, which need not be the name of an InferenceObjective",
@@ -89,5 +89,5 @@ def _check_names(ctx: PlanContext) -> None:
             )
 
 
-def _shown(ctx: PlanContext) -> str:
+def _priorities_text(ctx: PlanContext) -> str:
     return ", ".join(f"{name}: {value}" for name, value in sorted(ctx.settings.gateway.priorities.items()))

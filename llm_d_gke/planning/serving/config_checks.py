@@ -34,13 +34,13 @@ def is_a_models(config: Mapping[str, Any], findings: Findings, path: tuple[str |
     """Whether a file describes a language model in the form of config.json. Otherwise an error says what it is."""
     names = config.get("architectures")
     if not names and not config.get("model_type"):
-        found = next((row for row in _OTHER_FILES if row[0] in config), None)
+        other_file = next((row for row in _OTHER_FILES if row[0] in config), None)
         findings.error(
             "LLMD-CONFIG-OTHER",
             *path,
             value=value,
-            rule=f"this is {found[1]}" if found else "the file names neither architectures nor a model_type",
-            fix=found[2] if found else "give the path of the model's config.json, as its repository has it",
+            rule=f"this is {other_file[1]}" if other_file else "the file names neither architectures nor a model_type",
+            fix=other_file[2] if other_file else "give the path of the model's config.json, as its repository has it",
         )
         return False
     for key, is_right, expected in (
@@ -94,9 +94,9 @@ def check_architecture(
     name, tables = names[0], facts_of(version)
     if not tables or any(name in facts.architectures for facts in tables):
         return False
-    known = sorted({other for facts in tables for other in facts.architectures})
+    architectures = sorted({other for facts in tables for other in facts.architectures})
     later = next((other for other in versions() if name in load_facts(other).architectures), None)
-    by_stem = {_stem(other): other for other in known}
+    by_stem = {_stem(other): other for other in architectures}
     close = by_stem.get(nearest(_stem(name), by_stem, 0.85) or "")
     if not name.endswith(_TEXT):
         rule = f"{name} is no architecture that generates text, and routes and probes are planned for such models"

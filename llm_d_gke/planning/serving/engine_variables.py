@@ -130,13 +130,13 @@ def _check_known(ctx: PlanContext, path: tuple[str | int, ...], index: int, name
 
 
 def _known_name(packages: tuple[Package, ...], name: str, version: str) -> str:
-    known = [
+    variables = [
         other
         for package in packages
         for other, variable in package.variables.items()
         if variable.in_version(version) and abs(len(other) - len(name)) <= _TYPING_ERRORS
     ]
-    close = nearest(name, known, 0.9)
+    close = nearest(name, variables, 0.9)
     return f"did you mean {close}?" if close else "check its name and the version that has it, or remove it"
 
 

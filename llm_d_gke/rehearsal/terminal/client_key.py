@@ -21,11 +21,11 @@ def client_headers(plan: StackPlan, find: FindObject) -> dict[str, str]:
 
 def api_keys(plan: StackPlan, find: FindObject) -> Mapping[str, str]:
     """Names by key, in the order of the Secret."""
-    wanted = plan.gateway.edge.api_keys
-    if wanted is not None and wanted.secret_manager is not None:
+    key_source = plan.gateway.edge.api_keys
+    if key_source is not None and key_source.secret_manager is not None:
         return {STAND_IN_KEY: "rehearsal"}
-    secret = None if wanted is None else find("v1", "Secret", wanted.secret, plan.namespace.name)
-    if wanted is None or secret is None:
+    secret = None if key_source is None else find("v1", "Secret", key_source.secret, plan.namespace.name)
+    if key_source is None or secret is None:
         return {}
-    lines = data_of(secret).get(wanted.entry, b"").decode().splitlines()
+    lines = data_of(secret).get(key_source.entry, b"").decode().splitlines()
     return {key: name for name, _, key in (line.partition(" ") for line in lines) if key}

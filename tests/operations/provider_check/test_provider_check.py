@@ -67,7 +67,7 @@ def test_every_refusal_is_reported(strict: tuple[Strict, ResourceProviderStub], 
         [*pools, Problem(ROUTER, router.name, "bgp.asn", "is not a private number")], key=str
     )
     # All resources of Google Cloud, and nothing of Kubernetes.
-    assert sorted(provider.checked) == sorted(each.type for each in graph if each.type.startswith("gcp:"))
+    assert sorted(provider.checked) == sorted(resource.type for resource in graph if resource.type.startswith("gcp:"))
     [configured] = provider.configured
     assert configured["project"] == "golden-project"
 

@@ -97,12 +97,12 @@ class TestPods:
         assert [pod["spec"].get("nodeSelector") or {} for pod in others] == [{}] * len(others)
 
     def test_pods_that_keep_apart_have_the_least_cpu_of_autopilot(self) -> None:
-        apart = {
+        requests = {
             pod["metadata"]["name"]: pod["spec"]["containers"][0]["resources"]["requests"]["cpu"]
             for pod in pods_of("multi-model-gpu", {"cluster.mode": "autopilot", "location": "us-central1"})
             if "podAntiAffinity" in (pod["spec"].get("affinity") or {}) and "vllm" not in pod["metadata"]["name"]
         }
-        assert apart == {"model-router": "500m"}
+        assert requests == {"model-router": "500m"}
 
     @pytest.mark.parametrize(("cpu", "requested"), [("1", "1"), ("750m", "750m"), ("250m", "500m")])
     def test_more_cpu_stays(self, cpu: str, requested: str) -> None:

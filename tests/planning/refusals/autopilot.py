@@ -95,11 +95,11 @@ AUTOPILOT = (
             id="LLMD-AUTOPILOT-CLASS",
             changes=_L4 | {f"accelerator.{key}": value},
             path=f"accelerator.{key}",
-            value=shown,
+            value=text,
             rule="Autopilot chooses machine type and disk",
             fix=f"remove {key}, or add accelerator.computeClass: {{}}",
         )
-        for key, value, shown in (
+        for key, value, text in (
             ("machineType", "g2-standard-8", "g2-standard-8"),
             ("diskGib", 200, "200"),
             ("provisioning", "flex-start", "flex-start"),

@@ -220,10 +220,12 @@ def test_further_starts_of_many_cards() -> None:
     assert len(layouts) == 21
     # One log gives 1.74 GiB, with two digits.
     assert sorted(layouts)[-2] < 0.001
-    told = [judgment for judgment in judgments if judgment.group != "cache only" and "kvTokens" in judgment.errors]
-    tokens = sorted(abs(judgment.errors["kvTokens"]) for judgment in told)
+    with_tokens = [
+        judgment for judgment in judgments if judgment.group != "cache only" and "kvTokens" in judgment.errors
+    ]
+    tokens = sorted(abs(judgment.errors["kvTokens"]) for judgment in with_tokens)
     assert statistics.median(tokens) < 0.03
     others = sorted(
-        abs(judgment.errors["kvTokens"]) for judgment in told if judgment.id not in ("Z01", "Z02", "Z03", "Z04")
+        abs(judgment.errors["kvTokens"]) for judgment in with_tokens if judgment.id not in ("Z01", "Z02", "Z03", "Z04")
     )
     assert others[int(0.9 * len(others)) - 1] < 0.1

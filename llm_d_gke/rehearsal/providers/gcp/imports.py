@@ -17,7 +17,7 @@ _COLLECTIONS = frozenset(
 )
 
 
-def found(records: Mapping[str, Record], requested: str) -> str | None:
+def matching_id(records: Mapping[str, Record], requested: str) -> str | None:
     """The id of the resource that is meant: the same id, or one with the same parts and fewer words between them.
 
     The real provider takes `project/location/cluster/name` for a node pool, and stores the long form.

@@ -14,7 +14,7 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import Provider
 from llm_d_gke.rehearsal.providers.gcp import arguments, cluster, lifecycle, network, platform, pools
 from llm_d_gke.rehearsal.providers.gcp.controller_resources import ControllerResource, left_by_cluster
-from llm_d_gke.rehearsal.providers.gcp.imports import found, imported_inputs
+from llm_d_gke.rehearsal.providers.gcp.imports import imported_inputs, matching_id
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ADDRESS,
     CLUSTER,
@@ -200,7 +200,7 @@ class GcpProvider(Provider):
         kind = _kind(request)
         self._known.add(request.id)
         records = self._store.resources(kind.type)
-        resource_id = found(records, request.id)
+        resource_id = matching_id(records, request.id)
         if resource_id is None:
             return None
         record = records[resource_id]
