@@ -376,6 +376,7 @@ def _read_engine() -> Engine:
     return Engine.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
 
 
+@functools.lru_cache(maxsize=256)
 def _release(version: str) -> tuple[int, int, int]:
     """`v0.19.1` is (0, 19, 1). Raises ValueError on anything that is not a version."""
     match = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?", version)

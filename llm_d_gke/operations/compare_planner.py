@@ -26,6 +26,7 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.parameters import count
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.operations.logs_check.judgment import judge_rows
+from llm_d_gke.operations.logs_check.row import start_of
 from llm_d_gke.operations.logs_check.summary import summarize
 from llm_d_gke.operations.logs_check.summary import table as summary_table
 from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
@@ -266,6 +267,53 @@ def later_table() -> str:
     return "\n\n".join(tables)
 
 
+def new_rows_table(planner: ModuleType) -> str:
+    """Errors of KV tokens on the starts of newer versions: of all, and of those that the library can express."""
+    of_all: list[tuple[float, float]] = []
+    of_some: list[tuple[float, float]] = []
+    unanswered = 0
+    for path in (LATEST, COLLECTED, FURTHER):
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        for row, judgment in zip(rows, judge_rows(rows, path.parent), strict=True):
+            logged, predicted = row.get("kvTokens"), judgment.prediction.get("kvTokens")
+            if not logged or not predicted:
+                continue
+            run = start_of(row, path.parent).run
+            try:
+                tokens = _tokens(run, planner)
+            except Exception:
+                unanswered += 1
+                continue
+            errors = (abs(predicted / logged - 1), abs(tokens / logged - 1))
+            of_all.append(errors)
+            if _is_expressible(run):
+                of_some.append(errors)
+    lines = ["| starts | planner | KV tokens, median / 90 % below / worst |", "|---|---|---|"]
+    for name, pairs in (("all with an answer", of_all), ("expressible", of_some)):
+        for index, planner_name in enumerate(("this project", "llm-d-planner 0.3.3")):
+            errors_of = sorted(pair[index] for pair in pairs)
+            shares = (statistics.median(errors_of), errors_of[int(0.9 * (len(errors_of) - 1))], errors_of[-1])
+            lines.append(f"| {len(pairs)} {name} | {planner_name} | {_shares(shares)} |")
+    return "\n".join([*lines, "", f"No answer of the library: {unanswered}."])
+
+
+def _tokens(run: EngineRun, planner: ModuleType) -> float:
+    dtype = run.dtype if run.dtype in _NAMES else run.model.dtype
+    config, stored = _config(run.model, dtype), _stored(run.model, dtype)
+    planner.model_params_by_dtype = lambda _name, _token=None: stored  # type: ignore[attr-defined]
+    shape = {"tp": run.tensor_parallel, "pp": run.pipeline_parallel}
+    memory = planner.allocatable_kv_cache_memory(run.model.id, config, run.total_gib, run.utilization, **shape)
+    per_token = planner.KVCacheDetail(run.model.id, config, 1, 1).per_token_memory_bytes
+    return float(memory * 2**30 / per_token)
+
+
+def _is_expressible(run: EngineRun) -> bool:
+    """It knows neither windows nor states, 8-bit caches, drafts nor quantization while loading."""
+    plain = all(group.kind in ("full", "mla") for group in run.model.attention)
+    further = run.kv_cache_dtype not in (None, "auto"), run.quantization, run.draft, run.draft_model, run.lora_slots
+    return plain and run.data_parallel == 1 and not any(further)
+
+
 def _beside(predicted: float, logged: float | None) -> str:
     return f"{predicted:.2f}" if logged is None else f"{predicted:.2f} of {logged:.2f}"
 
@@ -296,6 +344,7 @@ def main() -> int:
     print(f"\nIts largest errors of KV tokens: {listed}")
     print(f'\nStarts of vLLM 0.11.0, logged figures after "of":\n\n{starts_table(planner)}')
     print(f"\nLater starts:\n\n{later_table()}")
+    print(f"\nThe starts found since, by both:\n\n{new_rows_table(planner)}")
     return 0
 
 

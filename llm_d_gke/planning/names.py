@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections import Counter
@@ -14,6 +15,7 @@ ACCOUNT_LENGTH = 30  # service account ids; at least 6
 MODEL_LENGTH = 40  # leaves room for `-epp`, `-vllm` and what Kubernetes appends to the names of pods
 
 
+@functools.lru_cache(maxsize=4096)
 def slug(text: str, length: int = LABEL_LENGTH) -> str:
     """Lower-case letters, digits and dashes, beginning with a letter, at most `length` long.
 

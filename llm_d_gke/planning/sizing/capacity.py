@@ -6,7 +6,7 @@ import functools
 import math
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.planning.context import PlanContext
@@ -79,10 +79,14 @@ class _Engines:
     verdict: MemoryVerdict
     prompt: int
     output: int
+    known: dict[tuple[int, float], SpeedEstimate | None] = field(default_factory=dict, compare=False)
 
     def at(self, replicas: int, concurrency: float) -> SpeedEstimate | None:
-        load = Load(self.prompt, self.output, concurrency)
-        return estimate(self.run, self.ctx.accelerator, load, replicas, self.verdict)
+        key = replicas, concurrency
+        if key not in self.known:
+            load = Load(self.prompt, self.output, concurrency)
+            self.known[key] = estimate(self.run, self.ctx.accelerator, load, replicas, self.verdict)
+        return self.known[key]
 
     def within(self, settings: ModelSettings, speed: SpeedEstimate | None) -> bool:
         """Whether a speed keeps both objectives."""

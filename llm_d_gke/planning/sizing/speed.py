@@ -202,7 +202,9 @@ def _serve(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, interr
     for _ in range(_ROUNDS):
         seconds_per_token = _mean_step(steps, decoding, context, fresh, further, budget)
         first = _first(run, steps, decoding, context, load, budget, seconds_per_token, batch)
-        decoding = min(most, batch / (1 + first / (further * seconds_per_token)))
+        before, decoding = decoding, min(most, batch / (1 + first / (further * seconds_per_token)))
+        if decoding == before:
+            break
     seconds_per_token = _mean_step(steps, decoding, context, fresh, further, budget)
     rate = decoding / (further * seconds_per_token)
     return _Served(
@@ -236,9 +238,12 @@ def _first(
     count = math.ceil(fresh / left)
     chunk = fresh / count
     beside = decoding if batch > 1 else 0.0
-    computing = sum(
-        steps.step(beside, context, chunk, load.cached_tokens + index * chunk) for index in range(min(count, 8))
-    ) * (count / min(count, 8))
+    if count == 1:
+        computing = steps.step(beside, context, chunk, load.cached_tokens)
+    else:
+        computing = sum(
+            steps.step(beside, context, chunk, load.cached_tokens + index * chunk) for index in range(min(count, 8))
+        ) * (count / min(count, 8))
     if batch <= 1:
         return load_engine().speed.request_seconds[run.kind] + computing
     # A request comes in the middle of a step, and behind the prompts of others: at random, though never of all of them.

@@ -91,6 +91,7 @@ class Roofline:
         self._ranks = run.data_parallel if experts is not None else 1
         kinds = [layers for stage in range(run.pipeline_parallel) for layers in layers_of(run, stage)]
         self._kinds = kinds
+        self._cached_bytes: dict[float, float] = {}
         heads = model.attention_heads * model.head_dim / tensor
         self._attending = [(4.0 * heads * kind.count, kind.window) for kind in kinds if kind.token_bytes]
         self._fixed = constants.host_seconds + model.layers * constants.layer_seconds
@@ -132,7 +133,10 @@ class Roofline:
         return "compute" if computing > reading else "memory bandwidth"
 
     def _multiply(self, matrices: _Matrices, tokens: float) -> float:
-        reading = self._read(matrices, tokens)
+        if matrices.expert_share < 1:
+            reading = self._read(matrices, tokens)
+        else:
+            reading = matrices.weight_bytes / matrices.bytes_per_second
         computing = tokens * matrices.flops / matrices.flops_per_second
         if reading > 4 * computing or computing > 4 * reading:
             return max(reading, computing)
@@ -146,8 +150,11 @@ class Roofline:
         return weights / matrices.bytes_per_second
 
     def _cached(self, context: float) -> float:
-        """Bytes of keys and values, or of states, that one sequence reads in a step."""
-        return sum(read(kind, context) for kind in self._kinds)
+        """Bytes of keys and values, or of states, that one sequence reads in a step. Few contexts are asked, often."""
+        known = self._cached_bytes.get(context)
+        if known is None:
+            known = self._cached_bytes[context] = sum(read(kind, context) for kind in self._kinds)
+        return known
 
     def _attend(self, chunk: float, depth: float) -> float:
         """Seconds of attention between a chunk and what is before it."""
