@@ -43,6 +43,7 @@ from llm_d_gke.rehearsal.terminal.path_of_answer import AnswerPath, path_of_answ
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
 from llm_d_gke.rehearsal.terminal.progress import each_step_once
 from llm_d_gke.rehearsal.terminal.status import print_status
+from llm_d_gke.rehearsal.terminal.waiting_pods import watched
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.rehearsal.vllm_cpu.prepare import prepare as prepare_vllm
@@ -96,7 +97,8 @@ def up(request: Request) -> int:
         if _say_changes(paths, configuration):
             _refuse_deletions(pulumi, configuration)
         paths.unfinished.touch()
-        done = pulumi.stack.up(on_output=each_step_once(show), on_error=show, color=_color(), suppress_outputs=True)
+        with watched(paths, show):
+            done = pulumi.stack.up(on_output=each_step_once(show), on_error=show, color=_color(), suppress_outputs=True)
         paths.unfinished.unlink()
         save_settings(paths, configuration)
         outputs = {name: output.value for name, output in done.outputs.items()}

@@ -1,0 +1,83 @@
+"""Says, while `up` waits, why pods do not start: the provider's own lines name what waits and not the reason."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from llm_d_gke.rehearsal.kube import Kube, KubeError, client
+from llm_d_gke.rehearsal.kube.conditions import find_condition
+from llm_d_gke.rehearsal.paths import StackPaths
+
+_SECONDS = 5.0
+# A pod waits for a moment in every start. What stands in three looks in a row is worth a line.
+_LOOKS = 3
+# Reasons of a container that is being started as it should be.
+_USUAL = ("ContainerCreating", "PodInitializing")
+
+
+def waiting_reason(pod: dict[str, Any]) -> str | None:
+    """Why a pod does not run, as the scheduler or the node says it. None for a pod that runs or is being started."""
+    scheduled = find_condition(pod, "PodScheduled")
+    if scheduled is not None and scheduled["status"] == "False":
+        # What follows is about pods that could be evicted for this one.
+        return str(scheduled.get("message") or scheduled.get("reason") or "not scheduled").partition(" preemption:")[0]
+    status = pod.get("status", {})
+    for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
+        waiting = container.get("state", {}).get("waiting") or {}
+        reason = waiting.get("reason")
+        if reason and reason not in _USUAL:
+            message = waiting.get("message")
+            return f"{container['name']}: {reason}{f', {message}' if message else ''}"
+    return None
+
+
+class WaitingPods:
+    """Remembers how often each pod had which reason, and shows a reason that stays, once."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._looks: dict[tuple[str, str], int] = {}
+
+    def look(self, pods: list[dict[str, Any]]) -> None:
+        looks: dict[tuple[str, str], int] = {}
+        for pod in pods:
+            reason = waiting_reason(pod)
+            if reason is not None:
+                key = (pod["metadata"]["name"], reason)
+                looks[key] = self._looks.get(key, 0) + 1
+                if looks[key] == _LOOKS:
+                    self._show(f"    pod {key[0]} waits: {reason}")
+        shown = {key: count for key, count in self._looks.items() if count >= _LOOKS}
+        self._looks = {**shown, **looks}
+
+
+@contextmanager
+def watched(paths: StackPaths, show: Callable[[str], None]) -> Iterator[None]:
+    """Show why pods of a stack wait, while the block runs. The cluster may not exist yet."""
+    done, waiting = threading.Event(), WaitingPods(show)
+
+    def watch() -> None:
+        while not done.wait(_SECONDS):
+            if not paths.kubeconfig.exists():
+                continue
+            try:
+                with client(paths) as kube:
+                    waiting.look(_pods(kube))
+            except (KubeError, OSError, ValueError, KeyError):
+                # A control plane that starts or restarts: the provider's own lines say so.
+                continue
+
+    thread = threading.Thread(target=watch, name="waiting pods", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=2 * _SECONDS)
+
+
+def _pods(kube: Kube) -> list[dict[str, Any]]:
+    return list(kube.list("v1", "Pod"))
