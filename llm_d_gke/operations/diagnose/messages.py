@@ -87,8 +87,8 @@ def recognize(origin: Origin, text: str, subject: str) -> Cause | None:
 def last_exception(text: str) -> str | None:
     """The last exception of a log that is not the consequence of another process's."""
     consequence = messages()[_CONSEQUENCE].contains[0]
-    found = [match[0] for match in _EXCEPTION.finditer(text) if consequence not in match[0]]
-    return _shortened(found[-1].strip()) if found else None
+    exceptions = [match[0] for match in _EXCEPTION.finditer(text) if consequence not in match[0]]
+    return _shortened(exceptions[-1].strip()) if exceptions else None
 
 
 def last_words(text: str) -> str:

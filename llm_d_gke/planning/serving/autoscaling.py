@@ -175,7 +175,7 @@ def check_zero(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         rule=f"without requests for {settings.autoscaling.idle_seconds} s no replica runs: {seen}; a start takes a"
         " node, the image and the weights",
         fix="use 1, add a window for the hours of use, or acknowledge it"
-        + ("" if queues_requests(ctx) else "; with the picker's feature gate flowControl requests wait instead"),
+        + ("" if queues_requests(ctx) else "; with picker.flowControl: true requests wait instead"),
     )
 
 
