@@ -18,13 +18,18 @@ _LATER = {"inferenceobjectives": "InferenceObjective", "inferencemodelrewrites":
 
 
 class KubeApi:
-    """Lists and watches of pods and pools at `address`. Everything else is an empty list."""
+    """Lists and watches of pods and pools at `address`. Everything else is an empty list.
+
+    Pods can be added while it runs.
+    """
 
     def __init__(self, ips: Sequence[str], port: int, objective_groups: Sequence[str]) -> None:
         pods = [_pod(f"engine-{number}", ip) for number, ip in enumerate(ips)]
         objects = {"pods": pods, "inferencepools": [_pool(port)]}
         versions = {_POOLS: "v1", **dict.fromkeys(objective_groups, "v1alpha2")}
-        ended = threading.Event()
+        changed = threading.Condition()
+        self._pods, self._changed, self._ended = pods, changed, False
+        cluster = self
 
         class Api(Handler):
             def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
@@ -55,21 +60,39 @@ class KubeApi:
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
-                events = [{"type": "ADDED", "object": item} for item in items]
-                events.append({"type": "BOOKMARK", "object": _bookmark(resource, versions)})
-                for event in events:
-                    line = json.dumps(event).encode() + b"\n"
-                    self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
-                self.wfile.flush()
-                # Nothing changes while a trace is replayed.
-                ended.wait()
+                items = list(items)
+                self._added(items)
+                self._event({"type": "BOOKMARK", "object": _bookmark(resource, versions)})
+                with changed:
+                    known = len(items)
+                    while resource == "pods" and not cluster._ended:
+                        self._added(pods[known:])
+                        known = len(pods)
+                        changed.wait()
+                    changed.wait_for(lambda: cluster._ended)
 
-        self._ended = ended
+            def _added(self, items: Sequence[dict[str, Any]]) -> None:
+                for item in items:
+                    self._event({"type": "ADDED", "object": item})
+
+            def _event(self, event: dict[str, Any]) -> None:
+                line = json.dumps(event).encode() + b"\n"
+                self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+                self.wfile.flush()
+
         self._server = Server(("127.0.0.1", 0), Api)
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
 
+    def add(self, ip: str) -> None:
+        """A replica that has become ready."""
+        with self._changed:
+            self._pods.append(_pod(f"engine-{len(self._pods)}", ip))
+            self._changed.notify_all()
+
     def close(self) -> None:
-        self._ended.set()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
         self._server.close()
 
 

@@ -83,7 +83,7 @@ async def with_picker(
 ) -> Result:
     """Send all prompts, one every 1/`rate` seconds, where the picker says. Raises PickerError if it does not start."""
     ips = [f"127.0.0.{11 + number}" for number in range(site.replicas)]
-    port = _port(ips)
+    port = free_port(ips)
     engines = {f"{ip}:{port}": Engine(ip, port, site.cache(), _MODEL) for ip in ips}
     refused = 0
 
@@ -102,7 +102,7 @@ async def with_picker(
             return 0
 
     try:
-        async with _running(ips, port, binary, release, config) as picker:
+        async with running(ips, port, binary, release, config) as (picker, _):
             start = time.monotonic()
             tasks: list[asyncio.Task[int]] = []
             for number in range(len(trace.groups)):
@@ -117,12 +117,12 @@ async def with_picker(
 
 
 @asynccontextmanager
-async def _running(
+async def running(
     ips: Sequence[str], port: int, binary: Path, release: PickerRelease, config: Mapping[str, Any]
-) -> AsyncIterator[Picker]:
-    """The picker, once it names an endpoint."""
+) -> AsyncIterator[tuple[Picker, KubeApi]]:
+    """The picker, once it names an endpoint, and its cluster. Without pods it only has to serve."""
     api = KubeApi(ips, port, release.objective_groups)
-    grpc_port, health_port, metrics_port = (_port([""]) for _ in range(3))
+    grpc_port, health_port, metrics_port = (free_port([""]) for _ in range(3))
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "picker.yaml").write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
@@ -144,8 +144,8 @@ async def _running(
             child = subprocess.Popen(arguments, env={**os.environ, **variables}, stdout=log, stderr=log)
         picker = Picker(grpc_port)
         try:
-            await _answers(picker, child, home / "log")
-            yield picker
+            await _answers(picker, child, home / "log", empty=not ips)
+            yield picker, api
         finally:
             await picker.close()
             # A picker that is asked to end serves for a while yet, and other replays must not wait for it.
@@ -154,13 +154,16 @@ async def _running(
             api.close()
 
 
-async def _answers(picker: Picker, child: subprocess.Popen[bytes], log: Path) -> None:
+async def _answers(picker: Picker, child: subprocess.Popen[bytes], log: Path, *, empty: bool) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            async with picker.endpoint(_MODEL, "Say hello.", "first"):
+            async with asyncio.timeout(1.0), picker.endpoint(_MODEL, "Say hello.", "first"):
                 return
-        except (CalloutRefusedError, grpc.aio.AioRpcError) as error:
+        except (CalloutRefusedError, grpc.aio.AioRpcError, TimeoutError) as error:
+            # Without a replica it refuses the request, or lets it wait.
+            if empty and not isinstance(error, grpc.aio.AioRpcError):
+                return
             if child.poll() is not None or time.monotonic() > deadline:
                 last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
                 raise PickerError("\n".join(["the picker does not answer; its log ends with", *last])) from error
@@ -178,7 +181,7 @@ def _kubeconfig(address: str) -> dict[str, Any]:
     }
 
 
-def _port(ips: Sequence[str]) -> int:
+def free_port(ips: Sequence[str]) -> int:
     """A port that is free at all addresses. The system gives none of this range to connections."""
     while True:
         port = random.randrange(20_000, 32_000)  # noqa: S311 - no secret

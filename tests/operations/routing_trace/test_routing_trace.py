@@ -12,10 +12,21 @@ import pytest
 
 from llm_d_gke.catalog import load
 from llm_d_gke.operations.conformance.programs import binary
+from llm_d_gke.operations.diagnose.messages import recognize
 from llm_d_gke.operations.routing_trace.__main__ import earlier, planned, site_of, traces
 from llm_d_gke.operations.routing_trace.engines import Engine, PrefixCache
+from llm_d_gke.operations.routing_trace.extension import CalloutRefusedError
 from llm_d_gke.operations.routing_trace.kube_api import KubeApi
-from llm_d_gke.operations.routing_trace.replay import PickerError, Result, Site, with_oracle, with_picker, with_service
+from llm_d_gke.operations.routing_trace.replay import (
+    PickerError,
+    Result,
+    Site,
+    free_port,
+    running,
+    with_oracle,
+    with_picker,
+    with_service,
+)
 from llm_d_gke.operations.routing_trace.trace import Trace
 from llm_d_gke.planning.picker_config.document import DOCUMENTS
 
@@ -115,3 +126,35 @@ class TestPicker:
     def test_a_configuration_that_the_picker_refuses_is_named(self) -> None:
         with pytest.raises(PickerError, match="its log ends with"):
             self.replay({**earlier("gaie-1.5"), "plugins": [{"type": "no-such-plugin"}]})
+
+
+@pytest.mark.rehearsal
+class TestEmptyPool:
+    """What a request gets from a pool that was scaled to zero, from a real picker."""
+
+    async def answer(self, config: Mapping[str, Any], *, replica_after: float | None) -> str:
+        picker = load().releases["gaie-1.5"].picker
+        program = binary(picker.image, print)
+        assert program is not None
+        port = free_port(["127.0.0.11"])
+        async with running([], port, program, picker, config) as (callouts, cluster):
+            engine = Engine("127.0.0.11", port, SMALL.cache(), "model")
+            if replica_after is not None:
+                asyncio.get_running_loop().call_later(replica_after, cluster.add, engine.ip)
+            try:
+                async with asyncio.timeout(30), callouts.endpoint("model", "Say hello.", "request") as endpoint:
+                    return endpoint.replace(str(port), "PORT")
+            except CalloutRefusedError as error:
+                return str(error)
+            finally:
+                engine.close()
+
+    def test_it_is_refused_at_once(self) -> None:
+        answer = asyncio.run(self.answer(planned("gaie-1.5").picker.config, replica_after=None))
+        cause = recognize("endpoint", answer, "the endpoint")
+        assert cause is not None
+        assert cause.id == "no-replica"
+
+    def test_with_flow_control_it_waits_for_the_replica(self) -> None:
+        config = {**planned("gaie-1.5").picker.config, "featureGates": ["flowControl"]}
+        assert asyncio.run(self.answer(config, replica_after=1.5)) == "127.0.0.11:PORT"
