@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import ssl
 import tarfile
@@ -13,6 +14,7 @@ import httpx
 import pytest
 import yaml
 
+from llm_d_gke.operations.lock import RegistryError, digest_of
 from llm_d_gke.rehearsal.charts import registry, sources
 from llm_d_gke.rehearsal.charts.packing import pack
 from llm_d_gke.rehearsal.charts.registry import refusal, respond
@@ -134,6 +136,15 @@ def web(paths: StackPaths, lines: list[str]) -> Iterator[httpx.Client]:
 
 
 class TestRegistry:
+    def test_the_lock_reads_digests_of_a_registry_over_https(self, web: httpx.Client) -> None:
+        """`make lock` against a registry that really answers: pulling by the digest gives the same manifest."""
+        reference = "oci://registry.k8s.io/lws/charts/lws:0.9.0"
+        digest = digest_of(web, reference)
+        pulled = web.get(f"https://registry.k8s.io/v2/lws/charts/lws/manifests/{digest}")
+        assert digest == f"sha256:{hashlib.sha256(pulled.content).hexdigest()}"
+        with pytest.raises(RegistryError, match="404"):
+            digest_of(web, reference.replace("0.9.0", "0.0.1"))
+
     def test_a_chart_is_pulled_by_tag_and_digest(self, web: httpx.Client, paths: StackPaths) -> None:
         url = "https://registry.k8s.io/v2/lws/charts/lws"
         [version] = {chart.version for chart in published() if chart.chart == LWS} & {"0.9.0"}
