@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from llm_d_gke.operations.conformance.programs import binary, refusal
+from llm_d_gke.operations.conformance.rendered import Rendered
 from tests.planning.routing.test_edge import KEY, SECOND_KEY, TLS
 from tests.stacks import graph_of, plan_of
 
@@ -62,3 +65,15 @@ def test_without_the_setting_nothing_waits() -> None:
     config = plan_of("gpu").models[0].picker.config
     assert "featureGates" not in config
     assert "flowControl" not in config
+
+
+@pytest.mark.parametrize("release", ["llm-d-0.6", "gaie-1.5"])
+def test_the_real_picker_takes_the_queue_and_knows_its_policy(release: str, tmp_path: Path) -> None:
+    picker = plan_of("gpu", {"picker.flowControl": True, "picker.release": release}).models[0].picker
+    executable = binary(picker.pod.image, print)
+    assert executable is not None
+    assert refusal(executable, picker.pod.image, Rendered(picker.pod.args, picker.config), tmp_path) is None
+    other = {**picker.config, "flowControl": {"defaultPriorityBand": {"fairnessPolicyRef": "none-of-its-own"}}}
+    message = refusal(executable, picker.pod.image, Rendered(picker.pod.args, other), tmp_path)
+    assert message is not None
+    assert 'no fairness policy registered for name "none-of-its-own"' in message
