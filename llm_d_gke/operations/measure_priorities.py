@@ -21,8 +21,8 @@ CASES: Mapping[str, tuple[str, ...]] = {
     "picker.flowControl: clients take turns": ("picker.flowControl=true",),
     "and gateway.priorities: the quiet one first": ("picker.flowControl=true", f"gateway.priorities.{QUIET}=10"),
 }
-# Requests in flight of the flooding client, far more than the engine's batch, and their tokens; seconds of the flood.
-_FLOOD, _TOKENS, _SECONDS = 400, 100, 25.0
+# Requests in an engine's batch; requests in flight of the flooding client, and their tokens; seconds of the flood.
+_BATCH, _FLOOD, _TOKENS, _SECONDS = 8, 60, 100, 20.0
 _PER_SECOND = 1.0
 
 
@@ -31,7 +31,8 @@ def priorities() -> None:
     print("\n| setting | flood | requests | answered | median | slowest |\n|---|---|---|---|---|---|")
     try:
         for name, settings in CASES.items():
-            changes = [word for setting in settings for word in ("-c", f"llm-d:{setting}")]
+            settings_ = (f"models[0].maxNumSeqs={_BATCH}", *settings)
+            changes = [word for setting in settings_ for word in ("-c", f"llm-d:{setting}")]
             rehearse("up", *CHANGES, *changes)
             paths = StackPaths(STACK)
             if not settings:
