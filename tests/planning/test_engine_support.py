@@ -194,6 +194,11 @@ class TestTpu:
         assert kinds(on(V6E, "RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16")) == ["tpu-quantization"]
         assert kinds(on(V6E, "Qwen/Qwen3-32B-FP8")) == []
 
+    def test_checkpoints_of_modelopt_in_fp8_have_no_kernel_where_those_in_fp4_have(self) -> None:
+        chosen = {"MODEL_IMPL_TYPE": "vllm"}
+        assert kinds(on(V6E, "nvidia/Llama-3.1-70B-Instruct-FP8", environment=chosen)) == ["tpu-quantization"]
+        assert kinds(on(V6E, "nvidia/Qwen3-235B-A22B-NVFP4", environment=chosen)) == []
+
     def test_compressed_tensors_in_fp8_came_later(self) -> None:
         model = "RedHatAI/Llama-3.3-70B-Instruct-fp8-dynamic"
         assert kinds(on(V6E, model, "0.19.0")) == ["tpu-quantization"]

@@ -51,6 +51,9 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
         return
     about: About = "quantization" if deployment.quantization else "id"
     names = method_names(method)
+    if own is not None and own.method == "modelopt" and own.bits == 8:
+        # vLLM tells them apart by quant_algo: the engine's name for weights in fp8 is modelopt itself.
+        names = ("modelopt", "modelopt_mxfp8")
     if not any(name in tpu.platform_quantization for name in names):
         yield Refusal(
             kind="tpu-quantization",
