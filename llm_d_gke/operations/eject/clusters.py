@@ -16,6 +16,8 @@ _SCANS = {"VULNERABILITY_DISABLED": "disabled"}
 
 def cluster_command(inputs: Inputs) -> tuple[Words, ...]:
     """Create the cluster, and delete the node pool with which GKE begins every cluster."""
+    if inputs.take("enableAutopilot"):
+        return (_autopilot_command(inputs),)
     name, location = inputs.take("name"), flag("location", inputs.take("location"))
     project = flag("project", inputs.project)
     words = ["gcloud", "container", "clusters", "create", name, project, location]
@@ -34,15 +36,48 @@ def cluster_command(inputs: Inputs) -> tuple[Words, ...]:
     return (tuple(words), (*delete, "--quiet"))
 
 
-def _network(inputs: Inputs) -> list[str]:
+def _autopilot_command(inputs: Inputs) -> Words:
+    """Create an Autopilot cluster. What `create-auto` has no flag for, Autopilot has in any case."""
+    words = ["gcloud", "container", "clusters", "create-auto", inputs.take("name"), flag("project", inputs.project)]
+    words.append(flag("location", inputs.take("location")))
+    version = inputs.take("minMasterVersion")
+    words += [flag("cluster-version", version)] if version else []
+    words.append(flag("release-channel", inputs.take("releaseChannel.channel").lower()))
     inputs.take("networkingMode")
-    words = ["--enable-ip-alias"]
+    words += _place(inputs)
+    inputs.take("gatewayApiConfig.channel")
+    words.append(switch("enable-private-nodes", inputs.take("privateClusterConfig.enablePrivateNodes")))
+    words += [word for word in _access(inputs) if "client-certificate" not in word and "legacy" not in word]
+    words += _security(inputs, autopilot=True)
+    words += _watched(inputs)
+    managed = inputs.take("monitoringConfig.managedPrometheus.enabled")
+    if not managed:
+        raise NotEjectableError("Autopilot has managed Prometheus in any case")
+    inputs.take("addonsConfig.httpLoadBalancing.disabled")
+    words.append(flag("labels", pairs(inputs.take("resourceLabels"))))
+    words += _maintenance(inputs)
+    defaults = "clusterAutoscaling.autoProvisioningDefaults"
+    words.append(flag("service-account", inputs.email(f"{defaults}.serviceAccount")))
+    words.append(flag("scopes", ",".join(inputs.take(f"{defaults}.oauthScopes"))))
+    inputs.take("deletionProtection")
+    return tuple(words)
+
+
+def _place(inputs: Inputs) -> list[str]:
+    """Network, subnet and its ranges."""
+    words = []
     for field, kind in (("network", _NETWORK), ("subnetwork", _SUBNETWORK)):
         value = inputs.take(field)
         words.append(flag(field, value if isinstance(value, str) else inputs.name_of(field, kind)))
     policy = "ipAllocationPolicy"
     words.append(flag("cluster-secondary-range-name", inputs.take(f"{policy}.clusterSecondaryRangeName")))
     words.append(flag("services-secondary-range-name", inputs.take(f"{policy}.servicesSecondaryRangeName")))
+    return words
+
+
+def _network(inputs: Inputs) -> list[str]:
+    inputs.take("networkingMode")
+    words = ["--enable-ip-alias", *_place(inputs)]
     if inputs.take("datapathProvider") == "ADVANCED_DATAPATH":
         words.append("--enable-dataplane-v2")
     words.append(flag("gateway-api", inputs.take("gatewayApiConfig.channel").removeprefix("CHANNEL_").lower()))
@@ -72,15 +107,17 @@ def _access(inputs: Inputs) -> list[str]:
     return words
 
 
-def _security(inputs: Inputs) -> list[str]:
-    words = [
-        flag("workload-pool", inputs.take("workloadIdentityConfig.workloadPool")),
-        switch("enable-shielded-nodes", inputs.take("enableShieldedNodes")),
+def _security(inputs: Inputs, *, autopilot: bool = False) -> list[str]:
+    words = []
+    if not autopilot:
+        words.append(flag("workload-pool", inputs.take("workloadIdentityConfig.workloadPool")))
+        words.append(switch("enable-shielded-nodes", inputs.take("enableShieldedNodes")))
+        defaults = "nodePoolDefaults.nodeConfigDefaults.insecureKubeletReadonlyPortEnabled"
+        words.append(switch("enable-insecure-kubelet-readonly-port", inputs.take(defaults) == "TRUE"))
+    words += [
         flag("security-posture", _POSTURES[inputs.take("securityPostureConfig.mode")]),
         flag("workload-vulnerability-scanning", _SCANS[inputs.take("securityPostureConfig.vulnerabilityMode")]),
     ]
-    defaults = "nodePoolDefaults.nodeConfigDefaults.insecureKubeletReadonlyPortEnabled"
-    words.append(switch("enable-insecure-kubelet-readonly-port", inputs.take(defaults) == "TRUE"))
     inputs.take("databaseEncryption.state")
     key = inputs.take("databaseEncryption.keyName")
     words += [flag("database-encryption-key", key)] if key else []
@@ -90,11 +127,26 @@ def _security(inputs: Inputs) -> list[str]:
     return words
 
 
+def _watched(inputs: Inputs) -> list[str]:
+    """Components whose logs and metrics Google collects."""
+    logging = inputs.take("loggingConfig.enableComponents")
+    monitoring = inputs.take("monitoringConfig.enableComponents")
+    return [
+        flag("logging", ",".join(_COMPONENTS[component] for component in logging)),
+        flag("monitoring", ",".join(_COMPONENTS[component] for component in monitoring)),
+    ]
+
+
+def _maintenance(inputs: Inputs) -> list[str]:
+    window = "maintenancePolicy.recurringWindow"
+    if inputs.take(window) is None:
+        return []
+    fields = (("start", "startTime"), ("end", "endTime"), ("recurrence", "recurrence"))
+    return [flag(f"maintenance-window-{name}", inputs.take(f"{window}.{field}")) for name, field in fields]
+
+
 def _operations(inputs: Inputs) -> list[str]:
-    components = inputs.take("loggingConfig.enableComponents")
-    words = [flag("logging", ",".join(_COMPONENTS[component] for component in components))]
-    components = inputs.take("monitoringConfig.enableComponents")
-    words.append(flag("monitoring", ",".join(_COMPONENTS[component] for component in components)))
+    words = _watched(inputs)
     managed = inputs.take("monitoringConfig.managedPrometheus.enabled")
     words.append(switch("enable-managed-prometheus", managed))
     addons = []
@@ -106,11 +158,7 @@ def _operations(inputs: Inputs) -> list[str]:
         addons.append("GcsFuseCsiDriver")
     words.append(flag("addons", ",".join(addons)))
     words.append(flag("labels", pairs(inputs.take("resourceLabels"))))
-    window = "maintenancePolicy.recurringWindow"
-    if inputs.take(window) is not None:
-        for name, field in (("start", "startTime"), ("end", "endTime"), ("recurrence", "recurrence")):
-            words.append(flag(f"maintenance-window-{name}", inputs.take(f"{window}.{field}")))
-    return words
+    return [*words, *_maintenance(inputs)]
 
 
 def _first_node(inputs: Inputs) -> list[str]:
