@@ -120,6 +120,12 @@ def nodes(resources: Sequence[Resource], _: Mapping[str, Any]) -> list[Violation
     """The node that a cluster begins with counts like every other."""
     violations = []
     for resource in (*_clusters(resources), *_pools(resources)):
+        if resource.properties.get("enableAutopilot"):
+            # Autopilot starts all nodes with secure boot and hides their metadata.
+            defaults = (resource.properties.get("clusterAutoscaling") or {}).get("autoProvisioningDefaults") or {}
+            if not defaults.get("serviceAccount"):
+                violations.append(_violation(resource, "its nodes run as the default account"))
+            continue
         config = resource.properties.get("nodeConfig") or {}
         shielded = config.get("shieldedInstanceConfig") or {}
         problems = {

@@ -44,7 +44,7 @@ def test_there_are_as_many_stacks_and_pods_as_the_project_has() -> None:
     """A way of finding pods that finds none would break no rule either."""
     pods = [pod for stack in EVERY_STACK for resource in resources_of(stack) for pod in pods_of(resource)]
     kinds = {pod.resource.kind for pod in pods}
-    assert len(EVERY_STACK) == 24
+    assert len(EVERY_STACK) == 25
     assert len(pods) >= 57
     assert {"Deployment", "LeaderWorkerSet", "LLMInferenceService"} <= kinds
 
@@ -320,6 +320,12 @@ class TestCloud:
     def test_the_first_node_counts_as_a_node(self) -> None:
         resources = resources_of("gpu")
         del one_of(resources, "Cluster")["nodeConfig"]["serviceAccount"]
+        [text] = messages("hardened-nodes", resources)
+        assert "run as the default account" in text
+
+    def test_nodes_that_autopilot_makes_have_an_account_too(self) -> None:
+        resources = resources_of("autopilot-gpu")
+        del one_of(resources, "Cluster")["clusterAutoscaling"]["autoProvisioningDefaults"]["serviceAccount"]
         [text] = messages("hardened-nodes", resources)
         assert "run as the default account" in text
 
