@@ -63,7 +63,7 @@ def _check(ctx: PlanContext, index: int, split: SplitSettings) -> None:
             "LLMD-SPLIT-ZERO",
             *path,
             value="all 0",
-            rule=f"all weights are 0, so the load balancer would answer 500 to requests for {split.name}",
+            rule=f"all weights are 0, so no model would get the requests for {split.name}",
             fix="give a model a weight",
         )
     used = [models[name] for name, weight in split.weights.items() if weight > 0]

@@ -33,9 +33,10 @@ RULES = (
         "LLMD-AUTOSCALING-WINDOW",
         severity="error",
         summary="A time window is empty, or its number of replicas is outside the limits.",
-        why="KEDA takes the largest number of all triggers: a window can raise the minimum, never lower it.",
+        why="KEDA's HorizontalPodAutoscaler takes the largest number of all triggers: a window can raise the minimum, not"
+        " lower it.",
         fix="Use a number above `minimum` and up to `maximum`, and another end.",
-        source="keda.sh, Cron scaler",
+        source="kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale (multiple metrics)",
     ),
     Rule(
         "LLMD-CRON-FORM",
@@ -43,7 +44,7 @@ RULES = (
         summary="A start or end is not a cron line.",
         why="KEDA reads lines of five fields and refuses others when the ScaledObject is created.",
         fix="Write minute, hour, day of the month, month and day of the week.",
-        source="keda.sh, Cron scaler",
+        source="keda.sh/docs/2.17/scalers/cron",
     ),
     Rule(
         "LLMD-TIME-ZONE",
@@ -51,7 +52,7 @@ RULES = (
         summary="The time zone database has no such zone.",
         why="KEDA loads the zone by its IANA name.",
         fix="Use an IANA name.",
-        source="keda.sh, Cron scaler",
+        source="keda.sh/docs/2.17/scalers/cron",
     ),
     Rule(
         "LLMD-AUTOSCALING-MONITORING",
@@ -59,7 +60,7 @@ RULES = (
         summary="Autoscaling needs metrics, and monitoring is off.",
         why="KEDA reads Managed Service for Prometheus, which has no metrics with `monitoring.enabled: false`.",
         fix="Set `monitoring.enabled: true`.",
-        source="keda.sh, Prometheus scaler",
+        source="keda.sh/docs/2.20/scalers/prometheus",
     ),
     Rule(
         "LLMD-AUTOSCALING-ZERO",

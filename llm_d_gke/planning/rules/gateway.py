@@ -11,7 +11,7 @@ RULES = (
         summary="A load balancer that bypasses the Gateway would open vLLM to the internet.",
         why="vLLM serves its API and its administration on one port and requires no key on most paths.",
         fix="Set gateway.exposure: internal, or remove gateway.directLoadBalancer.",
-        source="docs.vllm.ai, Security",
+        source="docs.vllm.ai/en/stable/usage/security",
     ),
     Rule(
         "LLMD-GATEWAY-OPEN",
@@ -19,7 +19,7 @@ RULES = (
         summary="Anyone on the internet can use the models.",
         why="An external Gateway without authentication serves every client; a certificate does not change that.",
         fix="Set `gateway.auth`, or `exposure: internal`; or acknowledge the rule with a reason.",
-        source="docs.vllm.ai, Security",
+        source="docs.vllm.ai/en/stable/usage/security",
         acknowledgeable=True,
     ),
     Rule(
@@ -221,7 +221,7 @@ RULES = (
         summary="GKE's load balancers cannot use HTTPS to the pods of an InferencePool.",
         why="The `appProtocol` of an InferencePool is `http` or `kubernetes.io/h2c`; there is no value for HTTPS.",
         fix="Use `implementation: istio`, or remove `backendTls`.",
-        source="gateway-api-inference-extension.sigs.k8s.io/reference/spec",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, api/v1/inferencepool_types.go (appProtocol)",
     ),
     Rule(
         "LLMD-BACKEND-TLS-PD",

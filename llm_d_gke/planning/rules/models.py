@@ -179,9 +179,11 @@ RULES = (
         "LLMD-KV-CACHE-FP8",
         severity="error",
         summary="The accelerator has no fp8 units for the KV cache.",
-        why="An fp8 cache needs compute capability 8.9.",
-        fix="Remove `kvCacheDtype`.",
-        source="docs.vllm.ai",
+        why="vLLM's documentation of fp8 caches names no smallest compute capability, and its attention back ends differ"
+        " below 8.9.",
+        fix="Remove `kvCacheDtype`, or acknowledge it once this engine has started with it.",
+        basis="unestablished",
+        acknowledgeable=True,
     ),
     Rule(
         "LLMD-CONTEXT-LENGTH",
@@ -261,7 +263,7 @@ RULES = (
         summary="The accelerator computes fp8 weights in 16 bits.",
         why="Without fp8 units vLLM computes in 16 bits: memory is saved, time is not.",
         fix="Expect less memory, but no speedup.",
-        source="docs.vllm.ai",
+        source="docs.vllm.ai/en/stable/features/quantization/llm_compressor/fp8",
     ),
     Rule(
         "LLMD-IMAGE-FORM",

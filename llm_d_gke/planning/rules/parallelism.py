@@ -200,9 +200,9 @@ RULES = (
         "LLMD-DP-PORTS",
         severity="error",
         summary="An InferencePool cannot name as many ports as the pod has ranks.",
-        why="An InferencePool names a limited number of ports.",
+        why="An InferencePool lists eight ports at most.",
         fix="Use fewer ranks of more accelerators.",
-        source="gateway-api-inference-extension.sigs.k8s.io",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, api/v1/inferencepool_types.go (targetPorts)",
     ),
     Rule(
         "LLMD-DENSE-RANKS",

@@ -11,7 +11,7 @@ RULES = (
         summary="A path of the stack file opens vLLM's administration to clients.",
         why="vLLM serves metrics, pausing and weight updates on the API's port and requires no key there.",
         fix="Name only the API paths that clients need.",
-        source="docs.vllm.ai, Security",
+        source="docs.vllm.ai/en/stable/usage/security",
     ),
     Rule(
         "LLMD-ROUTER-BODY",
@@ -49,9 +49,9 @@ RULES = (
         "LLMD-SPLIT-ZERO",
         severity="error",
         summary="All weights of a traffic split are zero.",
-        why="A route whose weights are all 0 answers 500.",
+        why="A backend of weight 0 gets no requests, so no model would get any.",
         fix="Give a model a weight.",
-        source="gateway-api.sigs.k8s.io/reference/spec",
+        source="kubernetes-sigs/gateway-api v1.5.1, apis/v1/shared_types.go (weight)",
     ),
     Rule(
         "LLMD-SPLIT-LENGTHS",

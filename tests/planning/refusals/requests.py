@@ -195,7 +195,7 @@ SPLITS = (
         changes={"splits": [{"name": "chat", "weights": {OLD: 0, NEW: 0}}]},
         path="splits[0].weights",
         value="all 0",
-        rule="all weights are 0, so the load balancer would answer 500 to requests",
+        rule="all weights are 0, so no model would get the requests",
         fix="give a model a weight",
     ),
     Wrong(
