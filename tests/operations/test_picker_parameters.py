@@ -45,9 +45,9 @@ def test_nothing_is_taken_that_a_picker_refuses() -> None:
     """Of the recorded differences, none is a value that the planner lets through and the picker ends on."""
     results = yaml.safe_load(picker_parameters.FILE.read_text(encoding="utf-8"))
     assert set(results) == {build for build, _, _ in picker_parameters.pinned_pickers()}
-    taken = [row for result in results.values() for row in result["differences"] if row[3] == "planner"]
+    accepted_by_planner = [row for result in results.values() for row in result["differences"] if row[3] == "planner"]
     # An amount of memory that no machine has.
-    assert [row[:2] for row in taken] == [["precise-prefix-cache-scorer", "kvEventsConfig.concurrency"]]
+    assert [row[:2] for row in accepted_by_planner] == [["precise-prefix-cache-scorer", "kvEventsConfig.concurrency"]]
 
 
 @pytest.mark.parametrize("build", [name for name, picker in PICKERS.items() if picker.unchecked])

@@ -49,16 +49,16 @@ def without_planned(settings: Settings) -> tuple[Settings, list[NotCarried]]:
     models: list[dict[str, Any]] = [dict(model) for model in settings.get("models") or []]
     planned: list[NotCarried] = []
     for number, words in _planned_words({**settings, "models": models}).items():
-        kept, extra = [], list(models[number].get("extraArgs") or [])
+        remaining, extra = [], list(models[number].get("extraArgs") or [])
         for position, word in enumerate(extra):
             if position in words:
                 planned.append(
                     NotCarried(origin=str(models[number].get("id")), what=word, why="the stack sets it by itself")
                 )
             else:
-                kept.append(word)
+                remaining.append(word)
         models[number].pop("extraArgs")
-        models[number] |= {"extraArgs": kept} if kept else {}
+        models[number] |= {"extraArgs": remaining} if remaining else {}
     return {**settings, "models": models} if planned else settings, planned
 
 

@@ -78,8 +78,10 @@ def is_open(text: str) -> bool:
 def _assignments(container: Json) -> dict[str, str]:
     """Variables that a container's shell script sets to plain values, such as `model=Qwen/Qwen3-8B`."""
     words = (*listing(container, "command"), *listing(container, "args"))
-    found = {match["name"]: match["value"].strip("'\"") for word in words for match in _ASSIGNMENT.finditer(str(word))}
-    return {name: value for name, value in found.items() if not is_open(value)}
+    assignments = {
+        match["name"]: match["value"].strip("'\"") for word in words for match in _ASSIGNMENT.finditer(str(word))
+    }
+    return {name: value for name, value in assignments.items() if not is_open(value)}
 
 
 def plain_environment(container: Json) -> dict[str, str]:

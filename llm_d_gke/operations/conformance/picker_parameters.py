@@ -124,9 +124,9 @@ def _groups(kind: Any) -> Iterator[type[Strict]]:
 def _is_reference(field: FieldInfo) -> bool:
     names = (
         *field.metadata,
-        *(one for kind in get_args(field.annotation) for one in getattr(kind, "__metadata__", ())),
+        *(annotation for kind in get_args(field.annotation) for annotation in getattr(kind, "__metadata__", ())),
     )
-    return any(isinstance(one, Reference) for one in names)
+    return any(isinstance(annotation, Reference) for annotation in names)
 
 
 def _with(tree: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
@@ -180,16 +180,20 @@ def compared(
                 differences.append(Difference(plugin.type, "", "least parameters", "planner", problem))
                 continue
             counts["plugins"] += 1
-            counts["parameters"] += len({one.path for one in tried if one.path})
+            counts["parameters"] += len({probe.path for probe in tried if probe.path})
             for probe in tried:
                 counts["values"] += 1
-                here = refusal_here(picker, plugin, probe.parameters)
-                given = Rendered(("--pool-name=all", "--config-file=config"), configuration(api, plugin, probe))
-                there = programs.refusal(executable, image, given, Path(folder))
-                counts["refused by both"] += here is not None and there is not None
-                if (here is None) is not (there is None):
-                    taken_by: Literal["planner", "picker"] = "planner" if here is None else "picker"
-                    differences.append(Difference(plugin.type, probe.path, probe.value, taken_by, there or here or ""))
+                planner_refusal = refusal_here(picker, plugin, probe.parameters)
+                rendering = Rendered(("--pool-name=all", "--config-file=config"), configuration(api, plugin, probe))
+                picker_refusal = programs.refusal(executable, image, rendering, Path(folder))
+                counts["refused by both"] += planner_refusal is not None and picker_refusal is not None
+                if (planner_refusal is None) is not (picker_refusal is None):
+                    taken_by: Literal["planner", "picker"] = "planner" if planner_refusal is None else "picker"
+                    differences.append(
+                        Difference(
+                            plugin.type, probe.path, probe.value, taken_by, picker_refusal or planner_refusal or ""
+                        )
+                    )
             report(f"{build}: {plugin.type}, {len(tried)} values")
     return counts, differences
 
@@ -209,8 +213,8 @@ def lines() -> Iterator[str]:
     for build, result in results.items():
         for plugin, path, value, taken_by, says in result["differences"]:
             other = "picker" if taken_by == "planner" else "planner"
-            shown = f"`{path}: {json.dumps(value)}`" if path else str(value)
-            yield f"- {build}, {plugin}, {shown}: the {other} refuses it ({_short(says)})"
+            label = f"`{path}: {json.dumps(value)}`" if path else str(value)
+            yield f"- {build}, {plugin}, {label}: the {other} refuses it ({_short(says)})"
 
 
 def _short(text: str) -> str:
@@ -219,12 +223,12 @@ def _short(text: str) -> str:
 
 def pinned_pickers() -> Iterator[tuple[str, str, str]]:
     """Build, image and API version of the configuration of every picker that can be built here, each once."""
-    found: dict[str, tuple[str, str, str]] = {}
+    builds: dict[str, tuple[str, str, str]] = {}
     for release in catalog.load().releases.values():
         for picker in pickers_of(release):
             if programs.is_pinned(picker.image):
-                found.setdefault(picker.build, (picker.build, picker.image, picker.config_api))
-    yield from found.values()
+                builds.setdefault(picker.build, (picker.build, picker.image, picker.config_api))
+    yield from builds.values()
 
 
 def main(arguments: list[str]) -> int:
@@ -238,7 +242,10 @@ def main(arguments: list[str]) -> int:
         results[build] = {
             "date": datetime.datetime.now(datetime.UTC).date(),
             "counts": counts,
-            "differences": [[one.plugin, one.path, one.value, one.taken_by, one.other_says] for one in differences],
+            "differences": [
+                [difference.plugin, difference.path, difference.value, difference.taken_by, difference.other_says]
+                for difference in differences
+            ],
         }
         head = "# Values of the parameters of pickers' plugins. Written by the module beside it, not by hand.\n"
         FILE.write_text(head + yaml.safe_dump(results, sort_keys=False, width=116), encoding="utf-8")

@@ -32,23 +32,23 @@ def read(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
         plan = plan_raw(stack, values, encrypted, files=model_files(values))
     except RefusedError as refused:
         forbidden = None if settings is None else _forbidden(stack, settings, encrypted)
-        found = _located(root, stack, refused.findings, overrides or {})
-        return facts_of(stack, forbidden, found, configuration.notes, settings)
-    found = _located(root, stack, plan.warnings, overrides or {})
-    return facts_of(stack, plan, found, configuration.notes, settings)
+        located_findings = _located(root, stack, refused.findings, overrides or {})
+        return facts_of(stack, forbidden, located_findings, configuration.notes, settings)
+    located_findings = _located(root, stack, plan.warnings, overrides or {})
+    return facts_of(stack, plan, located_findings, configuration.notes, settings)
 
 
 def _located(root: Path, stack: str, findings: Sequence[Finding], overrides: Mapping[str, str]) -> list[Finding]:
     """Findings with their lines in the stack file. One about a setting of the command line has none there."""
     path = stack_file(root, stack)
     lines = lines_of(path)
-    given = {key if ":" in key else f"{NAMESPACE}:{key}" for key in overrides}
+    override_paths = {key if ":" in key else f"{NAMESPACE}:{key}" for key in overrides}
 
     def line(setting: str) -> int | None:
-        return None if any(setting.startswith(key) for key in given) else line_of(lines, setting)
+        return None if any(setting.startswith(key) for key in override_paths) else line_of(lines, setting)
 
     return [
-        replace(finding, place="-c") if any(finding.path.startswith(key) for key in given) else finding
+        replace(finding, place="-c") if any(finding.path.startswith(key) for key in override_paths) else finding
         for finding in located(findings, line, path.name)
     ]
 

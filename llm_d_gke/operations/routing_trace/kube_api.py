@@ -64,10 +64,10 @@ class KubeApi:
                 self._added(items)
                 self._event({"type": "BOOKMARK", "object": _bookmark(resource, versions)})
                 with changed:
-                    known = len(items)
+                    sent = len(items)
                     while resource == "pods" and not cluster._ended:
-                        self._added(pods[known:])
-                        known = len(pods)
+                        self._added(pods[sent:])
+                        sent = len(pods)
                         changed.wait()
                     changed.wait_for(lambda: cluster._ended)
 

@@ -71,7 +71,7 @@ local function ends_with(text, ending)
   return text:sub(-#ending) == ending
 end
 
--- Pickers send a request without a body to any replica. Nothing but its headers has arrived when this is called.
+-- Pickers send a request without a body to any replica. Only its headers have arrived when this is called.
 local function is_empty(handle, headers)
   local length = headers:get("content-length")
   if length then return length == "0" end

@@ -33,8 +33,8 @@ RULES = (
         "LLMD-AUTOSCALING-WINDOW",
         severity="error",
         summary="A time window is empty, or its number of replicas is outside the limits.",
-        why="KEDA's HorizontalPodAutoscaler takes the largest number of all triggers: a window can raise the minimum, not"
-        " lower it.",
+        why="KEDA's HorizontalPodAutoscaler takes the largest number of all triggers: a window can raise the minimum,"
+        " not lower it.",
         fix="Use a number above `minimum` and up to `maximum`, and another end.",
         source="kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale (multiple metrics)",
     ),

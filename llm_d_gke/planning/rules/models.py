@@ -179,8 +179,8 @@ RULES = (
         "LLMD-KV-CACHE-FP8",
         severity="error",
         summary="The accelerator has no fp8 units for the KV cache.",
-        why="vLLM's documentation of fp8 caches names no smallest compute capability, and its attention back ends differ"
-        " below 8.9.",
+        why="vLLM's documentation of fp8 caches names no smallest compute capability, and its attention back ends"
+        " differ below 8.9.",
         fix="Remove `kvCacheDtype`, or acknowledge it once this engine has started with it.",
         basis="unestablished",
         acknowledgeable=True,

@@ -141,8 +141,8 @@ def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings) ->
             index,
             "kvCacheDtype",
             value=settings.kv_cache_dtype,
-            rule=f"{accelerator.title} has no fp8 units (compute capability 8.9), and it is not established that the engine"
-            " keeps an fp8 cache without them",
+            rule=f"{accelerator.title} has no fp8 units (compute capability 8.9), and it is not established that the"
+            " engine keeps an fp8 cache without them",
             fix="remove kvCacheDtype, or acknowledge LLMD-KV-CACHE-FP8 once this engine has started with it",
         )
 

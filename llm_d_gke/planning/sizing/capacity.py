@@ -79,14 +79,14 @@ class _Engines:
     verdict: MemoryVerdict
     prompt: int
     output: int
-    known: dict[tuple[int, float], SpeedEstimate | None] = field(default_factory=dict, compare=False)
+    estimates: dict[tuple[int, float], SpeedEstimate | None] = field(default_factory=dict, compare=False)
 
     def at(self, replicas: int, concurrency: float) -> SpeedEstimate | None:
         key = replicas, concurrency
-        if key not in self.known:
+        if key not in self.estimates:
             load = Load(self.prompt, self.output, concurrency)
-            self.known[key] = estimate(self.run, self.ctx.accelerator, load, replicas, self.verdict)
-        return self.known[key]
+            self.estimates[key] = estimate(self.run, self.ctx.accelerator, load, replicas, self.verdict)
+        return self.estimates[key]
 
     def within(self, settings: ModelSettings, speed: SpeedEstimate | None) -> bool:
         """Whether a speed keeps both objectives."""

@@ -151,10 +151,10 @@ class Roofline:
 
     def _cached(self, context: float) -> float:
         """Bytes of keys and values, or of states, that one sequence reads in a step. Few contexts are asked, often."""
-        known = self._cached_bytes.get(context)
-        if known is None:
-            known = self._cached_bytes[context] = sum(read(kind, context) for kind in self._kinds)
-        return known
+        cached_bytes = self._cached_bytes.get(context)
+        if cached_bytes is None:
+            cached_bytes = self._cached_bytes[context] = sum(read(kind, context) for kind in self._kinds)
+        return cached_bytes
 
     def _attend(self, chunk: float, depth: float) -> float:
         """Seconds of attention between a chunk and what is before it."""

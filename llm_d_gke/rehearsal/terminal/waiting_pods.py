@@ -50,8 +50,8 @@ class WaitingPods:
                 looks[key] = self._looks.get(key, 0) + 1
                 if looks[key] == _LOOKS:
                     self._show(f"    pod {key[0]} waits: {reason}")
-        shown = {key: count for key, count in self._looks.items() if count >= _LOOKS}
-        self._looks = {**shown, **looks}
+        printed = {key: count for key, count in self._looks.items() if count >= _LOOKS}
+        self._looks = {**printed, **looks}
 
 
 @contextmanager

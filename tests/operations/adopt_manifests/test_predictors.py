@@ -125,8 +125,8 @@ def test_arguments_that_the_stack_sets_are_taken_out(adopted: Any) -> None:
     settings, _ = adopted(pod("vllm serve Qwen/Qwen3-8B --disable-uvicorn-access-log --seed 7"))
     [before] = settings["models"]
     assert before["extraArgs"] == ["--disable-uvicorn-access-log", "--seed", "7"]
-    kept, planned = without_planned(settings)
-    [after] = kept["models"]
+    remaining, planned = without_planned(settings)
+    [after] = remaining["models"]
     assert after["extraArgs"] == ["--seed", "7"]
     assert [entry.what for entry in planned] == ["--disable-uvicorn-access-log"]
 

@@ -36,19 +36,19 @@ def test_the_reason_is_the_schedulers_or_the_nodes(waiting_pod: dict[str, Any], 
 
 
 def test_a_reason_that_stays_is_said_once() -> None:
-    shown: list[str] = []
-    waiting = WaitingPods(shown.append)
+    printed: list[str] = []
+    waiting = WaitingPods(printed.append)
     for _ in range(2):
         waiting.look([pod(message=NO_GPU)])
-    assert shown == []
+    assert printed == []
     for _ in range(4):
         waiting.look([pod(message=NO_GPU)])
-    assert shown == [f"    pod server waits: {NO_GPU}"]
+    assert printed == [f"    pod server waits: {NO_GPU}"]
 
 
 def test_a_moment_is_not_said() -> None:
-    shown: list[str] = []
-    waiting = WaitingPods(shown.append)
+    printed: list[str] = []
+    waiting = WaitingPods(printed.append)
     for pods in ([pod(message=NO_GPU)], [pod()]) * 4:
         waiting.look(pods)
-    assert shown == []
+    assert printed == []

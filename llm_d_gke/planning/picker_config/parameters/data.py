@@ -84,9 +84,9 @@ class Metrics(Parameters):
 
     @model_validator(mode="after")
     def _default_is_known(self) -> Self:
-        known = (*self.built_in_engines(), *(engine.name for engine in self.engine_configs))
-        if self.default_engine and self.default_engine not in known:
-            raise ValueError(f"defaultEngine {self.default_engine} is none of {', '.join(known)}")
+        engines = (*self.built_in_engines(), *(engine.name for engine in self.engine_configs))
+        if self.default_engine and self.default_engine not in engines:
+            raise ValueError(f"defaultEngine {self.default_engine} is none of {', '.join(engines)}")
         return self
 
     @classmethod
