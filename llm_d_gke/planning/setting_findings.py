@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from llm_d_gke.planning.findings import HIDDEN, NAMESPACE, Finding, Severity, path_of, without_secrets
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.setting_choices import choice_elsewhere, choice_here
+from llm_d_gke.planning.setting_owners import owner_of
 from llm_d_gke.planning.setting_synonyms import NO, WORDS_FOR_DEFAULT, key_here
 from llm_d_gke.planning.setting_values import expected, flow, listed, meant_choice, passing
 from llm_d_gke.planning.suggest import nearest
@@ -52,6 +53,14 @@ _ELSEWHERE: Mapping[str, str] = {
     "huggingfacetoken": "huggingFace.token",
     "gpus": "accelerator.perNode",
     "iap": "gateway.auth: {kind: iap, ...}",
+    "lora": "models[].adapters",
+    "loras": "models[].adapters",
+    "preemptible": "accelerator.provisioning: spot",
+    "secrets": "huggingFace, registry or apiKeys",
+    "subnet": "network.existing.subnetwork",
+    "subnetwork": "network.existing.subnetwork",
+    "vllmversion": "the release decides on vLLM's version, or models[].image on another image",
+    "vpc": "network.existing.network",
     "ingress": "gateway",
     "loadbalancer": "gateway",
     "machine": "accelerator.machineType",
@@ -243,6 +252,9 @@ def _unknown(place: Place) -> tuple[str, str]:
     where = path_of(*place.path[:-1]) if len(place.path) > 1 else "the stack file"
     if letters in _ELSEWHERE and _synonym(place) is None:
         return f"{where} has no such setting", _place_words(_ELSEWHERE[letters])
+    owner = owner_of(place.path, letters) if _synonym(place) is None else None
+    if owner is not None:
+        return owner
     intended = _intended_key(place)
     if intended is not None:
         full = f"{NAMESPACE}:{intended}" if len(place.path) == 1 else intended
@@ -284,6 +296,8 @@ def _place_words(location: str) -> str:
 def _intended_key(place: Place) -> str | None:
     """The key of the same group that a misspelt one probably means."""
     same = _synonym(place)
+    if same is None and owner_of(place.path, re.sub(r"[^a-z]", "", str(place.path[-1]).lower())) is not None:
+        return None
     if same is not None or re.sub(r"[^a-z]", "", str(place.path[-1]).lower()) in _ELSEWHERE:
         return same
     return nearest(str(place.path[-1]), keys_of(place.group), 0.75) if place.group is not None else None

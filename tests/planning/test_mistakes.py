@@ -238,6 +238,16 @@ MISTAKES = [
     ("registry without a dot", "llm-d:registry: {mirrors: {docker: mirror.example.com/x}}", "SETTING-FORM", "registry.mirrors.docker", "registry's host", "ghcr.io"),
     ("secret by its path", "llm-d:huggingFace: {secretManagerSecret: projects/p/secrets/s/versions/latest}", "SETTING-FORM", "huggingFace.secretManagerSecret", "without projects/", "use "),
     ("not a number", model("maxNumSeqs: .nan"), "SETTING-TYPE", "models[0].maxNumSeqs", "whole number", "use 4"),
+    ("argument of vLLM", model("enforceEager: true"), "SETTING-UNKNOWN", "models[0].enforceEager", "an argument of vLLM", '["--enforce-eager"]'),
+    ("another argument", model("trust_remote_code: true"), "SETTING-UNKNOWN", "models[0].trust_remote_code", "an argument of vLLM", '["--trust-remote-code"]'),
+    ("key with size", model("tensor_parallel_size: 2"), "SETTING-UNKNOWN", "models[0].tensor_parallel_size", "no such", "mean tensorParallel?"),
+    ("resources of the pod", model("resources: {limits: {a: 1}}"), "SETTING-UNKNOWN", "models[0].resources", "the planner derives", "remove it"),
+    ("parameter of a request", model("temperature: 0.7"), "SETTING-UNKNOWN", "models[0].temperature", "a request says it", "remove it"),
+    ("limits of replicas outside", model("maxReplicas: 3"), "SETTING-UNKNOWN", "models[0].maxReplicas", "no such", "mean autoscaling?"),
+    ("context window", model("context_window: 8192"), "SETTING-UNKNOWN", "models[0].context_window", "no such", "mean maxModelLen?"),
+    ("VPC at the top", "llm-d:vpc: mine", "SETTING-UNKNOWN", "vpc", "no such", "llm-d:network.existing.network?"),
+    ("preemptible nodes", "llm-d:accelerator: {type: nvidia-l4, preemptible: true}", "SETTING-UNKNOWN", "accelerator.preemptible", "no such", "accelerator.provisioning: spot"),
+    ("static address", "llm-d:gateway: {staticIp: mine}", "SETTING-UNKNOWN", "gateway.staticIp", "no such", "mean existingAddress?"),
     ("variables not meant", model("env: {A: b}"), "ENV-ALLOWED", "models[0].env", "explicit opt-in", "allowExtraArgs"),
     *(
         (f"argument {words[0]}", argument(*words), "EXTRA-ARGS-PLANNED", "models[0].extraArgs[0]", reason, fix)
