@@ -69,16 +69,18 @@ def _configure(graph: Graph, provider: ResourceProviderStub) -> Iterator[Problem
 
 
 def _refusals(resource: Recorded, provider: ResourceProviderStub) -> Iterator[Problem]:
-    checked = provider.Check(
-        provider_pb2.CheckRequest(
-            urn=resource.urn,
-            news=encode_struct(resource.inputs),
-            randomSeed=_SEED,
-            name=resource.name,
-            type=resource.type,
-        ),
-        timeout=_SECONDS,
+    request = provider_pb2.CheckRequest(
+        urn=resource.urn,
+        news=encode_struct(resource.inputs),
+        randomSeed=_SEED,
+        name=resource.name,
+        type=resource.type,
     )
+    try:
+        checked = provider.Check(request, timeout=_SECONDS)
+    except grpc.RpcError as error:  # a value of another type than the argument's
+        yield _problem(resource, error)
+        return
     failures = list(_failures(resource, checked))
     yield from failures
     if not failures:

@@ -16,11 +16,12 @@ from llm_d_gke.rehearsal.providers.requests import CheckRequest, Created, Create
 from tests.stacks import graph_of
 
 ROUTER = "gcp:compute/router:Router"
+NAT = "gcp:compute/routerNat:RouterNat"
 NODE_POOL = "gcp:container/nodePool:NodePool"
 
 
 class Strict(Provider):
-    """Refuses routers in Check, and node pools in a preview."""
+    """Refuses routers in Check, fails on NATs there, and refuses node pools in a preview."""
 
     name = "gcp"
 
@@ -36,6 +37,8 @@ class Strict(Provider):
         self.checked.append(request.type)
         if request.type == ROUTER:
             raise Invalid(("bgp.asn", "is not a private number"))
+        if request.type == NAT:
+            raise Refused("invalid syntax")
         return {**request.news, "checked": True}
 
     def create(self, request: CreateRequest) -> Created:
@@ -60,11 +63,16 @@ def test_every_refusal_is_reported(strict: tuple[Strict, ResourceProviderStub], 
     pools = [
         Problem(NODE_POOL, pool.name, "", "spot and flexStart exclude each other") for pool in graph.by_type(NODE_POOL)
     ]
-    [router] = graph.by_type(ROUTER)
+    [router], [nat] = graph.by_type(ROUTER), graph.by_type(NAT)
     refused = problems(graph, stub)
     assert len(pools) > 1
     assert sorted(refused, key=str) == sorted(
-        [*pools, Problem(ROUTER, router.name, "bgp.asn", "is not a private number")], key=str
+        [
+            *pools,
+            Problem(ROUTER, router.name, "bgp.asn", "is not a private number"),
+            Problem(NAT, nat.name, "", "invalid syntax"),
+        ],
+        key=str,
     )
     # All resources of Google Cloud, and nothing of Kubernetes.
     assert sorted(provider.checked) == sorted(resource.type for resource in graph if resource.type.startswith("gcp:"))
