@@ -68,10 +68,14 @@ def test_a_plan_comes_after_the_verdict_and_an_update_after_the_plan() -> None:
     assert "--plan plan.json" in update
 
 
-@pytest.mark.parametrize(("steps", "copied"), [([["create"], ["create"]], 0), ([["same"], ["create"]], 1)])
-def test_a_plan_is_kept_unless_everything_is_created(steps: list[list[str]], copied: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "step", "copied"),
+    [("helm.sh/v3:Release", "create", 0), ("helm.sh/v3:Release", "same", 1), ("core/v1:Secret", "create", 1)],
+)
+def test_a_plan_is_kept_unless_a_chart_is_in_a_new_stack(kind: str, step: str, copied: int, tmp_path: Path) -> None:
     [script] = [step["run"] for step in jobs("deploy")["plan"]["steps"] if "--save-plan" in step.get("run", "")]
-    plan = {"resourcePlans": {str(number): {"steps": names} for number, names in enumerate(steps)}}
+    urn = "urn:pulumi:gpu::llm-d::llm-d:stack:InferenceStack$kubernetes"
+    plan = {"resourcePlans": {"urn": {"steps": ["create"]}, f"{urn}:{kind}::one": {"steps": [step]}}}
     (tmp_path / "saved.json").write_text(json.dumps(plan), encoding="utf-8")
     programs = tmp_path / "programs"
     programs.mkdir()
