@@ -11,6 +11,7 @@ from llm_d_gke.catalog.images import ImageFacts, load_images
 from llm_d_gke.catalog.release import ChartRelease, IstioCharts, Release
 from llm_d_gke.catalog.support import load_support
 from llm_d_gke.catalog.upstream import load_upstream
+from llm_d_gke.operations.adopt.charts import name_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "releases.md"
 _UNKNOWN = "not known"
@@ -111,7 +112,9 @@ def _parts(release: Release) -> Iterator[tuple[str, str, str]]:
         ("Istio", charts.istio.control_plane if isinstance(charts.istio, IstioCharts) else charts.istio.operator),
     ]
     for name, chart in named:
-        yield name, f"chart {chart.version}{_support(name, chart)}", sources.get("charts", "")
+        read = load_upstream().charts.get(name_of(chart))
+        compared = f"source of {read.source}" if read is not None else sources.get("charts", "")
+        yield name, f"chart {chart.version}{_support(name, chart)}", compared
 
 
 def _support(name: str, chart: ChartRelease) -> str:

@@ -45,3 +45,15 @@ def _keeps_scale(root: Path) -> bool | None:
     """Whether KServe's controller keeps the replicas of a Deployment whose service states none."""
     file = root / _CONTROLLER
     return "PreserveDeploymentReplicas()" in file.read_text(encoding="utf-8") if file.exists() else None
+
+
+def differing_facts(release: Release, chart: ChartRelease, source: ChartSource | None) -> Iterator[str]:
+    """Facts that a release states about a chart and its source does not confirm. Without a source, none is known."""
+    stated: dict[str, object] = {"kinds": chart.kinds, "deletes_kinds": chart.deletes_kinds}
+    if chart is release.charts.kserve:
+        stated = {"keeps_scale": release.charts.kserve_keeps_scale}
+    for name, value in stated.items():
+        if source is None and value:
+            yield f"{name} is {value} for {name_of(chart)}, which was not read"
+        elif source is not None and value != getattr(source, name):
+            yield f"{name} is {value}, and {getattr(source, name)} in the source of {name_of(chart)}"

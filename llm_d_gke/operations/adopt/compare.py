@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.release import PickerRelease, Release
 from llm_d_gke.catalog.upstream import Program
+from llm_d_gke.operations.adopt.charts import charts_with_facts, differing_facts, name_of, read_chart
 from llm_d_gke.operations.adopt.names import entry_point, names_of_picker, tracing
 from llm_d_gke.operations.adopt.parts import Folders, NotAvailableError, images, read_arguments, read_program
 from llm_d_gke.planning import RefusedError, plan_raw
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks
+from llm_d_gke.stackfile.model_files import model_files
 
 # Some images are pulled with an account only.
 _ACCOUNT = {"llm-d:registry.existingSecret": "an-account"}
@@ -31,6 +33,7 @@ def compare(release: Release, catalog: Catalog, folders: Folders) -> int:
         print(f"{'differs' if lines else 'agrees':<13}  {role}: {image} ({program.source})")
         for line in lines:
             print(f"               {line}")
+    differences += _charts(release)
     differences += _engine(release, folders)
     return 1 if differences else 0
 
@@ -81,6 +84,22 @@ def _flags(flags: tuple[str, ...], program: Program) -> Iterator[str]:
             yield f"flag --{name}: deprecated"
 
 
+def _charts(release: Release) -> int:
+    """Facts about charts, against the Go modules that are pinned here."""
+    differences = 0
+    for chart in charts_with_facts(release):
+        source = read_chart(chart)
+        lines = list(differing_facts(release, chart, source))
+        if source is None:
+            print(f"not available  chart {name_of(chart)}: no Go module of this version is pinned here")
+        else:
+            print(f"{'differs' if lines else 'agrees':<13}  chart {name_of(chart)} ({source.source})")
+        for line in lines:
+            print(f"               {line}")
+        differences += len(lines)
+    return differences
+
+
 def _engine(release: Release, folders: Folders) -> int:
     """Arguments that the project's stacks give to vLLM, against those that its parser has."""
     differences = 0
@@ -111,7 +130,8 @@ def _rendered_arguments(release: str, image: str) -> set[str]:
     for stack in project_stacks():
         configuration = load(PROJECT_ROOT, stack, {"llm-d:release": release, **_ACCOUNT}, own_release=True)
         try:
-            plan = plan_raw(stack, configuration.settings(), configuration.encrypted())
+            values = configuration.settings()
+            plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
         except RefusedError:
             continue
         pods = [server.pod for model in plan.models for server in model.servers if server.pod.image == image]

