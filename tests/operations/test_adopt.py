@@ -9,7 +9,7 @@ import pytest
 from llm_d_gke import catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import Program, load_upstream
-from llm_d_gke.operations.adopt import compare, go_source, parts, record, vllm_source
+from llm_d_gke.operations.adopt import charts, compare, go_source, parts, record, vllm_source
 
 OPTIONS = """
 package server
@@ -193,6 +193,7 @@ class TestCompare:
     @pytest.fixture(autouse=True)
     def _recorded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(compare, "read_program", lambda image, _: load_upstream().programs[image])
+        monkeypatch.setattr(compare, "read_chart", lambda chart: load_upstream().charts.get(charts.name_of(chart)))
         monkeypatch.setattr(compare, "_engine", lambda *_: 0)
 
     @pytest.mark.parametrize("name", ["llm-d-0.9", "llm-d-0.6", "llm-d-0.4"])
@@ -246,6 +247,12 @@ class TestCompare:
         release = catalog.load().releases[name]
         assert compare.compare(_changed(release, part, change), catalog.load(), parts.Folders()) == 1
         assert expected in capsys.readouterr().out
+
+    def test_a_fact_about_a_chart_is_a_line(self, capsys: pytest.CaptureFixture[str]) -> None:
+        release = self.release()
+        changed = release.charts.model_copy(update={"kserve_keeps_scale": False})
+        assert compare.compare(release.model_copy(update={"charts": changed}), catalog.load(), parts.Folders()) == 1
+        assert "keeps_scale is False, and True in the source of kserve-llmisvc-resources" in capsys.readouterr().out
 
     def test_what_cannot_be_read_is_said(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
