@@ -26,6 +26,9 @@ _PREPARED = "prepareDataPlugins"
 # prefix is cached, and is kept twice. With one that is too large, it goes where its prefix once was, which costs
 # nothing (docs/measurements.md, Routing by prefix).
 _INDEX_MARGIN = 2
+# Entries of one replica's index, the pickers' own default (lruCapacityPerServer), which v1.5.0 always has. An entry took
+# 0.7 KiB of the picker's memory (v0.7.1, 204,800 entries, 2026-11-28).
+_MOST_ENTRIES = 31_250
 
 Config = dict[str, Any]
 
@@ -208,32 +211,31 @@ def _approximate(picker: Picker, block_tokens: int, cached_tokens: int | None) -
     """Plugins before the prefix scorer, and its parameters. Versions differ in which plugin has the block size."""
     takes = SHAPES[picker.plugins[PREFIX].parameters].model_fields
     if "block_size" in takes:
-        index = {} if cached_tokens is None else _index(block_tokens, cached_tokens)
-        return [], {"blockSize": block_tokens * _CHARACTERS_A_TOKEN, **index}
+        size, index = _index(block_tokens, cached_tokens)
+        return [], {"blockSize": size * _CHARACTERS_A_TOKEN, **index}
     if "block_size_tokens" in takes:
-        if cached_tokens is None:
-            return [], {"blockSizeTokens": block_tokens}
-        if _CAPACITY not in picker.plugins[PREFIX].unused:
-            return [], {"blockSizeTokens": block_tokens, **_index(block_tokens, cached_tokens)}
-        # The number of entries is fixed, so that larger caches need larger blocks.
-        entries = takes["lru_capacity_per_server"].default
-        blocks = math.ceil(_INDEX_MARGIN * cached_tokens / (entries * block_tokens))
-        return [], {"autoTune": False, "blockSizeTokens": block_tokens * max(1, blocks)}
+        size, index = _index(block_tokens, cached_tokens)
+        unused = picker.plugins[PREFIX].unused
+        return [], {"blockSizeTokens": size, **{name: value for name, value in index.items() if name not in unused}}
     # A scorer without an explicit producer creates one, with defaults.
     least = picker.plugins[APPROXIMATE].least_block_tokens
     # By default the index has as many entries as the engine has blocks, and this picker's entries are larger.
-    enough = cached_tokens is None or least >= _INDEX_MARGIN * block_tokens
-    index = {} if enough else _index(max(least, block_tokens), cached_tokens or 0)
-    producer = _plugin(picker, APPROXIMATE, blockSizeTokens=block_tokens, **index)
+    enough = least >= _INDEX_MARGIN * block_tokens
+    size, index = (block_tokens, {}) if enough else _index(max(least, block_tokens), cached_tokens)
+    producer = _plugin(picker, APPROXIMATE, blockSizeTokens=size, **index)
     return [producer], {"prefixMatchInfoProducerName": APPROXIMATE}
 
 
-_CAPACITY = "lruCapacityPerServer"
+def _index(block_tokens: int, cached_tokens: int | None) -> tuple[int, Config]:
+    """Tokens of a block, and an index of a given size instead of as many entries as the engine reports blocks.
 
-
-def _index(block_tokens: int, cached_tokens: int) -> Config:
-    """An index of a given size, not of the number of blocks that the engine reports."""
-    return {"autoTune": False, _CAPACITY: math.ceil(_INDEX_MARGIN * cached_tokens / block_tokens)}
+    Blocks of large caches are larger, in whole ones of the engine, so that the index stays small.
+    """
+    if cached_tokens is None:
+        return block_tokens, {}
+    tokens = _INDEX_MARGIN * cached_tokens
+    size = block_tokens * max(1, math.ceil(tokens / (_MOST_ENTRIES * block_tokens)))
+    return size, {"autoTune": False, "lruCapacityPerServer": math.ceil(tokens / size)}
 
 
 def _no_hit(picker: Picker, prefix: Config) -> Config:

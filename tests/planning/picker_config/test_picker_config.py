@@ -66,10 +66,21 @@ class TestLoadAndPrefix:
         config = load_and_prefix(PICKERS[name], API, WEIGHTS, 16, cached_tokens=60_000)
         assert parameters(config)["prefix-cache-scorer"] == prefix
 
-    def test_a_fixed_number_of_entries_gets_larger_blocks_for_a_larger_cache(self) -> None:
+    @pytest.mark.parametrize(
+        ("name", "prefix"),
+        [
+            ("epp-v1.2.0", {"blockSize": 192, "autoTune": False, "lruCapacityPerServer": 25_000}),
+            (
+                "llm-d-inference-scheduler-v0.7.1",
+                {"blockSizeTokens": 48, "autoTune": False, "lruCapacityPerServer": 25_000},
+            ),
+            ("epp-v1.5.0", {"autoTune": False, "blockSizeTokens": 48}),
+        ],
+    )
+    def test_a_large_cache_gets_larger_blocks_instead_of_more_entries(self, name: str, prefix: dict[str, Any]) -> None:
         """2 x 600,000 tokens over 31,250 entries are 38.4 tokens each, in whole blocks of the engine 48."""
-        config = load_and_prefix(PICKERS["epp-v1.5.0"], API, WEIGHTS, 16, cached_tokens=600_000)
-        assert parameters(config)["prefix-cache-scorer"] == {"autoTune": False, "blockSizeTokens": 48}
+        config = load_and_prefix(PICKERS[name], API, WEIGHTS, 16, cached_tokens=600_000)
+        assert parameters(config)["prefix-cache-scorer"] == prefix
 
     @pytest.mark.parametrize(
         ("block", "producer"),
