@@ -26,8 +26,8 @@ _PREPARED = "prepareDataPlugins"
 # prefix is cached, and is kept twice. With one that is too large, it goes where its prefix once was, which costs
 # nothing (docs/measurements.md, Routing by prefix).
 _INDEX_MARGIN = 2
-# Entries of one replica's index, the pickers' own default (lruCapacityPerServer), which v1.5.0 always has. An entry took
-# 0.7 KiB of the picker's memory (v0.7.1, 204,800 entries, 2026-11-28).
+# Entries of one replica's index: the pickers' own default (lruCapacityPerServer), which v1.5.0 always has. An entry
+# took 0.7 KiB of the picker's memory (v0.7.1, 204,800 entries, 2026-11-28).
 _MOST_ENTRIES = 31_250
 
 Config = dict[str, Any]
