@@ -9,7 +9,7 @@ RULES = (
         "LLMD-PROJECT-PLACEHOLDER",
         severity="warning",
         summary="The project's id is one that documentation uses for an example.",
-        why="A copied command leaves a project's id that is somebody else's, or nobody's.",
+        why="A copied command leaves the project id of another project, or a placeholder.",
         fix="Use the id of your own project.",
         basis="project",
     ),
