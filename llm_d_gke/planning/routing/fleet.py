@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.routing import FleetPlan
+from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.versions import newer_version, reaches
 
 FLEET_CLASS = "gke-l7-cross-regional-internal-managed-mc"
@@ -120,8 +121,8 @@ def _not_planned(ctx: PlanContext) -> Iterator[tuple[tuple[str, ...], object]]:
         yield ("pattern",), settings.pattern
     elif len(settings.models) > 1:
         yield ("models",), f"{len(settings.models)} models"
-    if settings.deployment == "kserve":
-        yield ("deployment",), "kserve"
+    if backend_of(settings).needs_kserve:
+        yield ("deployment",), settings.deployment
     if gateway.implementation != "gke":
         yield ("gateway", "implementation"), gateway.implementation
     if gateway.exposure == "external":
