@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _runs(name: str, folder: Path | None) -> list[record.Run]:
-    """What the available parts of a release said. Runs in a process of its own."""
+    """Run the available components of a release and return their results. Runs in a separate process."""
     release = catalog.load().releases[name]
     return [*record.run(release, plans_of(name), lambda: api_server(_report), folder, _report)]
 
