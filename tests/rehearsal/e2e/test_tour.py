@@ -41,8 +41,8 @@ def file_of(root: Path, stack: str) -> Path:
     return root / name if stack in STACKS else root / "examples" / name
 
 
-# Planned, and its rehearsed nodes have unit tests; no test has brought it up yet.
-NOT_BROUGHT_UP = {"autopilot-gpu"}
+# Planned, and its rehearsed nodes have unit tests; no test creates the whole stack yet.
+NOT_CREATED = {"autopilot-gpu"}
 
 
 def check_answer(project: Project, stack: str, address: str, model: str, step: str) -> None:
@@ -71,7 +71,7 @@ def test_every_example_is_brought_up_by_some_test() -> None:
         test_prefix_cache.STACK,
         test_scaling.STACK,
     }
-    assert shipped - elsewhere - NOT_BROUGHT_UP - {step for steps in TOURS.values() for step in steps} == set()
+    assert shipped - elsewhere - NOT_CREATED - {step for steps in TOURS.values() for step in steps} == set()
 
 
 def in_existing_cluster(text: str) -> str:
