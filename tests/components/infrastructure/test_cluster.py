@@ -137,7 +137,8 @@ class TestShape:
         assert not absent & set(either.one(CLUSTER).inputs)
 
     def test_what_is_asked_for_is_set(self) -> None:
-        window = {"start": "2026-01-03T00:00:00Z", "end": "2026-01-03T08:00:00Z", "recurrence": "FREQ=WEEKLY;BYDAY=SA"}
+        weekend = "FREQ=WEEKLY;BYDAY=SA,SU"
+        window = {"start": "2026-01-03T00:00:00Z", "end": "2026-01-03T08:00:00Z", "recurrence": weekend}
         changes = {
             "cluster": {
                 "version": "1.35",

@@ -12,7 +12,7 @@ import pytest
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.routing.models_endpoint import PORT
 from llm_d_gke.stackfile import project_stacks
-from tests.stacks import graph_of, plan_of
+from tests.stacks import existing_cluster, graph_of, plan_of
 
 OURS = "llm-d-inference-scheduling"
 
@@ -302,7 +302,7 @@ def test_every_peer_has_a_selector(stack: str) -> None:
 
 def test_a_namespace_of_others_is_not_closed() -> None:
     """Only pods of this stack are."""
-    changes = {"namespace.existing": True, "huggingFace": {"existingSecret": "mine"}}
+    changes = existing_cluster() | {"namespace.existing": True, "huggingFace": {"existingSecret": "mine"}}
     assert all(spec["podSelector"].get("matchLabels") for spec in policies("gpu", changes))
     assert [spec for spec in policies("gpu") if not spec["podSelector"].get("matchLabels")]
 
