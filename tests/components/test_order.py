@@ -78,7 +78,7 @@ class TestNodes:
 
     def test_nor_where_namespace_and_secret_are_there_already(self) -> None:
         """No other resource is then between a node and the objects that need one."""
-        graph = graph_of("gpu", ALL_THERE)
+        graph = graph_of("gpu", {**existing_cluster(), **ALL_THERE})
         cpu = graph.one(NODE_POOL, "cpu")
         assert graph.by_type(NAMESPACE) == []
         assert [r.urn for r in in_namespace(graph) if not graph.depends(r, cpu)] == []

@@ -192,7 +192,7 @@ class TestBrought:
         assert gateway["spec"]["addresses"] == [{"type": "NamedAddress", "value": "front"}]
 
     def test_a_brought_namespace_is_left_alone(self) -> None:
-        graph = graph_of("gpu", ALL_THERE)
+        graph = graph_of("gpu", {**existing_cluster(), **ALL_THERE})
         assert graph.by_type("kubernetes:core/v1:Namespace") == []
 
 
