@@ -22,8 +22,9 @@ def waiting_reason(pod: dict[str, Any]) -> str | None:
     """Why a pod does not run, as the scheduler or the node says it. None for a pod that runs or is being started."""
     scheduled = find_condition(pod, "PodScheduled")
     if scheduled is not None and scheduled["status"] == "False":
-        # What follows is about pods that could be evicted for this one.
-        return str(scheduled.get("message") or scheduled.get("reason") or "not scheduled").partition(" preemption:")[0]
+        # The sentences that follow are about claims and about pods that could be evicted for this one.
+        message = str(scheduled.get("message") or scheduled.get("reason") or "not scheduled")
+        return f"{message.partition('. ')[0].rstrip('.')}."
     status = pod.get("status", {})
     for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
         waiting = container.get("state", {}).get("waiting") or {}
