@@ -1,4 +1,4 @@
-"""Two stacks that run at the same time, started once for all tests of running stacks."""
+"""Stacks that several files of tests look at, started once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from .group_stacks import KSERVE, MODELS, SLICE, WIDE
 from .long_answer import LongAnswer
 from .project import STACKS, Project, project_in
 
@@ -26,6 +27,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         outputs = project.up_together(*STACKS)
         answer = LongAnswer(project, "tpu", tokens=1900, seconds=66.5)
         yield Running(project, outputs, answer)
+
+
+@pytest.fixture(scope="session")
+def group_stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The first two stacks come up at the same time, the third with more controllers after them."""
+    with project_in(tmp_path_factory.mktemp("groups")) as project:
+        for stacks in ((WIDE, SLICE), (KSERVE,)):
+            for stack, output in project.up_together(*stacks).items():
+                assert f"{MODELS[stack]} answered in" in output
+        yield project
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,22 +12,20 @@ import pytest
 from llm_d_gke.rehearsal.kube import ApiError, Manifest
 from tests.waiting import eventually
 
-from .project import Project, chat, project_in
+from .group_stacks import KSERVE as STACK
+from .group_stacks import MODELS, NAMESPACE
+from .project import Project, chat
 
 pytestmark = pytest.mark.rehearsal
 
-STACK = "kserve-prefix-cache-gpu"
-MODEL = "Qwen/Qwen2.5-3B-Instruct"
-NAMESPACE = "llm-d-inference-scheduling"
+MODEL = MODELS[STACK]
 GROUPS = ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet")
 SERVICES = ("serving.kserve.io/v1alpha2", "LLMInferenceService")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with project_in(tmp_path_factory.mktemp("controllers")) as new_project:
-        new_project.run("up", STACK)
-        yield new_project
+def project(group_stacks: Project) -> Project:
+    return group_stacks
 
 
 def group(**template: Any) -> Manifest:

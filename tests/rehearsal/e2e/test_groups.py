@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -14,30 +13,17 @@ import pytest
 from llm_d_gke.rehearsal.kube import Manifest, Manifests
 from tests.waiting import eventually
 
-from .project import Project, chat, project_in
+from .group_stacks import KSERVE, MODELS, NAMESPACE, SLICE, WIDE
+from .project import Project, chat
 
 pytestmark = pytest.mark.rehearsal
 
-WIDE, SLICE = "mixture-of-experts-wide-gpu", "mixture-of-experts-tpu"
-# The first by way of KServe, whose own controller makes its group.
-KSERVE = f"kserve-{WIDE}"
-NAMESPACE = "llm-d-inference-scheduling"
-MODELS = {
-    WIDE: "deepseek-ai/DeepSeek-R1",
-    SLICE: "deepseek-ai/DeepSeek-V2-Lite-Chat",
-    KSERVE: "deepseek-ai/DeepSeek-R1",
-}
 GROUP = "leaderworkerset.sigs.k8s.io/name"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The first two come up at the same time, the third with more controllers after them."""
-    with project_in(tmp_path_factory.mktemp("groups")) as new_project:
-        for stacks in ((WIDE, SLICE), (KSERVE,)):
-            for stack, output in new_project.up_together(*stacks).items():
-                assert f"{MODELS[stack]} answered in" in output
-        yield new_project
+def project(group_stacks: Project) -> Project:
+    return group_stacks
 
 
 def members(project: Project, stack: str) -> Manifests:
@@ -118,8 +104,3 @@ def test_a_lost_host_takes_its_group_along_and_the_group_comes_back(project: Pro
 
     eventually(is_new, "both pods of the group are new and ready")
     eventually(lambda: {answer.status_code for answer in answers(project, WIDE, 8)} == {200}, "it answers")
-
-
-def test_groups_of_kserve_go_with_their_stack(project: Project) -> None:
-    project.run("down", KSERVE)
-    assert project.leftovers(KSERVE) == []

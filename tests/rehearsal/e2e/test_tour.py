@@ -13,27 +13,32 @@ from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import existing_cluster
 from tests.waiting import eventually
 
-from . import test_controllers, test_disaggregated, test_groups, test_multi_model, test_prefix_cache, test_scaling
+from . import group_stacks, test_disaggregated, test_multi_model, test_prefix_cache, test_scaling
 from .project import STACKS, Project, chat
 
 pytestmark = pytest.mark.rehearsal
 
-# Stack files in the order in which the stack takes them. The address stays from the first to the last.
+# The stack of a tour, and stack files in the order in which it takes them, all at the location of the first. A cluster
+# and KServe are installed once for many examples. The address stays from the first to the last.
 TOURS = {
-    "gpu": ("gpu", "compute-class-gpu", "kserve-single-replica-gpu", "mixture-of-experts-gpu"),
-    "gpu-autopilot": ("autopilot-gpu",),
-    "gpu-istio": ("kserve-istio-single-replica-gpu", "kserve-istio-prefix-cache-gpu"),
-    "tpu": ("prefix-cache-tpu", "multi-model-tpu"),
-    "tpu-kserve": (
-        *("disaggregated-tpu", "kserve-disaggregated-tpu"),
+    "gke": (
+        "gpu",
+        *("gpu", "compute-class-gpu", "kserve-single-replica-gpu", "kserve-prefix-cache-gpu"),
         *("kserve-single-replica-tpu", "kserve-prefix-cache-tpu"),
+        *("kserve-disaggregated-tpu", "disaggregated-tpu", "mixture-of-experts-gpu"),
     ),
-    "tpu-istio": ("kserve-istio-single-replica-tpu", "kserve-istio-prefix-cache-tpu"),
+    "istio": (
+        "gpu",
+        *("kserve-istio-single-replica-gpu", "kserve-istio-prefix-cache-gpu"),
+        *("kserve-istio-single-replica-tpu", "kserve-istio-prefix-cache-tpu"),
+    ),
+    "existing": ("tpu", "prefix-cache-tpu", "multi-model-tpu"),
+    "autopilot": ("gpu", "autopilot-gpu"),
 }
 # This tour is one of a stack in a cluster and a network that it did not create.
-IN_EXISTING_CLUSTER = "tpu"
+IN_EXISTING_CLUSTER = "existing"
 # The step that leaves KServe, whose chart takes its kinds along: refused unless acknowledged.
-WITHOUT_KSERVE = "mixture-of-experts-gpu"
+WITHOUT_KSERVE = "disaggregated-tpu"
 DELETES = "LLMD-PREFLIGHT-DELETES"
 
 
@@ -61,15 +66,21 @@ def check_answer(project: Project, stack: str, address: str, model: str, step: s
 def test_every_example_is_brought_up_by_some_test() -> None:
     shipped = {file.name.split(".")[1] for file in (PROJECT_ROOT / "examples").glob("Pulumi.*.yaml")}
     elsewhere = {
-        *test_groups.MODELS,
-        test_controllers.STACK,
+        *group_stacks.MODELS,
         test_disaggregated.STACK,
         test_disaggregated.KSERVE,
         test_multi_model.STACK,
         test_prefix_cache.STACK,
         test_scaling.STACK,
     }
-    assert shipped - elsewhere - {step for steps in TOURS.values() for step in steps} == set()
+    assert shipped - elsewhere - {step for _, *steps in TOURS.values() for step in steps} == set()
+
+
+def located(text: str, location: str) -> str:
+    """A stack file with another location."""
+    document = yaml.safe_load(text)
+    document["config"]["llm-d:location"] = location
+    return yaml.safe_dump(document)
 
 
 def in_existing_cluster(text: str) -> str:
@@ -90,8 +101,10 @@ def acknowledging(text: str, finding: str) -> str:
 
 @pytest.mark.parametrize("tour", TOURS)
 def test_each_step_of_a_tour_answers(fresh: Project, tour: str) -> None:
-    stack, steps = tour.partition("-")[0], TOURS[tour]
+    stack, *steps = TOURS[tour]
     texts = {step: file_of(fresh.root, step).read_text(encoding="utf-8") for step in steps}
+    location = yaml.safe_load(texts[steps[0]])["config"]["llm-d:location"]
+    texts = {step: located(text, location) for step, text in texts.items()}
     if tour == IN_EXISTING_CLUSTER:
         texts = {step: in_existing_cluster(text) for step, text in texts.items()}
     addresses = set()
