@@ -18,8 +18,8 @@ from .project import STACKS, Project, chat
 
 pytestmark = pytest.mark.rehearsal
 
-# The stack of a tour, and stack files in the order in which it takes them, all at the location of the first. A cluster
-# and KServe are installed once for many examples. The address stays from the first to the last.
+# The stack of a tour, and stack files in the order in which it takes them, all where the first one is. A cluster and
+# KServe are installed once for many examples. The address stays from the first to the last.
 TOURS = {
     "gke": (
         "gpu",
@@ -76,10 +76,13 @@ def test_every_example_is_brought_up_by_some_test() -> None:
     assert shipped - elsewhere - {step for _, *steps in TOURS.values() for step in steps} == set()
 
 
-def located(text: str, location: str) -> str:
-    """A stack file with another location."""
-    document = yaml.safe_load(text)
-    document["config"]["llm-d:location"] = location
+def placed(text: str, first: str) -> str:
+    """A stack file at the location and in the network of another."""
+    document, other = yaml.safe_load(text), yaml.safe_load(first)
+    for key in ("llm-d:location", "llm-d:network"):
+        document["config"].pop(key, None)
+        if key in other["config"]:
+            document["config"][key] = other["config"][key]
     return yaml.safe_dump(document)
 
 
@@ -103,8 +106,7 @@ def acknowledging(text: str, finding: str) -> str:
 def test_each_step_of_a_tour_answers(fresh: Project, tour: str) -> None:
     stack, *steps = TOURS[tour]
     texts = {step: file_of(fresh.root, step).read_text(encoding="utf-8") for step in steps}
-    location = yaml.safe_load(texts[steps[0]])["config"]["llm-d:location"]
-    texts = {step: located(text, location) for step, text in texts.items()}
+    texts = {step: placed(text, texts[steps[0]]) for step, text in texts.items()}
     if tour == IN_EXISTING_CLUSTER:
         texts = {step: in_existing_cluster(text) for step, text in texts.items()}
     addresses = set()
