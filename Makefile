@@ -124,7 +124,7 @@ catalog: $(STAMP) ## list KIND=models, accelerators, zones, machines or releases
 	@$(CLI) catalog $(or $(KIND),models) $(if $(FIND),'$(FIND)') $(ARGS)
 
 size: $(STAMP) ## what MODEL takes on every machine under LOAD='20/s 2000+300' in LOCATION; WRITE=name writes a stack file; CONFIG=config.json of a model of your own
-	@$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(CONFIG),--config '$(CONFIG)') $(if $(LOCATION),--location '$(LOCATION)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)
+	@$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(CONFIG),--config-json '$(CONFIG)') $(if $(LOCATION),--location '$(LOCATION)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)
 
 stage: $(STAMP) ## a Job that copies STACK's models from the Hub to their bucket, and the commands for it; OUT=stage.yaml
 	@$(CLI) stage $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)

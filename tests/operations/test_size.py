@@ -338,7 +338,7 @@ class TestAModelOfYourOwn:
     CONFIG = Path(__file__).parents[1] / "catalog" / "configs" / "google--gemma-2b-it.json"
 
     def test_it_is_sized_by_its_configuration(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert llmd("size", "acme/own", "1/s 500+100", "--config", str(self.CONFIG)) == 0
+        assert llmd("size", "acme/own", "1/s 500+100", "--config-json", str(self.CONFIG)) == 0
         assert "g2-standard-4" in capsys.readouterr().out
 
     def test_the_stack_file_names_the_configuration(self) -> None:

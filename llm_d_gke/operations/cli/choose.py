@@ -46,7 +46,7 @@ def size(
     model: Annotated[
         str,
         typer.Argument(
-            help="Model of the catalog, or with --config any other.",
+            help="Model of the catalog, or with --config-json any other.",
             show_default=False,
             autocompletion=_complete_model,
         ),
@@ -83,10 +83,10 @@ def size(
         str | None,
         typer.Option("--write", metavar="STACK", help="Write Pulumi.STACK.yaml for the first row.", show_default=False),
     ] = None,
-    config: Annotated[
+    config_json: Annotated[
         str | None,
         typer.Option(
-            "--config",
+            "--config-json",
             help="config.json of a model that the catalog lacks, or the folder that holds it; or hub.",
             show_default=False,
         ),
@@ -95,7 +95,7 @@ def size(
     """Compare what a model takes on every accelerator and machine: replicas, dollars, speed; cheapest first."""
     from llm_d_gke.operations.size.command import print_sizes
 
-    return print_sizes(model, load, location, accelerator, max_model_len, write, config)
+    return print_sizes(model, load, location, accelerator, max_model_len, write, config_json)
 
 
 def init(yes: Annotated[bool, typer.Option("--yes", "-y", help="Take every default, ask nothing.")] = False) -> int:

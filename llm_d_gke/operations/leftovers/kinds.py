@@ -68,6 +68,15 @@ KINDS: tuple[Kind, ...] = (
         graph="gcp:container/cluster:Cluster",
     ),
     Kind(
+        title="fleet membership",
+        path="/v1/projects/{project}/locations/-/memberships",
+        gcloud="container fleet memberships",
+        api="gkehub",
+        items="resources",
+        scope="listed",
+        graph="gcp:gkehub/membership:Membership",
+    ),
+    Kind(
         title="route extension",
         path="/v1/projects/{project}/locations/{region}/lbRouteExtensions",
         gcloud="service-extensions lb-route-extensions",

@@ -35,7 +35,7 @@ _WAYS = ("on-demand", "spot")
 _STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _OWN_MODEL = (
     "A model that the catalog lacks is compared by its config.json: CONFIG=path/to/config.json, or CONFIG=hub"
-    " (--config)."
+    " (--config-json)."
 )
 
 

@@ -256,6 +256,7 @@ COVERED_OTHERWISE = {
     "gcp:projects/service:Service": "an API stays enabled on purpose",
     "gcp:container/nodePool:NodePool": "a part of the cluster",
     "gcp:compute/routerNat:RouterNat": "a part of the router",
+    "gcp:gkehub/feature:Feature": "one switch of the whole project's fleet; it costs nothing",
     "gcp:billing/budget:Budget": "of the billing account, not of the project; it costs nothing",
     "gcp:projects/iAMMember:IAMMember": "in the project's policy",
     "gcp:storage/bucketIAMMember:BucketIAMMember": "in the bucket's policy",

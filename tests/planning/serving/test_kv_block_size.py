@@ -1,4 +1,4 @@
-"""Engine and picker divide prompts into the same blocks, and the weights of the preset are those documented."""
+"""The picker divides prompts into whole blocks of the engine, and the weights of the preset are those documented."""
 
 from __future__ import annotations
 
@@ -46,14 +46,15 @@ class TestBlocks:
         ],
     )
     @pytest.mark.parametrize("configured", [None, 32])
-    def test_both_sides_have_one_size(
+    def test_the_picker_counts_whole_blocks_of_the_engine(
         self, stack: str, release: str, plugin: str, parameter: str, factor: int, configured: int | None
     ) -> None:
         plan = model(stack, {"release": release, "models[0].blockSize": configured})
         size = engine_block(plan)
         # A TPU divides the longest request, here 2,048 tokens, into 16 pages.
         assert size == (configured or (16 if stack == GPU else 128))
-        assert picker_plugins(plan)[plugin] == {parameter: size * factor}
+        # Several for a large cache, so that the index stays within its entries (tests of picker_config).
+        assert picker_plugins(plan)[plugin][parameter] % (size * factor) == 0
 
     @pytest.mark.parametrize("release", ["llm-d-0.9", "gaie-1.5"])
     def test_a_model_with_recurrent_states_has_the_block_that_vllm_raises_it_to(self, release: str) -> None:
@@ -66,7 +67,7 @@ class TestBlocks:
         plugin = "approx-prefix-cache-producer" if release == "llm-d-0.9" else PREFIX
         # On one of 4 ranks a state is 8 heads of 128 x 128 in float32 and 3 inputs of a convolution of 2048 in 16 bits:
         # 536,576 bytes. A token of attention takes 1 head of 256, key and value: 1,024. In steps of 16 tokens.
-        assert picker_plugins(plan)[plugin] == {"blockSizeTokens": 528}
+        assert picker_plugins(plan)[plugin]["blockSizeTokens"] == 528
 
     def test_the_scorer_reads_the_producer_that_knows_the_size(self) -> None:
         """A scorer without an explicit producer silently creates one with another block size."""
@@ -75,7 +76,8 @@ class TestBlocks:
 
     def test_a_tpu_has_larger_blocks_for_longer_requests(self) -> None:
         plan = model(TPU, {"models[0].maxModelLen": 32768})
-        assert engine_block(plan) == picker_plugins(plan)["approx-prefix-cache-producer"]["blockSizeTokens"] == 64
+        assert engine_block(plan) == 64
+        assert picker_plugins(plan)["approx-prefix-cache-producer"]["blockSizeTokens"] % 64 == 0
 
     @pytest.mark.parametrize("stack", ["gpu", "tpu"])
     def test_other_patterns_leave_both_to_their_defaults(self, stack: str) -> None:
@@ -92,12 +94,13 @@ class TestPresets:
     @pytest.mark.parametrize(
         ("picker", "expected"),
         [
-            ({}, [3, 2, 2]),
-            ({"preset": "balanced"}, [3, 2, 2]),
-            ({"preset": "prefix"}, [3, 1, 1]),
-            ({"preset": "prefix", "scorers": {"queue": 4}}, [3, 1, 4]),
-            ({"preset": "prefix", "scorers": {"prefixCache": 5, "kvCacheUtilization": 0.5}}, [5, 0.5, 1]),
-            ({"scorers": {"kvCacheUtilization": 7}}, [3, 7, 2]),
+            ({}, [3, 2, 2, 1]),
+            ({"preset": "balanced"}, [3, 2, 2, 1]),
+            ({"preset": "prefix"}, [3, 1, 1, 1]),
+            ({"preset": "prefix", "scorers": {"queue": 4}}, [3, 1, 4, 1]),
+            ({"preset": "prefix", "scorers": {"prefixCache": 5, "kvCacheUtilization": 0.5}}, [5, 0.5, 1, 1]),
+            ({"preset": "prefix", "scorers": {"noHitLru": 0}}, [3, 1, 1]),
+            ({"scorers": {"kvCacheUtilization": 7}}, [3, 7, 2, 1]),
         ],
     )
     def test_numbers_win(self, picker: dict[str, Any], expected: list[float]) -> None:
