@@ -3,60 +3,101 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from llm_d_gke.planning.findings import Finding
+from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
+from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.serving.labels import ROLE_LABEL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """The node pools of one role, and the model servers on them with the nodes that these take."""
+
+    pools: tuple[str, ...]
+    servers: tuple[str, ...]
+    nodes: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """The state after the last `up`: the back end of the model servers, and the number of nodes of their pools."""
+    """The state after the last `up`: the back end of the model servers, and where they are."""
 
     deployment: str
-    nodes: int
-    pools: tuple[str, ...]
+    places: tuple[Place, ...]
 
 
 def standing_of(plan: StackPlan, deployment: str) -> Standing:
-    return Standing(deployment=deployment, nodes=_nodes(plan), pools=_pools(plan))
+    return Standing(
+        deployment=deployment,
+        places=tuple(
+            Place(pools=_names(pools), servers=_names(servers), nodes=_nodes(servers, pools))
+            for pools, servers in _by_role(plan)
+        ),
+    )
 
 
 def check_switch(before: Standing, plan: StackPlan, deployment: str) -> list[Finding]:
-    """An error where the servers of another deployment would wait for nodes that never come.
+    """Errors where servers of another deployment, model or role would wait for nodes that never come.
 
     They start before the old ones stop, because requests go to the old ones until the new ones are ready. On another
-    pool, that of another accelerator, the old ones take no room.
+    pool, that of another accelerator, the old ones take no room. A server that keeps its name is updated in place.
     """
-    if not set(before.pools) & set(_pools(plan)):
-        return []
-    maximum = sum(pool.max_nodes for pool in plan.accelerator_pools)
-    needed = _nodes(plan)
-    if deployment == before.deployment or not needed or before.nodes + needed <= maximum:
-        return []
     return [
-        Finding(
-            id="LLMD-PREFLIGHT-SWITCH",
-            path="llm-d:deployment",
-            value=deployment,
-            rule=f"model servers take {before.nodes} of at most {maximum} accelerator nodes, and the new ones need"
-            f" {needed} more before the old ones stop: `up` would wait indefinitely",
-            fix=f"set llm-d:accelerator.nodes.max to {before.nodes + needed} for the switch, or run one up with"
-            " llm-d:paused: true before it, during which no requests are answered",
-        )
+        finding
+        for pools, servers in _by_role(plan)
+        for place in before.places
+        if set(place.pools) & set(_names(pools))
+        for finding in _check_place(before, place, deployment, pools, servers)
     ]
 
 
-def _pools(plan: StackPlan) -> tuple[str, ...]:
-    return tuple(pool.name for pool in plan.accelerator_pools)
+def _check_place(
+    before: Standing, place: Place, deployment: str, pools: list[NodePoolPlan], servers: list[ModelServerPlan]
+) -> Iterator[Finding]:
+    changed = deployment != before.deployment
+    added = [server for server in servers if changed or server.name not in place.servers]
+    leaving = changed or set(place.servers) - set(_names(servers))
+    maximum = sum(pool.max_nodes for pool in pools)
+    needed = _nodes(added, pools)
+    if not leaving or not needed or place.nodes + needed <= maximum:
+        return
+    yield Finding(
+        id="LLMD-PREFLIGHT-SWITCH",
+        path="llm-d:deployment" if changed else "llm-d:models",
+        value=deployment if changed else ", ".join(_names(added)),
+        rule=f"model servers take {place.nodes} of at most {maximum} accelerator nodes, and the new ones need"
+        f" {needed} more before the old ones stop: `up` would wait indefinitely",
+        fix=f"set llm-d:accelerator.nodes.max to {place.nodes + needed} for the switch, or run one up with"
+        " llm-d:paused: true before it, during which no requests are answered",
+    )
 
 
-def _nodes(plan: StackPlan) -> int:
-    """Accelerator nodes that all replicas take."""
-    per_node = max((pool.accelerators_per_node for pool in plan.accelerator_pools), default=0) or 1
+def _by_role(plan: StackPlan) -> list[tuple[list[NodePoolPlan], list[ModelServerPlan]]]:
+    """Pools and servers with replicas: those of prefill, which have pools of their own, and the others."""
+    servers = [server for model in plan.models for server in model.servers if server.most_replicas]
+    return [
+        (
+            [pool for pool in plan.accelerator_pools if (pool.node_labels.get(ROLE_LABEL) == "prefill") is prefill],
+            [server for server in servers if (server.role == "prefill") is prefill],
+        )
+        for prefill in (False, True)
+    ]
+
+
+def _names(items: Iterable[NodePoolPlan | ModelServerPlan]) -> tuple[str, ...]:
+    return tuple(item.name for item in items)
+
+
+def _nodes(servers: Iterable[ModelServerPlan], pools: Iterable[NodePoolPlan]) -> int:
+    """Accelerator nodes that all replicas of these servers take."""
+    per_node = max((pool.accelerators_per_node for pool in pools), default=0) or 1
     accelerators = 0
-    for server in (server for model in plan.models for server in model.servers):
+    for server in servers:
         pods = server.most_replicas * (server.group.size if server.group is not None else 1)
         accelerators += pods * max(map(_count, server.pod.requests.items()), default=0)
     return math.ceil(accelerators / per_node)
@@ -67,9 +108,14 @@ def _count(request: tuple[str, str]) -> int:
     return int(amount) if name in ("nvidia.com/gpu", "google.com/tpu") else 0
 
 
-def standing_from(saved: Mapping[str, object]) -> Standing | None:
+def standing_from(saved: Mapping[str, Any]) -> Standing | None:
     """From what an earlier `up` saved; None where it saved nothing of it."""
-    deployment, nodes, pools = saved.get("deployment"), saved.get("nodes"), saved.get("pools")
-    if isinstance(deployment, str) and isinstance(nodes, int) and isinstance(pools, list | tuple):
-        return Standing(deployment=deployment, nodes=nodes, pools=tuple(map(str, pools)))
-    return None
+    if "deployment" not in saved or "places" not in saved:
+        return None
+    return Standing(
+        deployment=str(saved["deployment"]),
+        places=tuple(
+            Place(pools=tuple(place["pools"]), servers=tuple(place["servers"]), nodes=int(place["nodes"]))
+            for place in saved["places"]
+        ),
+    )

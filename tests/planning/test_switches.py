@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from llm_d_gke.planning.switches import Standing, check_switch, standing_from, standing_of
+from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.switches import Place, check_switch, standing_from, standing_of
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.changes import find_switch, save_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import plan_of
+
+
+def pool_names(plan: StackPlan) -> tuple[str, ...]:
+    return tuple(pool.name for pool in plan.accelerator_pools)
 
 
 def room(limit: int, replicas: int = 2) -> dict[str, object]:
@@ -21,8 +27,9 @@ def room(limit: int, replicas: int = 2) -> dict[str, object]:
 @pytest.mark.parametrize(("limit", "refused"), [(3, True), (4, False)])
 def test_both_sets_have_to_fit(limit: int, refused: bool) -> None:
     before = standing_of(plan_of("prefix-cache-gpu", room(4)), "direct")
-    assert before == Standing(deployment="direct", nodes=2, pools=before.pools)
-    assert len(before.pools) == 1
+    place, prefill = before.places
+    assert (place.servers, place.nodes, len(place.pools)) == (("qwen2-5-3b-instruct-vllm",), 2, 1)
+    assert prefill == Place(pools=(), servers=(), nodes=0)
     after = plan_of("prefix-cache-gpu", {"deployment": "kserve", **room(limit)})
     findings = check_switch(before, after, "kserve")
     assert [finding.id for finding in findings] == (["LLMD-PREFLIGHT-SWITCH"] if refused else [])
@@ -40,12 +47,40 @@ def test_the_same_deployment_and_a_paused_stack_need_no_room() -> None:
     assert check_switch(standing_of(paused, "kserve"), full, "direct") == []
 
 
+@pytest.mark.parametrize("deployment", ["direct", "kserve"])
+@pytest.mark.parametrize(("limit", "refused"), [(2, True), (3, True), (4, False)])
+def test_another_model_needs_room_beside_the_one_that_leaves(deployment: str, limit: int, refused: bool) -> None:
+    before = standing_of(plan_of("prefix-cache-gpu", {"deployment": deployment, **room(4)}), deployment)
+    other = {"deployment": deployment, "models[0].id": "Qwen/Qwen2.5-1.5B-Instruct", **room(limit)}
+    findings = check_switch(before, plan_of("prefix-cache-gpu", other), deployment)
+    assert [finding.path for finding in findings] == (["llm-d:models"] if refused else [])
+
+
+def test_a_model_beside_the_others_needs_no_more_than_its_own_nodes() -> None:
+    """The planner has judged whether the pool holds all of them."""
+    plan = plan_of("multi-model-gpu")
+    both = standing_of(plan, "direct")
+    [place, _] = both.places
+    assert len(place.servers) > 1
+    assert check_switch(replace(both, places=(replace(place, servers=place.servers[:1]),)), plan, "direct") == []
+
+
+def test_prefill_servers_take_no_room_of_the_others() -> None:
+    before = standing_of(plan_of("disaggregated-tpu"), "direct")
+    assert [place.nodes for place in before.places] == [1, 1]
+    both = plan_of("tpu", {"accelerator.nodes.max": 2})
+    assert both.accelerator_pools[0].max_nodes == 2
+    # Of one stack, a pool keeps its name.
+    named = tuple(replace(place, pools=pool_names(both)) for place in before.places[:1])
+    assert check_switch(replace(before, places=named), both, "direct") == []
+
+
 def test_servers_that_share_a_node_are_counted_as_one_node() -> None:
     changes = {
         "accelerator": {"type": "nvidia-l4", "machineType": "g2-standard-24", "nodes": {"min": 0, "max": 2}},
         "models[0]": {"id": "Qwen/Qwen3-4B", "maxModelLen": 4096, "replicas": 2, "tensorParallel": 1},
     }
-    assert standing_of(plan_of("prefix-cache-gpu", changes), "direct").nodes == 1
+    assert standing_of(plan_of("prefix-cache-gpu", changes), "direct").places[0].nodes == 1
 
 
 def test_servers_of_another_accelerator_stand_on_another_pool() -> None:

@@ -24,7 +24,8 @@ TOURS = {
     "gke": (
         "gpu",
         *("gpu", "compute-class-gpu", "kserve-single-replica-gpu", "kserve-prefix-cache-gpu"),
-        *("kserve-single-replica-tpu", "kserve-prefix-cache-tpu"),
+        # The pool has room for the next servers beside those of one replica only.
+        *("kserve-prefix-cache-tpu", "kserve-single-replica-tpu"),
         *("kserve-disaggregated-tpu", "disaggregated-tpu", "mixture-of-experts-gpu"),
     ),
     "istio": (
