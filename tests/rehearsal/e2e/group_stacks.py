@@ -1,4 +1,4 @@
-"""Stacks whose replicas have several pods, brought up once for the tests of groups and of controllers."""
+"""Stacks whose replicas have several pods, created once for the tests of groups and of controllers."""
 
 from __future__ import annotations
 
