@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,12 @@ CONTAINER = f"{SERVER} spec.template.spec.containers[0]"
 def explainer() -> Explainer:
     """Shared: what is planned and built for one field serves the next."""
     return Explainer(world_of("gpu"))
+
+
+@pytest.fixture(scope="module")
+def explained(explainer: Explainer) -> Callable[[str], Explanation]:
+    """The explanation of a field, computed once."""
+    return functools.cache(explainer.explain)
 
 
 def names(explanation: Explanation, *, absent: bool = False) -> set[str]:
@@ -78,8 +86,10 @@ def names(explanation: Explanation, *, absent: bool = False) -> set[str]:
         (f"{SERVER} apiVersion", set(), {"models[0].id", "release", "location", "namespace.name"}),
     ],
 )
-def test_a_field_comes_from(explainer: Explainer, field: str, among: set[str], never: set[str]) -> None:
-    explanation = explainer.explain(field)
+def test_a_field_comes_from(
+    explained: Callable[[str], Explanation], field: str, among: set[str], never: set[str]
+) -> None:
+    explanation = explained(field)
     tested = names(explanation) | names(explanation, absent=True)
     assert among <= tested, field
     assert not never & tested, field
@@ -87,15 +97,15 @@ def test_a_field_comes_from(explainer: Explainer, field: str, among: set[str], n
     assert explanation.component.startswith("llm_d_gke/components/")
 
 
-def test_what_it_says_of_another_value_is_what_happens(explainer: Explainer) -> None:
-    explanation = explainer.explain(f"{SERVER} spec.replicas")
+def test_what_it_says_of_another_value_is_what_happens(explained: Callable[[str], Explanation]) -> None:
+    explanation = explained(f"{SERVER} spec.replicas")
     paused = {origin.origin.name: origin.becomes for origin in explanation.origins}["llm-d:paused"]
     assert paused == 0
     assert explanation.planned == "models[0].servers[0].replicas"
 
 
-def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
-    text = "\n".join(format_explanation(explainer.explain(f"{CONTAINER}.args")))
+def test_a_default_and_a_fact_are_told_as_such(explained: Callable[[str], Explanation]) -> None:
+    text = "\n".join(format_explanation(explained(f"{CONTAINER}.args")))
     assert "llm-d:models[0].maxModelLen = 2048\n" in text
     assert "llm-d:picker.scorers.prefixCache = 3 (default)" in text
     assert "source: config.json on the Hub" in text
@@ -145,8 +155,10 @@ def test_a_default_and_a_fact_are_told_as_such(explainer: Explainer) -> None:
         ("outputs models[0]", {"models[0].servedName", "models[0].id"}, {"location"}, "models[0].served_name"),
     ],
 )
-def test_an_output_comes_from(explainer: Explainer, field: str, among: set[str], never: set[str], planned: str) -> None:
-    explanation = explainer.explain(field)
+def test_an_output_comes_from(
+    explained: Callable[[str], Explanation], field: str, among: set[str], never: set[str], planned: str
+) -> None:
+    explanation = explained(field)
     tested = names(explanation) | names(explanation, absent=True)
     assert among <= tested, field
     assert not never & tested, field
@@ -157,13 +169,13 @@ def test_an_output_comes_from(explainer: Explainer, field: str, among: set[str],
     assert planned.startswith(explanation.planned)
 
 
-def test_an_outputs_fact_has_the_source_of_its_own_part(explainer: Explainer) -> None:
+def test_an_outputs_fact_has_the_source_of_its_own_part(explained: Callable[[str], Explanation]) -> None:
     text = "\n".join(
-        format_explanation(explainer.explain("outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken"))
+        format_explanation(explained("outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken"))
     )
     (fact,) = re.findall(r"engine.yaml speed.constants.turing.bandwidth_share = .*\n.*\n +source: (.*)", text)
     assert fact.startswith("measurements published with the llm-d guides for GKE")
-    text = "\n".join(format_explanation(explainer.explain("outputs hourlyCost.running")))
+    text = "\n".join(format_explanation(explained("outputs hourlyCost.running")))
     assert re.search(
         r"prices.yaml nat-gateway usd = 0.0448\n +with .*\n +source: github.com/Cyclenerd/\S+ .*\(2026-", text
     )
@@ -188,8 +200,8 @@ def test_a_models_own_configuration_is_a_fact() -> None:
     assert changed.models[0].servers[0].memory != plan.models[0].servers[0].memory
 
 
-def test_a_constant_is_called_one(explainer: Explainer) -> None:
-    text = "\n".join(format_explanation(explainer.explain(f"{SERVER} apiVersion")))
+def test_a_constant_is_called_one(explained: Callable[[str], Explanation]) -> None:
+    text = "\n".join(format_explanation(explained(f"{SERVER} apiVersion")))
     assert "it is a constant of the code named above" in text
 
 
@@ -222,9 +234,11 @@ def test_no_secret_is_told() -> None:
         (f"{SERVER} spec.template.spec.containers[7].image", "there is no 7; there is [0]"),
     ],
 )
-def test_a_field_that_is_not_there_is_refused_with_what_is(explainer: Explainer, field: str, message: str) -> None:
+def test_a_field_that_is_not_there_is_refused_with_what_is(
+    explained: Callable[[str], Explanation], field: str, message: str
+) -> None:
     with pytest.raises(FieldError, match=message.replace("[", r"\[")):
-        explainer.explain(field)
+        explained(field)
 
 
 def test_alternatives_never_repeat_what_is_there() -> None:
