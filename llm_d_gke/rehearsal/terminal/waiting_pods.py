@@ -30,8 +30,8 @@ def waiting_reason(pod: dict[str, Any]) -> str | None:
         waiting = container.get("state", {}).get("waiting") or {}
         reason = waiting.get("reason")
         if reason and reason not in _USUAL:
-            message = waiting.get("message")
-            return f"{container['name']}: {reason}{f', {message}' if message else ''}"
+            detail = waiting.get("message")
+            return f"{container['name']}: {reason}{f', {detail}' if detail else ''}"
     return None
 
 
