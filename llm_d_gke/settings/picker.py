@@ -41,7 +41,8 @@ class ScorerWeights(Settings):
         Weight | None,
         Field(
             description="Spreads prompts that no replica has cached: prefers the replica that got one longest ago. By "
-            "default 1 for several replicas, where the release's picker has it."
+            "default 1 where the pattern relies on prefixes or a replica has several data-parallel ranks, if the "
+            "picker of the release has it."
         ),
     ] = None
 

@@ -285,7 +285,7 @@ def _config(
     # Disaggregated stages are never encrypted.
     https = encrypted(ctx) and ctx.release.picker.metrics_scheme_flag is None
     if ctx.role == "both" or ctx.release.disaggregation is None:
-        if model.replicas * parallelism_of(ctx, model).data == 1:
+        if not _sizes_index(ctx, model):
             return load_and_prefix(ctx.picker, api, weights, block_size, precise, https=https, queue=queue)
         block_size = block_size or engine_block(ctx, model, ctx.catalog.find_model(model.id))
         # Without the size of blocks no producer is named, by which later pickers' scorer finds matches.
@@ -304,6 +304,16 @@ def _config(
         )
     stages = ctx.settings.disaggregation or DisaggregationSettings()
     return disaggregated(ctx.picker, api, weights, block_size, stages.prefill_from_tokens, precise, queue=queue)
+
+
+def _sizes_index(ctx: PlanContext, model: ModelSettings) -> bool:
+    """Whether the picker's index is sized by the engine's cache, and prompts without a hit are spread.
+
+    By the pattern and not by the number of replicas: one more replica does not restart the picker, whose index would be
+    lost.
+    """
+    several_ranks = parallelism_of(ctx, model).data > 1
+    return pattern_of(ctx.settings).relies_on_prefixes or several_ranks or bool(ctx.settings.picker.scorers.no_hit_lru)
 
 
 def _cached_tokens(ctx: PlanContext, model: ModelSettings, memory: MemoryVerdict | None) -> int | None:
