@@ -131,3 +131,5 @@ def test_a_killed_controller_comes_back_with_its_webhooks(project: Project) -> N
 def test_nothing_is_left(project: Project) -> None:
     project.run("down", STACK)
     assert project.leftovers(STACK) == []
+    # The other stacks of groups would run until the last test of the session.
+    project.clear()
