@@ -73,7 +73,8 @@ def pools(records: Iterable[Record], catalog: Catalog, cluster: Record | None) -
 def node_name(pool: Pool, index: int) -> str:
     """`gke-<cluster>-<pool>-<hash of the pool>-<hash of the machine>`, within the 63 characters of a host name."""
     group = hashlib.sha256(f"{pool.cluster}/{pool.name}".encode()).hexdigest()[:8]
-    machine = hashlib.sha256(f"{pool.cluster}/{pool.name}/{index}".encode()).hexdigest()[:4]
+    # An odd factor, so that no two of 65,536 nodes of a pool have one name.
+    machine = f"{(int(group[:4], 16) + (index + 1) * 40503) % 65536:04x}"
     return f"gke-{pool.cluster}-{pool.name}"[:48].rstrip("-") + f"-{group}-{machine}"
 
 

@@ -189,3 +189,8 @@ def test_only_pods_the_scheduler_gave_up_on_count() -> None:
     leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:01Z"
     fresh = waiting("fresh") | {"status": {}}
     assert [pod["metadata"]["name"] for pod in unschedulable([bound, leaving, fresh, waiting("stuck")])] == ["stuck"]
+
+
+def test_no_two_nodes_of_a_pool_have_one_name() -> None:
+    pool = pools_of(CPU, GPU)["gpu"]
+    assert len({node_name(pool, index) for index in range(2000)}) == 2000
