@@ -299,8 +299,6 @@ def _show_losses(steps: PlannedSteps, configuration: StackConfig) -> None:
 
 def _serves(paths: StackPaths) -> bool:
     """Whether any model server runs. A paused stack has none."""
-    from llm_d_gke.rehearsal.kube import client
-
     with client(paths) as kube:
         pods = kube.list("v1", "Pod", labels="llm-d.ai/inference-serving=true")
     return any("deletionTimestamp" not in pod["metadata"] for pod in pods)

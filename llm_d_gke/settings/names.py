@@ -10,6 +10,8 @@ from llm_d_gke.settings.base import form
 
 # Kubernetes' DNS subdomain names (kubernetes.io/docs/concepts/overview/working-with-objects/names).
 _SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+# Compute Engine's names of resources (cloud.google.com/compute/docs/naming-resources).
+_RESOURCE = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 SecretName = Annotated[
     str,
@@ -44,7 +46,7 @@ SecretManagerName = Annotated[
 AddressName = Annotated[
     str,
     Field(
-        pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
+        pattern=_RESOURCE,
         examples=["inference-address"],
         json_schema_extra=form(
             "the name of a reserved address, not the address itself: lower-case letters, digits and dashes"
@@ -54,7 +56,7 @@ AddressName = Annotated[
 RangeName = Annotated[
     str,
     Field(
-        pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
+        pattern=_RESOURCE,
         examples=["pods"],
         json_schema_extra=form(
             "the name of a secondary range, not its addresses: lower-case letters, digits and dashes"
