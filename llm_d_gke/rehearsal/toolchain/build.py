@@ -142,7 +142,7 @@ def _build(go: str, target: Target, label: str, rest: str, report: Report) -> No
     flags = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", ldflags(target.module)]
     flags += _replaced(target.module, folder)
     flags += ["-tags", target.tags] if target.tags else []
-    command = [go, "build", "-v", *flags, "-o", str(temporary), target.package]
+    command = [go, "build", "-v", *flags, "-o", str(temporary), *target.sources]
     purpose = f"build {target.name}"
     began = time.monotonic()
     try:

@@ -37,8 +37,15 @@ class Target:
         """The name of the binary in the cache. A program of this project's own has another for every other source."""
         if not self.package.endswith(".go"):
             return self.name
-        digest = hashlib.sha256((TOOLCHAIN_FOLDER / self.module / self.package).read_bytes()).hexdigest()
-        return f"{self.name}-{digest[:8]}"
+        texts = [(TOOLCHAIN_FOLDER / self.module / source).read_bytes() for source in self.sources]
+        return f"{self.name}-{hashlib.sha256(b''.join(texts)).hexdigest()[:8]}"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What `go build` compiles: a package, or a file of this project with the main.go of its folder."""
+        if not self.package.endswith(".go"):
+            return (self.package,)
+        return (self.package, (Path(self.package).parent / "main.go").as_posix())
 
     @property
     def version(self) -> str:

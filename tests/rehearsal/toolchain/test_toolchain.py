@@ -241,11 +241,12 @@ class TestPins:
     @pytest.mark.rehearsal
     @pytest.mark.parametrize("module", ["charts", "cluster", "engine", "keda", "prometheus", "router"])
     def test_every_package_resolves_without_touching_go_sum(self, module: str) -> None:
-        packages = [target.package for target in TARGETS.values() if target.module == module]
-        # A file is a package of its own, which `go list` takes by itself only.
-        files = [package for package in packages if package.endswith(".go")]
+        targets = [target for target in TARGETS.values() if target.module == module]
+        # Files are a package of their own, which `go list` takes by itself only.
+        programs = [target.sources for target in targets if target.package.endswith(".go")]
+        packages = [target.package for target in targets if not target.package.endswith(".go")]
         resolved: set[str] = set()
-        for arguments in ([package for package in packages if package not in files], *([file] for file in files)):
+        for arguments in (packages, *programs):
             command = [go.go_command("check the pins"), "list", "-mod=readonly", "-deps", "-f", "{{.ImportPath}}"]
             answer = subprocess.run(
                 [*command, *arguments],
