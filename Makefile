@@ -210,7 +210,6 @@ ifdef SCENARIO
 	@$(BIN)/python -m llm_d_gke.operations.bench $(STACK) $(SCENARIO) $(ARGS)
 else
 	@$(BIN)/python -m llm_d_gke.operations.measure
-	@$(BIN)/python -m llm_d_gke.operations.serve_benchmark
 endif
 
 bench-env: $(STAMP) ## install inference-perf, the load generator of `make bench SCENARIO=...`, into .venv-bench (800 MB)

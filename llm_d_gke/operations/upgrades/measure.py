@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from llm_d_gke.operations.traffic import Request, Sample, Steady
+from llm_d_gke.operations.measure.traffic import Request, Sample, Steady
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.terminal.endpoint import reachable
@@ -34,11 +34,11 @@ def measure(stack: str, before: str, after: str, changes: Sequence[str]) -> None
             (f"{after}, {before}", ("rollback", stack, *options)),
         ):
             with Steady(Request(reachable(StackPaths(stack)), model, "is the number.")) as load_of_requests:
-                time.sleep(2)
+                load_of_requests.await_answers(40)
                 began = time.monotonic()
                 steps = _run(*command)
                 seconds = time.monotonic() - began
-                time.sleep(5)
+                load_of_requests.await_answers(100, since=time.monotonic())
             unanswered = load_of_requests.unanswered
             cells = title, len(load_of_requests.samples), len(unanswered), _where(unanswered, steps), f"{seconds:.0f}"
             print(f"| {' | '.join(map(str, cells))} |", flush=True)

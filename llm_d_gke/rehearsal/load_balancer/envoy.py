@@ -14,6 +14,7 @@ import httpx
 
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.load_balancer import envoy_admin
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Config, Endpoint, bootstrap, discovery
 from llm_d_gke.rehearsal.paths import StackPaths
 
@@ -91,14 +92,12 @@ class Envoy:
         """
         if self._admin is None or not processes.alive(self._paths, NAME):
             return
-        url = f"http://{self._admin[0]}:{self._admin[1]}/clusters?format=json"
         deadline = time.monotonic() + READ_SECONDS
         while time.monotonic() < deadline:
             try:
-                listed = httpx.get(url, timeout=READ_SECONDS, trust_env=False).json().get("cluster_statuses", [])
+                read = envoy_admin.endpoints(self._admin)
             except httpx.HTTPError:  # it is starting, and reads its clusters before its listeners
                 return
-            read = {cluster["name"]: _hosts(cluster) for cluster in listed}
             if all(name in read and addresses <= read[name] for name, addresses in endpoints.items()):
                 return
             time.sleep(0.01)
@@ -160,12 +159,6 @@ def _addresses(content: Config | None) -> set[Endpoint]:
     addresses = [
         endpoint["endpoint"]["address"]["socket_address"] for group in groups for endpoint in group["lb_endpoints"]
     ]
-    return {(address["address"], address["port_value"]) for address in addresses}
-
-
-def _hosts(cluster: Config) -> set[Endpoint]:
-    """Endpoints of a cluster as Envoy's administration lists them."""
-    addresses = [host["address"]["socket_address"] for host in cluster.get("host_statuses", [])]
     return {(address["address"], address["port_value"]) for address in addresses}
 
 

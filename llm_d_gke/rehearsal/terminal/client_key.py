@@ -25,7 +25,10 @@ def api_keys(plan: StackPlan, find: FindObject) -> Mapping[str, str]:
     if key_source is not None and key_source.secret_manager is not None:
         return {STAND_IN_KEY: "rehearsal"}
     secret = None if key_source is None else find("v1", "Secret", key_source.secret, plan.namespace.name)
-    if key_source is None or secret is None:
-        return {}
-    lines = data_of(secret).get(key_source.entry, b"").decode().splitlines()
+    return {} if key_source is None or secret is None else names_by_key(secret, key_source.entry)
+
+
+def names_by_key(secret: Manifest, entry: str) -> dict[str, str]:
+    """Names by key in one entry of a Secret, where each line is a name and its key."""
+    lines = data_of(secret).get(entry, b"").decode().splitlines()
     return {key: name for name, _, key in (line.partition(" ") for line in lines) if key}

@@ -19,9 +19,10 @@ from pathlib import Path
 import httpx
 import yaml
 
-from llm_d_gke.operations.traffic import Steady
+from llm_d_gke.operations.measure.traffic import Steady
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import Kube, Manifests, client
+from llm_d_gke.rehearsal.load_balancer import envoy_admin
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.endpoint import reachable
 from tests.project_copy import copy_project
@@ -195,12 +196,7 @@ class Project:
 
     def proxied(self, stack: str) -> set[str]:
         """IP addresses to which the load balancer sends requests, as Envoy lists them."""
-        bootstrap = json.loads((self.paths(stack).envoy / "bootstrap.json").read_text(encoding="utf-8"))
-        admin = bootstrap["admin"]["address"]["socket_address"]
-        url = f"http://{admin['address']}:{admin['port_value']}/clusters?format=json"
-        clusters = httpx.get(url, timeout=PATIENCE, trust_env=False).json()["cluster_statuses"]
-        hosts = [host for cluster in clusters for host in cluster.get("host_statuses", [])]
-        return {host["address"]["socket_address"]["address"] for host in hosts}
+        return envoy_admin.proxied(self.paths(stack))
 
     def address_of(self, stack: str, pod: str, labels: str = ENGINES) -> str:
         """The IP address of a pod."""

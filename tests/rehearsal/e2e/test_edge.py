@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_d_gke.operations.measure_edge import CHANGES, STACK, bad_input
+from llm_d_gke.operations.measure.edge import CHANGES, STACK, bad_input
 
 from .project import Project
 

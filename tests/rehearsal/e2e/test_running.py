@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from llm_d_gke.operations.traffic import Request, Steady
+from llm_d_gke.operations.measure.traffic import Request, Steady
 from llm_d_gke.operations.verify.criteria import CRITERIA
 from tests.waiting import eventually
 

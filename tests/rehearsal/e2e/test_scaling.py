@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from llm_d_gke.operations import measure_scaling
-from llm_d_gke.operations.measure_scaling import CHANGES, PARTS, step_of_load
+from llm_d_gke.operations.measure import scaling
+from llm_d_gke.operations.measure.scaling import CHANGES, PARTS, step_of_load
 
 from .project import Project
 
 pytestmark = pytest.mark.rehearsal
 
-STACK = measure_scaling.STACK
+STACK = scaling.STACK
 
 
 def test_a_step_of_load_adds_replicas_and_nodes_and_loses_no_request_on_the_way_back(fresh: Project) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -14,18 +12,16 @@ from statistics import median
 import httpx
 
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
-from llm_d_gke.operations.traffic import Request, Steady
+from llm_d_gke.operations.measure.rehearsed import ENGINES, options, pods, ready_pods, rehearse
+from llm_d_gke.operations.measure.traffic import Request, Steady
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.host.waiting import wait_until
-from llm_d_gke.rehearsal.kube import Kube, Manifest, client
-from llm_d_gke.rehearsal.kube.conditions import is_true
+from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.endpoint import reachable
-from llm_d_gke.stackfile import PROJECT_ROOT
 
 STACK = "autoscaled-gpu"
 _MODEL = "Qwen/Qwen2.5-3B-Instruct"
-_ENGINES = "llm-d.ai/inference-serving=true"
 _TARGET, _MOST = 4, 3
 # A quick way down, and no windows: the example's own would depend on the hour.
 _SETTINGS = {
@@ -35,11 +31,7 @@ _SETTINGS = {
     "down": {"replicas": 1, "periodSeconds": 5, "stabilizationSeconds": 5},
 }
 # For the command line of `up`.
-CHANGES = tuple(
-    word
-    for key, value in _SETTINGS.items()
-    for word in ("-c", f"llm-d:models[0].autoscaling.{key}={json.dumps(value)}")
-)
+CHANGES = options(f"models[0].autoscaling.{key}={json.dumps(value)}" for key, value in _SETTINGS.items())
 # Requests a second before and after the step, and during it. Each has 60 tokens, which take an engine of the estimate
 # two seconds: about one is in flight before the step, and more than two replicas hold during it.
 _QUIET, _BUSY, _TOKENS = 0.5, 7.0, 60
@@ -65,7 +57,7 @@ def scaling(rounds: int = 10) -> None:
     Each round is recorded when it is over. A call that is cut off is continued by the next one; the one that completes
     the rounds forgets them and takes the stack down.
     """
-    _rehearse("up", *CHANGES)
+    rehearse("up", STACK, *CHANGES)
     paths = StackPaths(STACK)
     results = recorded(paths)
     print("\n| round | " + " | ".join(PARTS) + " | requests | lost |")
@@ -87,7 +79,7 @@ def scaling(rounds: int = 10) -> None:
         f" {median(done.nodes_gone for done in results):.1f} s after the load fell (medians)"
     )
     record(paths, [])
-    _rehearse("down")
+    rehearse("down", STACK)
 
 
 def recorded(paths: StackPaths) -> list[Round]:
@@ -111,11 +103,6 @@ def _file(paths: StackPaths) -> Path:
     return paths.base / f"scaling-{STACK}.json"
 
 
-def _rehearse(command: str, *arguments: str) -> None:
-    argv = [sys.executable, "-m", "llm_d_gke.rehearsal", command, STACK, *arguments]
-    subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True)
-
-
 def step_of_load(paths: StackPaths) -> Round:
     """One scale-up to all replicas and the way back to one, with its nodes. Raises TimeoutError if one never comes."""
     base = prometheus_of(paths, lambda _: None)
@@ -124,16 +111,16 @@ def step_of_load(paths: StackPaths) -> Round:
 
 
 def _step(kube: Kube, base: str, request: Request) -> Round:
-    old = {pod["metadata"]["name"] for pod in _pods(kube)}
+    old = {pod["metadata"]["name"] for pod in pods(kube, ENGINES)}
     nodes = len(_accelerators(kube))
     done = Round()
     with Steady(request, _QUIET) as quiet:
         with Steady(request, _BUSY) as busy:
             began = time.monotonic()
             _watch(kube, base, busy, old, began, done)
-            _until(lambda: len(_ready(kube)) == _MOST, f"{_MOST} replicas are ready")
+            _until(lambda: len(ready_pods(kube, ENGINES)) == _MOST, f"{_MOST} replicas are ready")
         fell = time.monotonic()
-        _until(lambda: len(_pods(kube)) == len(old), "the replicas of the step have ended")
+        _until(lambda: len(kube.list("v1", "Pod", labels=ENGINES)) == len(old), "the replicas of the step have ended")
         done.down = time.monotonic() - fell
         _until(lambda: len(_accelerators(kube)) == nodes, "their nodes have gone")
         done.nodes_gone = time.monotonic() - fell
@@ -147,8 +134,10 @@ def _watch(kube: Kube, base: str, busy: Steady, old: set[str], began: float, don
     checks: dict[str, Callable[[], bool]] = {
         "seen by Prometheus": lambda: in_flight(base) > _TARGET * len(old),
         "replicas raised": lambda: _replicas(kube) > len(old),
-        "pod on a node": lambda: any(pod["spec"].get("nodeName") for pod in _new(kube, old)),
-        "pod ready": lambda: any(pod["metadata"]["name"] not in old for pod in _ready(kube)),
+        "pod on a node": lambda: any(
+            pod["spec"].get("nodeName") for pod in pods(kube, ENGINES) if pod["metadata"]["name"] not in old
+        ),
+        "pod ready": lambda: not ready_pods(kube, ENGINES) <= old,
         "first answer": lambda: any(sample.pod not in old for sample in busy.answers(began)),
     }
     for part in PARTS:
@@ -171,18 +160,6 @@ def _until(condition: Callable[[], bool], what: str) -> None:
         on_timeout=lambda: TimeoutError(f"not within {_SCALES_SECONDS:.0f} s: {what}"),
         longest_pause=0.1,
     )
-
-
-def _pods(kube: Kube) -> list[Manifest]:
-    return kube.list("v1", "Pod", labels=_ENGINES)
-
-
-def _new(kube: Kube, old: set[str]) -> Iterator[Manifest]:
-    return (pod for pod in _pods(kube) if pod["metadata"]["name"] not in old)
-
-
-def _ready(kube: Kube) -> list[Manifest]:
-    return [pod for pod in _pods(kube) if is_true(pod, "Ready")]
 
 
 def _replicas(kube: Kube) -> int:

@@ -7,8 +7,9 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping
 
-from llm_d_gke.operations.measure_edge import CHANGES, MODEL, STACK, key_lines, rehearse
-from llm_d_gke.operations.traffic import Request, Sample, Steady, by_clients
+from llm_d_gke.operations.measure.edge import CHANGES, MODEL, STACK
+from llm_d_gke.operations.measure.rehearsed import client_keys, options, rehearse
+from llm_d_gke.operations.measure.traffic import Request, Sample, Steady, by_clients
 from llm_d_gke.rehearsal.kube import client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.endpoint import reachable
@@ -31,21 +32,19 @@ def priorities() -> None:
     print("\n| setting | flood | requests | answered | median | slowest |\n|---|---|---|---|---|---|")
     try:
         for name, settings in CASES.items():
-            settings_ = (f"models[0].maxNumSeqs={_BATCH}", *settings)
-            changes = [word for setting in settings_ for word in ("-c", f"llm-d:{setting}")]
-            rehearse("up", *CHANGES, *changes)
+            rehearse("up", STACK, *CHANGES, *options((f"models[0].maxNumSeqs={_BATCH}", *settings)))
             paths = StackPaths(STACK)
             if not settings:
                 print(row(name, "none", quiet_beside(paths, 0)), flush=True)
             print(row(name, f"{_FLOOD} at once", quiet_beside(paths, _FLOOD)), flush=True)
     finally:
-        rehearse("down")
+        rehearse("down", STACK)
 
 
 def quiet_beside(paths: StackPaths, flood: int, seconds: float = _SECONDS) -> list[Sample]:
     """Samples of the quiet client that were sent while the other kept so many requests in flight."""
     with client(paths) as kube:
-        keys = {name.split(".")[0]: key for name, key in key_lines(kube)}
+        keys = {name.partition(".")[0]: key for name, key in client_keys(kube).items()}
     address = reachable(paths)
     quiet = Request(address, MODEL, "is the number.", 8, {"x-api-key": keys[QUIET]})
     with Steady(quiet, _PER_SECOND) as load:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.operations.measure_scaling import Round, record, recorded
+from llm_d_gke.operations.measure.scaling import Round, record, recorded
 from llm_d_gke.rehearsal.paths import StackPaths
 
 

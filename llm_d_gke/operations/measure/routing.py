@@ -1,4 +1,4 @@
-"""Benchmarks a stack: `python -m llm_d_gke.operations.serve_benchmark [prefix|throughput|picker|failure]`.
+"""Routing of a rehearsed stack with three replicas: cached prefixes, throughput, added latency, a killed replica.
 
 Every part starts the example prefix-cache-gpu with its changes, sends its traffic and prints the rows that
 docs/measurements.md states. Engines are simulated: their latencies are the plan's estimate, so that what is measured is
@@ -10,27 +10,21 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
-import random
-import signal
 import statistics
-import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from llm_d_gke.operations.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
-from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.kube import client
+from llm_d_gke.operations.measure.rehearsed import ENGINES, kill_process, options, pods, ready_pods, rehearse
+from llm_d_gke.operations.measure.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
+from llm_d_gke.operations.routing_trace.trace import Trace
+from llm_d_gke.rehearsal.host.waiting import wait_until
+from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.stackfile import PROJECT_ROOT
 
 STACK = "prefix-cache-gpu"
 MODEL = "Qwen/Qwen2.5-3B-Instruct"
-_ENGINES, _PICKERS = "llm-d.ai/inference-serving=true", "app.kubernetes.io/name=endpoint-picker"
 
 # The shared-prefix workload: groups of prompts with a common prefix, and popularity by Zipf's law.
 PREFIX_WORDS = 1400
@@ -42,71 +36,27 @@ RATE = 30.0
 
 @dataclass(frozen=True)
 class Serving:
-    """A stack that is up: where it answers, and the addresses of its pods by name."""
+    """A stack that is up: the address of its Gateway, those of its engines by name of the pod, and its cluster."""
 
     address: str
-    pods: dict[str, str]
+    engines: dict[str, str]
+    kube: Kube
+
+    def ready(self) -> set[str]:
+        return ready_pods(self.kube, ENGINES)
 
 
 @contextmanager
 def serving(*changes: str) -> Iterator[Serving]:
-    """A running stack with changed values. The last user of the context stops it."""
-    _rehearsal("up", STACK, *(word for change in changes for word in ("-c", f"llm-d:{change}")))
-    address = _rehearsal("endpoint", STACK).strip()
-    with client(StackPaths(STACK)) as kube:
-        pods = kube.list("v1", "Pod", labels=_ENGINES)
-    yield Serving(
-        address,
-        {
-            pod["metadata"]["name"]: f"http://{pod['status']['podIP']}:8000"
-            for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["name"]))
-            if not pod["metadata"].get("deletionTimestamp")
-        },
-    )
-
-
-def _rehearsal(*arguments: str) -> str:
-    argv = [sys.executable, "-m", "llm_d_gke.rehearsal", *arguments]
-    done = subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True)
-    return done.stdout
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Group of each prompt, in the order in which they are sent."""
-
-    groups: tuple[int, ...]
-
-    @classmethod
-    def drawn(cls, groups: int, exponent: float, seed: int = 1) -> Trace:
-        """Draw by Zipf's law: the frequency of the group of rank r is r ** -exponent times that of the first."""
-        chance = random.Random(seed)  # noqa: S311 - a workload, no secret
-        weights = [(rank + 1) ** -exponent for rank in range(groups)]
-        return cls(tuple(chance.choices(range(groups), weights, k=PROMPTS)))
-
-    def prompt(self, number: int, salt: str) -> str:
-        """A long prefix common to the group, and a distinct question. `salt` separates the cache contents of runs."""
-        words = random.Random(f"{salt} {self.groups[number]}")  # noqa: S311
-        beginning = " ".join(words.choice(_WORDS) for _ in range(PREFIX_WORDS))
-        return f"{salt} group {self.groups[number]}: {beginning} Question {number}?"
-
-    def requests(self, salt: str, way: Callable[[int], str]) -> list[Request]:
-        """All of it by one way, which gives the address for the number of a prompt."""
-        return [
-            Request(way(number), MODEL, self.prompt(number, salt), max_tokens=4) for number in range(len(self.groups))
-        ]
-
-    def partition(self, parts: int) -> dict[int, int]:
-        """The replica of each group for an optimal router: no prefix is cached twice, the load is even."""
-        load = [0] * parts
-        assigned: dict[int, int] = {}
-        for group, count in Counter(self.groups).most_common():
-            assigned[group] = load.index(min(load))
-            load[assigned[group]] += count
-        return assigned
-
-
-_WORDS = ("time", "year", "people", "way", "day", "man", "thing", "life", "world", "school", "state", "hand")
+    """The running stack with changed settings, from `up` to `down`."""
+    rehearse("up", STACK, *options(changes))
+    address = rehearse("endpoint", STACK).strip()
+    try:
+        with client(StackPaths(STACK)) as kube:
+            engines = {pod["metadata"]["name"]: f"http://{pod['status']['podIP']}:8000" for pod in pods(kube, ENGINES)}
+            yield Serving(address, engines, kube)
+    finally:
+        rehearse("down", STACK)
 
 
 def prefix(fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:
@@ -115,26 +65,26 @@ def prefix(fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:
     `fillings`: what the beginnings of all groups take of the KV caches of all replicas, where each is kept once.
     """
     with serving(f"models[0].gpuMemoryUtilization={UTILIZATION}") as stack:
-        pods = list(stack.pods.values())
+        engines = list(stack.engines.values())
         blocks, size = _cache()
         print(
             f"\n{PROMPTS} prompts (Zipf {ZIPF}), prefix of {PREFIX_WORDS} words, {RATE:g} requests/s, "
-            f"{len(pods)} replicas with a KV cache of {blocks * size} tokens each\n"
+            f"{len(engines)} replicas with a KV cache of {blocks * size} tokens each\n"
         )
         print("| groups | filled | router | prompt tokens | cached | of all-knowing | time, median | lost |")
         print("|---|---|---|---|---|---|---|---|")
         for filling in fillings:
-            groups = int(filling * len(pods) * blocks / math.ceil((PREFIX_WORDS + 20) / size))
-            trace = Trace.drawn(groups, ZIPF)
-            assignment = trace.partition(len(pods))
+            groups = int(filling * len(engines) * blocks / math.ceil((PREFIX_WORDS + 20) / size))
+            trace = Trace.drawn(groups, ZIPF, PROMPTS, PREFIX_WORDS, seed=1)
+            assignment = trace.partition(len(engines))
             ways: dict[str, Callable[[int], str]] = {
-                "round robin": lambda number: pods[number % len(pods)],
-                "all-knowing": lambda number, trace=trace, assignment=assignment: pods[
+                "round robin": lambda number: engines[number % len(engines)],
+                "all-knowing": lambda number, trace=trace, assignment=assignment: engines[
                     assignment[trace.groups[number]]
                 ],  # type: ignore[misc]
                 "endpoint picker": lambda _: stack.address,
             }
-            samples = {name: at_rate(trace.requests(f"{name} {filling}", way), RATE) for name, way in ways.items()}
+            samples = {name: at_rate(_requests(trace, f"{name} {filling}", way), RATE) for name, way in ways.items()}
             cached = {name: sum(sample.cached_tokens for sample in some) for name, some in samples.items()}
             for name, some in samples.items():
                 prompt_tokens = sum(sample.prompt_tokens for sample in some)
@@ -177,7 +127,7 @@ def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: 
 def picker(pairs: int = 300) -> None:
     """The latency that Gateway and picker add to a request, compared with alternating requests to the same pod."""
     with serving() as stack:
-        direct = next(iter(stack.pods.values()))
+        direct = next(iter(stack.engines.values()))
         ways = itertools.cycle([stack.address, direct])
         requests = [
             Request(next(ways), MODEL, f"{number // 2} a short question.", max_tokens=1) for number in range(2 * pairs)
@@ -202,15 +152,15 @@ def failure(rounds: int = 5, rate: float = 20.0) -> None:
     print("| round | not ready after | lost before | lost after | requests |\n|---|---|---|---|---|")
     with serving() as stack:
         for number in range(1, rounds + 1):
-            victim = sorted(stack.pods)[number % 3]
+            victim = sorted(stack.engines)[number % 3]
             with Steady(Request(stack.address, MODEL, "is the number."), rate) as load:
-                time.sleep(3.0)
+                load.await_answers(60)
                 killed = time.monotonic()
-                _kill(victim)
-                _until(lambda name=victim: name not in _ready())  # type: ignore[misc]
+                kill_process(StackPaths(STACK), victim)
+                _wait_for(lambda name=victim: name not in stack.ready())  # type: ignore[misc]
                 noticed = time.monotonic()
-                _until(lambda: len(_ready()) == 3)
-                time.sleep(3.0)
+                _wait_for(lambda: len(stack.ready()) == 3)
+                load.await_answers(60, since=time.monotonic())
             before = [sample for sample in load.unanswered if sample.began <= noticed]
             print(
                 f"| {number} | {noticed - killed:.2f} s | {len(before)} | {len(load.unanswered) - len(before)} | "
@@ -231,28 +181,22 @@ def _unlike(address: str) -> Iterator[Request]:
         yield Request(address, MODEL, f"{number} is the number of this question.", 48 + number * 61 % 97)
 
 
-def _ready() -> set[str]:
-    with client(StackPaths(STACK)) as kube:
-        pods = kube.list("v1", "Pod", labels=_ENGINES)
-    return {
-        pod["metadata"]["name"]
-        for pod in pods
-        for condition in pod["status"].get("conditions", [])
-        if condition["type"] == "Ready" and condition["status"] == "True"
-    }
+def _requests(trace: Trace, salt: str, way: Callable[[int], str]) -> list[Request]:
+    """All prompts by one way, which gives the address for a prompt's number. `salt` keeps caches of runs apart."""
+    return [
+        Request(way(number), MODEL, f"{salt} {trace.prompt(number)}", max_tokens=4)
+        for number in range(len(trace.groups))
+    ]
 
 
-def _kill(pod: str) -> None:
-    [process] = [process for process in processes.listing(StackPaths(STACK)) if pod in process.name]
-    os.kill(process.pid, signal.SIGKILL)
-
-
-def _until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SystemExit("the stack did not come to rest")
-        time.sleep(0.02)
+def _wait_for(condition: Callable[[], bool]) -> None:
+    wait_until(
+        condition,
+        timeout=60.0,
+        on_timeout=lambda: TimeoutError("the replicas did not change within 60 s"),
+        first_pause=0.02,
+        longest_pause=0.02,
+    )
 
 
 def _median(samples: Sequence[Sample]) -> float:
@@ -261,21 +205,3 @@ def _median(samples: Sequence[Sample]) -> float:
 
 def _unanswered(samples: Sequence[Sample]) -> int:
     return sum(not sample.answered for sample in samples)
-
-
-def main() -> None:
-    parts: dict[str, Callable[[], None]] = {
-        "prefix": prefix,
-        "throughput": throughput,
-        "picker": picker,
-        "failure": failure,
-    }
-    try:
-        for name in sys.argv[1:] or parts:
-            parts[name]()
-    finally:
-        _rehearsal("down", STACK)
-
-
-if __name__ == "__main__":
-    main()

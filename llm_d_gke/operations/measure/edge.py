@@ -6,8 +6,6 @@ import asyncio
 import itertools
 import json
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -15,18 +13,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-import httpx
-
-from llm_d_gke.operations.bad_requests import Refusal, bad_requests, send_all
-from llm_d_gke.operations.traffic import Request, Sample, Steady, ask_in_turn
-from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
+from llm_d_gke.operations.measure.bad_requests import Refusal, bad_requests, send_all
+from llm_d_gke.operations.measure.rehearsed import (
+    ENGINES,
+    PICKERS,
+    client_keys,
+    options,
+    pods,
+    rehearse,
+    restarts,
+)
+from llm_d_gke.operations.measure.traffic import Request, Sample, Steady, ask_in_turn
 from llm_d_gke.rehearsal.host.waiting import wait_until
-from llm_d_gke.rehearsal.kube import Kube, Manifest, client
+from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.kube.conditions import is_true
-from llm_d_gke.rehearsal.node_agent.environment import data_of
+from llm_d_gke.rehearsal.load_balancer import envoy_admin
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.endpoint import reachable
-from llm_d_gke.stackfile import PROJECT_ROOT
 
 STACK = "gpu"
 MODEL = "google/gemma-2b-it"
@@ -40,16 +43,16 @@ SETTINGS: Mapping[str, str] = {
     "limits.requestsPerMinute": "1000000",
     "limits.per": "key",
 }
-CHANGES = tuple(word for key, value in SETTINGS.items() for word in ("-c", f"llm-d:gateway.{key}={value}"))
+CHANGES = options(f"gateway.{key}={value}" for key, value in SETTINGS.items())
 _WAIT_SECONDS = 60.0
 _GATEWAY = ("gateway.networking.k8s.io/v1", "Gateway")
 _ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
-_LABELS = {"engine": "llm-d.ai/inference-serving=true", "picker": "app.kubernetes.io/name=endpoint-picker"}
+_LABELS = (ENGINES, PICKERS)
 
 
 @dataclass
 class EdgeResult:
-    """What became of the bad requests, and of everything behind the Gateway meanwhile."""
+    """The answers to the bad requests, and the state of everything behind the Gateway meanwhile."""
 
     refusals: list[Refusal] = field(default_factory=list)
     # Good requests with a key that were sent meanwhile.
@@ -86,7 +89,7 @@ class EdgeResult:
 
 def edge(requests: int = 10_000, pairs: int = 600) -> None:
     """Bad requests through Envoy and the picker of a stack with keys, then authentication and limits side by side."""
-    rehearse("up", *CHANGES)
+    rehearse("up", STACK, *CHANGES)
     try:
         paths = StackPaths(STACK)
         began = time.monotonic()
@@ -108,27 +111,15 @@ def edge(requests: int = 10_000, pairs: int = 600) -> None:
         added = [1000 * (checked - unchecked) for checked, unchecked in zip(with_checks, without, strict=True)]
         print(f"\nadded at the median of the pairs: {statistics.median(added):.2f} ms")
     finally:
-        rehearse("down")
-
-
-def rehearse(command: str, *arguments: str) -> None:
-    argv = [sys.executable, "-m", "llm_d_gke.rehearsal", command, STACK, *arguments]
-    subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True)
-
-
-def key_lines(kube: Kube) -> list[tuple[str, str]]:
-    """Names and keys in the Secret that the Gateway reads."""
-    [secret] = [item for item in kube.list("v1", "Secret") if item["metadata"]["name"] == KEYS_SECRET]
-    lines = [line.split() for line in data_of(secret)[KEYS_ENTRY].decode().splitlines()]
-    return [(name, key) for name, key in lines]
+        rehearse("down", STACK)
 
 
 def bad_input(paths: StackPaths, requests: int, per_second: float = 2.0) -> EdgeResult:
     """Send bad requests, and good ones at a rate, and watch what is behind the Gateway."""
     address = reachable(paths)
     with client(paths) as kube:
-        key = key_lines(kube)[0][1]
-        before, restarts = to_engines(paths), _restarts(kube)
+        key = next(iter(client_keys(kube).values()))
+        before, restarted = to_engines(paths), _restarts(kube)
         result = EdgeResult()
         good = Request(address, MODEL, "is the number.", headers={"x-api-key": key})
         with _watched(kube, result), Steady(good, per_second) as load:
@@ -136,28 +127,22 @@ def bad_input(paths: StackPaths, requests: int, per_second: float = 2.0) -> Edge
             result.refusals = asyncio.run(send_all(address, bad))
         result.good = load.samples
         result.reached_engines = to_engines(paths) - before - len(load.samples)
-        result.restarts = _restarts(kube) - restarts
+        result.restarts = _restarts(kube) - restarted
     return result
+
+
+def _restarts(kube: Kube) -> int:
+    return sum(restarts(kube, labels) for labels in _LABELS)
 
 
 def to_engines(paths: StackPaths) -> int:
     """Requests that Envoy has passed to engines, as it counts them itself."""
-    stats = admin(paths, "/stats?filter=upstream_rq_total&format=json")["stats"]
+    stats = envoy_admin.get(envoy_admin.admin_of(paths), "/stats", filter="upstream_rq_total")["stats"]
     return sum(
         int(stat["value"])
         for stat in stats
         if str(stat.get("name", "")).startswith("cluster.pool/") and stat["name"].endswith(".upstream_rq_total")
     )
-
-
-def admin(paths: StackPaths, path: str) -> Manifest:
-    """What the administration of the local Envoy answers."""
-    bootstrap = json.loads((paths.envoy / "bootstrap.json").read_text(encoding="utf-8"))
-    where = bootstrap["admin"]["address"]["socket_address"]
-    answer: Manifest = httpx.get(
-        f"http://{where['address']}:{where['port_value']}{path}", timeout=10.0, trust_env=False
-    ).json()
-    return answer
 
 
 @contextmanager
@@ -167,9 +152,9 @@ def _watched(kube: Kube, result: EdgeResult) -> Iterator[None]:
 
     def watch() -> None:
         while not ended.wait(0.5):
-            for labels in _LABELS.values():
-                pods = kube.list("v1", "Pod", labels=labels)
-                result.unready |= {pod["metadata"]["name"] for pod in pods if not is_true(pod, "Ready")}
+            for labels in _LABELS:
+                unready = {pod["metadata"]["name"] for pod in pods(kube, labels) if not is_true(pod, "Ready")}
+                result.unready |= unready
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -180,30 +165,18 @@ def _watched(kube: Kube, result: EdgeResult) -> Iterator[None]:
         thread.join()
 
 
-def _restarts(kube: Kube) -> int:
-    return sum(
-        status.get("restartCount", 0)
-        for labels in _LABELS.values()
-        for pod in kube.list("v1", "Pod", labels=labels)
-        for status in pod["status"].get("containerStatuses") or []
-    )
-
-
 def side_by_side(paths: StackPaths, pairs: int) -> tuple[list[float], list[float]]:
     """Seconds of short requests through the Gateway, and through one beside it without filters, taking turns."""
     guarded = reachable(paths)
     with client(paths) as kube:
-        key = key_lines(kube)[0][1]
+        key = next(iter(client_keys(kube).values()))
         opened = _second_gateway(kube)
-        host = guarded.partition("//")[2].partition(":")[0]
         try:
-            wait_until(
-                lambda: _address_of(paths, opened),
+            other = wait_until(
+                lambda: _address_of(paths, opened) or "",
                 timeout=_WAIT_SECONDS,
                 on_timeout=lambda: TimeoutError("the second Gateway does not listen"),
             )
-            other = _address_of(paths, opened)
-            assert other is not None, host
             checked = Request(guarded, MODEL, "Say hello.", 1, {"x-api-key": key})
             unchecked = replace(checked, address=other)
             turns = [checked if number % 2 else unchecked for number in range(2 * (pairs + 10))]

@@ -12,6 +12,8 @@ from types import TracebackType
 
 import httpx
 
+from llm_d_gke.rehearsal.host.waiting import wait_until
+
 # A request that has not been answered after this many seconds counts as lost.
 PATIENCE = 60.0
 
@@ -101,7 +103,7 @@ def _client(*, trusted: bool = True) -> httpx.AsyncClient:
 
 
 def at_rate(requests: Iterable[Request], per_second: float) -> list[Sample]:
-    """Send all, one every 1/rate seconds whatever becomes of those before; in the order of the requests."""
+    """Send all, one every 1/rate seconds whether or not those before are answered; in the order of the requests."""
 
     async def run() -> list[Sample]:
         async with _client() as client:
@@ -168,7 +170,7 @@ class Steady:
     """
 
     def __init__(self, prototype: Request, per_second: float = 20.0, *, streams: int = 0) -> None:
-        """One of `streams` requests asks for a stream; none does with 0."""
+        """`streams`: 4 for a stream in every fourth request, 0 for no streams."""
         self._streams = streams
         self.samples: list[Sample] = []
         self._prototype, self._rate = prototype, per_second
@@ -192,6 +194,15 @@ class Steady:
     def answers(self, since: float = 0.0) -> list[Sample]:
         """Requests that were sent after a moment of the monotonic clock and have been answered."""
         return [sample for sample in list(self.samples) if sample.answered and sample.began > since]
+
+    def await_answers(self, count: int, since: float = 0.0) -> None:
+        """Wait until `count` requests that were sent after a moment have been answered. Raises TimeoutError."""
+        wait_until(
+            lambda: len(self.answers(since)) >= count,
+            timeout=2 * PATIENCE,
+            on_timeout=lambda: TimeoutError(f"not {count} answers within {2 * PATIENCE:.0f} s"),
+            longest_pause=0.1,
+        )
 
     def change(self, prototype: Request) -> None:
         """Send requests like this one from now on."""

@@ -3,7 +3,7 @@
 llm-d-planner is not a dependency; give it a separate environment with everything this script needs:
 
     python3 -m venv /tmp/planner && /tmp/planner/bin/pip install llm-d-planner==0.3.3 pyyaml pydantic
-    /tmp/planner/bin/python -m llm_d_gke.operations.compare_planner
+    /tmp/planner/bin/python -m llm_d_gke.operations.measure.planners
 
 The library asks the Hub for each model's configuration and tensor sizes; both are given to it from the catalog
 instead, so that the two are compared on the same facts. In-sample for both: the constants of activations, the library's
@@ -32,7 +32,7 @@ from llm_d_gke.operations.logs_check.summary import table as summary_table
 from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
-FIGURES = Path(__file__).parents[2] / "tests" / "planning" / "figures"
+FIGURES = Path(__file__).parents[3] / "tests" / "planning" / "figures"
 LOGS = FIGURES / "start_up_logs.csv"
 STARTS = FIGURES / "published_starts.json"
 LATER = FIGURES / "later_starts.json"

@@ -1,0 +1,69 @@
+"""A rehearsed stack as measurements use it: its commands, pods, processes and API keys."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+
+from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
+from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.kube import Kube, Manifest
+from llm_d_gke.rehearsal.kube.conditions import is_true
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.terminal.client_key import names_by_key
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
+
+ENGINES = "llm-d.ai/inference-serving=true"
+PICKERS = "app.kubernetes.io/name=endpoint-picker"
+
+
+def rehearse(command: str, stack: str, *arguments: str) -> str:
+    """The output of a command of the rehearsal. Raises CalledProcessError."""
+    argv = [sys.executable, "-m", "llm_d_gke.rehearsal", command, stack, *arguments]
+    return subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def options(changes: Iterable[str]) -> tuple[str, ...]:
+    """Changes of settings, each PATH=VALUE, as words of a command line."""
+    return tuple(word for change in changes for word in ("-c", f"{NAMESPACE}:{change}"))
+
+
+def pods(kube: Kube, labels: str) -> list[Manifest]:
+    """Pods with these labels that are not being deleted, by name."""
+    listed = kube.list("v1", "Pod", labels=labels)
+    alive = [pod for pod in listed if not pod["metadata"].get("deletionTimestamp")]
+    return sorted(alive, key=lambda pod: str(pod["metadata"]["name"]))
+
+
+def ready_pods(kube: Kube, labels: str) -> set[str]:
+    """Names of the ready pods with these labels."""
+    return {pod["metadata"]["name"] for pod in pods(kube, labels) if is_true(pod, "Ready")}
+
+
+def restarts(kube: Kube, labels: str) -> int:
+    """Restarts of all containers of the pods with these labels."""
+    return sum(
+        status.get("restartCount", 0)
+        for pod in pods(kube, labels)
+        for status in pod["status"].get("containerStatuses") or []
+    )
+
+
+def kill_process(paths: StackPaths, name: str) -> None:
+    """End the one living process whose name contains `name`, as a crash does."""
+    [process] = [process for process in processes.listing(paths) if name in process.name and process.alive]
+    os.kill(process.pid, signal.SIGKILL)
+
+
+def secret(kube: Kube, name: str) -> Manifest:
+    """The only Secret of a name."""
+    [manifest] = [item for item in kube.list("v1", "Secret") if item["metadata"]["name"] == name]
+    return manifest
+
+
+def client_keys(kube: Kube) -> dict[str, str]:
+    """API keys by name, as the Gateway reads them."""
+    return {name: key for key, name in names_by_key(secret(kube, KEYS_SECRET), KEYS_ENTRY).items()}
