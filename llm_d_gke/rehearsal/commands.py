@@ -109,6 +109,9 @@ def up(request: Request) -> int:
     host = urlsplit(str(outputs["endpoint"])).hostname or ""
     answer = _ask(paths, plan, endpoint, host, models[0]) if _serves(paths) else None
     path = None if answer is None else path_of_answer(paths, plan, answer.model, endpoint)
+    if answer is None:
+        cause = "is meant to run (paused)" if plan.paused else "runs until a request comes (autoscaling.minimum: 0)"
+        print(f"\nno model server {cause}: nothing to ask")
     _print_up(paths, outputs, endpoint, answer, path)
     print(f"\nup after {time.monotonic() - began:.0f} s; it keeps running until `make down STACK={request.stack}`")
     return 0
@@ -308,9 +311,7 @@ def _print_up(
     paths: StackPaths, outputs: Mapping[str, object], endpoint: str, answer: Answer | None, path: AnswerPath | None
 ) -> None:
     to = console()
-    if answer is None:
-        to.print("\nno model server is meant to run (paused): nothing to ask")
-    else:
+    if answer is not None:
         pod = answer.pod or (path.backend.pod if path is not None and path.backend is not None else "(unnamed)")
         to.print(f"\n[bold]{answer.model}[/] answered in {answer.seconds:.2f} s from pod [bold]{pod}[/]:")
         to.print(f"  {answer.text}", markup=False)

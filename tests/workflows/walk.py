@@ -2,7 +2,8 @@
 
 Takes some minutes, so it is no test: preview, a stack for the pull request and its end, merge, plan, update, verify,
 drift, destroy, leftovers, each a job of .github/workflows on a local Git server. Prints every step, and what stood in
-for it. Exit status 1 if one failed. `only-review` ends the walk after the pull request's own stack.
+for it. Exit status 1 if one failed. `only-review` ends the walk after the pull request's own stack. `promotion` walks
+something else: two merges, each from staging to production, and the end of both stacks.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -26,6 +29,8 @@ WORKFLOWS = PROJECT_ROOT / ".github" / "workflows"
 STACK = "gpu"
 LABEL = "review-stack"
 REVIEW_STACK = f"pr-{NUMBER}"
+# In the order of their updates, which is not the alphabet's.
+ENVIRONMENTS = ("staging", "production")
 VARIABLES = {
     "GCP_WORKLOAD_IDENTITY_PROVIDER": "replaced",
     "PULUMI_STATE_URL": "gs://states",
@@ -96,23 +101,21 @@ def main() -> int:
         rehearsal.mkdir(parents=True)
         walk = Walk(folder, Server(folder, rehearsal), write_programs(folder / "programs", rehearsed=True))
         try:
-            _walk(walk, only_review="only-review" in sys.argv[1:])
+            if "promotion" in sys.argv[1:]:
+                _promote(walk)
+            else:
+                _walk(walk, only_review="only-review" in sys.argv[1:])
         finally:
-            for stack in (STACK, REVIEW_STACK):
+            for stack in (STACK, REVIEW_STACK, *ENVIRONMENTS):
                 processes.stop_all(StackPaths(stack, folder / "stacks"))
     return int(walk.failed)
 
 
 def _walk(walk: Walk, *, only_review: bool) -> None:
     clone = walk.server.clone
-    for file in (clone / "Pulumi.tpu.yaml", *(clone / "examples").glob("Pulumi.*.yaml")):
-        file.unlink()
-    walk.server.commit("Keep one stack")
+    _keep_one_stack(walk)
     git(clone, "push", "--quiet", "origin", "main")
-    file = clone / f"Pulumi.{STACK}.yaml"
-    file.write_text(
-        file.read_text(encoding="utf-8").replace("maxModelLen: 2048", "maxModelLen: 1024"), encoding="utf-8"
-    )
+    _shorten_requests(clone / f"Pulumi.{STACK}.yaml")
     pull = walk.server.pull_request("Shorten requests", LABEL)
     walk.workflow("preview", pull)
     print(f"comments on the pull request: {len(comments(walk.folder / 'comments.json'))}")
@@ -129,6 +132,48 @@ def _walk(walk: Walk, *, only_review: bool) -> None:
     schedule = {**push, "event_name": "schedule"}
     walk.workflow("drift", schedule)
     walk.workflow("destroy", {**push, "event_name": "workflow_dispatch"}, stack=STACK, confirm=STACK)
+
+
+def _promote(walk: Walk) -> None:
+    """Staging and production share a base. The first merge creates both, the second updates both by their plans."""
+    clone = walk.server.clone
+    _keep_one_stack(walk)
+    base = clone / "environments" / "service.yaml"
+    base.parent.mkdir()
+    (clone / f"Pulumi.{STACK}.yaml").rename(base)
+    for stack in ENVIRONMENTS:
+        config = {"llm-d:base": "environments/service.yaml", "llm-d:labels": {"environment": stack}}
+        (clone / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
+    (clone / "environments" / "order.txt").write_text("\n".join(ENVIRONMENTS), encoding="utf-8")
+    walk.server.commit("Add staging and production")
+    push = walk.server.merge()
+    _expect_order(walk, walk.workflow("deploy", push))
+    _shorten_requests(base)
+    walk.server.commit("Shorten requests")
+    push = walk.server.merge()
+    _expect_order(walk, walk.workflow("deploy", push))
+    for stack in reversed(ENVIRONMENTS):
+        walk.workflow("destroy", {**push, "event_name": "workflow_dispatch"}, stack=stack, confirm=stack)
+
+
+def _keep_one_stack(walk: Walk) -> None:
+    clone = walk.server.clone
+    for file in (clone / "Pulumi.tpu.yaml", *(clone / "examples").glob("Pulumi.*.yaml")):
+        file.unlink()
+    walk.server.commit("Keep one stack")
+
+
+def _shorten_requests(file: Path) -> None:
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("maxModelLen: 2048", "maxModelLen: 1024"), encoding="utf-8"
+    )
+
+
+def _expect_order(walk: Walk, jobs: Sequence[Job]) -> None:
+    updated = tuple(job.contexts["matrix"]["stack"] for job in jobs if job.name == "up")
+    if updated != ENVIRONMENTS:
+        print(f"updated: {updated}; expected {ENVIRONMENTS}")
+        walk.failed = True
 
 
 def _expect_stack(walk: Walk, *, exists: bool) -> None:

@@ -26,6 +26,8 @@ PARTS: Final[dict[str, Callable[[], None]]] = {
     "picker": routing.picker,
     "failure": routing.failure,
     "scaling": scaling.scaling,
+    "zero": scaling.zero,
+    "windows": scaling.windows,
     "edge": edge.edge,
     "faults": faults.faults,
     "priorities": priorities.priorities,

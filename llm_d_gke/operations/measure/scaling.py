@@ -1,13 +1,15 @@
-"""Steps of load on a rehearsed stack that scales: the seconds of each part of a scale-up, and lost requests."""
+"""Load on a rehearsed stack that scales: steps of it, the first request to no replica, and a window of time."""
 
 from __future__ import annotations
 
+import datetime
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import httpx
 
@@ -30,12 +32,25 @@ _SETTINGS = {
     "up": {"replicas": _MOST, "periodSeconds": 15},
     "down": {"replicas": 1, "periodSeconds": 5, "stabilizationSeconds": 5},
 }
-# For the command line of `up`.
-CHANGES = options(f"models[0].autoscaling.{key}={json.dumps(value)}" for key, value in _SETTINGS.items())
+
+
+def _changes(settings: Mapping[str, Any], *more: str) -> tuple[str, ...]:
+    """Settings of the example's autoscaling, and whole ones, for the command line of `up`."""
+    return options(
+        [*(f"models[0].autoscaling.{key}={json.dumps(value)}" for key, value in settings.items()), *more],
+    )
+
+
+CHANGES = _changes(_SETTINGS)
 # Requests a second before and after the step, and during it. Each has 60 tokens, which take an engine of the estimate
 # two seconds: about one is in flight before the step, and more than two replicas hold during it.
 _QUIET, _BUSY, _TOKENS = 0.5, 7.0, 60
 _SCALES_SECONDS = 180.0
+# None without requests, for the least time that the settings allow.
+_FROM_ZERO = {"windows": [], "minimum": 0, "maximum": 2, "target": {"requestsPerReplica": 16}, "idleSeconds": 60}
+# Requests that are watched after the first answer.
+_MORE = 10
+_IN_WINDOW = 2
 # In the order in which they happen.
 PARTS = ("seen by Prometheus", "replicas raised", "pod on a node", "pod ready", "first answer")
 
@@ -80,6 +95,79 @@ def scaling(rounds: int = 10) -> None:
     )
     record(paths, [])
     rehearse("down", STACK)
+
+
+def zero(rounds: int = 2) -> None:
+    """The first requests to a model without replicas, one a second: which are lost, and how long they wait.
+
+    With the picker's queue each round but the last waits for the end of the last replica. Without it, it ends with the
+    first answer: the picker's errors keep the model awake for five minutes.
+    """
+    print(
+        "\n| requests to no replica | sent until the first answer | lost | first answer | longest answer | zero after |"
+    )
+    print("|---|---|---|---|---|---|")
+    paths = StackPaths(STACK)
+    for title, queue in (("wait in the picker's queue", True), ("are refused", False)):
+        rehearse("up", STACK, *_changes(_FROM_ZERO, f"picker.flowControl={json.dumps(queue)}"))
+        with client(paths) as kube:
+            for number in range(rounds if queue else 1):
+                print(_wake(kube, reachable(paths), title, wait=queue and number + 1 < rounds), flush=True)
+        rehearse("down", STACK)
+
+
+def _wake(kube: Kube, address: str, title: str, *, wait: bool) -> str:
+    def none_left() -> bool:
+        return not kube.list("v1", "Pod", labels=ENGINES)
+
+    _until(none_left, "no replica is left")
+    with Steady(Request(address, _MODEL, "is the number."), 1.0) as steady:
+        began = time.monotonic()
+        _until(lambda: bool(steady.answers()), "the first answer")
+        first = time.monotonic() - began
+        _until(lambda: len(steady.answers(began + first)) >= _MORE, f"{_MORE} requests more")
+    over = time.monotonic()
+    if wait:
+        _until(none_left, "no replica is left")
+    sent = sum(sample.began < began + first for sample in steady.samples)
+    longest = max(sample.seconds for sample in steady.samples if sample.answered)
+    returned = f"{time.monotonic() - over:.0f} s" if wait else "not waited for"
+    return f"| {title} | {sent} | {len(steady.unanswered)} | {first:.1f} s | {longest:.1f} s | {returned} |"
+
+
+def windows() -> None:
+    """A window of one minute with two replicas, under two requests a second: when they come and go, and losses."""
+    paths = StackPaths(STACK)
+    rehearse("up", STACK, *CHANGES)
+    with client(paths) as kube, Steady(Request(reachable(paths), _MODEL, "is the number."), 2.0) as steady:
+        # The second `up` changes one object, and ends before the minute after the next one.
+        start = datetime.datetime.now(tz=datetime.UTC).replace(second=0, microsecond=0) + datetime.timedelta(minutes=2)
+        end = start + datetime.timedelta(minutes=1)
+        window = {"start": _cron(start), "end": _cron(end), "replicas": _IN_WINDOW}
+        rehearse("up", STACK, *_changes(_SETTINGS | {"windows": [window]}))
+        if len(pods(kube, ENGINES)) != 1:
+            raise RuntimeError("there is more than one replica before the window")
+        seconds = [
+            _after(start, lambda: _replicas(kube) == _IN_WINDOW, "the replicas of the window"),
+            _after(start, lambda: len(ready_pods(kube, ENGINES)) == _IN_WINDOW, "they are ready"),
+            _after(end, lambda: _replicas(kube) == 1, "one replica after the window"),
+            _after(end, lambda: len(kube.list("v1", "Pod", labels=ENGINES)) == 1, "the other one has ended"),
+        ]
+    print("\n| raised after the start | ready | lowered after the end | the replica has ended | requests | lost |")
+    print("|---|---|---|---|---|---|")
+    cells = [*(f"{second:.1f} s" for second in seconds), len(steady.samples), len(steady.unanswered)]
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+    rehearse("down", STACK)
+
+
+def _cron(moment: datetime.datetime) -> str:
+    return f"{moment.minute} {moment.hour} {moment.day} {moment.month} *"
+
+
+def _after(moment: datetime.datetime, condition: Callable[[], bool], what: str) -> float:
+    """Seconds from a moment of the clock until something holds."""
+    _until(condition, what)
+    return (datetime.datetime.now(tz=datetime.UTC) - moment).total_seconds()
 
 
 def recorded(paths: StackPaths) -> list[Round]:
