@@ -12,7 +12,7 @@ from llm_d_gke.operations.bench.compare import differences, read_earlier
 from llm_d_gke.operations.bench.page import page
 from llm_d_gke.operations.bench.result import BenchError, BenchResult, StageResult, read_stages
 from llm_d_gke.operations.bench.run import TOOL, find_python, make_tokenizer, run_tool
-from llm_d_gke.operations.bench.scenario import Scenario, Tokens, configuration, scenarios
+from llm_d_gke.operations.bench.scenario import Scenario, Tokens, configuration, scenarios, sized
 from llm_d_gke.operations.bench.service import PlainService
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError, is_ready
@@ -77,6 +77,9 @@ def _measure(live: LiveStack, options: argparse.Namespace, python: Path, out: Pa
     tokenizer = options.tokenizer or (make_tokenizer(python, out / "tokenizer") if rehearsed else model.id)
     scenario = scenarios()[options.scenario]
     tokens = tokens_of(scenario, model.capacity)
+    if (memory := model.servers[0].memory) is not None:
+        caches = memory.replica_tokens * model.servers[0].replicas
+        scenario = sized(scenario, tokens, cached_tokens=caches, longest=memory.max_model_len)
     capacity = comparable(scenario, tokens, model.capacity)
 
     def run(address: str, host: Mapping[str, str], folder: Path) -> tuple[StageResult, ...]:
@@ -159,6 +162,8 @@ def comparable(scenario: Scenario, tokens: Tokens, capacity: CapacityPlan | None
 def remarks(scenario: Scenario, tokens: Tokens, capacity: CapacityPlan | None, *, rehearsed: bool) -> list[str]:
     """What of the result may be compared with what."""
     sentences = [f"{scenario.title}; {tokens.prompt} prompt and {tokens.output} output tokens"]
+    if scenario.shared_prefix is not None:
+        sentences[0] += f" after beginnings of {scenario.shared_prefix.system_tokens}"
     if rehearsed:
         sentences.append(
             "A rehearsed stack: engines are simulated with the estimate's own times, so this measures the way to them"

@@ -34,9 +34,17 @@ class Tokens(_Part):
 
 
 class SharedPrefix(_Part):
+    """Groups of prompts with one beginning of `system_tokens` each.
+
+    `fills` is the share of all replicas' KV caches that the beginnings take together. Where one replica holds them all,
+    every replica soon has every beginning, and it does not matter which one a request goes to.
+    """
+
     groups: int = Field(ge=1)
     prompts_per_group: int = Field(ge=1)
+    # Where the size of the caches is not known.
     system_tokens: int = Field(ge=1)
+    fills: float = Field(gt=0, le=1)
 
 
 class Scenario(_Part):
@@ -51,6 +59,19 @@ def scenarios() -> Mapping[str, Scenario]:
     """Every scenario by its name."""
     document = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     return {name: Scenario.model_validate(entry) for name, entry in document.items()}
+
+
+def sized(scenario: Scenario, tokens: Tokens, *, cached_tokens: int, longest: int) -> Scenario:
+    """The scenario with beginnings that fill its share of `cached_tokens`, the caches of all replicas.
+
+    `longest` is the most tokens of one request, prompt and answer.
+    """
+    shared = scenario.shared_prefix
+    if shared is None:
+        return scenario
+    room = max(1, longest - tokens.prompt - tokens.output)
+    beginning = min(room, max(1, round(shared.fills * cached_tokens / shared.groups)))
+    return scenario.model_copy(update={"shared_prefix": shared.model_copy(update={"system_tokens": beginning})})
 
 
 def configuration(

@@ -17,7 +17,7 @@ from llm_d_gke.operations.bench.__main__ import comparable, find_model, main, re
 from llm_d_gke.operations.bench.page import page
 from llm_d_gke.operations.bench.result import BenchError, BenchResult, read_stages
 from llm_d_gke.operations.bench.run import PYTHON
-from llm_d_gke.operations.bench.scenario import Tokens, configuration, scenarios
+from llm_d_gke.operations.bench.scenario import Tokens, configuration, scenarios, sized
 from tests.stacks import plan_of
 
 RECORDED = Path(__file__).with_name("stage_0_lifecycle_metrics.json")
@@ -137,3 +137,17 @@ def test_without_the_tool_nothing_is_measured(
     assert main(["gpu", "quick", "--out", str(tmp_path / "out")]) == 1
     assert "run make bench-env" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_beginnings_fill_a_share_of_all_caches_and_leave_room_for_the_request() -> None:
+    shared, tokens = scenarios()["shared-prefix"], Tokens(prompt=64, output=32)
+
+    def beginning(caches: int, longest: int) -> int:
+        part = sized(shared, tokens, cached_tokens=caches, longest=longest).shared_prefix
+        assert part is not None
+        return part.system_tokens
+
+    assert beginning(80_000, 2048) == 1000  # 64 groups, 0.8 of the caches
+    assert beginning(800_000, 2048) == 2048 - 64 - 32
+    assert beginning(8, 2048) == 1
+    assert sized(scenarios()["quick"], tokens, cached_tokens=80_000, longest=2048) is scenarios()["quick"]
