@@ -7,8 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
+
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED, UNMET
 from llm_d_gke.operations.bench.compare import differences, read_earlier
+from llm_d_gke.operations.bench.job import RESULTS, commands, job_objects
 from llm_d_gke.operations.bench.page import page
 from llm_d_gke.operations.bench.result import BenchError, BenchResult, StageResult, read_stages
 from llm_d_gke.operations.bench.run import TOOL, find_python, make_tokenizer, run_tool
@@ -34,12 +37,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder of the result; by default bench/STACK-SCENARIO")
     parser.add_argument("--url", help="address to measure instead of the stack's own")
     parser.add_argument("--service", action="store_true", help="measure a plain Service over the same pods, too")
+    parser.add_argument("--header", action="append", default=[], metavar="NAME: VALUE", help="such as an API key")
+    parser.add_argument(
+        "--job", type=Path, metavar="FILE", help="write a Job for the cluster, and measure nothing here"
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="FOLDER", help="read the files of such a Job, and measure nothing"
+    )
     parser.add_argument("--against", type=Path, help="result.json of an earlier run to compare with")
     options = parser.parse_args(arguments)
     out = options.out or Path("bench") / f"{options.stack}-{options.scenario}"
     try:
-        python = find_python()
+        python = None if options.job or options.results else find_python()
         with open_stack(options.stack, {}) as live:
+            if options.job:
+                return _write_job(live, options, out)
             result = _measure(live, options, python, out)
         compared = () if options.against is None else differences(read_earlier(options.against, result), result)
     except (BenchError, LiveStackError, StackFileError) as error:
@@ -65,22 +77,82 @@ def main(arguments: list[str] | None = None) -> int:
     return UNMET if result.failures or worse else DONE
 
 
-def _measure(live: LiveStack, options: argparse.Namespace, python: Path, out: Path) -> BenchResult:
-    model = find_model(live.plan.models, options.model)
-    if options.url is None and live.endpoint is None:
+def _destination(live: LiveStack, options: argparse.Namespace) -> tuple[str, dict[str, str]]:
+    """Address and headers of every request."""
+    for line in options.header:
+        if not line.partition(":")[0].strip() or ":" not in line:
+            raise BenchError(f"{line!r} is no header: write NAME: VALUE, as in 'Authorization: Bearer abc'")
+    own = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in options.header)}
+    if options.url is not None:
+        return options.url, own
+    if live.endpoint is None:
         raise BenchError(f"the Gateway of {live.name} has no address: {live.diagnose}")
-    url = options.url or (live.endpoint.url if live.endpoint is not None else "")
-    headers = {"Host": live.endpoint.host} if options.url is None and live.endpoint is not None else {}
-    rehearsed = live.place == "rehearsal"
-    pods = service_addresses(live, model) if options.service else []
-    out.mkdir(parents=True, exist_ok=True)
-    tokenizer = options.tokenizer or (make_tokenizer(python, out / "tokenizer") if rehearsed else model.id)
+    return live.endpoint.url, {"Host": live.endpoint.host, **live.endpoint.headers, **own}
+
+
+def _load(options: argparse.Namespace, model: ModelPlan) -> tuple[Scenario, Tokens]:
+    """The scenario for this model."""
     scenario = scenarios()[options.scenario]
     tokens = tokens_of(scenario, model.capacity)
-    if (memory := model.servers[0].memory) is not None:
-        caches = memory.replica_tokens * model.servers[0].replicas
-        scenario = sized(scenario, tokens, cached_tokens=caches, longest=memory.max_model_len)
+    memory = model.servers[0].memory
+    if memory is None:
+        return scenario, tokens
+    caches = memory.replica_tokens * model.servers[0].replicas
+    return sized(scenario, tokens, cached_tokens=caches, longest=memory.max_model_len), tokens
+
+
+def _write_job(live: LiveStack, options: argparse.Namespace, out: Path) -> int:
+    """Write the Job of a scenario, and print the commands that run it and read its files."""
+    if live.place == "rehearsal" and options.url is None:
+        raise BenchError("a rehearsed Gateway listens on this machine only, where no Job runs: add --url ADDRESS")
+    model = find_model(live.plan.models, options.model)
+    url, headers = _destination(live, options)
+    scenario, tokens = _load(options, model)
+    tool_configuration = configuration(
+        scenario,
+        tokens,
+        url=url,
+        model=model.served_name,
+        headers=headers,
+        tokenizer=options.tokenizer or model.id,
+        out=Path(RESULTS),
+    )
+    name = f"load-{options.scenario}"
+    documents = job_objects(live.plan, scenario, tool_configuration, name, url)
+    options.job.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
+    options.job.chmod(0o600)
+    print(f"wrote {options.job}\n")
+    read = f"python -m llm_d_gke.operations.bench {live.name} {options.scenario} --results {out}"
+    print("\n".join(commands(live.plan, name, options.job, out, read)))
+    return DONE
+
+
+def _measure(live: LiveStack, options: argparse.Namespace, python: Path | None, out: Path) -> BenchResult:
+    """Run the load, or with `--results` (no `python`) read that of a Job."""
+    model = find_model(live.plan.models, options.model)
+    url, headers = _destination(live, options)
+    rehearsed = live.place == "rehearsal"
+    scenario, tokens = _load(options, model)
     capacity = comparable(scenario, tokens, model.capacity)
+    out.mkdir(parents=True, exist_ok=True)
+
+    def result(stages: tuple[StageResult, ...], service: tuple[StageResult, ...] = ()) -> BenchResult:
+        return BenchResult(
+            stack=live.name,
+            model=model.served_name,
+            scenario=options.scenario,
+            place=live.place if options.url is None else url,
+            target=live.looked_at if options.url is None else url,
+            tool=TOOL,
+            stages=stages,
+            service=service,
+            remarks=tuple(remarks(scenario, tokens, model.capacity, rehearsed=rehearsed)),
+        )
+
+    if python is None:
+        return result(read_stages(options.results, capacity))
+    pods = service_addresses(live, model) if options.service else []
+    tokenizer = options.tokenizer or (make_tokenizer(python, out / "tokenizer") if rehearsed else model.id)
 
     def run(address: str, host: Mapping[str, str], folder: Path) -> tuple[StageResult, ...]:
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,17 +168,7 @@ def _measure(live: LiveStack, options: argparse.Namespace, python: Path, out: Pa
     if pods:
         with PlainService(pods) as plain:
             service = run(plain.url, {}, out / "service")
-    return BenchResult(
-        stack=live.name,
-        model=model.served_name,
-        scenario=options.scenario,
-        place=live.place if options.url is None else url,
-        target=live.looked_at if options.url is None else url,
-        tool=TOOL,
-        stages=run(url, headers, out),
-        service=service,
-        remarks=tuple(remarks(scenario, tokens, model.capacity, rehearsed=rehearsed)),
-    )
+    return result(run(url, headers, out), service)
 
 
 def service_addresses(live: LiveStack, model: ModelPlan) -> list[str]:

@@ -17,6 +17,7 @@ from llm_d_gke.operations.scan.exceptions import ScanException, load, sort_out, 
 from llm_d_gke.operations.scan.pods import (
     all_stacks,
     chart_objects,
+    load_objects,
     plain_objects,
     random_objects,
     scanned_pods,
@@ -32,7 +33,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Another seed, other random stacks.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Keep the scanned manifests in this folder.")] = None,
 ) -> None:
-    """Scan every pod of the stacks, of their charts, and of the Job that stages weights, or of random stacks."""
+    """Scan every pod of the stacks, of their charts, of the Jobs for weights and load, or of random stacks."""
     try:
         with TemporaryDirectory() as folder:
             place = out or Path(folder)
@@ -48,7 +49,7 @@ def main(
 
 def _scan(stacks: list[str], folder: Path, *, whole: bool) -> int:
     objects = {stack: stack_objects(stack) for stack in stacks}
-    objects["stage"] = staging_objects()
+    objects |= {"stage": staging_objects(), "load": load_objects()}
     objects |= dict(chart_objects(stacks))
     _with_policies(objects)
     open_, idle = _findings(objects, folder)

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import yaml
 
+from llm_d_gke.operations.bench.job import job_objects
+from llm_d_gke.operations.bench.scenario import scenarios
 from llm_d_gke.operations.fuzz.run import spread
 from llm_d_gke.operations.fuzz.varied import VARIED, kinds_of
 from llm_d_gke.operations.stage.manifest import objects as stage_objects
@@ -182,6 +184,12 @@ def staging_objects() -> list[dict[str, Any]]:
         if isinstance(settings.source, BucketSource):
             objects += stage_objects(plan, model, settings, settings.source)
     return objects
+
+
+def load_objects() -> list[dict[str, Any]]:
+    """The objects of the Job that `bench --job` writes."""
+    plan, _ = _plan("gpu", {})
+    return job_objects(plan, scenarios()["throughput"], {}, "load-throughput", "http://203.0.113.1")
 
 
 def chart_objects(stacks: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -1,0 +1,146 @@
+"""The load as a Job in the cluster: no way from a desk to the Gateway is measured, and no desk has to stay awake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from llm_d_gke.operations.bench.scenario import Scenario
+from llm_d_gke.planning import StackPlan
+
+# The maintainers' image of the version that `make bench-env` installs (kubernetes-sigs/inference-perf docs on releases;
+# digest as public users of v0.7.0 pinned it, September 2026).
+IMAGE = (
+    "quay.io/inference-perf/inference-perf:v0.7.0"
+    "@sha256:d247e6ad725dc5bb56df71d115abc8ca455bba9f0ccd4110e14bbb56504250ec"
+)
+RESULTS = "/results"
+_CONFIGURATION = "/configuration"
+_FILE = "inference-perf.yaml"
+_USER = 12000
+_LABEL = "app.kubernetes.io/name"
+# The container waits so long for `kubectl cp`, and ends by itself where nobody copies.
+_KEPT_SECONDS = 3600
+_PORTS = {"http": 80, "https": 443}
+
+
+def job_objects(
+    plan: StackPlan, scenario: Scenario, configuration: Mapping[str, Any], name: str, url: str
+) -> list[dict[str, Any]]:
+    """Secret with the tool's configuration (it may hold a key), NetworkPolicy and Job, in the order to apply them."""
+    metadata = {"name": name, "namespace": plan.namespace.name, "labels": {_LABEL: name}}
+    settings = {"name": "configuration", "secret": {"secretName": name, "defaultMode": 0o440}}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "stringData": {_FILE: yaml.safe_dump(dict(configuration), sort_keys=False)},
+        },
+        *([_policy(metadata, url)] if plan.network_policies else []),
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": metadata,
+            "spec": {
+                # A second try would add its requests to those of the first.
+                "backoffLimit": 0,
+                "ttlSecondsAfterFinished": 24 * 3600,
+                "template": {
+                    "metadata": {"labels": metadata["labels"]},
+                    "spec": {
+                        "restartPolicy": "Never",
+                        "automountServiceAccountToken": False,
+                        "enableServiceLinks": False,
+                        **(
+                            {}
+                            if plan.cpu_pool.autopilot
+                            else {"nodeSelector": {"cloud.google.com/gke-nodepool": plan.cpu_pool.name}}
+                        ),
+                        "securityContext": {
+                            "runAsNonRoot": True,
+                            "runAsUser": _USER,
+                            "runAsGroup": _USER,
+                            "fsGroup": _USER,
+                            "seccompProfile": {"type": "RuntimeDefault"},
+                        },
+                        "containers": [_container(scenario)],
+                        "volumes": [
+                            settings,
+                            {"name": "results", "emptyDir": {"sizeLimit": "2Gi"}},
+                            {"name": "scratch", "emptyDir": {"sizeLimit": "2Gi"}},
+                        ],
+                    },
+                },
+            },
+        },
+    ]
+
+
+def _container(scenario: Scenario) -> dict[str, Any]:
+    in_flight = max(stage.concurrency for stage in scenario.stages)
+    run = f"inference-perf --config_file {_CONFIGURATION}/{_FILE} && touch {RESULTS}/done && sleep {_KEPT_SECONDS}"
+    return {
+        "name": "load",
+        "image": IMAGE,
+        "imagePullPolicy": "Always",
+        "command": ["/bin/sh", "-c", run],
+        # The tokenizer comes from the Hub.
+        "env": [{"name": name, "value": "/scratch"} for name in ("HOME", "HF_HOME", "TMPDIR")],
+        "resources": {
+            # Two worker processes; more in flight takes memory for the answers.
+            "requests": {"cpu": "1", "memory": "2Gi", "ephemeral-storage": "4Gi"},
+            "limits": {"cpu": "2", "memory": "4Gi" if in_flight <= 100 else "8Gi", "ephemeral-storage": "5Gi"},
+        },
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [
+            {"name": "configuration", "mountPath": _CONFIGURATION, "readOnly": True},
+            {"name": "results", "mountPath": RESULTS},
+            {"name": "scratch", "mountPath": "/scratch"},
+        ],
+    }
+
+
+def _policy(metadata: Mapping[str, Any], url: str) -> dict[str, Any]:
+    """Out to name servers, to the Gateway, and to the Hub by HTTPS; nothing in."""
+    address = urlsplit(url)
+    ports = sorted({443, address.port or _PORTS[address.scheme]})
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": dict(metadata),
+        "spec": {
+            "podSelector": {"matchLabels": dict(metadata["labels"])},
+            "policyTypes": ["Ingress", "Egress"],
+            "egress": [
+                {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
+                {
+                    "to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}],
+                    "ports": [{"protocol": "TCP", "port": port} for port in ports],
+                },
+            ],
+        },
+    }
+
+
+def commands(plan: StackPlan, name: str, manifest: Path, out: Path, read: str) -> Iterator[str]:
+    """The shell commands that run the Job, fetch its files, read them, and clean up."""
+    namespace = f"--namespace {plan.namespace.name}"
+    yield f"kubectl apply -f {manifest}"
+    yield f"kubectl wait {namespace} --for=condition=Ready pod -l {_LABEL}={name} --timeout=10m"
+    yield f"kubectl logs {namespace} job/{name} --follow   # until the summary; then Ctrl-C"
+    yield f"pod=$(kubectl get pods {namespace} -l {_LABEL}={name} -o name)"
+    yield f"kubectl cp {namespace} ${{pod#pod/}}:{RESULTS} {out}"
+    yield read
+    yield f"kubectl delete -f {manifest}"
