@@ -23,7 +23,7 @@ _CONFIGURATION = "/configuration"
 _FILE = "inference-perf.yaml"
 _USER = 12000
 _LABEL = "app.kubernetes.io/name"
-# The container waits so long for `kubectl cp`, and ends by itself where nobody copies.
+# The container waits so long for `kubectl cp`, and ends by itself without a copy.
 _KEPT_SECONDS = 3600
 _PORTS = {"http": 80, "https": 443}
 

@@ -25,7 +25,7 @@ from llm_d_gke.stackfile import PROJECT_ROOT
 _CRD = "cluster: CustomResourceDefinition "
 
 
-def again(paths: StackPaths, changes: Mapping[str, str]) -> bool:
+def bring_up_twice(paths: StackPaths, changes: Mapping[str, str]) -> bool:
     """Whether both rounds worked, and left the same. Raises BrokenOffError where an operation failed."""
     model = load(PROJECT_ROOT, paths.stack, dict(changes)).settings()["models"][0]
     Operation("prepare", paths, changes).succeed()
@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = StackPaths(sys.argv[1], Path(folder))
         try:
-            done = again(paths, changes)
+            done = bring_up_twice(paths, changes)
         except BrokenOffError as error:
             raise SystemExit(str(error)) from None
         finally:
