@@ -200,7 +200,7 @@ scan: $(STAMP) $(SCAN)/.venv/.installed ## run Pod Security, checkov and kube-sc
 	@$(BIN)/python -m pytest -q tests/operations/test_scan.py
 
 support: $(STAMP) ## write docs/support.md from llm_d_gke/catalog/engines
-	@$(BIN)/python -m llm_d_gke.operations.support_table
+	@$(BIN)/python -m llm_d_gke.operations.reference support
 
 engine-facts: $(STAMP) ## ask vLLM VERSION what it can do and write llm_d_gke/catalog/engines/VERSION.yaml (2 GB of downloads)
 	@$(BIN)/python -m llm_d_gke.operations.engine_facts $(VERSION) $(ARGS)

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.catalog import load
-from llm_d_gke.operations import settings_reference, support_table
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.targets import TARGETS
 from tests.project_copy import copy_project
@@ -139,14 +137,6 @@ def test_files_that_documents_name_are_there() -> None:
         if name not in _ELSEWHERE and not any(ROOT.glob(name)) and not any(ROOT.glob(f"{name}.py"))
     ]
     assert not missing
-
-
-def test_the_table_of_supported_models_is_current() -> None:
-    assert support_table.TARGET.read_text(encoding="utf-8") == support_table.build(load())
-
-
-def test_the_settings_reference_is_current() -> None:
-    assert settings_reference.REFERENCE.read_text(encoding="utf-8") == settings_reference.reference()
 
 
 def _table(title: str) -> set[str]:

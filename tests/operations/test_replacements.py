@@ -12,8 +12,8 @@ from llm_d_gke.operations.explain.command import world_of
 from llm_d_gke.operations.explain.fields import Objects
 from llm_d_gke.operations.explain.inputs import World
 from llm_d_gke.operations.explain.origins import Builder, changes
+from llm_d_gke.operations.reference.settings import page, schema
 from llm_d_gke.operations.report.compare import compare
-from llm_d_gke.operations.settings_reference import reference, schema
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.findings import path_of
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -111,7 +111,7 @@ def test_reference_and_schema_tell_it(setting: str, what: str) -> None:
     assert what in marked()[f"llm-d:{setting}"]
     key = setting.rpartition(".")[2]
     # Groups of settings may have keys of the same name, and only this one replaces something.
-    lines = [line for line in reference().splitlines() if line.startswith(f"| `{key}` |")]
+    lines = [line for line in page().splitlines() if line.startswith(f"| `{key}` |")]
     (line,) = [line for line in lines if "A change replaces: " in line]
     assert what in line
     assert f"A change replaces: {what}" in str(schema()).partition(f"{key}':")[2]

@@ -5,13 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llm_d_gke import catalog
-from llm_d_gke.operations.upgrades.page import PAGE, neighbors, table, with_table
+from llm_d_gke.operations.reference.upgrades import neighbors, table, with_table
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
-
-
-def test_the_page_is_current() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    assert with_table(text) == text, "python -m llm_d_gke.operations.upgrades.page"
 
 
 def test_every_release_has_a_neighbor() -> None:

@@ -1,17 +1,15 @@
-"""docs/findings.md, the rules behind findings: `python -m llm_d_gke.operations.findings_reference [--check]`."""
+"""docs/findings.md, the rules behind findings."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from llm_d_gke.planning.rules import SUBJECTS, Rule, RuleBasis
+from llm_d_gke.stackfile import PROJECT_ROOT
 
-_ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = _ROOT / "docs" / "findings.md"
+PAGE = PROJECT_ROOT / "docs" / "findings.md"
 _FOLDERS = ("llm_d_gke/settings", "llm_d_gke/planning", "llm_d_gke/operations/preflight")
 _SEVERITY = {
     "error": "Error: the stack is refused.",
@@ -34,7 +32,7 @@ _INTRODUCTION = """\
 # Findings
 
 What a stack file is refused for or warned about, by rule. Written by
-`python -m llm_d_gke.operations.findings_reference` from `llm_d_gke/planning/rules`.
+`python -m llm_d_gke.operations.reference findings` from `llm_d_gke/planning/rules`.
 A finding names the rule, the setting with its value, the reason, and what to write instead:
 
 ```text
@@ -54,7 +52,7 @@ llm-d:acknowledge:
 """
 
 
-def reference() -> str:
+def page() -> str:
     """All rules as Markdown, by subject."""
     where = _files_by_rule()
     lines = [_INTRODUCTION]
@@ -79,23 +77,8 @@ def _section(rule: Rule, where: Mapping[str, list[str]]) -> Iterator[str]:
 def _files_by_rule() -> Mapping[str, list[str]]:
     """Files of the program that contain the id of a rule."""
     files: dict[str, list[str]] = defaultdict(list)
-    for path in sorted(path for folder in _FOLDERS for path in (_ROOT / folder).rglob("*.py")):
+    for path in sorted(path for folder in _FOLDERS for path in (PROJECT_ROOT / folder).rglob("*.py")):
         if path.parent.name != "rules":
             for identifier in sorted(set(re.findall(r"\"(LLMD-[A-Z0-9-]+)\"", path.read_text(encoding="utf-8")))):
-                files[identifier].append(path.relative_to(_ROOT).as_posix())
+                files[identifier].append(path.relative_to(PROJECT_ROOT).as_posix())
     return files
-
-
-def main() -> int:
-    text = reference()
-    if "--check" in sys.argv:
-        stale = not REFERENCE.exists() or REFERENCE.read_text(encoding="utf-8") != text
-        if stale:
-            print(f"{REFERENCE.name} no longer fits the rules: run python -m llm_d_gke.operations.findings_reference")
-        return int(stale)
-    REFERENCE.write_text(text, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,8 @@
-"""docs/releases.md: `python -m llm_d_gke.operations.release_pages [--check]`."""
+"""docs/releases.md: the versions of each release, and what upgrading to it changes."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.images import ImageFacts, load_images
@@ -12,8 +10,9 @@ from llm_d_gke.catalog.release import ChartRelease, IstioCharts, Release
 from llm_d_gke.catalog.support import load_support
 from llm_d_gke.catalog.upstream import load_upstream
 from llm_d_gke.operations.adopt.charts import name_of
+from llm_d_gke.stackfile import PROJECT_ROOT
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "releases.md"
+PAGE = PROJECT_ROOT / "docs" / "releases.md"
 _UNKNOWN = "not known"
 
 
@@ -23,7 +22,7 @@ def page() -> str:
         "# Releases",
         "",
         "A release is a set of versions that belong together. `llm-d:release` names one. This page is written from the"
-        " catalog by `python -m llm_d_gke.operations.release_pages`.",
+        " catalog by `python -m llm_d_gke.operations.reference releases`.",
         "",
         "`make adopt RELEASE=llm-d-0.10` compares a release with the sources of its parts, where the Go module proxy or"
         " PyPI have them. No release has run on GKE yet.",
@@ -159,17 +158,3 @@ def _answer(value: bool | None) -> str:
 
 def _anchor(release: Release) -> str:
     return release.name.replace(".", "")
-
-
-def main(arguments: list[str]) -> int:
-    text = page()
-    if "--check" in arguments:
-        current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text
-        print("docs/releases.md is current" if current else "old: run python -m llm_d_gke.operations.release_pages")
-        return 0 if current else 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

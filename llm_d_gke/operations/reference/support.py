@@ -1,18 +1,18 @@
-"""`python -m llm_d_gke.operations.support_table`: docs/support.md, what runs where by the engines' tables."""
+"""docs/support.md: what runs where by the engines' tables."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from llm_d_gke.catalog import Catalog, load
 from llm_d_gke.catalog.engines import load_facts, versions
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import Deployment, Kind
 from llm_d_gke.planning.engine_support.refusals import is_known, refusals_of
+from llm_d_gke.stackfile import PROJECT_ROOT
 
-TARGET = Path(__file__).resolve().parents[2] / "docs" / "support.md"
+PAGE = PROJECT_ROOT / "docs" / "support.md"
 
 # As the stack file spells them; the first is vLLM's own choice.
 _DTYPES: tuple[str | None, ...] = (None, "bfloat16", "float16", "float32")
@@ -59,7 +59,8 @@ one. On TPU only what does not depend on the dtype is known, and `float16` where
 """
 
 
-def build(catalog: Catalog) -> str:
+def page() -> str:
+    catalog = load()
     legend = "".join(f"| `{letter}` | refused by {rules} |\n" for letter, rules in _RULES.items())
     parts = [_HEAD.format(legend=legend)]
     for version in reversed(versions()):
@@ -119,8 +120,3 @@ def _names_cell(names: Sequence[str]) -> str:
         short = [name.partition("/")[2] for name in group]
         texts.append(f"{owner}/{short[0]}" if len(short) == 1 else f"{owner}/: {', '.join(short)}")
     return "; ".join(texts)
-
-
-if __name__ == "__main__":
-    TARGET.write_text(build(load()), encoding="utf-8")
-    print(f"wrote {TARGET}")

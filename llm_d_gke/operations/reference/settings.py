@@ -1,20 +1,22 @@
-"""docs/settings.md and its JSON Schema: `python -m llm_d_gke.operations.settings_reference [--check]`."""
+"""docs/settings.md and its JSON Schema."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.base import REPLACES
-from llm_d_gke.stackfile import NAMESPACE
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
 
-_ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = _ROOT / "docs" / "settings.md"
-SCHEMA = _ROOT / "docs" / "settings.schema.json"
+PAGE = PROJECT_ROOT / "docs" / "settings.md"
+SCHEMA = PROJECT_ROOT / "docs" / "settings.schema.json"
+
+
+def pages() -> dict[Path, str]:
+    return {PAGE: page(), SCHEMA: json.dumps(schema(), indent=2) + "\n"}
 
 
 def schema() -> dict[str, Any]:
@@ -40,14 +42,14 @@ def schema() -> dict[str, Any]:
     }
 
 
-def reference() -> str:
+def page() -> str:
     """The settings as Markdown: one table for each group."""
     document = StackSettings.model_json_schema(by_alias=True)
     lines = [
         "# Settings",
         "",
         "Everything a `Pulumi.<stack>.yaml` may hold below `config:`, each key with the prefix `llm-d:`.",
-        "Written by `python -m llm_d_gke.operations.settings_reference` from the types in llm_d_gke/settings/; an"
+        "Written by `python -m llm_d_gke.operations.reference settings` from the types in llm_d_gke/settings/; an"
         " unknown key is an error.",
         "Editors check a stack file whose first line is `# yaml-language-server: $schema=docs/settings.schema.json`.",
     ]
@@ -109,21 +111,3 @@ def _bounds(field: dict[str, Any]) -> str:
     words = {"minimum": ">=", "maximum": "<=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
     bounds = [f"{sign} {part[key]}" for part in parts for key, sign in words.items() if key in part]
     return f" ({', '.join(bounds)})" if bounds else ""
-
-
-def main() -> int:
-    pages = {REFERENCE: reference(), SCHEMA: json.dumps(schema(), indent=2) + "\n"}
-    if "--check" in sys.argv:
-        stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
-        if stale:
-            print(
-                f"{', '.join(stale)} no longer fit the settings: run python -m llm_d_gke.operations.settings_reference"
-            )
-        return bool(stale)
-    for path, text in pages.items():
-        path.write_text(text, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,15 +1,13 @@
-"""docs/causes.md, what `diagnose` recognizes: `python -m llm_d_gke.operations.diagnose.reference [--check]`."""
+"""docs/causes.md: what `diagnose` recognizes."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from llm_d_gke.operations.diagnose.messages import Message, Origin, messages
+from llm_d_gke.stackfile import PROJECT_ROOT
 
-_ROOT = Path(__file__).resolve().parents[3]
-REFERENCE = _ROOT / "docs" / "causes.md"
+PAGE = PROJECT_ROOT / "docs" / "causes.md"
 _TITLES: dict[Origin, str] = {
     "scheduler": "Pods that no node takes: the scheduler",
     "autoscaler": "Pods that no node takes: the autoscaler",
@@ -27,14 +25,14 @@ _INTRODUCTION = """\
 # Causes
 
 What `make diagnose` recognizes by its words: the message, what it means, what to do, and where the message is from.
-Written by `python -m llm_d_gke.operations.diagnose.reference` from
+Written by `python -m llm_d_gke.operations.reference causes` from
 `llm_d_gke/operations/diagnose/messages.yaml`. What shows without words
 (a node that is coming, a start that takes longer than its probe, a health check that was changed, KServe's conditions)
 is in `llm_d_gke/operations/diagnose/pods.py` and `llm_d_gke/operations/diagnose/routing.py`.
 """
 
 
-def reference() -> str:
+def page() -> str:
     """All messages as Markdown, by where they are read."""
     lines = [_INTRODUCTION]
     for origin, title in _TITLES.items():
@@ -54,16 +52,3 @@ def _section(name: str, message: Message) -> Iterator[str]:
         yield f"- [pitfalls](pitfalls.md): {numbers}"
     source = f"<{message.source}>" if message.source.startswith("https://") else message.source
     yield f"- source: {source}\n"
-
-
-def main(arguments: list[str]) -> int:
-    text = reference()
-    if "--check" in arguments:
-        return 0 if REFERENCE.read_text(encoding="utf-8") == text else 1
-    REFERENCE.write_text(text, encoding="utf-8")
-    print(f"wrote {REFERENCE.relative_to(_ROOT)}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

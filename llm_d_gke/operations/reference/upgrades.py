@@ -1,9 +1,8 @@
-"""The table of neighboring releases in docs/upgrades.md: `python -m llm_d_gke.operations.upgrades.page [--check]`."""
+"""The table of neighboring releases in docs/upgrades.md."""
 
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterator
 
 from llm_d_gke import catalog
@@ -19,6 +18,10 @@ from llm_d_gke.stackfile.model_files import model_files
 PAGE = PROJECT_ROOT / "docs" / "upgrades.md"
 _WITHDRAWN = "llmd-pd-release-withdrawn"
 _BEGIN, _END = "<!-- neighbors: begin -->", "<!-- neighbors: end -->"
+
+
+def page() -> str:
+    return with_table(PAGE.read_text(encoding="utf-8"))
 
 
 def with_table(text: str) -> str:
@@ -101,17 +104,3 @@ def _planned(stack: str, release: str) -> StackPlan:
         ]
         values["acknowledge"] = [*values.get("acknowledge", []), *own]
         return plan_raw(stack, values, config.encrypted(), files=model_files(values))
-
-
-def main(arguments: list[str]) -> int:
-    current = PAGE.read_text(encoding="utf-8")
-    text = with_table(current)
-    if "--check" in arguments:
-        print("docs/upgrades.md is current" if current == text else "old: python -m llm_d_gke.operations.upgrades.page")
-        return 0 if current == text else 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

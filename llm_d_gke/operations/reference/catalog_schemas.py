@@ -1,4 +1,4 @@
-"""JSON Schemas of the catalog's files, for editors: `python -m llm_d_gke.operations.catalog_schema [--check]`.
+"""JSON Schemas of the catalog's files, for editors.
 
 The types in catalog/ describe entries as the program reads them. Files are shorter to write, because catalog/loading.py
 fills in the rest. This module defines the differences between a file and its type.
@@ -7,7 +7,6 @@ fills in the rest. This module defines the differences between a file and its ty
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,12 +52,8 @@ def schemas() -> dict[str, Schema]:
     return {name: _document(name, make()) for name, make in makers.items()}
 
 
-def path_of(name: str) -> Path:
-    return SCHEMAS / f"{name}.schema.json"
-
-
-def text_of(schema: Schema) -> str:
-    return json.dumps(schema, indent=2) + "\n"
+def pages() -> dict[Path, str]:
+    return {SCHEMAS / f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in schemas().items()}
 
 
 def _document(name: str, schema: Schema) -> Schema:
@@ -177,23 +172,3 @@ def _prices() -> Schema:
     item = _entry(PriceItem, without=["date"])
     tables = {"machines": by_source, "multiples": _by_name(multiple), "attached": by_source, "chips": by_source}
     return _object({"sources": _sources(), **tables, "items": _by_name(item)})
-
-
-def main(arguments: list[str]) -> int:
-    pages = {path_of(name): text_of(schema) for name, schema in schemas().items()}
-    if "--check" in arguments:
-        stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
-        if stale:
-            print(
-                f"{', '.join(stale)} differ from the types in llm_d_gke/catalog/:"
-                " run python -m llm_d_gke.operations.catalog_schema"
-            )
-        return bool(stale)
-    SCHEMAS.mkdir(exist_ok=True)
-    for path, text in pages.items():
-        path.write_text(text, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

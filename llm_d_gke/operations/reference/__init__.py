@@ -1,0 +1,1 @@
+"""Writes the pages and schemas that follow from data: one module for each page."""
