@@ -1,7 +1,5 @@
 """Typed access to engine.yaml: what each version of vLLM takes for itself, and how fast it is measured to be."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import re

@@ -4,8 +4,6 @@
 a stand-in for the accelerator. Facts in `tpu` were read in the published sources that it names.
 """
 
-from __future__ import annotations
-
 import datetime
 import functools
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Facts of engine images, and of the drivers that GKE's nodes have for them."""
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 A tag can be moved, a digest names its content. A release without a lock is pinned by tags alone.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Typed access to metrics.yaml: what engines and endpoint pickers export, under which names."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from pathlib import Path

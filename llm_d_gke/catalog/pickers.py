@@ -1,7 +1,5 @@
 """Endpoint pickers: which plugins each has, how stable they are, and how it treats unknown plugins and parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Typed access to quotas.yaml: which quotas of Google Cloud an accelerator, a machine or an address draws on."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from pathlib import Path

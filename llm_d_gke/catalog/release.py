@@ -1,10 +1,8 @@
 """Releases: tested sets of versions, with the flags and names that differ between them."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -202,7 +200,7 @@ class Release(_Frozen):
     changes: tuple[str, ...] = ()
     migration: tuple[str, ...] = ()
 
-    def with_picker_of(self, other: Release) -> Release:
+    def with_picker_of(self, other: Self) -> Self:
         """This release with the endpoint picker of another one: its image, flags and configuration API.
 
         Everything else stays. Pattern `disaggregated` stays possible where both releases have it.

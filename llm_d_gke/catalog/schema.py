@@ -5,12 +5,10 @@ Every model is frozen and refuses unknown keys, so that a typing error in the da
 Memory is in GiB (2**30 bytes), bandwidth in GB/s (10**9), compute in dense TFLOP/s, prices in USD.
 """
 
-from __future__ import annotations
-
 import datetime
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -86,7 +84,7 @@ class Accelerator(Entry):
     note: str | None = None
 
     @model_validator(mode="after")
-    def _kind_is_described(self) -> Accelerator:
+    def _kind_is_described(self) -> Self:
         if (self.interconnect == "ici") != (self.kind == "tpu"):
             raise ValueError("interconnect: ici is for TPUs, nvlink or pcie for GPUs")
         if (self.batch_tokens is not None) != (self.kind == "tpu"):
@@ -328,7 +326,7 @@ class Model(Entry):
     note: str | None = None
 
     @model_validator(mode="after")
-    def _layers_add_up(self) -> Model:
+    def _layers_add_up(self) -> Self:
         if sum(group.layers for group in self.attention) != self.layers:
             raise ValueError(f"the layers of the attention groups do not add up to {self.layers}")
         for group in self.attention:

@@ -1,7 +1,5 @@
 """Typed access to support.yaml: until when upstream supports the charts of the platform."""
 
-from __future__ import annotations
-
 import datetime
 import functools
 import re

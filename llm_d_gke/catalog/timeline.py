@@ -1,7 +1,5 @@
 """Typed access to timeline.yaml: how long each step from the first `pulumi up` to the first answer takes."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Typed access to upstream.yaml: what programs of releases take, as read from their sources."""
 
-from __future__ import annotations
-
 import datetime
 import functools
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Which accelerator serves the models, and how many nodes of it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -109,7 +107,7 @@ class AcceleratorSettings(Settings):
             json_schema_extra=replaces("accelerator pool") | form("two or three numbers joined by x"),
         ),
     ] = None
-    nodes: Annotated[NodeCount, Field(description="Autoscaling bounds of the pool.")] = NodeCount()
+    nodes: Annotated[NodeCount, Field(description="Autoscaling bounds of the pool.")] = NodeCount.defaults()
     zones: Annotated[
         tuple[str, ...],
         AfterValidator(_once),
@@ -163,5 +161,5 @@ class CpuPoolSettings(Settings):
     """Nodes without accelerators: endpoint picker, system pods. GKE needs one such pool beside accelerator pools."""
 
     machine_type: Annotated[str, Field(description="Compute Engine machine type.")] = "e2-standard-4"
-    nodes: Annotated[CpuNodeCount, Field(description="Autoscaling bounds of the pool.")] = CpuNodeCount()
+    nodes: Annotated[CpuNodeCount, Field(description="Autoscaling bounds of the pool.")] = CpuNodeCount.defaults()
     disk_gib: Annotated[int, Field(ge=30, le=65536, description="Boot disk in GiB.")] = 100

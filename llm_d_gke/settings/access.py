@@ -1,7 +1,5 @@
 """Credentials: for the Hugging Face Hub and for image registries. Never in plain text."""
 
-from __future__ import annotations
-
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator

@@ -1,7 +1,5 @@
 """Warnings that the owner of a stack has read and accepts."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """How many replicas of a model run, between which limits, and what decides."""
 
-from __future__ import annotations
-
 import re
 import zoneinfo
 from typing import Annotated
@@ -142,9 +140,11 @@ class AutoscalingSettings(Settings):
         Field(ge=0, le=256, description="Minimum replicas; 0: none without requests, and the first ones wait or fail."),
     ] = 1
     maximum: Annotated[int, Field(ge=1, le=256, description="Most replicas, which the node pool has to hold.")]
-    target: Annotated[ScalingTargets, Field(description="What decides; at least one of them.")] = ScalingTargets()
-    up: Annotated[ScalingSpeed, Field(description="How fast replicas are added.")] = ScalingSpeed()
-    down: Annotated[ScalingSpeed, Field(description="How fast replicas are removed.")] = ScalingSpeed()
+    target: Annotated[ScalingTargets, Field(description="What decides; at least one of them.")] = (
+        ScalingTargets.defaults()
+    )
+    up: Annotated[ScalingSpeed, Field(description="How fast replicas are added.")] = ScalingSpeed.defaults()
+    down: Annotated[ScalingSpeed, Field(description="How fast replicas are removed.")] = ScalingSpeed.defaults()
     idle_seconds: Annotated[
         int,
         Field(ge=60, le=86_400, description="With minimum 0: time without requests after which the last replica ends."),

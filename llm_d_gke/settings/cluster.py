@@ -1,7 +1,5 @@
 """The GKE cluster: created by the stack, or existing."""
 
-from __future__ import annotations
-
 import datetime
 from ipaddress import IPv4Network
 from typing import Annotated, Literal, Self
@@ -186,11 +184,11 @@ class ClusterSettings(Settings):
     ] = None
     private_nodes: Annotated[bool, Field(description="Nodes have no public addresses and go out through NAT.")] = True
     control_plane: Annotated[ControlPlaneSettings, Field(description="Access to the API server.")] = (
-        ControlPlaneSettings()
+        ControlPlaneSettings.defaults()
     )
     maintenance_window: Annotated[MaintenanceWindow | None, Field(description="When GKE may upgrade.")] = None
     encryption: Annotated[EncryptionSettings, Field(description="Keys of your own in Cloud KMS.")] = (
-        EncryptionSettings()
+        EncryptionSettings.defaults()
     )
     binary_authorization: Annotated[
         bool, Field(description="Admit only images that the project's Binary Authorization policy allows.")

@@ -1,7 +1,5 @@
 """Prefill and decode on separate model servers."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

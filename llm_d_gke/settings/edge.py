@@ -1,7 +1,5 @@
 """Access to the models at the Gateway: authentication of clients, and limits."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator

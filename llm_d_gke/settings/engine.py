@@ -1,7 +1,5 @@
 """Optional features of the engine: speculative decoding."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator

@@ -1,7 +1,5 @@
 """Several clusters behind one multi-cluster Gateway."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Literal

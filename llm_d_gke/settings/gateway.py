@@ -1,7 +1,5 @@
 """The Gateway through which clients reach the models."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -160,10 +158,10 @@ class GatewaySettings(Settings):
     existing_address: Annotated[
         AddressName | None, Field(description="Name of a reserved regional address; by default the stack reserves one.")
     ] = None
-    tls: Annotated[Tls, Field(description="Certificate of the listener.")] = NoTls()
+    tls: Annotated[Tls, Field(description="Certificate of the listener.")] = NoTls.defaults()
     backend_tls: Annotated[
         BackendTls, Field(description="Encryption between Gateway and model servers; with implementation: istio.")
-    ] = PlainBackend()
+    ] = PlainBackend.defaults()
     tls_version: Annotated[
         TlsVersion, Field(description="Oldest version of TLS that clients may use; Google's own default is 1.0.")
     ] = "1.2"
@@ -178,8 +176,8 @@ class GatewaySettings(Settings):
             description="Seconds for which browsers use HTTPS only (Strict-Transport-Security); 0 sends no header.",
         ),
     ] = 0
-    auth: Annotated[Auth, Field(description="Who may use the models.")] = NoAuth()
-    limits: Annotated[LimitsSettings, Field(description="How much one client may send.")] = LimitsSettings()
+    auth: Annotated[Auth, Field(description="Who may use the models.")] = NoAuth.defaults()
+    limits: Annotated[LimitsSettings, Field(description="How much one client may send.")] = LimitsSettings.defaults()
     priorities: Annotated[
         Priorities,
         Field(

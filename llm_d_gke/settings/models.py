@@ -1,7 +1,5 @@
 """Which models are served and how the engine runs them."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal
 
@@ -229,7 +227,7 @@ class ModelSettings(Settings):
         tuple[AdapterSettings, ...],
         Field(max_length=64, description="LoRA adapters on top of this model.", json_schema_extra=merged_by("name")),
     ] = ()
-    source: Annotated[ModelSource, Field(description="Where the weights come from.")] = HuggingFaceSource()
+    source: Annotated[ModelSource, Field(description="Where the weights come from.")] = HuggingFaceSource.defaults()
     config: Annotated[
         str | None,
         Field(
@@ -246,7 +244,7 @@ class ModelSettings(Settings):
     ] = None
     load: Annotated[
         LoadSettings, Field(description="Expected requests and wanted latencies, for the estimates of speed and cost.")
-    ] = LoadSettings()
+    ] = LoadSettings.defaults()
     max_model_len: Annotated[
         int | None,
         Field(ge=16, le=10_000_000, description="Longest prompt plus answer, in tokens; by default the model's own."),

@@ -1,7 +1,5 @@
 """The VPC the stack lives in: created by the stack, or an existing one."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network

@@ -1,7 +1,5 @@
 """The endpoint picker: which replica answers a request."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -49,7 +47,7 @@ class ScorerWeights(Settings):
 
 # prefix: on long shared prefixes a hit saves more than an even load does.
 PRESETS: Mapping[str, ScorerWeights] = {
-    "balanced": ScorerWeights(),
+    "balanced": ScorerWeights.defaults(),
     "prefix": ScorerWeights(prefix_cache=3, kv_cache_utilization=1, queue=1),
 }
 
@@ -66,7 +64,7 @@ class PickerSettings(Settings):
     ] = "balanced"
     scorers: Annotated[
         ScorerWeights, Field(description="Weights of the scorers; those not given are the preset's.")
-    ] = ScorerWeights()
+    ] = ScorerWeights.defaults()
     prefix_routing: Annotated[
         Literal["approximate", "precise"],
         Field(

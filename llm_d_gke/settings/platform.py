@@ -1,7 +1,5 @@
 """Controllers that a stack may need in its cluster: installed by their charts, or there already."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field
@@ -22,17 +20,17 @@ class PlatformSettings(Settings):
 
     leader_worker_set: Annotated[
         ControllerSettings, Field(description="LeaderWorkerSet: replicas that span several pods.")
-    ] = ControllerSettings()
+    ] = ControllerSettings.defaults()
     cert_manager: Annotated[
         ControllerSettings,
         Field(description="cert-manager: certificates of KServe's webhooks, and of the Gateway where it asks for one."),
-    ] = ControllerSettings()
+    ] = ControllerSettings.defaults()
     kserve: Annotated[ControllerSettings, Field(description="KServe's controller of LLMInferenceServices.")] = (
-        ControllerSettings()
+        ControllerSettings.defaults()
     )
     istio: Annotated[ControllerSettings, Field(description="Istio with the inference extension.")] = (
-        ControllerSettings()
+        ControllerSettings.defaults()
     )
     keda: Annotated[ControllerSettings, Field(description="KEDA: replicas that follow the load.")] = (
-        ControllerSettings()
+        ControllerSettings.defaults()
     )

@@ -1,7 +1,5 @@
 """Prices that replace those of the catalog: contract prices, or prices that are not published."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
 from typing import Annotated, Self

@@ -1,7 +1,5 @@
 """The model router: which model a request is for."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """One name in requests over several models: how much of the traffic each of them gets."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The root of what a user may say: one `StackSettings` per `Pulumi.<stack>.yaml`."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal
 
@@ -184,7 +182,7 @@ class StackSettings(Settings):
     release: Annotated[str, Field(description="Tested set of versions, from the catalog.")] = "llm-d-0.9"
     pattern: Annotated[Pattern, Field(description="How replicas share the work.")] = "single-replica"
     deployment: Annotated[Deployment, Field(description="Objects by this program, or by KServe.")] = "direct"
-    namespace: Annotated[NamespaceSettings, Field(description="Kubernetes namespace.")] = NamespaceSettings()
+    namespace: Annotated[NamespaceSettings, Field(description="Kubernetes namespace.")] = NamespaceSettings.defaults()
     accelerator: Annotated[AcceleratorSettings, Field(description="Accelerator node pool.")]
     prefill_accelerator: Annotated[
         AcceleratorSettings | None,
@@ -192,7 +190,7 @@ class StackSettings(Settings):
             description="Node pool of the prefill servers of pattern disaggregated; by default one like accelerator."
         ),
     ] = None
-    cpu_pool: Annotated[CpuPoolSettings, Field(description="Nodes without accelerators.")] = CpuPoolSettings()
+    cpu_pool: Annotated[CpuPoolSettings, Field(description="Nodes without accelerators.")] = CpuPoolSettings.defaults()
     models: Annotated[
         tuple[ModelSettings, ...],
         Field(min_length=1, description="Models to serve.", json_schema_extra=merged_by("id")),
@@ -205,9 +203,9 @@ class StackSettings(Settings):
             json_schema_extra=merged_by("name"),
         ),
     ] = ()
-    network: Annotated[NetworkSettings, Field(description="VPC and ranges.")] = NetworkSettings()
-    cluster: Annotated[ClusterSettings, Field(description="GKE cluster.")] = ClusterSettings()
-    gateway: Annotated[GatewaySettings, Field(description="Load balancer and address.")] = GatewaySettings()
+    network: Annotated[NetworkSettings, Field(description="VPC and ranges.")] = NetworkSettings.defaults()
+    cluster: Annotated[ClusterSettings, Field(description="GKE cluster.")] = ClusterSettings.defaults()
+    gateway: Annotated[GatewaySettings, Field(description="Load balancer and address.")] = GatewaySettings.defaults()
     fleet: Annotated[
         FleetSettings | None,
         Field(description="This cluster's part in a fleet behind one multi-cluster Gateway; by default none."),
@@ -220,18 +218,24 @@ class StackSettings(Settings):
             " llm-d:apiKeys.search-team. What follows the first dot of a name tells keys of one client apart.",
         ),
     ] = {}
-    picker: Annotated[PickerSettings, Field(description="Endpoint picker.")] = PickerSettings()
+    picker: Annotated[PickerSettings, Field(description="Endpoint picker.")] = PickerSettings.defaults()
     disaggregation: Annotated[
         DisaggregationSettings | None, Field(description="When prompts go to prefill servers: pattern disaggregated.")
     ] = None
-    router: Annotated[RouterSettings, Field(description="Model router of pattern multi-model.")] = RouterSettings()
-    platform: Annotated[PlatformSettings, Field(description="Controllers in the cluster.")] = PlatformSettings()
-    hugging_face: Annotated[HuggingFaceSettings, Field(description="Token for gated models.")] = HuggingFaceSettings()
-    registry: Annotated[RegistrySettings, Field(description="Pull secret.")] = RegistrySettings()
-    network_policies: Annotated[NetworkPoliciesSettings, Field(description="Network policies.")] = (
-        NetworkPoliciesSettings()
+    router: Annotated[RouterSettings, Field(description="Model router of pattern multi-model.")] = (
+        RouterSettings.defaults()
     )
-    monitoring: Annotated[MonitoringSettings, Field(description="Metrics.")] = MonitoringSettings()
+    platform: Annotated[PlatformSettings, Field(description="Controllers in the cluster.")] = (
+        PlatformSettings.defaults()
+    )
+    hugging_face: Annotated[HuggingFaceSettings, Field(description="Token for gated models.")] = (
+        HuggingFaceSettings.defaults()
+    )
+    registry: Annotated[RegistrySettings, Field(description="Pull secret.")] = RegistrySettings.defaults()
+    network_policies: Annotated[NetworkPoliciesSettings, Field(description="Network policies.")] = (
+        NetworkPoliciesSettings.defaults()
+    )
+    monitoring: Annotated[MonitoringSettings, Field(description="Metrics.")] = MonitoringSettings.defaults()
     prices: Annotated[
         PriceSettings | None, Field(description="Prices in place of the catalog's, for the estimate of cost.")
     ] = None

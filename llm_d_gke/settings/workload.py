@@ -1,7 +1,5 @@
 """Expected traffic and latency objectives of a model. Used for estimates, never for limits."""
 
-from __future__ import annotations
-
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator

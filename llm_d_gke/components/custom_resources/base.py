@@ -1,7 +1,5 @@
 """Base classes of typed specs, and the function that registers a custom resource."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Issuer and Certificate, `cert-manager.io/v1`: the fields that this program sets."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -19,7 +17,7 @@ class IssuerSpec(Spec):
     api_version_of_kind: ClassVar[str] = _VERSION
     kind_of_spec: ClassVar[str] = "Issuer"
 
-    self_signed: SelfSigned = SelfSigned()
+    self_signed: SelfSigned = Field(default_factory=SelfSigned)
 
 
 class IssuerRef(Part):
@@ -54,5 +52,5 @@ class CertificateSpec(Spec):
     dns_names: Annotated[list[str], Field(min_length=1)]
     subject: Subject | None = None
     usages: list[str] = ["digital signature", "server auth"]
-    private_key: PrivateKey = PrivateKey()
+    private_key: PrivateKey = Field(default_factory=PrivateKey)
     issuer_ref: IssuerRef

@@ -3,8 +3,6 @@
 docs.cloud.google.com/kubernetes-engine/docs/how-to/setup-multicluster-inference-gateway (read 2026-11-28).
 """
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Gateway and HTTPRoute, `gateway.networking.k8s.io/v1`: the fields that this program sets."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -39,7 +37,7 @@ class RouteNamespaces(Part):
 
 
 class AllowedRoutes(Part):
-    namespaces: RouteNamespaces = RouteNamespaces()
+    namespaces: RouteNamespaces = Field(default_factory=RouteNamespaces)
 
 
 class Listener(Part):
@@ -48,7 +46,7 @@ class Listener(Part):
     protocol: Literal["HTTP", "HTTPS"]
     hostname: str | None = None
     tls: ListenerTls | None = None
-    allowed_routes: AllowedRoutes = AllowedRoutes()
+    allowed_routes: AllowedRoutes = Field(default_factory=AllowedRoutes)
 
 
 class ParametersRef(Part):
@@ -150,7 +148,7 @@ class RedirectFilter(Part):
     """Answers with the same address in HTTPS."""
 
     type: Literal["RequestRedirect"] = "RequestRedirect"
-    request_redirect: Redirect = Redirect()
+    request_redirect: Redirect = Field(default_factory=Redirect)
 
 
 class Header(Part):

@@ -3,8 +3,6 @@
 Source: GoogleCloudPlatform/gke-gateway-api, apis/networking/v1.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator

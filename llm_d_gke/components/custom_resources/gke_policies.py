@@ -3,8 +3,6 @@
 Source: GoogleCloudPlatform/gke-gateway-api, apis/networking/v1.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -97,7 +95,7 @@ class BackendDefault(Part):
 
     timeout_sec: Annotated[int, Field(ge=1, le=2_147_483_647)]
     connection_draining: Draining
-    logging: Logging = Logging()
+    logging: Logging = Field(default_factory=Logging)
     # Name of a regional policy of Cloud Armor.
     security_policy: str | None = None
     iap: IdentityAwareProxy | None = None

@@ -1,7 +1,5 @@
 """InferenceObjective, `inference.networking.x-k8s.io/v1alpha2` (Gateway API Inference Extension, apix/v1alpha2)."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from llm_d_gke.components.custom_resources.base import Part, Spec

@@ -1,7 +1,5 @@
 """InferencePool, `inference.networking.k8s.io/v1` (Gateway API Inference Extension, api/v1)."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

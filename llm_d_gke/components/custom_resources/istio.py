@@ -1,7 +1,5 @@
 """Istio's kinds: connections to pickers and servers, what a Gateway requires of clients, the Sail operator's Istio."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """ScaledObject and TriggerAuthentication, `keda.sh/v1alpha1` (kedacore/keda v2.20.2): the fields this program sets."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -81,4 +79,4 @@ class TriggerAuthenticationSpec(Spec):
     api_version_of_kind: ClassVar[str] = "keda.sh/v1alpha1"
     kind_of_spec: ClassVar[str] = "TriggerAuthentication"
 
-    pod_identity: PodIdentity = PodIdentity()
+    pod_identity: PodIdentity = Field(default_factory=PodIdentity)

@@ -1,7 +1,5 @@
 """LeaderWorkerSet, `leaderworkerset.x-k8s.io/v1` (replicas are groups of pods): the fields that this program sets."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -48,4 +46,4 @@ class LeaderWorkerSetSpec(Spec):
     startup_policy: Literal["LeaderCreated"] = "LeaderCreated"
     rollout_strategy: RolloutStrategy
     leader_worker_template: LeaderWorkerTemplate
-    network_config: NetworkConfig = NetworkConfig()
+    network_config: NetworkConfig = Field(default_factory=NetworkConfig)

@@ -3,9 +3,7 @@
 The shape is the same from v0.17.0 on. v1alpha1 of v0.16.0 lacks about half of the fields.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -89,7 +87,7 @@ class Parallelism(Part):
     pipeline: Annotated[int, Field(ge=2)] | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Parallelism:
+    def _one_of_both(self) -> Self:
         """Refuse what KServe's webhook refuses: both fields of the size, or none."""
         if (self.data is None) != (self.data_local is None) or (self.data is None) == (self.pipeline is None):
             raise ValueError("data together with dataLocal, or pipeline")

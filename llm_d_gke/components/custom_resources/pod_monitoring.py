@@ -1,7 +1,5 @@
 """PodMonitoring, `monitoring.googleapis.com/v1` (Google Cloud Managed Service for Prometheus)."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

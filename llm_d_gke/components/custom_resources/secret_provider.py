@@ -1,7 +1,5 @@
 """SecretProviderClass, `secrets-store.csi.x-k8s.io/v1`, for GKE's Secret Manager add-on."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from llm_d_gke.components.custom_resources.base import Part, Spec

@@ -1,7 +1,5 @@
 """EndpointPickerConfig as the pickers decode it: one shape for each version of its API."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field

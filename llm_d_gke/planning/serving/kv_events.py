@@ -1,7 +1,5 @@
 """KV events: engines tell which blocks they cache, and a picker with a precise index follows every one of them."""
 
-from __future__ import annotations
-
 import json
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Common base of all parameters: unknown names and wrong types are refused, as by a strict JSON decoder."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -1,7 +1,5 @@
 """The data layer: where metrics and objects come from, and what is read out of them."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator

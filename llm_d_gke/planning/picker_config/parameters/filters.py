@@ -1,8 +1,6 @@
 """Filters: which replicas are candidates at all."""
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -36,7 +34,7 @@ class ByLabel(Parameters):
     allows_no_label: bool = False
 
     @model_validator(mode="after")
-    def _something_passes(self) -> ByLabel:
+    def _something_passes(self) -> Self:
         if not self.valid_values and not self.allows_no_label:
             raise ValueError("without validValues it would have to allow replicas without the label")
         return self
@@ -90,8 +88,8 @@ class SessionAffinity(Parameters):
     """Filter and scorer alike."""
 
     strategy: Literal["encoded_endpoint_header", "session_id"] = "encoded_endpoint_header"
-    encoded_endpoint_header_config: EncodedEndpointHeader = EncodedEndpointHeader()
-    session_id_config: SessionId = SessionId()
+    encoded_endpoint_header_config: EncodedEndpointHeader = Field(default_factory=EncodedEndpointHeader)
+    session_id_config: SessionId = Field(default_factory=SessionId)
     profile_name: str = ""
 
 

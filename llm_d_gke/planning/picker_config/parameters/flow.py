@@ -1,8 +1,6 @@
 """Admission and flow control: what waits, in which order, and what is turned away."""
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -61,7 +59,7 @@ class Holdback(Parameters):
     max_ceiling: float = Field(default=1, gt=0, le=1)
 
     @model_validator(mode="after")
-    def _in_order(self) -> Holdback:
+    def _in_order(self) -> Self:
         if self.min_ceiling >= self.max_ceiling:
             raise ValueError("minCeiling must lie below maxCeiling")
         return self

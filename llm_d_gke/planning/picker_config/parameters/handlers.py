@@ -1,10 +1,8 @@
 """Profile handlers, which run scheduling profiles in turn, the deciders they ask, and pickers, which end a profile."""
 
-from __future__ import annotations
+from typing import Literal, Self
 
-from typing import Literal
-
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from llm_d_gke.planning.picker_config.parameters.base import (
     AtLeastOne,
@@ -41,15 +39,15 @@ class StageDeciders(Strict):
 class StagesDecodeFirst(Parameters):
     """Of v0.7."""
 
-    profiles: StageProfiles = StageProfiles()
-    deciders: StageDeciders = StageDeciders()
+    profiles: StageProfiles = Field(default_factory=StageProfiles)
+    deciders: StageDeciders = Field(default_factory=StageDeciders)
 
 
 class Disaggregation(StagesDecodeFirst):
     stage_order: Literal["decode-first", "prefill-first"] = "decode-first"
 
     @model_validator(mode="after")
-    def _nobody_decides_afterwards(self) -> Disaggregation:
+    def _nobody_decides_afterwards(self) -> Self:
         if self.stage_order == "prefill-first" and self.deciders.prefill is not None:
             raise ValueError("with prefill first there is nothing left for deciders.prefill to decide")
         return self

@@ -1,7 +1,5 @@
 """Producers: what is known of a request and the replicas before filters and scorers run."""
 
-from __future__ import annotations
-
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -77,7 +75,7 @@ class CacheTier(Strict):
 
 
 class Indexer(Strict):
-    kv_block_index_config: BlockIndex = BlockIndex()
+    kv_block_index_config: BlockIndex = Field(default_factory=BlockIndex)
     kv_cache_backend_configs: tuple[CacheTier, ...] = (
         CacheTier(name="gpu", weight=1.0),
         CacheTier(name="cpu", weight=0.8),
@@ -99,15 +97,15 @@ class KvEvents(Strict):
     concurrency: AtLeastOne = 4
     engine_type: Literal["vllm", "sglang"] = "vllm"
     discover_pods: bool = True
-    pod_discovery_config: PodDiscovery = PodDiscovery()
+    pod_discovery_config: PodDiscovery = Field(default_factory=PodDiscovery)
 
 
 class PrecisePrefix(Parameters):
     """Actual cache content of each replica, from the events of its engine. Needs tokens of a token-producer."""
 
-    token_processor_config: TokenProcessor = TokenProcessor()
-    indexer_config: Indexer = Indexer()
-    kv_events_config: KvEvents = KvEvents()
+    token_processor_config: TokenProcessor = Field(default_factory=TokenProcessor)
+    indexer_config: Indexer = Field(default_factory=Indexer)
+    kv_events_config: KvEvents = Field(default_factory=KvEvents)
     speculative_indexing: bool = False
     speculative_ttl: Duration = Field(default="2s", alias="speculativeTTL")
 
@@ -121,7 +119,7 @@ class OldIndexer(Indexer):
 class PreciseWrapper(PrecisePrefix):
     """Producer and scorer in one."""
 
-    indexer_config: OldIndexer = OldIndexer()
+    indexer_config: OldIndexer = Field(default_factory=OldIndexer)
 
 
 class HuggingFaceTokenizer(Strict):
@@ -175,10 +173,10 @@ class OlderBlockIndex(Strict):
 class IndexerWithTokenizers(Strict):
     """Indexer of v0.4, which tokenizes by itself."""
 
-    prefix_store_config: PrefixStore = PrefixStore()
-    token_processor_config: OlderTokenProcessor = OlderTokenProcessor()
-    kv_block_index_config: OlderBlockIndex = OlderBlockIndex()
-    tokenizers_pool_config: TokenizersPool = TokenizersPool()
+    prefix_store_config: PrefixStore = Field(default_factory=PrefixStore)
+    token_processor_config: OlderTokenProcessor = Field(default_factory=OlderTokenProcessor)
+    kv_block_index_config: OlderBlockIndex = Field(default_factory=OlderBlockIndex)
+    tokenizers_pool_config: TokenizersPool = Field(default_factory=TokenizersPool)
     kv_cache_backend_configs: tuple[CacheTier, ...] = ()
 
 
@@ -193,8 +191,8 @@ class ListeningEvents(Strict):
 class PreciseScorer(Parameters):
     """Index and scorer in one."""
 
-    indexer_config: IndexerWithTokenizers = IndexerWithTokenizers()
-    kv_events_config: ListeningEvents = ListeningEvents()
+    indexer_config: IndexerWithTokenizers = Field(default_factory=IndexerWithTokenizers)
+    kv_events_config: ListeningEvents = Field(default_factory=ListeningEvents)
 
 
 class SpeculativeScorer(Parameters):
@@ -310,7 +308,7 @@ class Tokens(Parameters):
     uds_tokenizer_config: SocketTokenizer | None = None
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Tokens:
+    def _one_of_them(self) -> Self:
         real = self.vllm is not None or (bool(self.model_name) and self.uds_tokenizer_config is None)
         if sum((real, self.estimate is not None, self.uds_tokenizer_config is not None)) > 1:
             raise ValueError("takes one of vllm, estimate and udsTokenizerConfig")
@@ -360,7 +358,7 @@ class SessionName(Parameters):
     cookie_name: str = ""
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> SessionName:
+    def _one_of_them(self) -> Self:
         if bool(self.header_name) == bool(self.cookie_name):
             raise ValueError("needs either headerName or cookieName")
         return self

@@ -1,8 +1,6 @@
 """Scorers: which of the candidates is best, each from 0 to 1."""
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -152,7 +150,7 @@ class Normalization(Strict):
     adaptive_range: AdaptiveRange | None = None
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Normalization:
+    def _one_of_them(self) -> Self:
         if (self.fixed_range is None) == (self.adaptive_range is None):
             raise ValueError("needs either fixedRange or adaptiveRange")
         return self
