@@ -90,11 +90,25 @@ class MaintenanceWindow(Settings):
         ),
     ]
 
+    @property
+    def hours(self) -> float:
+        """Length of one window."""
+        return (_moment(self.end) - _moment(self.start)).total_seconds() / 3600
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The recurrence by its keys: FREQ, BYDAY, INTERVAL."""
+        return dict(part.partition("=")[::2] for part in self.recurrence.split(";"))
+
+    @property
+    def days(self) -> list[str]:
+        """The recurrence's days of the week, as RFC 5545 writes them; empty if it names none."""
+        return self.parts["BYDAY"].split(",") if "BYDAY" in self.parts else []
+
     @model_validator(mode="after")
-    def _long_enough(self) -> Self:
-        """The rules of cloud.google.com/kubernetes-engine/docs/concepts/maintenance-windows-and-exclusions."""
+    def _is_a_window(self) -> Self:
         try:
-            hours = (_moment(self.end) - _moment(self.start)).total_seconds() / 3600
+            hours = self.hours
         except ValueError:
             raise refusal(
                 "LLMD-MAINTENANCE-WINDOW",
@@ -106,33 +120,23 @@ class MaintenanceWindow(Settings):
                 "LLMD-MAINTENANCE-WINDOW",
                 "the end is not after the start"
                 if hours <= 0
-                else f"the window is {hours:g} h long, and GKE takes windows of {_SHORTEST_HOURS} h or more",
+                else f"the window is {hours:g} h long, and GKE counts windows of {_SHORTEST_HOURS} h or more only",
                 "set start and end of the first window 4 to 24 hours apart, for example 2026-01-03T02:00:00Z and"
                 " 2026-01-03T08:00:00Z",
             )
-        rule = dict(part.partition("=")[::2] for part in self.recurrence.split(";"))
-        days = rule["BYDAY"].split(",") if "BYDAY" in rule else []
-        if rule["FREQ"] not in _FREQUENCIES or not set(days) <= set(_DAYS):
+        if self.parts["FREQ"] not in _FREQUENCIES or not set(self.days) <= set(WEEKDAYS):
             raise refusal(
                 "LLMD-MAINTENANCE-WINDOW",
-                f"a recurrence has FREQ={' or '.join(_FREQUENCIES)}, and days as {', '.join(_DAYS)}",
+                f"a recurrence has FREQ={' or '.join(_FREQUENCIES)}, and days as {', '.join(WEEKDAYS)}",
                 "use FREQ=WEEKLY;BYDAY=SA,SU, or FREQ=DAILY",
-            )
-        often = {"DAILY": 32, "WEEKLY": 5 * max(1, len(days))}.get(rule["FREQ"])
-        if often is not None and "INTERVAL" not in rule and often * hours < _HOURS_IN_32_DAYS:
-            raise refusal(
-                "LLMD-MAINTENANCE-WINDOW",
-                f"in 32 days the windows add up to {often * hours:g} hours at most, and GKE asks for"
-                f" {_HOURS_IN_32_DAYS}",
-                "use longer windows or more days, for example FREQ=WEEKLY;BYDAY=SA,SU with 6 hours each",
             )
         return self
 
 
+# cloud.google.com/kubernetes-engine/docs/how-to/maintenance-window, "Considerations": shorter ones do not count.
 _SHORTEST_HOURS = 4
-_HOURS_IN_32_DAYS = 48
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
-_DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 def _moment(text: str) -> datetime.datetime:

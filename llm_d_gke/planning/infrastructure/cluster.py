@@ -8,7 +8,7 @@ from llm_d_gke.planning.plan.infrastructure import ClusterPlan, ClusterSecurityP
 from llm_d_gke.planning.plan.platform import InferenceCrdsPlan
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, newer_version, reaches
-from llm_d_gke.settings.cluster import EncryptionSettings
+from llm_d_gke.settings.cluster import WEEKDAYS, EncryptionSettings, MaintenanceWindow
 from llm_d_gke.settings.edge import ApiKeysAuth
 
 # The add-on's own default (google.container.v1, SecretManagerConfig.RotationConfig). It looks for newer versions of
@@ -23,6 +23,10 @@ NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregist
 # docs.cloud.google.com/kubernetes-engine/docs/how-to/setup-multicluster-inference-gateway, "Before you begin"; the last
 # one is the API of the fleet feature.
 FLEET_SERVICES = ("autoscaling.googleapis.com", "gkehub.googleapis.com", "multiclusteringress.googleapis.com")
+
+# cloud.google.com/kubernetes-engine/docs/how-to/maintenance-window, "Considerations when configuring a maintenance
+# window". The API's message is "maintenance policy would go longer than 32d without 48h maintenance availability".
+_MAINTENANCE_HOURS, _MAINTENANCE_DAYS = 48, 32
 
 SERVICES = (
     # The API through which a project's IAM policy is changed.
@@ -193,3 +197,38 @@ def _check(ctx: PlanContext) -> None:
             rule="authorized networks guard the public address, which access: dns-endpoint turns off",
             fix="remove them, or use access: authorized-networks",
         )
+    if settings.maintenance_window is not None:
+        _check_maintenance(ctx, settings.maintenance_window)
+
+
+def _check_maintenance(ctx: PlanContext, window: MaintenanceWindow) -> None:
+    fewest = _fewest_windows(window, _MAINTENANCE_DAYS)
+    if fewest is not None and fewest * window.hours < _MAINTENANCE_HOURS:
+        ctx.findings.error(
+            "LLMD-MAINTENANCE-HOURS",
+            "cluster",
+            "maintenanceWindow",
+            value=f"{window.hours:g} h, {window.recurrence}",
+            rule=f"some {_MAINTENANCE_DAYS} days have {fewest} of these windows, together {fewest * window.hours:g}"
+            f" hours, and GKE needs {_MAINTENANCE_HOURS} hours in any {_MAINTENANCE_DAYS} days",
+            fix="use longer windows or more days, for example FREQ=WEEKLY;BYDAY=SA,SU with 6 hours each",
+        )
+
+
+def _fewest_windows(window: MaintenanceWindow, days: int) -> int | None:
+    """Windows in the `days` consecutive days that have the fewest of them; None for rules that are not counted here."""
+    parts = window.parts
+    interval = parts.get("INTERVAL", "1")
+    if not parts.keys() <= {"FREQ", "BYDAY", "INTERVAL", "WKST"} or not interval.isdigit() or int(interval) < 1:
+        return None
+    daily, every = parts["FREQ"] == "DAILY", int(interval)
+    if parts["FREQ"] not in ("DAILY", "WEEKLY") or (daily and window.days and every > 1):
+        return None
+    # One cycle of the rule, and as many days more as are looked at from its last day.
+    if daily and not window.days:
+        cycle, has_window = every, [day % every == 0 for day in range(every + days)]
+    else:
+        weekdays = {WEEKDAYS.index(day) for day in window.days} or {0}
+        cycle = 7 * every
+        has_window = [day // 7 % every == 0 and day % 7 in weekdays for day in range(cycle + days)]
+    return min(sum(has_window[first : first + days]) for first in range(cycle))

@@ -46,6 +46,25 @@ RULES = (
         source="cloud.google.com/kubernetes-engine/docs/how-to/encrypting-secrets",
     ),
     Rule(
+        "LLMD-MAINTENANCE-WINDOW",
+        severity="error",
+        summary="GKE would not take the maintenance window.",
+        why="A window is 4 hours long or longer, and recurs by a rule of RFC 5545.",
+        fix="Correct start, end or recurrence.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/maintenance-window",
+    ),
+    Rule(
+        "LLMD-MAINTENANCE-HOURS",
+        severity="error",
+        summary="The maintenance windows leave too few hours for upgrades.",
+        why="GKE refuses windows that add up to less than 48 hours in some 32 consecutive days. Descriptions of the"
+        " longer exclusions of 2026 name 92 days instead; whether that also holds for windows is not established, so"
+        " a stack whose cluster takes the window can acknowledge it.",
+        fix="Use longer windows, or more days.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/maintenance-window",
+        acknowledgeable=True,
+    ),
+    Rule(
         "LLMD-PLATFORM-EXISTING",
         severity="error",
         summary="The stack file names an existing controller in a cluster that the stack creates.",

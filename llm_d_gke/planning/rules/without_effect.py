@@ -78,14 +78,6 @@ RULES = (
         source="cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes",
     ),
     Rule(
-        "LLMD-MAINTENANCE-WINDOW",
-        severity="error",
-        summary="GKE would refuse the maintenance window.",
-        why="A window lasts 4 hours or more, and in 32 days all windows together 48 hours or more.",
-        fix="Use longer windows, or more days.",
-        source="cloud.google.com/kubernetes-engine/docs/concepts/maintenance-windows-and-exclusions",
-    ),
-    Rule(
         "LLMD-AUTOSCALING-FIXED",
         severity="warning",
         summary="Minimum and maximum of the replicas are the same.",

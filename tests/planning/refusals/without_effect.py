@@ -19,6 +19,18 @@ def _window(start: str, end: str, recurrence: str = "FREQ=WEEKLY;BYDAY=SA,SU") -
     return {"cluster": {"maintenanceWindow": window}}
 
 
+def _few_hours(name: str, window: dict[str, Any], value: str, rule: str) -> Wrong:
+    return Wrong(
+        id="LLMD-MAINTENANCE-HOURS",
+        name=name,
+        changes=window,
+        path="cluster.maintenanceWindow",
+        value=value,
+        rule=rule,
+        fix="BYDAY=SA,SU with 6 hours each",
+    )
+
+
 def _wrong_window(name: str, changes: dict[str, Any], rule: str) -> Wrong:
     return Wrong(
         id="LLMD-MAINTENANCE-WINDOW",
@@ -172,7 +184,21 @@ WITHOUT_EFFECT = (
     _wrong_window("a day that does not exist", _window("32T06", "33T02"), "no day and time"),
     _wrong_window("a short window", _window("03T02", "03T03"), "4 h or more"),
     _wrong_window("days by other names", _window("03T02", "03T08", "FREQ=WEEKLY;BYDAY=SATURDAY"), "days as MO"),
-    _wrong_window("few hours in a month", _window("03T02", "03T06"), "add up to 40 hours"),
+    # As the API was seen to refuse it.
+    _few_hours("short weekends", _window("03T02", "03T06"), "4 h, FREQ=WEEKLY;BYDAY=SA,SU", "8 of these windows"),
+    _few_hours(
+        "one day a week",
+        _window("03T02", "03T13", "FREQ=WEEKLY;BYDAY=SA"),
+        "11 h, FREQ=WEEKLY;BYDAY=SA",
+        "4 of these windows, together 44 hours",
+    ),
+    _few_hours(
+        "every other weekend",
+        _window("03T02", "03T13", "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU"),
+        "11 h, FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU",
+        "4 of these windows, together 44 hours",
+    ),
+    _few_hours("rare days", _window("03T02", "03T06", "FREQ=DAILY;INTERVAL=3"), "4 h, FREQ=DAILY;INTERVAL=3", "10 of"),
     Wrong(
         id="LLMD-AUTOSCALING-FIXED",
         name="equal limits",
