@@ -20,7 +20,7 @@ class Settings(BaseModel):
 
         `cls()` is equal, but builds the group's validator, which would make every import of the settings slower.
         """
-        return cls.model_construct()
+        return super().model_construct()
 
 
 REPLACES = "x-replaces"
