@@ -94,7 +94,7 @@ def up(request: Request) -> int:
         resume_interrupted(pulumi)
         create_existing(paths, plan.project, plan.network, plan.cluster, report)
         write_engine_simulation(paths, configuration)
-        if _say_changes(paths, configuration):
+        if _print_changes(paths, configuration):
             _refuse_deletions(pulumi, configuration)
         paths.unfinished.touch()
         with watched(paths, show):
@@ -132,7 +132,7 @@ def preview(request: Request) -> int:
     try:
         with defer_interrupts(), engine(paths, configuration, report) as pulumi:
             create_existing(paths, plan.project, plan.network, plan.cluster, report)
-            _say_changes(paths, configuration)
+            _print_changes(paths, configuration)
             # For a running stack the changed lines matter, for a new one the whole list.
             steps = PlannedSteps()
             pulumi.stack.preview(on_output=show, on_error=show, on_event=steps.take, color=_color(), diff=stands)
@@ -140,7 +140,7 @@ def preview(request: Request) -> int:
     finally:
         if not existed:
             processes.stop_all(paths)
-            _forget(paths)
+            _remove_files(paths)
     return 0
 
 
@@ -216,7 +216,7 @@ def down(request: Request) -> int:
         # A stack that cannot be destroyed must not leave processes and files behind either.
         failed = error
     processes.stop_all(paths)
-    _forget(paths)
+    _remove_files(paths)
     print(f"down after {time.monotonic() - began:.0f} s: no process, no file is left")
     if failed is not None:
         print("destroy itself failed; everything was stopped and removed without it:", file=sys.stderr)
@@ -271,7 +271,7 @@ def resume_interrupted(pulumi: Engine, *, destroying: bool = False) -> None:
     delete_orphaned_creates(pulumi.stack, pulumi.paths, report)
 
 
-def _say_changes(paths: StackPaths, configuration: StackConfig) -> bool:
+def _print_changes(paths: StackPaths, configuration: StackConfig) -> bool:
     """Print the settings that differ from the last `up`, each with what it replaces. Returns whether any does."""
     lines = list(diff_settings(paths, configuration))
     if lines:
@@ -342,7 +342,7 @@ def _color() -> str:
     return "always" if sys.stdout.isatty() else "never"
 
 
-def _forget(paths: StackPaths) -> None:
+def _remove_files(paths: StackPaths) -> None:
     """Remove the stack's folder and what the engine keeps of it, and with the last stack everything stacks share."""
     shutil.rmtree(paths.home, ignore_errors=True)
     for path in list((paths.backend / ".pulumi").glob("*/**/*")):

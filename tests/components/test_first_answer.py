@@ -9,7 +9,7 @@ import pytest
 
 from llm_d_gke.catalog.timeline import load_timeline
 from llm_d_gke.resource_graph import Graph, Recorded
-from llm_d_gke.resource_graph.schedule import deciding_chain, finish_times
+from tests.components.schedule import deciding_chain, finish_times
 from tests.stacks import graph_of
 
 STEPS = load_timeline().steps

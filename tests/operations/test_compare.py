@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.operations.report.compare import compare
-from llm_d_gke.operations.report.read import read
+from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 
 def facts(stack: str = "gpu", **changes: str) -> Mapping[str, Any]:
     """As another checkout would have written them."""
     overrides = {f"llm-d:{path}": value for path, value in changes.items()}
-    loaded: Mapping[str, Any] = json.loads(json.dumps(read(PROJECT_ROOT, stack, overrides).as_json()))
+    loaded: Mapping[str, Any] = json.loads(json.dumps(load_facts(PROJECT_ROOT, stack, overrides).as_json()))
     return loaded
 
 

@@ -13,11 +13,11 @@ import pytest
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.operations.explain.alternatives import alternatives
-from llm_d_gke.operations.explain.command import format_explanation, world_of
+from llm_d_gke.operations.explain.command import format_explanation, stack_input_of
 from llm_d_gke.operations.explain.errors import FieldError
 from llm_d_gke.operations.explain.explanation import Explainer, Explanation
 from llm_d_gke.operations.explain.fields import FieldPath, leaves, parse
-from llm_d_gke.operations.explain.inputs import World, inputs, plan_with
+from llm_d_gke.operations.explain.inputs import StackInput, inputs, plan_with
 from llm_d_gke.stackfile.model_files import ModelFile
 
 CONFIGS = Path(__file__).parents[1] / "catalog" / "configs"
@@ -29,7 +29,7 @@ CONTAINER = f"{SERVER} spec.template.spec.containers[0]"
 @pytest.fixture(scope="module")
 def explainer() -> Explainer:
     """Shared: what is planned and built for one field serves the next."""
-    return Explainer(world_of("gpu"))
+    return Explainer(stack_input_of("gpu"))
 
 
 @pytest.fixture(scope="module")
@@ -184,18 +184,20 @@ def test_an_outputs_fact_has_the_source_of_its_own_part(explained: Callable[[str
 def test_a_models_own_configuration_is_a_fact() -> None:
     """Its memory, and what follows from it, come from the file; without it nothing would be known of the model."""
     config = json.loads((CONFIGS / "google--gemma-2b-it.json").read_text(encoding="utf-8"))
-    given_world = world_of("gpu")
+    given_world = stack_input_of("gpu")
     (model,) = given_world.values["models"]
     values = {**given_world.values, "models": [{**model, "id": "mine/gemma", "config": "mine.json"}]}
     files = {"mine/gemma": ModelFile(config=config)}
-    world = World(stack="gpu", values=values, encrypted=given_world.encrypted, files=files)
-    plan = world.plan()
+    stack_input = StackInput(stack="gpu", values=values, encrypted=given_world.encrypted, files=files)
+    plan = stack_input.plan()
     assert plan is not None
     assert plan.models[0].servers[0].memory is not None
-    facts = [candidate for candidate in inputs(world) if candidate.origin.name.startswith("mine.json mine/gemma ")]
+    facts = [
+        candidate for candidate in inputs(stack_input) if candidate.origin.name.startswith("mine.json mine/gemma ")
+    ]
     assert {fact.origin.source for fact in facts} == {"the stack file's config: mine.json"}
     (layers,) = [fact for fact in facts if fact.origin.name == "mine.json mine/gemma layers"]
-    changed = plan_with(world, layers.others[0][1])
+    changed = plan_with(stack_input, layers.others[0][1])
     assert changed is not None
     assert changed.models[0].servers[0].memory != plan.models[0].servers[0].memory
 
@@ -219,7 +221,9 @@ def test_every_field_of_every_object_has_an_explanation(explainer: Explainer) ->
 
 
 def test_no_secret_is_told() -> None:
-    tokens = [candidate for candidate in inputs(world_of("gpu")) if candidate.origin.name == "llm-d:huggingFace.token"]
+    tokens = [
+        candidate for candidate in inputs(stack_input_of("gpu")) if candidate.origin.name == "llm-d:huggingFace.token"
+    ]
     assert [token.origin.value for token in tokens] == ["(hidden)"]
 
 
@@ -249,11 +253,11 @@ def test_alternatives_never_repeat_what_is_there() -> None:
 
 def test_no_catalog_entry_is_written_into() -> None:
     """Facts are changed in copies: the shared catalog stays as it was read."""
-    world = world_of("gpu")
+    stack_input = stack_input_of("gpu")
     before = [entry.model_dump_json() for entry in (*load().accelerators.values(), load_engine())]
-    facts = [fact for fact in inputs(world) if fact.origin.name.startswith("llm_d_gke/catalog/")]
+    facts = [fact for fact in inputs(stack_input) if fact.origin.name.startswith("llm_d_gke/catalog/")]
     assert len(facts) > 50
     for fact in facts[:40]:
         for _, change in fact.others:
-            plan_with(world, change)
+            plan_with(stack_input, change)
     assert [entry.model_dump_json() for entry in (*load().accelerators.values(), load_engine())] == before

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.operations.report.page import page
-from llm_d_gke.operations.report.read import read
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.operations.browser import Looked, look
 
@@ -22,7 +22,7 @@ WRONG = {"llm-d:models[0].maxModelLength": "1"}
 
 
 def document(stack: str, changes: Mapping[str, str] | None = None) -> str:
-    return page(read(PROJECT_ROOT, stack, changes))
+    return page(load_facts(PROJECT_ROOT, stack, changes))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ class TestItsText:
     def test_no_name_is_cut(self, stack: str) -> None:
         text = document(stack)
         assert "…" not in text
-        for model in read(PROJECT_ROOT, stack).plan.models:  # type: ignore[union-attr]
+        for model in load_facts(PROJECT_ROOT, stack).plan.models:  # type: ignore[union-attr]
             assert text.count(f">{model.name}</text>") == 2
 
     def test_what_a_stack_file_says_is_text(self) -> None:
@@ -103,7 +103,7 @@ class TestItsText:
 
     def test_it_holds_every_finding(self) -> None:
         changes = {**REFUSED, "llm-d:accelerator.nodes.max": "1", "llm-d:models[0].replicas": "3"}
-        facts = read(PROJECT_ROOT, "gpu", changes)
+        facts = load_facts(PROJECT_ROOT, "gpu", changes)
         text = document("gpu", changes)
         assert len(facts.findings) >= 3
         assert text.count('<article class="finding') == len(facts.findings)

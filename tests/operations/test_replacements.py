@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.operations.explain.command import world_of
+from llm_d_gke.operations.explain.command import stack_input_of
 from llm_d_gke.operations.explain.fields import Objects
-from llm_d_gke.operations.explain.inputs import World
+from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Builder, changes
 from llm_d_gke.operations.reference.settings import page, schema
 from llm_d_gke.operations.report.compare import compare
@@ -59,7 +59,7 @@ def replaced(before: Objects, after: Objects) -> set[str]:
     return names
 
 
-def build(world: World, plan: StackPlan | None) -> Objects:
+def build(stack_input: StackInput, plan: StackPlan | None) -> Objects:
     assert plan is not None
     built = Builder().build(plan)
     assert built is not None
@@ -71,11 +71,11 @@ def replacements() -> dict[str, set[str]]:
     """By setting: everything that some other value of it replaces, in any of the stacks."""
     by_setting: defaultdict[str, set[str]] = defaultdict(set)
     for stack in STACKS:
-        world = world_of(stack)
-        plan = world.plan()
+        stack_input = stack_input_of(stack)
+        plan = stack_input.plan()
         assert plan is not None
-        before = build(world, plan)
-        for change in changes(world, plan, facts=False):
+        before = build(stack_input, plan)
+        for change in changes(stack_input, plan, facts=False):
             touched = {leaf.partition(".")[0].partition("[")[0] for leaf in change.paths}
             after = Builder().build(change.plan) if touched & set(PARTS) else None
             if after is not None:
@@ -84,7 +84,7 @@ def replacements() -> dict[str, set[str]]:
 
 
 def marked() -> dict[str, set[str]]:
-    settings = StackSettings.model_validate(world_of("gpu").values)
+    settings = StackSettings.model_validate(stack_input_of("gpu").values)
     return {path_of(*leaf.path): set(leaf.replaces) for leaf in leaves(settings) if leaf.replaces}
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from llm_d_gke.operations.report.collect import facts_of
 from llm_d_gke.operations.report.facts import MemoryFacts, Segment
+from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.operations.report.markdown import markdown
-from llm_d_gke.operations.report.read import read
 from llm_d_gke.operations.report.terminal import bar, summary
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import graph_of, plan_of
@@ -118,7 +118,7 @@ def test_requests_in_flight_are_no_stated_rate() -> None:
 
 
 def test_pools_that_are_too_small_have_no_ceiling() -> None:
-    facts = read(PROJECT_ROOT, "gpu", {"llm-d:models[0].replicas": "9", "llm-d:pattern": "prefix-cache"})
+    facts = load_facts(PROJECT_ROOT, "gpu", {"llm-d:models[0].replicas": "9", "llm-d:pattern": "prefix-cache"})
     assert "LLMD-POOL-REPLICAS" in {finding.id for finding in facts.findings}
     assert "with every node pool at its largest: too small for the replicas" in summary(facts)
     assert "at most $" not in summary(facts)
@@ -178,6 +178,6 @@ def test_it_says_when_the_first_answer_comes_and_what_it_waits_for() -> None:
 
 
 def test_a_setting_of_the_command_line_has_no_line_of_the_file() -> None:
-    facts = read(PROJECT_ROOT, "gpu", {"llm-d:models[0].replica": "2"})
+    facts = load_facts(PROJECT_ROOT, "gpu", {"llm-d:models[0].replica": "2"})
     places = {finding.path: finding.place for finding in facts.findings}
     assert places["llm-d:models[0].replica"] == "-c"

@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
             f" {stage.failures} of {stage.requests} failed"
         )
     for stage, plain in zip(result.stages, result.service, strict=False):
-        print(f"{stage.concurrency:4d} in flight, {worth(stage, plain)}")
+        print(f"{stage.concurrency:4d} in flight, {picker_gain(stage, plain)}")
     for difference in compared:
         print(f"{difference.concurrency:4d} in flight, {difference}")
     print(f"wrote {out / 'result.json'} and {out / 'report.html'}")
@@ -185,8 +185,8 @@ def service_addresses(live: LiveStack, model: ModelPlan) -> list[str]:
     return [live.pods.address(pod, port.number) for pod in pods for port in server.serving_ports]
 
 
-def worth(stage: StageResult, plain: StageResult) -> str:
-    """What the endpoint picker is worth against a plain Service, in one line."""
+def picker_gain(stage: StageResult, plain: StageResult) -> str:
+    """The difference between the endpoint picker and a plain Service, in one line."""
     first = plain.time_to_first_token
     ratio = stage.requests_per_second / plain.requests_per_second if plain.requests_per_second else 0.0
     return (

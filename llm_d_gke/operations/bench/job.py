@@ -1,4 +1,4 @@
-"""The load as a Job in the cluster: no way from a desk to the Gateway is measured, and no desk has to stay awake."""
+"""Runs the load as a Job in the cluster: the path from a workstation to the Gateway is not part of what is measured."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def _stage(figures: dict[str, Any], requests: list[dict[str, float]], capacity: 
 
 
 def _mean(figures: dict[str, Any], *names: str) -> float:
-    """The mean of the first of these that there is."""
+    """The mean of the first of these figures that the result has."""
     return next((figures[name]["mean"] for name in names if figures.get(name)), 0.0) or 0.0
 
 

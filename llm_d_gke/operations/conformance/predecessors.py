@@ -183,14 +183,14 @@ def page(results: list[Outcome], plugins: list[tuple[str, int, int]]) -> str:
         lines.append(
             f"| {change.release} | {change.field} | {_cell(change.was)} | {_cell(change.value)} | {outcome.red} |"
         )
-    silent = [outcome.change for outcome in results if not outcome.red]
+    unnoticed = [outcome.change for outcome in results if not outcome.red]
     lines += [
         "",
         "## Unnoticed",
         "",
         *(
             f"- {change.release}, {change.field}: {_UNNOTICED.get((change.release, change.field), 'not known why')}"
-            for change in silent
+            for change in unnoticed
         ),
         "",
         "## Plugins",

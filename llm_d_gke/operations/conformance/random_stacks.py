@@ -122,7 +122,7 @@ def _save(release: str, count: int, planned: int, rows: Sequence[tuple[str, str,
     for part, judge, number, messages in rows:
         row = {"judge": judge, "stacks": count, "planned": planned, "given": number, "lines": messages, "date": today}
         results.setdefault(release, {})[part] = row
-    head = "# What real parts outcome about random stacks. Written by the module beside it, not by hand.\n"
+    head = "# What real parts say about random stacks. Written by the module beside it, not by hand.\n"
     FILE.write_text(head + yaml.safe_dump(results, sort_keys=False, width=116), encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 import httpx
 
 from llm_d_gke.operations.live_stack.stack import LiveStack, Manifest, is_ready
-from llm_d_gke.operations.verify.room import chat_body
+from llm_d_gke.operations.verify.context import chat_body
 from llm_d_gke.rehearsal.kube import KubeError, Unreachable
 
 Role = Literal["engine", "picker", "other"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm_d_gke.operations.eject.inputs import Inputs, NotEjectableError
-from llm_d_gke.operations.eject.words import Words, flag, pairs, switch
+from llm_d_gke.operations.eject.shell import Words, flag, pairs, switch
 
 _NETWORK = "gcp:compute/network:Network"
 _SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_d_gke.operations.eject.inputs import NotEjectableError
-from llm_d_gke.operations.eject.words import Words, flag
+from llm_d_gke.operations.eject.shell import Words, flag
 from llm_d_gke.resource_graph import Graph, Recorded, jsonable
 from llm_d_gke.resource_graph.kubernetes import kubernetes_object
 

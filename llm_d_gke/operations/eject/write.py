@@ -12,6 +12,7 @@ import yaml
 from llm_d_gke.operations.eject.google import CloudCommands, cloud_commands
 from llm_d_gke.operations.eject.inputs import NotEjectableError
 from llm_d_gke.operations.eject.readme import readme
+from llm_d_gke.operations.eject.shell import lines
 from llm_d_gke.operations.eject.steps import (
     Step,
     cloud_order,
@@ -22,7 +23,6 @@ from llm_d_gke.operations.eject.steps import (
     values_file,
     waits,
 )
-from llm_d_gke.operations.eject.words import lines
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.resource_graph import Graph, Recorded, jsonable
 from llm_d_gke.resource_graph.rendering import yaml_text

@@ -9,7 +9,7 @@ from pathlib import Path
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.operations.environments.diff import count, objects, verdicts
 from llm_d_gke.operations.environments.review import PREFIX, expired, write_review_stack
-from llm_d_gke.operations.report.read import read
+from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, load
 from llm_d_gke.stackfile.assumptions import assume_unset
@@ -17,7 +17,7 @@ from llm_d_gke.stackfile.assumptions import assume_unset
 
 def print_difference(before: str, after: str, *, with_objects: bool, out: Path | None) -> int:
     """Print or write what a second stack has otherwise than a first. Return the exit status."""
-    facts = read(PROJECT_ROOT, before), read(PROJECT_ROOT, after)
+    facts = load_facts(PROJECT_ROOT, before), load_facts(PROJECT_ROOT, after)
     lines = list(verdicts(*facts)) or [f"{before} and {after} have the same settings, verdict and cost."]
     refused = [fact.stack for fact in facts if fact.refused]
     if with_objects:

@@ -9,7 +9,7 @@ from llm_d_gke.cli.exits import DONE
 from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.operations.explain.explanation import Explainer, Explanation
 from llm_d_gke.operations.explain.fields import MISSING
-from llm_d_gke.operations.explain.inputs import World
+from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Moved
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, load
 from llm_d_gke.stackfile.assumptions import assume_unset
@@ -18,16 +18,16 @@ from llm_d_gke.stackfile.model_files import model_files
 
 def print_explanation(stack: str, field: str, changes: Mapping[str, str]) -> int:
     """Print where the value of a field comes from."""
-    for line in format_explanation(Explainer(world_of(stack, changes)).explain(field)):
+    for line in format_explanation(Explainer(stack_input_of(stack, changes)).explain(field)):
         print(wrapped(line))
     return DONE
 
 
-def world_of(stack: str, changes: Mapping[str, str] | None = None) -> World:
+def stack_input_of(stack: str, changes: Mapping[str, str] | None = None) -> StackInput:
     """Read a stack file's configuration; a project and a token are assumed where it has none."""
     configuration = assume_unset(load(PROJECT_ROOT, stack, changes))
     values = configuration.settings()
-    return World(stack=stack, values=values, encrypted=configuration.encrypted(), files=model_files(values))
+    return StackInput(stack=stack, values=values, encrypted=configuration.encrypted(), files=model_files(values))
 
 
 def format_explanation(explanation: Explanation) -> Iterator[str]:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from llm_d_gke.components.outputs import outputs
 from llm_d_gke.operations.explain.errors import FieldError
 from llm_d_gke.operations.explain.fields import MISSING, OUTPUTS, FieldPath, Objects, find, parse, value_at
-from llm_d_gke.operations.explain.inputs import World
+from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Builder, Change, Moved, changes, moved, moved_output, value_of
 from llm_d_gke.operations.explain.outputs import outputs_of, part_read
 from llm_d_gke.planning import StackPlan
@@ -55,18 +55,18 @@ class Explanation:
 class Explainer:
     """Explanations of one stack. Plans and builds are shared between fields."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        plan = world.plan()
+    def __init__(self, stack_input: StackInput) -> None:
+        self._stack_input = stack_input
+        plan = stack_input.plan()
         if plan is None:
             raise FieldError("the stack cannot be planned: `report` prints what is wrong with it")
         self.plan: StackPlan = plan
         self._builder = Builder()
 
     @cached_property
-    def _resources(self) -> World:
+    def _resources(self) -> StackInput:
         """The stack without the figures that no resource depends on."""
-        return replace(self._world, figures=False)
+        return replace(self._stack_input, figures=False)
 
     @cached_property
     def _resource_plan(self) -> StackPlan:
@@ -116,7 +116,7 @@ class Explainer:
     @cached_property
     def _figures(self) -> tuple[Builder, list[Change]]:
         """The outputs of a plan that differ, and every input that changes the plan or its outputs."""
-        return Builder(outputs_of), changes(self._world, self.plan, figures=True)
+        return Builder(outputs_of), changes(self._stack_input, self.plan, figures=True)
 
     def _look(self, path: FieldPath, objects: Objects) -> tuple[object, str | None]:
         resource, body = find(objects, path)

@@ -31,7 +31,7 @@ _FACTS_TRIED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class StackInput:
     """Input of one stack: raw values without their namespace, and which came encrypted.
 
     `figures`: whether capacity and prices count, which outputs show and no resource depends on.
@@ -93,31 +93,31 @@ class Change:
     value: Any = None
 
 
-def plan_with(world: World, change: Change) -> StackPlan | None:
+def plan_with(stack_input: StackInput, change: Change) -> StackPlan | None:
     if change.entry is None:
-        values = copy.deepcopy(dict(world.values))
+        values = copy.deepcopy(dict(stack_input.values))
         _put(values, change.path, change.value)
         for path in change.allowed_by:
             _put(values, path, True)
-        return world.plan(values)
-    return plan_with_facts(world, [change])
+        return stack_input.plan(values)
+    return plan_with_facts(stack_input, [change])
 
 
-def plan_with_facts(world: World, changes: Sequence[Change]) -> StackPlan | None:
+def plan_with_facts(stack_input: StackInput, changes: Sequence[Change]) -> StackPlan | None:
     """The plan with other values of several facts at once. None if no plan can be made with them."""
     entries: dict[int, tuple[BaseModel, BaseModel]] = {}
     for change in changes:
         if change.entry is not None:
             entry, changed = entries.get(id(change.entry), (change.entry, change.entry))
             entries[id(entry)] = (entry, _with(changed, change.path, change.value))
-    full_catalog, engine = world.catalog, load_engine()
+    full_catalog, engine = stack_input.catalog, load_engine()
     for entry, changed in entries.values():
         if isinstance(changed, Engine):
             engine = changed
         full_catalog = _catalog_with(full_catalog, entry, changed)
     try:
         with use_engine(engine):
-            return world.plan(catalog=full_catalog)
+            return stack_input.plan(catalog=full_catalog)
     except Exception:
         # A fact that cannot be true may break a plan anywhere; the next value will do.
         return None
@@ -158,15 +158,19 @@ def _catalog_with(catalog: Catalog, entry: BaseModel, changed: BaseModel) -> Cat
     return replace(catalog, prices=replace(prices, **parts))
 
 
-def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
+def inputs(stack_input: StackInput, *, facts: bool = True) -> Iterator[Input]:
     """Settings first, then facts. The stack's name is an input as well."""
-    settings = StackSettings.model_validate(world.values)
-    yield from _settings(settings, world.values)
+    settings = StackSettings.model_validate(stack_input.values)
+    yield from _settings(settings, stack_input.values)
     if not facts:
         return
-    full_catalog = world.catalog
+    full_catalog = stack_input.catalog
     ctx = resolve_context(
-        world.stack, settings, full_catalog, Findings(), transfers_kv_cache=pattern_of(settings).transfers_kv_cache
+        stack_input.stack,
+        settings,
+        full_catalog,
+        Findings(),
+        transfers_kv_cache=pattern_of(settings).transfers_kv_cache,
     )
     if ctx is None:
         return
@@ -193,7 +197,7 @@ def inputs(world: World, *, facts: bool = True) -> Iterator[Input]:
             _source(full_catalog.sources, entry),
             full_catalog.sources,
         )
-    for name, price in _prices(ctx, settings.cpu_pool.machine_type) if world.figures else ():
+    for name, price in _prices(ctx, settings.cpu_pool.machine_type) if stack_input.figures else ():
         yield from _facts(f"llm_d_gke/catalog/prices.yaml {name}", price, f"{price.source} ({price.date})")
 
 

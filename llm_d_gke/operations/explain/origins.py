@@ -1,4 +1,4 @@
-"""Which inputs move a field: change each, plan again, build again, look."""
+"""Finds the inputs that change a field, by changing each of them and planning and building the stack again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.operations.explain.fields import MISSING, FieldPath, Objects, changed_leaves, objects, value_at
-from llm_d_gke.operations.explain.inputs import Input, Origin, World, inputs, plan_with, plan_with_facts
+from llm_d_gke.operations.explain.inputs import Input, Origin, StackInput, inputs, plan_with, plan_with_facts
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.resource_graph import EngineRefusalError, Graph, record
 
@@ -62,7 +62,7 @@ class Builder:
             return None
 
 
-def changes(world: World, plan: StackPlan, *, facts: bool = True, figures: bool = False) -> list[Change]:
+def changes(stack_input: StackInput, plan: StackPlan, *, facts: bool = True, figures: bool = False) -> list[Change]:
     """Every input that changes the plan. Other inputs cannot change a rendered field.
 
     Of an input's other values the first that changes the plan counts, and further ones that reach more of it: a weight
@@ -73,15 +73,15 @@ def changes(world: World, plan: StackPlan, *, facts: bool = True, figures: bool 
     def paths_of(changed: StackPlan) -> frozenset[str]:
         return frozenset(changed_leaves(plan, changed, figures=figures))
 
-    candidates = list(inputs(world, facts=facts))
-    unused = _unused(world, [candidate for candidate in candidates if candidate.is_fact], paths_of)
+    candidates = list(inputs(stack_input, facts=facts))
+    unused = _unused(stack_input, [candidate for candidate in candidates if candidate.is_fact], paths_of)
     effective = []
     for candidate in candidates:
         if candidate.origin in unused:
             continue
         reached: set[str] = set()
         for other, change in candidate.others:
-            changed = plan_with(world, change)
+            changed = plan_with(stack_input, change)
             if changed is None:
                 continue
             paths = paths_of(changed)
@@ -91,7 +91,9 @@ def changes(world: World, plan: StackPlan, *, facts: bool = True, figures: bool 
     return effective
 
 
-def _unused(world: World, facts: Sequence[Input], paths_of: Callable[[StackPlan], frozenset[str]]) -> frozenset[Origin]:
+def _unused(
+    stack_input: StackInput, facts: Sequence[Input], paths_of: Callable[[StackPlan], frozenset[str]]
+) -> frozenset[Origin]:
     """Facts that no other value of which changes the plan, found by changing many at once.
 
     A plan takes tens of milliseconds and uses a small part of a thousand facts. A group whose other values together
@@ -103,7 +105,7 @@ def _unused(world: World, facts: Sequence[Input], paths_of: Callable[[StackPlan]
         groups = [[fact for fact in unused if number < len(fact.others)]]
         while groups:
             group = groups.pop()
-            changed = plan_with_facts(world, [fact.others[number][1] for fact in group])
+            changed = plan_with_facts(stack_input, [fact.others[number][1] for fact in group])
             if changed is not None and not paths_of(changed):
                 ineffective += group
             elif len(group) > 1:
@@ -239,7 +241,7 @@ def _renamed(before: StackPlan, after: StackPlan) -> Iterator[tuple[str, str]]:
 
 
 def _merged(base: Any, first: Any, second: Any) -> Any:
-    """Both changes of a base in one; where they meet, the second."""
+    """Both changes of a base applied. The second counts where they change the same leaf."""
     if second == base:
         return first
     if first == base:

@@ -88,7 +88,7 @@ _MODEL: Mapping[str, tuple[Any, ...]] = {
 
 
 @functools.cache
-def _begun() -> tuple[Tree, ...]:
+def _hardware_and_models() -> tuple[Tree, ...]:
     """Hardware and models of every stack file of the project."""
     result = []
     for stack in project_stacks():
@@ -100,7 +100,7 @@ def _begun() -> tuple[Tree, ...]:
 
 @st.composite
 def varied(draw: st.DrawFn) -> Tree:
-    values: Tree = copy.deepcopy(draw(st.sampled_from(_begun())))
+    values: Tree = copy.deepcopy(draw(st.sampled_from(_hardware_and_models())))
     from_schema = draw(stacks())
     for key in draw(st.sets(st.sampled_from(_FROM_SCHEMA), max_size=2)):
         if key in from_schema:
@@ -132,7 +132,7 @@ def _few(draw: st.DrawFn, choices: Mapping[str, tuple[Any, ...]], most: int) -> 
 
 
 def kinds_of(values: Tree) -> str:
-    """What a random stack is of, for a table: pattern, way to deploy, Gateway and authentication."""
+    """The kinds that a random stack counts as in a table: pattern, way to deploy, Gateway and authentication."""
     gateway = values["gateway"]
     nodes = "tpu" if str(values["accelerator"]["type"]).startswith("tpu") else "gpu"
     words = (values.get("pattern", "single-replica"), nodes, values["deployment"])

@@ -13,7 +13,7 @@ from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
 from llm_d_gke.operations.google_credentials import NoCredentialsError, default_credentials
 from llm_d_gke.operations.leftovers.bindings import project_policy
-from llm_d_gke.operations.leftovers.google import Session, SilentError, command, delete, list_all
+from llm_d_gke.operations.leftovers.google import Session, UnansweredError, command, delete, list_all
 from llm_d_gke.operations.leftovers.kinds import KINDS, Kind
 from llm_d_gke.operations.leftovers.match import Identity, Leftover, identity_of, leftovers
 from llm_d_gke.resource_graph.stack_program import record_stack
@@ -60,7 +60,7 @@ def report_leftovers(identity: Identity, session: Session, console: Console, *, 
     policies = {grant.policy for grant in identity.grants} | {project_policy(identity.project)}
     with Progress(SpinnerColumn(), TextColumn("listing {task.description}"), console=console, transient=True) as bar:
         task = bar.add_task("")
-        resources, silent = list_all(
+        resources, unanswered = list_all(
             identity.project,
             session,
             lambda title: bar.update(task, description=title),
@@ -69,7 +69,7 @@ def report_leftovers(identity: Identity, session: Session, console: Console, *, 
         )
     remaining = leftovers(resources, identity)
     lists = len(KINDS) + len(policies)
-    _print(identity, remaining, silent, (lists, len(resources)), console)
+    _print(identity, remaining, unanswered, (lists, len(resources)), console)
     if remaining and remove:
         if any(leftover.resource.kind.title == "cluster" for leftover in remaining):
             console.print(
@@ -77,24 +77,24 @@ def report_leftovers(identity: Identity, session: Session, console: Console, *, 
             )
             return FAILED
         failed = _remove([leftover for leftover in remaining if leftover.is_certain], session, console, yes=yes)
-        return FAILED if failed or silent or any(not leftover.is_certain for leftover in remaining) else DONE
-    return FAILED if remaining or silent else DONE
+        return FAILED if failed or unanswered or any(not leftover.is_certain for leftover in remaining) else DONE
+    return FAILED if remaining or unanswered else DONE
 
 
 def _print(
     identity: Identity,
     remaining: Sequence[Leftover],
-    silent: Mapping[str, str],
+    unanswered: Mapping[str, str],
     numbers: tuple[int, int],
     console: Console,
 ) -> None:
     lists, seen = numbers
-    for title, reason in silent.items():
+    for title, reason in unanswered.items():
         console.print(f"could not list: {title} ({reason})", markup=False, highlight=False)
     if not remaining:
         console.print(
             f"Nothing of stack {identity.stack} is left in project {identity.project}: "
-            f"{lists - len(silent)} of {lists} lists answered, {seen} resources and roles seen. "
+            f"{lists - len(unanswered)} of {lists} lists answered, {seen} resources and roles seen. "
             "Logs and metrics were not looked at.",
             highlight=False,
         )
@@ -145,7 +145,7 @@ def _remove(remaining: Sequence[Leftover], session: Session, console: Console, *
         try:
             delete(leftover.resource, session)
             console.print(f"removed {label}", markup=False, highlight=False)
-        except SilentError as reason:
+        except UnansweredError as reason:
             failed = True
             console.print(f"could not remove {label}: {reason}", markup=False, highlight=False)
     return failed

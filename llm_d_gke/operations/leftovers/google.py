@@ -28,7 +28,7 @@ class Session(Protocol):
     ) -> Response: ...
 
 
-class SilentError(Exception):
+class UnansweredError(Exception):
     """An API could not be queried. The message holds the reason."""
 
 
@@ -45,24 +45,24 @@ def list_all(
     An API that is switched off has no resources, and counts as queried.
     """
     resources: list[Resource] = []
-    silent: dict[str, str] = {}
+    unanswered: dict[str, str] = {}
     for kind in KINDS:
         progress(kind.title)
         try:
             resources += _list(project, region, kind, session)
-        except SilentError as reason:
-            silent[kind.title] = str(reason)
+        except UnansweredError as reason:
+            unanswered[kind.title] = str(reason)
     for policy in policies:
         progress(policy.title)
         try:
             resources += _roles(policy, session)
-        except SilentError as reason:
-            silent[policy.title] = str(reason)
-    return resources, silent
+        except UnansweredError as reason:
+            unanswered[policy.title] = str(reason)
+    return resources, unanswered
 
 
 def delete(resource: Resource, session: Session) -> None:
-    """Delete one resource and wait until it no longer exists. Raises SilentError with Google's reason."""
+    """Delete one resource and wait until it no longer exists. Raises UnansweredError with Google's reason."""
     if resource.policy is not None:
         _revoke(resource, resource.policy, session)
         return
@@ -71,7 +71,7 @@ def delete(resource: Resource, session: Session) -> None:
     end = time.monotonic() + _PATIENCE
     while session.request("GET", url, timeout=_SECONDS).status_code != 404:
         if time.monotonic() > end:
-            raise SilentError(f"it is still there after {_PATIENCE} s")
+            raise UnansweredError(f"it is still there after {_PATIENCE} s")
         time.sleep(1)
 
 
@@ -174,4 +174,4 @@ def _check(response: Response) -> Mapping[str, Any]:
     if reasons & {"SERVICE_DISABLED", "accessNotConfigured"}:
         return {}
     message = str(error.get("message", "")).splitlines()
-    raise SilentError(f"{response.status_code}: {message[0] if message else 'no reason given'}")
+    raise UnansweredError(f"{response.status_code}: {message[0] if message else 'no reason given'}")

@@ -83,7 +83,7 @@ class ForwardedPods:
 
 @contextmanager
 def gke_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveStack]:
-    """Raises LiveStackError where outputs, credentials or cluster cannot be had."""
+    """Raises LiveStackError where outputs, credentials or the cluster are not available."""
     outputs = read_outputs(stack)
     config = _configuration(stack, overrides, outputs)
     values = config.settings()

@@ -174,7 +174,7 @@ async def _line(reader: asyncio.StreamReader, seconds: float) -> bytes:
 
 
 async def send_all(address: str, requests: Iterator[BadRequest], connections: int = 40) -> list[Refusal]:
-    """Send all, so many at a time. Slow ones hold no place."""
+    """Send all requests, `connections` at a time. Slow requests do not count among these."""
     results: list[Refusal] = []
     slow: list[asyncio.Task[Refusal]] = []
 

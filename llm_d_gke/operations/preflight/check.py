@@ -24,7 +24,7 @@ def findings_of(needs: Needs, facts: Facts) -> list[Finding]:
         *_machines(needs, facts),
         *(finding for need in needs.names for finding in _name(need, facts)),
         *_proxies(needs, facts),
-        *_silent(facts),
+        *_unanswered(facts),
     ]
 
 
@@ -157,8 +157,8 @@ def _proxies(needs: Needs, facts: Facts) -> Iterator[Finding]:
             )
 
 
-def _silent(facts: Facts) -> Iterator[Finding]:
-    for question, reason in facts.silent:
+def _unanswered(facts: Facts) -> Iterator[Finding]:
+    for question, reason in facts.unanswered:
         yield _finding(
             "LLMD-PREFLIGHT-UNANSWERED",
             "project",

@@ -38,7 +38,7 @@ class Subnet:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """A project's answers. A failed query is missing here and listed in `silent` with the reason."""
+    """A project's answers. A failed query is missing here and listed in `unanswered` with the reason."""
 
     limits: Mapping[tuple[str, str], Limit] = field(default_factory=dict)  # by title and location of the quota
     missing_machines: frozenset[tuple[str, str]] = frozenset()  # (zone, machine type or accelerator)
@@ -46,7 +46,7 @@ class Facts:
     permissions: frozenset[str] | None = None
     existing_names: Mapping[NameNeed, bool] = field(default_factory=dict)
     subnets: tuple[Subnet, ...] = ()
-    silent: tuple[tuple[str, str], ...] = ()
+    unanswered: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,20 +106,20 @@ def ask(needs: Needs, google: Clients, step: Callable[[str], None] = lambda _: N
         answer = inquiry.tried(question, put)
         if answer is not None:
             parts[name] = answer
-    return Facts(**parts, silent=tuple(inquiry.silent))
+    return Facts(**parts, unanswered=tuple(inquiry.unanswered))
 
 
 class _Inquiry:
     def __init__(self, needs: Needs, google: Clients) -> None:
         self.needs, self.google = needs, google
-        self.silent: list[tuple[str, str]] = []
+        self.unanswered: list[tuple[str, str]] = []
 
     def tried(self, question: str, put: Callable[[], Answer]) -> Answer | None:
         """An answer, or None with the reason recorded, so that one disabled API does not stop the other queries."""
         try:
             return put()
         except exceptions.GoogleAPICallError as error:
-            self.silent.append((question, f"{error.code} {error.message}".replace("\n", " ")[:200]))
+            self.unanswered.append((question, f"{error.code} {error.message}".replace("\n", " ")[:200]))
             return None
 
     def permissions(self) -> frozenset[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from llm_d_gke.operations.report import words
+from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import CapacityFacts, MemoryFacts, SpeedFacts
-from llm_d_gke.operations.report.shapes import Drawing, Shape, area, line, rect, text
+from llm_d_gke.operations.report.svg import Drawing, Shape, area, line, rect, text
 
 _WIDTH = 420.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 14.0, 38.0, 40.0
@@ -41,7 +41,7 @@ def rate_curve(capacity: CapacityFacts) -> Drawing:
     return _chart(
         capacity,
         value=lambda speed: speed.requests_per_second,
-        written=lambda value: words.rate(value),
+        written=lambda value: formatting.rate(value),
         name="requests a second",
         spread=capacity.error if capacity.measured else 0,
     )

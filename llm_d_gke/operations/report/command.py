@@ -9,9 +9,9 @@ from pathlib import Path
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.operations.report.compare import compare, plan_all
 from llm_d_gke.operations.report.facts import StackFacts
+from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.operations.report.markdown import markdown
 from llm_d_gke.operations.report.page import page
-from llm_d_gke.operations.report.read import read
 from llm_d_gke.operations.report.terminal import report_text
 from llm_d_gke.stackfile import PROJECT_ROOT
 
@@ -25,7 +25,7 @@ _WRITERS: Mapping[str, Callable[[StackFacts], str]] = {".html": page, ".md": mar
 
 def write_report(stack: str, changes: Mapping[str, str], out: Path | None) -> int:
     """Print the report, or write it as .html, .md or .json by the suffix of `out`. Return the exit status."""
-    facts = read(PROJECT_ROOT, stack, changes)
+    facts = load_facts(PROJECT_ROOT, stack, changes)
     if out is None:
         print(report_text(facts))
     else:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.operations.report import words
+from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import Money
 from llm_d_gke.operations.report.markdown import table
 
@@ -135,11 +135,11 @@ def _figures(facts: Facts | None) -> dict[str, tuple[str, float | None]]:
         memory = server.get("memory")
         if memory is not None:
             figures[f"{name}: memory"] = (
-                f"{words.VERDICTS[memory['status']]}, {memory['margin_gib']:+.2f} GiB",
+                f"{formatting.VERDICTS[memory['status']]}, {memory['margin_gib']:+.2f} GiB",
                 None,
             )
             figures[f"{name}: KV cache of a replica"] = (
-                f"{words.tokens(memory['kv_tokens'])} tokens",
+                f"{formatting.tokens(memory['kv_tokens'])} tokens",
                 memory["kv_tokens"],
             )
     for model in plan["models"]:
@@ -147,13 +147,13 @@ def _figures(facts: Facts | None) -> dict[str, tuple[str, float | None]]:
         if capacity is not None:
             speed = capacity["at_load"]
             rate = None if speed is None else speed["requests_per_second"]
-            rate_text = "not served" if rate is None else words.rate(rate)
+            rate_text = "not served" if rate is None else formatting.rate(rate)
             figures[f"{model['name']}: requests/s"] = (f"{rate_text} ({capacity['basis']})", rate)
             for stage in capacity.get("stages", ()):
                 highest = stage["requests_per_second"]
-                figures[f"{model['name']}, {stage['role']}: requests/s at most"] = (words.rate(highest), highest)
+                figures[f"{model['name']}, {stage['role']}: requests/s at most"] = (formatting.rate(highest), highest)
             first = None if speed is None else speed["time_to_first_token"]
-            figures[f"{model['name']}: first token"] = ("-" if first is None else words.seconds(first), first)
+            figures[f"{model['name']}: first token"] = ("-" if first is None else formatting.seconds(first), first)
     cost = plan["cost"]
     for when in ("running", "idle"):
         figures[f"USD a month, {when}"] = _money(cost["monthly"][when])
@@ -165,7 +165,7 @@ def _figures(facts: Facts | None) -> dict[str, tuple[str, float | None]]:
 
 def _money(amount: Mapping[str, Any]) -> tuple[str, float | None]:
     sum_ = Money(usd=amount["usd"], unknown=tuple(amount["unknown"]))
-    text = words.money(sum_)
+    text = formatting.money(sum_)
     return text, None if text == "unknown" else sum_.usd
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from llm_d_gke.operations.report import words
+from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import CapacityFacts, CostFacts, ModelFacts, ServerFacts, StackFacts
 from llm_d_gke.operations.report.terminal import LEGEND, bar
 from llm_d_gke.planning.findings import Finding
@@ -28,7 +28,12 @@ def _lines(facts: StackFacts) -> Iterator[str]:
     yield ""
     plan = facts.plan
     head = "**Refused**: nothing would be created. " if facts.refused else ""
-    yield head + (f"{words.headline(plan)}; " if plan is not None else "") + words.findings(facts.findings) + "."
+    yield (
+        head
+        + (f"{formatting.headline(plan)}; " if plan is not None else "")
+        + formatting.findings(facts.findings)
+        + "."
+    )
     if plan is not None:
         yield from ("", "## Models", "")
         yield from (line for model in plan.models for line in _model(model))
@@ -72,7 +77,7 @@ def _model(model: ModelFacts) -> Iterator[str]:
 
 
 def _server(server: ServerFacts) -> Iterator[str]:
-    yield f"{words.servers(server)}. {words.verdict_sentence(server.memory)}"
+    yield f"{formatting.servers(server)}. {formatting.verdict_sentence(server.memory)}"
     yield ""
     if server.memory is not None:
         yield from ("```text", bar(server.memory, 60), LEGEND, "```", "")
@@ -80,7 +85,7 @@ def _server(server: ServerFacts) -> Iterator[str]:
         rows = [(part.name, f"{part.gib:.2f} GiB") for part in memory.segments]
         rows += [
             ("one accelerator", f"{memory.total_gib:.2f} GiB"),
-            ("KV cache of a replica", f"{words.tokens(memory.kv_tokens)} tokens"),
+            ("KV cache of a replica", f"{formatting.tokens(memory.kv_tokens)} tokens"),
             (f"requests of {memory.max_model_len:,} tokens at once", f"{memory.max_concurrency:,.1f}"),
             ("longest request that fits", f"{memory.longest:,} tokens"),
         ]
@@ -89,10 +94,10 @@ def _server(server: ServerFacts) -> Iterator[str]:
 
 
 def _capacity(capacity: CapacityFacts) -> Iterator[str]:
-    yield f"Speed ({words.certainty(capacity)}):"
+    yield f"Speed ({formatting.certainty(capacity)}):"
     yield ""
     rows = [
-        (name, *(("-",) * 4 if speed is None else words.speed_row(speed)))
+        (name, *(("-",) * 4 if speed is None else formatting.speed_row(speed)))
         for name, speed in (
             ("one request alone", capacity.alone),
             (capacity.basis, capacity.at_load),
@@ -102,54 +107,55 @@ def _capacity(capacity: CapacityFacts) -> Iterator[str]:
     yield from table(("load", "requests/s", "first token", "each token", "waits for"), rows, right=(1, 2, 3))
     if capacity.stages:
         yield ""
-        yield from (f"- {words.stage_sentence(stage)}" for stage in capacity.stages)
+        yield from (f"- {formatting.stage_sentence(stage)}" for stage in capacity.stages)
     if capacity.at_load is None:
         yield ""
-        yield f"The load {words.exceeded(capacity)}."
-    if (headroom := words.headroom(capacity)) is not None:
+        yield f"The load {formatting.exceeded(capacity)}."
+    if (headroom := formatting.headroom(capacity)) is not None:
         yield ""
         yield f"{headroom[0].upper()}{headroom[1:]}."
     if capacity.needed is not None:
         yield ""
-        yield f"The stated load takes {words.count(capacity.needed, 'replica')}; there are {capacity.replicas}."
+        yield f"The stated load takes {formatting.count(capacity.needed, 'replica')}; there are {capacity.replicas}."
 
 
 def _cost(cost: CostFacts) -> Iterator[str]:
     rows = [
-        (line.name, *(words.dollars(usd) for usd in (line.running, line.idle, line.paused)), line.note)
+        (line.name, *(formatting.dollars(usd) for usd in (line.running, line.idle, line.paused)), line.note)
         for line in cost.lines
     ]
     for name, sums in (("**an hour**", cost.hourly), ("**a month** (730 h)", cost.monthly)):
-        rows.append((name, *(words.money(sums[when]) for when in ("running", "idle", "paused")), ""))
+        rows.append((name, *(formatting.money(sums[when]) for when in ("running", "idle", "paused")), ""))
     yield from table(("USD an hour", "running", "idle", "paused", ""), rows, right=(1, 2, 3))
     yield ""
-    yield f"Oldest price of {words.price_date(cost.date) or 'no known day'}{words.without(*cost.hourly.values())}."
-    yield words.saving(cost.saved_by_pausing)
-    yield f"With every node pool at its largest: {words.at_most(cost)}."
-    scaled = words.cost_range(cost)
+    date = formatting.price_date(cost.date) or "no known day"
+    yield f"Oldest price of {date}{formatting.without(*cost.hourly.values())}."
+    yield formatting.saving(cost.saved_by_pausing)
+    yield f"With every node pool at its largest: {formatting.at_most(cost)}."
+    scaled = formatting.cost_range(cost)
     if scaled is not None:
         yield f"{scaled[0].upper()}{scaled[1:]}."
-    choices = words.choices(cost)
+    choices = formatting.choices(cost)
     if choices is not None:
         yield f"{choices[0].upper()}{choices[1:]}."
     ways = ", ".join(
-        f"{way.provisioning} {words.money(way.total)}{' (chosen)' if way.chosen else ''}"
+        f"{way.provisioning} {formatting.money(way.total)}{' (chosen)' if way.chosen else ''}"
         for way in cost.alternatives
-        if way.chosen or words.is_known(way.total)
+        if way.chosen or formatting.is_known(way.total)
     )
     yield f"Per hour, for each purchase option: {ways}."
     if cost.basis is not None:
-        units = ", ".join(f"per million {name} {words.money(amount)}" for name, amount in cost.per_million.items())
+        units = ", ".join(f"per million {name} {formatting.money(amount)}" for name, amount in cost.per_million.items())
         yield f"At {cost.basis}: {units}."
 
 
 def _timeline(timeline: TimelinePlan) -> Iterator[str]:
-    yield words.timeline_sentence(timeline)
+    yield formatting.timeline_sentence(timeline)
     yield ""
     rows = [
         (
             f"**{step.title}**" if step.critical else step.title,
-            words.takes(step),
+            formatting.takes(step),
             ", ".join(step.after) or "-",
             step.source,
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from llm_d_gke.operations.report import charts, words
+from llm_d_gke.operations.report import charts, formatting
 from llm_d_gke.operations.report.facts import WHENS, StackFacts
 from llm_d_gke.operations.report.topology import topology
 
@@ -32,6 +32,6 @@ def page(facts: StackFacts) -> str:
         plan=plan,
         drawings=drawings,
         charts=charts,
-        words=words,
+        formatting=formatting,
         whens=WHENS,
     )

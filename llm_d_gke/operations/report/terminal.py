@@ -12,7 +12,7 @@ from rich.text import Text
 
 from llm_d_gke.cli.findings import findings_text
 from llm_d_gke.cli.text import WIDTH
-from llm_d_gke.operations.report import words
+from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import CapacityFacts, Kind, MemoryFacts, ModelFacts, StackFacts
 
 _BAR = 24
@@ -53,45 +53,47 @@ def bar(memory: MemoryFacts, width: int = _BAR) -> str:
 def _table(facts: StackFacts) -> RenderableType:
     plan = facts.plan
     if plan is None:
-        return Text(f"{facts.stack}: {words.findings(facts.findings)}")
+        return Text(f"{facts.stack}: {formatting.findings(facts.findings)}")
     cost = plan.cost
     hourly, monthly = cost.hourly, cost.monthly
     money = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for when in ("running", "idle", "paused"):
-        money.add_row(when, f"{words.money(hourly[when])} an hour", f"{words.money(monthly[when])} a month")
+        money.add_row(when, f"{formatting.money(hourly[when])} an hour", f"{formatting.money(monthly[when])} a month")
     if cost.basis is not None:
         requests, answers = cost.per_million["requests"], cost.per_million["output tokens"]
-        money.add_row("per million", f"requests {words.money(requests)}", f"output tokens {words.money(answers)}")
+        money.add_row(
+            "per million", f"requests {formatting.money(requests)}", f"output tokens {formatting.money(answers)}"
+        )
     others = [
-        f"{way.provisioning} {words.money(way.total)}"
+        f"{way.provisioning} {formatting.money(way.total)}"
         for way in cost.alternatives
-        if not way.chosen and words.is_known(way.total)
+        if not way.chosen and formatting.is_known(way.total)
     ]
     notes = [
-        f"with every node pool at its largest: {words.at_most(cost)}",
-        *([choices] if (choices := words.choices(cost)) is not None else []),
-        *([scaled] if (scaled := words.cost_range(cost)) is not None else []),
+        f"with every node pool at its largest: {formatting.at_most(cost)}",
+        *([choices] if (choices := formatting.choices(cost)) is not None else []),
+        *([scaled] if (scaled := formatting.cost_range(cost)) is not None else []),
         *([f"other purchase options, per hour: {', '.join(others)}"] if others else []),
-        f"oldest price of {words.price_date(cost.date)}{words.without(hourly['running'])}"
+        f"oldest price of {formatting.price_date(cost.date)}{formatting.without(hourly['running'])}"
         if cost.date
         else "no price is known",
         *_methods(plan.models),
     ]
     return Group(
-        Text(f"{facts.stack}: {words.headline(plan)}; {words.findings(facts.findings)}"),
+        Text(f"{facts.stack}: {formatting.headline(plan)}; {formatting.findings(facts.findings)}"),
         *(part for model in plan.models for part in _model(model)),
         Text(""),
         Text(LEGEND),
         Text(""),
         money,
         *(Text(note) for note in notes),
-        *([Text(""), Text(words.timeline_sentence(plan.timeline))] if plan.timeline is not None else []),
+        *([Text(""), Text(formatting.timeline_sentence(plan.timeline))] if plan.timeline is not None else []),
     )
 
 
 def _methods(models: Sequence[ModelFacts]) -> list[str]:
     """The method of each estimate of speed with its error, once for all models that share it."""
-    methods = [words.certainty(model.capacity) for model in models if model.capacity is not None]
+    methods = [formatting.certainty(model.capacity) for model in models if model.capacity is not None]
     return [f"speed: {method}" for method in dict.fromkeys(methods)]
 
 
@@ -99,7 +101,7 @@ def _model(model: ModelFacts) -> Iterator[RenderableType]:
     """A model's name, the servers of each role with the memory of one accelerator, and the estimated throughput."""
     yield Text(f"\n{model.name}")
     for server in model.servers:
-        yield _indented(words.servers(server), 2)
+        yield _indented(formatting.servers(server), 2)
         yield _indented(_memory(server.memory), 4)
     if model.capacity is not None:
         yield _indented("\n".join(_capacity(model.capacity)), 2)
@@ -107,25 +109,26 @@ def _model(model: ModelFacts) -> Iterator[RenderableType]:
 
 def _memory(memory: MemoryFacts | None) -> str:
     if memory is None:
-        return f"memory {words.verdict(None)}: no figures"
-    judged = f"{words.verdict(memory)}, {memory.margin_gib:+.1f} GiB of {memory.total_gib:.1f}"
-    return f"{bar(memory)}  {judged}, {words.tokens(memory.kv_tokens)} KV tokens"
+        return f"memory {formatting.verdict(None)}: no figures"
+    judged = f"{formatting.verdict(memory)}, {memory.margin_gib:+.1f} GiB of {memory.total_gib:.1f}"
+    return f"{bar(memory)}  {judged}, {formatting.tokens(memory.kv_tokens)} KV tokens"
 
 
 def _capacity(capacity: CapacityFacts) -> Iterator[str]:
     speed = capacity.at_load
     if speed is None:
-        yield f"{capacity.basis} {words.exceeded(capacity)}"
+        yield f"{capacity.basis} {formatting.exceeded(capacity)}"
     else:
         yield (
-            f"{words.rate(speed.requests_per_second)} requests/s ({words.doubt(capacity)}), first token "
-            f"{words.seconds(speed.time_to_first_token)}, then {words.seconds(speed.time_per_output_token)} each"
+            f"{formatting.rate(speed.requests_per_second)} requests/s ({formatting.doubt(capacity)}), first token "
+            f"{formatting.seconds(speed.time_to_first_token)}, "
+            f"then {formatting.seconds(speed.time_per_output_token)} each"
         )
         yield f"  at {capacity.basis}"
-        if (headroom := words.headroom(capacity)) is not None:
+        if (headroom := formatting.headroom(capacity)) is not None:
             yield f"  {headroom}"
     for stage in capacity.stages:
-        yield f"  {words.stage_sentence(stage)}"
+        yield f"  {formatting.stage_sentence(stage)}"
 
 
 def _indented(text: str, by: int) -> RenderableType:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llm_d_gke.operations.report import words
+from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import ModelFacts, PlanFacts, ServerFacts
-from llm_d_gke.operations.report.shapes import Drawing, Shape, line, rect, text, wrapped
+from llm_d_gke.operations.report.svg import Drawing, Shape, line, rect, text, wrapped
 
 _GAP, _PAD, _BOX = 26.0, 14.0, 40.0
 _CARD, _FRAME = 304.0, 16.0
@@ -100,7 +100,7 @@ def _card(model: ModelFacts, x: float, y: float) -> tuple[list[Shape], float]:
 
 
 def _servers(server: ServerFacts, x: float, y: float, width: float) -> tuple[list[Shape], float]:
-    lines = wrapped(words.servers(server), width, _SMALL)
+    lines = wrapped(formatting.servers(server), width, _SMALL)
     shapes = [text("small", x, y + 12 + 16 * n, line) for n, line in enumerate(lines)]
     y += 16 * (len(lines) - 1)
     pitch, in_row = _SQUARE + 6, int((width + 6) // (_SQUARE + 6))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from llm_d_gke.operations.live_stack.stack import LiveStack
 from llm_d_gke.operations.verify.checks import gateway, images, objects, patterns, replicas, requests
+from llm_d_gke.operations.verify.context import CheckContext
 from llm_d_gke.operations.verify.result import Result
-from llm_d_gke.operations.verify.room import Room
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class Criterion:
     """One check. `id` is stable: reports of different days are compared by it."""
 
     id: str
-    run: Callable[[Room], Result]
+    run: Callable[[CheckContext], Result]
     applies: Callable[[LiveStack], bool] = lambda _live: True
 
     @property

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
+from llm_d_gke.operations.verify.context import REQUEST_SECONDS, CheckContext
 from llm_d_gke.operations.verify.criteria import Criterion, criteria_for
 from llm_d_gke.operations.verify.result import Checked, Result, Verification, failed
-from llm_d_gke.operations.verify.room import REQUEST_SECONDS, Room
 from llm_d_gke.rehearsal.kube import KubeError
 from llm_d_gke.stackfile import StackConfig
 
@@ -35,16 +35,18 @@ def verify(
     # A fork, so that the planned objects are recorded on another core and without a second start of Python.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as other:
         planned = other.submit(planned_objects, live.name, live.config)
-        room = Room(live=live, gateway=_gateway(live, headers), planned=planned, patience=patience, requests=requests)
+        ctx = CheckContext(
+            live=live, gateway=_gateway(live, headers), planned=planned, patience=patience, requests=requests
+        )
         try:
             checks = []
             for criterion in criteria_for(live):
                 if only is not None and criterion.id not in only:
                     continue
-                checks.append(_check(criterion, room))
+                checks.append(_check(criterion, ctx))
                 report(checks[-1])
         finally:
-            room.close()
+            ctx.close()
     return Verification(
         stack=live.name, looked_at=live.looked_at, checks=tuple(checks), seconds=time.monotonic() - began
     )
@@ -59,17 +61,17 @@ def planned_objects(stack: str, config: StackConfig) -> list[dict[str, Any]]:
     return kubernetes_objects(record_stack(stack, config))
 
 
-def _check(criterion: Criterion, room: Room) -> Checked:
+def _check(criterion: Criterion, ctx: CheckContext) -> Checked:
     began = time.monotonic()
     try:
-        result = criterion.run(room)
+        result = criterion.run(ctx)
     except (httpx.HTTPError, KubeError, LiveStackError) as error:
-        result = _unanswered(error, room)
+        result = _unanswered(error, ctx)
     return Checked(id=criterion.id, summary=criterion.summary, result=result, seconds=time.monotonic() - began)
 
 
-def _unanswered(error: Exception, room: Room) -> Result:
-    return failed(str(error) or type(error).__name__, room.live.diagnose)
+def _unanswered(error: Exception, ctx: CheckContext) -> Result:
+    return failed(str(error) or type(error).__name__, ctx.live.diagnose)
 
 
 def _gateway(live: LiveStack, headers: Mapping[str, str]) -> httpx.Client | None:

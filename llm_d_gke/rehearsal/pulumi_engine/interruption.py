@@ -1,4 +1,4 @@
-"""Ctrl-C during an engine operation, and what a killed engine leaves."""
+"""Handles Ctrl-C during an engine operation, and cleans up after an engine that was killed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def delete_orphaned_creates(stack: auto.Stack, paths: StackPaths, report: Callab
     Such an object may exist without being in the state, and the next update would conflict with it. The simulated gcp
     provider recognizes its own unrecorded resources. Raises RehearsalError for an object that stays.
     """
-    if not _notes(paths):
+    if not _has_pending_operations(paths):
         return
     exported = stack.export_stack()
     deployment: dict[str, Any] = dict(exported.deployment or {})
@@ -79,7 +79,7 @@ def delete_unrecorded_resources(stack: auto.Stack, paths: StackPaths, report: Ca
     Only before a destroy: an `up` adopts them. On Google Cloud `pulumi refresh` asks for each such resource, and
     `leftovers` finds it.
     """
-    if not _notes(paths):
+    if not _has_pending_operations(paths):
         return
     deployment: dict[str, Any] = dict(stack.export_stack().deployment or {})
     recorded = {resource["urn"] for resource in deployment.get("resources") or []}
@@ -101,7 +101,7 @@ def _owner(record: Record) -> str:
     return str((record.get(MARKS) or {}).get("urn", ""))
 
 
-def _notes(paths: StackPaths) -> bool:
+def _has_pending_operations(paths: StackPaths) -> bool:
     """Whether the state file has pending operations. The engine would take a second to answer this."""
     for file in (paths.backend / ".pulumi" / "stacks").glob(f"*/{paths.stack}.json"):
         checkpoint = json.loads(file.read_text(encoding="utf-8")).get("checkpoint") or {}

@@ -11,20 +11,20 @@ from llm_d_gke.operations.diagnose.command import diagnose, json_text, text
 from llm_d_gke.operations.diagnose.facts import gather
 from llm_d_gke.operations.live_stack.stack import Manifest
 from llm_d_gke.rehearsal.kube import ApiError, Unreachable
-from tests.operations.verify.fake_stack import FakeCluster, FakeEngine, FakePods, room_of
+from tests.operations.verify.fake_stack import FakeCluster, FakeEngine, FakePods, context_of
 from tests.operations.verify.test_checks import by_model, engines_of
 
 
 def test_a_stack_that_answers_has_every_pod_and_no_cause() -> None:
-    with room_of("gpu", engines_of(), by_model) as room:
-        facts = gather(room.live)
+    with context_of("gpu", engines_of(), by_model) as ctx:
+        facts = gather(ctx.live)
         assert [workload.role for workload in facts.workloads] == ["engine", "picker"]
         assert facts.answer is not None
         assert facts.answer.status == 200
         assert facts.health_paths == {"gemma-2b-it": "/health"}
-        picker = FakeEngine("epp-0", "", dict(room.live.plan.models[0].picker.selector))
-        cluster = FakeCluster([*engines_of()(room.live.plan), picker])
-        diagnosis = diagnose(replace(room.live, cluster=cluster))
+        picker = FakeEngine("epp-0", "", dict(ctx.live.plan.models[0].picker.selector))
+        cluster = FakeCluster([*engines_of()(ctx.live.plan), picker])
+        diagnosis = diagnose(replace(ctx.live, cluster=cluster))
     assert not diagnosis.has_causes, diagnosis
     assert "nothing is wrong that this command knows" in text(diagnosis)
 
@@ -39,8 +39,8 @@ class Forbidding(FakeCluster):
 
 
 def test_a_kind_that_may_not_be_read_is_named_and_left_out() -> None:
-    with room_of("gpu", engines_of(), by_model) as room:
-        diagnosis = diagnose(replace(room.live, cluster=Forbidding([])))
+    with context_of("gpu", engines_of(), by_model) as ctx:
+        diagnosis = diagnose(replace(ctx.live, cluster=Forbidding([])))
     assert diagnosis.unreadable == ("Gateway: gateways is forbidden: User cannot list resource",)
     assert "gateways is forbidden" in text(diagnosis)
     # Without any object the result names that, and does not claim that the stack serves.
@@ -52,10 +52,10 @@ def test_an_api_server_that_does_not_answer_is_no_diagnosis(monkeypatch: pytest.
     def unreachable(*_arguments: Any, **_options: Any) -> list[Manifest]:
         raise Unreachable("no answer from the API server at https://127.0.0.1:1: connection refused")
 
-    with room_of("gpu", engines_of(), by_model) as room:
+    with context_of("gpu", engines_of(), by_model) as ctx:
         monkeypatch.setattr(FakeCluster, "list", unreachable)
         with pytest.raises(Unreachable):
-            gather(room.live)
+            gather(ctx.live)
 
 
 def test_logs_are_read_of_containers_that_do_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,5 +70,5 @@ def test_logs_are_read_of_containers_that_do_not_run(monkeypatch: pytest.MonkeyP
         return f"{container} {'before' if previous else 'now'}"
 
     monkeypatch.setattr(FakePods, "log", log)
-    with room_of("gpu", lambda _plan: [Broken("a", "google/gemma-2b-it", {})], by_model) as room:
-        assert gather(room.live).logs == {("a", "vllm"): "vllm before\nvllm now"}
+    with context_of("gpu", lambda _plan: [Broken("a", "google/gemma-2b-it", {})], by_model) as ctx:
+        assert gather(ctx.live).logs == {("a", "vllm"): "vllm before\nvllm now"}

@@ -86,8 +86,8 @@ def project() -> Project:
 
 def left_in(project: Project, identity: Identity) -> Mapping[str, bool]:
     """Names of leftovers, and whether each is certain."""
-    resources, silent = list_all(PROJECT, project)
-    assert silent == {}
+    resources, unanswered = list_all(PROJECT, project)
+    assert unanswered == {}
     return {leftover.resource.name: leftover.is_certain for leftover in leftovers(resources, identity)}
 
 

@@ -119,7 +119,7 @@ def test_every_accelerator_names_its_quotas() -> None:
 def test_a_project_in_order_has_nothing_in_the_way(project: Project) -> None:
     requested = needs()
     facts = project.facts(requested)
-    assert facts.silent == ()
+    assert facts.unanswered == ()
     assert facts.permissions == frozenset(requested.permissions)
     assert facts.services["networkservices.googleapis.com"] is False
     assert findings_of(requested, facts) == []

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from llm_d_gke.operations.live_stack.stack import Endpoint, LiveStack, Manifest
-from llm_d_gke.operations.verify.room import Room
+from llm_d_gke.operations.verify.context import CheckContext
 from llm_d_gke.stackfile import StackConfig
 from tests.stacks import plan_of, values_of
 
@@ -158,7 +158,7 @@ Choose = Callable[[Body], Answer]
 
 
 @contextmanager
-def room_of(
+def context_of(
     stack: str,
     engines: Callable[[Any], list[FakeEngine]],
     gateway: Callable[[list[FakeEngine]], Choose],
@@ -167,8 +167,8 @@ def room_of(
     lists: Any = None,
     objects: Mapping[tuple[str, str], Manifest] | None = None,
     planned: list[Manifest] | None = None,
-) -> Iterator[Room]:
-    """A room over a stack's plan. `engines` builds its servers, `gateway` what the Gateway does with a request."""
+) -> Iterator[CheckContext]:
+    """A context over a stack's plan. `engines` builds its servers, `gateway` what the Gateway does with a request."""
     from contextlib import ExitStack
 
     plan = plan_of(stack, changes)
@@ -197,15 +197,15 @@ def room_of(
             pods=FakePods(engines_made),
             endpoint=Endpoint(url=url, host="127.0.0.1", trusted=True),
         )
-        room = Room(
+        ctx = CheckContext(
             live=live,
             gateway=httpx.Client(base_url=url, trust_env=False),
             planned=done,
             patience=0.0,
             requests=20,
         )
-        servers.callback(room.close)
-        yield room
+        servers.callback(ctx.close)
+        yield ctx
 
 
 def _of_engine(engine: FakeEngine) -> Reply:

@@ -14,7 +14,7 @@ from llm_d_gke.operations.verify.result import Outcome, Result
 from llm_d_gke.planning.routing.gateway import POOLS_ROUTE, ROUTE
 from tests.stacks import plan_of
 
-from .fake_stack import Answer, Body, Choose, FakeEngine, room_of
+from .fake_stack import Answer, Body, Choose, FakeEngine, context_of
 
 GPU, PREFIX, MULTI, ROLES = "gpu", "prefix-cache-gpu", "multi-model-gpu", "disaggregated-gpu"
 
@@ -88,18 +88,18 @@ class TestRequests:
     def test_a_stack_that_answers_passes_and_one_behind_a_broken_route_does_not(
         self, check: Callable[[Any], Result]
     ) -> None:
-        with room_of(GPU, engines_of(), by_model) as room:
-            assert check(room).outcome is Outcome.PASSED, check(room)
-        with room_of(GPU, engines_of(), always(503, "no healthy upstream"), lists=["other"]) as room:
-            assert check(room).outcome is Outcome.FAILED
+        with context_of(GPU, engines_of(), by_model) as ctx:
+            assert check(ctx).outcome is Outcome.PASSED, check(ctx)
+        with context_of(GPU, engines_of(), always(503, "no healthy upstream"), lists=["other"]) as ctx:
+            assert check(ctx).outcome is Outcome.FAILED
 
     def test_an_answer_under_another_name_fails(self) -> None:
         def renamed(_engines: list[FakeEngine]) -> Choose:
             document = {"model": "/mnt/models", "choices": [{"message": {"content": "x"}}], "usage": {}}
             return lambda _body: (200, document)
 
-        with room_of(GPU, engines_of(), renamed) as room:
-            assert "'/mnt/models'" in requests.chat_answers(room).evidence
+        with context_of(GPU, engines_of(), renamed) as ctx:
+            assert "'/mnt/models'" in requests.chat_answers(ctx).evidence
 
     def test_a_stream_needs_events_text_and_an_end(self) -> None:
         piece = '{"choices": [{"delta": {"content": "Hi"}}]}'
@@ -109,52 +109,52 @@ class TestRequests:
             (complete.replace("data: [DONE]", ""), Outcome.FAILED),
             (complete.replace("Hi", ""), Outcome.FAILED),
         ):
-            with room_of(GPU, engines_of(), always(200, text)) as room:
-                assert requests.stream_answers(room).outcome is outcome, text
+            with context_of(GPU, engines_of(), always(200, text)) as ctx:
+                assert requests.stream_answers(ctx).outcome is outcome, text
 
     def test_the_list_of_models_names_what_is_missing_and_what_is_too_much(self) -> None:
-        with room_of(GPU, engines_of(), by_model, lists=["google/gemma-2b-it", "extra"]) as room:
-            assert requests.models_listed(room).evidence == "has also extra"
-        with room_of(GPU, engines_of(), by_model, lists=["extra"]) as room:
-            assert requests.models_listed(room).evidence == "lacks google/gemma-2b-it; has also extra"
+        with context_of(GPU, engines_of(), by_model, lists=["google/gemma-2b-it", "extra"]) as ctx:
+            assert requests.models_listed(ctx).evidence == "has also extra"
+        with context_of(GPU, engines_of(), by_model, lists=["extra"]) as ctx:
+            assert requests.models_listed(ctx).evidence == "lacks google/gemma-2b-it; has also extra"
 
     def test_an_unknown_model_is_answered_with_every_name_where_there_are_several(self) -> None:
-        with room_of(MULTI, engines_of(), by_model) as room:
-            assert requests.unknown_model(room).outcome is Outcome.PASSED
-        with room_of(MULTI, engines_of(), always(404, "fault filter abort")) as room:
-            assert requests.unknown_model(room).outcome is Outcome.FAILED
+        with context_of(MULTI, engines_of(), by_model) as ctx:
+            assert requests.unknown_model(ctx).outcome is Outcome.PASSED
+        with context_of(MULTI, engines_of(), always(404, "fault filter abort")) as ctx:
+            assert requests.unknown_model(ctx).outcome is Outcome.FAILED
 
 
 class TestPatterns:
     def test_models_in_one_pool_are_told_from_models_with_their_own(self) -> None:
-        with room_of(MULTI, engines_of(), by_model) as room:
-            assert patterns.model_routing(room).evidence.startswith("20 of 20")
+        with context_of(MULTI, engines_of(), by_model) as ctx:
+            assert patterns.model_routing(ctx).evidence.startswith("20 of 20")
 
         def one_pool(engines: list[FakeEngine]) -> Choose:
             """Each request to the next engine, whichever model it names: half of them get a 404."""
             turn = itertools.cycle(engines)
             return lambda body: next(turn).reply(body)
 
-        with room_of(MULTI, engines_of(), one_pool) as room:
-            assert patterns.model_routing(room).outcome is Outcome.FAILED
+        with context_of(MULTI, engines_of(), one_pool) as ctx:
+            assert patterns.model_routing(ctx).outcome is Outcome.FAILED
 
     def test_a_prefix_that_stays_at_one_replica_passes(self) -> None:
-        with room_of(PREFIX, engines_of(cached={0: 64, 1: 64, 2: 64}), by_beginning) as room:
-            assert patterns.prefix_affinity(room).outcome is Outcome.PASSED
+        with context_of(PREFIX, engines_of(cached={0: 64, 1: 64, 2: 64}), by_beginning) as ctx:
+            assert patterns.prefix_affinity(ctx).outcome is Outcome.PASSED
 
     def test_round_robin_fails_the_prefix_check(self) -> None:
-        with room_of(PREFIX, engines_of(cached={0: 64, 1: 64, 2: 64}), by_model) as room:
-            assert "went to one replica" in patterns.prefix_affinity(room).evidence
+        with context_of(PREFIX, engines_of(cached={0: 64, 1: 64, 2: 64}), by_model) as ctx:
+            assert "went to one replica" in patterns.prefix_affinity(ctx).evidence
 
     def test_a_replica_that_caches_nothing_fails_it_too(self) -> None:
-        with room_of(PREFIX, engines_of(), by_beginning) as room:
-            assert "no prompt token came from a cache" in patterns.prefix_affinity(room).evidence
+        with context_of(PREFIX, engines_of(), by_beginning) as ctx:
+            assert "no prompt token came from a cache" in patterns.prefix_affinity(ctx).evidence
 
     def test_distinct_prompts_reach_every_replica(self) -> None:
-        with room_of(PREFIX, engines_of(), by_model) as room:
-            assert patterns.distinct_prompts_spread(room).outcome is Outcome.PASSED
-        with room_of(PREFIX, engines_of(), to_the_first) as room:
-            assert "2 of 3 replicas got no request" in patterns.distinct_prompts_spread(room).evidence
+        with context_of(PREFIX, engines_of(), by_model) as ctx:
+            assert patterns.distinct_prompts_spread(ctx).outcome is Outcome.PASSED
+        with context_of(PREFIX, engines_of(), to_the_first) as ctx:
+            assert "2 of 3 replicas got no request" in patterns.distinct_prompts_spread(ctx).evidence
 
     @pytest.mark.parametrize(
         ("threshold", "outcome"), [(100, Outcome.PASSED), (1, Outcome.FAILED), (9999, Outcome.FAILED)]
@@ -172,25 +172,25 @@ class TestPatterns:
 
             return choose
 
-        with room_of(ROLES, engines_of(limit=dict.fromkeys(range(9), 40960)), gateway) as room:
-            assert patterns.prefill_elsewhere(room).outcome is outcome
+        with context_of(ROLES, engines_of(limit=dict.fromkeys(range(9), 40960)), gateway) as ctx:
+            assert patterns.prefill_elsewhere(ctx).outcome is outcome
 
 
 class TestSameAnswer:
     def test_replicas_that_agree_pass(self) -> None:
-        with room_of(PREFIX, engines_of(), by_model) as room:
-            assert replicas.same_answer_everywhere(room).evidence.endswith("3 places, one answer")
+        with context_of(PREFIX, engines_of(), by_model) as ctx:
+            assert replicas.same_answer_everywhere(ctx).evidence.endswith("3 places, one answer")
 
     def test_a_replica_with_other_weights_is_named(self) -> None:
-        with room_of(PREFIX, engines_of(answer={1: "one, two, tree"}), by_model) as room:
-            result = replicas.same_answer_everywhere(room)
-            odd = room.replicas(room.live.plan.models[0])[1].name
+        with context_of(PREFIX, engines_of(answer={1: "one, two, tree"}), by_model) as ctx:
+            result = replicas.same_answer_everywhere(ctx)
+            odd = ctx.replicas(ctx.live.plan.models[0])[1].name
         assert result.outcome is Outcome.FAILED
         assert f"{odd} says 'one, two, tree'" in result.evidence
 
     def test_one_replica_has_nothing_to_be_compared_with(self) -> None:
-        with room_of(GPU, engines_of(), by_model) as room:
-            assert replicas.same_answer_everywhere(room).outcome is Outcome.SKIPPED
+        with context_of(GPU, engines_of(), by_model) as ctx:
+            assert replicas.same_answer_everywhere(ctx).outcome is Outcome.SKIPPED
 
     def test_engines_that_do_not_repeat_themselves_are_not_compared(self) -> None:
         class Random(FakeEngine):
@@ -202,16 +202,16 @@ class TestSameAnswer:
             [server] = plan.models[0].servers
             return [Random(f"r{n}", plan.models[0].served_name, dict(server.serving_selector)) for n in range(3)]
 
-        with room_of(PREFIX, engines, by_model) as room:
-            assert replicas.same_answer_everywhere(room).outcome is Outcome.SKIPPED
+        with context_of(PREFIX, engines, by_model) as ctx:
+            assert replicas.same_answer_everywhere(ctx).outcome is Outcome.SKIPPED
 
 
 class TestMetrics:
     def test_an_engine_without_vllms_metrics_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        with room_of(GPU, engines_of(), by_model) as room:
-            assert replicas.engine_metrics(room).outcome is Outcome.PASSED
+        with context_of(GPU, engines_of(), by_model) as ctx:
+            assert replicas.engine_metrics(ctx).outcome is Outcome.PASSED
             monkeypatch.setattr(FakeEngine, "metrics", "sglang:num_running_reqs 0\n")
-            assert "no vllm:num_requests_running" in replicas.engine_metrics(room).evidence
+            assert "no vllm:num_requests_running" in replicas.engine_metrics(ctx).evidence
 
     def test_a_scrape_of_a_port_that_no_pod_has_is_named(self) -> None:
         def scrape(port: str) -> dict[tuple[str, str], Any]:
@@ -227,10 +227,10 @@ class TestMetrics:
             [server] = plan.models[0].servers
             return [WithPort("r", plan.models[0].served_name, dict(server.serving_selector))]
 
-        with room_of(GPU, engines, by_model, objects=scrape("http")) as room:
-            assert replicas.scrapes_select(room).outcome is Outcome.PASSED
-        with room_of(GPU, engines, by_model, objects=scrape("metrics")) as room:
-            assert replicas.scrapes_select(room).evidence == "a scrapes port metrics, pods have http"
+        with context_of(GPU, engines, by_model, objects=scrape("http")) as ctx:
+            assert replicas.scrapes_select(ctx).outcome is Outcome.PASSED
+        with context_of(GPU, engines, by_model, objects=scrape("metrics")) as ctx:
+            assert replicas.scrapes_select(ctx).evidence == "a scrapes port metrics, pods have http"
 
 
 def condition(kind: str, status: str, message: str = "") -> dict[str, str]:
@@ -241,8 +241,8 @@ class TestObjects:
     def test_a_gateway_without_address_or_route_fails(self) -> None:
         def result_of(status: dict[str, Any]) -> Result:
             item = {("Gateway", "inference-gateway"): {"status": status}}
-            with room_of(GPU, engines_of(), by_model, objects=item) as room:
-                return gateway.gateway_programmed(room)
+            with context_of(GPU, engines_of(), by_model, objects=item) as ctx:
+                return gateway.gateway_programmed(ctx)
 
         programmed = {"conditions": [condition("Programmed", "True")]}
         complete = programmed | {"addresses": [{"value": "10.0.0.1"}], "listeners": [{"attachedRoutes": 2}]}
@@ -259,8 +259,8 @@ class TestObjects:
                 "conditions": [condition("Accepted", "True"), condition("ResolvedRefs", status, "pool not found")],
             }
             item = {("HTTPRoute", name): {"status": {"parents": [parent]}} for name in (ROUTE, POOLS_ROUTE)}
-            with room_of(GPU, engines_of(), by_model, objects=item) as room:
-                return gateway.routes_accepted(room)
+            with context_of(GPU, engines_of(), by_model, objects=item) as ctx:
+                return gateway.routes_accepted(ctx)
 
         assert result_of("True").outcome is Outcome.PASSED
         assert "ResolvedRefs: pool not found" in result_of("False").evidence
@@ -268,16 +268,18 @@ class TestObjects:
     def test_ready_does_not_stand_for_the_conditions_of_an_inference_service(self) -> None:
         """KServe: Ready stays True while PresetsCombined is False."""
         stack = "kserve-single-replica-gpu"
-        with room_of(stack, engines_of(), by_model) as room:
-            service = room.live.plan.models[0].inference_service
+        with context_of(stack, engines_of(), by_model) as ctx:
+            service = ctx.live.plan.models[0].inference_service
             assert service is not None
         kinds = service.conditions
 
         def result_of(presets: str) -> Result:
             conditions = [condition(kind, presets if kind == "PresetsCombined" else "True") for kind in kinds]
             item = {"status": {"conditions": [*conditions, condition("Ready", "True")]}}
-            with room_of(stack, engines_of(), by_model, objects={("LLMInferenceService", service.name): item}) as room:
-                return objects.inference_services(room)
+            with context_of(
+                stack, engines_of(), by_model, objects={("LLMInferenceService", service.name): item}
+            ) as ctx:
+                return objects.inference_services(ctx)
 
         assert "PresetsCombined" in kinds
         assert result_of("True").outcome is Outcome.PASSED
@@ -290,10 +292,10 @@ class TestObjects:
             ({}, "Service/a does not exist"),
             ({("Service", "a"): live}, "Service/a spec.type is 'LoadBalancer', planned 'ClusterIP'"),
         ):
-            with room_of(GPU, engines_of(), by_model, objects=objects_present, planned=planned) as room:
-                assert objects.objects_as_planned(room).evidence == sentence
-        with room_of(GPU, engines_of(), by_model, objects={("Service", "a"): planned[0]}, planned=planned) as room:
-            assert objects.objects_as_planned(room).outcome is Outcome.PASSED
+            with context_of(GPU, engines_of(), by_model, objects=objects_present, planned=planned) as ctx:
+                assert objects.objects_as_planned(ctx).evidence == sentence
+        with context_of(GPU, engines_of(), by_model, objects={("Service", "a"): planned[0]}, planned=planned) as ctx:
+            assert objects.objects_as_planned(ctx).outcome is Outcome.PASSED
 
     def test_replicas_that_follow_the_load_may_be_any_number_within_the_limits(self) -> None:
         def complaint(count: int) -> bool:
@@ -304,9 +306,9 @@ class TestObjects:
                 labels = dict(server.serving_selector)
                 return [FakeEngine(f"{server.name}-{n}", "m", labels) for n in range(count)]
 
-            with room_of("autoscaled-gpu", engines, lambda _engines: lambda _body: (503, {})) as room:
-                server = room.live.plan.models[0].servers[0]
-                return f"{server.name}: " in objects.replicas_ready(room).evidence
+            with context_of("autoscaled-gpu", engines, lambda _engines: lambda _body: (503, {})) as ctx:
+                server = ctx.live.plan.models[0].servers[0]
+                return f"{server.name}: " in objects.replicas_ready(ctx).evidence
 
         assert [complaint(count) for count in range(5)] == [True, False, False, False, True]
 
@@ -316,9 +318,9 @@ class TestObjects:
         planned = [{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": server.name}, "spec": spec}]
         for changed, outcome in (({"replicas": 3}, Outcome.PASSED), ({"minReadySeconds": 0}, Outcome.FAILED)):
             live = {("Deployment", server.name): planned[0] | {"spec": spec | changed}}
-            with room_of("autoscaled-gpu", engines_of(), by_model, objects=live, planned=planned) as room:
-                assert objects.objects_as_planned(room).outcome is outcome
+            with context_of("autoscaled-gpu", engines_of(), by_model, objects=live, planned=planned) as ctx:
+                assert objects.objects_as_planned(ctx).outcome is outcome
 
     def test_a_replica_that_is_not_ready_is_counted(self) -> None:
-        with room_of(PREFIX, lambda plan: engines_of()(plan)[:2], by_model) as room:
-            assert "2 of 3 ready" in objects.replicas_ready(room).evidence
+        with context_of(PREFIX, lambda plan: engines_of()(plan)[:2], by_model) as ctx:
+            assert "2 of 3 ready" in objects.replicas_ready(ctx).evidence

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from llm_d_gke.catalog import download_gib, load
 from llm_d_gke.catalog.timeline import Timeline, load_timeline
-from llm_d_gke.operations.report.words import timeline_sentence
+from llm_d_gke.operations.report.formatting import timeline_sentence
 from llm_d_gke.planning.plan.timeline import TimelinePlan
 from tests.stacks import plan_of
 

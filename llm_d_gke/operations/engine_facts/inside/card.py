@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .modules import first_module, trace, why
-from .stand_in import CARD, Nothing
+from .stand_in import CARD, NullObject
 
 
 def batches(question: Mapping[str, Any]) -> Any:
@@ -112,7 +112,7 @@ def experts(_: Mapping[str, Any]) -> Any:
     module = importlib.import_module("vllm.model_executor.layers.fused_moe.oracle.unquantized")
     parallel = types.SimpleNamespace(dp_size=1, use_batched_activation_format=False)
     if not hasattr(module, "_get_priority_backends"):
-        configuration = Nothing("configuration")
+        configuration = NullObject("configuration")
         configuration.__dict__.update(moe_backend="auto", moe_parallel_config=parallel)
         return [module.select_unquantized_moe_backend(configuration, use_ep=False, use_dp=False).name]
     config = types.SimpleNamespace(moe_parallel_config=parallel, activation=None, moe_backend="auto")

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import card, engine, kernels
 from .modules import trace, why
-from .stand_in import play_card
+from .stand_in import install_card
 
 _QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     function.__name__: function
@@ -40,7 +40,7 @@ def answer(task: Mapping[str, Any]) -> dict[str, Any]:
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "CRITICAL")
     answers: dict[str, Any] = {"card": task["card"]["name"]}
     try:
-        play_card(task["card"])
+        install_card(task["card"])
     except Exception as error:
         return answers | {"unanswered": why(error)}
     for name, question in task["questions"].items():

@@ -46,8 +46,8 @@ GIB = 2**30
 CARD: dict[str, Any] = {}
 
 
-class Nothing:
-    """Any attribute, any call, no effect. A class that inherits from an instance inherits from nothing."""
+class NullObject:
+    """Has every attribute and accepts every call, without any effect. An instance as a base class adds nothing."""
 
     def __init__(self, name: str = "nothing") -> None:
         self.__name__ = self.__qualname__ = name
@@ -56,14 +56,14 @@ class Nothing:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return Nothing(name)
+        return NullObject(name)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         # Used as a decorator it gives back what it decorates.
-        return arguments[0] if len(arguments) == 1 and callable(arguments[0]) and not options else Nothing()
+        return arguments[0] if len(arguments) == 1 and callable(arguments[0]) and not options else NullObject()
 
     def __getitem__(self, key: Any) -> Any:
-        return Nothing()
+        return NullObject()
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
         return (object,) if len(bases) == 1 else ()
@@ -94,30 +94,30 @@ class AbsentModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         def attribute(name: str) -> Any:
             if name.startswith("__"):
                 raise AttributeError(name)
-            return Nothing(name)
+            return NullObject(name)
 
         module.__dict__.update(__getattr__=attribute, __path__=[], __version__="99.0.0")
 
 
-def _be_absent(name: str) -> None:
+def _make_absent(name: str) -> None:
     loader = AbsentModules((name,))
     module = types.ModuleType(name)
     loader.exec_module(module)
     sys.modules[name] = module
 
 
-def play_card(card: Mapping[str, Any]) -> None:
+def install_card(card: Mapping[str, Any]) -> None:
     """Install a stand-in of the CUDA platform. Call before importing anything of vLLM that needs the platform."""
     # Last, so that what is installed is found first.
     sys.meta_path.append(AbsentModules(_ABSENT))
     torch = importlib.import_module("torch")
     torch.version.cuda = torch.version.cuda or "13.0"
-    _play_operators(torch)
-    _play_triton(card["capability"])
+    _install_operators(torch)
+    _install_triton(card["capability"])
     package = importlib.util.find_spec("vllm.vllm_flash_attn")
     if package is None or package.origin is None:
         # A folder without code: the CPU wheel of 0.11 leaves this package of the CUDA images out.
-        _be_absent("vllm.vllm_flash_attn")
+        _make_absent("vllm.vllm_flash_attn")
     platforms = importlib.import_module("vllm.platforms")
     interface = importlib.import_module("vllm.platforms.interface")
     for missing in ("vllm._C", "vllm._C_stable_libtorch"):
@@ -125,7 +125,7 @@ def play_card(card: Mapping[str, Any]) -> None:
             importlib.import_module(missing)
         except ImportError:
             # Not there, or built for a newer C++ library than this machine has.
-            _be_absent(missing)
+            _make_absent(missing)
     cuda = importlib.import_module("vllm.platforms.cuda")
     major, minor = card["capability"]
     capability = interface.DeviceCapability(major, minor)
@@ -181,7 +181,7 @@ def _without_memory(function: Callable[..., Any]) -> Callable[..., Any]:
     return on_meta_device
 
 
-def _play_operators(torch: Any) -> None:
+def _install_operators(torch: Any) -> None:
     """Operators of the CUDA build that say what it supports exist, and answer with something that counts as true."""
     namespace = importlib.import_module("torch._ops")._OpNamespace
     original = namespace.__getattr__
@@ -192,12 +192,12 @@ def _play_operators(torch: Any) -> None:
         except AttributeError:
             if "support" not in name:
                 raise
-            return Nothing(name)
+            return NullObject(name)
 
     namespace.__getattr__ = attribute
 
 
-def _play_triton(capability: Sequence[int]) -> None:
+def _install_triton(capability: Sequence[int]) -> None:
     """Triton compiles for the card and never looks for one."""
     torch = importlib.import_module("torch")
     nvidia = importlib.import_module("triton.backends").backends["nvidia"]
@@ -210,7 +210,7 @@ def _play_triton(capability: Sequence[int]) -> None:
         get_current_device=lambda: 0,
         get_current_stream=lambda device=0: 0,
         get_active_torch_device=lambda: torch.device("cpu"),
-        get_device_interface=lambda: Nothing(),
+        get_device_interface=lambda: NullObject(),
         map_python_to_cpp_type=lambda text: text,
         is_active=lambda: True,
         utils=types.SimpleNamespace(get_device_properties=lambda device: {"max_shared_mem": 2**30}),

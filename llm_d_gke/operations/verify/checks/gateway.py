@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from llm_d_gke.operations.live_stack.stack import LiveStack, find_condition, is_true
+from llm_d_gke.operations.verify.context import CheckContext
 from llm_d_gke.operations.verify.result import Result, failed, passed
-from llm_d_gke.operations.verify.room import Room
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 POOL_API = "inference.networking.k8s.io/v1"
@@ -21,9 +21,9 @@ _POLICIES = ("HealthCheckPolicy", "GCPBackendPolicy")
 _CONNECT_SECONDS = 10.0
 
 
-def gateway_programmed(room: Room) -> Result:
+def gateway_programmed(ctx: CheckContext) -> Result:
     """The Gateway is programmed, has an address, and every route of the plan is attached to its listener."""
-    live, plan = room.live, room.live.plan
+    live, plan = ctx.live, ctx.live.plan
     look = f"{live.kubectl} describe gateway {plan.gateway.name}"
     gateway = live.cluster.find(GATEWAY_API, "Gateway", plan.gateway.name, live.namespace)
     if gateway is None:
@@ -41,16 +41,16 @@ def gateway_programmed(room: Room) -> Result:
     return passed(f"address {', '.join(addresses)}, {attached} route(s) attached")
 
 
-def routes_accepted(room: Room) -> Result:
+def routes_accepted(ctx: CheckContext) -> Result:
     """Every HTTPRoute is accepted, and everything that it refers to exists."""
-    live = room.live
+    live = ctx.live
     names = [route.name for route in live.plan.routes]
     return _parents(live, GATEWAY_API, "HTTPRoute", names)
 
 
-def pools_accepted(room: Room) -> Result:
+def pools_accepted(ctx: CheckContext) -> Result:
     """Every InferencePool is accepted by the Gateway, with its endpoint picker."""
-    live = room.live
+    live = ctx.live
     return _parents(live, POOL_API, "InferencePool", [model.pool.name for model in live.plan.models])
 
 
@@ -78,9 +78,9 @@ def _parent_problems(live: LiveStack, version: str, kind: str, name: str) -> Ite
                 yield f"{kind}/{name} {condition['type']}: {condition.get('message') or condition.get('reason')}"
 
 
-def policies_attached(room: Room) -> Result:
+def policies_attached(ctx: CheckContext) -> Result:
     """Health check and backend policies are attached to their pools."""
-    live, attached, wrong = room.live, 0, []
+    live, attached, wrong = ctx.live, 0, []
     for kind in _POLICIES:
         for policy in live.cluster.list(GKE_API, kind, live.namespace):
             attached += 1
@@ -93,9 +93,9 @@ def policies_attached(room: Room) -> Result:
     return passed(f"{attached} policies attached") if attached else failed("no policy exists", live.diagnose)
 
 
-def network_policies_select(room: Room) -> Result:
+def network_policies_select(ctx: CheckContext) -> Result:
     """Check that every network policy of the plan selects running pods."""
-    live = room.live
+    live = ctx.live
     idle = [policy.name for policy in live.plan.network_policies if not live.pods_of(policy.selector)]
     if idle:
         return failed(
@@ -104,9 +104,9 @@ def network_policies_select(room: Room) -> Result:
     return passed(f"{len(live.plan.network_policies)} policies, each selects pods")
 
 
-def certificate(room: Room) -> Result:
+def certificate(ctx: CheckContext) -> Result:
     """The listener answers in TLS with a certificate that is valid now and for the host name."""
-    live, endpoint = room.live, room.live.endpoint
+    live, endpoint = ctx.live, ctx.live.endpoint
     look = f"{live.kubectl} describe gateway {live.plan.gateway.name}"
     if endpoint is None:
         return failed("no Gateway answers", live.diagnose)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from llm_d_gke.catalog.locks import load_lock
 from llm_d_gke.operations.live_stack.stack import LiveStack
+from llm_d_gke.operations.verify.context import CheckContext
 from llm_d_gke.operations.verify.result import Result, failed, passed
-from llm_d_gke.operations.verify.room import Room
 
 
 def has_lock(live: LiveStack) -> bool:
@@ -13,9 +13,9 @@ def has_lock(live: LiveStack) -> bool:
     return bool(_planned(live)) and load_lock(live.plan.release) is not None
 
 
-def images_as_locked(room: Room) -> Result:
+def images_as_locked(ctx: CheckContext) -> Result:
     """Every container of a locked image runs the content that the lock names."""
-    live = room.live
+    live = ctx.live
     planned, wrong, compared = _planned(live), [], 0
     for pod in live.cluster.list("v1", "Pod", live.namespace):
         status = pod.get("status") or {}

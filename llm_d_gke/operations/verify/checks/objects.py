@@ -8,25 +8,25 @@ from typing import Any
 
 from llm_d_gke.operations.live_stack.stack import LiveStack, find_condition, is_ready, is_true
 from llm_d_gke.operations.verify.compare import differences
+from llm_d_gke.operations.verify.context import CheckContext
 from llm_d_gke.operations.verify.result import Result, failed, passed
-from llm_d_gke.operations.verify.room import Room
 from llm_d_gke.planning.plan.stack import ModelPlan
 
 _MAX_LISTED = 4
 _READERS = 8
 
 
-def settings_as_applied(room: Room) -> Result:
+def settings_as_applied(ctx: CheckContext) -> Result:
     """The stack file is the one of the last rehearsed `up`."""
-    changed = room.live.changed_settings
+    changed = ctx.live.changed_settings
     if not changed:
         return passed("every setting is that of the last up")
-    return failed("; ".join(changed[:_MAX_LISTED]), f"make up STACK={room.live.name}")
+    return failed("; ".join(changed[:_MAX_LISTED]), f"make up STACK={ctx.live.name}")
 
 
-def objects_as_planned(room: Room) -> Result:
+def objects_as_planned(ctx: CheckContext) -> Result:
     """Every Kubernetes object of the plan exists, and each planned field has its value."""
-    live, planned = room.live, room.planned.result()
+    live, planned = ctx.live, ctx.planned.result()
     with ThreadPoolExecutor(_READERS) as pool:
         problems = list(pool.map(lambda item: _wrong(live, item), planned))
     wrong = [sentence for sentences in problems for sentence in sentences]
@@ -54,9 +54,9 @@ def _scaled(live: LiveStack) -> set[tuple[str, str]]:
     return {server.scaling.target[1:] for server in servers if server.scaling is not None}
 
 
-def replicas_ready(room: Room) -> Result:
+def replicas_ready(ctx: CheckContext) -> Result:
     """Every model server and picker has its planned number of ready pods."""
-    live = room.live
+    live = ctx.live
     counts = list(_pod_counts(live))
     short = [
         f"{name}: {ready} of {planned} ready" for name, ready, planned, most in counts if not planned <= ready <= most
@@ -90,12 +90,12 @@ def _ready(live: LiveStack, selector: dict[str, str]) -> int:
     return sum(is_ready(pod) for pod in live.pods_of(selector))
 
 
-def inference_services(room: Room) -> Result:
+def inference_services(ctx: CheckContext) -> Result:
     """Check every LLMInferenceService for all conditions that `up` waits for. Ready can be True without presets."""
-    wrong = [sentence for model in room.live.plan.models for sentence in _service_problems(room.live, model)]
+    wrong = [sentence for model in ctx.live.plan.models for sentence in _service_problems(ctx.live, model)]
     if wrong:
-        return failed("; ".join(wrong), room.live.diagnose)
-    return passed(f"{len(room.live.plan.models)} LLMInferenceService(s) with every condition True")
+        return failed("; ".join(wrong), ctx.live.diagnose)
+    return passed(f"{len(ctx.live.plan.models)} LLMInferenceService(s) with every condition True")
 
 
 def _service_problems(live: LiveStack, model: ModelPlan) -> Iterator[str]:

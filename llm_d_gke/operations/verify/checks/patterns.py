@@ -6,8 +6,8 @@ import os
 from collections import Counter
 
 from llm_d_gke.operations.verify.checks.requests import longest_request
+from llm_d_gke.operations.verify.context import CheckContext, Replica, risen
 from llm_d_gke.operations.verify.result import Result, failed, passed, skipped
-from llm_d_gke.operations.verify.room import Replica, Room, risen
 from llm_d_gke.planning.plan.stack import ModelPlan
 
 _OK = 200
@@ -19,81 +19,79 @@ _SHORT = "Say hello."
 _LONG_WORDS = 2400
 
 
-def model_routing(room: Room) -> Result:
+def model_routing(ctx: CheckContext) -> Result:
     """Every one of N requests is answered by the model that it names, and computed by that model's servers."""
-    models = room.live.plan.models
-    replicas = {model.served_name: room.replicas(model) for model in models}
-    before = {name: sum(room.served(own).values()) for name, own in replicas.items()}
-    names = [models[number % len(models)].served_name for number in range(room.requests)]
-    replies = room.chat_all([(name, f"{number}: which model?") for number, name in enumerate(names)], max_tokens=1)
+    models = ctx.live.plan.models
+    replicas = {model.served_name: ctx.replicas(model) for model in models}
+    before = {name: sum(ctx.served(own).values()) for name, own in replicas.items()}
+    names = [models[number % len(models)].served_name for number in range(ctx.requests)]
+    replies = ctx.chat_all([(name, f"{number}: which model?") for number, name in enumerate(names)], max_tokens=1)
     wrong = Counter(
         f"{name} answered by {reply.model or reply.status}"
         for name, reply in zip(names, replies, strict=True)
         if reply.status != _OK or reply.model != name
     )
     if wrong:
-        return failed(_counts(wrong), room.live.diagnose)
-    served = {name: sum(room.served(own).values()) - before[name] for name, own in replicas.items()}
+        return failed(_counts(wrong), ctx.live.diagnose)
+    served = {name: sum(ctx.served(own).values()) - before[name] for name, own in replicas.items()}
     short = {name: count for name, count in served.items() if count < names.count(name)}
     if short:
-        return failed(f"named rightly, but servers computed only {_counts(Counter(short))}", room.live.diagnose)
+        return failed(f"named rightly, but servers computed only {_counts(Counter(short))}", ctx.live.diagnose)
     return passed(f"{len(names)} of {len(names)}: " + ", ".join(f"{name} {names.count(name)}" for name in served))
 
 
-def prefix_affinity(room: Room) -> Result:
+def prefix_affinity(ctx: CheckContext) -> Result:
     """Prompts with one beginning go to one replica, and come back with cached tokens."""
-    results = [
-        _prefix_of(room, model) for model in room.live.plan.models if len(room.replicas(model, roles=_SERVING)) > 1
-    ]
+    results = [_prefix_of(ctx, model) for model in ctx.live.plan.models if len(ctx.replicas(model, roles=_SERVING)) > 1]
     return next((result for result in results if result.outcome != "passed"), results[0]) if results else _ONE_REPLICA
 
 
-def _prefix_of(room: Room, model: ModelPlan) -> Result:
-    replicas = room.replicas(model, roles=_SERVING)
+def _prefix_of(ctx: CheckContext, model: ModelPlan) -> Result:
+    replicas = ctx.replicas(model, roles=_SERVING)
     shares = []
-    cached_before = room.cached(replicas)
+    cached_before = ctx.cached(replicas)
     cached = 0
     for group in range(_GROUPS):
         words = min((longest_request(model) or 2048) // 2, 600)
         # New in every run: an earlier one must not have filled the caches.
         beginning = f"{os.urandom(8).hex()} group {group}. " + "shared " * words
-        before = room.served(replicas)
+        before = ctx.served(replicas)
         for number in range(_PER_GROUP):
-            reply = room.chat(model.served_name, f"{beginning} Question {number}?")
+            reply = ctx.chat(model.served_name, f"{beginning} Question {number}?")
             if reply.status != _OK:
-                return failed(reply.summary, room.live.diagnose)
+                return failed(reply.summary, ctx.live.diagnose)
             cached += reply.cached_tokens or 0
-        counts = risen(before, room.served(replicas))
+        counts = risen(before, ctx.served(replicas))
         total = sum(counts.values())
         if total > _PER_GROUP:
             return skipped(f"{total - _PER_GROUP} requests of others ran meanwhile; run again while nobody else asks")
         shares.append(max(counts.values(), default=0) / _PER_GROUP)
-    cached = max(cached, room.cached(replicas) - cached_before)
+    cached = max(cached, ctx.cached(replicas) - cached_before)
     if min(shares) < _SAME_REPLICA:
         return failed(
             f"{model.served_name}: of {_PER_GROUP} prompts with one beginning {min(shares):.0%} went to one replica",
-            _picker_log(room, model),
+            _picker_log(ctx, model),
         )
     if not cached:
-        return failed(f"{model.served_name}: no prompt token came from a cache", _picker_log(room, model))
+        return failed(f"{model.served_name}: no prompt token came from a cache", _picker_log(ctx, model))
     return passed(f"{model.served_name}: {_GROUPS} beginnings, each at one replica; {cached} tokens from caches")
 
 
-def distinct_prompts_spread(room: Room) -> Result:
+def distinct_prompts_spread(ctx: CheckContext) -> Result:
     """Prompts without a common beginning reach every replica, none of three or more gets above 60 %."""
     sentences = []
-    for model in room.live.plan.models:
-        replicas = room.replicas(model, roles=_SERVING)
+    for model in ctx.live.plan.models:
+        replicas = ctx.replicas(model, roles=_SERVING)
         if len(replicas) < 2:
             continue
-        before = room.served(replicas)
+        before = ctx.served(replicas)
         prompts = [(model.served_name, os.urandom(200).hex()) for _ in range(_DISTINCT * len(replicas) // 3 + 10)]
-        replies = room.chat_all(prompts)
+        replies = ctx.chat_all(prompts)
         if unanswered := [reply for reply in replies if reply.status != _OK]:
             return failed(
-                f"{len(unanswered)} of {len(replies)} were not answered: {unanswered[0].summary}", room.live.diagnose
+                f"{len(unanswered)} of {len(replies)} were not answered: {unanswered[0].summary}", ctx.live.diagnose
             )
-        counts = risen(before, room.served(replicas))
+        counts = risen(before, ctx.served(replicas))
         distribution = "/".join(str(count) for count in sorted(counts.values(), reverse=True))
         if len(counts) < len(replicas):
             idle = len(replicas) - len(counts)
@@ -102,38 +100,38 @@ def distinct_prompts_spread(room: Room) -> Result:
             )
         if len(replicas) > 2 and max(counts.values()) > _LARGEST_SHARE * sum(counts.values()):
             return failed(
-                f"{model.served_name}: one replica got more than 60 % ({distribution})", _picker_log(room, model)
+                f"{model.served_name}: one replica got more than 60 % ({distribution})", _picker_log(ctx, model)
             )
         sentences.append(f"{model.served_name} {distribution}")
     return passed("; ".join(sentences)) if sentences else _ONE_REPLICA
 
 
-def prefill_elsewhere(room: Room) -> Result:
+def prefill_elsewhere(ctx: CheckContext) -> Result:
     """A short prompt is computed where it is decoded; a long one by a prefill server first."""
-    for model in room.live.plan.models:
-        decode, prefill = (room.replicas(model, roles=(role,)) for role in ("decode", "prefill"))
+    for model in ctx.live.plan.models:
+        decode, prefill = (ctx.replicas(model, roles=(role,)) for role in ("decode", "prefill"))
         if not decode or not prefill:
             return failed(
-                f"{model.served_name}: {len(decode)} decode and {len(prefill)} prefill ready", room.live.diagnose
+                f"{model.served_name}: {len(decode)} decode and {len(prefill)} prefill ready", ctx.live.diagnose
             )
         length = longest_request(model) or _LONG_WORDS * 2
         long = f"{os.urandom(8).hex()} " + "A word of a long prompt. " * (min(_LONG_WORDS, length // 2) // 6)
         for prompt, expected, what in ((_SHORT, 0, "short"), (long, 1, "long")):
-            before = room.served(prefill)
-            reply = room.chat(model.served_name, prompt)
+            before = ctx.served(prefill)
+            reply = ctx.chat(model.served_name, prompt)
             if reply.status != _OK:
-                return failed(f"{what} prompt: {reply.summary}", room.live.diagnose)
-            seen = sum(risen(before, room.served(prefill)).values())
+                return failed(f"{what} prompt: {reply.summary}", ctx.live.diagnose)
+            seen = sum(risen(before, ctx.served(prefill)).values())
             if seen != expected:
                 return failed(
                     f"{model.served_name}: a {what} prompt was computed by {seen} prefill servers, not {expected}",
-                    _picker_log(room, model),
+                    _picker_log(ctx, model),
                 )
     return passed("a short prompt stayed at its decode server, a long one was computed by a prefill server")
 
 
-def _picker_log(room: Room, model: ModelPlan) -> str:
-    return f"{room.live.kubectl} logs deployment/{model.picker.name}"
+def _picker_log(ctx: CheckContext, model: ModelPlan) -> str:
+    return f"{ctx.live.kubectl} logs deployment/{model.picker.name}"
 
 
 def _counts(counter: Counter[str]) -> str:

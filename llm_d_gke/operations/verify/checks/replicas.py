@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 import httpx
 
 from llm_d_gke.operations.live_stack.stack import LiveStackError, Manifest, is_ready
+from llm_d_gke.operations.verify.context import CheckContext, Replica, chat_body
 from llm_d_gke.operations.verify.result import Result, failed, passed, skipped
-from llm_d_gke.operations.verify.room import Replica, Room, chat_body
 from llm_d_gke.planning.plan.routing import PickerPlan, RouterPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
 
@@ -23,53 +23,53 @@ _PREFILLER = "x-prefiller-host-port"
 _ENGINE_METRIC = "vllm:num_requests_running"
 
 
-def same_answer_everywhere(room: Room) -> Result:
+def same_answer_everywhere(ctx: CheckContext) -> Result:
     """One greedy prompt gets one answer from every replica, every rank, and every pair of prefill and decode."""
     sentences, incomparable, is_single = [], [], True
-    for model in room.live.plan.models:
+    for model in ctx.live.plan.models:
         texts: dict[str, list[str]] = defaultdict(list)
-        for place, text in answers_of(room, model):
+        for place, text in answers_of(ctx, model):
             texts[text].append(place)
         answers = sum(len(places) for places in texts.values())
         if not answers:
-            return failed(f"{model.served_name} has no ready replica", room.live.diagnose)
+            return failed(f"{model.served_name} has no ready replica", ctx.live.diagnose)
         is_single = is_single and answers == 1
         if len(texts) == 1:
             sentences.append(f"{model.served_name}: {answers} places, one answer")
             continue
-        if not _repeats_itself(room, model):
+        if not _repeats_itself(ctx, model):
             incomparable.append(model.served_name)
             continue
-        return failed(f"{model.served_name}: {odd_one_out(texts)}", f"{room.live.kubectl} get pods -o wide")
+        return failed(f"{model.served_name}: {odd_one_out(texts)}", f"{ctx.live.kubectl} get pods -o wide")
     if incomparable:
-        why = "the simulated engine writes random words" if room.live.simulated_engine else "batching may change it"
+        why = "the simulated engine writes random words" if ctx.live.simulated_engine else "batching may change it"
         return skipped(f"a replica of {', '.join(incomparable)} does not repeat its own greedy answer: {why}")
     if is_single:
         return skipped("each model has one replica, so there is nothing to compare its answer with")
     return passed("; ".join(sentences))
 
 
-def answers_of(room: Room, model: ModelPlan) -> Iterator[tuple[str, str]]:
+def answers_of(ctx: CheckContext, model: ModelPlan) -> Iterator[tuple[str, str]]:
     """The replica of the canary, and its text. If a replica refuses it, the refusal is the text."""
-    prefills = room.replicas(model, roles=("prefill",))
-    for replica in room.replicas(model, roles=("both", "decode")):
+    prefills = ctx.replicas(model, roles=("prefill",))
+    for replica in ctx.replicas(model, roles=("both", "decode")):
         if not prefills:
-            yield replica.name, _answer(room, replica, {})
+            yield replica.name, _answer(ctx, replica, {})
         for prefill in prefills:
             address = f"{prefill.pod['status']['podIP']}:{prefill.port}"
-            yield f"{prefill.name} + {replica.name}", _answer(room, replica, {_PREFILLER: address})
+            yield f"{prefill.name} + {replica.name}", _answer(ctx, replica, {_PREFILLER: address})
 
 
-def _answer(room: Room, replica: Replica, headers: Mapping[str, str]) -> str:
+def _answer(ctx: CheckContext, replica: Replica, headers: Mapping[str, str]) -> str:
     body = chat_body(replica.model.served_name, _CANARY, max_tokens=_CANARY_TOKENS, temperature=0, seed=0)
-    reply = room.ask_replica(replica, body, headers)
+    reply = ctx.ask_replica(replica, body, headers)
     return reply.content if reply.status == _OK else reply.summary
 
 
-def _repeats_itself(room: Room, model: ModelPlan) -> bool:
+def _repeats_itself(ctx: CheckContext, model: ModelPlan) -> bool:
     """Whether one replica gives the same answer twice. If not, answers of several cannot be compared."""
-    replica = room.replicas(model, roles=("both", "decode"))[0]
-    return len({_answer(room, replica, {}) for _ in range(3)}) == 1
+    replica = ctx.replicas(model, roles=("both", "decode"))[0]
+    return len({_answer(ctx, replica, {}) for _ in range(3)}) == 1
 
 
 def odd_one_out(texts: Mapping[str, list[str]]) -> str:
@@ -80,68 +80,68 @@ def odd_one_out(texts: Mapping[str, list[str]]) -> str:
     return f"{len(agreeing)} places say {usual[:80]!r}, but {others}"
 
 
-def engine_metrics(room: Room) -> Result:
+def engine_metrics(ctx: CheckContext) -> Result:
     """Every replica and rank answers /metrics with vLLM's metrics."""
     count, wrong = 0, []
-    for model in room.live.plan.models:
-        for replica in room.replicas(model):
+    for model in ctx.live.plan.models:
+        for replica in ctx.replicas(model):
             count += 1
             try:
-                text = room.metrics(replica)
+                text = ctx.metrics(replica)
             except (httpx.HTTPError, LiveStackError) as error:
                 wrong.append(f"{replica.name}: {error}")
                 continue
             if _ENGINE_METRIC not in text:
                 wrong.append(f"{replica.name}: no {_ENGINE_METRIC}")
     if wrong:
-        return failed("; ".join(wrong), room.live.diagnose)
-    return passed(f"{count} replicas") if count else failed("no replica is ready", room.live.diagnose)
+        return failed("; ".join(wrong), ctx.live.diagnose)
+    return passed(f"{count} replicas") if count else failed("no replica is ready", ctx.live.diagnose)
 
 
-def picker_metrics(room: Room) -> Result:
+def picker_metrics(ctx: CheckContext) -> Result:
     """Check that pickers and model router serve /metrics with the collectors' token, and refuse requests without it."""
-    guarded: list[PickerPlan | RouterPlan] = [model.picker for model in room.live.plan.models]
-    if room.live.plan.router is not None:
-        guarded.append(room.live.plan.router)
+    guarded: list[PickerPlan | RouterPlan] = [model.picker for model in ctx.live.plan.models]
+    if ctx.live.plan.router is not None:
+        guarded.append(ctx.live.plan.router)
     wrong, count = [], 0
     for workload in guarded:
         if workload.metrics_reader is None:
             continue
-        token = _token(room, workload.metrics_reader)
+        token = _token(ctx, workload.metrics_reader)
         if token is None:
             return skipped(f"Secret/{workload.metrics_reader} holds no token, or these credentials may not read it")
         port = next(port.number for port in workload.pod.ports if port.name == "metrics")
-        for pod in room.live.pods_of(workload.selector):
+        for pod in ctx.live.pods_of(workload.selector):
             if not is_ready(pod):
                 continue
             count += 1
-            if problem := _guard_problem(room, pod, port, token):
+            if problem := _guard_problem(ctx, pod, port, token):
                 wrong.append(f"{pod['metadata']['name']}: {problem}")
     if wrong:
-        return failed("; ".join(wrong), room.live.diagnose)
+        return failed("; ".join(wrong), ctx.live.diagnose)
     return passed(f"{count} pods, 401 without a token") if count else skipped("no picker guards its metrics")
 
 
-def _guard_problem(room: Room, pod: Manifest, port: int, token: str) -> str:
-    url = f"http://{room.live.pods.address(pod, port)}/metrics"
-    with_token = room.pods_client.get(url, headers={"Authorization": f"Bearer {token}"})
+def _guard_problem(ctx: CheckContext, pod: Manifest, port: int, token: str) -> str:
+    url = f"http://{ctx.live.pods.address(pod, port)}/metrics"
+    with_token = ctx.pods_client.get(url, headers={"Authorization": f"Bearer {token}"})
     if with_token.status_code != _OK:
         return f"HTTP {with_token.status_code} with the collectors' token"
-    without = room.pods_client.get(url).status_code
+    without = ctx.pods_client.get(url).status_code
     return f"HTTP {without} without a token" if without not in (401, 403) else ""
 
 
-def _token(room: Room, name: str) -> str | None:
+def _token(ctx: CheckContext, name: str) -> str | None:
     try:
-        secret = room.live.cluster.find("v1", "Secret", name, room.live.namespace)
+        secret = ctx.live.cluster.find("v1", "Secret", name, ctx.live.namespace)
         return base64.b64decode(((secret or {}).get("data") or {})["token"]).decode()
     except (KeyError, binascii.Error, UnicodeDecodeError):
         return None
 
 
-def scrapes_select(room: Room) -> Result:
+def scrapes_select(ctx: CheckContext) -> Result:
     """Every PodMonitoring selects pods that run, and names ports that they have."""
-    live, wrong = room.live, []
+    live, wrong = ctx.live, []
     scrapes = live.cluster.list("monitoring.googleapis.com/v1", "PodMonitoring", live.namespace)
     for scrape in scrapes:
         name, spec = scrape["metadata"]["name"], scrape["spec"]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import httpx
 
+from llm_d_gke.operations.verify.context import CheckContext, Reply
 from llm_d_gke.operations.verify.result import Result, failed, passed, skipped
-from llm_d_gke.operations.verify.room import Reply, Room
 from llm_d_gke.planning.plan.stack import ModelPlan
 
 UNKNOWN_MODEL = "llmd-verify/no-such-model"
@@ -20,71 +20,71 @@ _PAUSE_SECONDS = 1.0
 _PROMPT = "Say hello."
 
 
-def address_answers(room: Room) -> Result:
+def address_answers(ctx: CheckContext) -> Result:
     """The address answers a chat request, within the patience that a load balancer takes to learn its backends."""
-    model = room.live.plan.models[0].served_name
-    deadline = time.monotonic() + room.patience
+    model = ctx.live.plan.models[0].served_name
+    deadline = time.monotonic() + ctx.patience
     while True:
         try:
-            reply, seen = room.chat(model, _PROMPT), ""
+            reply, seen = ctx.chat(model, _PROMPT), ""
         except httpx.HTTPError as error:
             reply, seen = None, str(error) or type(error).__name__
         if reply is not None and reply.status == _OK:
-            return passed(f"{_url(room)} answered in {reply.seconds:.2f} s")
+            return passed(f"{_url(ctx)} answered in {reply.seconds:.2f} s")
         if time.monotonic() > deadline:
-            return failed(f"{_url(room)}: {seen or (reply.summary if reply else '')}", room.live.diagnose)
+            return failed(f"{_url(ctx)}: {seen or (reply.summary if reply else '')}", ctx.live.diagnose)
         time.sleep(_PAUSE_SECONDS)
 
 
-def models_listed(room: Room) -> Result:
+def models_listed(ctx: CheckContext) -> Result:
     """GET /v1/models lists every model with its aliases, adapters and splits, and nothing else."""
-    reply = room.get("/v1/models")
+    reply = ctx.get("/v1/models")
     if reply.status != _OK:
-        return failed(reply.summary, room.live.diagnose)
+        return failed(reply.summary, ctx.live.diagnose)
     listed = {str(card.get("id")) for card in reply.document.get("data") or []}
-    expected = set(names_of(room))
+    expected = set(names_of(ctx))
     if listed == expected:
         return passed(", ".join(sorted(listed)))
     parts = [f"lacks {', '.join(sorted(expected - listed))}"] if expected - listed else []
     parts += [f"has also {', '.join(sorted(listed - expected))}"] if listed - expected else []
-    return failed("; ".join(parts), f"curl {_url(room)}/v1/models")
+    return failed("; ".join(parts), f"curl {_url(ctx)}/v1/models")
 
 
-def names_of(room: Room) -> Iterator[str]:
+def names_of(ctx: CheckContext) -> Iterator[str]:
     """Every name that requests may give."""
-    for model in room.live.plan.models:
+    for model in ctx.live.plan.models:
         yield from (model.served_name, *model.other_names)
-    for split in room.live.config.settings().get("splits") or []:
+    for split in ctx.live.config.settings().get("splits") or []:
         yield str(split["name"])
 
 
-def chat_answers(room: Room) -> Result:
+def chat_answers(ctx: CheckContext) -> Result:
     """Each model answers a chat request with text, under its own name, and counts the tokens."""
-    return _each_model(room, lambda model: _problem(room.chat(model.served_name, _PROMPT), model.served_name))
+    return _each_model(ctx, lambda model: _problem(ctx.chat(model.served_name, _PROMPT), model.served_name))
 
 
-def completion_answers(room: Room) -> Result:
+def completion_answers(ctx: CheckContext) -> Result:
     """Each model answers a completion request."""
 
     def problem(model: ModelPlan) -> str:
         body = {"model": model.served_name, "prompt": _PROMPT, "max_tokens": 16}
-        return _problem(room.post("/v1/completions", body), model.served_name)
+        return _problem(ctx.post("/v1/completions", body), model.served_name)
 
-    return _each_model(room, problem)
+    return _each_model(ctx, problem)
 
 
-def stream_answers(room: Room) -> Result:
+def stream_answers(ctx: CheckContext) -> Result:
     """Each model streams: several events, text in them, and the end mark."""
 
     def problem(model: ModelPlan) -> str:
-        reply = room.chat(model.served_name, _PROMPT, stream=True)
+        reply = ctx.chat(model.served_name, _PROMPT, stream=True)
         if reply.status != _OK:
             return reply.summary
         if not reply.pieces or reply.pieces[-1] != "[DONE]":
             return f"no stream of events that ends with [DONE]: {reply.text[:120]!r}"
         return "" if _streamed_text(reply).strip() else "the events hold no text"
 
-    return _each_model(room, problem)
+    return _each_model(ctx, problem)
 
 
 def _streamed_text(reply: Reply) -> str:
@@ -94,26 +94,26 @@ def _streamed_text(reply: Reply) -> str:
     )
 
 
-def long_prompt(room: Room) -> Result:
+def long_prompt(ctx: CheckContext) -> Result:
     """A prompt of half the longest request, 4,000 words at most, is answered."""
     sent: list[str] = []
 
     def problem(model: ModelPlan) -> str:
         length = longest_request(model) or _LONG_PROMPT_WORDS * 2
         words = min(length // 2, _LONG_PROMPT_WORDS)
-        reply = room.chat(model.served_name, "word " * words)
+        reply = ctx.chat(model.served_name, "word " * words)
         counted = int(reply.usage.get("prompt_tokens") or 0)
         sent.append(f"{model.served_name} {counted} tokens")
         if reply.status == _OK and counted < words // 2:
             return f"{words} words were sent, the engine counted {counted} tokens"
         return _problem(reply, model.served_name)
 
-    return _each_model(room, problem, lambda: ", ".join(sent))
+    return _each_model(ctx, problem, lambda: ", ".join(sent))
 
 
-def too_long_prompt(room: Room) -> Result:
+def too_long_prompt(ctx: CheckContext) -> Result:
     """A prompt longer than the longest request is refused with 400, and the reason names the limit."""
-    lengths = {model.served_name: longest_request(model) for model in room.live.plan.models}
+    lengths = {model.served_name: longest_request(model) for model in ctx.live.plan.models}
     if not any(lengths.values()):
         return skipped("no model has a maxModelLen in the plan, so no prompt is known to be too long")
 
@@ -121,43 +121,43 @@ def too_long_prompt(room: Room) -> Result:
         length = lengths[model.served_name]
         if length is None:
             return ""
-        reply = room.chat(model.served_name, "word " * (length + 100))
+        reply = ctx.chat(model.served_name, "word " * (length + 100))
         if reply.status != _BAD_REQUEST:
             return f"{length + 100} words: {reply.summary}"
         return "" if str(length) in reply.text else f"400 without the limit of {length} tokens: {reply.text[:120]!r}"
 
-    return _each_model(room, problem)
+    return _each_model(ctx, problem)
 
 
-def unknown_model(room: Room) -> Result:
+def unknown_model(ctx: CheckContext) -> Result:
     """A model that the stack does not serve is answered with 404; with several models, with the list of names."""
-    reply = room.chat(UNKNOWN_MODEL, _PROMPT)
+    reply = ctx.chat(UNKNOWN_MODEL, _PROMPT)
     if reply.status != _NOT_FOUND:
-        return failed(reply.summary, room.live.diagnose)
-    if room.live.plan.models_endpoint is None:
+        return failed(reply.summary, ctx.live.diagnose)
+    if ctx.live.plan.models_endpoint is None:
         return passed(f"404: {reply.text[:120]}")
-    missing = sorted(set(names_of(room)) - set(reply.document.get("models") or []))
+    missing = sorted(set(names_of(ctx)) - set(reply.document.get("models") or []))
     if missing:
-        return failed(f"404, whose list lacks {', '.join(missing)}", room.live.diagnose)
+        return failed(f"404, whose list lacks {', '.join(missing)}", ctx.live.diagnose)
     return passed("404 with the list of models")
 
 
-def health(room: Room) -> Result:
+def health(ctx: CheckContext) -> Result:
     """GET /health of the address is answered."""
-    reply = room.get("/health")
-    return passed("200") if reply.status == _OK else failed(reply.summary, room.live.diagnose)
+    reply = ctx.get("/health")
+    return passed("200") if reply.status == _OK else failed(reply.summary, ctx.live.diagnose)
 
 
-def other_names(room: Room) -> Result:
+def other_names(ctx: CheckContext) -> Result:
     """Every alias and adapter is answered by its own model: an adapter under its own name."""
     wrong, count = [], 0
-    for model in room.live.plan.models:
+    for model in ctx.live.plan.models:
         for name in model.other_names:
             count += 1
-            reply = room.chat(name, _PROMPT)
+            reply = ctx.chat(name, _PROMPT)
             if reply.status != _OK or reply.model not in (name, model.served_name):
                 wrong.append(f"{name}: {reply.summary}")
-    return failed("; ".join(wrong), room.live.diagnose) if wrong else passed(f"{count} further names answered")
+    return failed("; ".join(wrong), ctx.live.diagnose) if wrong else passed(f"{count} further names answered")
 
 
 def longest_request(model: ModelPlan) -> int | None:
@@ -171,12 +171,14 @@ def longest_request(model: ModelPlan) -> int | None:
     return None
 
 
-def _each_model(room: Room, problem: Callable[[ModelPlan], str], evidence: Callable[[], str] | None = None) -> Result:
+def _each_model(
+    ctx: CheckContext, problem: Callable[[ModelPlan], str], evidence: Callable[[], str] | None = None
+) -> Result:
     """Passed where `problem` finds none, an empty text, with any model."""
-    models = room.live.plan.models
+    models = ctx.live.plan.models
     wrong = [f"{model.served_name}: {text}" for model in models if (text := problem(model))]
     if wrong:
-        return failed("; ".join(wrong), room.live.diagnose)
+        return failed("; ".join(wrong), ctx.live.diagnose)
     return passed(evidence() if evidence is not None else ", ".join(model.served_name for model in models))
 
 
@@ -190,5 +192,5 @@ def _problem(reply: Reply, model: str) -> str:
     return "" if reply.usage.get("completion_tokens") else "the answer counts no completion tokens"
 
 
-def _url(room: Room) -> str:
-    return room.live.endpoint.url if room.live.endpoint is not None else "(no Gateway listens)"
+def _url(ctx: CheckContext) -> str:
+    return ctx.live.endpoint.url if ctx.live.endpoint is not None else "(no Gateway listens)"

@@ -23,7 +23,7 @@ from llm_d_gke.stackfile.document import line_of, lines_of
 from llm_d_gke.stackfile.model_files import model_files
 
 
-def read(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackFacts:
+def load_facts(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackFacts:
     """Facts of `Pulumi.<stack>.yaml` below `root`. Raises StackFileError where there is no such file."""
     configuration = assume_unset(load(root, stack, overrides))
     values, encrypted = configuration.settings(), configuration.encrypted()

@@ -76,7 +76,7 @@ class Replica:
 
 
 @dataclass
-class Room:
+class CheckContext:
     """The running stack and what earlier checks established about it."""
 
     live: LiveStack
