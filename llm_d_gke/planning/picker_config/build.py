@@ -208,33 +208,36 @@ class _Scoring:
 
 
 def _approximate(picker: Picker, block_tokens: int, cached_tokens: int | None) -> tuple[list[Config], Config]:
-    """Plugins before the prefix scorer, and its parameters. Versions differ in which plugin has the block size."""
-    takes = SHAPES[picker.plugins[PREFIX].parameters].model_fields
+    """Plugins before the prefix scorer, and its parameters. Versions differ in which plugin has the index."""
+    scorer = picker.plugins[PREFIX]
+    takes = SHAPES[scorer.parameters].model_fields
+    in_scorer = not takes.keys().isdisjoint({"block_size", "block_size_tokens"})
+    least = 0 if in_scorer else picker.plugins[APPROXIMATE].least_block_tokens
+    size, index = _index(block_tokens, cached_tokens, least)
     if "block_size" in takes:
-        size, index = _index(block_tokens, cached_tokens)
         return [], {"blockSize": size * _CHARACTERS_A_TOKEN, **index}
-    if "block_size_tokens" in takes:
-        size, index = _index(block_tokens, cached_tokens)
-        unused = picker.plugins[PREFIX].unused
-        return [], {"blockSizeTokens": size, **{name: value for name, value in index.items() if name not in unused}}
+    if in_scorer:
+        used = {name: value for name, value in index.items() if name not in scorer.unused}
+        return [], {"blockSizeTokens": size, **used}
     # A scorer without an explicit producer creates one, with defaults.
-    least = picker.plugins[APPROXIMATE].least_block_tokens
-    # By default the index has as many entries as the engine has blocks, and this picker's entries are larger.
-    enough = least >= _INDEX_MARGIN * block_tokens
-    size, index = (block_tokens, {}) if enough else _index(max(least, block_tokens), cached_tokens)
     producer = _plugin(picker, APPROXIMATE, blockSizeTokens=size, **index)
     return [producer], {"prefixMatchInfoProducerName": APPROXIMATE}
 
 
-def _index(block_tokens: int, cached_tokens: int | None) -> tuple[int, Config]:
+def _index(block_tokens: int, cached_tokens: int | None, least: int) -> tuple[int, Config]:
     """Tokens of a block, and an index of a given size instead of as many entries as the engine reports blocks.
 
-    Blocks of large caches are larger, in whole ones of the engine, so that the index stays small.
+    `least` are the tokens to which the picker itself raises smaller blocks. Blocks of large caches are larger, in whole
+    ones, so that the index stays small.
     """
-    if cached_tokens is None:
+    if least >= _INDEX_MARGIN * block_tokens:
+        # As many entries as the engine has blocks suffice, since each holds so much more.
         return block_tokens, {}
+    smallest = max(least, block_tokens)
+    if cached_tokens is None:
+        return smallest, {}
     tokens = _INDEX_MARGIN * cached_tokens
-    size = block_tokens * max(1, math.ceil(tokens / (_MOST_ENTRIES * block_tokens)))
+    size = smallest * max(1, math.ceil(tokens / (_MOST_ENTRIES * smallest)))
     return size, {"autoTune": False, "lruCapacityPerServer": math.ceil(tokens / size)}
 
 
