@@ -19,6 +19,7 @@ from .config_vision import towers
 from .errors import ConfigError
 from .modules import Modules
 from .parameters import GIB
+from .reading import problems
 from .schema import Model, PerLayerEmbedding
 
 Config = Mapping[str, Any]
@@ -164,8 +165,7 @@ def parse(
             modules = Modules(model, kinds, layers.sparse)
             model = model.model_copy(update={"quantization": quantization_of(stored, modules)})
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors())
-        raise ConfigError(f"its figures do not fit together: {problems}") from None
+        raise ConfigError(f"its figures do not fit together: {problems(error)}") from None
     _check(model)
     return model
 

@@ -6,15 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
-
+from .reading import read_yaml
 from .schema import Entry, Source
 
 _FILE = Path(__file__).with_name("engine.yaml")
-# libyaml reads ten times faster, but PyYAML is sometimes built without it
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class NonTorch(Entry):
@@ -371,7 +368,7 @@ def use_engine(engine: Engine) -> Iterator[None]:
 
 @functools.cache
 def _read_engine() -> Engine:
-    return Engine.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
+    return Engine.model_validate(read_yaml(_FILE))
 
 
 @functools.lru_cache(maxsize=256)

@@ -8,18 +8,17 @@ import datetime
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import Field, ValidationError
 
 from .errors import CatalogError
+from .reading import read_yaml
 from .schema import DType, Entry, Source
 
 _FOLDER = Path(__file__).with_name("engines")
 _CAPABILITIES = Path(__file__).with_name("capabilities.yaml")
-# libyaml reads ten times faster, but PyYAML is sometimes built without it.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 AttentionUse = Literal["plain", "sink", "image-prefix", "mla", "fp8-cache"]
 
@@ -154,8 +153,7 @@ class EngineFacts(Entry):
 @functools.cache
 def shared_memory_bytes(capability: float) -> int | None:
     """Largest shared memory of one thread block; None where the catalog does not say."""
-    with _CAPABILITIES.open(encoding="utf-8") as stream:
-        table = Capabilities.model_validate(yaml.load(stream, Loader=_Loader))  # noqa: S506 - a safe loader
+    table = Capabilities.model_validate(read_yaml(_CAPABILITIES))
     return table.shared_memory_bytes.get(f"{capability:.1f}")
 
 
@@ -174,8 +172,7 @@ def load_facts(version: str) -> EngineFacts:
     """The table of exactly this version. Raises CatalogError when the file is malformed or missing."""
     path = _FOLDER / f"{version}.yaml"
     try:
-        with path.open(encoding="utf-8") as stream:
-            return EngineFacts.model_validate(yaml.load(stream, Loader=_Loader))  # noqa: S506 - a safe loader
+        return EngineFacts.model_validate(read_yaml(path))
     except OSError as error:
         raise CatalogError(f"engines/{version}.yaml: {error.strerror}") from error
     except (ValidationError, yaml.YAMLError) as error:

@@ -4,15 +4,11 @@ import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from .reading import read_yaml, version_numbers
 from .schema import Entry, Source
 
 _FILE = Path(__file__).with_name("images.yaml")
-# libyaml reads ten times faster, but PyYAML is sometimes built without it
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # repository:v0.26.0-cu129, with a registry's port in the repository and a digest behind the tag.
 _REFERENCE = re.compile(
@@ -42,8 +38,8 @@ class ImageFacts(Entry):
         return None if self.cuda is None else int(self.cuda.split(".")[0])
 
     def covers(self, version: tuple[int, ...], suffix: str) -> bool:
-        ends = self.before is not None and version >= _numbers(self.before)
-        return suffix == self.suffix and version >= _numbers(self.since) and not ends
+        ends = self.before is not None and version >= version_numbers(self.before)
+        return suffix == self.suffix and version >= version_numbers(self.since) and not ends
 
 
 class NodeDrivers(Entry):
@@ -76,9 +72,11 @@ class Fault(Entry):
 
     def covers(self, image: str, version: str) -> bool:
         """Whether an image with this version of vLLM is one of them."""
-        numbers = _numbers(version)
-        ends = self.before is not None and numbers >= _numbers(self.before)
-        return image.rpartition(":")[0].endswith(self.repository) and numbers >= _numbers(self.since) and not ends
+        numbers = version_numbers(version)
+        ends = self.before is not None and numbers >= version_numbers(self.before)
+        return (
+            image.rpartition(":")[0].endswith(self.repository) and numbers >= version_numbers(self.since) and not ends
+        )
 
 
 class Images(Entry):
@@ -107,7 +105,7 @@ class Images(Entry):
             return None
         # A processor's suffix names the same build.
         suffix = re.sub(r"-?(x86_64|amd64|aarch64|arm64)$", "", match["suffix"] or "")
-        version = _numbers(match["version"])
+        version = version_numbers(match["version"])
         # A mirror keeps the repository's name behind its own.
         names = (name for name in self.images if f"/{match['repository']}".endswith(f"/{name}"))
         entries = self.images.get(next(names, ""), ())
@@ -123,23 +121,19 @@ class Images(Entry):
         None for the version is what release channels give, newer than the table. There DEFAULT is not known, and LATEST
         is at least the newest that the table has.
         """
-        newest = max(self.gke_drivers, key=_numbers)
+        newest = max(self.gke_drivers, key=version_numbers)
         minor = None if gke_version is None else ".".join(gke_version.split(".")[:2])
-        if minor is None or _numbers(minor) > _numbers(newest):
+        if minor is None or version_numbers(minor) > version_numbers(newest):
             return NodeDrivers(latest=self.gke_drivers[newest].latest)
         return self.gke_drivers.get(minor, NodeDrivers())
 
     def first_with(self, driver: int) -> str | None:
         """First GKE minor version whose newest driver is of this branch or a later one."""
         versions = (version for version, node in self.gke_drivers.items() if (node.latest or 0) >= driver)
-        return min(versions, key=_numbers, default=None)
+        return min(versions, key=version_numbers, default=None)
 
 
 @functools.cache
 def load_images() -> Images:
     """Read and validate images.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Images.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+    return Images.model_validate(read_yaml(_FILE))

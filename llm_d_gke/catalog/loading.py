@@ -13,12 +13,11 @@ from .catalog import Catalog
 from .errors import CatalogError
 from .pickers import Picker
 from .prices import Prices, Rates
+from .reading import problems, read_yaml
 from .release import Release
 from .schema import Accelerator, MachineType, Model, Price, PriceItem, Provisioning, Source
 
 FOLDER = Path(__file__).parent
-# libyaml reads ten times faster, but PyYAML is sometimes built without it
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ORDER: tuple[Provisioning, ...] = ("on-demand", "spot", "flex-start", "reserved")
 
 Tree = dict[str, Any]
@@ -47,7 +46,7 @@ def load_catalog(folder: Path = FOLDER) -> Catalog:
 
 def _read(folder: Path, name: str) -> Tree:
     try:
-        tree = yaml.load((folder / f"{name}.yaml").read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (both are safe loaders)
+        tree = read_yaml(folder / f"{name}.yaml")
     except (OSError, yaml.YAMLError) as error:
         raise CatalogError(f"{name}.yaml: {error}") from error
     if not isinstance(tree, dict):
@@ -61,8 +60,7 @@ def _validated(file: str, kind: type[Item], entries: Iterable[tuple[str, Tree]])
         try:
             items[name] = kind.model_validate(entry)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise CatalogError(f"{file}.yaml: {name}: {problems}") from error
+            raise CatalogError(f"{file}.yaml: {name}: {problems(error)}") from error
     return items
 
 

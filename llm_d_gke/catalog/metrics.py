@@ -3,15 +3,14 @@
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-import yaml
 from pydantic import Field, model_validator
 
+from .reading import read_yaml
 from .schema import Entry, Source
 
 _FILE = Path(__file__).with_name("metrics.yaml")
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 ENGINE = "vllm"
 
@@ -65,4 +64,4 @@ class Metrics(Entry):
 @functools.cache
 def load_metrics() -> Metrics:
     """Read and validate metrics.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Metrics.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
+    return Metrics.model_validate(read_yaml(_FILE))

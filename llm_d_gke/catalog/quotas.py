@@ -3,17 +3,14 @@
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import Field
 
 from .errors import CatalogError
+from .reading import read_yaml
 from .schema import Entry, Source
 
 _FILE = Path(__file__).with_name("quotas.yaml")
-# libyaml reads ten times faster, but PyYAML is sometimes built without it
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Quota(Entry):
@@ -58,4 +55,4 @@ class Quotas(Entry):
 @functools.cache
 def load_quotas() -> Quotas:
     """Read and validate quotas.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Quotas.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
+    return Quotas.model_validate(read_yaml(_FILE))

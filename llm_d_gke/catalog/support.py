@@ -5,15 +5,11 @@ import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from .reading import read_yaml
 from .schema import Entry, Source
 
 _FILE = Path(__file__).with_name("support.yaml")
-# libyaml reads ten times faster, but PyYAML is sometimes built without it
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class End(Entry):
@@ -40,4 +36,4 @@ class Support(Entry):
 @functools.cache
 def load_support() -> Support:
     """Read and validate support.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Support.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
+    return Support.model_validate(read_yaml(_FILE))

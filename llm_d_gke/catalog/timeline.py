@@ -3,15 +3,14 @@
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-import yaml
 from pydantic import Field, model_validator
 
+from .reading import read_yaml
 from .schema import Entry, Source
 
 _FILE = Path(__file__).with_name("timeline.yaml")
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Span = tuple[float, float]
 
@@ -68,4 +67,4 @@ class Timeline(Entry):
 @functools.cache
 def load_timeline() -> Timeline:
     """Read and validate timeline.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Timeline.model_validate(yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 (both are safe)
+    return Timeline.model_validate(read_yaml(_FILE))

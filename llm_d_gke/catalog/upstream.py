@@ -4,15 +4,12 @@ import datetime
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
-
+from .reading import read_yaml, version_numbers
 from .schema import Entry
 
 _FILE = Path(__file__).with_name("upstream.yaml")
-# libyaml reads ten times faster, but PyYAML is sometimes built without it
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Program(Entry):
@@ -47,7 +44,7 @@ class Availability(Entry):
 
     def in_version(self, version: str) -> bool:
         """Whether a version lies between the two."""
-        return _numbers(self.first) <= _numbers(version) <= _numbers(self.last)
+        return version_numbers(self.first) <= version_numbers(version) <= version_numbers(self.last)
 
 
 class Package(Entry):
@@ -59,7 +56,7 @@ class Package(Entry):
 
     def covers(self, version: str) -> bool:
         """Whether an unlisted name is known to be absent: only between versions that were read."""
-        return _numbers(self.versions[0]) <= _numbers(version) <= _numbers(self.versions[-1])
+        return version_numbers(self.versions[0]) <= version_numbers(version) <= version_numbers(self.versions[-1])
 
 
 class ChartSource(Entry):
@@ -87,7 +84,7 @@ class Upstream(Entry):
 @functools.cache
 def load_upstream() -> Upstream:
     """Read and validate upstream.yaml, once. Raises pydantic's ValidationError naming the field."""
-    tree = yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (both are safe)
+    tree = read_yaml(_FILE)
     for package in ("vllm", "tpu_inference"):
         for kind in ("arguments", "variables"):
             lines = tree[package].get(kind, {})
@@ -99,7 +96,3 @@ def _availability(line: str) -> dict[str, str]:
     """`bool 0.11.2 0.32.0`, or without a type."""
     *kind, first, last = line.split()
     return {"first": first, "last": last} | ({"type": kind[0]} if kind else {})
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
