@@ -65,12 +65,11 @@ def count(model: Model) -> Parameters:
         routed = matrices * width * experts.intermediate * experts.count * experts.layers
         router = hidden * experts.count * experts.layers
     embedding = model.vocabulary * hidden
-    recurrent = ("linear", "mamba")
     return Parameters(
         embedding=embedding,
         lm_head=0 if model.tied_embeddings else embedding,
-        attention=sum(attention(model, group) for group in model.attention if group.kind not in recurrent),
-        linear=sum(attention(model, group) for group in model.attention if group.kind in recurrent),
+        attention=sum(attention(model, group) for group in model.attention if not group.recurrent),
+        linear=sum(attention(model, group) for group in model.attention if group.recurrent),
         mlp=matrices * hidden * model.intermediate * dense_layers(model),
         shared=shared,
         latent=latent,

@@ -230,6 +230,11 @@ class Attention(Entry):
     mamba: MambaState | None = None
     indexer: Indexer | None = None
 
+    @property
+    def recurrent(self) -> bool:
+        """Whether the layers keep one state in place of keys and values of every token."""
+        return self.kind in ("linear", "mamba")
+
 
 class Mla(Entry):
     """Multi-head latent attention: one compressed vector per token and layer in place of keys and values."""
@@ -324,6 +329,11 @@ class Model(Entry):
     source: str  # key into Catalog.sources
     date: datetime.date  # of the source
     note: str | None = None
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether some layers keep a state in place of keys and values."""
+        return any(group.recurrent for group in self.attention)
 
     @model_validator(mode="after")
     def _layers_add_up(self) -> Self:

@@ -72,7 +72,6 @@ def start_of(row: Row, folder: Path) -> Start:
     tokens = _integer(row, "speculativeTokens") or 0
     draft_model = _draft_model(row, model) if tokens else None
     caching = _flag(row, "prefixCaching")
-    recurrent = any(group.kind in ("linear", "mamba") for group in model.attention)
     length = _length(row)
     tensor_parallel, data_parallel = _integer(row, "tensorParallel") or 1, _integer(row, "dataParallel") or 1
     expert_parallel = _experts(row)
@@ -92,7 +91,7 @@ def start_of(row: Row, folder: Path) -> Start:
         quantization=quantization if quantization in _ON_LOADING else None,
         kv_cache_dtype=_cache_dtype(row),
         # vLLM switches prefix caching on, except where layers keep a state.
-        prefix_caching=not recurrent if caching is None else caching,
+        prefix_caching=not model.recurrent if caching is None else caching,
         enforce_eager=bool(_flag(row, "eager")),
         text_only=bool(_flag(row, "textOnly")),
         speculative_tokens=tokens,
@@ -100,12 +99,12 @@ def start_of(row: Row, folder: Path) -> Start:
         draft_model=draft_model,
         lora_slots=_integer(row, "maxLoras") or 0,
         lora_rank=max(_LEAST_RANK, _integer(row, "maxLoraRank") or _LEAST_RANK),
-        block_size=_integer(row, "blockSize") if not recurrent else None,
+        block_size=_integer(row, "blockSize") if not model.recurrent else None,
     )
     if run is None:
         raise UnknownStartError(
             "how this version of the TPU back end lays out layers that keep a state was not read"
-            if recurrent
+            if model.recurrent
             else "no log shows how much memory vLLM sees on this accelerator"
         )
     if row.get("maxModelLen") in _FITTED:

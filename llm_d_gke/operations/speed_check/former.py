@@ -41,7 +41,7 @@ class FormerSteps:
             computing = decoding * self._work / (self._flops * _DECODE)
             seconds = max(reading + computing, _HOST[self._run.kind]) + decoding * _SEQUENCE[self._run.kind]
         if chunk:
-            layers = sum(group.layers for group in model.attention if group.kind not in ("linear", "mamba"))
+            layers = sum(group.layers for group in model.attention if not group.recurrent)
             pairs = chunk * (2 * depth + chunk)
             attention = 2 * layers * model.attention_heads * model.head_dim * pairs / self._run.tensor_parallel
             prompt = (chunk * self._work + attention) / (self._flops * _PREFILL)

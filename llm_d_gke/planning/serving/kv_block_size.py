@@ -39,7 +39,7 @@ def raised_block(ctx: PlanContext, settings: ModelSettings, model: Model | None)
     """
     if model is None or ctx.accelerator.kind != "gpu":
         return None
-    if not any(group.kind in ("linear", "mamba") for group in model.attention):
+    if not model.recurrent:
         return None
     run = run_of(ctx, settings, model)
     tokens = layout(run).block_tokens if run is not None else 0

@@ -98,7 +98,7 @@ def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
         tpu = [(group, group.layers - group.kv_shared) for group in run.model.attention if group.kind != "none"]
         return tuple(
             Layers("linear", stored, state_bytes=_state_bytes(run, group))
-            if group.kind in ("linear", "mamba")
+            if group.recurrent
             else Layers("full", stored, _token_bytes(run, group))
             for group, stored in tpu
             if stored > 0

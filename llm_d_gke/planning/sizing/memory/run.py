@@ -106,7 +106,7 @@ class EngineRun:
     @property
     def recurrent(self) -> bool:
         """Whether some layers keep a state in place of keys and values."""
-        return any(group.kind in ("linear", "mamba") for group in self.model.attention)
+        return self.model.recurrent
 
     @cached_property
     def drafting(self) -> EngineRun | None:
@@ -215,10 +215,13 @@ def engine_run(
     of their states was not read: before 0.22, and with prefix caching since 0.29.
     """
     engine = load_engine()
-    recurrent = any(group.kind in ("linear", "mamba") for group in model.attention)
     if accelerator.usable_gib is None:
         return None
-    if accelerator.kind == "tpu" and recurrent and not engine.lays_out_states(version, prefix_caching=prefix_caching):
+    if (
+        accelerator.kind == "tpu"
+        and model.recurrent
+        and not engine.lays_out_states(version, prefix_caching=prefix_caching)
+    ):
         return None
     total = accelerator.usable_gib * share
     if accelerator.batch_tokens is not None:

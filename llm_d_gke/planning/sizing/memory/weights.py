@@ -115,11 +115,10 @@ def rank_parts(run: EngineRun) -> Mapping[Part, float]:
     """Weights of one rank if it held every layer, by part."""
     model, tensor = run.model, run.tensor_parallel
     matrices = 3 if model.gated_mlp else 2
-    recurrent = ("linear", "mamba")
     experts = model.experts
     parts: dict[Part, float] = {
-        "attention": sum(_attention(run, group) for group in model.attention if group.kind not in recurrent),
-        "linear": sum(_attention(run, group) for group in model.attention if group.kind in recurrent),
+        "attention": sum(_attention(run, group) for group in model.attention if not group.recurrent),
+        "linear": sum(_attention(run, group) for group in model.attention if group.recurrent),
         "mlp": matrices * model.hidden * model.intermediate * dense_layers(model) / tensor,
     }
     if experts is not None:
