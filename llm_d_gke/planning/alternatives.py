@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from llm_d_gke.catalog import Accelerator, Catalog, MachineType
 from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.pickers import Picker
 from llm_d_gke.catalog.release import Release
 
 
@@ -50,6 +51,11 @@ def releases_since(catalog: Catalog, accelerator: Accelerator, engine_version: s
         return image is not None and serves and load_engine().has(image.version, engine_version)
 
     return releases_with(catalog, suits)
+
+
+def releases_with_picker(catalog: Catalog, suits: Callable[[Picker], bool]) -> list[str]:
+    """Names of the releases whose endpoint picker suits."""
+    return _names(catalog, lambda release: suits(catalog.pickers[release.picker.build]))
 
 
 def _names(catalog: Catalog, suits: Callable[[Release], bool]) -> list[str]:

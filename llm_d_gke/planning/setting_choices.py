@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llm_d_gke.planning.setting_synonyms import letters
+from llm_d_gke.planning.suggest import letters
 
 # By the key whose value it is.
 _CHOICES: Mapping[str, Mapping[str, str]] = {

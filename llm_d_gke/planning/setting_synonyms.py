@@ -5,8 +5,9 @@ Keys are in lower case and without signs: `num_gpus`, `numGpus` and `num-gpus` a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+
+from llm_d_gke.planning.suggest import letters
 
 # By the group of the key. The names are those of vLLM, of charts and CRDs for it, and of gcloud.
 _KEYS: Mapping[str, Mapping[str, str]] = {
@@ -360,7 +361,3 @@ NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "
 def key_here(group: str, key: str) -> str | None:
     """The key of a group of settings for another program's key."""
     return _KEYS.get(group, {}).get(letters(key))
-
-
-def letters(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())

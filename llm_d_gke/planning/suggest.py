@@ -17,9 +17,9 @@ def nearest(word: str, choices: Iterable[str], threshold: float = _SIMILAR) -> s
     """
     by_letters: dict[str, str] = {}
     for choice in choices:
-        by_letters.setdefault(_letters(choice), choice)
+        by_letters.setdefault(letters(choice), choice)
     # A version is written with and without its v.
-    letters_of_word = _letters(re.sub(r"^v(?=[0-9])", "", word.strip().lower()))
+    letters_of_word = letters(re.sub(r"^v(?=[0-9])", "", word.strip().lower()))
     if not letters_of_word:
         return None
     if letters_of_word in by_letters:
@@ -47,5 +47,6 @@ def _similarity(first: str, other: str) -> tuple[float, float]:
     return max(ratio, 0.75) if alike else ratio, ratio
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """A name without capitals, hyphens and underscores, so that spellings of one name are equal."""
     return re.sub(r"[^a-z0-9]", "", text.lower())

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from llm_d_gke.catalog.pickers import Picker, Plugin
+from llm_d_gke.planning.alternatives import releases_with_picker
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.picker_config.check_profiles import check_gates, check_profiles, check_references
 from llm_d_gke.planning.picker_config.document import DOCUMENTS, Document, PluginEntry
@@ -133,9 +134,7 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
     plugin = picker.plugins.get(entry.type)
     if plugin is None:
         close = difflib.get_close_matches(entry.type, picker.plugins, n=3)
-        releases = [
-            r.name for r in ctx.catalog.releases.values() if ctx.catalog.pickers[r.picker.build].has(entry.type)
-        ]
+        releases = releases_with_picker(ctx.catalog, lambda other: other.has(entry.type))
         fix = f"use release {' or '.join(releases)}" if releases else f"use one of {', '.join(close or picker.plugins)}"
         ctx.findings.error(
             "LLMD-PICKER-PLUGIN-UNKNOWN",

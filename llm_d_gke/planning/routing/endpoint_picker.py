@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from llm_d_gke.planning.alternatives import releases_with_picker
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.ports import PORT
@@ -236,9 +237,7 @@ def check_picker(ctx: PlanContext) -> None:
             fix="set one above 0, for example scorers.queue: 1",
         )
     if weights.no_hit_lru and not can_spread_misses(ctx.picker):
-        having = [
-            r.name for r in ctx.catalog.releases.values() if can_spread_misses(ctx.catalog.pickers[r.picker.build])
-        ]
+        having = releases_with_picker(ctx.catalog, can_spread_misses)
         ctx.findings.error(
             "LLMD-SCORER-NO-HIT",
             "picker",

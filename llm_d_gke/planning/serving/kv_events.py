@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from llm_d_gke.planning.alternatives import releases_with_picker
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.picker_config.build import PRECISE, can_index_precisely
 from llm_d_gke.planning.picker_config.check import ROOT, parsed_config
@@ -48,9 +49,7 @@ def check_events(ctx: PlanContext) -> None:
     """Check that the release supports KV events, that all names are indexed, and that a user's picker config fits."""
     picker = ctx.settings.picker
     if picker.prefix_routing == "precise" and not can_index_precisely(ctx.picker):
-        releases = [
-            r.name for r in ctx.catalog.releases.values() if can_index_precisely(ctx.catalog.pickers[r.picker.build])
-        ]
+        releases = releases_with_picker(ctx.catalog, can_index_precisely)
         ctx.findings.error(
             "LLMD-KV-EVENTS-RELEASE",
             "picker",
