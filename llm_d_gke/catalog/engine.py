@@ -268,6 +268,7 @@ class Features(Entry):
     multi_node: str  # one engine over several hosts without Ray (--nnodes)
     rank_ports: str  # a port for each data-parallel rank, under one supervisor
     tpu_multi_host: str  # one engine over the hosts of a TPU slice, through Ray
+    transfer_kinds: str  # NixlConnector transfers caches of several kinds of layers (SupportsHMA)
     drain: str  # running requests may end after SIGTERM (--shutdown-timeout)
 
 
@@ -317,6 +318,10 @@ class Engine(Entry):
         return (
             _release(self.bands[-1].since) <= _release(version) and _release(version)[:2] <= _release(self.newest)[:2]
         )
+
+    def transfers_kinds(self, version: str) -> bool:
+        """Whether NIXL's connector transfers windows and recurrent states as what they are."""
+        return self.has(version, self.features.transfer_kinds)
 
     def lays_out_states(self, version: str, *, prefix_caching: bool) -> bool:
         """Whether the layout of recurrent states by the TPU back end is established."""

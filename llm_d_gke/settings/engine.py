@@ -18,8 +18,8 @@ class SpeculativeDecoding(Settings):
         SpeculativeMethod,
         Field(
             description="What guesses: ngram or ngram_gpu (words of the prompt), mtp (prediction layers of the"
-            " checkpoint), eagle or eagle3 (a head trained for the model), draft_model (a small model of the same"
-            " vocabulary)."
+            " checkpoint, or of Gemma 4's assistant), eagle or eagle3 (a head trained for the model), draft_model (a"
+            " small model of the same vocabulary)."
         ),
     ]
     tokens: Annotated[int, Field(ge=1, le=32, description="Tokens guessed before each check.")]
@@ -42,7 +42,7 @@ class SpeculativeDecoding(Settings):
                 f"{self.method} needs a separate draft model, and none is named",
                 "add draftModel: organization/name, or use method: ngram, which needs none",
             )
-        if self.method not in _WITH_DRAFT and self.draft_model is not None:
+        if self.method in ("ngram", "ngram_gpu") and self.draft_model is not None:
             raise refusal(
                 "LLMD-SPECULATION-DRAFT",
                 f"{self.method} loads no further model, so {self.draft_model} would not be used",

@@ -293,7 +293,8 @@ class ModelSettings(Settings):
         Field(description="Quantization method, where the checkpoint does not say it."),
     ] = None
     kv_cache_dtype: Annotated[
-        Literal["auto", "fp8", "fp8_e4m3", "fp8_e5m2"] | None, Field(description="Numeric type of the KV cache.")
+        Literal["auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"] | None,
+        Field(description="Numeric type of the KV cache; by default that of the activations, or the checkpoint's."),
     ] = None
     prefix_caching: Annotated[
         bool | None, Field(description="Keep the KV cache of shared prefixes; by default what the pattern needs.")

@@ -26,6 +26,7 @@ _LETTERS: Mapping[Kind, str] = {
     "quantization-capability": "Q",
     "quantization-dtype": "Q",
     "tpu-quantization": "Q",
+    "kv-cache-dtype": "C",
 }
 _RULES: Mapping[str, str] = {
     "A": "LLMD-ENGINE-ARCHITECTURE",
@@ -33,6 +34,7 @@ _RULES: Mapping[str, str] = {
     "F": "LLMD-DTYPE-FLOAT16",
     "K": "LLMD-ATTENTION-KERNEL",
     "E": "LLMD-EXPERTS-KERNEL",
+    "C": "LLMD-KV-CACHE-KERNEL, with the checkpoint's own type of KV cache",
     "Q": "LLMD-QUANTIZATION-UNKNOWN, -CAPABILITY, -DTYPE, -TPU",
 }
 _RUNS, _UNKNOWN = "+", "?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.disaggregation.capacity import connected_by_rdma
@@ -59,6 +60,7 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
         model = decode.catalog.find_model(decode_model.id)
         _check_parallelism(decode, prefill, index, (decode_model, prefill_model), model)
         _check_blocks(decode, index, decode_model, model)
+        _check_states(decode, index, decode_model, model)
         _check_worth(decode, prefill, index, (decode_model, prefill_model), model)
 
 
@@ -205,6 +207,51 @@ def _check_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: 
             f" blocks of {', '.join(map(str, sizes))} tokens: transfers by NIXL of larger blocks were seen to fail"
             " (vllm-project/vllm issue 42846, closed; the version that fixed it is not established)",
             fix=f"use blockSize: {sizes[-1]}",
+        )
+
+
+def _check_states(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    """Recurrent states beside a KV cache, which NIXL's connector knows since 0.18."""
+    if model is None or ctx.accelerator.kind != "gpu":
+        return
+    if not any(group.kind in ("linear", "mamba") for group in model.attention):
+        return
+    version = version_of(ctx, settings)
+    if not load_engine().transfers_kinds(version):
+        ctx.findings.error(
+            "LLMD-PD-HYBRID",
+            "models",
+            index,
+            "id",
+            value=model.id,
+            rule=f"{model.id} keeps recurrent states beside its KV cache, and NIXL's connector of vLLM {version} does"
+            " not transfer caches of two kinds: the engine ends while it starts (ai-dynamo/dynamo issue 10741)",
+            fix="use a release with a newer engine, such as llm-d-0.9, or pattern: prefix-cache",
+        )
+        return
+    if settings.prefix_caching is not False:
+        ctx.findings.warning(
+            "LLMD-PD-STATES-PREFIXES",
+            "models",
+            index,
+            "prefixCaching",
+            value="true" if settings.prefix_caching else "(by default, true)",
+            rule=f"{model.id} keeps recurrent states: decode servers were seen to end with 'SSM can only have one local"
+            " block' when a prompt shares a cached prefix (ai-dynamo/dynamo issue 12197; nixl/base_worker.py of vLLM"
+            " 0.26.0 has the same assertion)",
+            fix="set prefixCaching: false with picker.scorers.prefixCache: 0 and disaggregation.prefillFromTokens: 0,"
+            " or send two prompts with a long common beginning before relying on it",
+        )
+    if settings.speculative_decoding is not None and settings.speculative_decoding.method == "mtp":
+        ctx.findings.warning(
+            "LLMD-PD-STATES-SPECULATION",
+            "models",
+            index,
+            "speculativeDecoding",
+            value="mtp",
+            rule=f"{model.id} keeps recurrent states: decode servers were seen to end at the first step after a"
+            " transfer (ai-dynamo/dynamo issue 12198, open)",
+            fix="remove speculativeDecoding, or use pattern: prefix-cache",
         )
 
 

@@ -11,9 +11,11 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.pods import EnvPlan, PortPlan
+from llm_d_gke.planning.sizing.memory_check import version_of
 
 Stage = Literal["decode", "prefill"]
 
@@ -24,7 +26,8 @@ _ROLES: dict[str, str] = {"prefill": "kv_producer", "decode": "kv_consumer"}
 class Nixl:
     """NVIDIA's transfer library: decode reads the memory of prefill, over RDMA where the node has it, else over TCP.
 
-    `hybrid` models keep blocks of several kinds, which vLLM otherwise gives up as soon as a connector is configured.
+    `hybrid` models keep blocks of several kinds, which vLLM otherwise gives up as soon as a connector is configured;
+    before 0.18 the connector refuses such blocks (distributed/kv_transfer/kv_connector/factory.py).
     """
 
     hybrid: bool
@@ -96,8 +99,13 @@ def transfer_of(ctx: PlanContext, model: Model | None) -> KvTransfer:
     """The connector of an accelerator and a model; of one the catalog does not know, as if its layers were alike."""
     hybrid = model is not None and len({group.kind for group in model.attention}) > 1
     if ctx.accelerator.kind == "gpu":
-        return Nixl(hybrid=hybrid)
+        return Nixl(hybrid=hybrid and load_engine().transfers_kinds(_version(ctx, model)))
     return TpuConnectorHma() if hybrid and ctx.accelerator.devices_per_chip > 1 else TpuConnector()
+
+
+def _version(ctx: PlanContext, model: Model | None) -> str:
+    settings = next((entry for entry in ctx.settings.models if ctx.catalog.find_model(entry.id) == model), None)
+    return ctx.engine_image.version if settings is None else version_of(ctx, settings)
 
 
 def arguments(transfer: KvTransfer, stage: Stage) -> tuple[str, ...]:

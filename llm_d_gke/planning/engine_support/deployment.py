@@ -24,9 +24,13 @@ Kind = Literal[
     "quantization-dtype",
     "tpu-quantization",
     "tpu-adapters",
+    "kv-cache-dtype",
+    "adapters-experts",
 ]
 # The setting, or the model's id, that a refusal is about.
-About = Literal["id", "dtype", "tensorParallel", "quantization", "env", "attentionBackend"]
+About = Literal[
+    "id", "dtype", "tensorParallel", "quantization", "env", "attentionBackend", "kvCacheDtype", "expertParallel"
+]
 
 _NORMAL = {"half": "float16", "float": "float32"}
 # Names under which versions know the same checkpoints.
@@ -55,6 +59,7 @@ class Deployment:
     tensor_parallel: int = 1
     data_parallel: int = 1
     expert_parallel: bool = False
+    all_to_all: str | None = None
     expert_backend: str | None = None
     adapters: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)

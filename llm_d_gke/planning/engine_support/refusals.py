@@ -11,7 +11,9 @@ from llm_d_gke.catalog.engines import (
     load_facts,
     versions,
 )
+from llm_d_gke.planning.engine_support.adapters import adapters_refusals
 from llm_d_gke.planning.engine_support.attention import attention_outcomes, attention_refusals
+from llm_d_gke.planning.engine_support.cache_dtype import cache_refusals
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 from llm_d_gke.planning.engine_support.dtypes import dtype_refusals, float16_refusals
 from llm_d_gke.planning.engine_support.experts import experts_refusals
@@ -62,7 +64,9 @@ def _refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
     else:
         yield from dtype_refusals(deployment, facts, card_facts)
         yield from attention_refusals(deployment, facts)
+        yield from cache_refusals(deployment, facts, card_facts)
         yield from experts_refusals(deployment, facts, card_facts)
+    yield from adapters_refusals(deployment, facts)
     yield from quantization_refusals(deployment, facts)
 
 

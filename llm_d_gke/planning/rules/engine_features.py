@@ -42,7 +42,7 @@ RULES = (
         "LLMD-SPECULATION-DRAFT",
         severity="error",
         summary="The draft model does not go with the method of speculative decoding.",
-        why="eagle, eagle3 and draft_model load a model of their own; ngram and mtp load none.",
+        why="eagle, eagle3 and draft_model load a model of their own, and mtp does for Gemma 4 only; ngram loads none.",
         fix="Add or remove `draftModel`.",
         source="docs.vllm.ai/en/stable/features/spec_decode",
     ),
@@ -53,6 +53,14 @@ RULES = (
         why="vLLM exits when it reads an unknown method, and mtp needs prediction layers in the checkpoint.",
         fix="Use `method: ngram`, or another of the listed ones.",
         source="vllm/config/speculative.py of vLLM's published packages (llm_d_gke/catalog/engines)",
+    ),
+    Rule(
+        "LLMD-SPECULATION-PIPELINE",
+        severity="either",
+        summary="Tokens are guessed ahead in a replica with several pipeline stages.",
+        why="Only the last stage has what guesses, and vLLM's first model runner ends on the others.",
+        fix="Remove `speculativeDecoding`, or use one stage.",
+        source="vllm-project/vllm issues 30436, 49355, 52069 and 57755",
     ),
     Rule(
         "LLMD-SPECULATION-TPU",
@@ -77,6 +85,14 @@ RULES = (
         why="It is one of vLLM's KV connectors: of GPUs, one at a time, and in older versions for layers of one kind.",
         fix="Remove `kvOffloadGib`.",
         source="vllm/config/vllm.py and vllm/v1/kv_offload of vLLM 0.17.1, 0.19.1, 0.26.0 and 0.30.0",
+    ),
+    Rule(
+        "LLMD-KV-OFFLOAD-STATES",
+        severity="warning",
+        summary="KV-cache blocks of a model with recurrent states are kept in the host's memory.",
+        why="Engines were seen to end with an assertion when cached prefixes came back from the host.",
+        fix="Remove `kvOffloadGib`, or try long conversations with one replica first.",
+        source="vllm-project/vllm issues 50454 and 53505",
     ),
     Rule(
         "LLMD-KV-OFFLOAD-MEMORY",

@@ -110,6 +110,15 @@ RULES = (
         source="tpu-inference issue 2207; sources of tpu-inference (llm_d_gke/catalog/engines)",
     ),
     Rule(
+        "LLMD-ADAPTER-EXPERTS",
+        severity="either",
+        summary="The engine's version has no adapters for these experts.",
+        why="vLLM wraps the experts of every mixture once adapters are enabled, and asserts how they are shared and"
+        " computed.",
+        fix="Turn expert parallelism off, or use a release with a newer engine.",
+        source="vllm/lora/layers/fused_moe.py of vLLM 0.11.2, 0.17.1, 0.19.1, 0.26.0 and 0.30.0",
+    ),
+    Rule(
         "LLMD-MODEL-UNKNOWN",
         severity="warning",
         summary="The catalog does not know the model.",
@@ -180,10 +189,20 @@ RULES = (
         severity="error",
         summary="The accelerator has no fp8 units for the KV cache.",
         why="vLLM's documentation of fp8 caches names no smallest compute capability, and its attention back ends"
-        " differ below 8.9.",
-        fix="Remove `kvCacheDtype`, or acknowledge it once this engine has started with it.",
+        " differ below 8.9. A comment in its code calls fp8_e5m2 the one fp8 type for Ampere.",
+        fix="On Ampere use fp8_e5m2; else remove `kvCacheDtype`, or acknowledge it once this engine has started with"
+        " it.",
         basis="unestablished",
         acknowledgeable=True,
+    ),
+    Rule(
+        "LLMD-KV-CACHE-KERNEL",
+        severity="either",
+        summary="No attention back end keeps a KV cache of this type for this model.",
+        why="The engine ends: no valid attention backend found, or fp8_e5m2 is not supported with fp8 checkpoints.",
+        fix="Use `kvCacheDtype: fp8` or `bfloat16`.",
+        source="vllm/v1/attention/backends of vLLM 0.11.2, 0.17.1, 0.19.1, 0.26.0 and 0.30.0; vllm-project/vllm issue"
+        " 32732; vllm-project/recipes issue 565",
     ),
     Rule(
         "LLMD-CONTEXT-LENGTH",

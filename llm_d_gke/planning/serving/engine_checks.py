@@ -12,6 +12,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engines import facts_of
 from llm_d_gke.catalog.schema import Accelerator, MachineType, Model
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.adapters import ALL_TO_ALL_OF_ADAPTERS
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
 from llm_d_gke.planning.engine_support.options import option_value, unknown_options
@@ -32,7 +33,14 @@ _EXPERT_BACKEND = "--moe-backend"
 _ATTENTION_BACKEND = ("--attention-backend", "--attention-config.backend")
 _IMPLEMENTATION = "MODEL_IMPL_TYPE"
 # What another version may have.
-_OF_THE_VERSION = ("architecture", "quantization-unknown", "quantization-capability", "tpu-quantization")
+_OF_THE_VERSION = (
+    "architecture",
+    "quantization-unknown",
+    "quantization-capability",
+    "tpu-quantization",
+    "kv-cache-dtype",
+    "adapters-experts",
+)
 
 
 def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> Deployment:
@@ -51,6 +59,7 @@ def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> De
         tensor_parallel=parallelism.tensor,
         data_parallel=parallelism.data,
         expert_parallel=parallelism.expert or "--enable-expert-parallel" in further,
+        all_to_all=parallelism.all_to_all,
         expert_backend=option_value(further, _EXPERT_BACKEND),
         adapters=bool(settings.adapters),
         environment=settings.env,
@@ -111,6 +120,10 @@ def _tell(ctx: PlanContext, index: int, settings: ModelSettings, deployment: Dep
             say("LLMD-QUANTIZATION-TPU", *path, value=value, rule=rule, fix=fix)
         case "tpu-adapters":
             say("LLMD-ADAPTER-TPU", *path, value=value, rule=rule, fix=fix)
+        case "kv-cache-dtype":
+            say("LLMD-KV-CACHE-KERNEL", *path, value=value, rule=rule, fix=fix)
+        case "adapters-experts":
+            say("LLMD-ADAPTER-EXPERTS", *path, value=value, rule=rule, fix=fix)
 
 
 def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
@@ -154,6 +167,10 @@ def _value(settings: ModelSettings, deployment: Deployment, refusal: Refusal) ->
             return str(deployment.attention_backend)
         case "env":
             return settings.env[_IMPLEMENTATION]
+        case "kvCacheDtype":
+            return deployment.kv_cache_dtype or "(by default, the checkpoint's)"
+        case "expertParallel":
+            return "true"
         case _:
             return settings.id
 
@@ -201,6 +218,14 @@ def _candidates(
         yield f"env: {json.dumps(variables)}", with_settings(env=variables)
     if refusal.about == "quantization":
         yield "quantization: null", with_settings(quantization=None)
+    if refusal.kind == "kv-cache-dtype":
+        for cache_dtype in ("fp8", "bfloat16"):
+            yield f"kvCacheDtype: {cache_dtype}", with_settings(kv_cache_dtype=cache_dtype)
+    if refusal.about == "expertParallel":
+        if deployment.data_parallel == 1:
+            yield "expertParallel: false", with_settings(expert_parallel=False)
+        else:
+            yield f"allToAll: {ALL_TO_ALL_OF_ADAPTERS}", with_settings(all_to_all=ALL_TO_ALL_OF_ADAPTERS)
     if refusal.kind == "experts-kernel":
         for size in range(deployment.tensor_parallel - 1, 0, -1):
             if ctx.per_node % size == 0 and shares(deployment.model, size):
@@ -265,7 +290,10 @@ def _releases(ctx: PlanContext, settings: ModelSettings) -> Iterator[tuple[str, 
 
 
 def _has_memory(ctx: PlanContext, settings: ModelSettings, deployment: Deployment) -> bool:
-    run = run_of(ctx, settings, deployment.model)
+    # A draft of unknown size keeps the whole from being sized: its target alone has to fit.
+    run = run_of(ctx, settings, deployment.model) or run_of(
+        ctx, settings.model_copy(update={"speculative_decoding": None}), deployment.model
+    )
     return run is None or judge(run).status != "refused"
 
 

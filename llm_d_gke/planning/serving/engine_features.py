@@ -15,6 +15,7 @@ from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.plan.pods import ConfigFilePlan, VolumePlan
+from llm_d_gke.planning.serving.speculation_checks import check_speculation
 from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.planning.sizing.speculation import speculation_arguments
 from llm_d_gke.planning.suggest import did_you_mean
@@ -22,12 +23,12 @@ from llm_d_gke.settings.models import ModelSettings
 
 TEMPLATE_DIRECTORY = "/chat-template"
 _TEMPLATE_KEY = "template.jinja"
-# vllm/config/speculative.py of 0.11.2 and 0.13.0 raises NotImplementedError; a build of 0.14 loads one.
-_DRAFT_MODELS_SINCE = "0.14"
+# syv-ai/qwen38-27b-rtx3090 issue 25: the same conversation that ends 0.27.1 completes with 0.28.
+_STATES_OFFLOADED_SINCE = "0.28"
 # vLLM's processes need memory beside the KV cache; how much is not established. Below this much a warning is due.
 _HOST_GIB = 8
 
-_Names = Literal["tool_parsers", "reasoning_parsers", "speculative_methods"]
+_Names = Literal["tool_parsers", "reasoning_parsers"]
 
 
 def feature_arguments(settings: ModelSettings, template: ConfigFilePlan | None) -> tuple[str, ...]:
@@ -80,7 +81,7 @@ def check_features(ctx: PlanContext, index: int, settings: ModelSettings, model:
     """Findings about parsers, guessed tokens and offloaded blocks that the engine's version does not take."""
     _check_name(ctx, index, settings.tool_call_parser, "toolCallParser", "tool_parsers")
     _check_name(ctx, index, settings.reasoning_parser, "reasoningParser", "reasoning_parsers")
-    _check_speculation(ctx, index, settings, model)
+    check_speculation(ctx, index, settings, model)
     _check_offload(ctx, index, settings, model)
 
 
@@ -112,63 +113,6 @@ def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, n
             rule=f"this parser needs the Python package {package}, which vLLM does not require: an image without it"
             " exits when it starts",
             fix=f"try one replica first, or set models[].image to an image with {package}",
-        )
-
-
-def _check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
-    speculation = settings.speculative_decoding
-    if speculation is None:
-        return
-    path = ("models", index, "speculativeDecoding")
-    version = version_of(ctx, settings)
-    tables = facts_of(version)
-    if not tables:
-        _warn_unknown(ctx, index, ("speculativeDecoding", "method"), speculation.method, version)
-    elif all(speculation.method not in facts.speculative_methods for facts in tables):
-        methods = sorted({name for facts in tables for name in facts.speculative_methods})
-        ctx.findings.error(
-            "LLMD-SPECULATION-METHOD",
-            *path,
-            "method",
-            value=speculation.method,
-            rule=f"vLLM {version} does not know this method",
-            fix=did_you_mean(speculation.method, methods),
-        )
-    elif speculation.method == "draft_model" and not load_engine().has(version, _DRAFT_MODELS_SINCE):
-        ctx.findings.error(
-            "LLMD-SPECULATION-METHOD",
-            *path,
-            "method",
-            value="draft_model",
-            rule=f"vLLM {version} names the method and does not support it: the engine ends while it is configured",
-            fix="use method: ngram, or eagle3 with a head that was trained for the model",
-        )
-    if speculation.method == "mtp" and model is not None and model.draft is None:
-        ctx.findings.error(
-            "LLMD-SPECULATION-METHOD",
-            *path,
-            "method",
-            value="mtp",
-            rule=f"{model.id} has no layers that predict further tokens: the engine would end while it loads the model",
-            fix="use method: ngram, which needs no layers, or draft_model with a small model of the same vocabulary",
-        )
-    if ctx.accelerator.kind == "tpu":
-        ctx.findings.warning(
-            "LLMD-SPECULATION-TPU",
-            *path,
-            value=speculation.method,
-            rule="the catalog does not list which speculative decoding methods vLLM's TPU back end supports",
-            fix="try one replica first, or remove speculativeDecoding",
-        )
-    if speculation.draft_model is not None and settings.source.kind != "hugging-face":
-        ctx.findings.error(
-            "LLMD-SPECULATION-OFFLINE",
-            *path,
-            "draftModel",
-            value=speculation.draft_model,
-            rule=f"weights from a {settings.source.kind} are loaded without access to the Hugging Face Hub, where the"
-            " draft model is",
-            fix="use source.kind: hugging-face for the model, or method: ngram",
         )
 
 
@@ -208,6 +152,21 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
             " layers with a sliding window keep everything, and those with a state do not start",
             f"remove kvOffloadGib, or use a release whose engine does both, such as {_capable_release(ctx)}",
         )
+    elif model is not None and _has_states(model) and not load_engine().has(version, _STATES_OFFLOADED_SINCE):
+        ctx.findings.warning(
+            "LLMD-KV-OFFLOAD-STATES",
+            "models",
+            index,
+            "kvOffloadGib",
+            value=settings.kv_offload_gib,
+            rule=f"{model.id} keeps recurrent states, and engines of vLLM 0.25.1 and 0.27.1 ended with an assertion"
+            " when cached prefixes of such models came back from the host (vllm-project/vllm issues 50454 and 53505)",
+            fix="remove kvOffloadGib, or send conversations longer than the cache to one replica first",
+        )
+
+
+def _has_states(model: Model) -> bool:
+    return any(group.kind in ("linear", "mamba") for group in model.attention)
 
 
 def _mixed(model: Model) -> bool:

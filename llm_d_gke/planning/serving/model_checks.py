@@ -6,6 +6,7 @@ import re
 
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.parallelism.layout import parallelism_of
@@ -30,7 +31,7 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
     """
     pattern_of(ctx.settings).check_model(ctx, index, settings, model)
     check_spread(ctx, index, settings, model)
-    _check_cache_dtype(ctx, index, settings)
+    _check_cache_dtype(ctx, index, settings, model)
     _check_protocol(ctx, index, settings)
     starts = check_engine(ctx, index, settings, model)
     if starts:
@@ -132,19 +133,29 @@ def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> No
         )
 
 
-def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
-    accelerator = ctx.accelerator
-    if settings.kv_cache_dtype not in (None, "auto") and accelerator.kind == "gpu" and not accelerator.fp8:
-        ctx.findings.error(
-            "LLMD-KV-CACHE-FP8",
-            "models",
-            index,
-            "kvCacheDtype",
-            value=settings.kv_cache_dtype,
-            rule=f"{accelerator.title} has no fp8 units (compute capability 8.9), and it is not established that the"
-            " engine keeps an fp8 cache without them",
-            fix="remove kvCacheDtype, or acknowledge LLMD-KV-CACHE-FP8 once this engine has started with it",
-        )
+def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    accelerator, dtype = ctx.accelerator, settings.kv_cache_dtype
+    if dtype in (None, "auto", "bfloat16") or accelerator.kind != "gpu" or accelerator.fp8:
+        return
+    e5m2 = model is not None and keeps_e5m2(model, accelerator.compute_capability or 0.0)
+    if e5m2 and dtype == "fp8_e5m2":
+        return
+    other = (
+        "use kvCacheDtype: fp8_e5m2, remove it,"
+        if e5m2 and model and model.quantization is None
+        else "remove kvCacheDtype,"
+    )
+    ctx.findings.error(
+        "LLMD-KV-CACHE-FP8",
+        "models",
+        index,
+        "kvCacheDtype",
+        value=str(dtype),
+        rule=f"{accelerator.title} has no fp8 units (compute capability 8.9), and it is not established that the"
+        " engine keeps an fp8 cache without them; Triton's kernels end with fp8e4nv not supported (vllm-project/vllm"
+        " issue 26431)",
+        fix=f"{other} or acknowledge LLMD-KV-CACHE-FP8 once this engine has started with it",
+    )
 
 
 def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:

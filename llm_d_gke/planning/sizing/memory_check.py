@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from llm_d_gke.catalog.schema import Model
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.schema import Attention, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_dtype
 from llm_d_gke.planning.engine_support.options import option_value
@@ -21,6 +22,7 @@ from llm_d_gke.planning.sizing.other_hardware import cheapest_hardware, holds
 from llm_d_gke.planning.sizing.speculation import Speculation, speculation_arguments, speculation_of
 from llm_d_gke.settings.models import ModelSettings
 
+_WINDOWED = ("sliding", "chunked")
 # Arguments among `extraArgs` that change memory; argparse takes the last one given.
 _NUMBERS = (
     "max-model-len",
@@ -92,7 +94,9 @@ def _not_checked(ctx: PlanContext, index: int, settings: ModelSettings, model: M
             rule="the size of the draft model is not known: memory is not checked",
             fix='watch the first start, or use the prediction layers of the checkpoint: {"method": "mtp"}, or "ngram"'
             if guessing is None
-            else "watch the first start, or use the checkpoint's own prediction layers (method: mtp), or method: ngram",
+            else "watch the first start"
+            + (", or use the checkpoint's own prediction layers (method: mtp)" if model.draft is not None else "")
+            + ", or use method: ngram",
         )
         return
     ctx.findings.warning(
@@ -130,10 +134,13 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
     speculation = _speculation(ctx, settings, model)
     if not speculation.is_known:
         return None
+    version = version_of(ctx, settings)
+    if ctx.transfers_kv_cache and ctx.accelerator.kind == "gpu" and not load_engine().transfers_kinds(version):
+        model = _with_one_kind(model)
     return engine_run(
         model,
         ctx.accelerator,
-        version_of(ctx, settings),
+        version,
         max_model_len=extra.get("max-model-len", settings.max_model_len),
         utilization=_utilization(settings),
         max_num_seqs=extra.get("max-num-seqs", settings.max_num_seqs),
@@ -159,6 +166,29 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
         kv_cache_gib=cache / 2**30 if cache is not None else None,
         share=ctx.machine.accelerator_share,
     )
+
+
+def _with_one_kind(model: Model) -> Model:
+    """The model as vLLM stores its KV cache beside a connector that does not know several kinds: windows save nothing.
+
+    gpt-oss-120b held half as many tokens with NixlConnector (vllm-project/vllm issue 42024).
+    """
+    groups: list[Attention] = []
+    for group in model.attention:
+        full = group.model_copy(update={"kind": "full", "window": None}) if group.kind in _WINDOWED else group
+        same = next((n for n, other in enumerate(groups) if _alike(other, full)), None)
+        if same is None:
+            groups.append(full)
+        else:
+            layers, shared = groups[same].layers + full.layers, groups[same].kv_shared + full.kv_shared
+            groups[same] = full.model_copy(update={"layers": layers, "kv_shared": shared})
+    return model.model_copy(update={"attention": tuple(groups)})
+
+
+def _alike(one: Attention, other: Attention) -> bool:
+    """Whether groups of layers differ in their number only."""
+    same: Mapping[str, object] = {"layers": 0, "kv_shared": 0}
+    return one.model_copy(update=same) == other.model_copy(update=same)
 
 
 def _dtype(ctx: PlanContext, settings: ModelSettings, model: Model) -> str | None:

@@ -17,6 +17,14 @@ def _guess(method: str, **further: Any) -> dict[str, Any]:
     return {"models[0].speculativeDecoding": {"method": method, "tokens": 3, **further}}
 
 
+def _on_l4(model: str, **further: Any) -> dict[str, Any]:
+    return {
+        "location": "us-central1-a",
+        "accelerator": dict(L4_48),
+        "models[0]": {"id": model, "maxModelLen": 2048, **further},
+    }
+
+
 ENGINE_FEATURES = (
     Wrong(
         name="a misspelt parser of tool calls",
@@ -57,6 +65,16 @@ ENGINE_FEATURES = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        name="a method for an engine whose methods are not listed",
+        id="LLMD-ENGINE-FEATURE-UNKNOWN",
+        changes={"models[0].image": "vllm/vllm-openai:v0.10.0", **_guess("ngram")},
+        path="models[0].speculativeDecoding.method",
+        value="ngram",
+        rule="the catalog does not list the values that vLLM 0.10.0 accepts here",
+        fix="try one replica first",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="a chat template that is not there",
         id="LLMD-CHAT-TEMPLATE",
         changes={"models[0].chatTemplate": "nowhere.jinja"},
@@ -92,6 +110,83 @@ ENGINE_FEATURES = (
         value="mtp",
         rule="google/gemma-2b-it has no layers that predict further tokens",
         fix="use method: ngram",
+    ),
+    Wrong(
+        name="a draft model beside a checkpoint's own layers",
+        id="LLMD-SPECULATION-DRAFT",
+        changes=_guess("mtp", draftModel="somebody/small"),
+        path="models[0].speculativeDecoding.draftModel",
+        value="somebody/small",
+        rule="mtp takes the prediction layers of google/gemma-2b-it's own checkpoint",
+        fix="remove draftModel",
+    ),
+    Wrong(
+        name="prediction layers of Gemma 4 without their repository",
+        id="LLMD-SPECULATION-DRAFT",
+        changes=_on_l4("google/gemma-4-E4B-it") | _guess("mtp"),
+        path="models[0].speculativeDecoding.draftModel",
+        value="(missing)",
+        rule="the prediction layers of google/gemma-4-E4B-it are in a repository of their own",
+        fix="add draftModel",
+    ),
+    Wrong(
+        name="the assistant of Gemma 4 as an ordinary draft model",
+        id="LLMD-SPECULATION-METHOD",
+        changes=_on_l4("google/gemma-4-E4B-it") | _guess("draft_model", draftModel="google/gemma-4-E4B-it-assistant"),
+        path="models[0].speculativeDecoding.method",
+        value="draft_model",
+        rule="google/gemma-4-E4B-it-assistant has other attention heads than google/gemma-4-E4B-it",
+        fix="use method: mtp",
+    ),
+    Wrong(
+        name="the assistant of Gemma 4 in an engine that does not know it",
+        id="LLMD-SPECULATION-METHOD",
+        changes={"release": "gaie-1.5"}
+        | _on_l4("google/gemma-4-31B-it")
+        | _guess("mtp", draftModel="google/gemma-4-31B-it-assistant"),
+        path="models[0].speculativeDecoding.method",
+        value="mtp",
+        rule="vLLM 0.19.1 cannot load the assistants of Gemma 4",
+        fix="use method: ngram",
+    ),
+    Wrong(
+        name="the assistant of a mixture of Gemma 4 in the first model runner",
+        id="LLMD-SPECULATION-METHOD",
+        changes=_on_l4("google/gemma-4-26B-A4B-it") | _guess("mtp", draftModel="google/gemma-4-26B-A4B-it-assistant"),
+        path="models[0].speculativeDecoding.method",
+        value="mtp",
+        rule="vLLM 0.26.0 ends with 'a and b must have same reduction dim'",
+        fix='env: {VLLM_USE_V2_MODEL_RUNNER: "1"}',
+    ),
+    Wrong(
+        name="guessed tokens in a pipeline",
+        id="LLMD-SPECULATION-PIPELINE",
+        changes=_on_l4("Qwen/Qwen3-8B", tensorParallel=2, pipelineParallel=2) | _guess("ngram"),
+        path="models[0].speculativeDecoding",
+        value="ngram",
+        rule="with pipelineParallel: 2 vLLM 0.26.0 ends: only the last stage has what guesses",
+        fix="remove speculativeDecoding",
+    ),
+    Wrong(
+        name="guessed tokens in a pipeline of a newer engine",
+        id="LLMD-SPECULATION-PIPELINE",
+        changes=_on_l4("Qwen/Qwen3-8B", tensorParallel=2, pipelineParallel=2, image="vllm/vllm-openai:v0.30.0")
+        | _guess("ngram"),
+        path="models[0].speculativeDecoding",
+        value="ngram",
+        rule="with pipelineParallel: 2 vLLM 0.30.0 is not known to run it",
+        fix="remove speculativeDecoding",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="states of recurrent layers in the host's memory",
+        id="LLMD-KV-OFFLOAD-STATES",
+        changes=_on_l4("Qwen/Qwen3.5-27B", kvOffloadGib=16),
+        path="models[0].kvOffloadGib",
+        value="16",
+        rule="Qwen/Qwen3.5-27B keeps recurrent states, and engines of vLLM 0.25.1 and 0.27.1 ended",
+        fix="remove kvOffloadGib",
+        severity=Severity.WARNING,
     ),
     Wrong(
         name="a method that only newer engines have",

@@ -17,11 +17,33 @@ B200: Mapping[str, Any] = {
     "provisioning": "spot",
     "nodes": {"min": 0, "max": 1},
 }
+H200: Mapping[str, Any] = {
+    "type": "nvidia-h200-141gb",
+    "machineType": "a3-ultragpu-8g",
+    "provisioning": "spot",
+    "nodes": {"min": 0, "max": 1},
+}
+L4_8: Mapping[str, Any] = {"type": "nvidia-l4", "machineType": "g2-standard-96", "nodes": {"min": 0, "max": 1}}
+ADAPTERS = [{"name": "one", "source": "acme/one", "rank": 16}]
+RTX_8: Mapping[str, Any] = {
+    "type": "nvidia-rtx-pro-6000",
+    "machineType": "g4-standard-384",
+    "provisioning": "spot",
+    "nodes": {"min": 0, "max": 1},
+}
 RTX: Mapping[str, Any] = {"type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-48", "nodes": {"min": 0, "max": 1}}
 
 
 def _gpu(accelerator: Mapping[str, Any], location: str = "us-central1-a", **model: Any) -> dict[str, Any]:
     return {"location": location, "accelerator": dict(accelerator), "models[0]": {"maxModelLen": 2048, **model}}
+
+
+def _latent(model: str, devices: int) -> dict[str, Any]:
+    return {"id": model, "tensorParallel": devices, "maxModelLen": 8192}
+
+
+def _experts(**model: Any) -> dict[str, Any]:
+    return {"id": "Qwen/Qwen3-30B-A3B", "expertParallel": True, "adapters": ADAPTERS, **model}
 
 
 def _arguments(*arguments: str, **model: Any) -> dict[str, Any]:
@@ -256,5 +278,69 @@ ENGINE_SUPPORT = (
         rule="takes FlashInfer, whose kernels have blocks of 16, 32, 64 tokens",
         fix="use blockSize: 64",
         severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="an fp8 cache in e5m2 beside weights in fp8",
+        id="LLMD-KV-CACHE-KERNEL",
+        changes=_gpu(L4, id="Qwen/Qwen3-8B", quantization="fp8", kvCacheDtype="fp8_e5m2"),
+        path="models[0].kvCacheDtype",
+        value="fp8_e5m2",
+        rule="vLLM 0.26.0 refuses an fp8_e5m2 cache with weights in fp8",
+        fix="use kvCacheDtype: fp8, or kvCacheDtype: bfloat16",
+    ),
+    Wrong(
+        name="an fp8 cache in e5m2 of latent attention",
+        id="LLMD-KV-CACHE-KERNEL",
+        changes=_gpu(H200, "us-central1-b", **_latent("deepseek-ai/DeepSeek-V2-Lite-Chat", 1), kvCacheDtype="fp8_e5m2"),
+        path="models[0].kvCacheDtype",
+        value="fp8_e5m2",
+        rule="(FLASH_ATTN_MLA, FLASHMLA, TRITON_MLA) keeps a KV cache in fp8_e5m2",
+        fix="use kvCacheDtype: fp8",
+    ),
+    Wrong(
+        name="an fp8 cache of tokens chosen by an indexer",
+        id="LLMD-KV-CACHE-KERNEL",
+        changes=_gpu(H200, "us-central1-b", **_latent("deepseek-ai/DeepSeek-V3.2", 8), kvCacheDtype="fp8_e4m3"),
+        path="models[0].kvCacheDtype",
+        value="fp8_e4m3",
+        rule="do not take a KV cache in fp8_e4m3 with vLLM 0.26.0",
+        fix="use kvCacheDtype: fp8",
+    ),
+    Wrong(
+        name="an fp8 cache that only the checkpoint asks for",
+        id="LLMD-KV-CACHE-KERNEL",
+        changes={"release": "llm-d-0.6"} | _gpu(RTX_8, **_latent("nvidia/DeepSeek-V3.1-NVFP4", 8)),
+        path="models[0].kvCacheDtype",
+        value="(by default, the checkpoint's)",
+        rule="(TRITON_MLA) keeps a KV cache in fp8_e4m3, the checkpoint's own type",
+        fix="use kvCacheDtype: bfloat16",
+    ),
+    Wrong(
+        name="adapters of experts that devices share",
+        id="LLMD-ADAPTER-EXPERTS",
+        changes={"release": "llm-d-0.6"} | _gpu(L4_8, **_experts(tensorParallel=8)),
+        path="models[0].expertParallel",
+        value="true",
+        rule="vLLM 0.17.1 has no adapters for experts that are shared among devices",
+        fix="use expertParallel: false, or release: llm-d-0.9",
+    ),
+    Wrong(
+        name="adapters of experts whose tokens DeepEP exchanges",
+        id="LLMD-ADAPTER-EXPERTS",
+        changes=_gpu(H200, "us-central1-b", **_experts(dataParallel=8, allToAll="deepep_low_latency")),
+        path="models[0].expertParallel",
+        value="true",
+        rule="exchanges tokens of experts by allgather_reducescatter only, not by deepep_low_latency",
+        fix="use allToAll: allgather_reducescatter",
+    ),
+    Wrong(
+        name="adapters of NVFP4 experts",
+        id="LLMD-ADAPTER-EXPERTS",
+        changes={"release": "llm-d-0.6"}
+        | _gpu(B200, "us-central1-b", id="nvidia/Qwen3-235B-A22B-NVFP4", tensorParallel=4, adapters=ADAPTERS),
+        path="models[0].id",
+        value="nvidia/Qwen3-235B-A22B-NVFP4",
+        rule="has adapters for experts in Triton's kernels only",
+        fix="use release: llm-d-0.9",
     ),
 )

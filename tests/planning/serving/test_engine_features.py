@@ -159,3 +159,9 @@ class TestTables:
         assert {"qwen3", "deepseek_r1"} <= set(facts.reasoning_parsers)
         assert {"ngram", "mtp", "eagle3", "draft_model"} <= set(facts.speculative_methods)
         assert {"--kv-offloading-size", "--kv-offloading-backend"} <= set(facts.options)
+
+
+def test_ampere_keeps_an_e5m2_cache() -> None:
+    a100 = {"type": "nvidia-tesla-a100", "machineType": "a2-highgpu-1g", "nodes": {"min": 0, "max": 1}}
+    changes = {"location": "us-central1-a", "accelerator": a100, "models[0].kvCacheDtype": "fp8_e5m2"}
+    assert "LLMD-KV-CACHE-FP8" not in {finding.id for finding in plan_of("gpu", changes).warnings}

@@ -1,0 +1,188 @@
+"""Speculative decoding: methods that the engine's version, the model, or the layout of the replica does not have."""
+
+from __future__ import annotations
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.engines import facts_of
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.sizing.memory_check import version_of
+from llm_d_gke.planning.suggest import did_you_mean
+from llm_d_gke.settings.engine import SpeculativeDecoding
+from llm_d_gke.settings.models import ModelSettings
+
+# vllm/config/speculative.py of 0.11.2 and 0.13.0 raises NotImplementedError; a build of 0.14 loads one.
+_DRAFT_MODELS_SINCE = "0.14"
+# Gemma 4 has its prediction layers in a repository of their own, which method mtp loads: vllm-project/vllm pull request
+# 41745, seen running with 0.21.0. In 0.25 a check keeps the embeddings of both apart and the first model runner ends
+# with "a and b must have same reduction dim" (issue 48848); read again in v1/spec_decode/llm_base_proposer.py of
+# 0.26.0, mended in 0.30.0. Mixtures of experts take that runner up to 0.28 unless the variable says otherwise.
+_ASSISTED, _ASSISTANT = "Gemma4", "-assistant"
+_ASSISTANTS_SINCE, _BROKEN_SINCE, _SECOND_RUNNER_SINCE = "0.21", "0.25", "0.29"
+_SECOND_RUNNER = "VLLM_USE_V2_MODEL_RUNNER"
+
+
+def check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    speculation = settings.speculative_decoding
+    if speculation is None:
+        return
+    _check_method(ctx, index, settings, speculation)
+    if model is not None and model.architecture.startswith(_ASSISTED):
+        _check_assistant(ctx, index, settings, model, speculation)
+    else:
+        _check_layers(ctx, index, model, speculation)
+    _check_pipeline(ctx, index, settings, speculation)
+    path = ("models", index, "speculativeDecoding")
+    if ctx.accelerator.kind == "tpu":
+        ctx.findings.warning(
+            "LLMD-SPECULATION-TPU",
+            *path,
+            value=speculation.method,
+            rule="the catalog does not list which speculative decoding methods vLLM's TPU back end supports",
+            fix="try one replica first, or remove speculativeDecoding",
+        )
+    if speculation.draft_model is not None and settings.source.kind != "hugging-face":
+        ctx.findings.error(
+            "LLMD-SPECULATION-OFFLINE",
+            *path,
+            "draftModel",
+            value=speculation.draft_model,
+            rule=f"weights from a {settings.source.kind} are loaded without access to the Hugging Face Hub, where the"
+            " draft model is",
+            fix="use source.kind: hugging-face for the model, or method: ngram",
+        )
+
+
+def _check_method(ctx: PlanContext, index: int, settings: ModelSettings, speculation: SpeculativeDecoding) -> None:
+    path = ("models", index, "speculativeDecoding", "method")
+    version = version_of(ctx, settings)
+    tables = facts_of(version)
+    if not tables:
+        ctx.findings.warning(
+            "LLMD-ENGINE-FEATURE-UNKNOWN",
+            *path,
+            value=speculation.method,
+            rule=f"the catalog does not list the values that vLLM {version} accepts here, so this value is not checked",
+            fix="try one replica first, or use a release with a newer engine",
+        )
+    elif all(speculation.method not in facts.speculative_methods for facts in tables):
+        methods = sorted({name for facts in tables for name in facts.speculative_methods})
+        ctx.findings.error(
+            "LLMD-SPECULATION-METHOD",
+            *path,
+            value=speculation.method,
+            rule=f"vLLM {version} does not know this method",
+            fix=did_you_mean(speculation.method, methods),
+        )
+    elif speculation.method == "draft_model" and not load_engine().has(version, _DRAFT_MODELS_SINCE):
+        ctx.findings.error(
+            "LLMD-SPECULATION-METHOD",
+            *path,
+            value="draft_model",
+            rule=f"vLLM {version} names the method and does not support it: the engine ends while it is configured",
+            fix="use method: ngram, or eagle3 with a head that was trained for the model",
+        )
+
+
+def _check_layers(ctx: PlanContext, index: int, model: Model | None, speculation: SpeculativeDecoding) -> None:
+    """Method mtp, of models whose checkpoint has the prediction layers."""
+    if speculation.method != "mtp":
+        return
+    path = ("models", index, "speculativeDecoding")
+    if speculation.draft_model is not None and model is not None:
+        ctx.findings.error(
+            "LLMD-SPECULATION-DRAFT",
+            *path,
+            "draftModel",
+            value=speculation.draft_model,
+            rule=f"mtp takes the prediction layers of {model.id}'s own checkpoint, so this model would not be used",
+            fix="remove draftModel, or use method: draft_model, eagle or eagle3",
+        )
+    elif model is not None and model.draft is None:
+        ctx.findings.error(
+            "LLMD-SPECULATION-METHOD",
+            *path,
+            "method",
+            value="mtp",
+            rule=f"{model.id} has no layers that predict further tokens: the engine would end while it loads the model",
+            fix="use method: ngram, which needs no layers, or draft_model with a small model of the same vocabulary",
+        )
+
+
+def _check_assistant(
+    ctx: PlanContext, index: int, settings: ModelSettings, model: Model, speculation: SpeculativeDecoding
+) -> None:
+    """Gemma 4, whose prediction layers are in a repository of their own."""
+    path = ("models", index, "speculativeDecoding")
+    engine, version = load_engine(), version_of(ctx, settings)
+    draft = speculation.draft_model
+    if speculation.method == "draft_model" and draft is not None and draft.endswith(_ASSISTANT):
+        ctx.findings.error(
+            "LLMD-SPECULATION-METHOD",
+            *path,
+            "method",
+            value="draft_model",
+            rule=f"{draft} has other attention heads than {model.id}, and vLLM takes a draft model of the same number"
+            " only (vllm-project/vllm pull request 42180)",
+            fix="use method: mtp, which knows such assistants",
+        )
+    if speculation.method != "mtp":
+        return
+    if draft is None:
+        ctx.findings.error(
+            "LLMD-SPECULATION-DRAFT",
+            *path,
+            "draftModel",
+            value="(missing)",
+            rule=f"the prediction layers of {model.id} are in a repository of their own, and none is named",
+            fix=f"add draftModel, for example google/gemma-4-26B-A4B-it{_ASSISTANT} for google/gemma-4-26B-A4B-it",
+        )
+    elif not engine.has(version, _ASSISTANTS_SINCE):
+        ctx.findings.error(
+            "LLMD-SPECULATION-METHOD",
+            *path,
+            "method",
+            value="mtp",
+            rule=f"vLLM {version} cannot load the assistants of Gemma 4; {_ASSISTANTS_SINCE}.0 can (vllm-project/vllm"
+            " pull request 41745)",
+            fix="use method: ngram, or a release with a newer engine, such as llm-d-0.9",
+        )
+    elif (
+        model.experts is not None
+        and engine.has(version, _BROKEN_SINCE)
+        and not engine.has(version, _SECOND_RUNNER_SINCE)
+        and settings.env.get(_SECOND_RUNNER) != "1"
+    ):
+        ctx.findings.error(
+            "LLMD-SPECULATION-METHOD",
+            *path,
+            "method",
+            value="mtp",
+            rule=f"vLLM {version} ends with 'a and b must have same reduction dim' where a mixture of experts of Gemma"
+            " 4 has an assistant and runs in the first model runner, as it does by default (vllm-project/vllm issue"
+            " 48848)",
+            fix=f'use allowExtraArgs: true and env: {{{_SECOND_RUNNER}: "1"}}, or method: ngram',
+        )
+
+
+def _check_pipeline(ctx: PlanContext, index: int, settings: ModelSettings, speculation: SpeculativeDecoding) -> None:
+    """Only the last stage has what guesses, and in the first model runner every stage reaches for it."""
+    if settings.pipeline_parallel == 1:
+        return
+    version = version_of(ctx, settings)
+    certain = not load_engine().has(version, _SECOND_RUNNER_SINCE)
+    say = ctx.findings.error if certain else ctx.findings.warning
+    say(
+        "LLMD-SPECULATION-PIPELINE",
+        "models",
+        index,
+        "speculativeDecoding",
+        value=speculation.method,
+        rule=f"with pipelineParallel: {settings.pipeline_parallel} vLLM {version}"
+        + (
+            " ends: only the last stage has what guesses (vllm-project/vllm issues 30436, 49355 and 52069)"
+            if certain
+            else " is not known to run it: reports of earlier versions end (vllm-project/vllm issues 49355 and 57755)"
+        ),
+        fix="remove speculativeDecoding, or use pipelineParallel: 1 with more tensorParallel",
+    )
