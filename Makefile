@@ -238,6 +238,8 @@ lock-engine: $(STAMP) ## resolve llm_d_gke/rehearsal/vllm_cpu/pins/*.in and writ
 $(STAMP): requirements-install.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "installing Python packages into $(VENV) (a few minutes the first time)"
+# Programs in Go, which take longer, are compiled meanwhile. What fails here is reported by the command that needs them.
+	@$(if $(filter up test,$(MAKECMDGOALS)),$(PYTHON) -m llm_d_gke.rehearsal.toolchain --every-stack >/dev/null 2>&1 &)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install python3-venv"; exit 1; }
 # uv does in parallel, and without compiling every module, what takes pip a minute of a processor.
 	@$(PIP) -q -r requirements-install.txt

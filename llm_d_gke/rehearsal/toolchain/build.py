@@ -40,10 +40,10 @@ def binaries(names: Iterable[str], report: Report) -> dict[str, Path]:
     missing = [target for target in TARGETS.values() if target.name in targets and target.name not in ready]
     if missing:
         try:
-            with alone(report):
-                # Another clone may have built them while we waited.
+            with alone(report) as shared:
+                # Another process may have built them while we waited.
                 missing = [target for target in missing if _ready(target) is None]
-                _build_all(missing, report)
+                _build_all(missing, shared)
         except OSError as error:
             if is_full(error):
                 raise BuildError(full_disk(f"build {_names(missing)}")) from error
@@ -94,11 +94,14 @@ def _binary(target: Target) -> Path:
 
 
 @contextmanager
-def alone(report: Report) -> Iterator[None]:
-    """Allow one build at a time on this machine: two would compile the same packages twice."""
+def alone(report: Report) -> Iterator[Report]:
+    """Allow one build at a time on this machine: two would compile the same packages twice.
+
+    Yields a `report` whose last line processes that wait for this one show.
+    """
     root = cache_root()
     root.mkdir(parents=True, exist_ok=True)
-    with (root / "build.lock").open("a+") as lock:
+    with (root / "build.lock").open("a+", encoding="utf-8") as lock:
         began = reported_at = time.monotonic()
         while True:
             try:
@@ -108,15 +111,26 @@ def alone(report: Report) -> Iterator[None]:
                 now = time.monotonic()
                 if reported_at == began or now - reported_at >= _SECONDS_BETWEEN_LINES:
                     lock.seek(0)
-                    holder = lock.read().strip() or "unknown"
-                    report(f"waiting {now - began:.0f} s for another build into this cache (process {holder})")
+                    holder, _, progress = lock.read().partition("\n")
+                    doing = f": {progress}" if progress else ""
+                    report(
+                        f"waiting {now - began:.0f} s for another build into this cache"
+                        f" (process {holder or 'unknown'}){doing}"
+                    )
                     reported_at = now
                 time.sleep(0.3)
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(os.getpid()))
+
+        def shared(text: str) -> None:
+            lock.seek(0)
+            lock.truncate()
+            lock.write(f"{os.getpid()}\n{text}")
+            lock.flush()
+            report(text)
+
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}")
         lock.flush()
-        yield
+        yield shared
 
 
 def _build_all(targets: list[Target], report: Report) -> None:
@@ -125,37 +139,65 @@ def _build_all(targets: list[Target], report: Report) -> None:
     go = go_command(f"build {_names(targets)}")
     report(f"building {len(targets)} programs from source, once on this machine: {_names(targets)}")
     began = time.monotonic()
-    for index, target in enumerate(targets):
-        left = len(targets) - index - 1
-        _build(go, target, f"[{index + 1}/{len(targets)}] {target.name}", f"{left} left", report)
+    done = 0
+    for group in _groups(targets):
+        first, done = done + 1, done + len(group)
+        numbers = str(first) if done == first else f"{first}-{done}"
+        _build(go, group, f"[{numbers}/{len(targets)}] {_names(group)}", f"{len(targets) - done} left", report)
     report(f"built {len(targets)} programs in {time.monotonic() - began:.0f} s")
 
 
-def _build(go: str, target: Target, label: str, rest: str, report: Report) -> None:
-    folder = cache_of(target.module)
-    final = _binary(target)
-    final.parent.mkdir(parents=True, exist_ok=True)
+def _groups(targets: Iterable[Target]) -> list[list[Target]]:
+    """Targets that one `go build` compiles: of one module, with the same tags.
+
+    The linker has one thread. In one command, other packages compile while a program is linked.
+    """
+    groups: dict[tuple[str, ...], list[Target]] = {}
+    for target in targets:
+        # A file is a package that Go compiles only by itself.
+        alone = target.name if target.package.endswith(".go") else ""
+        groups.setdefault((target.module, target.tags, alone), []).append(target)
+    return list(groups.values())
+
+
+def _build(go: str, targets: list[Target], label: str, rest: str, report: Report) -> None:
+    module, tags = targets[0].module, targets[0].tags
+    folder = cache_of(module)
+    final = folder / "bin"
+    final.mkdir(parents=True, exist_ok=True)
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
-    log = logs / f"{target.name}.log"
-    temporary = final.parent / f".{target.name}.building"  # one name is enough: we hold the lock
-    flags = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", ldflags(target.module)]
-    flags += _replaced(target.module, folder)
-    flags += ["-tags", target.tags] if target.tags else []
-    command = [go, "build", "-v", *flags, "-o", str(temporary), *target.sources]
-    purpose = f"build {target.name}"
+    log = logs / f"{targets[0].name}.log"
+    temporary = final / ".building"  # one name is enough: we hold the lock
+    flags = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", ldflags(module)]
+    flags += _replaced(module, folder)
+    flags += ["-tags", tags] if tags else []
+    # With a slash at the end, `go` writes one file for each package.
+    command = [
+        go,
+        "build",
+        "-v",
+        *flags,
+        "-o",
+        f"{temporary}/",
+        *(source for target in targets for source in target.sources),
+    ]
     began = time.monotonic()
     try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
         with log.open("wb") as output:
             code = _run(
-                command, TOOLCHAIN_FOLDER / target.module, output, log, lambda done: report(f"{label}: {done}, {rest}")
+                command, TOOLCHAIN_FOLDER / module, output, log, lambda done: report(f"{label}: {done}, {rest}")
             )
         if code != 0:
-            raise BuildError(failure(purpose, log.read_text(errors="replace"), log))
-        temporary.chmod(0o755)
-        temporary.replace(final)
+            raise BuildError(failure(f"build {_names(targets)}", log.read_text(errors="replace"), log))
+        for target in targets:
+            program = temporary / target.executable
+            program.chmod(0o755)
+            program.replace(_binary(target))
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     report(f"{label}: ready after {time.monotonic() - began:.0f} s, {rest}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -46,6 +47,14 @@ class Target:
         if not self.package.endswith(".go"):
             return (self.package,)
         return (self.package, (Path(self.package).parent / "main.go").as_posix())
+
+    @property
+    def executable(self) -> str:
+        """The name that `go build` gives the program: the last part of the package's path that is no major version."""
+        if self.package == ".":
+            return self.module
+        parts = self.package.removesuffix(".go").split("/")
+        return parts[-2] if re.fullmatch(r"v([2-9]|[1-9][0-9]+)", parts[-1]) else parts[-1]
 
     @property
     def version(self) -> str:
@@ -136,6 +145,8 @@ _SCANNERS: Final = (
 # For tests of programs in other languages: Pulumi's own generators of SDKs, of the engine's version.
 _GENERATORS: Final = (Target("sdk-generator", "sdks", "."),)
 
+# What an `up` of any stack runs: Pulumi's engine and the control plane.
+EVERY_STACK: Final = ("pulumi", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 DEFAULTS: Final = tuple(target.name for target in _TARGETS)
 TARGETS: Final = {target.name: target for target in (*_TARGETS, *_OTHER_VERSIONS, *_METRICS, *_SCANNERS, *_GENERATORS)}
 

@@ -7,21 +7,24 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from llm_d_gke.rehearsal.control_plane.parts import PARTS
 from llm_d_gke.rehearsal.toolchain import build, go
 from llm_d_gke.rehearsal.toolchain.__main__ import main
 from llm_d_gke.rehearsal.toolchain.build import BuildError, binaries, module_dir
 from llm_d_gke.rehearsal.toolchain.plugins import KUBERNETES, plugin_folder
-from llm_d_gke.rehearsal.toolchain.targets import TARGETS, TOOLCHAIN_FOLDER, cache_of, ldflags, pinned
+from llm_d_gke.rehearsal.toolchain.targets import EVERY_STACK, TARGETS, TOOLCHAIN_FOLDER, cache_of, ldflags, pinned
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 
 class FakeGo:
-    """A `go` of our own on PATH, whose `build` runs the given shell lines with $OUT as the file to write."""
+    """A `go` on PATH whose `build` runs the given shell lines for each package, with $OUT as its program."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -35,8 +38,14 @@ class FakeGo:
             "#!/bin/sh\n"
             f'if [ "$1" = version ]; then echo "go version go{version} linux/amd64"; exit; fi\n'
             f'echo "$PWD $*" >> {self.calls}\n'
-            'while [ $# -gt 0 ]; do if [ "$1" = -o ]; then OUT=$2; fi; shift; done\n'
+            'while [ "$1" != -o ]; do shift; done\n'
+            "FOLDER=$2; shift 2\n"
+            'for PACKAGE in "$@"; do\n'
+            '  NAME=$(basename "$PACKAGE" .go)\n'
+            '  case $NAME in v[2-9]) NAME=$(basename "$(dirname "$PACKAGE")");; .) NAME=$(basename "$PWD");; esac\n'
+            "  OUT=$FOLDER$NAME\n"
             f"{lines}\n"
+            "done\n"
         )
         program.chmod(0o755)
 
@@ -89,11 +98,26 @@ class TestFinding:
 
 class TestBuilding:
     def test_what_is_missing_is_built_once(self, fake: FakeGo) -> None:
-        first = binaries(["etcd", "kwok"], quiet)
+        first = binaries(["etcd", "kwok", "pulumi"], quiet)
         assert all(os.access(path, os.X_OK) for path in first.values())
         assert len(fake.builds) == 2
-        assert binaries(["etcd", "kwok"], quiet) == first
+        assert binaries(["etcd", "kwok", "pulumi"], quiet) == first
         assert len(fake.builds) == 2
+
+    def test_one_command_builds_all_programs_of_a_module_that_are_missing(self, fake: FakeGo) -> None:
+        binaries(["kwok"], quiet)
+        binaries(["lws", "kwok", "pulumi", "etcd", "prometheus", "kserve-webhook-v0.20.0", "llmisvc"], quiet)
+        assert [call.partition("building/ ")[2] for call in fake.builds[1:]] == [
+            "go.etcd.io/etcd/server/v3 sigs.k8s.io/lws/cmd",
+            "github.com/kserve/kserve/cmd/llmisvc",
+            "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            "../webhooks/kserve.go ../webhooks/main.go",
+            "github.com/prometheus/prometheus/cmd/prometheus",
+        ]
+
+    def test_programs_of_one_command_have_different_names(self) -> None:
+        for group in build._groups(TARGETS.values()):
+            assert len({target.executable for target in group}) == len(group)
 
     def test_the_build_is_of_the_pinned_package_and_reads_only(self, fake: FakeGo) -> None:
         binaries(["pulumi"], quiet)
@@ -129,8 +153,8 @@ class TestBuilding:
         monkeypatch.setattr(build, "_SECONDS_BETWEEN_LINES", 0.3)
         fake.script("1.26.0", 'echo k8s.io/a; echo k8s.io/b; sleep 1; echo x > "$OUT"')
         lines: list[str] = []
-        binaries(["etcd", "lws"], lines.append)
-        assert any(re.search(r"\[1/2\] etcd: \d+ s, 2 packages compiled, 1 left", line) for line in lines)
+        binaries(["etcd", "lws", "pulumi"], lines.append)
+        assert any(re.search(r"\[1-2/3\] etcd, lws: \d+ s, 2 packages compiled, 1 left", line) for line in lines)
 
     def test_two_clones_do_not_build_at_the_same_time(self, fake: FakeGo) -> None:
         fake.script("1.26.0", 'sleep 0.7; echo x > "$OUT"')
@@ -144,7 +168,8 @@ class TestBuilding:
         second.join()
         assert len(fake.builds) == 1
         assert lines
-        assert lines[0].endswith(f"another build into this cache (process {os.getpid()})")
+        assert f"another build into this cache (process {os.getpid()})" in lines[0]
+        assert lines[0].endswith(": building 1 programs from source, once on this machine: etcd")
 
 
 class TestEverything:
@@ -154,6 +179,17 @@ class TestEverything:
         assert main() == 0
         assert any(call.endswith(" ./provider") for call in fake.builds)
         assert fake.builds[0].endswith("/cmd/pulumi")
+
+    def test_what_every_stack_needs_is_built_before_python_packages_are_there(self, fake: FakeGo) -> None:
+        """Makefile starts it with a Python that has none."""
+        words = [sys.executable, "-S", "-m", "llm_d_gke.rehearsal.toolchain", "--every-stack"]
+        subprocess.run(words, cwd=PROJECT_ROOT, check=True)
+        assert [call.partition("building/ ")[2].split()[0] for call in fake.builds] == [
+            TARGETS["pulumi"].package,
+            TARGETS["etcd"].package,
+        ]
+        assert set(binaries(["pulumi", *PARTS], quiet)) == set(EVERY_STACK)
+        assert len(fake.builds) == 2
 
     def test_a_plugin_of_pulumi_spares_its_build(self, fake: FakeGo, tmp_path: Path) -> None:
         plugin = plugin_folder(tmp_path / "cache" / "pulumi") / KUBERNETES
