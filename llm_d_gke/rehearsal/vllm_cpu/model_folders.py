@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+import shutil
 import struct
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -92,9 +95,7 @@ def _write(folder: Path, model: TinyModel, environment: EngineEnvironment) -> Se
     folder.mkdir(parents=True, exist_ok=True)
     _dump(folder / "config.json", tiny_model.config(model.entry))
     _dump(folder / "tokenizer_config.json", tiny_model.tokenizer_config(model.entry))
-    texts = [str(PROJECT_ROOT / name) for name in _TEXTS if (PROJECT_ROOT / name).exists()]
-    words = [str(environment.python), str(_SCRIPT), str(folder), tiny_model.tokenizer_kind(model.entry)]
-    subprocess.run([*words, str(tiny_model.VOCABULARY), *texts], check=True)
+    _write_tokenizer(folder, tiny_model.tokenizer_kind(model.entry), environment)
     expected = model.plan.servers[0].latency
     block_size = _BLOCK_SIZE if expected is None else expected["block_size"]
     largest = KV_CACHE_GIB * 2**30 // (tiny_model.bytes_per_token(model.entry) * block_size)
@@ -108,6 +109,23 @@ def _write(folder: Path, model: TinyModel, environment: EngineEnvironment) -> Se
         blocks=min(max(blocks, least), largest),
         adapters={adapter.name: _write_adapter(folder, adapter, model) for adapter in model.adapters},
     )
+
+
+def _write_tokenizer(folder: Path, kind: str, environment: EngineEnvironment) -> None:
+    """Write tokenizer.json, trained once for each kind, text and environment: training takes seconds of a processor."""
+    texts = [PROJECT_ROOT / name for name in _TEXTS if (PROJECT_ROOT / name).exists()]
+    digest = hashlib.sha256(f"{kind} {tiny_model.VOCABULARY}".encode())
+    for file in (_SCRIPT, *texts):
+        digest.update(file.read_bytes())
+    trained = environment.home / "tokenizers" / digest.hexdigest()[:16]
+    if not (trained / "tokenizer.json").exists():
+        # Trained elsewhere and moved: another command may train the same one.
+        with tempfile.TemporaryDirectory(dir=environment.home) as own:
+            words = [str(environment.python), str(_SCRIPT), own, kind, str(tiny_model.VOCABULARY)]
+            subprocess.run([*words, *map(str, texts)], check=True)
+            trained.mkdir(parents=True, exist_ok=True)
+            (Path(own) / "tokenizer.json").replace(trained / "tokenizer.json")
+    shutil.copyfile(trained / "tokenizer.json", folder / "tokenizer.json")
 
 
 def _write_adapter(folder: Path, adapter: AdapterSettings, model: TinyModel) -> Path:

@@ -208,11 +208,19 @@ class TestTinyModels:
     def test_folders_hold_model_and_adapters_and_the_plans_cache(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
+        trained: list[str] = []
+
+        def train(command: list[str], **_: object) -> None:
+            trained.append(command[3])
+            (Path(command[2]) / "tokenizer.json").write_text("{}")
+
+        monkeypatch.setattr(subprocess, "run", train)
         adapter = {"llm-d:models[0].adapters[0].name": "style", "llm-d:models[0].adapters[0].source": "acme/style"}
         plan, configuration = planned("prefix-cache-gpu", adapter)
         paths = StackPaths("prefix-cache-gpu", tmp_path)
-        write_models(paths, tiny_models(plan, configuration), EngineEnvironment("0.26.0", tmp_path))
+        for _ in range(2):
+            write_models(paths, tiny_models(plan, configuration), EngineEnvironment("0.26.0", tmp_path))
+        assert trained == ["byte-level"]
         served = read_models(paths)[plan.models[0].served_name]
         expected = plan.models[0].servers[0].latency
         assert expected is not None
