@@ -32,7 +32,7 @@ from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import NAMESPACE, StackConfig
 
 FILE = Path(__file__).with_name("random_stacks.yaml")
-_ENCRYPTED = frozenset({"huggingFace", "registry"})
+_SECRETS = {f"{NAMESPACE}:huggingFace.token": "hf_fuzz", f"{NAMESPACE}:registry.password": "a stand-in"}
 
 
 def plans_of(release: str, count: int, seed: int) -> tuple[dict[str, StackPlan], list[dict[str, Any]]]:
@@ -41,11 +41,15 @@ def plans_of(release: str, count: int, seed: int) -> tuple[dict[str, StackPlan],
     settings = []
     for number, values in enumerate(islice(featured(release, seed), count)):
         try:
-            plans[f"random-{number}"] = plan_raw("fuzz", values, _ENCRYPTED)
+            plans[f"random-{number}"] = plan_raw("fuzz", values, _configuration(values).encrypted())
         except RefusedError:
             continue
         settings.append(values)
     return plans, settings
+
+
+def _configuration(values: Mapping[str, Any]) -> StackConfig:
+    return StackConfig(values={f"{NAMESPACE}:{key}": value for key, value in values.items()}, secrets=_SECRETS)
 
 
 def program_results(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[tuple[str, str, int, list[str]]]:
@@ -83,8 +87,7 @@ def object_results(
     lines: dict[str, None] = {}
     count = 0
     for values in settings:
-        config = StackConfig(values={f"{NAMESPACE}:{key}": value for key, value in values.items()})
-        objects = [yaml.safe_load(text) for text in manifests(record_stack("fuzz", config)).values()]
+        objects = [yaml.safe_load(text) for text in manifests(record_stack("fuzz", _configuration(values))).values()]
         manifests_judged = [manifest for manifest in objects if manifest["kind"] in served or kinds.is_on_gke(manifest)]
         count += len(manifests_judged)
         lines |= dict.fromkeys(server.judge(manifests_judged).lines)
