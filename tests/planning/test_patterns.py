@@ -24,10 +24,16 @@ def comparisons(setting: str) -> set[str]:
     for path in PLANNING.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
-            names = any(isinstance(side, ast.Constant | ast.Tuple | ast.List | ast.Set) for side in sides)
+            names = any(_is_a_choice(side) for side in sides)
             if names and any(isinstance(side, ast.Attribute) and side.attr == setting for side in sides):
                 modules.add(str(path.relative_to(PLANNING)))
     return modules
+
+
+def _is_a_choice(side: ast.expr) -> bool:
+    """A name, several, or a constant of the module that holds them."""
+    literal = isinstance(side, ast.Constant | ast.Tuple | ast.List | ast.Set)
+    return literal or (isinstance(side, ast.Name) and side.id.isupper())
 
 
 def settings_of(name: str) -> StackSettings:

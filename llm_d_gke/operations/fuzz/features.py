@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engines import facts_of
 from llm_d_gke.catalog.parameters import weights_gib
 from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.stack import Pattern
 
 Tree = dict[str, Any]
 
@@ -87,7 +88,7 @@ def _stack(random: Random, release: str) -> Tree:
     accelerator = random.choice(list(catalog.accelerators.values()))
     machine = random.choice(catalog.machines_for(accelerator.name))
     count = random.choice(machine.counts_of(accelerator.name))
-    pattern = random.choice(("single-replica", "multi-model", "prefix-cache", "mixture-of-experts", "disaggregated"))
+    pattern = random.choice(get_args(Pattern))
     values: Tree = {key: _sample(random, _schema(), key) for key in _WHOLE if random.random() < 0.15}
     for part, key in _LEFT_OUT:
         values.get(part, {}).pop(key, None)

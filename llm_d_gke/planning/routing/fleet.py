@@ -10,15 +10,13 @@ from collections.abc import Iterator
 
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.routing import FleetPlan
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.versions import newer_version, reaches
 
 FLEET_CLASS = "gke-l7-cross-regional-internal-managed-mc"
 FLEET_SINCE = "1.34.1-gke.1127000"
-
-# Patterns with one InferencePool whose servers answer by themselves.
-_PATTERNS = ("single-replica", "prefix-cache", "mixture-of-experts")
 
 
 def plan_fleet(ctx: PlanContext) -> FleetPlan | None:
@@ -117,7 +115,9 @@ def check_fleet(ctx: PlanContext) -> None:
 def _not_planned(ctx: PlanContext) -> Iterator[tuple[tuple[str, ...], object]]:
     """Settings that do not go with a fleet, by path, with their values."""
     settings, gateway = ctx.settings, ctx.settings.gateway
-    if settings.pattern not in _PATTERNS:
+    pattern = pattern_of(settings)
+    # A fleet exports one InferencePool, whose servers answer by themselves.
+    if pattern.routes_by_model or pattern.transfers_kv_cache:
         yield ("pattern",), settings.pattern
     elif len(settings.models) > 1:
         yield ("models",), f"{len(settings.models)} models"
