@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 
@@ -14,9 +13,10 @@ from llm_d_gke.planning.engine_support.deployment import default_dtype
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.picker_config import prefix_plugin
+from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, TaintPlan
 from llm_d_gke.planning.plan.platform import HuggingFacePlan, PullSecretPlan
-from llm_d_gke.planning.plan.pods import ConfigFilePlan, EnvPlan, PodPlan, PortPlan, ProbePlan
+from llm_d_gke.planning.plan.pods import ConfigFilePlan, EnvPlan, PodPlan, PortPlan
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.platform.autopilot_pods import autopilot_selector
 from llm_d_gke.planning.platform.engine_images import image_of, library_environment
@@ -32,7 +32,7 @@ from llm_d_gke.planning.serving.engine_features import (
     feature_arguments,
     plan_chat_template,
 )
-from llm_d_gke.planning.serving.engine_paths import CACHE, HEALTH_PATH, MODELS_PATH, TOKEN_DIRECTORY, TOKEN_KEY, WEIGHTS
+from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY, TOKEN_KEY, WEIGHTS
 from llm_d_gke.planning.serving.extra_args import flag_of, runs_remote_code
 from llm_d_gke.planning.serving.image_source import check_image_source
 from llm_d_gke.planning.serving.kv_block_size import block_argument, check_raised_blocks
@@ -41,6 +41,7 @@ from llm_d_gke.planning.serving.labels import ROLE_LABEL, selector_of
 from llm_d_gke.planning.serving.lora_adapters import adapter_arguments, check_adapters
 from llm_d_gke.planning.serving.model_checks import check_model
 from llm_d_gke.planning.serving.pod_volumes import annotations_of, buckets_of, stack_of_digest, volumes_of
+from llm_d_gke.planning.serving.probes import engine_probes
 from llm_d_gke.planning.serving.resources import least_replicas, limits, requests, spare_replicas
 from llm_d_gke.planning.serving.served_names import splits_of
 from llm_d_gke.planning.serving.server_role import ServerRole
@@ -102,13 +103,7 @@ def plan_model_server(
     tls = server_tls(ctx, key)
     model = ctx.catalog.find_model(settings.id)
     parallelism = parallelism_of(ctx, settings)
-    memory = check_model(ctx, index, settings, model)
-    check_raised_blocks(ctx, index, settings, model)
-    check_adapters(ctx, index, settings)
-    check_kserve(ctx, index, settings)
-    check_zero(ctx, index, settings)
-    if ctx.role != "prefill":
-        check_features(ctx, index, settings, model)
+    memory = _check(ctx, index, settings, model)
     run = run_of(ctx, settings, model) if model is not None and memory is not None else None
     size = model_gib(ctx, settings)
     check_image_source(ctx, index, settings)
@@ -122,9 +117,7 @@ def plan_model_server(
     pre_stop = NOTICE_SECONDS if drains else DRAIN_SECONDS
     exception = multi_node.security_exception(ctx, parallelism)
     claim = multi_node.claim_template(ctx, parallelism, names.claim_template)
-    health = multi_node.health_port(parallelism, role.port.number)
-    # vLLM answers /v1/models once weights are loaded and the engine is compiled; a supervisor has only /health.
-    ready_path = MODELS_PATH if parallelism.data == 1 else HEALTH_PATH
+    startup, liveness, readiness = engine_probes(parallelism, role.port.number, tls.scheme, budget)
     uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
     template = plan_chat_template(ctx, settings, names.service_account)
     engine_arguments = (*_arguments(settings, model, parallelism, ctx, role.port.number, template), *role.args)
@@ -137,17 +130,7 @@ def plan_model_server(
     pod = PodPlan(
         container=backend.container,
         image=image_of(ctx, settings),
-        labels=backend.pod_labels(
-            selector
-            | {
-                "app.kubernetes.io/name": "vllm",
-                "app.kubernetes.io/component": "model-server",
-                "app.kubernetes.io/instance": key,
-                "app.kubernetes.io/part-of": "llm-d",
-                ROLE_LABEL: role.label,
-                "llm-d.ai/engine-type": "vllm",
-            }
-        ),
+        labels=backend.pod_labels(selector | _labels(key, role)),
         annotations=annotations_of(settings, hugging_face, size, stack_of_digest(ctx.settings.project, ctx.stack)),
         command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
         args=(*engine_arguments, *tls.args),
@@ -165,17 +148,9 @@ def plan_model_server(
         ),
         requests=requests(ctx, parallelism, disk_gib, size),
         limits=container_limits,
-        startup=ProbePlan(
-            port=health,
-            path=ready_path,
-            scheme=tls.scheme,
-            initial_delay=15,
-            period=10,
-            timeout=5,
-            failures=math.ceil(budget / 10),
-        ),
-        liveness=ProbePlan(port=health, path=HEALTH_PATH, scheme=tls.scheme, period=10, timeout=5, failures=3),
-        readiness=ProbePlan(port=health, path=ready_path, scheme=tls.scheme, period=5, timeout=2, failures=3),
+        startup=startup,
+        liveness=liveness,
+        readiness=readiness,
         volumes=(*engine_volumes, *tls.volumes),
         sidecars=role.sidecars,
         service_account=names.service_account,
@@ -223,6 +198,29 @@ def plan_model_server(
         else None,
         direct_annotations=INTERNAL_LOAD_BALANCER,
     )
+
+
+def _check(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
+    """Findings about the model's settings, and whether it fits into memory: None where that is not known."""
+    memory = check_model(ctx, index, settings, model)
+    check_raised_blocks(ctx, index, settings, model)
+    check_adapters(ctx, index, settings)
+    check_kserve(ctx, index, settings)
+    check_zero(ctx, index, settings)
+    if ctx.role != "prefill":
+        check_features(ctx, index, settings, model)
+    return memory
+
+
+def _labels(key: str, role: ServerRole) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/name": "vllm",
+        "app.kubernetes.io/component": "model-server",
+        "app.kubernetes.io/instance": key,
+        "app.kubernetes.io/part-of": "llm-d",
+        ROLE_LABEL: role.label,
+        "llm-d.ai/engine-type": "vllm",
+    }
 
 
 def _hardware(ctx: PlanContext, parallelism: Parallelism) -> str:
