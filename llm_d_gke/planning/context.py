@@ -307,12 +307,13 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
         zones, path = settings.accelerator.zones, ("accelerator", "zones")
         for zone in zones:
             if region_of(zone) != region:
+                offered = [name for name in accelerator.zones if region_of(name) == region]
                 findings.error(
                     "LLMD-ZONE-REGION",
                     *path,
                     value=zone,
                     rule=f"the zone is not in the stack's region {region}",
-                    fix=f"use zones of {region}",
+                    fix=f"use zones of {region}" + (f": {', '.join(offered)}" if offered else ""),
                 )
             elif zonal and zone != location:
                 findings.error(
@@ -326,9 +327,14 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
         zones, path = (location,), ("location",)
     else:
         zones, path = tuple(zone for zone in accelerator.zones if region_of(zone) == region), ("location",)
-    missing = [zone for zone in zones if accelerator.offered_in(zone) is not True] or ([] if zones else [region])
+    # Zones of another region are reported already.
+    inside = [zone for zone in zones if region_of(zone) == region]
+    missing = [zone for zone in inside if accelerator.offered_in(zone) is not True] or ([] if zones else [region])
     if missing:
         near = nearest_zones(missing[0], accelerator.zones)
+        if path[0] == "accelerator":
+            # Only a zone of the stack's region can take the place of one.
+            near = [zone for zone in near if region_of(zone) == region] or near
         # Where the published lists are incomplete, absence proves nothing.
         refuse = any(accelerator.offered_in(zone) is False for zone in missing)
         say = findings.error if refuse else findings.warning
@@ -346,7 +352,7 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
 def _other_zones(location: str, near: Sequence[str], accelerator: Accelerator) -> str:
     if not near:
         return "look it up in Google's list of regions and zones"
-    regions = {region_of(zone) for zone in accelerator.zones}
+    regions = sorted({region_of(zone) for zone in accelerator.zones})
     misspelt = nearest(location, [*accelerator.zones, *regions], 0.85) if region_of(location) not in regions else None
     question = f"did you mean {misspelt}? Otherwise " if misspelt else ""
     return f"{question}use one of {', '.join(near[:6])}{' (nearest first)' if len(near) > 1 else ''}"

@@ -24,11 +24,14 @@ def check_names(settings: StackSettings, findings: Findings) -> None:
             first.add(name)
             same_path = _to_report(path, [same_path for same_path, other in names if other == name])
             own = same_path[2] == "servedName"
+            within = len({same[:2] for same, other in names if other == name}) == 1
             findings.error(
                 "LLMD-NAME-TWICE",
                 *same_path,
                 value=name,
-                rule=f"{counts[name]} models have this name, so a request with it would be ambiguous",
+                rule="the model has this name already, from its id, servedName, aliases or adapters"
+                if within
+                else f"{counts[name]} models have this name, so a request with it would be ambiguous",
                 fix="give each its own servedName" if own else "use a unique name",
             )
         if pattern_of(settings).routes_by_model and not _HEADER_VALUE.fullmatch(name):

@@ -114,7 +114,9 @@ _CHOICES_ELSEWHERE: Mapping[str, Mapping[str, str]] = {
         "copy the weights into a Cloud Storage bucket, and use {kind: bucket, bucket: my-models, path: my-folder}",
     ),
     "provisioning": dict.fromkeys(
-        ("reservation", "reserved"), "remove it, and set accelerator.reservation to the name of the reservation"
+        ("calendar", "dwscalendar", "futurereservation", "reservation", "reserved", "specificreservation"),
+        "remove it, and set accelerator.reservation to the name of the reservation; calendar mode of the Dynamic"
+        " Workload Scheduler gives one, too",
     ),
     "exposure": {"none": "remove it, and reach the Gateway from inside the VPC: the default is internal"},
 }

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
-from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from llm_d_gke.planning.findings import HIDDEN, NAMESPACE, Finding, Severity, path_of, without_secrets
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.setting_choices import choice_elsewhere, choice_here
-from llm_d_gke.planning.setting_owners import owner_of
-from llm_d_gke.planning.setting_synonyms import NO, WORDS_FOR_DEFAULT, key_here
-from llm_d_gke.planning.setting_values import expected, flow, listed, meant_choice, passing
+from llm_d_gke.planning.setting_keys import ONE_ACCELERATOR, intended_key, unknown_key
+from llm_d_gke.planning.setting_synonyms import NO, WORDS_FOR_DEFAULT
+from llm_d_gke.planning.setting_values import expected, flow, listed, meant_choice, most_entries, passing
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.fields import Path, Place, choices_of, every_key, keys_of, place_of
+from llm_d_gke.settings.fields import Path, Place, choices_of, groups_of, place_of
 
 # Types of errors (docs.pydantic.dev/latest/errors/validation_errors) by rule. Those left out are wrong types.
 _RULE_IDS = {
@@ -43,37 +41,6 @@ _RULE_IDS = {
     ),
 }
 
-# Settings that other programs have under names that are written quite differently, and where they are here.
-_ELSEWHERE: Mapping[str, str] = {
-    "autopilot": "cluster.mode: autopilot",
-    "autoscaling": "models[].autoscaling; nodes follow it between accelerator.nodes.min and max",
-    "gpu": "accelerator.type",
-    "hftoken": "huggingFace.token",
-    "huggingfacehubtoken": "huggingFace.token",
-    "huggingfacetoken": "huggingFace.token",
-    "gpus": "accelerator.perNode",
-    "iap": "gateway.auth: {kind: iap, ...}",
-    "lora": "models[].adapters",
-    "loras": "models[].adapters",
-    "preemptible": "accelerator.provisioning: spot",
-    "secrets": "huggingFace, registry or apiKeys",
-    "subnet": "network.existing.subnetwork",
-    "subnetwork": "network.existing.subnetwork",
-    "vllmversion": "the release decides on vLLM's version, or models[].image on another image",
-    "vpc": "network.existing.network",
-    "ingress": "gateway",
-    "loadbalancer": "gateway",
-    "machine": "accelerator.machineType",
-    "maxnodes": "accelerator.nodes.max",
-    "minnodes": "accelerator.nodes.min",
-    "nodes": "accelerator.nodes",
-    "region": "location",
-    "spot": "accelerator.provisioning: spot",
-    "token": "huggingFace.token",
-    "tp": "models[].tensorParallel",
-    "zone": "location",
-}
-
 
 def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> list[Finding]:
     """Pydantic's errors as findings. What is or may be a secret is never repeated, a misspelt one neither.
@@ -94,7 +61,7 @@ def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> 
 def respelt(error: ValidationError) -> dict[Path, str]:
     """Misspelt keys by path, with the probably intended key."""
     unknown = [place_of(d["loc"], StackSettings) for d in error.errors() if d["type"] == "extra_forbidden"]
-    return {place.path: intended for place in unknown if (intended := _intended_key(place)) is not None}
+    return {place.path: intended for place in unknown if (intended := intended_key(place)) is not None}
 
 
 def location_of(location: Sequence[str | int]) -> Path:
@@ -116,6 +83,10 @@ def details_of(error: ValidationError) -> list[ErrorDetails]:
 def _finding(detail: ErrorDetails, place: Place, encrypted: Collection[str]) -> Finding:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     hidden = place.path[0] in encrypted or any(part in ("huggingFace", "registry", "apiKeys") for part in place.path)
+    # What nobody knows below auth may be a key.
+    hidden = hidden or (kind == "extra_forbidden" and place.path[:2] == ("gateway", "auth"))
+    # A mirror is an address. One with a password in it has an @.
+    hidden = hidden and (place.path[:2] != ("registry", "mirrors") or "@" in str(value))
     text = HIDDEN if hidden else short(without_secrets(value, place.path))
     if kind in RULES:
         identifier, rule, fix = kind, str(context["rule"]), str(context["fix"])
@@ -134,7 +105,7 @@ def _finding(detail: ErrorDetails, place: Place, encrypted: Collection[str]) -> 
 def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
     match kind:
         case "extra_forbidden":
-            return _unknown(place)
+            return unknown_key(place, value)
         case "missing":
             example = passing(place, None)
             line = f"{place.path[-1]}: {example}" if example else f"{place.path[-1]}: ..."
@@ -147,7 +118,8 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
             return f"this setting is required{about}", f"add it to the stack file, for example {full}{dash}"
         case "literal_error" | "union_tag_invalid":
             choices = choices_of(place.kind)
-            choice = value.get("kind") if isinstance(value, Mapping) else value
+            grouped = isinstance(value, Mapping) and kind == "union_tag_invalid"
+            choice = value.get("kind") if isinstance(value, Mapping) and grouped else value
             key = "kind: " if kind == "union_tag_invalid" else ""
             close = meant_choice(place, value) or (passing(place, value) if _is_number(value) else None)
             if kind == "union_tag_invalid":
@@ -184,14 +156,6 @@ def _with_kind(place: Place, value: object) -> object:
     return next((text for text in value.values() if isinstance(text, str) and "://" in text), value)
 
 
-# Keys of many groups, which mean something else in each.
-_EVERYWHERE = ("config", "cpu", "enabled", "existing", "id", "kind", "memory", "name", "path", "release", "version")
-
-# Keys by which other programs choose hardware for each model, or several types of it.
-_ACCELERATORS = ("accelerator", "acceleratortype", "gputype", "hardware")
-_ONE_ACCELERATOR = "a stack has one type of accelerator: make two stacks, which may share a cluster (cluster.existing)"
-
-
 def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     is_text = place.kind is str and place.form is None and isinstance(value, int | float)
     is_text = is_text and not isinstance(value, bool)
@@ -211,6 +175,8 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     if place.is_key:
         statement = f"the key {statement}"
         return statement, f"name it {close}" if close else "choose another name"
+    if kind == "too_long" and isinstance(value, list | tuple | Mapping):
+        return f"has {len(value)} entries, and at most {most_entries(place)} are possible", "remove some of them"
     if kind in ("too_long", "string_too_long"):
         return f"too long: {statement}", "use a shorter one"
     fix = f"use {close}" if close else "give a value of this form"
@@ -220,9 +186,15 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
         return statement, f"remove {place.path[-1]}{f'; otherwise {fix}' if close else ''}"
     if _may_be_left_out(place) and word in WORDS_FOR_DEFAULT:
         return statement, f"remove {place.path[-1]}: the default is then taken; otherwise {fix}"
+    if place.path[0] == "platform" and isinstance(value, bool | str):
+        return statement, (
+            "remove it: the stack installs what it needs; {existing: true} is for a cluster that has it already"
+        )
+    if groups_of(place.kind) and word in ("none", "null", "no", "off") and "enabled" not in expected(place):
+        return statement, f"remove {place.path[-1]}; otherwise write its settings below it"
     several = isinstance(value, list | tuple) and len(value) > 1
     if several and place.path in (("accelerator",), ("accelerator", "type")):
-        return statement, f"{fix}; {_ONE_ACCELERATOR}"
+        return statement, f"{fix}; {ONE_ACCELERATOR}"
     return statement, fix
 
 
@@ -233,94 +205,6 @@ def _may_be_left_out(place: Place) -> bool:
 
 def _about(place: Place) -> str:
     return f": {place.description.rstrip('.')}" if place.description else ""
-
-
-def _unknown(place: Place) -> tuple[str, str]:
-    key = str(place.path[-1])
-    namespace, colon, rest = key.partition(":")
-    if colon and len(place.path) == 1:
-        return (
-            f"settings of this program have the prefix {NAMESPACE}:, and nothing reads {namespace}:",
-            f"did you mean {NAMESPACE}:{rest}?",
-        )
-    if len(place.path) == 1 and (nested := _written_as_path(key)) is not None:
-        return "paths are for the command line (pulumi config set --path); a stack file nests settings", nested
-    letters = re.sub(r"[^a-z]", "", key.lower())
-    several = len(place.path) == 1 and letters in [f"{word}s" for word in _ACCELERATORS]
-    if several or (place.path[0] == "models" and letters.removesuffix("s") in _ACCELERATORS):
-        return "the stack's accelerator serves all its models: there is no such setting", _ONE_ACCELERATOR
-    where = path_of(*place.path[:-1]) if len(place.path) > 1 else "the stack file"
-    if letters in _ELSEWHERE and _synonym(place) is None:
-        return f"{where} has no such setting", _place_words(_ELSEWHERE[letters])
-    owner = owner_of(place.path, letters) if _synonym(place) is None else None
-    if owner is not None:
-        return owner
-    intended = _intended_key(place)
-    if intended is not None:
-        full = f"{NAMESPACE}:{intended}" if len(place.path) == 1 else intended
-        reason = "keys are written in camelCase" if to_camel(key) == intended else f"{where} has no such setting"
-        return reason, f"did you mean {full}?"
-    if place.path[:-1] == ("cluster",) and letters in ("name", "clustername"):
-        return (
-            "the stack names the cluster after itself",
-            "remove it; for a cluster that exists write existing: {name: my-cluster, version: 1.35.2-gke.1842000}",
-        )
-    inside = [] if letters in _EVERYWHERE and len(place.path) > 1 else _same_name(key)
-    if inside:
-        return f"{where} has no such setting", f"did you mean {' or '.join(inside[:3])}? Move it there"
-    keys = keys_of(place.group) if place.group is not None else ()
-    listing = f"settings here are {', '.join(keys)}" if 0 < len(keys) <= 20 else "look for it in docs/settings.md"
-    return f"{where} has no such setting", f"remove it, or use another one: {listing}"
-
-
-def _written_as_path(key: str) -> str | None:
-    """How a file writes `accelerator.type` or `models[0].id`. None for a key that begins with no setting."""
-    first, *rest = re.findall(r"[A-Za-z][\w-]*|\[[0-9]+\]", key) or [key]
-    if not rest or first not in keys_of(StackSettings):
-        return None
-    text = "..."
-    for part in reversed(rest):
-        text = f"[{text}]" if part.startswith("[") else f"{{{part}: {text}}}"
-    return f"write {NAMESPACE}:{first}: {text}"
-
-
-def _place_words(location: str) -> str:
-    """`accelerator.type` as a question, a sentence as it is."""
-    return (
-        f"did you mean {NAMESPACE}:{location}? Move it there"
-        if re.fullmatch(r"[\w.\[\]]+(: \w+)?", location)
-        else location
-    )
-
-
-def _intended_key(place: Place) -> str | None:
-    """The key of the same group that a misspelt one probably means."""
-    same = _synonym(place)
-    if same is None and owner_of(place.path, re.sub(r"[^a-z]", "", str(place.path[-1]).lower())) is not None:
-        return None
-    if same is not None or re.sub(r"[^a-z]", "", str(place.path[-1]).lower()) in _ELSEWHERE:
-        return same
-    return nearest(str(place.path[-1]), keys_of(place.group), 0.75) if place.group is not None else None
-
-
-def _synonym(place: Place) -> str | None:
-    """The key of the same group that other programs call so."""
-    if place.group is None:
-        return None
-    return key_here(place.group.__name__, str(place.path[-1]))
-
-
-def _same_name(key: str) -> list[str]:
-    """The place of a setting of this name in a stack file, regardless of its spelling."""
-    spelt = re.sub(r"[^a-z]", "", key.lower())
-    places = []
-    for path, _ in every_key(StackSettings):
-        if re.sub(r"[^a-z]", "", str(path[-1]).lower()) == spelt and len(path) > 1:
-            text = ""
-            for part in path:
-                text += "[]" if part == "[]" else f".{part}" if text else str(part)
-            places.append(f"{NAMESPACE}:{text}")
-    return places
 
 
 def short(value: object) -> str:

@@ -26,7 +26,7 @@ def group_candidates(place: Place, value: object) -> Iterator[object]:
                 yield base
             continue
         yield from _with_bare_value(group, value)
-        yield base or _example(group)
+        yield from (base,) if base else _examples(group)
     if value is True and len(groups) > 1:
         # Something was switched on: the kind that needs the least, none of course excepted.
         kinds = [base for group in groups if (base := required_settings(group)).get("kind") != "none"]
@@ -56,22 +56,21 @@ def _with_bare_value(group: type[Settings], value: object) -> Iterator[object]:
             yield {"existing": {**required_settings(inner), first: value}}
 
 
-def _example(group: type[Settings]) -> dict[str, object]:
-    """One setting of a group that requires none: with an example, else the first text."""
+def _examples(group: type[Settings]) -> Iterator[dict[str, object]]:
+    """One setting of a group that requires none: with an example, else with its default, else a text or a number."""
     infos = {info.alias or name: info for name, info in group.model_fields.items()}
     for key, info in infos.items():
         if examples := (info.examples or _examples_inside(info.annotation)):
-            return {key: examples[0]}
+            yield {key: examples[0]}
     for key, info in infos.items():
         if isinstance(info.default, int | float) and not isinstance(info.default, bool):
-            return {key: info.default}
+            yield {key: info.default}
     for key, info in infos.items():
-        kind = plain_type(info.annotation)
-        if kind is str:
-            return {key: f"my-{to_kebab(key)}"}
-    return next(
-        ({key: 1} for key, info in infos.items() if plain_type(info.annotation) in (int, float)), dict[str, object]()
-    )
+        if plain_type(info.annotation) is str:
+            yield {key: f"my-{to_kebab(key)}"}
+    for key, info in infos.items():
+        if plain_type(info.annotation) in (int, float):
+            yield {key: 1}
 
 
 def _examples_inside(annotation: Any) -> list[Any]:

@@ -9,6 +9,8 @@ from llm_d_gke.planning.setting_synonyms import NUMBER_WORDS, SECONDS, THOUSANDS
 # A year as HSTS counts it.
 _LONG = {"w": 7 * 86400, "week": 7 * 86400, "weeks": 7 * 86400, "y": 31_536_000, "year": 31_536_000}
 
+_TENS = {"k": 1000, "m": 1_000_000}
+
 
 def number_in(text: str, key: str) -> float | None:
     """The number that a text means as the value of a key: in seconds, milliseconds or bytes where the key ends so."""
@@ -29,6 +31,9 @@ def number_in(text: str, key: str) -> float | None:
     # A size in GiB is given in GiB already.
     if key.endswith("Gib"):
         return number * 1024 if unit[:1] == "t" else number
+    # Money and requests are counted in tens, tokens mostly in powers of two.
+    if unit in _TENS and (key.endswith("Usd") or key.startswith("requests") or key in ("concurrency", "maximum")):
+        return number * _TENS[unit]
     return number * (THOUSANDS.get(unit, 1) if len(unit) == 1 else 1)
 
 

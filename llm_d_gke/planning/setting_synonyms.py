@@ -26,6 +26,13 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "scheduler": "picker",
     },
     "ModelSettings": {
+        "batchsize": "maxNumSeqs",
+        "maxbatchsize": "maxNumSeqs",
+        "maxconcurrency": "maxNumSeqs",
+        "gpus": "tensorParallel",
+        "gpucount": "tensorParallel",
+        "numgpus": "tensorParallel",
+        "gpusperreplica": "tensorParallel",
         "contextwindow": "maxModelLen",
         "minreplicas": "autoscaling",
         "maxreplicas": "autoscaling",
@@ -80,6 +87,7 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "template": "chatTemplate",
     },
     "AcceleratorSettings": {
+        "autoscaling": "nodes",
         "nodecount": "nodes",
         "numnodes": "nodes",
         "initialnodecount": "nodes",
@@ -184,6 +192,8 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
     "HuggingFaceSettings": {
         "hftoken": "token",
         "secret": "existingSecret",
+        "secretref": "existingSecret",
+        "secretkeyref": "existingSecret",
         "secretname": "existingSecret",
         "tokensecret": "existingSecret",
     },
@@ -215,6 +225,11 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
     },
     "NetworkSettings": {
         "vpc": "existing",
+        "cidr": "nodeCidr",
+        "iprange": "nodeCidr",
+        "nodes": "nodeCidr",
+        "pods": "podCidr",
+        "services": "serviceCidr",
         "podrange": "podCidr",
         "servicerange": "serviceCidr",
         "noderange": "nodeCidr",
@@ -336,6 +351,20 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "audience": "audiences",
         "iss": "issuer",
         "aud": "audiences",
+    },
+    "CertManagerTls": {
+        "domain": "dnsNames",
+        "domains": "dnsNames",
+        "hostname": "dnsNames",
+        "hosts": "dnsNames",
+        "clusterissuer": "issuer",
+    },
+    "EncryptionSettings": {
+        "key": "secretsKey",
+        "kmskey": "secretsKey",
+        "database": "secretsKey",
+        "disk": "diskKey",
+        "bootdiskkmskey": "diskKey",
     },
     "SecretTls": {
         "name": "secret",

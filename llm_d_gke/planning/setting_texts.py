@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from llm_d_gke.catalog import load as load_catalog
@@ -20,6 +21,8 @@ def text_candidates(place: Place, text: str) -> Iterator[str | None]:
     """Texts that `text` may mean, the most probable first. Not all of them are valid at `place`."""
     if place.form is not None and "gs://" in place.form and "without" not in place.form:
         yield from _addresses(text.strip())
+    # Names in headers and of resources have no accents.
+    text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() or text
     bare = re.sub(r"^(gs|https?|s3|oci|docker)://(huggingface\.co/)?", "", text.strip()).strip("/")
     dashed = re.sub(r"[^a-z0-9./@:-]+", "-", bare.lower()).strip("-.")
     key = str(place.path[-1] if isinstance(place.path[-1], str) else place.path[-2])
@@ -51,16 +54,27 @@ def _by_key(place: Place, key: str, text: str) -> Iterator[str | None]:
         word = re.sub(r"^[a-z]+://(huggingface\.co/)?(models/)?", "", word)
         yield nearest(re.sub(r"[:_ ]", "-", word), load_catalog().models, 0.75)
         yield word
+    elif key == "source":
+        yield re.sub(r"[@:][\w.-]+$", "", word)
     elif key == "release":
         yield nearest(word, load_catalog().releases)
+    elif place.form is not None and "begins with https://" in place.form:
+        yield "https://" + re.sub(r"^[a-z]+://", "", word)
+    elif place.path[0] == "registry":
+        yield re.sub(r"^[a-z]+://|:[A-Za-z][\w.-]*$", "", word).strip("/")
+    elif key in ("secretsKey", "diskKey"):
+        yield re.sub(r"^//cloudkms\.googleapis\.com/|/cryptoKeyVersions/.*$", "", word)
     elif key == "hostname":
         yield re.sub(r":[0-9]+(?=/|$)", "", re.sub(r"^[a-z]+://", "", word).lower()).partition("/")[0]
     elif key == "version":
         yield re.sub(r"^v(?=[0-9])", "", word)
     elif key == "paths":
-        yield "/" + re.sub(r"^[a-z]+://[^/]*|\.\*$", "", word).strip("/ ")
+        bare = re.sub(r"^[A-Z]+ +|[?#].*$", "", word)
+        yield "/" + re.sub(r"^[a-z]+://[^/]*|\.\*$", "", bare).strip("/ ")
     elif key == "config":
         yield from ("hub",) if word.startswith("http") else ()
+    elif key == "cpu" and re.fullmatch(r"[0-9]+%", word):
+        yield f"{int(word[:-1]) * 10}m"
     elif key == "cpu" and re.fullmatch(r"[0-9]{2,}", word):
         yield f"{word}m"
     elif key == "memory" and re.fullmatch(r"[0-9]{2,}", word):

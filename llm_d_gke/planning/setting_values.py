@@ -28,6 +28,7 @@ from llm_d_gke.settings.fields import (
     groups_of,
     is_group,
     keys_of,
+    place_below,
     place_of_key,
 )
 
@@ -68,13 +69,18 @@ def listed(choices: tuple[Any, ...]) -> str:
 def _bounds(place: Place) -> str:
     low, high, above, below = (_bound(place, kind) for kind in (Ge, Le, Gt, Lt))
     if low is not None and high is not None:
-        return f" from {low:g} to {high:g}" if high < 1e6 else f" from {low:g} to {high:,.0f}".replace(",", "")
+        return f" from {_plain_number(low)} to {_plain_number(high)}"
     parts = [
-        f"{words} {value:g}" if value < 1e6 else f"{words} {value:.0f}"
+        f"{words} {_plain_number(value)}"
         for words, value in (("at least", low), ("above", above), ("at most", high), ("below", below))
         if value is not None
     ]
     return f" {' and '.join(parts)}" if parts else ""
+
+
+def _plain_number(value: float) -> str:
+    """A bound without an exponent."""
+    return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
 
 
 def _lengths(place: Place) -> str:
@@ -82,6 +88,11 @@ def _lengths(place: Place) -> str:
     if maximum is not None:
         return f" of {minimum or 0:g} to {maximum:g} characters"
     return f" of at least {minimum:g} character{'s' if minimum > 1 else ''}" if minimum else ""
+
+
+def most_entries(place: Place) -> int | None:
+    """Most elements of a list or keys of a map. None without a limit."""
+    return None if (most := _bound(place, MaxLen)) is None else int(most)
 
 
 def _bound(place: Place, kind: type) -> Any:
@@ -171,8 +182,16 @@ def _as_map(place: Place, value: object) -> Iterator[object]:
             pairs[key.strip()] = item.strip()
     if pairs:
         yield pairs
-    key_place = place_of_key(place)
-    yield {str(key_place.example or "my-key"): "value"}
+    if isinstance(place.example, Mapping):
+        yield place.example
+    key_place, value_place = place_of_key(place), place_below(place, "my-key")
+    example = value_place.example if value_place.example is not None else 1 if value_place.kind is int else "value"
+    names = [part for part in parts if isinstance(part, str) and part]
+    if names and place.path[0] == "registry":
+        yield {str(key_place.example): names[0]}
+    if isinstance(value, list | tuple) and names:
+        yield dict.fromkeys(names, example)
+    yield {str(key_place.example or "my-key"): example}
 
 
 def _as_list(place: Place, value: object) -> Iterator[object]:
@@ -193,6 +212,7 @@ def _as_list(place: Place, value: object) -> Iterator[object]:
             yield from ([example] for example in group_candidates(inner, value))
         yield [required_settings(element)]
     else:
+        yield from ([candidate] for candidate in _candidates(place_below(place, 0), value))
         yield ["my-name"]
 
 
@@ -217,10 +237,21 @@ def _as_number(place: Place, value: object) -> Iterator[object]:
     if number is not None:
         if place.kind is float and isinstance(value, str) and "%" in value:
             number /= 100
+        key = str(place.path[-1])
+        if isinstance(value, float) and key.endswith("Percent") and 0 < number <= 1:
+            yield round(number * 100)
+        # Shares of a whole, where whole numbers are taken.
+        if isinstance(value, float) and is_integer and 0 < number < 1 and "weights" in place.path:
+            yield round(number * 100)
+        # A fraction of a millisecond is meant as seconds.
+        if isinstance(value, float) and key.endswith("Ms") and 0 < number != round(number):
+            yield round(number * 1000)
         yield round(number) if is_integer else number
         if not is_integer:
             yield number / 100
         yield from _near_bounds(place, number)
+    if place.example is not None:
+        yield place.example
     yield from (4, 64, 8192, 0.5)
 
 
@@ -248,6 +279,11 @@ def _as_text(place: Place, value: object) -> Iterator[object]:
     # A number or a flag that YAML read in place of text keeps its spelling, in quotes.
     if isinstance(value, str):
         return text_candidates(place, value)
+    if isinstance(value, Mapping) and place.path[-1] in ("image", "reference"):
+        name = value.get("repository") or value.get("name") or value.get("image")
+        return text_candidates(place, f"{name}:{value['tag']}" if name and "tag" in value else str(name or ""))
+    if isinstance(value, list | tuple) and value and isinstance(value[0], str):
+        return text_candidates(place, value[0])
     return text_candidates(place, "" if value is None or isinstance(value, Mapping | list | tuple) else flow(value))
 
 

@@ -103,12 +103,18 @@ def _settings(values: Mapping[str, Any]) -> StackSettings | None:
 
 
 def _complete(values: dict[str, Any], detail: ErrorDetails) -> Path | None:
-    """Fill in a setting that a group with a kind lacks. Return its path, or None if this is another error."""
+    """Fill in a setting that a group with a kind lacks, or write its text in the accepted form.
+
+    Without it another default would be judged, such as keys of the stack file in place of those of a Secret. Returns
+    the path, or None if this is another error.
+    """
     place = place_of(detail["loc"], StackSettings)
     group = _at(values, place.path[:-1])
-    if detail["type"] != "missing" or not isinstance(group, dict) or "kind" not in group:
+    if detail["type"] not in ("missing", "string_pattern_mismatch"):
         return None
-    example = passing(place, None)
+    if not isinstance(group, dict) or "kind" not in group:
+        return None
+    example = passing(place, detail["input"] if detail["type"] == "string_pattern_mismatch" else None)
     if example is None:
         return None
     group[place.path[-1]] = yaml.safe_load(example)

@@ -176,9 +176,11 @@ def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:
                     group,
                     key,
                     value=text,
-                    rule=f"pods have at most {available:.0f} {unit} of a {pool.machine_type} node of the CPU pool, so"
-                    f" no node could run the {group}",
-                    fix=f"use less, or a larger cpuPool.machineType than {pool.machine_type}",
+                    rule=f"nodes of the CPU pool ({pool.machine_type}) leave {available:.0f} {unit} to pods, so no"
+                    f" node could run the {group}",
+                    fix=f"use {text}m, or less than {available:.0f}m"
+                    if key == "cpu" and text.isdigit() and int(text) <= available
+                    else f"use less, or a larger cpuPool.machineType than {pool.machine_type}",
                 )
 
 

@@ -26,7 +26,7 @@ ClientName = Annotated[
     ),
 ]
 ApiKeys = dict[ClientName, SecretStr]
-Priorities = dict[ClientName, Annotated[int, Field(ge=-1_000_000, le=1_000_000)]]
+Priorities = dict[ClientName, Annotated[int, Field(ge=-1_000_000, le=1_000_000, examples=[10])]]
 
 
 class NoAuth(Settings):
@@ -94,6 +94,16 @@ class JwtAuth(Settings):
         tuple[Annotated[str, Field(min_length=1, max_length=253)], ...],
         Field(min_length=1, max_length=16, description="Accepted values of the tokens' claim `aud`."),
     ]
+
+    @model_validator(mode="after")
+    def _names_keys(self) -> Self:
+        if "/.well-known/openid-" in self.jwks_uri or "/.well-known/oauth-" in self.jwks_uri:
+            raise refusal(
+                "LLMD-JWKS-DISCOVERY",
+                f"jwksUri is {self.jwks_uri}, the provider's description of itself, and has no keys",
+                "open it, and use the address that it has as jwks_uri",
+            )
+        return self
 
 
 Auth = Annotated[NoAuth | ApiKeysAuth | IapAuth | JwtAuth, Field(discriminator="kind")]

@@ -104,6 +104,11 @@ def place_of_key(place: Place) -> Place:
     return replace(_place(get_args(place.kind)[0], (), place.path, None), is_key=True)
 
 
+def place_below(place: Place, part: str | int) -> Place:
+    """An element of a list, or a value of a map."""
+    return _below(place, part, (*place.path, part))
+
+
 _MAPS = (dict, Mapping)
 _LISTS = (tuple, list)
 

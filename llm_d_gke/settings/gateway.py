@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from llm_d_gke.settings.base import Settings, form, replaces
 from llm_d_gke.settings.edge import Auth, LimitsSettings, NoAuth, Priorities, TlsVersion
-from llm_d_gke.settings.names import AddressName, SecretName
+from llm_d_gke.settings.names import AddressName, CertificateName, SecretName
 
 # As the Gateway API defines a listener's hostname (gateway-api.sigs.k8s.io/reference/spec/#hostname).
 HostName = Annotated[
@@ -31,14 +31,18 @@ class CertificateManagerTls(Settings):
     """Regional Certificate Manager certificates."""
 
     kind: Literal["certificate-manager"]
-    certificates: Annotated[tuple[str, ...], Field(min_length=1, max_length=15, description="Certificate names.")]
+    certificates: Annotated[
+        tuple[CertificateName, ...], Field(min_length=1, max_length=15, description="Certificate names.")
+    ]
 
 
 class PreSharedTls(Settings):
     """Regional Compute Engine SSL certificates."""
 
     kind: Literal["pre-shared"]
-    certificates: Annotated[tuple[str, ...], Field(min_length=1, max_length=15, description="Certificate names.")]
+    certificates: Annotated[
+        tuple[CertificateName, ...], Field(min_length=1, max_length=15, description="Certificate names.")
+    ]
 
 
 class SecretTls(Settings):
@@ -113,7 +117,7 @@ RequestPath = Annotated[
     Field(
         pattern=r"^/([A-Za-z0-9_~/-]|\.[A-Za-z0-9_~-])*\*?$",
         max_length=256,
-        examples=["/v1/embeddings"],
+        examples=["/v1/rerank"],
         json_schema_extra=form("a path from the root, which may end with * for everything below"),
     ),
 ]

@@ -70,7 +70,11 @@ class HuggingFaceSource(Settings):
     kind: Literal["hugging-face"] = "hugging-face"
     revision: Annotated[
         str | None,
-        Field(description="Branch, tag or commit of the repository; by default the catalog's commit, else `main`."),
+        Field(
+            min_length=1,
+            description="Branch, tag or commit of the repository; by default the catalog's commit, else `main`.",
+            examples=["main"],
+        ),
     ] = None
 
 

@@ -53,6 +53,18 @@ AddressName = Annotated[
         ),
     ),
 ]
+# The Gateway finds certificates by their names, in its own project and region
+# (cloud.google.com/kubernetes-engine/docs/how-to/deploying-gateways, options of a listener's TLS).
+CertificateName = Annotated[
+    str,
+    Field(
+        pattern=_RESOURCE,
+        examples=["my-certificate"],
+        json_schema_extra=form(
+            "the name of a certificate in the stack's region, without projects/: lower-case letters, digits and dashes"
+        ),
+    ),
+]
 RangeName = Annotated[
     str,
     Field(

@@ -20,5 +20,6 @@ class SplitSettings(Settings):
             min_length=1,
             max_length=16,
             description="Share by model name (servedName): its weight over the sum of all. 0 keeps a model ready.",
+            examples=[{"first-model": 90, "second-model": 10}],
         ),
     ]

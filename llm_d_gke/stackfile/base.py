@@ -6,6 +6,7 @@ Environments of one service differ in little. The base holds the common values, 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -47,10 +48,15 @@ def _onto_base(values: Mapping[str, Any], root: Path, seen: tuple[Path, ...]) ->
         return own
     if not isinstance(name, str) or not name.strip():
         raise StackFileError(
-            f"{NAMESPACE}:{BASE} = {name!r}: must be the path of a file in the project,"
-            " for example environments/base.yaml"
+            f"{NAMESPACE}:{BASE} = {json.dumps(name, default=str)}: must be the path of one file in the project,"
+            " for example environments/base.yaml. A base may name a base in turn"
         )
     path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise StackFileError(
+            f"{NAMESPACE}:{BASE} = {name}: is outside of the project, and who checks the project out does not have it."
+            " Copy it into the project, for example as environments/base.yaml"
+        )
     if path in seen:
         circle = " -> ".join(file.name for file in (*seen[seen.index(path) :], path))
         raise StackFileError(
@@ -69,9 +75,16 @@ def _onto_base(values: Mapping[str, Any], root: Path, seen: tuple[Path, ...]) ->
 
 def _read(path: Path, name: str) -> Values:
     """The settings of a base file, by key without namespace."""
-    config = parse(path).get("config")
+    document = parse(path)
+    config = document.get("config")
     if not isinstance(config, dict):
         raise StackFileError(f"{name}: a base holds config: and settings below it, like a stack file")
+    stray = next((str(key) for key in document if str(key) != "config" and not str(key).startswith("x-")), None)
+    if stray is not None:
+        raise StackFileError(
+            f"{name}: of a base only the settings below config: are read, and {stray} stands beside it. Move it below"
+            " config: if it is a setting, else to the stack files"
+        )
     values: Values = {}
     for key, value in config.items():
         namespace, colon, rest = str(key).partition(":")
@@ -130,8 +143,21 @@ def _merged(base: Any, own: Any, path: tuple[str, ...]) -> Any:
 def _merged_lists(base: list[Any], own: list[Any], path: tuple[str, ...]) -> list[Any]:
     """The base's elements in their order, each with the stack's element of the same key; then the stack's others."""
     key = _list_keys()[path]
-    if not (_identified(base, key) and _identified(own, key)):
-        return own  # validation of the settings reports the error
+    where = ".".join(path)
+    if not _identified(base, key):
+        raise StackFileError(
+            f"{NAMESPACE}:{where} of the base: elements are merged by {key}, and one has none, or two have the same."
+            f" Give each a different {key}"
+        )
+    if not _identified(own, key):
+        names = [element.get(key) for element in own if isinstance(element, dict)]
+        twice = next((name for name in names if name is not None and names.count(name) > 1), None)
+        if twice is None:
+            return own  # validation of the settings reports the error
+        raise StackFileError(
+            f"{NAMESPACE}:{where}: elements are merged with the base's by {key}, and two have {twice}. Give each a"
+            f" different {key}, or remove {NAMESPACE}:{BASE}"
+        )
     changes = {element[key]: element for element in own}
     merged = [_merged(element, changes.pop(element[key], {}), path) for element in base]
     return [*merged, *changes.values()]

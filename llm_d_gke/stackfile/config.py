@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import hashlib
 import json
 from collections.abc import Mapping
@@ -101,7 +102,20 @@ def as_text(value: Any) -> str:
     """One value as the engine passes it to a program. A key without a value (`paused:`) is an empty text."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    plain = _with_times_as_text(value)
+    return plain if isinstance(plain, str) else json.dumps(plain, default=str)
+
+
+def _with_times_as_text(value: Any) -> Any:
+    """Days and times that YAML read from text without quotes, as RFC 3339 again, as Pulumi passes them on."""
+    if isinstance(value, Mapping):
+        return {key: _with_times_as_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_times_as_text(item) for item in value]
+    if isinstance(value, datetime.datetime):
+        in_utc = value.replace(tzinfo=value.tzinfo or datetime.UTC).astimezone(datetime.UTC)
+        return in_utc.isoformat().replace("+00:00", "Z")
+    return value
 
 
 def _parsed(text: str) -> Any:

@@ -131,8 +131,9 @@ _TOP_LEVEL = ("config", "secretsprovider", "encryptedkey", "encryptionsalt", "en
 
 def refuse_other_files(path: Path, document: dict[str, Any]) -> None:
     """Pulumi passes over keys that it does not know: without config there would be no setting at all."""
-    stray = [str(key) for key in document if str(key) not in _TOP_LEVEL]
-    if not stray or document.get("config"):
+    # Other tools keep what they share within a file under x-.
+    stray = [str(key) for key in document if str(key) not in _TOP_LEVEL and not str(key).startswith("x-")]
+    if not stray:
         return
     lines = path.read_text(encoding="utf-8").splitlines()
     number = next((number for number, line in enumerate(lines, start=1) if stray[0] in line), 1)
@@ -140,6 +141,10 @@ def refuse_other_files(path: Path, document: dict[str, Any]) -> None:
         advice = "Write config:"
     elif stray[0] in ("apiVersion", "kind"):
         advice = "This is a manifest of Kubernetes; a stack file begins with config: and has settings below it"
+    elif stray[0] == "imports":
+        advice = "An environment of Pulumi ESC is named as in environment: [my-environment]"
+    elif document.get("config"):
+        advice = "Indent it by two blanks below config:, or remove it"
     else:
         advice = "Write config: above the settings, and indent each of them by two blanks"
     raise StackFileError(

@@ -248,6 +248,52 @@ MISTAKES = [
     ("VPC at the top", "llm-d:vpc: mine", "SETTING-UNKNOWN", "vpc", "no such", "llm-d:network.existing.network?"),
     ("preemptible nodes", "llm-d:accelerator: {type: nvidia-l4, preemptible: true}", "SETTING-UNKNOWN", "accelerator.preemptible", "no such", "accelerator.provisioning: spot"),
     ("static address", "llm-d:gateway: {staticIp: mine}", "SETTING-UNKNOWN", "gateway.staticIp", "no such", "mean existingAddress?"),
+    ("weight outside of scorers", "llm-d:picker: {prefixCache: 5}", "SETTING-UNKNOWN", "picker.prefixCache", "no such", "mean llm-d:picker.scorers.prefixCache?"),
+    ("group of the stack in a model", model("picker: {preset: prefix}"), "SETTING-UNKNOWN", "models[0].picker", "no such", "mean llm-d:picker?"),
+    ("network in the cluster", "llm-d:cluster: {network: {nodeCidr: 10.1.0.0/20}}", "SETTING-UNKNOWN", "cluster.network", "no such", "mean llm-d:network?"),
+    ("group and setting as one word", model("prefillReplicas: 2"), "SETTING-UNKNOWN", "models[0].prefillReplicas", "no such", "mean llm-d:models[].prefill.replicas?"),
+    ("list and setting as one word", "llm-d:modelId: Qwen/Qwen3-4B", "SETTING-UNKNOWN", "modelId", "no such", "mean llm-d:models[].id?"),
+    ("KServe as a key", "llm-d:kserve: true", "SETTING-UNKNOWN", "kserve", "no such", "deployment: kserve"),
+    ("a choice as a key", "llm-d:deployment: {kserve: true}", "SETTING-CHOICE", "deployment", "{kserve: true} is not a choice", "use kserve"),
+    ("controller as a flag", "llm-d:deployment: kserve\nllm-d:platform: {kserve: true}", "SETTING-TYPE", "platform.kserve", "existing", "remove it"),
+    ("version of a controller", "llm-d:platform: {kserve: {version: v0.15}}", "SETTING-UNKNOWN", "platform.kserve.version", "release decides", "llm-d:release"),
+    ("spot for pickers", "llm-d:cpuPool: {provisioning: spot}", "SETTING-UNKNOWN", "cpuPool.provisioning", "on demand", "remove it"),
+    ("type of disk", "llm-d:accelerator: {type: nvidia-l4, diskType: pd-ssd}", "SETTING-UNKNOWN", "accelerator.diskType", "planner derives", "remove it"),
+    ("part of a GPU", "llm-d:accelerator: {type: nvidia-l4, timeSharing: 2}", "SETTING-UNKNOWN", "accelerator.timeSharing", "whole accelerators", "smaller accelerator"),
+    ("plugins outside of a configuration", "llm-d:picker: {plugins: [{type: queue-scorer}]}", "SETTING-UNKNOWN", "picker.plugins", "one document", "picker.config"),
+    ("keys below auth", "llm-d:gateway: {auth: {kind: api-keys, keys: [abc]}}", "SETTING-UNKNOWN", "gateway.auth.keys", "encrypted one by one", "llm-d:apiKeys.my-team"),
+    ("budget by the day", "llm-d:budget: {maxDailyUsd: 100}", "SETTING-UNKNOWN", "budget.maxDailyUsd", "for a month", "maxMonthlyUsd"),
+    ("no picker", "llm-d:picker: none", "SETTING-TYPE", "picker", "a group", "remove picker"),
+    ("flag for a group of limits", "llm-d:monitoring: {alerts: true}", "SETTING-TYPE", "monitoring.alerts", "availability", "use {availability: 0.99}"),
+    ("address in a list", "llm-d:monitoring: {alerts: {notificationChannels: ops@example.com}}", "SETTING-TYPE", "monitoring.alerts.notificationChannels", "a list", "[projects/my-project/notificationChannels/1234567890]"),
+    ("percent of a CPU", "llm-d:picker: {cpu: 50%}", "SETTING-FORM", "picker.cpu", "quantity of CPUs", "use 500m"),
+    ("thousandths of a CPU", "llm-d:picker: {cpu: '500'}", "ADDON-ROOM", "picker.cpu", "leave 3920", "use 500m"),
+    ("seconds for milliseconds", model("load: {timeToFirstTokenMs: 0.5}"), "SETTING-TYPE", "models[0].load.timeToFirstTokenMs", "whole number", "use 500"),
+    ("share for percent", "llm-d:fleet: {role: config, maxUtilizationPercent: 0.6, proxyCidrs: {us-east4: 192.168.0.0/23}}", "SETTING-TYPE", "fleet.maxUtilizationPercent", "whole number", "use 60"),
+    ("thousands of dollars", "llm-d:budget: {maxMonthlyUsd: 5k}", "SETTING-TYPE", "budget.maxMonthlyUsd", "a number", "use 5000"),
+    ("shares of a split", "llm-d:splits: [{name: chat, weights: {a: 0.9, b: 0.1}}]", "SETTING-TYPE", "splits[0].weights.a", "whole number", "use 90"),
+    ("weights without names", "llm-d:splits: [{name: chat, weights: [90, 10]}]", "SETTING-TYPE", "splits[0].weights", "keys with a value", "{first-model: 90, second-model: 10}"),
+    ("rate by the second", "llm-d:gateway: {limits: {requestsPerSecond: 10}}", "SETTING-UNKNOWN", "gateway.limits.requestsPerSecond", "no such", "requestsPerMinute: 600?"),
+    ("priority in words", "llm-d:gateway: {priorities: {team: high}}", "SETTING-TYPE", "gateway.priorities.team", "from -1000000 to 1000000", "use 10"),
+    ("clients in a list", "llm-d:gateway: {priorities: [team, other]}", "SETTING-TYPE", "gateway.priorities", "keys with a value", "{team: 10, other: 10}"),
+    ("image in parts", model("image: {repository: vllm/vllm-openai, tag: v0.19.1}"), "SETTING-TYPE", "models[0].image", "must be", "use vllm/vllm-openai:v0.19.1"),
+    ("alias twice", model("aliases: [chat, chat]"), "NAME-TWICE", "models[0].aliases[0]", "has this name already", "unique"),
+    ("alias with accents", model("aliases: ['chat ünï']"), "SETTING-FORM", "models[0].aliases[0]", "without blanks", "use chat-uni"),
+    ("commit of an adapter", model("adapters: [{name: a, source: 'o/a@v1'}]"), "SETTING-FORM", "models[0].adapters[0].source", "Hugging Face repository", "use o/a"),
+    ("calendar mode", "llm-d:accelerator: {type: nvidia-l4, provisioning: calendar}", "SETTING-CHOICE", "accelerator.provisioning", "it takes on-demand", "set accelerator.reservation"),
+    ("zones by letter", "llm-d:location: us-east4\nllm-d:accelerator: {type: nvidia-l4, zones: [a]}", "ZONE-REGION", "accelerator.zones", "region us-east4", "us-east4-a, us-east4-c"),
+    ("a zone of the region without it", "llm-d:location: us-east4\nllm-d:accelerator: {type: nvidia-l4, zones: [us-east4-b]}", "ZONE-OFFERS", "accelerator.zones", "not offered", "use one of us-east4-a, us-east4-c (nearest first)"),
+    ("zones as the location", "llm-d:location: [us-east4-a, us-east4-c]", "SETTING-TYPE", "location", "zone or a region", "use us-east4-a"),
+    ("version of a key", "llm-d:cluster: {encryption: {diskKey: projects/p-1/locations/us-east4/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1}}", "SETTING-FORM", "cluster.encryption.diskKey", "Cloud KMS key", "use projects/p-1/locations/us-east4/keyRings/r/cryptoKeys/k"),
+    ("certificate by its path", "llm-d:gateway: {tls: {kind: pre-shared, certificates: [projects/p/global/sslCertificates/c]}}", "SETTING-FORM", "gateway.tls.certificates[0]", "in the stack's region", "use c"),
+    ("issuer of tokens without https", "llm-d:gateway: {auth: {kind: jwt, issuer: accounts.google.com, jwksUri: 'http://a.example.com/keys', audiences: [a]}}", "SETTING-FORM", "gateway.auth.issuer", "begins with https://", "use https://accounts.google.com"),
+    ("method in a path", "llm-d:gateway: {paths: ['GET /metrics']}", "SETTING-FORM", "gateway.paths[0]", "from the root", "use /metrics"),
+    ("mirror with a scheme", "llm-d:registry: {mirrors: {ghcr.io: 'https://mirror.example.com/ghcr/'}}", "SETTING-FORM", "registry.mirrors.ghcr.io", "without https", "use mirror.example.com/ghcr"),
+    ("too many labels", "llm-d:labels: {" + ", ".join(f"k{number}: v" for number in range(65)) + "}", "SETTING-RANGE", "labels", "at most 60", "remove some"),
+    ("weight in words", "llm-d:picker: {config: {plugins: [{type: queue-scorer}], schedulingProfiles: [{name: default, plugins: [{pluginRef: queue-scorer, weight: high}]}]}}", "PICKER-CONFIG-SCHEMA", "picker.config.schedulingProfiles[0].plugins[0].weight", "must be a number", "a value such as 2"),
+    ("longer than memory and training", "llm-d:models: [{id: Qwen/Qwen3-4B, maxModelLen: 400000}]", "MEMORY-KV-CACHE", "models[0].maxModelLen", "400000 tokens", "use maxModelLen: 40960"),
+    ("no revision", model("source: {kind: hugging-face, revision: ''}"), "SETTING-RANGE", "models[0].source.revision", "at least 1", "use main"),
+    ("a window of a month", "llm-d:cluster: {maintenanceWindow: {start: 2026-01-03T02:00:00Z, end: 2026-01-03T08:00:00Z, recurrence: FREQ=MONTHLY;BYMONTHDAY=1}}", "MAINTENANCE-HOURS", "cluster.maintenanceWindow", "have 1 of these windows", "more days"),
     ("variables not meant", model("env: {A: b}"), "ENV-ALLOWED", "models[0].env", "explicit opt-in", "allowExtraArgs"),
     *(
         (f"argument {words[0]}", argument(*words), "EXTRA-ARGS-PLANNED", "models[0].extraArgs[0]", reason, fix)
@@ -354,6 +400,25 @@ def test_a_configuration_that_is_not_json_is_one_finding_with_the_line(tmp_path:
     findings = [finding for finding in refused.value.findings if finding.path.startswith("llm-d:models[0]")]
     assert [finding.id for finding in findings] == ["LLMD-CONFIG-UNREADABLE"]
     assert findings[0].rule == "the file is not JSON: an error in line 2, column 7"
+
+
+def test_a_day_and_time_without_quotes_stays_text(tmp_path: Path) -> None:
+    window = "{start: 2026-01-03T02:00:00Z, end: 2026-01-03T09:00:00+01:00, recurrence: 'FREQ=WEEKLY;BYDAY=SA,SU'}"
+    (tmp_path / "Pulumi.s.yaml").write_text(f"config:\n  llm-d:cluster: {{maintenanceWindow: {window}}}\n", "utf-8")
+    read = load(tmp_path, "s").settings()["cluster"]["maintenanceWindow"]
+    assert (read["start"], read["end"]) == ("2026-01-03T02:00:00Z", "2026-01-03T08:00:00Z")
+
+
+def test_keys_below_auth_are_not_repeated(tmp_path: Path) -> None:
+    findings = findings_of(tmp_path, "llm-d:gateway: {auth: {kind: api-keys, keys: [abcdef], mine: uvwxyz}}")
+    assert not [finding for finding in findings if "abcdef" in str(finding) or "uvwxyz" in str(finding)]
+
+
+def test_a_name_in_the_wrong_form_does_not_count_as_missing(tmp_path: Path) -> None:
+    auth = "auth: {kind: api-keys, secretManagerSecret: projects/p/secrets/keys}"
+    findings = findings_of(tmp_path, f"llm-d:gateway: {{implementation: istio, {auth}}}")
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    assert [(finding.id, finding.fix) for finding in errors] == [("LLMD-SETTING-FORM", "use keys")]
 
 
 def test_mistakes_inside_of_a_misspelt_group_are_reported_there(tmp_path: Path) -> None:

@@ -219,6 +219,9 @@ def _fewest_windows(window: MaintenanceWindow, days: int) -> int | None:
     """Windows in the `days` consecutive days that have the fewest of them; None for rules that are not counted here."""
     parts = window.parts
     interval = parts.get("INTERVAL", "1")
+    if parts.keys() <= {"FREQ", "BYMONTHDAY", "INTERVAL"} and parts["FREQ"] in ("MONTHLY", "YEARLY"):
+        # Each day of the month comes once in 32 days, or in longer months not at all.
+        return len(parts.get("BYMONTHDAY", "1").split(",")) if (parts["FREQ"], interval) == ("MONTHLY", "1") else 0
     if not parts.keys() <= {"FREQ", "BYDAY", "INTERVAL", "WKST"} or not interval.isdigit() or int(interval) < 1:
         return None
     daily, every = parts["FREQ"] == "DAILY", int(interval)

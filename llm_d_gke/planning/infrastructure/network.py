@@ -100,6 +100,17 @@ def _check_existing(ctx: PlanContext) -> None:
             f" container clusters describe {cluster.existing.name} --location {ctx.settings.location}"
             " --format 'yaml(networkConfig,ipAllocationPolicy)'",
         )
+    if network is not None and network.pod_range == network.service_range:
+        ctx.findings.error(
+            "LLMD-RANGE-TWICE",
+            "network",
+            "existing",
+            "serviceRange",
+            value=network.service_range,
+            rule="pods and services need a secondary range each, and both settings name the same one",
+            fix=f"name the range of services; gcloud compute networks subnets describe {network.subnetwork} --region"
+            f" {ctx.region} lists them",
+        )
     if network is not None and not network.nat and cluster.existing is None and cluster.private_nodes:
         ctx.findings.warning(
             "LLMD-NETWORK-NAT",

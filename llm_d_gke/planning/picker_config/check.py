@@ -117,7 +117,7 @@ def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | 
     try:
         return _shape(ctx).model_validate_json(json.dumps(written))
     except ValidationError as error:
-        for detail in error.errors():
+        for detail in _without_branches(error):
             ctx.findings.error(
                 "LLMD-PICKER-CONFIG-SCHEMA",
                 *ROOT,
@@ -182,7 +182,7 @@ def _check_parameters(
         shape.model_validate_json(json.dumps(parameters))
         _check_unused(ctx, picker, plugin, index, parameters)
     except ValidationError as error:
-        for detail in error.errors():
+        for detail in _without_branches(error):
             if is_unchecked(picker, plugin, detail):
                 ctx.findings.warning(
                     "LLMD-PICKER-PARAMETER-RANGE",
@@ -325,9 +325,39 @@ def _problem(detail: ErrorDetails, owner: str) -> str:
             return problem(detail["type"], detail.get("ctx", {}))
 
 
+# Types of which a value may be one, as pydantic adds them to the path of an error.
+_BRANCHES = ("int", "float", "str", "bool")
+
+
+def _without_branches(error: ValidationError) -> list[ErrorDetails]:
+    """The errors by their paths in the document. Where a value may be of several types, only the last one is kept."""
+    by_path: dict[tuple[int | str, ...], ErrorDetails] = {}
+    for detail in error.errors():
+        path = detail["loc"][:-1] if detail["loc"] and detail["loc"][-1] in _BRANCHES else detail["loc"]
+        by_path[path] = {**detail, "loc": path}
+    return list(by_path.values())
+
+
+# Values that would pass, by the beginning of pydantic's types of errors.
+_SAMPLES = {
+    "int": "2",
+    "float": "2",
+    "bool": "true",
+    "tuple": "[...]",
+    "list": "[...]",
+    "dict": "{...}",
+    "model": "{...}",
+}
+
+
 def _fix(detail: ErrorDetails, shape: type[Any]) -> str:
+    if detail["type"] == "missing":
+        return "add it"
+    if (choices := detail.get("ctx", {}).get("expected")) is not None:
+        return f"use {choices}"
     if detail["type"] != "extra_forbidden":
-        return "give a value of that kind"
+        sample = _SAMPLES.get(detail["type"].partition("_")[0])
+        return f"give a value such as {sample}" if sample else "give a value of that kind"
     if len(detail["loc"]) > 1:
         return "check the spelling, or remove it"
     fields = [field.alias or name for name, field in shape.model_fields.items()]

@@ -63,6 +63,15 @@ def driver_version(ctx: PlanContext) -> str | None:
 def check_engine_images(ctx: PlanContext) -> None:
     """Findings where image and node do not meet, and where too little is known to say."""
     if ctx.accelerator.kind != "gpu":
+        if ctx.settings.accelerator.driver_version is not None:
+            ctx.findings.warning(
+                "LLMD-DRIVER-TPU",
+                "accelerator",
+                "driverVersion",
+                value=ctx.settings.accelerator.driver_version,
+                rule=f"it chooses the NVIDIA driver of GPU nodes, and {ctx.accelerator.title} is a TPU",
+                fix="remove it",
+            )
         return
     _check_known(ctx)
     _check_driver(ctx)

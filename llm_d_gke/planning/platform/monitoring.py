@@ -64,6 +64,15 @@ def plan_monitoring(
 
 def _budget(ctx: PlanContext, alerts: AlertSettings | None) -> BudgetPlan | None:
     budget = ctx.settings.budget
+    if budget is not None and budget.billing_account is None and "notify_at" in budget.model_fields_set:
+        ctx.findings.warning(
+            "LLMD-BUDGET-NOTIFY",
+            "budget",
+            "notifyAt",
+            value=", ".join(f"{share:g}" for share in budget.notify_at),
+            rule="Google reports spending for a budget of a billing account, and none is named",
+            fix="add billingAccount (gcloud billing accounts list), or remove notifyAt",
+        )
     if budget is None or budget.billing_account is None:
         return None
     return BudgetPlan(

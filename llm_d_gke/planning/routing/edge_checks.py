@@ -209,6 +209,15 @@ def _check_tls(ctx: PlanContext) -> None:
                 rule="it sends clients to HTTPS, and the Gateway has no certificate",
                 fix=f"set gateway.tls, or remove {name}",
             )
+        if "tls_version" in settings.model_fields_set and settings.implementation == "gke":
+            ctx.findings.warning(
+                "LLMD-TLS-VERSION-UNUSED",
+                "gateway",
+                "tlsVersion",
+                value=settings.tls_version,
+                rule="it is the oldest TLS version of the listener, and without a certificate clients use plain HTTP",
+                fix="set gateway.tls, or remove tlsVersion",
+            )
     if settings.implementation == "istio" and settings.tls_version != "1.2":
         ctx.findings.error(
             "LLMD-TLS-VERSION-ISTIO",

@@ -57,9 +57,9 @@ RULES = (
         "LLMD-MAINTENANCE-HOURS",
         severity="error",
         summary="The maintenance windows leave too few hours for upgrades.",
-        why="GKE refuses windows that add up to less than 48 hours in some 32 consecutive days. Descriptions of the"
-        " longer exclusions of 2026 name 92 days instead; whether that also holds for windows is not established, so"
-        " a stack whose cluster takes the window can acknowledge it.",
+        why="GKE refuses windows that add up to less than 48 hours in some 32 days. Descriptions of the longer"
+        " exclusions of 2026 name 92 days; whether that holds for windows is not established, so it can be"
+        " acknowledged.",
         fix="Use longer windows, or more days.",
         source="cloud.google.com/kubernetes-engine/docs/how-to/maintenance-window",
         acknowledgeable=True,

@@ -14,6 +14,14 @@ RULES = (
         basis="catalog",
     ),
     Rule(
+        "LLMD-DRIVER-TPU",
+        severity="warning",
+        summary="An NVIDIA driver is chosen for TPU nodes.",
+        why="Only GPU nodes have an NVIDIA driver.",
+        fix="Remove `driverVersion`.",
+        basis="project",
+    ),
+    Rule(
         "LLMD-DRIVER-OLD",
         severity="error",
         summary="The node's NVIDIA driver is older than the CUDA version of the engine image needs.",

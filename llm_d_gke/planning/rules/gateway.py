@@ -48,6 +48,14 @@ RULES = (
         source="RFC 6750, section 5.3; cloud.google.com/iap/docs/enabling-kubernetes-howto",
     ),
     Rule(
+        "LLMD-JWKS-DISCOVERY",
+        severity="error",
+        summary="The address of the keys is that of the provider's description.",
+        why="Envoys would find no keys there and refuse every token.",
+        fix="Use the address that the description has as `jwks_uri`.",
+        source="openid.net/specs/openid-connect-discovery-1_0.html, section 4.2",
+    ),
+    Rule(
         "LLMD-API-KEYS-MISSING",
         severity="error",
         summary="API keys are required, and the stack file has none.",
@@ -133,6 +141,14 @@ RULES = (
         summary="Clients are redirected to HTTPS, and there is no certificate.",
         why="A redirect and Strict-Transport-Security send clients to a port that does not answer.",
         fix="Set `gateway.tls`.",
+        basis="project",
+    ),
+    Rule(
+        "LLMD-TLS-VERSION-UNUSED",
+        severity="warning",
+        summary="An oldest TLS version is chosen, and there is no certificate.",
+        why="The stack plans an SSL policy for an HTTPS listener only.",
+        fix="Set `gateway.tls`, or remove `tlsVersion`.",
         basis="project",
     ),
     Rule(

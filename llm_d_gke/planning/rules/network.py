@@ -6,6 +6,14 @@ from llm_d_gke.planning.rules.rule import Rule
 
 RULES = (
     Rule(
+        "LLMD-RANGE-TWICE",
+        severity="error",
+        summary="Pods and services have the same secondary range.",
+        why="A VPC-native cluster has one range for pods and another for services.",
+        fix="Name the subnet's range for services.",
+        source="cloud.google.com/kubernetes-engine/docs/concepts/alias-ips",
+    ),
+    Rule(
         "LLMD-CIDR-PRIVATE",
         severity="error",
         summary="The range is not private.",

@@ -141,4 +141,12 @@ RULES = (
         fix="Give the price under `prices`.",
         basis="catalog",
     ),
+    Rule(
+        "LLMD-BUDGET-NOTIFY",
+        severity="warning",
+        summary="Shares of the budget are to be reported, without a billing account.",
+        why="The stack creates a budget with notifications in the billing account that it names.",
+        fix="Add `billingAccount`, or remove `notifyAt`.",
+        basis="project",
+    ),
 )

@@ -217,7 +217,7 @@ def _candidates(
         variables = {name: text for name, text in settings.env.items() if name != _IMPLEMENTATION}
         yield f"env: {json.dumps(variables)}", with_settings(env=variables)
     if refusal.about == "quantization":
-        yield "quantization: null", with_settings(quantization=None)
+        yield "no quantization", with_settings(quantization=None)
     if refusal.kind == "kv-cache-dtype":
         for cache_dtype in ("fp8", "bfloat16"):
             yield f"kvCacheDtype: {cache_dtype}", with_settings(kv_cache_dtype=cache_dtype)

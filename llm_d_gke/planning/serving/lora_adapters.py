@@ -96,6 +96,19 @@ def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
                 fix="copy the adapter to a bucket and use source: gs://bucket/folder, or use source.kind: hugging-face"
                 " for the model",
             )
+        if adapter.path and not adapter.source.startswith(_IMAGE):
+            in_bucket = adapter.source.startswith(_BUCKET)
+            ctx.findings.error(
+                "LLMD-ADAPTER-PATH",
+                *path[:-1],
+                "path",
+                value=adapter.path,
+                rule="a path is a folder inside an image, and this adapter is "
+                + ("a folder of a bucket" if in_bucket else "a repository of the Hub, whose root vLLM loads"),
+                fix=f"use source: {adapter.source.rstrip('/')}/{adapter.path.strip('/')} without path"
+                if in_bucket
+                else "remove it, or copy that folder to a bucket and use source: gs://my-bucket/my-folder",
+            )
         if adapter.source == settings.id:
             ctx.findings.error(
                 "LLMD-ADAPTER-BASE",

@@ -18,7 +18,10 @@ from llm_d_gke.planning.serving.parallelism_checks import check_spread
 from llm_d_gke.planning.serving.quantization import check_quantization
 from llm_d_gke.planning.sizing.memory_check import check_memory, version_of
 from llm_d_gke.planning.suggest import nearest
-from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.settings.models import HuggingFaceSource, ModelSettings
+
+# What Git and web pages show of a commit: 7 to 12 of its digits.
+_SHORT_COMMIT = re.compile(r"(?=.*[0-9])[0-9a-f]{7,12}")
 
 # Either of them makes vLLM's server, uvicorn, answer in HTTPS and no longer in HTTP.
 _HTTPS = ("--ssl-keyfile", "--ssl-certfile")
@@ -33,6 +36,8 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
     check_spread(ctx, index, settings, model)
     _check_cache_dtype(ctx, index, settings, model)
     _check_protocol(ctx, index, settings)
+    _check_batch(ctx, index, settings)
+    _check_revision(ctx, index, settings)
     starts = check_engine(ctx, index, settings, model)
     if starts:
         check_quantization(ctx, index, settings, model)
@@ -156,6 +161,35 @@ def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings, mo
         " issue 26431)",
         fix=f"{other} or acknowledge LLMD-KV-CACHE-FP8 once this engine has started with it",
     )
+
+
+def _check_batch(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    sequences, tokens = settings.max_num_seqs, settings.max_num_batched_tokens
+    if sequences is not None and tokens is not None and tokens < sequences:
+        ctx.findings.error(
+            "LLMD-BATCH-SEQUENCES",
+            "models",
+            index,
+            "maxNumBatchedTokens",
+            value=tokens,
+            rule=f"a batch of {sequences} sequences has {sequences} tokens or more, and vLLM exits with fewer",
+            fix=f"use {max(2048, sequences)}, or maxNumSeqs: {tokens}",
+        )
+
+
+def _check_revision(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    source = settings.source
+    if isinstance(source, HuggingFaceSource) and _SHORT_COMMIT.fullmatch(source.revision or ""):
+        ctx.findings.warning(
+            "LLMD-REVISION-SHORT",
+            "models",
+            index,
+            "source",
+            "revision",
+            value=source.revision,
+            rule="it looks like the beginning of a commit, and Hugging Face's documents ask for all of its 40 digits",
+            fix=f"copy the whole commit from huggingface.co/{settings.id}/commits, or name a branch or a tag",
+        )
 
 
 def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:

@@ -50,7 +50,10 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     if verdict.status == "fits":
         check_field_reports(ctx, index, run)
         return verdict
-    helps = remedies(run, _larger(ctx, model, run), ctx.accelerator.fp8)
+    helps = [
+        replace(remedy, value=str(min(int(remedy.value), model.context))) if remedy.setting == "maxModelLen" else remedy
+        for remedy in remedies(run, _larger(ctx, model, run), ctx.accelerator.fp8)
+    ]
     elsewhere = _elsewhere(ctx, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
     say = ctx.findings.error if verdict.status == "refused" else ctx.findings.warning
     message = {

@@ -145,7 +145,7 @@ ENGINE_SUPPORT = (
         path="models[0].quantization",
         value="awq",
         rule="looks in the checkpoint for how awq quantized it, and the weights of Qwen/Qwen3-8B are not quantized",
-        fix="use quantization: null",
+        fix="use no quantization",
     ),
     Wrong(
         name="another quantization than the checkpoint's",
@@ -154,7 +154,7 @@ ENGINE_SUPPORT = (
         path="models[0].quantization",
         value="gptq",
         rule="the weights of Qwen/Qwen3-14B-AWQ are quantized by awq, and vLLM takes no other method",
-        fix="use quantization: null",
+        fix="use no quantization",
     ),
     Wrong(
         name="weights that are computed with in bfloat16 only",
@@ -193,7 +193,7 @@ ENGINE_SUPPORT = (
         path="models[0].quantization",
         value="bitsandbytes",
         rule="vLLM 0.26.0 on TPU has no quantization method bitsandbytes",
-        fix="use quantization: null",
+        fix="use no quantization",
     ),
     Wrong(
         name="a model that was seen not to start on this TPU",

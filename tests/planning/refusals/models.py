@@ -15,6 +15,43 @@ GEMMA = json.loads(
 
 MODEL = (
     Wrong(
+        id="LLMD-ADAPTER-PATH",
+        name="folder of an adapter in a bucket",
+        changes={"models[0].adapters": [{"name": "a", "source": "gs://my-bucket/a", "path": "/b/"}]},
+        path="models[0].adapters[0].path",
+        value="/b/",
+        rule="a folder of a bucket",
+        fix="use source: gs://my-bucket/a/b without path",
+    ),
+    Wrong(
+        id="LLMD-ADAPTER-PATH",
+        name="folder of an adapter on the Hub",
+        changes={"models[0].adapters": [{"name": "a", "source": "o/a", "path": "b"}]},
+        path="models[0].adapters[0].path",
+        value="b",
+        rule="whose root vLLM loads",
+        fix="remove it",
+    ),
+    Wrong(
+        id="LLMD-REVISION-SHORT",
+        name="beginning of a commit",
+        changes={"models[0].source": {"kind": "hugging-face", "revision": "1cfa9a7"}},
+        path="models[0].source.revision",
+        value="1cfa9a7",
+        rule="the beginning of a commit",
+        fix="copy the whole commit",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-BATCH-SEQUENCES",
+        name="fewer tokens than sequences",
+        changes={"models[0].maxNumSeqs": 512, "models[0].maxNumBatchedTokens": 256},
+        path="models[0].maxNumBatchedTokens",
+        value="256",
+        rule="vLLM exits with fewer",
+        fix="use 2048, or maxNumSeqs: 256",
+    ),
+    Wrong(
         id="LLMD-MODEL-UNKNOWN",
         name="model that nobody knows",
         changes={"models[0].id": "somebody/secret-model"},

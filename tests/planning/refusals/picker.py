@@ -86,7 +86,7 @@ PICKER = (
         path="picker.config.schedulingProfiles[0].plugins[0].weight",
         value="0.5",
         rule="must be a whole number; endpoint picker v1.2.0 refuses unknown and",
-        fix="of that kind",
+        fix="a value such as 2",
     ),
     Wrong(
         id="LLMD-PICKER-PLUGIN-UNKNOWN",
@@ -131,7 +131,7 @@ PICKER = (
         path="picker.config.plugins[1].parameters.maxNumOfEndpoints",
         value="1",
         rule="must be a whole number; llm-d router v0.10.0 does not start with it",
-        fix="of that kind",
+        fix="a value such as 2",
     ),
     Wrong(
         id="LLMD-PICKER-PLUGIN-EXPERIMENTAL",

@@ -59,7 +59,7 @@ PATTERNS = (
         changes={"models[0].aliases": ["sql"], "models[0].adapters": [LORA]},
         path="models[0].aliases[0]",
         value="sql",
-        rule="2 models have this name, so a request with it would be ambiguous",
+        rule="the model has this name already",
         fix="unique name",
     ),
     Wrong(

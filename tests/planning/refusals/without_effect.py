@@ -70,6 +70,69 @@ def _variable(rule_id: str, name: str, value: str, rule: str, fix: str, severity
 
 WITHOUT_EFFECT = (
     Wrong(
+        id="LLMD-TLS-VERSION-UNUSED",
+        name="version of TLS without a certificate",
+        changes={"gateway": {"exposure": "internal", "tlsVersion": "1.3"}},
+        path="gateway.tlsVersion",
+        value="1.3",
+        rule="without a certificate",
+        fix="set gateway.tls, or remove tlsVersion",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-DRIVER-TPU",
+        name="driver on TPU nodes",
+        stack="tpu",
+        changes={"accelerator.driverVersion": "latest"},
+        path="accelerator.driverVersion",
+        value="latest",
+        rule="the NVIDIA driver of GPU nodes",
+        fix="remove it",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-BUDGET-NOTIFY",
+        name="shares of a budget without an account",
+        changes={"budget": {"maxMonthlyUsd": 90000, "notifyAt": [0.5]}},
+        path="budget.notifyAt",
+        value="0.5",
+        rule="none is named",
+        fix="add billingAccount",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-RANGE-TWICE",
+        name="one range for pods and services",
+        changes={"network": {"existing": {**_NETWORK, "serviceRange": "p"}}},
+        path="network.existing.serviceRange",
+        value="p",
+        rule="both settings name the same one",
+        fix="name the range of services",
+    ),
+    Wrong(
+        id="LLMD-JWKS-DISCOVERY",
+        name="description of a provider in place of its keys",
+        changes={
+            "gateway.implementation": "istio",
+            "gateway.auth": {
+                "kind": "jwt",
+                "issuer": "https://accounts.example.com",
+                "jwksUri": "https://accounts.example.com/.well-known/openid-configuration",
+                "audiences": ["a"],
+            },
+        },
+        path="gateway.auth",
+        value=short(
+            {
+                "kind": "jwt",
+                "issuer": "https://accounts.example.com",
+                "jwksUri": "https://accounts.example.com/.well-known/openid-configuration",
+            }
+        ),
+        rule="has no keys",
+        fix="as jwks_uri",
+    ),
+    Wrong(
         id="LLMD-PROJECT-PLACEHOLDER",
         name="the project of an example",
         changes={"project": "your-project-id"},
@@ -177,7 +240,7 @@ WITHOUT_EFFECT = (
         changes={"picker": {"memory": "100Gi"}},
         path="picker.memory",
         value="100Gi",
-        rule="MiB of a e2-standard-4 node",
+        rule="leave 13180 MiB to pods",
         fix="cpuPool.machineType",
     ),
     _wrong_window("an end before the start", _window("03T06", "03T02"), "the end is not after the start"),

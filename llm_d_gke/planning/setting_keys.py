@@ -1,0 +1,181 @@
+"""Keys that are no settings: the setting that was probably meant, or who decides it instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pydantic.alias_generators import to_camel
+
+from llm_d_gke.planning.findings import NAMESPACE, path_of
+from llm_d_gke.planning.setting_owners import owner_of
+from llm_d_gke.planning.setting_synonyms import key_here
+from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.fields import Place, every_key, keys_of
+
+# Settings that other programs have under names that are written quite differently, and where they are here.
+_ELSEWHERE: Mapping[str, str] = {
+    "autopilot": "cluster.mode: autopilot",
+    "clustername": "cluster.existing.name",
+    "kmskey": "cluster.encryption.secretsKey",
+    "certmanager": "gateway.tls: {kind: cert-manager}; where KServe or TLS needs it, the stack installs cert-manager",
+    "istio": "gateway.implementation: istio",
+    "kserve": "deployment: kserve",
+    "autoscaling": "models[].autoscaling; nodes follow it between accelerator.nodes.min and max",
+    "gpu": "accelerator.type",
+    "hftoken": "huggingFace.token",
+    "huggingfacehubtoken": "huggingFace.token",
+    "huggingfacetoken": "huggingFace.token",
+    "gpus": "accelerator.perNode",
+    "iap": "gateway.auth: {kind: iap, ...}",
+    "lora": "models[].adapters",
+    "loras": "models[].adapters",
+    "preemptible": "accelerator.provisioning: spot",
+    "secrets": "huggingFace, registry or apiKeys",
+    "subnet": "network.existing.subnetwork",
+    "subnetwork": "network.existing.subnetwork",
+    "vllmversion": "the release decides on vLLM's version, or models[].image on another image",
+    "vpc": "network.existing.network",
+    "ingress": "gateway",
+    "loadbalancer": "gateway",
+    "machine": "accelerator.machineType",
+    "maxnodes": "accelerator.nodes.max",
+    "minnodes": "accelerator.nodes.min",
+    "nodes": "accelerator.nodes",
+    "region": "location",
+    "spot": "accelerator.provisioning: spot",
+    "token": "huggingFace.token",
+    "tp": "models[].tensorParallel",
+    "zone": "location",
+}
+
+# Keys of many groups, which mean something else in each.
+_EVERYWHERE = ("config", "cpu", "enabled", "existing", "id", "kind", "memory", "name", "path", "release", "version")
+
+# Keys by which other programs choose hardware for each model, or several types of it.
+_ACCELERATORS = ("accelerator", "acceleratortype", "gputype", "hardware")
+
+ONE_ACCELERATOR = "a stack has one type of accelerator: make two stacks, which may share a cluster (cluster.existing)"
+
+
+def unknown_key(place: Place, value: object) -> tuple[str, str]:
+    key = str(place.path[-1])
+    namespace, colon, rest = key.partition(":")
+    if colon and len(place.path) == 1:
+        return (
+            f"settings of this program have the prefix {NAMESPACE}:, and nothing reads {namespace}:",
+            f"did you mean {NAMESPACE}:{rest}?",
+        )
+    if len(place.path) == 1 and (nested := _written_as_path(key)) is not None:
+        return "paths are for the command line (pulumi config set --path); a stack file nests settings", nested
+    letters = re.sub(r"[^a-z]", "", key.lower())
+    several = len(place.path) == 1 and letters in [f"{word}s" for word in _ACCELERATORS]
+    if several or (place.path[0] == "models" and letters.removesuffix("s") in _ACCELERATORS):
+        return "the stack's accelerator serves all its models: there is no such setting", ONE_ACCELERATOR
+    where = path_of(*place.path[:-1]) if len(place.path) > 1 else "the stack file"
+    if place.path[:-1] == ("cluster",) and letters in ("name", "clustername"):
+        return (
+            "the stack names the cluster after itself",
+            "remove it; for a cluster that exists write existing: {name: my-cluster, version: 1.35.2-gke.1842000}",
+        )
+    if letters in _ELSEWHERE and _synonym(place) is None and owner_of(place.path, letters) is None:
+        return f"{where} has no such setting", _place_words(_ELSEWHERE[letters])
+    owner = owner_of(place.path, letters) if _synonym(place) is None else None
+    if owner is not None:
+        return owner
+    intended = intended_key(place)
+    inner = (_inside(place, letters) if len(place.path) > 1 else None) or next(iter(_inner_name(key)), None)
+    if inner is not None and _synonym(place) is None:
+        return f"{where} has no such setting", f"did you mean {inner}? Move it there"
+    if intended == "requestsPerMinute" and isinstance(value, int | float) and re.search("second|rps|qps", key.lower()):
+        return f"{where} has no such setting", f"did you mean requestsPerMinute: {value * 60:g}?"
+    if intended is not None:
+        full = f"{NAMESPACE}:{intended}" if len(place.path) == 1 else intended
+        reason = "keys are written in camelCase" if to_camel(key) == intended else f"{where} has no such setting"
+        return reason, f"did you mean {full}?"
+    inside = [] if letters in _EVERYWHERE and len(place.path) > 1 else _same_name(key)
+    top = nearest(key, keys_of(StackSettings), 1.0) if len(place.path) > 1 else None
+    if top is not None and (isinstance(value, Mapping | list | tuple) or not inside):
+        inside = [f"{NAMESPACE}:{top}"]
+    if inside:
+        return f"{where} has no such setting", f"did you mean {' or '.join(inside[:3])}? Move it there"
+    keys = keys_of(place.group) if place.group is not None else ()
+    listing = f"settings here are {', '.join(keys)}" if 0 < len(keys) <= 20 else "look for it in docs/settings.md"
+    return f"{where} has no such setting", f"remove it, or use another one: {listing}"
+
+
+def _written_as_path(key: str) -> str | None:
+    """How a file writes `accelerator.type` or `models[0].id`. None for a key that begins with no setting."""
+    first, *rest = re.findall(r"[A-Za-z][\w-]*|\[[0-9]+\]", key) or [key]
+    if not rest or first not in keys_of(StackSettings):
+        return None
+    text = "..."
+    for part in reversed(rest):
+        text = f"[{text}]" if part.startswith("[") else f"{{{part}: {text}}}"
+    return f"write {NAMESPACE}:{first}: {text}"
+
+
+def _place_words(location: str) -> str:
+    """`accelerator.type` as a question, a sentence as it is."""
+    return (
+        f"did you mean {NAMESPACE}:{location}? Move it there"
+        if re.fullmatch(r"[\w.\[\]]+(: \w+)?", location)
+        else location
+    )
+
+
+def intended_key(place: Place) -> str | None:
+    """The key of the same group that a misspelt one probably means."""
+    same = _synonym(place)
+    if same is None and owner_of(place.path, re.sub(r"[^a-z]", "", str(place.path[-1]).lower())) is not None:
+        return None
+    if same is not None or re.sub(r"[^a-z]", "", str(place.path[-1]).lower()) in _ELSEWHERE:
+        return same
+    return nearest(str(place.path[-1]), keys_of(place.group), 0.75) if place.group is not None else None
+
+
+def _synonym(place: Place) -> str | None:
+    """The key of the same group that other programs call so."""
+    if place.group is None:
+        return None
+    return key_here(place.group.__name__, str(place.path[-1]))
+
+
+def _same_name(key: str) -> list[str]:
+    """The place of a setting of this name in a stack file, regardless of its spelling."""
+    spelt = re.sub(r"[^a-z]", "", key.lower())
+    places = []
+    for path, _ in every_key(StackSettings):
+        if re.sub(r"[^a-z]", "", str(path[-1]).lower()) == spelt and len(path) > 1:
+            text = ""
+            for part in path:
+                text += "[]" if part == "[]" else f".{part}" if text else str(part)
+            places.append(f"{NAMESPACE}:{text}")
+    return places
+
+
+def _inner_name(key: str) -> list[str]:
+    """The place of a setting that is written as one word with its group: `acceleratorType`, `modelId`."""
+    spelt = re.sub(r"[^a-z]", "", key.lower())
+    places = []
+    for path, _ in every_key(StackSettings):
+        names = [str(part) for part in path if part != "[]"]
+        spellings = {"".join(names[-2:]), names[-2].removesuffix("s") + names[-1]} if len(names) > 1 else ()
+        if spelt in [re.sub(r"[^a-z]", "", spelling.lower()) for spelling in spellings]:
+            places.append(f"{NAMESPACE}:" + ".".join(map(str, path)).replace(".[]", "[]"))
+    return places
+
+
+def _inside(place: Place, spelt: str) -> str | None:
+    """The place of a key that stands one group too far out, where the group has no key of this name itself."""
+    keys = keys_of(place.group) if place.group is not None else ()
+    if spelt in [re.sub(r"[^a-z]", "", key.lower()) for key in keys]:
+        return None
+    group = [part if isinstance(part, str) else "[]" for part in place.path[:-1]]
+    for path, _ in every_key(StackSettings):
+        below = list(path[: len(group)]) == group and len(path) == len(group) + 2
+        names = (path[-1], "".join(map(str, path[-2:]))) if below else ()
+        if spelt in [re.sub(r"[^a-z]", "", str(name).lower()) for name in names]:
+            return f"{NAMESPACE}:" + ".".join(map(str, path)).replace(".[]", "[]")
+    return None
