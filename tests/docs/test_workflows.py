@@ -125,3 +125,11 @@ def test_a_stack_keeps_its_file_until_nothing_is_left() -> None:
         [script] = [script for script in scripts if "llm_d_gke leftovers" in script]
         assert "--remove" not in script
         assert "stack rm" not in script.partition("llm_d_gke leftovers")[0]
+
+
+def test_the_end_of_a_pull_request_waits_for_its_update() -> None:
+    """Pulumi locks a state during an update: a destroy beside it fails, and the stack lives until its time is over."""
+    groups = {name: job["concurrency"] for name, job in jobs("review").items()}
+    assert groups["up"]["group"] == "stack-pr-${{ github.event.number }}"
+    assert groups["down"]["group"] == "stack-pr-${{ github.event.number || 'expired' }}"
+    assert not any(group["cancel-in-progress"] for group in groups.values())
