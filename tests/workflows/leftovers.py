@@ -8,9 +8,9 @@ from rich.console import Console
 
 from llm_d_gke.operations.leftovers.command import identify, report_leftovers
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp.rest import GoogleApi
 from llm_d_gke.rehearsal.providers.gcp.store import CloudStore
 from llm_d_gke.rehearsal.pulumi_engine.configuration import PROJECT
+from tests.google_api import GoogleApi
 
 if __name__ == "__main__":
     stack = sys.argv[1]

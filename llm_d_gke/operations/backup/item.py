@@ -23,3 +23,15 @@ class Item:
     state: State
     evidence: str
     action: str = ""
+
+
+def kept(what: str, place: str, evidence: str, action: str = "") -> Item:
+    return Item(what=what, place=place, state=State.SAFE, evidence=evidence, action=action)
+
+
+def missing(what: str, place: str, evidence: str, action: str) -> Item:
+    return Item(what=what, place=place, state=State.MISSING, evidence=evidence, action=action)
+
+
+def not_established(what: str, place: str, evidence: str, action: str = "") -> Item:
+    return Item(what=what, place=place, state=State.ELSEWHERE, evidence=evidence, action=action)

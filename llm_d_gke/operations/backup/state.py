@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from llm_d_gke.operations.backup import google
-from llm_d_gke.operations.backup.item import Item, State
+from llm_d_gke.operations.backup.item import Item, kept, missing, not_established
 from llm_d_gke.operations.leftovers.google import Session
 from llm_d_gke.stackfile import stack_file
 
@@ -35,17 +35,17 @@ def state_item(backend: str | None, session: Session | None) -> Item:
     """Whether the state outlives this machine and a mistake."""
     if backend is None:
         action = "pulumi login gs://BUCKET, then run this again"
-        return Item(what=_STATE, place="?", state=State.ELSEWHERE, evidence="no `pulumi login` here", action=action)
+        return not_established(_STATE, "?", "no `pulumi login` here", action)
     if backend.startswith("file://"):
         action = "keep it in a bucket: pulumi stack export, pulumi login gs://BUCKET, pulumi stack import"
-        return Item(what=_STATE, place=backend, state=State.MISSING, evidence="only on this machine", action=action)
+        return missing(_STATE, backend, "only on this machine", action)
     if backend.startswith("https://"):
-        return Item(what=_STATE, place=backend, state=State.SAFE, evidence="Pulumi Cloud keeps every state")
+        return kept(_STATE, backend, "Pulumi Cloud keeps every state")
     if not backend.startswith(_BUCKET):
         action = "check that this store keeps earlier versions"
-        return Item(what=_STATE, place=backend, state=State.ELSEWHERE, evidence="no bucket of Google", action=action)
+        return not_established(_STATE, backend, "no bucket of Google", action)
     name = backend.removeprefix(_BUCKET).partition("/")[0]
-    return _bucket_item(_STATE, name, session, versions=True)
+    return bucket_item(_STATE, name, session, versions=True)
 
 
 def key_item(document: Mapping[str, Any], backend: str | None, session: Session | None) -> Item:
@@ -56,14 +56,14 @@ def key_item(document: Mapping[str, Any], backend: str | None, session: Session 
     if document.get("encryptionsalt"):
         variables = [name for name in _PASSPHRASE if os.environ.get(name)]
         if variables:
-            return Item(what=_KEY, place="passphrase", state=State.SAFE, evidence=f"{variables[0]} is set")
+            return kept(_KEY, "passphrase", f"{variables[0]} is set")
         action = "keep the passphrase in a password store, and set PULUMI_CONFIG_PASSPHRASE_FILE to check it"
-        return Item(what=_KEY, place="passphrase", state=State.MISSING, evidence="no passphrase here", action=action)
+        return missing(_KEY, "passphrase", "no passphrase here", action)
     if backend is not None and backend.startswith("https://"):
-        return Item(what=_KEY, place="Pulumi Cloud", state=State.SAFE, evidence="Pulumi Cloud holds the key")
+        return kept(_KEY, "Pulumi Cloud", "Pulumi Cloud holds the key")
     action = "pulumi stack init STACK --secrets-provider gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K"
     evidence = "the stack file names no secrets provider: the stack was not initialized, or its file not committed"
-    return Item(what=_KEY, place="?", state=State.MISSING, evidence=evidence, action=action)
+    return missing(_KEY, "?", evidence, action)
 
 
 def file_item(root: Path, stack: str) -> Item:
@@ -72,61 +72,50 @@ def file_item(root: Path, stack: str) -> Item:
     name = str(path.relative_to(root))
     if _git(root, "ls-files", "--error-unmatch", name) is None:
         action = f"git add {name} && git commit"
-        return Item(what=_FILE, place=name, state=State.MISSING, evidence="not in Git", action=action)
+        return missing(_FILE, name, "not in Git", action)
     if _git(root, "status", "--porcelain", "--", name):
         action = f"git commit {name}"
-        return Item(
-            what=_FILE, place=name, state=State.MISSING, evidence="changed since the last commit", action=action
-        )
+        return missing(_FILE, name, "changed since the last commit", action)
     if not _git(root, "branch", "--remotes", "--contains", "HEAD"):
         evidence = "no remote branch has this commit"
-        return Item(what=_FILE, place=name, state=State.MISSING, evidence=evidence, action="git push")
-    return Item(what=_FILE, place=name, state=State.SAFE, evidence="committed and pushed")
+        return missing(_FILE, name, evidence, "git push")
+    return kept(_FILE, name, "committed and pushed")
 
 
-def bucket_items(what: str, name: str, session: Session | None) -> Iterator[Item]:
-    yield _bucket_item(what, name, session, versions=False)
-
-
-def _bucket_item(what: str, name: str, session: Session | None, *, versions: bool) -> Item:
+def bucket_item(what: str, name: str, session: Session | None, *, versions: bool = False) -> Item:
+    """Whether a bucket is there, and with `versions` whether it keeps earlier versions of its objects."""
     place = f"{_BUCKET}{name}"
     look = f"gcloud storage buckets describe {place}"
-    if session is None:
-        return Item(what=what, place=place, state=State.ELSEWHERE, evidence="no Google credentials here", action=look)
     try:
         answer = google.bucket(name, session)
     except google.UnknownError as reason:
-        return Item(what=what, place=place, state=State.ELSEWHERE, evidence=str(reason), action=look)
+        return not_established(what, place, str(reason), look)
     if answer is None:
-        return Item(
-            what=what, place=place, state=State.MISSING, evidence="there is no such bucket", action="restore it"
-        )
+        return missing(what, place, "there is no such bucket", "restore it")
     location = str(answer.get("location", "?")).lower()
     if versions and not (answer.get("versioning") or {}).get("enabled"):
         action = f"gcloud storage buckets update {place} --versioning"
-        return Item(what=what, place=place, state=State.MISSING, evidence="keeps no earlier versions", action=action)
+        return missing(what, place, "keeps no earlier versions", action)
     if answer.get("locationType") == "region":
         action = f"copy it to a bucket elsewhere: gcloud storage rsync --recursive {place} gs://OTHER"
         evidence = f"in the one region {location}: lost with it"
-        return Item(what=what, place=place, state=State.SAFE, evidence=evidence, action=action)
-    return Item(what=what, place=place, state=State.SAFE, evidence=f"in {location}, more than one region")
+        return kept(what, place, evidence, action)
+    return kept(what, place, f"in {location}, more than one region")
 
 
 def _kms_item(path: str, session: Session | None) -> Item:
     path = path.partition("?")[0]
     action = f"gcloud kms keys describe {path}"
-    if session is None:
-        return Item(what=_KEY, place=path, state=State.ELSEWHERE, evidence="no Google credentials here", action=action)
     try:
         answer = google.key(path, session)
     except google.UnknownError as reason:
-        return Item(what=_KEY, place=path, state=State.ELSEWHERE, evidence=str(reason), action=action)
+        return not_established(_KEY, path, str(reason), action)
     status = None if answer is None else (answer.get("primary") or {}).get("state")
     if status != "ENABLED":
         evidence = "there is no such key" if answer is None else f"its primary version is {status}"
         action = "restore the version while it is only scheduled for destruction: gcloud kms keys versions restore"
-        return Item(what=_KEY, place=path, state=State.MISSING, evidence=evidence, action=action)
-    return Item(what=_KEY, place=path, state=State.SAFE, evidence="its primary version is enabled")
+        return missing(_KEY, path, evidence, action)
+    return kept(_KEY, path, "its primary version is enabled")
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.rehearsal.kube.conditions import find_condition as find_condition
+from llm_d_gke.rehearsal.kube.conditions import is_true as is_true
 from llm_d_gke.stackfile import StackConfig
 
 Manifest: TypeAlias = dict[str, Any]
@@ -100,17 +102,6 @@ class LiveStack:
         pods = self.cluster.list("v1", "Pod", self.namespace, labels=labels)
         alive = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
         return sorted(alive, key=lambda pod: str(pod["metadata"]["name"]))
-
-
-def find_condition(item: Manifest, kind: str) -> Manifest | None:
-    """The condition of a type in an object's status, None when it has none."""
-    conditions = (item.get("status") or {}).get("conditions") or []
-    return next((condition for condition in conditions if condition["type"] == kind), None)
-
-
-def is_true(item: Manifest, kind: str) -> bool:
-    condition = find_condition(item, kind)
-    return condition is not None and condition["status"] == "True"
 
 
 def is_ready(pod: Manifest) -> bool:

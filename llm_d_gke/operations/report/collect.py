@@ -13,7 +13,6 @@ from llm_d_gke.operations.report.facts import (
     LineFacts,
     MemoryFacts,
     ModelFacts,
-    Money,
     PlanFacts,
     PoolFacts,
     Segment,
@@ -193,34 +192,30 @@ def _cost(cost: CostPlan) -> CostFacts:
             LineFacts(name=line.name, running=line.running, idle=line.idle, paused=line.paused, note=line.note)
             for line in cost.lines
         ),
-        hourly={when: _money(total) for when, total in totals.items()},
-        monthly={when: Money(usd=total.monthly, unknown=total.unknown) for when, total in totals.items()},
-        saved_by_pausing=_money(cost.saved_by_pausing),
-        at_most_monthly=Money(usd=cost.at_most.monthly, unknown=cost.at_most.unknown),
-        scaled_down=None if cost.scaled_down is None else _money(cost.scaled_down),
-        scaled_down_monthly=None
-        if cost.scaled_down is None
-        else Money(usd=cost.scaled_down.monthly, unknown=cost.scaled_down.unknown),
+        hourly=totals,
+        monthly={when: _monthly(total) for when, total in totals.items()},
+        saved_by_pausing=cost.saved_by_pausing,
+        at_most_monthly=_monthly(cost.at_most),
+        scaled_down=cost.scaled_down,
+        scaled_down_monthly=None if cost.scaled_down is None else _monthly(cost.scaled_down),
         alternatives=tuple(
-            AlternativeFacts(
-                provisioning=alternative.provisioning, chosen=alternative.chosen, total=_money(alternative.total)
-            )
+            AlternativeFacts(provisioning=alternative.provisioning, chosen=alternative.chosen, total=alternative.total)
             for alternative in cost.alternatives
         ),
         choices=tuple(
-            ChoiceFacts(title=f"{choice.machine_type} {choice.provisioning}", total=_money(choice.total))
+            ChoiceFacts(title=f"{choice.machine_type} {choice.provisioning}", total=choice.total)
             for choice in cost.choices
         ),
         basis=None if units is None else units.basis,
         per_million={}
         if units is None
         else {
-            "requests": _money(units.requests),
-            "tokens": _money(units.tokens),
-            "output tokens": _money(units.output_tokens),
+            "requests": units.requests,
+            "tokens": units.tokens,
+            "output tokens": units.output_tokens,
         },
     )
 
 
-def _money(total: Total) -> Money:
-    return Money(usd=total.usd, unknown=total.unknown)
+def _monthly(total: Total) -> Total:
+    return Total(total.monthly, total.unknown)

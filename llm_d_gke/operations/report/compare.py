@@ -12,8 +12,8 @@ from typing import Any
 
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.operations.report import formatting
-from llm_d_gke.operations.report.facts import Money
 from llm_d_gke.operations.report.markdown import table
+from llm_d_gke.planning.plan.estimates import Total
 
 Facts = Mapping[str, Any]
 
@@ -164,7 +164,7 @@ def _figures(facts: Facts | None) -> dict[str, tuple[str, float | None]]:
 
 
 def _money(amount: Mapping[str, Any]) -> tuple[str, float | None]:
-    sum_ = Money(usd=amount["usd"], unknown=tuple(amount["unknown"]))
+    sum_ = Total(usd=amount["usd"], unknown=tuple(amount["unknown"]))
     text = formatting.money(sum_)
     return text, None if text == "unknown" else sum_.usd
 

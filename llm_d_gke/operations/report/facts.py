@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from llm_d_gke.planning import Finding
-from llm_d_gke.planning.plan.estimates import When
+from llm_d_gke.planning.plan.estimates import Total, When
 from llm_d_gke.planning.plan.timeline import TimelinePlan
 
 Kind = Literal["weights", "engine", "kv-cache", "outside"]
@@ -118,14 +118,6 @@ class PoolFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Money:
-    """A sum in dollars. If `unknown` names missing parts, the sum is a lower bound."""
-
-    usd: float
-    unknown: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class LineFacts:
     name: str
     running: float | None
@@ -138,7 +130,7 @@ class LineFacts:
 class AlternativeFacts:
     provisioning: str
     chosen: bool
-    total: Money
+    total: Total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +138,7 @@ class ChoiceFacts:
     """The stack with its accelerators from one choice of its compute class, an hour."""
 
     title: str
-    total: Money
+    total: Total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,17 +147,17 @@ class CostFacts:
 
     date: str
     lines: tuple[LineFacts, ...]
-    hourly: Mapping[str, Money]
-    monthly: Mapping[str, Money]
-    saved_by_pausing: Money
-    at_most_monthly: Money
+    hourly: Mapping[When, Total]
+    monthly: Mapping[When, Total]
+    saved_by_pausing: Total
+    at_most_monthly: Total
     # With the fewest replicas of each model; None where their number does not follow the load.
-    scaled_down: Money | None
-    scaled_down_monthly: Money | None
+    scaled_down: Total | None
+    scaled_down_monthly: Total | None
     alternatives: tuple[AlternativeFacts, ...]
     choices: tuple[ChoiceFacts, ...]
     basis: str | None
-    per_million: Mapping[str, Money]
+    per_million: Mapping[str, Total]
 
 
 @dataclass(frozen=True, kw_only=True)

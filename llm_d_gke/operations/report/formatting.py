@@ -9,13 +9,13 @@ from llm_d_gke.operations.report.facts import (
     CapacityFacts,
     CostFacts,
     MemoryFacts,
-    Money,
     PlanFacts,
     ServerFacts,
     SpeedFacts,
     StageFacts,
 )
 from llm_d_gke.planning.findings import Finding
+from llm_d_gke.planning.plan.estimates import Total
 from llm_d_gke.planning.plan.timeline import TimelinePlan, TimelineStep
 
 OLD_PRICE_DAYS = 120
@@ -36,26 +36,26 @@ def dollars(usd: float | None) -> str:
     return f"${usd:,.0f}" if abs(usd) >= 1000 else f"${usd:,.2f}"
 
 
-def is_known(amount: Money) -> bool:
+def is_known(amount: Total) -> bool:
     """Whether a sum includes the accelerators. Without them it is not meaningful."""
     return "accelerator nodes" not in amount.unknown
 
 
-def money(amount: Money | None) -> str:
+def money(amount: Total | None) -> str:
     """A sum that lacks a part is the least."""
     if amount is None or not is_known(amount):
         return "unknown"
     return f"at least {dollars(amount.usd)}" if amount.unknown else dollars(amount.usd)
 
 
-def saving(amount: Money) -> str:
+def saving(amount: Total) -> str:
     """The saving by pausing, if it is known."""
     if not is_known(amount):
         return "What pausing saves is unknown."
     return f"Pausing saves {money(amount)} an hour while the stack would run."
 
 
-def without(*amounts: Money) -> str:
+def without(*amounts: Total) -> str:
     """`, without the unknown prices of boot disks`, or nothing."""
     names = dict.fromkeys(name for amount in amounts for name in amount.unknown)
     return f", without the unknown price of {' and '.join(names)}" if names else ""

@@ -22,9 +22,9 @@ from llm_d_gke.rehearsal.providers.gcp.controller_resources import (
     site_of,
 )
 from llm_d_gke.rehearsal.providers.gcp.kinds import ADDRESS, CLUSTER, NETWORK, SUBNETWORK
-from llm_d_gke.rehearsal.providers.gcp.rest import ROLE, GoogleApi
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS
 from llm_d_gke.rehearsal.providers.requests import DeleteRequest, Refused
+from tests.google_api import ROLE, GoogleApi
 
 PROJECT = "my-project"
 VPC = f"projects/{PROJECT}/global/networks/llm-d-gpu-network"
