@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.locks import load_lock
 from llm_d_gke.operations.backup import google
-from llm_d_gke.operations.backup.item import Item, kept, missing, not_established
+from llm_d_gke.operations.backup.item import Item, missing, not_established, safe
 from llm_d_gke.operations.backup.state import bucket_item
 from llm_d_gke.operations.leftovers.google import Session
 from llm_d_gke.planning.findings import path_of
@@ -24,7 +24,7 @@ def secret_items(settings: StackSettings, encrypted: Mapping[str, object], sessi
     """Values that are encrypted in the stack file, and Secrets that the stack expects."""
     for path in sorted(encrypted):
         evidence = "encrypted in the stack file: as safe as the file and the key"
-        yield kept(f"secret {path}", "stack file", evidence)
+        yield safe(f"secret {path}", "stack file", evidence)
     for leaf in leaves(settings):
         if leaf.value is None or not isinstance(leaf.value, str):
             continue
@@ -40,7 +40,7 @@ def certificate_items(settings: StackSettings) -> Iterator[Item]:
     if tls.kind == "cert-manager":
         issuer = "signs itself: clients that trust it have to trust another one"
         issuer = issuer if tls.issuer is None else f"{tls.issuer.name} has to be in the new cluster"
-        yield kept(what, "cert-manager", f"signed again; the issuer {issuer}")
+        yield safe(what, "cert-manager", f"signed again; the issuer {issuer}")
     elif tls.kind == "pre-shared":
         for name in tls.certificates:
             create = f"gcloud compute ssl-certificates create {name}"
@@ -76,7 +76,7 @@ def pin_items(settings: StackSettings) -> Iterator[Item]:
     if release is not None:
         what, place = f"images and charts of {release.name}", f"llm_d_gke/catalog/locks/{release.name}.yaml"
         if load_lock(release.name) is not None:
-            yield kept(what, place, "by digest")
+            yield safe(what, place, "by digest")
         else:
             action = f"make lock RELEASE={release.name}, and commit llm_d_gke/catalog/locks"
             yield missing(what, place, _BY_TAG, action)
@@ -87,7 +87,7 @@ def pin_items(settings: StackSettings) -> Iterator[Item]:
 
 def _hub(what: str, revision: str | None) -> Item:
     if revision and _COMMIT.fullmatch(revision):
-        return kept(what, f"Hub, {revision[:12]}", "pinned to a commit")
+        return safe(what, f"Hub, {revision[:12]}", "pinned to a commit")
     action = "set models[].source.revision to a commit, or stage the weights in a bucket of yours: make stage"
     evidence = f"from the Hub at {revision or 'its main branch'}: the owner may change or remove them"
     return missing(what, "Hugging Face Hub", evidence, action)
@@ -95,9 +95,9 @@ def _hub(what: str, revision: str | None) -> Item:
 
 def _image(what: str, reference: str | None) -> Item:
     if reference is None:
-        return kept(what, "the engine's image", "as safe as that image")
+        return safe(what, "the engine's image", "as safe as that image")
     if "@sha256:" in reference:
-        return kept(what, reference, "pinned by digest")
+        return safe(what, reference, "pinned by digest")
     action = "name it by digest: image@sha256:..."
     return missing(what, reference, _BY_TAG, action)
 
@@ -122,4 +122,4 @@ def _managed(settings: StackSettings, leaf: Leaf, session: Session | None) -> It
         return missing(what, place, "there is no such secret", "create it")
     automatic = "automatic" in (entry.get("replication") or {})
     evidence = "replicated by Google" if automatic else "in chosen regions only"
-    return kept(what, place, evidence)
+    return safe(what, place, evidence)

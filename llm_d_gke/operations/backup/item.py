@@ -25,7 +25,7 @@ class Item:
     action: str = ""
 
 
-def kept(what: str, place: str, evidence: str, action: str = "") -> Item:
+def safe(what: str, place: str, evidence: str, action: str = "") -> Item:
     return Item(what=what, place=place, state=State.SAFE, evidence=evidence, action=action)
 
 

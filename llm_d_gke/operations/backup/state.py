@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.operations.backup import google
-from llm_d_gke.operations.backup.item import Item, kept, missing, not_established
+from llm_d_gke.operations.backup.item import Item, missing, not_established, safe
 from llm_d_gke.operations.leftovers.google import Session
 from llm_d_gke.stackfile import stack_file
 
@@ -40,7 +40,7 @@ def state_item(backend: str | None, session: Session | None) -> Item:
         action = "keep it in a bucket: pulumi stack export, pulumi login gs://BUCKET, pulumi stack import"
         return missing(_STATE, backend, "only on this machine", action)
     if backend.startswith("https://"):
-        return kept(_STATE, backend, "Pulumi Cloud keeps every state")
+        return safe(_STATE, backend, "Pulumi Cloud keeps every state")
     if not backend.startswith(_BUCKET):
         action = "check that this store keeps earlier versions"
         return not_established(_STATE, backend, "no bucket of Google", action)
@@ -56,11 +56,11 @@ def key_item(document: Mapping[str, Any], backend: str | None, session: Session 
     if document.get("encryptionsalt"):
         variables = [name for name in _PASSPHRASE if os.environ.get(name)]
         if variables:
-            return kept(_KEY, "passphrase", f"{variables[0]} is set")
+            return safe(_KEY, "passphrase", f"{variables[0]} is set")
         action = "keep the passphrase in a password store, and set PULUMI_CONFIG_PASSPHRASE_FILE to check it"
         return missing(_KEY, "passphrase", "no passphrase here", action)
     if backend is not None and backend.startswith("https://"):
-        return kept(_KEY, "Pulumi Cloud", "Pulumi Cloud holds the key")
+        return safe(_KEY, "Pulumi Cloud", "Pulumi Cloud holds the key")
     action = "pulumi stack init STACK --secrets-provider gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K"
     evidence = "the stack file names no secrets provider: the stack was not initialized, or its file not committed"
     return missing(_KEY, "?", evidence, action)
@@ -79,7 +79,7 @@ def file_item(root: Path, stack: str) -> Item:
     if not _git(root, "branch", "--remotes", "--contains", "HEAD"):
         evidence = "no remote branch has this commit"
         return missing(_FILE, name, evidence, "git push")
-    return kept(_FILE, name, "committed and pushed")
+    return safe(_FILE, name, "committed and pushed")
 
 
 def bucket_item(what: str, name: str, session: Session | None, *, versions: bool = False) -> Item:
@@ -99,8 +99,8 @@ def bucket_item(what: str, name: str, session: Session | None, *, versions: bool
     if answer.get("locationType") == "region":
         action = f"copy it to a bucket elsewhere: gcloud storage rsync --recursive {place} gs://OTHER"
         evidence = f"in the one region {location}: lost with it"
-        return kept(what, place, evidence, action)
-    return kept(what, place, f"in {location}, more than one region")
+        return safe(what, place, evidence, action)
+    return safe(what, place, f"in {location}, more than one region")
 
 
 def _kms_item(path: str, session: Session | None) -> Item:
@@ -115,7 +115,7 @@ def _kms_item(path: str, session: Session | None) -> Item:
         evidence = "there is no such key" if answer is None else f"its primary version is {status}"
         action = "restore the version while it is only scheduled for destruction: gcloud kms keys versions restore"
         return missing(_KEY, path, evidence, action)
-    return kept(_KEY, path, "its primary version is enabled")
+    return safe(_KEY, path, "its primary version is enabled")
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from llm_d_gke.operations.bench.scenario import Scenario
+from llm_d_gke.operations.cluster_job import LABEL, egress_policy, job, metadata_of
 from llm_d_gke.planning import StackPlan
 
 # The maintainers' image of the version that `make bench-env` installs (kubernetes-sigs/inference-perf docs on releases;
@@ -21,8 +22,6 @@ IMAGE = (
 RESULTS = "/results"
 _CONFIGURATION = "/configuration"
 _FILE = "inference-perf.yaml"
-_USER = 12000
-_LABEL = "app.kubernetes.io/name"
 # The container waits so long for `kubectl cp`, and ends by itself without a copy.
 _KEPT_SECONDS = 3600
 _PORTS = {"http": 80, "https": 443}
@@ -32,8 +31,16 @@ def job_objects(
     plan: StackPlan, scenario: Scenario, configuration: Mapping[str, Any], name: str, url: str
 ) -> list[dict[str, Any]]:
     """Secret with the tool's configuration (it may hold a key), NetworkPolicy and Job, in the order to apply them."""
-    metadata = {"name": name, "namespace": plan.namespace.name, "labels": {_LABEL: name}}
-    settings = {"name": "configuration", "secret": {"secretName": name, "defaultMode": 0o440}}
+    metadata = metadata_of(plan, name)
+    volumes = [
+        {"name": "configuration", "secret": {"secretName": name, "defaultMode": 0o440}},
+        {"name": "results", "emptyDir": {"sizeLimit": "2Gi"}},
+        {"name": "scratch", "emptyDir": {"sizeLimit": "2Gi"}},
+    ]
+    # The Gateway, and the Hub by HTTPS.
+    address = urlsplit(url)
+    ports = sorted({443, address.port or _PORTS[address.scheme]})
+    spec = {"ttlSecondsAfterFinished": 24 * 3600}
     return [
         {
             "apiVersion": "v1",
@@ -41,43 +48,9 @@ def job_objects(
             "metadata": metadata,
             "stringData": {_FILE: yaml.safe_dump(dict(configuration), sort_keys=False)},
         },
-        *([_policy(metadata, url)] if plan.network_policies else []),
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": metadata,
-            "spec": {
-                # A second try would add its requests to those of the first.
-                "backoffLimit": 0,
-                "ttlSecondsAfterFinished": 24 * 3600,
-                "template": {
-                    "metadata": {"labels": metadata["labels"]},
-                    "spec": {
-                        "restartPolicy": "Never",
-                        "automountServiceAccountToken": False,
-                        "enableServiceLinks": False,
-                        **(
-                            {}
-                            if plan.cpu_pool.autopilot
-                            else {"nodeSelector": {"cloud.google.com/gke-nodepool": plan.cpu_pool.name}}
-                        ),
-                        "securityContext": {
-                            "runAsNonRoot": True,
-                            "runAsUser": _USER,
-                            "runAsGroup": _USER,
-                            "fsGroup": _USER,
-                            "seccompProfile": {"type": "RuntimeDefault"},
-                        },
-                        "containers": [_container(scenario)],
-                        "volumes": [
-                            settings,
-                            {"name": "results", "emptyDir": {"sizeLimit": "2Gi"}},
-                            {"name": "scratch", "emptyDir": {"sizeLimit": "2Gi"}},
-                        ],
-                    },
-                },
-            },
-        },
+        *([egress_policy(metadata, [("0.0.0.0/0", ports)])] if plan.network_policies else []),
+        # A second try would add its requests to those of the first.
+        job(plan, metadata, _container(scenario), volumes, retries=0, spec=spec),
     ]
 
 
@@ -96,14 +69,6 @@ def _container(scenario: Scenario) -> dict[str, Any]:
             "requests": {"cpu": "1", "memory": "2Gi", "ephemeral-storage": "4Gi"},
             "limits": {"cpu": "2", "memory": "4Gi" if in_flight <= 100 else "8Gi", "ephemeral-storage": "5Gi"},
         },
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
         "volumeMounts": [
             {"name": "configuration", "mountPath": _CONFIGURATION, "readOnly": True},
             {"name": "results", "mountPath": RESULTS},
@@ -112,35 +77,13 @@ def _container(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _policy(metadata: Mapping[str, Any], url: str) -> dict[str, Any]:
-    """Out to name servers, to the Gateway, and to the Hub by HTTPS; nothing in."""
-    address = urlsplit(url)
-    ports = sorted({443, address.port or _PORTS[address.scheme]})
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": dict(metadata),
-        "spec": {
-            "podSelector": {"matchLabels": dict(metadata["labels"])},
-            "policyTypes": ["Ingress", "Egress"],
-            "egress": [
-                {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
-                {
-                    "to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}],
-                    "ports": [{"protocol": "TCP", "port": port} for port in ports],
-                },
-            ],
-        },
-    }
-
-
 def commands(plan: StackPlan, name: str, manifest: Path, out: Path, read: str) -> Iterator[str]:
     """The shell commands that run the Job, fetch its files, read them, and clean up."""
     namespace = f"--namespace {plan.namespace.name}"
     yield f"kubectl apply -f {manifest}"
-    yield f"kubectl wait {namespace} --for=condition=Ready pod -l {_LABEL}={name} --timeout=10m"
+    yield f"kubectl wait {namespace} --for=condition=Ready pod -l {LABEL}={name} --timeout=10m"
     yield f"kubectl logs {namespace} job/{name} --follow   # until the summary; then Ctrl-C"
-    yield f"pod=$(kubectl get pods {namespace} -l {_LABEL}={name} -o name)"
+    yield f"pod=$(kubectl get pods {namespace} -l {LABEL}={name} -o name)"
     yield f"kubectl cp {namespace} ${{pod#pod/}}:{RESULTS} {out}"
     yield read
     yield f"kubectl delete -f {manifest}"

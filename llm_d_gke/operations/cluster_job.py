@@ -1,0 +1,94 @@
+"""A Job beside a stack, on its CPU pool: accelerators would be paid for and idle.
+
+Its pod fulfills Pod Security `restricted`, has no token of the Kubernetes API, takes no connections, and opens only
+those that its NetworkPolicy lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from llm_d_gke.planning import StackPlan
+
+LABEL = "app.kubernetes.io/name"
+_USER = 12000
+_RUN_AS = {"runAsNonRoot": True, "runAsUser": _USER, "runAsGroup": _USER}
+
+# The owner of mounted files, for volumes whose driver takes it as an option.
+OWNER = f"uid={_USER},gid={_USER}"
+
+Object = dict[str, Any]
+
+
+def metadata_of(plan: StackPlan, name: str) -> Object:
+    """Metadata of the Job and of everything that goes with it."""
+    return {"name": name, "namespace": plan.namespace.name, "labels": {LABEL: name}}
+
+
+def job(
+    plan: StackPlan,
+    metadata: Mapping[str, Any],
+    container: Mapping[str, Any],
+    volumes: Sequence[Object],
+    *,
+    retries: int,
+    spec: Mapping[str, Any] | None = None,
+    pod: Mapping[str, Any] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> Object:
+    """`spec` has further fields of the Job, `pod` of its pod. Without `retries` a failed pod is not started again."""
+    context = {
+        **_RUN_AS,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+    labels = {"labels": metadata["labels"]}
+    selector = {"nodeSelector": {"cloud.google.com/gke-nodepool": plan.cpu_pool.name}}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": dict(metadata),
+        "spec": {
+            "backoffLimit": retries,
+            **(spec or {}),
+            "template": {
+                "metadata": {**labels, "annotations": dict(annotations)} if annotations else labels,
+                "spec": {
+                    "restartPolicy": "OnFailure" if retries else "Never",
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    **({} if plan.cpu_pool.autopilot else selector),
+                    "securityContext": {**_RUN_AS, "fsGroup": _USER, "seccompProfile": {"type": "RuntimeDefault"}},
+                    **(pod or {}),
+                    "containers": [{**container, "securityContext": context}],
+                    "volumes": list(volumes),
+                },
+            },
+        },
+    }
+
+
+def egress_policy(metadata: Mapping[str, Any], destinations: Iterable[tuple[str, Sequence[int]]]) -> Object:
+    """Nothing in; out to name servers, and to the TCP ports of each destination, a block of addresses."""
+    dns = {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": dict(metadata),
+        "spec": {
+            "podSelector": {"matchLabels": dict(metadata["labels"])},
+            "policyTypes": ["Ingress", "Egress"],
+            "egress": [
+                dns,
+                *(
+                    {
+                        "to": [{"ipBlock": {"cidr": block}}],
+                        "ports": [{"protocol": "TCP", "port": port} for port in ports],
+                    }
+                    for block, ports in destinations
+                ),
+            ],
+        },
+    }
