@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal
 
+from .engine_memory import EncoderBeside, Hybrids, SparseLatent, Video
 from .reading import read_yaml
 from .schema import Entry, Source
 
@@ -66,15 +67,6 @@ class CapturedGraphs(Entry):
     experts_layer_gib: float
     latent_layer_gib: float  # latent attention, and gpt-oss
     sizes: int  # sizes captured when the figures above were read
-
-
-class Video(Entry):
-    """The longest video of the profile, for versions that did not bound it."""
-
-    architecture: str  # how its name begins
-    before: str
-    tokens: int
-    widths: int  # outputs of the tower for each token, each as wide as the text model
 
 
 class Batch(Entry):
@@ -283,14 +275,12 @@ class Engine(Entry):
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
     compile: Compilation
     warm_up: WarmUp
-    encoder_gib: Mapping[
-        str, float
-    ]  # peak of the profile's run of a vision tower, by the beginning of the architecture
-    encoder_beside_text: (
-        float  # compute capability from which the profile's text comes on top of the vision tower's peak
-    )
+    encoder_gib: Mapping[str, float]  # peak of the profile's vision tower, by the beginning of the architecture
+    encoder_beside_text: EncoderBeside
     unified_gib: float  # taken of memory that the accelerator shares with its host
     video: Video
+    hybrids: Hybrids
+    sparse_latent: SparseLatent
     flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)
     batches: tuple[Batch, ...]  # largest first
     tpu_sequences: int

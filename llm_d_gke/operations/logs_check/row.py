@@ -14,6 +14,7 @@ from typing import Any
 from llm_d_gke import catalog
 from llm_d_gke.catalog.config_json import parse
 from llm_d_gke.catalog.config_quantization import from_modelopt_file
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.errors import ConfigError
 from llm_d_gke.catalog.schema import Accelerator, DraftLayers, Model
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
@@ -90,8 +91,7 @@ def start_of(row: Row, folder: Path) -> Start:
         dtype=dtype,
         quantization=quantization if quantization in _ON_LOADING else None,
         kv_cache_dtype=_cache_dtype(row),
-        # vLLM switches prefix caching on, except where layers keep a state.
-        prefix_caching=not model.recurrent if caching is None else caching,
+        prefix_caching=_caches_prefixes(version, recurrent=model.recurrent) if caching is None else caching,
         enforce_eager=bool(_flag(row, "eager")),
         text_only=bool(_flag(row, "textOnly")),
         speculative_tokens=tokens,
@@ -124,6 +124,12 @@ def start_of(row: Row, folder: Path) -> Start:
             expert_parallel=expert_parallel,
         ),
     )
+
+
+def _caches_prefixes(version: str, *, recurrent: bool) -> bool:
+    """vLLM's default: on, and where layers keep a state only in newer versions."""
+    engine = load_engine()
+    return not recurrent or engine.has(version, engine.hybrids.prefix_caching_since)
 
 
 def _version(row: Row) -> str:

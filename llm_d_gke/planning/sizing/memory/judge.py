@@ -114,7 +114,10 @@ def _judge(
     run: EngineRun, chosen: Layout, room: float, after: WarmUp, error: float, blocks: tuple[int, int]
 ) -> tuple[Status, Limit]:
     """Three limits: a request must fit into the cache, start-up into what is left free, states into blocks."""
-    states = run.kind == "gpu" and any(kind == "linear" for kind, *_ in chosen.groups)
+    engine = load_engine()
+    # Graphs of decoding take a block for each sequence. Without graphs, or in older versions, sequences wait instead.
+    checked = not run.enforce_eager and engine.has(run.version, engine.hybrids.blocks_checked_since)
+    states = run.kind == "gpu" and checked and any(kind == "linear" for kind, *_ in chosen.groups)
     fewest, most = blocks
     if room < min(0.0, -error):
         return "refused", "kv-cache"

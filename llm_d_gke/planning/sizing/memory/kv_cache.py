@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import GIB
 from llm_d_gke.catalog.schema import Attention
 from llm_d_gke.planning.sizing.memory.run import EngineRun
@@ -140,7 +141,8 @@ def _layout(run: EngineRun, stage: int) -> Layout:
     largest = max((layers.token_bytes for layers in attention), default=0)
     block = run.kv_block()
     state = max((layers.state_bytes for layers in kinds), default=0)
-    everywhere = run.prefix_caching and any(group.kind == "mamba" for group in run.model.attention)
+    mamba = any(group.kind == "mamba" for group in run.model.attention)
+    everywhere = run.prefix_caching and mamba and not _aligns_states(run)
     if state and largest:
         # A block of attention is made large enough to hold a linear layer's state, in steps of 16 tokens, or of the
         # kernel's chunk where states are kept at every block.
@@ -203,13 +205,25 @@ def _token_bytes(run: EngineRun, group: Attention) -> int:
             return (_padded(width) if run.kind == "tpu" else width) * run.kv_bytes
         # The index has keys of 8 bits with a 32-bit scale for each 128 of them.
         index = (group.indexer.dim + 4 * -(-group.indexer.dim // 128)) * group.indexer.layers
-        main = _SPARSE_FP8_BYTES if run.kv_bytes == 1 else width * run.kv_bytes
+        main = _SPARSE_FP8_BYTES if run.kv_bytes == 1 and not _standard_fp8(run) else width * run.kv_bytes
         return main + -(-index // group.layers)
     heads, head_dim = group.kv_heads or model.kv_heads, group.head_dim or model.head_dim
     if run.kind == "tpu":
         # Heads are padded up to a multiple of the ranks, their width to the matrix unit's 128 lanes.
         return 2 * -(-heads // run.tensor_parallel) * _padded(head_dim) * run.kv_bytes
     return 2 * kv_heads_per_rank(heads, run.tensor_parallel) * head_dim * run.kv_bytes
+
+
+def _aligns_states(run: EngineRun) -> bool:
+    """Whether Mamba2 states are kept at the last block's end only, as those of gated delta nets are."""
+    return load_engine().has(run.version, load_engine().hybrids.every_block_before)
+
+
+def _standard_fp8(run: EngineRun) -> bool:
+    """Whether 8-bit entries of sparse latent attention have neither scales nor a wider rotary part."""
+    blackwell = int(run.capability or 0) == 10
+    standard = load_engine().has(run.version, load_engine().sparse_latent.standard_fp8_since)
+    return blackwell and standard and run.kv_cache_dtype != "fp8_ds_mla"
 
 
 def _padded(width: int) -> int:

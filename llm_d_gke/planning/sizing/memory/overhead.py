@@ -44,12 +44,32 @@ def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> floa
     routed = model.experts is not None and not (quantized is not None and quantized.experts_only)
     # Each token visits as many experts whatever the batch is; the fit is of batches of 8192.
     experts = run.band.moe_gib * tokens / FITTED_TOKENS if routed else 0.0
-    text = max(layer, sampler) / GIB + experts
+    # Experts and the indexer take turns with one workspace.
+    workspace = indexer_workspace_gib(run)
+    if workspace:
+        layer += load_engine().sparse_latent.logits_gib * GIB
+    text = max(layer, sampler) / GIB + max(experts, workspace)
     encoder = encoder_gib(run) if stage == 0 else 0.0
-    beside = model.experts is None and not run.second_runner
-    if beside and encoder and (run.capability or 0.0) >= load_engine().encoder_beside_text:
+    if encoder and _keeps_encoder(run):
         return text + encoder
     return max(text, encoder)
+
+
+def _keeps_encoder(run: EngineRun) -> bool:
+    """Whether what the text takes comes on top of the vision tower's peak."""
+    kept = load_engine().encoder_beside_text
+    if run.model.experts is not None or run.second_runner or not load_engine().has(run.version, kept.since):
+        return False
+    return (run.capability or 0.0) >= kept.capability
+
+
+def indexer_workspace_gib(run: EngineRun) -> float:
+    """Keys of the longest requests that an indexer gathers at once, with their scales: kept from the profile on."""
+    indexers = [group.indexer for group in run.model.attention if group.indexer is not None]
+    if not indexers:
+        return 0.0
+    row = max(indexer.dim + 4 * -(-indexer.dim // 128) for indexer in indexers)
+    return load_engine().sparse_latent.workspace_rows * run.max_model_len * row / GIB
 
 
 def _sampler_bytes(run: EngineRun) -> float:
@@ -75,7 +95,9 @@ def encoder_gib(run: EngineRun) -> float:
     kinds = load_engine().encoder_gib
     peak = next((peak for begin, peak in kinds.items() if run.model.architecture.startswith(begin)), 0.0)
     # 1.9 alone and 1.46 on each of two ranks: about half of it is divided.
-    images = max(1.0, run.max_num_batched_tokens / _IMAGE_TOKENS)
+    images = max(
+        1, min(run.max_num_batched_tokens // _IMAGE_TOKENS, run.max_num_seqs * (run.max_model_len // _IMAGE_TOKENS))
+    )
     # Smaller towers take less: 1.55 for 0.62 GiB of weights, where those of 0.85 take 1.77 and 1.93.
     size = math.sqrt(min(1.0, (run.model.vision_gib or _USUAL_TOWER_GIB) / _USUAL_TOWER_GIB))
     return peak * size * images * (0.5 + 0.5 / run.tensor_parallel) + _video_gib(run)
@@ -98,11 +120,12 @@ def non_torch_gib(run: EngineRun) -> float:
         if run.second_runner and run.interconnect == "pcie":
             joined = load_engine().runner.non_torch_pcie_gib
         return joined + all_to_all_gib(run) + states
+    shared = load_engine().unified_gib if run.capability == UNIFIED else 0.0
     if run.second_runner:
-        return load_engine().runner.non_torch_gib + states
+        return load_engine().runner.non_torch_gib + states + shared
     if run.pipeline_parallel > 1:
         return figures.pipeline
-    return figures.alone + (load_engine().unified_gib if run.capability == UNIFIED else 0.0)
+    return figures.alone + shared
 
 
 def states_gib(run: EngineRun) -> float:

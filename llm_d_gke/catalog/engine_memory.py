@@ -1,0 +1,37 @@
+"""Parts of engine.yaml on some kinds of model: what they take while memory is profiled, and versions of it."""
+
+from __future__ import annotations
+
+from .schema import Entry
+
+
+class Video(Entry):
+    """The longest video of the profile, for versions that did not bound it."""
+
+    architecture: str  # how its name begins
+    before: str
+    tokens: int
+    widths: int  # outputs of the tower for each token, each as wide as the text model
+
+
+class EncoderBeside(Entry):
+    """From when on the profile's text comes on top of the vision tower's peak."""
+
+    capability: float
+    since: str
+
+
+class Hybrids(Entry):
+    """Models with recurrent layers: versions of what vLLM does with their states."""
+
+    prefix_caching_since: str  # by default
+    every_block_before: str  # Mamba2 states were kept at the end of every block, if prefixes are cached
+    blocks_checked_since: str  # with CUDA graphs, more sequences than blocks end the start
+
+
+class SparseLatent(Entry):
+    """Latent attention that reads the tokens an indexer chose."""
+
+    standard_fp8_since: str  # compute capability 10.x keeps 8-bit caches without scales; before, as other cards do
+    workspace_rows: int  # of the indexer's keys, for each token of the longest request
+    logits_gib: float  # its scores, while layers run
