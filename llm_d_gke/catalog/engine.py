@@ -31,7 +31,8 @@ class Graphs(Entry):
     layer_gib: float
     pool: bool = False  # `base_gib` is of the largest size, and less with a smaller one
     linear_outputs: float = 0.0  # outputs of each recurrent layer, for every token of a batch
-    linear_outputs_from: float = 0.0  # compute capability from which they are counted
+    linear_outputs_from: float = 0.0  # compute capability from which they are counted,
+    linear_outputs_below: float = 99.0  # and below which
     linear_consumer_gib: float = 0.0  # beside them, quantized weights on compute capability 12.x
 
 

@@ -19,6 +19,7 @@ class EncoderBeside(Entry):
 
     capability: float
     since: str
+    layers_only_since: str  # and neither the sampler nor what compilation takes
 
 
 class Hybrids(Entry):

@@ -17,6 +17,7 @@ from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
 _LARGEST_GRAPH = 512
 _CONSUMER = 12.0  # compute capability of RTX 50 and RTX PRO 6000
+_TRTLLM = 10  # major one of B200: FlashInfer attends with TensorRT-LLM's kernels there
 FITTED_TOKENS = 8192
 # Tokens of the largest image: more of them fit into a larger batch, and are profiled at once.
 _IMAGE_TOKENS = 16384
@@ -32,8 +33,8 @@ def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> floa
     """
     model = run.model
     tokens = run.max_num_batched_tokens
-    layer = run.dtype_bytes * tokens * (3 * model.intermediate / run.tensor_parallel + 4 * model.hidden)
-    layer += cold * compilation_gib(run, stage) * GIB
+    warm = run.dtype_bytes * tokens * (3 * model.intermediate / run.tensor_parallel + 4 * model.hidden)
+    layer = warm + cold * compilation_gib(run, stage) * GIB
     sampler = 0.0
     if stage == run.pipeline_parallel - 1:
         # The fit is of 16-bit weights; logits of wider ones are wider.
@@ -51,7 +52,8 @@ def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> floa
     text = max(layer, sampler) / GIB + max(experts, workspace)
     encoder = encoder_gib(run) if stage == 0 else 0.0
     if encoder and _keeps_encoder(run):
-        return text + encoder
+        layers_only = load_engine().has(run.version, load_engine().encoder_beside_text.layers_only_since)
+        encoder += warm / GIB if layers_only else text
     return max(text, encoder)
 
 
@@ -163,7 +165,8 @@ def graph_sizes(run: EngineRun) -> int:
 
 
 def _largest_graph(run: EngineRun) -> int:
-    return min(2 * run.max_num_seqs, _LARGEST_GRAPH)
+    """Twice the tokens of a step that decodes: with a draft each sequence has several."""
+    return min(2 * run.max_num_seqs * (1 + run.speculative_tokens), _LARGEST_GRAPH, run.max_num_batched_tokens)
 
 
 def _graphs_share(run: EngineRun) -> float:
@@ -184,27 +187,40 @@ def graphs_gib(run: EngineRun, layers: int) -> float:
         consumer = (run.capability or 0.0) >= _CONSUMER and run.quantized is not None
         more = figures.linear_consumer_gib if consumer else 0.0
         return figures.linear_outputs * _recurrent_outputs(run) / GIB + more
-    if run.recurrent and not run.second_runner and run.band.graphs.linear_outputs:
+    if run.recurrent and not run.second_runner and run.band.graphs.linear_outputs and not _piecewise_only(run):
         # On other cards a hybrid model takes the same with 8 and with 256 sequences.
         sizes = largest = 1.0
-    return figures.base_gib * largest + figures.layer_gib * layers * sizes + attention_workspace_gib(run)
+    layer = figures.layer_gib
+    if run.model.mla is not None and not run.second_runner:
+        layer += load_engine().graphs.latent_layer_gib - load_engine().graphs.layer_gib
+    return figures.base_gib * largest + layer * layers * sizes + attention_workspace_gib(run)
 
 
 def attention_workspace_gib(run: EngineRun) -> float:
     """FlashInfer's buffer, allocated when the first whole graph is captured. 0 where the table names other kernels."""
     if run.kind != "gpu" or run.speculative_tokens:
         return 0.0
+    return load_engine().flashinfer_gib if _attends_with_flashinfer(run) else 0.0
+
+
+def _attends_with_flashinfer(run: EngineRun) -> bool:
     key = ("flashinfer", 0)
     if key not in run.computed:
         run.computed[key] = takes_flashinfer(run.model, run.capability, run.version, run.dtype, run.kv_cache_dtype)
-    return load_engine().flashinfer_gib if run.computed[key] else 0.0
+    return bool(run.computed[key])
+
+
+def _piecewise_only(run: EngineRun) -> bool:
+    """Whether no whole graph is captured: so with a draft, where FlashInfer attends without TensorRT-LLM's kernels."""
+    return run.speculative_tokens > 0 and int(run.capability or 0) != _TRTLLM and _attends_with_flashinfer(run)
 
 
 def counts_outputs(run: EngineRun) -> bool:
     """Whether the estimate of CUDA graphs counts outputs of recurrent layers as if they stayed: V1 does."""
     figures = run.band.graphs
-    counted = figures.linear_outputs > 0 and (run.capability or 0.0) >= figures.linear_outputs_from
-    return counted and run.recurrent and not run.second_runner
+    card = run.capability or 0.0
+    counted = figures.linear_outputs > 0 and figures.linear_outputs_from <= card < figures.linear_outputs_below
+    return counted and run.recurrent and not run.second_runner and not _piecewise_only(run)
 
 
 def _recurrent_outputs(run: EngineRun) -> float:
