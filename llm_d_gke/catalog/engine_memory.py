@@ -1,7 +1,5 @@
 """Parts of engine.yaml on some kinds of model: what they take while memory is profiled, and versions of it."""
 
-from __future__ import annotations
-
 from .schema import Entry
 
 

@@ -282,8 +282,10 @@ class TestLimits:
         assert at(verdict.longest + 16 * 1024).status == "refused"
 
     def test_states_of_linear_layers_limit_the_sequences(self) -> None:
-        """4 GiB of cache hold fewer states than the default batch has sequences: vLLM refuses to start."""
+        """4 GiB of cache hold fewer states than the default batch has sequences: vLLM refuses to start since 0.20."""
         run = start("Qwen/Qwen3.5-27B", "nvidia-h100-80gb", max_model_len=8192, kv_cache_gib=4.0)
+        assert judge(run).status == "fits"
+        run = replace(run, version="0.20.0")
         verdict = judge(run)
         assert (verdict.status, verdict.limit) == ("refused", "states")
         assert verdict.kv_blocks < run.max_num_seqs
