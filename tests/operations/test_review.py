@@ -35,6 +35,10 @@ def test_it_is_the_source_with_a_name_and_an_end_of_its_own(folder: Path) -> Non
     assert review.labels["expires"] == "2026-11-29t01-30"
     assert source.cost.at_most.exact is not None
     assert dollars == pytest.approx(8 * source.cost.at_most.exact)
+    # Main's program ends it, and may not have the source.
+    before = load(folder, "pr-12").settings()
+    (folder / "Pulumi.gpu.yaml").unlink()
+    assert load(folder, "pr-12").settings() == before
 
 
 @pytest.mark.parametrize(("source", "budget", "why"), [("gpu", 1.0, "budget is"), ("tpu", 1e6, "is not known")])

@@ -11,6 +11,7 @@ import yaml
 from llm_d_gke.planning import plan_raw
 from llm_d_gke.stackfile import NAMESPACE, StackFileError, load, stack_file
 from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.base import BASE, with_base
 from llm_d_gke.stackfile.document import parse
 from llm_d_gke.stackfile.model_files import model_files
 
@@ -34,11 +35,16 @@ def write_review_stack(
     """
     base = stack_file(root, source)
     own = parse(base).get("config") or {}
-    config = {
-        f"{NAMESPACE}:base": str(base.relative_to(root)),
-        f"{NAMESPACE}:labels": {"review": f"{PREFIX}{number}", _EXPIRES: _text(now + datetime.timedelta(hours=hours))},
-        f"{NAMESPACE}:cluster": {"deletionProtection": False},
-    }
+    # In whole, not with the source as its base: main, whose program ends the stack, may have another source, or none.
+    settings = with_base(
+        {
+            BASE: str(base.relative_to(root)),
+            "labels": {"review": f"{PREFIX}{number}", _EXPIRES: _text(now + datetime.timedelta(hours=hours))},
+            "cluster": {"deletionProtection": False},
+        },
+        root,
+    )
+    config = {f"{NAMESPACE}:{key}": value for key, value in settings.items()}
     # A base holds no key of other namespaces: they go into the new file.
     config |= {key: value for key, value in own.items() if ":" in key and not key.startswith(f"{NAMESPACE}:")}
     target = root / f"Pulumi.{PREFIX}{number}.yaml"
