@@ -229,7 +229,7 @@ class TestPrices:
         [
             ("a4x-highgpu-4g", "us-central1", None),
             ("tpu7x-standard-4t", "us-central1", None),
-            ("a3-ultragpu-8g", "us-central1", None),
+            ("a4-highgpu-8g", "us-central1", None),
             ("n1-standard-4", "us-east5", ("nvidia-tesla-t4", 1)),
             ("n1-standard-4", "us-central1", ("nvidia-l4", 1)),
             ("no-such-machine", "us-central1", None),
@@ -268,6 +268,11 @@ class TestPrices:
                 price = catalog.prices.machine(machine, region, "spot")
                 assert price is not None
                 assert price.source
+
+    def test_a_reserved_h200_has_its_list_price(self, catalog: Catalog) -> None:
+        price = catalog.prices.machine("a3-ultragpu-8g", "us-central1")
+        assert price is not None
+        assert (price.hourly, str(price.date)) == (83.492, "2026-10-13")
 
 
 class TestSources:
