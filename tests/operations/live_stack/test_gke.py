@@ -142,3 +142,9 @@ def test_a_stack_that_is_not_up_here_is_not_looked_for_elsewhere() -> None:
 
 def test_a_port_of_the_endpoint_stays() -> None:
     assert endpoint_of(OUTPUTS | {"endpoint": "http://a:8080"}).url == "http://203.0.113.9:8080"
+
+
+def test_without_pulumi_the_way_to_rehearse_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(LiveStackError, match=r"make up STACK=not-up.*pulumi\.com/docs/install"):
+        open_stack("not-up", {})
