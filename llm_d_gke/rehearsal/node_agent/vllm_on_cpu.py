@@ -14,7 +14,7 @@ from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, repositor
 from llm_d_gke.rehearsal.node_agent.launch import Launch, words_of
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.vllm_cpu.arguments import ServedModel, command_for, with_events_port
-from llm_d_gke.rehearsal.vllm_cpu.environment import EngineEnvironment, environment_of
+from llm_d_gke.rehearsal.vllm_cpu.environment import SERVE, EngineEnvironment, environment_of
 from llm_d_gke.rehearsal.vllm_cpu.model_folders import KV_CACHE_GIB
 from llm_d_gke.rehearsal.vllm_cpu.tiny_model import LAYERS, VOCABULARY
 from llm_d_gke.rehearsal.vllm_cpu.versions import nearest, version_in
@@ -75,7 +75,7 @@ class VllmOnCpu:
             "VLLM_HOST_IP": "127.0.0.1",
         }
         # -P: the folder in which it starts is not a place of modules.
-        words = ("-P", "-m", "vllm.entrypoints.cli.main", "serve", *own)
+        words = ("-P", str(SERVE), "serve", *own)
         return Launch(
             (*words, "--host", "127.0.0.1", "--port", str(ports[engine.port])),
             variables,

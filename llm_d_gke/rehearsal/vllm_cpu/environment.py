@@ -26,6 +26,8 @@ Report = Callable[[str], None]
 
 # Measured with 0.26.0: 1.9 GiB of packages, and as much again for what was downloaded until it is removed.
 NEEDED_DISK_GIB: Final = 4.5
+# Starts vLLM: the first word of its process that names it.
+SERVE: Final = Path(__file__).with_name("serve.py")
 _SECONDS_BETWEEN_LINES: Final = 8.0
 _UV: Final = Path(sys.executable).with_name("uv")
 

@@ -11,7 +11,7 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.vllm_cpu.environment import Report, installed
+from llm_d_gke.rehearsal.vllm_cpu.environment import SERVE, Report, installed
 from llm_d_gke.rehearsal.vllm_cpu.model_folders import tiny_models, write_models
 from llm_d_gke.rehearsal.vllm_cpu.versions import EngineUnavailableError, nearest, version_in
 from llm_d_gke.stackfile import StackConfig
@@ -60,5 +60,5 @@ def _running_engines(paths: StackPaths) -> int:
     count = 0
     for process in processes.listing(paths):
         with suppress(psutil.Error):
-            count += process.alive and "vllm.entrypoints.cli.main" in psutil.Process(process.pid).cmdline()
+            count += process.alive and str(SERVE) in psutil.Process(process.pid).cmdline()
     return count
