@@ -106,7 +106,19 @@ class TpuFacts(Entry):
         return architecture in self.jax_architectures and architecture not in self.torch_preferred
 
 
-OptionKind = Literal["nothing", "perhaps", "several", "integer", "number", "json", "json or text"]
+OptionKind = Literal[
+    "nothing",
+    "perhaps",
+    "several",
+    "several integers",
+    "one or more",
+    "one or more integers",
+    "integer",
+    "number",
+    "json",
+    "object",
+    "json or text",
+]
 
 
 class EngineFacts(Entry):
@@ -123,8 +135,10 @@ class EngineFacts(Entry):
     options: tuple[str, ...]
     deprecated_options: tuple[str, ...]
     option_values: Mapping[str, tuple[str, ...]]
-    # Options by what stands behind them; those not listed take any text. Empty in tables made before this question.
+    # Options by what stands behind them; those not listed take any text.
     option_takes: Mapping[OptionKind, tuple[str, ...]] = Field(default_factory=dict)
+    # Options by a word that they take in place of a number or JSON: None, auto; 8k stands for numbers with a unit.
+    option_words: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     quantization: Mapping[str, MethodFacts]
     compressed_tensors: Mapping[str, float]  # least compute capability by format: W8A8Fp8, WNA16
     tool_parsers: tuple[str, ...] = ()  # values of --tool-call-parser

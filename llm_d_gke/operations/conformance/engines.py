@@ -24,6 +24,11 @@ def published(version: str) -> str | None:
 
 def refusals(version: str, renderings: Sequence[Rendered], folder: Path) -> list[str]:
     """Return the parser's errors about the command lines, each once. `folder` holds the 2 GB of one version."""
+    return list(dict.fromkeys(line for lines in messages(version, renderings, folder) for line in lines))
+
+
+def messages(version: str, renderings: Sequence[Rendered], folder: Path) -> list[list[str]]:
+    """Return the parser's errors and deprecations about each command line."""
     environment = build(version, folder / version)
     with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
         questions, answers = Path(temporary) / "questions.json", Path(temporary) / "answers.json"
@@ -34,8 +39,8 @@ def refusals(version: str, renderings: Sequence[Rendered], folder: Path) -> list
         # Offline, vLLM would look for the model's files while it reads its arguments.
         variables["HF_HUB_OFFLINE"] = "0"
         subprocess.run([environment.python, _INSIDE, questions, answers], env=variables, check=True)
-        messages: list[list[str]] = json.loads(answers.read_text(encoding="utf-8"))
-    return list(dict.fromkeys(line for lines in messages for line in lines))
+        lines: list[list[str]] = json.loads(answers.read_text(encoding="utf-8"))
+    return lines
 
 
 def _expanded(arguments: Sequence[str]) -> list[str]:

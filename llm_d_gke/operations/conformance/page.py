@@ -13,7 +13,15 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import load_upstream
 from llm_d_gke.operations.adopt.parts import images
-from llm_d_gke.operations.conformance import engines, kinds, picker_parameters, programs, random_stacks, record
+from llm_d_gke.operations.conformance import (
+    engines,
+    kinds,
+    option_values,
+    picker_parameters,
+    programs,
+    random_stacks,
+    record,
+)
 from llm_d_gke.operations.conformance.compare import DIFFERS, Cell, cells_of
 from llm_d_gke.operations.conformance.rendered import ROOT, plans_of, rendered, shape, stacks, variants_of
 from llm_d_gke.planning import StackPlan
@@ -81,6 +89,14 @@ def page() -> str:
         f" {'; '.join(picker_parameters.LEFT_OUT.values())}; names of other plugins.",
         "",
         *picker_parameters.lines(),
+        "",
+        "### Values of vLLM's options",
+        "",
+        "Every option that a stack may write in `extraArgs`, with words of every kind and with each of its own choices,"
+        " in the parser of vLLM and in the planner (`python -m llm_d_gke.operations.conformance.option_values`). What"
+        " vLLM alone refuses is in llm_d_gke/operations/conformance/option_values.yaml.",
+        "",
+        *option_values.lines(),
         "",
         "## Rehearsed with the release's own picker",
         "",

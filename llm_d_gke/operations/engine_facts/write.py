@@ -45,10 +45,7 @@ def digest(
         "longrope_default": answer(first, "longrope_default"),
         "architectures": _generative(answer(first, "architectures") or []),
         "sink_architectures": _generative(answer(first, "sink_architectures") or []),
-        "options": sorted(options),
-        "deprecated_options": sorted(name for name, entry in options.items() if entry.get("deprecated")),
-        "option_values": {name: entry["values"] for name, entry in options.items() if entry.get("values")},
-        "option_takes": _takes(options),
+        **option_fields(options),
         "tool_parsers": parsers.get("tool", []),
         "reasoning_parsers": parsers.get("reasoning", []),
         "speculative_methods": answer(first, "speculative_methods") or [],
@@ -94,6 +91,17 @@ def digest(
     return document
 
 
+def option_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the document that say which options there are and what they take."""
+    return {
+        "options": sorted(options),
+        "deprecated_options": sorted(name for name, entry in options.items() if entry.get("deprecated")),
+        "option_values": {name: entry["values"] for name, entry in options.items() if entry.get("values")},
+        "option_takes": _takes(options),
+        "option_words": _words(options),
+    }
+
+
 def render(document: Mapping[str, Any]) -> str:
     body = yaml.safe_dump(dict(document), sort_keys=False, width=120, default_flow_style=None, allow_unicode=True)
     return _HEAD.format(version=document["version"]) + body
@@ -107,6 +115,16 @@ def _takes(options: Mapping[str, Any]) -> dict[str, list[str]]:
         if kind != "text" and not name.startswith("--no-"):
             by_kind[kind].append(name)
     return dict(sorted(by_kind.items()))
+
+
+def _words(options: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Options of numbers and JSON by the words that they take as well."""
+    by_word: dict[str, list[str]] = defaultdict(list)
+    for name, entry in sorted(options.items()):
+        if entry.get("takes", "").endswith(("integer", "integers", "number", "json", "object")):
+            for word in entry.get("words", ()):
+                by_word[word].append(name)
+    return dict(sorted(by_word.items()))
 
 
 def _generative(architectures: Sequence[str]) -> list[str]:

@@ -21,24 +21,44 @@ class WrongValue:
     fix: str
 
 
-_EXPECTED = {"integer": "a whole number", "number": "a number", "json": "JSON", "json or text": "JSON"}
-_EXAMPLES = {"integer": "8", "number": "0.5", "json": '{"key": "value"}', "json or text": '{"key": "value"}'}
-# vLLM reads short forms of whole numbers: 8k, 1.5M (vllm/utils/argparse_utils.py and engine/arg_utils.py).
-_INTEGER = re.compile(r"[-+]?[0-9_]+|[0-9]+(\.[0-9]+)?[kKmMgGtT]i?|None|")
+_EXPECTED = {
+    "integer": "a whole number",
+    "number": "a number",
+    "json": "JSON",
+    "object": "a JSON object",
+    "json or text": "JSON",
+}
+_EXAMPLES = {
+    "integer": "8",
+    "number": "0.5",
+    "json": '{"key": "value"}',
+    "object": '{"key": "value"}',
+    "json or text": '{"key": "value"}',
+}
+_INTEGER = re.compile(r"[-+]?[0-9_]+")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
+# The short forms 8k and 1.5M (vllm/utils/argparse_utils.py and engine/arg_utils.py).
+_WITH_UNIT = re.compile(r"[0-9]+(\.[0-9]+)?[kKmMgGtT]i?")
 
 
 def wrong_values(version: str, arguments: Sequence[str]) -> list[WrongValue]:
     """Words without an option, options without their value, and values of another type.
 
-    Judged by the table of exactly this version; without one, or in a table without the kinds of options, nothing is.
+    A version between two tables is judged by what is wrong by both of them.
     """
     tables = facts_of(version)
-    if len(tables) != 1 or not tables[0].option_takes:
+    if not all(facts.option_takes for facts in tables):
         return []
+    problems, *further = [_wrong_by(facts, arguments) for facts in tables] or [[]]
+    in_all = [{(wrong.position, wrong.option) for wrong in others} for others in further]
+    return [wrong for wrong in problems if all((wrong.position, wrong.option) in others for others in in_all)]
+
+
+def _wrong_by(facts: EngineFacts, arguments: Sequence[str]) -> list[WrongValue]:
     problems: list[WrongValue] = []
     position = 0
     while position < len(arguments):
-        consumed, wrong = _read(tables[0], arguments, position)
+        consumed, wrong = _read(facts, arguments, position)
         problems += wrong
         position += 1 + consumed
     return problems
@@ -84,8 +104,15 @@ def _read(facts: EngineFacts, arguments: Sequence[str], position: int) -> tuple[
         kind = "nothing"
     if kind == "nothing":
         return _without_value(facts, position, name, value if equals else None, following)
-    if kind in ("several", "perhaps"):
-        return (0 if equals else len(following) if kind == "several" else min(1, len(following))), []
+    if kind == "perhaps":
+        return (0 if equals else min(1, len(following))), []
+    if kind.startswith(("several", "one or more")) and (equals or following or kind.startswith("several")):
+        words = [(position, value)] if equals else list(enumerate(following, position + 1))
+        each = "integer" if kind.endswith("integers") else "text"
+        wrong_words = [(place, _wrong(facts, name, each, word)) for place, word in words]
+        return (0 if equals else len(following)), [
+            WrongValue(place, name, *reason) for place, reason in wrong_words if reason is not None
+        ]
     if not equals and not following:
         example = (facts.option_values.get(name) or [_EXAMPLES.get(kind, "value")])[0]
         fix = f'write its value as the next element, for example "{example}"'
@@ -127,15 +154,22 @@ def _wrong(facts: EngineFacts, name: str, kind: str, value: str) -> tuple[str, s
     if choices and value not in choices:
         close = nearest(value, choices)
         return f"{name} takes {', '.join(choices)}", f"use {close or choices[0]}"
+    if value in facts.option_words and name in facts.option_words[value]:
+        return None
     fits = {
-        "integer": lambda: _INTEGER.fullmatch(value) is not None,
-        "number": lambda: re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|None|", value) is not None,
+        "integer": lambda: _INTEGER.fullmatch(value) is not None or _takes_unit(facts, name, value),
+        "number": lambda: _NUMBER.fullmatch(value) is not None,
         "json": lambda: _is_json(value),
+        "object": lambda: value.lstrip().startswith("{") and _is_json(value),
         "json or text": lambda: not value.lstrip().startswith(("{", "[")) or _is_json(value),
     }
     if kind not in fits or fits[kind]():
         return None
     return f"{name} takes {_EXPECTED[kind]}", f"use {_EXPECTED[kind]}, for example '{_EXAMPLES[kind]}'"
+
+
+def _takes_unit(facts: EngineFacts, name: str, value: str) -> bool:
+    return name in facts.option_words.get("8k", ()) and _WITH_UNIT.fullmatch(value) is not None
 
 
 def _is_json(text: str) -> bool:

@@ -77,31 +77,44 @@ def options(_: Mapping[str, Any]) -> Any:
                 choices = action.choices or _choices(action)
                 entry["values"] = sorted(str(choice) for choice in choices) if choices else []
             entry["takes"] = _takes(action)
+            entry["words"] = [word for word in _WORDS if action.type is not None and _accepts(action.type, word)]
             if action.choices and len(action.choices) <= _FEW_CHOICES:
-                entry["values"] = sorted(str(choice) for choice in action.choices)
+                entry["values"] = sorted(str(choice) for choice in action.choices if _is_choice(action, choice))
             by_spelling[spelling] = entry
     return by_spelling
 
 
 # Longer lists are those of models, quantization and parsers, which have tables of their own.
 _FEW_CHOICES = 40
+# What some options take in place of their kind of value: no value, and a number with a unit.
+_WORDS = ("", "None", "auto", "inf", "8k")
+
+
+def _is_choice(action: Any, choice: Any) -> bool:
+    """Whether the parser finds a choice again after its conversion, which makes None of the word None."""
+    try:
+        return (choice if action.type is None else action.type(str(choice))) in action.choices
+    except (ValueError, TypeError, argparse.ArgumentTypeError):
+        return False
 
 
 def _takes(action: Any) -> str:
-    """What stands behind an option: nothing, several words, a whole number, a number, JSON, text, or JSON or text.
+    """What stands behind an option, by what its own conversion accepts.
 
-    Its own conversion answers, by what it accepts.
+    Nothing, perhaps a word, several words or integers, a whole number, a number, JSON, a JSON object, text, or JSON or
+    text.
     """
     if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction):
         return "nothing"
     if action.nargs in ("*", "+"):
-        return "several"
+        integers = action.type is not None and _accepts(action.type, "1") and not _accepts(action.type, "word")
+        return ("several" if action.nargs == "*" else "one or more") + (" integers" if integers else "")
     if action.nargs == "?":
         return "perhaps"
     if action.type is None or _accepts(action.type, "word"):
         return "text" if action.type is None or _accepts(action.type, "{word}") else "json or text"
     if _accepts(action.type, "{}"):
-        return "json"
+        return "json" if _accepts(action.type, "8") else "object"
     if _accepts(action.type, "1"):
         return "number" if _accepts(action.type, "0.5") else "integer"
     return "text"

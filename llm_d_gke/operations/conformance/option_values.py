@@ -1,0 +1,148 @@
+"""Gives every option of vLLM right and wrong values, and compares vLLM's own parser with the planner.
+
+`python -m llm_d_gke.operations.conformance.option_values [--engines FOLDER] [VERSION ...]` asks the parsers whose
+package is installed below FOLDER and writes option_values.yaml, which docs/conformance.md shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from llm_d_gke import catalog
+from llm_d_gke.catalog.engines import EngineFacts, facts_of
+from llm_d_gke.operations.conformance import engines
+from llm_d_gke.operations.conformance.rendered import Rendered
+from llm_d_gke.planning.engine_support.option_values import wrong_values
+from llm_d_gke.planning.engine_support.options import unknown_options
+from llm_d_gke.planning.serving.extra_args import OWNED
+from llm_d_gke.rehearsal.toolchain.targets import cache_root
+
+FILE: Final = Path(__file__).with_name("option_values.yaml")
+_MODEL: Final = "my-org/model"
+# Words of every kind that an option may take, and no word at all.
+_VALUES: Final = (
+    None,
+    "8",
+    "0.5",
+    "8k",
+    "-1",
+    "word",
+    "auto",
+    "true",
+    "false",
+    "",
+    "None",
+    "{}",
+    '{"another": 1}',
+    "[1]",
+    "{word}",
+)
+# They end the program, read files, or name models, parsers and modules, which the planner judges by other tables.
+_LEFT_OUT: Final = frozenset(
+    {
+        "--help",
+        "--version",
+        "--config",
+        "--model-tag",
+        "--chat-template",
+        "--tool-call-parser",
+        "--reasoning-parser",
+        "--quantization",
+        "--speculative-config",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One option with one value; None for an option without a word behind it."""
+
+    option: str
+    value: str | None
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return (self.option,) if self.value is None else (self.option, self.value)
+
+    def __str__(self) -> str:
+        return " ".join((self.option, *(() if self.value is None else (self.value or '""',))))
+
+
+def probes(facts: EngineFacts) -> Iterator[Probe]:
+    """Every option of a table that a stack may write, with each kind of value and with each of its own choices."""
+    for option in facts.options:
+        if option in _LEFT_OUT or option in OWNED:
+            continue
+        for value in dict.fromkeys((*_VALUES, *facts.option_values.get(option, ()))):
+            yield Probe(option, value)
+
+
+def refusal_here(version: str, probe: Probe) -> str | None:
+    """Why the planner says that vLLM ends on an argument; None where it does not."""
+    unknown = unknown_options(version, probe.arguments)
+    wrong = wrong_values(version, probe.arguments)
+    return f"no option {unknown[0][1]}" if unknown else wrong[0].reason if wrong else None
+
+
+def compared(version: str, folder: Path) -> tuple[dict[str, int], list[list[str]]]:
+    """How many values were tried, and those that only one of both refuses: option and value, who refuses, why."""
+    tried = list(probes(facts_of(version)[-1]))
+    answers = engines.messages(version, [Rendered((_MODEL, *probe.arguments)) for probe in tried], folder)
+    counts = {"options": len({probe.option for probe in tried}), "values": len(tried), "refused by both": 0}
+    differences = []
+    for probe, lines in zip(tried, answers, strict=True):
+        engine_says = next((line for line in lines if not line.startswith("deprecated")), None)
+        planner_says = refusal_here(version, probe)
+        counts["refused by both"] += engine_says is not None and planner_says is not None
+        if engine_says is None and planner_says is not None:
+            differences.append([str(probe), "planner", planner_says])
+        elif engine_says is not None and planner_says is None:
+            differences.append([str(probe), "vLLM", " ".join(engine_says.split())[:160]])
+    return counts, differences
+
+
+def lines() -> Iterator[str]:
+    """The table of docs/conformance.md."""
+    results: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    yield "| vLLM | options | values | refused by both | refused by vLLM alone | refused by the planner alone | date |"
+    yield "|---|---|---|---|---|---|---|"
+    for version, result in results.items():
+        counts = result["counts"]
+        alone = [who for _, who, _ in result["differences"]]
+        yield (
+            f"| {version} | {counts['options']} | {counts['values']} | {counts['refused by both']} |"
+            f" {alone.count('vLLM')} | {alone.count('planner')} | {result['date']} |"
+        )
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m llm_d_gke.operations.conformance.option_values")
+    parser.add_argument("versions", nargs="*", help="default: of every release whose package is installed")
+    parser.add_argument("--engines", type=Path, default=cache_root() / "engines")
+    options = parser.parse_args(arguments)
+    images = [
+        image for release in catalog.load().releases.values() for image in (release.engine.gpu, release.engine.tpu)
+    ]
+    installed = {image.version for image in images if image is not None}
+    installed = {version for version in installed if (options.engines / version / "complete").exists()}
+    for version in options.versions or sorted(installed):
+        counts, differences = compared(version, options.engines)
+        results = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+        today = datetime.datetime.now(datetime.UTC).date()
+        results[version] = {"date": today, "counts": counts, "differences": differences}
+        head = "# Values of vLLM's options. Written by the module beside it, not by hand.\n"
+        FILE.write_text(head + yaml.safe_dump(results, sort_keys=False, width=116), encoding="utf-8")
+        print(f"  vLLM {version}: {counts}, {len(differences)} judged differently", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
