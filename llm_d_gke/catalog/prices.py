@@ -92,10 +92,3 @@ class Prices:
             items={**self.items, **changed},
             types=self.types,
         )
-
-    @property
-    def oldest(self) -> datetime.date:
-        """Date of the oldest price held."""
-        tables = (*self.machines.values(), *self.accelerators.values())
-        dates = [price.date for table in tables for rates in table.values() for price in rates.values()]
-        return min(dates + [item.date for item in self.items.values()])

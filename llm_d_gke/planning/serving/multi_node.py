@@ -24,7 +24,6 @@ _NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
 _NEARNESS = ("cloud.google.com/gce-topology-block", "cloud.google.com/gce-topology-subblock")
 
 _RDMA_CLASS = "mrdma.google.com"
-RDMA_CLAIM = "rdma"
 
 # Ships in the image; waits until all hosts have joined the leader's Ray cluster.
 _RAY_SCRIPT = "bash /workspace/vllm/examples/ray_serving/multi-node-serving.sh"
