@@ -83,7 +83,7 @@ def details_of(error: ValidationError) -> list[ErrorDetails]:
 def _finding(detail: ErrorDetails, place: Place, encrypted: Collection[str]) -> Finding:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     hidden = place.path[0] in encrypted or any(part in ("huggingFace", "registry", "apiKeys") for part in place.path)
-    # What nobody knows below auth may be a key.
+    # An unknown setting below auth may be a key.
     hidden = hidden or (kind == "extra_forbidden" and place.path[:2] == ("gateway", "auth"))
     # A mirror is an address. One with a password in it has an @.
     hidden = hidden and (place.path[:2] != ("registry", "mirrors") or "@" in str(value))

@@ -20,7 +20,7 @@ _LATENT: Mapping[str, tuple[int, ...] | None] = {
 _NATIVE = 8.9  # Triton's fp8e4nv: vllm/v1/attention/backends/mla/triton_mla.py of 0.26.0 raises an error below
 _E5M2 = "fp8_e5m2"
 # Up to 0.17.1 every fp8 cache of sparse latent attention becomes fp8_ds_mla (vllm/model_executor/models/config.py);
-# later the back end is chosen by the type as given. 0.30 has one on Hopper that takes fp8_e4m3.
+# later the back end is chosen by the type as it stands. 0.30 has one on Hopper that takes fp8_e4m3.
 _SPARSE_AS_GIVEN, _SPARSE_E4M3_ON_HOPPER = (0, 18), (0, 30)
 # A checkpoint's own type is taken since (vllm/utils/torch_utils.py, resolve_kv_cache_dtype_string).
 _FROM_CHECKPOINT = (0, 17)
@@ -44,9 +44,9 @@ def cache_refusals(deployment: Deployment, facts: EngineFacts, card_facts: Capab
 
 def cache_dtype(deployment: Deployment, facts: EngineFacts) -> str | None:
     """The fp8 type of the cache as vLLM names it; None where the cache is not in fp8."""
-    given = deployment.kv_cache_dtype
-    if given not in (None, "auto"):
-        return given if str(given).startswith("fp8") else None
+    stated = deployment.kv_cache_dtype
+    if stated not in (None, "auto"):
+        return stated if str(stated).startswith("fp8") else None
     own = deployment.model.quantization
     if own is None or not own.kv_cache or own.method != "modelopt" or facts.number < _FROM_CHECKPOINT:
         return None
@@ -93,7 +93,7 @@ def _of_latent_attention(
     backends = card_facts.backends("mla", deployment.effective_dtype, head)
     if not backends or any(name not in _LATENT for name in backends):
         return None
-    able = [
+    suitable = [
         name
         for name in backends
         if dtype != _E5M2
@@ -101,10 +101,10 @@ def _of_latent_attention(
         and facts.number >= since
         and (name != "TRITON_MLA" or capability >= _NATIVE)
     ]
-    if able:
+    if suitable:
         return None
-    given = "" if deployment.kv_cache_dtype is not None else ", the checkpoint's own type"
+    origin = "" if deployment.kv_cache_dtype is not None else ", the checkpoint's own type"
     return (
         f"no attention back end that vLLM {facts.version} has for {model.id} on {accelerator.title}"
-        f" ({', '.join(backends)}) keeps a KV cache in {dtype}{given}: no valid attention backend is found"
+        f" ({', '.join(backends)}) keeps a KV cache in {dtype}{origin}: no valid attention backend is found"
     )

@@ -16,7 +16,7 @@ _DRAFT_MODELS_SINCE = "0.14"
 # Gemma 4 has its prediction layers in a repository of their own, which method mtp loads: vllm-project/vllm pull request
 # 41745, seen running with 0.21.0. In 0.25 a check keeps the embeddings of both apart and the first model runner ends
 # with "a and b must have same reduction dim" (issue 48848); read again in v1/spec_decode/llm_base_proposer.py of
-# 0.26.0, mended in 0.30.0. Mixtures of experts take that runner up to 0.28 unless the variable says otherwise.
+# 0.26.0, fixed in 0.30.0. Mixtures of experts take that runner up to 0.28 unless the variable says otherwise.
 _ASSISTED, _ASSISTANT = "Gemma4", "-assistant"
 _ASSISTANTS_SINCE, _BROKEN_SINCE, _SECOND_RUNNER_SINCE = "0.21", "0.25", "0.29"
 _SECOND_RUNNER = "VLLM_USE_V2_MODEL_RUNNER"

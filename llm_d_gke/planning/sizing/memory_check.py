@@ -188,10 +188,10 @@ def _with_one_kind(model: Model) -> Model:
     return model.model_copy(update={"attention": tuple(groups)})
 
 
-def _alike(one: Attention, other: Attention) -> bool:
+def _alike(first: Attention, other: Attention) -> bool:
     """Whether groups of layers differ in their number only."""
     same: Mapping[str, object] = {"layers": 0, "kv_shared": 0}
-    return one.model_copy(update=same) == other.model_copy(update=same)
+    return first.model_copy(update=same) == other.model_copy(update=same)
 
 
 def _dtype(ctx: PlanContext, settings: ModelSettings, model: Model) -> str | None:

@@ -1,4 +1,4 @@
-"""Sliding windows beside NIXL's connector: stored apart since vLLM 0.18, as full attention before."""
+"""Sliding windows beside NIXL's connector: stored separately since vLLM 0.18, as full attention before."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_an_engine_whose_connector_knows_one_kind_is_not_asked_for_several() -> 
 
 def test_windows_save_nothing_there() -> None:
     """vllm-project/vllm issue 42024: gpt-oss-120b holds half as many tokens."""
-    apart, together = decode("llm-d-0.9").memory, decode("llm-d-0.6").memory
-    assert apart is not None
+    separate, together = decode("llm-d-0.9").memory, decode("llm-d-0.6").memory
+    assert separate is not None
     assert together is not None
-    assert 1.6 < apart.max_concurrency / together.max_concurrency < 2.4
+    assert 1.6 < separate.max_concurrency / together.max_concurrency < 2.4

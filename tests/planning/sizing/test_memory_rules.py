@@ -39,9 +39,9 @@ def start(model: str, accelerator: str, version: str, **settings: Any) -> Engine
 def test_prefixes_of_hybrid_models_are_cached_by_default_since_0_28(version: str, stated: bool, same: bool) -> None:
     """W04 (0.28.0) has states at the end of every block that is shared, and Z16 (0.27) has not."""
     row = {"id": "a", "model": QWEN, "accelerator": "nvidia-a100-80gb", "version": version, "maxModelLen": 32768}
-    default, given = judge_rows([row, {**row, "id": "b", "prefixCaching": stated}], Path())
+    default, explicit = judge_rows([row, {**row, "id": "b", "prefixCaching": stated}], Path())
     assert default.not_known is None
-    assert (default.prediction["kvTokens"] == given.prediction["kvTokens"]) is same
+    assert (default.prediction["kvTokens"] == explicit.prediction["kvTokens"]) is same
 
 
 def test_sequences_need_a_block_each_for_graphs_only() -> None:
@@ -81,8 +81,8 @@ def test_gb10_has_more_outside_torch_with_either_runner(version: str) -> None:
 @pytest.mark.parametrize(("tokens", "requests", "images"), [(8192, 1, 1), (24576, 8, 1), (65536, 8, 4), (65536, 1, 2)])
 def test_whole_images_are_profiled(tokens: int, requests: int, images: int) -> None:
     run = start(QWEN, H100, "0.24.0", max_num_batched_tokens=tokens, max_num_seqs=requests, max_model_len=32768)
-    one = start(QWEN, H100, "0.24.0", max_num_batched_tokens=2048)
-    assert encoder_gib(run) == pytest.approx(images * encoder_gib(one))
+    single = start(QWEN, H100, "0.24.0", max_num_batched_tokens=2048)
+    assert encoder_gib(run) == pytest.approx(images * encoder_gib(single))
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,10 @@ def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> floa
 
 def _keeps_encoder(run: EngineRun) -> bool:
     """Whether what the text takes comes on top of the vision tower's peak."""
-    kept = load_engine().encoder_beside_text
-    if run.model.experts is not None or run.second_runner or not load_engine().has(run.version, kept.since):
+    encoder = load_engine().encoder_beside_text
+    if run.model.experts is not None or run.second_runner or not load_engine().has(run.version, encoder.since):
         return False
-    return (run.capability or 0.0) >= kept.capability
+    return (run.capability or 0.0) >= encoder.capability
 
 
 def indexer_workspace_gib(run: EngineRun) -> float:
