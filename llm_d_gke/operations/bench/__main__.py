@@ -225,7 +225,7 @@ def remarks(scenario: Scenario, tokens: Tokens, capacity: CapacityPlan | None, *
     """What of the result may be compared with what."""
     sentences = [f"{scenario.title}; {tokens.prompt} prompt and {tokens.output} output tokens"]
     if scenario.shared_prefix is not None:
-        sentences[0] += f" after beginnings of {scenario.shared_prefix.system_tokens}"
+        sentences[0] += f" after {scenario.shared_prefix.groups} beginnings of {scenario.shared_prefix.system_tokens}"
     if rehearsed:
         sentences.append(
             "A rehearsed stack: engines are simulated with the estimate's own times, so this measures the way to them"

@@ -64,14 +64,16 @@ def scenarios() -> Mapping[str, Scenario]:
 def sized(scenario: Scenario, tokens: Tokens, *, cached_tokens: int, longest: int) -> Scenario:
     """The scenario with beginnings that fill its share of `cached_tokens`, the caches of all replicas.
 
-    `longest` is the most tokens of one request, prompt and answer.
+    `longest` is the most tokens of one request, prompt and answer. Where it cuts the beginnings, there are more groups.
     """
     shared = scenario.shared_prefix
     if shared is None:
         return scenario
-    room = max(1, longest - tokens.prompt - tokens.output)
-    beginning = min(room, max(1, round(shared.fills * cached_tokens / shared.groups)))
-    return scenario.model_copy(update={"shared_prefix": shared.model_copy(update={"system_tokens": beginning})})
+    room, filled = max(1, longest - tokens.prompt - tokens.output), shared.fills * cached_tokens
+    beginning = min(room, max(1, round(filled / shared.groups)))
+    groups = max(shared.groups, round(filled / beginning))
+    sizes = {"system_tokens": beginning, "groups": groups}
+    return scenario.model_copy(update={"shared_prefix": shared.model_copy(update=sizes)})
 
 
 def configuration(

@@ -139,15 +139,20 @@ def test_without_the_tool_nothing_is_measured(
     assert not (tmp_path / "out").exists()
 
 
-def test_beginnings_fill_a_share_of_all_caches_and_leave_room_for_the_request() -> None:
-    shared, tokens = scenarios()["shared-prefix"], Tokens(prompt=64, output=32)
-
-    def beginning(caches: int, longest: int) -> int:
-        part = sized(shared, tokens, cached_tokens=caches, longest=longest).shared_prefix
-        assert part is not None
-        return part.system_tokens
-
-    assert beginning(80_000, 2048) == 1000  # 64 groups, 0.8 of the caches
-    assert beginning(800_000, 2048) == 2048 - 64 - 32
-    assert beginning(8, 2048) == 1
-    assert sized(scenarios()["quick"], tokens, cached_tokens=80_000, longest=2048) is scenarios()["quick"]
+@pytest.mark.parametrize(
+    ("caches", "longest", "groups", "beginning"),
+    [
+        (80_000, 2048, 64, 1000),
+        # A request has room for 2048 - 64 - 32 tokens before it.
+        (380_688, 2048, 156, 1952),
+        (8, 2048, 64, 1),
+    ],
+)
+def test_beginnings_fill_a_share_of_all_caches_and_leave_room_for_the_request(
+    caches: int, longest: int, groups: int, beginning: int
+) -> None:
+    tokens = Tokens(prompt=64, output=32)
+    shared = sized(scenarios()["shared-prefix"], tokens, cached_tokens=caches, longest=longest).shared_prefix
+    assert shared is not None
+    assert (shared.groups, shared.system_tokens) == (groups, beginning)
+    assert sized(scenarios()["quick"], tokens, cached_tokens=caches, longest=longest) is scenarios()["quick"]
