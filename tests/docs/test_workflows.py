@@ -118,15 +118,6 @@ def test_drift_changes_nothing() -> None:
     assert {"--preview-only", "--expect-no-changes"} <= set(command.split())
 
 
-def test_a_stack_keeps_its_file_until_nothing_is_left() -> None:
-    """`pulumi destroy --remove` deletes the stack file, which `leftovers` reads, and a second run finds no stack."""
-    for workflow in ("review", "destroy"):
-        scripts = [str(step.get("run", "")) for job in jobs(workflow).values() for step in job["steps"]]
-        [script] = [script for script in scripts if "llm_d_gke leftovers" in script]
-        assert "--remove" not in script
-        assert "stack rm" not in script.partition("llm_d_gke leftovers")[0]
-
-
 def test_the_end_of_a_pull_request_waits_for_its_update() -> None:
     """Pulumi locks a state during an update: a destroy beside it fails, and the stack lives until its time is over."""
     groups = {name: job["concurrency"] for name, job in jobs("review").items()}
