@@ -14,6 +14,7 @@ from .schema import Attention, Model, Part
 GIB = 2**30
 BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 PARTS: tuple[Part, ...] = get_args(Part)
+_WITH_COPIES = "DeepseekV3"
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,27 @@ def weights_gib(model: Model) -> float:
     return (stored + rest * plain) / GIB
 
 
+def draft_gib(model: Model) -> float:
+    """Layers for multi-token prediction as stored, in GiB: in the model's dtype beside weights of 4 bits."""
+    draft, experts, quantization = model.draft, model.experts, model.quantization
+    if draft is None:
+        return 0.0
+    plain = 8 * BYTES[model.dtype]
+    bits = 8.0 if quantization is not None and quantization.bits == 8 else plain
+    matrices = 3 if model.gated_mlp else 2
+    groups = [group for group in model.attention if group.kind == draft.attention]
+    matrix = attention(model, groups[0]) / groups[0].layers if groups else 0
+    if draft.experts and experts is not None:
+        width = experts.latent or model.hidden
+        matrix += matrices * (width * experts.intermediate * experts.count + model.hidden * experts.shared_intermediate)
+    else:
+        matrix += matrices * model.hidden * model.intermediate
+    joined = 2 * model.hidden * model.hidden
+    # Each layer of DeepSeek's has copies of the embedding and of the head.
+    copies = 2 * model.vocabulary * model.hidden if model.architecture.startswith(_WITH_COPIES) else 0
+    return draft.layers * (matrix * bits + (joined + copies) * plain) / 8 / GIB
+
+
 def download_gib(model: Model) -> float:
     """Download size of a node in GiB: the stated size where a repository holds more than one copy of the weights."""
-    return model.size_gib if model.size_gib is not None else weights_gib(model)
+    return model.size_gib if model.size_gib is not None else weights_gib(model) + draft_gib(model)
