@@ -102,7 +102,7 @@ class Daemon:
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         _end_orphans(self._paths)
         pki = Certificates(self._paths.cluster / "pki")
-        self._kubelet_port, close_kubelets = kubelet_api.serve(self._paths.pod_logs, pki)
+        self._kubelet_port, close_kubelets = kubelet_api.serve(self._paths.pod_logs, pki, self._kubelets.context_of)
         close = konnectivity.serve(tunnel_port(self._paths), pki, self._behind)
         for informer in self._informers:
             informer.start()

@@ -65,6 +65,19 @@ class Process:
             return False
 
 
+def surroundings(process: Process) -> tuple[dict[str, str], str]:
+    """The environment of a process, without the mark that would make another one count as it, and its folder.
+
+    Raises ProcessError when it has ended.
+    """
+    try:
+        running = psutil.Process(process.pid)
+        environment = {key: value for key, value in running.environ().items() if key != _MARK}
+        return environment, running.cwd()
+    except psutil.Error as error:
+        raise ProcessError(f"{process.name} has ended") from error
+
+
 def start(
     paths: StackPaths,
     name: str,

@@ -1,7 +1,7 @@
-"""The kubelet's own API, as far as `kubectl logs` needs it: the API server asks it, and clients ask the API server.
+"""The kubelet's own API, as far as `kubectl logs` and `exec` need it: the API server asks it, and clients ask that.
 
-One server answers for every node. Containers here are processes of this machine, so `exec`, `attach` and `port-forward`
-are answered with a sentence that names the alternative.
+One server answers for every node. Containers here are processes of this machine: `exec` runs a command beside one, as
+the user of the rehearsal, and `attach` and `port-forward` are answered with a sentence that names the alternative.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.node_agent.exec_streams import PROTOCOLS, Context, Exec, Session, accept_key
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,7 @@ KUBELET_PORT = 10250
 _POLL_SECONDS = 0.3
 _CHUNK = 64 * 1024
 _NOT_HERE = {
-    "exec": "kubectl exec is not rehearsed: a container here is a process of this machine. Its files are below"
-    " .rehearsal/<stack>, its output is in `kubectl logs`",
+    "exec": "kubectl exec is rehearsed over WebSockets only, as kubectl 1.31 and newer use them",
     "attach": "kubectl attach is not rehearsed: a container here is a process of this machine. Use `kubectl logs -f`",
     "portForward": "kubectl port-forward is not rehearsed: `make endpoint STACK=...` prints an address that answers on"
     " this machine",
@@ -106,6 +106,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
+        if self.path.startswith("/exec/") and self.headers.get("Upgrade", "").lower() == "websocket":
+            self._exec()
+            return
         request = parse(self.path)
         if request is None:
             self._refuse()
@@ -132,6 +135,39 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_GET  # noqa: N815 - the name of the library
 
+    def _exec(self) -> None:
+        """Run a command beside a container's process, with this connection as its input and output."""
+        url = urlsplit(self.path)
+        query = parse_qs(url.query)
+        container = tuple(unquote(part) for part in url.path.strip("/").split("/")[1:4])
+        context = self.server.context_of(*container) if len(container) == 3 else None
+        offered = [part.strip() for part in self.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        protocol = next((name for name in PROTOCOLS if name in offered), None)
+        if context is None:
+            self._say(HTTPStatus.NOT_FOUND, "the container has no process that runs: see kubectl describe pod")
+            return
+        if protocol is None or "command" not in query:
+            self._say(HTTPStatus.BAD_REQUEST, f"exec needs a command, and one of {', '.join(PROTOCOLS)}")
+            return
+        self.close_connection = True
+        self.wfile.write(
+            "\r\n".join(
+                (
+                    "HTTP/1.1 101 Switching Protocols",
+                    "Upgrade: websocket",
+                    "Connection: Upgrade",
+                    f"Sec-WebSocket-Accept: {accept_key(self.headers.get('Sec-WebSocket-Key', ''))}",
+                    f"Sec-WebSocket-Protocol: {protocol}",
+                    "\r\n",
+                )
+            ).encode()
+        )
+        request = Exec(
+            command=query["command"], has_input=query.get("input") == ["1"], terminal=query.get("tty") == ["1"]
+        )
+        with contextlib.suppress(OSError):
+            Session(self.connection, request).run(context)
+
     def _refuse(self) -> None:
         verb = urlsplit(self.path).path.strip("/").partition("/")[0]
         if verb in _NOT_HERE:
@@ -157,6 +193,7 @@ class _Server(ThreadingHTTPServer):
     folder: Path
     context: ssl.SSLContext
     ended: threading.Event
+    context_of: Callable[[str, str, str], Context | None]
 
     def get_request(self) -> tuple[Any, Any]:
         connection, address = super().get_request()
@@ -164,16 +201,20 @@ class _Server(ThreadingHTTPServer):
         return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
 
-def serve(folder: Path, pki: Certificates) -> tuple[int, Callable[[], None]]:
-    """Serve the logs in `folder` on 127.0.0.1, to clients that the cluster's authority has signed.
+def serve(
+    folder: Path, pki: Certificates, context_of: Callable[[str, str, str], Context | None]
+) -> tuple[int, Callable[[], None]]:
+    """Serve the logs in `folder` and commands on 127.0.0.1, to clients that the cluster's authority has signed.
 
-    Returns the port, and a function that stops the server.
+    `context_of` finds the process of a container by namespace, pod and container. Returns the port, and a function that
+    stops the server.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca))
     context.load_cert_chain(pki.serving, pki.serving_key)
     context.verify_mode = ssl.CERT_REQUIRED
     server = _Server(("127.0.0.1", 0), _Handler)
     server.folder, server.context, server.ended = folder, context, threading.Event()
+    server.context_of = context_of
     threading.Thread(target=server.serve_forever, name="kubelet-api", daemon=True).start()
 
     def stop() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -9,10 +10,12 @@ from pathlib import Path
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.rehearsal.differences import record_difference
+from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.ports import Ports
 from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, NotFound
 from llm_d_gke.rehearsal.kube.events import Recorder
 from llm_d_gke.rehearsal.kube.informer import Informer
+from llm_d_gke.rehearsal.node_agent.exec_streams import Context
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
 from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Simulated, read_simulations
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward, PodWorker
@@ -77,6 +80,20 @@ class KubeletManager:
         """Every port that a pod listens on, with the pod's address."""
         # A copy, because the konnectivity proxy reads it from other threads.
         return [forward for worker in list(self._workers.values()) for forward in worker.forwards]
+
+    def context_of(self, namespace: str, pod: str, container: str) -> Context | None:
+        """Where a command beside a container's process runs. None where no such process does."""
+        # A copy, because the kubelets' API asks from other threads.
+        for worker in list(self._workers.values()):
+            metadata = worker.pod["metadata"]
+            if (metadata.get("namespace"), metadata["name"]) == (namespace, pod):
+                process = worker.process_of(container)
+                if process is None:
+                    return None
+                with contextlib.suppress(processes.ProcessError):
+                    environment, folder = processes.surroundings(process)
+                    return Context(environment=environment, folder=folder)
+        return None
 
     def sync(self, block: int) -> None:
         bound = {

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.host.ports import Ports
+from llm_d_gke.rehearsal.host.processes import Process
 from llm_d_gke.rehearsal.host.waiting import happens_within
 from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.conditions import timestamp
@@ -101,6 +102,11 @@ class PodWorker:
             for requested, own in container.ports.items()
             if not self.terminated
         ]
+
+    def process_of(self, container: str) -> Process | None:
+        """The process that plays a container. None where none runs."""
+        every = (*self._inits, *self._mains)
+        return next((item.process for item in every if item.state.name == container and item.alive), None)
 
     def sync(self, pod: Manifest) -> None:
         """Bring the pod closer to its spec. Writes nothing to the API server."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.node_agent.exec_streams import Context, take_frame
 from llm_d_gke.rehearsal.node_agent.kubelet_api import LogRequest, content, parse, serve
 
 PATH = "/containerLogs/serving/chat-1/main"
@@ -28,16 +30,19 @@ def port(tmp_path: Path, pki: Certificates) -> Iterator[int]:
     folder = tmp_path / "logs"
     folder.mkdir()
     (folder / "serving_chat-1_main.log").write_text("one\ntwo\nthree\n", encoding="utf-8")
-    number, stop = serve(folder, pki)
+    context = Context(environment={"GREETING": "hello", "PATH": "/usr/bin:/bin"}, folder=str(folder))
+    number, stop = serve(folder, pki, lambda *place: context if place == ("serving", "chat-1", "main") else None)
     yield number
     stop()
 
 
-def ask(port: int, pki: Certificates, path: str, method: str = "GET") -> tuple[int, str]:
+def ask(
+    port: int, pki: Certificates, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     context = ssl.create_default_context(cafile=str(pki.ca))
     context.load_cert_chain(pki.client("api-server"), pki.client_key("api-server"))
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=5)
-    connection.request(method, path)
+    connection.request(method, path, headers=dict(headers or {}))
     response = connection.getresponse()
     return response.status, response.read().decode()
 
@@ -62,11 +67,80 @@ def test_a_container_without_a_log_is_not_found(port: int, pki: Certificates) ->
     assert (status, sentence) == (404, "container main of chat-2 has written no log\n")
 
 
+def execute(port: int, pki: Certificates, query: str, *messages: bytes) -> dict[int, bytes]:
+    """What a command wrote, by channel, over a WebSocket as the API server passes it on."""
+    context = ssl.create_default_context(cafile=str(pki.ca))
+    context.load_cert_chain(pki.client("api-server"), pki.client_key("api-server"))
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+    connection.request("GET", f"/exec/serving/chat-1/main?{query}", headers=WEBSOCKET)
+    socket = connection.sock
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += socket.recv(1)
+    assert b" 101 " in answer
+    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer
+    for message in messages:
+        socket.sendall(bytes([0x82, 0x80 | len(message), 0, 0, 0, 0]) + message)
+    written: dict[int, bytes] = {}
+    buffer = bytearray()
+    while data := socket.recv(4096):
+        buffer += data
+        while (taken := take_frame(buffer)) is not None:
+            kind, payload = taken
+            if kind == 8:
+                return written
+            written[payload[0]] = written.get(payload[0], b"") + payload[1:]
+    return written
+
+
+# The key and its answer are those of RFC 6455, section 1.3.
+WEBSOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
+}
+
+
+def test_a_command_has_the_environment_and_folder_of_the_container(port: int, pki: Certificates) -> None:
+    written = execute(port, pki, "command=sh&command=-c&command=echo+$GREETING;ls;echo+no+>%262&output=1&error=1")
+    assert written[1] == b"hello\nserving_chat-1_main.log\n"
+    assert written[2] == b"no\n"
+    assert json.loads(written[3])["status"] == "Success"
+
+
+def test_a_command_reads_input_until_the_client_closes_it(port: int, pki: Certificates) -> None:
+    written = execute(port, pki, "command=cat&input=1&output=1", b"\x00one\n", b"\x00two\n", b"\xff\x00")
+    assert written[1] == b"one\ntwo\n"
+
+
+def test_a_command_may_have_a_terminal(port: int, pki: Certificates) -> None:
+    size = b'\x04{"Width":101,"Height":33}'
+    written = execute(
+        port, pki, "command=sh&command=-c&command=read+x;stty+size&input=1&output=1&tty=1", size, b"\x00x\n"
+    )
+    assert b"33 101" in written[1]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("command=sh&command=-c&command=exit+7", "7"), ("command=no-such", "127")]
+)
+def test_the_exit_status_of_a_command_is_told(port: int, pki: Certificates, command: str, code: str) -> None:
+    result = json.loads(execute(port, pki, f"{command}&output=1")[3])
+    assert result["reason"] == "NonZeroExitCode"
+    assert result["details"]["causes"] == [{"reason": "ExitCode", "message": code}]
+
+
+def test_a_container_without_a_process_takes_no_command(port: int, pki: Certificates) -> None:
+    status, sentence = ask(port, pki, "/exec/serving/chat-2/main?command=ls", headers=WEBSOCKET)
+    assert (status, "no process" in sentence) == (404, True)
+
+
 @pytest.mark.parametrize("verb", ["exec", "attach", "portForward"])
 def test_what_is_not_rehearsed_says_so(port: int, pki: Certificates, verb: str) -> None:
     status, sentence = ask(port, pki, f"/{verb}/serving/chat-1/main?command=ls", "POST")
     assert status == 501
-    assert "is not rehearsed" in sentence
+    assert "rehearsed" in sentence
 
 
 def test_clients_without_a_certificate_are_refused(port: int, pki: Certificates) -> None:
