@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engines import facts_of, load_facts, shared_memory_bytes, versions
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
+from llm_d_gke.planning.engine_support.context_length import with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
 from llm_d_gke.planning.engine_support.options import option_value, unknown_options
 from llm_d_gke.planning.engine_support.refusals import is_known, refusals_of
@@ -547,3 +548,43 @@ def test_a_version_between_two_tables_is_judged_by_both() -> None:
     assert [facts.version for facts in facts_of("0.22.1")] == ["0.19.1", "0.26.0"]
     assert [facts.version for facts in facts_of("0.26.3")] == ["0.26.0"]
     assert [facts.version for facts in facts_of("0.99.0")] == [versions()[-1]]
+
+
+class TestStretchedPositions:
+    YARN = '{"rope_type": "yarn", "factor": 3.2, "original_max_position_embeddings": 40960}'
+
+    @pytest.mark.parametrize(
+        ("arguments", "context"),
+        [
+            ([], 40960),
+            ([f'--hf-overrides={{"rope_scaling": {YARN}}}'], 131072),
+            (["--hf-overrides", f'{{"text_config": {{"rope_parameters": {YARN}}}}}'], 131072),
+            (["--rope-scaling", YARN], 131072),
+            (["--rope-scaling", '{"rope_type": "linear", "factor": 2}'], 81920),
+            (["--hf-overrides", '{"max_position_embeddings": 65536}'], 65536),
+            (["--hf-overrides", "not JSON"], 40960),
+        ],
+    )
+    def test_yarn_lengthens_the_context(self, arguments: list[str], context: int) -> None:
+        """GoogleCloudPlatform/accelerated-platforms serves Qwen3-32B with 131,072 tokens that way."""
+        assert with_stretched_context(CATALOG.models["Qwen/Qwen3-32B"], arguments).context == context
+
+    def test_a_stretched_model_is_planned(self) -> None:
+        h100 = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-2g", "nodes": {"min": 0, "max": 1}}
+        plan = plan_of(
+            "gpu",
+            {
+                "location": "us-central1-a",
+                "accelerator": h100 | {"provisioning": "spot"},
+                "models[0]": {
+                    "id": "Qwen/Qwen3-32B",
+                    "tensorParallel": 2,
+                    "maxModelLen": 131072,
+                    "allowExtraArgs": True,
+                    "extraArgs": [f'--hf-overrides={{"rope_scaling": {self.YARN}}}'],
+                },
+            },
+        )
+        memory = plan.models[0].servers[0].memory
+        assert memory is not None
+        assert memory.longest == 131072

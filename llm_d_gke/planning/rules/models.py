@@ -230,10 +230,10 @@ RULES = (
     ),
     Rule(
         "LLMD-CONTEXT-LENGTH",
-        severity="error",
+        severity="either",
         summary="maxModelLen is longer than the model was trained for.",
-        why="vLLM refuses a length beyond the one the model was trained for.",
-        fix="Use the model's length or less.",
+        why="vLLM refuses a length beyond the one the model was trained for, unless its positions are stretched.",
+        fix="Use the model's length or less, or `--hf-overrides` with the publisher's rope_parameters.",
         source="vLLM, config/model.py",
     ),
     Rule(

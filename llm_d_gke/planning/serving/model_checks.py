@@ -7,6 +7,7 @@ import re
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
+from llm_d_gke.planning.engine_support.context_length import LONGER, with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.parallelism.layout import parallelism_of
@@ -193,16 +194,32 @@ def _check_revision(ctx: PlanContext, index: int, settings: ModelSettings) -> No
 
 
 def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
-    if settings.max_model_len is not None and settings.max_model_len > model.context:
-        ctx.findings.error(
+    context = with_stretched_context(model, settings.extra_args).context
+    if settings.max_model_len is None or settings.max_model_len <= context:
+        return
+    if settings.env.get(LONGER, "").lower() in ("1", "true"):
+        ctx.findings.warning(
             "LLMD-CONTEXT-LENGTH",
             "models",
             index,
             "maxModelLen",
             value=settings.max_model_len,
-            rule=f"{model.id} was trained for {model.context} tokens; vLLM refuses more",
-            fix=f"use {model.context} or less",
+            rule=f"{model.id} was trained for {context} tokens; {LONGER} lets vLLM start, and answers to longer"
+            " requests may be nonsense",
+            fix=f"use {context} or less, or stretch its positions as its publisher describes, with --hf-overrides",
         )
+        return
+    stretched = "was trained for" if context == model.context else "takes, as extraArgs stretch its positions,"
+    ctx.findings.error(
+        "LLMD-CONTEXT-LENGTH",
+        "models",
+        index,
+        "maxModelLen",
+        value=settings.max_model_len,
+        rule=f"{model.id} {stretched} {context} tokens; vLLM refuses more",
+        fix=f"use {context} or less, or stretch its positions as its publisher describes, for example with extraArgs"
+        " --hf-overrides and a rope_parameters of type yarn",
+    )
 
 
 def _check_default_length(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Attention, Model
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.context_length import with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_dtype
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.parallelism.layout import parallelism_of
@@ -138,6 +139,7 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
     if not speculation.is_known:
         return None
     version = version_of(ctx, settings)
+    model = with_stretched_context(model, settings.extra_args)
     if ctx.transfers_kv_cache and ctx.accelerator.kind == "gpu" and not load_engine().transfers_kinds(version):
         model = _with_one_kind(model)
     return engine_run(

@@ -148,6 +148,20 @@ MODEL = (
         fix="use 8192 or less",
     ),
     Wrong(
+        id="LLMD-CONTEXT-LENGTH",
+        name="longer than the model's context by a variable",
+        changes={
+            "models[0].maxModelLen": 9000,
+            "models[0].allowExtraArgs": True,
+            "models[0].env": {"VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1"},
+        },
+        path="models[0].maxModelLen",
+        value="9000",
+        rule="VLLM_ALLOW_LONG_MAX_MODEL_LEN lets vLLM start",
+        fix="use 8192 or less",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-DTYPE-BFLOAT16",
         name="bfloat16 on a T4",
         changes={"models[0].dtype": "bfloat16"},

@@ -1,0 +1,61 @@
+"""The longest request that the engine takes, where further arguments stretch the model's positions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.engine_support.options import option_value
+
+# Takes a longer request than the configuration allows, with a warning (vllm/config/model.py).
+LONGER = "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
+# These state the length that they were stretched to themselves.
+_ALREADY_STRETCHED = ("su", "longrope", "llama3")
+
+
+def with_stretched_context(model: Model, arguments: Sequence[str]) -> Model:
+    """The model with the context that `--hf-overrides` or `--rope-scaling` give it, or as it is.
+
+    _get_and_verify_max_len in vllm/config/model.py of 0.26.0: YaRN multiplies the length of the original training by
+    its factor, other kinds multiply the model's own, and Gemma 3 states the product already.
+    """
+    context = _stretched(model, arguments)
+    return model if context is None else model.model_copy(update={"context": context})
+
+
+def _stretched(model: Model, arguments: Sequence[str]) -> int | None:
+    overrides = _object(option_value(arguments, "--hf-overrides"))
+    text = overrides.get("text_config")
+    settings: Mapping[str, Any] = {**overrides, **(text if isinstance(text, dict) else {})}
+    positions = settings.get("max_position_embeddings")
+    context = positions if isinstance(positions, int) and not isinstance(positions, bool) else None
+    rope = next(
+        (
+            value
+            for value in (
+                settings.get("rope_parameters"),
+                settings.get("rope_scaling"),
+                _object(option_value(arguments, "--rope-scaling")),
+            )
+            if isinstance(value, dict) and value
+        ),
+        None,
+    )
+    if rope is None or model.architecture.startswith("Gemma3"):
+        return context
+    kind, factor = rope.get("rope_type", rope.get("type")), rope.get("factor")
+    if kind in _ALREADY_STRETCHED or not isinstance(factor, int | float) or factor <= 0:
+        return context
+    original = rope.get("original_max_position_embeddings") if kind == "yarn" else None
+    base = original if isinstance(original, int) else context or model.context
+    return int(base * factor)
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
