@@ -11,7 +11,13 @@ from llm_d_gke.planning.picker_config.build import (
     load_and_prefix,
 )
 from llm_d_gke.planning.picker_config.check import check_config, parsed_config, queues_requests, written_config
-from llm_d_gke.planning.picker_config.check_engine import check_blocks, check_scraping, check_state, prefix_plugin
+from llm_d_gke.planning.picker_config.check_engine import (
+    check_blocks,
+    check_scraping,
+    check_state,
+    check_tokenizers,
+    prefix_plugin,
+)
 
 __all__ = [
     "PreciseIndex",
@@ -24,6 +30,7 @@ __all__ = [
     "check_config",
     "check_scraping",
     "check_state",
+    "check_tokenizers",
     "disaggregated",
     "load_and_prefix",
     "parsed_config",

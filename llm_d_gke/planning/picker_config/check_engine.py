@@ -79,6 +79,28 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
         )
 
 
+def check_tokenizers(ctx: PlanContext) -> None:
+    """Models whose tokens a plugin of the user's configuration asks of a vLLM, against those that this stack serves."""
+    document = parsed_config(ctx)
+    served = {name for model in ctx.settings.models for name in (model.name, model.id, *model.aliases)}
+    for number, entry in enumerate(document.plugins if document else ()):
+        parameters = entry.parameters or {}
+        name = parameters.get("modelName")
+        if not isinstance(name, str) or name in served or not isinstance(parameters.get("vllm"), dict):
+            continue
+        ctx.findings.warning(
+            "LLMD-PICKER-MODEL-NAME",
+            *ROOT,
+            "plugins",
+            number,
+            "parameters",
+            value=f"modelName: {name}",
+            rule="this stack serves no such model: a vLLM that renders prompts answers 404 to another name, the picker"
+            " stays ready and scores nothing (llm-d/llm-d pull request 2221)",
+            fix=f"use modelName: {ctx.settings.models[0].name}",
+        )
+
+
 def _plugins(ctx: PlanContext) -> list[str]:
     """Types of all plugins that the picker will run, each once."""
     document = parsed_config(ctx)

@@ -38,6 +38,9 @@ _BUILT_IN = frozenset(
     }
 )
 
+# Pickers of this form stop at the first picker of a profile while they fill in weights
+# (pkg/epp/config/loader/defaults.go of gateway-api-inference-extension v1.2.0; mended in v1.3.0).
+_WEIGHTS_IN_ORDER = "v1.2"
 # Kinds that a profile runs.
 _SCHEDULING = frozenset({"filter", "scorer", "picker"})
 
@@ -115,6 +118,18 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
                     value=entry.plugin_ref,
                     rule=f"a profile runs filters, scorers and one picker: a {min(kinds)} does nothing there",
                     fix="remove it from the profile: listing it under plugins is enough",
+                )
+            if "scorer" in kinds and pickers and entry.weight is None and picker.document == _WEIGHTS_IN_ORDER:
+                ctx.findings.error(
+                    "LLMD-PICKER-SCORER-WEIGHT",
+                    *path,
+                    "plugins",
+                    index,
+                    "weight",
+                    value="(missing)",
+                    rule=f"{picker.title} gives default weights only to scorers before a profile's picker, and crashes"
+                    " on others (gateway-api-inference-extension pull request 1958)",
+                    fix="add weight: 1, or list the picker last",
                 )
             if "picker" in kinds:
                 pickers.append(entry_path)

@@ -19,6 +19,7 @@ from llm_d_gke.planning.picker_config import (
     check_config,
     check_scraping,
     check_state,
+    check_tokenizers,
     disaggregated,
     load_and_prefix,
     prefix_plugin,
@@ -213,6 +214,7 @@ def check_picker(ctx: PlanContext) -> None:
     check_state(ctx)
     check_priorities(ctx)
     check_scraping(ctx, "https" if encrypted(ctx) else "http")
+    check_tokenizers(ctx)
     weights = settings.scorers
     if settings.config is not None:
         return

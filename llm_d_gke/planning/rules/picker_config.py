@@ -159,6 +159,22 @@ RULES = (
         source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/scheduling/scheduler_profile.go",
     ),
     Rule(
+        "LLMD-PICKER-MODEL-NAME",
+        severity="warning",
+        summary="A plugin asks for tokens of a model that the stack does not serve.",
+        why="vLLM answers 404 to it, and the picker goes on without tokens.",
+        fix="Use the name of a model of the stack.",
+        source="llm-d/llm-d pull request 2221",
+    ),
+    Rule(
+        "LLMD-PICKER-SCORER-WEIGHT",
+        severity="error",
+        summary="A scorer without a weight comes after the picker plugin of its profile.",
+        why="The release's picker crashes when it reads the missing weight.",
+        fix="Add a weight, or list the picker plugin last.",
+        source="kubernetes-sigs/gateway-api-inference-extension v1.2.0, pkg/epp/config/loader/defaults.go",
+    ),
+    Rule(
         "LLMD-PICKER-PROFILE-MISSING",
         severity="error",
         summary="A plugin runs a scheduling profile that does not exist.",

@@ -202,6 +202,37 @@ PICKER = (
         fix="remove it from the profile",
     ),
     Wrong(
+        id="LLMD-PICKER-SCORER-WEIGHT",
+        name="a scorer without a weight after the picker",
+        changes={"release": "llm-d-0.4"}
+        | own(
+            {"type": "random-picker"},
+            apiVersion="inference.networking.x-k8s.io/v1alpha1",
+            schedulingProfiles=[
+                {"name": "default", "plugins": [{"pluginRef": "random-picker"}, {"pluginRef": "queue-scorer"}]}
+            ],
+        ),
+        path="picker.config.schedulingProfiles[0].plugins[1].weight",
+        value="(missing)",
+        rule="gives default weights only to scorers before a profile's picker",
+        fix="add weight: 1",
+    ),
+    Wrong(
+        id="LLMD-PICKER-MODEL-NAME",
+        name="tokens of a model that is not served",
+        changes=own(
+            {
+                "type": "token-producer",
+                "parameters": {"modelName": "Qwen/Qwen3-32B", "vllm": {"url": "http://localhost:8000"}},
+            },
+        ),
+        path="picker.config.plugins[1].parameters",
+        value="modelName: Qwen/Qwen3-32B",
+        rule="this stack serves no such model",
+        fix="use modelName: google/gemma-2b-it",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-PICKER-PROFILE-PICKERS",
         name="two pickers in a profile",
         changes=own(
