@@ -197,26 +197,17 @@ def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: 
     context = with_stretched_context(model, settings.extra_args).context
     if settings.max_model_len is None or settings.max_model_len <= context:
         return
-    if settings.env.get(LONGER, "").lower() in ("1", "true"):
-        ctx.findings.warning(
-            "LLMD-CONTEXT-LENGTH",
-            "models",
-            index,
-            "maxModelLen",
-            value=settings.max_model_len,
-            rule=f"{model.id} was trained for {context} tokens; {LONGER} lets vLLM start, and answers to longer"
-            " requests may be nonsense",
-            fix=f"use {context} or less, or stretch its positions as its publisher describes, with --hf-overrides",
-        )
-        return
-    stretched = "was trained for" if context == model.context else "takes, as extraArgs stretch its positions,"
-    ctx.findings.error(
+    forced = settings.env.get(LONGER, "").lower() in ("1", "true")
+    say = ctx.findings.warning if forced else ctx.findings.error
+    limit = "was trained for" if context == model.context else "takes, as extraArgs stretch its positions,"
+    then = f"{LONGER} lets vLLM start, and answers to longer requests may be nonsense" if forced else "vLLM refuses more"
+    say(
         "LLMD-CONTEXT-LENGTH",
         "models",
         index,
         "maxModelLen",
         value=settings.max_model_len,
-        rule=f"{model.id} {stretched} {context} tokens; vLLM refuses more",
+        rule=f"{model.id} {limit} {context} tokens; {then}",
         fix=f"use {context} or less, or stretch its positions as its publisher describes, for example with extraArgs"
         " --hf-overrides and a rope_parameters of type yarn",
     )

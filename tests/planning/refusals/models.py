@@ -43,6 +43,19 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-BATCH-MEDIA",
+        name="a batch smaller than a video of Gemma 4",
+        changes={
+            "location": "us-central1-a",
+            "accelerator": {"type": "nvidia-a100-80gb", "machineType": "a2-ultragpu-1g", "nodes": {"min": 0, "max": 1}},
+            "models[0]": {"id": "google/gemma-4-26B-A4B-it", "maxModelLen": 32768, "maxNumBatchedTokens": 2048},
+        },
+        path="models[0].maxNumBatchedTokens",
+        value="2048",
+        rule="takes a video of 2496 tokens in one batch or not at all",
+        fix="use 2496 or more, or add --language-model-only",
+    ),
+    Wrong(
         id="LLMD-BATCH-SEQUENCES",
         name="fewer tokens than sequences",
         changes={"models[0].maxNumSeqs": 512, "models[0].maxNumBatchedTokens": 256},

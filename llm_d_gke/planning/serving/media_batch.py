@@ -1,0 +1,57 @@
+"""Models whose images and videos may not be cut, and batches that are too small for one of them."""
+
+from __future__ import annotations
+
+import json
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.sizing.memory_check import run_of
+from llm_d_gke.settings.models import ModelSettings
+
+# 32 frames of 70 tokens, with 8 around each (vllm/model_executor/models/gemma4_mm.py).
+_VIDEO_TOKENS = 2496
+# Whole images and videos are asked of Gemma 4 since 0.20 (pull request 40534), and vLLM's own batch is large enough for
+# them since 0.22 (43051).
+_WHOLE_SINCE, _ENOUGH_SINCE = "0.20", "0.22"
+
+
+def check_media_batch(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
+    """Gemma 4's larger models look at all of an image at once; the small ones, with embeddings per layer, do not."""
+    whole = model.architecture == "Gemma4ForConditionalGeneration" and model.vision_language and model.per_layer is None
+    if not whole or ctx.accelerator.kind != "gpu" or _has_no_videos(settings):
+        return
+    run = run_of(ctx, settings, model)
+    if run is None or run.max_num_batched_tokens >= _VIDEO_TOKENS or not load_engine().has(run.version, _WHOLE_SINCE):
+        return
+    stated = settings.max_num_batched_tokens or option_value(settings.extra_args, "--max-num-batched-tokens")
+    if stated is None and load_engine().has(run.version, _ENOUGH_SINCE):
+        return
+    own = "" if stated is not None else f", which is what vLLM {run.version} takes on {ctx.accelerator.title}"
+    ctx.findings.error(
+        "LLMD-BATCH-MEDIA",
+        "models",
+        index,
+        "maxNumBatchedTokens",
+        value=str(run.max_num_batched_tokens),
+        rule=f"{model.id} takes a video of {_VIDEO_TOKENS} tokens in one batch or not at all, and vLLM exits with smaller"
+        f" batches{own}",
+        fix=f"use {_VIDEO_TOKENS} or more, or add --language-model-only to extraArgs to serve text only",
+    )
+
+
+def _has_no_videos(settings: ModelSettings) -> bool:
+    """Whether further arguments switch videos off, or limit them in a way that is not read here."""
+    arguments = settings.extra_args
+    if "--language-model-only" in arguments or any(text.startswith("--limit-mm-per-prompt.") for text in arguments):
+        return True
+    limits = option_value(arguments, "--limit-mm-per-prompt")
+    if limits is None:
+        return False
+    try:
+        videos = json.loads(limits).get("video", 1)
+    except (ValueError, AttributeError):
+        return True
+    return not isinstance(videos, int) or videos < 1

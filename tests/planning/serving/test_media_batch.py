@@ -1,0 +1,54 @@
+"""Batches that are too small for one video of Gemma 4."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llm_d_gke.planning import RefusedError
+from tests.planning.helpers import plan_of
+
+A100 = {"type": "nvidia-a100-80gb", "machineType": "a2-ultragpu-1g", "nodes": {"min": 0, "max": 1}}
+H100 = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-1g", "provisioning": "spot", "nodes": {"min": 0, "max": 1}}
+OLD = "vllm/vllm-openai:v0.20.2"
+
+
+def refused(accelerator: dict[str, Any], **model: Any) -> bool:
+    settings = {"id": "google/gemma-4-26B-A4B-it", "maxModelLen": 32768, **model}
+    try:
+        plan_of("gpu", {"location": "us-central1-a", "accelerator": accelerator, "models[0]": settings})
+    except RefusedError as refusal:
+        assert [finding.id for finding in refusal.findings if finding.severity.name == "ERROR"] == ["LLMD-BATCH-MEDIA"]
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "model", "expected"),
+    [
+        # vllm-project/recipes issue 441 and vllm-project/vllm issue 42687.
+        (A100, {"image": OLD}, True),
+        (A100, {"image": OLD, "maxNumBatchedTokens": 4096}, False),
+        (A100, {}, False),
+        (A100, {"maxNumBatchedTokens": 2048}, True),
+        (H100, {"image": OLD}, False),
+        (A100, {"image": "vllm/vllm-openai:v0.19.1", "maxNumBatchedTokens": 2048}, False),
+    ],
+)
+def test_a_video_has_to_fit_into_one_batch(accelerator: dict[str, Any], model: dict[str, Any], expected: bool) -> None:
+    assert refused(accelerator, **model) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--language-model-only"], False),
+        (['--limit-mm-per-prompt={"image": 4, "video": 0}'], False),
+        (["--limit-mm-per-prompt.video", "0"], False),
+        (["--limit-mm-per-prompt", '{"image": 4}'], True),
+        (["--limit-mm-per-prompt", "not JSON"], False),
+    ],
+)
+def test_without_videos_a_batch_may_be_small(arguments: list[str], expected: bool) -> None:
+    assert refused(A100, maxNumBatchedTokens=2048, allowExtraArgs=True, extraArgs=arguments) == expected
