@@ -97,7 +97,7 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
                 fix="use a unique name",
             )
         names.add(profile.name)
-        pickers = []
+        pickers: list[Path] = []
         for index, entry in enumerate(profile.plugins):
             entry_path: Path = (*path, "plugins", index, "pluginRef")
             if entry.plugin_ref not in entries:

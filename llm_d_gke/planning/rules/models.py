@@ -118,6 +118,14 @@ RULES = (
         source="huggingface.co/docs/huggingface_hub/guides/download (Download files from a specific revision)",
     ),
     Rule(
+        "LLMD-BATCH-MEDIA",
+        severity="error",
+        summary="A batch is smaller than one video of Gemma 4.",
+        why="Its larger models look at all of an image at once: vLLM does not cut one, and exits with smaller batches.",
+        fix="Raise `maxNumBatchedTokens`, or serve text only.",
+        source="vllm-project/vllm issue 42687; vllm/v1/core/encoder_cache_manager.py, compute_mm_encoder_budget",
+    ),
+    Rule(
         "LLMD-BATCH-SEQUENCES",
         severity="error",
         summary="A batch has fewer tokens than sequences.",

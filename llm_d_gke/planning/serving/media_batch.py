@@ -36,8 +36,8 @@ def check_media_batch(ctx: PlanContext, index: int, settings: ModelSettings, mod
         index,
         "maxNumBatchedTokens",
         value=str(run.max_num_batched_tokens),
-        rule=f"{model.id} takes a video of {_VIDEO_TOKENS} tokens in one batch or not at all, and vLLM exits with smaller"
-        f" batches{own}",
+        rule=f"{model.id} takes a video of {_VIDEO_TOKENS} tokens in one batch or not at all, and vLLM exits with"
+        f" smaller batches{own}",
         fix=f"use {_VIDEO_TOKENS} or more, or add --language-model-only to extraArgs to serve text only",
     )
 

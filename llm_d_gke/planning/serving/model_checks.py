@@ -15,6 +15,7 @@ from llm_d_gke.planning.parallelism.sharding import check_sharding
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.serving.engine_checks import check_engine
+from llm_d_gke.planning.serving.media_batch import check_media_batch
 from llm_d_gke.planning.serving.parallelism_checks import check_spread
 from llm_d_gke.planning.serving.quantization import check_quantization
 from llm_d_gke.planning.sizing.memory_check import check_memory, version_of
@@ -92,6 +93,7 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
     if _check_heads(ctx, index, model, parallelism.tensor):
         check_sharding(ctx, index, settings, model, parallelism)
     _check_token(ctx, settings, model)
+    check_media_batch(ctx, index, settings, model)
     # An engine that does not start takes no memory to judge.
     return check_memory(ctx, index, settings, model) if starts else None
 
@@ -200,7 +202,9 @@ def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: 
     forced = settings.env.get(LONGER, "").lower() in ("1", "true")
     say = ctx.findings.warning if forced else ctx.findings.error
     limit = "was trained for" if context == model.context else "takes, as extraArgs stretch its positions,"
-    then = f"{LONGER} lets vLLM start, and answers to longer requests may be nonsense" if forced else "vLLM refuses more"
+    then = (
+        f"{LONGER} lets vLLM start, and answers to longer requests may be nonsense" if forced else "vLLM refuses more"
+    )
     say(
         "LLMD-CONTEXT-LENGTH",
         "models",
@@ -208,8 +212,7 @@ def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: 
         "maxModelLen",
         value=settings.max_model_len,
         rule=f"{model.id} {limit} {context} tokens; {then}",
-        fix=f"use {context} or less, or stretch its positions as its publisher describes, for example with extraArgs"
-        " --hf-overrides and a rope_parameters of type yarn",
+        fix=f"use {context} or less",
     )
 
 
