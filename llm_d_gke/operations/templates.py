@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 
 def render(template: Path, **values: Any) -> str:
-    """The text of a template, without its last line break. In NAME.html.jinja every value is escaped."""
+    """The text of a template, without line breaks at its end. In NAME.html.jinja every value is escaped."""
     environment = Environment(
         loader=FileSystemLoader(template.parent),
         autoescape=select_autoescape(("html.jinja",)),
@@ -17,4 +17,4 @@ def render(template: Path, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template.name).render(**values)
+    return environment.get_template(template.name).render(**values).rstrip("\n")

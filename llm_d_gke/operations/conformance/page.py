@@ -24,8 +24,10 @@ from llm_d_gke.operations.conformance import (
 )
 from llm_d_gke.operations.conformance.compare import DIFFERS, Cell, cells_of
 from llm_d_gke.operations.conformance.rendered import ROOT, plans_of, rendered, shape, stacks, variants_of
+from llm_d_gke.operations.templates import render
 from llm_d_gke.planning import StackPlan
 
+_TEMPLATE: Final = Path(__file__).with_name("page.md.jinja")
 _REHEARSED: Final = Path(__file__).with_name("rehearsed.yaml")
 PAGE: Final = ROOT / "docs" / "conformance.md"
 
@@ -44,76 +46,22 @@ def page() -> str:
         for row, result in _ran(release, plans, earlier):
             ran.append((row, result))
         missing += _missing(release, earlier)
-    counts = Counter(result for _, result in ran)
-    lines = [
-        "# Conformance",
-        "",
-        "What the project's stacks render for the parts of each release. `make conformance` writes this page.",
-        "",
-        f"Of {len(stacks())} stacks each release plans: {', '.join(planned)}. The others are refused with findings.",
-        "",
-        "## What ran",
-        "",
-        "Real parts that a registry serves, on what all stacks render for them: pickers, model routers and sidecars"
-        " parse their flags and load their configuration, also of variants with features that no stack uses"
-        " (llm_d_gke/operations/conformance/variants.yaml); vLLM's own parser parses the engine's arguments; objects of"
-        " eight stacks go to a real API server with the CRDs of the release's charts, which checks schemas and CEL"
-        " rules, and to the code of the charts' webhooks. A result stays until flags, plugins or fields change.",
-        "",
-        f"Accepted {counts['accepted'] + counts['accepted, with deprecations']}, refused {counts['**refused**']},"
-        f" changed since or not run yet {counts['changed since'] + counts['not run yet']},"
-        f" left out {len(missing)}.",
-        "",
-        "| release | part | what ran | on | result | date |",
-        "|---|---|---|---|---|---|",
-        *(row for row, _ in ran),
-        "",
-        "### What did not run",
-        "",
-        *(f"- {line}" for line in missing),
-        "",
-        "### Random stacks",
-        "",
-        "Stacks of many settings at once, on all accelerators (`python -m"
-        " llm_d_gke.operations.conformance.random_stacks`); the others are refused with findings.",
-        "",
-        *random_stacks.lines(),
-        "",
-        "### Parameters of plugins",
-        "",
-        "Each parameter of each plugin, and of the groups in it, got a value of every JSON type and numbers at edges"
-        " of ranges, one start of the real picker for each (`python -m"
-        " llm_d_gke.operations.conformance.picker_parameters`). Planner and picker agree where both take a value, or"
-        " where both refuse it. A value out of range that a picker takes is a warning (LLMD-PICKER-PARAMETER-RANGE)."
-        " Left out:"
-        f" {'; '.join(picker_parameters.LEFT_OUT.values())}; names of other plugins.",
-        "",
-        *picker_parameters.lines(),
-        "",
-        "### Values of vLLM's options",
-        "",
-        "Every option that a stack may write in `extraArgs`, with words of every kind and with each of its own choices,"
-        " in the parser of vLLM and in the planner (`python -m llm_d_gke.operations.conformance.option_values`). What"
-        " vLLM alone refuses is in llm_d_gke/operations/conformance/option_values.yaml.",
-        "",
-        *option_values.lines(),
-        "",
-        "## Rehearsed with the release's own picker",
-        "",
-        *rehearsed(),
-        "",
-        "## Compared with sources",
-        "",
-        f"Flags, arguments, plugin names and labels against the sources of the parts as recorded on"
-        f" {load_upstream().date}, and versions that have to agree. Nothing of this table ran.",
-        "",
-        "| release | part | version | compared | result |",
-        "|---|---|---|---|---|",
-    ]
-    for cell in compared:
-        result_cell = "; ".join((cell.result, *cell.lines))
-        lines.append(f"| {cell.release} | {cell.part} | {cell.version} | {cell.compared} | {result_cell} |")
-    return "\n".join(lines) + "\n"
+    text = render(
+        _TEMPLATE,
+        stacks=len(stacks()),
+        planned=planned,
+        counts=Counter(result for _, result in ran),
+        ran=[row for row, _ in ran],
+        missing=missing,
+        random_stacks=random_stacks.lines(),
+        left_out=picker_parameters.LEFT_OUT.values(),
+        picker_parameters=picker_parameters.lines(),
+        option_values=option_values.lines(),
+        rehearsed=rehearsed(),
+        recorded=load_upstream().date,
+        compared=compared,
+    )
+    return f"{text}\n"
 
 
 def rehearsed() -> Iterator[str]:

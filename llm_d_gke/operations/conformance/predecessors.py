@@ -10,6 +10,7 @@ import functools
 import sys
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from llm_d_gke.catalog import Catalog
@@ -19,6 +20,7 @@ from llm_d_gke.catalog.upstream import load_upstream
 from llm_d_gke.operations.conformance import record
 from llm_d_gke.operations.conformance.compare import cells_of
 from llm_d_gke.operations.conformance.rendered import ROOT, plans_of
+from llm_d_gke.operations.templates import render
 from llm_d_gke.planning import StackPlan
 
 PAGE: Final = ROOT / "docs" / "predecessors.md"
@@ -164,44 +166,16 @@ def outcomes(*, run: bool) -> list[Outcome]:
 
 
 def page(results: list[Outcome], plugins: list[tuple[str, int, int]]) -> str:
-    red = [outcome for outcome in results if outcome.red]
-    lines = [
-        "# Predecessors",
-        "",
-        "One field of a release at a time gets the value that its predecessor has, and the stacks are planned with it."
-        " Written by `python -m llm_d_gke.operations.conformance.predecessors`, which also starts the real parts"
-        " that are pinned here.",
-        "",
-        f"Of {len(results)} differences {len(red)} turn something red. The others have an empty last column, and"
-        " are listed below with the reason.",
-        "",
-        "| release | field | its value | its predecessor's | red |",
-        "|---|---|---|---|---|",
-    ]
-    for outcome in results:
-        change = outcome.change
-        lines.append(
-            f"| {change.release} | {change.field} | {_cell(change.was)} | {_cell(change.value)} | {outcome.red} |"
-        )
-    unnoticed = [outcome.change for outcome in results if not outcome.red]
-    lines += [
-        "",
-        "## Unnoticed",
-        "",
-        *(
-            f"- {change.release}, {change.field}: {_UNNOTICED.get((change.release, change.field), 'not known why')}"
-            for change in unnoticed
-        ),
-        "",
-        "## Plugins",
-        "",
-        "A plugin that only one of two pickers has, added to the list of the other or taken out of it:",
-        "",
-        "| release | differing plugins | red |",
-        "|---|---|---|",
-        *(f"| {name} | {count} | {number} |" for name, count, number in plugins),
-    ]
-    return "\n".join(lines) + "\n"
+    text = render(
+        Path(__file__).with_name("predecessors.md.jinja"),
+        results=results,
+        red=[outcome for outcome in results if outcome.red],
+        unnoticed=[outcome.change for outcome in results if not outcome.red],
+        reasons=_UNNOTICED,
+        plugins=plugins,
+        cell=_cell,
+    )
+    return f"{text}\n"
 
 
 def _cell(value: Any) -> str:
