@@ -15,6 +15,28 @@ _HEAD = """\
 """
 
 
+class _Answers:
+    """The answers of all cards. What the engine did not answer is noted in `missing`."""
+
+    def __init__(self) -> None:
+        self.missing: dict[str, str] = {}
+
+    def get(self, task: Mapping[str, Any], question: str) -> Any:
+        entry = task.get(question, {"unanswered": task.get("unanswered", "not asked")})
+        if "unanswered" in entry:
+            self.missing[f"{task['card']}: {question}"] = str(entry["unanswered"])
+            return None
+        return entry["answer"]
+
+    def rows(self, task: Mapping[str, Any], question: str, title: str, keys: Sequence[str]) -> list[dict[str, Any]]:
+        """The rows of a table that have an answer of their own; `keys` name the others."""
+        rows: list[dict[str, Any]] = self.get(task, question) or []
+        for row in rows:
+            if "unanswered" in row:
+                self.missing[f"{task['card']}: {title} {' '.join(str(row[key]) for key in keys)}"] = row["unanswered"]
+        return [row for row in rows if "unanswered" not in row]
+
+
 def digest(
     version: str,
     answers: Sequence[Mapping[str, Any]],
@@ -23,72 +45,56 @@ def digest(
     date: datetime.date,
 ) -> dict[str, Any]:
     """The document of one engine version. What the engine did not answer is listed under `unanswered`."""
-    first = answers[0]
-    missing: dict[str, str] = {}
+    collected = _Answers()
+    document: dict[str, Any] = {"version": version, "date": date, "packages": dict(packages)}
+    document |= _engine(collected, answers[0])
+    document |= {"capabilities": {}, "batches": {}}
+    for task in answers:
+        document["batches"] |= collected.get(task, "batches") or {}
+        document["capabilities"][task["card"]] = _card(collected, task)
+    if tpu is not None:
+        document["tpu"] = dict(tpu)
+    if collected.missing:
+        document["unanswered"] = collected.missing
+    return document
 
-    def answer(task: Mapping[str, Any], question: str) -> Any:
-        entry = task.get(question, {"unanswered": task.get("unanswered", "not asked")})
-        if "unanswered" in entry:
-            missing[f"{task['card']}: {question}"] = str(entry["unanswered"])
-            return None
-        return entry["answer"]
 
-    options = answer(first, "options") or {}
-    automatic = answer(first, "automatic_dtype") or {}
-    parsers = answer(first, "parsers") or {}
-    document: dict[str, Any] = {
-        "version": version,
-        "date": date,
-        "packages": dict(packages),
-        "float16_refused": answer(first, "float16_refused"),
-        "automatic_dtype": automatic,
-        "longrope_default": answer(first, "longrope_default"),
-        "architectures": _generative(answer(first, "architectures") or []),
-        "sink_architectures": _generative(answer(first, "sink_architectures") or []),
+def _engine(collected: _Answers, first: Mapping[str, Any]) -> dict[str, Any]:
+    """What does not depend on the card."""
+    options = collected.get(first, "options") or {}
+    parsers = collected.get(first, "parsers") or {}
+    return {
+        "float16_refused": collected.get(first, "float16_refused"),
+        "automatic_dtype": collected.get(first, "automatic_dtype") or {},
+        "longrope_default": collected.get(first, "longrope_default"),
+        "architectures": _generative(collected.get(first, "architectures") or []),
+        "sink_architectures": _generative(collected.get(first, "sink_architectures") or []),
         **option_fields(options),
         "tool_parsers": parsers.get("tool", []),
         "reasoning_parsers": parsers.get("reasoning", []),
-        "speculative_methods": answer(first, "speculative_methods") or [],
-        "kv_offload_hybrid": bool(answer(first, "kv_offload_hybrid")),
-        "quantization": _quantization(answer(first, "quantization") or {}),
+        "speculative_methods": collected.get(first, "speculative_methods") or [],
+        "kv_offload_hybrid": bool(collected.get(first, "kv_offload_hybrid")),
+        "quantization": _quantization(collected.get(first, "quantization") or {}),
         "compressed_tensors": {
-            name: max(0, number) / 10 for name, number in (answer(first, "compressed_tensors") or {}).items()
+            name: max(0, number) / 10 for name, number in (collected.get(first, "compressed_tensors") or {}).items()
         },
-        "experts_padded": answer(first, "experts_padded"),
-        "capabilities": {},
-        "batches": {},
+        "experts_padded": collected.get(first, "experts_padded"),
     }
-    for task in answers:
-        document["batches"] |= answer(task, "batches") or {}
-        rows = answer(task, "attention") or []
-        for row in rows:
-            if "unanswered" in row:
-                missing[f"{task['card']}: attention {row['use']} {row['dtype']} {row['head']}"] = row["unanswered"]
-        kernels = answer(task, "triton_shared_memory") or []
-        for row in kernels:
-            if "unanswered" in row:
-                missing[f"{task['card']}: kernel {row['dtype']} {row['head']}"] = row["unanswered"]
-        document["capabilities"][task["card"]] = {
-            "dtypes": answer(task, "dtypes"),
-            "experts": answer(task, "experts") or [],
-            "block_sizes": answer(task, "block_sizes") or {},
-            "attention": _attention(row for row in rows if "backends" in row),
-            "triton_shared_memory": [
-                {
-                    "dtype": row["dtype"],
-                    "head": row["head"],
-                    "windowed": row["window"] is not None,
-                    "bytes": row["bytes"],
-                }
-                for row in kernels
-                if "bytes" in row
-            ],
-        }
-    if tpu is not None:
-        document["tpu"] = dict(tpu)
-    if missing:
-        document["unanswered"] = missing
-    return document
+
+
+def _card(collected: _Answers, task: Mapping[str, Any]) -> dict[str, Any]:
+    attention = collected.rows(task, "attention", "attention", ("use", "dtype", "head"))
+    kernels = collected.rows(task, "triton_shared_memory", "kernel", ("dtype", "head"))
+    return {
+        "dtypes": collected.get(task, "dtypes"),
+        "experts": collected.get(task, "experts") or [],
+        "block_sizes": collected.get(task, "block_sizes") or {},
+        "attention": _attention(attention),
+        "triton_shared_memory": [
+            {"dtype": row["dtype"], "head": row["head"], "windowed": row["window"] is not None, "bytes": row["bytes"]}
+            for row in kernels
+        ],
+    }
 
 
 def option_fields(options: Mapping[str, Any]) -> dict[str, Any]:
