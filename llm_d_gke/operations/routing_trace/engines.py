@@ -41,7 +41,7 @@ class Engine:
         engine = self
 
         class Metrics(Handler):
-            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            def do_GET(self) -> None:
                 self.answer(engine.metrics().encode(), "text/plain; version=0.0.4")
 
         self._server = Server((ip, port), Metrics)

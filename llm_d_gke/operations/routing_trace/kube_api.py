@@ -32,7 +32,7 @@ class KubeApi:
         cluster = self
 
         class Api(Handler):
-            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            def do_GET(self) -> None:
                 url = urlparse(self.path)
                 parts = [part for part in url.path.split("/") if part]
                 query = parse_qs(url.query)

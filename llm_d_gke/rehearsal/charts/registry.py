@@ -10,23 +10,21 @@ import hashlib
 import json
 import re
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
-import trustme
 import yaml
 
 from llm_d_gke.rehearsal.charts import sources
 from llm_d_gke.rehearsal.charts.packing import pack
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.differences import record_difference
+from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
 from llm_d_gke.rehearsal.paths import StackPaths
 
 _MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -54,12 +52,11 @@ def serve(paths: StackPaths, report: Callable[[str], None]) -> Iterator[str]:
     `report` gets a sentence for each chart that is not here: Helm reads no more of an answer than its status.
     """
     server = _Server(paths, report)
-    threading.Thread(target=server.serve_forever, name="charts", daemon=True).start()
+    server.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
-        server.shutdown()
-        server.server_close()
+        server.stop()
 
 
 def respond(paths: StackPaths, host: str, path: str) -> Answer:
@@ -143,9 +140,7 @@ def _file(name: str, version: str) -> str:
     return f"{name}-{version}.tgz"
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class _Server(HttpServer):
     def __init__(self, paths: StackPaths, report: Callable[[str], None]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.paths = paths
@@ -156,15 +151,10 @@ class _Server(ThreadingHTTPServer):
 @lru_cache
 def _context(pki: Path, host: str, _written: int) -> ssl.SSLContext:
     """The server side of TLS as `host`. A cluster that was created again has another authority."""
-    files = Certificates(pki)
-    authority = trustme.CA.from_pem(files.ca.read_bytes(), files.ca_key.read_bytes())
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(host).configure_cert(context)
-    return context
+    return Certificates(pki).for_host(host)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(HttpHandler):
     server: _Server
     host = ""
 
@@ -185,16 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.status == HTTPStatus.NOT_FOUND and (sentence := refusal(answer)) not in self.server.missing:
             self.server.missing.add(sentence)
             self.server.report(sentence)
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.media_type)
-        self.send_header("Content-Length", str(len(answer.content)))
-        self.send_header("Docker-Content-Digest", answer.digest)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answer.content)
+        headers = {"Content-Type": answer.media_type, "Docker-Content-Digest": answer.digest}
+        self.reply(answer.status, answer.content, headers)
 
     def do_HEAD(self) -> None:
         self.do_GET()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Write nothing: the screen belongs to the engine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -64,7 +65,7 @@ class Certificates:
         if complete.exists():
             # A cluster of an earlier version of this program lacks the clients that are new.
             if missing := [user for user in clients if not self.client(user).exists()]:
-                self._issue(trustme.CA.from_pem(self.ca.read_bytes(), self.ca_key.read_bytes()), missing)
+                self._issue(self._authority(), missing)
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
@@ -79,6 +80,22 @@ class Certificates:
         # Kubernetes reads a key in PEM's traditional form only, which is trustme's.
         atomic_write(self.service_account_key, authority.issue_cert("service-accounts").private_key_pem.bytes())
         complete.touch()
+
+    def for_clients(self) -> ssl.SSLContext:
+        """TLS of a server of the cluster, whose clients need a certificate of this authority."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.ca))
+        context.load_cert_chain(self.serving, self.serving_key)
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def for_host(self, host: str) -> ssl.SSLContext:
+        """TLS of a server that stands in for a public host, with a certificate by this authority."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority().issue_cert(host).configure_cert(context)
+        return context
+
+    def _authority(self) -> trustme.CA:
+        return trustme.CA.from_pem(self.ca.read_bytes(), self.ca_key.read_bytes())
 
     def _issue(self, authority: trustme.CA, clients: Sequence[str]) -> None:
         expiry = datetime.now(UTC) + _LIFETIME

@@ -12,11 +12,10 @@ import select
 import socket
 import socketserver
 import ssl
-import threading
 from collections.abc import Callable
-from typing import Any
 
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.host.servers import TcpServer
 from llm_d_gke.rehearsal.kube import Manifest, Manifests
 from llm_d_gke.rehearsal.load_balancer.backends import is_ready, selected, target_port
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward
@@ -103,26 +102,13 @@ class _Handler(socketserver.StreamRequestHandler):
             self.wfile.flush()
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
+class _Server(TcpServer):
     resolve: Resolve
-    context: ssl.SSLContext | None
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        if self.context is None:
-            return connection, address
-        # The handler does the handshake: a slow client must not block the others.
-        return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
 
 def serve(port: int, pki: Certificates, find: Resolve) -> Callable[[], None]:
     """Listen on 127.0.0.1 in the background. Returns a function that stops it. Raises OSError for a port in use."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca))
-    context.load_cert_chain(pki.serving, pki.serving_key)
-    context.verify_mode = ssl.CERT_REQUIRED
-    return _serve(("127.0.0.1", port), find, context)
+    return _serve(("127.0.0.1", port), find, pki.for_clients())
 
 
 def serve_pods(address: tuple[str, int], find: Resolve) -> Callable[[], None]:
@@ -133,13 +119,8 @@ def serve_pods(address: tuple[str, int], find: Resolve) -> Callable[[], None]:
 def _serve(address: tuple[str, int], find: Resolve, context: ssl.SSLContext | None) -> Callable[[], None]:
     server = _Server(address, _Handler)
     server.resolve, server.context = find, context
-    threading.Thread(target=server.serve_forever, name="tunnel", daemon=True).start()
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-
-    return stop
+    server.start()
+    return server.stop
 
 
 def _pump(first: socket.socket, second: socket.socket) -> None:

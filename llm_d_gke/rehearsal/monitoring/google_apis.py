@@ -11,16 +11,14 @@ import json
 import logging
 import secrets
 import ssl
-import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import httpx
-import trustme
 
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 
 log = logging.getLogger(__name__)
@@ -64,33 +62,36 @@ class GoogleApis:
     def __init__(self, pki: Certificates, host: str, forward: Forward, cloud: Callable[[], Cloud]) -> None:
         self._pki, self._host, self._forward, self._cloud = pki, host, forward, cloud
         self._tokens: dict[str, str] = {}
-        self._metadata: dict[str, ThreadingHTTPServer] = {}
-        self._servers: list[ThreadingHTTPServer] = []
+        # Ports of metadata servers by account.
+        self._metadata: dict[str, int] = {}
+        self._servers: list[HttpServer] = []
 
     def start(self) -> int:
         """Serve monitoring.googleapis.com by TLS on 127.0.0.1 and return the port."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _monitoring_handler(self))
-        self._serve(server, self._context())
-        return server.server_port
+        return self._serve("127.0.0.1", _monitoring_handler(self), self._pki.for_host(HOST))
 
     def stop(self) -> None:
         for server in self._servers:
-            server.shutdown()
-            server.server_close()
+            server.stop()
         self._servers.clear()
         self._metadata.clear()
+
+    def _serve(self, host: str, handler: type[HttpHandler], context: ssl.SSLContext | None = None) -> int:
+        server = HttpServer((host, 0), handler)
+        server.context = context
+        server.start()
+        self._servers.append(server)
+        return server.server_port
 
     def environment(self, namespace: str, account: str) -> dict[str, str]:
         """Variables of a pod's process: its proxy, the authority of Google's certificate, its metadata server."""
         name = f"{namespace}/{account}"
         if name not in self._metadata:
-            server = ThreadingHTTPServer((self._host, 0), _metadata_handler(self, name))
-            self._metadata[name] = server
-            self._serve(server, None)
+            self._metadata[name] = self._serve(self._host, _metadata_handler(self, name))
         return {
             "HTTPS_PROXY": f"http://{self._host}:{PROXY_PORT}",
             "SSL_CERT_FILE": str(self._pki.ca.absolute()),
-            "GCE_METADATA_HOST": f"{self._host}:{self._metadata[name].server_port}",
+            "GCE_METADATA_HOST": f"{self._host}:{self._metadata[name]}",
         }
 
     def token(self, account: str) -> dict[str, object]:
@@ -118,21 +119,6 @@ class GoogleApis:
             return _error(HTTPStatus.NOT_FOUND, f"{path} is not rehearsed: only the Prometheus API is")
         return self._forward(inner)
 
-    def _serve(self, server: ThreadingHTTPServer, context: ssl.SSLContext | None) -> None:
-        server.daemon_threads = True
-        if context is not None:
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        self._servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.05,), name="google", daemon=True).start()
-
-    def _context(self) -> ssl.SSLContext:
-        """TLS with a certificate of Google's host name by the stack's own authority."""
-        authority = trustme.CA.from_pem(self._pki.ca.read_bytes(), self._pki.ca_key.read_bytes())
-        leaf = authority.issue_cert(HOST)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        leaf.configure_cert(context)
-        return context
-
 
 def _error(status: HTTPStatus, message: str) -> tuple[int, bytes]:
     body = {"error": {"code": status.value, "message": message, "status": status.name}}
@@ -153,22 +139,8 @@ def ask_prometheus(base: str) -> Forward:
     return forward
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def reply(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
-        log.debug(format, *args)
-
-
-def _monitoring_handler(apis: GoogleApis) -> type[_Handler]:
-    class Monitoring(_Handler):
+def _monitoring_handler(apis: GoogleApis) -> type[HttpHandler]:
+    class Monitoring(HttpHandler):
         def do_GET(self) -> None:
             status, body = apis.answer(self.path, self.headers.get("Authorization", ""))
             self.reply(status, body, {"Content-Type": "application/json"})
@@ -176,8 +148,8 @@ def _monitoring_handler(apis: GoogleApis) -> type[_Handler]:
     return Monitoring
 
 
-def _metadata_handler(apis: GoogleApis, account: str) -> type[_Handler]:
-    class Metadata(_Handler):
+def _metadata_handler(apis: GoogleApis, account: str) -> type[HttpHandler]:
+    class Metadata(HttpHandler):
         """The metadata server of GKE for one service account of Kubernetes."""
 
         def do_GET(self) -> None:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
+from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
 from llm_d_gke.rehearsal.node_agent.exec_streams import PROTOCOLS, Context, Exec, Session, accept_key
 
 log = logging.getLogger(__name__)
@@ -102,7 +100,9 @@ def _bounded(data: bytes, limit: int | None) -> Iterator[bytes]:
         yield cut
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(HttpHandler):
+    # A connection for each log, which ends with it.
+    protocol_version = "HTTP/1.0"
     server: _Server
 
     def do_GET(self) -> None:
@@ -133,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(piece)
                     self.wfile.flush()
 
-    do_POST = do_GET  # noqa: N815 - the name of the library
+    do_POST = do_GET
 
     def _exec(self) -> None:
         """Run a command beside a container's process, with this connection as its input and output."""
@@ -176,29 +176,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(HTTPStatus.NOT_FOUND, f"the rehearsal's kubelets answer no {verb}")
 
     def _say(self, status: HTTPStatus, sentence: str) -> None:
-        body = f"{sentence}\n".encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        with contextlib.suppress(OSError):
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the library
-        log.debug(format, *args)
+        self.reply(status, f"{sentence}\n".encode(), {"Content-Type": "text/plain"})
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(HttpServer):
     folder: Path
-    context: ssl.SSLContext
     ended: threading.Event
     context_of: Callable[[str, str, str], Context | None]
 
-    def get_request(self) -> tuple[Any, Any]:
-        connection, address = super().get_request()
-        # The handler does the handshake: a slow client must not block the others.
-        return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+    def stop(self) -> None:
+        self.ended.set()
+        super().stop()
 
 
 def serve(
@@ -209,17 +197,8 @@ def serve(
     `context_of` finds the process of a container by namespace, pod and container. Returns the port, and a function that
     stops the server.
     """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca))
-    context.load_cert_chain(pki.serving, pki.serving_key)
-    context.verify_mode = ssl.CERT_REQUIRED
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.folder, server.context, server.ended = folder, context, threading.Event()
+    server.folder, server.context, server.ended = folder, pki.for_clients(), threading.Event()
     server.context_of = context_of
-    threading.Thread(target=server.serve_forever, name="kubelet-api", daemon=True).start()
-
-    def stop() -> None:
-        server.ended.set()
-        server.shutdown()
-        server.server_close()
-
-    return int(server.server_address[1]), stop
+    server.start()
+    return server.server_port, server.stop

@@ -1,0 +1,67 @@
+"""Servers in threads of this process, on addresses of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.05
+
+
+class _Background(socketserver.TCPServer):
+    """With a `context`, connections are TLS."""
+
+    daemon_threads = True
+    context: ssl.SSLContext | None = None
+
+    def start(self) -> None:
+        """Serve until `stop`."""
+        threading.Thread(
+            target=self.serve_forever, args=(_POLL_SECONDS,), name=type(self).__name__, daemon=True
+        ).start()
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        if self.context is None:
+            return connection, address
+        # The handler does the handshake: a slow client must not block the others.
+        return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+
+class TcpServer(_Background, socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+
+
+class HttpServer(_Background, ThreadingHTTPServer): ...
+
+
+class HttpHandler(BaseHTTPRequestHandler):
+    """Writes requests to the debug log: the screen belongs to the command."""
+
+    protocol_version = "HTTP/1.1"
+
+    def reply(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send an answer. A client that has gone is no error."""
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            with contextlib.suppress(OSError):
+                self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
+        log.debug(format, *args)
