@@ -38,8 +38,9 @@ PRIVATE = tuple(
     )
 )
 
-# Smallest masks GKE and the load balancers accept: nodes /29; services /27; proxy-only subnets /26, of which Google
-# recommends /23 (cloud.google.com/load-balancing/docs/proxy-only-subnets).
+# Smallest masks that GKE accepts: nodes /29, pods /24, services /27 (cloud.google.com/kubernetes-engine/docs/concepts/
+# alias-ips, its tables of ranges); and of proxy-only subnets /26, of which Google recommends /23
+# (cloud.google.com/load-balancing/docs/proxy-only-subnets).
 _LARGEST_PREFIX = {"nodeCidr": 29, "podCidr": 24, "serviceCidr": 27, "proxyCidr": 26}
 
 

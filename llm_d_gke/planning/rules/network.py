@@ -27,7 +27,8 @@ RULES = (
         summary="The range is smaller than Google accepts.",
         why="GKE and load balancers refuse smaller ranges.",
         fix="Use the mask that the message names.",
-        source="cloud.google.com/load-balancing/docs/proxy-only-subnets",
+        source="cloud.google.com/kubernetes-engine/docs/concepts/alias-ips;"
+        " cloud.google.com/load-balancing/docs/proxy-only-subnets",
     ),
     Rule(
         "LLMD-CIDR-OVERLAP",
