@@ -111,7 +111,7 @@ class Images(Entry):
         entries = self.images.get(next(names, ""), ())
         return next((facts for facts in entries if facts.covers(version, suffix)), None)
 
-    def least_driver(self, cuda_major: int) -> int | None:
+    def minimum_driver(self, cuda_major: int) -> int | None:
         """Oldest driver branch that runs programs built with this major version of CUDA."""
         return self.cuda_drivers.get(cuda_major)
 

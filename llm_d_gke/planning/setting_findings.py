@@ -13,7 +13,7 @@ from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.setting_choices import choice_elsewhere, choice_here
 from llm_d_gke.planning.setting_keys import ONE_ACCELERATOR, intended_key, unknown_key
 from llm_d_gke.planning.setting_synonyms import NO, WORDS_FOR_DEFAULT
-from llm_d_gke.planning.setting_values import expected, flow, listed, meant_choice, most_entries, passing
+from llm_d_gke.planning.setting_values import expected, flow, listed, max_entries, meant_choice, passing
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Path, Place, choices_of, groups_of, place_of
@@ -176,7 +176,7 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
         statement = f"the key {statement}"
         return statement, f"name it {close}" if close else "choose another name"
     if kind == "too_long" and isinstance(value, list | tuple | Mapping):
-        return f"has {len(value)} entries, and at most {most_entries(place)} are possible", "remove some of them"
+        return f"has {len(value)} entries, and at most {max_entries(place)} are possible", "remove some of them"
     if kind in ("too_long", "string_too_long"):
         return f"too long: {statement}", "use a shorter one"
     fix = f"use {close}" if close else "give a value of this form"

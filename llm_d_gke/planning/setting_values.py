@@ -90,7 +90,7 @@ def _lengths(place: Place) -> str:
     return f" of at least {minimum:g} character{'s' if minimum > 1 else ''}" if minimum else ""
 
 
-def most_entries(place: Place) -> int | None:
+def max_entries(place: Place) -> int | None:
     """Most elements of a list or keys of a map. None without a limit."""
     return None if (most := _bound(place, MaxLen)) is None else int(most)
 

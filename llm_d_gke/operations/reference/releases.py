@@ -134,7 +134,7 @@ def _arguments(version: str) -> str:
 def _image(release: Release) -> Iterator[str]:
     images = load_images()
     facts = images.find(release.engine.gpu.image) or ImageFacts(sources=())
-    needed = images.least_driver(facts.cuda_major) if facts.cuda_major is not None else None
+    needed = images.minimum_driver(facts.cuda_major) if facts.cuda_major is not None else None
     driver = f"{needed} or newer" if needed is not None else _UNKNOWN
     yield (
         f"Its GPU image: CUDA {facts.cuda or _UNKNOWN}, driver {driver}, own library"

@@ -13,7 +13,7 @@ from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.plan.estimates import CapacityPlan, MemoryVerdict, SpeedEstimate, StageRate
 from llm_d_gke.planning.sizing.capacity import (
-    MOST_REPLICAS,
+    MAX_REPLICAS,
     basis_of,
     curve_of,
     in_flight,
@@ -125,10 +125,10 @@ def _needed(
 
     if load.requests_per_second is None and meets_objectives(decode.replicas, prefill.replicas, first=True):
         return decode.replicas, prefill.replicas
-    decoding = least(1, MOST_REPLICAS, lambda n: meets_objectives(n, MOST_REPLICAS, first=False))
+    decoding = least(1, MAX_REPLICAS, lambda n: meets_objectives(n, MAX_REPLICAS, first=False))
     if decoding is None:
         return None, None
-    computing = least(1, MOST_REPLICAS, lambda n: meets_objectives(decoding, n, first=True))
+    computing = least(1, MAX_REPLICAS, lambda n: meets_objectives(decoding, n, first=True))
     return (None, None) if computing is None else (decoding, computing)
 
 

@@ -59,13 +59,13 @@ class Split:
     @property
     def most(self) -> float:
         """Requests in flight beyond which further ones only wait: the slower stage is full."""
-        return self._in_flight(self._most_decoding)
+        return self._in_flight(self._max_decoding)
 
     def at(self, concurrency: float) -> SpeedEstimate:
         """Speed with so many requests in flight, at least 1, over both stages."""
         target = max(1.0, concurrency)
-        full = self._in_flight(self._most_decoding, target) < target
-        decoding = self._most_decoding
+        full = self._in_flight(self._max_decoding, target) < target
+        decoding = self._max_decoding
         if not full:
             decoding = _bisect(decoding, lambda n: self._in_flight(n, target) >= target)
         return self._speed(decoding, target / self._rate(decoding), full=full)
@@ -74,7 +74,7 @@ class Split:
         """Speed when so many requests a second come in; None when that is more than the slower stage serves."""
         if requests_per_second > min(self.prefill_rate, self.decode_rate):
             return None
-        decoding = _bisect(self._most_decoding, lambda n: self._rate(n) >= requests_per_second)
+        decoding = _bisect(self._max_decoding, lambda n: self._rate(n) >= requests_per_second)
         return self._speed(decoding, self._in_flight(decoding) / self._rate(decoding), full=False)
 
     def _speed(self, decoding: float, latency: float, *, full: bool) -> SpeedEstimate:
@@ -101,7 +101,7 @@ class Split:
         return decoding / self._decoding(self._steps(decoding))
 
     @cached_property
-    def _most_decoding(self) -> float:
+    def _max_decoding(self) -> float:
         upper = self.full.batch * self.decode.replicas
         if self.decode_rate <= self.prefill_rate:
             return upper

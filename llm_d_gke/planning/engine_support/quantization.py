@@ -52,7 +52,7 @@ def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterato
         yield other
         return
     capability = deployment.accelerator.compute_capability or 0.0
-    minimum = _least_capability(deployment, facts)
+    minimum = _minimum_capability(deployment, facts)
     if minimum is not None and capability < minimum:
         yield Refusal(
             kind="quantization-capability",
@@ -104,7 +104,7 @@ def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal |
     return None
 
 
-def _least_capability(deployment: Deployment, facts: EngineFacts) -> float | None:
+def _minimum_capability(deployment: Deployment, facts: EngineFacts) -> float | None:
     """The least compute capability of any kernel for these weights. None: not known."""
     method, own = deployment.method or "", deployment.model.quantization
     if method == "compressed-tensors" and own is not None and facts.compressed_tensors:

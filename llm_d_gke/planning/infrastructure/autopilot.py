@@ -13,7 +13,7 @@ from llm_d_gke.settings.accelerator import CpuPoolSettings
 
 # GiB of ephemeral storage that a pod without accelerators can have at most; the bounds of GPU pods are larger and not
 # in the catalog (docs.cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests).
-_LEAST_STORAGE_GIB = 10
+_MIN_STORAGE_GIB = 10
 
 _WITH_CLASS = "add accelerator.computeClass: {}, with which the stack names machine type, disk and zones"
 
@@ -96,7 +96,7 @@ def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -
             rule="without a compute class, Autopilot chooses machine type and disk by the pod's GPU type and requests",
             fix=f"remove {key}, or {_WITH_CLASS}",
         )
-    if weights_gib > _LEAST_STORAGE_GIB:
+    if weights_gib > _MIN_STORAGE_GIB:
         findings.warning(
             "LLMD-AUTOPILOT-STORAGE",
             "accelerator",

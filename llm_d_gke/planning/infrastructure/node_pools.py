@@ -17,7 +17,7 @@ from llm_d_gke.planning.suggest import did_you_mean
 
 # Unpacked vLLM images: CUDA ones are about 20 GiB, TPU ones about 12; the rest is the system and logs.
 _IMAGE_GIB = {"gpu": 40, "tpu": 30}
-_LEAST_DISK_GIB = 100
+_MIN_DISK_GIB = 100
 _SMALLEST_DISK_GIB = 50
 
 
@@ -76,16 +76,16 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
     rdma = any(uses_rdma(ctx, parallelism_of(ctx, model)) for model in ctx.settings.models)
     if ctx.autopilot:
         check_autopilot_nodes(ctx, weights_gib, rdma=rdma)
-    least_disk = _least_disk(ctx, weights_gib)
-    disk = settings.disk_gib or max(_LEAST_DISK_GIB, least_disk)
-    if disk < least_disk:
+    smallest_disk = _smallest_disk(ctx, weights_gib)
+    disk = settings.disk_gib or max(_MIN_DISK_GIB, smallest_disk)
+    if disk < smallest_disk:
         ctx.findings.error(
             "LLMD-DISK-SMALL",
             "accelerator",
             "diskGib",
             value=disk,
-            rule=f"image, weights and caches share the boot disk and need about {least_disk} GiB",
-            fix=f"use {least_disk} or more, or remove diskGib",
+            rule=f"image, weights and caches share the boot disk and need about {smallest_disk} GiB",
+            fix=f"use {smallest_disk} or more, or remove diskGib",
         )
     minimum = 0 if ctx.settings.paused or settings.provisioning in ("flex-start", "queued") else settings.nodes.min
     maximum = settings.nodes.max
@@ -138,7 +138,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
     )
 
 
-def _least_disk(ctx: PlanContext, weights_gib: float) -> int:
+def _smallest_disk(ctx: PlanContext, weights_gib: float) -> int:
     """GiB, in steps of ten: room for the image, and for what the node's pods write within what GKE leaves to pods."""
     written = 1.1 * weights_gib + 8
     disk = _SMALLEST_DISK_GIB

@@ -28,7 +28,7 @@ _PREPARED = "prepareDataPlugins"
 _INDEX_MARGIN = 2
 # Entries of one replica's index: the pickers' own default (lruCapacityPerServer), which v1.5.0 always has. An entry
 # took 0.7 KiB of the picker's memory (v0.7.1, 204,800 entries, 2026-11-28).
-_MOST_ENTRIES = 31_250
+_MAX_ENTRIES = 31_250
 
 Config = dict[str, Any]
 
@@ -237,7 +237,7 @@ def _index(block_tokens: int, cached_tokens: int | None, least: int) -> tuple[in
     if cached_tokens is None:
         return smallest, {}
     tokens = _INDEX_MARGIN * cached_tokens
-    size = smallest * max(1, math.ceil(tokens / (_MOST_ENTRIES * smallest)))
+    size = smallest * max(1, math.ceil(tokens / (_MAX_ENTRIES * smallest)))
     return size, {"autoTune": False, "lruCapacityPerServer": math.ceil(tokens / size)}
 
 

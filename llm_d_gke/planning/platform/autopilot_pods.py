@@ -11,7 +11,7 @@ from llm_d_gke.settings.picker import PickerSettings
 from llm_d_gke.settings.router import RouterSettings
 
 # Thousandths of a vCPU that Autopilot requires of pods with pod anti-affinity.
-_LEAST_APART_MILLIS = 500
+_MIN_SEPARATE_MILLIS = 500
 
 _Size = TypeVar("_Size", PickerSettings, RouterSettings)
 
@@ -43,9 +43,9 @@ def spreadable_size(ctx: PlanContext, size: _Size) -> _Size:
     It refuses pods with pod anti-affinity that request less ("lower than the Autopilot minimum required of '500m' for
     using pod anti affinity"; docs.cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests).
     """
-    if not ctx.autopilot or size.replicas == 1 or _millis(size.cpu) >= _LEAST_APART_MILLIS:
+    if not ctx.autopilot or size.replicas == 1 or _millis(size.cpu) >= _MIN_SEPARATE_MILLIS:
         return size
-    return size.model_copy(update={"cpu": f"{_LEAST_APART_MILLIS}m"})
+    return size.model_copy(update={"cpu": f"{_MIN_SEPARATE_MILLIS}m"})
 
 
 def _millis(cpu: str) -> float:

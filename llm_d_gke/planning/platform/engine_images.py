@@ -54,7 +54,7 @@ def driver_version(ctx: PlanContext) -> str | None:
         return None
     if ctx.settings.accelerator.driver_version is not None:
         return ctx.settings.accelerator.driver_version.upper()
-    needed, drivers = _least_driver(ctx), _drivers(ctx)
+    needed, drivers = _minimum_driver(ctx), _drivers(ctx)
     if needed is None or drivers.default is None or drivers.default < needed:
         return "LATEST"
     return "DEFAULT"
@@ -123,7 +123,7 @@ def _known_image(ctx: PlanContext) -> str:
 
 
 def _check_driver(ctx: PlanContext) -> None:
-    images, drivers, needed = load_images(), _drivers(ctx), _least_driver(ctx)
+    images, drivers, needed = load_images(), _drivers(ctx), _minimum_driver(ctx)
     version = _gke_version(ctx)
     # A version below that of the Inference Gateway is refused for every image.
     if needed is None or (version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE)):
@@ -162,13 +162,13 @@ def _older_cuda(ctx: PlanContext, driver: int) -> str:
     releases = []
     for release in ctx.catalog.releases.values():
         facts = images.find(release.engine.gpu.image)
-        needed = images.least_driver(facts.cuda_major) if facts is not None and facts.cuda_major is not None else None
+        needed = images.minimum_driver(facts.cuda_major) if facts is not None and facts.cuda_major is not None else None
         if needed is not None and needed <= driver:
             releases.append(release.name)
     return f"a release with an older CUDA ({', '.join(releases)})" if releases else "an image with an older CUDA"
 
 
-def _least_driver(ctx: PlanContext) -> int | None:
+def _minimum_driver(ctx: PlanContext) -> int | None:
     """Oldest driver branch that all models' images run with; None where one of them is not known."""
     images = load_images()
     needed = [_needed(ctx, settings, images) for settings in ctx.settings.models]
@@ -182,7 +182,7 @@ def _most_demanding(ctx: PlanContext, images: Images) -> int:
 
 def _needed(ctx: PlanContext, settings: ModelSettings, images: Images) -> int | None:
     facts = facts_of(ctx, settings)
-    return images.least_driver(facts.cuda_major) if facts is not None and facts.cuda_major is not None else None
+    return images.minimum_driver(facts.cuda_major) if facts is not None and facts.cuda_major is not None else None
 
 
 def _drivers(ctx: PlanContext) -> NodeDrivers:

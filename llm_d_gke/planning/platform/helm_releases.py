@@ -64,7 +64,7 @@ def plan_charts(
     looks for the kinds it can use only when it starts: what brings them comes first.
     """
     settings, releases = ctx.settings.platform, ctx.release.charts
-    _check_brought(ctx)
+    _check_existing_controllers(ctx)
     charts: list[ChartPlan] = []
     if groups or kserve:
         charts.append(
@@ -302,7 +302,7 @@ def _check_support(ctx: PlanContext, charts: Sequence[ChartPlan]) -> None:
         )
 
 
-def _check_brought(ctx: PlanContext) -> None:
+def _check_existing_controllers(ctx: PlanContext) -> None:
     if ctx.settings.cluster.existing is not None:
         return
     platform = ctx.settings.platform

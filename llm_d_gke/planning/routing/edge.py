@@ -32,7 +32,7 @@ KEYS_DIRECTORY = "/etc/llm-d/api-keys"
 _FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
 
 # Clients that an Envoy counts for itself; the one that was seen longest ago is forgotten first.
-_MOST_CLIENTS = 10_000
+_MAX_CLIENTS = 10_000
 
 # Profiles of SSL policies, by the oldest version (cloud.google.com/load-balancing/docs/ssl-policies-concepts): 1.3 goes
 # with RESTRICTED only.
@@ -156,5 +156,5 @@ def _rate_limit(per_minute: int, per: str) -> dict[str, Any]:
         "rate_limits": [{"actions": [action]}],
         # Without a value the entry matches every value, each with a separate bucket.
         "descriptors": [{"entries": [{"key": key}], "token_bucket": bucket}],
-        "max_dynamic_descriptors": _MOST_CLIENTS,
+        "max_dynamic_descriptors": _MAX_CLIENTS,
     }

@@ -6,7 +6,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.settings.edge import ApiKeysAuth
 from llm_d_gke.stackfile.reader import ENCRYPTED_VALUE
 
-_LEAST_KEY = 20
+_MIN_KEY_LENGTH = 20
 
 # Kinds of authentication that an implementation of the Gateway has.
 _KINDS = {"gke": ("iap",), "istio": ("api-keys", "jwt")}
@@ -123,13 +123,13 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
         )
     for name, key in keys.items():
         text = key.get_secret_value()
-        if text != ENCRYPTED_VALUE and (len(text) < _LEAST_KEY or not text.isascii() or len(text.split()) != 1):
+        if text != ENCRYPTED_VALUE and (len(text) < _MIN_KEY_LENGTH or not text.isascii() or len(text.split()) != 1):
             ctx.findings.error(
                 "LLMD-API-KEY-WEAK",
                 "apiKeys",
                 name,
                 value="(hidden)",
-                rule=f"a key needs {_LEAST_KEY} or more letters, digits and signs and no blank: others can be"
+                rule=f"a key needs {_MIN_KEY_LENGTH} or more letters, digits and signs and no blank: others can be"
                 " guessed, or cannot"
                 " be sent in a header",
                 fix="use the output of: openssl rand -hex 24",

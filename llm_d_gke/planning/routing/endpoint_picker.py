@@ -169,7 +169,7 @@ def plan_picker(
         leader_election=elects,
         ready_replicas=1 if elects else settings.replicas,
         max_unavailable=settings.replicas if elects else 0,
-        wait_for=_one_leads(settings.replicas) if elects else (),
+        wait_for=_until_leader_is_ready(settings.replicas) if elects else (),
         pod=ext_proc_pod(identity, program, spreadable_size(ctx, settings), config, notice_seconds, pull_secret),
         selector=identity.selector,
         grpc_port=GRPC_PORT,
@@ -189,8 +189,8 @@ def _scraping(ctx: PlanContext) -> tuple[str, ...]:
     return (f"--{flag}=https",) if flag is not None and encrypted(ctx) else ()
 
 
-def _one_leads(replicas: int) -> tuple[str, ...]:
-    """Of pickers that elect a leader one is ready, ever: a Deployment of them is never complete."""
+def _until_leader_is_ready(replicas: int) -> tuple[str, ...]:
+    """Conditions to wait for: only the leader is ready, so a Deployment of pickers that elect one is never complete."""
     return (
         f"jsonpath={{.status.updatedReplicas}}={replicas}",
         f"jsonpath={{.status.replicas}}={replicas}",

@@ -42,8 +42,8 @@ BASE_MODEL_HEADER = "X-Gateway-Base-Model-Name"
 API_PREFIX = "/v1"
 
 # HTTPRoute: rules of one route, and matches of all its rules together (Gateway API v1.5, CRD).
-MOST_RULES = 16
-MOST_MATCHES = 128
+MAX_RULES = 16
+MAX_MATCHES = 128
 
 
 def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[str]) -> GatewayPlan:
@@ -140,7 +140,7 @@ def plan_routes(
         for model in models
         if model.inference_service is None
     ]
-    early = (*kserve, *_numbered(POOLS_ROUTE, _parts(by_pool, MOST_RULES), early=True))
+    early = (*kserve, *_numbered(POOLS_ROUTE, _parts(by_pool, MAX_RULES), early=True))
     if index is None:
         paths = (*API_PATHS, *MODELS_LIST, *extra)
         rule = RouteRulePlan(paths=paths, pools=((models[0].pool.name, 1),), timeout_seconds=timeout)
@@ -155,7 +155,7 @@ def plan_routes(
     ]
     rest = RouteRulePlan(paths=(PathPlan(value="/", prefix=True),), service=(index.name, index.port))
     # The rest stays in the first route, however many models there are.
-    rule_limit = min(MOST_RULES, MOST_MATCHES // max(len(rule.paths) for rule in by_model))
+    rule_limit = min(MAX_RULES, MAX_MATCHES // max(len(rule.paths) for rule in by_model))
     full = rule_limit - 1
     return (*early, *_numbered(ROUTE, [(*by_model[:full], rest), *_parts(by_model[full:], rule_limit)]))
 

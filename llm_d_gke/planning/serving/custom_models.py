@@ -47,12 +47,12 @@ def with_own_models(
         if parsed is not None:
             catalog_model = catalog.find_model(model.id)
             # Facts established by tests, which no configuration contains.
-            found_out = (
+            derived = (
                 {"gated": catalog_model.gated, "tpu_tested": catalog_model.tpu_tested}
                 if catalog_model is not None
                 else {}
             )
-            own[model.id] = parsed.model_copy(update=found_out)
+            own[model.id] = parsed.model_copy(update=derived)
     if not own and not templates:
         return catalog
     return replace(catalog, models={**catalog.models, **own}, chat_templates=templates)

@@ -93,37 +93,37 @@ def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: M
 
 def _tell(ctx: PlanContext, index: int, settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> None:
     """An error where the tables are certain, else a warning."""
-    say = ctx.findings.error if refusal.certain else ctx.findings.warning
+    report = ctx.findings.error if refusal.certain else ctx.findings.warning
     path: tuple[str | int, ...] = ("models", index, *_place(settings, refusal))
     value, rule = _value(settings, deployment, refusal), f"{refusal.reason} ({refusal.source})"
     fix = _fix(ctx, settings, deployment, refusal)
     match refusal.kind:
         case "architecture":
-            say("LLMD-ENGINE-ARCHITECTURE", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-ENGINE-ARCHITECTURE", *path, value=value, rule=rule, fix=fix)
         case "dtype":
-            say("LLMD-DTYPE-BFLOAT16", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-DTYPE-BFLOAT16", *path, value=value, rule=rule, fix=fix)
         case "float16":
-            say("LLMD-DTYPE-FLOAT16", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-DTYPE-FLOAT16", *path, value=value, rule=rule, fix=fix)
         case "attention-kernel":
-            say("LLMD-ATTENTION-KERNEL", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-ATTENTION-KERNEL", *path, value=value, rule=rule, fix=fix)
         case "experts-kernel":
-            say("LLMD-EXPERTS-KERNEL", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-EXPERTS-KERNEL", *path, value=value, rule=rule, fix=fix)
         case "quantization-unknown":
-            say("LLMD-QUANTIZATION-UNKNOWN", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-QUANTIZATION-UNKNOWN", *path, value=value, rule=rule, fix=fix)
         case "quantization-checkpoint":
-            say("LLMD-QUANTIZATION-CHECKPOINT", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-QUANTIZATION-CHECKPOINT", *path, value=value, rule=rule, fix=fix)
         case "quantization-capability":
-            say("LLMD-QUANTIZATION-CAPABILITY", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-QUANTIZATION-CAPABILITY", *path, value=value, rule=rule, fix=fix)
         case "quantization-dtype":
-            say("LLMD-QUANTIZATION-DTYPE", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-QUANTIZATION-DTYPE", *path, value=value, rule=rule, fix=fix)
         case "tpu-quantization":
-            say("LLMD-QUANTIZATION-TPU", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-QUANTIZATION-TPU", *path, value=value, rule=rule, fix=fix)
         case "tpu-adapters":
-            say("LLMD-ADAPTER-TPU", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-ADAPTER-TPU", *path, value=value, rule=rule, fix=fix)
         case "kv-cache-dtype":
-            say("LLMD-KV-CACHE-KERNEL", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-KV-CACHE-KERNEL", *path, value=value, rule=rule, fix=fix)
         case "adapters-experts":
-            say("LLMD-ADAPTER-EXPERTS", *path, value=value, rule=rule, fix=fix)
+            report("LLMD-ADAPTER-EXPERTS", *path, value=value, rule=rule, fix=fix)
 
 
 def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
@@ -158,9 +158,9 @@ def _value(settings: ModelSettings, deployment: Deployment, refusal: Refusal) ->
             dtype = deployment.dtype
             return str(dtype) if dtype is not None else f"(by default, {deployment.effective_dtype})"
         case "tensorParallel":
-            given_size = settings.tensor_parallel
+            configured_size = settings.tensor_parallel
             size = deployment.tensor_parallel
-            return str(size) if given_size is not None else f"(by default, {size})"
+            return str(size) if configured_size is not None else f"(by default, {size})"
         case "quantization":
             return str(deployment.quantization)
         case "attentionBackend":

@@ -201,8 +201,8 @@ def check_host_memory(
         return
     engines = parallelism.data / parallelism.hosts
     largest = int((limit - _HOST_GIB) / engines)
-    say = ctx.findings.error if offloaded >= limit else ctx.findings.warning
-    say(
+    report = ctx.findings.error if offloaded >= limit else ctx.findings.warning
+    report(
         "LLMD-KV-OFFLOAD-MEMORY",
         "models",
         index,

@@ -7,7 +7,7 @@ from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.alternatives import machines_with, releases_since
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
-from llm_d_gke.planning.parallelism.ports import MOST_PORTS
+from llm_d_gke.planning.parallelism.ports import MAX_PORTS
 from llm_d_gke.planning.parallelism.rdma import DRANET_SINCE, uses_rdma
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.sizing.memory_check import version_of
@@ -156,13 +156,13 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             " vLLM's supervisor, which starts the ranks of a host, refuses fewer than two",
             fix=f"use {smaller} or less" if smaller else "use a machine type with more accelerators, or one host",
         )
-    elif parallelism.ranks_per_host > MOST_PORTS:
+    elif parallelism.ranks_per_host > MAX_PORTS:
         ctx.findings.error(
             "LLMD-DP-PORTS",
             *path,
             value=parallelism.data,
             rule=f"{parallelism.ranks_per_host} ranks in a pod need a port each, and an InferencePool lists at most"
-            f" {MOST_PORTS}",
+            f" {MAX_PORTS}",
             fix=f"use tensorParallel: {parallelism.tensor * 2} with half as many ranks",
         )
 

@@ -171,8 +171,8 @@ def _check_pipeline(ctx: PlanContext, index: int, settings: ModelSettings, specu
         return
     version = version_of(ctx, settings)
     certain = not load_engine().has(version, _SECOND_RUNNER_SINCE)
-    say = ctx.findings.error if certain else ctx.findings.warning
-    say(
+    report = ctx.findings.error if certain else ctx.findings.warning
+    report(
         "LLMD-SPECULATION-PIPELINE",
         "models",
         index,

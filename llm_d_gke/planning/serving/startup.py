@@ -12,7 +12,7 @@ _ENGINE_SECONDS = {"gpu": 120, "tpu": 180}
 # Measured: XLA precompilation of Qwen2.5-3B on v6e took 151 s; torch.compile and CUDA graphs of an 8B take 60 to 90 s.
 _COMPILE_SECONDS = {"gpu": 120, "tpu": 240}
 # The guides this stack replaces allow 30 minutes, and starts of 15 minutes have been seen.
-_LEAST_BUDGET_SECONDS = 1800
+_MIN_BUDGET_SECONDS = 1800
 
 # Until a node exists and has pulled an image of 10 to 20 GiB.
 NODE_SECONDS = 1200
@@ -34,7 +34,7 @@ def start_up_budget(
     """
     download = weights_gib * _FETCHED[source] * 1024 / _DOWNLOAD_MIB_PER_SECOND
     longest = download + 3 * (_ENGINE_SECONDS[kind] + _COMPILE_SECONDS[kind])
-    return max(_LEAST_BUDGET_SECONDS, math.ceil(longest / 60) * 60)
+    return max(_MIN_BUDGET_SECONDS, math.ceil(longest / 60) * 60)
 
 
 def pull_seconds(weights_gib: float) -> int:

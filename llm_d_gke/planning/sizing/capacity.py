@@ -20,7 +20,7 @@ from llm_d_gke.settings.workload import LoadSettings
 # Enough for a batch to pay.
 _IN_FLIGHT = 16
 _PROMPT, _OUTPUT = 128, 128
-MOST_REPLICAS = 256
+MAX_REPLICAS = 256
 
 
 def plan_capacity(
@@ -38,10 +38,10 @@ def plan_capacity(
     if lengths is None:
         return None
     engines = _Engines(ctx, run, verdict, *lengths)
-    alone, flood = engines.at(1, 1), engines.at(settings.replicas, 10**9)
-    if alone is None or flood is None:
+    single_request, saturated = engines.at(1, 1), engines.at(settings.replicas, 10**9)
+    if single_request is None or saturated is None:
         return None
-    whole = max(1, math.floor(flood.batch) * settings.replicas * run.data_parallel)
+    whole = max(1, math.floor(saturated.batch) * settings.replicas * run.data_parallel)
     full = engines.at(settings.replicas, whole)
     if full is None:
         return None
@@ -56,12 +56,12 @@ def plan_capacity(
         replicas=settings.replicas,
         basis=basis_of(load, settings.replicas, engines.prompt, engines.output),
         is_rate=load.requests_per_second is not None,
-        alone=alone,
+        alone=single_request,
         full=full,
         at_load=at_load,
         needed=_needed(engines, settings, at_load),
         curve=curve_of(functools.partial(engines.at, settings.replicas), whole),
-        error=alone.error,
+        error=single_request.error,
         typical_error=earned(METHOD, run.kind).typical,
         measured=ctx.accelerator.name in load_engine().speed.measured,
         within_objectives=_within_objectives(engines, settings, whole),
@@ -177,7 +177,7 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
     if engines.within(settings, at_load):
         return settings.replicas
     requests = in_flight(load, settings.replicas)
-    return least(1, MOST_REPLICAS, lambda n: engines.within(settings, engines.at(n, requests)))
+    return least(1, MAX_REPLICAS, lambda n: engines.within(settings, engines.at(n, requests)))
 
 
 def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:

@@ -151,7 +151,7 @@ def simulation(
 def prefill_seconds(run: EngineRun, accelerator: Accelerator, tokens: int) -> float | None:
     """Computing one prompt alone. None where the catalog lacks bandwidth or compute."""
     steps = step_times(run, accelerator)
-    return None if steps is None else _prompt_alone(steps, tokens, 0, run.max_num_batched_tokens)
+    return None if steps is None else _prompt_only(steps, tokens, 0, run.max_num_batched_tokens)
 
 
 def cache_bytes(run: EngineRun, tokens: int) -> float:
@@ -190,11 +190,11 @@ def _serve(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, interr
     further = max(1, load.output_tokens - 1)
     budget = float(run.max_num_batched_tokens)
     if load.output_tokens <= 1:
-        first = load_engine().speed.request_seconds[run.kind] + _prompt_alone(steps, fresh, load.cached_tokens, budget)
+        first = load_engine().speed.request_seconds[run.kind] + _prompt_only(steps, fresh, load.cached_tokens, budget)
         return _Served(first, 0.0, batch / (first * batch), 0.0, filled=False)
     if not interrupted:
         seconds_per_token = steps.step(batch, context)
-        first = load_engine().speed.request_seconds[run.kind] + _prompt_alone(steps, fresh, load.cached_tokens, budget)
+        first = load_engine().speed.request_seconds[run.kind] + _prompt_only(steps, fresh, load.cached_tokens, budget)
         return _Served(first, seconds_per_token, batch / (first + further * seconds_per_token), batch, filled=False)
     # Each step brings every sequence a token further, and `carried` tokens of prompts for those that take their place.
     most = budget / (1 + fresh / further)
@@ -252,7 +252,7 @@ def _first(
     return load_engine().speed.request_seconds[run.kind] + computing + seconds_per_token / 2 + behind
 
 
-def _prompt_alone(steps: StepTimes, tokens: float, depth: float, budget: float) -> float:
+def _prompt_only(steps: StepTimes, tokens: float, depth: float, budget: float) -> float:
     count = math.ceil(tokens / budget)
     return sum(steps.step(0.0, 0.0, tokens / count, depth + index * tokens / count) for index in range(count))
 

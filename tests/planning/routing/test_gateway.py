@@ -7,7 +7,7 @@ import pytest
 from llm_d_gke.planning.plan.routing import PathPlan, RoutePlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.routing.api_paths import ADMINISTRATION
-from llm_d_gke.planning.routing.gateway import MOST_MATCHES, MOST_RULES, POOL_HEADER
+from llm_d_gke.planning.routing.gateway import MAX_MATCHES, MAX_RULES, POOL_HEADER
 from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
 
@@ -65,5 +65,5 @@ def test_a_path_that_opens_administration_is_a_warning(path: str) -> None:
 def test_routes_keep_the_limits_of_the_gateway_api() -> None:
     changes = {"gateway.paths": [f"/extra/{number}" for number in range(16)]}
     for route in plan_of("multi-model-gpu", changes).routes:
-        assert len(route.rules) <= MOST_RULES
-        assert sum(len(rule.paths) for rule in route.rules) <= MOST_MATCHES
+        assert len(route.rules) <= MAX_RULES
+        assert sum(len(rule.paths) for rule in route.rules) <= MAX_MATCHES
