@@ -337,8 +337,8 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
             near = [zone for zone in near if region_of(zone) == region] or near
         # Where the published lists are incomplete, absence proves nothing.
         refuse = any(accelerator.offered_in(zone) is False for zone in missing)
-        report = findings.error if refuse else findings.warning
-        report(
+        add_finding = findings.error if refuse else findings.warning
+        add_finding(
             "LLMD-ZONE-OFFERS",
             *path,
             value=", ".join(missing),

@@ -73,12 +73,12 @@ def test_every_call_that_adds_a_finding_is_reached(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_call_names_a_rule_of_its_severity() -> None:
-    """The id is a literal in the call, so that a search for it finds the code. `report` is either severity."""
+    """The id is a literal in the call, so that a search for it finds the code. `add_finding` is either severity."""
     for path, call in calls_of_findings():
         identifier = call.args[0]
         assert isinstance(identifier, ast.Constant), f"{path.name}:{call.lineno}"
         rule = RULES[str(identifier.value)]
-        assert rule.severity == ("either" if _called(call) == "report" else _called(call)), rule.id
+        assert rule.severity == ("either" if _called(call) == "add_finding" else _called(call)), rule.id
 
 
 def test_no_rule_is_unused() -> None:
@@ -117,13 +117,13 @@ def test_ids_are_unique() -> None:
 
 
 def calls_of_findings() -> list[tuple[Path, ast.Call]]:
-    """Every call that adds a finding, in planning code; `report` means either method."""
+    """Every call that adds a finding, in planning code; `add_finding` means either method."""
     calls = []
     for path in (
         Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("llm_d_gke.planning.")
     ):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _called(node) in ("error", "warning", "report"):
+            if isinstance(node, ast.Call) and _called(node) in ("error", "warning", "add_finding"):
                 calls.append((path, node))
     return calls
 

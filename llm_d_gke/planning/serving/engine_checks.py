@@ -93,37 +93,37 @@ def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: M
 
 def _tell(ctx: PlanContext, index: int, settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> None:
     """An error where the tables are certain, else a warning."""
-    report = ctx.findings.error if refusal.certain else ctx.findings.warning
+    add_finding = ctx.findings.error if refusal.certain else ctx.findings.warning
     path: tuple[str | int, ...] = ("models", index, *_place(settings, refusal))
     value, rule = _value(settings, deployment, refusal), f"{refusal.reason} ({refusal.source})"
     fix = _fix(ctx, settings, deployment, refusal)
     match refusal.kind:
         case "architecture":
-            report("LLMD-ENGINE-ARCHITECTURE", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-ENGINE-ARCHITECTURE", *path, value=value, rule=rule, fix=fix)
         case "dtype":
-            report("LLMD-DTYPE-BFLOAT16", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-DTYPE-BFLOAT16", *path, value=value, rule=rule, fix=fix)
         case "float16":
-            report("LLMD-DTYPE-FLOAT16", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-DTYPE-FLOAT16", *path, value=value, rule=rule, fix=fix)
         case "attention-kernel":
-            report("LLMD-ATTENTION-KERNEL", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-ATTENTION-KERNEL", *path, value=value, rule=rule, fix=fix)
         case "experts-kernel":
-            report("LLMD-EXPERTS-KERNEL", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-EXPERTS-KERNEL", *path, value=value, rule=rule, fix=fix)
         case "quantization-unknown":
-            report("LLMD-QUANTIZATION-UNKNOWN", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-QUANTIZATION-UNKNOWN", *path, value=value, rule=rule, fix=fix)
         case "quantization-checkpoint":
-            report("LLMD-QUANTIZATION-CHECKPOINT", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-QUANTIZATION-CHECKPOINT", *path, value=value, rule=rule, fix=fix)
         case "quantization-capability":
-            report("LLMD-QUANTIZATION-CAPABILITY", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-QUANTIZATION-CAPABILITY", *path, value=value, rule=rule, fix=fix)
         case "quantization-dtype":
-            report("LLMD-QUANTIZATION-DTYPE", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-QUANTIZATION-DTYPE", *path, value=value, rule=rule, fix=fix)
         case "tpu-quantization":
-            report("LLMD-QUANTIZATION-TPU", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-QUANTIZATION-TPU", *path, value=value, rule=rule, fix=fix)
         case "tpu-adapters":
-            report("LLMD-ADAPTER-TPU", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-ADAPTER-TPU", *path, value=value, rule=rule, fix=fix)
         case "kv-cache-dtype":
-            report("LLMD-KV-CACHE-KERNEL", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-KV-CACHE-KERNEL", *path, value=value, rule=rule, fix=fix)
         case "adapters-experts":
-            report("LLMD-ADAPTER-EXPERTS", *path, value=value, rule=rule, fix=fix)
+            add_finding("LLMD-ADAPTER-EXPERTS", *path, value=value, rule=rule, fix=fix)
 
 
 def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> None:

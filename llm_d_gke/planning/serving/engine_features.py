@@ -201,8 +201,8 @@ def check_host_memory(
         return
     engines = parallelism.data / parallelism.hosts
     largest = int((limit - _HOST_GIB) / engines)
-    report = ctx.findings.error if offloaded >= limit else ctx.findings.warning
-    report(
+    add_finding = ctx.findings.error if offloaded >= limit else ctx.findings.warning
+    add_finding(
         "LLMD-KV-OFFLOAD-MEMORY",
         "models",
         index,

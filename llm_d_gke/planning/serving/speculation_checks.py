@@ -171,8 +171,8 @@ def _check_pipeline(ctx: PlanContext, index: int, settings: ModelSettings, specu
         return
     version = version_of(ctx, settings)
     certain = not load_engine().has(version, _SECOND_RUNNER_SINCE)
-    report = ctx.findings.error if certain else ctx.findings.warning
-    report(
+    add_finding = ctx.findings.error if certain else ctx.findings.warning
+    add_finding(
         "LLMD-SPECULATION-PIPELINE",
         "models",
         index,

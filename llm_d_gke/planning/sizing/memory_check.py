@@ -56,7 +56,7 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         for remedy in remedies(run, _larger(ctx, model, run), ctx.accelerator.fp8)
     ]
     elsewhere = _elsewhere(ctx, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
-    report = ctx.findings.error if verdict.status == "refused" else ctx.findings.warning
+    add_finding = ctx.findings.error if verdict.status == "refused" else ctx.findings.warning
     message = {
         "value": _value(settings, run, verdict),
         "rule": _rule(ctx, model, run, verdict),
@@ -64,13 +64,13 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     }
     match verdict.limit:
         case "weights":
-            report("LLMD-MEMORY-WEIGHTS", "models", index, "id", **message)
+            add_finding("LLMD-MEMORY-WEIGHTS", "models", index, "id", **message)
         case "kv-cache":
-            report("LLMD-MEMORY-KV-CACHE", "models", index, "maxModelLen", **message)
+            add_finding("LLMD-MEMORY-KV-CACHE", "models", index, "maxModelLen", **message)
         case "warm-up":
-            report("LLMD-MEMORY-WARM-UP", "models", index, "gpuMemoryUtilization", **message)
+            add_finding("LLMD-MEMORY-WARM-UP", "models", index, "gpuMemoryUtilization", **message)
         case "states":
-            report("LLMD-MEMORY-STATES", "models", index, "maxNumSeqs", **message)
+            add_finding("LLMD-MEMORY-STATES", "models", index, "maxNumSeqs", **message)
     return verdict
 
 
