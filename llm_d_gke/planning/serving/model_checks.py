@@ -200,12 +200,12 @@ def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: 
     if settings.max_model_len is None or settings.max_model_len <= context:
         return
     forced = settings.env.get(LONGER, "").lower() in ("1", "true")
-    say = ctx.findings.warning if forced else ctx.findings.error
+    add_finding = ctx.findings.warning if forced else ctx.findings.error
     limit = "was trained for" if context == model.context else "takes, as extraArgs stretch its positions,"
     then = (
         f"{LONGER} lets vLLM start, and answers to longer requests may be nonsense" if forced else "vLLM refuses more"
     )
-    say(
+    add_finding(
         "LLMD-CONTEXT-LENGTH",
         "models",
         index,
