@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal
 
-from .engine_memory import EncoderBeside, Hybrids, SparseLatent, Video
+from .engine_memory import EncoderBeside, Hybrids, SparseLatent, Unified, Video
 from .reading import read_yaml
 from .schema import Entry, Source
 
@@ -278,7 +278,7 @@ class Engine(Entry):
     warm_up: WarmUp
     encoder_gib: Mapping[str, float]  # peak of the profile's vision tower, by the beginning of the architecture
     encoder_beside_text: EncoderBeside
-    unified_gib: float  # taken of memory that the accelerator shares with its host
+    unified: Unified
     video: Video
     hybrids: Hybrids
     sparse_latent: SparseLatent

@@ -34,3 +34,10 @@ class SparseLatent(Entry):
     standard_fp8_since: str  # compute capability 10.x keeps 8-bit caches without scales; before, as other cards do
     workspace_rows: int  # of the indexer's keys, for each token of the longest request
     logits_gib: float  # its scores, while layers run
+
+
+class Unified(Entry):
+    """What an accelerator that shares its host's memory has more outside torch's allocator, GiB."""
+
+    text_gib: float
+    vision_gib: float  # of a model with a vision tower

@@ -117,17 +117,23 @@ def non_torch_gib(run: EngineRun) -> float:
     """CUDA context, cuBLAS, NCCL, the buffers of expert parallelism and of a runner, of one rank."""
     figures = run.band.non_torch
     states = states_gib(run) if counts_states(run) else 0.0
+    shared = unified_gib(run) if run.capability == UNIFIED else 0.0
     if run.expert_ranks > 1:
         joined = figures.nvlink if run.interconnect == "nvlink" else figures.pcie
         if run.second_runner and run.interconnect == "pcie":
             joined = load_engine().runner.non_torch_pcie_gib
-        return joined + all_to_all_gib(run) + states
-    shared = load_engine().unified_gib if run.capability == UNIFIED else 0.0
+        return joined + all_to_all_gib(run) + states + shared
     if run.second_runner:
         return load_engine().runner.non_torch_gib + states + shared
     if run.pipeline_parallel > 1:
         return figures.pipeline
     return figures.alone + shared
+
+
+def unified_gib(run: EngineRun) -> float:
+    """What else uses an accelerator's memory where it is the host's."""
+    figures = load_engine().unified
+    return figures.vision_gib if run.has_encoder else figures.text_gib
 
 
 def states_gib(run: EngineRun) -> float:
