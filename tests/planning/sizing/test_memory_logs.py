@@ -232,13 +232,14 @@ def test_further_starts_of_many_cards() -> None:
 
 
 def test_starts_of_0_19_to_0_30_that_were_written_down_in_two_parts() -> None:
-    """25 of them; W18 to W25 after the rules that W01 to W17 had shown to be wrong. Three state only their cache.
+    """27 of them; W18 to W27 after the rules that W01 to W17 had shown to be wrong. Three state only their cache.
 
-    W13 logs the weights of another checkpoint, so its memory is not compared.
+    W13 logs the weights of another checkpoint, so its memory is not compared. How the TPU back end of W27 lays out
+    states was not read.
     """
     rows = json.loads(UNSEEN.read_text(encoding="utf-8"))
     judgments = judge_rows(rows, UNSEEN.parent)
-    assert [judgment.not_known for judgment in judgments] == [None] * len(rows)
+    assert [judgment.id for judgment in judgments if judgment.not_known is not None] == ["W27"]
     assert [judgment.id for judgment in judgments if judgment.wrong] == []
     assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == ["W17", "W19"]
     weights = sorted(abs(judgment.errors["weightsGib"]) for judgment in judgments if "weightsGib" in judgment.errors)
@@ -252,6 +253,6 @@ def test_starts_of_0_19_to_0_30_that_were_written_down_in_two_parts() -> None:
         for judgment in judgments
         if judgment.group != "cache only" and judgment.id != "W13" and "kvTokens" in judgment.errors
     )
-    assert len(tokens) == 16
+    assert len(tokens) == 17
     assert statistics.median(tokens) < 0.02
     assert tokens[int(0.9 * len(tokens)) - 1] < 0.1
