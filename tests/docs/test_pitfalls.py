@@ -12,7 +12,7 @@ import pytest
 from tests.planning.refusals.every import EVERY
 
 ROOT = Path(__file__).resolve().parents[2]
-PITFALLS = 118
+PITFALLS = 119
 KINDS = ("impossible", "refused", "warned", "reproduced")
 
 

@@ -16,9 +16,14 @@ from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.pods import EnvPlan, PortPlan
 from llm_d_gke.planning.sizing.memory_check import version_of
+from llm_d_gke.settings.models import ModelSettings
 
 Stage = Literal["decode", "prefill"]
 
+# How vLLM stores the convolution states of recurrent layers: by token (SD) or by channel (DS).
+STATE_LAYOUT, BY_CHANNEL = "VLLM_SSM_CONV_STATE_LAYOUT", "DS"
+# Kinds of layers that keep a state.
+RECURRENT = ("linear", "mamba")
 _ROLES: dict[str, str] = {"prefill": "kv_producer", "decode": "kv_consumer"}
 
 
@@ -27,10 +32,12 @@ class Nixl:
     """NVIDIA's transfer library: decode reads the memory of prefill, over RDMA where the node has it, else over TCP.
 
     `hybrid` models keep blocks of several kinds, which vLLM otherwise gives up as soon as a connector is configured;
-    before 0.18 the connector refuses such blocks (distributed/kv_transfer/kv_connector/factory.py).
+    before 0.18 the connector refuses such blocks (distributed/kv_transfer/kv_connector/factory.py). `states` of
+    recurrent layers are transferred by channel, which is not vLLM's own layout of them (nixl/base_worker.py).
     """
 
     hybrid: bool
+    states: bool = False
     side_channel_port: int = 5600
 
     def config(self, stage: Stage) -> dict[str, str]:
@@ -45,6 +52,7 @@ class Nixl:
         return (
             EnvPlan(name="VLLM_NIXL_SIDE_CHANNEL_HOST", field_path="status.podIP"),
             EnvPlan(name="VLLM_NIXL_SIDE_CHANNEL_PORT", value=str(self.side_channel_port)),
+            *((EnvPlan(name=STATE_LAYOUT, value=BY_CHANNEL),) if self.states else ()),
         )
 
 
@@ -97,15 +105,22 @@ KvTransfer = Nixl | TpuConnector | TpuConnectorHma
 
 def transfer_of(ctx: PlanContext, model: Model | None) -> KvTransfer:
     """The connector of an accelerator and a model; of one the catalog does not know, as if its layers were alike."""
-    hybrid = model is not None and len({group.kind for group in model.attention}) > 1
+    kinds = set() if model is None else {group.kind for group in model.attention}
+    hybrid = len(kinds) > 1
     if ctx.accelerator.kind == "gpu":
-        return Nixl(hybrid=hybrid and load_engine().transfers_kinds(_version(ctx, model)))
+        engine, settings = load_engine(), _settings(ctx, model)
+        version = ctx.engine_image.version if settings is None else version_of(ctx, settings)
+        # A stack file that states the layout itself keeps it.
+        states = not kinds.isdisjoint(RECURRENT) and (settings is None or STATE_LAYOUT not in settings.env)
+        return Nixl(
+            hybrid=hybrid and engine.transfers_kinds(version),
+            states=states and engine.asks_for_state_layout(version),
+        )
     return TpuConnectorHma() if hybrid and ctx.accelerator.devices_per_chip > 1 else TpuConnector()
 
 
-def _version(ctx: PlanContext, model: Model | None) -> str:
-    settings = next((entry for entry in ctx.settings.models if ctx.catalog.find_model(entry.id) == model), None)
-    return ctx.engine_image.version if settings is None else version_of(ctx, settings)
+def _settings(ctx: PlanContext, model: Model | None) -> ModelSettings | None:
+    return next((entry for entry in ctx.settings.models if ctx.catalog.find_model(entry.id) == model), None)
 
 
 def arguments(transfer: KvTransfer, stage: Stage) -> tuple[str, ...]:

@@ -70,6 +70,15 @@ RULES = (
         source="vllm/distributed/kv_transfer/kv_connector/factory.py of vLLM 0.17.1; ai-dynamo/dynamo issue 10741",
     ),
     Rule(
+        "LLMD-PD-STATES-LAYOUT",
+        severity="error",
+        summary="Recurrent states are stored in a layout that cannot be transferred.",
+        why="The engine ends while it starts: 3-read Mamba conv transfer requires DS conv state layout.",
+        fix="Leave the layout to the stack.",
+        source="vllm/distributed/kv_transfer/kv_connector/v1/nixl/base_worker.py of vLLM 0.26.0;"
+        " vllm-project/vllm issue 54387",
+    ),
+    Rule(
         "LLMD-PD-STATES-PREFIXES",
         severity="warning",
         summary="Prefixes are cached on decode servers of a model with recurrent states.",

@@ -32,3 +32,24 @@ def test_windows_save_nothing_there() -> None:
     assert separate is not None
     assert together is not None
     assert 1.6 < separate.max_concurrency / together.max_concurrency < 2.4
+
+
+LAYOUT = "VLLM_SSM_CONV_STATE_LAYOUT"
+
+
+def layouts(release: str = "llm-d-0.9", **model: object) -> list[str | None]:
+    """What each role's engine is told about recurrent states."""
+    changes = {"release": release, **{f"models[0].{name}": value for name, value in model.items()}}
+    servers = plan_of("disaggregated-gpu", changes).models[0].servers
+    return [variable.value for server in servers for variable in server.pod.env if variable.name == LAYOUT]
+
+
+def test_recurrent_states_are_stored_as_they_are_transferred() -> None:
+    """vllm-project/vllm issue 54387: 3-read Mamba conv transfer requires DS conv state layout."""
+    assert layouts(id="Qwen/Qwen3.5-35B-A3B") == ["DS", "DS"]
+    assert layouts() == []
+
+
+def test_a_stack_file_may_say_so_itself() -> None:
+    """As vLLM's recipes do."""
+    assert layouts(id="Qwen/Qwen3.5-35B-A3B", allowExtraArgs=True, env={LAYOUT: "DS"}) == ["DS", "DS"]

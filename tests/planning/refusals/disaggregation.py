@@ -272,6 +272,20 @@ DISAGGREGATION = (
         fix="such as llm-d-0.9",
     ),
     Wrong(
+        id="LLMD-PD-STATES-LAYOUT",
+        name="recurrent states by token beside NIXL",
+        stack=GPU,
+        changes={
+            "models[0].id": "Qwen/Qwen3.5-35B-A3B",
+            "models[0].allowExtraArgs": True,
+            "models[0].env": {"VLLM_SSM_CONV_STATE_LAYOUT": "SD"},
+        },
+        path="models[0].env.VLLM_SSM_CONV_STATE_LAYOUT",
+        value="SD",
+        rule="transfers by channel (DS) only",
+        fix="remove VLLM_SSM_CONV_STATE_LAYOUT",
+    ),
+    Wrong(
         id="LLMD-PD-STATES-PREFIXES",
         name="cached prefixes beside transferred states",
         stack=GPU,
