@@ -38,7 +38,7 @@ class Place:
     folder: Path
 
     @property
-    def kept(self) -> Path:
+    def kept_file(self) -> Path:
         return self.folder / "buckets" / "states" / "review" / f"Pulumi.{STACK}.yaml"
 
     @property
@@ -77,8 +77,8 @@ def _program(file: Path, text: str) -> None:
 def place(tmp_path: Path) -> Place:
     _program(write_programs(tmp_path / "programs") / "pulumi", _PULUMI)
     place = Place(tmp_path)
-    place.kept.parent.mkdir(parents=True)
-    place.kept.write_text("config: {}\n", encoding="utf-8")
+    place.kept_file.parent.mkdir(parents=True)
+    place.kept_file.write_text("config: {}\n", encoding="utf-8")
     place.state.touch()
     return place
 
@@ -87,14 +87,14 @@ def place(tmp_path: Path) -> Place:
 def test_the_stack_and_its_kept_file_go(place: Place, closed: str) -> None:
     assert place.end(closed) == 0
     assert not place.state.exists()
-    assert not place.kept.exists()
+    assert not place.kept_file.exists()
 
 
 def test_where_something_is_left_the_next_run_can_destroy_again(place: Place) -> None:
     place.left.touch()
     assert place.end("7") == 1
-    assert place.kept.exists()
+    assert place.kept_file.exists()
     assert place.state.exists()
     place.left.unlink()
     assert place.end("") == 0
-    assert not place.kept.exists()
+    assert not place.kept_file.exists()

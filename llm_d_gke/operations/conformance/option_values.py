@@ -63,7 +63,7 @@ _LEFT_OUT: Final = frozenset(
 
 @dataclass(frozen=True)
 class Probe:
-    """One option with one value; None for an option without a word behind it."""
+    """One option with one value; None for an option that takes no word."""
 
     option: str
     value: str | None

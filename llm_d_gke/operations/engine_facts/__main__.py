@@ -71,11 +71,11 @@ def _write_options(version: str, folder: Path) -> None:
     _save(version, renewed)
 
 
-def _answers(environment: EngineEnvironment, folder: Path, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _answers(environment: EngineEnvironment, folder: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The engine's answers to each task."""
     print(f"asking the engine in {folder.name}", flush=True)
     questions, answers = folder / "questions.json", folder / "answers.json"
-    questions.write_text(json.dumps(asked), encoding="utf-8")
+    questions.write_text(json.dumps(cases), encoding="utf-8")
     variables = {**os.environ, **environment.variables(), "TRITON_CACHE_DIR": str(folder / "triton")}
     # The path holds only the package there: the project's own modules have names that the engine's may have too.
     with tempfile.TemporaryDirectory(prefix="engine-facts-inside-") as path:

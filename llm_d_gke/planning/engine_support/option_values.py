@@ -108,8 +108,8 @@ def _read(facts: EngineFacts, arguments: Sequence[str], position: int) -> tuple[
         return (0 if equals else min(1, len(following))), []
     if kind.startswith(("several", "one or more")) and (equals or following or kind.startswith("several")):
         words = [(position, value)] if equals else list(enumerate(following, position + 1))
-        each = "integer" if kind.endswith("integers") else "text"
-        wrong_words = [(place, _wrong(facts, name, each, word)) for place, word in words]
+        element = "integer" if kind.endswith("integers") else "text"
+        wrong_words = [(place, _wrong(facts, name, element, word)) for place, word in words]
         return (0 if equals else len(following)), [
             WrongValue(place, name, *reason) for place, reason in wrong_words if reason is not None
         ]

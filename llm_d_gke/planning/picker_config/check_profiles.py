@@ -39,7 +39,7 @@ _BUILT_IN = frozenset(
 )
 
 # Pickers of this form stop at the first picker of a profile while they fill in weights
-# (pkg/epp/config/loader/defaults.go of gateway-api-inference-extension v1.2.0; mended in v1.3.0).
+# (pkg/epp/config/loader/defaults.go of gateway-api-inference-extension v1.2.0; fixed in v1.3.0).
 _WEIGHTS_IN_ORDER = "v1.2"
 # Kinds that a profile runs.
 _SCHEDULING = frozenset({"filter", "scorer", "picker"})

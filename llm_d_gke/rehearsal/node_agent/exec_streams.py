@@ -158,8 +158,8 @@ class Session:
         self._buffer += data
         while self.connection.pending():
             self._buffer += self.connection.recv(_CHUNK)
-        while (taken := take_frame(self._buffer)) is not None:
-            kind, payload = taken
+        while (next_frame := take_frame(self._buffer)) is not None:
+            kind, payload = next_frame
             if kind == _END:
                 return False
             if kind == _PING:

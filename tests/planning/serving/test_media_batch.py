@@ -56,5 +56,5 @@ def test_a_video_has_to_fit_into_one_batch(accelerator: dict[str, Any], model: d
     ],
 )
 def test_without_videos_a_batch_may_be_small(arguments: list[str], expected: bool) -> None:
-    found = errors(A100, maxNumBatchedTokens=2048, allowExtraArgs=True, extraArgs=arguments)
-    assert ("LLMD-BATCH-MEDIA" in found) == expected
+    findings = errors(A100, maxNumBatchedTokens=2048, allowExtraArgs=True, extraArgs=arguments)
+    assert ("LLMD-BATCH-MEDIA" in findings) == expected

@@ -85,8 +85,8 @@ def execute(port: int, pki: Certificates, query: str, *messages: bytes) -> dict[
     buffer = bytearray()
     while data := socket.recv(4096):
         buffer += data
-        while (taken := take_frame(buffer)) is not None:
-            kind, payload = taken
+        while (next_frame := take_frame(buffer)) is not None:
+            kind, payload = next_frame
             if kind == 8:
                 return written
             written[payload[0]] = written.get(payload[0], b"") + payload[1:]
