@@ -203,7 +203,6 @@ ParserName = Annotated[
     Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
         max_length=64,
-        examples=["qwen3"],
         json_schema_extra=form("the name of a parser, as vLLM's documentation lists it"),
     ),
 ]
@@ -309,11 +308,17 @@ class ModelSettings(Settings):
     ] = None
     tool_call_parser: Annotated[
         ParserName | None,
-        Field(description="Parser of the model's tool calls, as vLLM names it: answers then carry `tool_calls`."),
+        Field(
+            description="Parser of the model's tool calls, as vLLM names it: answers then carry `tool_calls`.",
+            examples=["hermes"],
+        ),
     ] = None
     reasoning_parser: Annotated[
         ParserName | None,
-        Field(description="Parser that takes the model's reasoning out of its answers, as vLLM names it."),
+        Field(
+            description="Parser that takes the model's reasoning out of its answers, as vLLM names it.",
+            examples=["deepseek_r1"],
+        ),
     ] = None
     chat_template: Annotated[
         str | None,

@@ -76,7 +76,13 @@ class PickerSettings(Settings):
         dict[str, Any] | None,
         Field(
             description="An EndpointPickerConfig of your own, whole, instead of preset, scorers and prefixRouting: "
-            "featureGates, plugins, schedulingProfiles and what else the release's picker knows."
+            "featureGates, plugins, schedulingProfiles and what else the release's picker knows.",
+            examples=[
+                {
+                    "plugins": [{"type": "queue-scorer"}],
+                    "schedulingProfiles": [{"name": "default", "plugins": [{"pluginRef": "queue-scorer"}]}],
+                }
+            ],
         ),
     ] = None
     allow_experimental_plugins: Annotated[
