@@ -97,8 +97,6 @@ def node(pool: Pool, index: int, project: str, address: str, version: str) -> Ma
             "capacity": dict(pool.capacity),
             "allocatable": dict(pool.allocatable),
             "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
-            # The API server passes WebSockets of exec on to the node (Kubernetes 1.36, KEP-4006).
-            "declaredFeatures": ["ExtendWebSocketsToKubelet"],
             "nodeInfo": {
                 "architecture": pool.labels["kubernetes.io/arch"],
                 "operatingSystem": "linux",

@@ -1,8 +1,7 @@
 """`kubectl exec`: a command with the environment and folder of a container's process, over a WebSocket.
 
-The API server passes WebSockets on to nodes that declare ExtendWebSocketsToKubelet (Kubernetes 1.36, KEP-4006). Each
-message begins with the number of its channel: 0 input, 1 output, 2 errors, 3 the result, 4 the size of the terminal,
-and in v5.channel.k8s.io 255, which closes one of them.
+The rehearsed API server passes WebSockets on as they are. Each message begins with the number of its channel: 0 input,
+1 output, 2 errors, 3 the result, 4 the size of the terminal, and in v5.channel.k8s.io 255, which closes one of them.
 """
 
 from __future__ import annotations
