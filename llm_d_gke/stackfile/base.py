@@ -52,10 +52,10 @@ def _onto_base(values: Mapping[str, Any], root: Path, seen: tuple[Path, ...]) ->
             " for example environments/base.yaml. A base may name a base in turn"
         )
     path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()):
+    if Path(name).is_absolute():
         raise StackFileError(
-            f"{NAMESPACE}:{BASE} = {name}: is outside of the project, and who checks the project out does not have it."
-            " Copy it into the project, for example as environments/base.yaml"
+            f"{NAMESPACE}:{BASE} = {name}: is a path of this machine, which another checkout does not have. Name the"
+            " file from the project's folder, for example environments/base.yaml"
         )
     if path in seen:
         circle = " -> ".join(file.name for file in (*seen[seen.index(path) :], path))

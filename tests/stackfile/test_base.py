@@ -141,3 +141,21 @@ def test_the_project_s_own_defaults_leave_a_base_alone() -> None:
     declared = yaml.safe_load((PROJECT_ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
     defaults = {key: declaration["default"] for key, declaration in declared.items()}
     assert {key for key, value in defaults.items() if value not in ("", [], {})} == {"paused"}
+
+
+def test_a_base_is_named_from_the_project(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("config: {}\n", encoding="utf-8")
+    with pytest.raises(StackFileError, match="path of this machine"):
+        with_base({"base": str(tmp_path / "base.yaml")}, tmp_path)
+
+
+def test_elements_of_a_base_without_their_key_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("config:\n  llm-d:models: [{replicas: 2}]\n", encoding="utf-8")
+    with pytest.raises(StackFileError, match="merged by id"):
+        with_base({"base": "base.yaml", "models": [{"id": "a/b"}]}, tmp_path)
+
+
+def test_a_base_has_settings_only(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("environment: [shared]\nconfig: {}\n", encoding="utf-8")
+    with pytest.raises(StackFileError, match="environment stands beside it"):
+        with_base({"base": "base.yaml"}, tmp_path)
