@@ -16,6 +16,7 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.engine import Engine, load_engine, use_engine
 from llm_d_gke.catalog.schema import Price, PriceItem, Source
 from llm_d_gke.operations.explain.alternatives import alternatives
+from llm_d_gke.operations.explain.fields import MISSING, value_at
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
 from llm_d_gke.planning.findings import path_of
@@ -228,24 +229,14 @@ def _settings(settings: StackSettings, raw: Mapping[str, Any]) -> Iterator[Input
         allowing = type(leaf.group).model_fields.get(f"allow_{leaf.name}")
         allowed = () if allowing is None else ((*leaf.path[:-1], allowing.alias or ""),)
         yield Input(
-            origin=Origin(name=path_of(*leaf.path), value=leaf.display_text, is_set=_is_set(raw, leaf.path)),
+            origin=Origin(
+                name=path_of(*leaf.path), value=leaf.display_text, is_set=value_at(raw, leaf.path) is not MISSING
+            ),
             others=tuple(
                 (display_text(other), Change(path=leaf.path, value=other, allowed_by=allowed))
                 for other in (*_other_names(leaf.path, leaf.value), *alternatives(leaf.info.annotation, leaf.value))
             ),
         )
-
-
-def _is_set(raw: object, path: tuple[str | int, ...]) -> bool:
-    """Whether the stack file sets a value, rather than a default."""
-    for part in path:
-        if isinstance(raw, list) and isinstance(part, int) and part < len(raw):
-            raw = raw[part]
-            continue
-        if not isinstance(raw, Mapping) or part not in raw:
-            return False
-        raw = raw[part]
-    return True
 
 
 def _other_names(path: tuple[str | int, ...], value: object) -> Iterator[str]:

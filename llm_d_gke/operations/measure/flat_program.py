@@ -14,12 +14,13 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
-from llm_d_gke.resource_graph import Graph, Secret
+from llm_d_gke.rehearsal.providers.properties import unwrap_secrets
+from llm_d_gke.resource_graph import Graph
 
 
 def flat_program(graph: Graph) -> Callable[[], None]:
     """A program that registers every resource of a recorded graph, without components and without dependencies."""
-    literals = [(resource, _literal(resource.inputs)) for resource in graph.resources if resource.custom]
+    literals = [(resource, unwrap_secrets(resource.inputs)) for resource in graph.resources if resource.custom]
     kubeconfig = next(inputs for resource, inputs in literals if resource.type == "pulumi:providers:kubernetes")
 
     def program() -> None:
@@ -64,11 +65,3 @@ def _class(token: str) -> Any:
 
 def _snake(inputs: dict[str, Any]) -> dict[str, Any]:
     return {re.sub(r"(?<!^)([A-Z])", r"_\1", key).lower(): value for key, value in inputs.items()}
-
-
-def _literal(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return _literal(value.value)
-    if isinstance(value, dict):
-        return {key: _literal(item) for key, item in value.items()}
-    return [_literal(item) for item in value] if isinstance(value, list) else value

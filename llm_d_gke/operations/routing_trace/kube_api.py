@@ -15,85 +15,87 @@ _POOLS = "inference.networking.k8s.io"
 _LABELS = {"app": "engine"}
 _KINDS = {"pods": "Pod", "inferencepools": "InferencePool"}
 _LATER = {"inferenceobjectives": "InferenceObjective", "inferencemodelrewrites": "InferenceModelRewrite"}
+_ALL_KINDS = {**_KINDS, **_LATER}
 
 
-class KubeApi:
+class KubeApi(Server):
     """Lists and watches of pods and pools at `address`. Everything else is an empty list.
 
     Pods can be added while it runs.
     """
 
     def __init__(self, ips: Sequence[str], port: int, objective_groups: Sequence[str]) -> None:
-        pods = [_pod(f"engine-{number}", ip) for number, ip in enumerate(ips)]
-        objects = {"pods": pods, "inferencepools": [_pool(port)]}
-        versions = {_POOLS: "v1", **dict.fromkeys(objective_groups, "v1alpha2")}
-        changed = threading.Condition()
-        self._pods, self._changed, self._ended = pods, changed, False
-        cluster = self
-
-        class Api(Handler):
-            def do_GET(self) -> None:
-                url = urlparse(self.path)
-                parts = [part for part in url.path.split("/") if part]
-                query = parse_qs(url.query)
-                discovery = _discovery(parts, versions)
-                if discovery is not None:
-                    self._document(discovery)
-                    return
-                resource = next((part for part in reversed(parts) if part in {**_KINDS, **_LATER}), "")
-                if not resource:
-                    self.send_error(404)
-                    return
-                items = objects.get(resource, [])
-                if query.get("watch", ["false"])[0] in ("true", "1"):
-                    self._watch(items if "sendInitialEvents" in query else [], resource)
-                    return
-                api = "v1" if parts[0] == "api" else "/".join(parts[1:3])
-                kind = f"{({**_KINDS, **_LATER})[resource]}List"
-                self._document({"kind": kind, "apiVersion": api, "metadata": {"resourceVersion": "1"}, "items": items})
-
-            def _document(self, document: dict[str, Any]) -> None:
-                self.answer(json.dumps(document).encode(), "application/json")
-
-            def _watch(self, items: Sequence[dict[str, Any]], resource: str) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
-                items = list(items)
-                self._added(items)
-                self._event({"type": "BOOKMARK", "object": _bookmark(resource, versions)})
-                with changed:
-                    sent = len(items)
-                    while resource == "pods" and not cluster._ended:
-                        self._added(pods[sent:])
-                        sent = len(pods)
-                        changed.wait()
-                    changed.wait_for(lambda: cluster._ended)
-
-            def _added(self, items: Sequence[dict[str, Any]]) -> None:
-                for item in items:
-                    self._event({"type": "ADDED", "object": item})
-
-            def _event(self, event: dict[str, Any]) -> None:
-                line = json.dumps(event).encode() + b"\n"
-                self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
-                self.wfile.flush()
-
-        self._server = Server(("127.0.0.1", 0), Api)
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.pods = [_pod(f"engine-{number}", ip) for number, ip in enumerate(ips)]
+        self.objects = {"pods": self.pods, "inferencepools": [_pool(port)]}
+        self.versions = {_POOLS: "v1", **dict.fromkeys(objective_groups, "v1alpha2")}
+        self.changed, self.ended = threading.Condition(), False
+        super().__init__(("127.0.0.1", 0), _Api)
+        self.address = f"http://127.0.0.1:{self.server_port}"
 
     def add(self, ip: str) -> None:
         """A replica that has become ready."""
-        with self._changed:
-            self._pods.append(_pod(f"engine-{len(self._pods)}", ip))
-            self._changed.notify_all()
+        with self.changed:
+            self.pods.append(_pod(f"engine-{len(self.pods)}", ip))
+            self.changed.notify_all()
 
     def close(self) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-        self._server.close()
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+        super().close()
+
+
+class _Api(Handler):
+    server: KubeApi
+
+    def do_GET(self) -> None:
+        url = urlparse(self.path)
+        parts = [part for part in url.path.split("/") if part]
+        query = parse_qs(url.query)
+        discovery = _discovery(parts, self.server.versions)
+        resource = next((part for part in reversed(parts) if part in _ALL_KINDS), "")
+        if discovery is not None:
+            self._document(discovery)
+        elif not resource:
+            self.send_error(404)
+        elif query.get("watch", ["false"])[0] in ("true", "1"):
+            self._watch(resource, with_present="sendInitialEvents" in query)
+        else:
+            api = "v1" if parts[0] == "api" else "/".join(parts[1:3])
+            items = self.server.objects.get(resource, [])
+            metadata = {"resourceVersion": "1"}
+            self._document(
+                {"kind": f"{_ALL_KINDS[resource]}List", "apiVersion": api, "metadata": metadata, "items": items}
+            )
+
+    def _document(self, document: dict[str, Any]) -> None:
+        self.answer(json.dumps(document).encode(), "application/json")
+
+    def _watch(self, resource: str, *, with_present: bool) -> None:
+        """Events until the server ends: the objects there are, if asked for, a bookmark, and pods that are added."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        present = list(self.server.objects.get(resource, [])) if with_present else []
+        self._added(present)
+        self._event({"type": "BOOKMARK", "object": _bookmark(resource, self.server.versions)})
+        with self.server.changed:
+            sent = len(present)
+            while resource == "pods" and not self.server.ended:
+                self._added(self.server.pods[sent:])
+                sent = len(self.server.pods)
+                self.server.changed.wait()
+            self.server.changed.wait_for(lambda: self.server.ended)
+
+    def _added(self, items: Sequence[dict[str, Any]]) -> None:
+        for item in items:
+            self._event({"type": "ADDED", "object": item})
+
+    def _event(self, event: dict[str, Any]) -> None:
+        line = json.dumps(event).encode() + b"\n"
+        self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+        self.wfile.flush()
 
 
 def _discovery(parts: Sequence[str], versions: dict[str, str]) -> dict[str, Any] | None:
@@ -133,7 +135,7 @@ def _bookmark(resource: str, versions: dict[str, str]) -> dict[str, Any]:
     group = next((name for name in versions if name != _POOLS), _POOLS)
     api = {"pods": "v1", "inferencepools": f"{_POOLS}/v1"}.get(resource, f"{group}/v1alpha2")
     return {
-        "kind": {**_KINDS, **_LATER}[resource],
+        "kind": _ALL_KINDS[resource],
         "apiVersion": api,
         "metadata": {"resourceVersion": "1", "annotations": {"k8s.io/initial-events-end": "true"}},
     }

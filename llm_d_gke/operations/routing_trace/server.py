@@ -1,4 +1,4 @@
-"""An HTTP server in a thread, whose clients may go whenever they like."""
+"""An HTTP server in a thread. Clients may end a connection at any time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from socketserver import BaseServer
 
 
 class Server(ThreadingHTTPServer):
-    """Serves from its creation on."""
+    """Serves from its creation until `close`."""
 
     daemon_threads = True
 

@@ -21,6 +21,7 @@ from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.kube import Conflict, Kube, KubeError, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.events import Recorder
 from llm_d_gke.rehearsal.kube.informer import Informer
+from llm_d_gke.rehearsal.kube.nodes import internal_ip
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import NODE_POOL, Cloud
 
@@ -193,7 +194,7 @@ class Nodes:
         if missing <= 0 or time.monotonic() < self._due.get(pool.name, 0.0):
             return
         index = 0
-        used_addresses = {_address(item) for item in self._nodes.all()}
+        used_addresses = {internal_ip(item) for item in self._nodes.all()}
         project = str((cloud.cluster or {}).get("project") or "rehearsal")
         while missing > 0:
             name = node_name(pool, index)
@@ -247,13 +248,6 @@ def _is_daemon(pod: Manifest) -> bool:
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return True
     return any(owner.get("kind") in ("DaemonSet", "Node") for owner in pod["metadata"].get("ownerReferences") or [])
-
-
-def _address(item: Manifest) -> str:
-    for entry in (item.get("status") or {}).get("addresses") or []:
-        if entry["type"] == "InternalIP":
-            return str(entry["address"])
-    return ""
 
 
 def _free_address(block: int, used_addresses: set[str]) -> str:

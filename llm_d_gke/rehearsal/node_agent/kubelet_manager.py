@@ -15,6 +15,7 @@ from llm_d_gke.rehearsal.host.ports import Ports
 from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, NotFound
 from llm_d_gke.rehearsal.kube.events import Recorder
 from llm_d_gke.rehearsal.kube.informer import Informer
+from llm_d_gke.rehearsal.kube.nodes import internal_ip
 from llm_d_gke.rehearsal.node_agent.exec_streams import Context
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
 from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Simulated, read_simulations
@@ -133,7 +134,8 @@ class KubeletManager:
             log.info(
                 "pod %s/%s starts on %s", pod["metadata"]["namespace"], pod["metadata"]["name"], pod["spec"]["nodeName"]
             )
-            worker = self._workers[uid] = PodWorker(self, pod, self._address(pod, block), _internal_ip(host))
+            address, host_ip = self._address(pod, block), internal_ip(host) or "127.0.0.1"
+            worker = self._workers[uid] = PodWorker(self, pod, address, host_ip)
         worker.sync(pod)
         if worker.terminated:
             self._delete(pod)
@@ -171,10 +173,3 @@ class KubeletManager:
             if address not in used:
                 return address
         raise KubeError("every loopback address for pods is in use")
-
-
-def _internal_ip(host: Manifest) -> str:
-    for entry in (host.get("status") or {}).get("addresses") or []:
-        if entry["type"] == "InternalIP":
-            return str(entry["address"])
-    return "127.0.0.1"
