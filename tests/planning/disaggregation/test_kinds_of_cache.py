@@ -38,7 +38,7 @@ LAYOUT = "VLLM_SSM_CONV_STATE_LAYOUT"
 
 
 def layouts(release: str = "llm-d-0.9", **model: object) -> list[str | None]:
-    """What each role's engine is told about recurrent states."""
+    """The layout of recurrent states that each role's engine has."""
     changes = {"release": release, **{f"models[0].{name}": value for name, value in model.items()}}
     servers = plan_of("disaggregated-gpu", changes).models[0].servers
     return [variable.value for server in servers for variable in server.pod.env if variable.name == LAYOUT]
