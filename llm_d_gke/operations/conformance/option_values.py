@@ -63,7 +63,7 @@ _LEFT_OUT: Final = frozenset(
 
 @dataclass(frozen=True)
 class Probe:
-    """One option with one value; None for an option that takes no word."""
+    """One option with one value; None where nothing follows the option."""
 
     option: str
     value: str | None
