@@ -7,7 +7,7 @@ has. Names come from the catalog, so that most refusals are about combinations, 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, Final, get_args
 
@@ -155,19 +155,23 @@ def _model(random: Random, name: str, version: str, pattern: str) -> Tree:
 def _features(version: str) -> Mapping[str, list[Any]]:
     """Values that a setting can have, by setting: parsers are those of this version of vLLM."""
     tables = facts_of(version)
-    # A parser that needs a further package is warned of, and not refused.
+    # A parser that needs a further package is warned of and not refused, as is one that not all tables have.
     special = set(load_engine().parser_packages)
     named: dict[str, list[Any]] = {
-        "toolCallParser": sorted({name for facts in tables for name in facts.tool_parsers} - special),
-        "reasoningParser": sorted({name for facts in tables for name in facts.reasoning_parsers} - special),
+        "toolCallParser": sorted(_in_all([facts.tool_parsers for facts in tables]) - special),
+        "reasoningParser": sorted(_in_all([facts.reasoning_parsers for facts in tables]) - special),
         "adapters": [[dict(adapter) for adapter in _ADAPTERS[:count]] for count in (1, 2, 3)],
         "source": [dict(source) for source in _SOURCES],
     }
     return {key: choices for key, choices in named.items() if choices}
 
 
+def _in_all(tables: Sequence[Sequence[str]]) -> set[str]:
+    return set.intersection(*map(set, tables)) if tables else set()
+
+
 def _speculation(random: Random, version: str) -> Tree:
-    methods = {name for facts in facts_of(version) for name in facts.speculative_methods}
+    methods = _in_all([facts.speculative_methods for facts in facts_of(version)])
     usable = sorted(methods & {"ngram", "ngram_gpu", "mtp", *_DRAFTS})
     method = random.choice(usable or ["ngram"])
     draft = {"draftModel": _DRAFTS[method]} if method in _DRAFTS else {}

@@ -16,6 +16,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.plan.pods import ConfigFilePlan, VolumePlan
 from llm_d_gke.planning.serving.speculation_checks import check_speculation
+from llm_d_gke.planning.serving.unknown_names import warn_disagreeing, warn_unknown
 from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.planning.sizing.speculation import speculation_arguments
 from llm_d_gke.planning.suggest import did_you_mean
@@ -92,7 +93,7 @@ def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, n
     # A table may lack the names, which not every version has in a readable form.
     tables = [facts for facts in facts_of(version) if getattr(facts, names)]
     if not tables:
-        _warn_unknown(ctx, index, (setting,), value, version)
+        warn_unknown(ctx, ("models", index, setting), value, version)
     elif all(value not in getattr(facts, names) for facts in tables):
         ctx.findings.error(
             "LLMD-ENGINE-PARSER",
@@ -103,6 +104,8 @@ def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, n
             rule=f"vLLM {version} has no parser of this name, and exits when it reads it",
             fix=did_you_mean(value, sorted({name for facts in tables for name in getattr(facts, names)})),
         )
+    elif lacking := [facts for facts in tables if value not in getattr(facts, names)]:
+        warn_disagreeing(ctx, ("models", index, setting), value, version, lacking)
     elif (package := load_engine().parser_packages.get(value)) is not None:
         ctx.findings.warning(
             "LLMD-ENGINE-PARSER-PACKAGE",
@@ -138,7 +141,7 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
             "remove kvOffloadGib, or use pattern: prefix-cache",
         )
     elif not tables:
-        _warn_unknown(ctx, index, ("kvOffloadGib",), settings.kv_offload_gib, version)
+        warn_unknown(ctx, ("models", index, "kvOffloadGib"), settings.kv_offload_gib, version)
     elif all("--kv-offloading-size" not in facts.options for facts in tables):
         _refuse_offload(
             ctx, index, settings.kv_offload_gib, f"vLLM {version} cannot do it", "use a release with a newer engine"
@@ -213,16 +216,4 @@ def check_host_memory(
         fix=f"use kvOffloadGib: {largest}, or a machineType with more memory"
         if largest >= 1
         else "remove kvOffloadGib, or use a machineType with more memory",
-    )
-
-
-def _warn_unknown(ctx: PlanContext, index: int, setting: tuple[str, ...], value: object, version: str) -> None:
-    ctx.findings.warning(
-        "LLMD-ENGINE-FEATURE-UNKNOWN",
-        "models",
-        index,
-        *setting,
-        value=value,
-        rule=f"the catalog does not list the values that vLLM {version} accepts here, so this value is not checked",
-        fix="try one replica first, or use a release with a newer engine",
     )

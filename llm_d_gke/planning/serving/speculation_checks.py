@@ -6,6 +6,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engines import facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.serving.unknown_names import warn_disagreeing, warn_unknown
 from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.planning.suggest import did_you_mean
 from llm_d_gke.settings.engine import SpeculativeDecoding
@@ -58,13 +59,7 @@ def _check_method(ctx: PlanContext, index: int, settings: ModelSettings, specula
     version = version_of(ctx, settings)
     tables = facts_of(version)
     if not tables:
-        ctx.findings.warning(
-            "LLMD-ENGINE-FEATURE-UNKNOWN",
-            *path,
-            value=speculation.method,
-            rule=f"the catalog does not list the values that vLLM {version} accepts here, so this value is not checked",
-            fix="try one replica first, or use a release with a newer engine",
-        )
+        warn_unknown(ctx, path, speculation.method, version)
     elif all(speculation.method not in facts.speculative_methods for facts in tables):
         methods = sorted({name for facts in tables for name in facts.speculative_methods})
         ctx.findings.error(
@@ -74,6 +69,8 @@ def _check_method(ctx: PlanContext, index: int, settings: ModelSettings, specula
             rule=f"vLLM {version} does not know this method",
             fix=did_you_mean(speculation.method, methods),
         )
+    elif lacking := [facts for facts in tables if speculation.method not in facts.speculative_methods]:
+        warn_disagreeing(ctx, path, speculation.method, version, lacking)
     elif speculation.method == "draft_model" and not load_engine().has(version, _DRAFT_MODELS_SINCE):
         ctx.findings.error(
             "LLMD-SPECULATION-METHOD",

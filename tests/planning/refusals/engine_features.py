@@ -65,6 +65,16 @@ ENGINE_FEATURES = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        name="a parser that one neighbor of the engine's version lacks",
+        id="LLMD-ENGINE-FEATURE-UNKNOWN",
+        changes={"models[0].image": "vllm/vllm-openai:v0.18.0", "models[0].toolCallParser": "gemma4"},
+        path="models[0].toolCallParser",
+        value="gemma4",
+        rule="vLLM 0.17.1, the nearest that it lists, does not have this one",
+        fix="try one replica first",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="a method for an engine whose methods are not listed",
         id="LLMD-ENGINE-FEATURE-UNKNOWN",
         changes={"models[0].image": "vllm/vllm-openai:v0.10.0", **_guess("ngram")},

@@ -1,0 +1,35 @@
+"""Warnings about names that an engine's version may or may not have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm_d_gke.catalog.engines import EngineFacts
+from llm_d_gke.planning.context import PlanContext
+
+_FIX = "try one replica first, or use a release with a newer engine"
+
+
+def warn_unknown(ctx: PlanContext, path: tuple[str | int, ...], value: object, version: str) -> None:
+    """No table applies to the version."""
+    ctx.findings.warning(
+        "LLMD-ENGINE-FEATURE-UNKNOWN",
+        *path,
+        value=value,
+        rule=f"the catalog does not list the values that vLLM {version} accepts here, so this value is not checked",
+        fix=_FIX,
+    )
+
+
+def warn_disagreeing(
+    ctx: PlanContext, path: tuple[str | int, ...], value: object, version: str, lacking: Sequence[EngineFacts]
+) -> None:
+    """The version has no table, and of its two neighbors one lacks the name."""
+    ctx.findings.warning(
+        "LLMD-ENGINE-FEATURE-UNKNOWN",
+        *path,
+        value=value,
+        rule=f"the catalog does not list the values that vLLM {version} accepts here, and"
+        f" {' and '.join(facts.cited for facts in lacking)}, the nearest that it lists, does not have this one",
+        fix=_FIX,
+    )
