@@ -71,10 +71,14 @@ def report(findings: Sequence[Finding]) -> str:
 
 
 def path_of(*parts: str | int) -> str:
-    """`("models", 0, "id")` as `llm-d:models[0].id`. A key with another namespace keeps it."""
+    """`("models", 0, "id")` as `llm-d:models[0].id`. A key with another namespace keeps it.
+
+    A key with dots is in brackets and quotes, as `pulumi config set --path` takes it.
+    """
     text = ""
     for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        quoted = isinstance(part, str) and "." in part and text
+        text += f"[{part}]" if isinstance(part, int) else f'["{part}"]' if quoted else f".{part}" if text else part
     return text if parts and ":" in str(parts[0]) else f"{NAMESPACE}:{text}"
 
 

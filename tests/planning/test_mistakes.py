@@ -288,7 +288,7 @@ MISTAKES = [
     ("certificate by its path", "llm-d:gateway: {tls: {kind: pre-shared, certificates: [projects/p/global/sslCertificates/c]}}", "SETTING-FORM", "gateway.tls.certificates[0]", "in the stack's region", "use c"),
     ("issuer of tokens without https", "llm-d:gateway: {auth: {kind: jwt, issuer: accounts.google.com, jwksUri: 'http://a.example.com/keys', audiences: [a]}}", "SETTING-FORM", "gateway.auth.issuer", "begins with https://", "use https://accounts.google.com"),
     ("method in a path", "llm-d:gateway: {paths: ['GET /metrics']}", "SETTING-FORM", "gateway.paths[0]", "from the root", "use /metrics"),
-    ("mirror with a scheme", "llm-d:registry: {mirrors: {ghcr.io: 'https://mirror.example.com/ghcr/'}}", "SETTING-FORM", "registry.mirrors.ghcr.io", "without https", "use mirror.example.com/ghcr"),
+    ("mirror with a scheme", "llm-d:registry: {mirrors: {ghcr.io: 'https://mirror.example.com/ghcr/'}}", "SETTING-FORM", 'registry.mirrors["ghcr.io"]', "without https", "use mirror.example.com/ghcr"),
     ("too many labels", "llm-d:labels: {" + ", ".join(f"k{number}: v" for number in range(65)) + "}", "SETTING-RANGE", "labels", "at most 60", "remove some"),
     ("configuration by its file", "llm-d:picker: {config: picker.yaml}", "SETTING-TYPE", "picker.config", "keys with a value", "use {plugins: [{type: queue-scorer}]"),
     ("weight in words", "llm-d:picker: {config: {plugins: [{type: queue-scorer}], schedulingProfiles: [{name: default, plugins: [{pluginRef: queue-scorer, weight: high}]}]}}", "PICKER-CONFIG-SCHEMA", "picker.config.schedulingProfiles[0].plugins[0].weight", "must be a number", "a value such as 2"),
