@@ -45,7 +45,7 @@ CHANGES = _changes(_SETTINGS)
 # Requests a second before and after the step, and during it. Each has 60 tokens, which take an engine of the estimate
 # two seconds: about one is in flight before the step, and more than two replicas hold during it.
 _QUIET, _BUSY, _TOKENS = 0.5, 7.0, 60
-_SCALES_SECONDS = 240.0
+_SCALES_SECONDS = 420.0
 # None without requests, for the least time that the settings allow.
 _FROM_ZERO = {"windows": [], "minimum": 0, "maximum": 2, "target": {"requestsPerReplica": 16}, "idleSeconds": 60}
 # Requests that are watched after the first answer.
@@ -138,10 +138,13 @@ def _wake(kube: Kube, address: str, title: str, *, wait: bool) -> str:
 def windows() -> None:
     """A window of one minute with two replicas, under two requests a second: when they come and go, and losses."""
     paths = StackPaths(STACK)
+    began = time.monotonic()
     rehearse("up", STACK, *CHANGES)
+    # The second `up` changes one object, and ends before the window also on a busy machine.
+    ahead = datetime.timedelta(minutes=1, seconds=1.5 * (time.monotonic() - began))
     with client(paths) as kube, Steady(Request(reachable(paths), _MODEL, "is the number."), 2.0) as steady:
-        # The second `up` changes one object, and ends before that minute also on a busy machine.
-        start = datetime.datetime.now(tz=datetime.UTC).replace(second=0, microsecond=0) + datetime.timedelta(minutes=3)
+        start = (datetime.datetime.now(tz=datetime.UTC) + ahead).replace(second=0, microsecond=0)
+        start += datetime.timedelta(minutes=1)
         end = start + datetime.timedelta(minutes=1)
         window = {"start": _cron(start), "end": _cron(end), "replicas": _IN_WINDOW}
         rehearse("up", STACK, *_changes(_SETTINGS | {"windows": [window]}))
