@@ -30,6 +30,7 @@ _CHUNK = 32 * 1024
 # Between two looks at whether the command has ended.
 _POLL_SECONDS = 0.1
 _NOT_FOUND = 127
+_CLOSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +108,7 @@ class Session:
                 start_new_session=True,
             )
         except OSError as error:
-            self._send(_RESULT, _status(_NOT_FOUND, f"{self.request.command[0]}: {error.strerror}"))
-            self.connection.sendall(frame(_END, struct.pack("!H", 1000)))
+            self._end(_status(_NOT_FOUND, f"{self.request.command[0]}: {error.strerror}"))
             return
         finally:
             if inner is not None:
@@ -148,8 +148,16 @@ class Session:
             if not ready and process.poll() is not None:
                 # Something that the command left behind keeps its output open.
                 break
-        self._send(_RESULT, _status(process.wait()))
+        self._end(_status(process.wait()))
+
+    def _end(self, result: bytes) -> None:
+        """Send the result, and let the client close first: it may still be sending."""
+        self._send(_RESULT, result)
         self.connection.sendall(frame(_END, struct.pack("!H", 1000)))
+        self.connection.settimeout(_CLOSE_SECONDS)
+        with contextlib.suppress(OSError):
+            while self.connection.recv(_CHUNK):
+                pass
 
     def _receive(self, process: subprocess.Popen[bytes], terminal: int | None) -> bool:
         """Pass on what the client has sent. False once it has gone."""

@@ -88,6 +88,7 @@ def execute(port: int, pki: Certificates, query: str, *messages: bytes) -> dict[
         while (next_frame := take_frame(buffer)) is not None:
             kind, payload = next_frame
             if kind == 8:
+                connection.close()
                 return written
             written[payload[0]] = written.get(payload[0], b"") + payload[1:]
     return written
