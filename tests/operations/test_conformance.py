@@ -13,6 +13,7 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.images import load_images
 from llm_d_gke.catalog.upstream import load_upstream
 from llm_d_gke.operations.adopt.parts import images
+from llm_d_gke.operations.conformance import __main__ as conformance_main
 from llm_d_gke.operations.conformance import kinds, predecessors, programs, record
 from llm_d_gke.operations.conformance.api_server import ApiServer, api_server
 from llm_d_gke.operations.conformance.compare import cells_of
@@ -372,3 +373,8 @@ def test_a_role_is_stated_only_where_a_picker_reads_it() -> None:
     release = catalog.load().releases["gaie-1.5"].model_copy(update={"role_of_both": "prefill-decode"})
     lines = [line for cell in cells_of(release, {}) for line in cell.lines]
     assert "role prefill-decode is stated, and no picker of the release has a filter by role" in lines
+
+
+def test_a_process_of_its_own_can_import_what_it_runs() -> None:
+    """A spawned process does not import the `__main__` of a package, so that nothing in it can run there."""
+    assert conformance_main.runs_of.__module__.rpartition(".")[2] == "release_runs"

@@ -12,9 +12,8 @@ from typing import Final
 
 from llm_d_gke import catalog
 from llm_d_gke.operations.conformance import record
-from llm_d_gke.operations.conformance.api_server import api_server
 from llm_d_gke.operations.conformance.page import PAGE, is_red, page
-from llm_d_gke.operations.conformance.rendered import plans_of
+from llm_d_gke.operations.conformance.release_runs import runs_of
 from llm_d_gke.rehearsal.toolchain.targets import cache_root
 
 # Each takes about 1.5 GiB while it judges KServe's objects or parses for vLLM.
@@ -40,7 +39,7 @@ def main(arguments: list[str]) -> int:
         # gives back little of the memory that it takes.
         processes = min(_PROCESSES, len(os.sched_getaffinity(0)))
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-            for runs in pool.map(_runs, [release.name for release in releases], [folder] * len(releases)):
+            for runs in pool.map(runs_of, [release.name for release in releases], [folder] * len(releases)):
                 record.save(runs)
     text = page()
     if options.check:
@@ -49,16 +48,6 @@ def main(arguments: list[str]) -> int:
         return 0 if current else 1
     PAGE.write_text(text, encoding="utf-8")
     return 1 if is_red(text) else 0
-
-
-def _runs(name: str, folder: Path | None) -> list[record.Run]:
-    """Run the available components of a release and return their results. Runs in a separate process."""
-    release = catalog.load().releases[name]
-    return [*record.run(release, plans_of(name), lambda: api_server(_report), folder, _report)]
-
-
-def _report(text: str) -> None:
-    print(f"  {text}", flush=True)
 
 
 if __name__ == "__main__":
