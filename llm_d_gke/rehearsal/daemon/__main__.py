@@ -27,7 +27,7 @@ from llm_d_gke.rehearsal.controllers.cert_manager import CertManager
 from llm_d_gke.rehearsal.controllers.sail_operator import SailOperator
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import Kube, client
-from llm_d_gke.rehearsal.kube.informer import Informer
+from llm_d_gke.rehearsal.kube.informer import CrdChanges, Informer
 from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.load_balancer import konnectivity as konnectivity
 from llm_d_gke.rehearsal.load_balancer.gateway import LoadBalancer
@@ -65,24 +65,31 @@ class Daemon:
         self._stopping = False
         self._cloud = CloudReader(paths)
         self._needs_resync = True
-        pods = Informer(kube, "v1", "Pod", self._changed)
-        nodes = Informer(kube, "v1", "Node", self._changed)
-        informers = {kind: Informer(kube, version, kind, self._changed) for version, kind in KINDS}
-        cert_informers = {kind: Informer(kube, version, kind, self.wake) for version, kind in cert_manager.KINDS}
-        istio_informer = Informer(kube, sail_operator.API, sail_operator.KIND, self.wake)
-        classes = Informer(kube, *COMPUTE_CLASS, self._changed)
-        api_informer = Informer(kube, aggregated_apis.API, aggregated_apis.KIND, self.wake)
-        monitorings = Informer(kube, collection.API, collection.KIND, self.wake)
+        crds = CrdChanges()
+
+        def informer(api_version: str, kind: str, changed: Callable[[], None]) -> Informer:
+            return Informer(kube, api_version, kind, changed, crds)
+
+        pods = informer("v1", "Pod", self._changed)
+        nodes = informer("v1", "Node", self._changed)
+        informers = {kind: informer(version, kind, self._changed) for version, kind in KINDS}
+        cert_informers = {kind: informer(version, kind, self.wake) for version, kind in cert_manager.KINDS}
+        istio_informer = informer(sail_operator.API, sail_operator.KIND, self.wake)
+        classes = informer(*COMPUTE_CLASS, self._changed)
+        api_informer = informer(aggregated_apis.API, aggregated_apis.KIND, self.wake)
+        monitorings = informer(collection.API, collection.KIND, self.wake)
+        mounted = {kind: informer("v1", kind, self.wake) for kind in ("ConfigMap", "Secret")}
         self._informers = [
+            Informer(kube, "apiextensions.k8s.io/v1", "CustomResourceDefinition", crds.add),
             *(pods, nodes, classes, *informers.values(), *cert_informers.values()),
-            *(istio_informer, api_informer, monitorings),
+            *(istio_informer, api_informer, monitorings, *mounted.values()),
         ]
         self._services, self._pods = informers["Service"], pods
         self._metrics = ManagedCollection(paths, kube, pods, monitorings, self._prometheus, self._behind_name)
         self._envoy = envoy.Envoy(paths)
         self._nodes = Nodes(paths, kube, load, nodes, pods, classes)
         self._kubelets = KubeletManager(
-            paths, kube, load, nodes, pods, self._executable, self.wake, self._metrics.environment
+            paths, kube, load, nodes, pods, mounted, self._executable, self.wake, self._metrics.environment
         )
         self._health = HealthChecks(self._kubelets.executor, self._changed)
         self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health)

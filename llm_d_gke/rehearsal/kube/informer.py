@@ -12,8 +12,11 @@ from llm_d_gke.rehearsal.kube.types import Expired, KubeError, Manifest, Manifes
 
 log = logging.getLogger(__name__)
 
-# Seconds before another attempt to list a kind whose CRD is not installed.
+# Seconds before another attempt to list a kind.
 RETRY = 1.0
+
+# Seconds before a kind whose CRD is not installed is looked for again although no CRD has changed.
+MISSING_RETRY = 15.0
 
 Key = tuple[str, str]
 
@@ -24,17 +27,43 @@ def key_of(manifest: Manifest) -> Key:
     return metadata.get("namespace", ""), metadata["name"]
 
 
+class CrdChanges:
+    """Counts the changes of CRDs, so that informers of kinds that are not installed need not poll for them."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def add(self) -> None:
+        with self._condition:
+            self._count += 1
+            self._condition.notify_all()
+
+    def wait_after(self, count: int) -> None:
+        """Return once there are more than `count` changes, or after `MISSING_RETRY` seconds."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._count > count, MISSING_RETRY)
+
+
 class Informer:
     """All objects of one kind. The returned objects are shared: never change them.
 
-    `changed` is called after every change, from the watching thread.
+    `changed` is called after every change, from the watching thread. `crds` wakes an informer whose kind is not
+    installed yet.
     """
 
-    def __init__(self, kube: Kube, api_version: str, kind: str, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, kube: Kube, api_version: str, kind: str, changed: Callable[[], None], crds: CrdChanges | None = None
+    ) -> None:
         self.api_version = api_version
         self.kind = kind
         self._kube = kube
         self._changed = changed
+        self._crds = crds
         self._objects: dict[Key, Manifest] = {}
         self._lock = threading.Lock()
         self._synced = threading.Event()
@@ -56,10 +85,14 @@ class Informer:
 
     def _run(self) -> None:
         while True:
+            seen = self._crds.count if self._crds else 0
             try:
                 self._follow()
             except UnknownKind:
                 self._replace([])
+                if self._crds:
+                    self._crds.wait_after(seen)
+                # Charts install many CRDs at once: one attempt for all of them.
                 time.sleep(RETRY)
             except Expired:
                 continue

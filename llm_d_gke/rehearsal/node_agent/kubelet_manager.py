@@ -30,7 +30,10 @@ _DONE = ("Succeeded", "Failed")
 
 
 class KubeletManager:
-    """Implements `pod_worker.Kubelet`. `binary` returns the executable of a program in an image."""
+    """Implements `pod_worker.Kubelet`.
+
+    `mounted` watches ConfigMaps and Secrets, by kind. `binary` returns the executable of a program in an image.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class KubeletManager:
         catalog: Callable[[], Catalog],
         nodes: Informer,
         pods: Informer,
+        mounted: Mapping[str, Informer],
         binary: Callable[[Program, str], Path],
         wake: Callable[[], None],
         cloud_environment: Callable[[str, str], Mapping[str, str]],
@@ -54,6 +58,7 @@ class KubeletManager:
         self._catalog = catalog
         self._nodes = nodes
         self._pods = pods
+        self._mounted = mounted
         self._workers: dict[str, PodWorker] = {}
         self._written: dict[str, Manifest] = {}
         self._next = 0
@@ -73,6 +78,10 @@ class KubeletManager:
             return VllmOnCpu(environment_for(image, self._catalog()), read_models(self.paths))
         contexts = {name: model.context for name, model in self._catalog().models.items()}
         return Simulated(read_simulations(self.paths), contexts)
+
+    def watched(self, kind: str, namespace: str, name: str) -> Manifest | None:
+        """The ConfigMap or Secret as last seen by its watch: mounted copies follow it without asking the API server."""
+        return self._mounted[kind].get(namespace, name)
 
     # -- for the daemon
 

@@ -56,6 +56,7 @@ class Kubelet(Protocol):
     def event(self, pod: Manifest, reason: str, message: str, *, warning: bool = False) -> None: ...
     def engine_launcher(self, image: str) -> EngineLauncher: ...
     def cloud_environment(self, namespace: str, account: str) -> Mapping[str, str]: ...
+    def watched(self, kind: str, namespace: str, name: str) -> Manifest | None: ...
 
 
 @dataclass(frozen=True)
@@ -215,8 +216,8 @@ class PodWorker:
         if time.monotonic() < self._retry:
             return
         self._retry = time.monotonic() + VOLUMES_RESYNC_SECONDS
-        with contextlib.suppress(MountError, KubeError):
-            materialize(self.pod, self.home, self.address, self._host_ip, self._find)
+        with contextlib.suppress(MountError):
+            materialize(self.pod, self.home, self.address, self._host_ip, self._kubelet.watched)
 
     def _find(self, kind: str, namespace: str, name: str) -> Manifest | None:
         return self._kubelet.kube.find("v1", kind, name, namespace)
