@@ -132,8 +132,13 @@ stage: $(STAMP) ## a Job that copies STACK's models from the Hub to their bucket
 init: $(STAMP) ## ask five questions and write a first stack file; ARGS=--yes takes the defaults
 	@$(CLI) init $(ARGS)
 
-test: $(STAMP) check ## everything CI runs
+test: $(STAMP) ## everything CI runs: the quick checks, then the types beside the tests
+	@$(MAKE) --no-print-directory $(filter-out check-types,$(CHECKS))
 	@$(BIN)/python -m llm_d_gke.rehearsal.toolchain
+	@$(MAKE) --no-print-directory -j 2 check-types run-tests
+
+.PHONY: run-tests
+run-tests: $(STAMP)
 	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=10
 
 test-engine: $(STAMP) ## tests with real vLLM on the processor, which are not part of `make test` (2 GB, several minutes)

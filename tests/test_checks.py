@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -31,9 +32,12 @@ def test_no_hook_is_downloaded() -> None:
     assert {hook["language"] for repository in config["repos"] for hook in repository["hooks"]} == {"system"}
 
 
-def test_ci_runs_the_checks_before_the_tests() -> None:
+def test_ci_runs_the_checks_and_the_tests() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"^test: .*\bcheck\b", makefile, re.MULTILINE)
+    ran = _recipe("test").stdout
+    for check in checks():
+        assert (command := _recipe(check).stdout.strip().splitlines()[-1]) in ran, command
+    assert "-m pytest -n" in ran
     assert re.search(r"^check: \$\(CHECKS\)", makefile, re.MULTILINE)
     assert "make --no-print-directory test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
@@ -55,3 +59,18 @@ def test_diff_without_stacks_names_what_is_missing() -> None:
 def test_diff_writes_the_file_that_out_names() -> None:
     assert "diff gpu tpu --out diff.md" in _recipe("diff", "A=gpu", "B=tpu", "OUT=diff.md").stdout
     assert "--out" not in _recipe("diff", "A=gpu", "B=tpu").stdout
+
+
+def test_types_of_every_provider_module_in_use_are_read() -> None:
+    """Modules that the type checker skips have no types: a wrong argument would pass."""
+    overrides = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]["overrides"]
+    read = next(entry["module"] for entry in overrides if entry.get("follow_imports") == "normal")
+    names = {"gcp": "pulumi_gcp", "kubernetes": "pulumi_kubernetes", "k8s": "pulumi_kubernetes"}
+    used = {
+        f"{names[name]}.{module}"
+        for folder in ("llm_d_gke", "bootstrap", "tests")
+        for file in (ROOT / folder).rglob("*.py")
+        for name, module in re.findall(r"(?<![\w.\"'/])(gcp|kubernetes|k8s)\.([a-z]\w*)\.[\w.]*[A-Z]", file.read_text())
+    }
+    assert "pulumi_gcp.container" in used
+    assert not [module for module in used if f"{module}.*" not in read and module not in read]

@@ -101,11 +101,10 @@ def lint(files: Iterable[Path], vocabulary: Vocabulary, root: Path = ROOT) -> li
         exempt = {item.phrase for item in vocabulary.exceptions if any(relative.match(path) for path in item.paths)}
         uses = list(_uses(text, everywhere))
         if file.suffix == ".py":
-            uses += [use for line, part in python_text.comments(text) for use in _uses(part, comments, line)]
+            read_by_people, bound = python_text.comments_and_names(text)
+            uses += [use for line, part in read_by_people for use in _uses(part, comments, line)]
             uses += [
-                (line, name, names[name.strip("_").lower()])
-                for line, name in python_text.bound_names(text)
-                if name.strip("_").lower() in names
+                (line, name, names[name.strip("_").lower()]) for line, name in bound if name.strip("_").lower() in names
             ]
         hits += [
             Hit(path=str(relative), line=line, used=used, write=_instead(used, entry))
@@ -115,20 +114,39 @@ def lint(files: Iterable[Path], vocabulary: Vocabulary, root: Path = ROOT) -> li
     return sorted(hits, key=lambda hit: (hit.path, hit.line))
 
 
-_Rules = list[tuple[Replacement, re.Pattern[str], re.Pattern[str]]]
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """An entry with its patterns. A text without any of `first_words` cannot match."""
+
+    entry: Replacement
+    first_words: tuple[str, ...]
+    avoided: re.Pattern[str]
+    fine: re.Pattern[str]
 
 
-def _rules(entries: Iterable[Replacement]) -> _Rules:
-    return [(entry, _pattern(entry.instead_of), _pattern(entry.except_)) for entry in entries]
+def _rules(entries: Iterable[Replacement]) -> list[_Rule]:
+    return [
+        _Rule(
+            entry=entry,
+            first_words=tuple({phrase.split()[0].removesuffix("*").lower() for phrase in entry.instead_of}),
+            avoided=_pattern(entry.instead_of),
+            fine=_pattern(entry.except_),
+        )
+        for entry in entries
+    ]
 
 
-def _uses(text: str, rules: _Rules, first_line: int = 1) -> Iterator[tuple[int, str, Replacement]]:
+def _uses(text: str, rules: Iterable[_Rule], first_line: int = 1) -> Iterator[tuple[int, str, Replacement]]:
     """Line, words and rule of each match."""
-    for entry, avoided, fine in rules:
-        for match in avoided.finditer(text):
+    lowered = text.lower()
+    for rule in rules:
+        # A search for a plain word is much quicker than the pattern.
+        if not any(word in lowered for word in rule.first_words):
+            continue
+        for match in rule.avoided.finditer(text):
             used = " ".join(word for word in re.split(r"[\s#/>]+", match[0]) if word)
-            if not fine.fullmatch(used):
-                yield text.count("\n", 0, match.start()) + first_line, used, entry
+            if not rule.fine.fullmatch(used):
+                yield text.count("\n", 0, match.start()) + first_line, used, rule.entry
 
 
 def _instead(used: str, entry: Replacement) -> str:

@@ -5,28 +5,27 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterator
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def comments(source: str) -> Iterator[tuple[int, str]]:
-    """Every docstring and comment with the number of its first line."""
+def comments_and_names(source: str) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """Docstrings and comments, and the names of functions, classes, parameters and variables, each with its line.
+
+    A docstring has the number of its first line. Attributes are not listed.
+    """
+    comments, names = [], []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, _DOCUMENTED) and (text := ast.get_docstring(node, clean=False)) is not None:
-            yield node.body[0].lineno, text
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
-
-
-def bound_names(source: str) -> Iterator[tuple[int, str]]:
-    """Every name of a function, class, parameter or variable with the line that binds it. Attributes are not listed."""
-    for node in ast.walk(ast.parse(source)):
+            comments.append((node.body[0].lineno, text))
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                yield node.lineno, node.name
+                names.append((node.lineno, node.name))
             case ast.arg():
-                yield node.lineno, node.arg
+                names.append((node.lineno, node.arg))
             case ast.Name(ctx=ast.Store()):
-                yield node.lineno, node.id
+                names.append((node.lineno, node.id))
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            comments.append((token.start[0], token.string))
+    return comments, names
