@@ -68,7 +68,7 @@ class Daemon:
         crds = CrdChanges()
 
         def informer(api_version: str, kind: str, changed: Callable[[], None]) -> Informer:
-            return Informer(kube, api_version, kind, changed, crds)
+            return Informer(kube, api_version, kind, changed, crds=crds)
 
         pods = informer("v1", "Pod", self._changed)
         nodes = informer("v1", "Node", self._changed)
@@ -80,7 +80,8 @@ class Daemon:
         monitorings = informer(collection.API, collection.KIND, self.wake)
         mounted = {kind: informer("v1", kind, self.wake) for kind in ("ConfigMap", "Secret")}
         self._informers = [
-            Informer(kube, "apiextensions.k8s.io/v1", "CustomResourceDefinition", crds.add),
+            # Only their names: the CRDs of KServe are megabytes of schema.
+            Informer(kube, "apiextensions.k8s.io/v1", "CustomResourceDefinition", crds.add, metadata_only=True),
             *(pods, nodes, classes, *informers.values(), *cert_informers.values()),
             *(istio_informer, api_informer, monitorings, *mounted.values()),
         ]

@@ -36,6 +36,8 @@ _CONTENT_TYPES = {
 }
 # Server-side apply takes YAML; JSON is YAML.
 _APPLY = "application/apply-patch+yaml"
+_JSON = "application/json"
+_METADATA = "application/json;as={kind};g=meta.k8s.io;v=v1"
 
 
 class Kube:
@@ -250,9 +252,12 @@ class Kube:
         *,
         labels: str | None = None,
         fields: str | None = None,
+        metadata_only: bool = False,
     ) -> tuple[Manifests, str]:
         """Like `list`, with the resourceVersion that a watch continues from."""
-        answer = self.request("GET", self.resource(api_version, kind).path(namespace), query=_selectors(labels, fields))
+        accept = _METADATA.format(kind="PartialObjectMetadataList") if metadata_only else _JSON
+        path = self.resource(api_version, kind).path(namespace)
+        answer = self.request("GET", path, query=_selectors(labels, fields), accept=accept)
         # The server leaves type information out of list items.
         items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer.get("items") or []]
         return items, str(answer["metadata"]["resourceVersion"])
@@ -267,6 +272,7 @@ class Kube:
         fields: str | None = None,
         resource_version: str | None = None,
         timeout: float = 300.0,
+        metadata_only: bool = False,
     ) -> Iterator[tuple[str, Manifest]]:
         """Yields (`ADDED` | `MODIFIED` | `DELETED` | `BOOKMARK`, object); ends after `timeout` seconds.
 
@@ -278,10 +284,10 @@ class Kube:
         if resource_version is not None:
             query["resourceVersion"] = resource_version
         path = self.resource(api_version, kind).path(namespace)
+        headers = {"Accept": _METADATA.format(kind="PartialObjectMetadata") if metadata_only else _JSON}
+        limits = httpx.Timeout(10.0, read=timeout + 15.0)
         try:
-            with self._http.stream(
-                "GET", path, params=query, timeout=httpx.Timeout(10.0, read=timeout + 15.0)
-            ) as answer:
+            with self._http.stream("GET", path, params=query, headers=headers, timeout=limits) as answer:
                 if answer.is_error:
                     answer.read()
                     raise _refusal(answer)
@@ -339,10 +345,11 @@ class Kube:
         body: Manifest | Manifests | None = None,
         content_type: str = "application/json",
         query: Query | None = None,
+        accept: str = _JSON,
     ) -> Manifest:
         """One request, its JSON answer. For paths the methods above do not cover."""
         content = None if body is None else json.dumps(body)
-        headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if body is not None else {})
+        headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
         result: Manifest = self._send(method, path, content, headers, query).json()
         return result
 

@@ -53,17 +53,25 @@ class Informer:
     """All objects of one kind. The returned objects are shared: never change them.
 
     `changed` is called after every change, from the watching thread. `crds` wakes an informer whose kind is not
-    installed yet.
+    installed yet. With `metadata_only` the objects have no spec and no status.
     """
 
     def __init__(
-        self, kube: Kube, api_version: str, kind: str, changed: Callable[[], None], crds: CrdChanges | None = None
+        self,
+        kube: Kube,
+        api_version: str,
+        kind: str,
+        changed: Callable[[], None],
+        *,
+        crds: CrdChanges | None = None,
+        metadata_only: bool = False,
     ) -> None:
         self.api_version = api_version
         self.kind = kind
         self._kube = kube
         self._changed = changed
         self._crds = crds
+        self._metadata_only = metadata_only
         self._objects: dict[Key, Manifest] = {}
         self._lock = threading.Lock()
         self._synced = threading.Event()
@@ -104,10 +112,13 @@ class Informer:
                 time.sleep(RETRY)
 
     def _follow(self) -> None:
-        objects, version = self._kube.list_at(self.api_version, self.kind)
+        objects, version = self._kube.list_at(self.api_version, self.kind, metadata_only=self._metadata_only)
         self._replace(objects)
         while True:
-            for event, item in self._kube.watch(self.api_version, self.kind, resource_version=version):
+            changes = self._kube.watch(
+                self.api_version, self.kind, resource_version=version, metadata_only=self._metadata_only
+            )
+            for event, item in changes:
                 version = item["metadata"]["resourceVersion"]
                 if event == "BOOKMARK":
                     continue
