@@ -32,5 +32,5 @@ def test_a_page_that_differs_is_reported_and_written(
 
 def test_an_unknown_page_is_refused_with_the_pages_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        reference.main(["settngs"])
-    assert "no page settngs" in capsys.readouterr().err
+        reference.main(["other-page"])
+    assert "no page other-page" in capsys.readouterr().err

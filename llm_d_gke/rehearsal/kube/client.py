@@ -15,6 +15,10 @@ import httpx
 
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube.types import (
+    APPLY,
+    CONTENT_TYPES,
+    JSON,
+    METADATA,
     ApiError,
     KubeError,
     Manifest,
@@ -28,16 +32,6 @@ from llm_d_gke.rehearsal.kube.types import (
     group_path,
     refusal,
 )
-
-_CONTENT_TYPES = {
-    "merge": "application/merge-patch+json",
-    "json": "application/json-patch+json",
-    "strategic": "application/strategic-merge-patch+json",
-}
-# Server-side apply takes YAML; JSON is YAML.
-_APPLY = "application/apply-patch+yaml"
-_JSON = "application/json"
-_METADATA = "application/json;as={kind};g=meta.k8s.io;v=v1"
 
 
 class Kube:
@@ -139,7 +133,7 @@ class Kube:
         if dry_run:
             query["dryRun"] = "All"
         path = self._object_path(manifest)
-        return self.request("PATCH", path, body=manifest, content_type=_APPLY, query=query)
+        return self.request("PATCH", path, body=manifest, content_type=APPLY, query=query)
 
     def create(self, manifest: Manifest, *, field_manager: str = "rehearsal", dry_run: bool = False) -> Manifest:
         """Create an object (`metadata.generateName` is possible). Raises Conflict when it exists."""
@@ -166,7 +160,7 @@ class Kube:
         """Patch an existing object. With `content="json"` the body is a list of operations."""
         path = self.resource(api_version, kind).path(namespace or "default", name, subresource)
         query = {"fieldManager": field_manager}
-        return self.request("PATCH", path, body=body, content_type=_CONTENT_TYPES[content], query=query)
+        return self.request("PATCH", path, body=body, content_type=CONTENT_TYPES[content], query=query)
 
     def patch_status(
         self,
@@ -255,7 +249,7 @@ class Kube:
         metadata_only: bool = False,
     ) -> tuple[Manifests, str]:
         """Like `list`, with the resourceVersion that a watch continues from."""
-        accept = _METADATA.format(kind="PartialObjectMetadataList") if metadata_only else _JSON
+        accept = METADATA.format(kind="PartialObjectMetadataList") if metadata_only else JSON
         path = self.resource(api_version, kind).path(namespace)
         answer = self.request("GET", path, query=_selectors(labels, fields), accept=accept)
         # The server leaves type information out of list items.
@@ -284,7 +278,7 @@ class Kube:
         if resource_version is not None:
             query["resourceVersion"] = resource_version
         path = self.resource(api_version, kind).path(namespace)
-        headers = {"Accept": _METADATA.format(kind="PartialObjectMetadata") if metadata_only else _JSON}
+        headers = {"Accept": METADATA.format(kind="PartialObjectMetadata") if metadata_only else JSON}
         limits = httpx.Timeout(10.0, read=timeout + 15.0)
         try:
             with self._http.stream("GET", path, params=query, headers=headers, timeout=limits) as answer:
@@ -345,7 +339,7 @@ class Kube:
         body: Manifest | Manifests | None = None,
         content_type: str = "application/json",
         query: Query | None = None,
-        accept: str = _JSON,
+        accept: str = JSON,
     ) -> Manifest:
         """One request, its JSON answer. For paths the methods above do not cover."""
         content = None if body is None else json.dumps(body)

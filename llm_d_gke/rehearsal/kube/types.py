@@ -54,6 +54,16 @@ class Expired(ApiError):
 
 _BY_CODE: dict[int, type[ApiError]] = {404: NotFound, 409: Conflict, 410: Expired}
 
+CONTENT_TYPES = {
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+}
+# Server-side apply takes YAML; JSON is YAML.
+APPLY = "application/apply-patch+yaml"
+JSON = "application/json"
+METADATA = "application/json;as={kind};g=meta.k8s.io;v=v1"
+
 
 @dataclass(frozen=True)
 class Resource:
