@@ -18,7 +18,6 @@ from llm_d_gke.rehearsal.kube.types import (
     APPLY,
     CONTENT_TYPES,
     JSON,
-    METADATA,
     ApiError,
     KubeError,
     Manifest,
@@ -29,6 +28,7 @@ from llm_d_gke.rehearsal.kube.types import (
     Resource,
     UnknownKind,
     Unreachable,
+    accept_header,
     group_path,
     refusal,
 )
@@ -249,8 +249,8 @@ class Kube:
         metadata_only: bool = False,
     ) -> tuple[Manifests, str]:
         """Like `list`, with the resourceVersion that a watch continues from."""
-        accept = METADATA.format(kind="PartialObjectMetadataList") if metadata_only else JSON
         path = self.resource(api_version, kind).path(namespace)
+        accept = accept_header("PartialObjectMetadataList", metadata_only=metadata_only)
         answer = self.request("GET", path, query=_selectors(labels, fields), accept=accept)
         # The server leaves type information out of list items.
         items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer.get("items") or []]
@@ -278,7 +278,7 @@ class Kube:
         if resource_version is not None:
             query["resourceVersion"] = resource_version
         path = self.resource(api_version, kind).path(namespace)
-        headers = {"Accept": METADATA.format(kind="PartialObjectMetadata") if metadata_only else JSON}
+        headers = {"Accept": accept_header("PartialObjectMetadata", metadata_only=metadata_only)}
         limits = httpx.Timeout(10.0, read=timeout + 15.0)
         try:
             with self._http.stream("GET", path, params=query, headers=headers, timeout=limits) as answer:
@@ -337,7 +337,7 @@ class Kube:
         path: str,
         *,
         body: Manifest | Manifests | None = None,
-        content_type: str = "application/json",
+        content_type: str = JSON,
         query: Query | None = None,
         accept: str = JSON,
     ) -> Manifest:

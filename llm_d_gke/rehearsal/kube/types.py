@@ -62,7 +62,6 @@ CONTENT_TYPES = {
 # Server-side apply takes YAML; JSON is YAML.
 APPLY = "application/apply-patch+yaml"
 JSON = "application/json"
-METADATA = "application/json;as={kind};g=meta.k8s.io;v=v1"
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,11 @@ class Resource:
         parts.append(self.plural)
         parts += [part for part in (name, subresource) if part]
         return "/".join(parts)
+
+
+def accept_header(kind: str, *, metadata_only: bool) -> str:
+    """The format to ask for: JSON, or as JSON only the metadata of the objects, which `kind` names."""
+    return f"{JSON};as={kind};g=meta.k8s.io;v=v1" if metadata_only else JSON
 
 
 def group_path(api_version: str) -> str:
