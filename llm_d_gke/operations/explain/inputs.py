@@ -21,7 +21,7 @@ from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
 from llm_d_gke.planning.findings import path_of
 from llm_d_gke.planning.patterns import pattern_of
-from llm_d_gke.planning.planner import plan_once
+from llm_d_gke.planning.sequence import plan_once
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.leaves import display_text, leaves

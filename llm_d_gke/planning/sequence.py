@@ -1,0 +1,346 @@
+"""The sequence in which one stack is planned: settings, site, foundation, models, Gateway, routing, the whole.
+
+Each step plans one part and reports what is wrong with it. The order of the steps is the order of the findings.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
+from llm_d_gke.planning.disaggregation.capacity import plan_capacity_of
+from llm_d_gke.planning.disaggregation.checks import check_stages
+from llm_d_gke.planning.disaggregation.roles import pool_in_role, role_of
+from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.infrastructure.cluster import plan_cluster, plan_crds, plan_services
+from llm_d_gke.planning.infrastructure.namespace import plan_hugging_face, plan_namespace, plan_pull_secret
+from llm_d_gke.planning.infrastructure.namespace_bounds import bounded
+from llm_d_gke.planning.infrastructure.network import plan_network
+from llm_d_gke.planning.infrastructure.node_pools import plan_accelerator_pools, plan_cpu_pool
+from llm_d_gke.planning.infrastructure.pod_guard import plan_pod_guard
+from llm_d_gke.planning.names import model_keys
+from llm_d_gke.planning.patterns import pattern_of
+from llm_d_gke.planning.plan.estimates import CostPlan
+from llm_d_gke.planning.plan.infrastructure import NetworkPlan, NodePoolPlan
+from llm_d_gke.planning.plan.platform import ChartPlan, HuggingFacePlan, MonitoringPlan, NamespacePlan, PullSecretPlan
+from llm_d_gke.planning.plan.routing import GatewayPlan, ModelsEndpointPlan, RoutePlan, RouterPlan
+from llm_d_gke.planning.plan.serving import ModelServerPlan
+from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
+from llm_d_gke.planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
+from llm_d_gke.planning.platform.engine_images import check_engine_images
+from llm_d_gke.planning.platform.helm_releases import plan_charts
+from llm_d_gke.planning.platform.image_kinds import check_image_kinds
+from llm_d_gke.planning.platform.image_sources import with_image_sources
+from llm_d_gke.planning.platform.images import check_image, check_proven, check_release
+from llm_d_gke.planning.platform.monitoring import plan_monitoring
+from llm_d_gke.planning.request_names import check_names
+from llm_d_gke.planning.routing.endpoint_picker import check_picker, plan_picker, plan_pool
+from llm_d_gke.planning.routing.gateway import plan_gateway, plan_routes
+from llm_d_gke.planning.routing.model_router import plan_router
+from llm_d_gke.planning.routing.models_endpoint import plan_models_endpoint
+from llm_d_gke.planning.routing.network_policies import plan_network_policies
+from llm_d_gke.planning.routing.traffic_splits import plan_splits
+from llm_d_gke.planning.serving.autoscaling import check_autoscaling, fully_scaled, plan_scaling
+from llm_d_gke.planning.serving.backend_tls import check_backend_tls, plan_server_certificate
+from llm_d_gke.planning.serving.backends import backend_of
+from llm_d_gke.planning.serving.engine_variables import check_variables
+from llm_d_gke.planning.serving.extra_args import check_extra_args, check_remote_code
+from llm_d_gke.planning.serving.lora_adapters import other_names
+from llm_d_gke.planning.serving.model_server import commit_of, node_gib, plan_model_server
+from llm_d_gke.planning.serving.resources import busy_nodes, check_capacity
+from llm_d_gke.planning.sizing.cost import plan_cost
+from llm_d_gke.planning.sizing.timeline import plan_timeline
+from llm_d_gke.planning.without_effect import check_project_placeholder, check_without_effect
+from llm_d_gke.settings import StackSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Foundation:
+    """What model servers stand on. `pools` are the node pools of each site; requests arrive at the first site."""
+
+    pools: tuple[tuple[PlanContext, tuple[NodePoolPlan, ...]], ...]
+    network: NetworkPlan
+    cpu_pool: NodePoolPlan
+    namespace: NamespacePlan
+    hugging_face: HuggingFacePlan
+    pull_secret: PullSecretPlan | None
+
+    @property
+    def ctx(self) -> PlanContext:
+        """The site from which everything outside the model servers follows."""
+        return self.pools[0][0]
+
+    @property
+    def sites(self) -> tuple[PlanContext, ...]:
+        return tuple(site for site, _ in self.pools)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Routing:
+    """The way of a request from the Gateway to a pool. Router and endpoint are only where several models share it."""
+
+    routes: tuple[RoutePlan, ...]
+    router: RouterPlan | None
+    models_endpoint: ModelsEndpointPlan | None
+
+    @property
+    def pods(self) -> int:
+        """Pods that serve no single model."""
+        return sum(part.replicas for part in (self.router, self.models_endpoint) if part is not None)
+
+
+def plan_once(
+    stack: str,
+    settings: StackSettings,
+    catalog: Catalog,
+    encrypted: frozenset[str],
+    findings: Findings,
+    *,
+    throughput: bool = True,
+) -> StackPlan | None:
+    """The plan, with its findings collected in `findings`. None if too little is known for a plan.
+
+    `encrypted` names the settings that came encrypted. Without `throughput` the models' capacity is left out: a third
+    of the time, and no resource depends on it.
+    """
+    sites = _resolve_sites(stack, settings, catalog, findings)
+    if sites is None:
+        return None
+    foundation = _plan_foundation(sites, encrypted)
+    _check_site(foundation.ctx)
+    models = tuple(
+        _plan_model(foundation, index, key, throughput=throughput)
+        for index, key in enumerate(model_keys(foundation.ctx.settings))
+    )
+    gateway = plan_gateway(foundation.ctx, foundation.network, encrypted)
+    charts = _plan_charts(foundation, models, gateway)
+    routing = _plan_routing(foundation, models, gateway)
+    plan = _plan_whole(foundation, models, gateway, charts, routing)
+    plan = with_image_sources(foundation.ctx, plan)
+    # Findings of the names of images come last.
+    return replace(plan, warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING))
+
+
+def _resolve_sites(
+    stack: str, settings: StackSettings, catalog: Catalog, findings: Findings
+) -> tuple[PlanContext, ...] | None:
+    """Check what needs no catalog, then resolve a context for each kind of model server. None if one is unknown."""
+    _check_project(settings, findings)
+    check_project_placeholder(settings, findings)
+    check_names(settings, findings)
+    check_autoscaling(settings, findings)
+    settings = fully_scaled(settings)
+    pattern = pattern_of(settings)
+    pattern.check_settings(settings, findings)
+    ctx = resolve_context(stack, settings, catalog, findings, transfers_kv_cache=pattern.transfers_kv_cache)
+    return pattern.sites(ctx) if ctx is not None else None
+
+
+def _plan_foundation(sites: Sequence[PlanContext], encrypted: frozenset[str]) -> _Foundation:
+    """Network, nodes, namespace and credentials."""
+    ctx = sites[0]
+    network = plan_network(ctx)
+    cpu_pool = plan_cpu_pool(ctx)
+    pools = tuple((site, _plan_accelerator_pools(site)) for site in sites)
+    check_stages(sites)
+    check_picker(ctx)
+    return _Foundation(
+        pools=pools,
+        network=network,
+        cpu_pool=cpu_pool,
+        namespace=plan_namespace(ctx),
+        hugging_face=plan_hugging_face(ctx, encrypted),
+        pull_secret=plan_pull_secret(ctx, encrypted),
+    )
+
+
+def _plan_accelerator_pools(ctx: PlanContext) -> tuple[NodePoolPlan, ...]:
+    """Node pools of one site."""
+    pools = plan_accelerator_pools(ctx, max(map(functools.partial(node_gib, ctx), ctx.settings.models)))
+    check_capacity(ctx)
+    return tuple(pool_in_role(ctx, pool) for pool in pools)
+
+
+def _check_site(ctx: PlanContext) -> None:
+    """Check release, images and encryption, which are the same for all models."""
+    check_release(ctx)
+    check_proven(ctx)
+    check_engine_images(ctx)
+    check_image_kinds(ctx)
+    check_backend_tls(ctx)
+
+
+def _plan_model(foundation: _Foundation, index: int, key: str, *, throughput: bool) -> ModelPlan:
+    """One model: servers, pool, picker, certificate and capacity."""
+    ctx, pull_secret = foundation.ctx, foundation.pull_secret
+    model = ctx.settings.models[index]
+    backend = backend_of(ctx.settings)
+    servers = tuple(_plan_server(foundation, site, pools, index, key) for site, pools in foundation.pools)
+    memory = [server.memory for server in servers]
+    check_image(ctx, index, servers[0].pod.image, pull_secret)
+    check_variables(ctx, index, servers)
+    pool = plan_pool(ctx, model, key)
+    backend.check_model(ctx, index, model, key)
+    for site, server in zip(foundation.sites, servers, strict=True):
+        backend.check_server(site, site.settings.models[index], server)
+    return ModelPlan(
+        key=key,
+        id=model.id,
+        served_name=model.name,
+        other_names=other_names(model),
+        pool=pool,
+        picker=plan_picker(ctx, index, model, key, foundation.namespace.name, pull_secret, memory[0]),
+        servers=servers,
+        certificate=plan_server_certificate(ctx, key, pool.tls),
+        capacity=plan_capacity_of(foundation.sites, index, memory) if throughput else None,
+        inference_service=backend.inference_service(ctx, model, key),
+    )
+
+
+def _plan_server(
+    foundation: _Foundation, ctx: PlanContext, pools: Sequence[NodePoolPlan], index: int, key: str
+) -> ModelServerPlan:
+    """One model's servers in the site of `ctx`, whose node pools are `pools`."""
+    model = ctx.settings.models[index]
+    catalog_model = ctx.catalog.find_model(model.id)
+    role = role_of(ctx, catalog_model)
+    server = plan_model_server(
+        ctx, index, model, key, pools[0].disk_gib, foundation.hugging_face, foundation.pull_secret, role
+    )
+    if ctx.role != "prefill":
+        check_extra_args(ctx.findings, index, model, server.pod.args)
+        check_remote_code(ctx.findings, index, model.extra_args, commit_of(model, catalog_model))
+    return server
+
+
+def _plan_charts(foundation: _Foundation, models: Sequence[ModelPlan], gateway: GatewayPlan) -> tuple[ChartPlan, ...]:
+    """The controllers that Gateway and model servers need, and GKE does not bring."""
+    certificates = (gateway.certificate, *(model.certificate for model in models))
+    return plan_charts(
+        foundation.ctx,
+        gateway=(foundation.namespace.name, gateway.name),
+        groups=any(server.group is not None for model in models for server in model.servers),
+        kserve=backend_of(foundation.ctx.settings).needs_kserve,
+        istio=gateway.implementation == "istio",
+        certificates=any(certificate is not None for certificate in certificates),
+        pull_secret=foundation.pull_secret,
+        scales=any(model.autoscaling is not None for site in foundation.sites for model in site.settings.models),
+    )
+
+
+def _plan_routing(foundation: _Foundation, models: tuple[ModelPlan, ...], gateway: GatewayPlan) -> _Routing:
+    """Routes, and what finds the model of a request where several share the Gateway."""
+    ctx, pull_secret = foundation.ctx, foundation.pull_secret
+    splits = plan_splits(ctx, models)
+    models_endpoint = plan_models_endpoint(ctx, models, splits, pull_secret)
+    routes = plan_routes(ctx, models, models_endpoint, splits)
+    router = plan_router(ctx, models, splits, gateway, pull_secret)
+    check_without_effect(ctx, has_router=router is not None)
+    return _Routing(routes=routes, router=router, models_endpoint=models_endpoint)
+
+
+def _plan_whole(
+    foundation: _Foundation,
+    models: tuple[ModelPlan, ...],
+    gateway: GatewayPlan,
+    charts: tuple[ChartPlan, ...],
+    routing: _Routing,
+) -> StackPlan:
+    """The stack of its parts, with what follows from all of them: scaling, policies, monitoring, cost, time."""
+    ctx, network, router, endpoint = foundation.ctx, foundation.network, routing.router, routing.models_endpoint
+    settings = ctx.settings
+    cluster = plan_cluster(ctx)
+    chart_namespaces = plan_chart_namespaces(charts)
+    models = _scaled(foundation.sites, models, cluster.name)
+    servers = [server for model in models for server in model.servers]
+    return StackPlan(
+        stack=ctx.stack,
+        project=settings.project,
+        location=settings.location,
+        region=ctx.region,
+        release=settings.release,
+        pattern=settings.pattern,
+        services=plan_services(ctx),
+        network=network,
+        cluster=cluster,
+        cpu_pool=foundation.cpu_pool,
+        accelerator_pools=tuple(pool for _, pools in foundation.pools for pool in pools),
+        crds=plan_crds(ctx),
+        charts=charts,
+        chart_namespaces=chart_namespaces,
+        chart_policies=plan_chart_policies(chart_namespaces, enabled=settings.network_policies.enabled),
+        presets=backend_of(settings).presets(servers),
+        namespace=bounded(foundation.namespace, foundation.pools, models, routing.pods),
+        pod_guard=plan_pod_guard(foundation.namespace, servers),
+        hugging_face=foundation.hugging_face,
+        pull_secret=foundation.pull_secret,
+        gateway=gateway,
+        routes=routing.routes,
+        router=router,
+        models_endpoint=endpoint,
+        models=models,
+        network_policies=plan_network_policies(ctx, network, gateway, models, router, endpoint),
+        monitoring=_plan_monitoring(foundation, models, cluster.name),
+        cost=_plan_cost(foundation, models),
+        timeline=plan_timeline(ctx),
+        paused=settings.paused,
+        labels=ctx.labels,
+        warnings=(),
+    )
+
+
+def _scaled(sites: Sequence[PlanContext], models: Sequence[ModelPlan], cluster: str) -> tuple[ModelPlan, ...]:
+    """The models with what changes the number of their replicas. `cluster` is its name in metrics."""
+    return tuple(
+        replace(
+            model,
+            servers=tuple(
+                replace(
+                    server, scaling=plan_scaling(site, site.settings.models[index], server, cluster, model.picker.name)
+                )
+                for site, server in zip(sites, model.servers, strict=True)
+            ),
+        )
+        for index, model in enumerate(models)
+    )
+
+
+def _plan_monitoring(foundation: _Foundation, models: Sequence[ModelPlan], cluster: str) -> MonitoringPlan:
+    return plan_monitoring(
+        foundation.ctx,
+        cluster,
+        foundation.namespace.name,
+        tuple(model.pool.name for model in models),
+        tuple(model.pool.name for model in models if model.servers[0].wakes),
+    )
+
+
+def _plan_cost(foundation: _Foundation, models: Sequence[ModelPlan]) -> CostPlan:
+    """Dollars of all nodes and pods, and of the fewest where their number follows the load."""
+
+    def busy(*, scaled_down: bool = False) -> list[tuple[NodePoolPlan, int]]:
+        return [node for site, pools in foundation.pools for node in busy_nodes(site, pools, scaled_down=scaled_down)]
+
+    follows_load = any(server.scaling is not None for model in models for server in model.servers)
+    return plan_cost(
+        foundation.ctx,
+        foundation.cpu_pool,
+        busy(),
+        [model.capacity for model in models],
+        sum(model.picker.replicas for model in models),
+        busy(scaled_down=True) if follows_load else None,
+    )
+
+
+def _check_project(settings: StackSettings, findings: Findings) -> None:
+    if not settings.project:
+        findings.error(
+            "LLMD-PROJECT-MISSING",
+            "project",
+            value="(missing)",
+            rule="every resource belongs to a Google Cloud project, and none is set",
+            fix="run: pulumi config set llm-d:project my-project-id",
+        )
