@@ -22,7 +22,7 @@ from llm_d_gke.operations.speed_check.comparison import Outcome, by_roofline, ea
 from llm_d_gke.operations.speed_check.fit import LIMITS
 from llm_d_gke.operations.speed_check.prediction import Prediction, predict
 from llm_d_gke.operations.speed_check.rows import FIGURES, held_out, load_rows
-from llm_d_gke.planning.sizing.memory import engine_run
+from llm_d_gke.planning.sizing.memory import EngineOptions, engine_run
 from llm_d_gke.planning.sizing.speed import Load, estimate
 
 ROWS = load_rows()
@@ -125,7 +125,7 @@ def test_a_burst_without_room_waits_for_the_rotation() -> None:
 
 def test_cached_prompts_are_answered_sooner_and_take_no_room_of_their_own() -> None:
     card = catalog.load().accelerators["nvidia-l4"]
-    run = engine_run(catalog.load().models["Qwen/Qwen3-8B"], card, "0.19.0", max_model_len=8192)
+    run = engine_run(catalog.load().models["Qwen/Qwen3-8B"], card, "0.19.0", EngineOptions(max_model_len=8192))
     assert run is not None
     fresh, cached = (estimate(run, card, Load(4096, 128, 32, cached)) for cached in (0, 4000))
     assert fresh is not None
@@ -140,7 +140,9 @@ def test_links_and_ranks_decide_what_tensor_parallelism_saves() -> None:
 
     def first_token(name: str, tensor: int) -> float:
         card = load.accelerators[name]
-        run = engine_run(load.models["Qwen/Qwen3-8B"], card, "0.19.0", max_model_len=8192, tensor_parallel=tensor)
+        run = engine_run(
+            load.models["Qwen/Qwen3-8B"], card, "0.19.0", EngineOptions(max_model_len=8192, tensor_parallel=tensor)
+        )
         assert run is not None
         estimated = estimate(run, card, Load(8000, 16))
         assert estimated is not None

@@ -18,7 +18,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.errors import ConfigError
 from llm_d_gke.catalog.schema import Accelerator, DraftLayers, Model
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
-from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.speculation import WITHOUT_LAYERS, shares_blocks
 
 Row = Mapping[str, Any]
@@ -80,26 +80,28 @@ def start_of(row: Row, folder: Path) -> Start:
         model,
         accelerator,
         version,
-        max_model_len=length,
-        utilization=_share(row),
-        max_num_seqs=_integer(row, "maxNumSeqs"),
-        max_num_batched_tokens=_integer(row, "maxNumBatchedTokens"),
-        tensor_parallel=tensor_parallel,
-        pipeline_parallel=min(_integer(row, "pipelineParallel") or 1, model.layers),
-        data_parallel=data_parallel,
-        expert_parallel=expert_parallel,
-        dtype=dtype,
-        quantization=quantization if quantization in _ON_LOADING else None,
-        kv_cache_dtype=_cache_dtype(row),
-        prefix_caching=_caches_prefixes(version, recurrent=model.recurrent) if caching is None else caching,
-        enforce_eager=bool(_flag(row, "eager")),
-        text_only=bool(_flag(row, "textOnly")),
-        speculative_tokens=tokens,
-        draft=_draft_layers(row, model, tokens) if draft_model is None else None,
-        draft_model=draft_model,
-        lora_slots=_integer(row, "maxLoras") or 0,
-        lora_rank=max(_LEAST_RANK, _integer(row, "maxLoraRank") or _LEAST_RANK),
-        block_size=_integer(row, "blockSize") if not model.recurrent else None,
+        EngineOptions(
+            max_model_len=length,
+            utilization=_share(row),
+            max_num_seqs=_integer(row, "maxNumSeqs"),
+            max_num_batched_tokens=_integer(row, "maxNumBatchedTokens"),
+            tensor_parallel=tensor_parallel,
+            pipeline_parallel=min(_integer(row, "pipelineParallel") or 1, model.layers),
+            data_parallel=data_parallel,
+            expert_parallel=expert_parallel,
+            dtype=dtype,
+            quantization=quantization if quantization in _ON_LOADING else None,
+            kv_cache_dtype=_cache_dtype(row),
+            prefix_caching=_caches_prefixes(version, recurrent=model.recurrent) if caching is None else caching,
+            enforce_eager=bool(_flag(row, "eager")),
+            text_only=bool(_flag(row, "textOnly")),
+            speculative_tokens=tokens,
+            draft=_draft_layers(row, model, tokens) if draft_model is None else None,
+            draft_model=draft_model,
+            lora_slots=_integer(row, "maxLoras") or 0,
+            lora_rank=max(_LEAST_RANK, _integer(row, "maxLoraRank") or _LEAST_RANK),
+            block_size=_integer(row, "blockSize") if not model.recurrent else None,
+        ),
     )
     if run is None:
         raise UnknownStartError(

@@ -29,7 +29,7 @@ from llm_d_gke.operations.logs_check.judgment import judge_rows
 from llm_d_gke.operations.logs_check.row import start_of
 from llm_d_gke.operations.logs_check.summary import summarize
 from llm_d_gke.operations.logs_check.summary import table as summary_table
-from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
 FIGURES = Path(__file__).parents[3] / "tests" / "planning" / "figures"
@@ -105,14 +105,16 @@ def run_of(log: Log) -> EngineRun:
         catalog_.models[log.model],
         catalog_.accelerators[CARD],
         "0.19.0",
-        max_model_len=log.length,
-        utilization=log.utilization,
-        tensor_parallel=log.tensor,
-        pipeline_parallel=log.pipeline,
-        dtype=log.dtype,
-        quantization="fp8" if log.on_line_fp8 else None,
-        kv_cache_dtype="fp8" if log.fp8_cache else None,
-        prefix_caching=False,
+        EngineOptions(
+            max_model_len=log.length,
+            utilization=log.utilization,
+            tensor_parallel=log.tensor,
+            pipeline_parallel=log.pipeline,
+            dtype=log.dtype,
+            quantization="fp8" if log.on_line_fp8 else None,
+            kv_cache_dtype="fp8" if log.fp8_cache else None,
+            prefix_caching=False,
+        ),
     )
     if run is None:
         raise LookupError(f"the catalog does not know the memory of {CARD}")

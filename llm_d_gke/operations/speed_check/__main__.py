@@ -17,7 +17,7 @@ from llm_d_gke.operations.speed_check.comparison import by_accelerator, coeffici
 from llm_d_gke.operations.speed_check.fit import LIMITS, fit
 from llm_d_gke.operations.speed_check.opinions import opinions
 from llm_d_gke.operations.speed_check.rows import load_rows
-from llm_d_gke.planning.sizing.memory import engine_run
+from llm_d_gke.planning.sizing.memory import EngineOptions, engine_run
 from llm_d_gke.planning.sizing.speed import Load
 
 
@@ -62,8 +62,7 @@ def _of(arguments: list[str]) -> int:
         catalog_.models[args.model],
         card,
         load_engine().newest,
-        max_model_len=args.prompt + args.output,
-        tensor_parallel=args.tensor_parallel,
+        EngineOptions(max_model_len=args.prompt + args.output, tensor_parallel=args.tensor_parallel),
     )
     if run is None:
         print(f"the memory of {args.accelerator} for {args.model} is not known", file=sys.stderr)

@@ -18,7 +18,7 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.engine import Engine, Generation, SpeedConstants, generation, load_engine, use_engine
 from llm_d_gke.operations.speed_check.prediction import predict
 from llm_d_gke.operations.speed_check.rows import FIGURES, Row
-from llm_d_gke.planning.sizing.memory import EngineRun, engine_run
+from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run
 from llm_d_gke.planning.sizing.speed import Load, estimate
 from llm_d_gke.planning.sizing.steps import Roofline
 
@@ -155,10 +155,12 @@ def guide_loads(*, held_out: bool = False) -> tuple[GuideLoad, ...]:
             catalog_.models[entry["model"]],
             catalog_.accelerators[entry["accelerator"]],
             entry["version"],
-            max_model_len=2048,
-            utilization=0.85 if entry["dtype"] else 0.9,
-            dtype=entry["dtype"],
-            tensor_parallel=entry["tensor_parallel"],
+            EngineOptions(
+                max_model_len=2048,
+                utilization=0.85 if entry["dtype"] else 0.9,
+                dtype=entry["dtype"],
+                tensor_parallel=entry["tensor_parallel"],
+            ),
         )
         if run is not None and entry.get("held_out", False) is held_out:
             loads.append(GuideLoad(entry, run))

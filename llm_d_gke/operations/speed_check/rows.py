@@ -14,7 +14,7 @@ import yaml
 from llm_d_gke import catalog
 from llm_d_gke.catalog.schema import Accelerator
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
-from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 
 FIGURES = Path(__file__).parents[3] / "tests" / "planning" / "figures" / "serving_benchmarks.yaml"
 
@@ -59,7 +59,7 @@ class Row:
     def engine(self) -> EngineRun:
         """The engine that was measured. Raises ValueError where the catalog does not know its memory."""
         catalog_ = catalog.load()
-        run = engine_run(catalog_.models[self.model], self.card, self.version, **self.settings)
+        run = engine_run(catalog_.models[self.model], self.card, self.version, EngineOptions(**self.settings))
         if run is None:
             raise ValueError(f"{self.id}: the memory of {self.accelerator} for {self.model} is not known")
         return run

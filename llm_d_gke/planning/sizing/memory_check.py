@@ -16,7 +16,7 @@ from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.sizing.known_failures import check_field_reports, check_start_reports
-from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
 from llm_d_gke.planning.sizing.other_hardware import cheapest_hardware, holds
@@ -146,29 +146,31 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
         model,
         ctx.accelerator,
         version,
-        max_model_len=extra.get("max-model-len", settings.max_model_len),
-        utilization=_utilization(settings),
-        max_num_seqs=extra.get("max-num-seqs", settings.max_num_seqs),
-        max_num_batched_tokens=extra.get("max-num-batched-tokens", settings.max_num_batched_tokens),
-        tensor_parallel=parallelism.tensor,
-        pipeline_parallel=min(extra.get("pipeline-parallel-size") or parallelism.pipeline, model.layers),
-        data_parallel=parallelism.data,
-        expert_parallel=parallelism.expert or "--enable-expert-parallel" in settings.extra_args,
-        all_to_all=parallelism.all_to_all,
-        dtype=_dtype(ctx, settings, model),
-        quantization=settings.quantization,
-        kv_cache_dtype=settings.kv_cache_dtype,
-        prefix_caching=caching if caching is not None else ctx.settings.picker.scorers.prefix_cache > 0,
-        enforce_eager="--enforce-eager" in settings.extra_args,
-        text_only="--language-model-only" in settings.extra_args,
-        speculative_tokens=speculation.tokens,
-        draft=speculation.draft,
-        draft_model=speculation.draft_model,
-        lora_slots=min(len(settings.adapters), LORA_SLOTS),
-        # vLLM takes no smaller rank for its slots.
-        lora_rank=max(16, *(adapter.rank for adapter in settings.adapters)) if settings.adapters else 16,
-        block_size=extra.get("block-size", settings.block_size),
-        kv_cache_gib=cache / 2**30 if cache is not None else None,
+        EngineOptions(
+            max_model_len=extra.get("max-model-len", settings.max_model_len),
+            utilization=_utilization(settings),
+            max_num_seqs=extra.get("max-num-seqs", settings.max_num_seqs),
+            max_num_batched_tokens=extra.get("max-num-batched-tokens", settings.max_num_batched_tokens),
+            tensor_parallel=parallelism.tensor,
+            pipeline_parallel=min(extra.get("pipeline-parallel-size") or parallelism.pipeline, model.layers),
+            data_parallel=parallelism.data,
+            expert_parallel=parallelism.expert or "--enable-expert-parallel" in settings.extra_args,
+            all_to_all=parallelism.all_to_all,
+            dtype=_dtype(ctx, settings, model),
+            quantization=settings.quantization,
+            kv_cache_dtype=settings.kv_cache_dtype,
+            prefix_caching=caching if caching is not None else ctx.settings.picker.scorers.prefix_cache > 0,
+            enforce_eager="--enforce-eager" in settings.extra_args,
+            text_only="--language-model-only" in settings.extra_args,
+            speculative_tokens=speculation.tokens,
+            draft=speculation.draft,
+            draft_model=speculation.draft_model,
+            lora_slots=min(len(settings.adapters), LORA_SLOTS),
+            # vLLM takes no smaller rank for its slots.
+            lora_rank=max(16, *(adapter.rank for adapter in settings.adapters)) if settings.adapters else 16,
+            block_size=extra.get("block-size", settings.block_size),
+            kv_cache_gib=cache / 2**30 if cache is not None else None,
+        ),
         share=ctx.machine.accelerator_share,
     )
 

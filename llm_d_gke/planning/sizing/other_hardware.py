@@ -10,7 +10,7 @@ from llm_d_gke.catalog.schema import Accelerator, MachineType
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.setting_values import flow
-from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.prices import prices_of
 from llm_d_gke.settings.models import ModelSettings
 
@@ -76,11 +76,13 @@ def _fits(run: EngineRun, settings: ModelSettings, accelerator: Accelerator, ten
         run.model,
         accelerator,
         run.version,
-        max_model_len=run.max_model_len,
-        max_num_seqs=settings.max_num_seqs,
-        tensor_parallel=tensor_parallel,
-        dtype=settings.dtype,
-        quantization=settings.quantization,
+        EngineOptions(
+            max_model_len=run.max_model_len,
+            max_num_seqs=settings.max_num_seqs,
+            tensor_parallel=tensor_parallel,
+            dtype=settings.dtype,
+            quantization=settings.quantization,
+        ),
     )
     return other is not None and holds(other)
 

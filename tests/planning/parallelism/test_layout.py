@@ -9,7 +9,7 @@ import pytest
 from llm_d_gke.catalog import load
 from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
 from llm_d_gke.planning.parallelism.layout import Parallelism, nodes_of, parallelism_of
-from llm_d_gke.planning.sizing.memory import engine_run, judge
+from llm_d_gke.planning.sizing.memory import EngineOptions, engine_run, judge
 from llm_d_gke.planning.sizing.speed import Load, estimate
 from llm_d_gke.settings import StackSettings
 
@@ -100,10 +100,7 @@ class TestExpertsOverRanks:
             CATALOG.models["deepseek-ai/DeepSeek-R1"],
             CATALOG.accelerators["nvidia-h200-141gb"],
             "0.26.0",
-            max_model_len=16384,
-            data_parallel=data,
-            expert_parallel=expert,
-            all_to_all=backend,
+            EngineOptions(max_model_len=16384, data_parallel=data, expert_parallel=expert, all_to_all=backend),
         )
         assert run is not None
         return judge(run).parts.weights
@@ -127,7 +124,9 @@ class TestExpertsOverRanks:
 def test_ranks_have_caches_of_their_own_and_answer_together() -> None:
     model, accelerator = CATALOG.models["Qwen/Qwen3-30B-A3B"], CATALOG.accelerators["nvidia-h100-80gb"]
     single, eight = (
-        engine_run(model, accelerator, "0.26.0", max_model_len=8192, data_parallel=ranks, expert_parallel=True)
+        engine_run(
+            model, accelerator, "0.26.0", EngineOptions(max_model_len=8192, data_parallel=ranks, expert_parallel=True)
+        )
         for ranks in (1, 8)
     )
     assert single is not None

@@ -11,7 +11,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Attention, Model
 from llm_d_gke.planning.parallelism.sharding import padded_vocabulary
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
-from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.kv_cache import layout
 from llm_d_gke.planning.sizing.memory.overhead import graph_sizes, warm_up
 from llm_d_gke.planning.sizing.memory.remedies import remedies
@@ -22,7 +22,7 @@ CATALOG = catalog.load()
 
 def start(model: str | Model, accelerator: str, version: str = "0.19.1", **settings: object) -> EngineRun:
     entry = CATALOG.models[model] if isinstance(model, str) else model
-    run = engine_run(entry, CATALOG.accelerators[accelerator], version, **settings)  # type: ignore[arg-type]
+    run = engine_run(entry, CATALOG.accelerators[accelerator], version, EngineOptions(**settings))  # type: ignore[arg-type]
     assert run is not None
     return run
 

@@ -14,7 +14,7 @@ import pytest
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.schema import DraftLayers, Model, Quantization
-from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.kv_cache import layout
 from llm_d_gke.planning.sizing.memory.overhead import (
     activation_gib,
@@ -35,7 +35,7 @@ FP8 = Quantization(method="fp8", bits=8, group=128 * 128, scale_bits=32)
 
 def start(model: str | Model, accelerator: str, version: str, **settings: Any) -> EngineRun:
     entry = CATALOG.models[model] if isinstance(model, str) else model
-    run = engine_run(entry, CATALOG.accelerators[accelerator], version, **settings)
+    run = engine_run(entry, CATALOG.accelerators[accelerator], version, EngineOptions(**settings))
     assert run is not None
     return run
 
@@ -476,7 +476,10 @@ class TestTpu:
     ) -> None:
         for model in ("Qwen/Qwen3.5-27B", "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"):
             run = engine_run(
-                CATALOG.models[model], CATALOG.accelerators["tpu-v6e"], version, prefix_caching=prefix_caching
+                CATALOG.models[model],
+                CATALOG.accelerators["tpu-v6e"],
+                version,
+                EngineOptions(prefix_caching=prefix_caching),
             )
             assert (run is not None) is is_readable
 

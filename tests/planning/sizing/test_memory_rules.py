@@ -10,7 +10,7 @@ import pytest
 
 from llm_d_gke import catalog
 from llm_d_gke.operations.logs_check.judgment import judge_rows
-from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.kv_cache import layout
 from llm_d_gke.planning.sizing.memory.overhead import (
     activation_gib,
@@ -28,7 +28,7 @@ RTX = "nvidia-rtx-pro-6000"
 
 
 def start(model: str, accelerator: str, version: str, **settings: Any) -> EngineRun:
-    run = engine_run(CATALOG.models[model], CATALOG.accelerators[accelerator], version, **settings)
+    run = engine_run(CATALOG.models[model], CATALOG.accelerators[accelerator], version, EngineOptions(**settings))
     assert run is not None
     return run
 

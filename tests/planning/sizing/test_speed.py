@@ -13,7 +13,7 @@ import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.planning.plan.estimates import SpeedEstimate
-from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.speed import Load, estimate, replicas_for, simulation
 
 CATALOG = catalog.load()
@@ -23,7 +23,7 @@ MEASURED: list[Mapping[str, Any]] = yaml.safe_load(
 
 
 def engine(model: str, accelerator: str, version: str = "0.19.1", **settings: Any) -> EngineRun:
-    run = engine_run(CATALOG.models[model], CATALOG.accelerators[accelerator], version, **settings)
+    run = engine_run(CATALOG.models[model], CATALOG.accelerators[accelerator], version, EngineOptions(**settings))
     assert run is not None
     return run
 

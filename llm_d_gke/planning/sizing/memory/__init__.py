@@ -2,6 +2,6 @@
 
 from llm_d_gke.planning.plan.estimates import MemoryParts, MemoryVerdict
 from llm_d_gke.planning.sizing.memory.judge import judge
-from llm_d_gke.planning.sizing.memory.run import EngineRun, engine_run
+from llm_d_gke.planning.sizing.memory.run import EngineOptions, EngineRun, engine_run
 
-__all__ = ["EngineRun", "MemoryParts", "MemoryVerdict", "engine_run", "judge"]
+__all__ = ["EngineOptions", "EngineRun", "MemoryParts", "MemoryVerdict", "engine_run", "judge"]

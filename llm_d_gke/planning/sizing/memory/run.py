@@ -31,18 +31,9 @@ _ON_LOADING = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineRun:
-    """What decides an engine's memory. `total_gib` is what CUDA or libtpu reports for one device."""
+class _Options:
+    """Options of `vllm serve` that decide an engine's memory, and mean the same on every card and version."""
 
-    model: Model
-    version: str
-    kind: Literal["gpu", "tpu"]
-    interconnect: Interconnect
-    total_gib: float
-    max_model_len: int
-    utilization: float
-    max_num_seqs: int
-    max_num_batched_tokens: int
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
     data_parallel: int = 1
@@ -61,6 +52,31 @@ class EngineRun:
     lora_rank: int = 16
     block_size: int | None = None
     kv_cache_gib: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions(_Options):
+    """What a start of vLLM states. None leaves the value to vLLM, whose default depends on card, model or version."""
+
+    max_model_len: int | None = None
+    utilization: float | None = None
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRun(_Options):
+    """What decides an engine's memory. `total_gib` is what CUDA or libtpu reports for one device."""
+
+    model: Model
+    version: str
+    kind: Literal["gpu", "tpu"]
+    interconnect: Interconnect
+    total_gib: float
+    max_model_len: int
+    utilization: float
+    max_num_seqs: int
+    max_num_batched_tokens: int
     capability: float | None = None  # CUDA compute capability
 
     @property
@@ -180,34 +196,11 @@ def _power(number: int) -> int:
     return 1 << max(0, number - 1).bit_length()
 
 
+_DEFAULTS = EngineOptions()
+
+
 def engine_run(
-    model: Model,
-    accelerator: Accelerator,
-    version: str,
-    *,
-    max_model_len: int | None = None,
-    utilization: float | None = None,
-    max_num_seqs: int | None = None,
-    max_num_batched_tokens: int | None = None,
-    tensor_parallel: int = 1,
-    pipeline_parallel: int = 1,
-    data_parallel: int = 1,
-    expert_parallel: bool = False,
-    all_to_all: str | None = None,
-    dtype: str | None = None,
-    quantization: str | None = None,
-    kv_cache_dtype: str | None = None,
-    prefix_caching: bool = True,
-    enforce_eager: bool = False,
-    text_only: bool = False,
-    speculative_tokens: int = 0,
-    draft: DraftLayers | None = None,
-    draft_model: Model | None = None,
-    lora_slots: int = 0,
-    lora_rank: int = 16,
-    block_size: int | None = None,
-    kv_cache_gib: float | None = None,
-    share: float = 1.0,
+    model: Model, accelerator: Accelerator, version: str, options: EngineOptions = _DEFAULTS, *, share: float = 1.0
 ) -> EngineRun | None:
     """Fill in vLLM's defaults. `share` is the part of the device a fractional machine gets.
 
@@ -220,46 +213,36 @@ def engine_run(
     if (
         accelerator.kind == "tpu"
         and model.recurrent
-        and not engine.lays_out_states(version, prefix_caching=prefix_caching)
+        and not engine.lays_out_states(version, prefix_caching=options.prefix_caching)
     ):
         return None
     total = accelerator.usable_gib * share
-    if accelerator.batch_tokens is not None:
-        tokens, sequences = accelerator.batch_tokens, engine.tpu_sequences
-    else:
-        # A100 has the memory of larger cards and the compute of smaller ones: vLLM gives it the small batch.
-        # GB10 shares the host's memory: NVML does not say how much it is, and vLLM takes it for a small card.
-        size = 0.0 if accelerator.compute_capability in _SMALL_BATCH else total
-        batch = next(batch for batch in engine.batches if size >= batch.from_gib and engine.has(version, batch.since))
-        tokens, sequences = batch.tokens, batch.sequences
-    tokens = max_num_batched_tokens or tokens
+    tokens, sequences = _batch(accelerator, total, version)
+    tokens = options.max_num_batched_tokens or tokens
+    filled_in = {
+        "max_model_len": options.max_model_len or default_length(model, version),
+        "utilization": options.utilization or engine.band(version).utilization,
+        "max_num_seqs": options.max_num_seqs or min(sequences, tokens),
+        "max_num_batched_tokens": tokens,
+    }
     return EngineRun(
         model=model,
         version=version,
         kind=accelerator.kind,
         interconnect=accelerator.interconnect,
         total_gib=total,
-        max_model_len=max_model_len or default_length(model, version),
-        utilization=utilization or engine.band(version).utilization,
-        max_num_seqs=max_num_seqs or min(sequences, tokens),
-        max_num_batched_tokens=tokens,
-        tensor_parallel=tensor_parallel,
-        pipeline_parallel=pipeline_parallel,
-        data_parallel=data_parallel,
-        expert_parallel=expert_parallel,
-        all_to_all=all_to_all,
-        dtype=dtype,
-        quantization=quantization,
-        kv_cache_dtype=kv_cache_dtype,
-        prefix_caching=prefix_caching,
-        enforce_eager=enforce_eager,
-        text_only=text_only,
-        speculative_tokens=speculative_tokens,
-        draft=draft,
-        draft_model=draft_model,
-        lora_slots=lora_slots,
-        lora_rank=lora_rank,
         capability=accelerator.compute_capability,
-        block_size=block_size,
-        kv_cache_gib=kv_cache_gib,
+        **(vars(options) | filled_in),
     )
+
+
+def _batch(accelerator: Accelerator, total_gib: float, version: str) -> tuple[int, int]:
+    """vLLM's default number of tokens and of sequences in a batch, which go by the memory of a device."""
+    engine = load_engine()
+    if accelerator.batch_tokens is not None:
+        return accelerator.batch_tokens, engine.tpu_sequences
+    # A100 has the memory of larger cards and the compute of smaller ones: vLLM gives it the small batch.
+    # GB10 shares the host's memory: NVML does not say how much it is, and vLLM takes it for a small card.
+    size = 0.0 if accelerator.compute_capability in _SMALL_BATCH else total_gib
+    batch = next(batch for batch in engine.batches if size >= batch.from_gib and engine.has(version, batch.since))
+    return batch.tokens, batch.sequences
