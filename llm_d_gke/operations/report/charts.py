@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import CapacityFacts, MemoryFacts, SpeedFacts
-from llm_d_gke.operations.report.svg import Drawing, Shape, area, line, rect, text
+from llm_d_gke.operations.templates.drawing import Drawing, Shape, area, line, rect, text
 
 _WIDTH = 420.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 14.0, 38.0, 40.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import ModelFacts, PlanFacts, ServerFacts
-from llm_d_gke.operations.report.svg import Drawing, Shape, line, rect, text, wrapped
+from llm_d_gke.operations.templates.drawing import Drawing, Shape, line, rect, text, wrapped
 
 _GAP, _PAD, _BOX = 26.0, 14.0, 40.0
 _CARD, _FRAME = 304.0, 16.0

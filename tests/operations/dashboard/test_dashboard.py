@@ -90,7 +90,7 @@ def test_the_page_draws_lines_names_them_and_fetches_nothing() -> None:
     )
     text = page("llm-d gpu", "the rehearsed stack", panels, END, SECONDS, refresh=5)
     # From the left lower corner of the chart to its right upper corner.
-    assert 'points="48.0,158.0 360.0,10.0"' in text
+    assert 'd="M 48.0 158.0 L 360.0 10.0"' in text
     assert "&lt;pod-0&gt;: 4" in text
     assert "Requests that wait, &lt;by replica&gt;" in text
     assert "parse error" in text
@@ -103,7 +103,7 @@ def test_the_page_draws_lines_names_them_and_fetches_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("value", "unit", "expected"),
-    [(0.0123, "s", "12.3 ms"), (2.5, "s", "2.5 s"), (8.0, "1/s", "8 /s"), (3.0, "1", "3")],
+    [(0.0123, "s", "12.3 ms"), (0.9999, "s", "1 s"), (2.5, "s", "2.5 s"), (8.0, "1/s", "8 /s"), (3.0, "1", "3")],
 )
 def test_values_have_the_unit_of_their_metric(value: float, unit: str, expected: str) -> None:
     assert format_value(value, unit) == expected

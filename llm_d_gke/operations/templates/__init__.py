@@ -1,4 +1,7 @@
-"""Texts that are mostly fixed, as Jinja templates beside the module that fills them in."""
+"""Texts that are mostly fixed, as Jinja templates beside the module that fills them in.
+
+HTML pages extend `base.html.jinja` of this folder and draw by `drawing.html.jinja`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 def render(template: Path, **values: Any) -> str:
     """The text of a template, without line breaks at its end. In NAME.html.jinja every value is escaped."""
     environment = Environment(
-        loader=FileSystemLoader(template.parent),
+        loader=FileSystemLoader([template.parent, Path(__file__).parent]),
         autoescape=select_autoescape(("html.jinja",)),
         undefined=StrictUndefined,
         trim_blocks=True,
