@@ -39,12 +39,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """The rehearsals run first, the longest one at the head, so that no long one is last.
 
     Tests with real vLLM run only where `-m` names them: it takes 2 GB to install. So do those of
-    programs in TypeScript and Go, which need npm and a compiler.
+    programs in TypeScript and Go, which need npm and a compiler, and the rehearsals of many minutes.
     """
     left_out = [
         item
         for item in items
-        for marker in ("engine", "languages")
+        for marker in ("slow", "engine", "languages")
         if marker not in (config.option.markexpr or "") and item.get_closest_marker(marker)
     ]
     items[:] = [item for item in items if item not in left_out]

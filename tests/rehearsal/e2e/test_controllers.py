@@ -16,7 +16,7 @@ from .group_stacks import KSERVE as STACK
 from .group_stacks import MODELS, NAMESPACE
 from .project import Project, chat
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 
 MODEL = MODELS[STACK]
 GROUPS = ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet")

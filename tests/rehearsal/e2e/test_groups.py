@@ -16,7 +16,7 @@ from tests.waiting import eventually
 from .group_stacks import KSERVE, MODELS, NAMESPACE, SLICE, WIDE
 from .project import Project, chat
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 
 GROUP = "leaderworkerset.sigs.k8s.io/name"
 

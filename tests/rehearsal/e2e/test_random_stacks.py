@@ -13,7 +13,7 @@ from tests.stacks import graph_of
 
 from .test_validation import Server, admitted_and_placed, server
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 
 __all__ = ["server"]
 

@@ -23,21 +23,24 @@ pytestmark = pytest.mark.rehearsal
 TOURS = {
     "gke": (
         "gpu",
-        *("gpu", "compute-class-gpu", "kserve-single-replica-gpu", "kserve-prefix-cache-gpu"),
+        *("gpu", "kserve-single-replica-gpu", "kserve-prefix-cache-gpu"),
         # The pool has room for the next servers beside those of one replica only.
         *("kserve-prefix-cache-tpu", "kserve-single-replica-tpu"),
-        *("kserve-disaggregated-tpu", "disaggregated-tpu", "mixture-of-experts-gpu"),
+        *("kserve-disaggregated-tpu", "disaggregated-tpu"),
     ),
     "istio": (
         "gpu",
         *("kserve-istio-single-replica-gpu", "kserve-istio-prefix-cache-gpu"),
         *("kserve-istio-single-replica-tpu", "kserve-istio-prefix-cache-tpu"),
     ),
+    "experts": ("gpu", "compute-class-gpu", "mixture-of-experts-gpu"),
     "existing": ("tpu", "prefix-cache-tpu", "multi-model-tpu"),
     "autopilot": ("gpu", "autopilot-gpu"),
 }
 # This tour is one of a stack in a cluster and a network that it did not create.
 IN_EXISTING_CLUSTER = "existing"
+# These take several minutes each.
+SLOW = ("gke", "istio")
 # The step that leaves KServe, whose chart takes its kinds along: refused unless acknowledged.
 WITHOUT_KSERVE = "disaggregated-tpu"
 DELETES = "LLMD-PREFLIGHT-DELETES"
@@ -103,7 +106,7 @@ def acknowledging(text: str, finding: str) -> str:
     return yaml.safe_dump(document)
 
 
-@pytest.mark.parametrize("tour", TOURS)
+@pytest.mark.parametrize("tour", [pytest.param(tour, marks=[pytest.mark.slow] * (tour in SLOW)) for tour in TOURS])
 def test_each_step_of_a_tour_answers(fresh: Project, tour: str) -> None:
     stack, *steps = TOURS[tour]
     texts = {step: file_of(fresh.root, step).read_text(encoding="utf-8") for step in steps}
