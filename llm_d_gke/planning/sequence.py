@@ -36,13 +36,12 @@ from llm_d_gke.planning.platform.image_kinds import check_image_kinds
 from llm_d_gke.planning.platform.image_sources import with_image_sources
 from llm_d_gke.planning.platform.images import check_image, check_proven, check_release
 from llm_d_gke.planning.platform.monitoring import plan_monitoring
-from llm_d_gke.planning.request_names import check_names
 from llm_d_gke.planning.routing.endpoint_picker import check_picker, plan_picker, plan_pool
 from llm_d_gke.planning.routing.gateway import plan_gateway, plan_routes
 from llm_d_gke.planning.routing.model_router import plan_router
 from llm_d_gke.planning.routing.models_endpoint import plan_models_endpoint
 from llm_d_gke.planning.routing.network_policies import plan_network_policies
-from llm_d_gke.planning.routing.traffic_splits import plan_splits
+from llm_d_gke.planning.routing.request_names import check_names, plan_request_names
 from llm_d_gke.planning.serving.autoscaling import check_autoscaling, fully_scaled, plan_scaling
 from llm_d_gke.planning.serving.backend_tls import check_backend_tls, plan_server_certificate
 from llm_d_gke.planning.serving.backends import backend_of
@@ -234,10 +233,10 @@ def _plan_charts(foundation: _Foundation, models: Sequence[ModelPlan], gateway: 
 def _plan_routing(foundation: _Foundation, models: tuple[ModelPlan, ...], gateway: GatewayPlan) -> _Routing:
     """Routes, and what finds the model of a request where several share the Gateway."""
     ctx, pull_secret = foundation.ctx, foundation.pull_secret
-    splits = plan_splits(ctx, models)
-    models_endpoint = plan_models_endpoint(ctx, models, splits, pull_secret)
-    routes = plan_routes(ctx, models, models_endpoint, splits)
-    router = plan_router(ctx, models, splits, gateway, pull_secret)
+    names = plan_request_names(ctx, models)
+    models_endpoint = plan_models_endpoint(ctx, names, pull_secret)
+    routes = plan_routes(ctx, models, names, models_endpoint)
+    router = plan_router(ctx, names, gateway, pull_secret)
     check_without_effect(ctx, has_router=router is not None)
     return _Routing(routes=routes, router=router, models_endpoint=models_endpoint)
 

@@ -91,15 +91,15 @@ class ModelRouter(Component):
         plan = self._plan
         texts: list[pulumi.Resource] = [
             kubernetes.core.v1.ConfigMap(
-                named(mapping.name, options),
-                metadata=metadata(mapping.name, self._namespace, labels=plan.mapping_labels),
+                named(base.key, options),
+                metadata=metadata(base.key, self._namespace, labels=plan.mapping_labels),
                 data={
-                    "baseModel": mapping.base_model,
-                    "adapters": yaml.safe_dump(list(mapping.others), default_flow_style=False),
+                    "baseModel": base.name,
+                    "adapters": yaml.safe_dump(list(base.others), default_flow_style=False),
                 },
                 opts=options,
             )
-            for mapping in plan.mappings
+            for base in plan.names
         ]
         if plan.config is not None:
             texts.append(

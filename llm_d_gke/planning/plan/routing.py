@@ -184,11 +184,19 @@ class RouteRulePlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitPlan:
-    """A name in requests that several models share. `models`: (served name, pool, weight)."""
+class RequestNamePlan:
+    """A name in requests, and what serves it: one model's pool, or several by weight.
 
+    `key` names the ConfigMap from which the model router learns it, `others` are aliases and adapters of its model,
+    `root` is the repository of its weights, or the name itself where several models share it.
+    """
+
+    key: str
     name: str
-    models: tuple[tuple[str, str, int], ...]
+    others: tuple[str, ...]
+    root: str
+    # (InferencePool, weight), as in RouteRulePlan.
+    pools: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,15 +206,6 @@ class RoutePlan:
     name: str
     rules: tuple[RouteRulePlan, ...]
     early: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class MappingPlan:
-    """One base model and the other names that lead to it, as the model router reads them from a ConfigMap."""
-
-    name: str
-    base_model: str
-    others: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +230,7 @@ class RouterPlan:
     grpc_port: int
     health_port: int
     health_interval: int
-    mappings: tuple[MappingPlan, ...]
+    names: tuple[RequestNamePlan, ...]
     mapping_labels: Mapping[str, str]
     config: Mapping[str, Any] | None
     config_file: str

@@ -11,9 +11,9 @@ from llm_d_gke.planning.plan.routing import (
     GatewayPlan,
     ModelsEndpointPlan,
     PathPlan,
+    RequestNamePlan,
     RoutePlan,
     RouteRulePlan,
-    SplitPlan,
     TlsPlan,
 )
 from llm_d_gke.planning.plan.stack import ModelPlan
@@ -98,27 +98,36 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
 
 
 def plan_routes(
-    ctx: PlanContext, models: tuple[ModelPlan, ...], index: ModelsEndpointPlan | None, splits: tuple[SplitPlan, ...]
+    ctx: PlanContext, models: Sequence[ModelPlan], names: Sequence[RequestNamePlan], index: ModelsEndpointPlan | None
 ) -> tuple[RoutePlan, ...]:
-    """Without an index API requests go to the one pool; else each model's requests to its own, the rest to the index.
-
-    A split name is routed to several pools by weight.
+    """The routes of the API, and before them those that have to exist before the pools' servers are ready.
 
     A route holds 16 rules: with more models there are more routes. A backend that is a pool never has a port, and GKE
     takes no timeouts there: Istio takes them nowhere else.
 
-    The API's routes change when the servers of their pools are ready: until then the old servers answer. A route of the
-    pools comes first, so that the load balancer has its backends and their health by then. Under KServe that route
-    serves a model below a separate path, as KServe's own routes do, and KServe waits for it. Otherwise it serves the
-    list of models.
+    The API's routes change when the servers of their pools are ready: until then the old servers answer.
     """
-    settings = ctx.settings.gateway
-    if ctx.settings.fleet is not None and ctx.settings.fleet.role == "member":
+    settings = ctx.settings
+    if settings.fleet is not None and settings.fleet.role == "member":
         # The config cluster's routes lead to this cluster's pools.
         return ()
-    extra = extra_paths(ctx)
-    timeout = settings.timeout_seconds if settings.implementation == "istio" else None
-    by_path = [
+    timeout = settings.gateway.timeout_seconds if settings.gateway.implementation == "istio" else None
+    early = _early_routes(models, timeout)
+    if index is not None:
+        return (*early, *_routes_by_model((*API_PATHS, *extra_paths(ctx)), names, index))
+    # Without an index requests go to the one pool.
+    paths = (*API_PATHS, *MODELS_LIST, *extra_paths(ctx))
+    rule = RouteRulePlan(paths=paths, pools=((models[0].pool.name, 1),), timeout_seconds=timeout)
+    return (*early, RoutePlan(name=ROUTE, rules=(rule,)))
+
+
+def _early_routes(models: Sequence[ModelPlan], timeout: int | None) -> tuple[RoutePlan, ...]:
+    """Routes of the pools, which come first so that the load balancer has its backends and their health in time.
+
+    Under KServe such a route serves a model below a separate path, as KServe's own routes do, and KServe waits for it.
+    Otherwise it serves the list of models.
+    """
+    by_path = tuple(
         RouteRulePlan(
             # Under KServe a path holds several models: a prefix can be rewritten, a list of exact paths cannot.
             paths=(PathPlan(value=f"{model.inference_service.path}{API_PREFIX}", prefix=True),),
@@ -128,8 +137,8 @@ def plan_routes(
         )
         for model in models
         if model.inference_service is not None
-    ]
-    kserve = (RoutePlan(name=KSERVE_ROUTE, rules=tuple(by_path), early=True),) if by_path else ()
+    )
+    kserve = (RoutePlan(name=KSERVE_ROUTE, rules=by_path, early=True),) if by_path else ()
     by_pool = [
         RouteRulePlan(
             paths=MODELS_LIST[:1],
@@ -140,24 +149,19 @@ def plan_routes(
         for model in models
         if model.inference_service is None
     ]
-    early = (*kserve, *_numbered(POOLS_ROUTE, _parts(by_pool, MAX_RULES), early=True))
-    if index is None:
-        paths = (*API_PATHS, *MODELS_LIST, *extra)
-        rule = RouteRulePlan(paths=paths, pools=((models[0].pool.name, 1),), timeout_seconds=timeout)
-        return (*early, RoutePlan(name=ROUTE, rules=(rule,)))
-    shares: list[tuple[str, tuple[tuple[str, int], ...]]] = [
-        (model.served_name, ((model.pool.name, 1),)) for model in models
-    ]
-    shares += [(split.name, tuple((pool, weight) for _, pool, weight in split.models)) for split in splits]
-    by_model = [
-        RouteRulePlan(paths=(*API_PATHS, *extra), header=(BASE_MODEL_HEADER, name), pools=pools)
-        for name, pools in shares
-    ]
+    return (*kserve, *_numbered(POOLS_ROUTE, _parts(by_pool, MAX_RULES), early=True))
+
+
+def _routes_by_model(
+    paths: tuple[PathPlan, ...], names: Sequence[RequestNamePlan], index: ModelsEndpointPlan
+) -> tuple[RoutePlan, ...]:
+    """Requests with a model's name to its pools by weight, the rest to the index."""
+    by_model = [RouteRulePlan(paths=paths, header=(BASE_MODEL_HEADER, base.name), pools=base.pools) for base in names]
     rest = RouteRulePlan(paths=(PathPlan(value="/", prefix=True),), service=(index.name, index.port))
     # The rest stays in the first route, however many models there are.
-    rule_limit = min(MAX_RULES, MAX_MATCHES // max(len(rule.paths) for rule in by_model))
+    rule_limit = min(MAX_RULES, MAX_MATCHES // len(paths))
     full = rule_limit - 1
-    return (*early, *_numbered(ROUTE, [(*by_model[:full], rest), *_parts(by_model[full:], rule_limit)]))
+    return _numbered(ROUTE, [(*by_model[:full], rest), *_parts(by_model[full:], rule_limit)])
 
 
 def _parts(rules: Sequence[RouteRulePlan], most: int) -> list[tuple[RouteRulePlan, ...]]:

@@ -6,13 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.platform import PullSecretPlan
 from llm_d_gke.planning.plan.pods import EnvPlan, ProbePlan
-from llm_d_gke.planning.plan.routing import GatewayPlan, MappingPlan, RouterPlan, RoutingExtensionPlan, SplitPlan
-from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.plan.routing import GatewayPlan, RequestNamePlan, RouterPlan, RoutingExtensionPlan
 from llm_d_gke.planning.platform.autopilot_pods import spreadable_size
 from llm_d_gke.planning.routing.endpoint_picker import METRICS_READER
 from llm_d_gke.planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcProgram, ext_proc_pod, port_arguments
@@ -39,8 +37,7 @@ _PLUGINS: tuple[tuple[str, str, Mapping[str, str] | None], ...] = (
 
 def plan_router(
     ctx: PlanContext,
-    models: tuple[ModelPlan, ...],
-    splits: tuple[SplitPlan, ...],
+    names: tuple[RequestNamePlan, ...],
     gateway: GatewayPlan,
     pull_secret: PullSecretPlan | None,
 ) -> RouterPlan | None:
@@ -83,7 +80,7 @@ def plan_router(
         grpc_port=GRPC_PORT,
         health_port=HEALTH_PORT,
         health_interval=5,
-        mappings=(*(_mapping(model) for model in models), *(_mapping_of_split(split) for split in splits)),
+        names=names,
         mapping_labels={release.mapping_label: "true"},
         config=config,
         config_file=CONFIG_FILE,
@@ -120,16 +117,6 @@ def _check_bodies(ctx: PlanContext) -> None:
             " llm-d-0.9",
         )
         return
-
-
-def _mapping(model: ModelPlan) -> MappingPlan:
-    return MappingPlan(name=f"{model.key}-names", base_model=model.served_name, others=model.other_names)
-
-
-def _mapping_of_split(split: SplitPlan) -> MappingPlan:
-    """To the router a name like any model's: the route divides it."""
-    name = names.marked(names.slug(split.name), split.name, names.MODEL_LENGTH)
-    return MappingPlan(name=f"{name}-split", base_model=split.name, others=())
 
 
 def _plugin_flags() -> tuple[str, ...]:

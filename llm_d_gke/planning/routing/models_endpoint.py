@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.platform import PullSecretPlan
 from llm_d_gke.planning.plan.pods import PodPlan, PortPlan, ProbePlan
-from llm_d_gke.planning.plan.routing import ModelsEndpointPlan, SplitPlan
-from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.plan.routing import ModelsEndpointPlan, RequestNamePlan
 from llm_d_gke.planning.routing.edge import backend_access
 from llm_d_gke.planning.serving.shutdown import END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
 
@@ -30,13 +30,13 @@ _FILTERS = "type.googleapis.com/envoy.extensions.filters"
 
 
 def plan_models_endpoint(
-    ctx: PlanContext, models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...], pull_secret: PullSecretPlan | None
+    ctx: PlanContext, names: Sequence[RequestNamePlan], pull_secret: PullSecretPlan | None
 ) -> ModelsEndpointPlan | None:
     """With several models behind a Gateway, requests without a known model are routed here and get a response."""
     if not pattern_of(ctx.settings).routes_by_model:
         return None
     selector = {"app.kubernetes.io/name": NAME}
-    config = json.dumps(envoy_config(models, splits), separators=(",", ":"))
+    config = json.dumps(envoy_config(names), separators=(",", ":"))
     pod = PodPlan(
         container="envoy",
         image=ctx.release.index_image,
@@ -87,9 +87,9 @@ def plan_models_endpoint(
     )
 
 
-def envoy_config(models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...] = ()) -> dict[str, Any]:
+def envoy_config(names: Sequence[RequestNamePlan]) -> dict[str, Any]:
     """One listener, fixed answers: health, the list of models, each model by its name, and 404 for the rest."""
-    cards = _cards(models, splits)
+    cards = _cards(names)
     routes = [
         _route({"path": HEALTH_PATH}, 200, {"status": "ok"}),
         _route(_get(MODELS_PATH), 200, {"object": "list", "data": cards}),
@@ -113,14 +113,13 @@ def envoy_config(models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...] = 
     return {"static_resources": {"listeners": [listener]}}
 
 
-def _cards(models: tuple[ModelPlan, ...], splits: tuple[SplitPlan, ...]) -> list[dict[str, Any]]:
+def _cards(names: Sequence[RequestNamePlan]) -> list[dict[str, Any]]:
     """As vLLM lists them: `root` and `parent` say what an adapter belongs to."""
     own = {"object": "model", "created": 0, "owned_by": "llm-d"}
     cards: list[dict[str, Any]] = []
-    for model in models:
-        cards.append({"id": model.served_name, **own, "root": model.id, "parent": None})
-        cards += [{"id": name, **own, "root": name, "parent": model.served_name} for name in model.other_names]
-    cards += [{"id": split.name, **own, "root": split.name, "parent": None} for split in splits]
+    for base in names:
+        cards.append({"id": base.name, **own, "root": base.root, "parent": None})
+        cards += [{"id": other, **own, "root": other, "parent": base.name} for other in base.others]
     return cards
 
 

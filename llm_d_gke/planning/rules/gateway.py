@@ -257,4 +257,12 @@ RULES = (
         source="llm-d/llm-d-router v0.10.0,"
         " pkg/epp/framework/plugins/requestcontrol/dataproducer/tokenizer/vllm_http.go",
     ),
+    Rule(
+        "LLMD-ENGINE-TLS-ARGS",
+        severity="error",
+        summary="An engine argument turns on HTTPS, and the rest of the stack uses HTTP.",
+        why="Gateway, picker, probes and monitoring would still use HTTP.",
+        fix="Use `gateway.backendTls`.",
+        source="docs.vllm.ai/en/stable/cli/serve",
+    ),
 )

@@ -159,14 +159,6 @@ RULES = (
         basis="catalog",
     ),
     Rule(
-        "LLMD-ENGINE-TLS-ARGS",
-        severity="error",
-        summary="An engine argument turns on HTTPS, and the rest of the stack uses HTTP.",
-        why="Gateway, picker, probes and monitoring would still use HTTP.",
-        fix="Use `gateway.backendTls`.",
-        source="docs.vllm.ai/en/stable/cli/serve",
-    ),
-    Rule(
         "LLMD-ENGINE-ARCHITECTURE",
         severity="either",
         summary="The engine's version has no implementation of the model.",

@@ -21,6 +21,7 @@ from llm_d_gke.planning.plan.pods import VolumePlan
 from llm_d_gke.planning.plan.routing import BackendTlsPlan
 from llm_d_gke.planning.platform.certificates import check_issuer, issuer_of
 from llm_d_gke.settings.gateway import CertManagerBackend
+from llm_d_gke.settings.models import ModelSettings
 
 # Not that of KServe's presets: its own switch, enableLLMInferenceServiceTLS, is one for all services of the controller,
 # came with v0.19, has no value in the charts, and moves neither monitoring nor DestinationRule.
@@ -28,6 +29,9 @@ DIRECTORY = "/var/run/secrets/model-server-tls"
 _VOLUME = "server-certificate"
 
 _LONGEST = 63
+
+# Either of them makes vLLM's server, uvicorn, answer in HTTPS and no longer in HTTP.
+_HTTPS = ("--ssl-keyfile", "--ssl-certfile")
 
 
 def encrypted(ctx: PlanContext) -> bool:
@@ -131,6 +135,22 @@ def check_backend_tls(ctx: PlanContext) -> None:
         )
     if tls.issuer is not None:
         check_issuer(ctx, tls.issuer, "backendTls")
+
+
+def check_engine_arguments(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    """HTTPS of engines concerns all their clients, and only `gateway.backendTls` changes all of them."""
+    positions = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
+    if positions:
+        ctx.findings.error(
+            "LLMD-ENGINE-TLS-ARGS",
+            "models",
+            index,
+            "extraArgs",
+            positions[0],
+            value=settings.extra_args[positions[0]],
+            rule="the engine would answer HTTPS only, while Gateway, picker, probes and monitoring use HTTP",
+            fix="use gateway.backendTls, which configures all of them, or remove it",
+        )
 
 
 def _certificate(key: str) -> str:

@@ -14,6 +14,7 @@ from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.sharding import check_sharding
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
+from llm_d_gke.planning.serving.backend_tls import check_engine_arguments
 from llm_d_gke.planning.serving.engine_checks import check_engine
 from llm_d_gke.planning.serving.media_batch import check_media_batch
 from llm_d_gke.planning.serving.parallelism_checks import check_spread
@@ -25,9 +26,6 @@ from llm_d_gke.settings.models import HuggingFaceSource, ModelSettings
 # What Git and web pages show of a commit: 7 to 12 of its digits.
 _SHORT_COMMIT = re.compile(r"(?=.*[0-9])[0-9a-f]{7,12}")
 
-# Either of them makes vLLM's server, uvicorn, answer in HTTPS and no longer in HTTP.
-_HTTPS = ("--ssl-keyfile", "--ssl-certfile")
-
 
 def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
     """Findings about one model, and how it uses the memory of its accelerators.
@@ -37,7 +35,7 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
     pattern_of(ctx.settings).check_model(ctx, index, settings, model)
     check_spread(ctx, index, settings, model)
     _check_cache_dtype(ctx, index, settings, model)
-    _check_protocol(ctx, index, settings)
+    check_engine_arguments(ctx, index, settings)
     _check_batch(ctx, index, settings)
     _check_revision(ctx, index, settings)
     starts = check_engine(ctx, index, settings, model)
@@ -123,22 +121,6 @@ def _holds_other_weights(ctx: PlanContext, index: int, settings: ModelSettings) 
         fix=f"use {original}" if original else "use the repository of the original weights",
     )
     return True
-
-
-def _check_protocol(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
-    """HTTPS of engines concerns all their clients, and only `gateway.backendTls` changes all of them."""
-    positions = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
-    if positions:
-        ctx.findings.error(
-            "LLMD-ENGINE-TLS-ARGS",
-            "models",
-            index,
-            "extraArgs",
-            positions[0],
-            value=settings.extra_args[positions[0]],
-            rule="the engine would answer HTTPS only, while Gateway, picker, probes and monitoring use HTTP",
-            fix="use gateway.backendTls, which configures all of them, or remove it",
-        )
 
 
 def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:

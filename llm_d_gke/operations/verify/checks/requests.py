@@ -37,7 +37,7 @@ def address_answers(ctx: CheckContext) -> Result:
 
 
 def models_listed(ctx: CheckContext) -> Result:
-    """GET /v1/models lists every model with its aliases, adapters and splits, and nothing else."""
+    """GET /v1/models lists every name that requests may give, and nothing else."""
     reply = ctx.get("/v1/models")
     if reply.status != _OK:
         return failed(reply.summary, ctx.live.diagnose)
@@ -52,10 +52,12 @@ def models_listed(ctx: CheckContext) -> Result:
 
 def names_of(ctx: CheckContext) -> Iterator[str]:
     """Every name that requests may give."""
+    if ctx.live.plan.router is not None:
+        for base in ctx.live.plan.router.names:
+            yield from (base.name, *base.others)
+        return
     for model in ctx.live.plan.models:
         yield from (model.served_name, *model.other_names)
-    for split in ctx.live.config.settings().get("splits") or []:
-        yield str(split["name"])
 
 
 def chat_answers(ctx: CheckContext) -> Result:
