@@ -10,10 +10,9 @@ from pydantic_core import ErrorDetails
 
 from llm_d_gke.planning.findings import HIDDEN, NAMESPACE, Finding, Severity, path_of, without_secrets
 from llm_d_gke.planning.rules import RULES
-from llm_d_gke.planning.setting_choices import choice_elsewhere, choice_here
 from llm_d_gke.planning.setting_keys import ONE_ACCELERATOR, intended_key, unknown_key
-from llm_d_gke.planning.setting_synonyms import NO, WORDS_FOR_DEFAULT
 from llm_d_gke.planning.setting_values import expected, flow, listed, max_entries, meant_choice, passing
+from llm_d_gke.planning.setting_words import NO, WORDS_FOR_DEFAULT, choice_elsewhere, choice_here
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Path, Place, choices_of, groups_of, place_of

@@ -1,0 +1,82 @@
+"""Words of other programs in a stack file, with what this project has for them. The tables are setting_words.yaml."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic.alias_generators import to_snake
+
+from llm_d_gke.catalog.engines import load_facts, versions
+from llm_d_gke.catalog.reading import read_yaml
+from llm_d_gke.planning.suggest import letters, nearest
+from llm_d_gke.settings.fields import keys_of
+from llm_d_gke.settings.models import ModelSettings
+
+_TABLES = Path(__file__).with_name("setting_words.yaml")
+# How alike a key and a setting have to be for one to be the other misspelt.
+_MISSPELT = 0.8
+
+WORDS_FOR_DEFAULT = ("auto", "automatic", "default", "max", "none", "null", "unlimited", "")
+# Factors of the short forms of numbers and times, and words for true and false.
+THOUSANDS = {"k": 1024, "m": 1024**2, "g": 1024**3}
+SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+YES, NO = (
+    ("y", "yes", "on", "enabled", "enable", "1", "t"),
+    ("n", "no", "off", "disabled", "disable", "0", "f", "false", "none"),
+)
+NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def key_here(group: str, key: str) -> str | None:
+    """The key of a group of settings for another program's key."""
+    return _name_here(_tables()["keys"].get(group, {}), letters(key))
+
+
+def choice_here(key: str, value: object) -> str | None:
+    """The choice of a setting for another program's word."""
+    return _name_here(_tables()["choices"].get(key, {}), letters(str(value)))
+
+
+def choice_elsewhere(key: str, value: object) -> str | None:
+    """What to do about a choice that is another setting here."""
+    entry = _entry_with(_tables()["elsewhere"].get(key, ()), letters(str(value)))
+    return entry["fix"] if entry is not None else None
+
+
+def owner_of(path: tuple[str | int, ...], word: str) -> tuple[str, str] | None:
+    """Why a key of a model or of a group is no setting, and what to write. None for other keys."""
+    if len(path) > 1 and (entry := _entry_with(_tables()["derived_in_groups"].get(path[0], ()), word)) is not None:
+        return entry["why"], entry["fix"]
+    if len(path) != 3 or path[0] != "models":
+        return None
+    key = str(path[-1])
+    entry = _entry_with(_tables()["derived_in_models"], word)
+    if entry is not None:
+        return entry["why"].format(key=key), "remove it"
+    if nearest(key, keys_of(ModelSettings), _MISSPELT) is not None:
+        return None
+    option = f"--{to_snake(key).replace('_', '-')}"
+    if any(option in load_facts(version).options for version in versions()[-2:]):
+        return (
+            f"it is an argument of vLLM without a setting: {option}",
+            f'write allowExtraArgs: true and extraArgs: ["{option}"], with its value as a second element if it has one',
+        )
+    return None
+
+
+@functools.cache
+def _tables() -> Mapping[str, Any]:
+    """Read only once a word is not understood: most stacks never need it."""
+    tables: Mapping[str, Any] = read_yaml(_TABLES)
+    return tables
+
+
+def _name_here(names: Mapping[str, Iterable[str]], word: str) -> str | None:
+    return next((name for name, words in names.items() if word in words), None)
+
+
+def _entry_with(entries: Iterable[Mapping[str, Any]], word: str) -> Mapping[str, str] | None:
+    return next((entry for entry in entries if word in entry["words"]), None)

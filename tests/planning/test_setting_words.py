@@ -1,0 +1,43 @@
+"""The table of words of other programs: each leads to a setting that exists, and to one only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llm_d_gke.planning.setting_words import choice_here, key_here
+from llm_d_gke.planning.suggest import letters
+from llm_d_gke.settings import StackSettings
+
+TABLES: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parents[2] / "llm_d_gke" / "planning" / "setting_words.yaml").read_text(encoding="utf-8")
+)
+SCHEMA = StackSettings.model_json_schema(by_alias=True)
+GROUPS = {**SCHEMA["$defs"], "StackSettings": SCHEMA}
+
+
+@pytest.mark.parametrize("group", TABLES["keys"])
+def test_words_for_a_key_lead_to_a_key_of_the_group(group: str) -> None:
+    assert TABLES["keys"][group].keys() <= GROUPS[group]["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [word for words in names.values() for word in words]
+        for table in ("keys", "choices")
+        for names in TABLES[table].values()
+    ],
+)
+def test_a_word_is_written_as_it_is_looked_up_and_stands_once(words: list[str]) -> None:
+    assert words == [letters(word) for word in words]
+    assert len(words) == len(set(words))
+
+
+def test_spellings_of_another_program_are_one_word() -> None:
+    assert {key_here("AcceleratorSettings", key) for key in ("num_gpus", "numGpus", "num-gpus")} == {"perNode"}
+    assert choice_here("type", "A100 80GB") == "nvidia-a100-80gb"
+    assert key_here("ModelSettings", "replicas") is None
