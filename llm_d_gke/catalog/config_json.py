@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
+from .config_architectures import (
+    BIAS,
+    DEFAULTS,
+    DTYPES,
+    LLAVA_TEXT,
+    OUTPUT_GATE,
+    REFUSED,
+    TIED,
+    TWO_MATRICES,
+    Bias,
+)
 from .config_fields import Fields
 from .config_layers import Layers, attention_of, draft_of, experts_of, layers_of, mla_of, rotary_of
 from .config_quantization import quantization_of
@@ -23,110 +34,6 @@ from .reading import problems
 from .schema import Model, PerLayerEmbedding
 
 Config = Mapping[str, Any]
-Bias = Literal["none", "qkv", "all"]
-
-# Architectures by what their configuration leaves unsaid: biases of the projections. "flag": attention_bias decides.
-_BIAS: Mapping[str, Literal["none", "qkv", "all", "flag"]] = {
-    "LlamaForCausalLM": "flag",
-    "Llama4ForConditionalGeneration": "none",
-    "LlavaNextForConditionalGeneration": "none",
-    "MistralForCausalLM": "none",
-    "Mistral3ForConditionalGeneration": "none",
-    "MixtralForCausalLM": "none",
-    "Qwen2ForCausalLM": "qkv",
-    "Qwen2MoeForCausalLM": "qkv",
-    "Qwen3ForCausalLM": "flag",
-    "Qwen3MoeForCausalLM": "flag",
-    "Qwen3VLForConditionalGeneration": "flag",
-    "Qwen3VLMoeForConditionalGeneration": "flag",
-    "Qwen3NextForCausalLM": "none",
-    "Qwen3_5ForConditionalGeneration": "none",
-    "Qwen3_5MoeForConditionalGeneration": "none",
-    "GemmaForCausalLM": "none",
-    "Gemma2ForCausalLM": "none",
-    "Gemma3ForCausalLM": "none",
-    "Gemma3ForConditionalGeneration": "none",
-    "Gemma4ForConditionalGeneration": "none",
-    "PhiForCausalLM": "all",
-    "Phi3ForCausalLM": "none",
-    "GptOssForCausalLM": "all",
-    "DeepseekV2ForCausalLM": "none",
-    "DeepseekV3ForCausalLM": "none",
-    "DeepseekV32ForCausalLM": "none",
-    "Glm4MoeForCausalLM": "qkv",
-    "Glm4MoeLiteForCausalLM": "none",
-    "GlmMoeDsaForCausalLM": "none",
-    "KimiVLForConditionalGeneration": "none",
-    "KimiK25ForConditionalGeneration": "none",
-    "MiniMaxM2ForCausalLM": "none",
-    "NemotronHForCausalLM": "none",
-    "GraniteForCausalLM": "flag",
-    "GraniteMoeForCausalLM": "none",
-    "GraniteMoeHybridForCausalLM": "none",
-    "SeedOssForCausalLM": "qkv",
-    "Exaone4ForCausalLM": "none",
-}
-# Text models inside LLaVA, by model_type.
-_LLAVA_TEXT: Mapping[str, Bias] = {"llama": "none", "mistral": "none", "granite": "none", "qwen2": "qkv"}
-
-# Architectures that are known and not computed, and why.
-_REFUSED: Mapping[str, str] = {
-    "DeepseekV4ForCausalLM": "its layers keep keys compressed at several ratios beside a window",
-    "KimiK3ForConditionalGeneration": "its delta attention and its experts in a narrower width are not described here",
-    "MiniMaxM3ForCausalLM": "its block-sparse attention keeps an index whose size depends on the kernel",
-    "MiniMaxM3SparseForConditionalGeneration": "its block-sparse attention keeps an index whose size depends on the "
-    "kernel",
-    "MiMoV2FlashForCausalLM": "its keys and values have different widths, and layers of two kinds different heads",
-    "Step3p7FlashForCausalLM": "its layers of two kinds have different heads",
-    "DeciLMForCausalLM": "each of its layers has a shape of its own",
-    "Gemma3nForConditionalGeneration": "its layers are activated in part, and it hears as well as it sees",
-}
-# What transformers takes where a configuration leaves a field out, by the beginning of the architecture (configuration
-# classes of 5.5): published files of Gemma 3 name neither heads nor vocabulary. Only what differs from the usual.
-_DEFAULTS: Mapping[str, Mapping[str, int]] = {
-    "GemmaFor": {"vocab_size": 256_000, "head_dim": 256, "num_key_value_heads": 16, "max_position_embeddings": 8192},
-    "Gemma2": {
-        "vocab_size": 256_000,
-        "num_attention_heads": 8,
-        "num_key_value_heads": 4,
-        "head_dim": 256,
-        "max_position_embeddings": 8192,
-        "sliding_window": 4096,
-    },
-    "Gemma3": {
-        "vocab_size": 262_208,
-        "num_attention_heads": 8,
-        "num_key_value_heads": 4,
-        "head_dim": 256,
-        "max_position_embeddings": 131_072,
-        "sliding_window": 4096,
-    },
-    "Gemma4": {
-        "vocab_size": 262_144,
-        "num_attention_heads": 8,
-        "num_key_value_heads": 4,
-        "head_dim": 256,
-        "global_head_dim": 512,
-        "max_position_embeddings": 131_072,
-        "sliding_window": 512,
-        "hidden_size_per_layer_input": 256,
-        "vocab_size_per_layer_input": 262_144,
-    },
-    "Qwen3": {"head_dim": 128},
-    "Qwen3Moe": {},
-    "Qwen3VLMoe": {},
-    "Qwen3Next": {"head_dim": 256},
-    "Qwen3_5": {"head_dim": 256},
-    "Llama4": {"vocab_size": 202_048, "num_key_value_heads": 8, "head_dim": 128, "attention_chunk_size": 8192},
-    "GptOss": {"head_dim": 64, "num_key_value_heads": 8, "sliding_window": 128},
-    "SeedOss": {"head_dim": 128, "num_key_value_heads": 8},
-    "MiniMaxM2": {"head_dim": 128},
-    "NemotronH": {"head_dim": 128, "num_key_value_heads": 8},
-}
-_TIED = ("Gemma",)  # families that share embedding and head unless they say otherwise
-_TWO_MATRICES = ("PhiForCausalLM", "NemotronHForCausalLM")
-_OUTPUT_GATE = ("Qwen3Next", "Qwen3_5")
-_DTYPES = ("bfloat16", "float16", "float32")
 
 
 def parse(
@@ -147,9 +54,9 @@ def parse(
     architecture = str(names[0]) if isinstance(names, list) and names else "(none)"
     if architecture == "(none)":
         raise ConfigError("it names no architectures, from which the kinds of its layers follow", unknown=True)
-    if architecture in _REFUSED:
-        raise ConfigError(f"the memory of {architecture} cannot be computed: {_REFUSED[architecture]}", unknown=True)
-    if architecture not in _BIAS:
+    if architecture in REFUSED:
+        raise ConfigError(f"the memory of {architecture} cannot be computed: {REFUSED[architecture]}", unknown=True)
+    if architecture not in BIAS:
         raise ConfigError(f"architecture {architecture} is not one whose memory this program can compute", unknown=True)
     text = config.get("text_config")
     text = {**_defaults(architecture), **config, **(text if isinstance(text, Mapping) else {})}
@@ -177,8 +84,8 @@ def _written_quantization(config: Mapping[str, Any]) -> Any:
 
 def _defaults(architecture: str) -> Mapping[str, int]:
     """Of the longest beginning that fits."""
-    fitting = [begin for begin in _DEFAULTS if architecture.startswith(begin)]
-    return _DEFAULTS[max(fitting, key=len)] if fitting else {}
+    fitting = [begin for begin in DEFAULTS if architecture.startswith(begin)]
+    return DEFAULTS[max(fitting, key=len)] if fitting else {}
 
 
 def _says_method(stored: object) -> bool:
@@ -259,10 +166,10 @@ def _model(
             "hidden": hidden,
             "intermediate": _intermediate(architecture, fields, hidden),
             "vocabulary": fields.number("vocab_size"),
-            "tied_embeddings": fields.flag("tie_word_embeddings", architecture.startswith(_TIED)),
-            "gated_mlp": architecture not in _TWO_MATRICES,
+            "tied_embeddings": fields.flag("tie_word_embeddings", architecture.startswith(TIED)),
+            "gated_mlp": architecture not in TWO_MATRICES,
             "attention_bias": _bias(architecture, fields),
-            "output_gate": fields.flag("attn_output_gate", architecture.startswith(_OUTPUT_GATE)),
+            "output_gate": fields.flag("attn_output_gate", architecture.startswith(OUTPUT_GATE)),
             "context": fields.number("max_position_embeddings", "n_positions"),
             "original_context": _original_context(fields),
             "dense_layers": layers.dense if layers.dense + sum(layers.sparse) != layers.count else None,
@@ -270,7 +177,7 @@ def _model(
             "per_layer": _per_layer(fields),
             "rotary": rotary_of(architecture, fields, layers, width, mla),
             "draft": draft_of(fields, layers, mla),
-            "dtype": dtype if dtype in _DTYPES else "bfloat16",
+            "dtype": dtype if dtype in DTYPES else "bfloat16",
             "gated": False,
             "attention": attention_of(architecture, fields, layers, mla),
             "mla": mla,
@@ -301,18 +208,20 @@ def _original_context(fields: Fields) -> int | None:
 
 
 def _bias(architecture: str, fields: Fields) -> Bias:
-    if architecture.startswith("LlavaNext"):
+    if architecture.startswith("Llava"):
         kind = str(fields.config.get("model_type") or "")
         text = fields.config.get("text_config")
         kind = str(text.get("model_type") or kind) if isinstance(text, Mapping) else kind
-        if kind not in _LLAVA_TEXT:
+        if kind not in LLAVA_TEXT:
             raise ConfigError(
                 f"its text model ({kind or 'unnamed'}) is not one whose memory can be computed", unknown=True
             )
-        return _LLAVA_TEXT[kind]
-    bias = _BIAS[architecture]
-    if architecture.startswith(("Glm4Moe", "SeedOss")):
-        return "qkv" if fields.flag("attention_bias", architecture.startswith("SeedOss")) else "none"
+        return LLAVA_TEXT[kind]
+    bias = BIAS[architecture]
+    if architecture.startswith(("Glm4", "GlmFor", "SeedOss")):
+        return "qkv" if fields.flag("attention_bias", architecture.startswith(("Glm4For", "SeedOss"))) else "none"
+    if architecture.startswith("StableLm"):
+        return "qkv" if fields.flag("use_qkv_bias") else "none"
     if bias == "flag" or bias == "none":
         return "all" if fields.flag("attention_bias") else "none"
     return bias

@@ -24,6 +24,7 @@ from .schema import (
 _LAYER_TYPES: Mapping[str, AttentionKind] = {
     "full_attention": "full",
     "deepseek_sparse_attention": "full",
+    "indexed_attention": "full",
     "attention": "full",
     "sliding_attention": "sliding",
     "chunked_attention": "chunked",
@@ -33,6 +34,8 @@ _LAYER_TYPES: Mapping[str, AttentionKind] = {
     "mlp": "none",
     "moe": "none",
 }
+# Recurrent layers of these are Mamba's, which transformers calls linear attention since 5.24.
+_MAMBA = ("GraniteMoeHybrid", "NemotronH")
 # Nemotron-H writes its layers as letters: each is a Mamba, attention, expert or pure feed-forward layer.
 _PATTERN: Mapping[str, str] = {"M": "mamba", "*": "attention", "E": "moe", "-": "mlp"}
 
@@ -74,7 +77,8 @@ def layers_of(architecture: str, fields: Fields) -> Layers:
 def _nemotron(fields: Fields) -> Layers:
     pattern = fields.config.get("hybrid_override_pattern")
     names = [_PATTERN.get(letter, letter) for letter in pattern] if isinstance(pattern, str) else []
-    names = names or fields.texts("layers_block_type")
+    names = names or fields.texts("layers_block_type") or fields.texts("layer_types")
+    names = ["mamba" if name == "linear_attention" else name for name in names]
     unknown = sorted({name for name in names if name not in _LAYER_TYPES})
     if unknown or not names:
         raise ConfigError(
@@ -91,6 +95,8 @@ def _kinds(architecture: str, fields: Fields, count: int) -> tuple[AttentionKind
         if unknown:
             raise ConfigError(f"its layers are of kinds this program does not know: {', '.join(unknown)}", unknown=True)
         kinds = [_LAYER_TYPES[name] for name in names]
+        if architecture.startswith(_MAMBA):
+            kinds = ["mamba" if kind == "linear" else kind for kind in kinds]
         if architecture.startswith("Gemma4"):
             # transformers' Gemma4TextConfig treats the last layer as global whatever the list contains.
             kinds[-1] = "full"
@@ -135,6 +141,13 @@ def _sparse(fields: Fields, count: int) -> tuple[bool, ...]:
     names = fields.texts("mlp_layer_types")
     if len(names) == count:
         return tuple(name == "sparse" for name in names)
+    interval = fields.optional("moe_layer_interval")
+    if interval:
+        # ERNIE 4.5, whose last layer of experts may be left out.
+        begin, end = fields.number("moe_layer_start_index", default=0), fields.optional("moe_layer_end_index")
+        return tuple(
+            (index + 1) % interval == 0 and begin <= index <= (count if end is None else end) for index in range(count)
+        )
     listed = fields.config.get("moe_layers")
     if isinstance(listed, list) and all(isinstance(index, int) for index in listed):
         return tuple(index in listed for index in range(count))
@@ -151,7 +164,7 @@ def _sparse(fields: Fields, count: int) -> tuple[bool, ...]:
 
 
 def expert_count(fields: Fields) -> int:
-    return fields.optional("num_local_experts", "n_routed_experts", "num_experts") or 0
+    return fields.optional("num_local_experts", "n_routed_experts", "num_experts", "moe_num_experts") or 0
 
 
 def experts_of(architecture: str, fields: Fields, layers: Layers) -> Experts | None:
@@ -159,7 +172,7 @@ def experts_of(architecture: str, fields: Fields, layers: Layers) -> Experts | N
     if not count or not any(layers.sparse):
         return None
     width = fields.number("moe_intermediate_size", "intermediate_size")
-    shared = fields.number("n_shared_experts", default=0) * width or fields.number(
+    shared = fields.number("n_shared_experts", "moe_num_shared_experts", default=0) * width or fields.number(
         "shared_expert_intermediate_size", "shared_intermediate_size", default=0
     )
     if architecture.startswith("NemotronH"):
@@ -173,7 +186,7 @@ def experts_of(architecture: str, fields: Fields, layers: Layers) -> Experts | N
         shared = fields.number("intermediate_size")
     return Experts(
         count=count,
-        active=fields.number("num_experts_per_tok", "experts_per_token", "top_k_experts"),
+        active=fields.number("num_experts_per_tok", "experts_per_token", "top_k_experts", "moe_k"),
         intermediate=width,
         layers=sum(layers.sparse),
         shared_intermediate=shared,
@@ -245,16 +258,24 @@ def _group(
         return Attention(kind=kind, layers=layers, window=fields.number("attention_chunk_size", default=8192))
     if kind == "full" and architecture.startswith("Gemma4"):
         same = fields.flag("attention_k_eq_v")
+        own = Fields({**fields.config, **_own_shape(fields)})
         return Attention(
             kind=kind,
             layers=layers,
             # Only if keys double as values do global layers have a separate number of heads.
-            kv_heads=fields.optional("num_global_key_value_heads") if same else None,
-            head_dim=fields.optional("global_head_dim"),
+            kv_heads=own.optional("num_global_key_value_heads") if same else None,
+            head_dim=own.optional("global_head_dim"),
             keys_are_values=same,
             kv_shared=shared,
         )
     return Attention(kind=kind, layers=layers, kv_shared=shared)
+
+
+def _own_shape(fields: Fields) -> Mapping[str, Any]:
+    """What transformers writes about global layers since 5.24: once for each of them."""
+    layers = [shape for shape in fields.mapping("per_layer_config").values() if isinstance(shape, Mapping)]
+    names = {"head_dim": "global_head_dim", "num_key_value_heads": "num_global_key_value_heads"}
+    return {names[name]: value for shape in layers[:1] for name, value in shape.items() if name in names}
 
 
 def _mamba(fields: Fields) -> MambaState:
@@ -307,7 +328,9 @@ def _table(architecture: str, fields: Fields, parameters: Mapping[str, Any], wid
         positions = round(original * factor)
     elif kind in ("longrope", "su") and original != positions:
         positions += original
-    elif kind == "default" and ("mrope_section" in parameters or architecture.startswith(("Qwen3VL", "Qwen3_5"))):
+    elif kind in ("default", "mrope") and (
+        "mrope_section" in parameters or architecture.startswith(("Qwen3VL", "Qwen3_5"))
+    ):
         # Videos have positions beyond the text's: vLLM's MRotaryEmbedding keeps four times as many.
         positions *= 4
     partial = parameters.get("partial_rotary_factor", fields.config.get("partial_rotary_factor"))

@@ -26,6 +26,23 @@ _DEFAULTS: Mapping[str, Mapping[str, int]] = {
         "out_hidden_size": 3584,
         "num_position_embeddings": 2304,
     },
+    "qwen2": {
+        "hidden_size": 3584,
+        "depth": 32,
+        "temporal_patch_size": 2,
+        "patch_size": 14,
+        "spatial_merge_size": 2,
+        "embed_dim": 1280,
+        "mlp_ratio": 4,
+        "intermediate_size": 3420,
+        "out_hidden_size": 3584,
+    },
+    "gemma4_unified": {
+        "patch_size": 16,
+        "pooling_kernel_size": 3,
+        "mm_embed_dim": 3840,
+        "mm_posemb_size": 1120,
+    },
     "siglip_vision_model": {
         "hidden_size": 768,
         "intermediate_size": 3072,
@@ -90,6 +107,10 @@ def towers(architecture: str, config: Config, text_hidden: int) -> Tower | None:
         kind = kind or "siglip_vision_model"
     if architecture.startswith(("Qwen3_5", "Qwen3VL")):
         return _qwen3({**_DEFAULTS["qwen3"], **vision})
+    if architecture.startswith(("Qwen2VL", "Qwen2_5_VL")):
+        return _qwen2({**_DEFAULTS["qwen2"], **vision}, gated=architecture.startswith("Qwen2_5"))
+    if architecture.startswith("Gemma4Unified"):
+        return _gemma4_unified(config, {**_DEFAULTS["gemma4_unified"], **vision}, text_hidden)
     if architecture.startswith(("KimiK25", "KimiVL")):
         return _moonvit(vision, text_hidden)
     vision = {**_DEFAULTS.get(kind, {}), **vision}
@@ -141,6 +162,19 @@ def _qwen3(vision: Config) -> Tower:
     replicated = (patch + 1) * hidden + _number(vision, "num_position_embeddings") * hidden
     total = layers + replicated + mergers * (merger + 2 * merged)
     return _tower(total, total - replicated)
+
+
+def _qwen2(vision: Config, *, gated: bool) -> Tower:
+    """Qwen2-VL, and Qwen2.5-VL with its own width, RMS norms and a third matrix. Positions are rotated."""
+    hidden = _number(vision, "hidden_size" if gated else "embed_dim")
+    output = _number(vision, "out_hidden_size" if gated else "hidden_size")
+    inner = _number(vision, "intermediate_size") if gated else hidden * _number(vision, "mlp_ratio")
+    layer = _layer(hidden, inner, gated=gated) + (inner - 2 * hidden if gated else 0)
+    patch = 3 * _number(vision, "temporal_patch_size") * _number(vision, "patch_size") ** 2
+    merged = hidden * _number(vision, "spatial_merge_size") ** 2
+    merger = hidden * (1 if gated else 2) + (merged + 1) * merged + (merged + 1) * output
+    sharded = _number(vision, "depth") * layer + merger
+    return _tower(sharded + patch * hidden, sharded)
 
 
 def _moonvit(vision: Config, text_hidden: int) -> Tower:
@@ -212,6 +246,17 @@ def _gemma4(config: Config, vision: Config, text_hidden: int) -> Tower:
     total = layers + patches + positions + hidden * text_hidden
     audio = config.get("audio_config")
     sound = _gemma4_audio(audio, text_hidden) if isinstance(audio, Mapping) else 0
+    return Tower(total + sound, 0.0, sound)
+
+
+def _gemma4_unified(config: Config, vision: Config, text_hidden: int) -> Tower:
+    """Patches and samples go to the text model through one projection each: no layers see them before."""
+    width = _number(vision, "mm_embed_dim")
+    patch = 3 * (_number(vision, "patch_size") * _number(vision, "pooling_kernel_size")) ** 2
+    total = (patch + 1) * width + 2 * _number(vision, "mm_posemb_size") * width + 2 * patch + 4 * width
+    total += width * text_hidden
+    audio = config.get("audio_config")
+    sound = _number(audio, "audio_embed_dim", default=640) * text_hidden if isinstance(audio, Mapping) else 0
     return Tower(total + sound, 0.0, sound)
 
 

@@ -45,7 +45,7 @@ def test_a_node_downloads_prediction_layers_though_vllm_loads_them_for_drafts_on
     "architecture",
     ["DeepseekV4ForCausalLM", "KimiK3ForConditionalGeneration", "MiniMaxM3ForCausalLM", "Step3p7FlashForCausalLM",
      "MiniMaxM3SparseForConditionalGeneration", "MiMoV2FlashForCausalLM", "MistralLarge3ForCausalLM",
-     "Gemma4UnifiedForConditionalGeneration", "NemotronH_Nano_VL_V2", "LagunaForCausalLM", "DeciLMForCausalLM"],
+     "NemotronH_Nano_VL_V2", "LagunaForCausalLM", "DeciLMForCausalLM"],
 )  # fmt: skip
 def test_unknown_architectures_are_refused_by_name(architecture: str) -> None:
     config = {"architectures": [architecture], "num_hidden_layers": 4, "hidden_size": 256, "num_attention_heads": 4}

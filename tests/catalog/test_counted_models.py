@@ -1,0 +1,34 @@
+"""Parameters that follow from configurations against what transformers 5.24 makes of them.
+
+Each row is a configuration class's default (2026-11-29), and the parameters of its model on torch's meta device.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_d_gke.catalog.config_architectures import BIAS
+from llm_d_gke.catalog.config_json import parse
+from llm_d_gke.catalog.parameters import count
+
+ROWS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("counted_models.json").read_text(encoding="utf-8"))
+
+
+def architecture(row: dict[str, Any]) -> str:
+    return str(row["config"]["architectures"][0])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=architecture)
+def test_parameters_are_those_of_transformers(row: dict[str, Any]) -> None:
+    assert count(parse("some/model", row["config"])).total == pytest.approx(row["parameters"], rel=0.003)
+
+
+def test_all_architectures_are_counted_but_those_that_transformers_does_not_build() -> None:
+    assert set(BIAS) - {architecture(row) for row in ROWS} == {
+        "KimiK25ForConditionalGeneration",
+        "KimiVLForConditionalGeneration",
+    }
