@@ -19,6 +19,11 @@ def client(paths: StackPaths, *, on_warning: Callable[[str], None] | None = None
     `on_warning` gets each warning the server attaches to an answer (deprecated versions, Pod Security `warn`).
     Raises KubeError when the stack has no cluster.
     """
+    return Kube(*administrator(paths), on_warning=on_warning)
+
+
+def administrator(paths: StackPaths) -> tuple[str, ssl.SSLContext]:
+    """The address of the stack's API server, and TLS with the certificate of its administrator. Raises KubeError."""
     if not paths.kubeconfig.exists():
         raise KubeError(f"stack {paths.stack} has no cluster: {paths.kubeconfig} does not exist")
     config = yaml.safe_load(paths.kubeconfig.read_text())
@@ -30,4 +35,4 @@ def client(paths: StackPaths, *, on_warning: Callable[[str], None] | None = None
 
     context = ssl.create_default_context(cafile=file(cluster["certificate-authority"]))
     context.load_cert_chain(file(user["client-certificate"]), file(user["client-key"]))
-    return Kube(str(cluster["server"]), context, on_warning=on_warning)
+    return str(cluster["server"]), context

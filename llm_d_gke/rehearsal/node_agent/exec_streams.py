@@ -6,10 +6,8 @@ The rehearsed API server passes WebSockets on as they are. Each message begins w
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import pty
@@ -21,11 +19,12 @@ import termios
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from wsproto import WSConnection
+from wsproto.events import BytesMessage, CloseConnection, Ping
+from wsproto.frame_protocol import CloseReason
+
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _INPUT, _OUTPUT, _ERRORS, _RESULT, _SIZE, _CLOSE = 0, 1, 2, 3, 4, 255
-# RFC 6455: the text that a server adds to a client's key, and the kinds of frames.
-_ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_CONTINUATION, _BINARY, _END, _PING, _PONG = 0, 2, 8, 9, 10
 _CHUNK = 32 * 1024
 # Between two looks at whether the command has ended.
 _POLL_SECONDS = 0.1
@@ -50,49 +49,18 @@ class Exec:
     terminal: bool
 
 
-def accept_key(key: str) -> str:
-    """The answer to a client's Sec-WebSocket-Key."""
-    return base64.b64encode(hashlib.sha1((key + _ACCEPT).encode(), usedforsecurity=False).digest()).decode()
-
-
-def frame(kind: int, payload: bytes) -> bytes:
-    """A whole frame of a server, which masks nothing."""
-    size = len(payload)
-    if size < 126:
-        return struct.pack("!BB", 0x80 | kind, size) + payload
-    if size < 1 << 16:
-        return struct.pack("!BBH", 0x80 | kind, 126, size) + payload
-    return struct.pack("!BBQ", 0x80 | kind, 127, size) + payload
-
-
-def take_frame(buffer: bytearray) -> tuple[int, bytes] | None:
-    """Removes the first frame of a client from the buffer. None while it is incomplete."""
-    if len(buffer) < 2:
-        return None
-    kind, size, at = buffer[0] & 0x0F, buffer[1] & 0x7F, 2
-    long = {126: "!H", 127: "!Q"}.get(size)
-    if long is not None:
-        at += struct.calcsize(long)
-        if len(buffer) < at:
-            return None
-        [size] = struct.unpack(long, buffer[2:at])
-    masked = bool(buffer[1] & 0x80)
-    end = at + (4 if masked else 0) + size
-    if len(buffer) < end:
-        return None
-    mask, payload = (buffer[at : at + 4] if masked else b"\0"), bytes(buffer[end - size : end])
-    del buffer[:end]
-    return kind, bytes(byte ^ mask[index % len(mask)] for index, byte in enumerate(payload))
-
-
 @dataclass
 class Session:
-    """A command that runs, and the connection to the client. One thread serves both."""
+    """A command that runs, and the connection to the client. One thread serves both.
+
+    `websocket` reads and writes the frames of the accepted WebSocket on `connection`.
+    """
 
     connection: ssl.SSLSocket
+    websocket: WSConnection
     request: Exec
-    _buffer: bytearray = field(default_factory=bytearray)
-    _channel: int = _INPUT
+    # Of the message that is being received; None between two messages.
+    _channel: int | None = field(default=None, init=False)
 
     def run(self, context: Context) -> None:
         """Start the command, pass on what it reads and writes, and send its exit status."""
@@ -153,7 +121,7 @@ class Session:
     def _end(self, result: bytes) -> None:
         """Send the result, and let the client close first: it may still be sending."""
         self._send(_RESULT, result)
-        self.connection.sendall(frame(_END, struct.pack("!H", 1000)))
+        self.connection.sendall(self.websocket.send(CloseConnection(code=CloseReason.NORMAL_CLOSURE)))
         self.connection.settimeout(_CLOSE_SECONDS)
         with contextlib.suppress(OSError):
             while self.connection.recv(_CHUNK):
@@ -162,35 +130,43 @@ class Session:
     def _receive(self, process: subprocess.Popen[bytes], terminal: int | None) -> bool:
         """Pass on what the client has sent. False once it has gone."""
         data = self.connection.recv(_CHUNK)
-        self._buffer += data
         while self.connection.pending():
-            self._buffer += self.connection.recv(_CHUNK)
-        while (next_frame := take_frame(self._buffer)) is not None:
-            kind, payload = next_frame
-            if kind == _END:
+            data += self.connection.recv(_CHUNK)
+        if not data:
+            return False
+        self.websocket.receive_data(data)
+        for event in self.websocket.events():
+            if isinstance(event, CloseConnection):
                 return False
-            if kind == _PING:
-                self.connection.sendall(frame(_PONG, payload))
-            elif kind in (_BINARY, _CONTINUATION) and payload:
-                # A message that comes in several frames names its channel in the first one.
-                if kind == _BINARY:
-                    self._channel, payload = payload[0], payload[1:]
-                self._pass_on(payload, process, terminal)
-        return bool(data)
+            if isinstance(event, Ping):
+                self.connection.sendall(self.websocket.send(event.response()))
+            elif isinstance(event, BytesMessage):
+                self._take(event, process, terminal)
+        return True
 
-    def _pass_on(self, payload: bytes, process: subprocess.Popen[bytes], terminal: int | None) -> None:
+    def _take(self, part: BytesMessage, process: subprocess.Popen[bytes], terminal: int | None) -> None:
+        """Pass on a message, or a part of one: its first byte names the channel of the whole message."""
+        payload = bytes(part.data)
+        if self._channel is None and payload:
+            self._channel, payload = payload[0], payload[1:]
+        if self._channel is not None and payload:
+            self._pass_on(self._channel, payload, process, terminal)
+        if part.message_finished:
+            self._channel = None
+
+    def _pass_on(self, channel: int, payload: bytes, process: subprocess.Popen[bytes], terminal: int | None) -> None:
         target = terminal if terminal is not None else process.stdin.fileno() if process.stdin else None
-        if self._channel == _INPUT and target is not None:
+        if channel == _INPUT and target is not None:
             with contextlib.suppress(OSError):
                 os.write(target, payload)
-        elif self._channel == _CLOSE and payload == bytes([_INPUT]) and process.stdin is not None:
+        elif channel == _CLOSE and payload == bytes([_INPUT]) and process.stdin is not None:
             process.stdin.close()
-        elif self._channel == _SIZE and terminal is not None:
+        elif channel == _SIZE and terminal is not None:
             size = json.loads(payload)
             fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size["Height"], size["Width"], 0, 0))
 
     def _send(self, channel: int, data: bytes) -> None:
-        self.connection.sendall(frame(_BINARY, bytes([channel]) + data))
+        self.connection.sendall(self.websocket.send(BytesMessage(data=bytes([channel]) + data)))
 
 
 def _status(code: int, message: str = "") -> bytes:

@@ -17,9 +17,13 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Request
+from wsproto.utilities import RemoteProtocolError
+
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
-from llm_d_gke.rehearsal.node_agent.exec_streams import PROTOCOLS, Context, Exec, Session, accept_key
+from llm_d_gke.rehearsal.node_agent.exec_streams import PROTOCOLS, Context, Exec, Session
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +32,8 @@ KUBELET_PORT = 10250
 
 _POLL_SECONDS = 0.3
 _CHUNK = 64 * 1024
+# kubectl forwards ports by SPDY/3.1, also inside of a WebSocket, and the API server passes the frames on (Kubernetes
+# v1.36.3, pkg/registry/core/pod/rest/subresources.go): no kept Python library speaks it.
 _NOT_HERE = {
     "exec": "kubectl exec is rehearsed over WebSockets only, as kubectl 1.31 and newer use them",
     "attach": "kubectl attach is not rehearsed: a container here is a process of this machine. Use `kubectl logs -f`",
@@ -141,7 +147,14 @@ class _Handler(HttpHandler):
         query = parse_qs(url.query)
         container = tuple(unquote(part) for part in url.path.strip("/").split("/")[1:4])
         context = self.server.context_of(*container) if len(container) == 3 else None
-        offered = [part.strip() for part in self.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        websocket = WSConnection(ConnectionType.SERVER)
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+        try:
+            websocket.initiate_upgrade_connection(headers, self.path)
+        except RemoteProtocolError as error:
+            self._say(HTTPStatus.BAD_REQUEST, f"this is no WebSocket: {error}")
+            return
+        offered = [name for event in websocket.events() if isinstance(event, Request) for name in event.subprotocols]
         protocol = next((name for name in PROTOCOLS if name in offered), None)
         if context is None:
             self._say(HTTPStatus.NOT_FOUND, "the container has no process that runs: see kubectl describe pod")
@@ -150,23 +163,12 @@ class _Handler(HttpHandler):
             self._say(HTTPStatus.BAD_REQUEST, f"exec needs a command, and one of {', '.join(PROTOCOLS)}")
             return
         self.close_connection = True
-        self.wfile.write(
-            "\r\n".join(
-                (
-                    "HTTP/1.1 101 Switching Protocols",
-                    "Upgrade: websocket",
-                    "Connection: Upgrade",
-                    f"Sec-WebSocket-Accept: {accept_key(self.headers.get('Sec-WebSocket-Key', ''))}",
-                    f"Sec-WebSocket-Protocol: {protocol}",
-                    "\r\n",
-                )
-            ).encode()
-        )
+        self.wfile.write(websocket.send(AcceptConnection(subprotocol=protocol)))
         request = Exec(
             command=query["command"], has_input=query.get("input") == ["1"], terminal=query.get("tty") == ["1"]
         )
         with contextlib.suppress(OSError):
-            Session(self.connection, request).run(context)
+            Session(self.connection, websocket, request).run(context)
 
     def _refuse(self) -> None:
         verb = urlsplit(self.path).path.strip("/").partition("/")[0]

@@ -11,6 +11,8 @@ import pytest
 
 from llm_d_gke.operations.measure.traffic import Request, Steady
 from llm_d_gke.operations.verify.criteria import CRITERIA
+from llm_d_gke.rehearsal.kube.connection import administrator
+from tests.rehearsal.exec_client import execute
 from tests.waiting import eventually
 
 from .conftest import Running
@@ -86,6 +88,18 @@ def test_status_shows_nodes_pods_gateway_and_endpoint(running: Running, stack: s
         assert name in output
     assert re.search(r"inference-gateway\s+gke-l7-regional-external-managed\s+127\.[\d.]+\s+True", output), output
     assert running.project.endpoint(stack) in output
+
+
+def test_a_command_runs_in_the_environment_of_a_container(running: Running) -> None:
+    paths = running.project.paths("gpu")
+    [pod] = running.project.model_servers("gpu")
+    container = pod["spec"]["containers"][0]
+    name, value = next((entry["name"], entry["value"]) for entry in container["env"] if entry.get("value"))
+    server, context = administrator(paths)
+    place = f"namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/exec"
+    options = {"container": container["name"], "output": "1", "error": "1"}
+    written = execute(server, context, f"/api/v1/{place}", "printenv", name, **options)
+    assert written[1].decode() == f"{value}\n", written
 
 
 @pytest.mark.parametrize("stack", STACKS)

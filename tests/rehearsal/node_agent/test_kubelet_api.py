@@ -1,4 +1,4 @@
-"""`kubectl logs`: requests of the API server to a kubelet, and the answers."""
+"""`kubectl logs` and `kubectl exec`: requests of the API server to a kubelet, and the answers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
-from llm_d_gke.rehearsal.node_agent.exec_streams import Context, take_frame
+from llm_d_gke.rehearsal.node_agent.exec_streams import Context
 from llm_d_gke.rehearsal.node_agent.kubelet_api import LogRequest, content, parse, serve
+from tests.rehearsal.exec_client import HEADERS, execute
 
 PATH = "/containerLogs/serving/chat-1/main"
 
@@ -36,12 +37,17 @@ def port(tmp_path: Path, pki: Certificates) -> Iterator[int]:
     stop()
 
 
+def trusted(pki: Certificates) -> ssl.SSLContext:
+    """Connections of the API server, whose certificate the kubelet checks."""
+    context = ssl.create_default_context(cafile=str(pki.ca))
+    context.load_cert_chain(pki.client("api-server"), pki.client_key("api-server"))
+    return context
+
+
 def ask(
     port: int, pki: Certificates, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
-    context = ssl.create_default_context(cafile=str(pki.ca))
-    context.load_cert_chain(pki.client("api-server"), pki.client_key("api-server"))
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=5)
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=trusted(pki), timeout=5)
     connection.request(method, path, headers=dict(headers or {}))
     response = connection.getresponse()
     return response.status, response.read().decode()
@@ -67,74 +73,57 @@ def test_a_container_without_a_log_is_not_found(port: int, pki: Certificates) ->
     assert (status, sentence) == (404, "container main of chat-2 has written no log\n")
 
 
-def execute(port: int, pki: Certificates, query: str, *messages: bytes) -> dict[int, bytes]:
-    """What a command wrote, by channel, over a WebSocket as the API server passes it on."""
-    context = ssl.create_default_context(cafile=str(pki.ca))
-    context.load_cert_chain(pki.client("api-server"), pki.client_key("api-server"))
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
-    connection.request("GET", f"/exec/serving/chat-1/main?{query}", headers=WEBSOCKET)
-    socket = connection.sock
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        answer += socket.recv(1)
-    assert b" 101 " in answer
-    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer
-    for message in messages:
-        socket.sendall(bytes([0x82, 0x80 | len(message), 0, 0, 0, 0]) + message)
-    written: dict[int, bytes] = {}
-    buffer = bytearray()
-    while data := socket.recv(4096):
-        buffer += data
-        while (next_frame := take_frame(buffer)) is not None:
-            kind, payload = next_frame
-            if kind == 8:
-                connection.close()
-                return written
-            written[payload[0]] = written.get(payload[0], b"") + payload[1:]
-    return written
+EXEC = "/exec/serving/chat-1/main"
 
 
-# The key and its answer are those of RFC 6455, section 1.3.
-WEBSOCKET = {
-    "Connection": "Upgrade",
-    "Upgrade": "websocket",
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
-}
+def run(
+    port: int, pki: Certificates, *command: str, inputs: tuple[bytes, ...] = (), **options: str
+) -> dict[int, bytes]:
+    return execute(f"https://127.0.0.1:{port}", trusted(pki), EXEC, *command, inputs=inputs, **options)
 
 
 def test_a_command_has_the_environment_and_folder_of_the_container(port: int, pki: Certificates) -> None:
-    written = execute(port, pki, "command=sh&command=-c&command=echo+$GREETING;ls;echo+no+>%262&output=1&error=1")
+    written = run(port, pki, "sh", "-c", "echo $GREETING; ls; echo no >&2", output="1", error="1")
     assert written[1] == b"hello\nserving_chat-1_main.log\n"
     assert written[2] == b"no\n"
     assert json.loads(written[3])["status"] == "Success"
 
 
 def test_a_command_reads_input_until_the_client_closes_it(port: int, pki: Certificates) -> None:
-    written = execute(port, pki, "command=cat&input=1&output=1", b"\x00one\n", b"\x00two\n", b"\xff\x00")
+    written = run(port, pki, "cat", inputs=(b"\x00one\n", b"\x00two\n", b"\xff\x00"), input="1", output="1")
     assert written[1] == b"one\ntwo\n"
 
 
 def test_a_command_may_have_a_terminal(port: int, pki: Certificates) -> None:
     size = b'\x04{"Width":101,"Height":33}'
-    written = execute(
-        port, pki, "command=sh&command=-c&command=read+x;stty+size&input=1&output=1&tty=1", size, b"\x00x\n"
-    )
+    written = run(port, pki, "sh", "-c", "read x; stty size", inputs=(size, b"\x00x\n"), input="1", output="1", tty="1")
     assert b"33 101" in written[1]
 
 
-@pytest.mark.parametrize(
-    ("command", "code"), [("command=sh&command=-c&command=exit+7", "7"), ("command=no-such", "127")]
-)
-def test_the_exit_status_of_a_command_is_told(port: int, pki: Certificates, command: str, code: str) -> None:
-    result = json.loads(execute(port, pki, f"{command}&output=1")[3])
+@pytest.mark.parametrize(("command", "code"), [(("sh", "-c", "exit 7"), "7"), (("no-such",), "127")])
+def test_the_exit_status_of_a_command_is_passed_on(
+    port: int, pki: Certificates, command: tuple[str, ...], code: str
+) -> None:
+    result = json.loads(run(port, pki, *command, output="1")[3])
     assert result["reason"] == "NonZeroExitCode"
     assert result["details"]["causes"] == [{"reason": "ExitCode", "message": code}]
 
 
-def test_a_container_without_a_process_takes_no_command(port: int, pki: Certificates) -> None:
-    status, sentence = ask(port, pki, "/exec/serving/chat-2/main?command=ls", headers=WEBSOCKET)
-    assert (status, "no process" in sentence) == (404, True)
+@pytest.mark.parametrize(
+    ("path", "changes", "expected"),
+    [
+        ("/exec/serving/chat-2/main?command=ls", {}, (404, "no process")),
+        (f"{EXEC}?output=1", {}, (400, "exec needs a command")),
+        (f"{EXEC}?command=ls", {"Sec-WebSocket-Protocol": "channel.k8s.io"}, (400, "v5.channel.k8s.io")),
+        (f"{EXEC}?command=ls", {"Sec-WebSocket-Version": "7"}, (400, "Sec-WebSocket-Version")),
+    ],
+    ids=["no process", "no command", "another protocol", "another version"],
+)
+def test_an_exec_that_cannot_be_is_refused(
+    port: int, pki: Certificates, path: str, changes: Mapping[str, str], expected: tuple[int, str]
+) -> None:
+    status, sentence = ask(port, pki, path, headers={**HEADERS, **changes})
+    assert (status, expected[1] in sentence) == (expected[0], True), sentence
 
 
 @pytest.mark.parametrize("verb", ["exec", "attach", "portForward"])
