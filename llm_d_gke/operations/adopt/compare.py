@@ -8,7 +8,7 @@ from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.release import PickerRelease, Release
 from llm_d_gke.catalog.upstream import Program
 from llm_d_gke.operations.adopt.charts import charts_with_facts, differing_facts, name_of, read_chart
-from llm_d_gke.operations.adopt.names import entry_point, names_of_picker, tracing
+from llm_d_gke.operations.adopt.names import entry_point, flags, names_of_picker, tracing
 from llm_d_gke.operations.adopt.parts import Folders, NotAvailableError, images, read_arguments, read_program
 from llm_d_gke.planning import RefusedError, plan_raw
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
@@ -44,7 +44,7 @@ def _against(role: str, release: Release, catalog: Catalog, program: Program) ->
     yield from tracing(release, image, program)
     if role == "model router":
         router = release.router
-        yield from _flags(router.flags, program)
+        yield from flags(router.flags, program)
         if program.labels != (router.mapping_label,):
             yield f"mapping_label {router.mapping_label}: the source has {', '.join(program.labels) or 'none'}"
         ways = {"file": "config-file", "flags": "plugin"}
@@ -55,7 +55,7 @@ def _against(role: str, release: Release, catalog: Catalog, program: Program) ->
     elif role == "routing sidecar":
         assert release.disaggregation is not None
         sidecar = release.disaggregation.sidecar
-        yield from _flags((sidecar.connector_flag, sidecar.engine_port_flag, sidecar.tls_flag), program)
+        yield from flags((sidecar.connector_flag, sidecar.engine_port_flag, sidecar.tls_flag), program)
     else:
         own = release.disaggregation.picker if release.disaggregation is not None else None
         picker = own if role != "endpoint picker" and own is not None else release.picker
@@ -65,7 +65,7 @@ def _against(role: str, release: Release, catalog: Catalog, program: Program) ->
 
 def _picker(picker: PickerRelease, catalog: Catalog, program: Program) -> Iterator[str]:
     supplied = (picker.leader_election_flag, picker.metrics_scheme_flag, "config-file", "pool-name", "pool-namespace")
-    yield from _flags((*picker.flags, *filter(None, supplied)), program)
+    yield from flags((*picker.flags, *filter(None, supplied)), program)
     listed = set(catalog.pickers[picker.build].plugins)
     yield from (
         f"plugin {name}: pickers.yaml has it, the source does not" for name in sorted(listed - {*program.plugins})
@@ -73,15 +73,6 @@ def _picker(picker: PickerRelease, catalog: Catalog, program: Program) -> Iterat
     yield from (
         f"plugin {name}: the source has it, pickers.yaml does not" for name in sorted({*program.plugins} - listed)
     )
-
-
-def _flags(flags: tuple[str, ...], program: Program) -> Iterator[str]:
-    for flag in flags:
-        name = flag.removeprefix("--").partition("=")[0]
-        if name not in program.flags:
-            yield f"flag --{name}: there is none"
-        elif name in program.deprecated:
-            yield f"flag --{name}: deprecated"
 
 
 def _charts(release: Release) -> int:
@@ -114,12 +105,11 @@ def _engine(release: Release, folders: Folders) -> int:
         missing = sorted(
             name
             for name in _rendered_arguments(release.name, image.image)
-            if name.removeprefix("no-") not in known_arguments
+            if not {name, name.removeprefix("no-")} & known_arguments
         )
-        missing = [name for name in missing if name not in known_arguments]
         print(f"{'differs' if missing else 'agrees':<13}  engine for {kind}: {image.image} (vLLM {image.version})")
         for name in missing:
-            print(f"               argument --{name}: there is none")
+            print(f"               argument --{name} does not exist")
         differences += len(missing)
     return differences
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from llm_d_gke.catalog.metrics import load_metrics
 from llm_d_gke.catalog.release import PickerRelease, Release
@@ -61,3 +61,12 @@ def _reads_roles(release: Release) -> bool:
     """Whether one of the release's pickers tells pods by their role, or its source is not known."""
     programs = load_upstream().programs
     return any(picker.image not in programs or programs[picker.image].roles for picker in pickers_of(release))
+
+
+def flags(names: Iterable[str], program: Program) -> Iterator[str]:
+    """Flags, as names or whole arguments, that a program does not have, or that it calls deprecated."""
+    for name in (argument.removeprefix("--").partition("=")[0] for argument in names):
+        if name not in program.flags:
+            yield f"flag --{name} does not exist"
+        elif name in program.deprecated:
+            yield f"flag --{name} is deprecated"

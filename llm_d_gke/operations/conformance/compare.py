@@ -14,7 +14,7 @@ from llm_d_gke.catalog.images import load_images
 from llm_d_gke.catalog.release import EngineImage, IstioCharts, Release
 from llm_d_gke.catalog.upstream import Program, load_upstream
 from llm_d_gke.operations.adopt.charts import charts_with_facts, differing_facts, name_of
-from llm_d_gke.operations.adopt.names import entry_point, names_of_picker, pickers_of, tracing
+from llm_d_gke.operations.adopt.names import entry_point, flags, names_of_picker, pickers_of, tracing
 from llm_d_gke.operations.adopt.parts import images
 from llm_d_gke.operations.conformance.rendered import containers, names
 from llm_d_gke.planning import StackPlan
@@ -54,7 +54,7 @@ def _programs(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell
             yield Cell(release.name, role, version, "versions", result, tuple(lines))
             continue
         rendered_flags = {name for pod in pods if pod.image == image for name in names(pod)}
-        lines += _flags(rendered_flags | set(_facts(release, image)), program)
+        lines += flags(sorted(rendered_flags | set(_facts(release, image))), program)
         compared = f"{len(rendered_flags)} flags"
         lines += entry_point(release, image, program)
         lines += tracing(release, image, program)
@@ -180,14 +180,6 @@ def _charts(release: Release) -> Cell:
         lines += differing_facts(release, chart, read.get(name_of(chart)))
     compared = "versions of KServe's and Istio's charts with each other, how their kinds are installed"
     return Cell(release.name, "charts", charts.kserve.version, compared, DIFFERS if lines else "agrees", tuple(lines))
-
-
-def _flags(rendered_names: set[str], program: Program) -> Iterator[str]:
-    for name in sorted(rendered_names):
-        if name not in program.flags:
-            yield f"flag --{name} does not exist"
-        elif name in program.deprecated:
-            yield f"flag --{name} is deprecated"
 
 
 def _result(lines: list[str], rendered_names: set[str]) -> str:

@@ -7,18 +7,15 @@ package is installed below FOLDER and writes option_values.yaml, which docs/conf
 from __future__ import annotations
 
 import argparse
-import datetime
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engines import EngineFacts, facts_of
-from llm_d_gke.operations.conformance import engines
+from llm_d_gke.operations.conformance import engines, stored
 from llm_d_gke.operations.conformance.rendered import Rendered
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import unknown_options
@@ -111,7 +108,7 @@ def compared(version: str, folder: Path) -> tuple[dict[str, int], list[list[str]
 
 def lines() -> Iterator[str]:
     """The table of docs/conformance.md."""
-    results: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    results: dict[str, Any] = stored.read(FILE) or {}
     yield "| vLLM | options | values | refused by both | refused by vLLM alone | refused by the planner alone | date |"
     yield "|---|---|---|---|---|---|---|"
     for version, result in results.items():
@@ -135,12 +132,10 @@ def main(arguments: list[str]) -> int:
     installed = {version for version in installed if (options.engines / version / "complete").exists()}
     for version in options.versions or sorted(installed):
         counts, differences = compared(version, options.engines)
-        results = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-        today = datetime.datetime.now(datetime.UTC).date()
-        results[version] = {"date": today, "counts": counts, "differences": differences}
-        head = "# Values of vLLM's options. Written by the module beside it, not by hand.\n"
-        FILE.write_text(head + yaml.safe_dump(results, sort_keys=False, width=116), encoding="utf-8")
-        print(f"  vLLM {version}: {counts}, {len(differences)} judged differently", flush=True)
+        results = stored.read(FILE) or {}
+        results[version] = {"date": stored.today(), "counts": counts, "differences": differences}
+        stored.write(FILE, "Values of vLLM's options.", results)
+        stored.report(f"vLLM {version}: {counts}, {len(differences)} judged differently")
     return 0
 
 

@@ -6,7 +6,6 @@ value, and writes picker_parameters.yaml, which docs/conformance.md shows.
 
 from __future__ import annotations
 
-import datetime
 import json
 import sys
 import tempfile
@@ -16,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
-import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.pickers import Picker, Plugin
 from llm_d_gke.operations.adopt.names import pickers_of
-from llm_d_gke.operations.conformance import programs
+from llm_d_gke.operations.conformance import programs, stored
 from llm_d_gke.operations.conformance.rendered import Rendered
 from llm_d_gke.planning.picker_config.check import is_unchecked
 from llm_d_gke.planning.picker_config.parameters import SHAPES, NoParameters
@@ -200,7 +198,7 @@ def compared(
 
 def lines() -> Iterator[str]:
     """The table of docs/conformance.md, and what planner and picker still judge differently."""
-    results: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    results: dict[str, Any] = stored.read(FILE) or {}
     yield "| picker | plugins with parameters | parameters | values | refused by both | judged differently | date |"
     yield "|---|---|---|---|---|---|---|"
     for build, result in results.items():
@@ -235,25 +233,20 @@ def main(arguments: list[str]) -> int:
     for build, image, api in pinned_pickers():
         if arguments and build not in arguments:
             continue
-        executable = programs.binary(image, _report)
+        executable = programs.binary(image, stored.report)
         assert executable is not None, build
-        counts, differences = compared(build, image, api, executable, _report)
-        results = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+        counts, differences = compared(build, image, api, executable, stored.report)
+        results = stored.read(FILE) or {}
         results[build] = {
-            "date": datetime.datetime.now(datetime.UTC).date(),
+            "date": stored.today(),
             "counts": counts,
             "differences": [
                 [difference.plugin, difference.path, difference.value, difference.taken_by, difference.other_says]
                 for difference in differences
             ],
         }
-        head = "# Values of the parameters of pickers' plugins. Written by the module beside it, not by hand.\n"
-        FILE.write_text(head + yaml.safe_dump(results, sort_keys=False, width=116), encoding="utf-8")
+        stored.write(FILE, "Values of the parameters of pickers' plugins.", results)
     return 0
-
-
-def _report(text: str) -> None:
-    print(f"  {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ model routers and sidecars always run. Parsers of vLLM run where their package i
 from __future__ import annotations
 
 import argparse
-import datetime
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -21,7 +20,7 @@ import yaml
 from llm_d_gke import catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.operations.adopt.parts import images
-from llm_d_gke.operations.conformance import engines, kinds, programs
+from llm_d_gke.operations.conformance import engines, kinds, programs, stored
 from llm_d_gke.operations.conformance.api_server import ApiServer, api_server
 from llm_d_gke.operations.conformance.rendered import rendered
 from llm_d_gke.operations.fuzz.features import featured
@@ -57,7 +56,7 @@ def program_results(release: Release, plans: Mapping[str, StackPlan]) -> Iterato
     for part, image in images(release).items():
         renderings = rendered(plans, image)
         if renderings and programs.is_pinned(image):
-            executable = programs.binary(image, _report)
+            executable = programs.binary(image, stored.report)
             assert executable is not None, image
             refused = [line for line in programs.refusals(executable, image, renderings) if "deprecated" not in line]
             yield part, image.rpartition("/")[2], len(renderings), refused
@@ -109,10 +108,10 @@ def main(arguments: list[str]) -> int:
         plans, settings = plans_of(release.name, options.count, options.seed)
         results = [*program_results(release, plans), *engine_results(release, plans, options.engines)]
         if options.objects:
-            with api_server(_report) as server:
+            with api_server(stored.report) as server:
                 results.append(object_results(release, settings[: options.objects], server))
         for part, judge, number, lines in results:
-            _report(f"{release.name}: {part}, {judge}, {number}: {'; '.join(lines) or 'accepted'}")
+            stored.report(f"{release.name}: {part}, {judge}, {number}: {'; '.join(lines) or 'accepted'}")
             refused += bool(lines)
         _save(release.name, options.count, len(plans), results)
     return 1 if refused else 0
@@ -120,18 +119,17 @@ def main(arguments: list[str]) -> int:
 
 def _save(release: str, count: int, planned: int, rows: Sequence[tuple[str, str, int, list[str]]]) -> None:
     """Keep results. Those of parts that did not run this time stay."""
-    results: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    today = datetime.datetime.now(datetime.UTC).date()
+    results: dict[str, Any] = stored.read(FILE) or {}
+    today = stored.today()
     for part, judge, number, messages in rows:
         row = {"judge": judge, "stacks": count, "planned": planned, "given": number, "lines": messages, "date": today}
         results.setdefault(release, {})[part] = row
-    head = "# What real parts say about random stacks. Written by the module beside it, not by hand.\n"
-    FILE.write_text(head + yaml.safe_dump(results, sort_keys=False, width=116), encoding="utf-8")
+    stored.write(FILE, "What real parts say about random stacks.", results)
 
 
 def lines() -> Iterator[str]:
     """The table of docs/conformance.md."""
-    results: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    results: dict[str, Any] = stored.read(FILE) or {}
     if not results:
         yield "Not run yet."
         return
@@ -145,10 +143,6 @@ def lines() -> Iterator[str]:
                 f"| {release} | {row['stacks']} | {row['planned']} | {part} | {row['judge']} | {amount} | {outcome} |"
                 f" {row['date']} |"
             )
-
-
-def _report(text: str) -> None:
-    print(f"  {text}", flush=True)
 
 
 if __name__ == "__main__":

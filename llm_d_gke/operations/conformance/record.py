@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,11 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import yaml
-
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.operations.adopt.parts import images
-from llm_d_gke.operations.conformance import api_server, engines, kinds, programs
+from llm_d_gke.operations.conformance import api_server, engines, kinds, programs, stored
 from llm_d_gke.operations.conformance.api_server import ApiServer
 from llm_d_gke.operations.conformance.rendered import Rendered, rendered, shape, variants_of
 from llm_d_gke.planning import StackPlan
@@ -50,18 +47,15 @@ class Run:
 
 def load() -> list[Run]:
     """The stored results; empty before the first run."""
-    if not FILE.exists():
-        return []
-    tree: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8")) or []
+    tree: list[dict[str, Any]] = stored.read(FILE) or []
     return [Run(**{**run, "lines": tuple(run["lines"])}) for run in tree]
 
 
 def save(runs: list[Run]) -> None:
     """Store results. Those of components that did not run this time stay."""
     merged = {(run.release, run.part): run for run in [*load(), *runs]}
-    head = "# Results of the real components of releases. Written by `make conformance`, not by hand.\n"
     listed = [{**asdict(run), "lines": list(run.lines)} for _, run in sorted(merged.items())]
-    FILE.write_text(head + yaml.safe_dump(listed, sort_keys=False, width=116), encoding="utf-8")
+    stored.write(FILE, "Results of the real components of releases.", listed)
 
 
 def forget() -> None:
@@ -159,7 +153,9 @@ def _objects_run(
 ) -> Run:
     input_count = f"{len(objects)} object{'s' if len(objects) > 1 else ''}"
     digest = shape([Rendered((), {"objects": list(objects)})])
-    return Run(release.name, part, judge, input_count, tuple(dict.fromkeys(lines)), digest, _today(), inputs)
+    return Run(
+        release.name, part, judge, input_count, tuple(dict.fromkeys(lines)), digest, stored.today().isoformat(), inputs
+    )
 
 
 def engine_runs(
@@ -183,7 +179,14 @@ def engine_runs(
 
 def _run(release: Release, part: str, judge: str, renderings: list[Rendered], lines: list[str], inputs: str) -> Run:
     return Run(
-        release.name, part, judge, _count(renderings), tuple(dict.fromkeys(lines)), shape(renderings), _today(), inputs
+        release=release.name,
+        part=part,
+        judge=judge,
+        given=_count(renderings),
+        lines=tuple(dict.fromkeys(lines)),
+        shape=shape(renderings),
+        date=stored.today().isoformat(),
+        inputs=inputs,
     )
 
 
@@ -205,7 +208,3 @@ def _count(renderings: list[Rendered]) -> str:
     configurations = sum(rendering.config is not None for rendering in renderings)
     lines = f"{len(renderings)} command line{'s' if len(renderings) > 1 else ''}"
     return f"{lines}, {configurations} with a configuration" if configurations else lines
-
-
-def _today() -> str:
-    return datetime.datetime.now(datetime.UTC).date().isoformat()

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine import Earned, generation
-from llm_d_gke.operations.speed_check.former import former_steps
 from llm_d_gke.operations.speed_check.measured_steps import measured_steps
 from llm_d_gke.operations.speed_check.prediction import Prediction, predict
 from llm_d_gke.operations.speed_check.rows import Row
@@ -38,21 +37,9 @@ def by_measured_operators(row: Row) -> Prediction | None:
     return None if steps is None else predict(row, steps)
 
 
-def by_the_former_estimate(row: Row) -> Prediction | None:
-    card = row.card
-    quantized = row.engine.quantized
-    tflops = card.bf16_tflops or card.fp16_tflops
-    if quantized is not None and quantized.bits == 8 and card.fp8_tflops is not None:
-        tflops = card.fp8_tflops
-    if tflops is None or card.bandwidth_gbs is None:
-        return None
-    return predict(row, former_steps(row.engine, card.bandwidth_gbs, tflops, 1 / card.devices_per_chip))
-
-
 METHODS: Mapping[str, Method] = {
     "roofline": by_roofline,
     "aiconfigurator": by_measured_operators,
-    "former": by_the_former_estimate,
 }
 
 
@@ -123,8 +110,8 @@ def by_accelerator(rows: Sequence[Row]) -> Iterator[str]:
 
 def details(rows: Sequence[Row]) -> Iterator[str]:
     """Every row with its measurement and the error of each method, in the same order."""
-    yield "| row | held out | measured: first token s, each ms, tokens/s | roofline | aiconfigurator | former |"
-    yield "|---|---|---|---|---|---|"
+    yield "| row | held out | measured: first token s, each ms, tokens/s | roofline | aiconfigurator |"
+    yield "|---|---|---|---|---|"
     for row in rows:
         errors = [_errors(row, predicted(row, method)) for method in METHODS.values()]
         yield f"| {row.id} | {'yes' if row.held_out else ''} | {_measured(row)} | {' | '.join(errors)} |"
