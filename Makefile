@@ -106,19 +106,19 @@ explain: $(STAMP) ## where FIELD of STACK's objects or outputs comes from: FIELD
 	@$(CLI) explain $(STACK) '$(FIELD)' $(ARGS)
 
 logs-check: $(STAMP) ## judge the memory verdict on logged starts: FILE=rows.json OUT=result.json
-	@$(BIN)/python -m llm_d_gke.operations.logs_check $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+	@$(CLI) logs-check $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 logs-read: $(STAMP) ## write the row of a start-up log of vLLM: FILE=start.log OUT=rows.json ARGS='--add accelerator=nvidia-l4'
-	@$(BIN)/python -m llm_d_gke.operations.logs_check --read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+	@$(CLI) logs-read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 dashboard: $(STAMP) ## serve a page with the metrics of the rehearsed STACK; ARGS='--out page.html' writes it once
-	@$(BIN)/python -m llm_d_gke.operations.dashboard $(STACK) $(ARGS)
+	@$(CLI) dashboard $(STACK) $(ARGS)
 
 monitoring-files: $(STAMP) ## STACK's alerts and dashboard as files for a Prometheus and a Grafana: OUT=monitoring
-	@$(BIN)/python -m llm_d_gke.operations.watch $(STACK) --out $(if $(filter-out rendered,$(OUT)),$(OUT),monitoring)
+	@$(CLI) monitoring-files $(STACK) --out $(if $(filter-out rendered,$(OUT)),$(OUT),monitoring)
 
 check-alerts: $(STAMP) ## which alerts fire in which scenario, by promtool (apt-get install prometheus)
-	@$(BIN)/python -m llm_d_gke.operations.watch --check
+	@$(CLI) check-alerts
 
 catalog: $(STAMP) ## list KIND=models, accelerators, zones, machines or releases; FIND='words' searches
 	@$(CLI) catalog $(or $(KIND),models) $(if $(FIND),'$(FIND)') $(ARGS)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from llm_d_gke.cli.options import Changes, Stack
-from llm_d_gke.cli.run import run_app
 from llm_d_gke.operations.cli.app import build_app
 from llm_d_gke.stackfile import PROJECT_ROOT
+from tests.command_line import llmd
 
 REFUSED = ("-c", "models[0].tensorParallel=3", "-c", "paused=perhaps")
 COMMANDS = {command.name: command.callback for group in (build_app(),) for command in group.registered_commands} | {
@@ -22,10 +22,6 @@ COMMANDS = {command.name: command.callback for group in (build_app(),) for comma
     for group in build_app().registered_groups
     for command in group.typer_instance.registered_commands  # type: ignore[union-attr]
 }
-
-
-def llmd(*arguments: str) -> int:
-    return run_app(build_app(), "llmd", arguments)
 
 
 def test_help_lists_every_command_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

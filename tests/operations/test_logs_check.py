@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_d_gke import catalog
-from llm_d_gke.operations.logs_check.__main__ import main
 from llm_d_gke.operations.logs_check.judgment import Judgment, judge_rows
 from llm_d_gke.operations.logs_check.reader import read_log
 from llm_d_gke.operations.logs_check.summary import summarize
+from tests.command_line import llmd
 
 CONFIGS = Path(__file__).parents[1] / "catalog" / "configs"
 
@@ -253,7 +253,7 @@ def test_the_summary_counts_by_group() -> None:
 def test_the_command_writes_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows, out = tmp_path / "rows.json", tmp_path / "result.json"
     rows.write_text(json.dumps([LLAMA, {**LLAMA, "id": "AF", "ran": False}]), encoding="utf-8")
-    assert main([str(rows), "--out", str(out)]) == 0
+    assert llmd("logs-check", str(rows), "--out", str(out)) == 0
     result = json.loads(out.read_text(encoding="utf-8"))
     assert [row["call"] for row in result["rows"]] == ["fits", "fits"]
     assert result["summary"]["all"]["wrongFits"] == 1
@@ -264,7 +264,7 @@ def test_the_command_writes_what_it_found(tmp_path: Path, capsys: pytest.Capture
 def test_a_file_without_rows_is_said(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = tmp_path / "rows.json"
     rows.write_text(content, encoding="utf-8")
-    assert main([str(rows)]) == 2
+    assert llmd("logs-check", str(rows)) == 2
     assert "rows.json" in capsys.readouterr().err
 
 
@@ -518,15 +518,15 @@ def test_a_log_is_read_in_the_encoding_of_its_shell(
 ) -> None:
     log = tmp_path / "start.log"
     log.write_text(LOG, encoding=encoding)
-    assert main(["--read", str(log)]) == 0
+    assert llmd("logs-read", str(log)) == 0
     assert json.loads(capsys.readouterr().out) == [{"id": "start", **read_log(LOG)}]
 
 
 def test_a_read_log_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log, out = tmp_path / "llama.log", tmp_path / "row.json"
     log.write_text(LOG, encoding="utf-8")
-    assert main(["--read", str(log), "--add", "accelerator=nvidia-h100-80gb", "--out", str(out)]) == 0
+    assert llmd("logs-read", str(log), "--add", "accelerator=nvidia-h100-80gb", "--out", str(out)) == 0
     [row] = json.loads(out.read_text(encoding="utf-8"))
     assert row["id"] == "llama"
-    assert main([str(out)]) == 0
+    assert llmd("logs-check", str(out)) == 0
     assert "| GPU | 1 | 0 | 1 |" in capsys.readouterr().out

@@ -10,9 +10,7 @@ import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.schema import region_of
-from llm_d_gke.cli.run import run_app
 from llm_d_gke.operations.catalog_tables.kind import Kind
-from llm_d_gke.operations.cli.app import build_app
 from llm_d_gke.operations.size import command
 from llm_d_gke.operations.size.command import sizes_text
 from llm_d_gke.operations.size.errors import LoadError, SizeError
@@ -20,12 +18,9 @@ from llm_d_gke.operations.size.load import Load, parse_load
 from llm_d_gke.operations.size.options import Option, compare_hardware, settings_of
 from llm_d_gke.operations.size.places import zones_in
 from llm_d_gke.planning import plan_raw
+from tests.command_line import llmd
 
 QWEN = "Qwen/Qwen3-8B"
-
-
-def llmd(*arguments: str) -> int:
-    return run_app(build_app(), "llmd", arguments)
 
 
 def options(model: str = QWEN, load: str = "20/s 2000+300", location: str | None = None) -> list[Option]:

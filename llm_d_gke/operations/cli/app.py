@@ -13,6 +13,7 @@ from llm_d_gke.rehearsal import cli as rehearsal_cli
 def explain_error(error: Exception) -> Failure | None:
     """The printed text of an error of any command. None for a defect."""
     from llm_d_gke.operations.adopt_manifests.errors import AdoptError
+    from llm_d_gke.operations.dashboard.series import DashboardError
     from llm_d_gke.operations.eject.inputs import NotEjectableError
     from llm_d_gke.operations.explain.errors import FieldError
     from llm_d_gke.operations.import_cloud.described import DescriptionError
@@ -22,7 +23,7 @@ def explain_error(error: Exception) -> Failure | None:
 
     if isinstance(error, AdoptError | DescriptionError | FieldError | NotEjectableError | SizeError | UpgradeError):
         return Failure(str(error), REFUSED)
-    if isinstance(error, LiveStackError | StepError):
+    if isinstance(error, DashboardError | LiveStackError | StepError):
         return Failure(str(error), FAILED)
     return rehearsal_cli.explain(error)
 
@@ -39,7 +40,13 @@ def build_app() -> typer.Typer:
             judge.preflight,
             judge.explain,
         ),
-        "Look at a stack that runs": (watch.verify, watch.diagnose),
+        "Look at a stack that runs": (
+            watch.verify,
+            watch.diagnose,
+            watch.dashboard,
+            watch.monitoring_files,
+            watch.check_alerts,
+        ),
         "Change the release of a stack": (change.upgrade, change.rollback, change.deletions),
         "Keep stacks, and look at what a destroyed one left": (
             environments.review_stack,

@@ -124,9 +124,9 @@ def logs_check(
     ] = None,
 ) -> int:
     """Judge the memory verdict on starts of vLLM that were logged. Exit status 2 if the file cannot be read."""
-    from llm_d_gke.operations.logs_check.__main__ import main
+    from llm_d_gke.operations.logs_check.command import check_rows
 
-    return main([str(rows), *(("--out", str(out)) if out is not None else ())])
+    return check_rows(rows, out)
 
 
 def logs_read(
@@ -140,10 +140,9 @@ def logs_read(
     ] = None,
 ) -> int:
     """Turn a start-up log of vLLM into a row for `logs-check`."""
-    from llm_d_gke.operations.logs_check.__main__ import main
+    from llm_d_gke.operations.logs_check.command import read_start
 
-    added = [word for field in add or () for word in ("--add", field)]
-    return main(["--read", str(log), *added, *(("--out", str(out)) if out is not None else ())])
+    return read_start(log, add or (), out)
 
 
 def leftovers(

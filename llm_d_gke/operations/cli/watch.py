@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -72,3 +73,34 @@ def diagnose(
     from llm_d_gke.operations.diagnose.command import run_diagnose
 
     return run_diagnose(stack, overrides(config), place=on.place if on is not None else None, as_json=json)
+
+
+def dashboard(
+    stack: Stack,
+    minutes: Annotated[float, typer.Option("--minutes", help="How far the panels look back.")] = 5.0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File to write once instead of serving the page.", show_default=False),
+    ] = None,
+) -> int:
+    """Serve a page with the metrics of a rehearsed stack, until Ctrl-C."""
+    from llm_d_gke.operations.dashboard.command import show_dashboard
+
+    return show_dashboard(stack, minutes, out)
+
+
+def monitoring_files(
+    stack: Stack,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.", file_okay=False)] = Path("monitoring"),
+) -> int:
+    """Write a stack's alerts and dashboard as files for a Prometheus and a Grafana."""
+    from llm_d_gke.operations.watch.command import write_monitoring_files
+
+    return write_monitoring_files(stack, out)
+
+
+def check_alerts() -> int:
+    """Let promtool judge in every scenario which alerts fire. Exit status 1 if one does not as written."""
+    from llm_d_gke.operations.watch.command import check_scenarios
+
+    return check_scenarios()

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from llm_d_gke.operations.dashboard.__main__ import main
 from llm_d_gke.operations.dashboard.page import format_value, page
 from llm_d_gke.operations.dashboard.series import DashboardError, PanelData, Series, read_panels
 from llm_d_gke.planning.plan.platform import DashboardPlan, PanelPlan
+from tests.command_line import llmd
 from tests.stacks import plan_of
 
 END, SECONDS = 1_000_000.0, 300.0
@@ -116,7 +116,7 @@ def test_every_panel_of_a_plan_has_a_unit_that_the_page_knows() -> None:
 
 
 def test_a_stack_that_is_not_rehearsed_is_named_with_the_two_places(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["multi-model-tpu"]) == 1
+    assert llmd("dashboard", "multi-model-tpu") == 1
     output = capsys.readouterr().err
     assert "make up STACK=multi-model-tpu" in output
     assert "console.cloud.google.com/monitoring" in output

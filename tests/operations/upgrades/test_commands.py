@@ -11,8 +11,6 @@ import pytest
 import yaml
 
 from llm_d_gke.cli.exits import FAILED, REFUSED
-from llm_d_gke.cli.run import run_app
-from llm_d_gke.operations.cli.app import build_app
 from llm_d_gke.operations.upgrades.command import planned, release_of, upgrade
 from llm_d_gke.operations.upgrades.deletions import judge_preview
 from llm_d_gke.operations.upgrades.errors import UpgradeError
@@ -20,6 +18,7 @@ from llm_d_gke.operations.upgrades.gke import previous_release
 from llm_d_gke.operations.upgrades.stack_file import write_release
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.stackfile import PROJECT_ROOT
+from tests.command_line import llmd
 
 DISK = "urn:pulumi:gpu::llm-d::gcp:compute/disk:Disk::weights"
 
@@ -119,20 +118,20 @@ def test_without_pulumi_a_rollback_says_so_in_a_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert run_app(build_app(), "llmd", ["rollback", "gpu", "--on", "gke"]) == FAILED
+    assert llmd("rollback", "gpu", "--on", "gke") == FAILED
     assert capsys.readouterr().err.splitlines() == ["pulumi is not installed: https://www.pulumi.com/docs/install"]
 
 
 def test_a_preview_that_does_not_exist_or_is_none_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_app(build_app(), "llmd", ["deletions", "gpu", str(tmp_path / "none.json")]) == REFUSED
+    assert llmd("deletions", "gpu", str(tmp_path / "none.json")) == REFUSED
     assert "does not exist" in capsys.readouterr().err
-    assert run_app(build_app(), "llmd", ["deletions", "gpu", str(tmp_path)]) == REFUSED
+    assert llmd("deletions", "gpu", str(tmp_path)) == REFUSED
     capsys.readouterr()
     for content in (b"", b"null", b"[]", b"no", b"\xff\xfe{}", b'{"steps": [3]}'):
         (tmp_path / "preview.json").write_bytes(content)
-        assert run_app(build_app(), "llmd", ["deletions", "gpu", str(tmp_path / "preview.json")]) == REFUSED, content
+        assert llmd("deletions", "gpu", str(tmp_path / "preview.json")) == REFUSED, content
         assert "is not the output of" in " ".join(capsys.readouterr().err.split()), content
 
 

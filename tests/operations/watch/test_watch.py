@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from llm_d_gke.operations.watch import promtool
-from llm_d_gke.operations.watch.__main__ import main
 from llm_d_gke.operations.watch.files import grafana_of, rules_of
 from llm_d_gke.operations.watch.promtool import VARIABLE, scenarios
+from tests.command_line import llmd
 from tests.stacks import plan_of
 
 ALERTS = {"timeToFirstTokenSeconds": 2, "timePerOutputTokenSeconds": 0.1, "idleHours": 4}
@@ -42,7 +42,7 @@ def test_grafana_shows_the_panels_of_the_plan_beside_each_other() -> None:
 
 
 def test_files_are_written_of_what_a_stack_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["gpu", "--out", str(tmp_path / "none")]) == 2
+    assert llmd("monitoring-files", "gpu", "--out", str(tmp_path / "none")) == 2
     assert "neither alerts nor a dashboard" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
 
@@ -50,7 +50,7 @@ def test_files_are_written_of_what_a_stack_has(tmp_path: Path, capsys: pytest.Ca
 def test_without_promtool_nothing_passes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("PATH", "")
-    assert main(["--check"]) == 1
+    assert llmd("check-alerts") == 1
     assert "nothing was checked" in capsys.readouterr().err
 
 

@@ -1,24 +1,20 @@
-"""`python -m llm_d_gke.operations.dashboard STACK [--minutes N] [--out FILE]`"""
+"""Implements the command `dashboard`."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
+from llm_d_gke.cli.exits import DONE
 from llm_d_gke.operations.dashboard.page import page
 from llm_d_gke.operations.dashboard.series import DashboardError, read_panels
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
-from llm_d_gke.planning import RefusedError
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.stackfile.paths import StackFileError
 
 _REFRESH_SECONDS = 5
 _ON_GKE = (
@@ -27,31 +23,20 @@ _ON_GKE = (
 )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="operations.dashboard", description="Show the metrics of a running stack.")
-    parser.add_argument("stack")
-    parser.add_argument("--minutes", type=float, default=5.0, help="how far the panels look back (5)")
-    parser.add_argument("--out", type=Path, help="write one page into this file instead of serving it")
-    options = parser.parse_args(arguments)
+def show_dashboard(stack: str, minutes: float, out: Path | None) -> int:
+    """Serve the page, or write it once into `out`. Raises LiveStackError where the stack is not up here."""
     try:
         # The panels exist in every plan that asks for them; a running stack need not have asked.
-        with open_stack(options.stack, {"llm-d:monitoring.dashboard": "true"}, "rehearsal") as live:
+        with open_stack(stack, {"llm-d:monitoring.dashboard": "true"}, "rehearsal") as live:
             base = prometheus_of(StackPaths(live.name), print)
-            render = _renderer(base, live, options.minutes * 60)
-            if options.out is not None:
-                options.out.write_text(render(0), encoding="utf-8")
-                print(f"wrote {options.out}")
-                return DONE
-            return _serve(render)
+            render = _renderer(base, live, minutes * 60)
+            if out is None:
+                return _serve(render)
+            out.write_text(render(0), encoding="utf-8")
+            print(f"wrote {out}")
+            return DONE
     except LiveStackError as error:
-        print(f"{error}\n{_ON_GKE}", file=sys.stderr)
-        return FAILED
-    except (DashboardError, StackFileError) as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    except RefusedError as refused:
-        print("\n".join(str(finding) for finding in refused.findings), file=sys.stderr)
-        return REFUSED
+        raise LiveStackError(f"{error}\n{_ON_GKE}") from None
 
 
 def _renderer(base: str, live: LiveStack, seconds: float) -> Callable[[int], str]:
@@ -91,7 +76,3 @@ def _serve(render: Callable[[int], str]) -> int:
         except KeyboardInterrupt:
             return DONE
     return DONE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

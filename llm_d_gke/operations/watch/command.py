@@ -1,8 +1,7 @@
-"""`python -m llm_d_gke.operations.watch STACK --out FOLDER`, or `--check`."""
+"""Implements the commands `monitoring-files` and `check-alerts`."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -12,27 +11,14 @@ import yaml
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
 from llm_d_gke.operations.watch.files import grafana_of, rules_of
 from llm_d_gke.operations.watch.promtool import VARIABLE, find_promtool, problems, scenarios
-from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning import plan_raw
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.stackfile import PROJECT_ROOT, load
 from llm_d_gke.stackfile.assumptions import assume_unset
 from llm_d_gke.stackfile.model_files import model_files
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="llm_d_gke.operations.watch", description=__doc__)
-    parser.add_argument("stack", nargs="?", default="gpu")
-    parser.add_argument("--out", type=Path, default=Path("monitoring"), help="folder of the files")
-    parser.add_argument("--check", action="store_true", help="let promtool judge the rules in every scenario")
-    options = parser.parse_args(arguments)
-    try:
-        return check() if options.check else write(options.stack, options.out)
-    except RefusedError as refused:
-        print("\n".join(str(finding) for finding in refused.findings), file=sys.stderr)
-        return REFUSED
-
-
-def write(stack: str, out: Path) -> int:
+def write_monitoring_files(stack: str, out: Path) -> int:
     """Write `rules.yaml` and `dashboard.json` of a stack, as far as its settings ask for them."""
     plan = _plan(stack, {})
     files = {}
@@ -53,7 +39,7 @@ def write(stack: str, out: Path) -> int:
     return DONE
 
 
-def check() -> int:
+def check_scenarios() -> int:
     """Run promtool on every scenario."""
     promtool = find_promtool()
     if promtool is None:
@@ -78,7 +64,3 @@ def _plan(stack: str, changes: dict[str, object]) -> StackPlan:
     )
     values = configuration.settings()
     return plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

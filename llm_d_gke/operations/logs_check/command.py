@@ -1,0 +1,65 @@
+"""Implements the commands `logs-check` and `logs-read`."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.operations.logs_check.judgment import judge_rows
+from llm_d_gke.operations.logs_check.reader import read_log
+from llm_d_gke.operations.logs_check.summary import summarize, table
+
+
+def check_rows(file: Path, out: Path | None) -> int:
+    """Judge a list of starts, or an object with them as `rows`. `out` gets each judgment and the summary."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        print(f"{file} cannot be read: {error}", file=sys.stderr)
+        return REFUSED
+    rows = document.get("rows") if isinstance(document, dict) else document
+    if not isinstance(rows, list):
+        print(f"{file} holds no list of rows", file=sys.stderr)
+        return REFUSED
+    judgments = judge_rows(rows, file.parent)
+    summary = summarize(judgments)
+    if out is not None:
+        _write(out, {"rows": [judgment.as_json() for judgment in judgments], "summary": summary})
+    print(table(summary))
+    for judgment in judgments:
+        if judgment.wrong is not None:
+            print(f"{judgment.id}: {judgment.wrong} ({judgment.reason or judgment.limit})")
+    return DONE
+
+
+def read_start(log: Path, added: Iterable[str], out: Path | None) -> int:
+    """Write the row of one start-up log of vLLM. `added` are FIELD=VALUE of facts that the log lacks."""
+    try:
+        content = log.read_bytes()
+        # What PowerShell redirects to a file is UTF-16.
+        encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        row = {"id": log.stem, **read_log(content.decode(encoding, errors="replace"))}
+    except (OSError, ValueError) as error:
+        print(f"{log} cannot be read: {error}", file=sys.stderr)
+        return REFUSED
+    for assignment in added:
+        name, _, value = assignment.partition("=")
+        try:
+            row[name] = json.loads(value)
+        except ValueError:
+            row[name] = value
+    if out is not None:
+        _write(out, [row])
+    else:
+        print(json.dumps([row], indent=1, ensure_ascii=False))
+    return DONE
+
+
+def _write(path: Path, document: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
