@@ -40,11 +40,19 @@ class Deprecation(_Frozen):
 
 
 class Lacking(_Frozen):
-    """Another plugin without which the picker was seen to end at start."""
+    """Another plugin without which the picker ends at start, or the plugin does nothing."""
 
     plugin: str
     seen: str
     source: str
+
+
+class Detector(_Frozen):
+    """What was seen of a plugin as the picker's saturation detector, and what to do instead."""
+
+    seen: str
+    source: str
+    fix: str
 
 
 class Need(_Frozen):
@@ -66,8 +74,10 @@ class Plugin(_Frozen):
     deprecated: Deprecation | None = None
     # Plugins beside which the picker does not start.
     conflicts: tuple[str, ...] = ()
-    # A plugin without which it was seen to end the picker.
+    # A plugin without which it ends the picker, or does nothing.
     lacking: Lacking | None = None
+    # What keeps it from being a good saturation detector.
+    as_detector: Detector | None = None
     needs: Need | None = None
     # Parameters that it accepts and never reads.
     unused: tuple[str, ...] = ()

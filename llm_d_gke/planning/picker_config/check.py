@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from llm_d_gke.catalog.pickers import Picker, Plugin
 from llm_d_gke.planning.alternatives import releases_with_picker
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.picker_config.check_effect import check_effect
 from llm_d_gke.planning.picker_config.check_profiles import check_gates, check_profiles, check_references
 from llm_d_gke.planning.picker_config.document import DOCUMENTS, Document, PluginEntry
 from llm_d_gke.planning.picker_config.parameters import SHAPES, NoParameters
@@ -79,6 +80,7 @@ def check_config(ctx: PlanContext) -> None:
         check_gates(ctx, picker, document)
         check_profiles(ctx, picker, document)
         check_references(ctx, picker, document)
+        check_effect(ctx, picker, document)
 
 
 def _shape(ctx: PlanContext) -> type[Document]:

@@ -180,15 +180,22 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
         _check_stages(ctx, document, *handlers[0])
 
 
+def stages_of(picker: Picker, document: Document) -> list[str]:
+    """Names of the profiles that the configured handler runs. Empty where it runs all, or its parameters are wrong."""
+    for entry in document.plugins:
+        if "profile-handler" in picker.plugins[entry.type].kinds:
+            shape = SHAPES[picker.plugins[entry.type].parameters]
+            try:
+                return _stages(shape.model_validate_json(json.dumps(entry.parameters or {})))
+            except ValueError:
+                return []  # what is wrong with them is reported with the plugin
+    return []
+
+
 def _check_stages(ctx: PlanContext, document: Document, index: int, handler: PluginEntry) -> None:
     """Profiles that a handler runs by name."""
-    shape = SHAPES[ctx.picker.plugins[handler.type].parameters]
-    try:
-        parameters = shape.model_validate_json(json.dumps(handler.parameters or {}))
-    except ValueError:
-        return  # what is wrong with them is reported with the plugin
     names = {profile.name for profile in document.scheduling_profiles}
-    for field in _stages(parameters):
+    for field in stages_of(ctx.picker, document):
         if field not in names:
             ctx.findings.error(
                 "LLMD-PICKER-PROFILE-MISSING",
@@ -213,8 +220,21 @@ def _stages(parameters: BaseModel) -> list[str]:
 
 
 def check_references(ctx: PlanContext, picker: Picker, document: Document) -> None:
-    """Every name by which parameters and sections call a plugin."""
+    """Every name by which parameters and sections call a plugin, against those that there are."""
     names = {entry.called for entry in document.plugins} | {kind for kind in _BUILT_IN if picker.has(kind)}
+    for path, name in all_references(picker, document):
+        if name not in names:
+            ctx.findings.error(
+                "LLMD-PICKER-PLUGIN-REFERENCE",
+                *path,
+                value=name,
+                rule="no plugin has this name",
+                fix=f"add it to plugins, or use one of {', '.join(sorted(names))}",
+            )
+
+
+def all_references(picker: Picker, document: Document) -> list[tuple[Path, str]]:
+    """Paths and names of all plugins that parameters and sections call. Profiles are not among them."""
     references: list[tuple[Path, str]] = []
     for index, entry in enumerate(document.plugins):
         shape = SHAPES[picker.plugins[entry.type].parameters]
@@ -228,15 +248,7 @@ def check_references(ctx: PlanContext, picker: Picker, document: Document) -> No
             section = getattr(document, field)
             at_section = type(document).model_fields[field].alias or field
             references += [((*ROOT, at_section, *at), name) for at, name in _references(section)]
-    for path, name in references:
-        if name not in names:
-            ctx.findings.error(
-                "LLMD-PICKER-PLUGIN-REFERENCE",
-                *path,
-                value=name,
-                rule="no plugin has this name",
-                fix=f"add it to plugins, or use one of {', '.join(sorted(names))}",
-            )
+    return references
 
 
 def _references(value: Any) -> Iterator[tuple[Path, str]]:

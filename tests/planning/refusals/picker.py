@@ -462,4 +462,144 @@ PICKER = (
         rule="round robin",
         fix="give prefixCache a weight",
     ),
+    *(
+        Wrong(
+            id="LLMD-PICKER-PROFILE-SCORERS",
+            name=f"nothing that scores replicas: {name}",
+            changes={"picker.config": config, "release": release},
+            path=f"picker.config{path}",
+            value=value,
+            rule="chooses among them at random",
+            fix=fix,
+            severity=Severity.WARNING,
+        )
+        for name, config, path, value, fix in (
+            ("an empty configuration", {}, "", "{}", "remove picker.config"),
+            ("gates only", {"featureGates": ["flowControl"]}, "", "{}", "remove picker.config"),
+            (
+                "a profile without scorers",
+                {"plugins": [QUEUE, {"type": "max-score-picker"}], "schedulingProfiles": [{"name": "default"}]},
+                ".schedulingProfiles[0]",
+                "profile default",
+                "pluginRef: queue-scorer",
+            ),
+            (
+                "a scorer of weight 0",
+                {
+                    "plugins": [QUEUE],
+                    "schedulingProfiles": [
+                        {"name": "default", "plugins": [{"pluginRef": "queue-scorer", "weight": 0}]}
+                    ],
+                },
+                ".schedulingProfiles[0]",
+                "profile default",
+                "weight: 1",
+            ),
+        )
+        for release in ("llm-d-0.4", "gaie-1.5", "llm-d-0.9")
+    ),
+    *(
+        Wrong(
+            id="LLMD-PICKER-PLUGIN-UNUSED",
+            name=f"a plugin that nothing runs: {kind}",
+            changes=own({"type": kind, "name": "idle"}) | {"release": "gaie-1.5"},
+            path="picker.config.plugins[1]",
+            value="idle",
+            rule=rule,
+            fix=fix,
+            severity=Severity.WARNING,
+        )
+        for kind, rule, fix in (
+            ("kv-cache-utilization-scorer", "no profile names this scorer", "add {pluginRef: idle} to a profile"),
+            ("round-robin-fairness-policy", "no section of flowControl names this", "name idle in the section of"),
+            ("concurrency-detector", "no saturationDetector names this", "name idle in the saturationDetector"),
+        )
+    ),
+    Wrong(
+        id="LLMD-PICKER-PROFILE-UNUSED",
+        name="a profile that its handler does not run",
+        stack="disaggregated-gpu",
+        changes={
+            "release": "llm-d-0.6",
+            "picker.config": {
+                "plugins": [
+                    QUEUE,
+                    {"type": "always-disagg-pd-decider"},
+                    {
+                        "type": "disagg-profile-handler",
+                        "parameters": {"deciders": {"prefill": "always-disagg-pd-decider"}},
+                    },
+                ],
+                "schedulingProfiles": [*TWO_STAGES, {**ONE_PROFILE[0], "name": "encoding"}],
+            },
+        },
+        path="picker.config.schedulingProfiles[2].name",
+        value="encoding",
+        rule="the profile handler runs decode, prefill, and never this profile",
+        fix="remove it",
+        severity=Severity.WARNING,
+    ),
+    *(
+        Wrong(
+            id="LLMD-PICKER-WEIGHT-UNUSED",
+            name=f"a weight that nothing reads: {name}",
+            changes=own(
+                {"type": "max-score-picker"},
+                schedulingProfiles=[{"name": "default", "plugins": [*ONE_PROFILE[0]["plugins"], entry]}],
+            ),
+            path="picker.config.schedulingProfiles[0].plugins[1].weight",
+            value=f"{entry['weight']}",
+            rule=rule,
+            fix=fix,
+            severity=Severity.WARNING,
+        )
+        for name, entry, rule, fix in (
+            ("of a picker", {"pluginRef": "max-score-picker", "weight": 3}, "weights are for scorers", "remove it"),
+            ("of 0", {"pluginRef": "queue-scorer", "weight": 0}, "counts for nothing", "use a weight above 0"),
+        )
+    ),
+    *(
+        Wrong(
+            id="LLMD-PICKER-METRICS-NONE",
+            name=f"sources without metrics: {release}",
+            changes=own(*plugins, **{"dataLayer": section}) | {"release": release},
+            path="picker.config.dataLayer",
+            value="no source of metrics",
+            rule="queue-scorer would see every replica as idle",
+            fix="add metrics-data-source",
+            severity=Severity.WARNING,
+        )
+        for release, plugins, section in (
+            ("gaie-1.5", (), {}),
+            ("gaie-1.5", ({"type": "metrics-data-source"},), {"sources": [{"pluginRef": "metrics-data-source"}]}),
+            ("llm-d-0.9", (), {"injectDefaults": False}),
+        )
+    ),
+    Wrong(
+        id="LLMD-PICKER-PLUGIN-ALONE",
+        name="a detector without the producer of its numbers",
+        changes=own({"type": "concurrency-detector"}, saturationDetector={"pluginRef": "concurrency-detector"})
+        | {"release": "gaie-1.5"},
+        path="picker.config.plugins[1].type",
+        value="concurrency-detector",
+        rule="it counts no request",
+        fix="add {type: inflight-load-producer}",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-PICKER-DETECTOR-LATE",
+        name="a detector whose numbers stand still while requests wait",
+        changes=own(
+            {"type": "concurrency-detector"},
+            {"type": "inflight-load-producer"},
+            featureGates=["flowControl"],
+            saturationDetector={"pluginRef": "concurrency-detector"},
+        )
+        | {"release": "gaie-1.5"},
+        path="picker.config.saturationDetector.pluginRef",
+        value="concurrency-detector",
+        rule="do not see it change",
+        fix="use utilization-detector",
+        severity=Severity.WARNING,
+    ),
 )

@@ -1,0 +1,210 @@
+"""Parts of a user's picker configuration that the picker accepts and that change no decision.
+
+Sources: pkg/epp/config/loader (defaults.go, configloader.go) of kubernetes-sigs/gateway-api-inference-extension v1.2.0,
+v1.4.0 and v1.5.0, and of llm-d/llm-d-router, branch release-0.10, read 2026-11-29. All of them put the filters, scorers
+and pickers that are listed into a default profile where the configuration has no profile, run a plugin only where a
+profile or a section names it, and read weights of scorers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llm_d_gke.catalog.pickers import Picker
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.picker_config.build import METRICS
+from llm_d_gke.planning.picker_config.check_profiles import ROOT, Path, all_references, stages_of
+from llm_d_gke.planning.picker_config.document import DataLayer, Document, DocumentV14, DocumentV15, RouterDataLayer
+
+# Kinds that do nothing unless a profile or a section names them.
+_ON_REQUEST = frozenset(
+    {"filter", "scorer", "picker", "saturation-detector", "fairness-policy", "ordering-policy", "usage-limit-policy"}
+)
+# Policies and the detector that a picker uses by default, under these names.
+_BY_DEFAULT = frozenset(
+    {
+        "utilization-detector",
+        "global-strict-fairness-policy",
+        "fcfs-ordering-policy",
+        "static-usage-limit-policy",
+    }
+)
+# Scorers that see nothing but the metrics of engines.
+_OF_METRICS = frozenset(
+    {
+        "queue-scorer",
+        "kv-cache-utilization-scorer",
+        "running-requests-size-scorer",
+        "lora-affinity-scorer",
+        "load-aware-scorer",
+    }
+)
+
+
+def check_effect(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    """Profiles without a scorer, plugins that nothing runs, weights that nothing reads, scorers without their data."""
+    _check_scorers(ctx, picker, document)
+    _check_unused(ctx, picker, document)
+    _check_weights(ctx, picker, document)
+    _check_metrics(ctx, picker, document)
+    _check_detector(ctx, picker, document)
+
+
+def _kinds(picker: Picker, document: Document) -> dict[str, frozenset[str]]:
+    """Kinds of the configured plugins by name."""
+    return {entry.called: frozenset(picker.plugins[entry.type].kinds) for entry in document.plugins}
+
+
+def _profiles(picker: Picker, document: Document) -> Iterator[tuple[Path, str, list[tuple[str, float]]]]:
+    """Path, name, and plugins with their weights of every profile that runs, the default one included."""
+    kinds = _kinds(picker, document)
+    if not document.scheduling_profiles:
+        yield ROOT, "default", [(name, 1) for name, own in kinds.items() if own & {"filter", "scorer", "picker"}]
+    for number, profile in enumerate(document.scheduling_profiles):
+        entries = [
+            (entry.plugin_ref, 1 if entry.weight is None else float(entry.weight))
+            for entry in profile.plugins
+            if entry.plugin_ref in kinds
+        ]
+        yield (*ROOT, "schedulingProfiles", number), profile.name, entries
+
+
+def _check_scorers(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    kinds = _kinds(picker, document)
+    types = {entry.called: entry.type for entry in document.plugins}
+    # A picker that is listed and stands in no profile takes the place of the default one.
+    listed = [entry.type for entry in document.plugins if "picker" in kinds[entry.called]]
+    for path, name, entries in _profiles(picker, document):
+        chosen = [types[called] for called, _ in entries if "picker" in kinds[called]] or listed
+        if any("scorer" in kinds[called] and weight for called, weight in entries) or "random-picker" in chosen:
+            continue
+        ctx.findings.warning(
+            "LLMD-PICKER-PROFILE-SCORERS",
+            *path,
+            value="{}" if path == ROOT else f"profile {name}",
+            rule=f"nothing in profile {name} scores replicas, so {picker.title} chooses among them at random",
+            fix="remove picker.config, whose place the generated configuration takes, or name a scorer, for example"
+            " plugins: [{type: queue-scorer}]; list random-picker to choose at random on purpose"
+            if path == ROOT
+            else "add a scorer to plugins and to the profile, for example {pluginRef: queue-scorer, weight: 1}; use"
+            " random-picker to choose at random on purpose",
+        )
+
+
+def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    kinds = _kinds(picker, document)
+    named = {name for _, name in all_references(picker, document)}
+    if document.scheduling_profiles:
+        profiles = [[entry.plugin_ref for entry in profile.plugins] for profile in document.scheduling_profiles]
+        named |= {name for entries in profiles for name in entries}
+        # Profiles without a picker take one that is listed.
+        chosen_elsewhere = all(any("picker" in kinds.get(name, ()) for name in entries) for entries in profiles)
+    else:
+        named |= {name for name, own in kinds.items() if own & {"filter", "scorer", "picker"}}
+        chosen_elsewhere = True
+    for index, entry in enumerate(document.plugins):
+        own = kinds[entry.called]
+        if entry.called in named | _BY_DEFAULT or not own <= _ON_REQUEST or ("picker" in own and not chosen_elsewhere):
+            continue
+        place = "profile" if own & {"filter", "scorer", "picker"} else "section of flowControl"
+        if "saturation-detector" in own:
+            place = "saturationDetector"
+        ctx.findings.warning(
+            "LLMD-PICKER-PLUGIN-UNUSED",
+            *ROOT,
+            "plugins",
+            index,
+            value=entry.called,
+            rule=f"no {place} names this {' and '.join(sorted(own))}, so {picker.title} creates it and never runs it",
+            fix=f"add {{pluginRef: {entry.called}}} to a profile, or remove it from plugins"
+            if place == "profile"
+            else f"name {entry.called} in the {place} that is to use it, or remove it from plugins",
+        )
+    stages = stages_of(picker, document)
+    for number, profile in enumerate(document.scheduling_profiles if stages else ()):
+        if profile.name not in stages:
+            ctx.findings.warning(
+                "LLMD-PICKER-PROFILE-UNUSED",
+                *ROOT,
+                "schedulingProfiles",
+                number,
+                "name",
+                value=profile.name,
+                rule=f"the profile handler runs {', '.join(stages)}, and never this profile",
+                fix="remove it, or name it in the parameters of the handler",
+            )
+
+
+def _check_weights(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    kinds = _kinds(picker, document)
+    for number, profile in enumerate(document.scheduling_profiles):
+        for index, entry in enumerate(profile.plugins):
+            own = kinds.get(entry.plugin_ref)
+            if own is None or entry.weight is None or ("scorer" in own and entry.weight):
+                continue
+            ctx.findings.warning(
+                "LLMD-PICKER-WEIGHT-UNUSED",
+                *ROOT,
+                "schedulingProfiles",
+                number,
+                "plugins",
+                index,
+                "weight",
+                value=f"{entry.weight:g}",
+                rule=f"with weight 0 the score of {entry.plugin_ref} counts for nothing"
+                if "scorer" in own
+                else f"weights are for scorers, and {entry.plugin_ref} is a {min(own)}",
+                fix="remove the plugin from the profile, or use a weight above 0" if "scorer" in own else "remove it",
+            )
+
+
+def _check_metrics(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    """A data section takes the place of the default source of metrics."""
+    section, key = _replacing_section(document)
+    if section is None:
+        return
+    types = {entry.called: entry.type for entry in document.plugins}
+    if any(types.get(s.plugin_ref, s.plugin_ref) == METRICS and s.extractors for s in section.sources):
+        return
+    blind = sorted({entry.type for entry in document.plugins} & _OF_METRICS)
+    if blind:
+        ctx.findings.warning(
+            "LLMD-PICKER-METRICS-NONE",
+            *ROOT,
+            key,
+            value="no source of metrics",
+            rule=f"{picker.title} reads the sources of this section in place of its own, and none of them reads the"
+            f" engines' metrics: {', '.join(blind)} would see every replica as idle",
+            fix=f"remove {key}, or add {METRICS} with an extractor of metrics to its sources",
+        )
+
+
+def _replacing_section(document: Document) -> tuple[DataLayer | None, str]:
+    """The section whose sources replace the default ones, with its key."""
+    gates = {gate.removesuffix("=true") for gate in document.feature_gates}
+    if isinstance(document, DocumentV15) and "enableLegacyMetrics" not in gates:
+        return document.data_layer, "dataLayer"
+    if isinstance(document, DocumentV14) and "dataLayer" in gates:
+        return document.data, "data"
+    section = getattr(document, "data_layer", None)
+    if isinstance(section, RouterDataLayer) and not section.inject_defaults:
+        return section, "dataLayer"
+    return None, ""
+
+
+def _check_detector(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    """A saturation detector that was seen not to hold requests back."""
+    reference = getattr(document, "saturation_detector", None)
+    name = getattr(reference, "plugin_ref", None)
+    for entry in document.plugins:
+        seen = picker.plugins[entry.type].as_detector
+        if entry.called == name and seen is not None:
+            ctx.findings.warning(
+                "LLMD-PICKER-DETECTOR-LATE",
+                *ROOT,
+                "saturationDetector",
+                "pluginRef",
+                value=name,
+                rule=f"{seen.seen} ({seen.source})",
+                fix=seen.fix,
+            )
