@@ -9,6 +9,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from llm_d_gke.planning.findings import HIDDEN, NAMESPACE, Finding, Severity, path_of, without_secrets
+from llm_d_gke.planning.provider_settings import is_of_provider, may_be_secret
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.setting_keys import ONE_ACCELERATOR, intended_key, unknown_key
 from llm_d_gke.planning.setting_values import expected, flow, listed, max_entries, meant_choice, passing
@@ -84,13 +85,14 @@ def _finding(detail: ErrorDetails, place: Place, encrypted: Collection[str]) -> 
     hidden = place.path[0] in encrypted or any(part in ("huggingFace", "registry", "apiKeys") for part in place.path)
     # An unknown setting below auth may be a key.
     hidden = hidden or (kind == "extra_forbidden" and place.path[:2] == ("gateway", "auth"))
+    hidden = hidden or may_be_secret(place.path)
     # A mirror is an address. One with a password in it has an @.
     hidden = hidden and (place.path[:2] != ("registry", "mirrors") or "@" in str(value))
     text = HIDDEN if hidden else short(without_secrets(value, place.path))
     if kind in RULES:
         identifier, rule, fix = kind, str(context["rule"]), str(context["fix"])
     else:
-        identifier = _RULE_IDS.get(kind, "LLMD-SETTING-TYPE")
+        identifier = "LLMD-PROVIDER-SETTING" if is_of_provider(place.path) else _RULE_IDS.get(kind, "LLMD-SETTING-TYPE")
         rule, fix = _explain(kind, place, None if hidden else value)
     return Finding(
         id=identifier,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pydantic.alias_generators import to_camel
 
 from llm_d_gke.planning.findings import NAMESPACE, path_of
+from llm_d_gke.planning.provider_settings import is_of_provider, provider_setting
 from llm_d_gke.planning.setting_words import key_here, owner_of
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
@@ -61,6 +62,8 @@ ONE_ACCELERATOR = "a stack has one type of accelerator: make two stacks, which m
 def unknown_key(place: Place, value: object) -> tuple[str, str]:
     key = str(place.path[-1])
     namespace, colon, rest = key.partition(":")
+    if is_of_provider(place.path):
+        return provider_setting(key)
     if colon and len(place.path) == 1:
         return (
             f"settings of this program have the prefix {NAMESPACE}:, and nothing reads {namespace}:",
@@ -126,6 +129,8 @@ def _place_words(location: str) -> str:
 
 def intended_key(place: Place) -> str | None:
     """The key of the same group that a misspelt one probably means."""
+    if is_of_provider(place.path):
+        return None
     same = _synonym(place)
     if same is None and owner_of(place.path, re.sub(r"[^a-z]", "", str(place.path[-1]).lower())) is not None:
         return None

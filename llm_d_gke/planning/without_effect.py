@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from llm_d_gke.planning.allocatable import allocatable
 from llm_d_gke.planning.context import STACK_LABEL, Findings, PlanContext
+from llm_d_gke.planning.findings import path_of
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.base import Settings
+from llm_d_gke.settings.edge import ApiKeysAuth, IapAuth
+from llm_d_gke.settings.gateway import SecretTls
+from llm_d_gke.settings.models import VolumeClaimSource
 
 # Namespaces of Kubernetes and of GKE's own add-ons. Those of this program's charts are in `chart_namespaces`.
 _SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "gmp-system", "gmp-public", "gke-managed-system")
@@ -54,6 +60,7 @@ def check_without_effect(ctx: PlanContext, *, has_router: bool) -> None:
             fix="remove it, or use pattern: multi-model",
         )
     _check_namespace(ctx)
+    _check_new_namespace(ctx)
     _check_existing(ctx)
     _check_addons(ctx, has_router=has_router)
     if STACK_LABEL in settings.labels:
@@ -119,6 +126,45 @@ def _check_namespace(ctx: PlanContext) -> None:
             rule="the stack creates the cluster, and a new cluster does not have this namespace",
             fix="remove existing, or name the cluster that has the namespace in cluster.existing",
         )
+
+
+def _check_new_namespace(ctx: PlanContext) -> None:
+    """Objects of others, in a namespace that is not there before this stack."""
+    if ctx.settings.namespace.existing:
+        return
+    refused = {finding.path for finding in ctx.findings}
+    for path, kind, name, instead in _objects_of_others(ctx.settings):
+        if path_of(*path) in refused:
+            continue
+        ctx.findings.warning(
+            "LLMD-NAMESPACE-NEW",
+            *path,
+            value=name,
+            rule=f"the stack creates namespace {ctx.namespace}, so this {kind} cannot be there before the first `up`,"
+            " which waits for what needs it",
+            fix=f"create the {kind} as soon as the namespace is there, and then acknowledge LLMD-NAMESPACE-NEW;"
+            f" {instead}or use an existing cluster with namespace.existing: true",
+        )
+
+
+def _objects_of_others(settings: StackSettings) -> Iterator[tuple[tuple[str | int, ...], str, str, str]]:
+    """Path, kind and name of each object in the stack's namespace that the stack does not make, and what to use."""
+    auth, tls = settings.gateway.auth, settings.gateway.tls
+    if settings.hugging_face.existing_secret is not None:
+        instead = "or set huggingFace.token or secretManagerSecret, "
+        yield ("huggingFace", "existingSecret"), "Secret", settings.hugging_face.existing_secret, instead
+    if settings.registry.existing_secret is not None:
+        instead = "or set registry.server, username and password, "
+        yield ("registry", "existingSecret"), "Secret", settings.registry.existing_secret, instead
+    if isinstance(auth, ApiKeysAuth | IapAuth) and auth.existing_secret is not None:
+        instead = "or set apiKeys, or secretManagerSecret, " if isinstance(auth, ApiKeysAuth) else ""
+        yield ("gateway", "auth", "existingSecret"), "Secret", auth.existing_secret, instead
+    if isinstance(tls, SecretTls):
+        yield ("gateway", "tls", "secret"), "Secret", tls.secret, "or use kind: cert-manager, "
+    for index, model in enumerate(settings.models):
+        if isinstance(model.source, VolumeClaimSource):
+            instead = "or use kind: bucket, "
+            yield ("models", index, "source", "claim"), "PersistentVolumeClaim", model.source.claim, instead
 
 
 def _check_existing(ctx: PlanContext) -> None:

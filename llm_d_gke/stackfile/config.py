@@ -6,7 +6,7 @@ import copy
 import datetime
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,21 +69,48 @@ class StackConfig:
 _PROVIDERS = ("gcp", "googlenative", "kubernetes", "pulumi", "random", "tls", "command", "docker", "aws", "azure")
 
 
-def program_settings(texts: Mapping[str, str]) -> dict[str, Any]:
-    """Settings by key without namespace, out of configuration texts by full key.
+def program_settings(
+    texts: Mapping[str, str], merged: Callable[[dict[str, Any]], dict[str, Any]] = dict
+) -> dict[str, Any]:
+    """Settings by key without namespace, out of configuration texts by full key. `merged` adds those of a base.
 
     Empty values of declared keys count as missing. Unknown keys stay even when empty, so that a check can name them.
-    `gcp:project` takes the place of a missing `llm-d:project`.
+    `gcp:project` takes the place of a missing `llm-d:project`. Settings of providers that say something else than this
+    program's, or that its own providers do not read, stay with their full key.
     """
     prefix = f"{NAMESPACE}:"
     values = {key.removeprefix(prefix): _parsed(text) for key, text in texts.items() if key.startswith(prefix)}
     # A misspelt namespace keeps its name, so that the check reports it.
     values |= {key: _parsed(text) for key, text in texts.items() if is_misspelt(key)}
     declared = frozenset(top_level_keys())
-    values = {key: value for key, value in values.items() if key not in declared or value not in UNSET}
+    values = merged({key: value for key, value in values.items() if key not in declared or value not in UNSET})
     if "project" not in values and (project := texts.get("gcp:project")):
         values["project"] = project
-    return values
+    return values | _of_providers(texts, values)
+
+
+# Settings of the default providers, which this program does not use: its providers get all their arguments from it.
+UNREAD = (
+    "gcp:accessToken",
+    "gcp:credentials",
+    "gcp:defaultLabels",
+    "gcp:impersonateServiceAccount",
+    "gcp:billingProject",
+    "gcp:userProjectOverride",
+    "kubernetes:cluster",
+    "kubernetes:context",
+    "kubernetes:kubeconfig",
+    "kubernetes:namespace",
+)
+
+
+def _of_providers(texts: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
+    """Settings of providers that contradict this program's, and those that nothing reads, by full key."""
+    place = str(values.get("location", ""))
+    region, zone = place.rsplit("-", 1)[0] if place.count("-") > 1 else place, place
+    used = {"gcp:project": values.get("project"), "gcp:region": region, "gcp:zone": zone if place != region else None}
+    contradicting = {key: text for key, own in used.items() if own and (text := texts.get(key)) and text != own}
+    return contradicting | {key: text for key in UNREAD if (text := texts.get(key))}
 
 
 def is_misspelt(key: str) -> bool:

@@ -36,7 +36,7 @@ def read() -> RawSettings:
     encrypted = {key for key in texts if key.startswith(prefix) and pulumi.runtime.is_config_secret(key)}
     return RawSettings(
         stack=pulumi.get_stack(),
-        values=with_base(program_settings(texts), PROJECT_ROOT),
+        values=program_settings(texts, lambda own: with_base(own, PROJECT_ROOT)),
         encrypted=frozenset(key.removeprefix(prefix) for key in encrypted),
     )
 

@@ -103,6 +103,28 @@ def test_a_misspelt_namespace_is_kept_for_the_check(namespace: str) -> None:
     assert program_settings({f"{namespace}:location": "x", "gcp:zone": "y"}) == {f"{namespace}:location": "x"}
 
 
+OWN = {"llm-d:project": "mine", "llm-d:location": "us-east4-a"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "kept"),
+    [
+        ({"gcp:project": "mine", "gcp:region": "us-east4", "gcp:zone": "us-east4-a"}, {}),
+        ({"gcp:project": "another"}, {"gcp:project": "another"}),
+        ({"gcp:region": "us-east1", "gcp:zone": "us-east4-b"}, {"gcp:region": "us-east1", "gcp:zone": "us-east4-b"}),
+        ({"gcp:disableGlobalProjectWarning": "true", "pulumi:tags": "{}"}, {}),
+        ({"kubernetes:context": "prod", "kubernetes:namespace": ""}, {"kubernetes:context": "prod"}),
+    ],
+)
+def test_what_providers_are_not_to_read_is_kept_for_the_check(texts: dict[str, str], kept: dict[str, str]) -> None:
+    assert program_settings(OWN | texts) == {"project": "mine", "location": "us-east4-a"} | kept
+
+
+def test_a_bases_project_goes_before_that_of_the_provider() -> None:
+    read = program_settings({"gcp:project": "another"}, lambda own: {"project": "of-the-base", **own})
+    assert read == {"project": "of-the-base", "gcp:project": "another"}
+
+
 def test_lines_of_settings(tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.s.yaml"
     path.write_text("config:\n  llm-d:models:\n    - id: a/b\n      load: {concurrency: 3}\n  location: x\n", "utf-8")

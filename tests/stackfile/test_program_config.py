@@ -73,8 +73,10 @@ class TestProject:
     def test_gcps_own_project_stands_in(self) -> None:
         assert load({"gcp:project": "theirs"}).values == {"project": "theirs"}
 
-    def test_the_stacks_project_comes_first(self) -> None:
-        assert load({"gcp:project": "theirs", "llm-d:project": "ours"}).values == {"project": "ours"}
+    def test_the_stacks_project_comes_first_and_another_one_is_kept_for_the_check(self) -> None:
+        read = load({"gcp:project": "theirs", "llm-d:project": "ours"}).values
+        assert read == {"project": "ours", "gcp:project": "theirs"}
+        assert load({"gcp:project": "ours", "llm-d:project": "ours"}).values == {"project": "ours"}
 
 
 class TestSecrets:

@@ -79,4 +79,12 @@ RULES = (
         fix="Remove the quotes.",
         source="yaml.org/spec/1.2.2, Recommended Schemas",
     ),
+    Rule(
+        "LLMD-PROVIDER-SETTING",
+        severity="error",
+        summary="A setting of a Pulumi provider contradicts the stack's settings, or nothing reads it.",
+        why="The stack creates its own providers, with the project, place and cluster of its `llm-d:` settings.",
+        fix="Remove it, or say it where the message shows.",
+        source="pulumi.com/docs/iac/concepts/resources/providers (Explicit provider configuration)",
+    ),
 )

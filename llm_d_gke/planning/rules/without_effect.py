@@ -38,6 +38,15 @@ RULES = (
         source="kubernetes.io/docs/concepts/overview/working-with-objects/namespaces (Initial namespaces)",
     ),
     Rule(
+        "LLMD-NAMESPACE-NEW",
+        severity="warning",
+        summary="An object that the stack does not make is named in a namespace that the stack creates.",
+        why="Secrets and volume claims belong to a namespace, and nobody can create them before it.",
+        fix="Create it as soon as the namespace is there, use a setting by which the stack makes it, or an existing"
+        " namespace.",
+        source="kubernetes.io/docs/concepts/configuration/secret (Using Secrets)",
+    ),
+    Rule(
         "LLMD-EXISTING-IGNORED",
         severity="warning",
         summary="Settings of a created network or cluster stand beside an existing one.",

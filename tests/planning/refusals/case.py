@@ -35,6 +35,11 @@ class Wrong:
     # What was read of models that the stack file describes itself.
     files: Mapping[str, ModelFile] = field(default_factory=dict)
 
+    @property
+    def where(self) -> str:
+        """The path with its namespace, which a setting of a provider brings along."""
+        return self.path if self.path.startswith(("gcp:", "kubernetes:")) else f"llm-d:{self.path}"
+
     def findings(self) -> list[Finding]:
         return findings_of(self.stack, self.changes, self.encrypted, self.facts, self.files)
 

@@ -562,7 +562,7 @@ PICKER = (
         Wrong(
             id="LLMD-PICKER-METRICS-NONE",
             name=f"sources without metrics: {release}",
-            changes=own(*plugins, **{"dataLayer": section}) | {"release": release},
+            changes=own(*plugins, dataLayer=section) | {"release": release},
             path="picker.config.dataLayer",
             value="no source of metrics",
             rule="queue-scorer would see every replica as idle",

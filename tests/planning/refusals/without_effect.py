@@ -13,6 +13,8 @@ _NETWORK = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": 
 _LINK = "projects/some-host-project/regions/europe-west4/subnetworks/nodes"
 _SCALED = {"minimum": 1, "maximum": 2, "target": {"queuePerReplica": 4}}
 
+_ISTIO = {"gateway.implementation": "istio", "gateway.tls": {"kind": "secret", "secret": "edge"}}
+
 
 def _window(start: str, end: str, recurrence: str = "FREQ=WEEKLY;BYDAY=SA,SU") -> dict[str, Any]:
     window = {"start": f"2026-01-{start}:00:00Z", "end": f"2026-01-{end}:00:00Z", "recurrence": recurrence}
@@ -349,5 +351,61 @@ WITHOUT_EFFECT = (
         rule="takes the last one",
         fix="keep one",
         severity=Severity.WARNING,
+    ),
+    *(
+        Wrong(
+            id="LLMD-NAMESPACE-NEW",
+            name=f"an object in a namespace that is not there yet: {path}",
+            changes=changes,
+            path=path,
+            value=value,
+            rule=f"so this {kind} cannot be there before the first `up`",
+            fix=fix,
+            severity=Severity.WARNING,
+        )
+        for path, value, kind, changes, fix in (
+            (
+                "huggingFace.existingSecret",
+                "mine",
+                "Secret",
+                {"huggingFace": {"existingSecret": "mine"}},
+                "huggingFace.token",
+            ),
+            ("registry.existingSecret", "pull", "Secret", {"registry.existingSecret": "pull"}, "username and password"),
+            (
+                "gateway.auth.existingSecret",
+                "theirs",
+                "Secret",
+                _ISTIO | {"gateway.auth": {"kind": "api-keys", "existingSecret": "theirs"}},
+                "secretManagerSecret",
+            ),
+            ("gateway.tls.secret", "edge", "Secret", _ISTIO, "kind: cert-manager"),
+            (
+                "models[0].source.claim",
+                "weights",
+                "PersistentVolumeClaim",
+                {"models[0].source": {"kind": "volume-claim", "claim": "weights", "path": "gemma"}},
+                "kind: bucket",
+            ),
+        )
+    ),
+    *(
+        Wrong(
+            id="LLMD-PROVIDER-SETTING",
+            name=f"a setting of a provider: {key}",
+            changes={key: value},
+            path=key,
+            value="(hidden)" if hidden else value,
+            rule=rule,
+            fix=fix,
+        )
+        for key, value, hidden, rule, fix in (
+            ("gcp:project", "another", False, "llm-d:project only", "give both the project"),
+            ("gcp:region", "us-east4", False, "llm-d:location only", "set llm-d:location"),
+            ("gcp:impersonateServiceAccount", "a@b.iam", True, "its own", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"),
+            ("gcp:defaultLabels", "{team: ml}", True, "its own", "llm-d:labels"),
+            ("kubernetes:context", "prod", True, "reaches the cluster", "llm-d:cluster.existing"),
+            ("kubernetes:namespace", "prod", False, "reaches the cluster", "llm-d:namespace"),
+        )
     ),
 )
