@@ -145,6 +145,7 @@ def _wanted_prefix(ctx: PlanContext, key: str) -> int:
 
 
 def _check_ranges(ctx: PlanContext) -> None:
+    """Each range by itself, then all of them beside each other."""
     settings, findings = ctx.settings.network, ctx.findings
     ranges = {"proxyCidr": settings.proxy_cidr}
     if settings.existing is None:
@@ -152,44 +153,7 @@ def _check_ranges(ctx: PlanContext) -> None:
     elif settings.existing.proxy_subnetwork is not None:
         ranges = {}
     for key, cidr in ranges.items():
-        if cidr.overlaps(DOCKER):
-            findings.warning(
-                "LLMD-CIDR-DOCKER",
-                "network",
-                key,
-                value=cidr,
-                rule=f"holds addresses of {DOCKER}, which Docker uses inside its hosts by default: such hosts cannot"
-                " reach these addresses",
-                fix=f"use a range outside of it, such as {DEFAULTS[key]}",
-            )
-        if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in PRIVATE):
-            findings.error(
-                "LLMD-CIDR-PRIVATE",
-                "network",
-                key,
-                value=cidr,
-                rule="not a private range",
-                fix="use a range of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10",
-            )
-        if cidr.prefixlen > _LARGEST_PREFIX[key]:
-            findings.error(
-                "LLMD-CIDR-SMALL",
-                "network",
-                key,
-                value=cidr,
-                rule=f"too small: a /{_LARGEST_PREFIX[key]} is the smallest range that Google accepts here",
-                fix=f"use {cidr.network_address}/{23 if key == 'proxyCidr' else _LARGEST_PREFIX[key]}",
-            )
-        elif (prefix := _wanted_prefix(ctx, key)) < cidr.prefixlen:
-            findings.error(
-                "LLMD-CIDR-NODES",
-                "network",
-                key,
-                value=cidr,
-                rule=f"too small for the {_nodes(ctx)} nodes that both pools may grow to"
-                + (": GKE gives each a /24 of it" if key == "podCidr" else ""),
-                fix=f"use a /{prefix} or larger, or lower nodes.max of accelerator or cpuPool",
-            )
+        _check_range(ctx, key, cidr)
     for (first, cidr_of_first), (second, other) in combinations(ranges.items(), 2):
         if cidr_of_first.overlaps(other):
             findings.error(
@@ -211,3 +175,46 @@ def _check_ranges(ctx: PlanContext) -> None:
                     rule=f"an auto-mode VPC uses {AUTO_MODE} for its own subnets in every region",
                     fix="use a range outside it, such as 192.168.0.0/23",
                 )
+
+
+def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
+    """A range of private addresses that Google accepts, and that is large enough for the pools' nodes."""
+    findings = ctx.findings
+    if cidr.overlaps(DOCKER):
+        findings.warning(
+            "LLMD-CIDR-DOCKER",
+            "network",
+            key,
+            value=cidr,
+            rule=f"holds addresses of {DOCKER}, which Docker uses inside its hosts by default: such hosts cannot"
+            " reach these addresses",
+            fix=f"use a range outside of it, such as {DEFAULTS[key]}",
+        )
+    if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in PRIVATE):
+        findings.error(
+            "LLMD-CIDR-PRIVATE",
+            "network",
+            key,
+            value=cidr,
+            rule="not a private range",
+            fix="use a range of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10",
+        )
+    if cidr.prefixlen > _LARGEST_PREFIX[key]:
+        findings.error(
+            "LLMD-CIDR-SMALL",
+            "network",
+            key,
+            value=cidr,
+            rule=f"too small: a /{_LARGEST_PREFIX[key]} is the smallest range that Google accepts here",
+            fix=f"use {cidr.network_address}/{23 if key == 'proxyCidr' else _LARGEST_PREFIX[key]}",
+        )
+    elif (prefix := _wanted_prefix(ctx, key)) < cidr.prefixlen:
+        findings.error(
+            "LLMD-CIDR-NODES",
+            "network",
+            key,
+            value=cidr,
+            rule=f"too small for the {_nodes(ctx)} nodes that both pools may grow to"
+            + (": GKE gives each a /24 of it" if key == "podCidr" else ""),
+            fix=f"use a /{prefix} or larger, or lower nodes.max of accelerator or cpuPool",
+        )

@@ -37,7 +37,7 @@ from llm_d_gke.planning.routing.fleet import plan_fleet
 from llm_d_gke.planning.routing.priorities import check_priorities, plan_objectives
 from llm_d_gke.planning.serving import multi_node
 from llm_d_gke.planning.serving.backend_tls import encrypted, plan_backend_tls
-from llm_d_gke.planning.serving.backends import backend_of
+from llm_d_gke.planning.serving.backends import ExtProcIdentity, backend_of
 from llm_d_gke.planning.serving.engine_paths import HEALTH_PATH, MODELS_PATH
 from llm_d_gke.planning.serving.kv_block_size import block_size_of, engine_block
 from llm_d_gke.planning.serving.kv_events import EVENTS_PORT, check_events, follows_events
@@ -46,6 +46,7 @@ from llm_d_gke.planning.serving.model_server import prefix_caching_of
 from llm_d_gke.planning.serving.shutdown import DRAIN_SECONDS, NOTICE_SECONDS
 from llm_d_gke.settings.disaggregation import DisaggregationSettings
 from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.settings.picker import PickerSettings
 
 # The load balancer probes a picker's gRPC health on 9003 by itself; another port would need a HealthCheckPolicy.
 GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9002, 9003, 9090
@@ -95,28 +96,60 @@ def plan_picker(
 
     `memory` is what is known of the engine's KV cache.
     """
-    settings, release = ctx.settings.picker, ctx.release.picker
-    backend = backend_of(ctx.settings)
-    identity = backend.picker(key, ctx.release)
-    renderer = (
-        TokenizerServicePlan(name=f"{key}-render", selector=selector_of(key), port=PORT)
-        if follows_events(ctx)
-        else None
-    )
-    index_of_blocks = (
-        PreciseIndex(
-            model=model.name,
-            renderer=f"http://{renderer.name}.{namespace}:{renderer.port}",
-            event_port=EVENTS_PORT,
-        )
-        if renderer is not None
-        else None
-    )
-    config = _config(ctx, model, index_of_blocks, memory)
+    settings = ctx.settings.picker
+    identity = backend_of(ctx.settings).picker(key, ctx.release)
+    renderer = _tokenizer_service(ctx, key)
+    config = _config(ctx, model, _precise_index(model, renderer, namespace), memory)
     _check_model(ctx, index, model)
-    experimental = ctx.picker.experimental_flag
-    elects = settings.replicas > 1 and settings.leader_election
-    if index == 0 and elects and settings.failure_mode == "close":
+    if index == 0:
+        _check_failure_mode(ctx)
+    elects = _elects_leader(settings)
+    program = _program(ctx, key, namespace, identity)
+    # A leader hands over when it ends. Until then the others are not ready, so waiting before the end would delay them.
+    notice_seconds = 0 if elects else NOTICE_SECONDS
+    return PickerPlan(
+        name=identity.name,
+        replicas=settings.replicas,
+        leader_election=elects,
+        ready_replicas=1 if elects else settings.replicas,
+        max_unavailable=settings.replicas if elects else 0,
+        wait_for=_until_leader_is_ready(settings.replicas) if elects else (),
+        pod=ext_proc_pod(identity, program, spreadable_size(ctx, settings), config, notice_seconds, pull_secret),
+        selector=identity.selector,
+        grpc_port=GRPC_PORT,
+        health_port=HEALTH_PORT,
+        metrics_port=METRICS_PORT,
+        config=config,
+        config_file=CONFIG_FILE,
+        objective_groups=ctx.release.picker.objective_groups,
+        metrics_reader=METRICS_READER if ctx.settings.monitoring.enabled else None,
+        renderer=renderer,
+    )
+
+
+def _tokenizer_service(ctx: PlanContext, key: str) -> TokenizerServicePlan | None:
+    """The Service by which a precise index turns prompts into tokens; None where the index is approximate."""
+    if not follows_events(ctx):
+        return None
+    return TokenizerServicePlan(name=f"{key}-render", selector=selector_of(key), port=PORT)
+
+
+def _precise_index(model: ModelSettings, renderer: TokenizerServicePlan | None, namespace: str) -> PreciseIndex | None:
+    if renderer is None:
+        return None
+    return PreciseIndex(
+        model=model.name, renderer=f"http://{renderer.name}.{namespace}:{renderer.port}", event_port=EVENTS_PORT
+    )
+
+
+def _elects_leader(settings: PickerSettings) -> bool:
+    return settings.replicas > 1 and settings.leader_election
+
+
+def _check_failure_mode(ctx: PlanContext) -> None:
+    """Say what clients notice when a picker is lost."""
+    settings = ctx.settings.picker
+    if settings.failure_mode == "close" and _elects_leader(settings):
         ctx.findings.warning(
             "LLMD-PICKER-FAILOVER",
             "picker",
@@ -126,7 +159,7 @@ def plan_picker(
             " requests are refused",
             fix="use failureMode: open: any replica then answers, as soon as the load balancer has noticed the loss",
         )
-    if index == 0 and settings.failure_mode == "open" and not pattern_of(ctx.settings).transfers_kv_cache:
+    if settings.failure_mode == "open" and not pattern_of(ctx.settings).transfers_kv_cache:
         ctx.findings.warning(
             "LLMD-PICKER-FAIL-OPEN",
             "picker",
@@ -136,11 +169,18 @@ def plan_picker(
             " after that does any replica answer",
             fix="let clients retry, and run several pickers: picker.replicas: 2",
         )
+
+
+def _program(ctx: PlanContext, key: str, namespace: str, identity: ExtProcIdentity) -> ExtProcProgram:
+    """The picker's image, arguments, ports and probes."""
+    settings, release = ctx.settings.picker, ctx.release.picker
+    elects = _elects_leader(settings)
+    experimental = ctx.picker.experimental_flag
     ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
-    program = ExtProcProgram(
+    return ExtProcProgram(
         image=release.image,
         args=(
-            f"--pool-name={backend.pool(key, {}).name}",
+            f"--pool-name={backend_of(ctx.settings).pool(key, {}).name}",
             f"--pool-namespace={namespace}",
             *release.flags,
             # Every picker of the catalog has this flag (llm_d_gke/catalog/upstream.yaml).
@@ -160,26 +200,6 @@ def plan_picker(
         liveness=_health("liveness" if elects else "inference-extension", delay=5, period=10),
         readiness=_health("readiness" if elects else "inference-extension", delay=identity.readiness_delay, period=2),
         node_selector=ctx.own_nodes,
-    )
-    # A leader hands over when it ends. Until then the others are not ready, so waiting before the end would delay them.
-    notice_seconds = 0 if elects else NOTICE_SECONDS
-    return PickerPlan(
-        name=identity.name,
-        replicas=settings.replicas,
-        leader_election=elects,
-        ready_replicas=1 if elects else settings.replicas,
-        max_unavailable=settings.replicas if elects else 0,
-        wait_for=_until_leader_is_ready(settings.replicas) if elects else (),
-        pod=ext_proc_pod(identity, program, spreadable_size(ctx, settings), config, notice_seconds, pull_secret),
-        selector=identity.selector,
-        grpc_port=GRPC_PORT,
-        health_port=HEALTH_PORT,
-        metrics_port=METRICS_PORT,
-        config=config,
-        config_file=CONFIG_FILE,
-        objective_groups=release.objective_groups,
-        metrics_reader=METRICS_READER if ctx.settings.monitoring.enabled else None,
-        renderer=renderer,
     )
 
 
@@ -208,16 +228,21 @@ def _health(service: str, delay: int, period: int) -> ProbePlan:
 
 def check_picker(ctx: PlanContext) -> None:
     """Check the picker's settings that do not depend on the model."""
-    settings = ctx.settings.picker
     check_config(ctx)
     check_events(ctx)
     check_state(ctx)
     check_priorities(ctx)
     check_scraping(ctx, "https" if encrypted(ctx) else "http")
     check_tokenizers(ctx)
-    weights = settings.scorers
-    if settings.config is not None:
-        return
+    if ctx.settings.picker.config is None:
+        _check_weights(ctx)
+        _check_no_hit_weight(ctx)
+        _check_spread(ctx)
+
+
+def _check_weights(ctx: PlanContext) -> None:
+    """Weights that the picker's configuration can hold, one of them above 0."""
+    weights = ctx.settings.picker.scorers
     stated = [weight for weight in weights.model_dump().values() if weight is not None]
     fractions = [weight for weight in stated if weight != int(weight)]
     if fractions and ctx.picker.document == "v1.2":
@@ -238,6 +263,11 @@ def check_picker(ctx: PlanContext) -> None:
             rule="all weights are 0, so the picker would choose replicas at random",
             fix="set one above 0, for example scorers.queue: 1",
         )
+
+
+def _check_no_hit_weight(ctx: PlanContext) -> None:
+    """The weight that spreads prompts of which nothing is cached needs a picker with that scorer, and prefixes."""
+    weights = ctx.settings.picker.scorers
     if weights.no_hit_lru and not can_spread_misses(ctx.picker):
         having = releases_with_picker(ctx.catalog, can_spread_misses)
         ctx.findings.error(
@@ -259,6 +289,11 @@ def check_picker(ctx: PlanContext) -> None:
             rule="without the prefix scorer no prompt counts as cached, so this would be round robin",
             fix="give prefixCache a weight, or remove noHitLru",
         )
+
+
+def _check_spread(ctx: PlanContext) -> None:
+    """Prefixes alone send everything to one replica."""
+    weights = ctx.settings.picker.scorers
     several = any(model.replicas > 1 for model in ctx.settings.models)
     if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:
         ctx.findings.warning(

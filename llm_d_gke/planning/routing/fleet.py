@@ -14,6 +14,7 @@ from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.routing import FleetPlan
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.versions import newer_version, reaches
+from llm_d_gke.settings.fleet import FleetSettings
 
 FLEET_CLASS = "gke-l7-cross-regional-internal-managed-mc"
 FLEET_SINCE = "1.34.1-gke.1127000"
@@ -36,11 +37,11 @@ def plan_fleet(ctx: PlanContext) -> FleetPlan | None:
 
 def check_fleet(ctx: PlanContext) -> None:
     """Findings about what a fleet's Gateway does not have here, and about networks that do not reach each other."""
-    fleet, findings, settings = ctx.settings.fleet, ctx.findings, ctx.settings
+    fleet = ctx.settings.fleet
     if fleet is None:
         return
     for path, value in _not_planned(ctx):
-        findings.error(
+        ctx.findings.error(
             "LLMD-FLEET-FEATURE",
             *path,
             value=value,
@@ -48,10 +49,16 @@ def check_fleet(ctx: PlanContext) -> None:
             " checks of clients",
             fix="remove it, or remove fleet",
         )
-    cluster = settings.cluster
+    _check_version(ctx)
+    _check_proxy_ranges(ctx, fleet)
+    _check_shared_parts(ctx, fleet)
+
+
+def _check_version(ctx: PlanContext) -> None:
+    cluster = ctx.settings.cluster
     version = cluster.existing.version if cluster.existing else cluster.version
     if version is not None and not reaches(version, FLEET_SINCE):
-        findings.error(
+        ctx.findings.error(
             "LLMD-FLEET-VERSION",
             "cluster",
             *(("existing", "version") if cluster.existing else ("version",)),
@@ -59,22 +66,27 @@ def check_fleet(ctx: PlanContext) -> None:
             rule=f"the multi-cluster Inference Gateway needs GKE {FLEET_SINCE} or newer",
             fix=newer_version(cluster, FLEET_SINCE),
         )
+
+
+def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
+    """Each cluster's region has a range of proxies, the same in every stack file, and no two share addresses."""
+    network = ctx.settings.network
     own = fleet.proxy_cidrs.get(ctx.region)
     if own is None:
-        findings.error(
+        ctx.findings.error(
             "LLMD-FLEET-REGION",
             "fleet",
             "proxyCidrs",
             value=", ".join(fleet.proxy_cidrs),
             rule=f"the Gateway has proxies in the region of each cluster, and this one's, {ctx.region}, is missing",
-            fix=f"add {ctx.region}: {settings.network.proxy_cidr}, in the stack files of the other clusters as well",
+            fix=f"add {ctx.region}: {network.proxy_cidr}, in the stack files of the other clusters as well",
         )
-    elif own != settings.network.proxy_cidr:
-        findings.error(
+    elif own != network.proxy_cidr:
+        ctx.findings.error(
             "LLMD-FLEET-RANGE",
             "network",
             "proxyCidr",
-            value=settings.network.proxy_cidr,
+            value=network.proxy_cidr,
             rule=f"fleet.proxyCidrs has {own} for {ctx.region}, and the other clusters let only that range in",
             fix=f"use proxyCidr: {own}, or correct fleet.proxyCidrs in every stack",
         )
@@ -82,7 +94,7 @@ def check_fleet(ctx: PlanContext) -> None:
     for number, (region, cidr) in enumerate(ranges):
         for other, earlier in ranges[:number]:
             if cidr.overlaps(earlier):
-                findings.error(
+                ctx.findings.error(
                     "LLMD-FLEET-RANGE",
                     "fleet",
                     "proxyCidrs",
@@ -91,7 +103,12 @@ def check_fleet(ctx: PlanContext) -> None:
                     rule=f"overlaps {earlier} of {other}: both subnets are in one VPC",
                     fix="choose ranges without common addresses",
                 )
-    if cluster.existing is not None and settings.namespace.name is None:
+
+
+def _check_shared_parts(ctx: PlanContext, fleet: FleetSettings) -> None:
+    """The namespace's name and the network, which all clusters of a fleet have in common."""
+    settings, findings = ctx.settings, ctx.findings
+    if settings.cluster.existing is not None and settings.namespace.name is None:
         findings.error(
             "LLMD-FLEET-NAMESPACE",
             "namespace",

@@ -41,7 +41,24 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
     starts = check_engine(ctx, index, settings, model)
     if starts:
         check_quantization(ctx, index, settings, model)
-    if model is None and "/" not in settings.id and settings.source.kind == "hugging-face":
+    if model is None:
+        _check_unknown_model(ctx, index, settings)
+        return None
+    _check_spelling(ctx, index, settings, model)
+    _check_length(ctx, index, settings, model)
+    _check_default_length(ctx, index, settings, model)
+    parallelism = parallelism_of(ctx, settings)
+    if _check_heads(ctx, index, model, parallelism.tensor):
+        check_sharding(ctx, index, settings, model, parallelism)
+    _check_token(ctx, settings, model)
+    check_media_batch(ctx, index, settings, model)
+    # An engine that does not start takes no memory to judge.
+    return check_memory(ctx, index, settings, model) if starts else None
+
+
+def _check_unknown_model(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    """Say why nothing is known of a model, and how that changes."""
+    if "/" not in settings.id and settings.source.kind == "hugging-face":
         same = [name for name in ctx.catalog.models if name.rpartition("/")[2].lower() == settings.id.lower()]
         close = same or [name] if (name := nearest(settings.id, ctx.catalog.models, 0.6)) else same
         ctx.findings.error(
@@ -53,26 +70,25 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
             rule="a Hugging Face repository has an organization before its name: servers could not download this",
             fix=f"did you mean {close[0]}?" if close else "write organization/name, for example Qwen/Qwen3-8B",
         )
-        return None
-    if model is None and settings.config is not None:
-        # What is wrong with its configuration is reported already.
-        return None
-    if model is None:
-        if _holds_other_weights(ctx, index, settings):
-            return None
-        close_id = nearest(settings.id, ctx.catalog.models, 0.85)
-        question = f"did you mean {close_id}? Otherwise " if close_id else ""
-        ctx.findings.warning(
-            "LLMD-MODEL-UNKNOWN",
-            "models",
-            index,
-            "id",
-            value=settings.id,
-            rule="the model is not in the catalog, so whether it fits the accelerator's memory is not checked",
-            fix=f"{question}set config to the path of its config.json or to hub, or add it to"
-            " llm_d_gke/catalog/models.yaml",
-        )
-        return None
+        return
+    # What is wrong with a given configuration is reported already.
+    if settings.config is not None or _holds_other_weights(ctx, index, settings):
+        return
+    close_id = nearest(settings.id, ctx.catalog.models, 0.85)
+    question = f"did you mean {close_id}? Otherwise " if close_id else ""
+    ctx.findings.warning(
+        "LLMD-MODEL-UNKNOWN",
+        "models",
+        index,
+        "id",
+        value=settings.id,
+        rule="the model is not in the catalog, so whether it fits the accelerator's memory is not checked",
+        fix=f"{question}set config to the path of its config.json or to hub, or add it to"
+        " llm_d_gke/catalog/models.yaml",
+    )
+
+
+def _check_spelling(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
     if settings.id != model.id and settings.source.kind == "hugging-face" and settings.config is None:
         ctx.findings.warning(
             "LLMD-MODEL-CASE",
@@ -85,15 +101,6 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
             " name as written here",
             fix=f"use {model.id}",
         )
-    _check_length(ctx, index, settings, model)
-    _check_default_length(ctx, index, settings, model)
-    parallelism = parallelism_of(ctx, settings)
-    if _check_heads(ctx, index, model, parallelism.tensor):
-        check_sharding(ctx, index, settings, model, parallelism)
-    _check_token(ctx, settings, model)
-    check_media_batch(ctx, index, settings, model)
-    # An engine that does not start takes no memory to judge.
-    return check_memory(ctx, index, settings, model) if starts else None
 
 
 # Formats of weights by the ends and owners that publishers give such repositories.
