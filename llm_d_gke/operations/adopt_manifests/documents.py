@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from llm_d_gke.operations.adopt_manifests.helm_values import (
     production_stack,
 )
 from llm_d_gke.operations.adopt_manifests.inference_services import inference_service
+from llm_d_gke.operations.adopt_manifests.left_out import unread
+from llm_d_gke.operations.adopt_manifests.nested import nested_servers, role_named
 from llm_d_gke.operations.adopt_manifests.pods import read_pod
 from llm_d_gke.operations.adopt_manifests.predictors import RUNTIMES, predictor
 from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
@@ -49,6 +51,10 @@ _CREATED_BY_PROGRAM = {
     "ScaledObject": "models[].autoscaling takes its place",
     "PersistentVolumeClaim": "it stays as it is; a model's source of kind volume-claim mounts it",
     "ComputeClass": "accelerator.computeClass takes its place",
+    "ConfigMap": "files of a ConfigMap are not read: models[].chatTemplate and models[].env take their place",
+    "PersistentVolume": "it stays as it is; a model's source of kind volume-claim mounts its claim",
+    "PodAutoscaler": "models[].autoscaling takes its place",
+    "VariantAutoscaling": "models[].autoscaling takes its place",
 }
 _WORKLOADS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "ReplicaSet", "Pod", "Job", "DaemonSet")
 
@@ -148,6 +154,8 @@ def _read_object(document: Json, documents: Documents) -> None:
             documents.not_carried.append(NotCarried(origin=origin, what="workload", why="no container of it runs vLLM"))
         else:
             documents.servers.append(server)
+    elif kind not in _CREATED_BY_PROGRAM and (servers := nested_servers(document, origin)):
+        documents.servers += servers
     else:
         documents.not_carried.append(
             NotCarried(
@@ -159,16 +167,21 @@ def _read_object(document: Json, documents: Documents) -> None:
 def _workload(document: Json, kind: str, origin: str) -> Server | None:
     replicas = whole(at(document, "spec", "replicas"), 1)
     labels = {**mapping(document, "metadata", "labels"), **mapping(document, "spec", "template", "metadata", "labels")}
-    role = labels.get("llm-d.ai/role")
-    more: dict[str, Any] = {"role": role if role in ("prefill", "decode") else "both"}
+    more: dict[str, Any] = {"role": role_named(labels.get("llm-d.ai/role"))}
     pod: Json = mapping(document, "spec", "template", "spec")
+    read = ("replicas", "selector", "template", "leaderWorkerTemplate", "serviceName", "containers")
+    rest = [] if kind == "Pod" else unread(mapping(document, "spec"), read)
+    rest += (f"annotation {key}" for key in mapping(document, "spec", "template", "metadata", "annotations"))
     if kind == "Pod":
         pod = mapping(document, "spec")
     elif kind == "LeaderWorkerSet":
         group = mapping(document, "spec", "leaderWorkerTemplate")
         pod = mapping(group, "leaderTemplate", "spec") or mapping(group, "workerTemplate", "spec")
         more["hosts"] = whole(group.get("size"), 1)
-    return read_pod(pod, origin=origin, replicas=replicas, **more)
+    server = read_pod(pod, origin=origin, replicas=replicas, **more)
+    if server is None or not rest:
+        return server
+    return replace(server, left_out=(*server.left_out, (f"fields {', '.join(rest)}", "the stack sets its own")))
 
 
 def _read_cluster(document: Json, origin: str, documents: Documents) -> None:

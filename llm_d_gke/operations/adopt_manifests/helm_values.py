@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import server_of
 from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Role, Server, at, listing, mapping, whole
 from llm_d_gke.operations.adopt_manifests.sources import source_of
@@ -22,6 +23,18 @@ _FLAGS = {
     "maxNumSeqs": "--max-num-seqs",
     "maxNumBatchedTokens": "--max-num-batched-tokens",
     "gpuMemoryUtilization": "--gpu-memory-utilization",
+    "maxLoras": "--max-loras",
+    "runner": "--runner",
+    "convert": "--convert",
+}
+_READ = {
+    "spec": (
+        *("name", "enabled", "repository", "tag", "modelURL", "modelRevision", "servedModelName", "replicaCount"),
+        *("requestGPU", "requestGPUType", "resources", "env", "nodeSelector", "nodeSelectorTerms", "affinity"),
+        *("vllmConfig", "enableTool", "toolCallParser", "enableLoRA"),
+    ),
+    "vllmConfig": (*_FLAGS, "enablePrefixCaching", "enableChunkedPrefill", "enableLoRA", "extraArgs"),
+    "servingEngineSpec": ("modelSpec", "enableEngine"),
 }
 # Arguments and variables of a server that receives KV caches from a prefill server.
 _ROLES: Mapping[str, Role] = {"kv_producer": "prefill", "kv_consumer": "decode"}
@@ -47,20 +60,35 @@ def production_stack(values: Json, origin: str) -> tuple[list[Server], list[NotC
     for spec in listing(values, _ENGINE_SPEC, "modelSpec"):
         if isinstance(spec, Mapping):
             where = f"{origin} modelSpec/{spec.get('name', '?')}"
+            if spec.get("enabled") is False:
+                not_carried.append(NotCarried(origin=where, what="the model", why="the chart leaves it out: enabled"))
+                continue
             servers.append(_model_spec(spec, where))
             not_carried += [
                 NotCarried(origin=where, what=key, why=why) for key, why in _NOT_CARRIED.items() if spec.get(key)
             ]
+            rest = [
+                *unread(spec, (*_READ["spec"], *_NOT_CARRIED)),
+                *(f"vllmConfig.{key}" for key in unread(mapping(spec, "vllmConfig"), _READ["vllmConfig"])),
+            ]
+            not_carried += _rest(rest, where)
     if mapping(values, "routerSpec"):
         not_carried.append(
             NotCarried(
                 origin=origin, what="routerSpec", why="the Gateway and the endpoint picker take the router's place"
             )
         )
-    for key in ("cacheserverSpec", "loraController", "sharedStorage"):
-        if mapping(values, key):
-            not_carried.append(NotCarried(origin=origin, what=key, why="no setting of a stack stands for it"))
-    return servers, not_carried
+    rest = [
+        *(f"{_ENGINE_SPEC}.{key}" for key in unread(mapping(values, _ENGINE_SPEC), _READ["servingEngineSpec"])),
+        *unread(values, (_ENGINE_SPEC, "routerSpec")),
+    ]
+    return servers, [*not_carried, *_rest(rest, origin)]
+
+
+def _rest(keys: Sequence[str], origin: str) -> list[NotCarried]:
+    """One line for all keys of values that nothing reads."""
+    why = "no setting of a stack stands for them"
+    return [NotCarried(origin=origin, what=", ".join(keys), why=why)] if keys else []
 
 
 def _model_spec(spec: Json, origin: str) -> Server:
@@ -69,10 +97,15 @@ def _model_spec(spec: Json, origin: str) -> Server:
     for key, flag in _FLAGS.items():
         if config.get(key) is not None:
             arguments += [flag, str(config[key])]
-    if config.get("enablePrefixCaching"):
-        arguments.append("--enable-prefix-caching")
-    if config.get("enableLoRA"):
-        arguments.append("--enable-lora")
+    if config:
+        # The chart turns it off where the values do not turn it on.
+        arguments.append(
+            "--enable-prefix-caching" if config.get("enablePrefixCaching") else "--no-enable-prefix-caching"
+        )
+    if "enableChunkedPrefill" in config:
+        arguments.append(f"--{'' if config['enableChunkedPrefill'] else 'no-'}enable-chunked-prefill")
+    if spec.get("modelRevision"):
+        arguments += ["--revision", str(spec["modelRevision"])]
     arguments += [str(argument) for argument in listing(config, "extraArgs")]
     if spec.get("enableTool") and spec.get("toolCallParser"):
         arguments += ["--tool-call-parser", str(spec["toolCallParser"])]
@@ -80,9 +113,12 @@ def _model_spec(spec: Json, origin: str) -> Server:
     container = {
         "image": f"{spec['repository']}:{spec.get('tag', 'latest')}" if spec.get("repository") else None,
         "env": listing(spec, "env"),
-        "resources": {"limits": {resource: spec.get("requestGPU", 0)}},
+        "resources": mapping(spec, "resources") or {"limits": {resource: spec.get("requestGPU", 0)}},
     }
-    pod = {"nodeSelector": mapping(spec, "nodeSelector"), "affinity": mapping(spec, "affinity")}
+    terms = listing(spec, "nodeSelectorTerms")
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    affinity = mapping(spec, "affinity") or ({"nodeAffinity": required} if terms else {})
+    pod = {"nodeSelector": mapping(spec, "nodeSelector"), "affinity": affinity}
     server = server_of(container, pod, arguments, origin=origin, replicas=whole(spec.get("replicaCount"), 1))
     role = _ROLES.get(str(at(spec, "lmcacheConfig", "kvRole")), "both")
     uri = str(spec.get("modelURL", ""))
@@ -108,12 +144,22 @@ def model_service(values: Json, origin: str) -> tuple[list[Server], list[NotCarr
     if prefill and prefill.get("create", True) and whole(prefill.get("replicas"), 1):
         parts["prefill"] = prefill
     parts["decode" if parts else "both"] = decode
-    servers = [_part(part, role, origin) for role, part in parts.items()]
+    group = {"multinode": True} if values.get("multinode") else {}
+    servers = [_part({**part, **group}, role, origin) for role, part in parts.items()]
     for key in ("routing", "accelerator", "monitoring"):
         if mapping(values, key):
             not_carried.append(
                 NotCarried(origin=origin, what=key, why="it follows from pattern, accelerator and models of the stack")
             )
+    artifacts = (
+        f"modelArtifacts.{key}" for key in unread(mapping(values, "modelArtifacts"), ("uri", "name", "labels"))
+    )
+    fields = ("create", "replicas", "parallelism", "containers", "multinode", "nodeSelector", "affinity")
+    parts_left = (
+        f"{name}.{key}" for name, part in (("prefill", prefill), ("decode", decode)) for key in unread(part, fields)
+    )
+    read = ("modelArtifacts", "prefill", "decode", "multinode", "routing", "accelerator", "monitoring", "enabled")
+    not_carried += _rest([*artifacts, *parts_left, *unread(values, read)], origin)
     model_name = str(name) if name else None
     return (
         [
@@ -156,8 +202,10 @@ def _part(part: Json, role: Role, origin: str) -> Server:
         if whole(at(part, "parallelism", key), 1) > 1
     }
     more: dict[str, Any] = {"role": role, "parallelism": parallelism}
-    if part.get("multinode") or mapping(part, "multinode"):
-        more["hosts"] = 2
+    local = whole(at(part, "parallelism", "dataLocal"), 0)
+    pods = whole(at(part, "parallelism", "workers"), 0) or parallelism.get("dataParallel", 1) // max(1, local or 1)
+    if part.get("multinode"):
+        more["hosts"] = max(2, pods)
     return server_of(
         container,
         part,

@@ -6,13 +6,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from llm_d_gke.operations.adopt_manifests.pods import ADDITIONAL, command_of, secret_environment, server_of, words_of
+from llm_d_gke.operations.adopt_manifests.left_out import unread
+from llm_d_gke.operations.adopt_manifests.pods import ADDITIONAL, command_of, server_of, words_of
 from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Role, Server, at, listing, mapping, whole
 from llm_d_gke.operations.adopt_manifests.sources import adapter_of, source_of
 
 # The name of the engine's container in KServe's presets.
 _MAIN = "main"
 _WIDTHS = {"tensor": "tensorParallel", "pipeline": "pipelineParallel", "data": "dataParallel"}
+
+
+_ELSEWHERE = {
+    "scaling": "models[].autoscaling takes its place",
+    "prefill.scaling": "models[].prefill.autoscaling takes its place",
+    "storageInitializer": "the stack loads weights by models[].source",
+    "tracing": "tracing of the stack takes its place",
+    "router.gateway": "the stack makes its own Gateway: gateway",
+    "router.route": "routes follow from pattern, models and gateway",
+    "router.ingress": "the stack makes its own Gateway: gateway",
+}
 
 
 def inference_service(document: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
@@ -33,27 +45,35 @@ def inference_service(document: Json, origin: str) -> tuple[list[Server], list[N
         not_carried.append(
             NotCarried(origin=origin, what="router.scheduler", why="the picker follows from pattern and picker.scorers")
         )
-    for part in ("scaling", "storageInitializer", "tracing"):
-        if at(spec, part):
-            not_carried.append(
-                NotCarried(origin=origin, what=f"spec.{part}", why="no setting of a stack stands for it")
-            )
+    for where, why in _ELSEWHERE.items():
+        if at(spec, *where.split(".")):
+            not_carried.append(NotCarried(origin=origin, what=f"spec.{where}", why=why))
+    known = ("model", "replicas", "parallelism", "template", "worker", "prefill", "router", "baseRefs")
+    rest = [
+        *unread(spec, (*known, *(where.partition(".")[0] for where in _ELSEWHERE))),
+        *(f"model.{key}" for key in unread(mapping(spec, "model"), ("uri", "name", "lora"))),
+        *(f"prefill.{key}" for key in unread(prefill, (*known, "scaling"))),
+        *(
+            f"annotation {key}"
+            for key in mapping(document, "metadata", "annotations")
+            if "last-applied" not in str(key)
+        ),
+    ]
+    if any(mapping(part, "worker") for part in (spec, prefill)):
+        why = "the further pods of a group get the arguments of its first one"
+        not_carried.append(NotCarried(origin=origin, what="containers of worker", why=why))
+    if rest:
+        not_carried.append(NotCarried(origin=origin, what=", ".join(rest), why="no setting of a stack stands for them"))
     return servers, not_carried
 
 
 def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[NotCarried]) -> Server:
     model = mapping(spec, "model")
-    pod = mapping(part, "template")
+    pod = mapping(part, "template", "spec") or mapping(part, "template")
     containers = [container for container in listing(pod, "containers") if isinstance(container, Mapping)]
     container: Json = next(
         (container for container in containers if container.get("name") == _MAIN), next(iter(containers), {})
     )
-    for name in secret_environment(container):
-        not_carried.append(
-            NotCarried(
-                origin=origin, what=f"variable {name}", why="it is in a Secret; huggingFace.token takes its place"
-            )
-        )
     where, source = source_of(str(model.get("uri", "")))
     served_name = str(model["name"]) if model.get("name") else None
     adapters: list[Mapping[str, Any]] = []
@@ -79,13 +99,23 @@ def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[
         source=source,
         adapters=tuple(adapters),
         parallelism=parallelism,
-        hosts=2 if mapping(part, "worker") else 1,
+        hosts=_hosts(part),
     )
     if at(part, "parallelism", "expert"):
         server = _with_expert_parallel(server)
     return replace(
         server, model=where or served_name or server.model, served_name=served_name if served_name != where else None
     )
+
+
+def _hosts(part: Json) -> int:
+    """Pods of a replica: one for each `dataLocal` of the data-parallel ranks, or one for each pipeline stage."""
+    data, local = whole(at(part, "parallelism", "data"), 1), whole(at(part, "parallelism", "dataLocal"), 0)
+    if local:
+        return max(1, data // local)
+    if not mapping(part, "worker"):
+        return 1
+    return max(2, whole(at(part, "parallelism", "pipeline"), 1))
 
 
 def _arguments(container: Json) -> tuple[str, ...]:

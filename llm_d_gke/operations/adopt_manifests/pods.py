@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from llm_d_gke.operations.adopt_manifests.servers import Json, Server, listing, mapping, whole
+from llm_d_gke.operations.adopt_manifests.left_out import LeftOut, left_out_of_pod
+from llm_d_gke.operations.adopt_manifests.servers import Json, Role, Server, listing, mapping, whole
 
 ACCELERATOR_RESOURCES = ("nvidia.com/gpu", "google.com/tpu")
-_SERVE = re.compile(r"(?:^|[\s;&|(])(?:exec\s+)?(vllm\s+serve|python3?\s+-m\s+vllm\.entrypoints\.openai\.api_server)\s")
+_SERVE = re.compile(
+    r"(?:^|[\s;&|(])(?:exec\s+)?(?:\S*/)?"
+    r"(vllm\s+serve|python3?\s+-m\s+(?:vllm\.entrypoints\.openai\.api_server|dynamo\.vllm))\s"
+)
+# What a server's KV connector does, and how Dynamo says the same.
+_PREFILL = re.compile(r"kv_producer|--is-prefill-worker|--disaggregation-mode[ =]prefill")
+_DECODE = re.compile(r"kv_consumer|--is-decode-worker|--disaggregation-mode[ =]decode")
 _REFERENCE = re.compile(r"\$\((\w+)\)|\$\{(\w+)\}|\$(\w+)")
 _OPEN = re.compile(r"\$[\w({@]|\{\{")
 _ASSIGNMENT = re.compile(
@@ -66,8 +73,42 @@ def server_of(
         "accelerators": count,
         "resource": resource,
         "node_selector": {**_affinity(pod), **selector},
+        "role": _role(rest),
+        "left_out": (
+            *_tokens(environment),
+            *_script_around(container),
+            *left_out_of_pod(pod, container, {**_affinity(pod), **selector}),
+        ),
     }
     return Server(**{**fields, **{key: value for key, value in more.items() if value is not None}})
+
+
+def _role(arguments: Sequence[str]) -> Role:
+    """The role that a server's own arguments name."""
+    text = " ".join(arguments)
+    return "prefill" if _PREFILL.search(text) else "decode" if _DECODE.search(text) else "both"
+
+
+def _tokens(environment: Mapping[str, str]) -> Iterator[LeftOut]:
+    """Keys and tokens that stand in the document itself: their names, never their values."""
+    names = [name for name in _TOKENS if name in environment]
+    if names:
+        yield f"variables {', '.join(names)}", "set it again, encrypted: huggingFace.token, gateway.auth"
+
+
+def _script_around(container: Json) -> Iterator[LeftOut]:
+    """Commands of the container's shell script before vLLM's own."""
+    for word in (*listing(container, "command"), *listing(container, "args")):
+        match = _SERVE.search(f"{word} ")
+        before = str(word)[: match.start(1)] if match else ""
+        lines = [line.strip() for line in re.split(r"\n|&&|;", before.replace("\\\n", " "))]
+        commands = [
+            line.split()[0]
+            for line in lines
+            if line and not line.startswith(("#", "set ", "exec", "then", "if ", "fi")) and not _ASSIGNMENT.match(line)
+        ]
+        if commands:
+            yield f"script with {', '.join(dict.fromkeys(commands))}", "the image's own command starts vLLM"
 
 
 def is_open(text: str) -> bool:
@@ -91,16 +132,6 @@ def plain_environment(container: Json) -> dict[str, str]:
         for variable in listing(container, "env")
         if isinstance(variable, Mapping) and variable.get("name") and variable.get("value") is not None
     }
-
-
-def secret_environment(container: Json) -> list[str]:
-    """Names of the variables that a Secret or a ConfigMap holds."""
-    return [
-        str(variable["name"])
-        for variable in listing(container, "env")
-        if isinstance(variable, Mapping)
-        and (mapping(variable, "valueFrom", "secretKeyRef") or mapping(variable, "valueFrom", "configMapKeyRef"))
-    ]
 
 
 def command_of(container: Json) -> tuple[str, ...] | None:

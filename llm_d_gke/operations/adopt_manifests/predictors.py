@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import command_of, server_of
 from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
 from llm_d_gke.operations.adopt_manifests.sources import source_of
@@ -15,6 +16,7 @@ RUNTIMES = ("ServingRuntime", "ClusterServingRuntime")
 _CONTAINER, _MOUNT = "kserve-container", "/mnt/models"
 # Arguments of KServe's Hugging Face server, which runs vLLM where it can.
 _HUGGING_FACE = {"--model_id": "--model", "--model_name": "--served-model-name", "--model_dir": "--model"}
+_OF_THE_POD = ("containers", "nodeSelector", "affinity")
 _FORMATS = ("vllm", "huggingface")
 
 
@@ -64,7 +66,26 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
                 why="models[].autoscaling takes its place",
             )
         )
-    pod = {**mapping(runtime), **spec}
+    known = ("model", "containers", "minReplicas", "maxReplicas", "nodeSelector", "affinity")
+    rest = [
+        *(key for key in unread(spec, known)),
+        *(
+            f"model.{key}"
+            for key in unread(
+                model, ("modelFormat", "runtime", "args", "env", "resources", "image", "storage", "storageUri", "name")
+            )
+        ),
+        *(f"spec.{key}" for key in unread(mapping(document, "spec"), ("predictor",))),
+        *(
+            f"annotation {key}"
+            for key in mapping(document, "metadata", "annotations")
+            if "last-applied" not in str(key)
+        ),
+    ]
+    if rest:
+        not_carried.append(NotCarried(origin=origin, what=", ".join(rest), why="no setting of a stack stands for them"))
+    # KServe's own fields stand beside those of the pod.
+    pod = {key: value for key, value in {**mapping(runtime), **spec}.items() if key in _OF_THE_POD}
     server = server_of(container, pod, arguments, origin=origin, replicas=max(1, minimum), source=source)
     mounted = server.model is None or server.model.startswith(_MOUNT)
     return replace(server, model=where if mounted else server.model), not_carried

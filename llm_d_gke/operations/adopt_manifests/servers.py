@@ -34,6 +34,8 @@ class Server:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     hosts: int = 1
     parallelism: Mapping[str, int] = field(default_factory=dict)
+    # What its pod has and a stack file has no place for, each with the reason.
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

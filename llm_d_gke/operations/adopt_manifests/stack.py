@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,10 +14,9 @@ from llm_d_gke.catalog.schema import Accelerator
 from llm_d_gke.operations.adopt_manifests.documents import Documents
 from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.flags import settings_of
-from llm_d_gke.operations.adopt_manifests.pods import ACCELERATOR_RESOURCES, is_open
+from llm_d_gke.operations.adopt_manifests.known import with_known_model, with_known_options
+from llm_d_gke.operations.adopt_manifests.pods import ACCELERATOR_RESOURCES
 from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
-from llm_d_gke.planning.engine_support.options import unknown_options
-from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import ModelSettings
 
 Settings = dict[str, Any]
@@ -28,6 +26,7 @@ _TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
 _ZONE_LABELS = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 _SPOT_LABEL = "cloud.google.com/gke-spot"
 _MACHINE_LABELS = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
+_OF_PREFILL = ("gpuMemoryUtilization", "maxNumSeqs", "maxNumBatchedTokens")
 # Images of other builds of vLLM than those of a release have other flags and other accelerators.
 _PLAIN_IMAGES = ("vllm/vllm-openai", "lmcache/vllm-openai", "ghcr.io/llm-d/llm-d", "vllm/vllm-tpu")
 
@@ -41,7 +40,7 @@ def stack_settings(
     server serves a model.
     """
     not_carried = list(documents.not_carried)
-    servers = [_with_known_model(server, catalog, not_carried) for server in documents.servers]
+    servers = [with_known_model(server, catalog, not_carried) for server in documents.servers]
     with_model = [server for server in servers if server.model]
     not_carried += [
         NotCarried(origin=server.origin, what="model server", why="no document says which model it serves")
@@ -52,6 +51,9 @@ def stack_settings(
         raise AdoptError(
             "no document holds a vLLM server with a model" + ("" if not not_carried else ":\n" + _listed(not_carried))
         )
+    not_carried += [
+        NotCarried(origin=server.origin, what=what, why=why) for server in with_model for what, why in server.left_out
+    ]
     models = list(_models(with_model, not_carried))
     settings: Settings = {}
     zone = _location(documents, with_model) or location
@@ -65,7 +67,13 @@ def stack_settings(
     if any(model.get("prefixCaching") is False for model in models):
         # The picker's score for cached prefixes needs servers that keep them.
         pattern = "single-replica" if pattern == "prefix-cache" else pattern
-        settings["picker"] = {"scorers": {"prefixCache": 0}}
+        if pattern == "disaggregated":
+            why = "which prompts go to prefill follows from the prefixes that are cached, so the stack keeps them"
+            for model in models:
+                if model.pop("prefixCaching", None) is False:
+                    not_carried.append(NotCarried(origin=str(model["id"]), what="prefix caching turned off", why=why))
+        else:
+            settings["picker"] = {"scorers": {"prefixCache": 0}}
     if pattern != "single-replica":
         settings["pattern"] = pattern
     if documents.kserve:
@@ -73,59 +81,11 @@ def stack_settings(
     pool = _accelerator(documents, with_model, catalog, not_carried, accelerator)
     if pool:
         settings["accelerator"] = pool
-        models = _with_known_options(models, str(pool["type"]), catalog, not_carried)
+        models = with_known_options(models, str(pool["type"]), catalog, not_carried)
     # Which clients may come, and with which credentials, is for the reader to decide: gateway.auth.
     settings["gateway"] = {"exposure": "internal"}
     settings["models"] = models
     return settings, not_carried
-
-
-def _with_known_model(server: Server, catalog: Catalog, not_carried: list[NotCarried]) -> Server:
-    """The server with an id of the Hub in place of a path or a variable, or with no model where none is known.
-
-    A path such as /models/Qwen3-8B stands for the only model of the catalog that has this name.
-    """
-    model = server.model or ""
-    if is_open(model):
-        why = "its value is not in the files: add the ConfigMap's manifest, or render first (kustomize build)"
-        not_carried.append(NotCarried(origin=server.origin, what=f"model {model}", why=why))
-        return replace(server, model=None)
-    if not model.startswith(("/", "./", "gs://", "s3://")):
-        return server
-    name = model.rstrip("/").rpartition("/")[2].lower()
-    named = [other for other in catalog.models if other.rpartition("/")[2].lower() == name]
-    if len(named) != 1:
-        why = "it is a path, and no model of the catalog has its name: write the model's id of the Hub in its place"
-        not_carried.append(NotCarried(origin=server.origin, what=f"model {model}", why=why))
-        return replace(server, model=None)
-    why = f"{named[0]} is taken for it, from the Hub; set models[].source for a bucket or a volume"
-    not_carried.append(NotCarried(origin=server.origin, what=f"path {model}", why=why))
-    served = server.served_name or (model if "--served-model-name" not in " ".join(server.arguments) else None)
-    return replace(server, model=named[0], served_name=served)
-
-
-def _with_known_options(
-    models: Sequence[Settings], accelerator: str, catalog: Catalog, not_carried: list[NotCarried]
-) -> list[Settings]:
-    """The models without the arguments that the default release's vLLM does not have: it would exit."""
-    release = catalog.releases[str(StackSettings.model_fields["release"].default)]
-    image = release.engine.image_for(catalog.accelerators[accelerator], disaggregated=False)
-    if image is None:
-        return list(models)
-    checked = []
-    for model in models:
-        arguments = list(model.get("extraArgs", ()))
-        for position, name, _ in reversed(unknown_options(image.version, arguments)):
-            end = position + 1
-            while end < len(arguments) and not arguments[end].startswith("-"):
-                end += 1
-            words = " ".join(arguments[position:end])
-            del arguments[position:end]
-            why = f"vLLM {image.version}, which the stack runs, has no option {name}"
-            not_carried.append(NotCarried(origin=str(model["id"]), what=words, why=why))
-        rest = {key: value for key, value in model.items() if key not in ("allowExtraArgs", "extraArgs")}
-        checked.append(rest | ({"allowExtraArgs": True, "extraArgs": arguments} if arguments else {}))
-    return checked
 
 
 def _listed(not_carried: Sequence[NotCarried]) -> str:
@@ -145,8 +105,7 @@ def _models(servers: Sequence[Server], not_carried: list[NotCarried]) -> Iterato
         settings = _model(model, main, not_carried)
         prefill = next((server for server in group if server.role == "prefill" and server is not main), None)
         if prefill is not None:
-            width = _widths(prefill).get("tensorParallel")
-            settings["prefill"] = {"replicas": prefill.replicas, **({"tensorParallel": width} if width else {})}
+            settings["prefill"] = _prefill(prefill, main, not_carried)
         for other in group:
             if other not in (main, prefill):
                 not_carried.append(
@@ -157,6 +116,29 @@ def _models(servers: Sequence[Server], not_carried: list[NotCarried]) -> Iterato
                     )
                 )
         yield settings
+
+
+def _prefill(server: Server, decode: Server, not_carried: list[NotCarried]) -> Settings:
+    """The settings that prefill servers have of their own. Lists what a stack has in common for both roles."""
+    own, extra, problems = settings_of(server.arguments, server.origin)
+    common, common_extra, _ = settings_of(decode.arguments, decode.origin)
+    not_carried += problems
+    settings: Settings = {"replicas": server.replicas}
+    if width := _widths(server).get("tensorParallel"):
+        settings["tensorParallel"] = width
+    for name, value in own.items():
+        if common.get(name) == value or name in settings:
+            continue
+        if name in _OF_PREFILL:
+            settings[name] = value
+        else:
+            why = "both roles share this setting; the model has that of the servers that decode"
+            not_carried.append(NotCarried(origin=server.origin, what=f"{name} {value} of prefill", why=why))
+    words = [word for word in extra if word not in common_extra]
+    if words:
+        why = "both roles share extraArgs; the model has those of the servers that decode"
+        not_carried.append(NotCarried(origin=server.origin, what=f"{' '.join(words)} of prefill", why=why))
+    return settings
 
 
 def _widths(server: Server) -> Settings:
@@ -297,8 +279,14 @@ def _accelerator(
     spot = selector.get(_SPOT_LABEL) == "true" or at(pool, "config", "spot")
     settings |= {"machineType": str(machine)} if machine else {}
     settings |= {"topology": str(topology)} if topology else {}
-    settings |= {"provisioning": "spot"} if spot else {}
+    settings |= _provisioning(catalog, settings, spot=bool(spot))
     return {**settings, "nodes": _nodes(pool, servers)}
+
+
+def _provisioning(catalog: Catalog, settings: Settings, *, spot: bool) -> Settings:
+    """Spot where the files say so, and where Google sells the machine that they name in no other way at once."""
+    machine = catalog.machines.get(str(settings.get("machineType")))
+    return {"provisioning": "spot"} if spot or (machine is not None and not machine.on_demand_ok) else {}
 
 
 def _machine(catalog: Catalog, accelerator: Accelerator, count: int, topology: str | None) -> str | None:
@@ -317,7 +305,9 @@ def _machine(catalog: Catalog, accelerator: Accelerator, count: int, topology: s
             return None
     else:
         fitting = [machine for machine in every if machine.accelerator_count >= count > 1]
-    smallest = min(fitting, key=lambda machine: (machine.accelerator_count, machine.vcpus), default=None)
+    # Some small machines are sold as spot only, and no file said that its nodes may go at any time.
+    on_demand = [machine for machine in fitting if machine.on_demand_ok] or fitting
+    smallest = min(on_demand, key=lambda machine: (machine.accelerator_count, machine.vcpus), default=None)
     return None if smallest is None else smallest.name
 
 
@@ -341,8 +331,8 @@ def _nodes(pool: Json | None, servers: Sequence[Server]) -> Settings:
 
 
 def _accelerators_of(server: Server) -> int:
-    """Accelerators of a pod: those that it asks for, or as many as its model is divided over."""
-    return server.accelerators or (_widths(server).get("tensorParallel", 1) if server.hosts == 1 else 1)
+    """Accelerators of a pod: those that it asks for, or as many as its share of the model's ranks takes."""
+    return server.accelerators or max(1, math.prod(_widths(server).values()) // server.hosts)
 
 
 def _hosts(server: Server) -> int:
