@@ -13,6 +13,7 @@ from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.setting_values import flow
 from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.settings.models import ModelSettings
 
 # Variables whose values must not be in a Deployment, and the setting to use instead.
 _SECRETS = {
@@ -33,6 +34,9 @@ _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _API_KEY = "VLLM_API_KEY"
 
 
+_Path = tuple[str | int, ...]
+
+
 def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerPlan]) -> None:
     """Findings about `models[].env`."""
     model = ctx.settings.models[index]
@@ -51,64 +55,73 @@ def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerP
         )
     # Those of the stack file come last; a duplicate is a name that the stack sets.
     counts = [Counter(variable.name for variable in server.pod.env) for server in servers]
+    twice = {name for count in counts for name, number in count.items() if number > 1}
     for name, value in variables.items():
         path = ("models", index, "env", name)
-        if any(count[name] > 1 for count in counts) or name.startswith(_OF_CONTROLLERS):
-            ctx.findings.error(
-                "LLMD-ENV-OWNED",
-                *path,
-                value=value,
-                rule=f"{name} is set by the stack itself"
-                if not name.startswith(_OF_CONTROLLERS)
-                else f"{name} is set by the LeaderWorkerSet controller",
-                fix=f"remove {name} from env",
-            )
-        elif name in _SECRETS:
-            ctx.findings.error(
-                "LLMD-ENV-SECRET",
-                *path,
-                value="(hidden)",
-                rule="a value in env is readable by everyone who can read the Deployment",
-                fix=f"remove it and set {_SECRETS[name]}",
-            )
-        elif name in _DEVICES:
-            ctx.findings.error(
-                "LLMD-ENV-DEVICES",
-                *path,
-                value=value,
-                rule="the pod gets the accelerators that the scheduler assigned to it, which may have other numbers,"
-                " and tensorParallel is planned for all of them",
-                fix=f"remove {name} from env, and use tensorParallel or another machineType for fewer accelerators",
-            )
-        elif name in _INTERNAL:
-            ctx.findings.warning(
-                "LLMD-ENV-INTERNAL",
-                *path,
-                value=value,
-                rule=f"{name} is for connections among vLLM's own processes; the server keeps its address",
-                fix=f"remove {name} from env",
-            )
-        elif name in _OFFLINE and model.source.kind == "hugging-face" and value.lower() in ("1", "true", "yes", "on"):
-            ctx.findings.error(
-                "LLMD-ENV-OFFLINE",
-                *path,
-                value=value,
-                rule="a server downloads the weights from the Hub when it starts, and this variable forbids it",
-                fix=f"remove {name} from env, or take the weights from a bucket, a volume or an image: models[].source",
-            )
-        elif name == _API_KEY:
-            ctx.findings.error(
-                "LLMD-ENV-API-KEY",
-                *path,
-                value="(hidden)",
-                rule="an engine with an API key rejects the kubelet's probes, which send no key",
-                fix="remove it, and authenticate clients at the Gateway (gateway.auth)",
-            )
-        else:
+        if not _is_reported(ctx, model, path, value, of_stack=name in twice):
             _check_known(ctx, path, index, name, value)
 
 
-def _check_known(ctx: PlanContext, path: tuple[str | int, ...], index: int, name: str, value: str) -> None:
+def _is_reported(ctx: PlanContext, model: ModelSettings, path: _Path, value: str, *, of_stack: bool) -> bool:
+    """Whether a variable is the stack's, or means something else than what its writer expects; with the finding."""
+    name = str(path[-1])
+    if of_stack or name.startswith(_OF_CONTROLLERS):
+        ctx.findings.error(
+            "LLMD-ENV-OWNED",
+            *path,
+            value=value,
+            rule=f"{name} is set by the stack itself"
+            if not name.startswith(_OF_CONTROLLERS)
+            else f"{name} is set by the LeaderWorkerSet controller",
+            fix=f"remove {name} from env",
+        )
+    elif name in _SECRETS:
+        ctx.findings.error(
+            "LLMD-ENV-SECRET",
+            *path,
+            value="(hidden)",
+            rule="a value in env is readable by everyone who can read the Deployment",
+            fix=f"remove it and set {_SECRETS[name]}",
+        )
+    elif name in _DEVICES:
+        ctx.findings.error(
+            "LLMD-ENV-DEVICES",
+            *path,
+            value=value,
+            rule="the pod gets the accelerators that the scheduler assigned to it, which may have other numbers,"
+            " and tensorParallel is planned for all of them",
+            fix=f"remove {name} from env, and use tensorParallel or another machineType for fewer accelerators",
+        )
+    elif name in _INTERNAL:
+        ctx.findings.warning(
+            "LLMD-ENV-INTERNAL",
+            *path,
+            value=value,
+            rule=f"{name} is for connections among vLLM's own processes; the server keeps its address",
+            fix=f"remove {name} from env",
+        )
+    elif name in _OFFLINE and model.source.kind == "hugging-face" and value.lower() in ("1", "true", "yes", "on"):
+        ctx.findings.error(
+            "LLMD-ENV-OFFLINE",
+            *path,
+            value=value,
+            rule="a server downloads the weights from the Hub when it starts, and this variable forbids it",
+            fix=f"remove {name} from env, or take the weights from a bucket, a volume or an image: models[].source",
+        )
+    elif name == _API_KEY:
+        ctx.findings.error(
+            "LLMD-ENV-API-KEY",
+            *path,
+            value="(hidden)",
+            rule="an engine with an API key rejects the kubelet's probes, which send no key",
+            fix="remove it, and authenticate clients at the Gateway (gateway.auth)",
+        )
+    else:
+        return False
+    return True
+
+
+def _check_known(ctx: PlanContext, path: _Path, index: int, name: str, value: str) -> None:
     upstream = load_upstream()
     version = version_of(ctx, ctx.settings.models[index])
     packages = (upstream.vllm, *((upstream.tpu_inference,) if ctx.accelerator.kind == "tpu" else ()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import download_gib
@@ -16,15 +17,16 @@ from llm_d_gke.planning.picker_config import prefix_plugin
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, TaintPlan
 from llm_d_gke.planning.plan.platform import HuggingFacePlan, PullSecretPlan
-from llm_d_gke.planning.plan.pods import ConfigFilePlan, EnvPlan, PodPlan, PortPlan
+from llm_d_gke.planning.plan.pods import ConfigFilePlan, EnvPlan, PodPlan, PortPlan, VolumePlan
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.platform.autopilot_pods import autopilot_selector
-from llm_d_gke.planning.platform.engine_images import image_of, library_environment
+from llm_d_gke.planning.platform.engine_images import image_of
 from llm_d_gke.planning.serving import multi_node
 from llm_d_gke.planning.serving.autoscaling import check_kserve, check_zero
-from llm_d_gke.planning.serving.backend_tls import server_tls
+from llm_d_gke.planning.serving.backend_tls import ServerTls, server_tls
 from llm_d_gke.planning.serving.backends import backend_of
-from llm_d_gke.planning.serving.engine_checks import implementation_variable
+from llm_d_gke.planning.serving.backends.base import ServerNames
+from llm_d_gke.planning.serving.engine_environment import stack_variables
 from llm_d_gke.planning.serving.engine_features import (
     chat_template_volume,
     check_features,
@@ -32,7 +34,7 @@ from llm_d_gke.planning.serving.engine_features import (
     feature_arguments,
     plan_chat_template,
 )
-from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY, TOKEN_KEY, WEIGHTS
+from llm_d_gke.planning.serving.engine_paths import WEIGHTS
 from llm_d_gke.planning.serving.extra_args import flag_of, runs_remote_code
 from llm_d_gke.planning.serving.image_source import check_image_source
 from llm_d_gke.planning.serving.kv_block_size import block_argument, check_raised_blocks
@@ -88,6 +90,32 @@ def weights_of(settings: ModelSettings) -> str:
             return settings.id
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Server:
+    """What the pod of one model's servers follows from."""
+
+    ctx: PlanContext
+    settings: ModelSettings
+    key: str
+    role: ServerRole
+    parallelism: Parallelism
+    names: ServerNames
+    tls: ServerTls
+    # GiB of the boot disk of the accelerator nodes, and of the weights.
+    disk_gib: int
+    weights_gib: float
+    # Seconds that a start may take.
+    budget: int
+    hugging_face: HuggingFacePlan
+    # Of the engine itself, without what encryption adds: workers of a group get the same.
+    arguments: tuple[str, ...]
+    volumes: tuple[VolumePlan, ...]
+
+    @property
+    def selector(self) -> Mapping[str, str]:
+        return {**selector_of(self.key), **self.role.selector}
+
+
 def plan_model_server(
     ctx: PlanContext,
     index: int,
@@ -100,60 +128,96 @@ def plan_model_server(
 ) -> ModelServerPlan:
     """One model's servers in one role. `disk_gib` is the boot disk of the accelerator nodes."""
     backend = backend_of(ctx.settings)
-    tls = server_tls(ctx, key)
     model = ctx.catalog.find_model(settings.id)
     parallelism = parallelism_of(ctx, settings)
     memory = _check(ctx, index, settings, model)
     run = run_of(ctx, settings, model) if model is not None and memory is not None else None
     size = model_gib(ctx, settings)
     check_image_source(ctx, index, settings)
-    budget = start_up_budget(ctx.accelerator.kind, size, settings.source.kind)
-    replicas = 0 if ctx.settings.paused else least_replicas(settings)
     names = backend.server_names(key, role.name, multi_node=parallelism.is_multi_node)
     rollout = backend.rollout(spare_replicas(ctx, settings), multi_node=parallelism.is_multi_node)
-    selector = {**selector_of(key), **role.selector}
+    template = plan_chat_template(ctx, settings, names.service_account)
+    server = _Server(
+        ctx=ctx,
+        settings=settings,
+        key=key,
+        role=role,
+        parallelism=parallelism,
+        names=names,
+        tls=server_tls(ctx, key),
+        disk_gib=disk_gib,
+        weights_gib=size,
+        budget=start_up_budget(ctx.accelerator.kind, size, settings.source.kind),
+        hugging_face=hugging_face,
+        arguments=(*_arguments(settings, model, parallelism, ctx, role.port.number, template), *role.args),
+        volumes=(*volumes_of(ctx, settings, parallelism, hugging_face, size), *chat_template_volume(template)),
+    )
+    pod = _engine_pod(server, index, pull_secret)
+    workers = multi_node.worker_pod(ctx, parallelism, pod, server.arguments, server.volumes)
+    uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
+    return ModelServerPlan(
+        name=names.workload,
+        role=role.name,
+        group=multi_node.plan_leader_worker(ctx, parallelism, workers),
+        claim_template=multi_node.claim_template(ctx, parallelism, names.claim_template),
+        service_account=names.service_account,
+        replicas=0 if ctx.settings.paused else least_replicas(settings),
+        hardware=_hardware(ctx, parallelism),
+        pod=pod,
+        selector=server.selector,
+        serving_selector={**server.selector, **multi_node.serving_labels(parallelism)},
+        serving_ports=multi_node.serving_ports(parallelism),
+        start_up_seconds=server.budget + pull_seconds(size if settings.source.kind == "image" else 0.0),
+        max_surge=rollout.max_surge,
+        max_unavailable=rollout.max_unavailable,
+        buckets=buckets_of(settings),
+        chat_template=template,
+        workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
+        memory=memory,
+        latency=simulation(run, ctx.accelerator, verdict=memory) if run is not None else None,
+        protocol=server.tls.protocol,
+        # The Service bypasses the picker, so only decode servers answer.
+        direct_service=names.direct_service
+        if ctx.settings.gateway.direct_load_balancer and role.takes_requests
+        else None,
+        direct_annotations=INTERNAL_LOAD_BALANCER,
+    )
+
+
+def _engine_pod(server: _Server, index: int, pull_secret: PullSecretPlan | None) -> PodPlan:
+    """The pod of one replica, or of the leader of its group."""
+    ctx, settings, parallelism, role = server.ctx, server.settings, server.parallelism, server.role
+    backend = backend_of(ctx.settings)
     drains = can_drain(ctx, settings)
     # An engine that cuts its requests at SIGTERM gets it when they have ended.
     pre_stop = NOTICE_SECONDS if drains else DRAIN_SECONDS
     exception = multi_node.security_exception(ctx, parallelism)
-    claim = multi_node.claim_template(ctx, parallelism, names.claim_template)
-    startup, liveness, readiness = engine_probes(parallelism, role.port.number, tls.scheme, budget)
-    uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
-    template = plan_chat_template(ctx, settings, names.service_account)
-    engine_arguments = (*_arguments(settings, model, parallelism, ctx, role.port.number, template), *role.args)
-    engine_volumes = (
-        *volumes_of(ctx, settings, parallelism, hugging_face, size),
-        *chat_template_volume(template),
-    )
-    container_limits = limits(ctx, parallelism, disk_gib)
+    claim = multi_node.claim_template(ctx, parallelism, server.names.claim_template)
+    startup, liveness, readiness = engine_probes(parallelism, role.port.number, server.tls.scheme, server.budget)
+    digest = stack_of_digest(ctx.settings.project, ctx.stack)
+    container_limits = limits(ctx, parallelism, server.disk_gib)
     check_host_memory(ctx, index, settings, parallelism, container_limits)
-    pod = PodPlan(
+    return PodPlan(
         container=backend.container,
         image=image_of(ctx, settings),
-        labels=backend.pod_labels(selector | _labels(key, role)),
-        annotations=annotations_of(settings, hugging_face, size, stack_of_digest(ctx.settings.project, ctx.stack)),
+        labels=backend.pod_labels({**server.selector, **_labels(server.key, role)}),
+        annotations=annotations_of(settings, server.hugging_face, server.weights_gib, digest),
         command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
-        args=(*engine_arguments, *tls.args),
-        env=(
-            *_environment(ctx, settings, parallelism, hugging_face, budget),
-            *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(ctx) else ()),
-            *(EnvPlan(name=name, value=value) for name, value in settings.env.items()),
-            *role.env,
-            *backend.engine_environment(),
-        ),
+        args=(*server.arguments, *server.tls.args),
+        env=_variables(server),
         ports=(
             *multi_node.ports(parallelism, role.port),
             *((PortPlan(name=EVENTS, number=EVENTS_PORT),) if follows_events(ctx) else ()),
             *role.ports,
         ),
-        requests=requests(ctx, parallelism, disk_gib, size),
+        requests=requests(ctx, parallelism, server.disk_gib, server.weights_gib),
         limits=container_limits,
         startup=startup,
         liveness=liveness,
         readiness=readiness,
-        volumes=(*engine_volumes, *tls.volumes),
+        volumes=(*server.volumes, *server.tls.volumes),
         sidecars=role.sidecars,
-        service_account=names.service_account,
+        service_account=server.names.service_account,
         mount_api_token=False,
         # Every exception needs root: libtpu's devices and added capabilities are available to no other user.
         user=_USER if exception is None else 0,
@@ -168,35 +232,19 @@ def plan_model_server(
         grace_seconds=pre_stop + (DRAIN_SECONDS if drains else 0) + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,
         # Also of a single one: with another beside it the first must not restart.
-        spread_over=selector,
+        spread_over=server.selector,
     )
-    workers = multi_node.worker_pod(ctx, parallelism, pod, engine_arguments, engine_volumes)
-    return ModelServerPlan(
-        name=names.workload,
-        role=role.name,
-        group=multi_node.plan_leader_worker(ctx, parallelism, workers),
-        claim_template=claim,
-        service_account=names.service_account,
-        replicas=replicas,
-        hardware=_hardware(ctx, parallelism),
-        pod=pod,
-        selector=selector,
-        serving_selector=selector | multi_node.serving_labels(parallelism),
-        serving_ports=multi_node.serving_ports(parallelism),
-        start_up_seconds=budget + pull_seconds(size if settings.source.kind == "image" else 0.0),
-        max_surge=rollout.max_surge,
-        max_unavailable=rollout.max_unavailable,
-        buckets=buckets_of(settings),
-        chat_template=template,
-        workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
-        memory=memory,
-        latency=simulation(run, ctx.accelerator, verdict=memory) if run is not None else None,
-        protocol=tls.protocol,
-        # The Service bypasses the picker, so only decode servers answer.
-        direct_service=names.direct_service
-        if ctx.settings.gateway.direct_load_balancer and role.takes_requests
-        else None,
-        direct_annotations=INTERNAL_LOAD_BALANCER,
+
+
+def _variables(server: _Server) -> tuple[EnvPlan, ...]:
+    """The stack's own variables, then those of the stack file, then those of role and back end."""
+    ctx, settings = server.ctx, server.settings
+    return (
+        *stack_variables(ctx, settings, server.parallelism, server.hugging_face, server.budget),
+        *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(ctx) else ()),
+        *(EnvPlan(name=name, value=value) for name, value in settings.env.items()),
+        *server.role.env,
+        *backend_of(ctx.settings).engine_environment(),
     )
 
 
@@ -312,49 +360,6 @@ def prefix_caching_of(ctx: PlanContext, settings: ModelSettings) -> bool:
     if settings.prefix_caching is not None:
         return settings.prefix_caching
     return prefix_plugin(ctx) is not None
-
-
-def _environment(
-    ctx: PlanContext, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, budget: int
-) -> tuple[EnvPlan, ...]:
-    values = {
-        "HOME": f"{CACHE}/home",
-        # torch looks up the name of a user that has no entry in /etc/passwd.
-        "USER": "vllm",
-        "XDG_CACHE_HOME": CACHE,
-        "HF_HOME": f"{CACHE}/hugging-face",
-        "VLLM_CACHE_ROOT": f"{CACHE}/vllm",
-        "VLLM_NO_USAGE_STATS": "1",
-    }
-    if settings.source.kind == "hugging-face":
-        if hugging_face.secret or hugging_face.secret_manager:
-            # The Hub's library reads the token from this file; an environment variable would show in every `describe`.
-            values["HF_TOKEN_PATH"] = f"{TOKEN_DIRECTORY}/{TOKEN_KEY}"
-    else:
-        values["HF_HUB_OFFLINE"] = "1"
-    values |= multi_node.environment(ctx, parallelism, budget)
-    if ctx.accelerator.kind == "gpu":
-        values |= {"TRITON_CACHE_DIR": f"{CACHE}/triton", "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor"}
-        values |= library_environment(ctx, settings)
-        return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
-    values |= {"VLLM_XLA_CACHE_PATH": f"{CACHE}/xla", "PJRT_DEVICE": "TPU"}
-    values |= implementation_variable(ctx, settings, ctx.catalog.find_model(settings.id))
-    if parallelism.is_multi_node:
-        # The controller of the group names the hosts.
-        return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
-    if ctx.topology is not None:
-        sides = ctx.topology.split("x")
-        bounds = ",".join([*sides, "1"][:3])
-        values |= {
-            "TPU_CHIPS_PER_HOST_BOUNDS": bounds,
-            "TPU_HOST_BOUNDS": "1,1,1",
-            "TPU_NUM_DEVICES": str(ctx.chips),
-            "TPU_WORKER_ID": "0",
-        }
-    return (
-        *(EnvPlan(name=name, value=value) for name, value in values.items()),
-        EnvPlan(name="TPU_WORKER_HOSTNAMES", field_path="status.podIP"),
-    )
 
 
 def _node_selector(ctx: PlanContext, role: Mapping[str, str]) -> Mapping[str, str]:

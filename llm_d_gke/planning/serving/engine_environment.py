@@ -1,0 +1,57 @@
+"""Environment variables that the stack gives every engine: caches, the Hub, accelerators, hosts of a group."""
+
+from __future__ import annotations
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.parallelism.layout import Parallelism
+from llm_d_gke.planning.plan.platform import HuggingFacePlan
+from llm_d_gke.planning.plan.pods import EnvPlan
+from llm_d_gke.planning.platform.engine_images import library_environment
+from llm_d_gke.planning.serving import multi_node
+from llm_d_gke.planning.serving.engine_checks import implementation_variable
+from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY, TOKEN_KEY
+from llm_d_gke.settings.models import ModelSettings
+
+
+def stack_variables(
+    ctx: PlanContext, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, budget: int
+) -> tuple[EnvPlan, ...]:
+    """Variables of an engine that has `budget` seconds to start."""
+    values = {
+        "HOME": f"{CACHE}/home",
+        # torch looks up the name of a user that has no entry in /etc/passwd.
+        "USER": "vllm",
+        "XDG_CACHE_HOME": CACHE,
+        "HF_HOME": f"{CACHE}/hugging-face",
+        "VLLM_CACHE_ROOT": f"{CACHE}/vllm",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+    if settings.source.kind == "hugging-face":
+        if hugging_face.secret or hugging_face.secret_manager:
+            # The Hub's library reads the token from this file; an environment variable would show in every `describe`.
+            values["HF_TOKEN_PATH"] = f"{TOKEN_DIRECTORY}/{TOKEN_KEY}"
+    else:
+        values["HF_HUB_OFFLINE"] = "1"
+    values |= multi_node.environment(ctx, parallelism, budget)
+    if ctx.accelerator.kind == "gpu":
+        values |= {"TRITON_CACHE_DIR": f"{CACHE}/triton", "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor"}
+        values |= library_environment(ctx, settings)
+        return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
+    values |= {"VLLM_XLA_CACHE_PATH": f"{CACHE}/xla", "PJRT_DEVICE": "TPU"}
+    values |= implementation_variable(ctx, settings, ctx.catalog.find_model(settings.id))
+    if parallelism.is_multi_node:
+        # The controller of the group names the hosts.
+        return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
+    if ctx.topology is not None:
+        sides = ctx.topology.split("x")
+        bounds = ",".join([*sides, "1"][:3])
+        values |= {
+            "TPU_CHIPS_PER_HOST_BOUNDS": bounds,
+            "TPU_HOST_BOUNDS": "1,1,1",
+            "TPU_NUM_DEVICES": str(ctx.chips),
+            "TPU_WORKER_ID": "0",
+        }
+    return (
+        *(EnvPlan(name=name, value=value) for name, value in values.items()),
+        EnvPlan(name="TPU_WORKER_HOSTNAMES", field_path="status.podIP"),
+    )
