@@ -78,6 +78,8 @@ class Accelerator(Entry):
     published_regions: tuple[str, ...] = ()  # regions that publish its machine types; empty: no such list
     minimum_gke_version: str | None = None  # Standard clusters; None: every version on offer
     autopilot: AutopilotGpu | None = None  # None: a TPU, or a GPU that Google does not list for Autopilot
+    flex_start: bool = True  # False: not sold as flex-start
+    flex_start_zones: tuple[str, ...] = ()  # where flex-start is sold; empty: no list names zones
     arm_host: bool = False  # the only machine types that carry it have Arm processors
     sources: tuple[str, ...]  # keys into Catalog.sources
     unverified: tuple[str, ...] = ()  # fields above that come from general knowledge: no stored document confirms them

@@ -11,6 +11,10 @@ INFERENCE_POOL_SINCE = "1.34.0-gke.1626000"
 # First version of the GKE Inference Gateway (same page).
 INFERENCE_GATEWAY_SINCE = "1.32.3"
 
+# Flex-start of TPU nodes (cloud.google.com/kubernetes-engine/docs/concepts/dws, "Requirements"). That of GPUs came with
+# 1.32.2-gke.1652000, before the Inference Gateway.
+TPU_FLEX_START_SINCE = "1.33.0-gke.1712000"
+
 # First version that mounts images as volumes without asking (Kubernetes feature gate ImageVolume).
 IMAGE_VOLUME_SINCE = "1.35"
 

@@ -9,6 +9,7 @@ from llm_d_gke.planning.allocatable import EPHEMERAL_SHARE, allocatable
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.infrastructure.autopilot import check_autopilot, check_autopilot_nodes
 from llm_d_gke.planning.infrastructure.compute_class import plan_compute_class
+from llm_d_gke.planning.infrastructure.provisioning import check_provisioning
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.rdma import DRANET_LABEL, uses_rdma
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
@@ -72,7 +73,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
     settings = ctx.settings.accelerator
     gpu = ctx.accelerator.kind == "gpu"
     multi_host = ctx.hosts > 1
-    _check(ctx)
+    check_provisioning(ctx)
     rdma = any(uses_rdma(ctx, parallelism_of(ctx, model)) for model in ctx.settings.models)
     if ctx.autopilot:
         check_autopilot_nodes(ctx, weights_gib, rdma=rdma)
@@ -158,35 +159,3 @@ def _private_nodes(ctx: PlanContext) -> bool | None:
 def _cpu_zones(ctx: PlanContext) -> tuple[str, ...]:
     # A zonal cluster has one zone. In a regional one GKE chooses the zones, because their capacity is unknown here.
     return (ctx.settings.location,) if ctx.settings.location != ctx.region else ()
-
-
-def _check(ctx: PlanContext) -> None:
-    settings, findings = ctx.settings.accelerator, ctx.findings
-    if settings.reservation is not None and settings.provisioning != "on-demand":
-        findings.error(
-            "LLMD-RESERVATION-PROVISIONING",
-            "accelerator",
-            "reservation",
-            value=settings.reservation,
-            rule=f"{settings.provisioning} capacity cannot come from a reservation",
-            fix="remove reservation, or use provisioning: on-demand",
-        )
-    if settings.provisioning in ("flex-start", "queued") and settings.nodes.min > 0:
-        findings.error(
-            "LLMD-PROVISIONING-MIN",
-            "accelerator",
-            "nodes",
-            "min",
-            value=settings.nodes.min,
-            rule=f"{settings.provisioning} nodes are created when pods wait for them, so the pool cannot keep any",
-            fix="use 0",
-        )
-    if not ctx.machine.on_demand_ok and settings.provisioning == "on-demand" and settings.reservation is None:
-        findings.warning(
-            "LLMD-PROVISIONING-ON-DEMAND",
-            "accelerator",
-            "provisioning",
-            value=settings.provisioning,
-            rule=f"{ctx.machine.name} is sold as spot, flex-start or reservation only, according to the catalog",
-            fix="use provisioning: spot or flex-start, or name a reservation",
-        )

@@ -26,7 +26,7 @@ from tests.planning.refusals.kserve import GATEWAYS, IMAGES, KSERVE
 from tests.planning.refusals.location import CLUSTER, PLACE, STACK
 from tests.planning.refusals.models import MODEL, SOURCES
 from tests.planning.refusals.multi_node import GROUPS
-from tests.planning.refusals.nodes import NETWORK, NODES
+from tests.planning.refusals.nodes import NETWORK, NODES, PROVISIONING
 from tests.planning.refusals.picker import PICKER
 from tests.planning.refusals.requests import CERTIFICATES, PATTERNS, PICKERS, SPLITS
 from tests.planning.refusals.security import EDGE, KEYS, PRIORITIES
@@ -39,6 +39,7 @@ EVERY = (
     *PLACE,
     *CLUSTER,
     *NODES,
+    *PROVISIONING,
     *AUTOPILOT,
     *FLEET,
     *NETWORK,

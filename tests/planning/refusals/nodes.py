@@ -10,6 +10,101 @@ EXISTING_NETWORK = {"network": "n", "subnetwork": "s", "podRange": "p", "service
 
 CLASS_ON_L4 = {"accelerator": {"type": "nvidia-l4", "computeClass": {"fallbacks": [{"provisioning": "spot"}]}}}
 
+V6E = {"accelerator": {"type": "tpu-v6e", "machineType": "ct6e-standard-4t", "nodes": {"min": 0, "max": 2}}}
+FLEX_V6E = V6E | {"location": "us-east5-a", "accelerator.provisioning": "flex-start"}
+SLICE = {"accelerator.topology": "2x4", "models[0].tensorParallel": 8, "models[0].id": "Qwen/Qwen3-32B"}
+
+PROVISIONING = (
+    Wrong(
+        id="LLMD-FLEX-START-ZONE",
+        name="flex-start of TPUs where Google does not list it",
+        stack="tpu",
+        changes={"accelerator.provisioning": "flex-start"},
+        path="accelerator.provisioning",
+        value="europe-west4-a",
+        rule="in asia-northeast1-b, us-east5-a, us-east5-b only",
+        fix="use location: asia-northeast1-b, or provisioning: spot",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-FLEX-START-ZONE",
+        name="a fallback to flex-start of TPUs where Google does not list it",
+        stack="tpu",
+        changes={"accelerator.computeClass": {"fallbacks": [{"provisioning": "flex-start"}]}},
+        path="accelerator.computeClass.fallbacks[0].provisioning",
+        value="europe-west4-a",
+        rule="lists flex-start of TPU v6e (Trillium)",
+        fix="use location: asia-northeast1-b",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-FLEX-START-MACHINE",
+        name="flex-start of an accelerator that is not sold so",
+        changes={
+            "accelerator": {"type": "nvidia-gb200", "machineType": "a4x-highgpu-4g", "provisioning": "flex-start"},
+            "models[0].tensorParallel": 4,
+        },
+        path="accelerator.provisioning",
+        value="flex-start",
+        rule="GB200 (A4X) is not sold as flex-start",
+        fix="use provisioning: spot",
+    ),
+    Wrong(
+        id="LLMD-FLEX-START-HOSTS",
+        name="flex-start of a slice with several hosts",
+        stack="tpu",
+        changes=FLEX_V6E | SLICE,
+        path="accelerator.provisioning",
+        value="2x4, 2 hosts",
+        rule="describes flex-start for TPU slices of one host",
+        fix="a topology of one host",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-FLEX-START-VERSION",
+        name="flex-start of TPUs in an old cluster",
+        stack="tpu",
+        changes=FLEX_V6E | existing_cluster("1.32.9-gke.1000000"),
+        path="cluster.existing.version",
+        value="1.32.9-gke.1000000",
+        rule="flex-start of TPUs needs GKE 1.33.0-gke.1712000",
+        fix="upgrade cluster shared to 1.33.0-gke.1712000",
+    ),
+    Wrong(
+        id="LLMD-QUEUED-TPU",
+        name="queued provisioning of TPUs",
+        stack="tpu",
+        changes={"accelerator.provisioning": "queued"},
+        path="accelerator.provisioning",
+        value="queued",
+        rule="don't support TPUs with queued provisioning",
+        fix="use provisioning: spot or on-demand",
+    ),
+    Wrong(
+        id="LLMD-SLICE-ZONES",
+        name="a slice of several hosts in two zones",
+        stack="tpu",
+        changes=SLICE | {"location": "us-central1", "accelerator.zones": ["us-central1-a", "us-central1-b"]},
+        path="accelerator.zones",
+        value="us-central1-a, us-central1-b",
+        rule="the 2 hosts of a 2x4 slice are placed compactly",
+        fix="accelerator.zones: [us-central1-a]",
+    ),
+    Wrong(
+        id="LLMD-RESERVATION-ZONES",
+        name="a reservation with two zones",
+        changes={
+            "location": "us-central1",
+            "accelerator": {"type": "nvidia-l4", "reservation": "mine", "zones": ["us-central1-a", "us-central1-b"]},
+        },
+        path="accelerator.zones",
+        value="us-central1-a, us-central1-b",
+        rule="a reservation is of one zone",
+        fix="accelerator.zones: [us-central1-a]",
+        severity=Severity.WARNING,
+    ),
+)
+
 NODES = (
     Wrong(
         id="LLMD-COMPUTE-CLASS-MACHINE",
