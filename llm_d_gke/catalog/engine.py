@@ -262,6 +262,7 @@ class Features(Entry):
     rank_ports: str  # a port for each data-parallel rank, under one supervisor
     tpu_multi_host: str  # one engine over the hosts of a TPU slice, through Ray
     transfer_kinds: str  # NixlConnector transfers caches of several kinds of layers (SupportsHMA)
+    transfer_wider: str  # NixlConnector reads from more ranks than the decoding engine has
     transfer_states: str  # it asks for convolution states by channel (VLLM_SSM_CONV_STATE_LAYOUT=DS)
     drain: str  # running requests may end after SIGTERM (--shutdown-timeout)
 
@@ -314,6 +315,10 @@ class Engine(Entry):
     def transfers_kinds(self, version: str) -> bool:
         """Whether NIXL's connector transfers windows and recurrent states as what they are."""
         return self.has(version, self.features.transfer_kinds)
+
+    def transfers_from_wider(self, version: str) -> bool:
+        """Whether NIXL's connector takes a cache that was computed by more ranks than decode it."""
+        return self.has(version, self.features.transfer_wider)
 
     def asks_for_state_layout(self, version: str) -> bool:
         """Whether NIXL's connector ends with recurrent states in the layout that vLLM takes by itself."""

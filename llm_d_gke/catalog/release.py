@@ -147,6 +147,8 @@ class SidecarRelease(_Frozen):
     connector_flag: str
     engine_port_flag: str
     tls_flag: str
+    # Request paths whose prompts it sends to a prefill server; it passes all others to its own engine.
+    paths: tuple[str, ...]
 
 
 class DisaggregationRelease(_Frozen):

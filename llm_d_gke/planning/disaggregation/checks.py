@@ -180,6 +180,14 @@ def _check_parallelism(
             " one number must be a multiple of the other",
             fix=f"use {decode_ranks}, or a divisor or a multiple of it",
         )
+    elif reason := _refuses_wider(decode, settings[0], model, prefill_ranks, decode_ranks):
+        decode.findings.error(
+            "LLMD-PD-TP-WIDER",
+            *path,
+            value=prefill_ranks,
+            rule=reason,
+            fix=f"use {decode_ranks} or less, with more replicas instead",
+        )
     else:
         decode.findings.warning(
             "LLMD-PD-TENSOR-PARALLEL-DIFFERS",
@@ -189,6 +197,28 @@ def _check_parallelism(
             " (vllm-project/vllm issues 43523 and 50765, open)",
             fix=f"use {decode_ranks}, or send requests of long prompts through both stages before relying on it",
         )
+
+
+def _refuses_wider(
+    ctx: PlanContext, settings: ModelSettings, model: Model | None, prefill_ranks: int, decode_ranks: int
+) -> str | None:
+    """Why a decoding engine refuses the cache of an engine with more ranks; None where it takes it.
+
+    `is_kv_replicated` of vLLM is true from as many ranks on as there are key-value heads (nixl/base_worker.py,
+    `_validate_remote_agent_handshake`). Latent attention and recurrent states are exempt from it.
+    """
+    if prefill_ranks < decode_ranks:
+        return None
+    version = version_of(ctx, settings)
+    if not load_engine().transfers_from_wider(version):
+        return f"decode has {decode_ranks}: vLLM {version} asserts that decode has at least as many GPUs as prefill"
+    if model is None or model.mla is not None or prefill_ranks < model.kv_heads:
+        return None
+    return (
+        f"decode has {decode_ranks}: {model.id} has {model.kv_heads} key-value heads, which {prefill_ranks} GPUs of"
+        f" prefill do not split further, and a decoding engine of vLLM {version} with fewer GPUs ends with an"
+        " AssertionError at the first transfer (llm-d/llm-d pull request 2187)"
+    )
 
 
 def _check_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:

@@ -14,6 +14,8 @@ from typing import Literal
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.parallelism.layout import parallelism_of
+from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.plan.pods import EnvPlan, PortPlan
 from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.settings.models import ModelSettings
@@ -33,11 +35,14 @@ class Nixl:
 
     `hybrid` models keep blocks of several kinds, which vLLM otherwise gives up as soon as a connector is configured;
     before 0.18 the connector refuses such blocks (distributed/kv_transfer/kv_connector/factory.py). `states` of
-    recurrent layers are transferred by channel, which is not vLLM's own layout of them (nixl/base_worker.py).
+    recurrent layers are transferred by channel, which is not vLLM's own layout of them (nixl/base_worker.py). With
+    `rdma` a card reaches those of all rails: on GKE each rail is a subnet, and UCX takes other subnets for unreachable
+    (llm-d guides/pd-disaggregation/modelserver/gpu/vllm/gke, pull request 1821).
     """
 
     hybrid: bool
     states: bool = False
+    rdma: bool = False
     side_channel_port: int = 5600
 
     def config(self, stage: Stage) -> dict[str, str]:
@@ -52,6 +57,7 @@ class Nixl:
         return (
             EnvPlan(name="VLLM_NIXL_SIDE_CHANNEL_HOST", field_path="status.podIP"),
             EnvPlan(name="VLLM_NIXL_SIDE_CHANNEL_PORT", value=str(self.side_channel_port)),
+            *((EnvPlan(name="UCX_IB_ROCE_REACHABILITY_MODE", value="all"),) if self.rdma else ()),
             *((EnvPlan(name=STATE_LAYOUT, value=BY_CHANNEL),) if self.states else ()),
         )
 
@@ -115,6 +121,7 @@ def transfer_of(ctx: PlanContext, model: Model | None) -> KvTransfer:
         return Nixl(
             hybrid=hybrid and engine.transfers_kinds(version),
             states=states and engine.asks_for_state_layout(version),
+            rdma=settings is not None and uses_rdma(ctx, parallelism_of(ctx, settings)),
         )
     return TpuConnectorHma() if hybrid and ctx.accelerator.devices_per_chip > 1 else TpuConnector()
 

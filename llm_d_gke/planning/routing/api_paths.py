@@ -21,6 +21,9 @@ API_PATHS = (
 )
 MODELS_LIST = (PathPlan(value="/v1/models"), PathPlan(value="/v1/models/", prefix=True))
 
+# Paths that compute a prompt and are not among those that every stack opens (vllm/entrypoints/serve, 0.26).
+GENERATION = ("/inference/v1/generate",)
+
 # Paths of vLLM's server that show or change its state (vllm/entrypoints, versions 0.11 to 0.32).
 ADMINISTRATION = (
     "/metrics",
@@ -47,6 +50,7 @@ def extra_paths(ctx: PlanContext) -> tuple[PathPlan, ...]:
     for index, text in enumerate(ctx.settings.gateway.paths):
         path = PathPlan(value=text.removesuffix("*"), prefix=text.endswith("*"))
         paths.append(path)
+        _check_sidecar(ctx, index, text, path)
         opened = [admin for admin in ADMINISTRATION if _reaches(path, admin)]
         if opened:
             ctx.findings.warning(
@@ -60,6 +64,25 @@ def extra_paths(ctx: PlanContext) -> tuple[PathPlan, ...]:
                 fix="name only the API paths that clients need, for example /v1/rerank",
             )
     return tuple(path for path in paths if path not in (*API_PATHS, *MODELS_LIST))
+
+
+def _check_sidecar(ctx: PlanContext, index: int, text: str, path: PathPlan) -> None:
+    """A path that the routing sidecar does not divide between prefill and decode servers."""
+    release = ctx.release.disaggregation
+    if release is None or not ctx.transfers_kv_cache or ctx.accelerator.kind != "gpu":
+        return
+    passed = [target for target in GENERATION if _reaches(path, target) and target not in release.sidecar.paths]
+    if passed:
+        ctx.findings.warning(
+            "LLMD-PD-PATH",
+            "gateway",
+            "paths",
+            index,
+            value=text,
+            rule=f"routing sidecar {release.sidecar.version} sends {', '.join(passed)} to its own engine: decode"
+            " servers compute these prompts themselves, and no prefill server gets one (llm-d/llm-d-router issue 1461)",
+            fix="use release: llm-d-0.9, or send long prompts to /v1/completions",
+        )
 
 
 def _reaches(path: PathPlan, target: str) -> bool:

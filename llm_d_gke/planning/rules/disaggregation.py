@@ -46,6 +46,23 @@ RULES = (
         source="docs.vllm.ai/en/stable/features/nixl_connector_compatibility",
     ),
     Rule(
+        "LLMD-PD-TP-WIDER",
+        severity="error",
+        summary="Prefill has more GPUs than decode where the decoding engine refuses its KV cache.",
+        why="Key-value heads that prefill's GPUs hold in copies cannot be read by fewer GPUs, and engines before 0.12"
+        " read from no wider engine at all.",
+        fix="Use as many GPUs for prefill as for decode, or fewer, with more replicas.",
+        source="llm-d/llm-d docs/operations/disaggregation/vllm.md (pull request 2187); vllm-project/vllm issue 43523",
+    ),
+    Rule(
+        "LLMD-PD-PATH",
+        severity="warning",
+        summary="A request path that the routing sidecar does not divide between prefill and decode.",
+        why="Its prompts are computed by decode servers, and nothing says so.",
+        fix="Use a release with a newer sidecar, or another path for long prompts.",
+        source="github.com/llm-d/llm-d-router issue 1461; pkg/sidecar/proxy/proxy.go at v0.4.0, v0.7.1 and v0.10.0",
+    ),
+    Rule(
         "LLMD-PD-TENSOR-PARALLEL-DIFFERS",
         severity="warning",
         summary="Prefill and decode have different tensor parallel sizes.",

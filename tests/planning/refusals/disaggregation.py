@@ -7,6 +7,18 @@ from tests.planning.refusals.case import Wrong
 
 GPU, TPU = "disaggregated-gpu", "disaggregated-tpu"
 
+# A dense model of 8 key-value heads on eight GPUs a node.
+LARGE = {
+    "location": "us-central1-b",
+    "accelerator": {
+        "type": "nvidia-h200-141gb",
+        "machineType": "a3-ultragpu-8g",
+        "provisioning": "spot",
+        "nodes": {"max": 2},
+    },
+    "models[0].id": "Qwen/Qwen3-32B",
+}
+
 DISAGGREGATION = (
     Wrong(
         id="LLMD-PATTERN-ONE-MODEL",
@@ -308,6 +320,42 @@ DISAGGREGATION = (
         value="mtp",
         rule="decode servers were seen to end at the first step after a transfer",
         fix="remove speculativeDecoding",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-PD-TP-WIDER",
+        name="prefill over as many GPUs as key-value heads, decode over fewer",
+        stack=GPU,
+        changes=LARGE | {"models[0].tensorParallel": 4, "models[0].prefill": {"replicas": 1, "tensorParallel": 8}},
+        path="models[0].prefill.tensorParallel",
+        value="8",
+        rule="has 8 key-value heads, which 8 GPUs of prefill do not split further",
+        fix="use 4 or less",
+    ),
+    Wrong(
+        id="LLMD-PD-TP-WIDER",
+        name="prefill over more GPUs than decode in an old engine",
+        stack=GPU,
+        changes=LARGE
+        | {
+            "release": "llm-d-0.4",
+            "models[0].tensorParallel": 2,
+            "models[0].prefill": {"replicas": 1, "tensorParallel": 4},
+        },
+        path="models[0].prefill.tensorParallel",
+        value="4",
+        rule="vLLM 0.11.1 asserts that decode has at least as many GPUs as prefill",
+        fix="use 2 or less",
+    ),
+    Wrong(
+        id="LLMD-PD-PATH",
+        name="a path that the routing sidecar does not divide",
+        stack=GPU,
+        changes={"release": "llm-d-0.6", "gateway.paths": ["/inference/v1/*"]},
+        path="gateway.paths[0]",
+        value="/inference/v1/*",
+        rule="routing sidecar v0.7.1 sends /inference/v1/generate to its own engine",
+        fix="use release: llm-d-0.9",
         severity=Severity.WARNING,
     ),
 )
