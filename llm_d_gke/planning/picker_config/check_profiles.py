@@ -70,7 +70,10 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
                 fix="add data with its sources, or remove the gate",
             )
     on = any(gate in ("flowControl", "flowControl=true") for gate in document.feature_gates)
-    if getattr(document, "flow_control", None) is not None and not on:
+    _check_moved(ctx, picker, document)
+    section = getattr(document, "flow_control", None)
+    # The saturation detector counts without the gate, too (pkg/epp/config/loader/configloader.go of llm-d-router).
+    if section is not None and not on and section.model_fields_set != {"saturation_detector"}:
         ctx.findings.warning(
             "LLMD-PICKER-FLOW-CONTROL-GATE",
             *ROOT,
@@ -79,6 +82,26 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
             rule="without the feature gate flowControl this section has no effect",
             fix="add flowControl to featureGates, or remove the section",
         )
+
+
+def _check_moved(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    """Fields that llm-d's router took at the top level until v0.10."""
+    if picker.document != "v0.10":
+        return
+    for field, name, place in (
+        ("saturation_detector", "saturationDetector", "flowControl.saturationDetector"),
+        ("parser", "parser", "requestHandler.parsers"),
+    ):
+        if getattr(document, field, None) is not None:
+            ctx.findings.warning(
+                "LLMD-PICKER-FIELD-MOVED",
+                *ROOT,
+                name,
+                value="given",
+                rule="the field is deprecated here since v0.9 of llm-d-router, and removed in September 2026 (pull"
+                " request 2838): a later picker does not start with it",
+                fix=f"write it as {place}",
+            )
 
 
 def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None:

@@ -21,6 +21,7 @@ def plan_objectives(ctx: PlanContext, pool: str) -> tuple[ObjectivePlan, ...]:
 def check_priorities(ctx: PlanContext) -> None:
     """Findings for priorities and queues that would have no effect."""
     _check_queue(ctx)
+    _check_single(ctx)
     if not ctx.settings.gateway.priorities:
         return
     _check_keys(ctx)
@@ -51,6 +52,25 @@ def _check_queue(ctx: PlanContext) -> None:
             rule=f"{ctx.picker.title} has one queue for all priorities and no fairness between clients",
             fix="use a later release, for example gaie-1.5, or remove it",
         )
+
+
+def _check_single(ctx: PlanContext) -> None:
+    """Pools of one replica, whose only metrics may be older than the picker takes."""
+    if not (ctx.settings.picker.flow_control and can_queue(ctx.picker)):
+        return
+    for index, model in enumerate(ctx.settings.models):
+        if model.replicas == 1 and model.autoscaling is None:
+            ctx.findings.warning(
+                "LLMD-FLOW-CONTROL-SINGLE",
+                "models",
+                index,
+                "replicas",
+                value=1,
+                rule="the picker takes a replica whose metrics are older than 200 ms for full, and with one replica"
+                " that is the whole pool: requests were seen to wait for 10 s or end with 500 while the engine was idle"
+                " (llm-d/llm-d-router issues 2408 and 2547)",
+                fix="use 2 replicas, or remove picker.flowControl",
+            )
 
 
 def _check_keys(ctx: PlanContext) -> None:

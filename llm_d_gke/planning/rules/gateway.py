@@ -104,6 +104,14 @@ RULES = (
         source="cloud.google.com/kubernetes-engine/docs/how-to/configure-gateway-resources",
     ),
     Rule(
+        "LLMD-FLOW-CONTROL-SINGLE",
+        severity="warning",
+        summary="A queue in the picker before a single replica.",
+        why="Metrics older than 200 ms count as a full replica, and then nothing is sent to the pool.",
+        fix="Use two replicas, or no queue.",
+        source="github.com/llm-d/llm-d-router issues 2408 and 2547; utilization/config.go at v0.10.0",
+    ),
+    Rule(
         "LLMD-FLOW-CONTROL-RELEASE",
         severity="error",
         summary="The release's picker has no queues by priority.",

@@ -188,6 +188,14 @@ RULES = (
         source="github.com/deepseek-ai/DeepEP",
     ),
     Rule(
+        "LLMD-DEEPEP-DRIVER",
+        severity="warning",
+        summary="DeepEP's high-throughput kernels with the drivers of GKE 1.36.",
+        why="They were seen to crash with R580, which vLLM's images with CUDA 13 need.",
+        fix="Use deepep_low_latency.",
+        source="llm-d/llm-d guides/wide-ep-lws/modelserver/gpu/vllm-deepseek-r1-0528/gke/README.md (pull request 2379)",
+    ),
+    Rule(
         "LLMD-TPU-MULTI-HOST-ENGINE",
         severity="error",
         summary="The engine cannot run on several TPU hosts.",

@@ -110,6 +110,14 @@ RULES = (
         source="docs.vllm.ai/en/stable/design/prefix_caching",
     ),
     Rule(
+        "LLMD-PICKER-FIELD-MOVED",
+        severity="warning",
+        summary="A field of EndpointPickerConfig at its deprecated place.",
+        why="llm-d's router takes it there up to v0.10, and ends at start in later versions.",
+        fix="Use flowControl.saturationDetector and requestHandler.parsers.",
+        source="github.com/llm-d/llm-d-router pull request 2838; pkg/epp/config/loader/configloader.go at v0.10.0",
+    ),
+    Rule(
         "LLMD-PICKER-FLOW-CONTROL-GATE",
         severity="warning",
         summary="Flow control is configured without its feature gate.",

@@ -199,6 +199,15 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
             rule=f"DeepEP sends tokens over RDMA network cards, and {ctx.machine.name} has none",
             fix=f"use allgather_reducescatter, or machineType: {_with_rdma(ctx)}",
         )
+    elif chosen == "deepep_high_throughput":
+        ctx.findings.warning(
+            "LLMD-DEEPEP-DRIVER",
+            *path,
+            value=chosen,
+            rule="with drivers R580, which GKE 1.36 installs as default and as latest, these kernels were"
+            " seen to end with cudaErrorIllegalAddress on H200 (llm-d/llm-d pull request 2379)",
+            fix="use deepep_low_latency, or install an older driver yourself",
+        )
     if parallelism.is_multi_node and not ctx.machine.rdma:
         ctx.findings.warning(
             "LLMD-HOSTS-WITHOUT-RDMA",

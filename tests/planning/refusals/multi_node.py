@@ -161,6 +161,17 @@ GROUPS = (
         fix="allgather_reducescatter",
     ),
     Wrong(
+        id="LLMD-DEEPEP-DRIVER",
+        name="DeepEP's high-throughput kernels",
+        stack=WIDE,
+        changes={"models[0].allToAll": "deepep_high_throughput"},
+        path="models[0].allToAll",
+        value="deepep_high_throughput",
+        rule="with drivers R580, which GKE 1.36 installs",
+        fix="use deepep_low_latency",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-HOSTS-WITHOUT-RDMA",
         name="hosts on an ordinary network",
         stack=WIDE,

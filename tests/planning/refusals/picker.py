@@ -22,6 +22,22 @@ def own(*plugins: dict[str, Any], **sections: Any) -> dict[str, Any]:
 
 
 PICKER = (
+    *(
+        Wrong(
+            id="LLMD-PICKER-FIELD-MOVED",
+            name=f"a field of the picker's configuration at its old place: {field}",
+            changes=own({"type": plugin}, **{field: {"pluginRef": plugin}}),
+            path=f"picker.config.{field}",
+            value="given",
+            rule="removed in September 2026",
+            fix=f"write it as {place}",
+            severity=Severity.WARNING,
+        )
+        for field, plugin, place in (
+            ("saturationDetector", "utilization-detector", "flowControl.saturationDetector"),
+            ("parser", "openai-parser", "requestHandler.parsers"),
+        )
+    ),
     Wrong(
         id="LLMD-PICKER-RELEASE-UNKNOWN",
         name="picker of an unknown release",

@@ -242,6 +242,16 @@ PRIORITIES = (
         fix="set picker.flowControl: true",
     ),
     Wrong(
+        name="a queue before a single replica",
+        id="LLMD-FLOW-CONTROL-SINGLE",
+        changes=_QUEUE,
+        path="models[0].replicas",
+        value="1",
+        rule="metrics are older than 200 ms",
+        fix="use 2 replicas",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="a queue with priorities in a release before them",
         id="LLMD-FLOW-CONTROL-RELEASE",
         changes=_QUEUE | {"release": "llm-d-0.4"},

@@ -1,0 +1,64 @@
+"""Public reports about the platform, as stack files: each gets the answer that its source calls for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
+from llm_d_gke.planning.findings import Finding, Severity
+from tests.stacks import ENCRYPTED, PROJECT, TOKEN, plan_of
+
+REPORTS: list[dict[str, Any]] = yaml.safe_load(
+    (Path(__file__).parent / "figures" / "platform_reports.yaml").read_text(encoding="utf-8")
+)
+SETTLED = [report for report in REPORTS if "unsettled" not in report]
+# Warnings of every stack that others can reach, or that serves without a certificate.
+_COMMON = {"LLMD-TLS-NONE", "LLMD-GATEWAY-OPEN"}
+
+
+def judged(report: dict[str, Any]) -> tuple[StackPlan | None, list[Finding]]:
+    values = {"project": PROJECT, "huggingFace": {"token": TOKEN}} | report["config"]
+    try:
+        plan = plan_raw("report", values, ENCRYPTED)
+    except RefusedError as refused:
+        return None, list(refused.findings)
+    return plan, list(plan.warnings)
+
+
+@pytest.mark.parametrize("report", SETTLED, ids=[report["report"] for report in SETTLED])
+def test_a_report_gets_its_answer(report: dict[str, Any]) -> None:
+    plan, findings = judged(report)
+    answer = report.get("outcome", report["expected"]).split(",")[0]
+    severities = {finding.id: finding.severity for finding in findings if finding.id not in _COMMON}
+    assert (plan is None) == (answer == "refused")
+    if "found" in report:
+        assert severities[report["found"]] is (Severity.ERROR if answer == "refused" else Severity.WARNING)
+    else:
+        assert answer in ("accepted", "rendered")
+
+
+class TestDisaggregation:
+    def variables(self, report: str) -> list[dict[str, str | None]]:
+        plan, _ = judged(next(row for row in REPORTS if row["report"] == report))
+        assert plan is not None
+        return [{env.name: env.value for env in server.pod.env} for server in plan.models[0].servers]
+
+    def test_cards_of_all_rails_reach_each_other(self) -> None:
+        for variables in self.variables("llm-d/llm-d#1821"):
+            assert variables["UCX_IB_ROCE_REACHABILITY_MODE"] == "all"
+
+    def test_servers_without_rdma_do_not_name_it(self) -> None:
+        for variables in self.variables("llm-d/llm-d#1686"):
+            assert "UCX_IB_ROCE_REACHABILITY_MODE" not in variables
+            assert int(variables["VLLM_HTTP_TIMEOUT_KEEP_ALIVE"] or 0) > 90
+
+    @pytest.mark.parametrize(("prefill", "decode"), [(1, 4), (4, 4), (4, 2)])
+    def test_ranks_that_vllm_takes_are_planned(self, prefill: int, decode: int) -> None:
+        changes = {"models[0].tensorParallel": decode, "models[0].prefill.tensorParallel": prefill}
+        assert plan_of(
+            "disaggregated-gpu", {**changes, "models[0].replicas": 1, "models[0].prefill.replicas": 1}
+        ).models
