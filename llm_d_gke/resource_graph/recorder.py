@@ -48,39 +48,22 @@ def record(
     invoke, a default provider that configuration forbids. Not for use inside a running event loop. Earlier settings of
     the SDK in this context (`set_mocks`) are reset before and after; modules the program imported stay imported.
     """
-    root = _root(program)
     settings = dict(config or {})
     monitor = RecordingMonitor(
-        project=project, stack=stack, preview=preview, config=settings, answer=answer or plausible, root=root
+        project=project,
+        stack=stack,
+        preview=preview,
+        config=settings,
+        answer=answer or plausible,
+        root=_root(program),
     )
     engine = RecordingEngine()
-    reset_options()
-    set_all_config(settings, list(secret_keys))
-    configure(
-        Settings(
-            project=project,
-            stack=stack,
-            monitor=monitor,
-            engine=engine,
-            parallel=THREADS,
-            dry_run=preview,
-            organization="organization",
-            root_directory=str(root),
-        )
-    )
     try:
-        with _without_garbage_collection(), _as_the_language_host_runs(program) as main, asyncio.Runner() as runner:
-            runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="recording"))
-            # The first failure is raised; the SDK's other tasks that fell with it would each print a traceback.
-            runner.get_loop().set_exception_handler(lambda _loop, _context: None)
-            runner.run(run_in_stack(main))
+        _run(program, monitor, engine, settings, secret_keys)
     except Exception as error:
         if monitor.refusal is not None and error is not monitor.refusal:
             raise monitor.refusal from error
         raise
-    finally:
-        reset_options()
-        set_all_config({}, [])
     stack_urn = make_urn(stack, project, "", STACK_TYPE, f"{project}-{stack}")
     return Graph(
         project=project,
@@ -91,6 +74,39 @@ def record(
         component_outputs={urn: monitor.outputs[urn] for urn in sorted(monitor.outputs) if urn != stack_urn},
         messages=tuple(engine.messages),
     )
+
+
+def _run(
+    program: Program,
+    monitor: RecordingMonitor,
+    engine: RecordingEngine,
+    config: dict[str, str],
+    secret_keys: Iterable[str],
+) -> None:
+    """Run a program against a monitor and an engine. Settings of the SDK are reset before and after."""
+    reset_options()
+    set_all_config(config, list(secret_keys))
+    configure(
+        Settings(
+            project=monitor.project,
+            stack=monitor.stack,
+            monitor=monitor,
+            engine=engine,
+            parallel=THREADS,
+            dry_run=monitor.preview,
+            organization="organization",
+            root_directory=str(_root(program)),
+        )
+    )
+    try:
+        with _without_garbage_collection(), _as_the_language_host_runs(program) as main, asyncio.Runner() as runner:
+            runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="recording"))
+            # The first failure is raised; the SDK's other tasks that fell with it would each print a traceback.
+            runner.get_loop().set_exception_handler(lambda _loop, _context: None)
+            runner.run(run_in_stack(main))
+    finally:
+        reset_options()
+        set_all_config({}, [])
 
 
 @contextlib.contextmanager

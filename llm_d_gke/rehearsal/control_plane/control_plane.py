@@ -112,34 +112,8 @@ class ControlPlane:
                 " replace the cluster"
             )
         try:
-            for attempt in range(_PORT_ATTEMPTS):
-                new = not self._ports_file.exists()
-                try:
-                    self._bring_up(Layout(self.paths, self._ports(), service_range, minor, programs), report)
-                    break
-                except PortTakenError:
-                    # Another program took a port after it was chosen. Nothing depends on these ports yet.
-                    if not new or attempt == _PORT_ATTEMPTS - 1:
-                        raise
-                    self.stop()
-                    shutil.rmtree(self.paths.cluster)
-            with client(self.paths) as kube:
-                if before != requested:
-                    addons.install(
-                        kube,
-                        version,
-                        report,
-                        gateway_api=gateway_api,
-                        managed_prometheus=managed_prometheus,
-                        secret_manager=secret_manager,
-                    )
-                    _write(self._features_file, requested)
-                # Pods are refused before it exists. The controllers create it.
-                self._wait(
-                    PARTS,
-                    lambda: kube.find("v1", "ServiceAccount", "default", "default") is not None,
-                    "the default service account",
-                )
+            self._bring_up(lambda: Layout(self.paths, self._ports(), service_range, minor, programs), report)
+            self._install(requested if before != requested else None, report)
         except (KubeError, processes.ProcessError, OSError) as error:
             reason = full_disk("start it") if isinstance(error, OSError) and is_full(error) else error
             raise ControlPlaneError(
@@ -200,7 +174,42 @@ class ControlPlane:
 
     # -- processes
 
-    def _bring_up(self, layout: Layout, report: Report) -> None:
+    def _bring_up(self, new_layout: Callable[[], Layout], report: Report) -> None:
+        """Start every part that does not run. Ports that another program took meanwhile are chosen again."""
+        for attempt in range(_PORT_ATTEMPTS):
+            new = not self._ports_file.exists()
+            try:
+                self._start_parts(new_layout(), report)
+            except PortTakenError:
+                # Another program took a port after it was chosen. Nothing depends on these ports yet.
+                if not new or attempt == _PORT_ATTEMPTS - 1:
+                    raise
+                self.stop()
+                shutil.rmtree(self.paths.cluster)
+            else:
+                return
+
+    def _install(self, changed: Features | None, report: Report) -> None:
+        """Install what GKE installs, where features changed, and wait until pods are accepted."""
+        with client(self.paths) as kube:
+            if changed is not None:
+                addons.install(
+                    kube,
+                    changed.version,
+                    report,
+                    gateway_api=changed.gateway_api,
+                    managed_prometheus=changed.managed_prometheus,
+                    secret_manager=changed.secret_manager,
+                )
+                _write(self._features_file, changed)
+            # Pods are refused before it exists. The controllers create it.
+            self._wait(
+                PARTS,
+                lambda: kube.find("v1", "ServiceAccount", "default", "default") is not None,
+                "the default service account",
+            )
+
+    def _start_parts(self, layout: Layout, report: Report) -> None:
         layout.certificates.create(CLIENTS, [HOST, _first_address(layout.service_range)])
         layout.write_files()
         self._start(layout, ETCD)

@@ -90,7 +90,13 @@ class Daemon:
         self._envoy = envoy.Envoy(paths)
         self._nodes = Nodes(paths, kube, load, nodes, pods, classes)
         self._kubelets = KubeletManager(
-            paths, kube, load, nodes, pods, mounted, self._executable, self.wake, self._metrics.environment
+            paths,
+            kube,
+            load,
+            {"Node": nodes, "Pod": pods, **mounted},
+            self._executable,
+            self.wake,
+            self._metrics.environment,
         )
         self._health = HealthChecks(self._kubelets.executor, self._changed)
         self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health)

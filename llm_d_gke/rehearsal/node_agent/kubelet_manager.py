@@ -32,7 +32,8 @@ _DONE = ("Succeeded", "Failed")
 class KubeletManager:
     """Implements `pod_worker.Kubelet`.
 
-    `mounted` watches ConfigMaps and Secrets, by kind. `binary` returns the executable of a program in an image.
+    `informers` watch Nodes, Pods, ConfigMaps and Secrets, by kind. `binary` returns the executable of a program in an
+    image.
     """
 
     def __init__(
@@ -40,9 +41,7 @@ class KubeletManager:
         paths: StackPaths,
         kube: Kube,
         catalog: Callable[[], Catalog],
-        nodes: Informer,
-        pods: Informer,
-        mounted: Mapping[str, Informer],
+        informers: Mapping[str, Informer],
         binary: Callable[[Program, str], Path],
         wake: Callable[[], None],
         cloud_environment: Callable[[str, str], Mapping[str, str]],
@@ -56,9 +55,8 @@ class KubeletManager:
         self.cloud_environment = cloud_environment
         self.event = Recorder(kube, "kubelet")
         self._catalog = catalog
-        self._nodes = nodes
-        self._pods = pods
-        self._mounted = mounted
+        self._nodes, self._pods = informers["Node"], informers["Pod"]
+        self._informers = informers
         self._workers: dict[str, PodWorker] = {}
         self._written: dict[str, Manifest] = {}
         self._next = 0
@@ -81,7 +79,7 @@ class KubeletManager:
 
     def watched(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """The ConfigMap or Secret as last seen by its watch: mounted copies follow it without asking the API server."""
-        return self._mounted[kind].get(namespace, name)
+        return self._informers[kind].get(namespace, name)
 
     # -- for the daemon
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, NetworkPlan
@@ -31,8 +31,7 @@ def create_existing(
     provider, store = GcpProvider(paths, report), CloudStore(paths.cloud)
     with store.transaction() as cloud:
         cloud["enabled"] = sorted({*cloud.get("enabled", []), *_SERVICES})
-
-    def create(kind: str, identifier: str, inputs: dict[str, Any]) -> None:
+    for kind, identifier, inputs in _resources(project, network, cluster):
         if identifier not in store.resources(kind):
             request = CreateRequest(
                 urn=f"existing::{identifier}", type=kind, name="existing", inputs=inputs, preview=False, timeout=0
@@ -40,47 +39,60 @@ def create_existing(
             provider.create(request)
             record_difference(paths, f"{identifier} does not exist: the rehearsal created it as the stack file says")
 
-    host = network.project or project
+
+def _resources(project: str, network: NetworkPlan, cluster: ClusterPlan) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Kind, identifier and inputs of each existing resource, in the order of their creation."""
+    host, subnet = network.project or project, network.subnet
     vpc = f"projects/{host}/global/networks/{network.network}"
     subnets = f"projects/{host}/regions/{network.region}/subnetworks"
     where = {"project": host, "region": network.region, "network": vpc}
     if not network.create:
-        create(NETWORK, vpc, {"project": host, "name": network.network, "autoCreateSubnetworks": False})
-        subnet = network.subnet
+        yield NETWORK, vpc, {"project": host, "name": network.network, "autoCreateSubnetworks": False}
         ranges = {subnet.pod_range: subnet.pod_cidr, subnet.service_range: subnet.service_cidr}
-        create(
+        yield (
             SUBNETWORK,
             f"{subnets}/{subnet.name}",
-            where
-            | {"name": subnet.name, "ipCidrRange": subnet.node_cidr, "privateIpGoogleAccess": True}
-            | {"secondaryIpRanges": [{"rangeName": name, "ipCidrRange": cidr} for name, cidr in ranges.items()]},
-        )
-        if not network.create_proxy_subnet:
-            proxies = {"name": network.proxy_subnet, "ipCidrRange": network.proxy_cidr}
-            proxies |= {"purpose": PROXY_PURPOSES[0], "role": "ACTIVE"}
-            create(SUBNETWORK, f"{subnets}/{network.proxy_subnet}", where | proxies)
-    if not cluster.create:
-        allocation = {
-            "clusterSecondaryRangeName": network.subnet.pod_range,
-            "servicesSecondaryRangeName": network.subnet.service_range,
-        }
-        create(
-            CLUSTER,
-            cluster.identifier,
             {
-                "project": project,
-                "name": cluster.name,
-                "location": cluster.location,
-                "minMasterVersion": cluster.min_version,
-                "network": vpc,
-                "subnetwork": f"{subnets}/{network.subnet.name}",
-                "networkingMode": "VPC_NATIVE",
-                "ipAllocationPolicy": allocation,
-                "gatewayApiConfig": {"channel": "CHANNEL_STANDARD"},
-                "workloadIdentityConfig": {"workloadPool": cluster.workload_pool},
-                "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"allowExternalTraffic": True}},
-                "secretManagerConfig": {"enabled": cluster.secret_manager},
-                "removeDefaultNodePool": True,
-                "initialNodeCount": 1,
+                **where,
+                "name": subnet.name,
+                "ipCidrRange": subnet.node_cidr,
+                "privateIpGoogleAccess": True,
+                "secondaryIpRanges": [{"rangeName": name, "ipCidrRange": cidr} for name, cidr in ranges.items()],
             },
         )
+        if not network.create_proxy_subnet:
+            yield (
+                SUBNETWORK,
+                f"{subnets}/{network.proxy_subnet}",
+                {
+                    **where,
+                    "name": network.proxy_subnet,
+                    "ipCidrRange": network.proxy_cidr,
+                    "purpose": PROXY_PURPOSES[0],
+                    "role": "ACTIVE",
+                },
+            )
+    if not cluster.create:
+        yield CLUSTER, cluster.identifier, _cluster(project, vpc, subnets, network, cluster)
+
+
+def _cluster(project: str, vpc: str, subnets: str, network: NetworkPlan, cluster: ClusterPlan) -> dict[str, Any]:
+    return {
+        "project": project,
+        "name": cluster.name,
+        "location": cluster.location,
+        "minMasterVersion": cluster.min_version,
+        "network": vpc,
+        "subnetwork": f"{subnets}/{network.subnet.name}",
+        "networkingMode": "VPC_NATIVE",
+        "ipAllocationPolicy": {
+            "clusterSecondaryRangeName": network.subnet.pod_range,
+            "servicesSecondaryRangeName": network.subnet.service_range,
+        },
+        "gatewayApiConfig": {"channel": "CHANNEL_STANDARD"},
+        "workloadIdentityConfig": {"workloadPool": cluster.workload_pool},
+        "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"allowExternalTraffic": True}},
+        "secretManagerConfig": {"enabled": cluster.secret_manager},
+        "removeDefaultNodePool": True,
+        "initialNodeCount": 1,
+    }
