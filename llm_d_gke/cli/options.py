@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -41,6 +42,18 @@ Changes = Annotated[
         callback=_check_changes,
         show_default=False,
     ),
+]
+
+Project = Annotated[
+    str | None,
+    typer.Option(
+        "--project",
+        help="Google Cloud project. By default that of the stack file, or else of the credentials.",
+        show_default=False,
+    ),
+]
+OutFile = Annotated[
+    Path | None, typer.Option("--out", "-o", help="File to write instead of printing.", show_default=False)
 ]
 
 

@@ -26,6 +26,11 @@ def wrapped(text: str, width: int = WIDTH) -> str:
     return "\n".join(lines)
 
 
+def print_step(text: str) -> None:
+    """Print a step of a command, which may take minutes."""
+    print(f"  {text}", flush=True)
+
+
 def count(number: int, noun: str) -> str:
     """`1 error`, `2 errors`"""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pulumi.automation import CommandError
 
-from llm_d_gke.cli.text import wrapped
+from llm_d_gke.cli.text import print_step, wrapped
 from llm_d_gke.planning import RefusedError, plan_raw
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
@@ -68,10 +68,6 @@ class Request:
         return StackPaths(self.stack)
 
 
-def report(text: str) -> None:
-    print(f"  {text}", flush=True)
-
-
 def show(text: str) -> None:
     """Print a line of the engine."""
     print(text.rstrip("\n"), flush=True)
@@ -81,18 +77,18 @@ def up(request: Request) -> int:
     began = time.monotonic()
     paths = request.paths
     configuration = load(
-        PROJECT_ROOT, request.stack, request.overrides, available=lambda picker: obtain(picker, report)
+        PROJECT_ROOT, request.stack, request.overrides, available=lambda picker: obtain(picker, print_step)
     )
     plan = _refuse_mistakes(paths, configuration)
     chosen = choose_engine(paths, request.engine)
     if chosen is EngineChoice.VLLM:
-        prepare_vllm(paths, plan, configuration, report)
+        prepare_vllm(paths, plan, configuration, print_step)
     record_engine(paths, chosen)
     # Else the first pod of each program would wait for its build silently on the screen.
-    binaries(needed_programs(plan, chosen), report)
-    with defer_interrupts(), engine(paths, configuration, report) as pulumi:
+    binaries(needed_programs(plan, chosen), print_step)
+    with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
         resume_interrupted(pulumi)
-        create_existing(paths, plan.project, plan.network, plan.cluster, report)
+        create_existing(paths, plan.project, plan.network, plan.cluster, print_step)
         write_engine_simulation(paths, configuration)
         if _print_changes(paths, configuration):
             _refuse_deletions(pulumi, configuration)
@@ -130,8 +126,8 @@ def preview(request: Request) -> int:
     configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=not stands)
     plan = _refuse_mistakes(paths, configuration)
     try:
-        with defer_interrupts(), engine(paths, configuration, report) as pulumi:
-            create_existing(paths, plan.project, plan.network, plan.cluster, report)
+        with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
+            create_existing(paths, plan.project, plan.network, plan.cluster, print_step)
             _print_changes(paths, configuration)
             # For a running stack the changed lines matter, for a new one the whole list.
             steps = PlannedSteps()
@@ -208,7 +204,7 @@ def down(request: Request) -> int:
     failed: Exception | None = None
     try:
         configuration = load(PROJECT_ROOT, request.stack, request.overrides)
-        with defer_interrupts(), engine(paths, configuration, report) as pulumi:
+        with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
             resume_interrupted(pulumi, destroying=True)
             pulumi.stack.destroy(on_output=each_step_once(show), on_error=show, color=_color())
             pulumi.stack.workspace.remove_stack(request.stack)
@@ -263,12 +259,12 @@ def resume_interrupted(pulumi: Engine, *, destroying: bool = False) -> None:
     if lock.exists() and any(lock.iterdir()):
         pulumi.stack.cancel()
     try:
-        resume(pulumi.paths, report)
+        resume(pulumi.paths, print_step)
     except Refused as refused:
         raise RehearsalError(str(refused)) from refused
     if destroying:
-        delete_unrecorded_resources(pulumi.stack, pulumi.paths, report)
-    delete_orphaned_creates(pulumi.stack, pulumi.paths, report)
+        delete_unrecorded_resources(pulumi.stack, pulumi.paths, print_step)
+    delete_orphaned_creates(pulumi.stack, pulumi.paths, print_step)
 
 
 def _print_changes(paths: StackPaths, configuration: StackConfig) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llm_d_gke.cli.options import Changes, Stack, complete_stack, overrides
+from llm_d_gke.cli.options import Changes, OutFile, Project, Stack, complete_stack, overrides
 
 _ENDINGS = (".html", ".md", ".json")
 
@@ -41,9 +41,7 @@ def report(
 def compare(
     before: Annotated[Path, typer.Argument(help="Checkout of the project before a change.", exists=True)],
     after: Annotated[Path, typer.Argument(help="Checkout after it.", exists=True)],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write instead of printing.", show_default=False)
-    ] = None,
+    out: OutFile = None,
 ) -> int:
     """Compare the verdicts on all stacks of two checkouts, as Markdown for a pull request.
 
@@ -64,9 +62,7 @@ def diff(
         ),
     ],
     objects: Annotated[bool, typer.Option("--objects", help="Also every field of every rendered object.")] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write instead of printing.", show_default=False)
-    ] = None,
+    out: OutFile = None,
 ) -> int:
     """Compare two stacks: settings, memory, speed, cost, findings and, with --objects, rendered objects.
 
@@ -98,14 +94,7 @@ def explain(
 def preflight(
     stack: Stack,
     config: Changes = None,
-    project: Annotated[
-        str | None,
-        typer.Option(
-            "--project",
-            help="Project to ask. By default that of the stack file, or else of the credentials.",
-            show_default=False,
-        ),
-    ] = None,
+    project: Project = None,
 ) -> int:
     """Ask Google Cloud whether a stack gets its quotas, zones, APIs, permissions and names.
 
@@ -135,9 +124,7 @@ def logs_read(
         list[str] | None,
         typer.Option("--add", metavar="FIELD=VALUE", help="A field that no log has, such as accelerator=nvidia-l4."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write instead of printing.", show_default=False)
-    ] = None,
+    out: OutFile = None,
 ) -> int:
     """Turn a start-up log of vLLM into a row for `logs-check`."""
     from llm_d_gke.operations.logs_check.command import read_start
@@ -148,14 +135,7 @@ def logs_read(
 def leftovers(
     stack: Stack,
     config: Changes = None,
-    project: Annotated[
-        str | None,
-        typer.Option(
-            "--project",
-            help="Project to look in. By default that of the stack file, or else of the credentials.",
-            show_default=False,
-        ),
-    ] = None,
+    project: Project = None,
     remove: Annotated[
         bool, typer.Option("--remove", help="Remove what is certainly the stack's, after showing it and asking.")
     ] = False,

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engines import EngineFacts, facts_of
+from llm_d_gke.cli.text import print_step
 from llm_d_gke.operations.conformance import engines, stored
 from llm_d_gke.operations.conformance.rendered import Rendered
 from llm_d_gke.planning.engine_support.option_values import wrong_values
@@ -135,7 +136,7 @@ def main(arguments: list[str]) -> int:
         results = stored.read(FILE) or {}
         results[version] = {"date": stored.today(), "counts": counts, "differences": differences}
         stored.write(FILE, "Values of vLLM's options.", results)
-        stored.report(f"vLLM {version}: {counts}, {len(differences)} judged differently")
+        print_step(f"vLLM {version}: {counts}, {len(differences)} judged differently")
     return 0
 
 

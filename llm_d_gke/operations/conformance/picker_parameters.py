@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.pickers import Picker, Plugin
+from llm_d_gke.cli.text import print_step
 from llm_d_gke.operations.adopt.names import pickers_of
 from llm_d_gke.operations.conformance import programs, stored
 from llm_d_gke.operations.conformance.rendered import Rendered
@@ -233,9 +234,9 @@ def main(arguments: list[str]) -> int:
     for build, image, api in pinned_pickers():
         if arguments and build not in arguments:
             continue
-        executable = programs.binary(image, stored.report)
+        executable = programs.binary(image, print_step)
         assert executable is not None, build
-        counts, differences = compared(build, image, api, executable, stored.report)
+        counts, differences = compared(build, image, api, executable, print_step)
         results = stored.read(FILE) or {}
         results[build] = {
             "date": stored.today(),

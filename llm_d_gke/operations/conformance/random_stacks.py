@@ -19,6 +19,7 @@ import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.release import Release
+from llm_d_gke.cli.text import print_step
 from llm_d_gke.operations.adopt.parts import images
 from llm_d_gke.operations.conformance import engines, kinds, programs, stored
 from llm_d_gke.operations.conformance.api_server import ApiServer, api_server
@@ -56,7 +57,7 @@ def program_results(release: Release, plans: Mapping[str, StackPlan]) -> Iterato
     for part, image in images(release).items():
         renderings = rendered(plans, image)
         if renderings and programs.is_pinned(image):
-            executable = programs.binary(image, stored.report)
+            executable = programs.binary(image, print_step)
             assert executable is not None, image
             refused = [line for line in programs.refusals(executable, image, renderings) if "deprecated" not in line]
             yield part, image.rpartition("/")[2], len(renderings), refused
@@ -108,10 +109,10 @@ def main(arguments: list[str]) -> int:
         plans, settings = plans_of(release.name, options.count, options.seed)
         results = [*program_results(release, plans), *engine_results(release, plans, options.engines)]
         if options.objects:
-            with api_server(stored.report) as server:
+            with api_server(print_step) as server:
                 results.append(object_results(release, settings[: options.objects], server))
         for part, judge, number, lines in results:
-            stored.report(f"{release.name}: {part}, {judge}, {number}: {'; '.join(lines) or 'accepted'}")
+            print_step(f"{release.name}: {part}, {judge}, {number}: {'; '.join(lines) or 'accepted'}")
             refused += bool(lines)
         _save(release.name, options.count, len(plans), results)
     return 1 if refused else 0

@@ -23,8 +23,3 @@ def write(file: Path, title: str, results: Any) -> None:
 def today() -> datetime.date:
     """The day of a run, in UTC."""
     return datetime.datetime.now(datetime.UTC).date()
-
-
-def report(text: str) -> None:
-    """Print a step of a run, which may take minutes."""
-    print(f"  {text}", flush=True)

@@ -89,7 +89,7 @@ def _stack(random: Random, release: str) -> Tree:
     machine = random.choice(catalog.machines_for(accelerator.name))
     count = random.choice(machine.counts_of(accelerator.name))
     pattern = random.choice(get_args(Pattern))
-    values: Tree = {key: _sample(random, _schema(), key) for key in _WHOLE if random.random() < 0.15}
+    values: Tree = {key: _sample(random, schema_of_stacks(), key) for key in _WHOLE if random.random() < 0.15}
     for part, key in _LEFT_OUT:
         values.get(part, {}).pop(key, None)
     if pattern == "disaggregated" and random.random() < 0.5:
@@ -125,7 +125,7 @@ def _sizes() -> tuple[tuple[str, float, bool], ...]:
 
 def _model(random: Random, name: str, version: str, pattern: str) -> Tree:
     model: Tree = {"id": name, "replicas": random.randint(2 if pattern == "prefix-cache" else 1, 3)}
-    definition = _schema()["$defs"]["ModelSettings"]
+    definition = schema_of_stacks()["$defs"]["ModelSettings"]
     for key in random.sample(_PLAIN, random.randint(0, 4)):
         model[key] = _sample(random, definition, key)
     for key, sizes in _PARALLEL.items():
@@ -179,7 +179,8 @@ def _speculation(random: Random, version: str) -> Tree:
 
 
 @functools.cache
-def _schema() -> Tree:
+def schema_of_stacks() -> Tree:
+    """The JSON schema of a stack file's settings."""
     return StackSettings.model_json_schema(by_alias=True)
 
 
@@ -190,7 +191,7 @@ def _sample(random: Random, schema: Tree, name: str) -> Any:
 
 def _value(random: Random, name: str, schema: Tree) -> Any:
     while "$ref" in schema:
-        schema = _schema()["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+        schema = schema_of_stacks()["$defs"][schema["$ref"].rsplit("/", 1)[1]]
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:

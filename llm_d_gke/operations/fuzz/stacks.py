@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.schema import region_of
-from llm_d_gke.settings import StackSettings
+from llm_d_gke.operations.fuzz.features import schema_of_stacks
 
 Tree = dict[str, Any]
 Strategy = st.SearchStrategy[Any]
@@ -65,14 +65,11 @@ def _accepted_values() -> Mapping[tuple[str, str], tuple[Any, ...]]:
     }
 
 
-@functools.cache
-def _schema() -> Tree:
-    return StackSettings.model_json_schema(by_alias=True)
-
-
 def stacks() -> Strategy:
     """Values of a stack file by top-level key: right in form, whether or not they can work."""
-    return _object(_schema()).flatmap(lambda values: st.just(values | {"accelerator": values.get("accelerator", {})}))
+    return _object(schema_of_stacks()).flatmap(
+        lambda values: st.just(values | {"accelerator": values.get("accelerator", {})})
+    )
 
 
 @st.composite
@@ -178,7 +175,7 @@ def _places(tree: Any) -> list[tuple[Any, Any]]:
 
 
 def _values_of(name: str) -> list[str]:
-    values: list[str] = _schema()["properties"][name]["enum"]
+    values: list[str] = schema_of_stacks()["properties"][name]["enum"]
     return values
 
 
@@ -201,7 +198,7 @@ def _value(title: str, name: str, schema: Tree) -> Strategy:
 
 def _resolve(schema: Tree) -> Tree:
     while "$ref" in schema:
-        definition: Tree = _schema()["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+        definition: Tree = schema_of_stacks()["$defs"][schema["$ref"].rsplit("/", 1)[1]]
         schema = definition
     return schema
 

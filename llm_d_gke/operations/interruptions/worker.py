@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from llm_d_gke.planning import plan_raw
-from llm_d_gke.rehearsal.commands import resume_interrupted
+from llm_d_gke.rehearsal.commands import resume_interrupted, show
 from llm_d_gke.rehearsal.engine_choice import EngineChoice
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
@@ -26,27 +26,23 @@ from llm_d_gke.stackfile.model_files import model_files
 BEGUN = "the engine begins"
 
 
-def _say(text: str) -> None:
-    print(text.rstrip("\n"), flush=True)
-
-
 def main(operation: str, stack: str, root: Path, changes: list[str]) -> None:
     paths = StackPaths(stack, root)
     configuration = load(PROJECT_ROOT, stack, dict(change.split("=", 1) for change in changes))
     values = configuration.settings()
     plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
-    binaries(needed_programs(plan, EngineChoice.SIMULATOR), _say)
-    with engine(paths, configuration, _say) as pulumi:
+    binaries(needed_programs(plan, EngineChoice.SIMULATOR), show)
+    with engine(paths, configuration, show) as pulumi:
         resume_interrupted(pulumi, destroying=operation == "destroy")
-        create_existing(paths, plan.project, plan.network, plan.cluster, _say)
+        create_existing(paths, plan.project, plan.network, plan.cluster, show)
         write_engine_simulation(paths, configuration)
-        _say(BEGUN)
+        show(BEGUN)
         if operation == "prepare":
             return
         if operation == "up":
-            pulumi.stack.up(on_output=_say, on_error=_say, color="never", suppress_outputs=True)
+            pulumi.stack.up(on_output=show, on_error=show, color="never", suppress_outputs=True)
         else:
-            pulumi.stack.destroy(on_output=_say, on_error=_say, color="never")
+            pulumi.stack.destroy(on_output=show, on_error=show, color="never")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ from typing import Any
 
 from pulumi.automation import CommandError
 
+from llm_d_gke.cli.text import print_step
 from llm_d_gke.operations.live_stack.rehearsed import rehearsed_stack
 from llm_d_gke.operations.upgrades.check import failures
 from llm_d_gke.operations.upgrades.errors import StepError
 from llm_d_gke.operations.upgrades.targets import targets_of
 from llm_d_gke.planning import plan_raw
 from llm_d_gke.planning.upgrades.step import Step
-from llm_d_gke.rehearsal.commands import report, resume_interrupted, show
+from llm_d_gke.rehearsal.commands import resume_interrupted, show
 from llm_d_gke.rehearsal.engine_choice import engine_of
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.changes import save_settings
@@ -44,14 +45,14 @@ class Rehearsed:
         self._paths = StackPaths(stack)
 
     def configuration(self, settings: Mapping[str, str]) -> StackConfig:
-        return load(PROJECT_ROOT, self._stack, settings, available=lambda picker: obtain(picker, report))
+        return load(PROJECT_ROOT, self._stack, settings, available=lambda picker: obtain(picker, print_step))
 
     def update(self, settings: Mapping[str, str], step: Step) -> None:
         paths, config = self._paths, self.configuration(settings)
         values = config.settings()
         plan = plan_raw(self._stack, values, config.encrypted(), files=model_files(values))
-        binaries(needed_programs(plan, engine_of(paths)), report)
-        with defer_interrupts(), engine(paths, config, report) as pulumi:
+        binaries(needed_programs(plan, engine_of(paths)), print_step)
+        with defer_interrupts(), engine(paths, config, print_step) as pulumi:
             resume_interrupted(pulumi)
             write_engine_simulation(paths, config)
             targets = targets_of(step, record_stack(self._stack, config), _urns(pulumi)) if step.parts else None

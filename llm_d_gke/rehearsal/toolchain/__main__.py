@@ -10,13 +10,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from llm_d_gke.cli.text import print_step
 from llm_d_gke.rehearsal.toolchain.build import BuildError, binaries, is_ready
 from llm_d_gke.rehearsal.toolchain.plugins import KUBERNETES, download_plugin, installed_plugin
 from llm_d_gke.rehearsal.toolchain.targets import DEFAULTS, EVERY_STACK
-
-
-def report(text: str) -> None:
-    print(f"  {text}", flush=True)
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -24,14 +21,14 @@ def main(arguments: Sequence[str] = ()) -> int:
         if "--every-stack" in arguments:
             # Pulumi apart: a preview waits for nothing else.
             for names in (EVERY_STACK[:1], EVERY_STACK[1:]):
-                binaries(names, report)
+                binaries(names, print_step)
             return 0
         # Pulumi first: it downloads the provider where the network has it, which is minutes faster than a build.
-        pulumi = binaries(["pulumi"], report)["pulumi"]
+        pulumi = binaries(["pulumi"], print_step)["pulumi"]
         missing = set(DEFAULTS)
-        if not is_ready(KUBERNETES) and (installed_plugin() or download_plugin(pulumi, report)):
+        if not is_ready(KUBERNETES) and (installed_plugin() or download_plugin(pulumi, print_step)):
             missing.remove(KUBERNETES)
-        binaries(missing, report)
+        binaries(missing, print_step)
     except BuildError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

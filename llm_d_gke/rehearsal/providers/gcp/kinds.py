@@ -114,11 +114,6 @@ class ResourceContext:
         return record
 
 
-def last(path: str) -> str:
-    """The name at the end of an id or a link."""
-    return path.rpartition("/")[2]
-
-
 def refers(reference: str, resource_id: str) -> bool:
     """Whether a bare name, an id or a self link (with or without the host) means the resource of this id."""
     path = re.sub(r"^https?://[^/]+/(?:[a-z]+/)?v1(?:beta1)?/", "", reference).strip("/")

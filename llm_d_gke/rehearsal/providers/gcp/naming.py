@@ -6,7 +6,8 @@ import re
 import uuid
 from typing import Any, Final
 
-from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NODE_POOL, Kind, hash_of, last
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import last
+from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NODE_POOL, Kind, hash_of
 from llm_d_gke.rehearsal.providers.gcp.store import Cloud
 from llm_d_gke.rehearsal.providers.properties import Properties
 from llm_d_gke.rehearsal.providers.requests import CheckRequest, Refused, Request

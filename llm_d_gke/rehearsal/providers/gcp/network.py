@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any, Final
 
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import last
 from llm_d_gke.rehearsal.providers.gcp.controller_resources import PREFIX
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ADDRESS,
@@ -16,7 +17,6 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ROUTER,
     SUBNETWORK,
     ResourceContext,
-    last,
     number_of,
     refers,
     refusal,
