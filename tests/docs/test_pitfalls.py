@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import functools
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.docs.test_named_things import names_in
 from tests.planning.refusals.every import EVERY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +39,7 @@ def test_the_tests_of_an_entry_exist(number: int, kind: str, test_ids: list[str]
             assert name[1:-1] in {wrong.name for wrong in EVERY}, name
         else:
             path, *parts = name.split("[")[0].split("::")
-            assert ".".join(parts) in _tests(path), name
+            assert "::".join(parts) in names_in(ROOT / path), name
             if "[" in name:
                 # A case of a table: its name is in the file literally.
                 assert f'"{name.split("[")[1][:-1]}"' in (ROOT / path).read_text(encoding="utf-8"), name
@@ -50,15 +49,3 @@ def test_what_is_reproduced_is_shown_by_the_rehearsal() -> None:
     assert not [
         n for n, kind, tests in rows() if kind == "reproduced" and not any("tests/rehearsal/" in s for s in tests)
     ]
-
-
-@functools.cache
-def _tests(path: str) -> frozenset[str]:
-    """Tests of a file by name, those of a class with its name before theirs."""
-    names = set()
-    for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ClassDef):
-            names |= {f"{node.name}.{part.name}" for part in node.body if isinstance(part, ast.FunctionDef)}
-        elif isinstance(node, ast.FunctionDef):
-            names.add(node.name)
-    return frozenset(names)
