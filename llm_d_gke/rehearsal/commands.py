@@ -115,7 +115,7 @@ def up(request: Request) -> int:
 
 def _ask(paths: StackPaths, plan: StackPlan, endpoint: str, host: str, model: str) -> Answer:
     with client(paths) as kube:
-        return ask(endpoint, host, model, headers=client_headers(plan, kube.find))
+        return ask(endpoint, host, model, headers=client_headers(plan, kube.find, paths.token_keys))
 
 
 def preview(request: Request) -> int:

@@ -83,6 +83,11 @@ class StackPaths:
         return self.home / "envoy"
 
     @property
+    def token_keys(self) -> Path:
+        """The key that signs clients' tokens in place of an issuer's."""
+        return self.envoy / "tokens"
+
+    @property
     def prometheus(self) -> Path:
         """Configuration and data of the stack's Prometheus, which runs where this folder exists."""
         return self.home / "prometheus"

@@ -140,28 +140,34 @@ def _managed_keys(
 
 
 def _filters(plan: GatewayPlan, namespace: str, opts: pulumi.ResourceOptions) -> pulumi.Resource:
-    """Each is put in front of the ones before it: so the last one comes first."""
-    match = {
-        "context": "GATEWAY",
-        "listener": {"filterChain": {"filter": {"name": "envoy.filters.network.http_connection_manager"}}},
-    }
+    """Each is put in front of the ones before it, or right behind a filter of Istio: so the last one comes first."""
     patches = [
         {
             "applyTo": "HTTP_FILTER",
-            "match": match,
+            "match": _manager_match(http_filter.after),
             "patch": {
-                "operation": "INSERT_FIRST",
+                "operation": "INSERT_FIRST" if http_filter.after is None else "INSERT_AFTER",
                 "value": {"name": http_filter.name, "typed_config": dict(http_filter.config)},
             },
         }
         for http_filter in reversed(plan.edge.filters)
     ]
     if plan.edge.time_limits is not None:
-        patches.append({"applyTo": "NETWORK_FILTER", "match": match, "patch": _time_limits(plan.edge.time_limits)})
+        patches.append(
+            {"applyTo": "NETWORK_FILTER", "match": _manager_match(), "patch": _time_limits(plan.edge.time_limits)}
+        )
     spec = EnvoyFilterSpec(
         workload_selector=WorkloadSelector(labels={_GATEWAY_LABEL: plan.name}), config_patches=patches
     )
     return custom_resource("gateway-filters", spec, name=f"{plan.name}-clients", namespace=namespace, opts=opts)
+
+
+def _manager_match(after: str | None = None) -> dict[str, Any]:
+    """Every HTTP connection manager of a Gateway, and in it the filter `after`."""
+    manager: dict[str, Any] = {"name": "envoy.filters.network.http_connection_manager"}
+    if after is not None:
+        manager["subFilter"] = {"name": after}
+    return {"context": "GATEWAY", "listener": {"filterChain": {"filter": manager}}}
 
 
 def _time_limits(limits: TimeLimitsPlan) -> dict[str, Any]:

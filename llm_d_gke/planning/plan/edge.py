@@ -36,10 +36,14 @@ class JwtPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpFilterPlan:
-    """A filter of Istio's Envoys in front of all routes: `config` is its typed configuration, with its `@type`."""
+    """A filter of Istio's Envoys in front of all routes: `config` is its typed configuration, with its `@type`.
+
+    It comes before Istio's own filters, or directly behind the one that `after` names.
+    """
 
     name: str
     config: Mapping[str, Any]
+    after: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

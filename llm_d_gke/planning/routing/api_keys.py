@@ -25,7 +25,7 @@ OBJECTIVE_HEADERS = ("x-llm-d-inference-objective", "x-gateway-inference-objecti
 
 # Headers by which a client would choose the replica, the model or the host that prefills: they are the picker's to set
 # (the same file; pkg/sidecar/proxy of llm-d's scheduler).
-_INTERNAL_HEADERS = (
+INTERNAL_HEADERS = (
     "x-llm-d-model-name-rewrite",
     "x-gateway-model-name-rewrite",
     "x-gateway-destination-endpoint",
@@ -130,7 +130,7 @@ def key_filter(path: str) -> str:
         "client": CLIENT_HEADER,
         "inference": _list(path.value for path in API_PATHS),
         "models": MODELS_LIST[0].value,
-        "internal": _list(_INTERNAL_HEADERS),
+        "internal": _list(INTERNAL_HEADERS),
         "naming": _list((*FAIRNESS_HEADERS, *OBJECTIVE_HEADERS)),
     }
 

@@ -20,7 +20,13 @@ from llm_d_gke.planning.plan.edge import (
     TimeLimitsPlan,
     TlsPolicyPlan,
 )
-from llm_d_gke.planning.routing.api_keys import CLIENT_HEADER, FAIRNESS_HEADERS, key_filter
+from llm_d_gke.planning.routing.api_keys import (
+    CLIENT_HEADER,
+    FAIRNESS_HEADERS,
+    INTERNAL_HEADERS,
+    OBJECTIVE_HEADERS,
+    key_filter,
+)
 from llm_d_gke.planning.routing.edge_checks import check_edge
 from llm_d_gke.settings.edge import ApiKeysAuth, IapAuth, JwtAuth
 
@@ -30,6 +36,10 @@ KEYS_ENTRY = "api-keys"
 KEYS_DIRECTORY = "/etc/llm-d/api-keys"
 
 _FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
+
+# Istio's filter of AuthorizationPolicies, which follows the one of RequestAuthentications (istio/istio at 044be69,
+# pilot/pkg/networking/core/listener_builder.go, buildHTTPConnectionManager).
+_AUTHORIZATION = "envoy.filters.http.rbac"
 
 # Clients that an Envoy counts for itself; the one that was seen longest ago is forgotten first.
 _MAX_CLIENTS = 10_000
@@ -127,9 +137,21 @@ def _filters(ctx: PlanContext, keys: ApiKeysPlan | None) -> tuple[HttpFilterPlan
     if keys is not None:
         lua = {"@type": f"{_FILTERS}.lua.v3.Lua", "default_source_code": {"inline_string": key_filter(keys.path)}}
         filters.append(HttpFilterPlan(name="llm-d.api-keys", config=lua))
+    tokens = isinstance(ctx.settings.gateway.auth, JwtAuth)
+    if tokens:
+        # Headers by which a client would name itself to the picker, or choose a replica. Verified claims come later.
+        removed = [CLIENT_HEADER, *FAIRNESS_HEADERS, *OBJECTIVE_HEADERS, *INTERNAL_HEADERS]
+        mutations = {"request_mutations": [{"remove": name} for name in removed]}
+        config = {"@type": f"{_FILTERS}.header_mutation.v3.HeaderMutation", "mutations": mutations}
+        filters.append(HttpFilterPlan(name="llm-d.headers", config=config))
     if limits.requests_per_minute is not None:
+        # A token's owner is known behind Istio's checks of tokens only.
         filters.append(
-            HttpFilterPlan(name="llm-d.requests", config=_rate_limit(limits.requests_per_minute, limits.per))
+            HttpFilterPlan(
+                name="llm-d.requests",
+                config=_rate_limit(limits.requests_per_minute, limits.per),
+                after=_AUTHORIZATION if tokens and limits.per == "key" else None,
+            )
         )
     if limits.body_bytes is not None:
         buffer = {"@type": f"{_FILTERS}.buffer.v3.Buffer", "max_request_bytes": limits.body_bytes}

@@ -236,7 +236,7 @@ class LoadBalancer:
             routes = self._envoy.listener_file(name, "routes")
             now.listener_files |= slots | {routes: route_configuration(name, hosts)}
             files = [str(file) for file in slots]
-            changes = self._istio_changes.of(gateway, self._all("EnvoyFilter"), self._all("RequestAuthentication"))
+            changes = self._istio_changes.of(gateway, self._all)
             now.listeners.append(gateway_listener(name, (address, port), str(routes), files, tls, log_file, *changes))
 
     def _extensions(self, gateway: Manifest, now: _Pass) -> list[Extension]:

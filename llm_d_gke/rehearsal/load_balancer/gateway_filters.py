@@ -1,4 +1,4 @@
-"""HTTP filters that Istio's EnvoyFilters put in front of a Gateway's routes, and the Secrets that its pods mount.
+"""HTTP filters that Istio puts in front of a Gateway's routes, and the Secrets that its pods mount.
 
 Sources: istio.io/docs/reference/config/networking/envoy-filter; istio.io/docs/tasks/traffic-management/ingress/
 gateway-api, "Automated Deployment" (the ConfigMap that `infrastructure.parametersRef` names).
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.rehearsal.kube import Manifest, Manifests
 from llm_d_gke.rehearsal.load_balancer.envoy_config import ISTIO_MANAGER, Config
 from llm_d_gke.rehearsal.load_balancer.kinds import is_istio_gateway
+from llm_d_gke.rehearsal.load_balancer.tokens import token_filters
 from llm_d_gke.rehearsal.node_agent.environment import Find, data_of
 from llm_d_gke.rehearsal.paths import StackPaths
 
@@ -31,30 +32,38 @@ _GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 
 
 class IstioChanges:
-    """What Istio and its EnvoyFilters change in the listener of a Gateway."""
+    """What Istio, its EnvoyFilters and its checks of tokens change in the listener of a Gateway."""
 
     def __init__(self, paths: StackPaths, find: Find) -> None:
         self._paths, self._find = paths, find
 
-    def of(
-        self, gateway: Manifest, envoy_filters: Sequence[Manifest], authentications: Sequence[Manifest]
-    ) -> tuple[list[Config], Config]:
-        """Filters in front of the routes, and fields of the connection manager; nothing for Google's Gateways."""
+    def of(self, gateway: Manifest, every: Callable[[str], Manifests]) -> tuple[list[Config], Config]:
+        """Filters in front of the routes, and fields of the connection manager; nothing for Google's Gateways.
+
+        `every` lists all objects of a kind.
+        """
         if not is_istio_gateway(gateway):
             return [], {}
-        if authentications:
-            record_difference(self._paths, "the local Envoy does not verify tokens (gateway.auth.kind: jwt)")
-        filters, manager = filters_of(gateway, envoy_filters)
+        checks = token_filters(
+            gateway, every("RequestAuthentication"), every("AuthorizationPolicy"), self._paths.token_keys
+        )
+        if checks:
+            record_difference(
+                self._paths, "tokens (gateway.auth.kind: jwt) are verified with a local key, not with the issuer's"
+            )
+        filters, manager = filters_of(gateway, every("EnvoyFilter"), checks)
         folder = self._paths.envoy / "mounted"
         return with_mounts(gateway, filters, folder, self._find), ISTIO_MANAGER | manager
 
 
-def filters_of(gateway: Manifest, envoy_filters: Sequence[Manifest]) -> tuple[list[Config], Config]:
+def filters_of(
+    gateway: Manifest, envoy_filters: Sequence[Manifest], checks: Sequence[Config] = ()
+) -> tuple[list[Config], Config]:
     """The filters in the order in which a request passes them, and fields of the HTTP connection manager.
 
-    A patch that is not simulated is logged.
+    `checks` are Istio's own filters, around which EnvoyFilters place theirs. A patch that is not simulated is logged.
     """
-    metadata, filters, manager = gateway["metadata"], list[Config](), Config()
+    metadata, filters, manager = gateway["metadata"], list(checks), Config()
     labels = {_GATEWAY_LABEL: metadata["name"]}
     for envoy_filter in envoy_filters:
         selector = (envoy_filter["spec"].get("workloadSelector") or {}).get("labels") or {}
@@ -65,6 +74,12 @@ def filters_of(gateway: Manifest, envoy_filters: Sequence[Manifest]) -> tuple[li
             match (patch.get("applyTo"), change.get("operation")):
                 case ("HTTP_FILTER", "INSERT_FIRST"):
                     filters.insert(0, dict(change["value"]))
+                case ("HTTP_FILTER", "INSERT_AFTER"):
+                    after = patch["match"]["listener"]["filterChain"]["filter"]["subFilter"]["name"]
+                    # As in Istio: behind a filter that is not there, nothing is inserted.
+                    place = next((n for n, entry in enumerate(filters) if entry["name"] == after), None)
+                    if place is not None:
+                        filters.insert(place + 1, dict(change["value"]))
                 case ("NETWORK_FILTER", "MERGE"):
                     fields = change["value"]["typed_config"]
                     manager |= {name: value for name, value in fields.items() if name != "@type"}

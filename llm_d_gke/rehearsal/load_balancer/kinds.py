@@ -27,6 +27,7 @@ KINDS = (
     (ISTIO_API, "DestinationRule"),
     ("networking.istio.io/v1alpha3", "EnvoyFilter"),
     ("security.istio.io/v1", "RequestAuthentication"),
+    ("security.istio.io/v1", "AuthorizationPolicy"),
 )
 
 

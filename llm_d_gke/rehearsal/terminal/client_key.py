@@ -1,20 +1,29 @@
-"""The API key that commands of a rehearsal send, from the Secret that the rehearsed Gateway reads."""
+"""The credentials that commands of a rehearsal send: an API key of the stack's Secret, or a token of the local key."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.load_balancer.gateway_filters import STAND_IN_KEY
+from llm_d_gke.rehearsal.load_balancer.tokens import signed_token
 from llm_d_gke.rehearsal.node_agent.environment import data_of
 
 # (api version, kind, name, namespace) -> object, None when there is none
 FindObject = Callable[[str, str, str, str], Manifest | None]
 
 
-def client_headers(plan: StackPlan, find: FindObject) -> dict[str, str]:
-    """Headers with the first key of the stack's Secret, empty where the Gateway asks for none."""
+def client_headers(plan: StackPlan, find: FindObject, token_keys: Path) -> dict[str, str]:
+    """Headers with the first key of the stack's Secret or with a token, empty where the Gateway asks for neither.
+
+    `token_keys` is the folder of the key that signs tokens.
+    """
+    jwt = plan.gateway.edge.jwt
+    if jwt is not None:
+        claims = {"iss": jwt.issuer, "aud": jwt.audiences[0], "sub": "rehearsal"}
+        return {"authorization": f"Bearer {signed_token(token_keys, claims)}"}
     keys = api_keys(plan, find)
     return {"x-api-key": next(iter(keys))} if keys else {}
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from llm_d_gke.planning.planner import plan_raw
 from llm_d_gke.planning.routing.api_keys import FAIRNESS_HEADERS, OBJECTIVE_HEADERS, key_filter
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, plan_edge
 from llm_d_gke.resource_graph import Graph, Secret
+from tests.envoy import serving
 from tests.stacks import ENCRYPTED, graph_of, plan_of, values_of
 from tests.waiting import eventually
 
@@ -32,6 +30,19 @@ KEYS: dict[str, Any] = {
 }
 IAP: dict[str, Any] = {
     "gateway": {"tls": TLS, "auth": {"kind": "iap", "clientId": "one", "existingSecret": "oauth"}},
+    "acknowledge": None,
+}
+JWT: dict[str, Any] = {
+    "gateway": {
+        "implementation": "istio",
+        "tls": TLS,
+        "auth": {
+            "kind": "jwt",
+            "issuer": "https://accounts.example.com",
+            "jwksUri": "https://accounts.example.com/keys",
+            "audiences": ["llm"],
+        },
+    },
     "acknowledge": None,
 }
 NAMING_HEADERS = (*FAIRNESS_HEADERS, *OBJECTIVE_HEADERS)
@@ -136,22 +147,8 @@ class TestKeys:
 
 
 class TestTokens:
-    JWT: dict[str, Any] = {
-        "gateway": {
-            "implementation": "istio",
-            "tls": TLS,
-            "auth": {
-                "kind": "jwt",
-                "issuer": "https://accounts.example.com",
-                "jwksUri": "https://accounts.example.com/keys",
-                "audiences": ["llm"],
-            },
-        },
-        "acknowledge": None,
-    }
-
     def test_a_token_is_verified_and_required(self) -> None:
-        graph = graph_of("gpu", self.JWT)
+        graph = graph_of("gpu", JWT)
         [rule] = spec_of(graph, "kubernetes:security.istio.io/v1:RequestAuthentication")["jwtRules"]
         assert (rule["issuer"], rule["audiences"]) == ("https://accounts.example.com", ["llm"])
         policy = spec_of(graph, "kubernetes:security.istio.io/v1:AuthorizationPolicy")
@@ -160,6 +157,14 @@ class TestTokens:
         gateway = graph.one(GATEWAY)
         for kind in ("RequestAuthentication", "AuthorizationPolicy"):
             assert graph.depends(gateway, graph.one(f"kubernetes:security.istio.io/v1:{kind}"))
+
+    @pytest.mark.parametrize(("per", "place"), [("address", None), ("key", {"name": "envoy.filters.http.rbac"})])
+    def test_clients_are_counted_where_their_token_is_verified(self, per: str, place: dict[str, str] | None) -> None:
+        limits = {"gateway.limits": {"requestsPerMinute": 60, "per": per}}
+        patches = spec_of(graph_of("gpu", JWT | limits), ENVOY_FILTER)["configPatches"]
+        [patch] = [patch for patch in patches if patch["patch"]["value"]["name"] == "llm-d.requests"]
+        assert patch["patch"]["operation"] == ("INSERT_AFTER" if place else "INSERT_FIRST")
+        assert patch["match"]["listener"]["filterChain"]["filter"].get("subFilter") == place
 
 
 class TestGoogle:
@@ -231,12 +236,6 @@ class TestHttp:
         assert {port for access in policy.ingress for _, port in access.ports} == {443, 80}
 
 
-def free_port() -> int:
-    with closing(socket.socket()) as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("keys") / KEYS_ENTRY
@@ -246,77 +245,14 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    from llm_d_gke.rehearsal.load_balancer.envoy import executable
-
     changes = KEYS | {"gateway.limits": {"requestsPerMinute": 200, "per": "key", "bodyBytes": 100_000}}
     filters = plan_of("gpu", changes).gateway.edge.filters
-    port, text = (
-        free_port(),
-        json.dumps([{"name": entry.name, "typed_config": dict(entry.config)} for entry in filters]),
-    )
+    text = json.dumps([{"name": entry.name, "typed_config": dict(entry.config)} for entry in filters])
     mounted = plan_edge.__globals__["KEYS_DIRECTORY"] + "/" + KEYS_ENTRY
     assert mounted in text
-    manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
-        ".HttpConnectionManager",
-        "stat_prefix": "edge",
-        "use_remote_address": True,
-        "route_config": {
-            "virtual_hosts": [
-                {
-                    "name": "all",
-                    "domains": ["*"],
-                    "routes": [
-                        {
-                            "match": {"prefix": "/"},
-                            "direct_response": {"status": 200},
-                            "response_headers_to_add": [
-                                {"header": {"key": f"seen-{name}", "value": f"%REQ({name})%"}}
-                                for name in ("x-llm-d-client", "authorization", *PICKER_HEADERS)
-                            ],
-                        }
-                    ],
-                }
-            ]
-        },
-        "http_filters": [
-            *json.loads(text.replace(mounted, str(keys))),
-            {
-                "name": "router",
-                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
-            },
-        ],
-    }
-    listener = {
-        "name": "edge",
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
-    }
-    file = tmp_path_factory.mktemp("envoy") / "envoy.json"
-    file.write_text(json.dumps({"static_resources": {"listeners": [listener]}}))
-    command = [
-        str(executable()),
-        "--disable-hot-restart",
-        "--concurrency",
-        "1",
-        "--log-level",
-        "error",
-        "-c",
-        str(file),
-    ]
-    process = subprocess.Popen(command)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-            for _ in range(100):
-                try:
-                    client.get("/")
-                    break
-                except httpx.ConnectError:
-                    time.sleep(0.1)
-            yield client
-    finally:
-        process.terminate()
-        process.wait(10)
+    seen = ("x-llm-d-client", "authorization", *PICKER_HEADERS)
+    with serving(json.loads(text.replace(mounted, str(keys))), tmp_path_factory.mktemp("envoy"), seen) as client:
+        yield client
 
 
 class TestEnvoy:
