@@ -6,49 +6,8 @@ import re
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.schema import Accelerator, MachineType
-from llm_d_gke.planning.setting_words import choice_here
+from llm_d_gke.planning.setting_words import choice_here, is_other_accelerator
 from llm_d_gke.planning.suggest import did_you_mean, nearest
-
-# Accelerators that exist and are not in the catalog.
-_OTHERS = frozenset(
-    (
-        "a10",
-        "a10g",
-        "a16",
-        "a2",
-        "a30",
-        "a40",
-        "a4000",
-        "a5000",
-        "a6000",
-        "gaudi",
-        "gaudi2",
-        "gaudi3",
-        "gh200",
-        "h20",
-        "h800",
-        "k80",
-        "l20",
-        "l40",
-        "l40s",
-        "m60",
-        "mi210",
-        "mi250",
-        "mi300",
-        "mi300x",
-        "mi325x",
-        "mi355x",
-        "p100",
-        "p4",
-        "rtx3090",
-        "rtx4090",
-        "rtx5090",
-        "v100",
-        "v2",
-        "v3",
-        "v4",
-    )
-)
 
 
 def machine_for_topology(topology: str | None, machine: MachineType, accelerator: Accelerator, catalog: Catalog) -> str:
@@ -66,5 +25,5 @@ def accelerator_meant(name: str, catalog: Catalog) -> str:
     listing = list(catalog.accelerators)
     if closest is None:
         # A V100 is no misspelt A100.
-        closest = None if _OTHERS & set(re.split(r"[^a-z0-9]+", name.lower())) else nearest(name, listing)
+        closest = None if is_other_accelerator(name) else nearest(name, listing)
     return f"{f'did you mean {closest}? All of them: ' if closest else 'use one of '}{', '.join(listing)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,11 @@ def owner_of(path: tuple[str | int, ...], word: str) -> tuple[str, str] | None:
             f'write allowExtraArgs: true and extraArgs: ["{option}"], with its value as a second element if it has one',
         )
     return None
+
+
+def is_other_accelerator(name: str) -> bool:
+    """Whether a name is that of an accelerator which exists and is not in the catalog."""
+    return not set(re.split(r"[^a-z0-9]+", name.lower())).isdisjoint(_tables()["other_accelerators"])
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import yaml
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
+from llm_d_gke.components.cluster_service import cluster_service, service_port
 from llm_d_gke.components.disruption import disruption_budget
 from llm_d_gke.components.infrastructure.permissions import READ, grant_role, rule
 from llm_d_gke.components.instance import Component, named
@@ -19,7 +20,9 @@ from llm_d_gke.components.options import child
 from llm_d_gke.components.pods import deployment_spec
 from llm_d_gke.components.routing.metrics_access import grant_token_review
 from llm_d_gke.components.scope import ClusterScope
-from llm_d_gke.planning.plan.routing import PickerPlan
+from llm_d_gke.planning.plan.routing import PickerPlan, TokenizerServicePlan
+
+_SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
 
 class EndpointPicker(Component):
@@ -42,23 +45,7 @@ class EndpointPicker(Component):
             data={plan.config_file: yaml.safe_dump(dict(plan.config), sort_keys=False)},
             opts=options,
         )
-        self.service = kubernetes.core.v1.Service(
-            named(plan.name, options),
-            # A picker is ready once it has seen its pool, and the pool comes after this Service: waiting for the
-            # Service's pods would be waiting for each other.
-            metadata=self._metadata(annotations={"pulumi.com/skipAwait": "true"}),
-            spec=kubernetes.core.v1.ServiceSpecArgs(
-                type="ClusterIP",
-                selector=dict(plan.selector),
-                ports=[
-                    # The load balancer uses gRPC for the picker.
-                    _port("grpc", plan.grpc_port, app_protocol="kubernetes.io/h2c"),
-                    _port("grpc-health", plan.health_port, app_protocol="kubernetes.io/h2c"),
-                    _port("metrics", plan.metrics_port),
-                ],
-            ),
-            opts=options,
-        )
+        self.service = self._service(options)
         self.deployment = apps.Deployment(
             named(plan.name, self),
             metadata=self._metadata(annotations=_wait_for(plan.wait_for)),
@@ -68,27 +55,26 @@ class EndpointPicker(Component):
         )
         disruption_budget(plan.name, scope.namespace, plan.selector, plan.ready_replicas, options)
         if plan.renderer is not None:
-            kubernetes.core.v1.Service(
-                named(plan.renderer.name, options),
-                # It becomes ready only with model servers, which may wait for nodes.
-                metadata=metadata(
-                    plan.renderer.name,
-                    scope.namespace,
-                    labels=plan.selector,
-                    annotations={"pulumi.com/skipAwait": "true"},
-                ),
-                spec=kubernetes.core.v1.ServiceSpecArgs(
-                    type="ClusterIP",
-                    selector=dict(plan.renderer.selector),
-                    ports=[
-                        kubernetes.core.v1.ServicePortArgs(
-                            name="http", port=plan.renderer.port, target_port=plan.renderer.port, protocol="TCP"
-                        )
-                    ],
-                ),
-                opts=options,
-            )
+            self._tokenizer_service(plan.renderer, options)
         self.register_outputs({})
+
+    def _service(self, options: pulumi.ResourceOptions) -> kubernetes.core.v1.Service:
+        """Create the Service that the load balancer calls, by gRPC."""
+        plan = self._plan
+        ports = [
+            service_port("grpc", plan.grpc_port, app_protocol="kubernetes.io/h2c"),
+            service_port("grpc-health", plan.health_port, app_protocol="kubernetes.io/h2c"),
+            service_port("metrics", plan.metrics_port),
+        ]
+        # A picker is ready once it has seen its pool, and the pool comes after this Service: waiting for the
+        # Service's pods would be waiting for each other.
+        described = self._metadata(annotations=_SKIP_AWAIT)
+        return cluster_service(plan.name, described, plan.selector, ports, options)
+
+    def _tokenizer_service(self, plan: TokenizerServicePlan, options: pulumi.ResourceOptions) -> None:
+        # It becomes ready only with model servers, which may wait for nodes.
+        described = metadata(plan.name, self._namespace, labels=self._plan.selector, annotations=_SKIP_AWAIT)
+        cluster_service(plan.name, described, plan.selector, [service_port("http", plan.port, plan.port)], options)
 
     def _metadata(self, annotations: Mapping[str, str] | None = None) -> ObjectMetaArgs:
         return metadata(self._plan.name, self._namespace, labels=self._plan.selector, annotations=annotations)
@@ -114,9 +100,3 @@ class EndpointPicker(Component):
 
 def _wait_for(expressions: tuple[str, ...]) -> dict[str, str]:
     return {"pulumi.com/waitFor": json.dumps(expressions)} if expressions else {}
-
-
-def _port(name: str, number: int, app_protocol: str | None = None) -> kubernetes.core.v1.ServicePortArgs:
-    return kubernetes.core.v1.ServicePortArgs(
-        name=name, port=number, target_port=name, protocol="TCP", app_protocol=app_protocol
-    )

@@ -8,6 +8,7 @@ import yaml
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
+from llm_d_gke.components.cluster_service import cluster_service, service_port
 from llm_d_gke.components.custom_resources.base import PolicyTarget, custom_resource
 from llm_d_gke.components.custom_resources.gateway_api import GROUP
 from llm_d_gke.components.custom_resources.gke_extensions import (
@@ -49,21 +50,9 @@ class ModelRouter(Component):
             named(plan.name, options), metadata=self._metadata(), automount_service_account_token=False, opts=options
         )
         needed = [account, *self._permissions(options), *self._texts(options)]
-        service = kubernetes.core.v1.Service(
-            named(plan.name, options),
-            metadata=self._metadata(),
-            spec=kubernetes.core.v1.ServiceSpecArgs(
-                type="ClusterIP",
-                selector=dict(plan.selector),
-                ports=[
-                    # HTTP/2 with TLS: the router creates a self-signed certificate.
-                    kubernetes.core.v1.ServicePortArgs(
-                        name="grpc", port=plan.grpc_port, target_port="grpc", protocol="TCP", app_protocol="HTTP2"
-                    )
-                ],
-            ),
-            opts=options,
-        )
+        # HTTP/2 with TLS: the router creates a self-signed certificate.
+        ports = [service_port("grpc", plan.grpc_port, app_protocol="HTTP2")]
+        service = cluster_service(plan.name, self._metadata(), plan.selector, ports, options)
         health = self._health_check(service)
         deployment = apps.Deployment(
             named(plan.name, self),

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.apps import v1 as apps
 
+from llm_d_gke.components.cluster_service import cluster_service, service_port
 from llm_d_gke.components.custom_resources.base import PolicyTarget, custom_resource
 from llm_d_gke.components.custom_resources.gke_policies import (
     CheckConfig,
@@ -37,18 +38,7 @@ class ModelsEndpoint(Component):
         account = kubernetes.core.v1.ServiceAccount(
             named(plan.name, options), metadata=described, automount_service_account_token=False, opts=options
         )
-        service = kubernetes.core.v1.Service(
-            named(plan.name, options),
-            metadata=described,
-            spec=kubernetes.core.v1.ServiceSpecArgs(
-                type="ClusterIP",
-                selector=dict(plan.selector),
-                ports=[
-                    kubernetes.core.v1.ServicePortArgs(name="http", port=plan.port, target_port="http", protocol="TCP")
-                ],
-            ),
-            opts=options,
-        )
+        service = cluster_service(plan.name, described, plan.selector, [service_port("http", plan.port)], options)
         health = custom_resource(
             f"{plan.name}-health",
             HealthCheckPolicySpec(

@@ -9,6 +9,7 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.apps import v1 as apps
 
+from llm_d_gke.components.cluster_service import service_port
 from llm_d_gke.components.disruption import disruption_budget
 from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
@@ -140,11 +141,10 @@ def direct_load_balancer(
             type="LoadBalancer",
             selector=dict(server.serving_selector),
             ports=[
-                kubernetes.core.v1.ServicePortArgs(
-                    name=port.name,
-                    port=port.number,
-                    target_port=port.number,
-                    protocol="TCP",
+                service_port(
+                    port.name,
+                    port.number,
+                    port.number,
                     app_protocol="https" if server.protocol == "https" else None,
                 )
                 for port in server.serving_ports
