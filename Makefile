@@ -123,8 +123,8 @@ check-alerts: $(STAMP) ## which alerts fire in which scenario, by promtool (apt-
 catalog: $(STAMP) ## list KIND=models, accelerators, zones, machines or releases; FIND='words' searches
 	@$(CLI) catalog $(or $(KIND),models) $(if $(FIND),'$(FIND)') $(ARGS)
 
-size: $(STAMP) ## what MODEL takes on every machine under LOAD='20/s 2000+300' in LOCATION; WRITE=name writes a stack file; CONFIG=config.json of a model of your own
-	@$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(CONFIG),--config-json '$(CONFIG)') $(if $(LOCATION),--location '$(LOCATION)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)
+size: $(STAMP) ## what MODEL takes on every machine under LOAD='20/s 2000+300' in LOCATION, or only ACCELERATOR=nvidia-l4; WRITE=name writes a stack file; CONFIG=config.json of a model of your own
+	@$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(CONFIG),--config-json '$(CONFIG)') $(if $(LOCATION),--location '$(LOCATION)') $(if $(ACCELERATOR),--accelerator '$(ACCELERATOR)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)
 
 stage: $(STAMP) ## a Job that copies STACK's models from the Hub to their bucket, and the commands for it; OUT=stage.yaml
 	@$(CLI) stage $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)

@@ -12,7 +12,7 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.operations.catalog_tables.kind import Kind
 from llm_d_gke.operations.size import command
-from llm_d_gke.operations.size.command import sizes_text
+from llm_d_gke.operations.size.command import row_of, sizes_text, surest
 from llm_d_gke.operations.size.errors import LoadError, SizeError
 from llm_d_gke.operations.size.load import Load, parse_load
 from llm_d_gke.operations.size.options import Option, compare_hardware, settings_of
@@ -264,6 +264,18 @@ class TestWrittenStackFiles:
         out = " ".join(capsys.readouterr().out.split())
         assert f"${first.cheapest:,.0f} a month {first.cheapest_way}" in out
         assert f"make size MODEL={model} LOAD='{load}' LOCATION={location}" in out
+
+    def test_a_marginal_row_is_written_only_where_all_are(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        model, load, location = "Qwen/Qwen3-14B", "0.5/s 500+100", "us-central1"
+        rows = options(model, load, location)
+        assert rows[0].memory.status == "marginal"
+        sure = next(row for row in rows if row.memory.status != "marginal")
+        assert llmd("size", model, load, "--location", location, "--write", "chat") == 0
+        config = yaml.safe_load((root / "Pulumi.chat.yaml").read_text(encoding="utf-8"))["config"]
+        assert config["llm-d:accelerator"]["machineType"] == sure.hardware.machine.name
+        assert "the cheapest row without ~" in capsys.readouterr().out
+        assert surest(rows[:1]) is rows[0]
+        assert "marginal" in row_of(rows[0], rows[:1])
 
     def test_what_was_written_is_the_first_line(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert llmd("size", QWEN, "2/s 500+100", "--write", "chat") == 0

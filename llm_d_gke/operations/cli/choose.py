@@ -81,7 +81,12 @@ def size(
     ] = None,
     write: Annotated[
         str | None,
-        typer.Option("--write", metavar="STACK", help="Write Pulumi.STACK.yaml for the first row.", show_default=False),
+        typer.Option(
+            "--write",
+            metavar="STACK",
+            help="Write Pulumi.STACK.yaml for the cheapest row without ~.",
+            show_default=False,
+        ),
     ] = None,
     config_json: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""Asks five questions and writes a stack file for the cheapest hardware that serves the answers."""
+"""Asks five questions and writes a stack file for the cheapest hardware that surely serves the answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import wrapped
-from llm_d_gke.operations.size.command import check_stack_name, find_model, write_stack
+from llm_d_gke.operations.size.command import check_stack_name, find_model, row_of, surest, write_stack
 from llm_d_gke.operations.size.errors import SizeError
 from llm_d_gke.operations.size.load import parse_load
 from llm_d_gke.operations.size.options import compare_hardware
@@ -20,6 +20,11 @@ from llm_d_gke.settings.stack import ProjectId
 
 # An open model that one L4 runs, which most regions have.
 NAME, MODEL, LOAD, LOCATION = "first", "Qwen/Qwen3-8B", "0.5/s 500+100", "us-central1"
+
+_OWN_MODEL = (
+    "For a model of your own: make size MODEL=organization/name CONFIG=path/to/config.json WRITE=stack, which asks"
+    " nothing and writes the same kind of file."
+)
 
 _PROJECT: TypeAdapter[str] = TypeAdapter(ProjectId)
 
@@ -30,14 +35,14 @@ def write_first_stack(*, ask: bool) -> int:
     question = _ask if ask else _take_default
     name = question("Name of the stack", NAME, check_stack_name)
     project = question("Google Cloud project (empty: set it later)", "", _check_project)
-    model = find_model(catalog, question("Model", MODEL, lambda text: find_model(catalog, text).id))
+    model = find_model(catalog, question("Model", MODEL, lambda text: find_model(catalog, text, _OWN_MODEL).id))
     load_text = question("Load: requests per second, prompt+output tokens", LOAD, _check_load)
     location = question("Zone or region", LOCATION, lambda text: _check_location(catalog, text))
     options, _ = compare_hardware(catalog, model, parse_load(load_text), location)
     if not options:
         print(f"no machine in {location} serves that: `make size MODEL={model.id} LOAD='{load_text}'` lists the others")
         return REFUSED
-    option = options[0]
+    option = surest(options)
     path = write_stack(name, {**({"project": project} if project else {}), **option.settings}, option, "make init")
     price = f"${option.cheapest:,.0f} a month {option.cheapest_way}" if option.months else "a price that is not known"
     print(
@@ -46,12 +51,8 @@ def write_first_stack(*, ask: bool) -> int:
             f" {option.hardware.zone}, {price} while every replica runs"
         )
     )
-    print(
-        wrapped(
-            "This is the first row, the cheapest, of:"
-            f" make size MODEL={model.id} LOAD='{load_text}' LOCATION={location}"
-        )
-    )
+    size = f"make size MODEL={model.id} LOAD='{load_text}' LOCATION={location}"
+    print(wrapped(f"This is {' '.join(row_of(option, options).split())}, of: {size}"))
     if model.gated:
         print(f"accept the license at huggingface.co/{model.id} with the account of your token")
     print(f"next: make report STACK={name}, make preview STACK={name}, make up STACK={name}")

@@ -48,7 +48,7 @@ def print_sizes(
     write: str | None,
     config: str | None = None,
 ) -> int:
-    """Print one row per machine, cheapest first; with `write` also write a stack file for the first row.
+    """Print one row per machine, cheapest first; with `write` also write a stack file for the first row that fits.
 
     `config` describes a model that the catalog lacks: the path of its config.json, or `hub`.
     """
@@ -64,10 +64,27 @@ def print_sizes(
         options = [option for option in options if option.hardware.accelerator.name == accelerator]
         refusals = [refusal for refusal in refusals if refusal.hardware.accelerator.name == accelerator]
     if options and write is not None:
-        path = write_stack(write, options[0].settings, options[0], "make size")
-        print(f"wrote {path.name} for the first row; judge it with: make report STACK={write}\n")
-    print(sizes_text(model, load, options, refusals))
+        option = surest(options)
+        path = write_stack(write, option.settings, option, "make size")
+        print(f"wrote {path.name} for {row_of(option, options)}.")
+        print(f"next: make report STACK={write}\n")
+    print(sizes_text(model, load, options, refusals, chosen_place=location is not None))
     return DONE if options else REFUSED
+
+
+def surest(options: Sequence[Option]) -> Option:
+    """The cheapest option whose memory is not marginal, or the cheapest where every one's is."""
+    return next((option for option in options if option.memory.status != "marginal"), options[0])
+
+
+def row_of(option: Option, options: Sequence[Option]) -> str:
+    """Which row of the table an option is, in words."""
+    name = f"{option.hardware.machine.name} ({option.hardware.replica})"
+    if option is not options[0]:
+        return f"{name},\nthe cheapest row without ~: where memory is marginal, a start may fail"
+    if option.memory.status == "marginal":
+        return f"{name}, the first row.\nIts memory is marginal (~), as in every row: a start may fail"
+    return f"{name}, the first row"
 
 
 def with_described(catalog: Catalog, model_id: str, config: str) -> Catalog:
@@ -88,11 +105,11 @@ def with_described(catalog: Catalog, model_id: str, config: str) -> Catalog:
     return described
 
 
-def find_model(catalog: Catalog, model_id: str) -> Model:
-    """A model of the catalog. Raises SizeError with the nearest names."""
+def find_model(catalog: Catalog, model_id: str, own_model: str = _OWN_MODEL) -> Model:
+    """A model of the catalog. Raises SizeError with the nearest names, and what to do with a model of one's own."""
     model = catalog.find_model(model_id)
     if model is None:
-        raise SizeError(f"{_unknown('model', model_id, list(catalog.models))} {_OWN_MODEL}")
+        raise SizeError(f"{_unknown('model', model_id, list(catalog.models))} {own_model}")
     return model
 
 
@@ -105,7 +122,9 @@ def _unknown(kind: str, name: str, names: Sequence[str]) -> str:
     return f"the catalog has no {kind} {name!r}. {hint}"
 
 
-def sizes_text(model: Model, load: Load, options: Sequence[Option], refusals: Sequence[Refusal]) -> str:
+def sizes_text(
+    model: Model, load: Load, options: Sequence[Option], refusals: Sequence[Refusal], *, chosen_place: bool = False
+) -> str:
     """The table, the reasons against the other machines, and how far to trust the figures; 80 columns wide."""
     console = Console(width=WIDTH, color_system=None, legacy_windows=False, highlight=False)
     with console.capture() as capture:
@@ -113,7 +132,7 @@ def sizes_text(model: Model, load: Load, options: Sequence[Option], refusals: Se
         if options:
             console.print(_table(options))
     parts = [line.rstrip() for line in capture.get().splitlines()]
-    parts += ["", *_notes(options), *_reasons(refusals)]
+    parts += ["", *_notes(options, chosen_place=chosen_place), *_reasons(refusals)]
     return "\n".join(parts).rstrip()
 
 
@@ -143,7 +162,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def _notes(options: Sequence[Option]) -> list[str]:
+def _notes(options: Sequence[Option], *, chosen_place: bool) -> list[str]:
     """Notes on reading the table."""
     if not options:
         return ["No machine of the catalog serves this.", ""]
@@ -151,6 +170,7 @@ def _notes(options: Sequence[Option]) -> list[str]:
     measured = {option.hardware.accelerator.title for option in options if option.capacity.measured}
     error = max(option.capacity.error for option in options)
     trust = f"within {error:.0%} on {', '.join(sorted(measured))}, elsewhere" if measured else "only"
+    another = "" if chosen_place else " LOCATION=europe-west4 (--location) chooses a zone, a region, or all of europe."
     return [
         wrapped(
             "Dollars a month (730 h) for the whole stack while every replica runs, for each purchase option of the"
@@ -159,9 +179,7 @@ def _notes(options: Sequence[Option]) -> list[str]:
             " is marginal. first: time to first token (TTFT), each: time per output token (TPOT). $/M: dollars per"
             f" million tokens. Speeds are estimates: {trust} an order of magnitude."
         ),
-        wrapped(
-            f"Zones: {', '.join(zones)}. LOCATION=europe-west4 (--location) chooses a zone, a region, or all of europe."
-        ),
+        wrapped(f"Zones: {', '.join(zones)}.{another}"),
     ]
 
 
