@@ -7,6 +7,7 @@ Planning gets the contents and reads no file.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -100,9 +101,17 @@ def _from_hub(model_id: str, revision: str | None) -> ModelFile:
     """The Hub's file, or the copy that its library keeps of it when the Hub cannot be reached."""
     try:
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError
+        from huggingface_hub.errors import (
+            EntryNotFoundError,
+            GatedRepoError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+        )
     except ImportError:
         return _problem("the library huggingface_hub is missing: pip install -r requirements-preflight.txt")
+
+    # Its warnings about each new try would stand above the report.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
     def fetched(name: str) -> Path:
         return Path(hf_hub_download(model_id, name, revision=revision, etag_timeout=_SECONDS))
@@ -110,6 +119,16 @@ def _from_hub(model_id: str, revision: str | None) -> ModelFile:
     try:
         path = fetched(_CONFIG)
         config = _json(path)
+    except GatedRepoError:
+        return _problem("the Hub gives it only to accounts that accepted the model's license: set HF_TOKEN")
+    except RepositoryNotFoundError:
+        return _problem("the Hub has no such public repository; for a private one set HF_TOKEN")
+    except EntryNotFoundError as error:
+        return _problem(
+            f"huggingface.co was not reached from here ({_first_line(error.__cause__ or error)})"
+            if isinstance(error, LocalEntryNotFoundError)
+            else "its repository on the Hub has no config.json"
+        )
     except Exception as error:
         return _problem(f"the Hub did not give it: {_first_line(error)}")
     total = separate = None

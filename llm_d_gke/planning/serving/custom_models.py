@@ -12,6 +12,7 @@ from llm_d_gke.catalog.errors import ConfigError
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.serving.config_checks import check_architecture, is_a_models, wrong_value
 from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.stackfile.model_files import HUB, ModelFile
 
 # The computed weights of known models agree with their files within this; beyond, the formulas describe something else.
@@ -37,7 +38,7 @@ def with_own_models(
                 *path,
                 value=model.config,
                 rule=_why_unread(model.config, file),
-                fix=_how_to_read(model.config),
+                fix=_how_to_read(model),
             )
             continue
         if not is_a_models(file.config, findings, path, model.config):
@@ -58,13 +59,26 @@ def with_own_models(
     return replace(catalog, models={**catalog.models, **own}, chat_templates=templates)
 
 
+def copy_of_config(model: ModelSettings) -> str:
+    """How to get the config.json that lies beside weights in a bucket, as a fix. Empty for other sources."""
+    source = model.source
+    if source.kind != "bucket":
+        return ""
+    file = f"gs://{source.bucket}/{source.path.strip('/')}/config.json"
+    return f"copy the file that lies beside the weights (gcloud storage cp {file} .) and set config: config.json"
+
+
 def _why_unread(config: str, file: ModelFile | None) -> str:
     if "://" in config:
         return "config is the path of a file or folder, or the word hub; addresses are not read"
     return file.problem if file is not None and file.problem else "the file was not read"
 
 
-def _how_to_read(config: str) -> str:
+def _how_to_read(model: ModelSettings) -> str:
+    config = model.config or ""
+    copied = copy_of_config(model)
+    if config == HUB and copied:
+        return f"{copied}, or remove config: its memory is then not checked"
     if config == HUB:
         return "give the path of a copy of its config.json, or remove config: its memory is then not checked"
     if "://" in config:

@@ -15,6 +15,7 @@ from llm_d_gke.planning.parallelism.sharding import check_sharding
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.serving.backend_tls import check_engine_arguments
+from llm_d_gke.planning.serving.custom_models import copy_of_config
 from llm_d_gke.planning.serving.engine_checks import check_engine
 from llm_d_gke.planning.serving.media_batch import check_media_batch
 from llm_d_gke.planning.serving.parallelism_checks import check_spread
@@ -83,8 +84,9 @@ def _check_unknown_model(ctx: PlanContext, index: int, settings: ModelSettings) 
         "id",
         value=settings.id,
         rule="the model is not in the catalog, so whether it fits the accelerator's memory is not checked",
-        fix=f"{question}set config to the path of its config.json or to hub, or add it to"
-        " llm_d_gke/catalog/models.yaml",
+        fix=question
+        + (copy_of_config(settings) or "set config to the path of its config.json or to hub")
+        + ", or add it to llm_d_gke/catalog/models.yaml",
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from tests.stacks import ENCRYPTED, plan_of, values_of
 CONFIGS = Path(__file__).parents[2] / "catalog" / "configs"
 GEMMA = CONFIGS / "google--gemma-2b-it.json"
 COMMIT = "a" * 40
+ERRORS = (EntryNotFoundError, GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError)
 
 
 def plan_own(root: Path, config: str, **model: Any) -> StackPlan:
@@ -82,9 +84,6 @@ class TestHub:
     def library(self, monkeypatch: pytest.MonkeyPatch, folder: Path, wrong: Exception | None = None) -> list[Any]:
         calls: list[Any] = []
 
-        class EntryNotFoundError(Exception):
-            pass
-
         def hf_hub_download(model: str, name: str, *, revision: str | None, etag_timeout: float) -> str:
             calls.append((model, name, revision))
             if wrong is not None:
@@ -96,7 +95,7 @@ class TestHub:
         hub = types.ModuleType("huggingface_hub")
         errors = types.ModuleType("huggingface_hub.errors")
         hub.hf_hub_download = hf_hub_download  # type: ignore[attr-defined]
-        errors.EntryNotFoundError = EntryNotFoundError  # type: ignore[attr-defined]
+        vars(errors).update({error.__name__: error for error in ERRORS})
         monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
         monkeypatch.setitem(sys.modules, "huggingface_hub.errors", errors)
         return calls
@@ -118,6 +117,33 @@ class TestHub:
             plan_own(tmp_path, "hub")
         [finding] = [f for f in refused.value.findings if f.path == "llm-d:models[0].config"]
         assert "the Hub did not give it: no route to host" in finding.rule
+
+    @pytest.mark.parametrize(
+        ("kind", "said"),
+        [
+            (LocalEntryNotFoundError, "was not reached"),
+            (EntryNotFoundError, "has no config.json"),
+            (RepositoryNotFoundError, "no such public repository"),
+            (GatedRepoError, "accepted the model's license"),
+        ],
+    )
+    def test_the_hubs_refusals_are_said_in_words(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: type[Exception], said: str
+    ) -> None:
+        # Made without the response that the library gives them.
+        self.library(monkeypatch, tmp_path, kind.__new__(kind))
+        file = model_files({"models": [{"id": "somebody/own", "config": "hub"}]})["somebody/own"]
+        assert said in str(file.problem)
+
+    def test_of_weights_in_a_bucket_the_file_beside_them_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        self.library(monkeypatch, tmp_path, EntryNotFoundError("404 Client Error"))
+        source = {"kind": "bucket", "bucket": "own-models", "path": "own/1"}
+        with pytest.raises(RefusedError) as refused:
+            plan_own(tmp_path, "hub", source=source)
+        [finding] = [finding for finding in refused.value.findings if finding.id == "LLMD-CONFIG-UNREADABLE"]
+        assert "gs://own-models/own/1/config.json" in finding.fix
 
     def test_the_library_may_be_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "huggingface_hub", None)
