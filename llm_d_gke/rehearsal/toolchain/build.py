@@ -137,14 +137,19 @@ def _build_all(targets: list[Target], report: Report) -> None:
     if not targets:
         return
     go = go_command(f"build {_names(targets)}")
-    report(f"building {len(targets)} programs from source, once on this machine: {_names(targets)}")
+    programs = "1 program" if len(targets) == 1 else f"{len(targets)} programs"
+    report(f"building {programs} from source, once on this machine, in minutes: {_names(targets)}")
+    if any(target.name == "pulumi" for target in targets):
+        report("a pulumi on the PATH would be used in place of a built one; reports and diffs need neither")
     began = time.monotonic()
     done = 0
     for group in _groups(targets):
         first, done = done + 1, done + len(group)
         numbers = str(first) if done == first else f"{first}-{done}"
-        _build(go, group, f"[{numbers}/{len(targets)}] {_names(group)}", f"{len(targets) - done} left", report)
-    report(f"built {len(targets)} programs in {time.monotonic() - began:.0f} s")
+        more = len(targets) - done
+        rest = f", {more} more program{'s' if more > 1 else ''} after it" if more else ""
+        _build(go, group, f"[{numbers}/{len(targets)}] {_names(group)}", rest, report)
+    report(f"built {programs} in {time.monotonic() - began:.0f} s")
 
 
 def _groups(targets: Iterable[Target]) -> list[list[Target]]:
@@ -187,9 +192,7 @@ def _build(go: str, targets: list[Target], label: str, rest: str, report: Report
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         with log.open("wb") as output:
-            code = _run(
-                command, TOOLCHAIN_FOLDER / module, output, log, lambda done: report(f"{label}: {done}, {rest}")
-            )
+            code = _run(command, TOOLCHAIN_FOLDER / module, output, log, lambda done: report(f"{label}: {done}{rest}"))
         if code != 0:
             raise BuildError(failure(f"build {_names(targets)}", log.read_text(errors="replace"), log))
         for target in targets:
@@ -198,7 +201,7 @@ def _build(go: str, targets: list[Target], label: str, rest: str, report: Report
             program.replace(_binary(target))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    report(f"{label}: ready after {time.monotonic() - began:.0f} s, {rest}")
+    report(f"{label}: ready after {time.monotonic() - began:.0f} s{rest}")
 
 
 def _replaced(module: str, folder: Path) -> list[str]:
