@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 
 from rich.console import Console
 
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS, REFUSED
 from llm_d_gke.cli.findings import refusal_text
+from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.operations.backup.contents import certificate_items, pin_items, secret_items, weight_items
 from llm_d_gke.operations.backup.item import Item, State
 from llm_d_gke.operations.backup.regions import left_behind
@@ -57,7 +59,7 @@ def _session(console: Console) -> Session | None:
     try:
         credentials, _ = default_credentials()
     except NoCredentialsError as reason:
-        console.print(f"{reason} What is on Google Cloud is listed and not looked at.", soft_wrap=True)
+        console.print(wrapped(f"{reason} So what is on Google Cloud is only listed."), soft_wrap=True)
         return None
     from google.auth.transport.requests import AuthorizedSession
 
@@ -75,8 +77,11 @@ def _planned(stack: str, config: StackConfig) -> tuple[StackPlan, StackSettings]
 
 def _print(items: list[Item], console: Console) -> None:
     for item in items:
-        line = f"{item.state.value:<{_WIDTH}}{item.what}: {item.place}; {item.evidence}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        place = f"{item.place}; " if item.place else ""
+        lines = wrapped(f"{item.what}: {place}{item.evidence}", WIDTH - _WIDTH).splitlines()
+        for state, line in zip_longest([item.state.value], lines, fillvalue=""):
+            console.print(f"{state:<{_WIDTH}}{line}", markup=False, highlight=False, soft_wrap=True)
+        # A command stays on one line, to be copied.
         if item.action:
             console.print(f"{'':<{_WIDTH}}{item.action}", markup=False, highlight=False, soft_wrap=True)
     counts = {state: sum(item.state is state for item in items) for state in State}

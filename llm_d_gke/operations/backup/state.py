@@ -35,7 +35,7 @@ def state_item(backend: str | None, session: Session | None) -> Item:
     """Whether the state outlives this machine and a mistake."""
     if backend is None:
         action = "pulumi login gs://BUCKET, then run this again"
-        return not_established(_STATE, "?", "no `pulumi login` here", action)
+        return not_established(_STATE, "", "no `pulumi login` here", action)
     if backend.startswith("file://"):
         action = "keep it in a bucket: pulumi stack export, pulumi login gs://BUCKET, pulumi stack import"
         return missing(_STATE, backend, "only on this machine", action)
@@ -63,7 +63,7 @@ def key_item(document: Mapping[str, Any], backend: str | None, session: Session 
         return safe(_KEY, "Pulumi Cloud", "Pulumi Cloud holds the key")
     action = "pulumi stack init STACK --secrets-provider gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K"
     evidence = "the stack file names no secrets provider: the stack was not initialized, or its file not committed"
-    return missing(_KEY, "?", evidence, action)
+    return missing(_KEY, "", evidence, action)
 
 
 def file_item(root: Path, stack: str) -> Item:
