@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from rich.console import Console
+from rich.markdown import Markdown
 
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.operations.environments.diff import count, objects, verdicts
@@ -16,14 +20,16 @@ from llm_d_gke.stackfile.assumptions import assume_unset
 
 
 def print_difference(before: str, after: str, *, with_objects: bool, out: Path | None) -> int:
-    """Print or write what a second stack has otherwise than a first. Return the exit status."""
+    """Print or write what a second stack has otherwise than a first: Markdown, laid out on a terminal."""
     facts = load_facts(PROJECT_ROOT, before), load_facts(PROJECT_ROOT, after)
     lines = list(verdicts(*facts)) or [f"{before} and {after} have the same settings, verdict and cost."]
     refused = [fact.stack for fact in facts if fact.refused]
     if with_objects:
         lines += ["", *_objects(before, after, refused)]
     text = "\n".join(lines) + "\n"
-    if out is None:
+    if out is None and sys.stdout.isatty():
+        Console().print(Markdown(text.replace("<br>", " ")))
+    elif out is None:
         print(text, end="")
     else:
         out.write_text(text, encoding="utf-8")
