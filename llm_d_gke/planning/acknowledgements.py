@@ -59,7 +59,7 @@ def acknowledge(settings: StackSettings, findings: Findings) -> None:
                 "LLMD-ACKNOWLEDGE-UNUSED",
                 *path,
                 value=acknowledgement.id,
-                rule="this stack no longer has this warning: the acknowledgement would hide a later one",
+                rule="this stack does not have this warning: the acknowledgement would hide a later one",
                 fix="remove it",
             )
 

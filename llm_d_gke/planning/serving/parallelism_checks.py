@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.alternatives import machines_with, releases_since
+from llm_d_gke.planning.alternatives import any_of, machines_with, releases_since
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.parallelism.ports import MAX_PORTS
@@ -78,7 +78,7 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism, model: 
             value=tensor,
             rule=f"a node has {on_host} {ctx.accelerator.title}, and without RDMA between nodes each"
             " layer would wait for the network",
-            fix=f"use {fewer}{' or fewer' if fewer == on_host else ''}, {machine}{with_size}{stages}",
+            fix=f"use {fewer}{' or fewer' if fewer == on_host > 1 else ''}, {machine}{with_size}{stages}",
         )
     elif parallelism.is_multi_node and parallelism.accelerators % on_host:
         sizes = {"dataParallel": parallelism.data, "pipelineParallel": parallelism.pipeline, "tensorParallel": tensor}
@@ -214,10 +214,9 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
             "accelerator",
             "machineType",
             value=ctx.machine.name,
-            rule=f"the {parallelism.hosts} hosts of a replica communicate over the standard network: this machine"
-            " has no"
-            " RDMA, and GPUDirect-TCPX is not set up",
-            fix=f"use {_with_rdma(ctx)}",
+            rule=f"the {parallelism.hosts} hosts of a replica communicate over the standard network: this machine has"
+            f" no RDMA{_without_tcpx(ctx)}",
+            fix=f"use {_with_rdma(ctx)}, or parallelism that one host holds",
         )
     cluster = ctx.settings.cluster
     version = cluster.existing.version if cluster.existing else cluster.version
@@ -307,4 +306,13 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
 
 
 def _with_rdma(ctx: PlanContext) -> str:
-    return machines_with(ctx.catalog, lambda machine: machine.rdma)
+    """Machine types with RDMA: those of the accelerator, or else others, each with the type of its accelerator."""
+    own = ctx.accelerator.name
+    if any(machine.rdma and not machine.arm for machine in ctx.catalog.machines_for(own)):
+        return machines_with(ctx.catalog, lambda machine: machine.rdma and machine.accelerator == own)
+    others = [machine for machine in ctx.catalog.machines.values() if machine.rdma and not machine.arm]
+    return any_of(f"{machine.name} (type: {machine.accelerator})" for machine in others)
+
+
+def _without_tcpx(ctx: PlanContext) -> str:
+    return ", and GPUDirect-TCPX is not set up" if ctx.machine.name.startswith("a3-") else ""

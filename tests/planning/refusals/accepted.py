@@ -268,7 +268,7 @@ ACKNOWLEDGED = (
                 "of nothing",
                 "LLMD-ACKNOWLEDGE-UNUSED",
                 ["LLMD-SPLIT-LENGTHS"],
-                "no longer has this warning",
+                "does not have this warning",
                 "remove it",
             ),
         )

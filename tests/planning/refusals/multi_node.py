@@ -181,8 +181,8 @@ GROUPS = (
         },
         path="accelerator.machineType",
         value="a3-highgpu-8g",
-        rule="communicate over the standard network",
-        fix="a3-ultragpu-8g",
+        rule="communicate over the standard network: this machine has no RDMA, and GPUDirect-TCPX",
+        fix="use a3-ultragpu-8g (type: nvidia-h200-141gb)",
         severity=Severity.WARNING,
     ),
     Wrong(
