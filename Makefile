@@ -79,7 +79,7 @@ conformance: $(STAMP) ## run the real parts of every release on what stacks rend
 	@$(BIN)/python -m llm_d_gke.operations.conformance --run $(ARGS)
 
 adopt: $(STAMP) ## what upstream's sources say against RELEASE of the catalog; ARGS=--write renews llm_d_gke/catalog/upstream.yaml
-	@$(BIN)/python -m llm_d_gke.operations.adopt $(RELEASE) $(ARGS)
+	@$(BIN)/python -m llm_d_gke.operations.upstream $(RELEASE) $(ARGS)
 
 adopt-manifests: $(STAMP) ## a stack file from what runs today: FILES='manifests/ values.yaml'; ARGS='--write chat' writes Pulumi.chat.yaml
 	@$(CLI) adopt-manifests $(FILES) $(ARGS)

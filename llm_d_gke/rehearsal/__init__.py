@@ -2,9 +2,11 @@
 
 - `cli`, `commands`, `terminal`: what a person types and reads
 - `pulumi_engine`: the engine, its configuration and its patches
-- `providers`: the simulated gcp and Kubernetes providers
+- `providers`: the simulated gcp provider; the Kubernetes provider is the real one
 - `control_plane`: etcd, API server, controllers, scheduler, and the objects that GKE installs
-- `daemon`: the process that simulates GKE, made of `node_agent`, `autoscaler`, `load_balancer` and `controllers`
+- `daemon`: the process that simulates GKE, made of `node_agent`, `autoscaler`, `load_balancer`, `controllers` and
+  `monitoring`
 - `charts`, `toolchain`: Helm charts and binaries from pinned Go modules
+- `vllm_cpu`: real vLLM on the processor, for `up --engine vllm`
 - `kube`, `host`: the Kubernetes client, and this machine's processes, ports and files
 """

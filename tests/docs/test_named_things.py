@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from llm_d_gke.planning.rules import RULES
 from tests.docs.test_documents import DOCUMENTS, ROOT
 
@@ -94,3 +96,12 @@ def test_findings_that_documents_name_are_there() -> None:
         for identifier in re.findall(r"LLMD-[A-Z0-9]+(?:-[A-Z0-9]+)*", document.read_text(encoding="utf-8"))
     }
     assert sorted((document, identifier) for document, identifier in named if identifier not in RULES) == []
+
+
+@pytest.mark.parametrize("area", ["operations", "rehearsal", "planning"])
+def test_the_architecture_names_every_package(area: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    packages = {file.parent.name for file in (ROOT / "llm_d_gke" / area).glob("*/__init__.py")}
+    assert len(packages) > 9
+    # A path or a code mark names it.
+    assert {name for name in packages if not re.search(rf"[`/]{name}\b", page)} == set()

@@ -13,7 +13,6 @@ import pytest
 from llm_d_gke import catalog
 from llm_d_gke.catalog.images import load_images
 from llm_d_gke.catalog.upstream import load_upstream
-from llm_d_gke.operations.adopt.parts import images
 from llm_d_gke.operations.conformance import __main__ as conformance_main
 from llm_d_gke.operations.conformance import kinds, predecessors, programs, record
 from llm_d_gke.operations.conformance.api_server import ApiServer, api_server
@@ -28,6 +27,7 @@ from llm_d_gke.operations.conformance.rendered import (
     variant_settings,
     variants_of,
 )
+from llm_d_gke.operations.upstream.parts import images
 from llm_d_gke.planning import Finding, RefusedError, StackPlan
 from llm_d_gke.rehearsal.toolchain.build import binaries
 

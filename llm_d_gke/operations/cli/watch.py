@@ -94,13 +94,13 @@ def monitoring_files(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.", file_okay=False)] = Path("monitoring"),
 ) -> int:
     """Write a stack's alerts and dashboard as files for a Prometheus and a Grafana."""
-    from llm_d_gke.operations.watch.command import write_monitoring_files
+    from llm_d_gke.operations.monitoring.command import write_monitoring_files
 
     return write_monitoring_files(stack, out)
 
 
 def check_alerts() -> int:
     """Let promtool judge in every scenario which alerts fire. Exit status 1 if one does not as written."""
-    from llm_d_gke.operations.watch.command import check_scenarios
+    from llm_d_gke.operations.monitoring.command import check_scenarios
 
     return check_scenarios()

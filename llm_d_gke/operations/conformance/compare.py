@@ -13,10 +13,10 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.images import load_images
 from llm_d_gke.catalog.release import EngineImage, IstioCharts, Release
 from llm_d_gke.catalog.upstream import Program, load_upstream
-from llm_d_gke.operations.adopt.charts import charts_with_facts, differing_facts, name_of
-from llm_d_gke.operations.adopt.names import entry_point, flags, names_of_picker, pickers_of, tracing
-from llm_d_gke.operations.adopt.parts import images
 from llm_d_gke.operations.conformance.rendered import containers, names
+from llm_d_gke.operations.upstream.charts import charts_with_facts, differing_facts, name_of
+from llm_d_gke.operations.upstream.names import entry_point, flags, names_of_picker, pickers_of, tracing
+from llm_d_gke.operations.upstream.parts import images
 from llm_d_gke.planning import StackPlan
 
 DIFFERS = "**differs**"

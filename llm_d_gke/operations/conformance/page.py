@@ -12,7 +12,6 @@ import yaml
 from llm_d_gke import catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import load_upstream
-from llm_d_gke.operations.adopt.parts import images
 from llm_d_gke.operations.conformance import (
     engines,
     kinds,
@@ -25,6 +24,7 @@ from llm_d_gke.operations.conformance import (
 from llm_d_gke.operations.conformance.compare import DIFFERS, Cell, cells_of
 from llm_d_gke.operations.conformance.rendered import ROOT, plans_of, rendered, shape, stacks, variants_of
 from llm_d_gke.operations.templates import render
+from llm_d_gke.operations.upstream.parts import images
 from llm_d_gke.planning import StackPlan
 
 _TEMPLATE: Final = Path(__file__).with_name("page.md.jinja")

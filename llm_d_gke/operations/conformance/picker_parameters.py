@@ -21,9 +21,9 @@ from pydantic.fields import FieldInfo
 from llm_d_gke import catalog
 from llm_d_gke.catalog.pickers import Picker, Plugin
 from llm_d_gke.cli.text import print_step
-from llm_d_gke.operations.adopt.names import pickers_of
 from llm_d_gke.operations.conformance import programs, stored
 from llm_d_gke.operations.conformance.rendered import Rendered
+from llm_d_gke.operations.upstream.names import pickers_of
 from llm_d_gke.planning.picker_config.check import is_unchecked
 from llm_d_gke.planning.picker_config.parameters import SHAPES, NoParameters
 from llm_d_gke.planning.picker_config.parameters.base import Reference, Strict

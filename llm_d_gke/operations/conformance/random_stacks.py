@@ -20,11 +20,11 @@ import yaml
 from llm_d_gke import catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.cli.text import print_step
-from llm_d_gke.operations.adopt.parts import images
 from llm_d_gke.operations.conformance import engines, kinds, programs, stored
 from llm_d_gke.operations.conformance.api_server import ApiServer, api_server
 from llm_d_gke.operations.conformance.rendered import rendered
 from llm_d_gke.operations.fuzz.features import featured
+from llm_d_gke.operations.upstream.parts import images
 from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from llm_d_gke.rehearsal.toolchain.targets import cache_root
 from llm_d_gke.resource_graph.rendering import manifests

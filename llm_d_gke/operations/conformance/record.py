@@ -12,10 +12,10 @@ from types import ModuleType
 from typing import Any
 
 from llm_d_gke.catalog.release import Release
-from llm_d_gke.operations.adopt.parts import images
 from llm_d_gke.operations.conformance import api_server, engines, kinds, programs, stored
 from llm_d_gke.operations.conformance.api_server import ApiServer
 from llm_d_gke.operations.conformance.rendered import Rendered, rendered, shape, variants_of
+from llm_d_gke.operations.upstream.parts import images
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.rehearsal.toolchain.build import Report
 from llm_d_gke.rehearsal.toolchain.targets import pinned

@@ -9,7 +9,7 @@ from llm_d_gke.catalog.images import ImageFacts, load_images
 from llm_d_gke.catalog.release import ChartRelease, IstioCharts, Release
 from llm_d_gke.catalog.support import load_support
 from llm_d_gke.catalog.upstream import load_upstream
-from llm_d_gke.operations.adopt.charts import name_of
+from llm_d_gke.operations.upstream.charts import name_of
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 PAGE = PROJECT_ROOT / "docs" / "releases.md"

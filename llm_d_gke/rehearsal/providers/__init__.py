@@ -1,1 +1,1 @@
-"""Simulated Pulumi providers, served from the process of the command."""
+"""The simulated gcp provider and what any provider needs, served from the process of the command."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.metrics import load_metrics
-from llm_d_gke.operations.watch.files import annotations_of, rules_of
+from llm_d_gke.operations.monitoring.files import annotations_of, rules_of
 from llm_d_gke.planning.plan.stack import StackPlan
 
 SCENARIOS = Path(__file__).with_name("scenarios.yaml")

@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
-from llm_d_gke.operations.watch.files import grafana_of, rules_of
-from llm_d_gke.operations.watch.promtool import VARIABLE, find_promtool, problems, scenarios
+from llm_d_gke.operations.monitoring.files import grafana_of, rules_of
+from llm_d_gke.operations.monitoring.promtool import VARIABLE, find_promtool, problems, scenarios
 from llm_d_gke.planning import plan_raw
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.stackfile import PROJECT_ROOT, load

@@ -9,7 +9,7 @@ import pytest
 from llm_d_gke import catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import Program, load_upstream
-from llm_d_gke.operations.adopt import charts, compare, go_source, parts, record, vllm_source
+from llm_d_gke.operations.upstream import charts, compare, go_source, parts, record, vllm_source
 
 OPTIONS = """
 package server

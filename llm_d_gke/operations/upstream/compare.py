@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.release import PickerRelease, Release
 from llm_d_gke.catalog.upstream import Program
-from llm_d_gke.operations.adopt.charts import charts_with_facts, differing_facts, name_of, read_chart
-from llm_d_gke.operations.adopt.names import entry_point, flags, names_of_picker, tracing
-from llm_d_gke.operations.adopt.parts import Folders, NotAvailableError, images, read_arguments, read_program
+from llm_d_gke.operations.upstream.charts import charts_with_facts, differing_facts, name_of, read_chart
+from llm_d_gke.operations.upstream.names import entry_point, flags, names_of_picker, tracing
+from llm_d_gke.operations.upstream.parts import Folders, NotAvailableError, images, read_arguments, read_program
 from llm_d_gke.planning import RefusedError, plan_raw
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks

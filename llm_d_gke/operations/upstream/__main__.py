@@ -1,4 +1,4 @@
-"""`python -m llm_d_gke.operations.adopt RELEASE [--source NAME=FOLDER]... [--write]`
+"""`python -m llm_d_gke.operations.upstream RELEASE [--source NAME=FOLDER]... [--write]`
 
 Prints what upstream's sources say against an entry of catalog/releases.yaml: flags that a part does not know or has
 deprecated, plugins, labels, arguments of vLLM. `--write` renews llm_d_gke/catalog/upstream.yaml from all releases.
@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from llm_d_gke import catalog
-from llm_d_gke.operations.adopt.compare import compare
-from llm_d_gke.operations.adopt.parts import Folders
-from llm_d_gke.operations.adopt.record import renew
+from llm_d_gke.operations.upstream.compare import compare
+from llm_d_gke.operations.upstream.parts import Folders
+from llm_d_gke.operations.upstream.record import renew
 
 
 def main(arguments: list[str] | None = None) -> int:

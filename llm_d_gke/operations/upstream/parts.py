@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import Program
-from llm_d_gke.operations.adopt import go_source, vllm_source
+from llm_d_gke.operations.upstream import go_source, vllm_source
 
 _EXTENSION = "sigs.k8s.io/gateway-api-inference-extension"
 _LOGGING = "pkg/common/observability/logging"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.upstream import Package, Program, Upstream, load_upstream
-from llm_d_gke.operations.adopt.charts import charts_with_facts, name_of, read_chart
-from llm_d_gke.operations.adopt.parts import (
+from llm_d_gke.operations.upstream.charts import charts_with_facts, name_of, read_chart
+from llm_d_gke.operations.upstream.parts import (
     Folders,
     NotAvailableError,
     images,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llm_d_gke.operations.watch import promtool
-from llm_d_gke.operations.watch.files import grafana_of, rules_of
-from llm_d_gke.operations.watch.promtool import VARIABLE, scenarios
+from llm_d_gke.operations.monitoring import promtool
+from llm_d_gke.operations.monitoring.files import grafana_of, rules_of
+from llm_d_gke.operations.monitoring.promtool import VARIABLE, scenarios
 from tests.command_line import llmd
 from tests.stacks import plan_of
 
