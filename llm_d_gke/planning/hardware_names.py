@@ -6,7 +6,7 @@ import re
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.schema import Accelerator, MachineType
-from llm_d_gke.planning.setting_words import choice_here, is_other_accelerator
+from llm_d_gke.planning.setting_errors.words import choice_here, is_other_accelerator
 from llm_d_gke.planning.suggest import did_you_mean, nearest
 
 

@@ -14,14 +14,14 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.planning.acknowledgements import acknowledge, mark_acknowledged
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Finding, RefusedError, Severity, errors_in, path_of
-from llm_d_gke.planning.machine_fixes import with_machine_of_count, with_type_of_machine
 from llm_d_gke.planning.other_mistakes import other_mistakes
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.sequence import plan_once
 from llm_d_gke.planning.serving.custom_models import with_own_models
-from llm_d_gke.planning.setting_findings import from_validation, quoted
-from llm_d_gke.planning.valid_parts import inside_respelt, valid_parts
+from llm_d_gke.planning.setting_errors.machine_fixes import with_machine_of_count, with_type_of_machine
+from llm_d_gke.planning.setting_errors.valid_parts import inside_respelt, valid_parts
+from llm_d_gke.planning.setting_errors.validation import from_validation, quoted
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile.model_files import ModelFile
 

@@ -24,7 +24,7 @@ from llm_d_gke.operations.size.options import Option, Refusal, compare_hardware
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import errors_in
 from llm_d_gke.planning.serving.custom_models import with_own_models
-from llm_d_gke.planning.setting_findings import from_validation
+from llm_d_gke.planning.setting_errors.validation import from_validation
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT

@@ -17,7 +17,7 @@ from llm_d_gke.planning.picker_config.check_effect import check_effect
 from llm_d_gke.planning.picker_config.check_profiles import check_gates, check_profiles, check_references
 from llm_d_gke.planning.picker_config.document import DOCUMENTS, Document, PluginEntry
 from llm_d_gke.planning.picker_config.parameters import SHAPES, NoParameters
-from llm_d_gke.planning.setting_values import problem
+from llm_d_gke.planning.setting_errors.values import problem
 
 ROOT = ("picker", "config")
 # Pydantic's names of problems with values that have the right type.

@@ -9,7 +9,7 @@ from typing import Any
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.engines import facts_of, load_facts, versions
 from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.setting_values import flow
+from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import ModelSettings

@@ -23,7 +23,7 @@ from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.serving.extra_args import OWNED
-from llm_d_gke.planning.setting_values import flow
+from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.sizing.memory import judge
 from llm_d_gke.planning.sizing.memory_check import run_of, version_of
 from llm_d_gke.settings.models import ModelSettings

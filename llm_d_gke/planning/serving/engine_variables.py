@@ -10,7 +10,7 @@ from llm_d_gke.catalog.upstream import Availability, Package, load_upstream
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.plan.serving import ModelServerPlan
-from llm_d_gke.planning.setting_values import flow
+from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings.models import ModelSettings

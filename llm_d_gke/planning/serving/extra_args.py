@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import without_secrets
-from llm_d_gke.planning.setting_values import flow
+from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.settings.models import ModelSettings
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from llm_d_gke.catalog.schema import Accelerator, MachineType
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.sharding import shares
-from llm_d_gke.planning.setting_values import flow
+from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.prices import prices_of
 from llm_d_gke.settings.models import ModelSettings

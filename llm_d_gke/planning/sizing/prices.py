@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from llm_d_gke.catalog.prices import Prices
 from llm_d_gke.catalog.schema import Provisioning
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.setting_values import flow
+from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings.prices import Rates
 

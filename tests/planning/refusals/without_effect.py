@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_d_gke.planning.findings import Severity
-from llm_d_gke.planning.setting_findings import short
+from llm_d_gke.planning.setting_errors.validation import short
 from tests.planning.refusals.case import Wrong
 from tests.stacks import existing_cluster
 

@@ -9,11 +9,11 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from llm_d_gke.planning.findings import HIDDEN, NAMESPACE, Finding, Severity, path_of, without_secrets
-from llm_d_gke.planning.provider_settings import is_of_provider, may_be_secret
 from llm_d_gke.planning.rules import RULES
-from llm_d_gke.planning.setting_keys import ONE_ACCELERATOR, intended_key, unknown_key
-from llm_d_gke.planning.setting_values import expected, flow, listed, max_entries, meant_choice, passing
-from llm_d_gke.planning.setting_words import NO, WORDS_FOR_DEFAULT, choice_elsewhere, choice_here
+from llm_d_gke.planning.setting_errors.keys import ONE_ACCELERATOR, intended_key, unknown_key
+from llm_d_gke.planning.setting_errors.provider_settings import is_of_provider, may_be_secret
+from llm_d_gke.planning.setting_errors.values import expected, flow, listed, max_entries, meant_choice, passing
+from llm_d_gke.planning.setting_errors.words import NO, WORDS_FOR_DEFAULT, choice_elsewhere, choice_here
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Path, Place, choices_of, groups_of, place_of

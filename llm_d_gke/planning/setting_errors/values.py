@@ -16,10 +16,10 @@ import yaml
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from llm_d_gke.planning.setting_groups import group_candidates, required_settings
-from llm_d_gke.planning.setting_numbers import number_in
-from llm_d_gke.planning.setting_texts import text_candidates
-from llm_d_gke.planning.setting_words import NO, YES, choice_here
+from llm_d_gke.planning.setting_errors.groups import group_candidates, required_settings
+from llm_d_gke.planning.setting_errors.numbers import number_in
+from llm_d_gke.planning.setting_errors.texts import text_candidates
+from llm_d_gke.planning.setting_errors.words import NO, YES, choice_here
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings.fields import (
     Place,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, get_args, get_origin
 
-from llm_d_gke.planning.setting_words import choice_here
+from llm_d_gke.planning.setting_errors.words import choice_here
 from llm_d_gke.planning.suggest import letters
 from llm_d_gke.settings.base import Settings
 from llm_d_gke.settings.fields import Place, choices_of, field_of, groups_of, is_group, keys_of, plain_type, tags_of

@@ -1,4 +1,4 @@
-"""Words of other programs in a stack file, with what this project has for them. The tables are setting_words.yaml."""
+"""Words of other programs in a stack file, with what this project has for them. The tables are words.yaml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llm_d_gke.planning.suggest import letters, nearest
 from llm_d_gke.settings.fields import keys_of
 from llm_d_gke.settings.models import ModelSettings
 
-_TABLES = Path(__file__).with_name("setting_words.yaml")
+_TABLES = Path(__file__).with_name("words.yaml")
 # How alike a key and a setting have to be for one to be the other misspelt.
 _MISSPELT = 0.8
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from llm_d_gke.planning.setting_words import choice_here, key_here
+from llm_d_gke.planning.setting_errors.words import choice_here, key_here
 from llm_d_gke.planning.suggest import letters
 from llm_d_gke.settings import StackSettings
 
 TABLES: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).parents[2] / "llm_d_gke" / "planning" / "setting_words.yaml").read_text(encoding="utf-8")
+    (Path(__file__).parents[3] / "llm_d_gke" / "planning" / "setting_errors" / "words.yaml").read_text(encoding="utf-8")
 )
 SCHEMA = StackSettings.model_json_schema(by_alias=True)
 GROUPS = {**SCHEMA["$defs"], "StackSettings": SCHEMA}

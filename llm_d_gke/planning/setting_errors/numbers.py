@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llm_d_gke.planning.setting_words import NUMBER_WORDS, SECONDS, THOUSANDS
+from llm_d_gke.planning.setting_errors.words import NUMBER_WORDS, SECONDS, THOUSANDS
 
 # A year as HSTS counts it.
 _LONG = {"w": 7 * 86400, "week": 7 * 86400, "weeks": 7 * 86400, "y": 31_536_000, "year": 31_536_000}

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from llm_d_gke.planning.findings import Finding, path_of
-from llm_d_gke.planning.setting_findings import details_of, from_validation, location_of, respelt
-from llm_d_gke.planning.setting_values import passing
+from llm_d_gke.planning.setting_errors.validation import details_of, from_validation, location_of, respelt
+from llm_d_gke.planning.setting_errors.values import passing
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Path, Place, choices_of, groups_of, keys_of, place_of
 
