@@ -116,12 +116,24 @@ class WarmUp(Entry):
 
 
 class StartReport(Entry):
-    """A start that was seen to fail for another cause than memory, on accelerators by name."""
+    """A start or answers that were seen to fail for another cause than memory."""
 
-    architecture: str
-    accelerators: tuple[str, ...]
+    architecture: str | None = None  # None: any
+    accelerators: tuple[str, ...] = ()  # by name; none: any
     seen: str
     source: str  # address
+    since: str = "0"
+    before: str | None = None  # None: no version is known that runs
+    # What else has to be so: a format of weights, and that they are a mixture of experts'.
+    weights: Literal["nvfp4", "fp8", "compressed-nvfp4"] | None = None
+    experts: bool = False
+    kv_cache: Literal["fp8"] | None = None
+    backend: str | None = None  # attention back end that the stack file names
+    guessed: int = 0  # tokens, at least
+    guesses: str | None = None  # method of speculative decoding
+    unless: str | None = None  # option that chooses other kernels
+    ends: bool = False  # in every report the engine ended
+    instead: str = "try one start before you rely on it, or use another accelerator"
 
 
 class TpuStates(Entry):

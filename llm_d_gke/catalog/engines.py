@@ -20,6 +20,7 @@ from .schema import DType, Entry, Source
 _FOLDER = Path(__file__).with_name("engines")
 _CAPABILITIES = Path(__file__).with_name("capabilities.yaml")
 
+ModelFeature = Literal["adapters", "eagle3", "pipeline"]
 AttentionUse = Literal["plain", "sink", "image-prefix", "mla", "fp8-cache"]
 
 TRITON = "TRITON_ATTN"
@@ -132,6 +133,10 @@ class EngineFacts(Entry):
     longrope_default: Literal["original", "full"]
     architectures: tuple[str, ...]  # that generate text
     sink_architectures: tuple[str, ...]  # whose attention has sinks
+    # Architectures whose class does not declare what a feature needs. Classes that were not found are not listed.
+    lacking_interfaces: Mapping[ModelFeature, tuple[str, ...]] = Field(default_factory=dict)
+    # Parts of model types that heads of EAGLE-3 are limited to; empty: this version has no such list.
+    eagle3_model_types: tuple[str, ...] = ()
     options: tuple[str, ...]
     deprecated_options: tuple[str, ...]
     option_values: Mapping[str, tuple[str, ...]]

@@ -54,6 +54,16 @@ class Package(Entry):
     arguments: Mapping[str, Availability] = {}
     variables: Mapping[str, Availability] = {}
 
+    def lacks_variable(self, name: str, version: str) -> bool:
+        """Whether the versions read on both sides of this one lack the variable: between them nothing else is known."""
+        if not self.covers(version):
+            return False
+        number = version_numbers(version)
+        below = max((read for read in self.versions if version_numbers(read) <= number), key=version_numbers)
+        above = min((read for read in self.versions if version_numbers(read) >= number), key=version_numbers)
+        variable = self.variables.get(name)
+        return variable is None or not (variable.in_version(below) or variable.in_version(above))
+
     def covers(self, version: str) -> bool:
         """Whether an unlisted name is known to be absent: only between versions that were read."""
         return version_numbers(self.versions[0]) <= version_numbers(version) <= version_numbers(self.versions[-1])

@@ -69,6 +69,10 @@ def _engine(collected: _Answers, first: Mapping[str, Any]) -> dict[str, Any]:
         "longrope_default": collected.get(first, "longrope_default"),
         "architectures": _generative(collected.get(first, "architectures") or []),
         "sink_architectures": _generative(collected.get(first, "sink_architectures") or []),
+        "lacking_interfaces": {
+            feature: _generative(names) for feature, names in (collected.get(first, "lacking_interfaces") or {}).items()
+        },
+        "eagle3_model_types": collected.get(first, "eagle3_model_types") or [],
         **option_fields(options),
         "tool_parsers": parsers.get("tool", []),
         "reasoning_parsers": parsers.get("reasoning", []),

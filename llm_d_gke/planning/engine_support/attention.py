@@ -20,6 +20,8 @@ _FLASHINFER = "FLASHINFER"
 _TRITON_MLA, _TRITON_MLA_SEEN = "TRITON_MLA", 8.0
 # The generations of card whose kernels choose tokens by an indexer, and the oldest table that has them. Read in
 # vllm/v1/attention/backends/mla of every table's version: the others' back ends say is_sparse() = False.
+_SPARSE = "SPARSE"
+_HOPPER, _NO_WINDOWS = 9.0, ((0, 20), (0, 30))
 _SPARSE_MLA = {9: (0, 11, 2), 10: (0, 11, 2), 12: (0, 26, 0)}
 
 
@@ -57,6 +59,10 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
         backends = card_facts.backends(_use(deployment, facts, group), dtype, head)
         if group.indexer is not None and not _has_sparse_mla(accelerator, facts):
             yield group, f"vLLM {facts.version} has no attention back end that is sparse on {accelerator.title}"
+        elif group.indexer is not None and (named := deployment.attention_backend) and _SPARSE not in named:
+            yield group, f"vLLM {facts.version} does not choose tokens by an indexer in the back end {named}"
+        elif _breaks_windows(deployment, facts, group, backends):
+            yield group, f"layers with a window end vLLM {facts.version} on {accelerator.title} in {_FLASHINFER}"
         elif backends is None:
             yield group, None
         elif not backends:
@@ -69,6 +75,20 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
             yield group, ""
         else:
             yield group, _triton(deployment, facts, card_facts, group, head)
+
+
+def _breaks_windows(
+    deployment: Deployment, facts: EngineFacts, group: Attention, backends: tuple[str, ...] | None
+) -> bool:
+    """FlashInfer's builder refuses windows on Hopper: v1/attention/backends/flashinfer.py of 0.26.0, not of others."""
+    first, last = _NO_WINDOWS
+    chosen = deployment.attention_backend or next(iter(backends or ()), None)
+    return (
+        group.kind == "sliding"
+        and chosen == _FLASHINFER
+        and deployment.accelerator.compute_capability == _HOPPER
+        and first <= facts.number < last
+    )
 
 
 def _triton(

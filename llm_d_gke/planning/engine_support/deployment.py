@@ -26,10 +26,21 @@ Kind = Literal[
     "tpu-adapters",
     "kv-cache-dtype",
     "adapters-experts",
+    "model-feature",
 ]
 # The setting, or the model's id, that a refusal is about.
 About = Literal[
-    "id", "dtype", "tensorParallel", "quantization", "env", "attentionBackend", "kvCacheDtype", "expertParallel"
+    "id",
+    "dtype",
+    "tensorParallel",
+    "quantization",
+    "env",
+    "attentionBackend",
+    "kvCacheDtype",
+    "expertParallel",
+    "adapters",
+    "speculativeDecoding",
+    "pipelineParallel",
 ]
 
 _NORMAL = {"half": "float16", "float": "float32"}
@@ -62,6 +73,8 @@ class Deployment:
     all_to_all: str | None = None
     expert_backend: str | None = None
     adapters: bool = False
+    pipeline_parallel: int = 1
+    speculative_method: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     # Files beside an own config.json, or in a bucket, may say how the weights are quantized.
     all_files_known: bool = True

@@ -17,6 +17,7 @@ from llm_d_gke.planning.engine_support.cache_dtype import cache_refusals
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 from llm_d_gke.planning.engine_support.dtypes import dtype_refusals, float16_refusals
 from llm_d_gke.planning.engine_support.experts import experts_refusals
+from llm_d_gke.planning.engine_support.features import feature_refusals
 from llm_d_gke.planning.engine_support.quantization import quantization_refusals
 from llm_d_gke.planning.engine_support.tpu import tpu_refusals
 
@@ -66,6 +67,7 @@ def _refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
         yield from attention_refusals(deployment, facts)
         yield from cache_refusals(deployment, facts, card_facts)
         yield from experts_refusals(deployment, facts, card_facts)
+    yield from feature_refusals(deployment, facts)
     yield from adapters_refusals(deployment, facts)
     yield from quantization_refusals(deployment, facts)
 

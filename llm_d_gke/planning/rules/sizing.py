@@ -31,10 +31,10 @@ RULES = (
     ),
     Rule(
         "LLMD-START-REPORTED",
-        severity="warning",
-        summary="An engine of this architecture was seen to fail on this accelerator.",
-        why="A public report says so, and no later log shows it running.",
-        fix="Try one start first, or use another accelerator.",
+        severity="either",
+        summary="An engine of this version was seen to fail with this model on this accelerator.",
+        why="A public report says so. It is an error where every report of the versions named ended.",
+        fix="Use another version of the engine or another accelerator, or try one start first.",
         basis="catalog",
     ),
     Rule(

@@ -23,14 +23,18 @@ from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.serving.extra_args import OWNED
+from llm_d_gke.planning.serving.option_conflicts import check_option_conflicts
 from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.sizing.memory import judge
 from llm_d_gke.planning.sizing.memory_check import run_of, version_of
+from llm_d_gke.settings.engine import SpeculativeDecoding
 from llm_d_gke.settings.models import ModelSettings
 
 _DTYPES = ("half", "float32", "bfloat16")
 _EXPERT_BACKEND = "--moe-backend"
 _ATTENTION_BACKEND = ("--attention-backend", "--attention-config.backend")
+# Read by 0.11.2 and in reports of 0.12, where the option came; 0.17.1 does not read it any more.
+_BACKEND_VARIABLE, _BACKEND_VARIABLE_BEFORE = "VLLM_ATTENTION_BACKEND", "0.14"
 _IMPLEMENTATION = "MODEL_IMPL_TYPE"
 # What another version may have.
 _OF_THE_VERSION = (
@@ -40,6 +44,7 @@ _OF_THE_VERSION = (
     "tpu-quantization",
     "kv-cache-dtype",
     "adapters-experts",
+    "model-feature",
 )
 
 
@@ -55,16 +60,26 @@ def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> De
         quantization=settings.quantization or option_value(further, "--quantization", "-q"),
         deprecated_quantization="--allow-deprecated-quantization" in further,
         kv_cache_dtype=settings.kv_cache_dtype or option_value(further, "--kv-cache-dtype"),
-        attention_backend=(option_value(further, *_ATTENTION_BACKEND) or "").upper() or None,
+        attention_backend=_attention_backend(settings, version_of(ctx, settings)),
         tensor_parallel=parallelism.tensor,
         data_parallel=parallelism.data,
         expert_parallel=parallelism.expert or "--enable-expert-parallel" in further,
         all_to_all=parallelism.all_to_all,
         expert_backend=option_value(further, _EXPERT_BACKEND),
         adapters=bool(settings.adapters),
+        pipeline_parallel=settings.pipeline_parallel,
+        speculative_method=settings.speculative_decoding.method if settings.speculative_decoding is not None else None,
         environment=settings.env,
         all_files_known=settings.config is None and settings.source.kind == "hugging-face",
     )
+
+
+def _attention_backend(settings: ModelSettings, version: str) -> str | None:
+    """The back end that the stack file names, in capitals, as vLLM reads it."""
+    named = option_value(settings.extra_args, *_ATTENTION_BACKEND)
+    if named is None and not load_engine().has(version, _BACKEND_VARIABLE_BEFORE):
+        named = settings.env.get(_BACKEND_VARIABLE)
+    return (named or "").upper() or None
 
 
 def implementation_variable(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> dict[str, str]:
@@ -78,6 +93,7 @@ def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     """Check arguments and the engine's own limits. Returns whether the engine would start."""
     _check_options(ctx, index, settings)
     _check_values(ctx, index, settings)
+    check_option_conflicts(ctx, index, settings, model)
     if model is None:
         return True
     deployment = deployment_of(ctx, settings, model)
@@ -124,6 +140,8 @@ def _tell(ctx: PlanContext, index: int, settings: ModelSettings, deployment: Dep
             add_finding("LLMD-KV-CACHE-KERNEL", *path, value=value, rule=rule, fix=fix)
         case "adapters-experts":
             add_finding("LLMD-ADAPTER-EXPERTS", *path, value=value, rule=rule, fix=fix)
+        case "model-feature":
+            add_finding("LLMD-ENGINE-MODEL-FEATURE", *path, value=value, rule=rule, fix=fix)
 
 
 def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
@@ -145,6 +163,8 @@ def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
 def _place(settings: ModelSettings, refusal: Refusal) -> tuple[str, ...]:
     if refusal.about == "env":
         return ("env", _IMPLEMENTATION)
+    if refusal.about == "attentionBackend" and option_value(settings.extra_args, *_ATTENTION_BACKEND) is None:
+        return ("env", _BACKEND_VARIABLE)
     if refusal.about == "attentionBackend" or (refusal.about == "quantization" and settings.quantization is None):
         return ("extraArgs",)
     if refusal.about == "dtype" and settings.dtype is None and option_value(settings.extra_args, "--dtype"):
@@ -171,6 +191,12 @@ def _value(settings: ModelSettings, deployment: Deployment, refusal: Refusal) ->
             return deployment.kv_cache_dtype or "(by default, the checkpoint's)"
         case "expertParallel":
             return "true"
+        case "pipelineParallel":
+            return str(deployment.pipeline_parallel)
+        case "speculativeDecoding":
+            return str(deployment.speculative_method)
+        case "adapters":
+            return ", ".join(adapter.name for adapter in settings.adapters)
         case _:
             return settings.id
 
@@ -181,7 +207,8 @@ def _value(settings: ModelSettings, deployment: Deployment, refusal: Refusal) ->
 def _fix(ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> str:
     """At most two changes of the stack file after which nothing is known against the engine, the nearest first."""
     if refusal.about == "attentionBackend":
-        return "remove the option: vLLM takes the first back end that runs"
+        named = "option" if option_value(settings.extra_args, *_ATTENTION_BACKEND) is not None else "variable"
+        return f"remove the {named}: vLLM takes the first back end that runs"
     fixes: list[str] = []
     for text, changed in _candidates(ctx, settings, deployment, refusal):
         if not refusals_of(deployment_of(changed[0], changed[1], deployment.model)) and _has_memory(
@@ -226,6 +253,13 @@ def _candidates(
             yield "expertParallel: false", with_settings(expert_parallel=False)
         else:
             yield f"allToAll: {ALL_TO_ALL_OF_ADAPTERS}", with_settings(all_to_all=ALL_TO_ALL_OF_ADAPTERS)
+    if refusal.about == "speculativeDecoding":
+        guessed = SpeculativeDecoding(method="ngram", tokens=4)
+        yield "speculativeDecoding.method: ngram without draftModel", with_settings(speculative_decoding=guessed)
+    if refusal.about == "pipelineParallel":
+        yield "pipelineParallel: 1", with_settings(pipeline_parallel=1)
+    if refusal.about == "adapters":
+        yield "the model without adapters", with_settings(adapters=())
     if refusal.kind == "experts-kernel":
         for size in range(deployment.tensor_parallel - 1, 0, -1):
             if ctx.per_node % size == 0 and shares(deployment.model, size):

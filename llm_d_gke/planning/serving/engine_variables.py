@@ -155,9 +155,10 @@ def _known_name(packages: tuple[Package, ...], name: str, version: str) -> str:
 
 def _is_missing(packages: tuple[Package, ...], name: str, version: str) -> bool:
     """Whether the packages of versions around this one lack the variable."""
-    if not packages[0].covers(version):
-        return False
-    return not any(name in package.variables and package.variables[name].in_version(version) for package in packages)
+    vllm, *others = packages
+    return vllm.lacks_variable(name, version) and not any(
+        name in package.variables and package.variables[name].in_version(version) for package in others
+    )
 
 
 def _expected(variable: Availability, value: str) -> str | None:

@@ -44,6 +44,7 @@ from llm_d_gke.planning.serving.lora_adapters import adapter_arguments, check_ad
 from llm_d_gke.planning.serving.model_checks import check_model
 from llm_d_gke.planning.serving.pod_volumes import annotations_of, buckets_of, stack_of_digest, volumes_of
 from llm_d_gke.planning.serving.probes import engine_probes
+from llm_d_gke.planning.serving.recurrent_cache import check_recurrent_cache
 from llm_d_gke.planning.serving.resources import least_replicas, limits, requests, spare_replicas
 from llm_d_gke.planning.serving.served_names import splits_of
 from llm_d_gke.planning.serving.server_role import ServerRole
@@ -252,6 +253,7 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, model: Model |
     """Findings about the model's settings, and whether it fits into memory: None where that is not known."""
     memory = check_model(ctx, index, settings, model)
     check_raised_blocks(ctx, index, settings, model)
+    check_recurrent_cache(ctx, index, settings, model, caching=prefix_caching_of(ctx, settings))
     check_adapters(ctx, index, settings)
     check_kserve(ctx, index, settings)
     check_zero(ctx, index, settings)

@@ -6,6 +6,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engines import facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.serving.draft_checks import check_draft
 from llm_d_gke.planning.serving.unknown_names import warn_disagreeing, warn_unknown
 from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.planning.suggest import did_you_mean
@@ -27,12 +28,15 @@ def check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, mod
     speculation = settings.speculative_decoding
     if speculation is None:
         return
-    _check_method(ctx, index, settings, speculation)
+    if not _check_method(ctx, index, settings, speculation):
+        return
     if model is not None and model.architecture.startswith(_ASSISTED):
         _check_assistant(ctx, index, settings, model, speculation)
     else:
         _check_layers(ctx, index, model, speculation)
     _check_pipeline(ctx, index, settings, speculation)
+    if model is not None:
+        check_draft(ctx, index, settings, model, speculation)
     path = ("models", index, "speculativeDecoding")
     if ctx.accelerator.kind == "tpu":
         ctx.findings.warning(
@@ -54,7 +58,8 @@ def check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, mod
         )
 
 
-def _check_method(ctx: PlanContext, index: int, settings: ModelSettings, speculation: SpeculativeDecoding) -> None:
+def _check_method(ctx: PlanContext, index: int, settings: ModelSettings, speculation: SpeculativeDecoding) -> bool:
+    """Whether the version may have the method."""
     path = ("models", index, "speculativeDecoding", "method")
     version = version_of(ctx, settings)
     tables = facts_of(version)
@@ -69,6 +74,7 @@ def _check_method(ctx: PlanContext, index: int, settings: ModelSettings, specula
             rule=f"vLLM {version} does not know this method",
             fix=did_you_mean(speculation.method, methods),
         )
+        return False
     elif lacking := [facts for facts in tables if speculation.method not in facts.speculative_methods]:
         warn_disagreeing(ctx, path, speculation.method, version, lacking)
     elif speculation.method == "draft_model" and not load_engine().has(version, _DRAFT_MODELS_SINCE):
@@ -79,6 +85,8 @@ def _check_method(ctx: PlanContext, index: int, settings: ModelSettings, specula
             rule=f"vLLM {version} names the method and does not support it: the engine ends while it is configured",
             fix="use method: ngram, or eagle3 with a head that was trained for the model",
         )
+        return False
+    return True
 
 
 def _check_layers(ctx: PlanContext, index: int, model: Model | None, speculation: SpeculativeDecoding) -> None:

@@ -42,7 +42,7 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     """
     if model is None:
         return None
-    check_start_reports(ctx, index, model)
+    check_start_reports(ctx, index, settings, model, version_of(ctx, settings))
     run = run_of(ctx, settings, model)
     if run is None:
         _not_checked(ctx, index, settings, model)

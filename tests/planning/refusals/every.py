@@ -18,6 +18,7 @@ from tests.planning.refusals.autoscaling import AUTOSCALING
 from tests.planning.refusals.backend_tls import BACKEND_TLS
 from tests.planning.refusals.disaggregation import DISAGGREGATION
 from tests.planning.refusals.engine import ENGINE
+from tests.planning.refusals.engine_conflicts import ENGINE_CONFLICTS
 from tests.planning.refusals.engine_features import ENGINE_FEATURES
 from tests.planning.refusals.engine_support import ENGINE_SUPPORT
 from tests.planning.refusals.estimates import ESTIMATES
@@ -57,6 +58,7 @@ EVERY = (
     *ESTIMATES,
     *ENGINE,
     *ENGINE_SUPPORT,
+    *ENGINE_CONFLICTS,
     *ENGINE_FEATURES,
     *BACKEND_TLS,
     *DISAGGREGATION,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import card, engine, kernels
+from . import card, engine, interfaces, kernels
 from .modules import trace, why
 from .stand_in import install_card
 
@@ -17,6 +17,8 @@ _QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         engine.automatic_dtype,
         engine.architectures,
         engine.sink_architectures,
+        interfaces.lacking_interfaces,
+        interfaces.eagle3_model_types,
         engine.options,
         engine.parsers,
         engine.speculative_methods,

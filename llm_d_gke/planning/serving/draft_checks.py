@@ -1,0 +1,87 @@
+"""What guesses tokens, and the model that checks them: vocabularies, images and caches that do not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.sizing.memory_check import version_of
+from llm_d_gke.settings.engine import SpeculativeDecoding
+from llm_d_gke.settings.models import ModelSettings
+
+# `_raise_if_multimodal` in v1/spec_decode/eagle.py of 0.17.1 and 0.19.1; 0.26.0 warns and guesses from the text.
+_IMAGES_SINCE, _IMAGES_READ = "0.26", "0.20"
+# Text models of the catalog end in ForCausalLM.
+_MULTIMODAL = "ForConditionalGeneration"
+# The assistant is a text model with heads of 512, for which an fp8 cache leaves FlashInfer alone on Hopper, whose
+# builder refuses windows: vllm-project/vllm issues 48495 and 48848, and 0.26.0's v1/attention/backends/flashinfer.py.
+_ASSISTED, _HOPPER, _ASSISTANT_FP8 = "Gemma4", 9.0, ("0.25", "0.30")
+
+
+def check_draft(
+    ctx: PlanContext, index: int, settings: ModelSettings, model: Model, speculation: SpeculativeDecoding
+) -> None:
+    """Findings about what guesses, for this model and accelerator."""
+    for setting, value, rule, fix, certain in _problems(ctx, settings, model, speculation):
+        add_finding = ctx.findings.error if certain else ctx.findings.warning
+        add_finding(
+            "LLMD-SPECULATION-TARGET",
+            "models",
+            index,
+            "speculativeDecoding",
+            setting,
+            value=value,
+            rule=rule,
+            fix=fix,
+        )
+
+
+def _problems(
+    ctx: PlanContext, settings: ModelSettings, model: Model, speculation: SpeculativeDecoding
+) -> Iterator[tuple[str, str, str, str, bool]]:
+    """Setting, value, rule, fix, and whether the engine surely ends."""
+    engine, version = load_engine(), version_of(ctx, settings)
+    draft = ctx.catalog.models.get(speculation.draft_model or "")
+    if speculation.method == "draft_model" and draft is not None and draft.vocabulary != model.vocabulary:
+        # SpeculativeConfig.verify_equal_vocab_size_if_draft_model of 0.17.1 to 0.30.0.
+        yield (
+            "draftModel",
+            draft.id,
+            f"{draft.id} has {draft.vocabulary} vocabulary entries and {model.id} {model.vocabulary}: vLLM ends where"
+            " they differ",
+            "use a draft model of the same vocabulary, or method: ngram",
+            True,
+        )
+    if (
+        speculation.method == "draft_model"
+        and model.architecture.endswith(_MULTIMODAL)
+        and not engine.has(version, _IMAGES_SINCE)
+    ):
+        yield (
+            "method",
+            "draft_model",
+            f"{model.id} takes images, and vLLM {version} has no draft models for such models",
+            "use method: ngram, or a release with a newer engine",
+            not engine.has(version, _IMAGES_READ),
+        )
+    cache = settings.kv_cache_dtype or option_value(settings.extra_args, "--kv-cache-dtype") or ""
+    first, last = _ASSISTANT_FP8
+    if (
+        speculation.method == "mtp"
+        and model.architecture.startswith(_ASSISTED)
+        and cache.startswith("fp8")
+        and ctx.accelerator.compute_capability == _HOPPER
+        and engine.has(version, first)
+        and not engine.has(version, last)
+    ):
+        yield (
+            "draftModel",
+            str(speculation.draft_model),
+            f"on {ctx.accelerator.title} vLLM {version} runs the assistant's attention with an fp8 KV cache in"
+            " FlashInfer, which ends on layers with a window (vllm-project/vllm issue 48848)",
+            "remove kvCacheDtype, or use method: ngram",
+            True,
+        )

@@ -1,0 +1,266 @@
+"""Options of `extraArgs` that vLLM takes one by one and refuses together, or with this model.
+
+Each was read in the configuration classes of vLLM 0.11.1, 0.17.1, 0.19.1, 0.26.0 and 0.30.0, and has a public report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.deployment import default_length
+from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
+from llm_d_gke.planning.sizing.memory_check import version_of
+from llm_d_gke.settings.models import ModelSettings
+
+_CONTEXT_PARALLEL = ("--decode-context-parallel-size", "-dcp")
+_LOAD_BALANCER, _ROUTED = "--enable-eplb", "--enable-return-routed-experts"
+_CHUNKED, _ASYNC, _OFFLOAD, _OVERLAP = (
+    "--enable-chunked-prefill",
+    "--async-scheduling",
+    "--cpu-offload-gb",
+    "--enable-dbo",
+)
+# vllm/config/vllm.py: 0.11.1 refuses pipelines, and pull request 32359 allows them. Methods without an entry are
+# refused in every version read.
+_ASYNC_PIPELINES_SINCE = "0.14"
+_ASYNC_METHODS = {"eagle": "0.11", "eagle3": "0.11", "mtp": "0.11", "draft_model": "0.17", "ngram_gpu": "0.18"}
+# v1/worker/gpu_model_runner.py of 0.11.1 to 0.19.1 asserts that nothing is offloaded where the kinds of cache have
+# blocks of their own; 0.26.0 does not.
+_OFFLOADED_KINDS_SINCE, _OFFLOADED_KINDS_READ = "0.26", "0.20"
+# `supports_eplb` of the classes in model_executor/layers/quantization: by method, the first version that has it.
+_BALANCED = {"fp8": "0.11", "modelopt": "0.17", "compressed-tensors-8": "0.17", "mxfp4": "0.26"}
+# Four-bit integers of compressed-tensors are balanced in 0.26.0; not in 0.19.1, and in 0.30.0 not by Marlin.
+_BALANCED_INTEGERS = ("0.26", "0.30")
+
+
+@dataclass(frozen=True)
+class _Conflict:
+    option: str
+    reason: str  # a clause
+    fix: str
+    certain: bool = True
+
+
+def check_option_conflicts(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    """Findings about options that do not go with the rest of the deployment. GPUs only."""
+    if model is None or ctx.accelerator.kind != "gpu" or not settings.extra_args:
+        return
+    version = version_of(ctx, settings)
+    parallelism = parallelism_of(ctx, settings)
+    for conflict in (
+        *_chunked_prefill(settings, model, version),
+        *_context_parallel(settings, model, parallelism),
+        *_asynchronous(settings, version),
+        *_load_balancer(settings, model, parallelism, version),
+        *_routed_experts(settings, model, version),
+        *_offloaded_weights(settings, model, version),
+        *_overlap(settings, parallelism),
+    ):
+        add_finding = ctx.findings.error if conflict.certain else ctx.findings.warning
+        add_finding(
+            "LLMD-ENGINE-CONFLICT",
+            "models",
+            index,
+            "extraArgs",
+            value=conflict.option,
+            rule=f"{conflict.reason} (vLLM {version})",
+            fix=conflict.fix,
+        )
+
+
+def is_on(settings: ModelSettings, option: str) -> bool | None:
+    """A switch among `extraArgs`; None where it is not there. The last one counts."""
+    value = None
+    for argument in settings.extra_args:
+        name = argument.replace("_", "-")
+        if name == option:
+            value = True
+        elif name == option.replace("--enable-", "--no-enable-").replace("--async", "--no-async"):
+            value = False
+    return value
+
+
+def _chunked_prefill(settings: ModelSettings, model: Model, version: str) -> Iterator[_Conflict]:
+    """SchedulerConfig.verify_max_model_len: a prompt that is not cut has to fit into one batch."""
+    batch = settings.max_num_batched_tokens
+    length = settings.max_model_len or default_length(model, version)
+    if is_on(settings, _CHUNKED) is False and batch is not None and batch < length:
+        yield _Conflict(
+            "--no-enable-chunked-prefill",
+            f"without chunks a prompt is computed in one batch, and vLLM ends where a batch of {batch} tokens is"
+            f" smaller than the longest request, {length}",
+            f"remove --no-enable-chunked-prefill, or use maxNumBatchedTokens: {length}",
+        )
+
+
+def _context_parallel(settings: ModelSettings, model: Model, parallelism: Parallelism) -> Iterator[_Conflict]:
+    """ModelConfig.verify_with_parallel_config: ranks that would hold copies of key-value heads share the tokens."""
+    value = option_value(settings.extra_args, *_CONTEXT_PARALLEL)
+    ranks = int(value) if value is not None and value.isascii() and value.isdigit() else 1
+    if ranks <= 1:
+        return
+    tensor, heads = parallelism.tensor, max(1, model.kv_heads)
+    option = f"{_CONTEXT_PARALLEL[0]} {ranks}"
+    if tensor % ranks:
+        yield _Conflict(option, f"{tensor} devices cannot be divided among {ranks} ranks", "use a divisor of it")
+    elif model.mla is not None:
+        return
+    elif tensor // heads < ranks or tensor <= heads:
+        most = tensor // heads
+        yield _Conflict(
+            option,
+            f"{model.id} has {heads} key-value heads: {tensor} devices hold each {max(1, most)} times, and vLLM"
+            f" divides tokens among copies only",
+            f"use {most}" if most > 1 and tensor > heads else "remove it, or use more tensorParallel than that",
+        )
+    elif (model.attention_heads // heads) % ranks:
+        yield _Conflict(
+            option,
+            f"{model.id} has {model.attention_heads // heads} query heads for each key-value head, which {ranks} does"
+            " not divide",
+            "use a divisor of it",
+        )
+
+
+def _asynchronous(settings: ModelSettings, version: str) -> Iterator[_Conflict]:
+    if is_on(settings, _ASYNC) is not True:
+        return
+    engine = load_engine()
+    speculation = settings.speculative_decoding
+    without = "remove --async-scheduling: vLLM turns it on by itself where it can"
+    if settings.pipeline_parallel > 1 and not engine.has(version, _ASYNC_PIPELINES_SINCE):
+        yield _Conflict(_ASYNC, "asynchronous scheduling does not go with pipeline stages yet", without)
+    if speculation is None:
+        return
+    since = _ASYNC_METHODS.get(speculation.method)
+    if since is None or not engine.has(version, since):
+        yield _Conflict(
+            _ASYNC,
+            f"asked for, it is refused beside speculativeDecoding.method: {speculation.method}",
+            without,
+        )
+
+
+def _load_balancer(
+    settings: ModelSettings, model: Model, parallelism: Parallelism, version: str
+) -> Iterator[_Conflict]:
+    """ParallelConfig, and `supports_eplb` of the quantization method."""
+    if is_on(settings, _LOAD_BALANCER) is not True:
+        return
+    by_expert = parallelism.expert or "--enable-expert-parallel" in settings.extra_args
+    without = f"remove {_LOAD_BALANCER}"
+    if not by_expert or model.experts is None:
+        yield _Conflict(
+            _LOAD_BALANCER,
+            f"{model.id} has no experts to balance"
+            if model.experts is None
+            else "experts are balanced among devices that hold whole ones, which expertParallel: true makes them",
+            without if model.experts is None else f"use expertParallel: true, or {without}",
+        )
+    elif parallelism.tensor * parallelism.data == 1:
+        yield _Conflict(_LOAD_BALANCER, "there is one device, and nothing to balance", without)
+    elif (answer := _is_balanced(settings, model, version)) is not True:
+        quantization = model.quantization
+        yield _Conflict(
+            _LOAD_BALANCER,
+            "EPLB is not supported for experts in"
+            f" {quantization.method if quantization is not None else settings.quantization}",
+            without,
+            certain=answer is False,
+        )
+
+
+def _is_balanced(settings: ModelSettings, model: Model, version: str) -> bool | None:
+    """Whether the load balancer knows the format of the experts; None where no version nearby was read."""
+    engine, own = load_engine(), model.quantization
+    if own is None:
+        return True if settings.quantization in (None, "fp8") else None
+    method = own.method
+    if method == "compressed-tensors" and own.bits == 8:
+        method = "compressed-tensors-8"
+    elif method == "compressed-tensors" and not own.is_nvfp4:
+        if not engine.has(version, "0.20"):
+            return False
+        first, last = _BALANCED_INTEGERS
+        if engine.has(version, last) and option_value(settings.extra_args, "--moe-backend") != "triton":
+            return False
+        return True if engine.has(version, first) else None
+    since = _BALANCED.get(method)
+    if since is None:
+        return False if method in ("awq", "gptq", "bitsandbytes") else None
+    if engine.has(version, since):
+        return True
+    return False if method != "mxfp4" or not engine.has(version, "0.20") else None
+
+
+def _routed_experts(settings: ModelSettings, model: Model, version: str) -> Iterator[_Conflict]:
+    if is_on(settings, _ROUTED) is not True:
+        return
+    if model.experts is None:
+        yield _Conflict(
+            _ROUTED,
+            f"{model.id} has no experts: vLLM looks for their number in its config.json, and ends once the weights are"
+            " loaded (vllm-project/vllm issue 42593)",
+            "remove it",
+        )
+    elif settings.pipeline_parallel > 1 or settings.kv_offload_gib is not None:
+        yield _Conflict(
+            _ROUTED,
+            "routed experts are returned by engines without pipeline stages and KV connectors only",
+            "remove it",
+            certain=load_engine().has(version, "0.26"),
+        )
+
+
+def _offloaded_weights(settings: ModelSettings, model: Model, version: str) -> Iterator[_Conflict]:
+    """Weights in the host's memory, for models whose kinds of cache have blocks of their own."""
+    value = option_value(settings.extra_args, _OFFLOAD)
+    kinds = {group.kind for group in model.attention if group.kind != "none"}
+    engine = load_engine()
+    if value in (None, "0", "0.0"):
+        return
+    if engine.second_runner(version, model.architecture, dense=model.experts is None):
+        yield _Conflict(
+            f"{_OFFLOAD} {value}",
+            "the second model runner, which runs this model, keeps all weights on the accelerators and does not say so"
+            " (vllm-project/vllm issues 51396 and 56283)",
+            'remove it, or use env: {VLLM_USE_V2_MODEL_RUNNER: "0"}',
+            certain=False,
+        )
+        return
+    # Chunked attention turns the cache's manager of several kinds off.
+    if len(kinds) < 2 or "chunked" in kinds:
+        return
+    if not engine.has(version, _OFFLOADED_KINDS_SINCE):
+        yield _Conflict(
+            f"{_OFFLOAD} {value}",
+            f"{model.id} has {len(kinds)} kinds of cache: vLLM ends with Cannot re-initialize the input batch when CPU"
+            " weight offloading is enabled",
+            "remove it, and use an accelerator with more memory",
+            certain=not engine.has(version, _OFFLOADED_KINDS_READ),
+        )
+    elif model.recurrent:
+        yield _Conflict(
+            f"{_OFFLOAD} {value}",
+            "offloaded weights of a model with recurrent states gave wrong answers in a build of March 2026"
+            " (vllm-project/vllm pull request 36461)",
+            "compare answers with an engine that does not offload first",
+            certain=False,
+        )
+
+
+def _overlap(settings: ModelSettings, parallelism: Parallelism) -> Iterator[_Conflict]:
+    """VllmConfig: two batches overlap around an exchange that returns at once."""
+    exchange = parallelism.all_to_all
+    if is_on(settings, _OVERLAP) is True and not (exchange or "").startswith("deepep"):
+        yield _Conflict(
+            _OVERLAP,
+            "two batches overlap with DeepEP's exchange only"
+            + (f", and here it is {exchange}" if exchange is not None else ", and this replica exchanges nothing"),
+            f"remove {_OVERLAP}, or use dataParallel with allToAll: deepep_low_latency",
+        )

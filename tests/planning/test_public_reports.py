@@ -1,0 +1,42 @@
+"""Public reports about engines get the answer that they call for: what ended is refused, and what ran is accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llm_d_gke.catalog.schema import Quantization
+from llm_d_gke.planning import Finding
+from llm_d_gke.planning.findings import Severity
+from tests.planning.refusals.case import findings_of
+
+_FILE = yaml.safe_load((Path(__file__).parent / "figures" / "public_reports.yaml").read_text(encoding="utf-8"))
+REPORTS: list[dict[str, Any]] = _FILE["reports"]
+
+
+def findings(report: dict[str, Any]) -> list[Finding]:
+    model = report["model"]
+    changes = {
+        "location": _FILE["locations"].get(report["accelerator"], "us-central1-a"),
+        "accelerator": _FILE["accelerators"][report["accelerator"]],
+        "models[0]": model,
+    }
+    if model.get("dataParallel", 1) > 1:
+        changes["pattern"] = "mixture-of-experts"
+    facts = {name: {"quantization": Quantization(**fields)} for name, fields in report.get("facts", {}).items()}
+    return findings_of("gpu", changes, facts=facts)
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: f"{report['report']}: {report['seen']}")
+def test_a_report_gets_the_answer_that_it_calls_for(report: dict[str, Any]) -> None:
+    found = findings(report)
+    errors = [finding.id for finding in found if finding.severity is Severity.ERROR]
+    if report["outcome"] == "refused":
+        assert report["rule"] in errors
+    else:
+        assert errors == []
+    if report["outcome"] == "warned":
+        assert report["rule"] in [finding.id for finding in found]
