@@ -14,6 +14,7 @@ import yaml
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engines import EngineFacts, load_facts, versions
 from llm_d_gke.operations.engine_facts.empty_wheels import empty_wheel
+from llm_d_gke.operations.engine_facts.inside import interfaces
 from llm_d_gke.operations.engine_facts.questions import tasks
 from llm_d_gke.operations.engine_facts.tpu import read_tpu
 from llm_d_gke.operations.engine_facts.write import digest, render
@@ -40,6 +41,8 @@ def _answers() -> list[dict[str, object]]:
             "experts_padded": {"answer": False},
             "architectures": {"answer": ["BertModel", "LlamaForCausalLM"]},
             "sink_architectures": {"answer": []},
+            "lacking_interfaces": {"answer": {"adapters": ["BertModel", "LlamaForCausalLM"]}},
+            "eagle3_model_types": {"answer": ["llama"]},
             "options": {"answer": {"--dtype": {"values": ["auto"]}, "--old": {"deprecated": True}}},
             "parsers": {"answer": {"tool": ["hermes"], "reasoning": ["qwen3"]}},
             "speculative_methods": {"answer": ["ngram"]},
@@ -54,6 +57,32 @@ def _answers() -> list[dict[str, object]]:
             "triton_shared_memory": {"answer": kernels},
         }
     ]
+
+
+class TestInterfaces:
+    def package(self, root: Path) -> Path:
+        """Two models of which one declares adapters, by way of its base class."""
+        files = {
+            "model_executor/models/registry.py": "_A = {'OneForCausalLM': ('one', 'One'), 'TwoForCausalLM': ('two', 'Two')}\n"
+            "_B: dict = {'LostForCausalLM': ('lost', 'Lost')}\n",
+            "model_executor/models/one.py": "class Base(nn.Module, SupportsLoRA): ...\nclass One(Base, Generic[T]): ...\n",
+            "models/two/model.py": "class Two(interfaces.SupportsPP): ...\n",
+            "config/speculative.py": "def verify(self):\n    aux_hidden_states_supported = ['llama', 'qwen']\n",
+        }
+        for name, text in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text, encoding="utf-8")
+        return root
+
+    def test_a_class_that_declares_none_is_listed_and_one_that_is_lost_is_not(self, tmp_path: Path) -> None:
+        assert interfaces.lacking(self.package(tmp_path)) == {
+            "adapters": ["TwoForCausalLM"],
+            "eagle3": ["OneForCausalLM", "TwoForCausalLM"],
+            "pipeline": ["OneForCausalLM"],
+        }
+
+    def test_the_list_of_model_types_is_read(self, tmp_path: Path) -> None:
+        assert interfaces.model_types(self.package(tmp_path)) == ["llama", "qwen"]
 
 
 class TestDigest:

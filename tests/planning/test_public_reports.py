@@ -17,7 +17,7 @@ _FILE = yaml.safe_load((Path(__file__).parent / "figures" / "public_reports.yaml
 REPORTS: list[dict[str, Any]] = _FILE["reports"]
 
 
-def findings(report: dict[str, Any]) -> list[Finding]:
+def findings_about(report: dict[str, Any]) -> list[Finding]:
     model = report["model"]
     changes = {
         "location": _FILE["locations"].get(report["accelerator"], "us-central1-a"),
@@ -32,11 +32,11 @@ def findings(report: dict[str, Any]) -> list[Finding]:
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: f"{report['report']}: {report['seen']}")
 def test_a_report_gets_the_answer_that_it_calls_for(report: dict[str, Any]) -> None:
-    found = findings(report)
-    errors = [finding.id for finding in found if finding.severity is Severity.ERROR]
+    answers = findings_about(report)
+    errors = [finding.id for finding in answers if finding.severity is Severity.ERROR]
     if report["outcome"] == "refused":
         assert report["rule"] in errors
     else:
         assert errors == []
     if report["outcome"] == "warned":
-        assert report["rule"] in [finding.id for finding in found]
+        assert report["rule"] in [finding.id for finding in answers]

@@ -57,7 +57,7 @@ def _package() -> Path:
 def _registry(package: Path) -> dict[str, str]:
     """Class names by architecture, of the registry's tables {architecture: (module, class)}."""
     tree = ast.parse((package / "model_executor" / "models" / "registry.py").read_text(encoding="utf-8"))
-    found: dict[str, str] = {}
+    class_names: dict[str, str] = {}
     for node in tree.body:
         table = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         if isinstance(table, ast.Dict):
@@ -65,8 +65,8 @@ def _registry(package: Path) -> dict[str, str]:
                 if isinstance(key, ast.Constant) and isinstance(entry, ast.Tuple):
                     *_, name = entry.elts
                     if isinstance(name, ast.Constant):
-                        found[str(key.value)] = str(name.value)
-    return found
+                        class_names[str(key.value)] = str(name.value)
+    return class_names
 
 
 def _classes(package: Path) -> dict[str, list[tuple[str, ...]]]:
