@@ -63,9 +63,11 @@ class TestInterfaces:
     def package(self, root: Path) -> Path:
         """Two models of which one declares adapters, by way of its base class."""
         files = {
-            "model_executor/models/registry.py": "_A = {'OneForCausalLM': ('one', 'One'), 'TwoForCausalLM': ('two', 'Two')}\n"
+            "model_executor/models/registry.py": "_A = {'OneForCausalLM': ('one', 'One'),"
+            " 'TwoForCausalLM': ('two', 'Two')}\n"
             "_B: dict = {'LostForCausalLM': ('lost', 'Lost')}\n",
-            "model_executor/models/one.py": "class Base(nn.Module, SupportsLoRA): ...\nclass One(Base, Generic[T]): ...\n",
+            "model_executor/models/one.py": "class Base(nn.Module, SupportsLoRA): ...\n"
+            "class One(Base, Generic[T]): ...\n",
             "models/two/model.py": "class Two(interfaces.SupportsPP): ...\n",
             "config/speculative.py": "def verify(self):\n    aux_hidden_states_supported = ['llama', 'qwen']\n",
         }
