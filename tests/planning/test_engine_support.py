@@ -131,10 +131,16 @@ class TestAttention:
         assert (between.kind, between.certain) == ("attention-kernel", False)
         assert kinds(on(RTX, "deepseek-ai/DeepSeek-V3.1", "0.19.1")) == []
 
+    def test_flashinfer_takes_no_windows_on_hopper(self) -> None:
+        """vllm-project/vllm#48848, and v1/attention/backends/flashinfer.py of 0.26.0."""
+        assert kinds(on(H100, GEMMA_4, "0.26.0", attention_backend="FLASHINFER")) == ["attention-kernel"]
+        assert kinds(on(H100, "Qwen/Qwen3-8B", "0.26.0", attention_backend="FLASHINFER")) == []
+        assert kinds(on(H100, "google/gemma-3-27b-it", "0.30.0", attention_backend="FLASHINFER")) == []
+
     def test_a_back_end_that_is_named_has_to_take_the_heads(self) -> None:
         """vllm-project/vllm#40677: gemma-4 with --attention-backend FLASHINFER, head_size not supported."""
         for version, expected in (("0.19.1", ["attention-kernel"]), ("0.26.0", [])):
-            assert kinds(on(H100, GEMMA_4, version, attention_backend="FLASHINFER")) == expected
+            assert kinds(on(B200, "google/gemma-4-31B-it", version, attention_backend="FLASHINFER")) == expected
         assert kinds(on(H100, GEMMA_4, "0.19.1", attention_backend="TRITON_ATTN")) == []
         assert kinds(on(H100, GEMMA_4, "0.19.1", attention_backend="TREE_ATTN")) == []  # in no table
         assert kinds(on(L4, "Qwen/Qwen3-8B", attention_backend="FLASH_ATTN", kv_cache_dtype="fp8")) == [

@@ -57,7 +57,7 @@ class TestArguments:
         ids=["ngram", "eagle3"],
     )
     def test_guessing_is_one_argument_in_json(self, setting: dict[str, Any], config: dict[str, Any]) -> None:
-        args = server(speculativeDecoding=setting).pod.args
+        args = server(id="Qwen/Qwen3-0.6B", speculativeDecoding=setting).pod.args
         assert json.loads(args[args.index("--speculative-config") + 1]) == config
 
     def test_guessed_tokens_count_in_memory_as_those_of_the_argument(self) -> None:
