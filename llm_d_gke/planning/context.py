@@ -131,45 +131,14 @@ def resolve_context(
     `transfers_kv_cache` is the pattern's property of this name. It selects the engine image, because some releases have
     another one with a KV connector. Returns None, with findings, if one of them is unknown.
     """
-    release = catalog.releases.get(settings.release)
-    if release is None:
-        findings.error(
-            "LLMD-RELEASE-UNKNOWN",
-            "release",
-            value=settings.release,
-            rule="the catalog has no release of this name, so no versions to install",
-            fix=did_you_mean(settings.release, list(catalog.releases)),
-        )
-    else:
-        release = _with_picker(release, settings, catalog, findings)
-    accelerator_settings = settings.accelerator
-    accelerator = catalog.accelerators.get(accelerator_settings.type)
+    release = _release(settings, catalog, findings)
+    accelerator = _accelerator(settings, catalog, findings)
     if accelerator is None:
-        findings.error(
-            "LLMD-ACCELERATOR-UNKNOWN",
-            "accelerator",
-            "type",
-            value=accelerator_settings.type,
-            rule="the catalog has no accelerator of this name",
-            fix=accelerator_meant(accelerator_settings.type, catalog),
-        )
         return None
     machine = _machine(settings, catalog, accelerator, findings)
     if machine is None or release is None:
         return None
-    if release.engine.image_for(accelerator, disaggregated=transfers_kv_cache) is None:
-        releases = [
-            other.name
-            for other in catalog.releases.values()
-            if other.engine.image_for(accelerator, disaggregated=transfers_kv_cache) is not None
-        ]
-        findings.error(
-            "LLMD-RELEASE-ACCELERATOR",
-            "release",
-            value=settings.release,
-            rule=f"it has no engine image for {accelerator.title}",
-            fix=f"use one of {', '.join(releases)}",
-        )
+    if not _has_image(release, accelerator, settings, catalog, findings, transfers_kv_cache=transfers_kv_cache):
         return None
     shape = _shape(settings, machine, accelerator, catalog, findings)
     zones = _zones(settings, accelerator, findings)
@@ -193,6 +162,62 @@ def resolve_context(
         transfers_kv_cache=transfers_kv_cache,
         labels=dict(settings.labels) | {STACK_LABEL: names.slug(stack)},
     )
+
+
+def _release(settings: StackSettings, catalog: Catalog, findings: Findings) -> Release | None:
+    release = catalog.releases.get(settings.release)
+    if release is None:
+        findings.error(
+            "LLMD-RELEASE-UNKNOWN",
+            "release",
+            value=settings.release,
+            rule="the catalog has no release of this name, so no versions to install",
+            fix=did_you_mean(settings.release, list(catalog.releases)),
+        )
+        return None
+    return _with_picker(release, settings, catalog, findings)
+
+
+def _accelerator(settings: StackSettings, catalog: Catalog, findings: Findings) -> Accelerator | None:
+    type_ = settings.accelerator.type
+    accelerator = catalog.accelerators.get(type_)
+    if accelerator is None:
+        findings.error(
+            "LLMD-ACCELERATOR-UNKNOWN",
+            "accelerator",
+            "type",
+            value=type_,
+            rule="the catalog has no accelerator of this name",
+            fix=accelerator_meant(type_, catalog),
+        )
+    return accelerator
+
+
+def _has_image(
+    release: Release,
+    accelerator: Accelerator,
+    settings: StackSettings,
+    catalog: Catalog,
+    findings: Findings,
+    *,
+    transfers_kv_cache: bool,
+) -> bool:
+    """Whether the release has an engine image for the accelerator and the pattern."""
+    if release.engine.image_for(accelerator, disaggregated=transfers_kv_cache) is None:
+        releases = [
+            other.name
+            for other in catalog.releases.values()
+            if other.engine.image_for(accelerator, disaggregated=transfers_kv_cache) is not None
+        ]
+        findings.error(
+            "LLMD-RELEASE-ACCELERATOR",
+            "release",
+            value=settings.release,
+            rule=f"it has no engine image for {accelerator.title}",
+            fix=f"use one of {', '.join(releases)}",
+        )
+        return False
+    return True
 
 
 def _with_picker(release: Release, settings: StackSettings, catalog: Catalog, findings: Findings) -> Release:

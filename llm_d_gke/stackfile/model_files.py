@@ -162,6 +162,6 @@ def _problem(text: str) -> ModelFile:
     return ModelFile(config={}, problem=text)
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text.partition("\n")[0][:200]

@@ -150,9 +150,20 @@ def _check_parallelism(
                 f" {'accelerator' if ctx.per_node == 1 else 'accelerators'}",
                 fix=f"use fewer, {machine_with(ctx, parallelism.tensor)}",
             )
-    decode_ranks, prefill_ranks = spread[0].tensor, spread[1].tensor
-    if decode_ranks == prefill_ranks:
-        return
+    if spread[0].tensor != spread[1].tensor:
+        _check_ranks(decode, index, settings[0], model, decode_ranks=spread[0].tensor, prefill_ranks=spread[1].tensor)
+
+
+def _check_ranks(
+    decode: PlanContext,
+    index: int,
+    settings: ModelSettings,
+    model: Model | None,
+    *,
+    decode_ranks: int,
+    prefill_ranks: int,
+) -> None:
+    """Whether decode takes a KV cache that another number of ranks computed. `settings` are those of decode."""
     states = model is not None and any(group.kind == "linear" for group in model.attention)
     path = ("models", index, "prefill", "tensorParallel")
     if decode.accelerator.kind == "tpu":
@@ -180,7 +191,7 @@ def _check_parallelism(
             " one number must be a multiple of the other",
             fix=f"use {decode_ranks}, or a divisor or a multiple of it",
         )
-    elif reason := _refuses_wider(decode, settings[0], model, prefill_ranks, decode_ranks):
+    elif reason := _refuses_wider(decode, settings, model, prefill_ranks, decode_ranks):
         decode.findings.error(
             "LLMD-PD-TP-WIDER",
             *path,

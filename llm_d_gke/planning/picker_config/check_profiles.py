@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from llm_d_gke.catalog.pickers import Picker
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.picker_config.document import Document, PluginEntry
+from llm_d_gke.planning.picker_config.document import Document, PluginEntry, Profile, WholeProfile
 from llm_d_gke.planning.picker_config.parameters import SHAPES
 from llm_d_gke.planning.picker_config.parameters.base import Reference
 
@@ -106,7 +106,7 @@ def _check_moved(ctx: PlanContext, picker: Picker, document: Document) -> None:
 
 def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None:
     """Check the plugins of each profile, and the profile handler."""
-    entries = {entry.called: entry for entry in document.plugins}
+    kinds = {entry.called: frozenset(picker.plugins[entry.type].kinds) for entry in document.plugins}
     names: set[str] = set()
     for number, profile in enumerate(document.scheduling_profiles):
         path: Path = (*ROOT, "schedulingProfiles", number)
@@ -120,51 +120,58 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
                 fix="use a unique name",
             )
         names.add(profile.name)
-        pickers: list[Path] = []
-        for index, entry in enumerate(profile.plugins):
-            entry_path: Path = (*path, "plugins", index, "pluginRef")
-            if entry.plugin_ref not in entries:
-                ctx.findings.error(
-                    "LLMD-PICKER-PROFILE-PLUGIN",
-                    *entry_path,
-                    value=entry.plugin_ref,
-                    rule=f"no plugin has this name, and {picker.title} does not start with a profile that refers to a"
-                    " missing plugin",
-                    fix=f"add it to plugins, or use one of {', '.join(entries) or '(there is none)'}",
-                )
-                continue
-            kinds = set(picker.plugins[entries[entry.plugin_ref].type].kinds)
-            if not kinds & _SCHEDULING:
-                ctx.findings.error(
-                    "LLMD-PICKER-PROFILE-KIND",
-                    *entry_path,
-                    value=entry.plugin_ref,
-                    rule=f"a profile runs filters, scorers and one picker: a {min(kinds)} does nothing there",
-                    fix="remove it from the profile: listing it under plugins is enough",
-                )
-            if "scorer" in kinds and pickers and entry.weight is None and picker.document == _WEIGHTS_IN_ORDER:
-                ctx.findings.error(
-                    "LLMD-PICKER-SCORER-WEIGHT",
-                    *path,
-                    "plugins",
-                    index,
-                    "weight",
-                    value="(missing)",
-                    rule=f"{picker.title} gives default weights only to scorers before a profile's picker, and crashes"
-                    " on others (gateway-api-inference-extension pull request 1958)",
-                    fix="add weight: 1, or list the picker last",
-                )
-            if "picker" in kinds:
-                pickers.append(entry_path)
-        for entry_path in pickers[1:]:
-            ctx.findings.error(
-                "LLMD-PICKER-PROFILE-PICKERS",
-                *entry_path,
-                value="a second picker",
-                rule=f"a profile ends with one picker, and {picker.title} does not start with two",
-                fix="keep one of them",
-            )
+        _check_profile(ctx, picker, profile, kinds, path)
     _check_handler(ctx, picker, document)
+
+
+def _check_profile(
+    ctx: PlanContext, picker: Picker, profile: Profile | WholeProfile, kinds: Mapping[str, frozenset[str]], path: Path
+) -> None:
+    """Check the plugins of one profile, whose place is `path`. `kinds` are those of the document's plugins, by name."""
+    pickers: list[Path] = []
+    for index, entry in enumerate(profile.plugins):
+        entry_path: Path = (*path, "plugins", index, "pluginRef")
+        if entry.plugin_ref not in kinds:
+            ctx.findings.error(
+                "LLMD-PICKER-PROFILE-PLUGIN",
+                *entry_path,
+                value=entry.plugin_ref,
+                rule=f"no plugin has this name, and {picker.title} does not start with a profile that refers to a"
+                " missing plugin",
+                fix=f"add it to plugins, or use one of {', '.join(kinds) or '(there is none)'}",
+            )
+            continue
+        own = kinds[entry.plugin_ref]
+        if not own & _SCHEDULING:
+            ctx.findings.error(
+                "LLMD-PICKER-PROFILE-KIND",
+                *entry_path,
+                value=entry.plugin_ref,
+                rule=f"a profile runs filters, scorers and one picker: a {min(own)} does nothing there",
+                fix="remove it from the profile: listing it under plugins is enough",
+            )
+        if "scorer" in own and pickers and entry.weight is None and picker.document == _WEIGHTS_IN_ORDER:
+            ctx.findings.error(
+                "LLMD-PICKER-SCORER-WEIGHT",
+                *path,
+                "plugins",
+                index,
+                "weight",
+                value="(missing)",
+                rule=f"{picker.title} gives default weights only to scorers before a profile's picker, and crashes"
+                " on others (gateway-api-inference-extension pull request 1958)",
+                fix="add weight: 1, or list the picker last",
+            )
+        if "picker" in own:
+            pickers.append(entry_path)
+    for entry_path in pickers[1:]:
+        ctx.findings.error(
+            "LLMD-PICKER-PROFILE-PICKERS",
+            *entry_path,
+            value="a second picker",
+            rule=f"a profile ends with one picker, and {picker.title} does not start with two",
+            fix="keep one of them",
+        )
 
 
 def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None:

@@ -277,7 +277,7 @@ MODEL = (
         path="models[0].tensorParallel",
         value="2",
         rule="a node has 1 T4",
-        fix="use 1 or fewer, or accelerator.perNode: 2",
+        fix="use 1, or accelerator.perNode: 2",
     ),
     Wrong(
         id="LLMD-TP-TPU-CHIPS",
