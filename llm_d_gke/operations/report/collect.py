@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from llm_d_gke.operations.report.facts import (
     WHENS,
-    AlternativeFacts,
     CapacityFacts,
     ChoiceFacts,
     CostFacts,
-    LineFacts,
     MemoryFacts,
     ModelFacts,
     PlanFacts,
@@ -20,7 +19,6 @@ from llm_d_gke.operations.report.facts import (
     SettingFacts,
     SpeedFacts,
     StackFacts,
-    StageFacts,
 )
 from llm_d_gke.planning import Finding, StackPlan
 from llm_d_gke.planning.findings import errors_in, path_of
@@ -147,14 +145,7 @@ def _capacity(capacity: CapacityPlan) -> CapacityFacts:
         within_objectives=None if capacity.within_objectives is None else _speed(capacity.within_objectives),
         curve=curve,
         stages=tuple(
-            StageFacts(
-                role=stage.role,
-                replicas=stage.replicas,
-                requests_per_second=round(stage.requests_per_second, 3),
-                limits=stage.limits,
-                needed=stage.needed,
-            )
-            for stage in capacity.stages
+            replace(stage, requests_per_second=round(stage.requests_per_second, 3)) for stage in capacity.stages
         ),
     )
 
@@ -188,20 +179,14 @@ def _cost(cost: CostPlan) -> CostFacts:
     units = cost.units
     return CostFacts(
         date=cost.date,
-        lines=tuple(
-            LineFacts(name=line.name, running=line.running, idle=line.idle, paused=line.paused, note=line.note)
-            for line in cost.lines
-        ),
+        lines=cost.lines,
         hourly=totals,
         monthly={when: _monthly(total) for when, total in totals.items()},
         saved_by_pausing=cost.saved_by_pausing,
         at_most_monthly=_monthly(cost.at_most),
         scaled_down=cost.scaled_down,
         scaled_down_monthly=None if cost.scaled_down is None else _monthly(cost.scaled_down),
-        alternatives=tuple(
-            AlternativeFacts(provisioning=alternative.provisioning, chosen=alternative.chosen, total=alternative.total)
-            for alternative in cost.alternatives
-        ),
+        alternatives=cost.alternatives,
         choices=tuple(
             ChoiceFacts(title=f"{choice.machine_type} {choice.provisioning}", total=choice.total)
             for choice in cost.choices

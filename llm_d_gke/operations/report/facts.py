@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from llm_d_gke.planning import Finding
-from llm_d_gke.planning.plan.estimates import Total, When
+from llm_d_gke.planning.plan.estimates import Alternative, CostLine, StageRate, Total, When
 from llm_d_gke.planning.plan.timeline import TimelinePlan
 
 Kind = Literal["weights", "engine", "kv-cache", "outside"]
@@ -53,17 +53,6 @@ class SpeedFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageFacts:
-    """The rate of servers of one role if the other role were no limit."""
-
-    role: str
-    replicas: int
-    requests_per_second: float
-    limits: bool
-    needed: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class CapacityFacts:
     """`is_rate`: the load is stated as requests per second, which `at_load` then repeats."""
 
@@ -79,7 +68,7 @@ class CapacityFacts:
     alone: SpeedFacts
     full: SpeedFacts
     curve: tuple[SpeedFacts, ...]
-    stages: tuple[StageFacts, ...] = ()
+    stages: tuple[StageRate, ...] = ()
     within_objectives: SpeedFacts | None = None
 
 
@@ -118,22 +107,6 @@ class PoolFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LineFacts:
-    name: str
-    running: float | None
-    idle: float | None
-    paused: float | None
-    note: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlternativeFacts:
-    provisioning: str
-    chosen: bool
-    total: Total
-
-
-@dataclass(frozen=True, kw_only=True)
 class ChoiceFacts:
     """The stack with its accelerators from one choice of its compute class, an hour."""
 
@@ -146,7 +119,7 @@ class CostFacts:
     """Dollars an hour, but `monthly` and `per_million`."""
 
     date: str
-    lines: tuple[LineFacts, ...]
+    lines: tuple[CostLine, ...]
     hourly: Mapping[When, Total]
     monthly: Mapping[When, Total]
     saved_by_pausing: Total
@@ -154,7 +127,7 @@ class CostFacts:
     # With the fewest replicas of each model; None where their number does not follow the load.
     scaled_down: Total | None
     scaled_down_monthly: Total | None
-    alternatives: tuple[AlternativeFacts, ...]
+    alternatives: tuple[Alternative, ...]
     choices: tuple[ChoiceFacts, ...]
     basis: str | None
     per_million: Mapping[str, Total]

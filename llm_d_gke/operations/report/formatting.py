@@ -12,10 +12,9 @@ from llm_d_gke.operations.report.facts import (
     PlanFacts,
     ServerFacts,
     SpeedFacts,
-    StageFacts,
 )
 from llm_d_gke.planning.findings import Finding
-from llm_d_gke.planning.plan.estimates import Total
+from llm_d_gke.planning.plan.estimates import StageRate, Total
 from llm_d_gke.planning.plan.timeline import TimelinePlan, TimelineStep
 
 OLD_PRICE_DAYS = 120
@@ -159,7 +158,7 @@ def headroom(capacity: CapacityFacts) -> str | None:
     return f"capacity about {rate(most)} requests/s{within}, {max(0.0, most / load - 1):.0%} above the load"
 
 
-def stage_sentence(stage: StageFacts) -> str:
+def stage_sentence(stage: StageRate) -> str:
     """The throughput of a role by itself, and whether the role is the limit."""
     limit = ", which limits both" if stage.limits else ""
     needed = f"; the stated load takes {count(stage.needed, 'replica')}" if stage.needed is not None else ""
