@@ -18,7 +18,6 @@ import pytest
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp import CloudStore, GcpProvider, arguments
 from llm_d_gke.rehearsal.providers.gcp.cluster import version_of
-from llm_d_gke.rehearsal.providers.gcp.enums import ENUMS
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ACCOUNT,
     ADDRESS,
@@ -358,7 +357,7 @@ def test_every_type_and_every_enumerated_argument_exists_in_the_sdk() -> None:
     for token, kind in KINDS.items():
         types = arguments.arguments_of(token).types
         assert {path.split(".")[0] for path in (*kind.force_new, *kind.updates) if path != "*"} <= types.keys()
-    for token, enums in ENUMS.items():
+    for token, enums in arguments.accepted_values().items():
         for path, words in enums.items():
             nested: Any = next(iter(words))
             for key in reversed(path.split(".")):

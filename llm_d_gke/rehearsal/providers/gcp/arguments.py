@@ -13,12 +13,13 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Union
 
+import yaml
 from pulumi import _types as sdk_types  # no public way to the wire names of an argument class
 
 from llm_d_gke.rehearsal.errors import ProviderError
-from llm_d_gke.rehearsal.providers.gcp.enums import ENUMS
 
 
 class UnknownTypeError(ProviderError):
@@ -65,8 +66,17 @@ def check(token: str, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[P
     """
     problems: list[Problem] = []
     checked = _check_block(arguments_of(token), inputs, "", problems)
-    problems += _check_enums(ENUMS.get(token, {}), checked)
+    problems += _check_enums(accepted_values().get(token, {}), checked)
     return checked, problems
+
+
+@functools.cache
+def accepted_values() -> Mapping[str, Mapping[str, list[str]]]:
+    """Values that a text may have, by type token and path of the argument."""
+    values: dict[str, dict[str, list[str]]] = yaml.safe_load(
+        Path(__file__).with_name("enums.yaml").read_text(encoding="utf-8")
+    )
+    return values
 
 
 @functools.cache
@@ -161,7 +171,7 @@ def _plain(expected: Any) -> Any:
     return expected
 
 
-def _check_enums(enums: Mapping[str, frozenset[str]], inputs: Mapping[str, Any]) -> Iterator[Problem]:
+def _check_enums(enums: Mapping[str, Sequence[str]], inputs: Mapping[str, Any]) -> Iterator[Problem]:
     for pattern, allowed in enums.items():
         for path, value in _at(inputs, pattern.split("."), ""):
             if isinstance(value, str) and value not in allowed:
