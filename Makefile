@@ -253,8 +253,8 @@ $(STAMP): requirements-install.txt requirements-dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install python3-venv"; exit 1; }
 # uv does in parallel, and without compiling every module, what takes pip a minute of a processor.
 	@$(PIP) -q -r requirements-install.txt
-	@UV_HTTP_TIMEOUT=180 $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements-dev.txt \
-	  || { echo "uv could not install them, so pip does"; set -o pipefail; $(PIP) -r requirements-dev.txt \
+	@set -o pipefail; UV_HTTP_TIMEOUT=180 $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements-dev.txt \
+	  2>&1 | awk '!/^ [+~-] / { print; fflush() }' || { echo "uv could not install them, so pip does"; set -o pipefail; $(PIP) -r requirements-dev.txt \
 	  | awk '/^(Collecting|Installing|Successfully)/ { print substr($$0, 1, 100); fflush() }'; }
 	@$(BIN)/python -c 'import pulumi, pulumi_gcp, pulumi_kubernetes'
 	@touch $@

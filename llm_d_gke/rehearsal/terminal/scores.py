@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from string import ascii_lowercase
 from typing import Any
 
 from rich import box
@@ -58,19 +59,22 @@ def choices(lines: Iterable[str]) -> list[Choice]:
 
 
 def table(choice: Choice, weights: Mapping[str, float]) -> Table:
-    """Endpoints with their scores and the weighted sum, the chosen one marked."""
+    """Endpoints with their scores and the weighted sum, the chosen one marked. Scorers are letters, to fit 80 columns."""
     grid = Table(box=box.SIMPLE, title=f"{choice.request}  {choice.model}".rstrip(), title_justify="left")
     grid.add_column("endpoint", overflow="fold")
-    for scorer in choice.scores:
+    caption = []
+    for letter, scorer in zip(ascii_lowercase, choice.scores, strict=False):
         weight = weights.get(scorer)
-        grid.add_column(scorer if weight is None else f"{scorer} x {weight:g}", justify="right")
+        grid.add_column(letter, justify="right", no_wrap=True)
+        caption.append(f"{letter}: {scorer}" if weight is None else f"{letter}: {scorer} x {weight:g}")
     grid.add_column("sum", justify="right")
     for endpoint in sorted(choice.endpoints, key=lambda name: -weighted(choice, name, weights)):
-        mark = " <- chosen" if endpoint in choice.chosen else ""
+        mark = "* " if endpoint in choice.chosen else "  "
         cells = [f"{values.get(endpoint, 0):.3f}" for values in choice.scores.values()]
-        grid.add_row(endpoint + mark, *cells, f"{weighted(choice, endpoint, weights):.3f}")
+        grid.add_row(mark + endpoint, *cells, f"{weighted(choice, endpoint, weights):.3f}")
     if choice.address:
-        grid.caption, grid.caption_justify = f"sent to {choice.address}", "left"
+        caption.append(f"*: chosen, sent to {choice.address}")
+    grid.caption, grid.caption_justify = "\n".join(caption), "left"
     return grid
 
 
