@@ -186,6 +186,14 @@ RULES = (
         basis="arithmetic",
     ),
     Rule(
+        "LLMD-REPLICAS-ZERO",
+        severity="warning",
+        summary="A model has no replicas.",
+        why="Its requests are answered with 503, and the rest of the stack costs as before.",
+        fix="Use 1 or more replicas, remove the model, or set `paused: true`, which takes the accelerator nodes away.",
+        basis="project",
+    ),
+    Rule(
         "LLMD-NODES-MIN-MAX",
         severity="error",
         summary="The smallest number of nodes is above the largest.",

@@ -20,6 +20,7 @@ def check_capacity(ctx: PlanContext) -> None:
     if ctx.settings.paused:
         return
     models, most = ctx.settings.models, ctx.settings.accelerator.nodes.max
+    _check_zero(ctx)
     least = [nodes_of(ctx, model, least_replicas(model)) for model in models]
     full = [nodes_of(ctx, model) for model in models]
     needed, together = sum(full), max(sum(least) - low + high for low, high in zip(least, full, strict=True))
@@ -49,6 +50,21 @@ def check_capacity(ctx: PlanContext) -> None:
             " others' wait until a replica ends",
             fix=f"use {needed}, lower a maximum, or raise the minimum of the model that has to have its replicas",
         )
+
+
+def _check_zero(ctx: PlanContext) -> None:
+    for index, model in enumerate(ctx.settings.models):
+        # Prefill without decode servers is an error of its pattern.
+        if model.replicas == 0 and model.autoscaling is None and model.prefill is None:
+            ctx.findings.warning(
+                "LLMD-REPLICAS-ZERO",
+                "models",
+                index,
+                "replicas",
+                value=0,
+                rule=f"no server runs {model.name}: every request for it is answered with 503",
+                fix="use 1 or more, remove the model, or set paused: true to keep network, Gateway and address only",
+            )
 
 
 def least_replicas(settings: ModelSettings) -> int:

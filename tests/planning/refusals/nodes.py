@@ -238,6 +238,16 @@ NODES = (
         fix="use 4 or more",
     ),
     Wrong(
+        id="LLMD-REPLICAS-ZERO",
+        name="a model without replicas",
+        changes={"models[0].replicas": 0},
+        path="models[0].replicas",
+        value="0",
+        rule="no server runs google/gemma-2b-it: every request for it is answered with 503",
+        fix="use 1 or more",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-CPU-MACHINE-TYPE",
         name="picker on a machine with accelerators",
         changes={"cpuPool.machineType": "g2-standard-4"},
