@@ -139,7 +139,9 @@ class AutoscalingSettings(Settings):
         int,
         Field(ge=0, le=256, description="Minimum replicas; 0: none without requests, and the first ones wait or fail."),
     ] = 1
-    maximum: Annotated[int, Field(ge=1, le=256, description="Most replicas, which the node pool has to hold.")]
+    maximum: Annotated[
+        int, Field(ge=1, le=256, description="Most replicas, which the node pool has to hold.", examples=[3])
+    ]
     target: Annotated[ScalingTargets, Field(description="What decides; at least one of them.")] = (
         ScalingTargets.defaults()
     )

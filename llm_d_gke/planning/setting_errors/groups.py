@@ -88,7 +88,7 @@ def to_kebab(key: str) -> str:
 
 
 def _from_short_form(value: object) -> Iterator[object]:
-    """Groups that other programs write as one text: an address of weights, a rate, two ends of a range."""
+    """Groups that others write as one text: an address of weights, a rate, a load, two ends of a range."""
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value).strip()
     scheme, _, rest = text.partition("://")
     first, _, folder = rest.strip("/").partition("/")
@@ -100,9 +100,14 @@ def _from_short_form(value: object) -> Iterator[object]:
         yield {"kind": "image", "reference": rest, "path": "/"}
     if rate := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(?:/|req/|rps|qps)\s*s?", text):
         yield {"requestsPerSecond": float(rate[1])}
+    # As `make size LOAD=...` takes it.
+    if load := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(/s)?[ ,]+([0-9]+)\+([0-9]+)", text):
+        measure = {"requestsPerSecond": float(load[1])} if load[2] else {"concurrency": int(float(load[1]))}
+        yield {**measure, "promptTokens": int(load[3]), "outputTokens": int(load[4])}
     if ends := re.fullmatch(r"([0-9]+)\s*(?:-|\.\.+|to|,|:|/)\s*([0-9]+)", text):
         low, high = sorted((int(ends[1]), int(ends[2])))
         yield {"min": low, "max": high}
+        yield {"minimum": low, "maximum": high}
 
 
 def _keys_for(group: type[Settings], value: object) -> Iterator[str]:
@@ -116,7 +121,7 @@ def _keys_for(group: type[Settings], value: object) -> Iterator[str]:
         yield from (key for key, kind in types.items() if kind is bool)
         return
     if isinstance(value, int | float):
-        yield from (key for key in ("max",) if key in fields)
+        yield from (key for key in ("max", "maximum") if key in fields)
         yield from (key for key, kind in types.items() if kind in (int, float))
         return
     yield from (key for key, info in fields.items() if info.is_required())
