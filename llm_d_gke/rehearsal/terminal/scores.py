@@ -59,7 +59,7 @@ def choices(lines: Iterable[str]) -> list[Choice]:
 
 
 def table(choice: Choice, weights: Mapping[str, float]) -> Table:
-    """Endpoints with their scores and the weighted sum, the chosen one marked. Scorers are letters, to fit 80 columns."""
+    """Endpoints with their scores and the weighted sum, the chosen one marked. Letters stand for scorers."""
     grid = Table(box=box.SIMPLE, title=f"{choice.request}  {choice.model}".rstrip(), title_justify="left")
     grid.add_column("endpoint", overflow="fold")
     caption = []
