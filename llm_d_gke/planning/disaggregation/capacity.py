@@ -16,7 +16,9 @@ from llm_d_gke.planning.sizing.capacity import (
     MAX_REPLICAS,
     basis_of,
     curve_of,
+    has_objectives,
     in_flight,
+    keeps_objectives,
     least,
     lengths_of,
     plan_capacity,
@@ -121,7 +123,7 @@ def _needed(
             rdma=rdma,
         )
         speed = _at_load(split, load, decode.replicas) if split is not None else None
-        return speed is not None and _within(speed, load, first=first)
+        return keeps_objectives(speed, load, first=first)
 
     if load.requests_per_second is None and meets_objectives(decode.replicas, prefill.replicas, first=True):
         return decode.replicas, prefill.replicas
@@ -133,16 +135,7 @@ def _needed(
 
 
 def _stated(load: LoadSettings) -> bool:
-    stated = load.requests_per_second, load.time_to_first_token_ms, load.time_per_output_token_ms
-    return any(limit is not None for limit in stated)
-
-
-def _within(speed: SpeedEstimate, load: LoadSettings, *, first: bool) -> bool:
-    """Whether a speed meets the objectives; without `first` only that of further tokens."""
-    first_limit, token_limit = load.time_to_first_token_ms, load.time_per_output_token_ms
-    return (not first or first_limit is None or speed.time_to_first_token * 1000 <= first_limit) and (
-        token_limit is None or speed.time_per_output_token * 1000 <= token_limit
-    )
+    return load.requests_per_second is not None or has_objectives(load)
 
 
 def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityPlan) -> None:

@@ -88,14 +88,20 @@ class _Engines:
             self.estimates[key] = estimate(self.run, self.ctx.accelerator, load, replicas, self.verdict)
         return self.estimates[key]
 
-    def within(self, settings: ModelSettings, speed: SpeedEstimate | None) -> bool:
-        """Whether a speed keeps both objectives."""
-        if speed is None:
-            return False
-        first, per_token = settings.load.time_to_first_token_ms, settings.load.time_per_output_token_ms
-        return (first is None or speed.time_to_first_token * 1000 <= first) and (
-            per_token is None or speed.time_per_output_token * 1000 <= per_token
-        )
+
+def has_objectives(load: LoadSettings) -> bool:
+    """Whether a load states how long requests may take."""
+    return load.time_to_first_token_ms is not None or load.time_per_output_token_ms is not None
+
+
+def keeps_objectives(speed: SpeedEstimate | None, load: LoadSettings, *, first: bool = True) -> bool:
+    """Whether a speed keeps the objectives; without `first` only that of further tokens."""
+    if speed is None:
+        return False
+    first_limit, token_limit = load.time_to_first_token_ms, load.time_per_output_token_ms
+    return (not first or first_limit is None or speed.time_to_first_token * 1000 <= first_limit) and (
+        token_limit is None or speed.time_per_output_token * 1000 <= token_limit
+    )
 
 
 def in_flight(load: LoadSettings, replicas: int) -> int:
@@ -150,10 +156,9 @@ def _at_rate(engines: _Engines, replicas: int, rate: float, whole: int) -> Speed
 
 def _within_objectives(engines: _Engines, settings: ModelSettings, whole: int) -> SpeedEstimate | None:
     """Speed at the most requests in flight that keep the objectives: latencies grow with the batch."""
-    load = settings.load
-    if load.time_to_first_token_ms is None and load.time_per_output_token_ms is None:
+    if not has_objectives(settings.load):
         return None
-    too_many = least(1, whole, lambda n: not engines.within(settings, engines.at(settings.replicas, n)))
+    too_many = least(1, whole, lambda n: not keeps_objectives(engines.at(settings.replicas, n), settings.load))
     most = whole if too_many is None else too_many - 1
     return engines.at(settings.replicas, most) if most > 0 else None
 
@@ -174,19 +179,15 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
         )
     if first is None and per_token is None:
         return None
-    if engines.within(settings, at_load):
+    if keeps_objectives(at_load, load):
         return settings.replicas
     requests = in_flight(load, settings.replicas)
-    return least(1, MAX_REPLICAS, lambda n: engines.within(settings, engines.at(n, requests)))
+    return least(1, MAX_REPLICAS, lambda n: keeps_objectives(engines.at(n, requests), load))
 
 
 def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:
     load, needed = settings.load, capacity.needed
-    if (
-        load.requests_per_second is None
-        and load.time_to_first_token_ms is None
-        and load.time_per_output_token_ms is None
-    ):
+    if load.requests_per_second is None and not has_objectives(load):
         return
     doubt = (
         f"(estimate: half of the published measurements are within {capacity.typical_error:.0%} of it, nine of ten"

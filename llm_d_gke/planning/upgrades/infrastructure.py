@@ -9,7 +9,7 @@ from llm_d_gke.planning.plan.infrastructure import ClusterPlan, NodePoolPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.upgrades import durations
 from llm_d_gke.planning.upgrades.differences import changed_fields
-from llm_d_gke.planning.upgrades.step import Loss, Part, Step
+from llm_d_gke.planning.upgrades.step import Loss, Part, Step, longest
 
 _CLUSTER = Part(type="gcp:container/cluster:Cluster", name="cluster")
 _POOL = "gcp:container/nodePool:NodePool"
@@ -128,7 +128,7 @@ def _pool(name: str, before: NodePoolPlan | None, after: NodePoolPlan, plan: Sta
         consequence = "all requests until a node and a replica are there again"
         seconds = durations.of_pool(plan)
         starts = [durations.of_replica(plan, server.pod) for model in plan.models for server in model.servers]
-        seconds = max((seconds + start for start in starts), key=lambda span: span.worst, default=seconds)
+        seconds = seconds + longest(starts) if starts else seconds
     return Step(
         name=f"nodes-{name}",
         title=f"node pool {after.name}",

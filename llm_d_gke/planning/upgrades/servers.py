@@ -9,7 +9,7 @@ from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.planning.upgrades import durations
 from llm_d_gke.planning.upgrades.differences import changed_fields, picker_changes, pod_changes
-from llm_d_gke.planning.upgrades.step import Loss, Part, Span, Step
+from llm_d_gke.planning.upgrades.step import Loss, Part, Span, Step, longest
 
 _SERVER = "llm-d:inference:ModelServer"
 _SERVICE = "llm-d:inference:InferenceService"
@@ -122,7 +122,7 @@ def _pause(model: ModelPlan) -> Step:
         loss=Loss.OUTAGE,
         consequence=f"requests to {model.served_name} from here to the end of the next step",
         back="the next step",
-        seconds=max((durations.of_end(server.pod) for server in model.servers), key=lambda span: span.worst),
+        seconds=longest(durations.of_end(server.pod) for server in model.servers),
         parts=parts_of(model),
         settings={"llm-d:paused": "true"},
         instead=_room(model),
@@ -132,7 +132,7 @@ def _pause(model: ModelPlan) -> Step:
 def _rollout(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> _Rollout:
     """The rollout of all servers of a model. Servers of two roles roll at the same time."""
     if after.inference_service is not None and _hangs(after):
-        start = max((durations.of_replica(plan, server.pod) for server in after.servers), key=lambda span: span.worst)
+        start = longest(durations.of_replica(plan, server.pod) for server in after.servers)
         return _Rollout(
             method="all replicas start together",
             loss=Loss.OUTAGE,
@@ -140,9 +140,9 @@ def _rollout(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> _Rollout:
             seconds=start,
         )
     worst = max((_of_server(server, plan) for server in after.servers), key=lambda rollout: rollout.loss.severity)
-    longest = max((_of_server(server, plan).seconds for server in after.servers), key=lambda span: span.worst)
+    seconds = longest(_of_server(server, plan).seconds for server in after.servers)
     if _replaced(before, after):
-        start = max((durations.of_replica(plan, server.pod) for server in after.servers), key=lambda span: span.worst)
+        start = longest(durations.of_replica(plan, server.pod) for server in after.servers)
         return _Rollout(
             method="the workload is deleted and created again, because a field of it cannot change",
             loss=Loss.OUTAGE,
@@ -155,14 +155,14 @@ def _rollout(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> _Rollout:
             method=worst.method,
             loss=Loss.REQUESTS,
             consequence=_MIXED,
-            seconds=longest,
+            seconds=seconds,
             instead="a second stack beside this one, and a change of the address that clients use",
         )
     return _Rollout(
         method=worst.method,
         loss=worst.loss,
         consequence=worst.consequence,
-        seconds=longest,
+        seconds=seconds,
         instead=worst.instead and _room(after),
     )
 
@@ -235,7 +235,6 @@ def _images(model: ModelPlan) -> set[str]:
 
 def _switched(model: ModelPlan, plan: StackPlan) -> Step:
     """The servers of the other deployment. Without room beside the old ones a finding refuses the change."""
-    starts = (durations.of_replica(plan, server.pod, new_node=True) for server in model.servers)
     return Step(
         name=f"servers-{model.key}",
         title=f"model servers of {model.served_name}",
@@ -244,16 +243,12 @@ def _switched(model: ModelPlan, plan: StackPlan) -> Step:
         loss=Loss.NOTHING,
         consequence="nothing, as measured between the deployments (docs/measurements.md)",
         back="the same step with the deployment before",
-        seconds=max(starts, key=lambda span: span.worst),
+        seconds=longest(durations.of_replica(plan, server.pod, new_node=True) for server in model.servers),
         parts=parts_of(model),
     )
 
 
 def _added(model: ModelPlan, plan: StackPlan) -> Step:
-    start = max(
-        (durations.of_replica(plan, server.pod, new_node=True) for server in model.servers),
-        key=lambda span: span.worst,
-    )
     return Step(
         name=f"servers-{model.key}",
         title=f"model servers of {model.served_name}",
@@ -262,5 +257,5 @@ def _added(model: ModelPlan, plan: StackPlan) -> Step:
         loss=Loss.NOTHING,
         consequence="nothing",
         back="remove the model from the stack file",
-        seconds=start,
+        seconds=longest(durations.of_replica(plan, server.pod, new_node=True) for server in model.servers),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -45,6 +45,11 @@ class Span:
 
     def times(self, count: int) -> Span:
         return Span(best=self.best * count, worst=self.worst * count, verified=self.verified)
+
+
+def longest(spans: Iterable[Span]) -> Span:
+    """The one with the longest worst case, which what runs at the same time takes together."""
+    return max(spans, key=lambda span: span.worst)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -325,23 +325,22 @@ class InflightLoad(Parameters):
     sync_cross_replica_state: bool | None = None
 
 
-class LatencyPrediction(Parameters):
+class LatencyModel(Parameters):
+    """Parameters of the latency predictor that every version has."""
+
     sampling_mean: Positive = 1000
     max_decode_token_samples_for_prediction: Count = 0
     slo_buffer_factor: Positive = Field(default=1, alias="sloBufferFactor")
     context_ttl: Nanoseconds = Field(default=300_000_000_000, alias="contextTTL")
     streaming_mode: bool = False
     endpoint_role_label: str = ""
+
+
+class LatencyPrediction(LatencyModel):
     predict_in_prepare_data: bool = True
 
 
-class NamedLatencyPrediction(Parameters):
-    sampling_mean: Positive = 1000
-    max_decode_token_samples_for_prediction: Count = 0
-    slo_buffer_factor: Positive = Field(default=1, alias="sloBufferFactor")
-    context_ttl: Nanoseconds = Field(default=300_000_000_000, alias="contextTTL")
-    streaming_mode: bool = False
-    endpoint_role_label: str = ""
+class NamedLatencyPrediction(LatencyModel):
     predict_in_produce: bool = True
     prefix_match_info_producer_name: PluginName | None = None
     in_flight_load_producer_name: PluginName | None = None
