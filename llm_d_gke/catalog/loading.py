@@ -211,8 +211,7 @@ def _check_references(catalog: Catalog) -> None:
         if doubtful and not entry.unverified:
             raise CatalogError(
                 f"{entry.name}: unverified: list the figures that come from {', '.join(doubtful)}, which is not a"
-                " verified"
-                " source"
+                " verified source"
             )
         if entry.unverified and not doubtful:
             raise CatalogError(
@@ -230,8 +229,7 @@ def _check_references(catalog: Catalog) -> None:
         if release.picker.build not in catalog.pickers:
             raise CatalogError(
                 f"releases.yaml: {release.name}: picker.build: add an entry {release.picker.build} to pickers.yaml;"
-                " `like:`"
-                " takes the plugins of another one"
+                " `like:` takes the plugins of another one"
             )
         for substitute in release.substitute_pickers:
             if substitute not in catalog.releases or substitute == release.name:

@@ -149,9 +149,8 @@ def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityP
                 *("models", index, "load"),
                 value=capacity.basis,
                 rule="no number of servers meets these objectives: a single request gets its first token after"
-                f" {single.time_to_first_token * 1000:.0f} ms, then one every"
-                f" {single.time_per_output_token * 1000:.0f} ms"
-                " (an estimate that no measurement was fitted to)",
+                f" {single.time_to_first_token * 1000:.0f} ms, then one every {single.time_per_output_token * 1000:.0f}"
+                " ms (an estimate that no measurement was fitted to)",
                 fix="use a faster accelerator, a larger tensorParallel, or other objectives",
             )
             return

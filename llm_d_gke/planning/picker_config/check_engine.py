@@ -130,8 +130,7 @@ def check_blocks(ctx: PlanContext, index: int, model: ModelSettings, engine_bloc
                 "parameters",
                 value=f"blocks of {size} tokens",
                 rule=f"the engine of {model.name} caches blocks of {engine_block} tokens: the engine reuses whole"
-                " blocks, "
-                "so a match that ends inside one is not a hit",
+                " blocks, so a match that ends inside one is not a hit",
                 fix=f"use {engine_block}, or set models[{index}].blockSize",
             )
 

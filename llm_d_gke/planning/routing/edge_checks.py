@@ -130,8 +130,7 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
                 name,
                 value="(hidden)",
                 rule=f"a key needs {_MIN_KEY_LENGTH} or more letters, digits and signs and no blank: others can be"
-                " guessed, or cannot"
-                " be sent in a header",
+                " guessed, or cannot be sent in a header",
                 fix="use the output of: openssl rand -hex 24",
             )
 
@@ -165,8 +164,7 @@ def _check_limits(ctx: PlanContext) -> None:
             "requestsPerMinute",
             value=limits.requests_per_minute,
             rule="the limit is a Cloud Armor policy, and it is not established whether Cloud Armor counts requests"
-            " behind"
-            " an internal load balancer",
+            " behind an internal load balancer",
             fix="remove it, or use implementation: istio",
         )
     if settings.security_policy is not None and not gke:

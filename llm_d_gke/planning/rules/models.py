@@ -197,8 +197,7 @@ RULES = (
         why="The engine fails at startup or at the first request.",
         fix="Use another dtype or accelerator.",
         source="attention back ends of vLLM's published packages, its Triton kernel compiled "
-        "(llm_d_gke/catalog/engines); "
-        "vllm-project/vllm issues 36802 and 57712",
+        "(llm_d_gke/catalog/engines); vllm-project/vllm issues 36802 and 57712",
     ),
     Rule(
         "LLMD-EXPERTS-KERNEL",

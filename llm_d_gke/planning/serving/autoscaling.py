@@ -67,9 +67,8 @@ def check_autoscaling(settings: StackSettings, findings: Findings) -> None:
                     "LLMD-AUTOSCALING-MONITORING",
                     *(*path, "autoscaling"),
                     value="set",
-                    rule="with monitoring.enabled: false no metrics are collected, so nothing could change the"
-                    " number of"
-                    " replicas",
+                    rule="with monitoring.enabled: false no metrics are collected, so nothing could change the number"
+                    " of replicas",
                     fix="set monitoring.enabled: true, or use replicas",
                 )
             if model.prefill is not None:

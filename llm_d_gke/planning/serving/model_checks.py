@@ -98,9 +98,8 @@ def _check_spelling(ctx: PlanContext, index: int, settings: ModelSettings, model
             index,
             "id",
             value=settings.id,
-            rule=f"the Hub spells this repository {model.id}; the Hub accepts the difference, but clients have to"
-            " send the"
-            " name as written here",
+            rule=f"the Hub spells this repository {model.id}; the Hub accepts the difference, but clients have to send"
+            " the name as written here",
             fix=f"use {model.id}",
         )
 

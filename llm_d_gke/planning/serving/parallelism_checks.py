@@ -286,9 +286,8 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
             "accelerator",
             "topology",
             value=ctx.topology,
-            rule=f"a slice over {ctx.hosts} hosts needs multi-host support on TPU, which vLLM {version} does not"
-            " have: that came with"
-            f" {features.tpu_multi_host}",
+            rule=f"a slice over {ctx.hosts} hosts needs multi-host support on TPU, which vLLM {version} does not have:"
+            f" that came with {features.tpu_multi_host}",
             fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.tpu_multi_host)},"
             " or a topology of one host",
         )
