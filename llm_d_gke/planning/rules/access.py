@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-SECRET-PLAIN",
-        severity="error",
         summary="A secret stands in the stack file in plain text.",
         why="Stack files are committed, and everybody who reads the repository could read the secret.",
         fix="Set it with `pulumi config set --path --secret`.",
@@ -15,7 +14,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TOKEN-FORM",
-        severity="error",
         summary="The value is not a Hugging Face token.",
         why="Tokens of the Hub begin with hf_.",
         fix="Create a token at huggingface.co/settings/tokens.",
@@ -23,7 +21,6 @@ RULES = (
     ),
     Rule(
         "LLMD-REGISTRY-RED-HAT",
-        severity="error",
         summary="The image can only be pulled with an account.",
         why="registry.redhat.io requires authentication.",
         fix="Set `registry`.",
@@ -31,7 +28,6 @@ RULES = (
     ),
     Rule(
         "LLMD-REGISTRY-ISTIO",
-        severity="error",
         summary="Istio's images can only be pulled with an account.",
         why="registry.redhat.io requires authentication, for Istio's images as well.",
         fix="Set `registry.server`, `username` and `password`.",
@@ -39,7 +35,6 @@ RULES = (
     ),
     Rule(
         "LLMD-REGISTRY-ISTIO-SECRET",
-        severity="error",
         summary="The pull secret does not exist in Istio's namespace.",
         why="A Secret is visible in its own namespace only, and Istio has another one.",
         fix="Give server, username and password, so that the stack creates the Secret in both namespaces.",
@@ -47,7 +42,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TOKEN-ONE-WAY",
-        severity="error",
         summary="The Hugging Face token is given in several ways.",
         why="Servers read one token from one place.",
         fix="Keep one.",
@@ -55,7 +49,6 @@ RULES = (
     ),
     Rule(
         "LLMD-REGISTRY-ONE-WAY",
-        severity="error",
         summary="The pull secret is given in two ways.",
         why="Pods use one pull secret.",
         fix="Keep one.",
@@ -63,7 +56,6 @@ RULES = (
     ),
     Rule(
         "LLMD-REGISTRY-PARTS",
-        severity="error",
         summary="A part of the pull secret is missing.",
         why="A pull secret needs server, username and password.",
         fix="Set the missing part, or `existingSecret`.",

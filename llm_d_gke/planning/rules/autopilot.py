@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-AUTOPILOT-LOCATION",
-        severity="error",
         summary="An Autopilot cluster in a zone.",
         why="GKE has Autopilot in regions only.",
         fix="Use the region, and `accelerator.zones` to keep nodes in a zone.",
@@ -15,7 +14,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOPILOT-ACCELERATOR",
-        severity="error",
         summary="Google does not list the GPU for Autopilot.",
         why="Autopilot rejects pods that request a type it does not have.",
         fix="Use a listed type, or a Standard cluster.",
@@ -23,7 +21,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOPILOT-COUNT",
-        severity="error",
         summary="Autopilot has no node with this number of GPUs.",
         why="Autopilot rejects pods that request a number that the type does not come in.",
         fix="Use a number of the list, or a Standard cluster.",
@@ -31,7 +28,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOPILOT-VERSION",
-        severity="error",
         summary="The GKE version is too old for the GPU on Autopilot.",
         why="Autopilot gets a GPU type with a certain version.",
         fix="Use that version or a newer one.",
@@ -39,7 +35,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOPILOT-HOSTS",
-        severity="error",
         summary="Slices of several hosts, or nodes with RDMA networks, on Autopilot.",
         why="This project plans their networks with node pools only, and Autopilot refuses privileged containers.",
         fix="Use a Standard cluster, or accelerators of one host without RDMA.",
@@ -47,7 +42,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOPILOT-POOL",
-        severity="error",
         summary="A setting of node pools on Autopilot.",
         why="GKE creates and deletes the nodes; the stack has no node pools.",
         fix="Remove the setting.",
@@ -55,7 +49,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOPILOT-CLASS",
-        severity="error",
         summary="A setting of nodes that a pod cannot select.",
         why="Pods select type and number of GPUs, driver, spot and one zone; the rest is stated by a compute class.",
         fix="Add `accelerator.computeClass`, or remove the setting.",
@@ -71,7 +64,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOPILOT-CLUSTER",
-        severity="error",
         summary="A setting of clusters that Autopilot does not have.",
         why="Autopilot decides it, and the provider or GKE refuses the setting.",
         fix="Remove it.",

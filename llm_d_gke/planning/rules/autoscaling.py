@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-AUTOSCALING-REPLICAS",
-        severity="error",
         summary="A model has a fixed number of replicas and autoscaling.",
         why="The autoscaler changes the number, so a fixed one would be undone.",
         fix="Keep one of `replicas` and `autoscaling`.",
@@ -15,7 +14,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOSCALING-LIMITS",
-        severity="error",
         summary="The minimum number of replicas is above the maximum.",
         why="No number of replicas satisfies both limits.",
         fix="Lower `minimum`, or raise `maximum`.",
@@ -23,7 +21,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOSCALING-TARGET",
-        severity="error",
         summary="Autoscaling has no target.",
         why="Without a target the autoscaler cannot tell when a replica is overloaded.",
         fix="Set one of `requestsPerReplica`, `queuePerReplica`, `kvCache` and `timeToFirstTokenMs`.",
@@ -31,7 +28,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOSCALING-WINDOW",
-        severity="error",
         summary="A time window is empty, or its number of replicas is outside the limits.",
         why="KEDA's HorizontalPodAutoscaler takes the largest number of all triggers: a window can raise the minimum,"
         " not lower it.",
@@ -40,7 +36,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CRON-FORM",
-        severity="error",
         summary="A start or end is not a cron line.",
         why="KEDA reads lines of five fields and refuses others when the ScaledObject is created.",
         fix="Write minute, hour, day of the month, month and day of the week.",
@@ -48,7 +43,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TIME-ZONE",
-        severity="error",
         summary="The time zone database has no such zone.",
         why="KEDA loads the zone by its IANA name.",
         fix="Use an IANA name.",
@@ -56,7 +50,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOSCALING-MONITORING",
-        severity="error",
         summary="Autoscaling needs metrics, and monitoring is off.",
         why="KEDA reads Managed Service for Prometheus, which has no metrics with `monitoring.enabled: false`.",
         fix="Set `monitoring.enabled: true`.",
@@ -73,7 +66,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOSCALING-STAGE",
-        severity="error",
         summary="Decode servers are scaled by the time to first token, which depends on prefill servers.",
         why="In disaggregated serving prefill servers compute the prompt.",
         fix="Move the target to `prefill.autoscaling`.",
@@ -81,7 +73,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOSCALING-ZERO-STAGE",
-        severity="error",
         summary="One stage of disaggregated serving may scale to zero.",
         why="Neither stage serves requests without the other, and the remaining one keeps its accelerators.",
         fix="Use a minimum of 1 or more for both stages.",
@@ -97,7 +88,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTOSCALING-KSERVE",
-        severity="error",
         summary="The release's KServe does not leave replicas to an autoscaler.",
         why="Up to v0.17 KServe writes the number of replicas of its Deployments whenever it reconciles them.",
         fix="Use another release, or `deployment: direct`.",

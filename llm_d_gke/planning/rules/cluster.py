@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-GKE-VERSION",
-        severity="error",
         summary="The GKE version has no Inference Gateway.",
         why="Older versions have no GatewayClass that takes an InferencePool.",
         fix="Use a newer version, or leave it to the release channel; upgrade a cluster that exists.",
@@ -15,7 +14,6 @@ RULES = (
     ),
     Rule(
         "LLMD-GKE-VERSION-ACCELERATOR",
-        severity="error",
         summary="The GKE version does not support the accelerator.",
         why="GKE supports each accelerator from a certain version on.",
         fix="Use that version or a newer one.",
@@ -23,7 +21,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTHORIZED-NETWORKS-EMPTY",
-        severity="error",
         summary="Access is limited to authorized networks, and the list is empty.",
         why="With an empty list nothing reaches the API server, this program included.",
         fix="List your ranges, or use `access: dns-endpoint`.",
@@ -31,7 +28,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTHORIZED-NETWORKS-UNUSED",
-        severity="error",
         summary="Authorized networks are listed while the public address is off.",
         why="The list guards the public address, which `access: dns-endpoint` turns off.",
         fix="Remove the list, or use `access: authorized-networks`.",
@@ -39,7 +35,6 @@ RULES = (
     ),
     Rule(
         "LLMD-KMS-LOCATION",
-        severity="error",
         summary="A Cloud KMS key is in another place than the cluster.",
         why="GKE and Compute Engine use keys of their own region, or, for disks, of a place that contains it.",
         fix="Use a key of the cluster's region.",
@@ -47,7 +42,6 @@ RULES = (
     ),
     Rule(
         "LLMD-MAINTENANCE-WINDOW",
-        severity="error",
         summary="GKE would not take the maintenance window.",
         why="A window is 4 hours long or longer, and recurs by a rule of RFC 5545.",
         fix="Correct start, end or recurrence.",
@@ -55,7 +49,6 @@ RULES = (
     ),
     Rule(
         "LLMD-MAINTENANCE-HOURS",
-        severity="error",
         summary="The maintenance windows leave too few hours for upgrades.",
         why="GKE refuses windows that add up to less than 48 hours in some 32 days. Descriptions of the longer"
         " exclusions of 2026 name 92 days; whether that holds for windows is not established, so it can be"
@@ -66,7 +59,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PLATFORM-EXISTING",
-        severity="error",
         summary="The stack file names an existing controller in a cluster that the stack creates.",
         why="A cluster that the stack creates has no controllers yet.",
         fix="Remove `existing`, or use an existing cluster (`cluster.existing`).",

@@ -23,7 +23,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PD-TP-TPU",
-        severity="error",
         summary="Prefill and decode on TPUs have different tensor parallel sizes.",
         why="The TPU connector pulls the KV cache in the shape and sharding of decode, so prefill needs the same.",
         fix="Use the same size for both.",
@@ -31,7 +30,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PD-TP-STATES",
-        severity="error",
         summary="A model with recurrent states has different tensor parallel sizes in prefill and decode.",
         why="States of linear attention can only be transferred between equal numbers of GPUs.",
         fix="Use the same size for both.",
@@ -39,7 +37,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PD-TP-MULTIPLE",
-        severity="error",
         summary="The tensor parallel sizes of prefill and decode are not multiples of each other.",
         why="Each GPU of the larger side reads from one GPU of the smaller side, so the sizes must divide evenly.",
         fix="Use equal sizes, or one that is a multiple of the other.",
@@ -47,7 +44,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PD-TP-WIDER",
-        severity="error",
         summary="Prefill has more GPUs than decode where the decoding engine refuses its KV cache.",
         why="Key-value heads that prefill's GPUs hold in copies cannot be read by fewer GPUs, and engines before 0.12"
         " read from no wider engine at all.",
@@ -80,7 +76,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PD-HYBRID",
-        severity="error",
         summary="The engine's version cannot transfer recurrent states beside a KV cache.",
         why="The engine ends while it starts: its cache cannot be stored as one kind.",
         fix="Use a release with a newer engine.",
@@ -88,7 +83,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PD-STATES-LAYOUT",
-        severity="error",
         summary="Recurrent states are stored in a layout that cannot be transferred.",
         why="The engine ends while it starts: 3-read Mamba conv transfer requires DS conv state layout.",
         fix="Leave the layout to the stack.",
@@ -113,7 +107,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PD-ACCELERATOR-KINDS",
-        severity="error",
         summary="Prefill and decode are on accelerators that cannot exchange KV caches.",
         why="No connector translates KV caches between GPUs and TPUs.",
         fix="Use the same kind for both.",
@@ -129,7 +122,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PD-RELEASE",
-        severity="error",
         summary="The release cannot disaggregate prefill and decode.",
         why="The release's picker cannot choose two pods for a request.",
         fix="Use a release that can.",
@@ -145,7 +137,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PD-PREFIX-SCORER",
-        severity="error",
         summary="Disaggregation decides by cached prefixes, and no scorer looks for them.",
         why="The decision is made by the part of a prompt that is not cached.",
         fix="Give prefixCache a weight, or set prefillFromTokens to 0.",
@@ -169,7 +160,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PD-RANKS",
-        severity="error",
         summary="Prefill and decode servers have one rank and one pipeline stage.",
         why="The stack sets up its routing sidecar for one engine with one rank and one pipeline stage; upstream's"
         " sidecar can serve ranks as well.",
@@ -178,7 +168,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PD-ONE-HOST",
-        severity="error",
         summary="A prefill or decode server does not fit on one host.",
         why="This project runs a prefill or decode server on one host.",
         fix="Use fewer accelerators, or a larger machine type.",

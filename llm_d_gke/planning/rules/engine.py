@@ -23,7 +23,6 @@ RULES = (
     ),
     Rule(
         "LLMD-DRIVER-OLD",
-        severity="error",
         summary="The node's NVIDIA driver is older than the CUDA version of the engine image needs.",
         why="An image of a newer CUDA needs a newer driver than GKE installs.",
         fix="Use `driverVersion: latest`, or another image.",
@@ -47,7 +46,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ENGINE-VALUE",
-        severity="error",
         summary="vLLM's parser would refuse a value in `extraArgs`.",
         why="vLLM exits when an option lacks its value, has one too many, or gets one of another type.",
         fix="Write option and value as two elements, with a value that the option takes.",
@@ -63,7 +61,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ENV-DEVICES",
-        severity="error",
         summary="`env` chooses devices of the node.",
         why="Kubernetes assigns devices to pods; a pod does not know their numbers on the node.",
         fix="Remove it, and use `tensorParallel` or another machine type.",
@@ -79,7 +76,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ENV-OFFLINE",
-        severity="error",
         summary="`env` forbids the download of weights that come from the Hub.",
         why="With this variable the Hub's library uses files of its cache only, which a new server does not have.",
         fix="Remove it, or use another source of weights.",
@@ -87,7 +83,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ENV-OWNED",
-        severity="error",
         summary="The stack itself sets the environment variable.",
         why="Of two values of one variable the later one wins, and pods are planned for the stack's.",
         fix="Remove it from `env`.",
@@ -95,7 +90,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ENV-SECRET",
-        severity="error",
         summary="A secret would be readable in the Deployment.",
         why="Everyone who can read the Deployment can read the value.",
         fix="Use `huggingFace`.",
@@ -103,7 +97,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ENV-API-KEY",
-        severity="error",
         summary="With an API key the engine rejects its own pod's probes.",
         why="Probes and picker send no key, so pods never become ready.",
         fix="Authenticate in front of the Gateway.",
@@ -111,7 +104,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ENV-TYPE",
-        severity="error",
         summary="The engine cannot read the environment variable's value.",
         why="The engine reads the variable as another type.",
         fix="Write a value of that type.",

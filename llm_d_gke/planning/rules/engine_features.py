@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-ENGINE-PARSER",
-        severity="error",
         summary="The engine's version has no parser of this name.",
         why="vLLM exits when it reads a parser that it does not have, and versions have different ones.",
         fix="Use a name of that version.",
@@ -32,7 +31,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CHAT-TEMPLATE",
-        severity="error",
         summary="The chat template cannot be read.",
         why="Its text becomes a ConfigMap that the engine mounts.",
         fix="Correct the path.",
@@ -73,7 +71,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SPECULATION-DRAFT",
-        severity="error",
         summary="The draft model does not go with the method of speculative decoding.",
         why="eagle, eagle3 and draft_model load a model of their own, and mtp does for Gemma 4 only; ngram loads none.",
         fix="Add or remove `draftModel`.",
@@ -81,7 +78,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SPECULATION-METHOD",
-        severity="error",
         summary="The engine's version or the model does not have this method of speculative decoding.",
         why="vLLM exits when it reads an unknown method, and mtp needs prediction layers in the checkpoint.",
         fix="Use `method: ngram`, or another of the listed ones.",
@@ -105,7 +101,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SPECULATION-OFFLINE",
-        severity="error",
         summary="The draft model is on the Hub, and the servers read nothing from it.",
         why="Weights from a bucket, volume or image set HF_HUB_OFFLINE.",
         fix="Use `source.kind: hugging-face`, or a method without a draft model.",
@@ -113,7 +108,6 @@ RULES = (
     ),
     Rule(
         "LLMD-KV-OFFLOAD",
-        severity="error",
         summary="The engine cannot keep KV-cache blocks in the host's memory here.",
         why="It is one of vLLM's KV connectors: of GPUs, one at a time, and in older versions for layers of one kind.",
         fix="Remove `kvOffloadGib`.",

@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-FLEET-FEATURE",
-        severity="error",
         summary="A setting that does not go with a fleet.",
         why="This project plans multi-cluster Gateways inside the VPC, with one pool in each cluster"
         " and no checks of clients.",
@@ -16,7 +15,6 @@ RULES = (
     ),
     Rule(
         "LLMD-FLEET-VERSION",
-        severity="error",
         summary="The GKE version has no multi-cluster Inference Gateway.",
         why="Older versions do not export InferencePools.",
         fix="Use a newer version.",
@@ -24,7 +22,6 @@ RULES = (
     ),
     Rule(
         "LLMD-FLEET-REGION",
-        severity="error",
         summary="The fleet's list of proxy ranges lacks the region of this cluster.",
         why="The Gateway has proxies in the region of each cluster, and servers let them in by their ranges.",
         fix="Add the region, in every stack of the fleet.",
@@ -32,7 +29,6 @@ RULES = (
     ),
     Rule(
         "LLMD-FLEET-RANGE",
-        severity="error",
         summary="Proxy ranges of a fleet that contradict each other.",
         why="All proxy-only subnets are in one VPC, and each cluster lets in the ranges of the list.",
         fix="Use the same list of separate ranges in every stack.",
@@ -40,7 +36,6 @@ RULES = (
     ),
     Rule(
         "LLMD-FLEET-NETWORK",
-        severity="error",
         summary="A member of a fleet that would create a VPC of its own.",
         why="Clusters and Gateway are in one VPC.",
         fix="Name the config cluster's network in `network.existing`.",
@@ -48,7 +43,6 @@ RULES = (
     ),
     Rule(
         "LLMD-FLEET-NAMESPACE",
-        severity="error",
         summary="An existing cluster in a fleet without a namespace.",
         why="Pools of the same name in the same namespace are one backend.",
         fix="Set `namespace.name` to the same value in every stack.",

@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-DIRECT-EXPOSED",
-        severity="error",
         summary="A load balancer that bypasses the Gateway would open vLLM to the internet.",
         why="vLLM serves its API and its administration on one port and requires no key on most paths.",
         fix="Set gateway.exposure: internal, or remove gateway.directLoadBalancer.",
@@ -15,7 +14,6 @@ RULES = (
     ),
     Rule(
         "LLMD-GATEWAY-OPEN",
-        severity="error",
         summary="Anyone on the internet can use the models.",
         why="An external Gateway without authentication serves every client; a certificate does not change that.",
         fix="Set `gateway.auth`, or `exposure: internal`; or acknowledge the rule with a reason.",
@@ -24,7 +22,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTH-IMPLEMENTATION",
-        severity="error",
         summary="The Gateway's implementation has no such authentication.",
         why="Google's load balancers have Identity-Aware Proxy; Istio's Envoys verify API keys and tokens.",
         fix="Use another kind, or the other implementation.",
@@ -41,7 +38,6 @@ RULES = (
     ),
     Rule(
         "LLMD-AUTH-PLAIN",
-        severity="error",
         summary="Clients would send credentials unencrypted.",
         why="Anyone who intercepts a key or token can use it; Identity-Aware Proxy serves HTTPS only.",
         fix="Set `gateway.tls`.",
@@ -49,7 +45,6 @@ RULES = (
     ),
     Rule(
         "LLMD-JWKS-DISCOVERY",
-        severity="error",
         summary="The address of the keys is that of the provider's description.",
         why="Envoys would find no keys there and refuse every token.",
         fix="Use the address that the description has as `jwks_uri`.",
@@ -57,7 +52,6 @@ RULES = (
     ),
     Rule(
         "LLMD-API-KEYS-MISSING",
-        severity="error",
         summary="API keys are required, and the stack file has none.",
         why="Without a key every request is rejected.",
         fix="Add keys below `apiKeys`, or name a Secret.",
@@ -65,7 +59,6 @@ RULES = (
     ),
     Rule(
         "LLMD-API-KEYS-ONE-WAY",
-        severity="error",
         summary="API keys come from two places.",
         why="The Gateway reads one file of keys.",
         fix="Keep `existingSecret` or `secretManagerSecret`.",
@@ -73,7 +66,6 @@ RULES = (
     ),
     Rule(
         "LLMD-API-KEYS-UNUSED",
-        severity="error",
         summary="API keys are configured, and the Gateway does not check them.",
         why="A stack file with keys looks protected while its Gateway is open.",
         fix="Set `gateway.auth: {kind: api-keys}`, or remove the keys.",
@@ -81,7 +73,6 @@ RULES = (
     ),
     Rule(
         "LLMD-API-KEY-WEAK",
-        severity="error",
         summary="An API key can be guessed, or cannot be sent.",
         why="A short key is found by trying; blanks and other alphabets do not fit into a header.",
         fix="Use a random key, such as the output of `openssl rand -hex 24`.",
@@ -89,7 +80,6 @@ RULES = (
     ),
     Rule(
         "LLMD-LIMITS-IMPLEMENTATION",
-        severity="error",
         summary="The Gateway cannot enforce this limit.",
         why="Limits are enforced by Cloud Armor or by Istio's Envoys, which differ in what they count.",
         fix="Remove the limit, or use the other implementation.",
@@ -97,7 +87,6 @@ RULES = (
     ),
     Rule(
         "LLMD-LIMITS-TWICE",
-        severity="error",
         summary="A backend would have two Cloud Armor policies.",
         why="A backend service has one policy.",
         fix="Keep `securityPolicy` or `limits.requestsPerMinute`.",
@@ -113,7 +102,6 @@ RULES = (
     ),
     Rule(
         "LLMD-FLOW-CONTROL-RELEASE",
-        severity="error",
         summary="The release's picker has no queues by priority.",
         why="Its flow control knows one priority and no turns of clients.",
         fix="Use a later release, or remove `picker.flowControl` and `gateway.priorities`.",
@@ -121,7 +109,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PRIORITIES-AUTH",
-        severity="error",
         summary="Priorities of clients need clients that the Gateway knows.",
         why="The Gateway names the owner of an API key to the picker; without keys, anyone could claim a priority.",
         fix="Set `gateway.auth: {kind: api-keys}`.",
@@ -129,7 +116,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PRIORITIES-QUEUE",
-        severity="error",
         summary="Priorities have no effect without a queue in the picker.",
         why="Without flow control, priorities of 0 and above are alike.",
         fix="Set `picker.flowControl: true`.",
@@ -137,7 +123,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PRIORITIES-CLIENT",
-        severity="error",
         summary="No key belongs to this client.",
         why="A misspelt name would leave the client at priority 0.",
         fix="Use the part of a key's name before its first dot.",
@@ -145,7 +130,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TLS-WITHOUT",
-        severity="error",
         summary="Clients are redirected to HTTPS, and there is no certificate.",
         why="A redirect and Strict-Transport-Security send clients to a port that does not answer.",
         fix="Set `gateway.tls`.",
@@ -161,7 +145,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TLS-VERSION-ISTIO",
-        severity="error",
         summary="The oldest TLS version cannot be chosen for Istio.",
         why="Gateway API leaves it to options of the implementation. The stack sets none, and Istio's default is 1.2.",
         fix="Remove `tlsVersion`, or use `implementation: gke`.",
@@ -177,7 +160,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TLS-NO-NAME",
-        severity="error",
         summary="The Gateway's certificate has no host name.",
         why="A certificate is issued for host names.",
         fix="Set `gateway.hostname` or `dnsNames`.",
@@ -193,7 +175,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TLS-HOSTNAME",
-        severity="error",
         summary="The Gateway's host name is not among the certificate's names.",
         why="Clients refuse a certificate for another name.",
         fix="Add the host name.",
@@ -217,7 +198,6 @@ RULES = (
     ),
     Rule(
         "LLMD-GATEWAY-CLASS",
-        severity="error",
         summary="The GatewayClass belongs to another implementation.",
         why="A GatewayClass is implemented by one controller.",
         fix="Use a class of the implementation.",
@@ -225,7 +205,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TLS-KIND-ISTIO",
-        severity="error",
         summary="Istio cannot read certificates of Google's load balancers.",
         why="Istio reads certificates from Secrets.",
         fix="Use `kind: secret` or `cert-manager`.",
@@ -233,7 +212,6 @@ RULES = (
     ),
     Rule(
         "LLMD-GATEWAY-CLASS-EXPOSURE",
-        severity="error",
         summary="The GatewayClass does not fit the exposure.",
         why="GKE has one class for each exposure that takes an InferencePool.",
         fix="Remove `className`, or change `exposure`.",
@@ -241,7 +219,6 @@ RULES = (
     ),
     Rule(
         "LLMD-BACKEND-TLS-GKE",
-        severity="error",
         summary="GKE's load balancers cannot use HTTPS to the pods of an InferencePool.",
         why="The `appProtocol` of an InferencePool is `http` or `kubernetes.io/h2c`; there is no value for HTTPS.",
         fix="Use `implementation: istio`, or remove `backendTls`.",
@@ -249,7 +226,6 @@ RULES = (
     ),
     Rule(
         "LLMD-BACKEND-TLS-PD",
-        severity="error",
         summary="Prefill and decode exchange KV caches without encryption.",
         why="KV caches represent the prompts, so HTTPS for the requests alone would protect nothing.",
         fix="Remove `backendTls`, or use another pattern.",
@@ -257,7 +233,6 @@ RULES = (
     ),
     Rule(
         "LLMD-BACKEND-TLS-PRECISE-ROUTING",
-        severity="error",
         summary="Precise prefix routing cannot use servers with HTTPS.",
         why="The picker requests the tokens of each prompt from a vLLM server; its client has no setting for"
         " the certificate authority of that server.",
@@ -267,7 +242,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ENGINE-TLS-ARGS",
-        severity="error",
         summary="An engine argument turns on HTTPS, and the rest of the stack uses HTTP.",
         why="Gateway, picker, probes and monitoring would still use HTTP.",
         fix="Use `gateway.backendTls`.",

@@ -23,7 +23,6 @@ RULES = (
     ),
     Rule(
         "LLMD-KSERVE-TEMPLATE",
-        severity="error",
         summary="KServe reads {{ as a template.",
         why="KServe evaluates double braces as its own template syntax.",
         fix="Put the text into a file.",

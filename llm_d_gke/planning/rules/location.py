@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-ZONE-TWICE",
-        severity="error",
         summary="A zone of the pool is listed twice.",
         why="A node pool's locations are a set of zones.",
         fix="List each zone once.",
@@ -15,7 +14,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ACCELERATOR-UNKNOWN",
-        severity="error",
         summary="The accelerator is not one of the catalog's.",
         why="Memory, kernels, prices and zones of an accelerator come from llm_d_gke/catalog/accelerators.yaml.",
         fix="Use an accelerator of the catalog, or add one.",
@@ -23,7 +21,6 @@ RULES = (
     ),
     Rule(
         "LLMD-MACHINE-TYPE",
-        severity="error",
         summary="The machine type does not come with this accelerator.",
         why="Compute Engine combines accelerators with certain machine types only.",
         fix="Use a machine type of the list.",
@@ -31,7 +28,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TOPOLOGY-GPU",
-        severity="error",
         summary="A slice topology is given for a GPU.",
         why="Only TPU slices have a topology.",
         fix="Remove `topology`.",
@@ -39,7 +35,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PER-NODE",
-        severity="error",
         summary="The machine type cannot have this number of accelerators.",
         why="N1 machines take certain numbers of GPUs, other machines come with a fixed one.",
         fix="Use a number of the list, or another machine type.",
@@ -55,7 +50,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TOPOLOGY",
-        severity="error",
         summary="The TPU machine type has no slice of this topology.",
         why="A TPU machine type comes in slices of certain shapes.",
         fix="Use a topology of the list.",
@@ -63,7 +57,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PER-NODE-TPU",
-        severity="error",
         summary="The number of chips on a TPU node follows from its machine type.",
         why="The number of chips on a TPU node is part of its machine type.",
         fix="Remove `perNode`, or use another machine type.",
@@ -71,7 +64,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ZONE-REGION",
-        severity="error",
         summary="A zone of the accelerator pool lies outside the stack's region.",
         why="A cluster's nodes are in the region of its control plane.",
         fix="Use zones of the stack's region.",
@@ -79,7 +71,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ZONE-CLUSTER",
-        severity="error",
         summary="A zonal cluster has nodes in its own zone only.",
         why="A zonal cluster has its nodes in its own zone.",
         fix="Set `location` to the region, or remove the zone.",

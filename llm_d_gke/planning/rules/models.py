@@ -15,7 +15,6 @@ RULES = (
     ),
     Rule(
         "LLMD-IMAGE-COMMAND",
-        severity="error",
         summary="The engine image does not start with the release's command.",
         why="Red Hat's inference server starts only with its own command.",
         fix="Use release rhaiis-3.2.",
@@ -31,7 +30,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CONFIG-UNREADABLE",
-        severity="error",
         summary="The model's config.json cannot be read.",
         why="Without config.json the model's memory and limits are unknown.",
         fix="Correct the path, or remove `config`.",
@@ -39,7 +37,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CONFIG-OTHER",
-        severity="error",
         summary="The file of `config` describes something else than a language model.",
         why="Memory, limits and the engine's checks follow from config.json, which names an architecture.",
         fix="Give the path of the model's config.json.",
@@ -47,7 +44,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CONFIG-VALUE",
-        severity="error",
         summary="A value of the model's config.json cannot be right.",
         why="The engine reads the same file, and builds its layers with these numbers.",
         fix="Correct the file, or download it again.",
@@ -71,7 +67,6 @@ RULES = (
     ),
     Rule(
         "LLMD-IMAGE-WEIGHTS",
-        severity="error",
         summary="The engine image holds no weights.",
         why="With `source.kind: image` and no `reference` the weights have to be in the engine's image.",
         fix="Set `models[].image` or `source.reference`.",
@@ -79,7 +74,6 @@ RULES = (
     ),
     Rule(
         "LLMD-IMAGE-VOLUME",
-        severity="error",
         summary="The GKE version cannot mount images as volumes.",
         why="Kubernetes mounts images as volumes from a certain version on.",
         fix="Use that version, or put the weights into the engine's image.",
@@ -87,7 +81,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ADAPTER-SOURCE",
-        severity="error",
         summary="Adapters come from the Hub, and the model's weights do not.",
         why="Servers with weights from another kind of source have no access to the Hub.",
         fix="Keep model and adapter in one kind of place.",
@@ -95,7 +88,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ADAPTER-BASE",
-        severity="error",
         summary="The adapter is its base model's own repository.",
         why="An adapter is trained on its base model and has a separate repository.",
         fix="Name the adapter's repository.",
@@ -103,7 +95,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ADAPTER-PATH",
-        severity="error",
         summary="A folder is named for an adapter that is in no image.",
         why="Only an image is mounted whole. Of a repository vLLM loads the root; a bucket's address has the folder.",
         fix="Put the folder into `source`, or remove `path`.",
@@ -119,7 +110,6 @@ RULES = (
     ),
     Rule(
         "LLMD-BATCH-MEDIA",
-        severity="error",
         summary="A batch is smaller than one video of Gemma 4.",
         why="Its larger models look at all of an image at once: vLLM does not cut one, and exits with smaller batches.",
         fix="Raise `maxNumBatchedTokens`, or serve text only.",
@@ -127,7 +117,6 @@ RULES = (
     ),
     Rule(
         "LLMD-BATCH-SEQUENCES",
-        severity="error",
         summary="A batch has fewer tokens than sequences.",
         why="Each sequence of a batch has a token at least, and vLLM exits with such limits.",
         fix="Raise `maxNumBatchedTokens`, or lower `maxNumSeqs`.",
@@ -168,7 +157,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ENGINE-OPTION",
-        severity="error",
         summary="The engine's version does not have an option among extraArgs.",
         why="vLLM exits when it reads an option that it does not know.",
         fix="Use the option's name in that version.",
@@ -209,7 +197,6 @@ RULES = (
     ),
     Rule(
         "LLMD-KV-CACHE-FP8",
-        severity="error",
         summary="The accelerator has no fp8 units for the KV cache.",
         why="vLLM's documentation of fp8 caches names no smallest compute capability, and its attention back ends"
         " differ below 8.9. A comment in its code calls fp8_e5m2 the one fp8 type for Ampere.",
@@ -253,7 +240,6 @@ RULES = (
     ),
     Rule(
         "LLMD-GATED-TOKEN",
-        severity="error",
         summary="The model is gated, and no token is given.",
         why="The Hub gives gated models to accounts that accepted their license.",
         fix="Set `huggingFace.token` of such an account.",
@@ -309,7 +295,6 @@ RULES = (
     ),
     Rule(
         "LLMD-IMAGE-FORM",
-        severity="error",
         summary="The text is not the name of a container image.",
         why="Registries refuse other names.",
         fix="Write registry, folders and tag as the registry shows them.",
@@ -317,7 +302,6 @@ RULES = (
     ),
     Rule(
         "LLMD-IMAGE-TAG",
-        severity="error",
         summary="The image has neither tag nor digest.",
         why="A registry then serves the tag `latest`, which is another engine after each push.",
         fix="Add the tag or digest that you tested.",
@@ -341,7 +325,6 @@ RULES = (
     ),
     Rule(
         "LLMD-EXTRA-ARGS-ALLOWED",
-        severity="error",
         summary="extraArgs are given without allowExtraArgs.",
         why="Arguments can change what the plan relies on, such as memory.",
         fix="Set `allowExtraArgs: true`, or use a setting.",
@@ -349,7 +332,6 @@ RULES = (
     ),
     Rule(
         "LLMD-EXTRA-ARGS-PLANNED",
-        severity="error",
         summary="An argument in extraArgs is the planner's own.",
         why="The planner renders the argument itself, or has planned pods, probes and routes for its value.",
         fix="Use the setting that the message names.",
@@ -365,7 +347,6 @@ RULES = (
     ),
     Rule(
         "LLMD-MODEL-ORGANIZATION",
-        severity="error",
         summary="The model id has no organization.",
         why="Repositories of the Hub are named organization/name.",
         fix="Add the organization.",
@@ -381,7 +362,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ENV-ALLOWED",
-        severity="error",
         summary="Variables of the engine are given without allowExtraArgs.",
         why="Variables can change what the plan relies on.",
         fix="Set `allowExtraArgs: true`.",

@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-RANGE-TWICE",
-        severity="error",
         summary="Pods and services have the same secondary range.",
         why="A VPC-native cluster has one range for pods and another for services.",
         fix="Name the subnet's range for services.",
@@ -15,7 +14,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CIDR-PRIVATE",
-        severity="error",
         summary="The range is not private.",
         why="Google does not route public addresses of others inside a VPC by default.",
         fix="Use a private range.",
@@ -23,7 +21,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CIDR-SMALL",
-        severity="error",
         summary="The range is smaller than Google accepts.",
         why="GKE and load balancers refuse smaller ranges.",
         fix="Use the mask that the message names.",
@@ -32,7 +29,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CIDR-OVERLAP",
-        severity="error",
         summary="Two ranges overlap.",
         why="Ranges of one VPC must not overlap.",
         fix="Choose ranges without common addresses.",
@@ -40,7 +36,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CIDR-NODES",
-        severity="error",
         summary="The range is too small for the largest number of nodes.",
         why="Each node takes an address, and a /24 for its pods.",
         fix="Use a larger range, or fewer nodes.",
@@ -48,7 +43,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CIDR-AUTO-MODE",
-        severity="error",
         summary="The range collides with an auto-mode VPC's own ranges.",
         why="An auto-mode VPC has subnets of 10.128.0.0/9 in every region.",
         fix="Use a range outside of it.",
@@ -56,7 +50,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PROXY-RANGE-UNKNOWN",
-        severity="error",
         summary="The range of the existing proxy-only subnet is not given.",
         why="Network policies admit the load balancer's proxies by their range, which an existing subnet does not"
         " tell.",
@@ -73,7 +66,6 @@ RULES = (
     ),
     Rule(
         "LLMD-NETWORK-OF-CLUSTER",
-        severity="error",
         summary="An existing cluster is in a network that the stack file does not name.",
         why="The load balancer of a Gateway is built in the VPC of its cluster; in another VPC it gets no address.",
         fix="Name the cluster's network below network.existing.",
@@ -98,7 +90,6 @@ RULES = (
     ),
     Rule(
         "LLMD-NETWORK-PROJECTS",
-        severity="error",
         summary="Links of an existing network and its subnets name different projects.",
         why="A subnet is in the project of its network.",
         fix="Use names and links of one project.",

@@ -9,7 +9,6 @@ _CLASSES = "cloud.google.com/kubernetes-engine/docs/concepts/about-custom-comput
 RULES = (
     Rule(
         "LLMD-COMPUTE-CLASS-MACHINE",
-        severity="error",
         summary="A fallback of the compute class has another accelerator.",
         why="Memory, parallelism and arguments of the pods are planned for one accelerator.",
         fix="Use a machine type with the accelerator of the stack.",
@@ -17,7 +16,6 @@ RULES = (
     ),
     Rule(
         "LLMD-COMPUTE-CLASS-SMALLER",
-        severity="error",
         summary="A fallback of the compute class is smaller than the nodes that pods are planned for.",
         why="The pods' requests would fit on none of its nodes, so they would wait indefinitely. A TPU pod takes all"
         " chips of a node.",
@@ -26,7 +24,6 @@ RULES = (
     ),
     Rule(
         "LLMD-COMPUTE-CLASS-HOSTS",
-        severity="error",
         summary="A compute class for slices of several hosts or for nodes with RDMA networks.",
         why="This project plans their networks and slices with node pools only.",
         fix="Remove `computeClass`, or use single-host machines without RDMA.",
@@ -34,7 +31,6 @@ RULES = (
     ),
     Rule(
         "LLMD-COMPUTE-CLASS-PROVISIONING",
-        severity="error",
         summary="A compute class with queued or reserved nodes.",
         why="This project plans on-demand, spot and flex-start nodes in a compute class.",
         fix="Remove `computeClass`, or buy the nodes in one of these ways.",
@@ -42,7 +38,6 @@ RULES = (
     ),
     Rule(
         "LLMD-COMPUTE-CLASS-MIN",
-        severity="error",
         summary="A minimum of nodes in a compute class.",
         why="GKE deletes the node pools that it created when they are empty.",
         fix="Use `nodes.min: 0`, or remove `computeClass`.",
@@ -50,7 +45,6 @@ RULES = (
     ),
     Rule(
         "LLMD-COMPUTE-CLASS-REPEATED",
-        severity="error",
         summary="Two choices of the compute class are the same.",
         why="GKE tries the choices in order, so it would never use the later one.",
         fix="Remove it, or change its machine type or provisioning.",
@@ -66,7 +60,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CPU-MACHINE-TYPE",
-        severity="error",
         summary="The CPU pool's machine type is unknown or has accelerators.",
         why="Pickers and system pods must not occupy nodes with accelerators.",
         fix="Use a machine type of the list.",
@@ -74,7 +67,6 @@ RULES = (
     ),
     Rule(
         "LLMD-CPU-POOL-EMPTY",
-        severity="error",
         summary="The CPU pool may shrink to no node.",
         why="Accelerator nodes are tainted, so other pods need at least one CPU node.",
         fix="Use `cpuPool.nodes.min: 1` or more.",
@@ -83,7 +75,6 @@ RULES = (
     ),
     Rule(
         "LLMD-DISK-SMALL",
-        severity="error",
         summary="The boot disk is too small for image, weights and caches.",
         why="Image, weights and caches share the boot disk; a full one evicts pods.",
         fix="Use the size named, or remove `diskGib`.",
@@ -91,7 +82,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SLICE-HOSTS",
-        severity="error",
         summary="The number of nodes does not make whole TPU slices.",
         why="GKE creates and deletes a multi-host TPU slice as a whole.",
         fix="Use multiples of its number of hosts.",
@@ -99,7 +89,6 @@ RULES = (
     ),
     Rule(
         "LLMD-RESERVATION-PROVISIONING",
-        severity="error",
         summary="This provisioning cannot use a reservation.",
         why="Spot VMs cannot consume a reservation, and Dynamic Workload Scheduler has capacity of its own.",
         fix="Remove one of the two.",
@@ -107,7 +96,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PROVISIONING-MIN",
-        severity="error",
         summary="Queued and flex-start pools start at zero nodes.",
         why="Such nodes come when pods wait for them.",
         fix="Use `nodes.min: 0`.",
@@ -115,7 +103,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SLICE-ZONES",
-        severity="error",
         summary="A pool of TPU slices with several hosts in more than one zone.",
         why="The hosts of a slice are placed compactly, and GKE places pools of one zone only so.",
         fix="Name one zone in `accelerator.zones`.",
@@ -131,7 +118,6 @@ RULES = (
     ),
     Rule(
         "LLMD-QUEUED-TPU",
-        severity="error",
         summary="Queued provisioning of TPUs.",
         why="GKE refuses the node pool.",
         fix="Use spot or on-demand nodes.",
@@ -139,7 +125,6 @@ RULES = (
     ),
     Rule(
         "LLMD-FLEX-START-MACHINE",
-        severity="error",
         summary="Flex-start of an accelerator that is not sold so.",
         why="Flex-start VMs have the accelerator-optimized machine types without A4X.",
         fix="Use spot nodes, or a reservation.",
@@ -163,7 +148,6 @@ RULES = (
     ),
     Rule(
         "LLMD-FLEX-START-VERSION",
-        severity="error",
         summary="Flex-start of TPUs in a cluster that is too old.",
         why="GKE has it since 1.33.0-gke.1712000.",
         fix="Upgrade the cluster, or leave the version to the channel.",
@@ -179,7 +163,6 @@ RULES = (
     ),
     Rule(
         "LLMD-POOL-REPLICAS",
-        severity="error",
         summary="The pool has fewer nodes than the replicas need.",
         why="Replicas without a node wait forever, and `up` waits with them.",
         fix="Raise `accelerator.nodes.max`, or use fewer replicas.",
@@ -195,7 +178,6 @@ RULES = (
     ),
     Rule(
         "LLMD-NODES-MIN-MAX",
-        severity="error",
         summary="The smallest number of nodes is above the largest.",
         why="A pool's smallest size cannot be above its largest.",
         fix="Correct one of the two.",

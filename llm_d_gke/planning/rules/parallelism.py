@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-TP-VOCABULARY",
-        severity="error",
         summary="The vocabulary cannot be divided by the tensor parallel size.",
         why="Each device holds an equal part of the vocabulary.",
         fix="Use a size that divides it.",
@@ -15,7 +14,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PP-LAYERS",
-        severity="error",
         summary="There are more pipeline stages than layers.",
         why="Every stage needs a layer.",
         fix="Use fewer stages.",
@@ -23,7 +21,6 @@ RULES = (
     ),
     Rule(
         "LLMD-EP-EXPERTS",
-        severity="error",
         summary="The experts cannot be divided evenly among the devices.",
         why="vLLM gives the remainder to the first devices, but its expert load balancer, DeepEP, its loader of gpt-oss"
         " and tpu-inference need equally many experts on each.",
@@ -44,7 +41,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PP-EXTRA-ARGS",
-        severity="error",
         summary="Pipeline stages from extraArgs do not fit on the replica's node.",
         why="A replica with stages from extraArgs stays on one node.",
         fix="Use `pipelineParallel`.",
@@ -52,7 +48,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TP-WIDTH",
-        severity="error",
         summary="A layer's width cannot be divided by the tensor parallel size.",
         why="Each device holds an equal part of every layer.",
         fix="Use a size that divides the width.",
@@ -60,7 +55,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TP-QUANTIZATION-BLOCKS",
-        severity="error",
         summary="A shard's width is not a multiple of the quantization's block.",
         why="Scales are stored for whole blocks, which a shard must not cut.",
         fix="Use a smaller size.",
@@ -68,7 +62,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TP-KV-HEADS",
-        severity="error",
         summary="The key-value heads cannot be divided or replicated over the devices.",
         why="vLLM divides or replicates key-value heads evenly; the TPU back end replicates for few models.",
         fix="Use a size that fits.",
@@ -76,7 +69,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TP-DIVIDES",
-        severity="error",
         summary="The attention heads cannot be divided by the tensor parallel size.",
         why="Each device holds equally many attention heads.",
         fix="Use a divisor of the heads.",
@@ -84,7 +76,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TP-TPU-CHIPS",
-        severity="error",
         summary="Tensor parallelism on TPU takes all chips of the slice.",
         why="A pod takes every chip of its slice.",
         fix="Use that number, or another machine type.",
@@ -92,7 +83,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TP-ACROSS-NODES",
-        severity="error",
         summary="Tensor parallelism across nodes needs RDMA.",
         why="Every layer exchanges data twice, and a network without RDMA is too slow for that.",
         fix="Keep tensor parallelism inside of a node; use pipelineParallel between nodes.",
@@ -100,7 +90,6 @@ RULES = (
     ),
     Rule(
         "LLMD-DP-PP",
-        severity="error",
         summary="Data and pipeline parallelism exclude each other with shared experts.",
         why="Ranks that share experts pass each layer together.",
         fix="Use one of the two.",
@@ -116,7 +105,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ALL-TO-ALL-UNUSED",
-        severity="error",
         summary="allToAll has no effect without data-parallel ranks that share experts.",
         why="Only data-parallel ranks that share experts exchange tokens.",
         fix="Remove it, or set dataParallel and expertParallel.",
@@ -133,7 +121,6 @@ RULES = (
     ),
     Rule(
         "LLMD-RDMA-GKE-VERSION",
-        severity="error",
         summary="The GKE version cannot give pods RDMA network cards.",
         why="Pods get RDMA cards through managed DRANET.",
         fix="Use a newer GKE version.",
@@ -141,7 +128,6 @@ RULES = (
     ),
     Rule(
         "LLMD-DP-ENGINE-VERSION",
-        severity="error",
         summary="The engine has no port for each data-parallel rank.",
         why="The picker chooses a rank by its port, which older engines do not have.",
         fix="Use a newer release.",
@@ -149,7 +135,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TPU-RANKS",
-        severity="error",
         summary="On TPU only tensorParallel divides a model.",
         why="On TPU the chips of a slice work as one rank.",
         fix="Remove the setting.",
@@ -157,7 +142,6 @@ RULES = (
     ),
     Rule(
         "LLMD-GROUP-HOSTS",
-        severity="error",
         summary="A replica does not fill whole hosts.",
         why="A group of pods occupies whole hosts.",
         fix="Make the product of the sizes a multiple of a host's accelerators.",
@@ -165,7 +149,6 @@ RULES = (
     ),
     Rule(
         "LLMD-DP-RANK-HOST",
-        severity="error",
         summary="Data-parallel ranks do not fill a host.",
         why="A data-parallel rank runs on one host.",
         fix="Use a divisor of a host's accelerators.",
@@ -173,7 +156,6 @@ RULES = (
     ),
     Rule(
         "LLMD-DP-LOCAL-RANKS",
-        severity="error",
         summary="A host of a group has one data-parallel rank.",
         why="vLLM ends with --data-parallel-multi-port-external-lb and fewer than two ranks on a host.",
         fix="Use a smaller tensorParallel, so that at least two ranks fit on a host.",
@@ -181,7 +163,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ALL-TO-ALL-RDMA",
-        severity="error",
         summary="DeepEP needs RDMA.",
         why="DeepEP's kernels write into remote memory through RDMA.",
         fix="Use allgather_reducescatter, or a machine type with RDMA.",
@@ -197,7 +178,6 @@ RULES = (
     ),
     Rule(
         "LLMD-TPU-MULTI-HOST-ENGINE",
-        severity="error",
         summary="The engine cannot run on several TPU hosts.",
         why="The stack joins the hosts of a slice in a Ray cluster; the catalog names the first engine version known to"
         " run on one.",
@@ -206,7 +186,6 @@ RULES = (
     ),
     Rule(
         "LLMD-DP-PORTS",
-        severity="error",
         summary="An InferencePool cannot name as many ports as the pod has ranks.",
         why="An InferencePool lists eight ports at most.",
         fix="Use fewer ranks of more accelerators.",
@@ -214,7 +193,6 @@ RULES = (
     ),
     Rule(
         "LLMD-DENSE-RANKS",
-        severity="error",
         summary="The model has no experts to share among ranks.",
         why="Ranks of a dense model share nothing: they are replicas.",
         fix="Use `replicas`.",
@@ -222,7 +200,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PP-ENGINE-VERSION",
-        severity="error",
         summary="The engine cannot run on several hosts without Ray.",
         why="Older engines need Ray for several hosts.",
         fix="Use a newer release.",
@@ -230,7 +207,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ENGINE-ENTRY-POINT",
-        severity="error",
         summary="The image starts vLLM's API server as a module, which serves one host and one rank.",
         why="Headless hosts and the supervisor of ranks are parts of `vllm serve`.",
         fix="Use a release whose images run `vllm serve`.",

@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-PICKER-RELEASE-UNKNOWN",
-        severity="error",
         summary="`picker.release` names a release that the catalog does not have.",
         why="Image, flags and plugins of a picker are those of a release in llm_d_gke/catalog/releases.yaml.",
         fix="Use a release of the catalog, or remove the setting.",
@@ -23,7 +22,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-LEADERLESS",
-        severity="error",
         summary="Several active pickers use plugins that count only their own requests.",
         why="Each active picker handles only a part of the requests.",
         fix="Keep leader election, or use plugins that read the engines.",
@@ -31,7 +29,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFIX-CACHING-OFF",
-        severity="error",
         summary="The picker scores prefix matches, and prefix caching is off in the engine.",
         why="The picker would prefer replicas for prefixes that they did not cache.",
         fix="Remove `prefixCaching: false`, or the scorer.",
@@ -48,7 +45,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SCORER-WHOLE",
-        severity="error",
         summary="The picker accepts only integer weights.",
         why="Older pickers read weights as integers.",
         fix="Multiply all weights until they are integers.",
@@ -57,7 +53,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SCORER-NONE",
-        severity="error",
         summary="No scorer has a weight.",
         why="The picker would choose at random.",
         fix="Give a scorer a weight.",
@@ -65,7 +60,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SCORER-NO-HIT",
-        severity="error",
         summary="The scorer of prompts that no replica has cached cannot work here.",
         why="Not every picker has it, and it needs the prefix scorer to know which prompts are cached.",
         fix="Remove `noHitLru`, or use a release whose picker has it.",
@@ -81,7 +75,6 @@ RULES = (
     ),
     Rule(
         "LLMD-KV-EVENTS-RELEASE",
-        severity="error",
         summary="The release's picker cannot follow KV events.",
         why="The picker needs the tokens of a prompt as the engine computes them.",
         fix="Use approximate prefixes, or another release.",
@@ -89,7 +82,6 @@ RULES = (
     ),
     Rule(
         "LLMD-KV-EVENTS-KSERVE",
-        severity="error",
         summary="Precise prefix routing needs a tokenizer service that KServe does not create.",
         why="Up to v0.20 KServe adds a tokenizer to its picker as a sidecar with a socket, not as the Service that the"
         " picker of this stack asks.",
@@ -98,7 +90,6 @@ RULES = (
     ),
     Rule(
         "LLMD-KV-EVENTS-RANKS",
-        severity="error",
         summary="The picker follows KV events of one rank in a pod only.",
         why="Each rank publishes on a separate port, and the picker subscribes to one.",
         fix="Use approximate prefixes.",

@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-PICKER-CONFIG-ALONE",
-        severity="error",
         summary="A setting of the picker has no effect beside picker.config.",
         why="`picker.config` replaces the whole generated configuration.",
         fix="Remove one of the two.",
@@ -15,7 +14,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-API-VERSION",
-        severity="error",
         summary="The picker does not read this apiVersion.",
         why="A picker reads one version of its API.",
         fix="Use that version.",
@@ -23,7 +21,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PLUGIN-UNKNOWN",
-        severity="error",
         summary="The release's picker has no such plugin.",
         why="A picker exits at startup if it does not know a plugin.",
         fix="Use a plugin of the list, or another release.",
@@ -31,7 +28,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PLUGIN-EXPERIMENTAL",
-        severity="error",
         summary="The plugin is an alpha feature that has to be allowed.",
         why="Alpha plugins need a flag, and may change with any release.",
         fix="Set `allowExperimentalPlugins: true`.",
@@ -47,7 +43,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PLUGINS-CONFLICT",
-        severity="error",
         summary="Two plugins cannot be combined.",
         why="Both produce data under one name, and the picker does not start.",
         fix="Remove one.",
@@ -63,7 +58,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PLUGIN-NAME",
-        severity="error",
         summary="Two plugins have the same name.",
         why="Plugin names are unique.",
         fix="Rename one.",
@@ -71,7 +65,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-CONFIG-SCHEMA",
-        severity="error",
         summary="The configuration has a field or a value that the picker refuses.",
         why="Pickers refuse unknown fields at startup.",
         fix="Correct the field.",
@@ -79,7 +72,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PLUGIN-PARAMETERS",
-        severity="error",
         summary="A plugin's parameters have a field or a value that the picker refuses or ignores.",
         why="A picker ignores or refuses parameters that it does not know.",
         fix="Correct the parameter.",
@@ -87,7 +79,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-METRICS-HTTPS",
-        severity="error",
         summary="The picker scrapes engines over HTTP, and they serve HTTPS.",
         why="Without metrics the picker has no data about queues and caches.",
         fix="Set the scheme in the data source.",
@@ -95,7 +86,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-METRICS-SCHEME",
-        severity="error",
         summary="The picker scrapes engines with a scheme that they do not serve.",
         why="Without metrics the picker has no data about queues and caches.",
         fix="Use the engines' scheme.",
@@ -103,7 +93,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-BLOCK-SIZE",
-        severity="error",
         summary="The picker's block size is not a multiple of the engine's.",
         why="The engine reuses whole blocks, so a match that ends inside a block is not a cache hit.",
         fix="Use the engine's block size, or a multiple.",
@@ -128,7 +117,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PROFILE-HANDLERS",
-        severity="error",
         summary="Two plugins handle scheduling profiles.",
         why="One plugin decides which profiles run.",
         fix="Keep one.",
@@ -136,7 +124,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PROFILES",
-        severity="error",
         summary="The scheduling profiles do not fit their handler.",
         why="The handler runs a fixed number of profiles.",
         fix="Use the number of profiles that the handler runs, or another handler.",
@@ -144,7 +131,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-FEATURE-GATE",
-        severity="error",
         summary="The picker has no such feature gate.",
         why="A picker exits at startup if it does not know a feature gate.",
         fix="Use a gate of the list.",
@@ -152,7 +138,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PROFILE-NAME",
-        severity="error",
         summary="Two scheduling profiles have the same name.",
         why="Profile names are unique.",
         fix="Rename one.",
@@ -160,7 +145,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PROFILE-PICKERS",
-        severity="error",
         summary="A scheduling profile has two picker plugins.",
         why="A profile ends with one picker plugin.",
         fix="Keep one.",
@@ -176,7 +160,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-SCORER-WEIGHT",
-        severity="error",
         summary="A scorer without a weight comes after the picker plugin of its profile.",
         why="The release's picker crashes when it reads the missing weight.",
         fix="Add a weight, or list the picker plugin last.",
@@ -184,7 +167,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PROFILE-MISSING",
-        severity="error",
         summary="A plugin runs a scheduling profile that does not exist.",
         why="Requests that the plugin sends to this profile fail.",
         fix="Add the profile, or name an existing one.",
@@ -192,7 +174,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PLUGIN-REFERENCE",
-        severity="error",
         summary="A reference names a plugin that does not exist.",
         why="A picker exits at startup if a reference names an unknown plugin.",
         fix="Add the plugin, or correct the name.",
@@ -200,7 +181,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PROFILE-PLUGIN",
-        severity="error",
         summary="A scheduling profile calls a plugin that does not exist.",
         why="A picker exits at startup if a profile names an unknown plugin.",
         fix="Add the plugin, or correct the name.",
@@ -208,7 +188,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PICKER-PROFILE-KIND",
-        severity="error",
         summary="A scheduling profile names a plugin that has no effect there.",
         why="A profile runs filters, scorers and a picker only.",
         fix="Remove it from the profile.",
@@ -216,7 +195,6 @@ RULES = (
     ),
     Rule(
         "LLMD-KV-EVENTS-SOURCE",
-        severity="error",
         summary="The precise index has no source of replicas.",
         why="The index follows only the replicas that a data source reports.",
         fix="Add the source.",
@@ -224,7 +202,6 @@ RULES = (
     ),
     Rule(
         "LLMD-KV-EVENTS-PORT",
-        severity="error",
         summary="The precise index listens where no engine publishes.",
         why="Engines publish on a port of their pods.",
         fix="Use that port.",

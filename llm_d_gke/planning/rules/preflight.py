@@ -15,7 +15,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFLIGHT-PERMISSIONS",
-        severity="error",
         summary="The account lacks permissions.",
         why="`up` would fail halfway.",
         fix="Grant the roles named.",
@@ -23,7 +22,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFLIGHT-APIS",
-        severity="error",
         summary="An API that `up` cannot enable is off.",
         why="`up` enables other APIs through this one, or its account lacks serviceusage.services.enable.",
         fix="Run the command shown.",
@@ -39,7 +37,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFLIGHT-NOT-FOUND",
-        severity="error",
         summary="A resource that the stack refers to does not exist.",
         why="The stack refers to a resource that does not exist.",
         fix="Correct the name.",
@@ -55,7 +52,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFLIGHT-PROXY-SUBNET",
-        severity="error",
         summary="The network has an active proxy-only subnet already.",
         why="A region of a VPC has one active proxy-only subnet.",
         fix="Use the existing one.",
@@ -63,7 +59,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFLIGHT-ZONE",
-        severity="error",
         summary="Compute Engine does not offer the machine or accelerator in the zone.",
         why="Google did not list the type in this zone for this project.",
         fix="Use another zone.",
@@ -71,7 +66,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFLIGHT-CIDR",
-        severity="error",
         summary="The range overlaps a subnet of the network.",
         why="Subnets of one VPC must not overlap.",
         fix="Choose a free range.",
@@ -79,7 +73,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFLIGHT-SWITCH",
-        severity="error",
         summary="The pool has no room for new model servers beside the running ones.",
         why="The new servers start before the old ones stop, and would wait indefinitely for nodes.",
         fix="Raise `nodes.max` for the switch, or pause for one `up`.",
@@ -87,7 +80,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFLIGHT-DELETES",
-        severity="error",
         summary="The update would delete a kind, a volume claim, or a disk or bucket with data.",
         why="With a kind go all objects of it, whoever made them, and with a claim or a disk its data.",
         fix="Undo the change that causes it, or copy the data and acknowledge this for one update.",
@@ -96,7 +88,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFLIGHT-CLUSTER-BACK",
-        severity="error",
         summary="The upgrade would take the control plane back to an older minor version.",
         why="A completed upgrade to a newer minor version stays. GKE 1.33 and newer can roll one back only during a"
         " two-step upgrade, which the stack does not use.",

@@ -23,7 +23,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SPLIT-PATTERN",
-        severity="error",
         summary="The pattern has one model, and traffic splits divide among several.",
         why="Only pattern multi-model has several models.",
         fix="Remove `splits`.",
@@ -31,7 +30,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SPLIT-NAME",
-        severity="error",
         summary="A traffic split names a model that does not exist.",
         why="A split divides requests among models of the stack.",
         fix="Use their names.",
@@ -39,7 +37,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SPLIT-ONE",
-        severity="error",
         summary="A traffic split names a single model.",
         why="A single model gets all requests without a split.",
         fix="Add a model, or use an alias.",
@@ -47,7 +44,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SPLIT-ZERO",
-        severity="error",
         summary="All weights of a traffic split are zero.",
         why="A backend of weight 0 gets no requests, so no model would get any.",
         fix="Give a model a weight.",
@@ -63,7 +59,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SPLIT-NO-REPLICAS",
-        severity="error",
         summary="A traffic split sends requests to a model without replicas.",
         why="Its share of the requests fails.",
         fix="Give it replicas, or weight 0.",

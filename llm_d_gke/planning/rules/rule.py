@@ -24,15 +24,16 @@ class Rule:
     """One reason to refuse a stack or to warn about it.
 
     `id` is stable: messages, documents and acknowledgments refer to it, and a rule that is gone does not leave its id
-    to another one. `either` is the severity of a rule that is an error or a warning depending on how certain it is.
-    `source` names the public document or code that the rule follows; a rule without one states its `basis`.
+    to another one. Most rules are errors; `either` is the severity of a rule that is an error or a warning depending on
+    how certain it is. `source` names the public document or code that the rule follows; a rule without one states its
+    `basis`.
     `acknowledgeable`: a stack could run with this error, and its owner has to decide; acknowledged in the stack file,
     it no longer refuses the stack.
     """
 
     id: str
-    severity: RuleSeverity
     summary: str
+    severity: RuleSeverity = "error"
     why: str = ""
     fix: str = ""
     source: str = ""

@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-MONITORING-OFF",
-        severity="error",
         summary="A dashboard or alerts are enabled, and monitoring is off.",
         why="Dashboards and alerts read the metrics that monitoring collects.",
         fix="Set `monitoring.enabled: true`, or remove them.",
@@ -15,7 +14,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SETTING-UNKNOWN",
-        severity="error",
         summary="There is no setting of this name.",
         why="A key that nothing reads changes nothing, and the value its author meant stays the default.",
         fix="Correct the spelling, or move the key to the group named in the message.",
@@ -23,7 +21,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SETTING-MISSING",
-        severity="error",
         summary="A required setting is missing.",
         why="No default fits every stack.",
         fix="Add it with a value of your own.",
@@ -31,7 +28,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SETTING-CHOICE",
-        severity="error",
         summary="The value is not one of the choices.",
         why="The setting takes one of a fixed list of values.",
         fix="Use a value of the list.",
@@ -39,7 +35,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SETTING-KIND",
-        severity="error",
         summary="The group of settings does not say which kind it is.",
         why="The group has several kinds with different settings, and `kind` tells which is meant.",
         fix="Add `kind`.",
@@ -47,7 +42,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SETTING-TYPE",
-        severity="error",
         summary="The value is of the wrong type.",
         why="A number, a flag, a text, a list and a group of settings are written differently in YAML.",
         fix="Write the value as the message shows.",
@@ -55,7 +49,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SETTING-RANGE",
-        severity="error",
         summary="The value is too small, too large, too short or too long.",
         why="A value outside of the bounds is refused by Kubernetes, Google Cloud or vLLM.",
         fix="Use a value between the bounds.",
@@ -63,7 +56,6 @@ RULES = (
     ),
     Rule(
         "LLMD-SETTING-FORM",
-        severity="error",
         summary="The text does not have the form that this setting needs.",
         why="The text becomes a name or a quantity whose form Kubernetes, Google Cloud or the Hub prescribes.",
         fix="Write it in the form that the message describes.",
@@ -81,7 +73,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PROVIDER-SETTING",
-        severity="error",
         summary="A setting of a Pulumi provider contradicts the stack's settings, or nothing reads it.",
         why="The stack creates its own providers, with the project, place and cluster of its `llm-d:` settings.",
         fix="Remove it, or say it where the message shows.",

@@ -15,7 +15,6 @@ RULES = (
     ),
     Rule(
         "LLMD-LOAD-LENGTH",
-        severity="error",
         summary="The expected requests are longer than maxModelLen.",
         why="vLLM refuses a request that is longer than its context.",
         fix="State shorter requests, or raise maxModelLen.",
@@ -103,7 +102,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PRICE-NAME",
-        severity="error",
         summary="A price is given for something the catalog does not know.",
         why="A price of something that the stack does not buy is never used.",
         fix="Take the name from the catalog.",
@@ -111,7 +109,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PRICE-EMPTY",
-        severity="error",
         summary="An entry of prices has no price.",
         why="An entry without a price changes nothing.",
         fix="Add a price, or remove the entry.",
@@ -119,7 +116,6 @@ RULES = (
     ),
     Rule(
         "LLMD-LOAD-ONE-MEASURE",
-        severity="error",
         summary="The load is given as concurrency and as a rate.",
         why="Both state the same load.",
         fix="Keep one.",
@@ -127,7 +123,6 @@ RULES = (
     ),
     Rule(
         "LLMD-BUDGET",
-        severity="error",
         summary="The stack may cost more than its budget.",
         why="The autoscaler may grow every pool to its largest size.",
         fix="Lower `nodes.max`, or raise the budget.",

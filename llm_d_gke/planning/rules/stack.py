@@ -7,7 +7,6 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-RELEASE-UNKNOWN",
-        severity="error",
         summary="The release is not one of the catalog's.",
         why="A release is a tested set of images, charts and versions in llm_d_gke/catalog/releases.yaml.",
         fix="Use a release of the catalog, or add one.",
@@ -15,7 +14,6 @@ RULES = (
     ),
     Rule(
         "LLMD-RELEASE-ACCELERATOR",
-        severity="error",
         summary="The release has no engine image for the accelerator.",
         why="A release's engine images are built for some accelerators and not for others.",
         fix="Use another release or accelerator, or `models[].image`.",
@@ -39,7 +37,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PROJECT-MISSING",
-        severity="error",
         summary="The stack names no Google Cloud project.",
         why="Every Google Cloud resource belongs to a project.",
         fix="Run `pulumi config set llm-d:project <id>`.",
@@ -55,7 +52,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PATTERN-ONE-MODEL",
-        severity="error",
         summary="The pattern serves one model.",
         why="Only pattern multi-model has a router that reads the model's name in a request.",
         fix="Keep one model in a stack, or use `pattern: multi-model`.",
@@ -63,7 +59,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PATTERN-EXPERTS",
-        severity="error",
         summary="The pattern needs a mixture of experts.",
         why="A dense model has no experts to spread over accelerators.",
         fix="Use `pattern: single-replica`, or a mixture-of-experts model.",
@@ -71,7 +66,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PATTERN-TWO-MODELS",
-        severity="error",
         summary="multi-model needs two or more models.",
         why="A single model needs no model router.",
         fix="Use `pattern: single-replica`, or add a model.",
@@ -79,7 +73,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PATTERN-GATEWAY",
-        severity="error",
         summary="multi-model needs Google's load balancer.",
         why="The router is called through a GCPRoutingExtension, which only Google's load balancers implement.",
         fix="Use `gateway.implementation: gke`, or one stack for each model.",
@@ -87,7 +80,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PATTERN-PREFIX-SCORER",
-        severity="error",
         summary="prefix-cache needs a weight for prefix matches.",
         why="The pattern chooses replicas by prefix matches, and a weight of 0 leaves them out.",
         fix="Give `picker.scorers.prefixCache` a weight.",
@@ -95,7 +87,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFILL-UNUSED",
-        severity="error",
         summary="Prefill servers are given for a pattern that has none.",
         why="Only pattern disaggregated runs prefill servers.",
         fix="Remove the settings, or use `pattern: disaggregated`.",
@@ -103,7 +94,6 @@ RULES = (
     ),
     Rule(
         "LLMD-NAME-TWICE",
-        severity="error",
         summary="Two models have the same name.",
         why="A request selects a model only by name, so each name must belong to one model.",
         fix="Give each model a `servedName` of its own.",
@@ -111,7 +101,6 @@ RULES = (
     ),
     Rule(
         "LLMD-NAME-HEADER",
-        severity="error",
         summary="A name is not a valid HTTP header value.",
         why="The model router passes the name on in an HTTP header, and routes match it there.",
         fix="Use ASCII letters, digits, dots, dashes and slashes.",
@@ -119,7 +108,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PATTERN-PREFIX-REPLICAS",
-        severity="error",
         summary="prefix-cache needs two or more replicas.",
         why="With one replica every request goes to it, whatever it has cached.",
         fix="Use two or more replicas, or `pattern: single-replica`.",
@@ -127,7 +115,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PREFILL-MISSING",
-        severity="error",
         summary="disaggregated needs prefill servers.",
         why="The pattern runs prefill on separate servers.",
         fix="Add `prefill: {replicas: 1}` to each model.",
@@ -135,7 +122,6 @@ RULES = (
     ),
     Rule(
         "LLMD-DECODE-MISSING",
-        severity="error",
         summary="disaggregated needs decode servers.",
         why="Requests arrive at decode servers; without one nothing answers them.",
         fix="Use one replica or more, or `paused: true`.",
@@ -143,7 +129,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PROJECT-FORM",
-        severity="error",
         summary="The value cannot be a Google Cloud project id.",
         why="Google's APIs take the id of a project here, not its number or its display name.",
         fix="Look the id up with `gcloud projects list`.",
@@ -151,7 +136,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ACKNOWLEDGE-UNKNOWN",
-        severity="error",
         summary="An acknowledgement names a rule that does not exist.",
         why="An acknowledgement works by the id of a rule.",
         fix="Copy the id from the warning.",
@@ -159,7 +143,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ACKNOWLEDGE-ERROR",
-        severity="error",
         summary="An acknowledgement names a rule that is an error here.",
         why="A stack with an error could not work.",
         fix="Remove the acknowledgement, and satisfy the rule.",
@@ -167,7 +150,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ACKNOWLEDGE-TWICE",
-        severity="error",
         summary="A rule is acknowledged twice.",
         why="Two reasons for one rule may contradict each other.",
         fix="Keep one.",

@@ -23,7 +23,6 @@ RULES = (
     ),
     Rule(
         "LLMD-NAMESPACE-SYSTEM",
-        severity="error",
         summary="The namespace is one of Kubernetes' or GKE's own.",
         why="Policies, quotas and labels of the stack would hold for system pods, and `destroy` deletes the namespace.",
         fix="Use a name of your own.",
@@ -31,7 +30,6 @@ RULES = (
     ),
     Rule(
         "LLMD-NAMESPACE-MISSING",
-        severity="error",
         summary="The namespace is said to exist, in a cluster that the stack creates.",
         why="A new cluster has Kubernetes' own namespaces only.",
         fix="Remove `namespace.existing`, or name the cluster in `cluster.existing`.",
@@ -56,7 +54,6 @@ RULES = (
     ),
     Rule(
         "LLMD-NETWORK-REGION",
-        severity="error",
         summary="The link of the existing subnet names another region than the stack's.",
         why="A node's subnet is in the node's region.",
         fix="Use a subnet of the stack's region.",
@@ -64,7 +61,6 @@ RULES = (
     ),
     Rule(
         "LLMD-LABEL-OWN",
-        severity="error",
         summary="A label has the key of the stack's own label.",
         why="Budgets, leftovers and costs are found by the stack's label.",
         fix="Use another key.",
@@ -80,7 +76,6 @@ RULES = (
     ),
     Rule(
         "LLMD-ADDON-ROOM",
-        severity="error",
         summary="A picker or a model router asks for more than a node of the CPU pool has.",
         why="The scheduler places a pod on a node with room for all of its requests.",
         fix="Lower the request, or use a larger `cpuPool.machineType`.",
@@ -104,7 +99,6 @@ RULES = (
     ),
     Rule(
         "LLMD-PRICE-DATE",
-        severity="error",
         summary="Own prices are dated in the future.",
         why="The date says when the prices were read, and estimates are as old as their oldest price.",
         fix="Use the day on which the prices were read.",
