@@ -14,7 +14,7 @@ Weight = Annotated[float, Field(ge=0, le=100)]
 Cpu = Annotated[
     str,
     Field(
-        pattern=r"^[0-9]+(\.[0-9]+)?m?$",
+        pattern=r"^([1-9][0-9]*(\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*)m?$",
         examples=["500m"],
         json_schema_extra=form("a Kubernetes quantity of CPUs: a number, or a number of thousandths with m"),
     ),

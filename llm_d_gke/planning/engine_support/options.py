@@ -32,7 +32,8 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
 def _options(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
     for position, text in enumerate(arguments):
         name = text.partition("=")[0].replace("_", "-")
-        if re.match(r"--[A-Za-z]", name):
+        # A dash alone begins short options (-tp): with several words it is a long one, misspelt.
+        if re.match(r"--[A-Za-z]", name) or re.fullmatch(r"-[a-z]{2,}(-[a-z0-9]+)+", name):
             yield position, name.partition(".")[0]
 
 

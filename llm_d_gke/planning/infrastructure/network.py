@@ -206,7 +206,7 @@ def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
             key,
             value=cidr,
             rule=f"too small: a /{_LARGEST_PREFIX[key]} is the smallest range that Google accepts here",
-            fix=f"use {cidr.network_address}/{23 if key == 'proxyCidr' else _LARGEST_PREFIX[key]}",
+            fix=f"use {cidr.supernet(new_prefix=23 if key == 'proxyCidr' else _LARGEST_PREFIX[key])}",
         )
     elif (prefix := _wanted_prefix(ctx, key)) < cidr.prefixlen:
         findings.error(

@@ -89,6 +89,14 @@ RULES = (
         basis="project",
     ),
     Rule(
+        "LLMD-ENV-CREDENTIAL",
+        severity="warning",
+        summary="A variable of the engine is a credential by its name.",
+        why="Values in `env` stand in the stack file and in the Deployment in clear text.",
+        fix="Remove it if the engine runs without it.",
+        source="kubernetes.io/docs/concepts/configuration/secret (Alternatives to Secrets)",
+    ),
+    Rule(
         "LLMD-ENV-SECRET",
         summary="A secret would be readable in the Deployment.",
         why="Everyone who can read the Deployment can read the value.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -20,6 +21,9 @@ _SECRETS = {
     "HF_TOKEN": "huggingFace.token, existingSecret or secretManagerSecret",
     "HUGGING_FACE_HUB_TOKEN": "huggingFace.token, existingSecret or secretManagerSecret",
 }
+# Names of credentials, and values that are none: flags, numbers, and paths of files.
+_CREDENTIAL = re.compile(r"(^|_)(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY)(_|$)")
+_NO_CREDENTIAL = re.compile(r"[0-9.]*|true|false|yes|no|on|off|/.*", re.IGNORECASE)
 # A misspelt name is about as long as the right one.
 _TYPING_ERRORS = 2
 # Set by controllers, on pods of a group.
@@ -132,7 +136,17 @@ def _check_known(ctx: PlanContext, path: _Path, index: int, name: str, value: st
             ctx.findings.error(
                 "LLMD-ENV-TYPE", *path, value=value, rule=f"{name} takes {expected}", fix=f"use {_example(variable)}"
             )
-    if name.startswith("VLLM_") and _is_missing(packages, name, version):
+    elif _CREDENTIAL.search(name.upper()) and not _NO_CREDENTIAL.fullmatch(value):
+        ctx.findings.warning(
+            "LLMD-ENV-CREDENTIAL",
+            *path,
+            value="(hidden)",
+            rule="by its name it is a credential, and everyone who can read the stack file or the Deployment can read a"
+            " value in env",
+            fix="remove it if the engine runs without it: weights in a bucket need no key (models[].source); otherwise"
+            " acknowledge LLMD-ENV-CREDENTIAL",
+        )
+    if name.upper().startswith("VLLM_") and _is_missing(packages, name, version):
         ctx.findings.warning(
             "LLMD-ENV-UNKNOWN",
             *path,
@@ -149,7 +163,7 @@ def _known_name(packages: tuple[Package, ...], name: str, version: str) -> str:
         for other, variable in package.variables.items()
         if variable.in_version(version) and abs(len(other) - len(name)) <= _TYPING_ERRORS
     ]
-    close = nearest(name, variables, 0.9)
+    close = nearest(name.upper(), variables, 0.9)
     return f"did you mean {close}?" if close else "check its name and the version that has it, or remove it"
 
 

@@ -83,7 +83,7 @@ def unknown_key(place: Place, value: object) -> tuple[str, str]:
         )
     if letters in _ELSEWHERE and _synonym(place) is None and owner_of(place.path, letters) is None:
         return f"{where} has no such setting", _place_words(_ELSEWHERE[letters])
-    owner = owner_of(place.path, letters) if _synonym(place) is None else None
+    owner = owner_of(place.path, letters, value) if _synonym(place) is None else None
     if owner is not None:
         return owner
     intended = intended_key(place)
@@ -92,6 +92,8 @@ def unknown_key(place: Place, value: object) -> tuple[str, str]:
         return f"{where} has no such setting", f"did you mean {inner}? Move it there"
     if intended == "requestsPerMinute" and isinstance(value, int | float) and re.search("second|rps|qps", key.lower()):
         return f"{where} has no such setting", f"did you mean requestsPerMinute: {value * 60:g}?"
+    if intended == "requestsPerSecond" and isinstance(value, int | float) and re.search("minute|rpm|qpm", key.lower()):
+        return f"{where} has no such setting", f"did you mean requestsPerSecond: {value / 60:g}?"
     if intended is not None:
         full = f"{NAMESPACE}:{intended}" if len(place.path) == 1 else intended
         reason = "keys are written in camelCase" if to_camel(key) == intended else f"{where} has no such setting"

@@ -33,6 +33,7 @@ def text_candidates(place: Place, text: str) -> Iterator[str | None]:
         yield text.lower()
         yield re.sub(r"\s+", "-", bare).lstrip("-")
         yield dashed
+        yield re.sub(r"[\s_]+", "-", bare).upper()
         # Of a link the name comes last, of an address the host comes first.
         first, _, rest = bare.partition("/")
         yield first if "." in first or not rest else bare.rpartition("/")[2]

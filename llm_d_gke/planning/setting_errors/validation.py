@@ -193,6 +193,12 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
         )
     if groups_of(place.kind) and word in ("none", "null", "no", "off") and "enabled" not in expected(place):
         return statement, f"remove {place.path[-1]}; otherwise write its settings below it"
+    if place.path[0] == "models" and place.path[-1] == "id" and str(value).startswith((".", "/", "~")):
+        return (
+            f"{statement}; servers do not see the folders of this machine",
+            "copy the weights into a bucket: source: {kind: bucket, bucket: my-models, path: my-folder}, and keep the"
+            " model's repository as id",
+        )
     several = isinstance(value, list | tuple) and len(value) > 1
     if several and place.path in (("accelerator",), ("accelerator", "type")):
         return statement, f"{fix}; {ONE_ACCELERATOR}"

@@ -141,7 +141,7 @@ def _candidates(place: Place, value: object) -> Iterator[object]:
 
 def _as_document(text: str) -> Iterator[object]:
     """What a text holds that was meant as YAML: after a bar, or in quotes."""
-    if "\n" in text or text.lstrip().startswith(("{", "[", "- ")):
+    if "\n" in text or text.lstrip().startswith(("{", "[", "- ")) or re.match(r"\w+: [\[{]", text):
         with suppress(yaml.YAMLError):
             parsed = yaml.safe_load(text)
             if isinstance(parsed, list | dict):

@@ -47,7 +47,7 @@ def choice_elsewhere(key: str, value: object) -> str | None:
     return entry["fix"] if entry is not None else None
 
 
-def owner_of(path: tuple[str | int, ...], word: str) -> tuple[str, str] | None:
+def owner_of(path: tuple[str | int, ...], word: str, value: object = None) -> tuple[str, str] | None:
     """Why a key of a model or of a group is no setting, and what to write. None for other keys."""
     if len(path) > 1 and (entry := _entry_with(_tables()["derived_in_groups"].get(path[0], ()), word)) is not None:
         return entry["why"], entry["fix"]
@@ -61,9 +61,12 @@ def owner_of(path: tuple[str | int, ...], word: str) -> tuple[str, str] | None:
         return None
     option = f"--{to_snake(key).replace('_', '-')}"
     if any(option in load_facts(version).options for version in versions()[-2:]):
+        written = value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
         return (
             f"it is an argument of vLLM without a setting: {option}",
-            f'write allowExtraArgs: true and extraArgs: ["{option}"], with its value as a second element if it has one',
+            f'write allowExtraArgs: true and extraArgs: ["{option}"], with its value as a second element if it has one'
+            if written is None
+            else f'write allowExtraArgs: true and extraArgs: ["{option}", "{written}"]',
         )
     return None
 

@@ -43,9 +43,13 @@ PINNED_IMAGES = (
             path="models[0].image",
             value=image,
             rule="not the name of a container image",
-            fix="vllm/vllm-openai:v0.19.1",
+            fix=fix,
         )
-        for image in ("https://ghcr.io/a/b:1", "ghcr.io/A/B:1", "vllm openai:1")
+        for image, fix in (
+            ("https://ghcr.io/a/b:1", "use ghcr.io/a/b:1"),
+            ("ghcr.io/A/B:1", "use ghcr.io/a/b:1"),
+            ("vllm openai:1", "vllm/vllm-openai:v0.19.1"),
+        )
     ),
     Wrong(
         name="weights in an image without tag",

@@ -9,6 +9,19 @@ MINE = "europe-docker.pkg.dev/mine/engines/vllm:v1"
 EXTRA_ARGS_ALLOWED = {"models[0].allowExtraArgs": True}
 
 ENGINE = (
+    *(
+        Wrong(
+            id="LLMD-ENV-CREDENTIAL",
+            name=f"credential in a variable: {name}",
+            changes={"models[0].env": {name: "abcdefgh"}, "models[0].allowExtraArgs": True},
+            path=f"models[0].env.{name}",
+            value="(hidden)",
+            rule="by its name it is a credential",
+            fix="models[].source",
+            severity=Severity.WARNING,
+        )
+        for name in ("AWS_SECRET_ACCESS_KEY", "WANDB_API_KEY", "REDIS_PASSWORD", "my_token")
+    ),
     Wrong(
         name="image of which nothing is known",
         id="LLMD-IMAGE-UNKNOWN",

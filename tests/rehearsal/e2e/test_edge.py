@@ -1,10 +1,16 @@
-"""A stack with API keys under bad requests: all are refused, and nothing behind the Gateway notices."""
+"""A stack under bad requests with API keys, then with tokens: nothing wrong is served, and nothing behind notices."""
 
 from __future__ import annotations
 
+import json
+
+import httpx
 import pytest
 
-from llm_d_gke.operations.measure.edge import CHANGES, STACK, bad_input
+from llm_d_gke.operations.measure.edge import CHANGES, MODEL, SETTINGS, STACK, bad_input
+from llm_d_gke.operations.measure.rehearsed import options
+from llm_d_gke.rehearsal.load_balancer.tokens import signed_token
+from tests.waiting import PATIENCE
 
 from .project import Project
 
@@ -12,6 +18,14 @@ pytestmark = pytest.mark.rehearsal
 
 # `python -m llm_d_gke.operations.measure edge` sends 10,000. All kinds are among these, slow ones included.
 REQUESTS = 220
+
+NOT_AUTH = [f"gateway.{key}={value}" for key, value in SETTINGS.items() if not key.startswith("auth")]
+AUTH = {
+    "kind": "jwt",
+    "issuer": "https://accounts.example.com",
+    "jwksUri": "https://accounts.example.com/keys",
+    "audiences": ["llm"],
+}
 
 
 def test_bad_requests_are_refused_and_reach_no_engine(fresh: Project) -> None:
@@ -23,3 +37,18 @@ def test_bad_requests_are_refused_and_reach_no_engine(fresh: Project) -> None:
     assert result.good
     assert [sample for sample in result.good if not sample.answered] == []
     assert (result.unready, result.restarts) == (set(), 0)
+    # The same running stack asks for tokens instead. The answer that `up` waits for comes with one.
+    fresh.run("up", STACK, *options((*NOT_AUTH, f"gateway.auth={json.dumps(AUTH)}")))
+    claims = {"iss": AUTH["issuer"], "aud": "llm", "sub": "search"}
+    keys, address = fresh.paths(STACK).token_keys, fresh.endpoint(STACK)
+    tokens = {
+        200: signed_token(keys, claims),
+        401: signed_token(keys, claims, seconds=-120.0),
+        403: signed_token(keys, claims | {"aud": "another"}),
+    }
+    body = {"model": MODEL, "prompt": "Say hello.", "max_tokens": 2}
+    with httpx.Client(base_url=address, timeout=PATIENCE, trust_env=False) as client:
+        for status, token in tokens.items():
+            answer = client.post("/v1/completions", json=body, headers={"authorization": f"Bearer {token}"})
+            assert answer.status_code == status
+        assert client.post("/v1/completions", json=body).status_code == 403
