@@ -353,6 +353,19 @@ def test_refuses_a_wrong_argument_with_its_path(
     assert [text for where, text in invalid.value.failures if where == path and reason in text]
 
 
+BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
+
+
+def test_a_bucket_outside_of_the_stack_may_be_read_by_those_who_exist(google: Google) -> None:
+    """The bucket of `source: {kind: bucket}` is in no stack; a missing service account is refused as for others."""
+    reader = {"bucket": "my-weights", "role": "roles/storage.objectViewer"}
+    identifier, _ = google.make(BUCKET_MEMBER, "read", member="serviceAccount:demo.svc.id.goog[llm-d/chat]", **reader)
+    assert identifier.startswith("b/my-weights/roles/storage.objectViewer/")
+    missing = "serviceAccount:none@demo.iam.gserviceaccount.com"
+    with pytest.raises(Refused, match="does not exist"):
+        google.make(BUCKET_MEMBER, "missing", member=missing, **reader)
+
+
 def test_every_type_and_every_enumerated_argument_exists_in_the_sdk() -> None:
     for token, kind in KINDS.items():
         types = arguments.arguments_of(token).types

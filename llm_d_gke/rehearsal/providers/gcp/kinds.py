@@ -13,9 +13,6 @@ from llm_d_gke.rehearsal.providers.gcp.store import MARKS, Cloud, Record
 from llm_d_gke.rehearsal.providers.properties import Properties
 from llm_d_gke.rehearsal.providers.requests import Refused
 
-COMPUTE: Final = "compute.googleapis.com"
-CONTAINER: Final = "container.googleapis.com"
-
 NETWORK: Final = "gcp:compute/network:Network"
 SUBNETWORK: Final = "gcp:compute/subnetwork:Subnetwork"
 ROUTER: Final = "gcp:compute/router:Router"
@@ -65,13 +62,6 @@ class Name:
         if len(value) <= self.limit and re.fullmatch(self.pattern, value):
             return None
         return f"'{value}' is no valid name: {self.words}, at most {self.limit} characters (it has {len(value)})"
-
-
-RFC1035: Final = r"[a-z]([-a-z0-9]*[a-z0-9])?"
-COMPUTE_NAME: Final = Name(
-    RFC1035, 63, "a lower-case letter first, then lower-case letters, digits and -, no - at the end"
-)
-CONTAINER_NAME: Final = Name(RFC1035, 40, COMPUTE_NAME.words)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The resource types around the cluster: service APIs, identities, secrets, buckets, certificates, monitoring, budgets.
 
-Apart from a few references they have no rules worth rehearsing, so a type is mostly a line of data.
+Apart from a few references they have no rules worth rehearsing: a type is mostly an entry of types.yaml.
 """
 
 from __future__ import annotations
@@ -9,12 +9,8 @@ import json
 
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ACCOUNT,
-    BUCKET,
     SECRET,
-    SECRET_VERSION,
     SERVICE,
-    Kind,
-    Name,
     ResourceContext,
     hash_of,
     number_of,
@@ -88,7 +84,7 @@ def checking_security_policy(context: ResourceContext) -> None:
             raise refusal(400, f"Invalid security policy: two rules have priority {priority}")
 
 
-def _account_outputs(context: ResourceContext) -> Properties:
+def account_outputs(context: ResourceContext) -> Properties:
     email = f"{context.inputs['accountId']}@{context.project}.iam.gserviceaccount.com"
     return {
         "email": email,
@@ -105,15 +101,15 @@ def refuse_missing_account(context: ResourceContext, email: str) -> None:
         raise refusal(400, f"Service account {email} does not exist")
 
 
-def _creating_member(context: ResourceContext) -> None:
+def creating_member(context: ResourceContext) -> None:
     """Refuse a grant on a resource that does not exist, or to a member that does not."""
-    _creating_reader(context)
-    for key, token in (("secretId", SECRET), ("bucket", BUCKET), ("serviceAccountId", ACCOUNT)):
+    creating_bucket_member(context)
+    for key, token in (("secretId", SECRET), ("serviceAccountId", ACCOUNT)):
         if context.inputs.get(key):
             context.need(token, context.inputs[key], token.rpartition(":")[2].lower())
 
 
-def _creating_reader(context: ResourceContext) -> None:
+def creating_bucket_member(context: ResourceContext) -> None:
     """Check the member of a grant on a bucket outside the stack, as named in the stack file.
 
     Google refuses grants to missing service accounts of the project.
@@ -129,26 +125,26 @@ def _creating_reader(context: ResourceContext) -> None:
         refuse_missing_account(context, email)
 
 
-def _etag(context: ResourceContext) -> Properties:
+def etag_outputs(context: ResourceContext) -> Properties:
     return {"etag": hash_of(context.id, 12)}
 
 
-def _creating_version(context: ResourceContext) -> None:
+def creating_version(context: ResourceContext) -> None:
     context.need(SECRET, context.inputs["secret"], "secret")
     if context.inputs.get("secretData") is None and context.inputs.get("secretDataWo") is None:
         raise refusal(400, "The secret version has no data: secretData or secretDataWo")
 
 
-def _version_outputs(context: ResourceContext) -> Properties:
+def version_outputs(context: ResourceContext) -> Properties:
     number = context.id.rpartition("/")[2]
     return {"name": context.id, "version": number, "enabled": context.inputs.get("enabled", True)}
 
 
-def _named(context: ResourceContext) -> Properties:
+def named_outputs(context: ResourceContext) -> Properties:
     return {"name": context.id}
 
 
-def _dashboard(context: ResourceContext) -> None:
+def checking_dashboard(context: ResourceContext) -> None:
     try:
         dashboard = json.loads(context.inputs["dashboardJson"])
     except ValueError as error:
@@ -158,7 +154,7 @@ def _dashboard(context: ResourceContext) -> None:
         raise refusal(400, f"Invalid dashboardJson: it needs a displayName and one of {sorted(layouts)}")
 
 
-def _bucket_outputs(context: ResourceContext) -> Properties:
+def bucket_outputs(context: ResourceContext) -> Properties:
     name = context.inputs["name"]
     location = context.inputs["location"].upper()
     return {
@@ -169,142 +165,6 @@ def _bucket_outputs(context: ResourceContext) -> Properties:
     }
 
 
-def _certificate(context: ResourceContext) -> None:
+def creating_certificate(context: ResourceContext) -> None:
     if bool(context.inputs.get("managed")) == bool(context.inputs.get("selfManaged")):
         raise refusal(400, "Invalid certificate: exactly one of managed and selfManaged")
-
-
-_ACCOUNT_NAME = Name(
-    r"[a-z]([-a-z0-9]*[a-z0-9])", 30, "6 characters or more, a lower-case letter first", key="accountId"
-)
-_SECRET_NAME = Name(r"[a-zA-Z0-9_-]+", 255, "letters, digits, _ and -", key="secretId", automatic=False)
-_BUCKET_NAME = Name(r"[a-z0-9][-_.a-z0-9]+[a-z0-9]", 63, "lower-case letters, digits, -, _ and .")
-_CERTIFICATE_NAME = Name(r"[a-zA-Z0-9_-]+", 63, "letters, digits, _ and -")
-
-KINDS: tuple[Kind, ...] = (
-    Kind(
-        type=SERVICE,
-        id="{project}/{service}",
-        force_new=("service", "project"),
-        creating=creating_service,
-        deleting=deleting_service,
-    ),
-    Kind(
-        type=ACCOUNT,
-        id="projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com",
-        api=_IAM,
-        name=_ACCOUNT_NAME,
-        force_new=("accountId", "project"),
-        computed=("email", "member", "name", "uniqueId"),
-        outputs=_account_outputs,
-    ),
-    Kind(
-        type="gcp:projects/iAMMember:IAMMember",
-        id="{project}/{role}/{member}",
-        force_new=("*",),
-        computed=("etag",),
-        outputs=_etag,
-        creating=_creating_member,
-    ),
-    Kind(
-        type="gcp:serviceaccount/iAMMember:IAMMember",
-        id="{serviceAccountId}/{role}/{member}",
-        api=_IAM,
-        force_new=("*",),
-        computed=("etag",),
-        outputs=_etag,
-        creating=_creating_member,
-    ),
-    Kind(
-        type=SECRET,
-        id="projects/{project}/secrets/{secretId}",
-        api=_SECRETS,
-        name=_SECRET_NAME,
-        force_new=("secretId", "project", "replication"),
-        computed=("name", "createTime"),
-        outputs=_named,
-    ),
-    Kind(
-        type=SECRET_VERSION,
-        id="{secret}/versions/{serial}",
-        api=_SECRETS,
-        force_new=("*",),
-        updates=("enabled", "deletionPolicy"),
-        computed=("name", "version", "createTime", "destroyTime"),
-        outputs=_version_outputs,
-        creating=_creating_version,
-    ),
-    Kind(
-        type="gcp:secretmanager/secretIamMember:SecretIamMember",
-        id="projects/{project}/secrets/{secretId}/{role}/{member}",
-        api=_SECRETS,
-        force_new=("*",),
-        computed=("etag",),
-        outputs=_etag,
-        creating=_creating_member,
-    ),
-    Kind(
-        type="gcp:storage/bucketIAMMember:BucketIAMMember",
-        id="b/{bucket}/{role}/{member}",
-        force_new=("*",),
-        computed=("etag",),
-        outputs=_etag,
-        creating=_creating_reader,
-    ),
-    Kind(
-        type=BUCKET,
-        id="{name}",
-        name=_BUCKET_NAME,
-        defaults={"storageClass": "STANDARD", "publicAccessPrevention": "inherited", "forceDestroy": False},
-        force_new=(
-            "name",
-            "project",
-            "location",
-            "customPlacementConfig",
-            "hierarchicalNamespace",
-            "enableObjectRetention",
-        ),
-        computed=("selfLink", "url", "projectNumber", "timeCreated", "updated"),
-        outputs=_bucket_outputs,
-    ),
-    Kind(
-        type="gcp:storage/bucketIAMMember:BucketIAMMember",
-        id="b/{bucket}/{role}/{member}",
-        force_new=("*",),
-        computed=("etag",),
-        outputs=_etag,
-        creating=_creating_member,
-    ),
-    Kind(
-        type="gcp:certificatemanager/certificate:Certificate",
-        id="projects/{project}/locations/{location}/certificates/{name}",
-        api="certificatemanager.googleapis.com",
-        name=_CERTIFICATE_NAME,
-        defaults={"location": "global", "scope": "DEFAULT"},
-        force_new=("*",),
-        updates=("labels", "description", "selfManaged"),
-        creating=_certificate,
-    ),
-    Kind(
-        type="gcp:monitoring/dashboard:Dashboard",
-        id="projects/" + PROJECT_NUMBER + "/dashboards/{serial}",
-        force_new=("project",),
-        creating=_dashboard,
-        updating=_dashboard,
-    ),
-    Kind(
-        type="gcp:monitoring/alertPolicy:AlertPolicy",
-        id="projects/{project}/alertPolicies/{serial}",
-        force_new=("project",),
-        computed=("name", "creationRecords"),
-        outputs=_named,
-    ),
-    Kind(
-        type="gcp:billing/budget:Budget",
-        id="billingAccounts/{billingAccount}/budgets/{serial}",
-        api="billingbudgets.googleapis.com",
-        force_new=("billingAccount",),
-        computed=("name",),
-        outputs=_named,
-    ),
-)

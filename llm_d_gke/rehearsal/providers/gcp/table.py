@@ -1,247 +1,101 @@
-"""The simulated resource types. `force_new` is the provider's ForceNew list (pulumi-gcp 10.2)."""
+"""The simulated resource types: their facts from types.yaml, and what Google computes and checks for some of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
 
 from llm_d_gke.rehearsal.providers.gcp import cluster, network, platform, pools
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
+    ACCOUNT,
     ADDRESS,
+    BUCKET,
     CLUSTER,
-    COMPUTE,
-    COMPUTE_NAME,
-    CONTAINER,
-    CONTAINER_NAME,
     FIREWALL,
     GLOBAL_ADDRESS,
     NAT,
     NETWORK,
     NODE_POOL,
-    RESOURCE_POLICY,
     ROUTER,
+    SECRET,
+    SECRET_VERSION,
+    SERVICE,
     SUBNETWORK,
     Kind,
+    Name,
 )
 
+_FILE = Path(__file__).with_name("types.yaml")
+_RFC1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+_RFC1035_WORDS = "a lower-case letter first, then lower-case letters, digits and -, no - at the end"
+# The rules that `name` of types.yaml refers to.
+_NAMES: Final[Mapping[str, Name]] = {
+    "compute": Name(_RFC1035, 63, _RFC1035_WORDS),
+    "container": Name(_RFC1035, 40, _RFC1035_WORDS),
+    "account": Name(
+        r"[a-z]([-a-z0-9]*[a-z0-9])", 30, "6 characters or more, a lower-case letter first", key="accountId"
+    ),
+    "secret": Name(r"[a-zA-Z0-9_-]+", 255, "letters, digits, _ and -", key="secretId", automatic=False),
+    "bucket": Name(r"[a-z0-9][-_.a-z0-9]+[a-z0-9]", 63, "lower-case letters, digits, -, _ and ."),
+    "certificate": Name(r"[a-zA-Z0-9_-]+", 63, "letters, digits, _ and -"),
+}
+_POLICY_RULES = {"creating": platform.checking_security_policy, "updating": platform.checking_security_policy}
+_MEMBER_RULES = {"creating": platform.creating_member, "outputs": platform.etag_outputs}
+# Fields of `Kind` that are code, by type.
+_RULES: Final[Mapping[str, Mapping[str, Any]]] = {
+    NETWORK: {"outputs": platform.network_outputs, "deleting": network.deleting_network},
+    SUBNETWORK: {
+        "outputs": network.subnetwork_outputs,
+        "creating": network.creating_subnetwork,
+        "updating": network.updating_subnetwork,
+        "deleting": network.deleting_subnetwork,
+        "replacing": network.replacing_subnetwork,
+    },
+    ROUTER: {"creating": network.creating_in_network},
+    NAT: {"outputs": platform.nat_outputs, "creating": network.creating_nat, "updating": network.creating_nat},
+    ADDRESS: {"outputs": network.address_outputs, "creating": network.creating_address},
+    GLOBAL_ADDRESS: {"outputs": network.address_outputs},
+    FIREWALL: {"creating": network.creating_firewall, "updating": network.creating_firewall},
+    "gcp:compute/securityPolicy:SecurityPolicy": _POLICY_RULES,
+    "gcp:compute/regionSecurityPolicy:RegionSecurityPolicy": _POLICY_RULES,
+    CLUSTER: {
+        "outputs": cluster.cluster_outputs,
+        "creating": cluster.creating_cluster,
+        "updating": cluster.updating_cluster,
+        "deleting": cluster.deleting_cluster,
+        "replacing": platform.replacing_cluster,
+    },
+    NODE_POOL: {"outputs": pools.pool_outputs, "creating": pools.checking_pool, "updating": pools.checking_pool},
+    SERVICE: {"creating": platform.creating_service, "deleting": platform.deleting_service},
+    ACCOUNT: {"outputs": platform.account_outputs},
+    "gcp:projects/iAMMember:IAMMember": _MEMBER_RULES,
+    "gcp:serviceaccount/iAMMember:IAMMember": _MEMBER_RULES,
+    SECRET: {"outputs": platform.named_outputs},
+    SECRET_VERSION: {"outputs": platform.version_outputs, "creating": platform.creating_version},
+    "gcp:secretmanager/secretIamMember:SecretIamMember": _MEMBER_RULES,
+    "gcp:storage/bucketIAMMember:BucketIAMMember": {
+        "creating": platform.creating_bucket_member,
+        "outputs": platform.etag_outputs,
+    },
+    BUCKET: {"outputs": platform.bucket_outputs},
+    "gcp:certificatemanager/certificate:Certificate": {"creating": platform.creating_certificate},
+    "gcp:monitoring/dashboard:Dashboard": {
+        "creating": platform.checking_dashboard,
+        "updating": platform.checking_dashboard,
+    },
+    "gcp:monitoring/alertPolicy:AlertPolicy": {"outputs": platform.named_outputs},
+    "gcp:billing/budget:Budget": {"outputs": platform.named_outputs},
+}
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
+
+def _kinds() -> Iterator[Kind]:
+    for token, entry in yaml.safe_load(_FILE.read_text(encoding="utf-8")).items():
+        paths = {key: tuple(entry.pop(key)) for key in ("force_new", "updates", "computed") if key in entry}
+        name = _NAMES[entry.pop("name")] if "name" in entry else None
+        yield Kind(type=token, name=name, **paths, **entry, **_RULES.get(token, {}))
 
 
-_EVERYTHING = ("*",)
-_REGION = "projects/{project}/regions/{region}"
-_GLOBAL = "projects/{project}/global"
-
-_NETWORK_KINDS = (
-    Kind(
-        type=NETWORK,
-        id=f"{_GLOBAL}/networks/{{name}}",
-        api=COMPUTE,
-        name=COMPUTE_NAME,
-        link="compute/v1",
-        defaults={"autoCreateSubnetworks": True, "routingMode": "REGIONAL", "deleteDefaultRoutesOnCreate": False},
-        force_new=(
-            "name",
-            "project",
-            "autoCreateSubnetworks",
-            "description",
-            "networkProfile",
-            "enableUlaInternalIpv6",
-        ),
-        computed=("selfLink", "gatewayIpv4", "networkId", "numericId"),
-        outputs=platform.network_outputs,
-        deleting=network.deleting_network,
-    ),
-    Kind(
-        type=SUBNETWORK,
-        id=f"{_REGION}/subnetworks/{{name}}",
-        api=COMPUTE,
-        name=COMPUTE_NAME,
-        regional=True,
-        link="compute/v1",
-        defaults={"purpose": "PRIVATE", "stackType": "IPV4_ONLY", "privateIpv6GoogleAccess": "DISABLE_GOOGLE_ACCESS"},
-        force_new=(
-            "name",
-            "project",
-            "network",
-            "region",
-            "description",
-            "purpose",
-            "reservedInternalRange",
-            "ipCollection",
-        ),
-        replacing=network.replacing_subnetwork,
-        computed=("selfLink", "gatewayAddress", "creationTimestamp", "fingerprint", "subnetworkId"),
-        outputs=network.subnetwork_outputs,
-        creating=network.creating_subnetwork,
-        updating=network.updating_subnetwork,
-        deleting=network.deleting_subnetwork,
-    ),
-    Kind(
-        type=ROUTER,
-        id=f"{_REGION}/routers/{{name}}",
-        api=COMPUTE,
-        name=COMPUTE_NAME,
-        regional=True,
-        link="compute/v1",
-        force_new=("name", "project", "network", "region", "encryptedInterconnectRouter"),
-        computed=("selfLink", "creationTimestamp"),
-        creating=network.creating_in_network,
-    ),
-    Kind(
-        type=NAT,
-        id="{project}/{region}/{router}/{name}",
-        api=COMPUTE,
-        name=COMPUTE_NAME,
-        regional=True,
-        defaults={"enableDynamicPortAllocation": False, "enableEndpointIndependentMapping": False, "type": "PUBLIC"},
-        force_new=("name", "project", "region", "router", "endpointTypes", "type"),
-        outputs=platform.nat_outputs,
-        creating=network.creating_nat,
-        updating=network.creating_nat,
-    ),
-    Kind(
-        type=ADDRESS,
-        id=f"{_REGION}/addresses/{{name}}",
-        api=COMPUTE,
-        name=COMPUTE_NAME,
-        regional=True,
-        link="compute/v1",
-        defaults={"addressType": "EXTERNAL"},
-        force_new=_EVERYTHING,
-        updates=("labels",),
-        computed=("selfLink", "address", "addressId", "creationTimestamp", "labelFingerprint", "networkTier", "users"),
-        outputs=network.address_outputs,
-        creating=network.creating_address,
-    ),
-    Kind(
-        type=GLOBAL_ADDRESS,
-        id=f"{_GLOBAL}/addresses/{{name}}",
-        api=COMPUTE,
-        name=COMPUTE_NAME,
-        link="compute/v1",
-        force_new=_EVERYTHING,
-        updates=("labels",),
-        computed=("selfLink", "address", "creationTimestamp", "labelFingerprint"),
-        outputs=network.address_outputs,
-    ),
-    Kind(
-        type=FIREWALL,
-        id=f"{_GLOBAL}/firewalls/{{name}}",
-        api=COMPUTE,
-        name=COMPUTE_NAME,
-        link="compute/v1",
-        defaults={"priority": 1000, "direction": "INGRESS"},
-        force_new=("name", "project", "network", "direction"),
-        computed=("selfLink", "creationTimestamp"),
-        creating=network.creating_firewall,
-        updating=network.creating_firewall,
-    ),
-    Kind(
-        type=RESOURCE_POLICY,
-        id=f"{_REGION}/resourcePolicies/{{name}}",
-        api=COMPUTE,
-        name=COMPUTE_NAME,
-        regional=True,
-        link="compute/v1",
-        force_new=_EVERYTHING,
-        computed=("selfLink",),
-    ),
-    Kind(
-        type="gcp:compute/securityPolicy:SecurityPolicy",
-        id=f"{_GLOBAL}/securityPolicies/{{name}}",
-        api=COMPUTE,
-        name=COMPUTE_NAME,
-        link="compute/v1",
-        force_new=("name", "project", "type"),
-        computed=("selfLink", "fingerprint"),
-        creating=platform.checking_security_policy,
-        updating=platform.checking_security_policy,
-    ),
-    Kind(
-        type="gcp:compute/regionSecurityPolicy:RegionSecurityPolicy",
-        id=f"{_REGION}/securityPolicies/{{name}}",
-        api=COMPUTE,
-        name=COMPUTE_NAME,
-        regional=True,
-        link="compute/v1",
-        force_new=("name", "project", "region", "type"),
-        computed=("selfLink", "fingerprint", "policyId"),
-        creating=platform.checking_security_policy,
-        updating=platform.checking_security_policy,
-    ),
-    Kind(
-        type="gcp:compute/regionSslCertificate:RegionSslCertificate",
-        id=f"{_REGION}/sslCertificates/{{name}}",
-        api=COMPUTE,
-        name=COMPUTE_NAME,
-        regional=True,
-        link="compute/v1",
-        force_new=_EVERYTHING,
-        computed=("selfLink", "certificateId", "creationTimestamp", "expireTime"),
-    ),
-)
-
-_CONTAINER_KINDS = (
-    Kind(
-        type=CLUSTER,
-        id="projects/{project}/locations/{location}/clusters/{name}",
-        api=CONTAINER,
-        name=CONTAINER_NAME,
-        link="container/v1",
-        defaults={"deletionProtection": True, "networkingMode": "VPC_NATIVE", "enableShieldedNodes": True},
-        force_new=_words(
-            "name location project network subnetwork description clusterIpv4Cidr networkingMode "
-            "datapathProvider dataplaneOptimizationMode defaultMaxPodsPerNode initialNodeCount enableAutopilot "
-            "enableKubernetesAlpha enableTpu tpuConfig confidentialNodes nodePools nodeConfig "
-            "enableMultiNetworking ipAllocationPolicy.clusterSecondaryRangeName "
-            "ipAllocationPolicy.servicesSecondaryRangeName ipAllocationPolicy.clusterIpv4CidrBlock "
-            "ipAllocationPolicy.servicesIpv4CidrBlock privateClusterConfig.masterIpv4CidrBlock "
-            "privateClusterConfig.privateEndpointSubnetwork userManagedKeysConfig"
-        ),
-        replacing=platform.replacing_cluster,
-        computed=(
-            "selfLink",
-            "endpoint",
-            "masterAuth",
-            "masterVersion",
-            "nodeVersion",
-            "operation",
-            "servicesIpv4Cidr",
-            "controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint",
-            "privateClusterConfig.publicEndpoint",
-            "privateClusterConfig.privateEndpoint",
-        ),
-        outputs=cluster.cluster_outputs,
-        creating=cluster.creating_cluster,
-        updating=cluster.updating_cluster,
-        deleting=cluster.deleting_cluster,
-    ),
-    Kind(
-        type=NODE_POOL,
-        id="projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
-        api=CONTAINER,
-        name=CONTAINER_NAME,
-        force_new=_words(
-            "name namePrefix cluster location project initialNodeCount maxPodsPerNode placementPolicy "
-            "queuedProvisioning bestEffortProvisioning networkConfig.subnetwork networkConfig.createPodRange "
-            "networkConfig.podRange networkConfig.podIpv4CidrBlock networkConfig.acceleratorNetworkProfile "
-            "networkConfig.additionalNodeNetworkConfigs networkConfig.additionalPodNetworkConfigs "
-            "nodeConfig.guestAccelerators nodeConfig.spot nodeConfig.preemptible nodeConfig.flexStart "
-            "nodeConfig.maxRunDuration nodeConfig.reservationAffinity nodeConfig.serviceAccount "
-            "nodeConfig.oauthScopes nodeConfig.metadata nodeConfig.minCpuPlatform nodeConfig.localSsdCount "
-            "nodeConfig.ephemeralStorageConfig nodeConfig.ephemeralStorageLocalSsdConfig "
-            "nodeConfig.localNvmeSsdBlockConfig nodeConfig.secondaryBootDisks "
-            "nodeConfig.shieldedInstanceConfig nodeConfig.sandboxConfig nodeConfig.bootDiskKmsKey "
-            "nodeConfig.nodeGroup nodeConfig.soleTenantConfig nodeConfig.hostMaintenancePolicy "
-            "nodeConfig.advancedMachineFeatures nodeConfig.localSsdEncryptionMode nodeConfig.gpudirectStrategy"
-        ),
-        computed=("instanceGroupUrls", "managedInstanceGroupUrls", "version", "operation", "nodeLocations"),
-        outputs=pools.pool_outputs,
-        creating=pools.checking_pool,
-        updating=pools.checking_pool,
-    ),
-)
-
-KINDS: Final[Mapping[str, Kind]] = {kind.type: kind for kind in (*_NETWORK_KINDS, *_CONTAINER_KINDS, *platform.KINDS)}
+KINDS: Final[Mapping[str, Kind]] = {kind.type: kind for kind in _kinds()}
