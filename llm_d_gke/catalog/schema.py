@@ -80,6 +80,7 @@ class Accelerator(Entry):
     autopilot: AutopilotGpu | None = None  # None: a TPU, or a GPU that Google does not list for Autopilot
     flex_start: bool = True  # False: not sold as flex-start
     flex_start_zones: tuple[str, ...] = ()  # where flex-start is sold; empty: no list names zones
+    workload_policy: bool = False  # pools of several hosts take a workload policy in place of compact placement
     arm_host: bool = False  # the only machine types that carry it have Arm processors
     sources: tuple[str, ...]  # keys into Catalog.sources
     unverified: tuple[str, ...] = ()  # fields above that come from general knowledge: no stored document confirms them

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi_gcp import container
+from pulumi_gcp import compute, container
 
+from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.components.infrastructure.cluster import ClusterResources
 from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.options import SLOW_CREATE
@@ -33,6 +34,7 @@ class NodePools(Component):
     ) -> None:
         super().__init__("llm-d:cluster:NodePools", "node-pools", opts)
         self._project, self._location, self._cluster = project, location, cluster
+        self._policy = self._workload_policy(accelerators)
         self.cpu = None if cpu.autopilot else self._pool("cpu", cpu, [])
         self.cpu_ready = [self.cpu] if self.cpu is not None else [cluster.created] if cluster.created else []
         # Logical names are positions, not accelerators: a changed accelerator replaces the pool instead of adding one.
@@ -58,7 +60,7 @@ class NodePools(Component):
             autoscaling=_autoscaling(plan),
             # Flex-start capacity is limited in time; repairing a node would give it back.
             management={"auto_repair": plan.provisioning != "flex-start", "auto_upgrade": True},
-            placement_policy=_placement(plan),
+            placement_policy=self._placement(plan),
             queued_provisioning={"enabled": True} if plan.provisioning == "queued" else None,
             network_config=_network(plan),
             node_config=_node_config(plan, cluster.node_account.email),
@@ -71,6 +73,34 @@ class NodePools(Component):
                 # Only the initial size; a later difference would replace the pool.
                 ignore_changes=["initialNodeCount"],
             ),
+        )
+
+    def _workload_policy(self, plans: tuple[NodePoolPlan, ...]) -> compute.ResourcePolicy | None:
+        """The policy that places the slices, which all have one topology."""
+        plan = next((plan for plan in plans if plan.workload_policy is not None), None)
+        if plan is None:
+            return None
+        created = self._cluster.created
+        return compute.ResourcePolicy(
+            named("slices", self),
+            name=plan.workload_policy,
+            project=self._project,
+            region=region_of(self._location),
+            workload_policy={"type": "HIGH_THROUGHPUT", "accelerator_topology": plan.placement_topology},
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[created] if created is not None else [], delete_before_replace=True
+            ),
+        )
+
+    def _placement(self, plan: NodePoolPlan) -> container.NodePoolPlacementPolicyArgs | None:
+        if plan.placement_topology is None:
+            return None
+        policy = self._policy.name if self._policy is not None else None
+        return container.NodePoolPlacementPolicyArgs(
+            # GKE stores no type beside a policy's name: one that is set would differ and replace the pool.
+            type="COMPACT" if policy is None else "",
+            policy_name=policy,
+            tpu_topology=plan.placement_topology,
         )
 
 
@@ -86,12 +116,6 @@ def _autoscaling(plan: NodePoolPlan) -> container.NodePoolAutoscalingArgs | None
         # ANY: use whichever zone has capacity.
         location_policy="ANY" if plan.accelerators_per_node else "BALANCED",
     )
-
-
-def _placement(plan: NodePoolPlan) -> container.NodePoolPlacementPolicyArgs | None:
-    if plan.placement_topology is None:
-        return None
-    return container.NodePoolPlacementPolicyArgs(type="COMPACT", tpu_topology=plan.placement_topology)
 
 
 def _network(plan: NodePoolPlan) -> container.NodePoolNetworkConfigArgs | None:

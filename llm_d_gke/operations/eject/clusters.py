@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llm_d_gke.operations.eject.inputs import Inputs, NotEjectableError
 from llm_d_gke.operations.eject.shell import Words, flag, pairs, switch
+from llm_d_gke.operations.import_cloud.ids import RESOURCE_POLICY
 
 _NETWORK = "gcp:compute/network:Network"
 _SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
@@ -227,6 +228,8 @@ def _accelerators(inputs: Inputs) -> list[str]:
         words.append(flag("accelerator", pairs(parts)))
     placement = inputs.take("placementPolicy.type")
     words += [flag("placement-type", placement)] if placement else []
+    if inputs.take("placementPolicy.policyName") is not None:
+        words.append(flag("placement-policy", inputs.name_of("placementPolicy.policyName", RESOURCE_POLICY)))
     topology = inputs.take("placementPolicy.tpuTopology")
     words += [flag("tpu-topology", topology)] if topology else []
     return words

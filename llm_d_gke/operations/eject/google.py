@@ -15,6 +15,7 @@ from llm_d_gke.operations.import_cloud.ids import (
     CLUSTER,
     NODE_POOL,
     PROJECT_MEMBER,
+    RESOURCE_POLICY,
     SECRET_MEMBER,
 )
 from llm_d_gke.resource_graph import Graph, Recorded
@@ -138,6 +139,19 @@ def _ssl_policy(inputs: Inputs) -> tuple[Words, ...]:
     )
 
 
+def _workload_policy(inputs: Inputs) -> tuple[Words, ...]:
+    create = ("gcloud", "compute", "resource-policies", "create", "workload-policy", inputs.take("name"))
+    return (
+        (
+            *create,
+            flag("project", inputs.project),
+            flag("region", inputs.take("region")),
+            flag("type", inputs.take("workloadPolicy.type")),
+            flag("accelerator-topology", inputs.take("workloadPolicy.acceleratorTopology")),
+        ),
+    )
+
+
 def _account(inputs: Inputs) -> tuple[Words, ...]:
     return (
         (
@@ -226,6 +240,7 @@ _COMMANDS: Mapping[str, Callable[[Inputs], tuple[Words, ...]]] = {
     "gcp:compute/routerNat:RouterNat": _nat,
     "gcp:compute/address:Address": _address,
     "gcp:compute/regionSslPolicy:RegionSslPolicy": _ssl_policy,
+    RESOURCE_POLICY: _workload_policy,
     ACCOUNT: _account,
     PROJECT_MEMBER: _project_member,
     SECRET_MEMBER: _secret_member,

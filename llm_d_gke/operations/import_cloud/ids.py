@@ -15,6 +15,7 @@ ACCOUNT = "gcp:serviceaccount/account:Account"
 BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
 CLUSTER = "gcp:container/cluster:Cluster"
 NODE_POOL = "gcp:container/nodePool:NodePool"
+RESOURCE_POLICY = "gcp:compute/resourcePolicy:ResourcePolicy"
 PROJECT_MEMBER = "gcp:projects/iAMMember:IAMMember"
 SECRET_MEMBER = "gcp:secretmanager/secretIamMember:SecretIamMember"  # noqa: S105 (a type token)
 
@@ -24,6 +25,7 @@ FORMATS: Mapping[str, str] = MappingProxyType(
         "gcp:compute/address:Address": "projects/{project}/regions/{region}/addresses/{name}",
         "gcp:compute/network:Network": "projects/{project}/global/networks/{name}",
         "gcp:compute/regionSslPolicy:RegionSslPolicy": "projects/{project}/regions/{region}/sslPolicies/{name}",
+        RESOURCE_POLICY: "projects/{project}/regions/{region}/resourcePolicies/{name}",
         "gcp:compute/router:Router": "projects/{project}/regions/{region}/routers/{name}",
         "gcp:compute/routerNat:RouterNat": "projects/{project}/regions/{region}/routers/{router}/{name}",
         "gcp:compute/subnetwork:Subnetwork": "projects/{project}/regions/{region}/subnetworks/{name}",

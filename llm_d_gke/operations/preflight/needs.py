@@ -48,6 +48,7 @@ _OBJECTS = (
     "container.clusterRoles.bind",
 )
 _ADDRESS = ("compute.addresses.create", "compute.addresses.delete")
+_WORKLOAD_POLICY = ("compute.resourcePolicies.create", "compute.resourcePolicies.delete")
 _SERVICES = ("serviceusage.services.enable", "serviceusage.services.list")
 _SECRET = ("secretmanager.secrets.setIamPolicy",)
 # KEDA's operator gets a role of the project. The budget's own permission is of the billing account, not of the project.
@@ -229,6 +230,8 @@ def _permissions(plan: StackPlan) -> Iterator[str]:
         yield from _CLUSTER
     if plan.gateway.create_address:
         yield from _ADDRESS
+    if any(pool.workload_policy for pool in plan.accelerator_pools):
+        yield from _WORKLOAD_POLICY
     keys = plan.gateway.edge.api_keys
     if plan.hugging_face.secret_manager is not None or (keys is not None and keys.secret_manager is not None):
         yield from _SECRET

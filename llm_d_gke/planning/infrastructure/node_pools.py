@@ -116,6 +116,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         driver_version=driver_version(ctx),
         threads_per_core=ctx.machine.threads_per_core,
         placement_topology=ctx.topology if multi_host else None,
+        workload_policy=name if multi_host and ctx.accelerator.workload_policy else None,
         provisioning=settings.provisioning,
         reservation=settings.reservation,
         accelerator_network_profile="auto" if ctx.machine.rdma else None,

@@ -146,6 +146,8 @@ class NodePoolPlan:
     threads_per_core: int | None = None
     # Only for slices of more than one host: the API refuses a topology on a single one.
     placement_topology: str | None = None
+    # Name of the workload policy that places the slice. None: GKE places it compactly.
+    workload_policy: str | None = None
     provisioning: Literal["on-demand", "spot", "flex-start", "queued"] = "on-demand"
     reservation: str | None = None
     accelerator_network_profile: str | None = None

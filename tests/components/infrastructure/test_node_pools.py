@@ -111,6 +111,21 @@ def test_rdma_machines_get_their_network() -> None:
     assert graph.one("gcp:container/cluster:Cluster")["enableMultiNetworking"] is True
 
 
+def test_slices_of_several_tpu7x_hosts_are_placed_by_a_workload_policy() -> None:
+    """Each slice of a topology names the same policy; older generations are placed by GKE."""
+    slices = {"location": "us-central1-c", "models[0].id": "google/gemma-4-31B-it", "models[0].maxModelLen": 8192}
+    tpu7x = {"type": "tpu-v7x", "machineType": "tpu7x-standard-4t", "topology": "2x2x2", "nodes": {"min": 0, "max": 4}}
+    graph = graph_of("gpu", {**slices, "accelerator": tpu7x})
+    policy = graph.one("gcp:compute/resourcePolicy:ResourcePolicy")
+    assert policy["region"] == "us-central1"
+    assert policy["workloadPolicy"] == {"type": "HIGH_THROUGHPUT", "acceleratorTopology": "2x2x2"}
+    assert policy.options.delete_before_replace is True
+    pools = [pool for pool in graph.by_type(NODE_POOL) if pool.name != "cpu"]
+    assert len(pools) == 2
+    for pool in pools:
+        assert pool["placementPolicy"] == {"type": "", "policyName": policy["name"], "tpuTopology": "2x2x2"}
+
+
 def test_a_replaced_accelerator_pool_goes_before_the_new_one_comes(either: Graph) -> None:
     """There is seldom quota for both."""
     assert accelerators(either).options.delete_before_replace is True

@@ -46,6 +46,17 @@ CHANGES: dict[str, dict[str, Any]] = {
     "internal address": {"gateway.exposure": "internal"},
     "bucket": {"models[0].source": {"kind": "bucket", "bucket": "acme-models", "path": "gemma/2b"}},
     "flex-start": {"accelerator.provisioning": "flex-start", "accelerator.nodes": {"min": 0, "max": 1}},
+    "workload policy": {
+        "location": "us-central1-c",
+        "accelerator": {
+            "type": "tpu-v7x",
+            "machineType": "tpu7x-standard-4t",
+            "topology": "2x2x2",
+            "nodes": {"min": 0, "max": 2},
+        },
+        "models[0].id": "google/gemma-4-31B-it",
+        "models[0].maxModelLen": 8192,
+    },
     "reservation": {"accelerator.provisioning": "on-demand", "accelerator.reservation": "mine"},
     "dashboard and alerts": {"monitoring.dashboard": True, "monitoring.alerts": {"availability": 0.99}},
     "budget": {"budget": {"maxMonthlyUsd": 5000, "billingAccount": "000000-000000-000000"}},
