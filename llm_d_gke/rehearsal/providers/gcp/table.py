@@ -93,7 +93,9 @@ _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
 
 def _kinds() -> Iterator[Kind]:
     for token, entry in yaml.safe_load(_FILE.read_text(encoding="utf-8")).items():
-        paths = {key: tuple(entry.pop(key)) for key in ("force_new", "updates", "computed") if key in entry}
+        paths: dict[str, Any] = {
+            key: tuple(entry.pop(key)) for key in ("force_new", "updates", "computed") if key in entry
+        }
         name = _NAMES[entry.pop("name")] if "name" in entry else None
         yield Kind(type=token, name=name, **paths, **entry, **_RULES.get(token, {}))
 
