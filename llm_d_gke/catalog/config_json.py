@@ -60,7 +60,7 @@ def parse(
         raise ConfigError(f"architecture {architecture} is not one whose memory this program can compute", unknown=True)
     text = config.get("text_config")
     text = {**_defaults(architecture), **config, **(text if isinstance(text, Mapping) else {})}
-    fields = Fields(text)
+    fields = Fields({**text, **_global_shape(text)})
     try:
         layers = layers_of(architecture, fields)
         model = _model(model_id, architecture, config, fields, layers, revision, size_gib, source)
@@ -86,6 +86,16 @@ def _defaults(architecture: str) -> Mapping[str, int]:
     """Of the longest beginning that fits."""
     fitting = [begin for begin in DEFAULTS if architecture.startswith(begin)]
     return DEFAULTS[max(fitting, key=len)] if fitting else {}
+
+
+def _global_shape(text: Config) -> Mapping[str, Any]:
+    """Heads of Gemma 4's global layers, which transformers writes once for each of them since 5.24."""
+    shapes = text.get("per_layer_config")
+    first = next(iter(shapes.values()), None) if isinstance(shapes, Mapping) else None
+    if not isinstance(first, Mapping):
+        return {}
+    names = {"head_dim": "global_head_dim", "num_key_value_heads": "num_global_key_value_heads"}
+    return {names[name]: value for name, value in first.items() if name in names}
 
 
 def _says_method(stored: object) -> bool:

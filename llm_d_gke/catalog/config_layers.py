@@ -258,24 +258,16 @@ def _group(
         return Attention(kind=kind, layers=layers, window=fields.number("attention_chunk_size", default=8192))
     if kind == "full" and architecture.startswith("Gemma4"):
         same = fields.flag("attention_k_eq_v")
-        own = Fields({**fields.config, **_own_shape(fields)})
         return Attention(
             kind=kind,
             layers=layers,
             # Only if keys double as values do global layers have a separate number of heads.
-            kv_heads=own.optional("num_global_key_value_heads") if same else None,
-            head_dim=own.optional("global_head_dim"),
+            kv_heads=fields.optional("num_global_key_value_heads") if same else None,
+            head_dim=fields.optional("global_head_dim"),
             keys_are_values=same,
             kv_shared=shared,
         )
     return Attention(kind=kind, layers=layers, kv_shared=shared)
-
-
-def _own_shape(fields: Fields) -> Mapping[str, Any]:
-    """What transformers writes about global layers since 5.24: once for each of them."""
-    layers = [shape for shape in fields.mapping("per_layer_config").values() if isinstance(shape, Mapping)]
-    names = {"head_dim": "global_head_dim", "num_key_value_heads": "num_global_key_value_heads"}
-    return {names[name]: value for shape in layers[:1] for name, value in shape.items() if name in names}
 
 
 def _mamba(fields: Fields) -> MambaState:

@@ -53,11 +53,10 @@ class Band(Entry):
 
 
 class Compilation(Entry):
-    """What the profile's peak has more where torch.compile finds no cache: GiB, and at most a share of the weights."""
+    """What kernels that torch.compile times take beside the embedding, GiB."""
 
     since: str
     gib: float
-    weights_share: float
 
 
 class CapturedGraphs(Entry):

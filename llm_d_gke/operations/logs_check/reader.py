@@ -147,6 +147,8 @@ def read_log(text: str) -> dict[str, Any]:
         row.setdefault(name, value)
     if "maxNumSeqs" not in row and (captured := sequences(text)) is not None:
         row["maxNumSeqs"] = captured
+    if re.search(r"Directly load the compiled graph\(s\)|Directly load AOT compilation", text):
+        row["compiled"] = True
     return row | _outcome(text)
 
 

@@ -94,6 +94,7 @@ def start_of(row: Row, folder: Path) -> Start:
             kv_cache_dtype=_cache_dtype(row),
             prefix_caching=_caches_prefixes(version, recurrent=model.recurrent) if caching is None else caching,
             enforce_eager=bool(_flag(row, "eager")),
+            compiled=bool(_flag(row, "compiled")),
             text_only=bool(_flag(row, "textOnly")),
             speculative_tokens=tokens,
             draft=_draft_layers(row, model, tokens) if draft_model is None else None,

@@ -287,18 +287,27 @@ class TestProfile:
         less = judge(run).parts.activation - judge(replace(run, max_num_seqs=8)).parts.activation
         assert less == pytest.approx(14 * 49 / 1024, abs=0.05)
 
-    @pytest.mark.parametrize(("version", "gib"), [("0.19.0", 0.0), ("0.31.0", 1.1)])
-    def test_compilation_may_find_no_cache(self, version: str, gib: float) -> None:
-        """Llama 3.1 8B on an A100 logs a peak of 1.44 GiB, where its widest layer takes 0.23."""
-        run = start("meta-llama/Llama-3.1-8B-Instruct", "nvidia-a100-80gb", version)
-        warm, usual, cold = (activation_gib(run, cold=share) for share in (0.0, 0.5, 1.0))
-        assert compilation_gib(run) == gib
+    @pytest.mark.parametrize(
+        ("model", "ranks", "version", "gib"),
+        [
+            ("Qwen/Qwen3-8B", 1, "0.19.0", 0.0),
+            ("Qwen/Qwen3-8B", 1, "0.27.1", 1.18),
+            ("Qwen/Qwen3-14B-AWQ", 1, "0.28.0", 1.46),
+            ("Qwen/Qwen2.5-7B-Instruct-AWQ", 1, "0.28.0", 1.04),
+            ("Qwen/Qwen2.5-7B-Instruct-AWQ", 2, "0.28.0", 0.53),
+            ("Qwen/Qwen3-VL-8B-Instruct", 1, "0.27.1", 0.0),
+        ],
+    )
+    def test_compilation_times_kernels_on_an_embedding_of_their_own(
+        self, model: str, ranks: int, version: str, gib: float
+    ) -> None:
+        """Logged peaks of starts with one rank that found no cache. Beside a tower the embedding is not compiled."""
+        run = start(model, "nvidia-l4", version, tensor_parallel=ranks)
+        assert compilation_gib(run) == pytest.approx(gib, abs=0.01)
+        assert activation_gib(run) >= compilation_gib(run)
         assert compilation_gib(replace(run, enforce_eager=True)) == 0
-        if gib:
-            assert cold == pytest.approx(1.44, abs=0.15)
-            assert usual == pytest.approx((warm + cold) / 2)
-            # The error that is stated has the other half.
-            assert judge(run).available_gib - judge(run).error_gib < 56.21 < judge(run).available_gib
+        assert compilation_gib(replace(run, compiled=True)) == 0
+        assert compilation_gib(run, 1) == 0
 
     def test_a_small_model_has_less_to_compile(self) -> None:
         """Qwen2.5 0.5B logs peaks of 0.25 and 0.31 GiB with batches of 8,192 tokens."""
@@ -360,7 +369,7 @@ class TestProfile:
         """E05 1.93 on a single rank, N15 1.46 on each of two."""
         run = start("Qwen/Qwen3.5-27B", "nvidia-l4", "0.22.0", max_num_seqs=16, tensor_parallel=ranks)
         assert judge(run).parts.activation == pytest.approx(gib, abs=0.05)
-        assert judge(replace(run, text_only=True)).parts.activation < 0.9
+        assert judge(replace(run, text_only=True, compiled=True)).parts.activation < 0.9
 
     @pytest.mark.parametrize(
         ("tokens", "ranks", "gib"),
@@ -403,10 +412,10 @@ class TestProfile:
         """vllm-project/vllm issue 52872: RTX 5090, quantized Qwen3.6-27B. In 0.26 all of the text was beside it."""
         run = start("Qwen/Qwen3.5-27B", "nvidia-rtx-pro-6000", "0.27.0", max_num_batched_tokens=tokens, max_num_seqs=8)
         assert activation_gib(run) == pytest.approx(gib, abs=0.2)
-        assert activation_gib(replace(run, version="0.26.0"), cold=1.0) > gib + 0.5
-        assert activation_gib(replace(run, version="0.25.1"), cold=0.0) == pytest.approx(1.9, abs=0.05)
+        assert activation_gib(replace(run, version="0.26.0")) >= activation_gib(run)
+        assert activation_gib(replace(run, version="0.25.1")) == pytest.approx(1.9, abs=0.05)
         elsewhere = replace(run, capability=9.0)
-        assert activation_gib(elsewhere, cold=0.0) == pytest.approx(1.9, abs=0.05)
+        assert activation_gib(elsewhere) == pytest.approx(1.9, abs=0.05)
 
     def test_the_error_of_experts_follows_the_batch(self) -> None:
         """16,384 tokens of Qwen3.6-35B-A3B-NVFP4 took 3 GiB more than this on one RTX 5090: more than is stated."""

@@ -20,6 +20,7 @@ LATEST = STARTS.with_name("found_starts.json")
 COLLECTED = STARTS.with_name("collected_starts.json")
 FURTHER = STARTS.with_name("further_starts.json")
 UNSEEN = STARTS.with_name("unseen_starts.json")
+HELD_OUT = STARTS.with_name("held_out_starts.json")
 LOGS = read_logs()
 # What the log prints as available to the KV cache, GiB; for the pipeline the smallest rank's.
 MEASURED = {
@@ -137,7 +138,7 @@ def test_a_start_is_marginal_in_at_most_a_seventh_of_all_rows() -> None:
     """Nearer than the error of the estimate to its limit: correct, but no answer to the question."""
     rows = [
         row
-        for file in (STARTS, LATER, LATEST, COLLECTED, FURTHER, UNSEEN)
+        for file in (STARTS, LATER, LATEST, COLLECTED, FURTHER, UNSEEN, HELD_OUT)
         for row in json.loads(file.read_text(encoding="utf-8"))
     ]
     calls = [judgment.call for judgment in judge_rows(rows, STARTS.parent)] + [
@@ -156,7 +157,6 @@ def test_starts_that_were_found_after_the_model_was_fixed() -> None:
     assert [judgment.not_known for judgment in judgments] == [None] * len(rows)
     assert [judgment.id for judgment in judgments if judgment.wrong] == []
     assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == [
-        "X14",
         "X15",
         "X19",
         "X20",
@@ -256,3 +256,34 @@ def test_starts_of_0_19_to_0_30_that_were_written_down_in_two_parts() -> None:
     assert len(tokens) == 17
     assert statistics.median(tokens) < 0.02
     assert tokens[int(0.9 * len(tokens)) - 1] < 0.1
+
+
+def test_starts_of_0_14_to_0_30_that_were_written_down_before_they_were_judged() -> None:
+    """15 of them: V16 was judged after its model was added. V10 ran with a changed kernel, so its call is not compared.
+
+    The laptop's V13 has 0.5 GiB less than predicted: cause not found. Without it the worst is V03, 12 %.
+    """
+    rows = json.loads(HELD_OUT.read_text(encoding="utf-8"))
+    judgments = judge_rows(rows, HELD_OUT.parent)
+    assert [judgment.not_known for judgment in judgments] == [None] * len(rows)
+    assert [judgment.id for judgment in judgments if judgment.wrong] == []
+    assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == ["V09"]
+    weights = sorted(abs(judgment.errors["weightsGib"]) for judgment in judgments if "weightsGib" in judgment.errors)
+    assert statistics.median(weights) < 0.006
+    assert weights[-1] < 0.035
+    layouts = [abs(judgment.tokens_given_memory) for judgment in judgments if judgment.tokens_given_memory is not None]
+    assert len(layouts) == 12
+    assert max(layouts) < 0.002
+    tokens = sorted(abs(judgment.errors["kvTokens"]) for judgment in judgments if "kvTokens" in judgment.errors)
+    assert len(tokens) == 13
+    assert statistics.median(tokens) < 0.02
+    assert tokens[int(0.9 * len(tokens)) - 1] < 0.08
+
+
+def test_a_start_that_finds_its_compilation_on_disk_has_more_room() -> None:
+    """Qwen3-8B on RTX 4090 logged a peak of 1.18 GiB, the size of its embedding, and 0.19 when it started again."""
+    rows = {row["id"]: row for row in json.loads(COLLECTED.read_text(encoding="utf-8"))}
+    first, second = judge_rows([rows["Y10"], rows["Y11"]], COLLECTED.parent)
+    assert abs(first.errors["activationGib"]) < 0.01
+    assert abs(first.errors["kvTokens"]) < 0.01
+    assert abs(second.errors["kvTokens"]) < 0.03

@@ -38,7 +38,7 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
     needed = per_request * chosen.block_bytes / 2**30
     last_layers = stage_layers(run.model.layers, run.pipeline_parallel)[-1]
     room = _warm_up(run, run.total_gib - requested, parts[-1].activation, last_layers)
-    error = 0.0 if measured_gib is not None else _error(run, decides, parts[decides])
+    error = 0.0 if measured_gib is not None else _error(run, parts[decides])
     fewest = chosen.blocks(left[decides] - error)
     most = chosen.blocks(left[decides] + error)
     status, limit = _judge(run, chosen, left[decides] - needed, room, error, (fewest, most))
@@ -142,7 +142,7 @@ def _weights_error(run: EngineRun, weights: float) -> float:
     return weights * (errors.weights if run.quantized is None else errors.weights_quantized)
 
 
-def _error(run: EngineRun, stage: int, parts: MemoryParts) -> float:
+def _error(run: EngineRun, parts: MemoryParts) -> float:
     """Stated error of the memory left for the KV cache, GiB: independent errors of the parts, at least `least_gib`."""
     engine = load_engine()
     errors = engine.errors
@@ -175,7 +175,5 @@ def _error(run: EngineRun, stage: int, parts: MemoryParts) -> float:
     if graphs and run.recurrent and run.band.graphs.linear_outputs and not run.second_runner:
         # Whether outputs of recurrent layers are counted was seen on few cards.
         graphs = errors.graphs_linear_gib
-    # Half of what compilation takes without a cache on disk is in the estimate.
-    compilation = activation_gib(run, stage, cold=1.0) - parts.activation
     widened = 1.0 if engine.knows(run.version) else 2.0
-    return max(errors.least_gib, widened * math.hypot(weights, activation, non_torch, graphs, compilation))
+    return max(errors.least_gib, widened * math.hypot(weights, activation, non_torch, graphs))

@@ -13,7 +13,6 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import GIB
 from llm_d_gke.planning.engine_support.attention import takes_flashinfer
 from llm_d_gke.planning.sizing.memory.run import EngineRun
-from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
 _LARGEST_GRAPH = 512
 _CONSUMER = 12.0  # compute capability of RTX 50 and RTX PRO 6000
@@ -25,16 +24,16 @@ _USUAL_TOWER_GIB = 0.85
 UNIFIED = 12.1  # GB10, whose memory is the host's
 
 
-def activation_gib(run: EngineRun, stage: int = 0, *, cold: float = 0.5) -> float:
+def activation_gib(run: EngineRun, stage: int = 0) -> float:
     """Peak of the profile run on one rank: the widest layer, the sampler over all the vocabulary, or the vision tower.
 
     It does not depend on the longest request, and tensor parallelism does not shrink the sampler: logits are gathered.
-    `cold`: how much of what compilation takes beside the widest layer counts, from 0 (its cache is on disk) to 1.
+    A new pod has to compile: with what another start left on disk, less may be taken.
     """
     model = run.model
     tokens = run.max_num_batched_tokens
     warm = run.dtype_bytes * tokens * (3 * model.intermediate / run.tensor_parallel + 4 * model.hidden)
-    layer = warm + cold * compilation_gib(run, stage) * GIB
+    layer = max(warm, compilation_gib(run, stage) * GIB)
     sampler = 0.0
     if stage == run.pipeline_parallel - 1:
         # The fit is of 16-bit weights; logits of wider ones are wider.
@@ -82,11 +81,16 @@ def _sampler_bytes(run: EngineRun) -> float:
 
 
 def compilation_gib(run: EngineRun, stage: int = 0) -> float:
-    """What torch.compile takes at most during the profile where it finds no cache. 0 with --enforce-eager."""
+    """What torch.compile takes during the profile: inputs of the kernels that it times, of which the embedding is one.
+
+    Beside a vision tower the engine embeds tokens outside of what is compiled.
+    """
     figures = load_engine().compile
-    if run.kind != "gpu" or run.enforce_eager or not load_engine().has(run.version, figures.since):
+    compiles = run.kind == "gpu" and not run.enforce_eager and not run.compiled
+    if not compiles or stage or run.has_encoder or not load_engine().has(run.version, figures.since):
         return 0.0
-    return min(figures.gib, figures.weights_share * weights_gib(run, stage))
+    table = run.model.vocabulary * run.model.hidden * run.dtype_bytes / run.tensor_parallel
+    return table / GIB + figures.gib
 
 
 def encoder_gib(run: EngineRun) -> float:

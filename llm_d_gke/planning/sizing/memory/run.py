@@ -44,6 +44,7 @@ class _Options:
     kv_cache_dtype: str | None = None
     prefix_caching: bool = True
     enforce_eager: bool = False
+    compiled: bool = False  # what torch.compile made before is on disk
     text_only: bool = False
     speculative_tokens: int = 0
     draft: DraftLayers | None = None  # loaded for speculative decoding; None: tokens are guessed without layers
