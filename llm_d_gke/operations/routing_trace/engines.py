@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from http import HTTPStatus
 
-from llm_d_gke.operations.routing_trace.server import Handler, Server
+from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
 
 
 class PrefixCache:
@@ -40,11 +41,12 @@ class Engine:
         self.requests = 0
         engine = self
 
-        class Metrics(Handler):
+        class Metrics(HttpHandler):
             def do_GET(self) -> None:
-                self.answer(engine.metrics().encode(), "text/plain; version=0.0.4")
+                self.reply(HTTPStatus.OK, engine.metrics().encode(), {"Content-Type": "text/plain; version=0.0.4"})
 
-        self._server = Server((ip, port), Metrics)
+        self._server = HttpServer((ip, port), Metrics)
+        self._server.start()
 
     def begin(self, number: int, prompt: str) -> int:
         """Take a request; returns how many of its tokens were cached."""
@@ -69,7 +71,7 @@ class Engine:
         return "".join(f"# TYPE {key.partition('{')[0]} gauge\n{key} {value}\n" for key, value in gauges.items())
 
     def close(self) -> None:
-        self._server.close()
+        self._server.stop()
 
 
 def _blocks_of(prompt: str, block_tokens: int) -> list[int]:

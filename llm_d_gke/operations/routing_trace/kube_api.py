@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-from llm_d_gke.operations.routing_trace.server import Handler, Server
+from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
 
 NAMESPACE, POOL = "trace", "pool"
 _POOLS = "inference.networking.k8s.io"
@@ -18,7 +19,7 @@ _LATER = {"inferenceobjectives": "InferenceObjective", "inferencemodelrewrites":
 _ALL_KINDS = {**_KINDS, **_LATER}
 
 
-class KubeApi(Server):
+class KubeApi(HttpServer):
     """Lists and watches of pods and pools at `address`. Everything else is an empty list.
 
     Pods can be added while it runs.
@@ -31,6 +32,7 @@ class KubeApi(Server):
         self.changed, self.ended = threading.Condition(), False
         super().__init__(("127.0.0.1", 0), _Api)
         self.address = f"http://127.0.0.1:{self.server_port}"
+        self.start()
 
     def add(self, ip: str) -> None:
         """A replica that has become ready."""
@@ -38,14 +40,14 @@ class KubeApi(Server):
             self.pods.append(_pod(f"engine-{len(self.pods)}", ip))
             self.changed.notify_all()
 
-    def close(self) -> None:
+    def stop(self) -> None:
         with self.changed:
             self.ended = True
             self.changed.notify_all()
-        super().close()
+        super().stop()
 
 
-class _Api(Handler):
+class _Api(HttpHandler):
     server: KubeApi
 
     def do_GET(self) -> None:
@@ -69,7 +71,7 @@ class _Api(Handler):
             )
 
     def _document(self, document: dict[str, Any]) -> None:
-        self.answer(json.dumps(document).encode(), "application/json")
+        self.reply(HTTPStatus.OK, json.dumps(document).encode(), {"Content-Type": "application/json"})
 
     def _watch(self, resource: str, *, with_present: bool) -> None:
         """Events until the server ends: the objects there are, if asked for, a bookmark, and pods that are added."""

@@ -151,7 +151,7 @@ async def running(
             # A picker that is asked to end serves for a while yet, and other replays must not wait for it.
             child.kill()
             await asyncio.to_thread(child.wait)
-            api.close()
+            api.stop()
 
 
 async def _answers(picker: Picker, child: subprocess.Popen[bytes], log: Path, *, empty: bool) -> None:

@@ -7,6 +7,7 @@ import logging
 import socket
 import socketserver
 import ssl
+import sys
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,7 +46,11 @@ class TcpServer(_Background, socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
 
-class HttpServer(_Background, ThreadingHTTPServer): ...
+class HttpServer(_Background, ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client may end its connection at any time; everything else is printed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class HttpHandler(BaseHTTPRequestHandler):

@@ -87,7 +87,7 @@ def test_the_api_lists_its_pods_and_its_pool() -> None:
         [pool] = get("/apis/inference.networking.k8s.io/v1/namespaces/trace/inferencepools")["items"]
         assert get("/apis/inference.networking.x-k8s.io/v1alpha2/inferenceobjectives")["items"] == []
     finally:
-        api.close()
+        api.stop()
     assert (pod["status"]["podIP"], pool["spec"]["targetPorts"]) == ("127.0.0.11", [{"number": 8000}])
     assert pool["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
 
