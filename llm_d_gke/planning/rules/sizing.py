@@ -29,6 +29,14 @@ RULES = (
         basis="estimate",
     ),
     Rule(
+        "LLMD-TIMEOUT-SHORT",
+        severity="warning",
+        summary="Answers of the expected length take longer than the Gateway lets a request last.",
+        why="The load balancer then cuts answers off, streams included.",
+        fix="Raise `gateway.timeoutSeconds`, use a faster accelerator, or state shorter answers.",
+        basis="estimate",
+    ),
+    Rule(
         "LLMD-START-REPORTED",
         severity="either",
         summary="An engine of this version was seen to fail with this model on this accelerator.",

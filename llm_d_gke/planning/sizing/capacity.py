@@ -67,6 +67,7 @@ def plan_capacity(
         within_objectives=_within_objectives(engines, settings, whole),
     )
     _check(ctx, index, settings, capacity)
+    _check_timeout(ctx, index, settings, capacity)
     return capacity
 
 
@@ -183,6 +184,22 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
         return settings.replicas
     requests = in_flight(load, settings.replicas)
     return least(1, MAX_REPLICAS, lambda n: keeps_objectives(engines.at(n, requests), load))
+
+
+def _check_timeout(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:
+    """An answer of the planned length has to end before the Gateway ends the request."""
+    speed, longest = capacity.at_load or capacity.alone, ctx.settings.gateway.timeout_seconds
+    if speed.latency > longest:
+        ctx.findings.warning(
+            "LLMD-TIMEOUT-SHORT",
+            "gateway",
+            "timeoutSeconds",
+            value=longest,
+            rule=f"{settings.name} takes about {speed.latency:,.0f} s for {capacity.output_tokens} tokens"
+            f" ({capacity.basis}), and the Gateway ends a request, stream or not, after {longest}",
+            fix=f"use {min(86400, math.ceil(2 * speed.latency))}, a faster accelerator, or state shorter answers in"
+            f" models[{index}].load.outputTokens",
+        )
 
 
 def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:

@@ -9,6 +9,16 @@ PRICED = {"date": "2026-11-01"}
 
 ESTIMATES = (
     Wrong(
+        id="LLMD-TIMEOUT-SHORT",
+        name="a Gateway that ends answers early",
+        changes={"gateway.timeoutSeconds": 2},
+        path="gateway.timeoutSeconds",
+        value="2",
+        rule="google/gemma-2b-it takes about 4 s for 128 tokens",
+        fix="use 9, a faster accelerator",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-PRICE-NAME",
         name="a price of nothing",
         changes={"prices": {**PRICED, "machines": {"n1-standard-3": {"onDemand": 0.1}}}},
