@@ -6,7 +6,7 @@ only after the next attempt, so a stand-in is planned in their place, and what d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.planning.context import Findings
@@ -37,9 +37,20 @@ _OF_HARDWARE = ("LLMD-CIDR-NODES", "LLMD-ADDON-ROOM", "LLMD-PICKER-RELEASE")
 _INDEPENDENT = frozenset((*(rule.id for subject in _SUBJECTS for rule in subject.RULES), *_OF_MODELS)) - frozenset(
     _OF_HARDWARE
 )
+# Of the file's own accelerator or release, whatever stands in for other settings.
+_OF_NAMES = ("LLMD-ACCELERATOR-UNKNOWN", "LLMD-MACHINE-TYPE", "LLMD-NODES-MIN-MAX", "LLMD-RELEASE-UNKNOWN")
+_WITHOUT_MODELS = frozenset(rule.id for subject in (access, gateway, network) for rule in subject.RULES)
 _STAND_IN = "nvidia-l4"
 
 Judge = Callable[[StackSettings, Findings], object]
+
+
+def is_independent(finding: Finding, stand_ins: Collection[str]) -> bool:
+    """Whether a finding does not follow from values that stand in for required settings of these names."""
+    if not stand_ins:
+        return True
+    independent = _WITHOUT_MODELS - frozenset(_OF_HARDWARE) if "models" in stand_ins else _INDEPENDENT
+    return finding.id in independent or finding.id in _OF_NAMES
 
 
 def other_mistakes(settings: StackSettings, catalog: Catalog, reported: Findings, judge: Judge) -> list[Finding]:

@@ -14,7 +14,7 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.planning.acknowledgements import acknowledge, mark_acknowledged
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Finding, RefusedError, Severity, errors_in, path_of
-from llm_d_gke.planning.other_mistakes import other_mistakes
+from llm_d_gke.planning.other_mistakes import is_independent, other_mistakes
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.sequence import plan_once
@@ -140,6 +140,7 @@ def _further(
         f
         for f in findings
         if not any(_related(f.path, place) for place in places)
+        and is_independent(f, valid.stand_ins)
         and all((f.id, f.path) in other for other in others)
         and not (unread and f.severity is Severity.ERROR and RULES[f.id].acknowledgeable)
     ]

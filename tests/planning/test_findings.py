@@ -179,6 +179,16 @@ class TestOneReport:
         changes = {"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--a", 1], "project": None}
         assert {f.path for f in errors_of("gpu", changes)} == {"llm-d:models[0].extraArgs[1]", "llm-d:project"}
 
+    @pytest.mark.parametrize("missing", ["location", "models", "accelerator"])
+    def test_a_required_setting_that_is_missing_hides_no_other_mistake(self, missing: str) -> None:
+        changes = {missing: None, "release": "llm-d-0.8", "acknowledge": None}
+        changes |= {} if missing == "accelerator" else {"accelerator.type": "l4"}
+        with pytest.raises(RefusedError) as refused:
+            plan_of("gpu", changes)
+        errors = {finding.id for finding in refused.value.findings if finding.severity is Severity.ERROR}
+        known = {"LLMD-SETTING-MISSING", "LLMD-RELEASE-UNKNOWN", "LLMD-GATEWAY-OPEN"}
+        assert errors == known | ({"LLMD-ACCELERATOR-UNKNOWN"} if missing != "accelerator" else set())
+
     def test_it_reads_as_four_parts(self) -> None:
         with pytest.raises(RefusedError) as refused:
             plan_of("gpu", {"models[0].maxModelLen": 16384})

@@ -25,11 +25,21 @@ class ValidParts:
 
     `left_out` are the places whose own values are not in `settings`. `alternatives` are the same settings with each
     kind of every group that was left out: what only the default kind causes is no finding about the stack file.
+    `stand_ins` are required settings that are missing or wrong, with another value in `settings`.
     """
 
     settings: StackSettings
     left_out: tuple[Path, ...]
     alternatives: tuple[StackSettings, ...]
+    stand_ins: frozenset[str] = frozenset()
+
+
+# A small open model on hardware that most zones have.
+_STAND_INS: dict[str, Any] = {
+    "location": "us-central1-a",
+    "accelerator": {"type": "nvidia-l4"},
+    "models": [{"id": "Qwen/Qwen3-0.6B", "maxModelLen": 2048}],
+}
 
 
 def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts | None:
@@ -47,12 +57,15 @@ def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts
         inside = [path for detail in inner if _is_below(path := location_of(detail["loc"]), places.values())]
         completed = [added for detail in details if (added := _complete(valid, detail)) is not None]
         dropped = _drop(valid, [path for path in (*wrong, *inside) if path not in completed])
+        stand_ins = frozenset(name for name in _STAND_INS if not valid.get(name))
+        valid.update({name: copy.deepcopy(_STAND_INS[name]) for name in stand_ins})
         settings = _settings(valid)
         if settings is not None:
             return ValidParts(
                 settings=settings,
-                left_out=(*completed, *dropped, *_possibly_meant(values, details)),
+                left_out=(*completed, *dropped, *_possibly_meant(values, details), *((name,) for name in stand_ins)),
                 alternatives=tuple(_alternatives(valid, dropped)),
+                stand_ins=stand_ins,
             )
     return None
 
