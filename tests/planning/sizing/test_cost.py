@@ -124,10 +124,11 @@ class TestUnknown:
         assert flex.total.unknown == ("accelerator nodes",)
 
     @pytest.mark.parametrize(
-        ("kind", "way"), [("spot", "spot"), ("flex-start", "flex-start"), ("queued", "flex-start")]
+        ("stack", "kind", "way"),
+        [("tpu", "spot", "spot"), ("tpu", "flex-start", "flex-start"), ("prefix-cache-gpu", "queued", "flex-start")],
     )
-    def test_the_way_of_buying_decides_the_price(self, kind: str, way: str) -> None:
-        cost = plan_of("tpu", {"accelerator.provisioning": kind}).cost
+    def test_the_way_of_buying_decides_the_price(self, stack: str, kind: str, way: str) -> None:
+        cost = plan_of(stack, {"accelerator.provisioning": kind}).cost
         (chosen,) = [alternative for alternative in cost.alternatives if alternative.chosen]
         assert chosen.provisioning == way
         assert cost.lines[0].running == chosen.accelerators
