@@ -27,38 +27,66 @@ TO :=
 ENGINE :=
 DESCRIBED :=
 
-.PHONY: help dashboard upgrade rollback import eject diff fleet adopt adopt-manifests conformance up preview preflight leftovers backup-check verify diagnose status logs why catalog size stage init down endpoint render report explain logs-check logs-read test test-engine check docs hooks format lock-python lock-engine bench support engine-facts policy scan
-
+# `##@` begins a group, `##` behind a target its line.
+.PHONY: help
 help:
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/'
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Doors to the one command line, `bin/llmd`, which has more options: `bin/llmd preview --help`. ARGS hands them over.
+# Most targets are doors to the one command line, `bin/llmd`, which has more options: `bin/llmd preview --help`. ARGS hands them over.
+
+##@ Choose a model and hardware
+.PHONY: init size catalog stage adopt-manifests
+
+init: $(STAMP) ## ask five questions and write a first stack file; ARGS=--yes takes the defaults
+	@$(CLI) init $(ARGS)
+
+size: $(STAMP) ## what MODEL takes on every machine under LOAD='20/s 2000+300' in LOCATION, or only ACCELERATOR=nvidia-l4; WRITE=name writes a stack file; CONFIG=config.json of a model of your own
+	@$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(CONFIG),--config-json '$(CONFIG)') $(if $(LOCATION),--location '$(LOCATION)') $(if $(ACCELERATOR),--accelerator '$(ACCELERATOR)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)
+
+catalog: $(STAMP) ## list KIND=models, accelerators, zones, machines or releases; FIND='words' searches
+	@$(CLI) catalog $(or $(KIND),models) $(if $(FIND),'$(FIND)') $(ARGS)
+
+stage: $(STAMP) ## a Job that copies STACK's models from the Hub to their bucket, and the commands for it; OUT=stage.yaml
+	@$(CLI) stage $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+adopt-manifests: $(STAMP) ## a stack file from what runs today: FILES='manifests/ values.yaml'; ARGS='--write chat' writes Pulumi.chat.yaml
+	@$(CLI) adopt-manifests $(FILES) $(ARGS)
+
+##@ Judge a stack before anything is created
+.PHONY: report diff fleet explain preflight render logs-check logs-read
+
+report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=report.html or .md, else as a table
+	@$(CLI) report $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+diff: $(STAMP) ## what stack B has otherwise than stack A: A=staging B=production OUT=diff.md; ARGS=--objects adds the rendered objects
+	@$(if $(and $(A),$(B)),,$(error name two stacks: make diff A=gpu B=prefix-cache-gpu))$(CLI) diff $(A) $(B) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+
+fleet: $(STAMP) ## preview all stacks of the project's folder from nothing: verdict, resources, dollars; STACKS='staging production'
+	@$(CLI) fleet $(STACKS) $(ARGS)
+
+explain: $(STAMP) ## where FIELD of STACK's objects or outputs comes from: FIELD='Deployment/gemma-2b-it-vllm spec.replicas'
+	@$(CLI) explain $(STACK) '$(FIELD)' $(ARGS)
+
+preflight: $(STAMP) ## ask Google Cloud whether STACK gets its quotas, zones, names; without credentials, list them
+	@$(CLI) preflight $(STACK) $(ARGS)
+
+render: $(STAMP) ## write STACK's resource graph and manifests into OUT
+	@$(CLI) render $(STACK) --out $(or $(OUT),rendered) $(ARGS)
+
+logs-check: $(STAMP) ## judge the memory verdict on logged starts: FILE=rows.json OUT=result.json
+	@$(CLI) logs-check $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+
+logs-read: $(STAMP) ## write the row of a start-up log of vLLM: FILE=start.log OUT=rows.json ARGS='--add accelerator=nvidia-l4'
+	@$(CLI) logs-read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+
+##@ Rehearse on this machine
+.PHONY: up preview status logs why endpoint down
+
 up: $(STAMP) ## bring STACK up on this machine and send it one chat request; ENGINE=vllm runs real vLLM on the processor
 	@$(CLI) up $(STACK) $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
 preview: $(STAMP) ## show what an up of STACK would change
 	@$(CLI) preview $(STACK) $(ARGS)
-
-preflight: $(STAMP) ## ask Google Cloud whether STACK gets its quotas, zones, names; without credentials, list them
-	@$(CLI) preflight $(STACK) $(ARGS)
-
-verify: $(STAMP) ## check that STACK, rehearsed here or on GKE, does what its plan promises; ARGS='--format junit'
-	@$(CLI) verify $(STACK) $(ARGS)
-
-upgrade: $(STAMP) ## steps from STACK's release to another, run where the stack runs: TO=llm-d-0.10; ARGS=--plan only prints them
-	@$(CLI) upgrade $(STACK) $(TO) $(ARGS)
-
-rollback: $(STAMP) ## back to the release before the last upgrade of STACK, also from the middle of it
-	@$(CLI) rollback $(STACK) $(ARGS)
-
-leftovers: $(STAMP) ## ask Google Cloud what a destroyed STACK left behind; ARGS=--remove removes it after asking
-	@$(CLI) leftovers $(STACK) $(ARGS)
-
-backup-check: $(STAMP) ## what has to be kept to bring STACK back elsewhere, and whether it is; ARGS='--location europe-west4-b'
-	@$(CLI) backup-check $(STACK) $(ARGS)
-
-diagnose: $(STAMP) ## why STACK, rehearsed here or on GKE, does not serve: one cause and its fix
-	@$(CLI) diagnose $(STACK) $(ARGS)
 
 status: $(STAMP) ## pods, Gateway and endpoint of STACK; ARGS=--differences: how the rehearsal differs from GKE
 	@$(CLI) status $(STACK) $(ARGS)
@@ -75,41 +103,27 @@ endpoint: $(STAMP) ## address at which STACK answers on this machine
 down: $(STAMP) ## destroy STACK and stop everything that was started
 	@$(CLI) down $(STACK) $(ARGS)
 
-conformance: $(STAMP) ## run the real parts of every release on what stacks render, and write docs/conformance.md; ARGS=--without-engines leaves out vLLM (2 GB for each version), --again runs also what did not change
-	@$(BIN)/python -m llm_d_gke.operations.conformance --run $(ARGS)
+##@ Look at a stack that runs, here or on GKE
+.PHONY: verify diagnose bench bench-env dashboard monitoring-files check-alerts
 
-adopt: $(STAMP) ## what upstream's sources say against RELEASE of the catalog; ARGS=--write renews llm_d_gke/catalog/upstream.yaml
-	@$(BIN)/python -m llm_d_gke.operations.upstream $(RELEASE) $(ARGS)
+verify: $(STAMP) ## check that STACK, rehearsed here or on GKE, does what its plan promises; ARGS='--format junit'
+	@$(CLI) verify $(STACK) $(ARGS)
 
-adopt-manifests: $(STAMP) ## a stack file from what runs today: FILES='manifests/ values.yaml'; ARGS='--write chat' writes Pulumi.chat.yaml
-	@$(CLI) adopt-manifests $(FILES) $(ARGS)
+diagnose: $(STAMP) ## why STACK, rehearsed here or on GKE, does not serve: one cause and its fix
+	@$(CLI) diagnose $(STACK) $(ARGS)
 
-import: $(STAMP) ## write the file with which `pulumi import` takes what exists into STACK; DESCRIBED=cluster.yaml lists what differs
-	@$(CLI) import $(STACK) $(if $(DESCRIBED),--described $(DESCRIBED)) $(if $(OUT),--out $(OUT)) $(ARGS)
+bench: $(STAMP) ## measure STACK that runs under SCENARIO=quick, latency, throughput, load, stress or shared-prefix; without SCENARIO what docs/measurements.md states
+ifdef SCENARIO
+	@$(BIN)/python -m llm_d_gke.operations.bench $(STACK) $(SCENARIO) $(ARGS)
+else
+	@$(BIN)/python -m llm_d_gke.operations.measure
+endif
 
-eject: $(STAMP) ## write STACK as gcloud commands, chart values and manifests without Pulumi into the new folder OUT
-	@$(CLI) eject $(STACK) --out $(or $(OUT),ejected) $(ARGS)
-
-render: $(STAMP) ## write STACK's resource graph and manifests into OUT
-	@$(CLI) render $(STACK) --out $(or $(OUT),rendered) $(ARGS)
-
-report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=report.html or .md, else as a table
-	@$(CLI) report $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)
-
-diff: $(STAMP) ## what stack B has otherwise than stack A: A=staging B=production OUT=diff.md; ARGS=--objects adds the rendered objects
-	@$(if $(and $(A),$(B)),,$(error name two stacks: make diff A=gpu B=prefix-cache-gpu))$(CLI) diff $(A) $(B) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
-
-fleet: $(STAMP) ## preview all stacks of the project's folder from nothing: verdict, resources, dollars; STACKS='staging production'
-	@$(CLI) fleet $(STACKS) $(ARGS)
-
-explain: $(STAMP) ## where FIELD of STACK's objects or outputs comes from: FIELD='Deployment/gemma-2b-it-vllm spec.replicas'
-	@$(CLI) explain $(STACK) '$(FIELD)' $(ARGS)
-
-logs-check: $(STAMP) ## judge the memory verdict on logged starts: FILE=rows.json OUT=result.json
-	@$(CLI) logs-check $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
-
-logs-read: $(STAMP) ## write the row of a start-up log of vLLM: FILE=start.log OUT=rows.json ARGS='--add accelerator=nvidia-l4'
-	@$(CLI) logs-read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+bench-env: $(STAMP) ## install inference-perf, the load generator of `make bench SCENARIO=...`, into .venv-bench (800 MB)
+	@$(BIN)/uv venv --quiet --allow-existing .venv-bench
+	@UV_HTTP_TIMEOUT=180 $(BIN)/uv pip install --python .venv-bench/bin/python --require-hashes -r llm_d_gke/operations/bench/requirements.txt
+	@.venv-bench/bin/python -m ensurepip > /dev/null
+	@.venv-bench/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --ignore-requires-python --require-hashes -r llm_d_gke/operations/bench/tool.txt
 
 dashboard: $(STAMP) ## serve a page with the metrics of the rehearsed STACK; ARGS='--out page.html' writes it once
 	@$(CLI) dashboard $(STACK) $(ARGS)
@@ -120,17 +134,32 @@ monitoring-files: $(STAMP) ## STACK's alerts and dashboard as files for a Promet
 check-alerts: $(STAMP) ## which alerts fire in which scenario, by promtool (apt-get install prometheus)
 	@$(CLI) check-alerts
 
-catalog: $(STAMP) ## list KIND=models, accelerators, zones, machines or releases; FIND='words' searches
-	@$(CLI) catalog $(or $(KIND),models) $(if $(FIND),'$(FIND)') $(ARGS)
+##@ Change, keep and end a stack
+.PHONY: upgrade rollback backup-check leftovers
 
-size: $(STAMP) ## what MODEL takes on every machine under LOAD='20/s 2000+300' in LOCATION, or only ACCELERATOR=nvidia-l4; WRITE=name writes a stack file; CONFIG=config.json of a model of your own
-	@$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(CONFIG),--config-json '$(CONFIG)') $(if $(LOCATION),--location '$(LOCATION)') $(if $(ACCELERATOR),--accelerator '$(ACCELERATOR)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)
+upgrade: $(STAMP) ## steps from STACK's release to another, run where the stack runs: TO=llm-d-0.10; ARGS=--plan only prints them
+	@$(CLI) upgrade $(STACK) $(TO) $(ARGS)
 
-stage: $(STAMP) ## a Job that copies STACK's models from the Hub to their bucket, and the commands for it; OUT=stage.yaml
-	@$(CLI) stage $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)
+rollback: $(STAMP) ## back to the release before the last upgrade of STACK, also from the middle of it
+	@$(CLI) rollback $(STACK) $(ARGS)
 
-init: $(STAMP) ## ask five questions and write a first stack file; ARGS=--yes takes the defaults
-	@$(CLI) init $(ARGS)
+backup-check: $(STAMP) ## what has to be kept to bring STACK back elsewhere, and whether it is; ARGS='--location europe-west4-b'
+	@$(CLI) backup-check $(STACK) $(ARGS)
+
+leftovers: $(STAMP) ## ask Google Cloud what a destroyed STACK left behind; ARGS=--remove removes it after asking
+	@$(CLI) leftovers $(STACK) $(ARGS)
+
+##@ Take over what exists, or leave
+.PHONY: import eject
+
+import: $(STAMP) ## write the file with which `pulumi import` takes what exists into STACK; DESCRIBED=cluster.yaml lists what differs
+	@$(CLI) import $(STACK) $(if $(DESCRIBED),--described $(DESCRIBED)) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+eject: $(STAMP) ## write STACK as gcloud commands, chart values and manifests without Pulumi into the new folder OUT
+	@$(CLI) eject $(STACK) --out $(or $(OUT),ejected) $(ARGS)
+
+##@ Work on the project
+.PHONY: test test-slow test-engine test-languages check docs format hooks scan policy wheel
 
 test: $(STAMP) ## everything CI runs: the quick checks, then the types beside the tests
 	@$(MAKE) --no-print-directory $(filter-out check-types,$(CHECKS))
@@ -141,7 +170,6 @@ test: $(STAMP) ## everything CI runs: the quick checks, then the types beside th
 run-tests: $(STAMP)
 	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=10
 
-.PHONY: test-slow
 test-slow: $(STAMP) ## the rehearsals that `make test` leaves out: both long tours of the examples, groups of hosts, random stacks
 	@$(BIN)/python -m llm_d_gke.rehearsal.toolchain
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations=10 -m slow tests/rehearsal/e2e
@@ -149,11 +177,6 @@ test-slow: $(STAMP) ## the rehearsals that `make test` leaves out: both long tou
 test-engine: $(STAMP) ## tests with real vLLM on the processor, which are not part of `make test` (2 GB, several minutes)
 	@$(BIN)/python -m pytest -m engine tests/rehearsal/engine
 
-.PHONY: wheel
-wheel: $(STAMP) ## build the Python package into dist/ (docs/library.md)
-	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
-
-.PHONY: test-languages
 test-languages: $(STAMP) ## programs in TypeScript and Go that use the component package, which are not part of `make test` (node, npm, Go)
 	@$(BIN)/python -m pytest -m languages tests/library
 
@@ -179,21 +202,12 @@ check-docs: docs
 docs: $(STAMP) ## build the documentation site into site/, with every link checked
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-hooks: $(STAMP) ## run `make check` before every git commit
-	@$(BIN)/pre-commit install
-
 format: $(STAMP) ## fix formatting and lint where it can be done automatically
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-policy: $(STAMP) ## run the policy pack in an environment of its own over all stacks
-	@test -x policy/.venv/bin/python || $(PYTHON) -m venv policy/.venv
-	@policy/.venv/bin/pip install -q -r policy/requirements.txt
-	@$(BIN)/python -m pytest -q tests/policy
-
-.PHONY: lock
-lock: $(STAMP) ## write the digests of RELEASE's images and charts into llm_d_gke/catalog/locks, as their registries have them
-	@$(BIN)/python -m llm_d_gke.operations.lock $(RELEASE)
+hooks: $(STAMP) ## run `make check` before every git commit
+	@$(BIN)/pre-commit install
 
 SCAN := llm_d_gke/operations/scan
 $(SCAN)/.venv/.installed: $(SCAN)/requirements.txt
@@ -201,32 +215,38 @@ $(SCAN)/.venv/.installed: $(SCAN)/requirements.txt
 	@$(SCAN)/.venv/bin/pip install --disable-pip-version-check -q --require-hashes -r $(SCAN)/requirements.txt
 	@touch $@
 
-.PHONY: sbom
-sbom: $(SCAN)/.venv/.installed ## write the program's Python packages as a CycloneDX document: OUT=sbom.json
-	@$(SCAN)/.venv/bin/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o $(or $(OUT),sbom.json)
-
 scan: $(STAMP) $(SCAN)/.venv/.installed ## run Pod Security, checkov and kube-score over every pod of all stacks; ARGS=gpu scans one
 	@$(BIN)/python -m llm_d_gke.operations.scan $(ARGS)
 	@$(BIN)/python -m pytest -q tests/operations/test_scan.py
 
-support: $(STAMP) ## write docs/support.md from llm_d_gke/catalog/engines
-	@$(BIN)/python -m llm_d_gke.operations.reference support
+policy: $(STAMP) ## run the policy pack in an environment of its own over all stacks
+	@test -x policy/.venv/bin/python || $(PYTHON) -m venv policy/.venv
+	@policy/.venv/bin/pip install -q -r policy/requirements.txt
+	@$(BIN)/python -m pytest -q tests/policy
+
+wheel: $(STAMP) ## build the Python package into dist/ (docs/library.md)
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
+
+##@ Keep facts and packages current
+.PHONY: conformance adopt engine-facts support lock sbom lock-python lock-engine
+
+conformance: $(STAMP) ## run the real parts of every release on what stacks render, and write docs/conformance.md; ARGS=--without-engines leaves out vLLM (2 GB for each version), --again runs also what did not change
+	@$(BIN)/python -m llm_d_gke.operations.conformance --run $(ARGS)
+
+adopt: $(STAMP) ## what upstream's sources say against RELEASE of the catalog; ARGS=--write renews llm_d_gke/catalog/upstream.yaml
+	@$(BIN)/python -m llm_d_gke.operations.upstream $(RELEASE) $(ARGS)
 
 engine-facts: $(STAMP) ## ask vLLM VERSION what it can do and write llm_d_gke/catalog/engines/VERSION.yaml (2 GB of downloads)
 	@$(BIN)/python -m llm_d_gke.operations.engine_facts $(VERSION) $(ARGS)
 
-bench: $(STAMP) ## measure STACK that runs under SCENARIO=quick, latency, throughput, load, stress or shared-prefix; without SCENARIO what docs/measurements.md states
-ifdef SCENARIO
-	@$(BIN)/python -m llm_d_gke.operations.bench $(STACK) $(SCENARIO) $(ARGS)
-else
-	@$(BIN)/python -m llm_d_gke.operations.measure
-endif
+support: $(STAMP) ## write docs/support.md from llm_d_gke/catalog/engines
+	@$(BIN)/python -m llm_d_gke.operations.reference support
 
-bench-env: $(STAMP) ## install inference-perf, the load generator of `make bench SCENARIO=...`, into .venv-bench (800 MB)
-	@$(BIN)/uv venv --quiet --allow-existing .venv-bench
-	@UV_HTTP_TIMEOUT=180 $(BIN)/uv pip install --python .venv-bench/bin/python --require-hashes -r llm_d_gke/operations/bench/requirements.txt
-	@.venv-bench/bin/python -m ensurepip > /dev/null
-	@.venv-bench/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --ignore-requires-python --require-hashes -r llm_d_gke/operations/bench/tool.txt
+lock: $(STAMP) ## write the digests of RELEASE's images and charts into llm_d_gke/catalog/locks, as their registries have them
+	@$(BIN)/python -m llm_d_gke.operations.lock $(RELEASE)
+
+sbom: $(SCAN)/.venv/.installed ## write the program's Python packages as a CycloneDX document: OUT=sbom.json
+	@$(SCAN)/.venv/bin/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o $(or $(OUT),sbom.json)
 
 # Versions: requirements*.in say what the project needs, requirements*.txt hold the whole environment with hashes.
 # UPGRADE=--upgrade takes newer versions of what requirements*.in do not pin, UPGRADE='--upgrade-package NAME' of one package.
