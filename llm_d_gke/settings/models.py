@@ -47,11 +47,11 @@ _IMAGE = re.compile(
 def _pinned(image: str) -> str:
     match = _IMAGE.fullmatch(image)
     if match is None:
-        meant = re.sub(r"^\s*[a-z]+://|(?<=:)\s+|\s+(?=:)", "", image).strip().lower()
+        corrected = re.sub(r"^\s*[a-z]+://|(?<=:)\s+|\s+(?=:)", "", image).strip().lower()
         raise refusal(
             "LLMD-IMAGE-FORM",
             "not the name of a container image: registry and folders in lower case, then a tag or a digest",
-            f"use {meant}" if _IMAGE.fullmatch(meant) else "use a name such as vllm/vllm-openai:v0.19.1",
+            f"use {corrected}" if _IMAGE.fullmatch(corrected) else "use a name such as vllm/vllm-openai:v0.19.1",
         )
     if match["tag"] is None and match["digest"] is None:
         raise refusal(

@@ -65,13 +65,13 @@ def _project_id(value: object) -> object:
             f"use the id: gcloud projects describe {text} --format='value(projectId)'",
         )
     if not _PROJECT_ID.fullmatch(text):
-        meant = text.strip().strip("/").rpartition("/")[2].lower()
+        corrected = text.strip().strip("/").rpartition("/")[2].lower()
         raise refusal(
             "LLMD-PROJECT-FORM",
             "a project id has 6 to 30 lower-case letters, digits and dashes, begins with a letter and does not end with"
             " a dash",
-            f"use {meant}, if that is the project's id; {_FIND_PROJECT}"
-            if _PROJECT_ID.fullmatch(meant)
+            f"use {corrected}, if that is the project's id; {_FIND_PROJECT}"
+            if _PROJECT_ID.fullmatch(corrected)
             else f"use the project's id, such as my-project-123456, not its name; {_FIND_PROJECT}",
         )
     return text

@@ -107,7 +107,7 @@ OWN = {"llm-d:project": "mine", "llm-d:location": "us-east4-a"}
 
 
 @pytest.mark.parametrize(
-    ("texts", "kept"),
+    ("texts", "unread"),
     [
         ({"gcp:project": "mine", "gcp:region": "us-east4", "gcp:zone": "us-east4-a"}, {}),
         ({"gcp:project": "another"}, {"gcp:project": "another"}),
@@ -116,8 +116,8 @@ OWN = {"llm-d:project": "mine", "llm-d:location": "us-east4-a"}
         ({"kubernetes:context": "prod", "kubernetes:namespace": ""}, {"kubernetes:context": "prod"}),
     ],
 )
-def test_what_providers_are_not_to_read_is_kept_for_the_check(texts: dict[str, str], kept: dict[str, str]) -> None:
-    assert program_settings(OWN | texts) == {"project": "mine", "location": "us-east4-a"} | kept
+def test_what_providers_are_not_to_read_is_kept_for_the_check(texts: dict[str, str], unread: dict[str, str]) -> None:
+    assert program_settings(OWN | texts) == {"project": "mine", "location": "us-east4-a"} | unread
 
 
 def test_a_bases_project_goes_before_that_of_the_provider() -> None:

@@ -48,11 +48,11 @@ def inference_service(document: Json, origin: str) -> tuple[list[Server], list[N
     for where, why in _ELSEWHERE.items():
         if at(spec, *where.split(".")):
             not_carried.append(NotCarried(origin=origin, what=f"spec.{where}", why=why))
-    known = ("model", "replicas", "parallelism", "template", "worker", "prefill", "router", "baseRefs")
+    fields = ("model", "replicas", "parallelism", "template", "worker", "prefill", "router", "baseRefs")
     rest = [
-        *unread(spec, (*known, *(where.partition(".")[0] for where in _ELSEWHERE))),
+        *unread(spec, (*fields, *(where.partition(".")[0] for where in _ELSEWHERE))),
         *(f"model.{key}" for key in unread(mapping(spec, "model"), ("uri", "name", "lora"))),
-        *(f"prefill.{key}" for key in unread(prefill, (*known, "scaling"))),
+        *(f"prefill.{key}" for key in unread(prefill, (*fields, "scaling"))),
         *(
             f"annotation {key}"
             for key in mapping(document, "metadata", "annotations")

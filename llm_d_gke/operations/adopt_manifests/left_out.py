@@ -1,4 +1,4 @@
-"""Lists the fields of pods and documents that a stack file has no place for, so that none is lost without a word."""
+"""Lists the fields of pods and documents that a stack file has no place for, so that none is lost silently."""
 
 from __future__ import annotations
 

@@ -51,24 +51,24 @@ def _below(value: Any, place: _Place, origin: str, others: list[str], key: str =
         for entry in value:
             yield from _below(entry, place, origin, others, key)
     elif isinstance(value, Mapping):
-        here = _at(value, place, key)
+        inherited = _at(value, place, key)
         group = mapping(value, "leaderWorkerTemplate")
         pod = _pod(value)
         if group:
             template = mapping(group, "leaderTemplate") or mapping(group, "workerTemplate")
             hosts = whole(group.get("size"), 1)
-            yield from _below({"template": template}, replace(here, hosts=hosts), origin, others)
+            yield from _below({"template": template}, replace(inherited, hosts=hosts), origin, others)
         elif pod is not None:
-            more: dict[str, Any] = {"role": here.role, "hosts": here.hosts}
-            where = origin if here.name is None else f"{origin} {here.name}"
-            server = read_pod(pod, origin=where, replicas=here.replicas, **more)
+            more: dict[str, Any] = {"role": inherited.role, "hosts": inherited.hosts}
+            where = origin if inherited.name is None else f"{origin} {inherited.name}"
+            server = read_pod(pod, origin=where, replicas=inherited.replicas, **more)
             if server is not None:
                 yield server
             else:
-                others.append(here.name or "without a name")
+                others.append(inherited.name or "without a name")
         else:
             for inner_key, inner in value.items():
-                yield from _below(inner, here, origin, others, str(inner_key))
+                yield from _below(inner, inherited, origin, others, str(inner_key))
 
 
 def _at(value: Json, place: _Place, key: str) -> _Place:

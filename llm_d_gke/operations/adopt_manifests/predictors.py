@@ -66,9 +66,9 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
                 why="models[].autoscaling takes its place",
             )
         )
-    known = ("model", "containers", "minReplicas", "maxReplicas", "nodeSelector", "affinity")
+    fields = ("model", "containers", "minReplicas", "maxReplicas", "nodeSelector", "affinity")
     rest = [
-        *(key for key in unread(spec, known)),
+        *(key for key in unread(spec, fields)),
         *(
             f"model.{key}"
             for key in unread(

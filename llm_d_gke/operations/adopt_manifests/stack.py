@@ -305,7 +305,7 @@ def _machine(catalog: Catalog, accelerator: Accelerator, count: int, topology: s
             return None
     else:
         fitting = [machine for machine in every if machine.accelerator_count >= count > 1]
-    # Some small machines are sold as spot only, and no file said that its nodes may go at any time.
+    # Some small machines are sold as spot only, and no manifest allows its nodes to go at any time.
     on_demand = [machine for machine in fitting if machine.on_demand_ok] or fitting
     smallest = min(on_demand, key=lambda machine: (machine.accelerator_count, machine.vcpus), default=None)
     return None if smallest is None else smallest.name

@@ -29,7 +29,7 @@ _BY_DEFAULT = frozenset(
         "static-usage-limit-policy",
     }
 )
-# Scorers that see nothing but the metrics of engines.
+# Scorers that read only the metrics of engines.
 _OF_METRICS = frozenset(
     {
         "queue-scorer",

@@ -81,40 +81,43 @@ def _verification(rules: Sequence[Mapping[str, Any]], keys: str) -> Config:
         }
         for number, rule in enumerate(rules)
     }
-    known: list[Config] = [{"provider_name": name} for name in providers]
+    requirements: list[Config] = [{"provider_name": name} for name in providers]
     return {
         "@type": f"{_TYPES}.jwt_authn.v3.JwtAuthentication",
         "providers": providers,
         "rules": [
-            {"match": {"prefix": "/"}, "requires": {"requires_any": {"requirements": [*known, {"allow_missing": {}}]}}}
+            {
+                "match": {"prefix": "/"},
+                "requires": {"requires_any": {"requirements": [*requirements, {"allow_missing": {}}]}},
+            }
         ],
     }
 
 
 def _admission(rules: Sequence[Mapping[str, Any]]) -> Config:
-    """Requests whose token has one of the wanted issuers and subjects, and no others."""
+    """Requests whose token has one of the rules' issuers and subjects, and no others."""
     principals = [
-        _principal(wanted)
+        _principal(principal)
         for rule in rules
         for source in rule.get("from") or []
-        for wanted in (source.get("source") or {}).get("requestPrincipals") or []
+        for principal in (source.get("source") or {}).get("requestPrincipals") or []
     ]
     policies = {"clients": {"permissions": [{"any": True}], "principals": principals}} if principals else {}
     return {"@type": f"{_TYPES}.rbac.v3.RBAC", "rules": {"action": "ALLOW", "policies": policies}}
 
 
-def _principal(wanted: str) -> Config:
+def _principal(principal: str) -> Config:
     """`ISSUER/SUBJECT`, split at the last slash; `*` is any text that is not empty."""
-    issuer, _, subject = wanted.rpartition("/") if wanted != "*" else ("*", "", "*")
+    issuer, _, subject = principal.rpartition("/") if principal != "*" else ("*", "", "*")
     if "*" in issuer.removesuffix("*") or "*" in subject.removesuffix("*"):
-        log.warning("AuthorizationPolicy: the request principal %s is not simulated", wanted)
+        log.warning("AuthorizationPolicy: the request principal %s is not simulated", principal)
     return {"and_ids": {"ids": [_claim("iss", issuer), _claim("sub", subject)]}}
 
 
-def _claim(name: str, wanted: str) -> Config:
-    match = {"safe_regex": {"regex": ".+"}} if wanted == "*" else {"exact": wanted}
-    if wanted != "*" and wanted.endswith("*"):
-        match = {"prefix": wanted.removesuffix("*")}
+def _claim(name: str, expected: str) -> Config:
+    match = {"safe_regex": {"regex": ".+"}} if expected == "*" else {"exact": expected}
+    if expected != "*" and expected.endswith("*"):
+        match = {"prefix": expected.removesuffix("*")}
     path = [{"key": _PAYLOAD}, {"key": name}]
     return {"metadata": {"filter": JWT_FILTER, "path": path, "value": {"string_match": match}}}
 

@@ -119,7 +119,7 @@ class TestHub:
         assert "the Hub did not give it: no route to host" in finding.rule
 
     @pytest.mark.parametrize(
-        ("kind", "said"),
+        ("kind", "problem"),
         [
             (LocalEntryNotFoundError, "was not reached"),
             (EntryNotFoundError, "has no config.json"),
@@ -127,13 +127,13 @@ class TestHub:
             (GatedRepoError, "accepted the model's license"),
         ],
     )
-    def test_the_hubs_refusals_are_said_in_words(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: type[Exception], said: str
+    def test_the_hubs_refusals_are_explained(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: type[Exception], problem: str
     ) -> None:
         # Made without the response that the library gives them.
         self.library(monkeypatch, tmp_path, kind.__new__(kind))
         file = model_files({"models": [{"id": "somebody/own", "config": "hub"}]})["somebody/own"]
-        assert said in str(file.problem)
+        assert problem in str(file.problem)
 
     def test_of_weights_in_a_bucket_the_file_beside_them_is_named(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
