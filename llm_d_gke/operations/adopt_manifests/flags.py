@@ -147,6 +147,9 @@ def _speculation(text: str) -> dict[str, Any] | None:
         return None
     if not isinstance(document, dict) or not document.keys() <= {"method", "model", "num_speculative_tokens"}:
         return None
+    # Names of one architecture's prediction layers are older spellings of mtp (SpeculativeConfig of vLLM).
+    if str(document.get("method", "")).endswith("_mtp") and "model" not in document:
+        document["method"] = "mtp"
     speculation = {
         "method": document.get("method", "draft_model" if "model" in document else None),
         "tokens": document.get("num_speculative_tokens"),

@@ -279,14 +279,18 @@ def _accelerator(
     spot = selector.get(_SPOT_LABEL) == "true" or at(pool, "config", "spot")
     settings |= {"machineType": str(machine)} if machine else {}
     settings |= {"topology": str(topology)} if topology else {}
-    settings |= _provisioning(catalog, settings, spot=bool(spot))
-    return {**settings, "nodes": _nodes(pool, servers)}
-
-
-def _provisioning(catalog: Catalog, settings: Settings, *, spot: bool) -> Settings:
-    """Spot where the files say so, and where Google sells the machine that they name in no other way at once."""
-    machine = catalog.machines.get(str(settings.get("machineType")))
-    return {"provisioning": "spot"} if spot or (machine is not None and not machine.on_demand_ok) else {}
+    pool_machine = catalog.machines.get(str(machine)) if machine else catalog.default_machine(accelerator.name)
+    if spot:
+        settings["provisioning"] = "spot"
+    elif pool_machine is not None and not pool_machine.on_demand_ok:
+        settings["provisioning"] = "spot"
+        what, why = (
+            "provisioning",
+            f"Google does not sell {pool_machine.name} on demand; spot is taken, flex-start is another",
+        )
+        not_carried.append(NotCarried(origin="stack", what=what, why=why))
+    per_node = pool_machine.accelerator_count if pool_machine is not None else 0
+    return {**settings, "nodes": _nodes(pool, servers, per_node)}
 
 
 def _machine(catalog: Catalog, accelerator: Accelerator, count: int, topology: str | None) -> str | None:
@@ -322,9 +326,9 @@ def _pool_label(pool: Json) -> str | None:
     return labels.get(_TPU_LABEL) or labels.get(_GPU_LABEL)
 
 
-def _nodes(pool: Json | None, servers: Sequence[Server]) -> Settings:
+def _nodes(pool: Json | None, servers: Sequence[Server], per_node: int) -> Settings:
     bounds = mapping(pool, "autoscaling") if pool else {}
-    needed = max(1, sum(server.replicas * _hosts(server) for server in servers))
+    needed = max(1, sum(server.replicas * _hosts(server, per_node) for server in servers))
     if bounds.get("enabled"):
         return {"min": whole(bounds.get("minNodeCount"), 0), "max": max(1, whole(bounds.get("maxNodeCount"), needed))}
     return {"min": 0, "max": needed}
@@ -335,7 +339,7 @@ def _accelerators_of(server: Server) -> int:
     return server.accelerators or max(1, math.prod(_widths(server).values()) // server.hosts)
 
 
-def _hosts(server: Server) -> int:
+def _hosts(server: Server, per_node: int) -> int:
     """Nodes of one replica: as many as its accelerators take, or as its group has pods."""
-    ranks = math.prod(_widths(server).values())
-    return max(server.hosts, math.ceil(ranks / server.accelerators) if server.accelerators else 1)
+    ranks, accelerators = math.prod(_widths(server).values()), server.accelerators or per_node
+    return max(server.hosts, math.ceil(ranks / accelerators) if accelerators else 1)

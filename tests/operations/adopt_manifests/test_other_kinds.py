@@ -214,6 +214,19 @@ class TestWidths:
         }
         assert "containers of worker" in left
 
+    def test_ranks_beyond_a_node_are_hosts_where_no_pod_says_how_many(self, tmp_path: Path) -> None:
+        container = {**engine("deepseek-ai/DeepSeek-R1-0528", "--data-parallel-size=16"), "resources": {}}
+        settings, left = adopt(tmp_path, deployment(container, replicas=2), accelerator="nvidia-h200-141gb")
+        assert settings["accelerator"]["nodes"] == {"min": 0, "max": 4}
+        assert settings["accelerator"]["provisioning"] == "spot"
+        assert "provisioning: Google does not sell a3-ultragpu-8g on demand" in left
+
+    @pytest.mark.parametrize(("method", "becomes"), [("qwen3_next_mtp", "mtp"), ("mtp", "mtp"), ("ngram", "ngram")])
+    def test_older_names_of_prediction_layers(self, tmp_path: Path, method: str, becomes: str) -> None:
+        text = f'{{"method": "{method}", "num_speculative_tokens": 2}}'
+        settings, _ = adopt(tmp_path, deployment(engine("Qwen/Qwen3-8B", "--speculative-config", text)))
+        assert settings["models"][0]["speculativeDecoding"] == {"method": becomes, "tokens": 2}
+
     def test_no_machine_is_chosen_that_is_sold_as_spot_only(self, tmp_path: Path) -> None:
         settings, _ = adopt(tmp_path, deployment(engine("Qwen/Qwen3-32B", "--tensor-parallel-size=4", gpus=4)))
         assert catalog.load().machines[settings["accelerator"]["machineType"]].on_demand_ok
