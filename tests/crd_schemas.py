@@ -49,7 +49,8 @@ def strict(schema: Any) -> Any:
             result[key] = {name: strict(inner) for name, inner in value.items()}
         else:
             result[key] = strict(value)
-    closed = "properties" in result and "additionalProperties" not in result
+    # Parts of anyOf, oneOf and not state no type: they add conditions and do not list every field.
+    closed = result.get("type") == "object" and "properties" in result and "additionalProperties" not in result
     if closed and not schema.get("x-kubernetes-preserve-unknown-fields"):
         result["additionalProperties"] = False
     if schema.get("nullable") and isinstance(result.get("type"), str):
