@@ -144,6 +144,8 @@ class EngineFacts(Entry):
     option_takes: Mapping[OptionKind, tuple[str, ...]] = Field(default_factory=dict)
     # Options by a word that they take in place of a number or JSON: None, auto; 8k stands for numbers with a unit.
     option_words: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    # Names in the JSON object of an option, of options that refuse every other name.
+    option_keys: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     quantization: Mapping[str, MethodFacts]
     compressed_tensors: Mapping[str, float]  # least compute capability by format: W8A8Fp8, WNA16
     tool_parsers: tuple[str, ...] = ()  # values of --tool-call-parser

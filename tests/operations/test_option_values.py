@@ -8,6 +8,7 @@ import yaml
 from llm_d_gke.catalog.engines import load_facts, versions
 from llm_d_gke.operations.conformance import option_values
 from llm_d_gke.operations.conformance.option_values import Probe, probes, refusal_here
+from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.serving.extra_args import OWNED
 
 
@@ -42,6 +43,31 @@ def test_every_option_that_a_stack_may_write_gets_right_and_wrong_values(version
 )
 def test_the_planner_refuses_what_the_parser_was_seen_to_refuse(option: str, value: str | None, refused: bool) -> None:
     assert (refusal_here("0.26.0", Probe(option, value)) is not None) is refused
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "refused"),
+    [
+        ("--compilation-config", '{"mode": 3}', False),
+        ("--compilation-config", '{"mode": 3, "levels": 1}', True),
+        ("--compilation-config.mode", "3", False),
+        ("--compilation-config.cudagraph-mode", "NONE", False),
+        ("--compilation-config.pass_config.fuse_norm_quant", "true", False),
+        ("--compilation-config.levels", "3", True),
+        ("--attention-config", '{"backend": "FLASH_ATTN"}', False),
+        ("--attention-config", '{"backends": "FLASH_ATTN"}', True),
+        ("--additional-config", '{"anything": 1}', False),
+        ("--sse-keep-alive-interval", "-1", True),
+        ("--sse-keep-alive-interval", "0", False),
+        ("--enable-log-outputs", None, True),
+    ],
+)
+def test_keys_of_an_object_are_those_of_the_engine_s_class(option: str, value: str, refused: bool) -> None:
+    assert (refusal_here("0.30.0", Probe(option, value)) is not None) is refused
+
+
+def test_an_option_beside_the_one_that_it_needs() -> None:
+    assert wrong_values("0.30.0", ["--enable-log-outputs", "--enable-log-requests"]) == []
 
 
 def test_nothing_is_refused_that_vllm_takes() -> None:

@@ -109,6 +109,7 @@ def option_fields(options: Mapping[str, Any]) -> dict[str, Any]:
         "option_values": {name: entry["values"] for name, entry in options.items() if entry.get("values")},
         "option_takes": _takes(options),
         "option_words": _words(options),
+        "option_keys": {name: entry["keys"] for name, entry in sorted(options.items()) if entry.get("keys")},
     }
 
 

@@ -41,6 +41,12 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(i
 _WITH_UNIT = re.compile(r"[0-9]+(\.[0-9]+)?[kKmMgGtT]i?")
 
 
+# Options that the server ends on without another one (validate_parsed_serve_args, 0.11.2 to 0.30.0), and those that it
+# takes from zero on.
+_NEEDS = {"--enable-log-outputs": "--enable-log-requests"}
+_NOT_NEGATIVE = ("--sse-keep-alive-interval",)
+
+
 def wrong_values(version: str, arguments: Sequence[str]) -> list[WrongValue]:
     """Words without an option, options without their value, and values of another type.
 
@@ -61,7 +67,17 @@ def _wrong_by(facts: EngineFacts, arguments: Sequence[str]) -> list[WrongValue]:
         consumed, wrong = _read(facts, arguments, position)
         problems += wrong
         position += 1 + consumed
-    return problems
+    return problems + _without_needed(facts, arguments)
+
+
+def _without_needed(facts: EngineFacts, arguments: Sequence[str]) -> list[WrongValue]:
+    """Options whose other option is missing."""
+    names = [text.partition("=")[0].replace("_", "-") for text in arguments]
+    return [
+        WrongValue(position, name, f"{name} needs {_NEEDS[name]} beside it", f"add {_NEEDS[name]}")
+        for position, name in enumerate(names)
+        if name in _NEEDS and name in facts.options and _NEEDS[name] not in names
+    ]
 
 
 def repeated(arguments: Sequence[str]) -> list[tuple[int, str]]:
@@ -98,7 +114,7 @@ def _read(facts: EngineFacts, arguments: Sequence[str], position: int) -> tuple[
     written, equals, value = text.partition("=")
     name = _full_name(facts, written.replace("_", "-"))
     if name is None:
-        return len(following), []
+        return len(following), _wrong_part(facts, written, position)
     kind = next((kind for kind, names in facts.option_takes.items() if name in names), "text")
     if name.startswith("--no-"):
         kind = "nothing"
@@ -163,9 +179,40 @@ def _wrong(facts: EngineFacts, name: str, kind: str, value: str) -> tuple[str, s
         "object": lambda: value.lstrip().startswith("{") and _is_json(value),
         "json or text": lambda: not value.lstrip().startswith(("{", "[")) or _is_json(value),
     }
+    if name in _NOT_NEGATIVE and _INTEGER.fullmatch(value) and value.startswith("-"):
+        return f"{name} takes 0 or more", "use 0 to turn it off"
     if kind not in fits or fits[kind]():
-        return None
+        unknown = (
+            next((key for key in _keys(value) if not _has_key(facts, name, key)), None) if kind == "object" else None
+        )
+        return None if unknown is None else _wrong_key(facts, name, unknown)
     return f"{name} takes {_EXPECTED[kind]}", f"use {_EXPECTED[kind]}, for example '{_EXAMPLES[kind]}'"
+
+
+def _wrong_part(facts: EngineFacts, written: str, position: int) -> list[WrongValue]:
+    """What is wrong with `--option.key`, the other form of an object's key."""
+    option, dot, rest = written.partition(".")
+    name = _full_name(facts, option.replace("_", "-"))
+    key = rest.partition(".")[0].replace("-", "_")
+    if not dot or name is None or _has_key(facts, name, key):
+        return []
+    return [WrongValue(position, name, *_wrong_key(facts, name, key))]
+
+
+def _has_key(facts: EngineFacts, name: str, key: str) -> bool:
+    return name not in facts.option_keys or key in facts.option_keys[name]
+
+
+def _wrong_key(facts: EngineFacts, name: str, key: str) -> tuple[str, str]:
+    known = facts.option_keys[name]
+    close = nearest(key, known)
+    return f"{name} has no {key}", f"use {close}" if close else f"use keys that it has: {', '.join(known[:8])}"
+
+
+def _keys(text: str) -> list[str]:
+    """The keys of a JSON object."""
+    document = json.loads(text)
+    return list(document) if isinstance(document, dict) else []
 
 
 def _takes_unit(facts: EngineFacts, name: str, value: str) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import dataclasses
 import importlib
 import importlib.util
 import inspect
+import re
+import sys
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,6 +81,8 @@ def options(_: Mapping[str, Any]) -> Any:
                 entry["values"] = sorted(str(choice) for choice in choices) if choices else []
             entry["takes"] = _takes(action)
             entry["words"] = [word for word in _WORDS if action.type is not None and _accepts(action.type, word)]
+            if entry["takes"] == "object" and not _accepts(action.type, '{"another": 1}'):
+                entry["keys"] = _keys(action.dest)
             if action.choices and len(action.choices) <= _FEW_CHOICES:
                 entry["values"] = sorted(str(choice) for choice in action.choices if _is_choice(action, choice))
             by_spelling[spelling] = entry
@@ -118,6 +123,22 @@ def _takes(action: Any) -> str:
     if _accepts(action.type, "1"):
         return "number" if _accepts(action.type, "0.5") else "integer"
     return "text"
+
+
+def _keys(field: str) -> list[str]:
+    """Names that the JSON object of an option may have: the fields of its configuration class.
+
+    Some annotations name classes that only type checkers import, so the class is looked up among those of vllm.config.
+    """
+    arguments = importlib.import_module("vllm.engine.arg_utils").EngineArgs
+    annotation = next((str(entry.type) for entry in dataclasses.fields(arguments) if entry.name == field), "")
+    modules = [module for name, module in sorted(sys.modules.items()) if name.startswith("vllm.config")]
+    for name in re.findall(r"\w+", annotation):
+        for module in modules:
+            configuration = getattr(module, name, None)
+            if dataclasses.is_dataclass(configuration):
+                return sorted(entry.name for entry in dataclasses.fields(configuration) if entry.init)
+    return []
 
 
 def _accepts(convert: Any, text: str) -> bool:
