@@ -224,7 +224,7 @@ MISTAKES = [
     ("policy by its link", "llm-d:gateway: {securityPolicy: projects/x/regions/y/securityPolicies/z}", "SETTING-FORM", "gateway.securityPolicy", "name of a Cloud Armor", "use z"),
     ("external as a key", "llm-d:gateway: {external: true}", "SETTING-UNKNOWN", "gateway.external", "no such", "mean exposure?"),
     ("weights of this machine", "llm-d:models: [{id: ./models/qwen}]", "SETTING-FORM", "models[0].id", "do not see the folders", "copy the weights into a bucket"),
-    ("one address", "llm-d:network: {nodeCidr: 10.0.0.1/32}", "CIDR-SMALL", "network.nodeCidr", "too small", "use 10.0.0.0/29"),
+    ("one address", "llm-d:network: {nodeCidr: 10.0.0.1/32}", "CIDR-SMALL", "network.nodeCidr", "too small", "use 10.0.0.0/28"),
     ("id of a rule in small letters", "llm-d:acknowledge: [{id: llmd_tls_none, reason: only inside of the VPC}]", "SETTING-FORM", "acknowledge[0].id", "in capitals", "use LLMD-TLS-NONE"),
     ("project with its path", "llm-d:project: projects/Some-Project", "PROJECT-FORM", "project", "project id", "use some-project, if"),
     ("load by the minute", model("load: {requestsPerMinute: 60, promptTokens: 9, outputTokens: 9}"), "SETTING-UNKNOWN", "models[0].load.requestsPerMinute", "no such", "requestsPerSecond: 1?"),

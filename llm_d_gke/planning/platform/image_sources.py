@@ -16,6 +16,7 @@ from llm_d_gke.planning.plan.platform import ChartPlan, IstioPlan
 from llm_d_gke.planning.plan.pods import ContainerPlan, VolumePlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import KEDA
+from llm_d_gke.planning.suggest import nearest
 
 Part = TypeVar("Part")
 
@@ -71,6 +72,18 @@ def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]
             rule=f"images or charts of this stack come from {', '.join(missing)}, which has no mirror, so nodes and"
             " Pulumi must be able to reach it",
             fix=f"add {missing[0]}, or the key * for every other registry",
+        )
+    used = {registry_of(name) for name in references(plan)}
+    for host in sorted(mirrors.keys() - used - {"*"}):
+        close = nearest(host, used - mirrors.keys())
+        ctx.findings.warning(
+            "LLMD-MIRROR-UNUSED",
+            "registry",
+            "mirrors",
+            host,
+            value=mirrors[host],
+            rule=f"no image or chart of this stack comes from {host}: they come from {', '.join(sorted(used))}",
+            fix=f"did you mean {close}?" if close else "remove it; a base may name it for stacks of other releases",
         )
 
 

@@ -47,6 +47,15 @@ def plan_monitoring(
                 " alert on",
                 fix=f"set monitoring.enabled: true, or remove monitoring.{key}",
             )
+    if not settings.enabled and "interval_seconds" in settings.model_fields_set:
+        ctx.findings.warning(
+            "LLMD-MONITORING-INTERVAL",
+            "monitoring",
+            "intervalSeconds",
+            value=settings.interval_seconds,
+            rule="with monitoring.enabled: false no metrics are collected, at no interval",
+            fix="set monitoring.enabled: true, or remove monitoring.intervalSeconds",
+        )
     queries = Queries(ctx.release.picker.metric_prefix, cluster, namespace)
     alerts = settings.alerts
     return MonitoringPlan(

@@ -80,6 +80,14 @@ RULES = (
         source="cloud.google.com/kubernetes-engine/docs/how-to/private-clusters",
     ),
     Rule(
+        "LLMD-NODES-PUBLIC",
+        severity="warning",
+        summary="Nodes get addresses on the internet.",
+        why="A node with an external address is reachable wherever a firewall rule lets it be.",
+        fix="Keep nodes private, with Cloud NAT for what they pull.",
+        source="cloud.google.com/kubernetes-engine/docs/how-to/hardening-your-cluster",
+    ),
+    Rule(
         "LLMD-CIDR-DOCKER",
         severity="warning",
         summary="The range overlaps Docker's default bridge network.",

@@ -104,4 +104,20 @@ RULES = (
         fix="Use the day on which the prices were read.",
         basis="arithmetic",
     ),
+    Rule(
+        "LLMD-MONITORING-INTERVAL",
+        severity="warning",
+        summary="An interval of metrics is set, and monitoring is off.",
+        why="Nothing is scraped without monitoring.",
+        fix="Set `monitoring.enabled: true`, or remove the interval.",
+        basis="project",
+    ),
+    Rule(
+        "LLMD-MIRROR-UNUSED",
+        severity="warning",
+        summary="A mirror is named for a registry that the stack takes nothing from.",
+        why="A misspelt host mirrors nothing, and its images come from elsewhere.",
+        fix="Correct the host, or remove the entry.",
+        basis="project",
+    ),
 )

@@ -408,4 +408,37 @@ WITHOUT_EFFECT = (
             ("kubernetes:namespace", "prod", False, "reaches the cluster", "llm-d:namespace"),
         )
     ),
+    Wrong(
+        id="LLMD-MONITORING-INTERVAL",
+        name="an interval of metrics that nobody collects",
+        changes={"monitoring": {"enabled": False, "intervalSeconds": 30}},
+        path="monitoring.intervalSeconds",
+        value="30",
+        rule="no metrics are collected",
+        fix="remove monitoring.intervalSeconds",
+        severity=Severity.WARNING,
+    ),
+    *(
+        Wrong(
+            id="LLMD-MIRROR-UNUSED",
+            name=f"a mirror of a registry without images: {host}",
+            changes={"registry.mirrors": {host: "mirror.example.com/a", "*": "mirror.example.com"}},
+            path=f'registry.mirrors["{host}"]',
+            value="mirror.example.com/a",
+            rule=f"no image or chart of this stack comes from {host}",
+            fix=fix,
+            severity=Severity.WARNING,
+        )
+        for host, fix in (("gchr.io", "did you mean ghcr.io?"), ("nvcr.example.org", "remove it"))
+    ),
+    Wrong(
+        id="LLMD-NODES-PUBLIC",
+        name="nodes on the internet",
+        changes={"cluster.privateNodes": False},
+        path="cluster.privateNodes",
+        value="false",
+        rule="an address on the internet",
+        fix="Cloud NAT",
+        severity=Severity.WARNING,
+    ),
 )
