@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from llm_d_gke.operations.adopt_manifests.left_out import unread
@@ -18,6 +18,9 @@ _CONTAINER, _MOUNT = "kserve-container", "/mnt/models"
 _HUGGING_FACE = {"--model_id": "--model", "--model_name": "--served-model-name", "--model_dir": "--model"}
 _OF_THE_POD = ("containers", "nodeSelector", "affinity")
 _FORMATS = ("vllm", "huggingface")
+# Fields that become settings, or are reported otherwise.
+_SPEC_FIELDS = ("model", "containers", "minReplicas", "maxReplicas", "nodeSelector", "affinity")
+_MODEL_FIELDS = ("modelFormat", "runtime", "args", "env", "resources", "image", "storage", "storageUri", "name")
 
 
 def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tuple[Server | None, list[NotCarried]]:
@@ -57,24 +60,26 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
     if where is None and source is None:
         # Storage that a stack does not mount: what its path ends with may name the model.
         where = f"/{(storage or uri.partition('://')[2]).strip('/')}" if storage or uri else None
+    not_carried += _left_out(document, origin)
+    # KServe's own fields stand beside those of the pod.
+    pod = {key: value for key, value in {**mapping(runtime), **spec}.items() if key in _OF_THE_POD}
+    server = server_of(
+        container, pod, arguments, origin=origin, replicas=max(1, whole(spec.get("minReplicas"), 1)), source=source
+    )
+    mounted = server.model is None or server.model.startswith(_MOUNT)
+    return replace(server, model=where if mounted else server.model), not_carried
+
+
+def _left_out(document: Json, origin: str) -> Iterator[NotCarried]:
+    """Scaling, and fields and annotations that a stack file has no place for."""
+    spec = mapping(document, "spec", "predictor")
     minimum, maximum = whole(spec.get("minReplicas"), 1), whole(spec.get("maxReplicas"), 0)
     if minimum == 0 or maximum > minimum:
-        not_carried.append(
-            NotCarried(
-                origin=origin,
-                what=f"replicas {minimum} to {maximum or 'any'}",
-                why="models[].autoscaling takes its place",
-            )
-        )
-    fields = ("model", "containers", "minReplicas", "maxReplicas", "nodeSelector", "affinity")
+        replicas = f"replicas {minimum} to {maximum or 'any'}"
+        yield NotCarried(origin=origin, what=replicas, why="models[].autoscaling takes its place")
     rest = [
-        *(key for key in unread(spec, fields)),
-        *(
-            f"model.{key}"
-            for key in unread(
-                model, ("modelFormat", "runtime", "args", "env", "resources", "image", "storage", "storageUri", "name")
-            )
-        ),
+        *unread(spec, _SPEC_FIELDS),
+        *(f"model.{key}" for key in unread(mapping(spec, "model"), _MODEL_FIELDS)),
         *(f"spec.{key}" for key in unread(mapping(document, "spec"), ("predictor",))),
         *(
             f"annotation {key}"
@@ -83,12 +88,7 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
         ),
     ]
     if rest:
-        not_carried.append(NotCarried(origin=origin, what=", ".join(rest), why="no setting of a stack stands for them"))
-    # KServe's own fields stand beside those of the pod.
-    pod = {key: value for key, value in {**mapping(runtime), **spec}.items() if key in _OF_THE_POD}
-    server = server_of(container, pod, arguments, origin=origin, replicas=max(1, minimum), source=source)
-    mounted = server.model is None or server.model.startswith(_MOUNT)
-    return replace(server, model=where if mounted else server.model), not_carried
+        yield NotCarried(origin=origin, what=", ".join(rest), why="no setting of a stack stands for them")
 
 
 def _container(containers: Sequence[object]) -> Json:
