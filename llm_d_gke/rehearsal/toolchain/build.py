@@ -140,7 +140,7 @@ def _build_all(targets: list[Target], report: Report) -> None:
     programs = "1 program" if len(targets) == 1 else f"{len(targets)} programs"
     report(f"building {programs} from source, once on this machine, in minutes: {_names(targets)}")
     if any(target.name == "pulumi" for target in targets):
-        report("a pulumi on the PATH would be used in place of a built one; reports and diffs need neither")
+        report("a pulumi on the PATH is taken instead; reports and diffs need none")
     began = time.monotonic()
     done = 0
     for group in _groups(targets):
@@ -148,7 +148,8 @@ def _build_all(targets: list[Target], report: Report) -> None:
         numbers = str(first) if done == first else f"{first}-{done}"
         more = len(targets) - done
         rest = f", {more} more program{'s' if more > 1 else ''} after it" if more else ""
-        _build(go, group, f"[{numbers}/{len(targets)}] {_names(group)}", rest, report)
+        name = f" {_names(group)}" if len(group) == 1 else ""
+        _build(go, group, f"[{numbers}/{len(targets)}]{name}", rest, report)
     report(f"built {programs} in {time.monotonic() - began:.0f} s")
 
 
