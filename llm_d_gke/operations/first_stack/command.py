@@ -52,10 +52,11 @@ def write_first_stack(*, ask: bool) -> int:
         )
     )
     size = f"make size MODEL={model.id} LOAD='{load_text}' LOCATION={location}"
-    print(wrapped(f"This is {' '.join(row_of(option, options).split())}, of: {size}"))
+    print(wrapped(f"Of the rows of {size}: {' '.join(row_of(option, options).split())}"))
     if model.gated:
         print(f"accept the license at huggingface.co/{model.id} with the account of your token")
-    print(f"next: make report STACK={name}, make preview STACK={name}, make up STACK={name}")
+    print(f"next: make report STACK={name}, make preview STACK={name}")
+    print(f"here, in a rehearsal: make up STACK={name}; on GKE: docs/first-hour.md")
     return DONE
 
 
