@@ -94,7 +94,10 @@ def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePo
         return
     most, path = cost.at_most, ("budget", "maxMonthlyUsd")
     if most.monthly > budget.max_monthly_usd:
-        nodes = " and ".join(f"{pool.max_nodes} {pool.machine_type}" for pool, _ in pools)
+        most_nodes: Counter[str] = Counter()
+        for pool, _ in pools:
+            most_nodes[pool.machine_type] += pool.max_nodes
+        nodes = " and ".join(f"{number} {machine}" for machine, number in most_nodes.items())
         lacking = f", without {', '.join(most.unknown)}, of unknown price" if most.unknown else ""
         ctx.findings.error(
             "LLMD-BUDGET",
