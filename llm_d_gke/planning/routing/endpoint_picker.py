@@ -353,12 +353,15 @@ def _sizes_index(ctx: PlanContext, model: ModelSettings) -> bool:
 
 
 def _cached_tokens(ctx: PlanContext, model: ModelSettings, memory: MemoryVerdict | None) -> int | None:
-    """Tokens that one engine keeps, on its accelerators and in its host's memory. None where that is not known."""
+    """Tokens that one engine keeps, on its accelerators and in its host's memory.
+
+    None where that is not known, and where not one token fits: such a stack is refused for its memory.
+    """
     if memory is None or memory.available_gib <= 0:
         return None
     layout = parallelism_of(ctx, model)
     on_accelerators = memory.available_gib * layout.tensor * layout.pipeline
-    return round(memory.kv_tokens * (1 + (model.kv_offload_gib or 0) / on_accelerators))
+    return round(memory.kv_tokens * (1 + (model.kv_offload_gib or 0) / on_accelerators)) or None
 
 
 def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.upstream import load_upstream
+from llm_d_gke.planning import RefusedError
 from llm_d_gke.planning.plan.routing import PickerPlan
 from tests.stacks import plan_of
 
@@ -89,6 +90,16 @@ class TestReplicas:
             self.parameters("llm-d-0.6", **{"models[0].kvOffloadGib": 1})["prefix-cache-scorer"]["lruCapacityPerServer"]
         ]
         assert beside == pytest.approx(without * (1 + 1 / memory.available_gib), rel=0.01)
+
+    def test_an_engine_without_room_for_a_token_is_refused_and_sizes_no_index(self) -> None:
+        changes = {
+            "models": [{"id": "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-NVFP4", "replicas": 1, "dataParallel": 8}],
+            "location": "us-east4-a",
+            "pattern": "mixture-of-experts",
+            "accelerator": {"type": "tpu-v6e", "machineType": "ct6e-standard-8t", "nodes": {"max": 100}},
+        }
+        with pytest.raises(RefusedError, match="LLMD-TPU-RANKS"):
+            plan_of("gpu", changes)
 
 
 class TestVerbosity:
