@@ -5,7 +5,6 @@ from __future__ import annotations
 import pulumi
 from pulumi_gcp import compute, container
 
-from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.components.infrastructure.cluster import ClusterResources
 from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.options import SLOW_CREATE
@@ -77,16 +76,16 @@ class NodePools(Component):
 
     def _workload_policy(self, plans: tuple[NodePoolPlan, ...]) -> compute.ResourcePolicy | None:
         """The policy that places the slices, which all have one topology."""
-        plan = next((plan for plan in plans if plan.workload_policy is not None), None)
-        if plan is None:
+        policy = next((plan.workload_policy for plan in plans if plan.workload_policy is not None), None)
+        if policy is None:
             return None
         created = self._cluster.created
         return compute.ResourcePolicy(
             named("slices", self),
-            name=plan.workload_policy,
+            name=policy.name,
             project=self._project,
-            region=region_of(self._location),
-            workload_policy={"type": "HIGH_THROUGHPUT", "accelerator_topology": plan.placement_topology},
+            region=policy.region,
+            workload_policy={"type": "HIGH_THROUGHPUT", "accelerator_topology": policy.topology},
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[created] if created is not None else [], delete_before_replace=True
             ),

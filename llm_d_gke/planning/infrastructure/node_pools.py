@@ -12,7 +12,7 @@ from llm_d_gke.planning.infrastructure.compute_class import plan_compute_class
 from llm_d_gke.planning.infrastructure.provisioning import check_provisioning
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.rdma import DRANET_LABEL, uses_rdma
-from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
+from llm_d_gke.planning.plan.infrastructure import NodePoolPlan, WorkloadPolicyPlan
 from llm_d_gke.planning.platform.engine_images import driver_version
 from llm_d_gke.planning.suggest import did_you_mean
 
@@ -116,7 +116,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         driver_version=driver_version(ctx),
         threads_per_core=ctx.machine.threads_per_core,
         placement_topology=ctx.topology if multi_host else None,
-        workload_policy=name if multi_host and ctx.accelerator.workload_policy else None,
+        workload_policy=_workload_policy(ctx, name) if multi_host else None,
         provisioning=settings.provisioning,
         reservation=settings.reservation,
         accelerator_network_profile="auto" if ctx.machine.rdma else None,
@@ -138,6 +138,12 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         )
         for number in range(slices)
     )
+
+
+def _workload_policy(ctx: PlanContext, name: str) -> WorkloadPolicyPlan | None:
+    if not ctx.accelerator.workload_policy or ctx.topology is None:
+        return None
+    return WorkloadPolicyPlan(name=name, region=ctx.region, topology=ctx.topology)
 
 
 def _smallest_disk(ctx: PlanContext, weights_gib: float) -> int:

@@ -127,6 +127,15 @@ class ComputeClassPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkloadPolicyPlan:
+    """A policy that places the hosts of each slice of one topology. The pools of a stack share it."""
+
+    name: str
+    region: str
+    topology: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodePoolPlan:
     """One GKE node pool. `guest_accelerator` is None on TPU machine types: they bring their chips."""
 
@@ -146,8 +155,8 @@ class NodePoolPlan:
     threads_per_core: int | None = None
     # Only for slices of more than one host: the API refuses a topology on a single one.
     placement_topology: str | None = None
-    # Name of the workload policy that places the slice. None: GKE places it compactly.
-    workload_policy: str | None = None
+    # None: GKE places the slice compactly.
+    workload_policy: WorkloadPolicyPlan | None = None
     provisioning: Literal["on-demand", "spot", "flex-start", "queued"] = "on-demand"
     reservation: str | None = None
     accelerator_network_profile: str | None = None
