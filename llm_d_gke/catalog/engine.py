@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from .engine_memory import EncoderBeside, Hybrids, SparseLatent, Unified, Video
+from .engine_reports import FieldReport, StartReport, ToolCalls
 from .reading import read_yaml
 from .schema import Entry, Source
 
@@ -114,46 +115,11 @@ class WarmUp(Entry):
     tpu_small_free_gib: float  # and less than this left free start for some models only
 
 
-class StartReport(Entry):
-    """A start or answers that were seen to fail for another cause than memory."""
-
-    architecture: str | None = None  # None: any
-    accelerators: tuple[str, ...] = ()  # by name; none: any
-    seen: str
-    source: str  # address
-    since: str = "0"
-    before: str | None = None  # None: no version is known that runs
-    # What else has to be so: a format of weights, and that they are a mixture of experts'.
-    weights: Literal["nvfp4", "fp8", "compressed-nvfp4"] | None = None
-    experts: bool = False
-    kv_cache: Literal["fp8"] | None = None
-    backend: str | None = None  # attention back end that the stack file names
-    guessed: int = 0  # tokens, at least
-    guesses: str | None = None  # method of speculative decoding
-    unless: str | None = None  # option that chooses other kernels
-    ends: bool = False  # in every report the engine ended
-    instead: str = "try one start before you rely on it, or use another accelerator"
-
-
 class TpuStates(Entry):
     """Versions of the TPU back end whose layout of recurrent layers' states was read."""
 
     since: str
     prefixes_since: str  # with prefix caching a state is kept at block boundaries, of which the share was not read
-
-
-class FieldReport(Entry):
-    """A start that failed contrary to the formulas; `seen` describes it, `instead` is a memory share that worked."""
-
-    model: str
-    accelerator: str
-    since: str
-    before: str
-    utilization: float
-    sequences: int
-    seen: str
-    instead: float
-    source: str
 
 
 class Errors(Entry):
@@ -286,6 +252,7 @@ class Engine(Entry):
     newest: str
     graphs: CapturedGraphs
     runner: Runner
+    tool_calls: tuple[ToolCalls, ...]  # the first whose expression is found counts
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
     compile: Compilation
     warm_up: WarmUp
@@ -322,6 +289,10 @@ class Engine(Entry):
         return (
             _release(self.bands[-1].since) <= _release(version) and _release(version)[:2] <= _release(self.newest)[:2]
         )
+
+    def calls_of(self, model: str) -> ToolCalls | None:
+        """How a model writes tool calls, if that is known."""
+        return next((form for form in self.tool_calls if re.search(form.models, model)), None)
 
     def transfers_kinds(self, version: str) -> bool:
         """Whether NIXL's connector transfers windows and recurrent states as what they are."""

@@ -22,6 +22,15 @@ RULES = (
         " vllm/reasoning/cohere_command_reasoning_parser.py of vLLM 0.26.0 and 0.30.0",
     ),
     Rule(
+        "LLMD-ENGINE-PARSER-MODEL",
+        severity="warning",
+        summary="The parser of tool calls does not read what the model writes.",
+        why="Each family of models was trained on a form of its own. Calls in another stay in the answer's text.",
+        fix="Use the parser of the model's family.",
+        source="github.com/vllm-project/recipes; vllm-project/vllm issue 23454, deepseek-ai/DeepSeek-V3 issue 944,"
+        " ai-dynamo/dynamo issue 13176, NousResearch/hermes-agent issue 39099",
+    ),
+    Rule(
         "LLMD-ENGINE-FEATURE-UNKNOWN",
         severity="warning",
         summary="The catalog has no table of the engine's version.",
@@ -116,10 +125,10 @@ RULES = (
     Rule(
         "LLMD-KV-OFFLOAD-STATES",
         severity="warning",
-        summary="KV-cache blocks of a model with recurrent states are kept in the host's memory.",
-        why="Engines were seen to end with an assertion when cached prefixes came back from the host.",
+        summary="KV-cache blocks are kept in the host's memory for a kind of model that was seen to fail with it.",
+        why="With recurrent states, and with Gemma 4, engines ended when cached prefixes moved to or from the host.",
         fix="Remove `kvOffloadGib`, or try long conversations with one replica first.",
-        source="vllm-project/vllm issues 50454 and 53505",
+        source="vllm-project/vllm issues 42348, 50454 and 53505",
     ),
     Rule(
         "LLMD-KV-OFFLOAD-MEMORY",

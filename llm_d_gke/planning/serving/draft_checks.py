@@ -19,6 +19,10 @@ _MULTIMODAL = "ForConditionalGeneration"
 # The assistant is a text model with heads of 512, for which an fp8 cache leaves FlashInfer alone on Hopper, whose
 # builder refuses windows: vllm-project/vllm issues 48495 and 48848, and 0.26.0's v1/attention/backends/flashinfer.py.
 _ASSISTED, _HOPPER, _ASSISTANT_FP8 = "Gemma4", 9.0, ("0.25", "0.30")
+# `_get_v2_model_runner_unsupported_features` in config/vllm.py of 0.26.0 and 0.30.0: without the variable vLLM takes
+# the first runner for these methods, with it vLLM ends. Versions before were not read.
+_SECOND_RUNNER, _SECOND_RUNNER_READ = "VLLM_USE_V2_MODEL_RUNNER", "0.26"
+_FIRST_RUNNER_ONLY = ("ngram", "ngram_gpu", "draft_model", "suffix", "medusa", "mlp_speculator")
 
 
 def check_draft(
@@ -66,6 +70,18 @@ def _problems(
             f"{model.id} takes images, and vLLM {version} has no draft models for such models",
             "use method: ngram, or a release with a newer engine",
             not engine.has(version, _IMAGES_READ),
+        )
+    if (
+        speculation.method in _FIRST_RUNNER_ONLY
+        and settings.env.get(_SECOND_RUNNER) == "1"
+        and engine.has(version, _SECOND_RUNNER_READ)
+    ):
+        yield (
+            "method",
+            speculation.method,
+            f"env asks for the second model runner, which ends with this method in vLLM {version}",
+            f"remove {_SECOND_RUNNER}: vLLM then takes the runner that has the method",
+            True,
         )
     cache = settings.kv_cache_dtype or option_value(settings.extra_args, "--kv-cache-dtype") or ""
     first, last = _ASSISTANT_FP8

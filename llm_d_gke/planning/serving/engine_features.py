@@ -26,6 +26,8 @@ TEMPLATE_DIRECTORY = "/chat-template"
 _TEMPLATE_KEY = "template.jinja"
 # syv-ai/qwen38-27b-rtx3090 issue 25: the same conversation that ends 0.27.1 completes with 0.28.
 _STATES_OFFLOADED_SINCE = "0.28"
+# vllm-project/vllm issue 42348, seen from 0.20 to 0.24. Nobody says that a later version was tried.
+_WINDOWS_OFFLOADED_BADLY = "Gemma4"
 # vLLM's processes need memory beside the KV cache; how much is not established. Below this much a warning is due.
 _HOST_GIB = 8
 
@@ -82,6 +84,7 @@ def check_features(ctx: PlanContext, index: int, settings: ModelSettings, model:
     """Findings about parsers, guessed tokens and offloaded blocks that the engine's version does not take."""
     _check_name(ctx, index, settings.tool_call_parser, "toolCallParser", "tool_parsers")
     _check_name(ctx, index, settings.reasoning_parser, "reasoningParser", "reasoning_parsers")
+    _check_calls(ctx, index, settings, model)
     check_speculation(ctx, index, settings, model)
     _check_offload(ctx, index, settings, model)
 
@@ -117,6 +120,27 @@ def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, n
             " exits when it starts",
             fix=f"try one replica first, or set models[].image to an image with {package}",
         )
+
+
+def _check_calls(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+    """Say so if the parser reads another form of tool calls than the model writes."""
+    parser, form = settings.tool_call_parser, load_engine().calls_of(model.id) if model is not None else None
+    if parser is None or model is None or form is None or parser in form.parsers:
+        return
+    tables = facts_of(version_of(ctx, settings))
+    known = [name for name in form.parsers if any(name in facts.tool_parsers for facts in tables)]
+    if not known or all(parser not in facts.tool_parsers for facts in tables):
+        return
+    ctx.findings.warning(
+        "LLMD-ENGINE-PARSER-MODEL",
+        "models",
+        index,
+        "toolCallParser",
+        value=parser,
+        rule=f"{model.id} writes its tool calls in a form that this parser does not read: they stay in the answer's"
+        " text",
+        fix=f"use toolCallParser: {known[0]}, or a chatTemplate that asks for the parser's form",
+    )
 
 
 def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
@@ -164,6 +188,17 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
             value=settings.kv_offload_gib,
             rule=f"{model.id} keeps recurrent states, and engines of vLLM 0.25.1 and 0.27.1 ended with an assertion"
             " when cached prefixes of such models came back from the host (vllm-project/vllm issues 50454 and 53505)",
+            fix="remove kvOffloadGib, or send conversations longer than the cache to one replica first",
+        )
+    elif model is not None and model.architecture.startswith(_WINDOWS_OFFLOADED_BADLY):
+        ctx.findings.warning(
+            "LLMD-KV-OFFLOAD-STATES",
+            "models",
+            index,
+            "kvOffloadGib",
+            value=settings.kv_offload_gib,
+            rule=f"engines with {model.id}'s windows and heads of two sizes ended with segmentation faults when blocks"
+            " moved to the host (vllm-project/vllm issue 42348, open)",
             fix="remove kvOffloadGib, or send conversations longer than the cache to one replica first",
         )
 

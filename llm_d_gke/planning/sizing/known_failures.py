@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from llm_d_gke.catalog.engine import StartReport, load_engine
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.options import option_value
@@ -46,6 +47,7 @@ def _is_alike(ctx: PlanContext, settings: ModelSettings, model: Model, version: 
         and (report.kv_cache is None or cache.startswith(report.kv_cache))
         and (report.backend is None or (backend or "").upper() == report.backend)
         and (speculation.tokens if speculation is not None else 0) >= report.guessed
+        and (bool(settings.adapters) or not report.adapters)
         and report.guesses in (None, speculation.method if speculation is not None else "")
         and (report.unless is None or option_value(settings.extra_args, report.unless) is None)
     )
