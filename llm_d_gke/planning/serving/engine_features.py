@@ -13,6 +13,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engines import EngineFacts, facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.plan.pods import ConfigFilePlan, VolumePlan
 from llm_d_gke.planning.serving.speculation_checks import check_speculation
@@ -82,8 +83,11 @@ def offloaded_gib(settings: ModelSettings, parallelism: Parallelism) -> float:
 
 def check_features(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
     """Findings about parsers, guessed tokens and offloaded blocks that the engine's version does not take."""
-    _check_name(ctx, index, settings.tool_call_parser, "toolCallParser", "tool_parsers")
-    _check_name(ctx, index, settings.reasoning_parser, "reasoningParser", "reasoning_parsers")
+    # A plugin brings names of its own, from a file of the image.
+    if option_value(settings.extra_args, "--tool-parser-plugin") is None:
+        _check_name(ctx, index, settings.tool_call_parser, "toolCallParser", "tool_parsers")
+    if option_value(settings.extra_args, "--reasoning-parser-plugin") is None:
+        _check_name(ctx, index, settings.reasoning_parser, "reasoningParser", "reasoning_parsers")
     _check_calls(ctx, index, settings, model)
     check_speculation(ctx, index, settings, model)
     _check_offload(ctx, index, settings, model)

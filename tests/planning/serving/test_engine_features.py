@@ -46,6 +46,14 @@ class TestArguments:
         assert args[args.index("--reasoning-parser") + 1] == "qwen3"
 
     @pytest.mark.parametrize(
+        ("setting", "kind"), [("toolCallParser", "tool-parser"), ("reasoningParser", "reasoning-parser")]
+    )
+    def test_a_plugin_in_the_image_brings_names_of_its_own(self, setting: str, kind: str) -> None:
+        plugin = [f"--{kind}-plugin", "/plugins/nano_v3.py"]
+        args = server(allowExtraArgs=True, extraArgs=plugin, **{setting: "nano_v3"}).pod.args
+        assert set(plugin) | {"nano_v3"} <= set(args)
+
+    @pytest.mark.parametrize(
         ("setting", "config"),
         [
             ({"method": "ngram", "tokens": 3}, {"method": "ngram", "num_speculative_tokens": 3}),
