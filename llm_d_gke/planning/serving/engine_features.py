@@ -27,7 +27,7 @@ TEMPLATE_DIRECTORY = "/chat-template"
 _TEMPLATE_KEY = "template.jinja"
 # syv-ai/qwen38-27b-rtx3090 issue 25: the same conversation that ends 0.27.1 completes with 0.28.
 _STATES_OFFLOADED_SINCE = "0.28"
-# vllm-project/vllm issue 42348, seen from 0.20 to 0.24. Nobody says that a later version was tried.
+# vllm-project/vllm issue 42348, seen from 0.20 to 0.24. The issue names no version without it.
 _WINDOWS_OFFLOADED_BADLY = "Gemma4"
 # vLLM's processes need memory beside the KV cache; how much is not established. Below this much a warning is due.
 _HOST_GIB = 8
@@ -132,8 +132,8 @@ def _check_calls(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     if parser is None or model is None or form is None or parser in form.parsers:
         return
     tables = facts_of(version_of(ctx, settings))
-    known = [name for name in form.parsers if any(name in facts.tool_parsers for facts in tables)]
-    if not known or all(parser not in facts.tool_parsers for facts in tables):
+    available = [name for name in form.parsers if any(name in facts.tool_parsers for facts in tables)]
+    if not available or all(parser not in facts.tool_parsers for facts in tables):
         return
     ctx.findings.warning(
         "LLMD-ENGINE-PARSER-MODEL",
@@ -143,7 +143,7 @@ def _check_calls(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         value=parser,
         rule=f"{model.id} writes its tool calls in a form that this parser does not read: they stay in the answer's"
         " text",
-        fix=f"use toolCallParser: {known[0]}, or a chatTemplate that asks for the parser's form",
+        fix=f"use toolCallParser: {available[0]}, or a chatTemplate that asks for the parser's form",
     )
 
 
