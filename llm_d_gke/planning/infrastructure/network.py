@@ -209,7 +209,7 @@ def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
             rule="not a private range",
             fix="use a range of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10",
         )
-    wanted = _wanted_prefix(ctx, key)
+    required = _wanted_prefix(ctx, key)
     if cidr.prefixlen > _LARGEST_PREFIX[key]:
         findings.error(
             "LLMD-CIDR-SMALL",
@@ -217,9 +217,9 @@ def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
             key,
             value=cidr,
             rule=f"too small: a /{_LARGEST_PREFIX[key]} is the smallest range that Google accepts here",
-            fix=f"use {cidr.supernet(new_prefix=23 if key == 'proxyCidr' else min(_LARGEST_PREFIX[key], wanted))}",
+            fix=f"use {cidr.supernet(new_prefix=23 if key == 'proxyCidr' else min(_LARGEST_PREFIX[key], required))}",
         )
-    elif wanted < cidr.prefixlen:
+    elif required < cidr.prefixlen:
         findings.error(
             "LLMD-CIDR-NODES",
             "network",
@@ -227,5 +227,5 @@ def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
             value=cidr,
             rule=f"too small for the {_nodes(ctx)} nodes that both pools may grow to"
             + (": GKE gives each a /24 of it" if key == "podCidr" else ""),
-            fix=f"use a /{wanted} or larger, or lower nodes.max of accelerator or cpuPool",
+            fix=f"use a /{required} or larger, or lower nodes.max of accelerator or cpuPool",
         )
