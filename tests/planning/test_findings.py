@@ -186,8 +186,8 @@ class TestOneReport:
         with pytest.raises(RefusedError) as refused:
             plan_of("gpu", changes)
         errors = {finding.id for finding in refused.value.findings if finding.severity is Severity.ERROR}
-        known = {"LLMD-SETTING-MISSING", "LLMD-RELEASE-UNKNOWN", "LLMD-GATEWAY-OPEN"}
-        assert errors == known | ({"LLMD-ACCELERATOR-UNKNOWN"} if missing != "accelerator" else set())
+        expected = {"LLMD-SETTING-MISSING", "LLMD-RELEASE-UNKNOWN", "LLMD-GATEWAY-OPEN"}
+        assert errors == expected | ({"LLMD-ACCELERATOR-UNKNOWN"} if missing != "accelerator" else set())
 
     def test_it_reads_as_four_parts(self) -> None:
         with pytest.raises(RefusedError) as refused:

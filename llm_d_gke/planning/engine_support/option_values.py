@@ -204,9 +204,9 @@ def _has_key(facts: EngineFacts, name: str, key: str) -> bool:
 
 
 def _wrong_key(facts: EngineFacts, name: str, key: str) -> tuple[str, str]:
-    known = facts.option_keys[name]
-    close = nearest(key, known)
-    return f"{name} has no {key}", f"use {close}" if close else f"use keys that it has: {', '.join(known[:8])}"
+    keys = facts.option_keys[name]
+    close = nearest(key, keys)
+    return f"{name} has no {key}", f"use {close}" if close else f"use keys that it has: {', '.join(keys[:8])}"
 
 
 def _keys(text: str) -> list[str]:
