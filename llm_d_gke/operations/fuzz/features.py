@@ -95,11 +95,16 @@ def _stack(random: Random, release: str) -> Tree:
     if pattern == "disaggregated" and random.random() < 0.5:
         values["disaggregation"] = {"prefillFromTokens": random.choice((0, 128, 4096))}
     room = 0.75 * accelerator.nominal_gib * count
-    fitting = [
-        name for name, gib, experts in _sizes() if gib < room and (experts or pattern != "mixture-of-experts")
-    ] or ["Qwen/Qwen3-0.6B"]
     image = catalog.releases[release].engine.image_for(accelerator, disaggregated=pattern == "disaggregated")
     version = image.version if image is not None else ""
+    architectures = _in_all([facts.architectures for facts in facts_of(version)])
+    fitting = [
+        model.id
+        for model in catalog.models.values()
+        if _gib(model.id) < room
+        and (model.experts or pattern != "mixture-of-experts")
+        and (model.architecture in architectures or not architectures)
+    ] or ["Qwen/Qwen3-0.6B"]
     chosen = [random.choice(fitting) for _ in range(2 if pattern == "multi-model" else 1)]
     values["models"] = [_model(random, name, version, pattern) for name in dict.fromkeys(chosen)]
     values["location"] = random.choice(accelerator.zones or ("us-central1-a",))
@@ -118,9 +123,9 @@ def _stack(random: Random, release: str) -> Tree:
 
 
 @functools.cache
-def _sizes() -> tuple[tuple[str, float, bool], ...]:
-    """Models by name, with the size of their weights in GiB and whether they have experts."""
-    return tuple((model.id, weights_gib(model), model.experts is not None) for model in load().models.values())
+def _gib(name: str) -> float:
+    """The size of a model's weights in GiB."""
+    return weights_gib(load().models[name])
 
 
 def _model(random: Random, name: str, version: str, pattern: str) -> Tree:
