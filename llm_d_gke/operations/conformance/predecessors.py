@@ -46,6 +46,10 @@ _UNNOTICED: Final = {
         "llm-d-0.9",
         "router.body_bytes_seen",
     ): "a limit that users met (issue 2115 of the extension), and that no source states",
+    (
+        "llm-d-0.9",
+        "disaggregation.sidecar.paths",
+    ): "the example serves the paths of both; LLMD-PD-PATH warns of a stack that serves others",
 }
 _UNKNOWN: Final = "nothing is known of the version in the image"
 _TEXTS: Final = ("withdrawn", "reason")
