@@ -63,7 +63,7 @@ class TestInABrowser:
         for size in WIDTHS:
             ((weights, _, cache, _),) = looked.frames[f"gpu {size}"]["bars"]
             assert weights == pytest.approx(4.67 / 14.56, abs=0.01)
-            assert cache == pytest.approx(6.92 / 14.56, abs=0.01)
+            assert cache == pytest.approx(6.61 / 14.56, abs=0.01)
 
     def test_every_model_has_its_curves(self, looked: Looked) -> None:
         for name, frame in frames(looked):
