@@ -170,9 +170,9 @@ test: $(STAMP) ## everything CI runs: the quick checks, then the types beside th
 run-tests: $(STAMP)
 	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=10
 
-test-slow: $(STAMP) ## the rehearsals that `make test` leaves out: both long tours of the examples, groups of hosts, random stacks
+test-slow: $(STAMP) ## what `make test` leaves out: long tours of the examples, groups of hosts, scaling, repeated interruptions, random stacks
 	@$(BIN)/python -m llm_d_gke.rehearsal.toolchain
-	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations=10 -m slow tests/rehearsal/e2e
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations=10 -m slow
 
 test-engine: $(STAMP) ## tests with real vLLM on the processor, which are not part of `make test` (2 GB, several minutes)
 	@$(BIN)/python -m pytest -m engine tests/rehearsal/engine

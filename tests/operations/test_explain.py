@@ -115,7 +115,7 @@ def test_a_default_and_a_fact_are_told_as_such(explained: Callable[[str], Explan
 @pytest.mark.parametrize(
     ("field", "among", "never", "planned"),
     [
-        (
+        pytest.param(
             "outputs hourlyCost.running",
             {
                 *("accelerator.type", "accelerator.provisioning", "models[0].replicas", "cpuPool.machineType"),
@@ -126,6 +126,7 @@ def test_a_default_and_a_fact_are_told_as_such(explained: Callable[[str], Explan
             },
             {"paused", "models[0].dtype", "llm_d_gke/catalog/prices.yaml nvidia-tesla-t4 us-central1 spot hourly"},
             "cost.lines",
+            marks=pytest.mark.slow,
         ),
         (
             "outputs hourlyCost.parts.NAT",
@@ -142,7 +143,7 @@ def test_a_default_and_a_fact_are_told_as_such(explained: Callable[[str], Explan
             {"location", "models[0].replicas", "llm_d_gke/catalog/engine.yaml speed.constants.turing.bandwidth_share"},
             "models[0].servers[0].memory",
         ),
-        (
+        pytest.param(
             "outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken",
             {
                 *("models[0].dtype", "models[0].load.concurrency", "accelerator.type"),
@@ -151,6 +152,7 @@ def test_a_default_and_a_fact_are_told_as_such(explained: Callable[[str], Explan
             },
             {"location", "paused", "llm_d_gke/catalog/prices.yaml cluster usd"},
             "models[0].capacity",
+            marks=pytest.mark.slow,
         ),
         ("outputs models[0]", {"models[0].servedName", "models[0].id"}, {"location"}, "models[0].served_name"),
     ],
@@ -169,6 +171,7 @@ def test_an_output_comes_from(
     assert planned.startswith(explanation.planned)
 
 
+@pytest.mark.slow
 def test_an_outputs_fact_has_the_source_of_its_own_part(explained: Callable[[str], Explanation]) -> None:
     text = "\n".join(
         format_explanation(explained("outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken"))

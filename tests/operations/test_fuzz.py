@@ -8,7 +8,7 @@ from llm_d_gke.operations.fuzz.run import fuzz, outcome
 from llm_d_gke.operations.fuzz.stacks import KINDS
 
 # Of each kind; `python -m llm_d_gke.operations.fuzz` runs ten times as many.
-EXAMPLES = 250
+EXAMPLES = 125
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -32,6 +32,7 @@ def kill(project: Project, moment: str, *command: str) -> None:
     running.wait()
 
 
+@pytest.mark.slow
 def test_up_goes_on_after_every_interruption_and_down_after_a_kill(fresh: Project) -> None:
     for moment in (CLUSTER, OBJECTS, SERVER):
         interrupt(fresh, moment, "up", "gpu")
@@ -43,6 +44,7 @@ def test_up_goes_on_after_every_interruption_and_down_after_a_kill(fresh: Projec
     assert fresh.leftovers("gpu") == []
 
 
+@pytest.mark.slow
 def test_up_goes_on_after_every_kill_and_down_after_an_interruption(fresh: Project) -> None:
     for moment in (CLUSTER, SERVER):
         kill(fresh, moment, "up", "gpu")

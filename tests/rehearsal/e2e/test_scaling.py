@@ -9,7 +9,7 @@ from llm_d_gke.operations.measure.scaling import CHANGES, PARTS, step_of_load
 
 from .project import Project
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 
 STACK = scaling.STACK
 
