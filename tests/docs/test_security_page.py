@@ -41,5 +41,5 @@ def test_the_page_states_the_support_of_every_releases_istio(plan: StackPlan) ->
         if isinstance(release.charts.istio, IstioCharts)
     }
     assert versions == {warning.value}
-    assert f"installs\n{warning.value}, whose support ended on 2026-10-18" in TEXT
+    assert f"installs {warning.value}, whose support ended on 2026-10-18" in " ".join(TEXT.split())
     assert "ended the support of this version on 2026-10-18" in warning.rule
