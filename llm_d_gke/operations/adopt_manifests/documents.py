@@ -21,7 +21,15 @@ from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.nested import nested_servers, role_named
 from llm_d_gke.operations.adopt_manifests.pods import read_pod
 from llm_d_gke.operations.adopt_manifests.predictors import RUNTIMES, predictor
-from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
+from llm_d_gke.operations.adopt_manifests.servers import (
+    Json,
+    NotCarried,
+    Server,
+    int_or,
+    listing,
+    mapping,
+    value_at,
+)
 
 # Objects that a stack creates by itself, from its pattern and its models.
 _CREATED_BY_PROGRAM = {
@@ -138,7 +146,7 @@ def _read(document: Any, origin: str, documents: Documents) -> None:
 
 def _read_object(document: Json, documents: Documents) -> None:
     kind = str(document["kind"])
-    origin = f"{kind}/{at(document, 'metadata', 'name') or at(document, 'metadata', 'generateName') or '?'}"
+    origin = f"{kind}/{value_at(document, 'metadata', 'name') or value_at(document, 'metadata', 'generateName') or '?'}"
     if kind == "LLMInferenceService":
         documents.kserve = True
         servers, not_carried = inference_service(document, origin)
@@ -147,7 +155,7 @@ def _read_object(document: Json, documents: Documents) -> None:
     elif kind == "InferenceService":
         documents.predictors.append((document, origin))
     elif kind in RUNTIMES:
-        documents.runtimes[str(at(document, "metadata", "name"))] = document
+        documents.runtimes[str(value_at(document, "metadata", "name"))] = document
     elif kind in _WORKLOADS:
         server = _workload(document, kind, origin)
         if server is None:
@@ -165,7 +173,7 @@ def _read_object(document: Json, documents: Documents) -> None:
 
 
 def _workload(document: Json, kind: str, origin: str) -> Server | None:
-    replicas = whole(at(document, "spec", "replicas"), 1)
+    replicas = int_or(value_at(document, "spec", "replicas"), 1)
     labels = {**mapping(document, "metadata", "labels"), **mapping(document, "spec", "template", "metadata", "labels")}
     more: dict[str, Any] = {"role": role_named(labels.get("llm-d.ai/role"))}
     pod: Json = mapping(document, "spec", "template", "spec")
@@ -177,7 +185,7 @@ def _workload(document: Json, kind: str, origin: str) -> Server | None:
     elif kind == "LeaderWorkerSet":
         group = mapping(document, "spec", "leaderWorkerTemplate")
         pod = mapping(group, "leaderTemplate", "spec") or mapping(group, "workerTemplate", "spec")
-        more["hosts"] = whole(group.get("size"), 1)
+        more["hosts"] = int_or(group.get("size"), 1)
     server = read_pod(pod, origin=origin, replicas=replicas, **more)
     if server is None or not rest:
         return server
@@ -207,5 +215,5 @@ def _read_cluster(document: Json, origin: str, documents: Documents) -> None:
 
 
 def _accelerator_pool(pool: Json) -> bool:
-    machine = str(at(pool, "config", "machineType") or "")
+    machine = str(value_at(pool, "config", "machineType") or "")
     return bool(listing(pool, "config", "accelerators")) or machine.startswith(("ct", "tpu"))

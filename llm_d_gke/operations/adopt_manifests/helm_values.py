@@ -9,7 +9,16 @@ from typing import Any
 
 from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import server_of
-from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Role, Server, at, listing, mapping, whole
+from llm_d_gke.operations.adopt_manifests.servers import (
+    Json,
+    NotCarried,
+    Role,
+    Server,
+    int_or,
+    listing,
+    mapping,
+    value_at,
+)
 from llm_d_gke.operations.adopt_manifests.sources import source_of
 
 _ENGINE_SPEC = "servingEngineSpec"
@@ -119,8 +128,8 @@ def _model_spec(spec: Json, origin: str) -> Server:
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
     affinity = mapping(spec, "affinity") or ({"nodeAffinity": required} if terms else {})
     pod = {"nodeSelector": mapping(spec, "nodeSelector"), "affinity": affinity}
-    server = server_of(container, pod, arguments, origin=origin, replicas=whole(spec.get("replicaCount"), 1))
-    role = _ROLES.get(str(at(spec, "lmcacheConfig", "kvRole")), "both")
+    server = server_of(container, pod, arguments, origin=origin, replicas=int_or(spec.get("replicaCount"), 1))
+    role = _ROLES.get(str(value_at(spec, "lmcacheConfig", "kvRole")), "both")
     uri = str(spec.get("modelURL", ""))
     model, source = source_of(uri)
     served = spec.get("servedModelName")
@@ -136,12 +145,12 @@ def is_model_service(values: Json) -> bool:
 def model_service(values: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
     """Servers of both roles of llm-d-modelservice."""
     values = dict(_filled_in(values, values))
-    model, source = source_of(str(at(values, "modelArtifacts", "uri") or ""))
-    name = at(values, "modelArtifacts", "name")
+    model, source = source_of(str(value_at(values, "modelArtifacts", "uri") or ""))
+    name = value_at(values, "modelArtifacts", "name")
     not_carried = []
     parts: dict[Role, Json] = {}
     prefill, decode = mapping(values, "prefill"), mapping(values, "decode")
-    if prefill and prefill.get("create", True) and whole(prefill.get("replicas"), 1):
+    if prefill and prefill.get("create", True) and int_or(prefill.get("replicas"), 1):
         parts["prefill"] = prefill
     parts["decode" if parts else "both"] = decode
     group = {"multinode": True} if values.get("multinode") else {}
@@ -185,7 +194,7 @@ def _filled_in(value: Any, values: Json) -> Any:
         return value
 
     def referenced(match: re.Match[str]) -> str:
-        value_of_key = at(values, *match.group(1).split("."))
+        value_of_key = value_at(values, *match.group(1).split("."))
         return match.group() if value_of_key is None or isinstance(value_of_key, Mapping | list) else str(value_of_key)
 
     # Quotes around a template are YAML's, which is read after the chart has filled it in.
@@ -197,13 +206,15 @@ def _part(part: Json, role: Role, origin: str) -> Server:
         (container for container in listing(part, "containers") if isinstance(container, Mapping)), {}
     )
     parallelism = {
-        setting: whole(at(part, "parallelism", key), 1)
+        setting: int_or(value_at(part, "parallelism", key), 1)
         for key, setting in (("tensor", "tensorParallel"), ("data", "dataParallel"))
-        if whole(at(part, "parallelism", key), 1) > 1
+        if int_or(value_at(part, "parallelism", key), 1) > 1
     }
     more: dict[str, Any] = {"role": role, "parallelism": parallelism}
-    local = whole(at(part, "parallelism", "dataLocal"), 0)
-    pods = whole(at(part, "parallelism", "workers"), 0) or parallelism.get("dataParallel", 1) // max(1, local or 1)
+    local = int_or(value_at(part, "parallelism", "dataLocal"), 0)
+    pods = int_or(value_at(part, "parallelism", "workers"), 0) or parallelism.get("dataParallel", 1) // max(
+        1, local or 1
+    )
     if part.get("multinode"):
         more["hosts"] = max(2, pods)
     return server_of(
@@ -211,6 +222,6 @@ def _part(part: Json, role: Role, origin: str) -> Server:
         part,
         tuple(str(argument) for argument in listing(container, "args")),
         origin=origin,
-        replicas=whole(part.get("replicas"), 1),
+        replicas=int_or(part.get("replicas"), 1),
         **more,
     )

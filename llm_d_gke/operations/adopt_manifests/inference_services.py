@@ -8,7 +8,16 @@ from typing import Any
 
 from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import ADDITIONAL, command_of, server_of, words_of
-from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Role, Server, at, listing, mapping, whole
+from llm_d_gke.operations.adopt_manifests.servers import (
+    Json,
+    NotCarried,
+    Role,
+    Server,
+    int_or,
+    listing,
+    mapping,
+    value_at,
+)
 from llm_d_gke.operations.adopt_manifests.sources import adapter_of, source_of
 
 # The name of the engine's container in KServe's presets.
@@ -36,7 +45,7 @@ def inference_service(document: Json, origin: str) -> tuple[list[Server], list[N
     if prefill:
         servers.append(_servers(prefill, spec, "prefill", origin, not_carried))
     if listing(spec, "baseRefs"):
-        names = ", ".join(str(at(reference, "name")) for reference in listing(spec, "baseRefs"))
+        names = ", ".join(str(value_at(reference, "name")) for reference in listing(spec, "baseRefs"))
         not_carried.append(
             NotCarried(origin=origin, what=f"baseRefs {names}", why="presets are not read; set what they set")
         )
@@ -46,7 +55,7 @@ def inference_service(document: Json, origin: str) -> tuple[list[Server], list[N
             NotCarried(origin=origin, what="router.scheduler", why="the picker follows from pattern and picker.scorers")
         )
     for where, why in _ELSEWHERE.items():
-        if at(spec, *where.split(".")):
+        if value_at(spec, *where.split(".")):
             not_carried.append(NotCarried(origin=origin, what=f"spec.{where}", why=why))
     fields = ("model", "replicas", "parallelism", "template", "worker", "prefill", "router", "baseRefs")
     rest = [
@@ -78,30 +87,34 @@ def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[
     served_name = str(model["name"]) if model.get("name") else None
     adapters: list[Mapping[str, Any]] = []
     for adapter_entry in listing(model, "lora", "adapters"):
-        adapter, problem = adapter_of(str(at(adapter_entry, "name") or ""), str(at(adapter_entry, "uri") or ""))
+        adapter, problem = adapter_of(
+            str(value_at(adapter_entry, "name") or ""), str(value_at(adapter_entry, "uri") or "")
+        )
         if adapter is None:
-            not_carried.append(NotCarried(origin=origin, what=f"adapter {at(adapter_entry, 'name')}", why=problem))
+            not_carried.append(
+                NotCarried(origin=origin, what=f"adapter {value_at(adapter_entry, 'name')}", why=problem)
+            )
         else:
             adapters.append(adapter)
     arguments = _arguments(container)
     parallelism = {
-        setting: whole(at(part, "parallelism", key), 1)
+        setting: int_or(value_at(part, "parallelism", key), 1)
         for key, setting in _WIDTHS.items()
-        if whole(at(part, "parallelism", key), 1) > 1
+        if int_or(value_at(part, "parallelism", key), 1) > 1
     }
     server = server_of(
         container,
         pod,
         arguments,
         origin=origin,
-        replicas=whole(part.get("replicas"), 1),
+        replicas=int_or(part.get("replicas"), 1),
         role=role,
         source=source,
         adapters=tuple(adapters),
         parallelism=parallelism,
         hosts=_hosts(part),
     )
-    if at(part, "parallelism", "expert"):
+    if value_at(part, "parallelism", "expert"):
         server = _with_expert_parallel(server)
     return replace(
         server, model=where or served_name or server.model, served_name=served_name if served_name != where else None
@@ -110,12 +123,15 @@ def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[
 
 def _hosts(part: Json) -> int:
     """Pods of a replica: one for each `dataLocal` of the data-parallel ranks, or one for each pipeline stage."""
-    data, local = whole(at(part, "parallelism", "data"), 1), whole(at(part, "parallelism", "dataLocal"), 0)
+    data, local = (
+        int_or(value_at(part, "parallelism", "data"), 1),
+        int_or(value_at(part, "parallelism", "dataLocal"), 0),
+    )
     if local:
         return max(1, data // local)
     if not mapping(part, "worker"):
         return 1
-    return max(2, whole(at(part, "parallelism", "pipeline"), 1))
+    return max(2, int_or(value_at(part, "parallelism", "pipeline"), 1))
 
 
 def _arguments(container: Json) -> tuple[str, ...]:
@@ -123,8 +139,8 @@ def _arguments(container: Json) -> tuple[str, ...]:
     script = command_of(container)
     arguments = list(script if script is not None else map(str, listing(container, "args")))
     for variable in listing(container, "env"):
-        if at(variable, "name") == ADDITIONAL:
-            arguments += words_of(str(at(variable, "value") or ""))
+        if value_at(variable, "name") == ADDITIONAL:
+            arguments += words_of(str(value_at(variable, "value") or ""))
     return tuple(arguments)
 
 

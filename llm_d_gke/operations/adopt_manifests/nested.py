@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_d_gke.operations.adopt_manifests.pods import read_pod
-from llm_d_gke.operations.adopt_manifests.servers import Json, Role, Server, at, listing, mapping, whole
+from llm_d_gke.operations.adopt_manifests.servers import Json, Role, Server, int_or, listing, mapping, value_at
 
 # Keys whose number multiplies the pods below them (DisaggregatedSet of LWS 0.11 has slices).
 _COUNTS = ("replicas", "slices")
@@ -56,7 +56,7 @@ def _below(value: Any, place: _Place, origin: str, others: list[str], key: str =
         pod = _pod(value)
         if group:
             template = mapping(group, "leaderTemplate") or mapping(group, "workerTemplate")
-            hosts = whole(group.get("size"), 1)
+            hosts = int_or(group.get("size"), 1)
             yield from _below({"template": template}, replace(inherited, hosts=hosts), origin, others)
         elif pod is not None:
             more: dict[str, Any] = {"role": inherited.role, "hosts": inherited.hosts}
@@ -80,7 +80,7 @@ def _at(value: Json, place: _Place, key: str) -> _Place:
     named = [labels.get("llm-d.ai/role"), *(value.get(name) for name in _ROLE_KEYS), key]
     role = next((role for role in map(role_named, named) if role is not None), place.role)
     own = value.get("name") if isinstance(value.get("name"), str) else None
-    nodes = whole(at(value, "multinode", "nodeCount"), 0)
+    nodes = int_or(value_at(value, "multinode", "nodeCount"), 0)
     # A name of a template inside belongs to the container; a part's is beside its number of replicas.
     part = own or key if isinstance(value.get("replicas"), int) else None
     return replace(place, replicas=replicas, role=role, hosts=nodes or place.hosts, name=part or place.name)
@@ -93,7 +93,7 @@ def _pod(value: Json) -> Json | None:
     main = mapping(value, "extraPodSpec", "mainContainer")
     if not main:
         return None
-    gpus = at(value, "resources", "limits", "gpu") or at(value, "resources", "requests", "gpu")
+    gpus = value_at(value, "resources", "limits", "gpu") or value_at(value, "resources", "requests", "gpu")
     resources = {"limits": {"nvidia.com/gpu": gpus}} if gpus else mapping(main, "resources")
     pod = {key: item for key, item in mapping(value, "extraPodSpec").items() if key != "mainContainer"}
     return {**pod, "containers": [{**main, "resources": resources}]}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llm_d_gke.operations.adopt_manifests.left_out import LeftOut, left_out_of_pod
-from llm_d_gke.operations.adopt_manifests.servers import Json, Role, Server, listing, mapping, whole
+from llm_d_gke.operations.adopt_manifests.servers import Json, Role, Server, int_or, listing, mapping
 
 ACCELERATOR_RESOURCES = ("nvidia.com/gpu", "google.com/tpu")
 _SERVE = re.compile(
@@ -194,11 +194,11 @@ def _accelerators(container: Json) -> tuple[int, str | None]:
     for kind in ("limits", "requests"):
         amounts = mapping(container, "resources", kind)
         for resource in ACCELERATOR_RESOURCES:
-            if whole(amounts.get(resource), 0):
-                return whole(amounts[resource], 0), resource
+            if int_or(amounts.get(resource), 0):
+                return int_or(amounts[resource], 0), resource
         for resource, amount in amounts.items():
-            if str(resource).endswith(("/gpu", "/tpu", ".gpu", "-gpu")) and whole(amount, 0):
-                return whole(amount, 0), str(resource)
+            if str(resource).endswith(("/gpu", "/tpu", ".gpu", "-gpu")) and int_or(amount, 0):
+                return int_or(amount, 0), str(resource)
     return 0, None
 
 

@@ -7,7 +7,15 @@ from dataclasses import replace
 
 from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import command_of, server_of
-from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
+from llm_d_gke.operations.adopt_manifests.servers import (
+    Json,
+    NotCarried,
+    Server,
+    int_or,
+    listing,
+    mapping,
+    value_at,
+)
 from llm_d_gke.operations.adopt_manifests.sources import source_of
 
 RUNTIMES = ("ServingRuntime", "ClusterServingRuntime")
@@ -41,7 +49,7 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
                 why="its manifest is not among the files, so its arguments are not read",
             )
         )
-    name = str(at(document, "metadata", "name") or "")
+    name = str(value_at(document, "metadata", "name") or "")
     container = {**base, **own}
     for key in ("resources", "image"):
         if model.get(key):
@@ -54,8 +62,8 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
             *map(str, listing(model, "args")),
         )
     ]
-    storage = str(at(model, "storage", "path") or "")
-    uri = str(at(model, "storageUri") or "")
+    storage = str(value_at(model, "storage", "path") or "")
+    uri = str(value_at(model, "storageUri") or "")
     where, source = source_of(uri)
     if where is None and source is None:
         # Storage that a stack does not mount: what its path ends with may name the model.
@@ -64,7 +72,12 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
     # KServe's own fields stand beside those of the pod.
     pod = {key: value for key, value in {**mapping(runtime), **spec}.items() if key in _OF_THE_POD}
     server = server_of(
-        container, pod, arguments, origin=origin, replicas=max(1, whole(spec.get("minReplicas"), 1)), source=source
+        container,
+        pod,
+        arguments,
+        origin=origin,
+        replicas=max(1, int_or(spec.get("minReplicas"), 1)),
+        source=source,
     )
     mounted = server.model is None or server.model.startswith(_MOUNT)
     return replace(server, model=where if mounted else server.model), not_carried
@@ -73,7 +86,7 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
 def _left_out(document: Json, origin: str) -> Iterator[NotCarried]:
     """Scaling, and fields and annotations that a stack file has no place for."""
     spec = mapping(document, "spec", "predictor")
-    minimum, maximum = whole(spec.get("minReplicas"), 1), whole(spec.get("maxReplicas"), 0)
+    minimum, maximum = int_or(spec.get("minReplicas"), 1), int_or(spec.get("maxReplicas"), 0)
     if minimum == 0 or maximum > minimum:
         replicas = f"replicas {minimum} to {maximum or 'any'}"
         yield NotCarried(origin=origin, what=replicas, why="models[].autoscaling takes its place")
@@ -97,7 +110,7 @@ def _container(containers: Sequence[object]) -> Json:
 
 
 def _runs_vllm(model: Json, own: Json, base: Json) -> bool:
-    if str(at(model, "modelFormat", "name") or "").lower() in _FORMATS:
+    if str(value_at(model, "modelFormat", "name") or "").lower() in _FORMATS:
         return True
     return any("vllm" in f"{container.get('image')} {container.get('command')}" for container in (own, base))
 

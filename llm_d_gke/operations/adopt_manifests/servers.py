@@ -52,25 +52,25 @@ class NotCarried:
 
 def mapping(value: Any, *path: str) -> Json:
     """The map at a path of keys, or an empty map."""
-    inner = at(value, *path)
+    inner = value_at(value, *path)
     return inner if isinstance(inner, Mapping) else {}
 
 
 def listing(value: Any, *path: str) -> Sequence[Any]:
     """The list at a path of keys, or an empty list."""
-    inner = at(value, *path)
+    inner = value_at(value, *path)
     return inner if isinstance(inner, list) else ()
 
 
-def at(value: Any, *path: str) -> Any:
+def value_at(value: Any, *path: str) -> Any:
     """The value at a path of keys, or None."""
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
-def whole(value: Any, default: int) -> int:
-    """A whole number that may be written as text."""
+def int_or(value: Any, default: int) -> int:
+    """The value as an integer, also where it is written as text; `default` for anything else."""
     try:
         return int(value)
     except (TypeError, ValueError):

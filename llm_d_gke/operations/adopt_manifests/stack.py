@@ -16,7 +16,15 @@ from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.flags import settings_of
 from llm_d_gke.operations.adopt_manifests.known import with_known_model, with_known_options
 from llm_d_gke.operations.adopt_manifests.pods import ACCELERATOR_RESOURCES
-from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, at, listing, mapping, whole
+from llm_d_gke.operations.adopt_manifests.servers import (
+    Json,
+    NotCarried,
+    Server,
+    int_or,
+    listing,
+    mapping,
+    value_at,
+)
 from llm_d_gke.settings.models import ModelSettings
 
 Settings = dict[str, Any]
@@ -270,13 +278,13 @@ def _accelerator(
         return {}
     [accelerator, *_] = candidates
     settings: Settings = {"type": accelerator.name}
-    machine = next((selector[key] for key in _MACHINE_LABELS if key in selector), None) or at(
+    machine = next((selector[key] for key in _MACHINE_LABELS if key in selector), None) or value_at(
         pool, "config", "machineType"
     )
-    topology = selector.get(_TOPOLOGY_LABEL) or at(pool, "placementPolicy", "tpuTopology")
+    topology = selector.get(_TOPOLOGY_LABEL) or value_at(pool, "placementPolicy", "tpuTopology")
     count = max(map(_accelerators_of, servers))
     machine = machine or _machine(catalog, accelerator, count, None if topology is None else str(topology))
-    spot = selector.get(_SPOT_LABEL) == "true" or at(pool, "config", "spot")
+    spot = selector.get(_SPOT_LABEL) == "true" or value_at(pool, "config", "spot")
     settings |= {"machineType": str(machine)} if machine else {}
     settings |= {"topology": str(topology)} if topology else {}
     pool_machine = catalog.machines.get(str(machine)) if machine else catalog.default_machine(accelerator.name)
@@ -321,7 +329,7 @@ def _label(selector: Mapping[str, str]) -> str | None:
 
 def _pool_label(pool: Json) -> str | None:
     for entry in listing(pool, "config", "accelerators"):
-        return str(at(entry, "acceleratorType"))
+        return str(value_at(entry, "acceleratorType"))
     labels = mapping(pool, "config", "labels")
     return labels.get(_TPU_LABEL) or labels.get(_GPU_LABEL)
 
@@ -330,7 +338,10 @@ def _nodes(pool: Json | None, servers: Sequence[Server], per_node: int) -> Setti
     bounds = mapping(pool, "autoscaling") if pool else {}
     needed = max(1, sum(server.replicas * _hosts(server, per_node) for server in servers))
     if bounds.get("enabled"):
-        return {"min": whole(bounds.get("minNodeCount"), 0), "max": max(1, whole(bounds.get("maxNodeCount"), needed))}
+        return {
+            "min": int_or(bounds.get("minNodeCount"), 0),
+            "max": max(1, int_or(bounds.get("maxNodeCount"), needed)),
+        }
     return {"min": 0, "max": needed}
 
 
