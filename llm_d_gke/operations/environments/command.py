@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.operations.environments.diff import count, objects, verdicts
+from llm_d_gke.operations.environments.diff import change_counts, objects, verdicts
 from llm_d_gke.operations.environments.review import PREFIX, expired, write_review_stack
 from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.resource_graph.stack_program import record_stack
@@ -58,7 +58,7 @@ def _objects(before: str, after: str, refused: list[str]) -> Iterator[str]:
         return
     old, new = (record_stack(name, assume_unset(load(PROJECT_ROOT, name))) for name in (before, after))
     changed = list(objects(old, new, (before, after)))
-    totals = count(changed)
+    totals = change_counts(changed)
     yield ", ".join(f"{number} {what}" for what, number in totals.items()) + " objects" + (":" if changed else ".")
     if changed:
         yield from ("", "```diff", *changed, "```")

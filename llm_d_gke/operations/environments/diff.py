@@ -36,7 +36,7 @@ def objects(before: Graph, after: Graph, names: tuple[str, str]) -> Iterator[str
         )
 
 
-def count(lines: list[str]) -> Mapping[str, int]:
+def change_counts(lines: list[str]) -> Mapping[str, int]:
     """The number of objects that a diff of `objects` adds, removes and changes."""
     old = [line for line in lines if line.startswith("--- ")]
     new = [line for line in lines if line.startswith("+++ ")]
