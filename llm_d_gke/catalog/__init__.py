@@ -13,7 +13,7 @@ import functools
 
 from .catalog import Catalog
 from .loading import load_catalog
-from .parameters import Parameters, count, download_gib, weights_gib
+from .parameters import Parameters, count_parameters, download_gib, weights_gib
 from .prices import Prices
 from .schema import (
     Accelerator,
@@ -55,7 +55,7 @@ __all__ = [
     "Quantization",
     "Source",
     "chips_of",
-    "count",
+    "count_parameters",
     "download_gib",
     "load",
     "weights_gib",

@@ -54,8 +54,8 @@ def dense_layers(model: Model) -> int:
     return model.layers - (model.experts.layers if model.experts else 0) + model.wide_layers
 
 
-def count(model: Model) -> Parameters:
-    """Count a model's parameters from its configuration."""
+def count_parameters(model: Model) -> Parameters:
+    """Count the parameters of a model by part, from its configuration."""
     hidden, experts = model.hidden, model.experts
     matrices = 3 if model.gated_mlp else 2
     shared = latent = routed = router = 0
@@ -139,7 +139,7 @@ def indexers(model: Model, group: Attention) -> int:
 
 def weights_gib(model: Model) -> float:
     """All weights as stored, in GiB: quantized parts at their bits with scales, the rest in the model's dtype."""
-    parts = count(model)
+    parts = count_parameters(model)
     plain = BYTES[model.dtype]
     quantization = model.quantization
     if quantization is None:

@@ -297,7 +297,7 @@ class Model(Entry):
     id: str
     revision: str | None = None
     architecture: str  # config.json `architectures[0]`
-    parameters: int | None = None  # as published; llm_d_gke.catalog.parameters.count computes it from the fields below
+    parameters: int | None = None  # as published; catalog.parameters.count_parameters computes it
     parameters_active: int | None = None  # as published, per token, for mixtures of experts
     layers: int
     attention_heads: int

@@ -56,7 +56,7 @@ def _finding(
 
 @dataclass(frozen=True, kw_only=True)
 class PlanContext:
-    """One stack's place in the world.
+    """The facts and settings that all planners of one stack read.
 
     `zones` are those of the accelerator pool; `per_node` counts accelerators on one of its nodes; `chips` those of a
     whole slice, which is one node except on multi-host TPU topologies (`hosts` above 1). `role` is what the model

@@ -14,7 +14,7 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.planning.acknowledgements import acknowledge, mark_acknowledged
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Finding, RefusedError, Severity, errors_in, path_of
-from llm_d_gke.planning.other_mistakes import is_independent, other_mistakes
+from llm_d_gke.planning.independent_findings import independent_findings, is_independent
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.sequence import plan_once
@@ -99,7 +99,7 @@ def plan_with_findings(
     """The plan, with its findings collected in `findings`. None if too little is known for a plan."""
     result = plan_once(stack, settings, catalog, encrypted, findings)
     if result is None:
-        further = other_mistakes(
+        further = independent_findings(
             settings,
             catalog,
             findings,
@@ -118,7 +118,7 @@ def _further(
     files: Mapping[str, ModelFile],
     reported: Sequence[Finding],
 ) -> list[Finding]:
-    """Findings of the plan that the settings make without their wrong parts, so that one report tells everything."""
+    """Findings of a plan of the valid parts of the settings, so that one report has every mistake."""
     valid = valid_parts(values, error)
     if valid is None:
         return []

@@ -12,7 +12,17 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from llm_d_gke.catalog import Accelerator, Catalog, MachineType, Model, chips_of, count, download_gib, load, weights_gib
+from llm_d_gke.catalog import (
+    Accelerator,
+    Catalog,
+    MachineType,
+    Model,
+    chips_of,
+    count_parameters,
+    download_gib,
+    load,
+    weights_gib,
+)
 from llm_d_gke.catalog.errors import CatalogError
 from llm_d_gke.catalog.loading import FOLDER, load_catalog
 from llm_d_gke.catalog.schema import Quantization
@@ -128,7 +138,7 @@ class TestModels:
 
     @pytest.mark.parametrize("model", [m for m in load().models.values() if m.parameters], ids=lambda m: m.id)
     def test_computed_parameters_agree_with_the_published_count(self, model: Model) -> None:
-        assert count(model).total == pytest.approx(model.parameters, rel=0.01)
+        assert count_parameters(model).total == pytest.approx(model.parameters, rel=0.01)
 
     @pytest.mark.parametrize("row", LOGGED, ids=lambda row: row["id"])
     def test_weights_agree_with_start_up_logs(self, catalog: Catalog, row: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from llm_d_gke.catalog import Model, load
 from llm_d_gke.catalog.config_json import parse
-from llm_d_gke.catalog.engines import load_facts, versions
+from llm_d_gke.catalog.engine_tables import load_facts, versions
 from llm_d_gke.catalog.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.json"))

@@ -13,7 +13,7 @@ import pytest
 
 from llm_d_gke.catalog.config_architectures import BIAS
 from llm_d_gke.catalog.config_json import parse
-from llm_d_gke.catalog.parameters import count
+from llm_d_gke.catalog.parameters import count_parameters
 
 ROWS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("counted_models.json").read_text(encoding="utf-8"))
 
@@ -24,7 +24,7 @@ def architecture(row: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("row", ROWS, ids=architecture)
 def test_parameters_are_those_of_transformers(row: dict[str, Any]) -> None:
-    assert count(parse("some/model", row["config"])).total == pytest.approx(row["parameters"], rel=0.003)
+    assert count_parameters(parse("some/model", row["config"])).total == pytest.approx(row["parameters"], rel=0.003)
 
 
 def test_all_architectures_are_counted_but_those_that_transformers_does_not_build() -> None:

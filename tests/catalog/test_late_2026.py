@@ -16,7 +16,7 @@ from llm_d_gke.catalog.config_json import parse
 from llm_d_gke.catalog.config_quantization import from_modelopt_file, quantization_of
 from llm_d_gke.catalog.config_vision import towers
 from llm_d_gke.catalog.errors import ConfigError
-from llm_d_gke.catalog.parameters import count, weights_gib
+from llm_d_gke.catalog.parameters import count_parameters, weights_gib
 
 FOLDER = Path(__file__).parent / "configs_2026"
 NAMES = sorted(path.name.removesuffix(".config.json") for path in FOLDER.glob("*.config.json"))
@@ -56,7 +56,7 @@ def test_the_catalog_has_what_its_configuration_says(name: str) -> None:
     ],
 )
 def test_its_parameters_are_those_published(name: str, billions: float) -> None:
-    assert count(read(name)).total / 1e9 == pytest.approx(billions, rel=0.003)
+    assert count_parameters(read(name)).total / 1e9 == pytest.approx(billions, rel=0.003)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_tower_of_another_kind_is_refused() -> None:
 
 @pytest.mark.parametrize(("name", "billions"), [("google/gemma-4-E2B-it", 5.1), ("google/gemma-4-E4B-it", 8.0)])
 def test_small_gemma_4_has_its_published_parameters(name: str, billions: float) -> None:
-    assert count(load().models[name]).total / 1e9 == pytest.approx(billions, rel=0.01)
+    assert count_parameters(load().models[name]).total / 1e9 == pytest.approx(billions, rel=0.01)
 
 
 @pytest.mark.parametrize(

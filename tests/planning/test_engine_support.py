@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_d_gke.catalog import load
-from llm_d_gke.catalog.engines import facts_of, load_facts, shared_memory_bytes, versions
+from llm_d_gke.catalog.engine_tables import facts_of, load_facts, shared_memory_bytes, versions
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.engine_support.context_length import with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
@@ -47,20 +47,20 @@ class TestFiguresOfPublicReports:
 
     def test_gemma_3_in_float32_on_a_t4(self) -> None:
         """vllm-project/vllm#36802: required 81920, hardware limit 65536."""
-        turing = load_facts("0.26.0").at(7.5)
+        turing = load_facts("0.26.0").for_capability(7.5)
         assert turing is not None
         assert turing.kernel_bytes("float32", 256, windowed=False) == 81920
         assert shared_memory_bytes(7.5) == 65536
 
     def test_gemma_4_in_float16_on_turing(self) -> None:
         """vllm-project/vllm#57712: required 98304, hardware limit 65536."""
-        turing = load_facts("0.26.0").at(7.5)
+        turing = load_facts("0.26.0").for_capability(7.5)
         assert turing is not None
         assert turing.kernel_bytes("float16", 512, windowed=False) == 98304
 
     def test_gemma_2_in_float32_on_blackwell_workstations(self) -> None:
         """vllm-project/vllm pull request 33846: required 116992, hardware limit 101376."""
-        blackwell = load_facts("0.26.0").at(12.0)
+        blackwell = load_facts("0.26.0").for_capability(12.0)
         assert blackwell is not None
         assert blackwell.kernel_bytes("float32", 256, windowed=True) == 116992
         assert shared_memory_bytes(12.0) == 101376
@@ -545,7 +545,7 @@ def test_a_name_is_taken_as_it_is_set_where_nothing_is_quantized() -> None:
 def test_what_holds_on_every_card_holds_on_one_that_no_table_has() -> None:
     """GB300 has compute capability 10.3, which was added to the catalog after 0.17.1 was measured"""
     card = CATALOG.accelerators["nvidia-gb300"].model_copy(update={"compute_capability": 99.0})
-    assert load_facts("0.17.1").at(99.0) is None
+    assert load_facts("0.17.1").for_capability(99.0) is None
     assert "float16" in kinds(on(card, "google/gemma-2-27b-it", "0.17.1", dtype="half"))
     assert "quantization-unknown" in kinds(on(card, "Qwen/Qwen3-8B", "0.17.1", quantization="no-such-method"))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from llm_d_gke import catalog
-from llm_d_gke.catalog.engines import EngineFacts, facts_of
+from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
 from llm_d_gke.cli.text import print_step
 from llm_d_gke.operations.conformance import engines, stored
 from llm_d_gke.operations.conformance.rendered import Rendered

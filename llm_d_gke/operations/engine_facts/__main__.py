@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from llm_d_gke import catalog
-from llm_d_gke.catalog.engines import EngineFacts
+from llm_d_gke.catalog.engine_tables import EngineFacts
 from llm_d_gke.operations.engine_facts.environment import EngineEnvironment, build, download, unpack
 from llm_d_gke.operations.engine_facts.questions import tasks
 from llm_d_gke.operations.engine_facts.tpu import read_tpu

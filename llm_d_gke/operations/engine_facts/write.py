@@ -11,7 +11,7 @@ import yaml
 
 _HEAD = """\
 # What vLLM {version} can do, asked of its code and read in its sources. Written by make engine-facts VERSION={version}
-# Read by llm_d_gke/catalog/engines.py, which says what each field means.
+# Read by llm_d_gke/catalog/engine_tables.py, which says what each field means.
 """
 
 

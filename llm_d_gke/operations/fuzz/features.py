@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engines import facts_of
+from llm_d_gke.catalog.engine_tables import facts_of
 from llm_d_gke.catalog.parameters import weights_gib
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.stack import Pattern

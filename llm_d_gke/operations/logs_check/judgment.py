@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engines import versions
+from llm_d_gke.catalog.engine_tables import versions
 from llm_d_gke.operations.logs_check.row import Row, Start, UnknownStartError, logged, start_of
 from llm_d_gke.planning.engine_support.refusals import refusals_of
 from llm_d_gke.planning.parallelism.sharding import shares

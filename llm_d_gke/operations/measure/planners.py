@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 from llm_d_gke import catalog
-from llm_d_gke.catalog.parameters import count
+from llm_d_gke.catalog.parameters import count_parameters
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.operations.logs_check.judgment import judge_rows
 from llm_d_gke.operations.logs_check.row import start_of
@@ -202,7 +202,7 @@ def _config(model: Model, dtype: str) -> SimpleNamespace:
 
 def _stored(model: Model, dtype: str) -> dict[str, int]:
     """Numbers of parameters by type, as the headers of the model's files give them."""
-    parts, quantization = count(model), model.quantization
+    parts, quantization = count_parameters(model), model.quantization
     if quantization is None:
         return {_NAMES[dtype]: model.parameters or parts.total}
     plain = {_NAMES[model.dtype]: parts.total - parts.layers}

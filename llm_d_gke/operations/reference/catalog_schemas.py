@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from llm_d_gke.catalog.engine import Engine
-from llm_d_gke.catalog.engines import Capabilities
+from llm_d_gke.catalog.engine_tables import Capabilities
 from llm_d_gke.catalog.images import Images
 from llm_d_gke.catalog.loading import FOLDER
 from llm_d_gke.catalog.metrics import Metrics

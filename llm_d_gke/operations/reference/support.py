@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from llm_d_gke.catalog import Catalog, load
-from llm_d_gke.catalog.engines import load_facts, versions
+from llm_d_gke.catalog.engine_tables import load_facts, versions
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import Deployment, Kind
 from llm_d_gke.planning.engine_support.refusals import is_known, refusals_of

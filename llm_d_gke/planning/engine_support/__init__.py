@@ -1,7 +1,7 @@
-"""What an engine version refuses of a model on an accelerator, by the tables that vLLM's own code filled.
+"""Why a version of vLLM refuses a model on an accelerator, by tables written from vLLM's own code.
 
-Public doors: `deployment` (what is asked), `refusals` (every answer), `options` (flags of `vllm serve`), `tpu`.
+Public modules: `deployment` (the input), `refusals` (the reasons), `options` (flags of `vllm serve`), `tpu`.
 
-Pure: a deployment in, reasons out. `catalog/engines/*.yaml` holds the facts; nothing here is known beside them. What
-the tables do not say is unknown, which is no refusal. A version between two tables is refused what both refuse.
+Pure functions from a deployment to reasons. All facts are in `catalog/engines/*.yaml`. What the tables do not state is
+unknown, and unknown is not a refusal. A version between two tables is refused only what both tables refuse.
 """

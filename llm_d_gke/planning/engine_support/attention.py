@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llm_d_gke.catalog.engines import (
+from llm_d_gke.catalog.engine_tables import (
     TRITON,
     AttentionUse,
     CapabilityFacts,
@@ -48,7 +48,7 @@ def _about(deployment: Deployment, outcome: str) -> About:
 def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[tuple[Attention, str | None]]:
     """For each group of layers: "" runs, a clause why it does not, None where the table does not say."""
     accelerator, dtype = deployment.accelerator, deployment.effective_dtype
-    card_facts = facts.at(accelerator.compute_capability or 0.0)
+    card_facts = facts.for_capability(accelerator.compute_capability or 0.0)
     for group in deployment.model.attention:
         if group.kind not in ("full", "sliding", "chunked", "mla"):
             continue
@@ -147,7 +147,7 @@ def _use(deployment: Deployment, facts: EngineFacts, group: Attention) -> Attent
 def split_block_sizes(deployment: Deployment, size: int) -> tuple[int, ...]:
     """Block sizes of the chosen attention kernels, where `size` exceeds all of them. Empty: it does not, or unknown."""
     for facts in facts_of(deployment.version):
-        card_facts = facts.at(deployment.accelerator.compute_capability or 0.0)
+        card_facts = facts.for_capability(deployment.accelerator.compute_capability or 0.0)
         if card_facts is None:
             return ()
         for group in deployment.model.attention:

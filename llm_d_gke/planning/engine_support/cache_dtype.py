@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from llm_d_gke.catalog.engines import CapabilityFacts, EngineFacts
+from llm_d_gke.catalog.engine_tables import CapabilityFacts, EngineFacts
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal, method_names
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llm_d_gke.catalog.engines import EngineFacts
+from llm_d_gke.catalog.engine_tables import EngineFacts
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 
 _SOURCE = "interfaces of the model's class, vllm/model_executor/models of vLLM {version}"

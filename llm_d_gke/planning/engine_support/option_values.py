@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llm_d_gke.catalog.engines import EngineFacts, facts_of
+from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
 from llm_d_gke.planning.suggest import nearest
 
 

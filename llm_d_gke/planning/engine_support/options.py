@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 
-from llm_d_gke.catalog.engines import (
+from llm_d_gke.catalog.engine_tables import (
     facts_of,
 )
 

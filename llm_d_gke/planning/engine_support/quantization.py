@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llm_d_gke.catalog.engines import (
+from llm_d_gke.catalog.engine_tables import (
     EngineFacts,
 )
 from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from llm_d_gke.catalog.engines import (
+from llm_d_gke.catalog.engine_tables import (
     EngineFacts,
     facts_of,
     load_facts,
@@ -58,9 +58,9 @@ def _refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
         if facts.tpu is not None:
             yield from tpu_refusals(deployment, facts, facts.tpu)
         return
-    card_facts = facts.at(deployment.accelerator.compute_capability or 0.0)
+    card_facts = facts.for_capability(deployment.accelerator.compute_capability or 0.0)
     if card_facts is None:
-        # A card that came after the version was asked: what holds on every card holds on it too.
+        # The table was written before this card existed: only the rules for every card apply.
         yield from float16_refusals(deployment, facts)
     else:
         yield from dtype_refusals(deployment, facts, card_facts)

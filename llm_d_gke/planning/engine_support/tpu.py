@@ -1,11 +1,11 @@
-"""What the TPU back end's implementations of models have."""
+"""Features of the JAX and PyTorch implementations of models on TPU, and what each refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Literal
 
-from llm_d_gke.catalog.engines import (
+from llm_d_gke.catalog.engine_tables import (
     EngineFacts,
     TpuFacts,
     facts_of,

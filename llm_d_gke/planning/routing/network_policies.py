@@ -65,25 +65,25 @@ def plan_network_policies(
     if not ctx.settings.network_policies.enabled:
         return ()
     _check(ctx)
-    world = _World(ctx, network, gateway)
+    builder = _PolicyBuilder(ctx, network, gateway)
     policies = [] if ctx.settings.namespace.existing else [NetworkPolicyPlan(name="default-deny", selector={})]
     for settings, model in zip(ctx.settings.models, models, strict=True):
-        policies += [world.server(settings, model, server) for server in model.servers]
-        policies.append(world.picker(model))
+        policies += [builder.server(settings, model, server) for server in model.servers]
+        policies.append(builder.picker(model))
     if router is not None:
-        policies.append(world.router(router))
+        policies.append(builder.router(router))
     if index is not None:
-        policies.append(world.index(index))
+        policies.append(builder.index(index))
     if gateway.implementation == "istio":
-        policies.append(world.gateway(models, router, index))
+        policies.append(builder.gateway(models, router, index))
     return tuple(policies)
 
 
-class _World:
-    """The other sides of one stack."""
+class _PolicyBuilder:
+    """Builds the policy of each workload from the stack's peers: proxies, health checks, collectors, Google's APIs."""
 
     def __init__(self, ctx: PlanContext, network: NetworkPlan, gateway: GatewayPlan) -> None:
-        self._site, self._network, self._gateway = ctx, network, gateway
+        self._ctx, self._network, self._gateway = ctx, network, gateway
         istio = gateway.implementation == "istio"
         self._proxies = (
             (PeerPlan(pods={_GATEWAY_LABEL: gateway.name}),)
@@ -100,7 +100,7 @@ class _World:
         """Servers of one model in one role."""
         ports = [port.number for port in server.serving_ports]
         picker = _pods(model.picker.selector)
-        events = [EVENTS_PORT] if follows_events(self._site) else []
+        events = [EVENTS_PORT] if follows_events(self._ctx) else []
         siblings = self._siblings(model, server)
         return NetworkPolicyPlan(
             name=server.name,
@@ -124,7 +124,7 @@ class _World:
     def picker(self, model: ModelPlan) -> NetworkPolicyPlan:
         """The picker of one model."""
         picker = model.picker
-        events = [EVENTS_PORT] if follows_events(self._site) else []
+        events = [EVENTS_PORT] if follows_events(self._ctx) else []
         return NetworkPolicyPlan(
             name=picker.name,
             selector=picker.selector,
@@ -202,7 +202,7 @@ class _World:
         bucket = isinstance(settings.source, BucketSource)
         downloads = bucket or bool(settings.adapters) or settings.source.kind == "hugging-face"
         # A bucket is mounted with the pod's own identity; libtpu looks up its slice.
-        asks = bucket or self._site.accelerator.kind == "tpu"
+        asks = bucket or self._ctx.accelerator.kind == "tpu"
         metadata = tuple(access for cidr, port in _METADATA for access in _access((PeerPlan(cidr=cidr),), [port]))
         return (
             *(_access((_public(),), [_HTTPS]) if downloads else ()),
@@ -214,15 +214,15 @@ class _World:
 
         (cloud.google.com/kubernetes-engine/docs/concepts/network-isolation.) Ranges of an existing network are unknown.
         """
-        is_existing = self._site.settings.network.existing is not None
+        is_existing = self._ctx.settings.network.existing is not None
         inside = PRIVATE_NETWORKS if is_existing else (self._network.subnet.node_cidr,)
-        private = self._site.settings.cluster.existing is None and self._site.settings.cluster.private_nodes
+        private = self._ctx.settings.cluster.existing is None and self._ctx.settings.cluster.private_nodes
         peers = (*(PeerPlan(cidr=cidr) for cidr in inside), *(() if private else (_public(),)))
         return _access(peers, [_HTTPS])
 
     def _clients(self) -> tuple[PeerPlan, ...]:
         """Past the Gateway: from the internet, or under the address of the node that passed a connection on."""
-        is_existing = self._site.settings.network.existing is not None
+        is_existing = self._ctx.settings.network.existing is not None
         nodes = () if is_existing else (PeerPlan(cidr=self._network.subnet.node_cidr),)
         return (_public(), *nodes)
 

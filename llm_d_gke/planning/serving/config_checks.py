@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_d_gke.catalog import Catalog
-from llm_d_gke.catalog.engines import facts_of, load_facts, versions
+from llm_d_gke.catalog.engine_tables import facts_of, load_facts, versions
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.suggest import nearest

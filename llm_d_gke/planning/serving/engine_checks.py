@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engines import facts_of
+from llm_d_gke.catalog.engine_tables import facts_of
 from llm_d_gke.catalog.schema import Accelerator, MachineType, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.adapters import ALL_TO_ALL_OF_ADAPTERS

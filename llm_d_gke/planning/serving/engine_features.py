@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engines import EngineFacts, facts_of
+from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.options import option_value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engines import facts_of
+from llm_d_gke.catalog.engine_tables import facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.serving.draft_checks import check_draft

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llm_d_gke.catalog.engines import EngineFacts
+from llm_d_gke.catalog.engine_tables import EngineFacts
 from llm_d_gke.planning.context import PlanContext
 
 _FIX = "try one replica first, or use a release with a newer engine"

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_snake
 
-from llm_d_gke.catalog.engines import load_facts, versions
+from llm_d_gke.catalog.engine_tables import load_facts, versions
 from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning.suggest import letters, nearest
 from llm_d_gke.settings.fields import keys_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.catalog.engines import load_facts, versions
+from llm_d_gke.catalog.engine_tables import load_facts, versions
 from llm_d_gke.planning import StackPlan, plan_raw
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.stackfile.model_files import model_files

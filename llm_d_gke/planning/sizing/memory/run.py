@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from llm_d_gke.catalog.engine import Band, load_engine
-from llm_d_gke.catalog.parameters import Parameters, count
+from llm_d_gke.catalog.parameters import Parameters, count_parameters
 from llm_d_gke.catalog.schema import Accelerator, DraftLayers, Interconnect, Model, Part, Quantization
 from llm_d_gke.planning.engine_support.deployment import default_length
 
@@ -93,7 +93,7 @@ class EngineRun(_Options):
     @cached_property
     def parameters(self) -> Parameters:
         """The model's parameters by part."""
-        return count(self.model)
+        return count_parameters(self.model)
 
     @cached_property
     def computed(self) -> dict[tuple[str, int], Any]:

@@ -1,7 +1,7 @@
-"""Mistakes that do not depend on the accelerator or the release, for stacks whose own is unknown.
+"""Findings that do not depend on the accelerator or the release, for stacks where one of them is unknown.
 
-Without accelerator, machine type or release there is no plan. What is wrong elsewhere in the file would be reported
-only after the next attempt, so a stand-in is planned in their place, and what does not follow from it is kept.
+Without accelerator, machine type or release there is no plan, and mistakes elsewhere in the file would be reported only
+after the next attempt. So the stack is planned with a stand-in, and the findings that do not follow from it are kept.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def is_independent(finding: Finding, stand_ins: Collection[str]) -> bool:
     return finding.id in independent or finding.id in _OF_NAMES
 
 
-def other_mistakes(settings: StackSettings, catalog: Catalog, reported: Findings, judge: Judge) -> list[Finding]:
-    """Findings of the plan with a known accelerator and release, less what follows from these."""
+def independent_findings(settings: StackSettings, catalog: Catalog, reported: Findings, judge: Judge) -> list[Finding]:
+    """Findings of the plan with a stand-in accelerator and release, without those that follow from the stand-ins."""
     accelerator = AcceleratorSettings(type=_STAND_IN, nodes=settings.accelerator.nodes)
     changes: dict[str, object] = {"accelerator": accelerator}
     if settings.prefill_accelerator is not None:

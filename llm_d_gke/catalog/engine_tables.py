@@ -162,7 +162,8 @@ class EngineFacts(Entry):
     def number(self) -> tuple[int, ...]:
         return _number(self.version)
 
-    def at(self, capability: float) -> CapabilityFacts | None:
+    def for_capability(self, capability: float) -> CapabilityFacts | None:
+        """What the engine answered for cards of this compute capability; None where the table has no such card."""
         return self.capabilities.get(f"{capability:.1f}")
 
     @property
