@@ -295,7 +295,7 @@ class Engine(Entry):
         return next((form for form in self.tool_calls if re.search(form.models, model)), None)
 
     def transfers_kinds(self, version: str) -> bool:
-        """Whether NIXL's connector transfers windows and recurrent states as what they are."""
+        """Whether NIXL's connector transfers sliding windows and recurrent states as separate kinds of layers."""
         return self.has(version, self.features.transfer_kinds)
 
     def transfers_from_wider(self, version: str) -> bool:
@@ -303,7 +303,7 @@ class Engine(Entry):
         return self.has(version, self.features.transfer_wider)
 
     def asks_for_state_layout(self, version: str) -> bool:
-        """Whether NIXL's connector ends with recurrent states in the layout that vLLM takes by itself."""
+        """Whether NIXL's connector fails with recurrent states in vLLM's default layout."""
         return self.has(version, self.features.transfer_states)
 
     def lays_out_states(self, version: str, *, prefix_caching: bool) -> bool:

@@ -91,7 +91,7 @@ class Images(Entry):
     faults: tuple[Fault, ...]
 
     def vllm_in(self, reference: str) -> str | None:
-        """The version of vLLM in an image: from its tag where that is vLLM's, or else as it is known."""
+        """The version of vLLM in an image: from the tag of vLLM's own images, otherwise as the catalog states."""
         if reference in self.contents:
             return self.contents[reference].vllm
         match = _REFERENCE.match(reference)

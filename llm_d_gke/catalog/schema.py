@@ -157,7 +157,7 @@ class MachineType(Entry):
         return bool(self.attachable)
 
     def counts_of(self, accelerator: str) -> tuple[int, ...]:
-        """Numbers of an accelerator that one machine can have: those that attach to it, or the one that is built in."""
+        """Accelerators per machine: the numbers that can be attached, or the built-in number."""
         return self.attachable.get(accelerator, (self.accelerator_count,))
 
     @property

@@ -1,4 +1,4 @@
-"""What one instance of a stack gives to the names of its resources, where a program has several."""
+"""Logical names and late values of one stack, in a program that may have several."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Instance:
     """One stack of a program.
 
     `prefix` begins the logical name of each of its resources. It is empty for the only stack of a program, whose
-    resources keep the names that they have in existing states. `late` are outputs by the text that stands for each in
-    the plan.
+    resources keep the names that they have in existing states. `late` maps the placeholder
+    text of each output in the plan to the output.
     """
 
     prefix: str = ""
@@ -26,7 +26,7 @@ class Instance:
         return f"{self.prefix}-{name}" if self.prefix else name
 
     def text(self, text: str) -> pulumi.Input[str]:
-        """A text of the plan, or the output that it stands for."""
+        """A text of the plan, or the output that it is the placeholder of."""
         return self.late.get(text, text)
 
     def secret(self, secret: SecretStr) -> pulumi.Output[str]:
@@ -34,7 +34,7 @@ class Instance:
         return pulumi.Output.secret(self.text(secret.get_secret_value()))
 
     def resolved(self, value: Any) -> Any:
-        """A value whose texts are outputs where they stand for outputs."""
+        """The value with each placeholder text replaced by its output."""
         if not self.late:
             return value
         if isinstance(value, str):

@@ -149,7 +149,7 @@ def _own_container(plan: PodPlan) -> dict[str, Any]:
 
 
 def _sidecar(pod: PodPlan, plan: ContainerPlan) -> dict[str, Any]:
-    """A native sidecar. Beside an engine that needs root it still runs as a user of its own."""
+    """A native sidecar. Next to an engine that needs root it still runs as a non-root user."""
     return _container(plan, pod.user or plan.user_beside_root) | {"restartPolicy": "Always"}
 
 

@@ -68,14 +68,14 @@ class _Infrastructure:
 class _Platform:
     """The components in the cluster that model servers depend on.
 
-    `controllers` are the Helm releases. Custom resources depend on `crds`: the namespace with its credentials, the CRDs
-    and their controllers.
+    `controllers` are the Helm releases. Custom resources depend on `kinds_ready`: the namespace with its
+    credentials, the CRDs and their controllers.
     """
 
     scope: ClusterScope
     namespace: pulumi.Output[str]
     controllers: tuple[pulumi.Resource, ...]
-    kinds: tuple[pulumi.Resource, ...]
+    kinds_ready: tuple[pulumi.Resource, ...]
 
 
 _Certificates = Mapping[str, pulumi.Resource]
@@ -245,7 +245,7 @@ class InferenceStack(pulumi.ComponentResource):
                 ready=(*cpu_nodes, *namespace),
             ),
             controllers=tuple(charts.ready),
-            kinds=(*namespace, *crds.resources, *charts.ready),
+            kinds_ready=(*namespace, *crds.resources, *charts.ready),
         )
 
     def _certificates(self, platform: _Platform) -> _Certificates:
@@ -292,13 +292,13 @@ class InferenceStack(pulumi.ComponentResource):
         for model in self._plan.models:
             if model.inference_service is not None:
                 continue
-            picker = EndpointPicker(model.picker, scope, [*scope.ready, *platform.kinds])
-            pool = InferencePool(model.pool, scope, [*platform.kinds, *guards, picker.service])
+            picker = EndpointPicker(model.picker, scope, [*scope.ready, *platform.kinds_ready])
+            pool = InferencePool(model.pool, scope, [*platform.kinds_ready, *guards, picker.service])
             pools[model.pool.name] = [pool.pool, picker.deployment]
             servers[model.pool.name] = list(pools[model.pool.name])
             for server in model.servers:
                 signed = _signed(certificates, model.certificate)
-                created = ModelServer(server, scope, [*infrastructure.nodes, *platform.kinds, *signed])
+                created = ModelServer(server, scope, [*infrastructure.nodes, *platform.kinds_ready, *signed])
                 self._workloads[server.name] = created.workload
                 servers[model.pool.name].append(created.workload)
         return pools, servers
@@ -343,7 +343,7 @@ class InferenceStack(pulumi.ComponentResource):
         """Create the services after their early routes, which KServe waits for; the result is by pool name."""
         plan, scope = self._plan, platform.scope
         services: dict[str, list[pulumi.Resource]] = {}
-        presets = Presets(plan.presets, scope, platform.kinds).ready if plan.presets else []
+        presets = Presets(plan.presets, scope, platform.kinds_ready).ready if plan.presets else []
         for model in plan.models:
             if model.inference_service is None:
                 continue
@@ -356,7 +356,7 @@ class InferenceStack(pulumi.ComponentResource):
                 scope,
                 [
                     *infrastructure.nodes,
-                    *platform.kinds,
+                    *platform.kinds_ready,
                     *signed,
                     *presets,
                     *guards,
@@ -378,7 +378,7 @@ class InferenceStack(pulumi.ComponentResource):
             (KEDA_NAMESPACE, KEDA_OPERATOR) if installed else None,
             self._workloads,
             platform.scope,
-            [*platform.scope.ready, *platform.kinds],
+            [*platform.scope.ready, *platform.kinds_ready],
         )
 
 

@@ -58,7 +58,7 @@ from llm_d_gke.settings import StackSettings
 
 @dataclass(frozen=True, kw_only=True)
 class _Foundation:
-    """What model servers stand on. `pools` are the node pools of each site; requests arrive at the first site."""
+    """The infrastructure of the model servers. `pools` are those of each site; requests arrive at the first site."""
 
     pools: tuple[tuple[PlanContext, tuple[NodePoolPlan, ...]], ...]
     network: NetworkPlan
@@ -79,7 +79,7 @@ class _Foundation:
 
 @dataclass(frozen=True, kw_only=True)
 class _Routing:
-    """The way of a request from the Gateway to a pool. Router and endpoint are only where several models share it."""
+    """The path of a request from the Gateway to a pool. Only several models have a router and a models endpoint."""
 
     routes: tuple[RoutePlan, ...]
     router: RouterPlan | None
@@ -248,7 +248,7 @@ def _plan_whole(
     charts: tuple[ChartPlan, ...],
     routing: _Routing,
 ) -> StackPlan:
-    """The stack of its parts, with what follows from all of them: scaling, policies, monitoring, cost, time."""
+    """The whole stack, with the parts that need all others: scaling, policies, monitoring, cost, timeline."""
     ctx, network, router, endpoint = foundation.ctx, foundation.network, routing.router, routing.models_endpoint
     settings = ctx.settings
     cluster = plan_cluster(ctx)

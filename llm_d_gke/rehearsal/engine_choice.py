@@ -24,7 +24,7 @@ def engine_of(paths: StackPaths) -> EngineChoice:
 
 
 def choose_engine(paths: StackPaths, requested: EngineChoice | None) -> EngineChoice:
-    """The engine of this `up`: what is asked for, else that of the stack that runs, else the simulator.
+    """The engine of this `up`: as requested, otherwise the running stack's, otherwise the simulator.
 
     Raises RehearsalError where another one runs: its pods would keep it until they are replaced.
     """

@@ -1,4 +1,4 @@
-"""How many replicas of a model run, between which limits, and what decides."""
+"""Number of replicas of a model: limits, and the metrics that scale it."""
 
 import re
 import zoneinfo
@@ -82,7 +82,7 @@ TimeZone = Annotated[
 
 
 class ScalingTargets(Settings):
-    """Target per replica. Of several, the one that asks for the most replicas decides."""
+    """Target per replica. Of several, the one that needs the most replicas decides."""
 
     requests_per_replica: Annotated[
         float | None,

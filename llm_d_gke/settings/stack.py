@@ -1,4 +1,4 @@
-"""The root of what a user may say: one `StackSettings` per `Pulumi.<stack>.yaml`."""
+"""The root of all settings: one `StackSettings` per `Pulumi.<stack>.yaml`."""
 
 import re
 from typing import Annotated, Literal

@@ -51,7 +51,7 @@ class PlatformCharts(Component):
         self.register_outputs({})
 
     def _namespace(self, plan: NamespacePlan, policies: Sequence[NetworkPolicyPlan]) -> list[pulumi.Resource]:
-        """The namespace, and what holds for pods in it from their start."""
+        """The namespace, with the policies and bounds that apply to its pods from their start."""
         namespace = kubernetes.core.v1.Namespace(
             named(plan.name, self),
             metadata=metadata(plan.name, labels=plan.labels),

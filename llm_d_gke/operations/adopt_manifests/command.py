@@ -45,7 +45,7 @@ def adopt_files(
 
 
 def without_planned(settings: Settings) -> tuple[Settings, list[NotCarried]]:
-    """The settings without arguments that the stack sets by itself and planning would refuse, and these arguments."""
+    """The settings without the arguments that the stack sets itself and planning would refuse, and those arguments."""
     models: list[dict[str, Any]] = [dict(model) for model in settings.get("models") or []]
     planned: list[NotCarried] = []
     for number, words in _planned_words({**settings, "models": models}).items():

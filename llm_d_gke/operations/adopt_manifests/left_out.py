@@ -30,7 +30,7 @@ _NODE_LABELS = (
 
 
 def left_out_of_pod(pod: Json, container: Json, labels: Mapping[str, str]) -> Iterator[LeftOut]:
-    """What a server's pod has beside its engine's command, image and accelerators. `labels` are those of its node."""
+    """Fields of a server's pod other than command, image and accelerators of the engine. `labels`: of its node."""
     others = [
         str(entry.get("name", "?"))
         for field in ("containers", "initContainers")
@@ -56,7 +56,7 @@ def left_out_of_pod(pod: Json, container: Json, labels: Mapping[str, str]) -> It
 
 
 def unread(document: Json, read: Collection[str]) -> list[str]:
-    """Keys of a map that have a value and are not among those that are read."""
+    """Keys of a map that have a value and are not read."""
     return [str(key) for key, value in document.items() if key not in read and value not in (None, "", [], {})]
 
 

@@ -90,7 +90,7 @@ def _role(arguments: Sequence[str]) -> Role:
 
 
 def _tokens(environment: Mapping[str, str]) -> Iterator[LeftOut]:
-    """Keys and tokens that stand in the document itself: their names, never their values."""
+    """Names, never values, of keys and tokens that the document contains."""
     names = [name for name in _TOKENS if name in environment]
     if names:
         yield f"variables {', '.join(names)}", "set it again, encrypted: huggingFace.token, gateway.auth"

@@ -252,7 +252,7 @@ def _accelerator(
     not_carried: list[NotCarried],
     default: str | None,
 ) -> Settings:
-    """The pool that the servers' node selectors name; else the first one of a described cluster; else `default`."""
+    """The pool that the servers' node selectors name; otherwise the first of a described cluster, or `default`."""
     selectors = [server.node_selector for server in servers if {_GPU_LABEL, _TPU_LABEL} & server.node_selector.keys()]
     names = Counter(map(_label, selectors))
     if len(names) > 1:

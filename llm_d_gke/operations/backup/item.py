@@ -1,4 +1,4 @@
-"""One thing that has to be kept, and whether it is."""
+"""One item of a backup, and whether it is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stays behind when a stack is restored in another region."""
+"""Resources that a restore in another region leaves behind."""
 
 from __future__ import annotations
 

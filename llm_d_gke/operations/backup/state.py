@@ -20,7 +20,7 @@ _STATE, _KEY, _FILE = "Pulumi's state", "encryption key", "stack file"
 
 
 def backend_url(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Where Pulumi keeps states: PULUMI_BACKEND_URL, else the last `pulumi login`. None where neither says so."""
+    """Where Pulumi keeps states: PULUMI_BACKEND_URL, otherwise the last `pulumi login`. None where neither says so."""
     if environment.get("PULUMI_BACKEND_URL"):
         return environment["PULUMI_BACKEND_URL"]
     home = Path(environment.get("PULUMI_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".pulumi")

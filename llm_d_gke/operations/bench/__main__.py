@@ -205,7 +205,7 @@ def find_model(models: tuple[ModelPlan, ...], name: str | None) -> ModelPlan:
 
 
 def tokens_of(scenario: Scenario, capacity: CapacityPlan | None) -> Tokens:
-    """The scenario's lengths, else those that the stack is planned for."""
+    """The scenario's lengths, otherwise those that the stack is planned for."""
     if scenario.tokens is not None:
         return scenario.tokens
     if capacity is None:

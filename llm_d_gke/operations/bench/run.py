@@ -1,4 +1,4 @@
-"""Runs inference-perf, which has a Python environment of its own, against an address."""
+"""Runs inference-perf, which has its own Python environment, against an address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands for what exists already: taking it into a stack, and leaving with it."""
+"""Commands that import existing resources into a stack, or take a stack's resources out of Pulumi."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands for a stack that runs."""
+"""Commands for a running stack."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def refusal_here(version: str, probe: Probe) -> str | None:
 
 
 def compared(version: str, folder: Path) -> tuple[dict[str, int], list[list[str]]]:
-    """How many values were tried, and those that only one of both refuses: option and value, who refuses, why."""
+    """The number of values tried, and the values that only one side refuses: option and value, which side, why."""
     tried = list(probes(facts_of(version)[-1]))
     answers = engines.messages(version, [Rendered((_MODEL, *probe.arguments)) for probe in tried], folder)
     counts = {"options": len({probe.option for probe in tried}), "values": len(tried), "refused by both": 0}

@@ -33,7 +33,7 @@ PAGE: Final = ROOT / "docs" / "conformance.md"
 
 
 def page() -> str:
-    """The whole text. Runs nothing: what ran was kept by `make conformance`."""
+    """The whole text, from the results that `make conformance` stored. Runs nothing."""
     earlier = {(run.release, run.part): run for run in record.load()}
     compared: list[Cell] = []
     ran: list[tuple[str, str]] = []

@@ -23,7 +23,7 @@ class Cause:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """`causes` begins with the one that the others may follow from. `unreadable` are kinds that could not be listed."""
+    """`causes` begins with the root cause, if there is one. `unreadable` are kinds that could not be listed."""
 
     stack: str
     looked_at: str

@@ -142,7 +142,7 @@ def ended(facts: Facts) -> Iterator[Cause]:
 
 
 def _is_replaced(facts: Facts, pod: Manifest) -> bool:
-    """Whether others stand in for a pod that failed: it stays listed until it is collected."""
+    """Whether other pods replace a failed pod, which stays listed until it is garbage-collected."""
     return any(facts.ready(workload) >= workload.planned for workload in facts.workloads if workload.owns(pod))
 
 

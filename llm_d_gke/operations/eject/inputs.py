@@ -1,4 +1,4 @@
-"""The inputs of a recorded resource, each to be used once: what no command uses is an error, not a loss."""
+"""The inputs of a recorded resource. An input that no command uses is an error, so that none is lost silently."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def pairs(values: Mapping[str, object]) -> str:
 
 
 def lines(words: Sequence[str]) -> str:
-    """A command for a shell: the command itself on the first line, each flag on a line of its own."""
+    """A command for a shell: the command itself on the first line, each flag on a separate line."""
     command = [word for word in words if not word.startswith("--")]
     flags = [word for word in words if word.startswith("--")]
     return " \\\n  ".join([shlex.join(command), *(shlex.quote(word) for word in flags)])

@@ -1,4 +1,4 @@
-"""The order of the manifests and charts, and what each step waits for, as `pulumi up` does both."""
+"""The order of the manifests and charts, and what each step waits for, the same as in `pulumi up`."""
 
 from __future__ import annotations
 

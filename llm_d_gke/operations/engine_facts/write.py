@@ -119,7 +119,7 @@ def render(document: Mapping[str, Any]) -> str:
 
 
 def _takes(options: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Options by what stands behind them. Those of any text, and negations, are left out."""
+    """Options by the kind of their value. Options that take any text, and negations, are left out."""
     by_kind: dict[str, list[str]] = defaultdict(list)
     for name, entry in sorted(options.items()):
         kind = entry.get("takes", "text")

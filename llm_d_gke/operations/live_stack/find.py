@@ -1,4 +1,4 @@
-"""Opens a running stack: the one that is rehearsed here, else the one on GKE."""
+"""Opens a running stack: the one rehearsed on this machine, otherwise the one on GKE."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError, Pla
 def open_stack(
     stack: str, overrides: Mapping[str, str], place: Place | None = None
 ) -> AbstractContextManager[LiveStack]:
-    """The stack at `place`; by default the rehearsed one if it is up here, else the one on GKE.
+    """The stack at `place`; by default the rehearsed one if it is up here, otherwise the one on GKE.
 
     Raises LiveStackError.
     """

@@ -136,7 +136,7 @@ def _request(method: str, path: str, host: str, headers: Mapping[str, str], body
 
 
 async def send(address: str, request: BadRequest) -> Refusal:
-    """Send one request over a connection of its own. The answer's body is not read."""
+    """Send one request over a new connection. The body of the answer is not read."""
     where = urlsplit(address)
     try:
         return await asyncio.wait_for(

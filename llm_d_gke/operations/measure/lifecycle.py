@@ -1,4 +1,4 @@
-"""Whole commands on one rehearsed stack: up, preview and down, and requests lost by a change of the way to deploy."""
+"""Whole commands on one rehearsed stack: up, preview and down, and requests lost by a change of `deployment`."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def _file(paths: StackPaths) -> Path:
 
 
 def step_of_load(paths: StackPaths) -> Round:
-    """One scale-up to all replicas and the way back to one, with its nodes. Raises TimeoutError if one never comes."""
+    """One scale-up to all replicas and back to one, with its nodes. Raises TimeoutError if one never comes."""
     base = prometheus_of(paths, lambda _: None)
     with client(paths) as kube:
         return _step(kube, base, Request(reachable(paths), _MODEL, "is the number.", _TOKENS))
@@ -221,7 +221,7 @@ def _step(kube: Kube, base: str, request: Request) -> Round:
 
 
 def _watch(kube: Kube, base: str, busy: Steady, old: set[str], began: float, done: Round) -> None:
-    """Note when each part of the way to the new replica's first answer is over."""
+    """Record when each step before the new replica's first answer ends."""
     checks: dict[str, Callable[[], bool]] = {
         "seen by Prometheus": lambda: in_flight(base) > _TARGET * len(old),
         "replicas raised": lambda: _replicas(kube) > len(old),

@@ -1,4 +1,4 @@
-"""docs/support.md: what runs where by the engines' tables."""
+"""docs/support.md: which models run on which accelerators, by the engine tables."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def headroom(capacity: CapacityFacts) -> str | None:
 
 
 def stage_sentence(stage: StageRate) -> str:
-    """The throughput of a role by itself, and whether the role is the limit."""
+    """The throughput of one role alone, and whether that role is the limit."""
     limit = ", which limits both" if stage.limits else ""
     needed = f"; the stated load takes {count(stage.needed, 'replica')}" if stage.needed is not None else ""
     return (

@@ -85,7 +85,7 @@ def traces(site: Site, filled: float, seeds: int) -> list[Trace]:
 
 
 async def compare(release: str, seeds: int) -> None:
-    """Replays of one seed run side by side, each with a picker of its own."""
+    """Replays of one seed run side by side, each with its own picker."""
     picker = load().releases[release].picker
     program = binary(picker.image, lambda line: print(line, file=sys.stderr))
     if program is None:

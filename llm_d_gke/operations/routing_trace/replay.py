@@ -1,4 +1,4 @@
-"""One replay: a picker of its own with a configuration, engines of its own, and a trace at its rate."""
+"""One replay: a trace at its rate against a separate picker, with one configuration, and separate engines."""
 
 from __future__ import annotations
 

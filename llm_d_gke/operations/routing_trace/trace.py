@@ -24,7 +24,7 @@ class Trace:
         return cls(tuple(chance.choices(range(groups), weights, k=prompts)), words)
 
     def prompt(self, number: int) -> str:
-        """A beginning common to the group, and a question of its own."""
+        """A prefix shared by the group, and a question of this prompt only."""
         group = self.groups[number]
         words = random.Random(group)  # noqa: S311
         beginning = " ".join(words.choice(_WORDS) for _ in range(self.words))

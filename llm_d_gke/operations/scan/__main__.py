@@ -83,7 +83,7 @@ def _findings(objects: Mapping[str, list[dict[str, Any]]], folder: Path) -> tupl
 
 
 def _with_policies(objects: Mapping[str, list[dict[str, Any]]]) -> None:
-    """A stack closes the namespaces of its charts: its policies stand beside the charts' pods as well."""
+    """A stack has policies for the namespaces of its charts, so they are scanned with the charts' pods."""
     policies = {
         (body["metadata"]["namespace"], body["metadata"]["name"]): body
         for source, bodies in objects.items()

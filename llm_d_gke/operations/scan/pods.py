@@ -1,4 +1,4 @@
-"""The pods of all stacks as manifests of their own, and the objects beside them."""
+"""The pods of all stacks as separate manifests, and the other objects of these stacks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Component = Literal[
 
 @dataclass(frozen=True)
 class Traits:
-    """What an exception may ask of a pod, or of the workload that it stands in."""
+    """The properties of a pod, or of its workload, that exceptions match."""
 
     component: Component
     containers: frozenset[str]
@@ -72,7 +72,7 @@ class ScannedPod:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The pod by itself, with the labels by which NetworkPolicies select it."""
+        """The pod alone, with the labels by which NetworkPolicies select it."""
         metadata = {
             "name": self.name,
             "namespace": self._namespace,

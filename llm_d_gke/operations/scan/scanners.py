@@ -1,4 +1,4 @@
-"""What each scanner finds in a folder of manifests, in one form."""
+"""Runs each scanner on a folder of manifests and returns its failures in one form."""
 
 from __future__ import annotations
 

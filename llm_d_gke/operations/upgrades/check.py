@@ -1,4 +1,4 @@
-"""What is verified after a step of an upgrade."""
+"""The verification after a step of an upgrade."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of an upgrade runs already, by the objects in the cluster."""
+"""The steps of an upgrade that already run, by the objects in the cluster."""
 
 from __future__ import annotations
 

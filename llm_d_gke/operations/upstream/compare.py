@@ -20,7 +20,7 @@ _ACCOUNT = {"llm-d:registry.existingSecret": "an-account"}
 
 
 def compare(release: Release, catalog: Catalog, folders: Folders) -> int:
-    """Print one line for each difference. Returns 1 when there is one, else 0."""
+    """Print one line for each difference. Returns 1 if there is any, otherwise 0."""
     differences = 0
     for role, image in images(release).items():
         try:

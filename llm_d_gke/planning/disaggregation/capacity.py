@@ -107,7 +107,7 @@ def _at_load(split: Split, load: LoadSettings, replicas: int) -> SpeedEstimate |
 def _needed(
     prefill: StageEngines, decode: StageEngines, stage_split: Split, load: LoadSettings, *, rdma: bool
 ) -> tuple[int, int] | tuple[None, None]:
-    """Replicas of decode and prefill for what is stated. None where nothing is, or where no number of them helps.
+    """Replicas of decode and prefill for the stated load and objectives. None without both, or if none is enough.
 
     The number of decode servers is computed for the largest possible number of prefill servers.
     """

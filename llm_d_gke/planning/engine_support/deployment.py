@@ -88,7 +88,7 @@ class Deployment:
 
     @property
     def method(self) -> str | None:
-        """How the weights are quantized: as set, else as the checkpoint says."""
+        """How the weights are quantized: as set, otherwise as the checkpoint states."""
         own = self.model.quantization
         return self.quantization or (own.method if own is not None else None)
 

@@ -155,7 +155,7 @@ def _wanted_prefix(ctx: PlanContext, key: str) -> int:
 
 
 def _check_ranges(ctx: PlanContext) -> None:
-    """Each range by itself, then all of them beside each other."""
+    """Check each range alone, then all of them for overlaps."""
     settings, findings = ctx.settings.network, ctx.findings
     ranges = {"proxyCidr": settings.proxy_cidr}
     if settings.existing is None:

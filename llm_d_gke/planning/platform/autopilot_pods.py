@@ -17,7 +17,7 @@ _Size = TypeVar("_Size", PickerSettings, RouterSettings)
 
 
 def autopilot_selector(ctx: PlanContext) -> Mapping[str, str]:
-    """What a pod selects beside type of accelerator: how many the node has, driver, spot and zone.
+    """Node selectors of a pod other than the accelerator type: how many the node has, driver, spot and zone.
 
     Without the number, Autopilot would place one pod on each GPU node, whatever the pod requests.
     """

@@ -49,7 +49,7 @@ def library_environment(ctx: PlanContext, settings: ModelSettings) -> dict[str, 
 
 
 def driver_version(ctx: PlanContext) -> str | None:
-    """The GPU driver version that GKE installs on the pool: the setting, else GKE's default if it is new enough."""
+    """The GPU driver version that GKE installs on the pool: as set, otherwise GKE's default if it is new enough."""
     if ctx.accelerator.kind != "gpu":
         return None
     if ctx.settings.accelerator.driver_version is not None:

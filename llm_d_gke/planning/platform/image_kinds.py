@@ -1,4 +1,4 @@
-"""Engine images whose names say that they are for other hardware, or of another engine."""
+"""Engine images whose names show that they are for other hardware, or another engine."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def _numbered(name: str, parts: Iterable[tuple[RouteRulePlan, ...]], *, early: b
 
 
 def _class(ctx: PlanContext) -> str:
-    """As set, where it is of the implementation; else the one that implementation and exposure need."""
+    """The GatewayClass: as set if the implementation has it, otherwise by implementation and exposure."""
     settings = ctx.settings.gateway
     fitting = ISTIO_CLASS if settings.implementation == "istio" else _CLASSES[settings.exposure]
     if ctx.settings.fleet is not None:

@@ -1,4 +1,4 @@
-"""What guesses tokens, and the model that checks them: vocabularies, images and caches that do not go together."""
+"""Draft and target models of speculative decoding whose vocabularies, images or caches are incompatible."""
 
 from __future__ import annotations
 

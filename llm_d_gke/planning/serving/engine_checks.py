@@ -1,4 +1,4 @@
-"""Findings about what the engine's version refuses, with fixes that were tried: none leads into another refusal."""
+"""Findings for what the engine's version refuses. Each fix was checked, so that none is refused in turn."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: M
 
 
 def _tell(ctx: PlanContext, index: int, settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> None:
-    """An error where the tables are certain, else a warning."""
+    """An error where the tables are certain, otherwise a warning."""
     add_finding = ctx.findings.error if refusal.certain else ctx.findings.warning
     path: tuple[str | int, ...] = ("models", index, *_place(settings, refusal))
     value, rule = _value(settings, deployment, refusal), f"{refusal.reason} ({refusal.source})"

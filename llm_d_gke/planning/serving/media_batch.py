@@ -1,4 +1,4 @@
-"""Models whose images and videos may not be cut, and batches that are too small for one of them."""
+"""Multimodal models that cannot split an image or video over batches, and batches too small for one."""
 
 from __future__ import annotations
 

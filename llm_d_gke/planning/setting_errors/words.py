@@ -72,7 +72,7 @@ def owner_of(path: tuple[str | int, ...], word: str, value: object = None) -> tu
 
 
 def is_other_accelerator(name: str) -> bool:
-    """Whether a name is that of an accelerator which exists and is not in the catalog."""
+    """Whether a name belongs to a real accelerator that is not in the catalog."""
     return not set(re.split(r"[^a-z0-9]+", name.lower())).isdisjoint(_tables()["other_accelerators"])
 
 

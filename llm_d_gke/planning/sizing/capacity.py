@@ -73,7 +73,7 @@ def plan_capacity(
 
 @dataclass(frozen=True)
 class _Engines:
-    """Equal engines and the lengths of what they are asked."""
+    """Equal engines, and the lengths of their requests."""
 
     ctx: PlanContext
     run: EngineRun

@@ -51,7 +51,7 @@ def plan_timeline(ctx: PlanContext) -> TimelinePlan | None:
 
 
 def _skipped(ctx: PlanContext) -> frozenset[str]:
-    """Steps for which this stack uses what is there already."""
+    """Steps that this stack skips, because it uses existing resources."""
     settings = ctx.settings
     network = {"network"} if settings.network.existing is not None else set()
     cluster = {"cluster"} if settings.cluster.existing is not None else set()
@@ -107,7 +107,7 @@ def _before(figures: Timeline, name: str, skipped: frozenset[str]) -> Iterator[s
 
 
 def _chain(last: str, waits: dict[str, tuple[str, ...]], ends: dict[str, float]) -> Iterator[str]:
-    """The chain of steps that ends last, from its end."""
+    """The critical path, from its last step back."""
     yield last
     if waits[last]:
         yield from _chain(max(waits[last], key=lambda name: ends[name]), waits, ends)

@@ -95,7 +95,7 @@ def _deployment(plan: StackPlan) -> str:
 
 
 def _findings(before: StackPlan, after: StackPlan, new: Release) -> Iterator[Finding]:
-    """What cannot go back, and what is lost on the way back."""
+    """Changes that a rollback cannot undo, and what it loses."""
     yield from check_switch(standing_of(before, _deployment(before)), after, _deployment(after))
     was, now = minor_of(before.cluster.min_version), minor_of(after.cluster.min_version)
     if was is not None and now is not None and now < was:

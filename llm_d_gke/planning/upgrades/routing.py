@@ -1,4 +1,4 @@
-"""Steps for endpoint pickers, the model router and the endpoint for what is for no model."""
+"""Steps for endpoint pickers, the model router and the endpoint for requests without a known model."""
 
 from __future__ import annotations
 

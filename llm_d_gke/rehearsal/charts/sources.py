@@ -1,4 +1,4 @@
-"""The sources of charts by name, and what of them does not run here."""
+"""The sources of charts by name, and their parts that a rehearsal does not run."""
 
 from __future__ import annotations
 

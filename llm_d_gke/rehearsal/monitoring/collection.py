@@ -1,4 +1,4 @@
-"""Managed collection of a stack: its Prometheus, and what programs of pods need to read it as they do on GKE."""
+"""Managed collection of a stack: its Prometheus, and what pods need to read it as on GKE."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""KEDA's programs as processes on this machine: ports, kubeconfigs, and the way to Google's metrics."""
+"""KEDA's programs as processes on this machine: ports, kubeconfigs, and access to Google's metrics."""
 
 from __future__ import annotations
 

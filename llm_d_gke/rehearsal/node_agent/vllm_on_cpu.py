@@ -37,7 +37,7 @@ def runs_vllm(paths: StackPaths, image: str) -> bool:
 
 
 def describe_engine(paths: StackPaths) -> str:
-    """What runs in pods of model servers, in words."""
+    """A description of the engine in the pods of model servers."""
     if engine_of(paths) is EngineChoice.VLLM:
         return "vLLM on this machine's processor, a tiny model of random weights"
     return "llm-d-inference-sim, which writes random words"

@@ -1,4 +1,4 @@
-"""The settings that differ from the last `up`, what each of them replaces, and what the pool has no room for."""
+"""The settings that differ from the last `up`, what each of them replaces, and those without room in the pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stack's configuration for a local run: the stack file, with substitutes for what only a cloud user has."""
+"""A stack's configuration for a local run: the stack file, with substitutes for values that only a cloud user has."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load(
 ) -> StackConfig:
     """Read a stack's configuration and substitute project, token, encrypted values, and a picker that can run here.
 
-    Everything else is that of the stack's release. `own_release` keeps its picker too. The notes name every
+    Everything else comes from the stack's release. `own_release` keeps its picker too. The notes name every
     substitute. Raises StackFileError.
     """
     config = stackfile.load(root, stack, overrides)

@@ -15,7 +15,7 @@ from llm_d_gke.rehearsal.terminal.endpoint import reachable
 
 
 def print_status(paths: StackPaths, *, differences: bool = False) -> None:
-    """Print what runs, and on request in what the rehearsal differs from GKE.
+    """Print the running parts, and on request the differences from GKE.
 
     Raises RehearsalError when the stack is not up.
     """

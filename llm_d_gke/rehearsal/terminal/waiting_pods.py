@@ -1,4 +1,4 @@
-"""Says, while `up` waits, why pods do not start: the provider's own lines name what waits and not the reason."""
+"""Prints why pods do not start while `up` waits. The provider's own lines name the object but not the reason."""
 
 from __future__ import annotations
 

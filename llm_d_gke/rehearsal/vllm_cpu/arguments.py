@@ -1,4 +1,4 @@
-"""A pod's own vLLM command line for a processor: what only an accelerator takes is left out, and named."""
+"""A pod's vLLM command line for a CPU. Arguments that need an accelerator are left out and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes real vLLM ready for a stack before anything of it starts, or refuses with one sentence."""
+"""Prepares real vLLM for a stack before any of its parts start, or refuses with one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data layer: where metrics and objects come from, and what is read out of them."""
+"""The data layer: sources of metrics and objects, and what is extracted from them."""
 
 from typing import Annotated, Literal, Self
 

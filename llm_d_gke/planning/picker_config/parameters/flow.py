@@ -1,4 +1,4 @@
-"""Admission and flow control: what waits, in which order, and what is turned away."""
+"""Admission and flow control: which requests wait, in which order, and which are rejected."""
 
 from typing import Literal, Self
 

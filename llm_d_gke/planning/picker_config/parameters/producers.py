@@ -1,4 +1,4 @@
-"""Producers: what is known of a request and the replicas before filters and scorers run."""
+"""Producers: they collect data on the request and the replicas before filters and scorers run."""
 
 from typing import Any, Literal, Self
 
@@ -171,7 +171,7 @@ class OlderBlockIndex(Strict):
 
 
 class IndexerWithTokenizers(Strict):
-    """Indexer of v0.4, which tokenizes by itself."""
+    """Indexer of v0.4, which tokenizes prompts itself."""
 
     prefix_store_config: PrefixStore = Field(default_factory=PrefixStore)
     token_processor_config: OlderTokenProcessor = Field(default_factory=OlderTokenProcessor)

@@ -148,7 +148,7 @@ def states_gib(run: EngineRun) -> float:
 
 
 def counts_states(run: EngineRun) -> bool:
-    """Whether they are taken off before the KV cache. Else they come out of what is left free."""
+    """Whether they are subtracted before the KV cache. Otherwise they use the memory left free."""
     return load_engine().has(run.version, load_engine().runner.state_counted_since)
 
 

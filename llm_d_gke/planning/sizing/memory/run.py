@@ -151,7 +151,7 @@ class EngineRun(_Options):
 
     @property
     def reserves_graphs(self) -> bool:
-        """Whether an estimate of CUDA graphs is taken off before the KV cache. Else they come out of what is left."""
+        """Whether an estimate of CUDA graphs is subtracted before the KV cache; otherwise they use the free rest."""
         engine = load_engine()
         profiled = not self.second_runner or engine.has(self.version, engine.runner.graphs_since)
         return self.band.graphs_reserved and profiled and not self.enforce_eager

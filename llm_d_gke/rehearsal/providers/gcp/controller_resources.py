@@ -1,4 +1,4 @@
-"""What GKE's controllers make in Google Cloud for a cluster, and what a deleted cluster leaves of it.
+"""Resources that GKE's controllers create in Google Cloud, and those that a deleted cluster leaves behind.
 
 Load balancers belong to Gateways, disks to volumes: a controller in the cluster creates them and removes them when the
 object is deleted. A cluster that is deleted first takes its controllers along, and they stay. GKE itself removes the

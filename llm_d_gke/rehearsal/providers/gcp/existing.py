@@ -1,4 +1,4 @@
-"""What a stack file names as existing: the rehearsed Google Cloud starts with it, outside of every stack's state."""
+"""Resources that a stack file names as existing. The simulated Google Cloud has them outside any stack's state."""
 
 from __future__ import annotations
 
