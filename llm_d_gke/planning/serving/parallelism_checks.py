@@ -183,6 +183,12 @@ def _check_gateway(ctx: PlanContext, parallelism: Parallelism) -> None:
 def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
     path = ("models", index, "allToAll")
     chosen = settings.all_to_all
+    # DeepEPHTAll2AllManager of vllm/distributed/device_communicators/all2all.py: no RDMA buffer within one host.
+    within = (
+        chosen == "deepep_high_throughput"
+        and not parallelism.is_multi_node
+        and ctx.accelerator.interconnect == "nvlink"
+    )
     if chosen is not None and not (parallelism.data > 1 and parallelism.expert):
         ctx.findings.error(
             "LLMD-ALL-TO-ALL-UNUSED",
@@ -191,7 +197,7 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
             rule="allToAll applies only with dataParallel above 1 and expertParallel: true",
             fix="remove it, or set dataParallel and expertParallel: true",
         )
-    elif chosen is not None and load_engine().all_to_all[chosen].rdma and not ctx.machine.rdma:
+    elif chosen is not None and load_engine().all_to_all[chosen].rdma and not ctx.machine.rdma and not within:
         ctx.findings.error(
             "LLMD-ALL-TO-ALL-RDMA",
             *path,
@@ -206,7 +212,8 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
             value=chosen,
             rule="with drivers R580, which GKE 1.36 installs as default and as latest, these kernels were"
             " seen to end with cudaErrorIllegalAddress on H200 (llm-d/llm-d pull request 2379)",
-            fix="use deepep_low_latency, or install an older driver yourself",
+            fix=f"use {'deepep_low_latency' if ctx.machine.rdma else 'allgather_reducescatter'}, or install an older"
+            " driver yourself",
         )
     if parallelism.is_multi_node and not ctx.machine.rdma:
         ctx.findings.warning(

@@ -21,6 +21,8 @@ _DRAFT_MODELS_SINCE = "0.14"
 # 0.26.0, fixed in 0.30.0. Mixtures of experts take that runner up to 0.28 unless the variable says otherwise.
 _ASSISTED, _ASSISTANT = "Gemma4", "-assistant"
 _ASSISTANTS_SINCE, _BROKEN_SINCE, _SECOND_RUNNER_SINCE = "0.21", "0.25", "0.29"
+# Pull request 50514, on main by 7 September 2026 (pull request 55623).
+_EAGLE3_PIPELINES_SINCE = "0.30"
 _SECOND_RUNNER = "VLLM_USE_V2_MODEL_RUNNER"
 
 
@@ -175,6 +177,8 @@ def _check_pipeline(ctx: PlanContext, index: int, settings: ModelSettings, specu
     if settings.pipeline_parallel == 1:
         return
     version = version_of(ctx, settings)
+    if speculation.method == "eagle3" and load_engine().has(version, _EAGLE3_PIPELINES_SINCE):
+        return
     certain = not load_engine().has(version, _SECOND_RUNNER_SINCE)
     add_finding = ctx.findings.error if certain else ctx.findings.warning
     add_finding(
