@@ -253,6 +253,7 @@ class Engine(Entry):
     graphs: CapturedGraphs
     runner: Runner
     tool_calls: tuple[ToolCalls, ...]  # the first whose expression is found counts
+    dropped_options: Mapping[str, str]  # option -> the first version without it
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
     compile: Compilation
     warm_up: WarmUp

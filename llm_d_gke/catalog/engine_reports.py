@@ -21,6 +21,7 @@ class StartReport(Entry):
     backend: str | None = None  # attention back end that the stack file names
     guessed: int = 0  # tokens, at least
     adapters: bool = False  # with LoRA adapters
+    rank: int = 0  # of the adapters, at least
     guesses: str | None = None  # method of speculative decoding
     unless: str | None = None  # option that chooses other kernels
     ends: bool = False  # in every report the engine ended

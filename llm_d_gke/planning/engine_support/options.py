@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import (
     facts_of,
 )
@@ -15,15 +16,20 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
     """Position and name of every option that `vllm serve` of this version ends on, with the nearest that it has.
 
     Python's parser takes a beginning of an option that only one option has; options of a part (`--a.b`) are taken with
-    the part. A version between two tables is judged by what both of them lack.
+    the part. A version between two tables is judged by what both of them lack, and by what is known to have gone.
     """
-    tables = facts_of(version)
+    tables, engine = facts_of(version), load_engine()
     unknown: list[tuple[int, str, str | None]] = []
     for position, name in _options(arguments):
-        if not tables or any(not facts.options or _knows(facts.options, name) for facts in tables):
+        dropped = engine.dropped_options.get(name)
+        is_gone = dropped is not None and engine.has(version, dropped)
+        if not is_gone and (not tables or any(not facts.options or _knows(facts.options, name) for facts in tables)):
             continue
         near = difflib.get_close_matches(
-            name, [option for facts in tables for option in facts.options], n=1, cutoff=0.75
+            name,
+            [option for facts in tables for option in facts.options if option not in engine.dropped_options],
+            n=1,
+            cutoff=0.75,
         )
         unknown.append((position, name, near[0] if near else None))
     return unknown

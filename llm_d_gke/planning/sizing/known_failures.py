@@ -48,6 +48,7 @@ def _is_alike(ctx: PlanContext, settings: ModelSettings, model: Model, version: 
         and (report.backend is None or (backend or "").upper() == report.backend)
         and (speculation.tokens if speculation is not None else 0) >= report.guessed
         and (bool(settings.adapters) or not report.adapters)
+        and max((adapter.rank for adapter in settings.adapters), default=0) >= report.rank
         and report.guesses in (None, speculation.method if speculation is not None else "")
         and (report.unless is None or option_value(settings.extra_args, report.unless) is None)
     )
