@@ -5,6 +5,7 @@ Each was read in the configuration classes of vLLM 0.11.1, 0.17.1, 0.19.1, 0.26.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,6 +37,12 @@ _OFFLOADED_KINDS_SINCE, _OFFLOADED_KINDS_READ = "0.26", "0.20"
 _BALANCED = {"fp8": "0.11", "modelopt": "0.17", "compressed-tensors-8": "0.17", "mxfp4": "0.26"}
 # Four-bit integers of compressed-tensors are balanced in 0.26.0; not in 0.19.1, and in 0.30.0 not by Marlin.
 _BALANCED_INTEGERS = ("0.26", "0.30")
+_SLEEP, _SHARDED = "--enable-sleep-mode", "--fully-sharded-loras"
+# Pull request 40812 of 24 April 2026 turns them off around the pool; that 0.20 has it is not established.
+_SEGMENTS_ASSERTED_BEFORE, _SEGMENTS_SINCE = "0.20", "0.21"
+_STRUCTURED, _GUIDANCE_SEEN = "--structured-outputs-config", "0.28"
+# TurboQuant came with 0.20, for one kind of attention; what later versions made of it is not established.
+_CACHE_TYPE, _TURBOQUANT_READ = ("--kv-cache-dtype",), "0.21"
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,10 @@ def check_option_conflicts(ctx: PlanContext, index: int, settings: ModelSettings
         *_routed_experts(settings, model, version),
         *_offloaded_weights(settings, model, version),
         *_overlap(settings, parallelism),
+        *_sleep_mode(settings, version),
+        *_sharded_adapters(settings, parallelism),
+        *_guidance(settings, version),
+        *_turboquant(settings, model, version),
     ):
         add_finding = ctx.findings.error if conflict.certain else ctx.findings.warning
         add_finding(
@@ -263,4 +274,67 @@ def _overlap(settings: ModelSettings, parallelism: Parallelism) -> Iterator[_Con
             "two batches overlap with DeepEP's exchange only"
             + (f", and here it is {exchange}" if exchange is not None else ", and this replica exchanges nothing"),
             f"remove {_OVERLAP}, or use dataParallel with allToAll: deepep_low_latency",
+        )
+
+
+def _sleep_mode(settings: ModelSettings, version: str) -> Iterator[_Conflict]:
+    """CuMemAllocator: the pool of sleep mode does not hold segments that expand."""
+    allocator = settings.env.get("PYTORCH_CUDA_ALLOC_CONF", "").replace(" ", "")
+    engine = load_engine()
+    if is_on(settings, _SLEEP) is not True or "expandable_segments:True" not in allocator:
+        return
+    if not engine.has(version, _SEGMENTS_SINCE):
+        yield _Conflict(
+            _SLEEP,
+            "sleep mode's pool of memory does not hold expandable segments, which env.PYTORCH_CUDA_ALLOC_CONF turns on,"
+            " and vLLM ends (vllm-project/vllm pull requests 14189 and 40812)",
+            f"remove PYTORCH_CUDA_ALLOC_CONF, or remove {_SLEEP}",
+            certain=not engine.has(version, _SEGMENTS_ASSERTED_BEFORE),
+        )
+
+
+def _sharded_adapters(settings: ModelSettings, parallelism: Parallelism) -> Iterator[_Conflict]:
+    """Fully sharded adapters: every device has a part of the rank."""
+    rank = max((adapter.rank for adapter in settings.adapters), default=0)
+    tensor = parallelism.tensor
+    if is_on(settings, _SHARDED) is True and 0 < rank < 2 * tensor and tensor > 1:
+        yield _Conflict(
+            _SHARDED,
+            f"adapters of rank {rank} leave each of {tensor} devices one row or less, and the kernels ended with rank 8"
+            " on eight devices (vllm-project/vllm issue 20944, open)",
+            f"remove {_SHARDED}",
+            certain=False,
+        )
+
+
+def _guidance(settings: ModelSettings, version: str) -> Iterator[_Conflict]:
+    """The back end of structured outputs that does not read the form in which vLLM writes strict tool calls."""
+    chosen = option_value(settings.extra_args, f"{_STRUCTURED}.backend")
+    if chosen is None:
+        try:
+            whole = json.loads(option_value(settings.extra_args, _STRUCTURED) or "{}")
+        except ValueError:
+            return
+        chosen = whole.get("backend") if isinstance(whole, dict) else None
+    if chosen == "guidance" and settings.tool_call_parser and load_engine().has(version, _GUIDANCE_SEEN):
+        yield _Conflict(
+            f"{_STRUCTURED}.backend guidance",
+            "requests with tool_choice required, a named tool or strict tools end with KeyError: 'triggers'"
+            " (vllm-project/vllm issue 55152, September 2026, open)",
+            "remove it: vLLM takes xgrammar first",
+            certain=False,
+        )
+
+
+def _turboquant(settings: ModelSettings, model: Model, version: str) -> Iterator[_Conflict]:
+    """TurboQuant's cache has a back end of its own, without latent attention and recurrent states."""
+    dtype = option_value(settings.extra_args, *_CACHE_TYPE) or ""
+    lacks = "latent attention" if model.mla is not None else "recurrent states" if model.recurrent else None
+    if dtype.startswith("turboquant") and lacks is not None:
+        yield _Conflict(
+            f"{_CACHE_TYPE[0]} {dtype}",
+            f"{model.id} has {lacks}, for which TurboQuant's cache had no back end in April 2026"
+            " (vllm-project/vllm issue 40069)",
+            f"remove {_CACHE_TYPE[0]}",
+            certain=not load_engine().has(version, _TURBOQUANT_READ),
         )
