@@ -260,6 +260,20 @@ def test_the_command_writes_what_it_found(tmp_path: Path, capsys: pytest.Capture
     assert "AF: wrong fits" in capsys.readouterr().out
 
 
+def test_half_a_character_in_a_name_does_no_harm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows, out = tmp_path / "rows.json", tmp_path / "result.json"
+    rows.write_text(json.dumps([{**LLAMA, "id": "A\ud800", "ran": False}, {"group": "\ud800"}]), encoding="utf-8")
+    assert llmd("logs-check", str(rows), "--out", str(out)) == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["rows"][0]["wrong"] == "wrong fits"
+    assert "A\\ud800: wrong fits" in capsys.readouterr().out
+
+
+def test_a_build_between_releases_may_have_a_model_that_the_release_before_lacks() -> None:
+    changes = {"model": "google/gemma-4-31B-it", "accelerator": "nvidia-h200-141gb", "maxModelLen": 8192}
+    assert judged(**changes, version="0.17.1").call == "refused"
+    assert judged(**changes, version="0.17.2rc1.dev133+g9279c59a0").call == "fits"
+
+
 @pytest.mark.parametrize("content", ["{", "{}", "3"], ids=["broken", "no list", "a number"])
 def test_a_file_without_rows_is_said(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = tmp_path / "rows.json"

@@ -30,10 +30,12 @@ def check_rows(file: Path, out: Path | None) -> int:
     summary = summarize(judgments)
     if out is not None:
         _write(out, {"rows": [judgment.as_json() for judgment in judgments], "summary": summary})
-    print(table(summary))
-    for judgment in judgments:
-        if judgment.wrong is not None:
-            print(f"{judgment.id}: {judgment.wrong} ({judgment.reason or judgment.limit})")
+    lines = [table(summary)] + [
+        f"{judgment.id}: {judgment.wrong} ({judgment.reason or judgment.limit})"
+        for judgment in judgments
+        if judgment.wrong is not None
+    ]
+    print("\n".join(lines).encode("utf-8", errors="backslashreplace").decode("utf-8"))
     return DONE
 
 
@@ -62,4 +64,6 @@ def read_start(log: Path, added: Iterable[str], out: Path | None) -> int:
 
 def _write(path: Path, document: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    # Half a surrogate pair in a name has no bytes: it is written as JSON escapes it.
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")

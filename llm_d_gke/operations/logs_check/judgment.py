@@ -89,7 +89,10 @@ def _refusal(start: Start) -> str | None:
     engine = load_engine()
     # Before the oldest table nothing was asked.
     if engine.has(deployment.version, versions()[0]):
-        certain = [refusal for refusal in refusals_of(deployment) if refusal.certain]
+        # A build between releases may have a model that the release before it lacks.
+        build = ".dev" in deployment.version
+        refusals = [refusal for refusal in refusals_of(deployment) if not (build and refusal.kind == "architecture")]
+        certain = [refusal for refusal in refusals if refusal.certain]
         if certain:
             return certain[0].reason
     parts = deployment.tensor_parallel

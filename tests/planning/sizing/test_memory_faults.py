@@ -290,7 +290,7 @@ class TestProfile:
     @pytest.mark.parametrize(
         ("model", "ranks", "version", "gib"),
         [
-            ("Qwen/Qwen3-8B", 1, "0.19.0", 0.0),
+            ("Qwen/Qwen3-8B", 1, "0.18.0", 0.0),
             ("Qwen/Qwen3-8B", 1, "0.27.1", 1.18),
             ("Qwen/Qwen3-14B-AWQ", 1, "0.28.0", 1.46),
             ("Qwen/Qwen2.5-7B-Instruct-AWQ", 1, "0.28.0", 1.04),

@@ -29,6 +29,10 @@ _ON_LOADING = {
     "bitsandbytes": Quantization(method="bitsandbytes", bits=4, group=64, scale_bits=16),
 }
 
+# Cards without FP8 arithmetic take Marlin, which repeats the scale of a square block for each of its rows, in 16 bits
+# (vLLM's quantization/utils/marlin_utils_fp8.py): Qwen3.5-35B-A3B-FP8 logs 34.71 GiB on A100, and 34.2 elsewhere.
+_FP8_SINCE, _FP8_BLOCK = 8.9, 128
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Options:
@@ -118,6 +122,9 @@ class EngineRun(_Options):
         if self.kind == "tpu" and quantization.group and quantization.scale_bits == 16:
             # Scales of 16 bits are kept in 32 on TPUs.
             quantization = quantization.model_copy(update={"scale_bits": 32})
+        in_blocks = quantization.bits == 8 and quantization.group == _FP8_BLOCK**2
+        if self.kind == "gpu" and in_blocks and self.capability is not None and self.capability < _FP8_SINCE:
+            quantization = quantization.model_copy(update={"group": _FP8_BLOCK, "scale_bits": 16})
         return quantization.stored_bits(part, plain) / 8
 
     @property
