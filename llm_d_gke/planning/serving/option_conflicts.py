@@ -44,6 +44,11 @@ _STRUCTURED, _GUIDANCE_SEEN = "--structured-outputs-config", "0.28"
 # TurboQuant came with 0.20, for one kind of attention; what later versions made of it is not established.
 _CACHE_TYPE, _TURBOQUANT_READ = ("--kv-cache-dtype",), "0.21"
 
+# Issue 13 of eugr/spark-vllm-docker is of January 2026. Pull request 40193 of 18 April 2026 chooses among back ends
+# that compute the same in every batch, and refuses recurrent states, as issue 48613 saw up to 0.27.1.
+_INVARIANT, _BACKEND_NAMED = "VLLM_BATCH_INVARIANT", ("0.13", "0.20", "0.21")
+_INVARIANT_STATES_SEEN = "0.28"
+
 
 @dataclass(frozen=True)
 class _Conflict:
@@ -51,11 +56,12 @@ class _Conflict:
     reason: str  # a clause
     fix: str
     certain: bool = True
+    setting: str = "extraArgs"
 
 
 def check_option_conflicts(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
     """Findings about options that do not go with the rest of the deployment. GPUs only."""
-    if model is None or ctx.accelerator.kind != "gpu" or not settings.extra_args:
+    if model is None or ctx.accelerator.kind != "gpu" or not (settings.extra_args or settings.env):
         return
     version = version_of(ctx, settings)
     parallelism = parallelism_of(ctx, settings)
@@ -71,13 +77,14 @@ def check_option_conflicts(ctx: PlanContext, index: int, settings: ModelSettings
         *_sharded_adapters(settings, parallelism),
         *_guidance(settings, version),
         *_turboquant(settings, model, version),
+        *_batch_invariant(settings, model, version),
     ):
         add_finding = ctx.findings.error if conflict.certain else ctx.findings.warning
         add_finding(
             "LLMD-ENGINE-CONFLICT",
             "models",
             index,
-            "extraArgs",
+            conflict.setting,
             value=conflict.option,
             rule=f"{conflict.reason} (vLLM {version})",
             fix=conflict.fix,
@@ -337,4 +344,31 @@ def _turboquant(settings: ModelSettings, model: Model, version: str) -> Iterator
             " (vllm-project/vllm issue 40069)",
             f"remove {_CACHE_TYPE[0]}",
             certain=not load_engine().has(version, _TURBOQUANT_READ),
+        )
+
+
+def _batch_invariant(settings: ModelSettings, model: Model, version: str) -> Iterator[_Conflict]:
+    """Answers that do not depend on the batch: some attention back ends compute them."""
+    engine = load_engine()
+    since, doubtful, chosen = _BACKEND_NAMED
+    if settings.env.get(_INVARIANT) != "1" or not engine.has(version, since):
+        return
+    backend = option_value(settings.extra_args, "--attention-backend", "--attention-config.backend")
+    if model.recurrent and engine.has(version, chosen):
+        yield _Conflict(
+            f"{_INVARIANT}=1",
+            f"{model.id} has recurrent states, whose back end does not compute the same in every batch: batch_invariant"
+            " mode is not supported for GDN_ATTN (vllm-project/vllm issue 48613)",
+            f"remove {_INVARIANT}",
+            certain=not engine.has(version, _INVARIANT_STATES_SEEN),
+            setting="env",
+        )
+    elif not engine.has(version, chosen) and backend is None and "VLLM_ATTENTION_BACKEND" not in settings.env:
+        yield _Conflict(
+            f"{_INVARIANT}=1",
+            "batch_invariant mode requires an attention back end that is named (eugr/spark-vllm-docker issue 13,"
+            " vllm-project/vllm pull request 40193)",
+            f"add --attention-backend {'TRITON_MLA' if model.mla is not None else 'FLASH_ATTN'} to extraArgs",
+            certain=not engine.has(version, doubtful),
+            setting="env",
         )
