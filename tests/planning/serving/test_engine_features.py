@@ -97,7 +97,9 @@ class TestOffload:
 
     def test_a_hybrid_model_may_offload_where_the_engine_keeps_its_layers_apart(self) -> None:
         model = {"id": "google/gemma-3-4b-it", "maxModelLen": 2048, "kvOffloadGib": 8}
-        plan_of("gpu", {"release": "llm-d-0.9", "accelerator": ROOMY, "models[0]": model})
+        plan = plan_of("gpu", {"release": "llm-d-0.9", "accelerator": ROOMY, "models[0]": model})
+        args = plan.models[0].servers[0].pod.args
+        assert args[args.index("--kv-offloading-size") + 1] == "8"
 
 
 class TestTemplate:
