@@ -42,7 +42,7 @@ LLMD-CONTEXT-LENGTH  llm-d:models[0].maxModelLen = 16384  (Pulumi.gpu.yaml, line
 ```
 
 A warning that is known and accepted is acknowledged in the stack file. It then shows as acknowledged, with the reason.
-An error cannot be acknowledged, other than the few that say so below: the stack could run, and somebody has to decide.
+An error cannot be acknowledged, except the few that say so below: the stack could run, and its owner has to decide.
 
 ```yaml
 llm-d:acknowledge:

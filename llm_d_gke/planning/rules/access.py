@@ -7,7 +7,7 @@ from llm_d_gke.planning.rules.rule import Rule
 RULES = (
     Rule(
         "LLMD-SECRET-PLAIN",
-        summary="A secret stands in the stack file in plain text.",
+        summary="A secret is in the stack file in plain text.",
         why="Stack files are committed, and everybody who reads the repository could read the secret.",
         fix="Set it with `pulumi config set --path --secret`.",
         source="pulumi.com/docs/iac/concepts/secrets",

@@ -36,7 +36,7 @@ RULES = (
     Rule(
         "LLMD-KMS-LOCATION",
         summary="A Cloud KMS key is in another place than the cluster.",
-        why="GKE and Compute Engine use keys of their own region, or, for disks, of a place that contains it.",
+        why="GKE and Compute Engine use keys of the same region or, for disks, of a multi-region that contains it.",
         fix="Use a key of the cluster's region.",
         source="cloud.google.com/kubernetes-engine/docs/how-to/encrypting-secrets",
     ),

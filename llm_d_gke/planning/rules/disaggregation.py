@@ -94,7 +94,7 @@ RULES = (
         severity="warning",
         summary="Prefixes are cached on decode servers of a model with recurrent states.",
         why="The connector asserts that a state is one block, which a cached prefix was seen to break.",
-        fix="Turn prefix caching off, or try two prompts with a long common beginning.",
+        fix="Turn prefix caching off, or try two prompts with a long common prefix.",
         source="ai-dynamo/dynamo issue 12197; vllm/distributed/kv_transfer of vLLM 0.26.0",
     ),
     Rule(

@@ -92,7 +92,7 @@ RULES = (
         "LLMD-ENV-CREDENTIAL",
         severity="warning",
         summary="A variable of the engine is a credential by its name.",
-        why="Values in `env` stand in the stack file and in the Deployment in clear text.",
+        why="Values in `env` are stored in the stack file and the Deployment in clear text.",
         fix="Remove it if the engine runs without it.",
         source="kubernetes.io/docs/concepts/configuration/secret (Alternatives to Secrets)",
     ),

@@ -25,7 +25,7 @@ RULES = (
         "LLMD-ENGINE-PARSER-MODEL",
         severity="warning",
         summary="The parser of tool calls does not read what the model writes.",
-        why="Each family of models was trained on a form of its own. Calls in another stay in the answer's text.",
+        why="Each family of models has its own format. Calls in another format stay in the answer's text.",
         fix="Use the parser of the model's family.",
         source="github.com/vllm-project/recipes; vllm-project/vllm issue 23454, deepseek-ai/DeepSeek-V3 issue 944,"
         " ai-dynamo/dynamo issue 13176, NousResearch/hermes-agent issue 39099",
@@ -57,7 +57,7 @@ RULES = (
         "LLMD-ENGINE-CONFLICT",
         severity="either",
         summary="An option of `extraArgs` does not go with the rest of the deployment.",
-        why="vLLM takes each option by itself, and refuses some of them together or with some models.",
+        why="vLLM accepts each option alone, and refuses some of them together or with some models.",
         fix="Remove the option, or change what it conflicts with.",
         source="vllm/config of vLLM 0.11.1, 0.17.1, 0.19.1, 0.26.0 and 0.30.0",
     ),
@@ -81,7 +81,7 @@ RULES = (
     Rule(
         "LLMD-SPECULATION-DRAFT",
         summary="The draft model does not go with the method of speculative decoding.",
-        why="eagle, eagle3 and draft_model load a model of their own, and mtp does for Gemma 4 only; ngram loads none.",
+        why="eagle, eagle3 and draft_model load a second model, mtp does so for Gemma 4 only, and ngram loads none.",
         fix="Add or remove `draftModel`.",
         source="docs.vllm.ai/en/stable/features/spec_decode",
     ),

@@ -36,7 +36,7 @@ RULES = (
     ),
     Rule(
         "LLMD-FLEET-NETWORK",
-        summary="A member of a fleet that would create a VPC of its own.",
+        summary="A member of a fleet would create a separate VPC.",
         why="Clusters and Gateway are in one VPC.",
         fix="Name the config cluster's network in `network.existing`.",
         source="docs.cloud.google.com/kubernetes-engine/docs/how-to/setup-multicluster-inference-gateway",

@@ -103,7 +103,7 @@ RULES = (
     Rule(
         "LLMD-REVISION-SHORT",
         severity="warning",
-        summary="The revision looks like the beginning of a commit.",
+        summary="The revision looks like an abbreviated commit.",
         why="Hugging Face documents that a commit has to be named in full.",
         fix="Use all 40 digits of the commit.",
         source="huggingface.co/docs/huggingface_hub/guides/download (Download files from a specific revision)",

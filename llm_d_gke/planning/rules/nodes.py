@@ -54,7 +54,7 @@ RULES = (
         "LLMD-COMPUTE-CLASS-MIGRATION",
         severity="warning",
         summary="Active migration without fallbacks.",
-        why="Pods move to an earlier choice, and there is none.",
+        why="Pods move back to an earlier choice, and this class has only one.",
         fix="Name fallbacks, or remove `activeMigration`.",
         source=_CLASSES,
     ),
@@ -90,7 +90,7 @@ RULES = (
     Rule(
         "LLMD-RESERVATION-PROVISIONING",
         summary="This provisioning cannot use a reservation.",
-        why="Spot VMs cannot consume a reservation, and Dynamic Workload Scheduler has capacity of its own.",
+        why="Spot VMs cannot consume a reservation, and Dynamic Workload Scheduler has separate capacity.",
         fix="Remove one of the two.",
         source="cloud.google.com/compute/docs/instances/reservations-consume (limitations)",
     ),

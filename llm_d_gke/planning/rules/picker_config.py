@@ -153,8 +153,8 @@ RULES = (
     Rule(
         "LLMD-PICKER-MODEL-NAME",
         severity="warning",
-        summary="A plugin asks for tokens of a model that the stack does not serve.",
-        why="vLLM answers 404 to it, and the picker goes on without tokens.",
+        summary="A plugin requests tokens of a model that the stack does not serve.",
+        why="vLLM answers 404, and the picker continues without tokens.",
         fix="Use the name of a model of the stack.",
         source="llm-d/llm-d pull request 2221",
     ),

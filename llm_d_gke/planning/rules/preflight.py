@@ -81,7 +81,7 @@ RULES = (
     Rule(
         "LLMD-PREFLIGHT-DELETES",
         summary="The update would delete a kind, a volume claim, or a disk or bucket with data.",
-        why="With a kind go all objects of it, whoever made them, and with a claim or a disk its data.",
+        why="Deleting a CRD deletes all objects of its kind, and deleting a claim or a disk deletes its data.",
         fix="Undo the change that causes it, or copy the data and acknowledge this for one update.",
         source="kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions",
         acknowledgeable=True,

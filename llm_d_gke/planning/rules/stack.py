@@ -96,7 +96,7 @@ RULES = (
         "LLMD-NAME-TWICE",
         summary="Two models have the same name.",
         why="A request selects a model only by name, so each name must belong to one model.",
-        fix="Give each model a `servedName` of its own.",
+        fix="Give each model a different `servedName`.",
         basis="project",
     ),
     Rule(

@@ -16,7 +16,7 @@ RULES = (
     Rule(
         "LLMD-ROUTER-UNUSED",
         severity="warning",
-        summary="Settings of the model router stand in a stack without one.",
+        summary="A stack without a model router has settings for it.",
         why="Only pattern multi-model has a model router.",
         fix="Remove `router`, or use `pattern: multi-model`.",
         basis="project",
@@ -39,7 +39,7 @@ RULES = (
         "LLMD-NAMESPACE-NEW",
         severity="warning",
         summary="An object that the stack does not make is named in a namespace that the stack creates.",
-        why="Secrets and volume claims belong to a namespace, and nobody can create them before it.",
+        why="Secrets and volume claims belong to a namespace, and cannot be created before it.",
         fix="Create it as soon as the namespace is there, use a setting by which the stack makes it, or an existing"
         " namespace.",
         source="kubernetes.io/docs/concepts/configuration/secret (Using Secrets)",
@@ -47,7 +47,7 @@ RULES = (
     Rule(
         "LLMD-EXISTING-IGNORED",
         severity="warning",
-        summary="Settings of a created network or cluster stand beside an existing one.",
+        summary="A stack with an existing network or cluster has settings for a new one.",
         why="The stack does not change a network or a cluster that it did not create.",
         fix="Remove them, or remove `existing`.",
         basis="project",
@@ -76,7 +76,7 @@ RULES = (
     ),
     Rule(
         "LLMD-ADDON-ROOM",
-        summary="A picker or a model router asks for more than a node of the CPU pool has.",
+        summary="A picker or a model router requests more than a node of the CPU pool has.",
         why="The scheduler places a pod on a node with room for all of its requests.",
         fix="Lower the request, or use a larger `cpuPool.machineType`.",
         source="cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes",
@@ -92,7 +92,7 @@ RULES = (
     Rule(
         "LLMD-AUTOSCALING-IDLE",
         severity="warning",
-        summary="`idleSeconds` stands beside a minimum above 0.",
+        summary="`idleSeconds` is set with a minimum above 0.",
         why="The time without requests decides when the last replica ends, which a minimum above 0 keeps.",
         fix="Remove `idleSeconds`, or set `minimum: 0`.",
         basis="project",
