@@ -2,8 +2,8 @@
 
 The changes P=V name the cluster and its network (`cluster.existing`, `network.existing`). Between both `up` a destroy
 leaves the cluster and the CRDs that a destroy keeps, which the second `up` has to take over. Prints seconds, a chat
-request's status, and what each destroy left. Exit status 1 if something other than CRDs is left, or the second destroy
-leaves more than the first.
+request's status, and what each destroy left. Exit status 1 if something other than CRDs is left, and the APIServices
+that the API server makes of them, or the second destroy leaves more than the first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.terminal.endpoint import reachable
 from llm_d_gke.stackfile import PROJECT_ROOT
 
-_CRD = "cluster: CustomResourceDefinition "
+_KEPT = ("cluster: CustomResourceDefinition ", "cluster: APIService ")
 
 
 def bring_up_twice(paths: StackPaths, changes: Mapping[str, str]) -> bool:
@@ -42,7 +42,7 @@ def bring_up_twice(paths: StackPaths, changes: Mapping[str, str]) -> bool:
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
         if not answer.answered:
             return False
-    return left[0] == left[1] and all(line.startswith(_CRD) for line in left[0])
+    return left[0] == left[1] and all(line.startswith(_KEPT) for line in left[0])
 
 
 def _timed(operation: str, paths: StackPaths, changes: Mapping[str, str]) -> float:
