@@ -140,9 +140,9 @@ class EngineFacts(Entry):
     options: tuple[str, ...]
     deprecated_options: tuple[str, ...]
     option_values: Mapping[str, tuple[str, ...]]
-    # Options by what stands behind them; those not listed take any text.
+    # Options by the kind of their value. Options that are not listed take any text.
     option_takes: Mapping[OptionKind, tuple[str, ...]] = Field(default_factory=dict)
-    # Options by a word that they take in place of a number or JSON: None, auto; 8k stands for numbers with a unit.
+    # Options by a word that they take in place of a number or JSON: None, auto; 8k means numbers with a unit.
     option_words: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     # Names in the JSON object of an option, of options that refuse every other name.
     option_keys: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)

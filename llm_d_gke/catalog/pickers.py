@@ -69,7 +69,7 @@ class Plugin(_Frozen):
     kinds: tuple[Kind, ...]
     parameters: str = "NoParameters"
     stability: Stability
-    # Holds state of its own process only.
+    # Its state is that of one process only.
     state: Literal["process"] | None = None
     deprecated: Deprecation | None = None
     # Plugins beside which the picker does not start.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 DOCKER_HUB = "docker.io"
-# Any registry that has no mirror of its own.
+# Any registry without a separate mirror.
 ANY = "*"
 OCI = "oci://"
 

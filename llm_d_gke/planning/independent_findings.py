@@ -37,7 +37,7 @@ _OF_HARDWARE = ("LLMD-CIDR-NODES", "LLMD-ADDON-ROOM", "LLMD-PICKER-RELEASE")
 _INDEPENDENT = frozenset((*(rule.id for subject in _SUBJECTS for rule in subject.RULES), *_OF_MODELS)) - frozenset(
     _OF_HARDWARE
 )
-# Of the file's own accelerator or release, whatever stands in for other settings.
+# Findings about the file's own accelerator or release, which stand-ins for other settings do not change.
 _OF_NAMES = ("LLMD-ACCELERATOR-UNKNOWN", "LLMD-MACHINE-TYPE", "LLMD-NODES-MIN-MAX", "LLMD-RELEASE-UNKNOWN")
 _WITHOUT_MODELS = frozenset(rule.id for subject in (access, gateway, network) for rule in subject.RULES)
 _STAND_IN = "nvidia-l4"

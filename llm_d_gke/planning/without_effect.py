@@ -16,7 +16,7 @@ from llm_d_gke.settings.models import VolumeClaimSource
 # Namespaces of Kubernetes and of GKE's own add-ons. Those of this program's charts are in `chart_namespaces`.
 _SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "gmp-system", "gmp-public", "gke-managed-system")
 _SYSTEM_PREFIXES = ("kube-", "gke-", "gmp-", "config-management-")
-# Ids in documentation, this project's included, that stand for the reader's own.
+# Placeholders for the reader's project id in documentation, this project's included.
 _PLACEHOLDERS = (
     "change-me",
     "changeme",

@@ -84,7 +84,7 @@ def up(request: Request) -> int:
     if chosen is EngineChoice.VLLM:
         prepare_vllm(paths, plan, configuration, print_step)
     record_engine(paths, chosen)
-    # Else the first pod of each program would wait for its build silently on the screen.
+    # Otherwise the first pod of each program would wait for its build without a line on the screen.
     binaries(needed_programs(plan, chosen), print_step)
     with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
         resume_interrupted(pulumi)

@@ -69,7 +69,7 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
         # Storage that a stack does not mount: what its path ends with may name the model.
         where = f"/{(storage or uri.partition('://')[2]).strip('/')}" if storage or uri else None
     not_carried += _left_out(document, origin)
-    # KServe's own fields stand beside those of the pod.
+    # KServe's own fields are next to those of the pod.
     pod = {key: value for key, value in {**mapping(runtime), **spec}.items() if key in _OF_THE_POD}
     server = server_of(
         container,

@@ -164,7 +164,7 @@ def _account(inputs: Inputs) -> tuple[Words, ...]:
 
 def _project_member(inputs: Inputs) -> tuple[Words, ...]:
     return (
-        # Without a condition of its own, gcloud asks for one where the project's policy has any.
+        # Without --condition, gcloud prompts for one if the project's policy has any.
         ("gcloud", "projects", "add-iam-policy-binding", inputs.project, *_binding(inputs), flag("condition", "None")),
     )
 

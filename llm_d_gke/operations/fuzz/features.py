@@ -49,7 +49,7 @@ _PLAIN: Final = (
     "kvOffloadGib",
     "load",
 )
-# What would need an object, a release or a machine type of its own.
+# Settings that would need a separate object, release or machine type.
 _LEFT_OUT: Final = (("picker", "config"), ("picker", "release"), ("cluster", "existing"), ("cpuPool", "machineType"))
 # Sizes that divide most models; the schema allows every number.
 _PARALLEL: Final = {"tensorParallel": (1, 2, 4, 8), "pipelineParallel": (1, 2), "dataParallel": (1, 2, 4, 8, 16)}

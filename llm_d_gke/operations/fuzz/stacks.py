@@ -31,7 +31,7 @@ _RANGES = (
 )
 _TEXTS = ("a", "llm", "Qwen", "ä", "x" * 300, "", " ", "a/b", "${HOME}", "{{", "1", "null", "hf_x")
 
-# What takes the place of a value in a damaged stack.
+# Replacements for a value in a damaged stack.
 JUNK: Strategy = st.one_of(
     st.none(),
     st.booleans(),

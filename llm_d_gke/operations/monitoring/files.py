@@ -6,7 +6,7 @@ from typing import Any
 
 from llm_d_gke.planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan
 
-# Grafana's grid has 24 columns; three panels stand beside each other.
+# Grafana's grid has 24 columns; three panels share a row.
 _COLUMNS, _WIDTH, _HEIGHT = 3, 8, 8
 # Grafana's names of the units of metrics.yaml.
 _UNITS = {"s": "s", "1/s": "reqps", "1": "short"}

@@ -17,7 +17,7 @@ _READS_A_FILE = frozenset(
 )
 _READS_CONFIG = ("compressed-tensors", "quark", "torchao", "fbgemm_fp8")
 _JUDGED = ("awq", "gptq", "compressed-tensors", "fp8", "bitsandbytes", "mxfp4")
-# A checkpoint of these takes the place of the method that is set; set for another's checkpoint, they are refused.
+# A checkpoint of one of these overrides the method that is set. Set for a checkpoint of another, they are refused.
 _JUDGED_IF_SET = (*_JUDGED, "modelopt", "quark", "torchao", "fbgemm_fp8")
 _INC_READS_A_FILE_SINCE = (0, 12)
 

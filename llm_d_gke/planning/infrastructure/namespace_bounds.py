@@ -1,4 +1,4 @@
-"""Bounds of a namespace: how much may run in it, and limits of containers that state none.
+"""Bounds of a namespace: how much may run in it, and limits for containers without any.
 
 A quota stops a runaway, not a rollout: while a stack changes, the old pods count against the new quota until the new
 ones run, whatever ran before. It therefore admits many pods, and leaves accelerators to the largest size of the node

@@ -1,4 +1,4 @@
-"""Node pools: CPU nodes, and the accelerator pool with the rules no provider checks before it is too late."""
+"""Node pools: CPU nodes, and the accelerator pool, with checks that no provider makes before it creates nodes."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def _physical_experts(settings: ModelSettings, model: Model) -> int:
     count = model.experts.count if model.experts is not None else 0
     if EXPERT_LOAD_BALANCER not in settings.extra_args:
         return count
-    # 0.11 has an argument of its own for it; later versions only the configuration.
+    # 0.11 has a separate argument for it; later versions only the configuration.
     nested = argument(settings, f"{_BALANCER_CONFIG}.{_REDUNDANT_EXPERTS}") or argument(
         settings, "--num-redundant-experts"
     )

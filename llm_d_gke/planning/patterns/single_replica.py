@@ -1,4 +1,4 @@
-"""Pattern `single-replica`: one model, replicas that know nothing of each other."""
+"""Pattern `single-replica`: one model with independent replicas."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _profiles(picker: Picker, document: Document) -> Iterator[tuple[Path, str, l
 def _check_scorers(ctx: PlanContext, picker: Picker, document: Document) -> None:
     kinds = _kinds(picker, document)
     types = {entry.called: entry.type for entry in document.plugins}
-    # A picker that is listed and stands in no profile takes the place of the default one.
+    # A picker that is listed and is in no profile replaces the default one.
     listed = [entry.type for entry in document.plugins if "picker" in kinds[entry.called]]
     for path, name, entries in _profiles(picker, document):
         chosen = [types[called] for called, _ in entries if "picker" in kinds[called]] or listed

@@ -83,7 +83,7 @@ def offloaded_gib(settings: ModelSettings, parallelism: Parallelism) -> float:
 
 def check_features(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
     """Findings about parsers, guessed tokens and offloaded blocks that the engine's version does not take."""
-    # A plugin brings names of its own, from a file of the image.
+    # A plugin adds parser names from a file of the image.
     if option_value(settings.extra_args, "--tool-parser-plugin") is None:
         _check_name(ctx, index, settings.tool_call_parser, "toolCallParser", "tool_parsers")
     if option_value(settings.extra_args, "--reasoning-parser-plugin") is None:

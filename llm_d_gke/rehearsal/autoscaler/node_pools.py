@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from llm_d_gke.catalog import Catalog
@@ -35,7 +35,7 @@ class UnknownMachineError(SimulationError):
 class Pool:
     """One node pool. Counts are of the whole pool, all zones together.
 
-    `machines_per_step` machines are added and removed together: the hosts of a multi-host TPU slice, else 1.
+    `machines_per_step` machines are added and removed together: the hosts of a multi-host TPU slice, otherwise 1.
     """
 
     name: str
@@ -55,9 +55,8 @@ class Pool:
     rdma_cards: int = 0
     # Position among the choices of a compute class; lower ones grow first.
     rank: int = 0
-    requested: int | None = field(
-        default=None
-    )  # an explicit node count, which overrides what the autoscaler did when it changes
+    # An explicit node count. A change of it overrides the autoscaler's size.
+    requested: int | None = None
 
     def clamp(self, size: int) -> int:
         return max(self.minimum, min(self.maximum, size)) if self.autoscaled else size

@@ -12,7 +12,7 @@ from llm_d_gke.rehearsal.kube.conditions import find_condition
 from llm_d_gke.rehearsal.paths import StackPaths
 
 _SECONDS = 5.0
-# A pod waits for a moment in every start. What stands in three looks in a row is worth a line.
+# Every pod waits for a moment when it starts. A reason is printed after three polls in a row.
 _LOOKS = 3
 # Reasons of a container that is being started as it should be.
 _USUAL = ("ContainerCreating", "PodInitializing")

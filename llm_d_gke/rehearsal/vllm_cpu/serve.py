@@ -21,7 +21,7 @@ def fork_processes() -> None:
         return multiprocessing.get_context("fork")
 
     importlib.import_module("vllm.utils.system_utils").get_mp_context = context  # type: ignore[attr-defined]
-    # Else a signal to the forked process would wake the event loop of its parent, whose descriptors it inherits.
+    # Otherwise a signal to the forked process would wake the event loop of its parent, whose descriptors it inherits.
     os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
 
 
