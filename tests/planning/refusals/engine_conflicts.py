@@ -300,9 +300,9 @@ ENGINE_CONFLICTS = (
     ),
     _conflict(
         "fully sharded adapters of a small rank",
-        _on(A100_2, "Qwen/Qwen3-8B", adapters=[ADAPTERS[0] | {"rank": 2}], **_options("--fully-sharded-loras")),
+        _on(B200_8, "Qwen/Qwen3-8B", adapters=[ADAPTERS[0] | {"rank": 8}], **_options("--fully-sharded-loras")),
         "--fully-sharded-loras",
-        "adapters of rank 2 leave each of 2 devices one row or less",
+        "adapters of rank 8 leave each of 8 devices one row or less",
         "remove --fully-sharded-loras",
         severity=Severity.WARNING,
     ),
