@@ -12,9 +12,11 @@ from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from llm_d_gke.planning.findings import Finding, Severity
 from tests.stacks import ENCRYPTED, PROJECT, TOKEN, plan_of
 
-REPORTS: list[dict[str, Any]] = yaml.safe_load(
-    (Path(__file__).parent / "figures" / "platform_reports.yaml").read_text(encoding="utf-8")
-)
+REPORTS: list[dict[str, Any]] = [
+    report
+    for name in ("platform_reports", "platform_reports_second")
+    for report in yaml.safe_load((Path(__file__).parent / "figures" / f"{name}.yaml").read_text(encoding="utf-8"))
+]
 SETTLED = [report for report in REPORTS if "unsettled" not in report]
 # Warnings of every stack that others can reach, or that serves without a certificate.
 _COMMON = {"LLMD-TLS-NONE", "LLMD-GATEWAY-OPEN"}
@@ -39,6 +41,27 @@ def test_a_report_gets_its_answer(report: dict[str, Any]) -> None:
         assert severities[report["found"]] is (Severity.ERROR if answer == "refused" else Severity.WARNING)
     else:
         assert answer in ("accepted", "rendered")
+
+
+def plan_of_report(report: str) -> StackPlan:
+    plan, _ = judged(next(row for row in REPORTS if row["report"] == report))
+    assert plan is not None
+    return plan
+
+
+class TestPickers:
+    def test_the_picker_reads_the_metric_that_the_engine_has(self) -> None:
+        plan = plan_of_report("kubernetes-sigs/gateway-api-inference-extension#1905")
+        assert "--kv-cache-usage-percentage-metric=vllm:kv_cache_usage_perc" in plan.models[0].picker.pod.args
+
+    def test_prefill_from_the_first_token_is_no_threshold_of_zero(self) -> None:
+        config = plan_of_report("llm-d/llm-d-router#933").models[0].picker.config
+        assert "always-disagg-pd-decider" in str(config)
+        assert "prefix-based-pd-decider" not in str(config)
+
+    def test_prompts_are_rendered_under_the_name_that_is_served(self) -> None:
+        config = plan_of_report("llm-d/llm-d#2221").models[0].picker.config
+        assert "chat" in [entry.get("parameters", {}).get("modelName") for entry in config["plugins"]]
 
 
 class TestDisaggregation:

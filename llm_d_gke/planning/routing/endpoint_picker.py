@@ -34,6 +34,7 @@ from llm_d_gke.planning.platform.autopilot_pods import spreadable_size
 from llm_d_gke.planning.routing.edge import backend_access
 from llm_d_gke.planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcProgram, ext_proc_pod, port_arguments
 from llm_d_gke.planning.routing.fleet import plan_fleet
+from llm_d_gke.planning.routing.picker_index import check_index
 from llm_d_gke.planning.routing.priorities import check_priorities, plan_objectives
 from llm_d_gke.planning.serving import multi_node
 from llm_d_gke.planning.serving.backend_tls import encrypted, plan_backend_tls
@@ -234,6 +235,7 @@ def check_picker(ctx: PlanContext) -> None:
     check_priorities(ctx)
     check_scraping(ctx, "https" if encrypted(ctx) else "http")
     check_tokenizers(ctx)
+    check_index(ctx)
     if ctx.settings.picker.config is None:
         _check_weights(ctx)
         _check_no_hit_weight(ctx)

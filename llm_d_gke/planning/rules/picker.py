@@ -104,6 +104,15 @@ RULES = (
         source="llm-d/llm-d-inference-scheduler v0.7.1, pkg/plugins/scorer/precise_prefix_cache.go",
     ),
     Rule(
+        "LLMD-KV-EVENTS-READERS",
+        severity="warning",
+        summary="A plugin reads the approximate index although the picker has a precise one.",
+        why="A plugin that names no producer of prefix matches reads the approximate one, and the picker creates it"
+        " where it is missing. The decider of prefill has no parameter for it up to llm-d router v0.10.",
+        fix="Name the precise index in the plugin's parameters, or use approximate prefixes.",
+        source="llm-d/llm-d-router issue 2554 and pull request 2560; llm-d/llm-d pull request 2148",
+    ),
+    Rule(
         "LLMD-PICKER-FAIL-OPEN",
         severity="warning",
         summary="With failureMode open, requests can still fail for a while after a picker is lost.",

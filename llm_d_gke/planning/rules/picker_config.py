@@ -232,6 +232,14 @@ RULES = (
         source="kubernetes-sigs/gateway-api-inference-extension v1.5.0, pkg/epp/config/loader/defaults.go",
     ),
     Rule(
+        "LLMD-PICKER-INDEX-MEMORY",
+        severity="warning",
+        summary="The index of prefixes may grow beyond the picker's memory.",
+        why="The picker keeps that many entries for every replica, and a picker that exceeds its limit is killed.",
+        fix="Raise `picker.memory`, lower `lruCapacityPerServer`, or let the picker size it.",
+        source="kubernetes-sigs/gateway-api-inference-extension issue 2878",
+    ),
+    Rule(
         "LLMD-PICKER-PLUGIN-UNUSED",
         severity="warning",
         summary="A plugin is listed, and nothing runs it.",

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from llm_d_gke.planning.alternatives import releases_with_picker
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.picker_config.build import PRECISE, can_index_precisely
+from llm_d_gke.planning.picker_config.build import APPROXIMATE, PRECISE, can_index_precisely
 from llm_d_gke.planning.picker_config.check import ROOT, parsed_config
 from llm_d_gke.planning.picker_config.parameters import SHAPES
 from llm_d_gke.planning.serving.backends import backend_of
@@ -16,6 +16,9 @@ from llm_d_gke.planning.serving.backends import backend_of
 EVENTS_PORT = 5557
 EVENTS = "kv-events"
 _NOTIFICATIONS = "endpoint-notification-source"
+_DECIDER = "prefix-based-pd-decider"
+# Field of a plugin's parameters that names the index which the plugin reads.
+_PRODUCER = "prefix_match_info_producer_name"
 
 
 class EnginePublisher(BaseModel):
@@ -91,6 +94,48 @@ def check_events(ctx: PlanContext) -> None:
                 fix=f"let clients use {model.name}, or use picker.prefixRouting: approximate",
             )
     _check_own(ctx)
+    _check_readers(ctx)
+
+
+def _check_readers(ctx: PlanContext) -> None:
+    """Plugins that read the approximate index beside a precise one; a picker without it creates one, with defaults."""
+    decider = ctx.picker.plugins.get(_DECIDER)
+    bound = decider is not None and _PRODUCER not in SHAPES[decider.parameters].model_fields
+    document = parsed_config(ctx)
+    if document is None:
+        stages = ctx.settings.disaggregation
+        if bound and ctx.settings.pattern == "disaggregated" and (stages is None or stages.prefill_from_tokens):
+            _warn_of_reader(
+                ctx,
+                ("picker", "prefixRouting"),
+                "precise",
+                _DECIDER,
+                "use prefixRouting: approximate, or disaggregation.prefillFromTokens: 0, which always prefills apart",
+            )
+        return
+    if APPROXIMATE in {entry.called for entry in document.plugins}:
+        return
+    precise = next(entry.called for entry in document.plugins if entry.type == PRECISE)
+    for index, entry in enumerate(document.plugins):
+        path = (*ROOT, "plugins", index)
+        shape = SHAPES[ctx.picker.plugins[entry.type].parameters]
+        if entry.type == _DECIDER and bound:
+            _warn_of_reader(ctx, path, entry.called, entry.called, f"add {{type: {APPROXIMATE}}}, sized like the other")
+        elif _PRODUCER in shape.model_fields and not (entry.parameters or {}).get("prefixMatchInfoProducerName"):
+            _warn_of_reader(
+                ctx, path, entry.called, entry.called, f"add parameters: {{prefixMatchInfoProducerName: {precise}}}"
+            )
+
+
+def _warn_of_reader(ctx: PlanContext, path: tuple[str | int, ...], value: str, reader: str, fix: str) -> None:
+    ctx.findings.warning(
+        "LLMD-KV-EVENTS-READERS",
+        *path,
+        value=value,
+        rule=f"{reader} reads {APPROXIMATE}, which {ctx.picker.title} then creates with defaults, and not the precise"
+        " index",
+        fix=fix,
+    )
 
 
 def _check_own(ctx: PlanContext) -> None:

@@ -10,7 +10,7 @@ from tests.planning.refusals.case import Wrong
 QUEUE: dict[str, Any] = {"type": "queue-scorer"}
 ONE_PROFILE: list[Any] = [{"name": "default", "plugins": [{"pluginRef": "queue-scorer", "weight": 2}]}]
 TWO_STAGES: list[Any] = [{**ONE_PROFILE[0], "name": name} for name in ("decode", "prefill")]
-PRECISE = "precise-prefix-cache-producer"
+APPROXIMATE, PRECISE = "approx-prefix-cache-producer", "precise-prefix-cache-producer"
 KV_EVENTS: dict[str, Any] = {
     "sources": [{"pluginRef": "endpoint-notification-source", "extractors": [{"pluginRef": PRECISE}]}]
 }
@@ -440,6 +440,42 @@ PICKER = (
         value="tcp://*:5557",
         rule="no event would arrive",
         fix="without zmqEndpoint",
+    ),
+    Wrong(
+        id="LLMD-PICKER-INDEX-MEMORY",
+        name="an index of prefixes that is larger than the picker",
+        changes=own({"type": APPROXIMATE, "parameters": {"autoTune": False, "lruCapacityPerServer": 40_000_000}}),
+        path="picker.config.plugins[1].parameters",
+        value="lruCapacityPerServer: 40000000",
+        rule="1 replicas fill 2,480 MiB, and picker.memory is 1Gi",
+        fix="set picker.memory: 4Gi",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-KV-EVENTS-READERS",
+        name="a plugin that does not read the precise index",
+        changes=own(
+            {"type": "endpoint-notification-source"},
+            {"type": PRECISE},
+            {"type": "inflight-load-producer"},
+            dataLayer=KV_EVENTS,
+        ),
+        path="picker.config.plugins[3]",
+        value="inflight-load-producer",
+        rule="reads approx-prefix-cache-producer, which llm-d router v0.10.0 then creates with defaults",
+        fix=f"prefixMatchInfoProducerName: {PRECISE}",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-KV-EVENTS-READERS",
+        name="prefill decided by the approximate index beside a precise one",
+        stack="disaggregated-gpu",
+        changes={"picker.prefixRouting": "precise"},
+        path="picker.prefixRouting",
+        value="precise",
+        rule="prefix-based-pd-decider reads approx-prefix-cache-producer",
+        fix="use prefixRouting: approximate",
+        severity=Severity.WARNING,
     ),
     Wrong(
         id="LLMD-KV-EVENTS-KSERVE",
