@@ -22,7 +22,7 @@ from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.terminal.endpoint import reachable
 from llm_d_gke.stackfile import PROJECT_ROOT
 
-_KEPT = ("cluster: CustomResourceDefinition ", "cluster: APIService ")
+_LEFT_BY_DESIGN = ("cluster: CustomResourceDefinition ", "cluster: APIService ")
 
 
 def bring_up_twice(paths: StackPaths, changes: Mapping[str, str]) -> bool:
@@ -42,7 +42,7 @@ def bring_up_twice(paths: StackPaths, changes: Mapping[str, str]) -> bool:
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
         if not answer.answered:
             return False
-    return left[0] == left[1] and all(line.startswith(_KEPT) for line in left[0])
+    return left[0] == left[1] and all(line.startswith(_LEFT_BY_DESIGN) for line in left[0])
 
 
 def _timed(operation: str, paths: StackPaths, changes: Mapping[str, str]) -> float:
