@@ -27,6 +27,8 @@ class PickerRelease(_Frozen):
     leader_election_flag: str
     # None where the scheme of engines' metrics is a parameter of a plugin instead.
     metrics_scheme_flag: str | None = None
+    # Whether it ends in a cluster without the CRD of InferenceObjectives, also where there are none.
+    requires_objectives: bool = False
     flags: tuple[str, ...]
 
 

@@ -151,7 +151,8 @@ def plan_crds(ctx: PlanContext) -> InferenceCrdsPlan:
         install=not built_in and not kserve,
         legacy=kserve and built_in and ctx.release.charts.legacy_inference_pool,
         # Every KServe brings it.
-        objectives=bool(ctx.settings.gateway.priorities) and not backend_of(ctx.settings).needs_kserve,
+        objectives=(bool(ctx.settings.gateway.priorities) or ctx.release.picker.requires_objectives)
+        and not backend_of(ctx.settings).needs_kserve,
     )
 
 

@@ -63,7 +63,8 @@ class InferenceCrdsPlan:
     """Whether this stack installs the InferencePool CRD, because the cluster's version does not include it.
 
     `legacy`: and that of the group before, inference.networking.x-k8s.io, for a KServe that insists on it.
-    `objectives`: and that of InferenceObjectives, which GKE does not bring, for a stack that has some.
+    `objectives`: and that of InferenceObjectives, which GKE does not bring, for a stack that has some or a
+    picker that does not start without.
     """
 
     install: bool

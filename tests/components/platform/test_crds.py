@@ -53,6 +53,27 @@ def test_only_a_kserve_that_insists_gets_the_kind_of_before() -> None:
     assert plan_of("gpu", {**kserve, "release": "gaie-1.5", "cluster.version": "1.33"}).crds.legacy is False
 
 
+@pytest.mark.parametrize(
+    ("changes", "installed"),
+    [
+        ({}, False),
+        ({"release": "llm-d-0.6"}, False),
+        # Up to v1.2.0 of the inference extension a picker ends without the CRD.
+        ({"release": "llm-d-0.4"}, True),
+        ({"release": "gaie-1.5", "picker.release": "llm-d-0.4"}, True),
+        ({"release": "llm-d-0.4", "picker.release": "gaie-1.5"}, False),
+        # KServe's chart has it.
+        ({"release": "llm-d-0.4", "deployment": "kserve"}, False),
+    ],
+)
+def test_a_picker_that_ends_without_objectives_gets_their_crd(changes: dict[str, object], installed: bool) -> None:
+    assert plan_of("gpu", changes).crds.objectives is installed
+
+
+def test_so_does_the_picker_of_prefill_and_decode() -> None:
+    assert plan_of("disaggregated-gpu", {"release": "llm-d-0.4"}).crds.objectives is True
+
+
 def test_a_definition_that_an_earlier_stack_left_is_taken_over() -> None:
     """It is kept on destroy, so a second `up` in the same cluster finds it there."""
     graph = graph_of("gpu", {"cluster.version": "1.33"})
