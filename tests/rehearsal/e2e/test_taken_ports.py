@@ -27,6 +27,8 @@ def test_the_gateway_moves_and_the_control_plane_names_the_port(fresh: Project) 
     with CloudStore(fresh.paths("gpu").cloud).transaction() as cloud:
         address = f"127.{cloud['block']}.250.1"
     with socket.socket() as other:
+        # Connections of an earlier stack at this address may not have timed out yet.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             other.bind((address, 80))
         except PermissionError:
