@@ -168,7 +168,7 @@ def test_kubernetes_objects_are_served_by_the_clusters_provider(either: Graph) -
 
 @pytest.mark.parametrize(
     "changes",
-    [OTHER_VALUES, OTHER_SCORER, PAUSED, {"release": "llm-d-0.4"}],
+    [OTHER_VALUES, OTHER_SCORER, PAUSED, {"release": "llm-d-0.6"}],
     ids=["values", "scorer", "paused", "release"],
 )
 def test_a_changed_value_keeps_every_resource(gpu: Graph, changes: dict[str, object]) -> None:

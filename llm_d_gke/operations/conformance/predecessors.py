@@ -50,6 +50,10 @@ _UNNOTICED: Final = {
         "llm-d-0.9",
         "disaggregation.sidecar.paths",
     ): "the example serves the paths of both; LLMD-PD-PATH warns of a stack that serves others",
+    (
+        "llm-d-0.6",
+        "picker.requires_objectives",
+    ): "the picker of llm-d-0.6 starts with and without the CRD that this adds",
 }
 _UNKNOWN: Final = "nothing is known of the version in the image"
 _TEXTS: Final = ("withdrawn", "reason")
