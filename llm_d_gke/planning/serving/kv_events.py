@@ -104,7 +104,7 @@ def _check_readers(ctx: PlanContext) -> None:
     document = parsed_config(ctx)
     if document is None:
         stages = ctx.settings.disaggregation
-        if bound and ctx.settings.pattern == "disaggregated" and (stages is None or stages.prefill_from_tokens):
+        if bound and ctx.transfers_kv_cache and (stages is None or stages.prefill_from_tokens):
             _warn_of_reader(
                 ctx,
                 ("picker", "prefixRouting"),
