@@ -128,11 +128,12 @@ def test_a_default_and_a_fact_are_told_as_such(explained: Callable[[str], Explan
             "cost.lines",
             marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             "outputs hourlyCost.parts.NAT",
             {"cluster.privateNodes", "llm_d_gke/catalog/prices.yaml nat-gateway usd"},
             {"accelerator.type", "llm_d_gke/catalog/prices.yaml cluster usd"},
             "cost.lines",
+            marks=pytest.mark.slow,
         ),
         (
             "outputs capacity[google/gemma-2b-it].kvCacheTokensPerReplica",
