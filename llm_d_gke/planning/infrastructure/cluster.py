@@ -144,15 +144,16 @@ def plan_services(ctx: PlanContext) -> tuple[str, ...]:
 
 def plan_crds(ctx: PlanContext) -> InferenceCrdsPlan:
     """The CRDs of the inference extension that GKE does not install."""
+    needs_kserve = backend_of(ctx.settings).needs_kserve
     # KServe's chart has it too, and Helm does not adopt objects created by others.
-    kserve = backend_of(ctx.settings).needs_kserve and not ctx.settings.platform.kserve.existing
+    kserve = needs_kserve and not ctx.settings.platform.kserve.existing
     built_in = gke_brings_inference_pool(ctx.settings.cluster)
     return InferenceCrdsPlan(
         install=not built_in and not kserve,
         legacy=kserve and built_in and ctx.release.charts.legacy_inference_pool,
         # Every KServe brings it.
-        objectives=(bool(ctx.settings.gateway.priorities) or ctx.release.picker.requires_objectives)
-        and not backend_of(ctx.settings).needs_kserve,
+        objectives=not needs_kserve
+        and (bool(ctx.settings.gateway.priorities) or ctx.release.picker.requires_objectives),
     )
 
 
