@@ -97,7 +97,7 @@ def _stack(random: Random, release: str) -> Tree:
     room = 0.75 * accelerator.nominal_gib * count
     image = catalog.releases[release].engine.image_for(accelerator, disaggregated=pattern == "disaggregated")
     version = image.version if image is not None else ""
-    architectures = _in_all([facts.architectures for facts in facts_of(version)])
+    architectures = _architectures(version)
     fitting = [
         model.id
         for model in catalog.models.values()
@@ -120,6 +120,12 @@ def _stack(random: Random, release: str) -> Tree:
         "registry": {"server": "registry.redhat.io", "username": "somebody", "password": "a stand-in"},
         "acknowledge": [{"id": "LLMD-GATEWAY-OPEN", "reason": "nothing of this is created"}],
     }
+
+
+@functools.cache
+def _architectures(version: str) -> frozenset[str]:
+    """Architectures that this version of vLLM serves. Empty without a table of it."""
+    return frozenset(_in_all([facts.architectures for facts in facts_of(version)]))
 
 
 @functools.cache
