@@ -144,13 +144,9 @@ DEFAULTS: Mapping[str, Mapping[str, int]] = {
     "Ministral3": {"head_dim": 128, "num_key_value_heads": 8},
     "NemotronH": {"head_dim": 128, "num_key_value_heads": 8},
 }
-TIED = (
-    "Gemma",
-    "Cohere",
-    "Ernie4_5",
-    "SmolLM3",
-    "Starcoder2",
-)  # families that share embedding and head unless they say otherwise
+# Families that share embedding and head unless they say otherwise.
+TIED = ("Gemma", "Cohere", "Ernie4_5", "SmolLM3", "Starcoder2")
+# Architectures whose dense layers are two matrices, without a gate.
 TWO_MATRICES = (
     "ApertusForCausalLM",
     "ArceeForCausalLM",
