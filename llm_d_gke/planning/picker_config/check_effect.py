@@ -16,10 +16,10 @@ from llm_d_gke.planning.picker_config.build import METRICS
 from llm_d_gke.planning.picker_config.check_profiles import ROOT, Path, all_references, stages_of
 from llm_d_gke.planning.picker_config.document import DataLayer, Document, DocumentV14, DocumentV15, RouterDataLayer
 
+# Kinds that profiles name.
+_IN_PROFILES = frozenset({"filter", "scorer", "picker"})
 # Kinds that do nothing unless a profile or a section names them.
-_ON_REQUEST = frozenset(
-    {"filter", "scorer", "picker", "saturation-detector", "fairness-policy", "ordering-policy", "usage-limit-policy"}
-)
+_ON_REQUEST = _IN_PROFILES | {"saturation-detector", "fairness-policy", "ordering-policy", "usage-limit-policy"}
 # Policies and the detector that a picker uses by default, under these names.
 _BY_DEFAULT = frozenset(
     {
@@ -59,7 +59,7 @@ def _profiles(picker: Picker, document: Document) -> Iterator[tuple[Path, str, l
     """Path, name, and plugins with their weights of every profile that runs, the default one included."""
     kinds = _kinds(picker, document)
     if not document.scheduling_profiles:
-        yield ROOT, "default", [(name, 1) for name, own in kinds.items() if own & {"filter", "scorer", "picker"}]
+        yield ROOT, "default", [(name, 1) for name, own in kinds.items() if own & _IN_PROFILES]
     for number, profile in enumerate(document.scheduling_profiles):
         entries = [
             (entry.plugin_ref, 1 if entry.weight is None else float(entry.weight))
@@ -100,13 +100,13 @@ def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
         # Profiles without a picker take one that is listed.
         chosen_elsewhere = all(any("picker" in kinds.get(name, ()) for name in entries) for entries in profiles)
     else:
-        named |= {name for name, own in kinds.items() if own & {"filter", "scorer", "picker"}}
+        named |= {name for name, own in kinds.items() if own & _IN_PROFILES}
         chosen_elsewhere = True
     for index, entry in enumerate(document.plugins):
         own = kinds[entry.called]
         if entry.called in named | _BY_DEFAULT or not own <= _ON_REQUEST or ("picker" in own and not chosen_elsewhere):
             continue
-        place = "profile" if own & {"filter", "scorer", "picker"} else "section of flowControl"
+        place = "profile" if own & _IN_PROFILES else "section of flowControl"
         if "saturation-detector" in own:
             place = "saturationDetector"
         ctx.findings.warning(
