@@ -6,16 +6,18 @@ after the next attempt. So the stack is planned with a stand-in, and the finding
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Finding
-from llm_d_gke.planning.rules import access, autoscaling, gateway, network, picker, routing, without_effect
+from llm_d_gke.planning.rules import load_subject
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.accelerator import AcceleratorSettings
 
-_SUBJECTS = (access, autoscaling, gateway, network, picker, routing, without_effect)
+_SUBJECTS = ("access", "autoscaling", "gateway", "network", "picker", "routing", "without_effect")
+_SUBJECTS_WITHOUT_MODELS = ("access", "gateway", "network")
 _OF_MODELS = (
     "LLMD-CONTEXT-LENGTH",
     "LLMD-ENV-ALLOWED",
@@ -34,12 +36,8 @@ _OF_MODELS = (
 )
 # Sizes of pools and nodes are the stand-in's.
 _OF_HARDWARE = ("LLMD-CIDR-NODES", "LLMD-ADDON-ROOM", "LLMD-PICKER-RELEASE")
-_INDEPENDENT = frozenset((*(rule.id for subject in _SUBJECTS for rule in subject.RULES), *_OF_MODELS)) - frozenset(
-    _OF_HARDWARE
-)
 # Findings about the file's own accelerator or release, which stand-ins for other settings do not change.
 _OF_NAMES = ("LLMD-ACCELERATOR-UNKNOWN", "LLMD-MACHINE-TYPE", "LLMD-NODES-MIN-MAX", "LLMD-RELEASE-UNKNOWN")
-_WITHOUT_MODELS = frozenset(rule.id for subject in (access, gateway, network) for rule in subject.RULES)
 _STAND_IN = "nvidia-l4"
 
 Judge = Callable[[StackSettings, Findings], object]
@@ -49,8 +47,18 @@ def is_independent(finding: Finding, stand_ins: Collection[str]) -> bool:
     """Whether a finding does not follow from values that stand in for required settings of these names."""
     if not stand_ins:
         return True
-    independent = _WITHOUT_MODELS - frozenset(_OF_HARDWARE) if "models" in stand_ins else _INDEPENDENT
+    independent = _rules_of(_SUBJECTS_WITHOUT_MODELS) if "models" in stand_ins else _independent()
     return finding.id in independent or finding.id in _OF_NAMES
+
+
+def _independent() -> frozenset[str]:
+    return _rules_of(_SUBJECTS) | frozenset(_OF_MODELS)
+
+
+@functools.cache
+def _rules_of(subjects: tuple[str, ...]) -> frozenset[str]:
+    """Ids of the rules of subjects, less those that follow from the hardware."""
+    return frozenset(rule_id for subject in subjects for rule_id in load_subject(subject).rules) - set(_OF_HARDWARE)
 
 
 def independent_findings(settings: StackSettings, catalog: Catalog, reported: Findings, judge: Judge) -> list[Finding]:
@@ -67,5 +75,5 @@ def independent_findings(settings: StackSettings, catalog: Catalog, reported: Fi
     return [
         finding
         for finding in collected
-        if finding.id in _INDEPENDENT and (finding.id, finding.path) not in already_reported
+        if finding.id in _independent() and (finding.id, finding.path) not in already_reported
     ]

@@ -10,16 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 
-from llm_d_gke.planning import Finding, RefusedError, plan_raw, rules
+from llm_d_gke.operations.reference.catalog_schemas import rule_schema
+from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Severity, errors_in, report
-from llm_d_gke.planning.rules import RULES
+from llm_d_gke.planning.rules import FOLDER, RULES, SUBJECTS, load_subject
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.planning.refusals.case import TOGETHER, Wrong, errors_of
 from tests.planning.refusals.every import EVERY
 from tests.stacks import ENCRYPTED, OPEN, STACKS, TOKEN, plan_of, values_of
+
+FILES = sorted(FOLDER.glob("*.yaml"))
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -47,7 +52,7 @@ def test_one_mistake_is_one_error(wrong: Wrong) -> None:
 
 def test_every_rule_has_an_example() -> None:
     """Rules about answers of Google Cloud have theirs in the preflight's tests."""
-    preflight = {rule.id for rule in rules.preflight.RULES}
+    preflight = load_subject("preflight").rules.keys()
     assert sorted(set(RULES) - preflight - {wrong.id for wrong in EVERY}) == []
 
 
@@ -112,8 +117,44 @@ def test_what_is_not_meant_is_checked_all_the_same(changes: dict[str, Any], ids:
 
 
 def test_ids_are_unique() -> None:
-    ids = [rule.id for subject in rules.SUBJECTS for rule in subject.RULES]
+    """YAML takes the last of two entries with one id silently, so the text is counted."""
+    ids = re.findall(
+        r"^  (LLMD-[A-Z0-9-]+):$", "".join(path.read_text(encoding="utf-8") for path in FILES), re.MULTILINE
+    )
     assert sorted(identifier for identifier, number in Counter(ids).items() if number > 1) == []
+    assert sorted(ids) == sorted(RULES)
+
+
+class TestFilesOfRules:
+    def test_every_file_is_a_subject(self) -> None:
+        assert sorted(path.stem for path in FILES) == sorted(SUBJECTS)
+
+    @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.stem))
+    def test_a_file_satisfies_its_schema(self, path: Path) -> None:
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith("# yaml-language-server: $schema=rules.schema.json\n")
+        assert all(len(line) <= 120 for line in text.splitlines())
+        jsonschema.validate(yaml.safe_load(text), rule_schema())
+
+    @pytest.mark.parametrize(
+        "mistake", [{"severity": "fatal"}, {"bases": "project"}, {"fix": None}, {"acknowledgeable": "maybe"}]
+    )
+    def test_the_schema_refuses_a_mistake(self, mistake: dict[str, Any]) -> None:
+        entry = {"summary": "A.", "why": "B.", "fix": "C.", "basis": "project"}
+        jsonschema.validate({"title": "Titles", "rules": {"LLMD-A": entry}}, rule_schema())
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"title": "Titles", "rules": {"LLMD-A": {**entry, **mistake}}}, rule_schema())
+
+    def test_a_rule_is_found_without_reading_other_files(self) -> None:
+        """Reading all files would take a tenth of the time of a plan."""
+        load_subject.cache_clear()
+        assert "LLMD-TP-DIVIDES" in RULES
+        assert "LLMD-TP" not in RULES
+        assert load_subject.cache_info().currsize == 0
+        assert RULES["LLMD-TP-DIVIDES"].id == "LLMD-TP-DIVIDES"
+        assert load_subject.cache_info().currsize == 1
+        with pytest.raises(KeyError):
+            RULES["LLMD-TP"]
 
 
 def calls_of_findings() -> list[tuple[Path, ast.Call]]:

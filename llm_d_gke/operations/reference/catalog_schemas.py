@@ -1,4 +1,4 @@
-"""JSON Schemas of the catalog's files, for editors.
+"""JSON Schemas of the catalog's files and of the rules, for editors.
 
 The types in catalog/ describe entries as the program reads them. Files are shorter to write, because catalog/loading.py
 fills in the rest. This module defines the differences between a file and its type.
@@ -24,6 +24,7 @@ from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.schema import Accelerator, MachineType, Model, PriceItem, Source
 from llm_d_gke.catalog.support import Support
 from llm_d_gke.catalog.timeline import Timeline
+from llm_d_gke.planning import rules
 
 SCHEMAS = FOLDER / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -49,21 +50,30 @@ def schemas() -> dict[str, Schema]:
         "support": lambda: Support.model_json_schema(),
         "timeline": lambda: Timeline.model_json_schema(),
     }
-    return {name: _document(name, make()) for name, make in makers.items()}
+    return {name: _document(f"llm_d_gke/catalog/{name}.yaml", make()) for name, make in makers.items()}
+
+
+def rule_schema() -> Schema:
+    """The schema of each file of planning/rules."""
+    subject = rules.Subject.model_json_schema()
+    subject["properties"]["rules"] = _by_name(_entry(rules.Rule, without=["id"]))
+    return _document("llm_d_gke/planning/rules/*.yaml", subject)
 
 
 def pages() -> dict[Path, str]:
-    return {SCHEMAS / f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in schemas().items()}
+    documents = {SCHEMAS / f"{name}.schema.json": schema for name, schema in schemas().items()}
+    documents[rules.FOLDER / "rules.schema.json"] = rule_schema()
+    return {path: json.dumps(document, indent=2) + "\n" for path, document in documents.items()}
 
 
-def _document(name: str, schema: Schema) -> Schema:
+def _document(title: str, schema: Schema) -> Schema:
     """One file's schema with all definitions at the top, where references expect them."""
     definitions: Schema = {}
     body = _lift(schema, definitions)
     return {
         "$schema": _DIALECT,
         **body,
-        "title": f"llm_d_gke/catalog/{name}.yaml",
+        "title": title,
         "$defs": dict(sorted(definitions.items())),
     }
 

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from llm_d_gke.planning.rules import SUBJECTS, Rule, RuleBasis
+from llm_d_gke.planning.rules import SUBJECTS, Rule, RuleBasis, load_subject
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 PAGE = PROJECT_ROOT / "docs" / "findings.md"
@@ -56,10 +56,9 @@ def page() -> str:
     """All rules as Markdown, by subject."""
     where = _files_by_rule()
     lines = [_INTRODUCTION]
-    for subject in SUBJECTS:
-        title = str(subject.__doc__).splitlines()[0].removeprefix("Rules about ").rstrip(".")
-        lines.append(f"## {title[0].upper()}{title[1:]}\n")
-        for rule in subject.RULES:
+    for subject in map(load_subject, SUBJECTS):
+        lines.append(f"## {subject.title}\n")
+        for rule in subject.rules.values():
             lines += _section(rule, where)
     return "\n".join(lines).rstrip() + "\n"
 

@@ -1,67 +1,123 @@
-"""Every rule that a stack can break, by its id.
+"""Every rule that a stack can break, by its id. The rules are the YAML files of this folder, one for each subject.
 
-A rule is in the module of its subject. To add one: a `Rule` here, a call of `ctx.findings.error` or `.warning` with
-its id as the first argument, an example in tests/planning/refusals.
+To add one: an entry in the file of its subject, a call of `ctx.findings.error` or `.warning` with its id as the first
+argument, an example in tests/planning/refusals.
 """
 
-from __future__ import annotations
+import functools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
 
-from collections.abc import Mapping
+from llm_d_gke.catalog.reading import read_yaml
+from llm_d_gke.catalog.schema import Entry
 
-from llm_d_gke.planning.rules import (
-    access,
-    autopilot,
-    autoscaling,
-    cluster,
-    disaggregation,
-    engine,
-    engine_features,
-    fleet,
-    gateway,
-    kserve,
-    location,
-    models,
-    network,
-    nodes,
-    parallelism,
-    picker,
-    picker_config,
-    preflight,
-    routing,
-    settings,
-    sizing,
-    stack,
-    without_effect,
-)
-from llm_d_gke.planning.rules.rule import Rule, RuleBasis
+FOLDER = Path(__file__).parent
 
-# By subject, in the order of a stack's planning.
+# The files, in the order of a stack's planning, which is that of docs/findings.md.
 SUBJECTS = (
-    settings,
-    stack,
-    location,
-    cluster,
-    network,
-    nodes,
-    autopilot,
-    access,
-    models,
-    engine,
-    engine_features,
-    parallelism,
-    sizing,
-    autoscaling,
-    disaggregation,
-    picker,
-    picker_config,
-    gateway,
-    fleet,
-    routing,
-    kserve,
-    preflight,
-    without_effect,
+    "settings",
+    "stack",
+    "location",
+    "cluster",
+    "network",
+    "nodes",
+    "autopilot",
+    "access",
+    "models",
+    "engine",
+    "engine_features",
+    "parallelism",
+    "sizing",
+    "autoscaling",
+    "disaggregation",
+    "picker",
+    "picker_config",
+    "gateway",
+    "fleet",
+    "routing",
+    "kserve",
+    "preflight",
+    "without_effect",
 )
 
-RULES: Mapping[str, Rule] = {rule.id: rule for subject in SUBJECTS for rule in subject.RULES}
+RuleBasis = Literal["project", "catalog", "arithmetic", "estimate", "unestablished", "live"]
+"""What a rule without a public source rests on.
 
-__all__ = ["RULES", "SUBJECTS", "Rule", "RuleBasis"]
+- `project`: a definition or a limit of this project.
+- `catalog`: entries of the catalog, which name their own sources.
+- `arithmetic`: the figures in the message.
+- `estimate`: an estimate of this project, compared with measurements in docs/measurements.md.
+- `unestablished`: no public source answers the question, which is what the rule warns of.
+- `live`: the answers of Google Cloud's APIs or of the running stack.
+"""
+
+
+class Rule(Entry):
+    """One reason to refuse a stack or to warn about it.
+
+    `id` is stable: messages, documents and acknowledgments refer to it, and a rule that is gone does not leave its id
+    to another one. Most rules are errors; `either` is the severity of a rule that is an error or a warning depending on
+    how certain it is. `source` names the public document or code that the rule follows; a rule without one states its
+    `basis`.
+    `acknowledgeable`: a stack could run with this error, and its owner has to decide; acknowledged in the stack file,
+    it no longer refuses the stack.
+    """
+
+    id: str
+    severity: Literal["error", "warning", "either"] = "error"
+    acknowledgeable: bool = False
+    summary: str
+    why: str
+    fix: str
+    source: str = ""
+    basis: RuleBasis | None = None
+
+
+class Subject(Entry):
+    """One file. `title` is its heading in docs/findings.md."""
+
+    title: str
+    rules: Mapping[str, Rule]
+
+
+@functools.cache
+def load_subject(name: str) -> Subject:
+    """Read and validate one file, once. Raises pydantic's ValidationError naming the field."""
+    file = read_yaml(FOLDER / f"{name}.yaml")
+    rules = {rule_id: {**entry, "id": rule_id} for rule_id, entry in file["rules"].items()}
+    return Subject.model_validate({**file, "rules": rules})
+
+
+@functools.cache
+def _text(name: str) -> str:
+    return (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+class Rules(Mapping[str, Rule]):
+    """All rules by their ids. A plan needs the ids and few of the texts, so a file is parsed when a rule of it is read.
+
+    Parsing all files takes a tenth of the processor time of a plan.
+    """
+
+    def __getitem__(self, rule_id: str) -> Rule:
+        subject = self._subject_of(rule_id)
+        if subject is None:
+            raise KeyError(rule_id)
+        return load_subject(subject).rules[rule_id]
+
+    def __contains__(self, rule_id: object) -> bool:
+        return self._subject_of(rule_id) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return (rule_id for name in SUBJECTS for rule_id in load_subject(name).rules)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @staticmethod
+    def _subject_of(rule_id: object) -> str | None:
+        return next((name for name in SUBJECTS if f"\n  {rule_id}:\n" in _text(name)), None)
+
+
+RULES = Rules()
