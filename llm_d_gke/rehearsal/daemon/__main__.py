@@ -35,7 +35,7 @@ from llm_d_gke.rehearsal.load_balancer.health import HealthChecks
 from llm_d_gke.rehearsal.load_balancer.kinds import KINDS
 from llm_d_gke.rehearsal.monitoring import collection, prometheus
 from llm_d_gke.rehearsal.monitoring.collection import ManagedCollection
-from llm_d_gke.rehearsal.node_agent import kubelet_api
+from llm_d_gke.rehearsal.node_agent import kubelet_api, port_forward
 from llm_d_gke.rehearsal.node_agent.executables import executable
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
 from llm_d_gke.rehearsal.node_agent.kubelet_manager import KubeletManager
@@ -116,7 +116,9 @@ class Daemon:
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         _end_orphans(self._paths)
         pki = Certificates(self._paths.cluster / "pki")
-        self._kubelet_port, close_kubelets = kubelet_api.serve(self._paths.pod_logs, pki, self._kubelets.context_of)
+        self._kubelet_port, close_kubelets = kubelet_api.serve(
+            self._paths.pod_logs, pki, self._kubelets, port_forward.program
+        )
         close = konnectivity.serve(tunnel_port(self._paths), pki, self._behind)
         for informer in self._informers:
             informer.start()

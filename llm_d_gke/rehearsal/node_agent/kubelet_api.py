@@ -1,7 +1,7 @@
-"""The kubelet's own API, as far as `kubectl logs` and `exec` need it: the API server asks it, and clients ask that.
+"""The kubelet's own API, as far as `kubectl logs`, `exec` and `port-forward` need it: the API server asks it.
 
 One server answers for every node. Containers here are processes of this machine: `exec` runs a command beside one, as
-the user of the rehearsal, and `attach` and `port-forward` are answered with a sentence that names the alternative.
+the user of the rehearsal, and `attach` is answered with a sentence that names the alternative.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from wsproto import ConnectionType, WSConnection
@@ -23,7 +24,9 @@ from wsproto.utilities import RemoteProtocolError
 
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
+from llm_d_gke.rehearsal.node_agent import port_forward
 from llm_d_gke.rehearsal.node_agent.exec_streams import PROTOCOLS, Context, Exec, Session
+from llm_d_gke.rehearsal.toolchain.go import BuildError
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +35,9 @@ KUBELET_PORT = 10250
 
 _POLL_SECONDS = 0.3
 _CHUNK = 64 * 1024
-# kubectl forwards ports by SPDY/3.1, also inside of a WebSocket, and the API server passes the frames on (Kubernetes
-# v1.36.3, pkg/registry/core/pod/rest/subresources.go): no kept Python library speaks it.
 _NOT_HERE = {
     "exec": "kubectl exec is rehearsed over WebSockets only, as kubectl 1.31 and newer use them",
     "attach": "kubectl attach is not rehearsed: a container here is a process of this machine. Use `kubectl logs -f`",
-    "portForward": "kubectl port-forward is not rehearsed: `make endpoint STACK=...` prints an address that answers on"
-    " this machine",
 }
 
 
@@ -106,12 +105,22 @@ def _bounded(data: bytes, limit: int | None) -> Iterator[bytes]:
         yield cut
 
 
+class Pods(Protocol):
+    """Finds what runs for a pod, by namespace and name. None where nothing does."""
+
+    def context_of(self, namespace: str, pod: str, container: str) -> Context | None: ...
+    def ports_of(self, namespace: str, pod: str) -> Mapping[int, int] | None: ...
+
+
 class _Handler(HttpHandler):
     # A connection for each log, which ends with it.
     protocol_version = "HTTP/1.0"
     server: _Server
 
     def do_GET(self) -> None:
+        if self.path.startswith("/portForward/"):
+            self._port_forward()
+            return
         if self.path.startswith("/exec/") and self.headers.get("Upgrade", "").lower() == "websocket":
             self._exec()
             return
@@ -146,7 +155,7 @@ class _Handler(HttpHandler):
         url = urlsplit(self.path)
         query = parse_qs(url.query)
         container = tuple(unquote(part) for part in url.path.strip("/").split("/")[1:4])
-        context = self.server.context_of(*container) if len(container) == 3 else None
+        context = self.server.pods.context_of(*container) if len(container) == 3 else None
         websocket = WSConnection(ConnectionType.SERVER)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
         try:
@@ -170,6 +179,24 @@ class _Handler(HttpHandler):
         with contextlib.suppress(OSError):
             Session(self.connection, websocket, request).run(context)
 
+    def _port_forward(self) -> None:
+        """Pass the connection on to the program that forwards ports."""
+        place = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")[1:3]]
+        ports = self.server.pods.ports_of(*place) if len(place) == 2 else None
+        if not ports:
+            self._say(HTTPStatus.NOT_FOUND, "the pod has no process that listens: see kubectl describe pod")
+            return
+        try:
+            program = self.server.port_forwarder()
+        except BuildError as error:
+            self._say(HTTPStatus.NOT_IMPLEMENTED, str(error))
+            return
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            port_forward.serve(
+                self.connection, f"{self.requestline}\r\n{self.headers}".encode("latin-1"), program, ports
+            )
+
     def _refuse(self) -> None:
         verb = urlsplit(self.path).path.strip("/").partition("/")[0]
         if verb in _NOT_HERE:
@@ -184,7 +211,8 @@ class _Handler(HttpHandler):
 class _Server(HttpServer):
     folder: Path
     ended: threading.Event
-    context_of: Callable[[str, str, str], Context | None]
+    pods: Pods
+    port_forwarder: Callable[[], Path]
 
     def stop(self) -> None:
         self.ended.set()
@@ -192,15 +220,15 @@ class _Server(HttpServer):
 
 
 def serve(
-    folder: Path, pki: Certificates, context_of: Callable[[str, str, str], Context | None]
+    folder: Path, pki: Certificates, pods: Pods, port_forwarder: Callable[[], Path]
 ) -> tuple[int, Callable[[], None]]:
-    """Serve the logs in `folder` and commands on 127.0.0.1, to clients that the cluster's authority has signed.
+    """Serve the logs in `folder`, commands and ports on 127.0.0.1, to clients that the cluster's authority has signed.
 
-    `context_of` finds the process of a container by namespace, pod and container. Returns the port, and a function that
+    `port_forwarder` returns the program of port_forward, or raises BuildError. Returns the port, and a function that
     stops the server.
     """
     server = _Server(("127.0.0.1", 0), _Handler)
     server.folder, server.context, server.ended = folder, pki.for_clients(), threading.Event()
-    server.context_of = context_of
+    server.pods, server.port_forwarder = pods, port_forwarder
     server.start()
     return server.server_port, server.stop

@@ -91,16 +91,25 @@ class KubeletManager:
 
     def context_of(self, namespace: str, pod: str, container: str) -> Context | None:
         """Where a command beside a container's process runs. None where no such process does."""
+        worker = self._worker_of(namespace, pod)
+        process = worker.process_of(container) if worker is not None else None
+        if process is not None:
+            with contextlib.suppress(processes.ProcessError):
+                environment, folder = processes.surroundings(process)
+                return Context(environment=environment, folder=folder)
+        return None
+
+    def ports_of(self, namespace: str, pod: str) -> Mapping[int, int] | None:
+        """Ports of this machine by port of a pod. None where no such pod runs."""
+        worker = self._worker_of(namespace, pod)
+        return None if worker is None else {forward.port: forward.target for forward in worker.forwards}
+
+    def _worker_of(self, namespace: str, pod: str) -> PodWorker | None:
         # A copy, because the kubelets' API asks from other threads.
         for worker in list(self._workers.values()):
             metadata = worker.pod["metadata"]
             if (metadata.get("namespace"), metadata["name"]) == (namespace, pod):
-                process = worker.process_of(container)
-                if process is None:
-                    return None
-                with contextlib.suppress(processes.ProcessError):
-                    environment, folder = processes.surroundings(process)
-                    return Context(environment=environment, folder=folder)
+                return worker
         return None
 
     def sync(self, block: int) -> None:

@@ -1,17 +1,18 @@
-"""Prints nodes, pods, Gateways and endpoint of a stack."""
+"""Prints nodes, pods, Gateways and endpoint of a stack, in lines of 80 columns."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from rich.table import Table
-
+from llm_d_gke.cli.text import count, wrapped
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.kube.conditions import find_condition
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.display import console, print_differences
 from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.rehearsal.terminal.waiting_pods import waiting_reason
 
 
 def print_status(paths: StackPaths, *, differences: bool = False) -> None:
@@ -21,67 +22,53 @@ def print_status(paths: StackPaths, *, differences: bool = False) -> None:
     """
     if not paths.kubeconfig.exists():
         raise RehearsalError(f"stack {paths.stack} is not up: make up STACK={paths.stack}")
-    to = console()
     with client(paths) as kube:
-        to.print(_nodes(kube))
-        to.print(_pods(kube))
-        to.print(_gateways(kube))
+        for title, lines in (("nodes", _nodes(kube)), ("pods", _pods(kube)), ("gateways", _gateways(kube))):
+            print("\n".join([title, *map(wrapped, lines)]))
     try:
-        to.print(f"endpoint  {reachable(paths)}")
+        print(f"endpoint  {reachable(paths)}")
     except RehearsalError as error:
-        to.print(f"endpoint  none: {error}", markup=False)
+        print(wrapped(f"endpoint  none: {error}"))
     if differences:
-        print_differences(to, paths)
+        print_differences(console(), paths)
 
 
-def _nodes(kube: Kube) -> Table:
-    table = Table("node", "pool", "machine", "accelerators", "ready", box=None, title="nodes", title_justify="left")
+def _nodes(kube: Kube) -> Iterator[str]:
     for node in kube.list("v1", "Node"):
         labels, capacity = node["metadata"]["labels"], node["status"].get("allocatable", {})
+        machine = labels.get("node.kubernetes.io/instance-type", "unknown machine")
         accelerators = [f"{capacity[name]} {name}" for name in ("nvidia.com/gpu", "google.com/tpu") if name in capacity]
-        table.add_row(
-            node["metadata"]["name"],
-            labels.get("cloud.google.com/gke-nodepool", ""),
-            labels.get("node.kubernetes.io/instance-type", ""),
-            ", ".join(accelerators),
-            _condition(node, "Ready"),
-        )
-    return table
+        pool = labels.get("cloud.google.com/gke-nodepool", "unknown")
+        yield f"  {node['metadata']['name']}"
+        yield f"    {_condition(node, 'Ready')}, pool {pool}, {', '.join([machine, *accelerators])}"
 
 
-def _pods(kube: Kube) -> Table:
-    table = Table(
-        "pod", "namespace", "ready", "restarts", "node", "address", box=None, title="pods", title_justify="left"
-    )
+def _pods(kube: Kube) -> Iterator[str]:
     for pod in kube.list("v1", "Pod"):
         containers = pod["status"].get("containerStatuses", [])
-        table.add_row(
-            pod["metadata"]["name"],
-            pod["metadata"]["namespace"],
-            f"{sum(bool(c['ready']) for c in containers)}/{len(pod['spec']['containers'])}",
-            str(sum(c["restartCount"] for c in containers)),
-            pod["spec"].get("nodeName", "(pending)"),
-            pod["status"].get("podIP", ""),
-        )
-    return table
+        restarts = sum(container["restartCount"] for container in containers)
+        ready = f"{sum(bool(container['ready']) for container in containers)}/{len(pod['spec']['containers'])} ready"
+        node = pod["spec"].get("nodeName")
+        places = [pod["status"].get("podIP", ""), f"on {node}" if node else "no node"]
+        words = [ready, count(restarts, "restart") if restarts else "", *places]
+        yield f"  {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        yield f"    {', '.join(filter(None, words))}"
+        if (reason := waiting_reason(pod)) is not None:
+            yield f"    {reason}"
 
 
-def _gateways(kube: Kube) -> Table:
-    table = Table("gateway", "class", "address", "programmed", box=None, title="gateways", title_justify="left")
+def _gateways(kube: Kube) -> Iterator[str]:
     for gateway in kube.list("gateway.networking.k8s.io/v1", "Gateway"):
         addresses = [address["value"] for address in gateway.get("status", {}).get("addresses", [])]
-        table.add_row(
-            gateway["metadata"]["name"],
-            gateway["spec"]["gatewayClassName"],
-            ", ".join(addresses) or "(none)",
-            _condition(gateway, "Programmed"),
-        )
-    return table
+        yield f"  {gateway['metadata']['name']}, class {gateway['spec']['gatewayClassName']}"
+        yield f"    {', '.join(addresses) or 'no address'}, {_condition(gateway, 'Programmed')}"
 
 
 def _condition(thing: dict[str, Any], kind: str) -> str:
-    """`True`, or the reason and message of the condition."""
+    """The name of a condition that is true, in small letters, or its name, reason and message."""
     condition = find_condition(thing, kind)
     if condition is None:
-        return "unknown"
-    return "True" if condition["status"] == "True" else f"{condition['reason']}: {condition.get('message', '')}"
+        return f"{kind} unknown"
+    if condition["status"] == "True":
+        return kind.lower()
+    return f"not {kind.lower()} ({condition['reason']}: {condition.get('message', '')})"

@@ -46,7 +46,7 @@ class Target:
         """What `go build` compiles: a package, or a file of this project with the main.go of its folder."""
         if not self.package.endswith(".go"):
             return (self.package,)
-        return (self.package, (Path(self.package).parent / "main.go").as_posix())
+        return tuple(dict.fromkeys((self.package, (Path(self.package).parent / "main.go").as_posix())))
 
     @property
     def executable(self) -> str:
@@ -88,6 +88,7 @@ _TARGETS: Final = (
     Target("bbr", "cluster", f"{_EXTENSION}/cmd/bbr", "bbr", _EXTENSION),
     Target("llm-d-inference-sim", "cluster", "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim"),
     Target("lws", "cluster", f"{_LWS}/cmd", "lws", _LWS),
+    Target("port-forward", "cluster", "../port_forward/main.go"),
     Target("payload-processor", "processor", f"{_PROCESSOR}/cmd", "payload-processor", _PROCESSOR),
     # Apart from the cluster's: other versions of Kubernetes' libraries.
     Target("pulumi-resource-kubernetes", "charts", "./provider"),

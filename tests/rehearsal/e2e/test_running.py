@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 
+import httpx
 import pytest
 
+from llm_d_gke.cli.text import WIDTH
+from llm_d_gke.operations.live_stack.gke import ForwardedPods
 from llm_d_gke.operations.measure.traffic import Request, Steady
 from llm_d_gke.operations.verify.criteria import CRITERIA
 from llm_d_gke.rehearsal.kube.connection import administrator
@@ -86,8 +90,27 @@ def test_status_shows_nodes_pods_gateway_and_endpoint(running: Running, stack: s
     output = running.project.run("status", stack)
     for name in (*names(running.project, stack), *accelerator_nodes(running.project, stack)):
         assert name in output
-    assert re.search(r"inference-gateway\s+gke-l7-regional-external-managed\s+127\.[\d.]+\s+True", output), output
+    assert re.search(r"inference-gateway, class gke-l7-regional-external-managed\s+127\.[\d.]+, programmed", output), (
+        output
+    )
+    assert max(len(line) for line in output.splitlines()) <= WIDTH
     assert running.project.endpoint(stack) in output
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
+@pytest.mark.parametrize("websockets", ["true", "false"])
+def test_kubectl_forwards_a_port(running: Running, monkeypatch: pytest.MonkeyPatch, websockets: str) -> None:
+    """By a WebSocket, as kubectl does since 1.31, or by SPDY alone."""
+    monkeypatch.setenv("KUBECTL_PORT_FORWARD_WEBSOCKETS", websockets)
+    [pod] = running.project.model_servers("gpu")
+    with running.project.kube("gpu") as kube:
+        pods = ForwardedPods(kube, running.project.paths("gpu").kubeconfig)
+        try:
+            for _ in range(2):
+                answer = httpx.get(f"http://{pods.address(pod, 8000)}/v1/models", trust_env=False)
+                assert answer.json()["data"][0]["id"] == MODELS["gpu"]
+        finally:
+            pods.close()
 
 
 def test_a_command_runs_in_the_environment_of_a_container(running: Running) -> None:

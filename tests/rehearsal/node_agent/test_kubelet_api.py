@@ -1,12 +1,14 @@
-"""`kubectl logs` and `kubectl exec`: requests of the API server to a kubelet, and the answers."""
+"""`kubectl logs`, `exec` and `port-forward`: requests of the API server to a kubelet, and the answers."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import ssl
+import sys
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,13 +28,27 @@ def pki(tmp_path: Path) -> Certificates:
     return certificates
 
 
+@dataclass(frozen=True)
+class OnePod:
+    context: Context
+
+    def context_of(self, *place: str) -> Context | None:
+        return self.context if place == ("serving", "chat-1", "main") else None
+
+    def ports_of(self, *place: str) -> Mapping[int, int] | None:
+        return {8000: 41234} if place == ("serving", "chat-1") else None
+
+
 @pytest.fixture
 def port(tmp_path: Path, pki: Certificates) -> Iterator[int]:
     folder = tmp_path / "logs"
     folder.mkdir()
     (folder / "serving_chat-1_main.log").write_text("one\ntwo\nthree\n", encoding="utf-8")
     context = Context(environment={"GREETING": "hello", "PATH": "/usr/bin:/bin"}, folder=str(folder))
-    number, stop = serve(folder, pki, lambda *place: context if place == ("serving", "chat-1", "main") else None)
+    forwarder = tmp_path / "port-forward"
+    forwarder.write_text(FORWARDER.format(python=sys.executable), encoding="utf-8")
+    forwarder.chmod(0o755)
+    number, stop = serve(folder, pki, OnePod(context), lambda: forwarder)
     yield number
     stop()
 
@@ -126,7 +142,25 @@ def test_an_exec_that_cannot_be_is_refused(
     assert (status, expected[1] in sentence) == (expected[0], True), sentence
 
 
-@pytest.mark.parametrize("verb", ["exec", "attach", "portForward"])
+# In place of the Go program: it answers with its ports and the path of the request.
+FORWARDER = """#!{python}
+import socket, sys
+connection = socket.socket(fileno=int(sys.argv[1]))
+request = connection.recv(4096).decode().split()[1]
+connection.sendall(("HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n" + " ".join([request, *sys.argv[2:]])).encode())
+"""
+
+
+def test_ports_are_forwarded_by_the_program_with_the_ports_of_the_pod(port: int, pki: Certificates) -> None:
+    assert ask(port, pki, "/portForward/serving/chat-1", "POST") == (200, "/portForward/serving/chat-1 8000=41234")
+
+
+def test_a_pod_without_processes_has_no_ports(port: int, pki: Certificates) -> None:
+    status, sentence = ask(port, pki, "/portForward/serving/chat-2", "POST")
+    assert (status, "no process that listens" in sentence) == (404, True), sentence
+
+
+@pytest.mark.parametrize("verb", ["exec", "attach"])
 def test_what_is_not_rehearsed_says_so(port: int, pki: Certificates, verb: str) -> None:
     status, sentence = ask(port, pki, f"/{verb}/serving/chat-1/main?command=ls", "POST")
     assert status == 501
