@@ -12,6 +12,7 @@ from .engine_memory import EncoderBeside, Hybrids, SparseLatent, Unified, Video
 from .engine_reports import FieldReport, StartReport, ToolCalls
 from .reading import read_yaml
 from .schema import Entry, Source
+from .versions import version_numbers
 
 _FILE = Path(__file__).with_name("engine.yaml")
 
@@ -278,17 +279,18 @@ class Engine(Entry):
 
     def band(self, version: str) -> Band:
         """The band of a version; versions older than the oldest band are taken as it."""
-        release = _release(version)
-        return next((band for band in self.bands if _release(band.since) <= release), self.bands[-1])
+        release = version_numbers(version)
+        return next((band for band in self.bands if version_numbers(band.since) <= release), self.bands[-1])
 
     def has(self, version: str, since: str) -> bool:
         """Whether a version has a feature that was added in another version."""
-        return _release(version) >= _release(since)
+        return version_numbers(version) >= version_numbers(since)
 
     def knows(self, version: str) -> bool:
         """Whether the figures were read from, or checked on, versions around this one."""
         return (
-            _release(self.bands[-1].since) <= _release(version) and _release(version)[:2] <= _release(self.newest)[:2]
+            version_numbers(self.bands[-1].since) <= version_numbers(version)
+            and version_numbers(version)[:2] <= version_numbers(self.newest)[:2]
         )
 
     def calls_of(self, model: str) -> ToolCalls | None:
@@ -333,7 +335,7 @@ class Engine(Entry):
 
     def _newest(self, versions: Iterable[str], version: str) -> str:
         """The newest of some versions that is not after another; the oldest, where all are."""
-        ordered = sorted(versions, key=_release)
+        ordered = sorted(versions, key=version_numbers)
         return next((since for since in reversed(ordered) if self.has(version, since)), ordered[0])
 
 
@@ -358,12 +360,3 @@ def use_engine(engine: Engine) -> Iterator[None]:
 @functools.cache
 def _read_engine() -> Engine:
     return Engine.model_validate(read_yaml(_FILE))
-
-
-@functools.lru_cache(maxsize=256)
-def _release(version: str) -> tuple[int, int, int]:
-    """`v0.19.1` is (0, 19, 1). Raises ValueError on anything that is not a version."""
-    match = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?", version)
-    if match is None:
-        raise ValueError(f"not a vLLM version: {version}")
-    return int(match[1]), int(match[2] or 0), int(match[3] or 0)

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from .errors import CatalogError
 from .reading import read_yaml
 from .schema import DType, Entry, Source
+from .versions import Numbers, version_numbers
 
 _FOLDER = Path(__file__).with_name("engines")
 _CAPABILITIES = Path(__file__).with_name("capabilities.yaml")
@@ -159,8 +160,8 @@ class EngineFacts(Entry):
     unanswered: Mapping[str, str] = Field(default_factory=dict)
 
     @property
-    def number(self) -> tuple[int, ...]:
-        return _number(self.version)
+    def number(self) -> Numbers:
+        return version_numbers(self.version)
 
     def for_capability(self, capability: float) -> CapabilityFacts | None:
         """What the engine answered for cards of this compute capability; None where the table has no such card."""
@@ -179,14 +180,10 @@ def shared_memory_bytes(capability: float) -> int | None:
     return table.shared_memory_bytes.get(f"{capability:.1f}")
 
 
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
-
-
 @functools.cache
 def versions() -> tuple[str, ...]:
     """Versions that have a table, oldest first."""
-    return tuple(sorted((path.stem for path in _FOLDER.glob("*.yaml")), key=_number))
+    return tuple(sorted((path.stem for path in _FOLDER.glob("*.yaml")), key=version_numbers))
 
 
 @functools.cache
@@ -209,14 +206,14 @@ def facts_of(version: str) -> tuple[EngineFacts, ...]:
     where they differ it is unknown. Versions newer than every table use the newest; of versions older than
     every table nothing is known.
     """
-    number = _number(version)
+    number = version_numbers(version)
     tables = versions()
-    same = [name for name in tables if _number(name)[:2] == number[:2]]
+    same = [name for name in tables if version_numbers(name)[:2] == number[:2]]
     if same:
-        exact = [name for name in same if _number(name) == number]
+        exact = [name for name in same if version_numbers(name) == number]
         return (load_facts((exact or same)[0]),)
-    below = [name for name in tables if _number(name) < number]
+    below = [name for name in tables if version_numbers(name) < number]
     if not below:
         return ()
-    above = [name for name in tables if _number(name) > number]
+    above = [name for name in tables if version_numbers(name) > number]
     return tuple(load_facts(name) for name in (*below[-1:], *above[:1]))

@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from .reading import read_yaml, version_numbers
+from .reading import read_yaml
 from .schema import Entry, Source
+from .versions import version_numbers
 
 _FILE = Path(__file__).with_name("images.yaml")
 

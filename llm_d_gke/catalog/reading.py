@@ -1,4 +1,4 @@
-"""What the modules of the catalog share: reading YAML files, comparing versions, naming wrong fields."""
+"""What the modules of the catalog share: reading YAML files, naming wrong fields."""
 
 from __future__ import annotations
 
@@ -15,11 +15,6 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read_yaml(file: Path) -> Any:
     """The content of a file. Raises OSError or yaml.YAMLError."""
     return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (see above)
-
-
-def version_numbers(version: str) -> tuple[int, ...]:
-    """`1.34.1` is (1, 34, 1), so that versions compare as numbers. Raises ValueError on anything but numbers."""
-    return tuple(int(part) for part in version.split("."))
 
 
 def problems(error: ValidationError) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from .reading import read_yaml, version_numbers
+from .reading import read_yaml
 from .schema import Entry
+from .versions import version_numbers
 
 _FILE = Path(__file__).with_name("upstream.yaml")
 

@@ -1,9 +1,8 @@
-"""GKE versions: comparison, and features of each."""
+"""Features of GKE versions."""
 
 from __future__ import annotations
 
-import re
-
+from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.settings.cluster import ClusterSettings
 
 # From here on GKE installs InferencePool v1 itself (GKE documentation, "Deploy GKE Inference Gateway").
@@ -15,28 +14,11 @@ INFERENCE_GATEWAY_SINCE = "1.32.3"
 # 1.32.2-gke.1652000, before the Inference Gateway.
 TPU_FLEX_START_SINCE = "1.33.0-gke.1712000"
 
+# Managed DRANET and its device classes (GKE documentation, "Allocate network resources by using GKE managed DRANET").
+DRANET_SINCE = "1.34.1-gke.1829001"
+
 # First version that mounts images as volumes without asking (Kubernetes feature gate ImageVolume).
 IMAGE_VOLUME_SINCE = "1.35"
-
-
-def at_least(version: str, threshold: str) -> bool:
-    """Whether a GKE version is at or above another. A missing part counts as 0: `1.34` is below `1.34.1`."""
-    return _parts(version) >= _parts(threshold)
-
-
-def _parts(version: str) -> tuple[int, int, int, int]:
-    match = re.fullmatch(r"(\d+)\.(\d+)(?:\.(\d+))?(?:-gke\.(\d+))?", version)
-    if match is None:
-        raise ValueError(f"not a GKE version: {version}")
-    major, minor, patch, build = (int(part or 0) for part in match.groups())
-    return major, minor, patch, build
-
-
-def reaches(version: str, threshold: str) -> bool:
-    """As `at_least`, but a minor version without patch is taken as its newest patch: `1.34` reaches `1.34.1`."""
-    if re.fullmatch(r"\d+\.\d+", version):
-        return _parts(version)[:2] >= _parts(threshold)[:2]
-    return at_least(version, threshold)
 
 
 def brings_inference_pool(version: str | None) -> bool:

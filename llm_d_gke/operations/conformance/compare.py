@@ -13,6 +13,7 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.images import load_images
 from llm_d_gke.catalog.release import EngineImage, IstioCharts, Release
 from llm_d_gke.catalog.upstream import Program, load_upstream
+from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.operations.conformance.rendered import containers, names
 from llm_d_gke.operations.upstream.charts import charts_with_facts, differing_facts, name_of
 from llm_d_gke.operations.upstream.names import entry_point, flags, names_of_picker, pickers_of, tracing
@@ -169,7 +170,7 @@ def _charts(release: Release) -> Cell:
     lines = []
     if len({charts.kserve_crds.version, charts.kserve.version, charts.kserve_presets.version}) > 1:
         lines.append("the charts of KServe are of several versions")
-    minor = int(charts.kserve.version.split(".")[1])
+    minor = version_numbers(charts.kserve.version)[1]
     if charts.legacy_inference_pool is not (minor < 20):
         lines.append("KServe makes pools of the older kind before v0.20.0, and only then")
     istio = charts.istio

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.upstream import Package, Program, Upstream, load_upstream
+from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.operations.upstream.charts import charts_with_facts, name_of, read_chart
 from llm_d_gke.operations.upstream.parts import (
     Folders,
@@ -104,7 +105,7 @@ def _package(versions: set[str], arguments: Reader, variables: Reader) -> Packag
     """One package over several versions. A version whose wheel is not available is left out."""
     read: list[str] = []
     packages: dict[str, dict[str, dict[str, str]]] = {"arguments": {}, "variables": {}}
-    for version in sorted(versions, key=lambda text: [int(part) for part in text.split(".")]):
+    for version in sorted(versions, key=version_numbers):
         try:
             both = {"arguments": arguments(version), "variables": variables(version)}
         except NotAvailableError as error:

@@ -8,6 +8,7 @@ from llm_d_gke.catalog.engine_tables import (
     CapabilityFacts,
     EngineFacts,
 )
+from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 
 # Kernels of 16-bit experts that need the experts' width on a GPU to be a multiple of this, and do not come up else
@@ -87,7 +88,7 @@ def _unpadded_refusals(deployment: Deployment) -> Iterator[Refusal]:
     if experts is None or method is None:
         return
     capability = deployment.accelerator.compute_capability or 0.0
-    version = tuple(int(part) for part in deployment.version.split(".") if part.isdigit())
+    version = version_numbers(deployment.version)
     if method == _ONLINE_BLOCKS:
         tile, kernel = _ONLINE_BLOCK, f"--quantization {_ONLINE_BLOCKS} gives each block a scale"
     elif method == "fp8" and capability < _NO_FP8_UNITS:

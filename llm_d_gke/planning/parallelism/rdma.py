@@ -5,8 +5,6 @@ from __future__ import annotations
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import Parallelism
 
-# Managed DRANET (GKE documentation, "Allocate network resources by using GKE managed DRANET").
-DRANET_SINCE = "1.34.1-gke.1829001"
 DRANET_LABEL = "cloud.google.com/gke-networking-dra-driver"
 
 

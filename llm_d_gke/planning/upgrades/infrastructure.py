@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
+from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, NodePoolPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.upgrades import durations
@@ -28,10 +29,7 @@ def infrastructure_steps(before: StackPlan, after: StackPlan) -> Iterator[Step]:
 
 
 def minor_of(version: str | None) -> tuple[int, int] | None:
-    if version is None:
-        return None
-    major, minor, *_ = version.split("-")[0].split(".")
-    return int(major), int(minor)
+    return None if version is None else version_numbers(version)[:2]
 
 
 def _cluster(before: ClusterPlan, after: ClusterPlan) -> Iterator[Step]:

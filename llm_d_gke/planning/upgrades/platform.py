@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from llm_d_gke.catalog.release import ChartRelease, ChartReleases, IstioCharts
+from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.planning.plan.platform import ChartPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import ISTIO_BASE, KSERVE, KSERVE_CRDS, KSERVE_PRESETS, LEADER_WORKER_SET
@@ -58,12 +59,7 @@ def release_of(name: str, releases: ChartReleases) -> ChartRelease | None:
 
 
 def is_older(chart: ChartPlan, other: ChartPlan) -> bool:
-    return _number(chart.version) < _number(other.version)
-
-
-def _number(version: str) -> tuple[int, ...]:
-    """A version as numbers, for comparison: v0.20.0 is (0, 20, 0)."""
-    return tuple(int(part) for part in version.removeprefix("v").split("-")[0].split(".") if part.isdigit())
+    return version_numbers(chart.version) < version_numbers(other.version)
 
 
 def _differs(before: ChartPlan | None, after: ChartPlan) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +9,8 @@ from typing import Final
 
 import yaml
 
+from llm_d_gke.catalog.versions import reaches
+from llm_d_gke.planning.versions import DRANET_SINCE, brings_inference_pool
 from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.conditions import is_true, timestamp
 from llm_d_gke.rehearsal.toolchain.build import module_dir
@@ -18,33 +18,8 @@ from llm_d_gke.rehearsal.toolchain.build import module_dir
 _FOLDER: Final = Path(__file__).resolve().parent / "crds"
 GATEWAY_API: Final = "sigs.k8s.io/gateway-api"
 _INFERENCE: Final = "sigs.k8s.io/gateway-api-inference-extension"
-# From this version on GKE installs InferencePool v1. Source: "Deploy GKE Inference Gateway".
-_INFERENCE_POOL_SINCE: Final = (1, 34, 0, 1626000)
-# From this version on GKE installs device classes. Source: "Allocate network resources by using GKE managed DRANET".
-_DEVICE_CLASSES_SINCE: Final = (1, 34, 1, 1829001)
 # The field manager of GKE's add-ons. A stack that applies the same objects gets a conflict, as it does on GKE.
 _MANAGER: Final = "addon-manager"
-
-Version = tuple[float, float, float, float]
-
-
-def parse_version(text: str) -> Version:
-    """Parse `1.34.1-gke.1829001` into (1, 34, 1, 1829001). Missing parts (`1.34`, `latest`) are infinite: the newest.
-
-    Raises ValueError for another text.
-    """
-    if text in ("latest", "-"):
-        return (math.inf, math.inf, math.inf, math.inf)
-    match = re.fullmatch(r"(\d+)\.(\d+)(?:\.(\d+)(?:-gke\.(\d+))?)?", text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a GKE version, such as 1.34.1-gke.1829001 or 1.34")
-    major, minor, patch, build = (math.inf if part is None else float(part) for part in match.groups())
-    return (major, minor, patch, build)
-
-
-def brings_inference_pool(version: str) -> bool:
-    """Whether GKE of this version installs the InferencePool kind itself."""
-    return parse_version(version) >= _INFERENCE_POOL_SINCE
 
 
 def install(
@@ -76,7 +51,7 @@ def install(
     if managed_prometheus:
         crds += _read(_FOLDER / "monitoring.googleapis.com.yaml")
         objects += _read(_FOLDER / "managed_prometheus.yaml")
-    if parse_version(gke_version) >= _DEVICE_CLASSES_SINCE:
+    if reaches(gke_version, DRANET_SINCE):
         objects += _read(_FOLDER / "managed_dranet.yaml")
     if secret_manager:
         crds += _read(_FOLDER / "secrets-store.csi.x-k8s.io.yaml")

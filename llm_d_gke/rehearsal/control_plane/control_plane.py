@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from llm_d_gke.catalog.versions import gke_version_parts
 from llm_d_gke.rehearsal.control_plane import addons
 from llm_d_gke.rehearsal.control_plane.parts import (
     API_SERVER,
@@ -280,10 +281,10 @@ def _write(file: Path, content: Ports | Features) -> None:
 def _emulated(paths: StackPaths, version: str) -> str:
     """The Kubernetes minor version to emulate for a GKE version. Records the difference."""
     try:
-        _, minor, *_ = addons.parse_version(version)
+        minor = gke_version_parts(version)[1]
     except ValueError as error:
         raise ControlPlaneError(str(error)) from error
-    offered = int(min(max(minor, OLDEST_MINOR), NEWEST_MINOR))
+    offered = min(max(minor, OLDEST_MINOR), NEWEST_MINOR)
     record_difference(
         paths,
         f"the control plane is Kubernetes 1.{NEWEST_MINOR} offering what 1.{offered} offers, for GKE {version}",

