@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from llm_d_gke.nested import value_at
 from llm_d_gke.stackfile.project import NAMESPACE
 
 
@@ -32,16 +33,8 @@ def segments(path: str) -> list[str | int]:
 
 def contains(values: Mapping[str, Any], path: str) -> bool:
     """Whether a value is set at a path."""
-    target: Any = values
-    for part in segments(path):
-        if isinstance(part, int):
-            exists = isinstance(target, list) and part < len(target)
-        else:
-            exists = isinstance(target, Mapping) and part in target
-        if not exists:
-            return False
-        target = target[part]
-    return True
+    missing = object()
+    return value_at(values, *segments(path), default=missing) is not missing
 
 
 def put(values: dict[str, Any], path: str, value: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.helm_values import (
     is_model_service,
@@ -28,7 +29,6 @@ from llm_d_gke.operations.adopt_manifests.servers import (
     int_or,
     listing,
     mapping,
-    value_at,
 )
 
 # Objects that a stack creates by itself, from its pattern and its models.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import server_of
 from llm_d_gke.operations.adopt_manifests.servers import (
@@ -17,7 +18,6 @@ from llm_d_gke.operations.adopt_manifests.servers import (
     int_or,
     listing,
     mapping,
-    value_at,
 )
 from llm_d_gke.operations.adopt_manifests.sources import source_of
 

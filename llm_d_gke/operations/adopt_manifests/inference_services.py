@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import ADDITIONAL, command_of, server_of, words_of
 from llm_d_gke.operations.adopt_manifests.servers import (
@@ -16,7 +17,6 @@ from llm_d_gke.operations.adopt_manifests.servers import (
     int_or,
     listing,
     mapping,
-    value_at,
 )
 from llm_d_gke.operations.adopt_manifests.sources import adapter_of, source_of
 

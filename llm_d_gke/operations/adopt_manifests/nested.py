@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.adopt_manifests.pods import read_pod
-from llm_d_gke.operations.adopt_manifests.servers import Json, Role, Server, int_or, listing, mapping, value_at
+from llm_d_gke.operations.adopt_manifests.servers import Json, Role, Server, int_or, listing, mapping
 
 # Keys whose number multiplies the pods below them (DisaggregatedSet of LWS 0.11 has slices).
 _COUNTS = ("replicas", "slices")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import command_of, server_of
 from llm_d_gke.operations.adopt_manifests.servers import (
@@ -14,7 +15,6 @@ from llm_d_gke.operations.adopt_manifests.servers import (
     int_or,
     listing,
     mapping,
-    value_at,
 )
 from llm_d_gke.operations.adopt_manifests.sources import source_of
 

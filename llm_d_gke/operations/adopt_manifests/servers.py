@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from llm_d_gke.nested import value_at
+
 Json = Mapping[str, Any]
 Role = Literal["both", "prefill", "decode"]
 
@@ -60,13 +62,6 @@ def listing(value: Any, *path: str) -> Sequence[Any]:
     """The list at a path of keys, or an empty list."""
     inner = value_at(value, *path)
     return inner if isinstance(inner, list) else ()
-
-
-def value_at(value: Any, *path: str) -> Any:
-    """The value at a path of keys, or None."""
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
 
 
 def int_or(value: Any, default: int) -> int:

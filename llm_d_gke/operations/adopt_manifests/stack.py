@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.schema import Accelerator
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.adopt_manifests.documents import Documents
 from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.flags import settings_of
@@ -23,7 +24,6 @@ from llm_d_gke.operations.adopt_manifests.servers import (
     int_or,
     listing,
     mapping,
-    value_at,
 )
 from llm_d_gke.settings.models import ModelSettings
 

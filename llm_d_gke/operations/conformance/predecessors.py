@@ -17,6 +17,7 @@ from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import load_upstream
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.conformance import record
 from llm_d_gke.operations.conformance.compare import cells_of
 from llm_d_gke.operations.conformance.rendered import ROOT, plans_of
@@ -95,10 +96,7 @@ def changed(catalog: Catalog, change: Change) -> Catalog:
     release = catalog.releases[change.release]
     tree = release.model_dump(mode="json")
     *parents, last = change.field.split(".")
-    place = tree
-    for key in parents:
-        place = place[key]
-    place[last] = change.value
+    value_at(tree, *parents)[last] = change.value
     return replace(catalog, releases={**catalog.releases, release.name: Release.model_validate(tree)})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.import_cloud.ids import ACCOUNT
 from llm_d_gke.planning.names import service_account_address
 from llm_d_gke.resource_graph import Graph, Recorded, Secret, Unknown
@@ -27,9 +28,7 @@ class Inputs:
     def take(self, path: str) -> Any:
         """The value at a path, None where the program sets none. Marks everything at and below it as used."""
         self._used.add(path)
-        value: Any = self._resource.inputs
-        for key in path.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
+        value = value_at(self._resource.inputs, *path.split("."))
         return value.value if isinstance(value, Secret) else value
 
     def name_of(self, path: str, kind: str) -> str:

@@ -12,8 +12,9 @@ from functools import cached_property
 from pydantic import SecretStr
 
 from llm_d_gke.components.outputs import outputs
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.explain.errors import FieldError
-from llm_d_gke.operations.explain.fields import MISSING, OUTPUTS, FieldPath, Objects, find, parse, value_at
+from llm_d_gke.operations.explain.fields import MISSING, OUTPUTS, FieldPath, Objects, find, parse
 from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Builder, Change, Moved, changes, moved, moved_output, value_of
 from llm_d_gke.operations.explain.outputs import outputs_of, part_read
@@ -120,10 +121,10 @@ class Explainer:
 
     def _look(self, path: FieldPath, objects: Objects) -> tuple[object, str | None]:
         resource, body = find(objects, path)
-        value = value_at(body, path.parts)
+        value = value_at(body, *path.parts, default=MISSING)
         if value is MISSING:
             for length in range(len(path.parts) - 1, -1, -1):
-                above = value_at(body, path.parts[:length])
+                above = value_at(body, *path.parts[:length], default=MISSING)
                 if above is not MISSING:
                     names = list(above) if isinstance(above, Mapping) else [f"[{n}]" for n in range(_length(above))]
                     wrong = path.parts[length]

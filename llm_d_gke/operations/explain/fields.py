@@ -89,18 +89,6 @@ def find(available: Objects, path: FieldPath) -> tuple[Recorded, Mapping[str, An
     return match
 
 
-def value_at(body: object, parts: tuple[str | int, ...]) -> object:
-    """The value at a path, or MISSING."""
-    for part in parts:
-        if isinstance(body, list) and isinstance(part, int) and part < len(body):
-            body = body[part]
-            continue
-        if not isinstance(body, Mapping) or part not in body:
-            return MISSING
-        body = body[part]
-    return body
-
-
 def leaves(body: object, parts: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """The path of every leaf of an object."""
     items: Iterator[tuple[str | int, object]] | None = None

@@ -15,8 +15,9 @@ from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.engine import Engine, load_engine, use_engine
 from llm_d_gke.catalog.schema import Price, PriceItem, Source
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.explain.alternatives import alternatives
-from llm_d_gke.operations.explain.fields import MISSING, value_at
+from llm_d_gke.operations.explain.fields import MISSING
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
 from llm_d_gke.planning.findings import path_of
@@ -230,7 +231,9 @@ def _settings(settings: StackSettings, raw: Mapping[str, Any]) -> Iterator[Input
         allowed = () if allowing is None else ((*leaf.path[:-1], allowing.alias or ""),)
         yield Input(
             origin=Origin(
-                name=path_of(*leaf.path), value=leaf.display_text, is_set=value_at(raw, leaf.path) is not MISSING
+                name=path_of(*leaf.path),
+                value=leaf.display_text,
+                is_set=value_at(raw, *leaf.path, default=MISSING) is not MISSING,
             ),
             others=tuple(
                 (display_text(other), Change(path=leaf.path, value=other, allowed_by=allowed))

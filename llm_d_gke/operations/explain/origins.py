@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from llm_d_gke.components.stack import InferenceStack
-from llm_d_gke.operations.explain.fields import MISSING, FieldPath, Objects, changed_leaves, objects, value_at
+from llm_d_gke.nested import value_at
+from llm_d_gke.operations.explain.fields import MISSING, FieldPath, Objects, changed_leaves, objects
 from llm_d_gke.operations.explain.inputs import Input, Origin, StackInput, inputs, plan_with, plan_with_facts
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.resource_graph import EngineRefusalError, Graph, record
@@ -224,12 +225,11 @@ def value_of(builder: Builder, plan: StackPlan, path: FieldPath, before: StackPl
     match = built.get((path.kind, path.name)) or built.get((path.kind, name))
     if match is None:
         return MISSING
-    value = value_at(match[1], path.parts)
+    value = value_at(match[1], *path.parts, default=MISSING)
     if value is MISSING:
         served = {old.served_name: new.served_name for old, new in zip(before.models, plan.models, strict=False)}
-        value = value_at(
-            match[1], tuple(served.get(part, part) if isinstance(part, str) else part for part in path.parts)
-        )
+        parts = (served.get(part, part) if isinstance(part, str) else part for part in path.parts)
+        value = value_at(match[1], *parts, default=MISSING)
     return value
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.import_cloud.ids import CLUSTER, NODE_POOL
 from llm_d_gke.rehearsal.providers.gcp.kinds import NETWORK, SUBNETWORK, VIRTUAL
 from llm_d_gke.rehearsal.providers.gcp.table import KINDS
@@ -116,7 +117,7 @@ def differences(graph: Graph, described: Mapping[str, Any]) -> tuple[Difference,
 
 def _differences(resource: Recorded, described: Mapping[str, Any], fields: Mapping[str, str]) -> Iterator[Difference]:
     for field, api_field in fields.items():
-        planned, now = _at(resource.inputs, field), _at(described, api_field)
+        planned, now = value_at(resource.inputs, *field.split(".")), value_at(described, *api_field.split("."))
         # What the program leaves out, the provider takes over from Google.
         if planned is None or contains_unknown(planned) or _same(now, planned):
             continue
@@ -154,11 +155,11 @@ def _networks(cluster: Recorded, described: Mapping[str, Any], graph: Graph) -> 
 def _accelerators(pool: Recorded, described: Mapping[str, Any]) -> Iterator[Difference]:
     planned = [
         (entry.get("type"), int(entry.get("count", 0)))
-        for entry in _at(pool.inputs, "nodeConfig.guestAccelerators") or ()
+        for entry in value_at(pool.inputs, "nodeConfig", "guestAccelerators") or ()
     ]
     now = [
         (entry.get("acceleratorType"), int(entry.get("acceleratorCount") or 0))
-        for entry in _at(described, "config.accelerators") or ()
+        for entry in value_at(described, "config", "accelerators") or ()
     ]
     if planned and planned != now:
         yield Difference(
@@ -172,13 +173,6 @@ def _accelerators(pool: Recorded, described: Mapping[str, Any]) -> Iterator[Diff
 
 def _title(resource: Recorded) -> str:
     return f"{resource.type.rpartition(':')[2]} {resource['name']}"
-
-
-def _at(values: Mapping[str, Any], path: str) -> Any:
-    value: Any = values
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
 
 
 def _nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import yaml
 
+from llm_d_gke.nested import value_at
 from llm_d_gke.operations.bench.job import job_objects
 from llm_d_gke.operations.bench.scenario import scenarios
 from llm_d_gke.operations.fuzz.run import spread
@@ -124,10 +125,7 @@ def component_of(source: str, pod: Pod) -> Component:
 def _is_worker_of_service(pod: Pod) -> bool:
     """Whether the pod is `worker` beside a `template`, which is then the first host, in a service or its prefill."""
     *path, last = pod.place.split(".")
-    holder: Any = pod.resource.properties
-    for part in path:
-        holder = holder[part]
-    return last == "worker" and "template" in holder
+    return last == "worker" and "template" in value_at(pod.resource.properties, *path)
 
 
 def _has(pod: Pod, part: str) -> bool:
@@ -260,9 +258,5 @@ def _name(source: str, pod: Pod) -> str:
 def _labels(pod: Pod) -> Mapping[str, str]:
     """Labels of the pod's template, or those that an LLMInferenceService states beside it."""
     *path, last = pod.place.split(".") if pod.place else [""]
-    value: Any = pod.resource.properties
-    for part in path if last == "spec" else ():
-        value = value.get(part) or {} if isinstance(value, Mapping) else {}
-    metadata = value.get("metadata") if isinstance(value, Mapping) else None
-    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    labels = value_at(pod.resource.properties, *(path if last == "spec" else ()), "metadata", "labels")
     return labels if isinstance(labels, Mapping) else {}

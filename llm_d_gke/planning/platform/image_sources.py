@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from llm_d_gke.catalog.locks import load_lock
+from llm_d_gke.nested import value_at
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.image_names import OCI, has_mirror, locked, mirrored, put, registry_of
 from llm_d_gke.planning.plan.platform import ChartPlan, IstioPlan
@@ -102,7 +103,7 @@ def _collect(value: Any, names: set[str]) -> None:
         if not value.existing:
             names.update((value.chart,) if value.chart.startswith(OCI) else ())
             images = CHART_IMAGES.get(value.name, {})
-            names.update(_at(value.values, path) or image for path, image in images.items())
+            names.update(_image(value.values, path) or image for path, image in images.items())
             names.update(_istio_images(value.istio))
         return
     if is_dataclass(value):
@@ -117,14 +118,12 @@ _ISTIO_IMAGES = (("pilot", "image"), ("global", "proxy", "image"))
 
 
 def _istio_images(plan: IstioPlan | None) -> Sequence[str]:
-    return [] if plan is None else [image for path in _ISTIO_IMAGES if (image := _at(plan.values, path)) is not None]
+    return [] if plan is None else [image for path in _ISTIO_IMAGES if (image := _image(plan.values, path)) is not None]
 
 
-def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> str | None:
-    value: Any = values
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, str) else None
+def _image(values: Mapping[str, Any], path: tuple[str, ...]) -> str | None:
+    image = value_at(values, *path)
+    return image if isinstance(image, str) else None
 
 
 def _renamed(value: Part, mirrors: Mapping[str, str], digests: Mapping[str, str]) -> Part:
@@ -162,7 +161,7 @@ def _chart(plan: ChartPlan, mirrors: Mapping[str, str]) -> ChartPlan:
     if istio is not None:
         own = dict(istio.values)
         for path in _ISTIO_IMAGES:
-            named = _at(own, path)
+            named = _image(own, path)
             if named is not None:
                 put(own, path, mirrored(named, mirrors))
         istio = replace(istio, values=own)

@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from llm_d_gke.nested import value_at
 from llm_d_gke.planning.findings import Finding, path_of
 from llm_d_gke.planning.setting_errors.validation import details_of, from_validation, location_of, respelt
 from llm_d_gke.planning.setting_errors.values import passing
@@ -122,7 +123,7 @@ def _complete(values: dict[str, Any], detail: ErrorDetails) -> Path | None:
     the path, or None if this is another error.
     """
     place = place_of(detail["loc"], StackSettings)
-    group = _at(values, place.path[:-1])
+    group = value_at(values, *place.path[:-1])
     if detail["type"] not in ("missing", "string_pattern_mismatch"):
         return None
     if not isinstance(group, dict) or "kind" not in group:
@@ -139,7 +140,7 @@ def _possibly_meant(values: Mapping[str, Any], details: Sequence[ErrorDetails]) 
     places = [place_of(detail["loc"], StackSettings) for detail in details if detail["type"] == "extra_forbidden"]
     unwritten: list[Path] = []
     for place in places:
-        group = _at(values, place.path[:-1])
+        group = value_at(values, *place.path[:-1])
         if isinstance(group, dict) and "kind" in group and place.group is not None:
             unwritten += [(*place.path[:-1], key) for key in keys_of(place.group) if key not in group]
     return unwritten
@@ -151,7 +152,7 @@ def _alternatives(values: Mapping[str, Any], left_out: Sequence[Path]) -> list[S
         place = place_of(path, StackSettings)
         for group in _examples(place):
             changed = copy.deepcopy(dict(values))
-            holder = _at(changed, path[:-1])
+            holder = value_at(changed, *path[:-1])
             if isinstance(holder, dict):
                 holder[path[-1]] = group
             settings = _settings(changed)
@@ -166,16 +167,6 @@ def _examples(place: Place) -> list[object]:
         return []
     texts = [passing(place, {"kind": kind}) for kind in choices_of(place.kind)]
     return [yaml.safe_load(text) for text in texts if text is not None]
-
-
-def _at(values: object, path: Sequence[str | int]) -> object:
-    """What is at a path. None where there is nothing."""
-    for part in path:
-        inside = part in values if isinstance(values, dict) else isinstance(values, list) and part in range(len(values))
-        if not inside:
-            return None
-        values = values[part]  # type: ignore[index]
-    return values
 
 
 def _drop(values: dict[str, Any], locations: Sequence[Sequence[str | int]]) -> list[Path]:

@@ -147,13 +147,6 @@ class Kind:
         return (*self.force_new, *self.replacing(old, new))
 
 
-def value_at(properties: Any, keys: list[str]) -> Any:
-    """The value at a path of keys, None if it leads nowhere."""
-    for key in keys:
-        properties = properties.get(key) if isinstance(properties, Mapping) else None
-    return properties
-
-
 def with_default(properties: Properties, keys: list[str], value: Any) -> Properties:
     """A copy with `value` at a path of keys, unless the path has a value already or leads through a non-map."""
     key, *rest = keys

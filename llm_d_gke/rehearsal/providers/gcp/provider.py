@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.nested import value_at
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import Provider
 from llm_d_gke.rehearsal.providers.gcp import arguments, cluster, lifecycle, network, platform, pools
@@ -25,7 +26,6 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ResourceContext,
     now,
     refusal,
-    value_at,
     visible,
     with_default,
 )
@@ -142,7 +142,7 @@ class GcpProvider(Provider):
         if request.preview:
             planned = {**carried, **inputs}
             for path in kind.computed:
-                planned = with_default(planned, path.split("."), value_at(request.olds, path.split(".")))
+                planned = with_default(planned, path.split("."), value_at(request.olds, *path.split(".")))
             return planned
         with self._store.transaction() as cloud:
             records = cloud["resources"].get(kind.type, {})
