@@ -29,8 +29,3 @@ def wrapped(text: str, width: int = WIDTH) -> str:
 def print_step(text: str) -> None:
     """Print a step of a command, which may take minutes."""
     print(f"  {text}", flush=True)
-
-
-def count(number: int, noun: str) -> str:
-    """`1 error`, `2 errors`"""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from llm_d_gke.wording import count
+
 NAMESPACE = "llm-d"
 
 
@@ -59,7 +61,7 @@ def report(findings: Sequence[Finding]) -> str:
     errors = [f for f in findings if f.severity is Severity.ERROR]
     warnings = [f for f in findings if f.severity is Severity.WARNING and f.acknowledged is None]
     acknowledged = [f for f in findings if f.acknowledged is not None]
-    head = f"{_count(len(errors), 'error')}, nothing was created:" if errors else _count(len(warnings), "warning") + ":"
+    head = f"{count(len(errors), 'error')}, nothing was created:" if errors else count(len(warnings), "warning") + ":"
     return "\n\n".join(
         [
             head,
@@ -108,10 +110,6 @@ def without_secrets(value: object, location: Sequence[str | int]) -> object:
 HIDDEN = "(hidden)"
 _SECRET_KEY = re.compile(r"(token|password|secret|api_?keys?)$", re.IGNORECASE)
 _SECRET_FLAG = re.compile(r"--?[a-z_-]*(token|password|secret|api[_-]?key)", re.IGNORECASE)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def errors_in(findings: Iterable[Finding]) -> list[Finding]:

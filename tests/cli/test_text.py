@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from llm_d_gke.cli.findings import findings_text, refusal_text
-from llm_d_gke.cli.text import count, wrapped
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning.findings import Finding, Severity
+from llm_d_gke.wording import count
 
 
 def finding(path: str, severity: Severity = Severity.ERROR, rule: str = "a rule") -> Finding:

@@ -67,18 +67,11 @@ def with_known_options(
     for model in models:
         arguments = list(model.get("extraArgs", ()))
         for position, name, _ in reversed(unknown_options(image.version, arguments)):
-            end = position + 1
-            while end < len(arguments) and not arguments[end].startswith("-"):
-                end += 1
-            words = " ".join(arguments[position:end])
-            del arguments[position:end]
+            words = _take_option(arguments, position)
             why = f"vLLM {image.version}, which the stack runs, has no option {name}"
             not_carried.append(NotCarried(origin=str(model["id"]), what=words, why=why))
         while wrong := wrong_values(image.version, arguments):
-            # From its option to the last of its words.
-            first, last = _words_of(arguments, wrong[0].position)
-            words = " ".join(arguments[first:last])
-            del arguments[first:last]
+            words = _take_option(arguments, wrong[0].position)
             why = f"vLLM {image.version}, which the stack runs, exits on it: {wrong[0].reason}"
             not_carried.append(NotCarried(origin=str(model["id"]), what=words, why=why))
         rest = {key: value for key, value in model.items() if key not in ("allowExtraArgs", "extraArgs")}
@@ -86,12 +79,14 @@ def with_known_options(
     return checked
 
 
-def _words_of(arguments: Sequence[str], position: int) -> tuple[int, int]:
-    """First and last position (exclusive) of an option and its values, of which one stands at `position`."""
+def _take_option(arguments: list[str], position: int) -> str:
+    """Remove the option that stands at `position`, or whose value does, with all its values. Return its words."""
     first = position
     while first > 0 and not flag_of(arguments[first]):
         first -= 1
     last = first + 1
     while last < len(arguments) and not flag_of(arguments[last]):
         last += 1
-    return first, last
+    words = " ".join(arguments[first:last])
+    del arguments[first:last]
+    return words

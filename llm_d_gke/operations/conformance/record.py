@@ -19,6 +19,7 @@ from llm_d_gke.operations.upstream.parts import images
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.rehearsal.toolchain.build import Report
 from llm_d_gke.rehearsal.toolchain.targets import pinned
+from llm_d_gke.wording import count
 
 FILE = Path(__file__).with_name("results.yaml")
 
@@ -151,7 +152,7 @@ def _objects_run(
     lines: Iterable[str],
     inputs: str,
 ) -> Run:
-    input_count = f"{len(objects)} object{'s' if len(objects) > 1 else ''}"
+    input_count = count(len(objects), "object")
     digest = shape([Rendered((), {"objects": list(objects)})])
     return Run(
         release.name, part, judge, input_count, tuple(dict.fromkeys(lines)), digest, stored.today().isoformat(), inputs
@@ -206,5 +207,5 @@ def _is_current(earlier: Sequence[Run], release: Release, part: str, judge: str,
 
 def _count(renderings: list[Rendered]) -> str:
     configurations = sum(rendering.config is not None for rendering in renderings)
-    lines = f"{len(renderings)} command line{'s' if len(renderings) > 1 else ''}"
+    lines = count(len(renderings), "command line")
     return f"{lines}, {configurations} with a configuration" if configurations else lines

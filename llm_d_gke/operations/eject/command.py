@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import count
 from llm_d_gke.operations.eject.write import ejected_files, write
 from llm_d_gke.planning import plan_raw
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, load
 from llm_d_gke.stackfile.assumptions import assume_unset
 from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.wording import count
 
 
 def eject_stack(stack: str, changes: Mapping[str, str], out: Path) -> int:

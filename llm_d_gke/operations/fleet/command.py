@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import count
 from llm_d_gke.operations.fleet.preview import Row, preview_fleet
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError
 from llm_d_gke.stackfile.project import own_stacks
+from llm_d_gke.wording import count
 
 _HEAD = f"{'stack':<32}{'resources':>10}{'cloud':>7}{'$/h':>10}{'at most':>10}{'seconds':>9}  findings"
 

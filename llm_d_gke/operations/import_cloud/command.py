@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import count, wrapped
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.components.google_provider import IMPORT_VARIABLE
 from llm_d_gke.operations.import_cloud.described import differences, missing_pools, read_description
 from llm_d_gke.operations.import_cloud.spec import ImportSpec, cluster_of, import_spec
@@ -16,6 +16,7 @@ from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, load
 from llm_d_gke.stackfile.assumptions import assume_unset, project_note, shown_project
 from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.wording import count
 
 
 def write_import(stack: str, changes: Mapping[str, str], described: Path | None, out: Path) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 
-from llm_d_gke.cli.text import count as count
 from llm_d_gke.operations.report.facts import (
     CapacityFacts,
     CostFacts,
@@ -16,6 +15,7 @@ from llm_d_gke.operations.report.facts import (
 from llm_d_gke.planning.findings import Finding
 from llm_d_gke.planning.plan.estimates import StageRate, Total
 from llm_d_gke.planning.plan.timeline import TimelinePlan, TimelineStep
+from llm_d_gke.wording import count
 
 OLD_PRICE_DAYS = 120
 

@@ -9,6 +9,7 @@ from llm_d_gke.operations.report.facts import CapacityFacts, CostFacts, ModelFac
 from llm_d_gke.operations.report.terminal import LEGEND, bar
 from llm_d_gke.planning.findings import Finding
 from llm_d_gke.planning.plan.timeline import TimelinePlan
+from llm_d_gke.wording import count
 
 
 def markdown(facts: StackFacts) -> str:
@@ -116,7 +117,7 @@ def _capacity(capacity: CapacityFacts) -> Iterator[str]:
         yield f"{headroom[0].upper()}{headroom[1:]}."
     if capacity.needed is not None:
         yield ""
-        yield f"The stated load takes {formatting.count(capacity.needed, 'replica')}; there are {capacity.replicas}."
+        yield f"The stated load takes {count(capacity.needed, 'replica')}; there are {capacity.replicas}."
 
 
 def _cost(cost: CostFacts) -> Iterator[str]:

@@ -18,6 +18,7 @@ from llm_d_gke.settings.models import BucketSource, ModelSettings
 from llm_d_gke.stackfile import PROJECT_ROOT, load
 from llm_d_gke.stackfile.assumptions import assume_unset, project_note, shown_project
 from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.wording import count
 
 
 def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:
@@ -40,7 +41,7 @@ def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:
         return REFUSED
     documents = [body for model, own, source in staged for body in objects(plan, model, own, source)]
     out.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
-    print(f"wrote {out}: {len(staged)} Job{'s' if len(staged) > 1 else ''} on a CPU node\n")
+    print(f"wrote {out}: {count(len(staged), 'Job')} on a CPU node\n")
     for line in _commands(plan, staged, out):
         print(line)
     return DONE

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
-from llm_d_gke.cli.text import count, wrapped
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.verify.result import Checked, Outcome, Verification
+from llm_d_gke.wording import count
 
 _MARKS = {Outcome.PASSED: "ok     ", Outcome.FAILED: "FAILED ", Outcome.SKIPPED: "skipped"}
 _NAME_WIDTH = 16

@@ -19,6 +19,7 @@ from llm_d_gke.planning.sizing.capacity import in_flight, lengths_of
 from llm_d_gke.planning.sizing.memory_check import run_of, version_of
 from llm_d_gke.planning.sizing.speed import Load, estimate
 from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.wording import count
 
 # The llm-d guide for prefill and decode advises it for prompts of 10,000 tokens and not of 200: below this, no prompt
 # that may be sent is long.
@@ -146,8 +147,8 @@ def _check_parallelism(
                 index,
                 "tensorParallel",
                 value=parallelism.tensor,
-                rule=f"a {ctx.role} server runs on one host: {ctx.machine.name} has {ctx.per_node}"
-                f" {'accelerator' if ctx.per_node == 1 else 'accelerators'}",
+                rule=f"a {ctx.role} server runs on one host: {ctx.machine.name} has"
+                f" {count(ctx.per_node, 'accelerator')}",
                 fix=f"use fewer, {machine_with(ctx, parallelism.tensor)}",
             )
     if spread[0].tensor != spread[1].tensor:

@@ -23,6 +23,7 @@ from llm_d_gke.planning.serving.quantization import check_quantization
 from llm_d_gke.planning.sizing.memory_check import check_memory, version_of
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings.models import HuggingFaceSource, ModelSettings
+from llm_d_gke.wording import count
 
 # What Git and web pages show of a commit: 7 to 12 of its digits.
 _SHORT_COMMIT = re.compile(r"(?=.*[0-9])[0-9a-f]{7,12}")
@@ -242,7 +243,7 @@ def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: in
     if model.mla is not None or model.kv_heads % tensor_parallel == 0:
         return True
     chips = "TPU chips" if ctx.accelerator.kind == "tpu" else "GPUs"
-    heads = f"{model.kv_heads} key-value head" + ("s" if model.kv_heads != 1 else "")
+    heads = count(model.kv_heads, "key-value head")
     tested = model.tpu_tested or ()
     if tensor_parallel % model.kv_heads == 0 and (ctx.accelerator.kind == "gpu" or tensor_parallel in tested):
         return True
@@ -253,7 +254,7 @@ def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: in
     ]
     fewer = [n for n in (1, 2, 4, 8) if n < tensor_parallel and model.kv_heads % n == 0]
     if ctx.accelerator.kind == "tpu":
-        fix = f"use {fewer[-1]} chip{'s' if fewer[-1] > 1 else ''}" if fewer else "use fewer chips"
+        fix = f"use {count(fewer[-1], 'chip')}" if fewer else "use fewer chips"
         fix += f", or a model with {tensor_parallel} or more key-value heads"
         fix += f": {' and '.join(names[:2])} are known to run" if names else ""
     else:

@@ -10,6 +10,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import Parallelism, nodes_of, parallelism_of, replicas_per_node
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
 from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.wording import count
 
 
 def check_capacity(ctx: PlanContext) -> None:
@@ -35,7 +36,7 @@ def check_capacity(ctx: PlanContext) -> None:
             "nodes",
             "max",
             value=most,
-            rule=f"{up_to}{replicas} {'replica' if replicas == 1 else 'replicas'}{size_note}"
+            rule=f"{up_to}{count(replicas, 'replica')}{size_note}"
             f" {'needs' if replicas == 1 else 'need'} {needed} {ctx.machine.name} nodes",
             fix=f"use {needed} or more{', or fewer replicas' if replicas > 1 else ''}",
         )

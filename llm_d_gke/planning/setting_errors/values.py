@@ -30,6 +30,7 @@ from llm_d_gke.settings.fields import (
     place_below,
     place_of_key,
 )
+from llm_d_gke.wording import count
 
 
 def expected(place: Place) -> str:
@@ -86,7 +87,7 @@ def _lengths(place: Place) -> str:
     minimum, maximum = _bound(place, MinLen), _bound(place, MaxLen)
     if maximum is not None:
         return f" of {minimum or 0:g} to {maximum:g} characters"
-    return f" of at least {minimum:g} character{'s' if minimum > 1 else ''}" if minimum else ""
+    return f" of at least {count(int(minimum), 'character')}" if minimum else ""
 
 
 def max_entries(place: Place) -> int | None:

@@ -26,6 +26,7 @@ from llm_d_gke.planning.plan.estimates import (
 )
 from llm_d_gke.planning.plan.infrastructure import NodeChoicePlan, NodePoolPlan
 from llm_d_gke.planning.sizing.prices import prices_of
+from llm_d_gke.wording import count
 
 ACCELERATORS = "accelerator nodes"
 
@@ -230,8 +231,7 @@ class _Bill:
         if further and hourly is not None:
             further_price = self._item("forwarding-rule-further")
             hourly = None if further_price is None else hourly + further * further_price
-        noun = "forwarding rule" if rules == 1 else "forwarding rules"
-        return self._constant("load balancer", hourly, f"{rules} {noun}; without processed data")
+        return self._constant("load balancer", hourly, f"{count(rules, 'forwarding rule')}; without processed data")
 
     def addresses_line(self) -> CostLine:
         """The gateway's, and those of nodes that are reached from outside."""

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from llm_d_gke.planning.plan.pods import ContainerPlan, EnvPlan, PodPlan
 from llm_d_gke.planning.plan.routing import PickerPlan
+from llm_d_gke.planning.serving.extra_args import flag_of
 
 _IN_WORDS = ("image", "args", "env", "labels", "sidecars")
 _MANY = 4
@@ -72,7 +73,7 @@ def _arguments(args: Sequence[str]) -> list[str]:
     """Flags with their values as one word each."""
     words: list[str] = []
     for arg in args:
-        if arg.startswith("-") or not words or not words[-1].startswith("-") or " " in words[-1]:
+        if flag_of(arg) or not words or not words[-1].startswith("-") or " " in words[-1]:
             words.append(arg)
         else:
             words[-1] = f"{words[-1]} {arg}"

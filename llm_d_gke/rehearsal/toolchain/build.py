@@ -21,6 +21,7 @@ from typing import IO, Final
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.toolchain.go import BuildError, environment, failure, fetch, full_disk, go_command, is_full
 from llm_d_gke.rehearsal.toolchain.targets import TARGETS, TOOLCHAIN_FOLDER, Target, cache_of, cache_root, ldflags
+from llm_d_gke.wording import count
 
 __all__ = ["BuildError", "binaries", "is_ready", "module_dir"]
 
@@ -137,7 +138,7 @@ def _build_all(targets: list[Target], report: Report) -> None:
     if not targets:
         return
     go = go_command(f"build {_names(targets)}")
-    programs = "1 program" if len(targets) == 1 else f"{len(targets)} programs"
+    programs = count(len(targets), "program")
     report(f"building {programs} from source, once on this machine, in minutes: {_names(targets)}")
     if any(target.name == "pulumi" for target in targets):
         report("a pulumi on the PATH is taken instead; reports and diffs need none")
@@ -147,7 +148,7 @@ def _build_all(targets: list[Target], report: Report) -> None:
         first, done = done + 1, done + len(group)
         numbers = str(first) if done == first else f"{first}-{done}"
         more = len(targets) - done
-        rest = f", {more} more program{'s' if more > 1 else ''} after it" if more else ""
+        rest = f", {count(more, 'more program')} after it" if more else ""
         name = f" {_names(group)}" if len(group) == 1 else ""
         _build(go, group, f"[{numbers}/{len(targets)}]{name}", rest, report)
     report(f"built {programs} in {time.monotonic() - began:.0f} s")

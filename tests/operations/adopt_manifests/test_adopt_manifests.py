@@ -284,6 +284,14 @@ class TestOptions:
         assert model.get("extraArgs", []) in ([], ["--seed=7"])
         assert any("--swap-space 16" in line and "has no option" in line for line in left)
 
+    @pytest.mark.parametrize("option", [("--no-such-option", "-1"), ("--max-logprobs", "-2.5")])
+    def test_a_negative_number_is_left_with_its_option(self, adopted: Any, option: tuple[str, str]) -> None:
+        arguments = ("google/gemma-2b-it", *option, "--seed", "-7", "--swap-space", "-1")
+        settings, left = adopted(deployment("chat", *arguments), location="us-central1-a")
+        assert settings["models"][0].get("extraArgs", []) in ([], ["--seed", "-7"])
+        assert any(" ".join(option) in line for line in left)
+        assert any("--swap-space -1" in line for line in left)
+
     def test_the_machine_has_the_accelerators_that_a_model_is_divided_over(self, adopted: Any) -> None:
         divided = deployment("chat", "google/gemma-2b-it", "--tensor-parallel-size=2", resources={})
         settings, _ = adopted(divided, location="us-central1-a")
