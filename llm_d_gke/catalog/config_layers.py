@@ -244,6 +244,8 @@ def _group(
             key_dim=fields.number("linear_key_head_dim"),
             value_dim=fields.number("linear_value_head_dim"),
             convolution=fields.number("linear_conv_kernel_dim"),
+            # vLLM keeps the state in the model's dtype, unless the architecture asks for more (Qwen3.5 and later do).
+            state_bytes=4 if architecture.startswith("Qwen3_5") else 2,
         )
         return Attention(kind=kind, layers=layers, linear=state)
     if kind == "mamba":

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal
 
-from .engine_memory import EncoderBeside, Hybrids, SparseLatent, Unified, Video
+from .engine_memory import EncoderBeside, Frames, Hybrids, SparseLatent, Unified, Video
 from .engine_reports import FieldReport, StartReport, ToolCalls
 from .reading import read_yaml
 from .schema import Entry, Source
@@ -59,6 +59,8 @@ class Compilation(Entry):
 
     since: str
     gib: float
+    again_from: float  # compute capability from which Model Runner V2 has the embedding once more outside torch
+    again_before: str
 
 
 class CapturedGraphs(Entry):
@@ -262,8 +264,10 @@ class Engine(Entry):
     encoder_beside_text: EncoderBeside
     unified: Unified
     video: Video
+    frames: Frames
     hybrids: Hybrids
     sparse_latent: SparseLatent
+    rejection_bytes: float  # of V1's sampler with a draft, beside `sampler_bytes`
     flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)
     batches: tuple[Batch, ...]  # largest first
     tpu_sequences: int

@@ -12,6 +12,15 @@ class Video(Entry):
     widths: int  # outputs of the tower for each token, each as wide as the text model
 
 
+class Frames(Entry):
+    """Vision towers that are profiled with the longest video: as many pairs of frames as the longest request holds."""
+
+    architectures: tuple[str, ...]  # how their names begin
+    tokens: int  # of the largest pair of frames
+    most: int  # pairs
+    gib: float  # of each pair
+
+
 class EncoderBeside(Entry):
     """From when on the profile's text comes on top of the vision tower's peak."""
 
@@ -31,6 +40,7 @@ class Hybrids(Entry):
 class SparseLatent(Entry):
     """Latent attention that reads the tokens an indexer chose."""
 
+    shared_index_since: str  # layers that reuse another one's choice have no indexer and no keys of their own
     standard_fp8_since: str  # compute capability 10.x keeps 8-bit caches without scales; before, as other cards do
     workspace_rows: int  # of the indexer's keys, for each token of the longest request
     logits_gib: float  # its scores, while layers run

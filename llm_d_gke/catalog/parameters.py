@@ -128,13 +128,16 @@ def attention(model: Model, group: Attention) -> int:
     return group.layers * (hidden * query * (3 if model.output_gate else 2) + bias) + stored * keys
 
 
-def indexers(model: Model, group: Attention) -> int:
-    """Parameters of a group's indexers: queries from the compressed ones, one key, a weight for each head."""
+def indexers(model: Model, group: Attention, layers: int | None = None) -> int:
+    """Parameters of a group's indexers: queries from the compressed ones, one key, a weight for each head.
+
+    `layers` have one where an engine makes more of them than the checkpoint has.
+    """
     if group.indexer is None or model.mla is None:
         return 0
     parameters_each = group.indexer
     queries = (model.mla.q_lora_rank or model.hidden) * parameters_each.heads * parameters_each.dim
-    return parameters_each.layers * (queries + model.hidden * (parameters_each.dim + parameters_each.heads))
+    return (layers or parameters_each.layers) * (queries + model.hidden * (parameters_each.dim + parameters_each.heads))
 
 
 def weights_gib(model: Model) -> float:

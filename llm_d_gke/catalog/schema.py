@@ -183,6 +183,7 @@ class LinearState(Entry):
     key_dim: int
     value_dim: int
     convolution: int  # kernel width
+    state_bytes: int = 4  # of one number of the state: 2 where the configuration does not ask for float32 (Qwen3-Next)
 
 
 class MambaState(Entry):

@@ -230,7 +230,7 @@ def test_what_the_engine_does_not_run_is_refused_whatever_the_memory(changes: di
 
 
 def test_a_length_that_is_left_to_the_engine_is_the_longest_that_fits() -> None:
-    small = {"model": "Qwen/Qwen3-14B", "accelerator": {"memory_gib": 31.36, "capability": 12.0}, "version": "0.26.0"}
+    small = {"model": "Qwen/Qwen3-14B", "accelerator": {"memory_gib": 31.36, "capability": 8.9}, "version": "0.26.0"}
     assert judged(**small, maxModelLen=40_960, gpuMemoryUtilization=0.95).call == "refused"
     fitted = judged(**small, maxModelLen="auto", gpuMemoryUtilization=0.95)
     assert fitted.prediction["neededGib"] <= fitted.prediction["availableGib"]

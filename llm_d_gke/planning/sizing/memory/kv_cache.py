@@ -14,7 +14,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import GIB
 from llm_d_gke.catalog.schema import Attention
 from llm_d_gke.planning.sizing.memory.run import EngineRun
-from llm_d_gke.planning.sizing.memory.weights import kv_heads_per_rank, stage_layers
+from llm_d_gke.planning.sizing.memory.weights import index_layers, kv_heads_per_rank, stage_layers
 
 Kind = Literal["full", "sliding", "chunked", "linear"]
 
@@ -204,7 +204,7 @@ def _token_bytes(run: EngineRun, group: Attention) -> int:
         if group.indexer is None:
             return (_padded(width) if run.kind == "tpu" else width) * run.kv_bytes
         # The index has keys of 8 bits with a 32-bit scale for each 128 of them.
-        index = (group.indexer.dim + 4 * -(-group.indexer.dim // 128)) * group.indexer.layers
+        index = (group.indexer.dim + 4 * -(-group.indexer.dim // 128)) * index_layers(run, group)
         main = _SPARSE_FP8_BYTES if run.kv_bytes == 1 and not _standard_fp8(run) else width * run.kv_bytes
         return main + -(-index // group.layers)
     heads, head_dim = group.kv_heads or model.kv_heads, group.head_dim or model.head_dim
@@ -233,7 +233,7 @@ def _padded(width: int) -> int:
 def _state_bytes(run: EngineRun, group: Attention) -> int:
     """One layer's state of one sequence: a matrix for each head, and the convolution's last inputs.
 
-    As MambaStateShapeCalculator of vLLM's model_executor/layers/mamba/mamba_utils.py; gated delta nets keep float32.
+    As MambaStateShapeCalculator of vLLM's model_executor/layers/mamba/mamba_utils.py.
     """
     mamba, tensor = group.mamba, run.tensor_parallel
     if mamba is not None:
@@ -248,4 +248,4 @@ def _state_bytes(run: EngineRun, group: Attention) -> int:
     values, keys = -(-state.value_heads // run.tensor_parallel), -(-state.key_heads // run.tensor_parallel)
     inputs = state.convolution - 1 + run.speculative_tokens
     convolution = inputs * (2 * keys * state.key_dim + values * state.value_dim) * 2
-    return values * state.key_dim * state.value_dim * 4 + convolution
+    return values * state.key_dim * state.value_dim * state.state_bytes + convolution

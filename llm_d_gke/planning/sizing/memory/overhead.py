@@ -77,7 +77,7 @@ def _sampler_bytes(run: EngineRun) -> float:
     """Bytes of the sampler's dummy run for each sequence and vocabulary entry, with 2-byte weights."""
     if run.second_runner:
         return load_engine().second_runner_sampler(run.version)
-    return run.band.sampler_bytes
+    return run.band.sampler_bytes + (load_engine().rejection_bytes if run.speculative_tokens else 0.0)
 
 
 def compilation_gib(run: EngineRun, stage: int = 0) -> float:
@@ -93,12 +93,21 @@ def compilation_gib(run: EngineRun, stage: int = 0) -> float:
     return table / GIB + figures.gib
 
 
+def _compiled_again_gib(run: EngineRun) -> float:
+    """What compilation takes a second time, outside torch's allocator."""
+    figures = load_engine().compile
+    again = (run.capability or 0.0) >= figures.again_from and not load_engine().has(run.version, figures.again_before)
+    return compilation_gib(run) if again and run.capability != UNIFIED else 0.0
+
+
 def encoder_gib(run: EngineRun) -> float:
     """Peak of the vision tower's run, where the profile has one and logs show it: ranks share its heads."""
     runner = load_engine().runner
     if not run.has_encoder or (run.second_runner and not load_engine().has(run.version, runner.encoder_since)):
         return 0.0
     kinds = load_engine().encoder_gib
+    if run.model.architecture.startswith(load_engine().frames.architectures):
+        return _frames_gib(run)
     peak = next((peak for begin, peak in kinds.items() if run.model.architecture.startswith(begin)), 0.0)
     # 1.9 alone and 1.46 on each of two ranks: about half of it is divided.
     images = max(
@@ -107,6 +116,13 @@ def encoder_gib(run: EngineRun) -> float:
     # Smaller towers take less: 1.55 for 0.62 GiB of weights, where those of 0.85 take 1.77 and 1.93.
     size = math.sqrt(min(1.0, (run.model.vision_gib or _USUAL_TOWER_GIB) / _USUAL_TOWER_GIB))
     return peak * size * images * (0.5 + 0.5 / run.tensor_parallel) + _video_gib(run)
+
+
+def _frames_gib(run: EngineRun) -> float:
+    """Peak of the tower over the longest video, which grows with the longest request. Ranks divide about half of it."""
+    frames = load_engine().frames
+    pairs = min(frames.most, max(1, run.max_model_len // frames.tokens))
+    return frames.gib * pairs * (0.5 + 0.5 / run.tensor_parallel)
 
 
 def _video_gib(run: EngineRun) -> float:
@@ -128,7 +144,7 @@ def non_torch_gib(run: EngineRun) -> float:
             joined = load_engine().runner.non_torch_pcie_gib
         return joined + all_to_all_gib(run) + states + shared
     if run.second_runner:
-        return load_engine().runner.non_torch_gib + states + shared
+        return load_engine().runner.non_torch_gib + states + shared + _compiled_again_gib(run)
     if run.pipeline_parallel > 1:
         return figures.pipeline
     return figures.alone + shared

@@ -53,6 +53,14 @@ def stage_layers(layers: int, stages: int) -> tuple[int, ...]:
     return tuple(per_stage)
 
 
+def index_layers(run: EngineRun, group: Attention) -> int:
+    """Layers with an indexer of their own. Older versions make one in every layer, also where its choice is reused."""
+    if group.indexer is None:
+        return 0
+    sparse = load_engine().sparse_latent
+    return group.indexer.layers if load_engine().has(run.version, sparse.shared_index_since) else group.layers
+
+
 def kv_heads_per_rank(heads: int, tensor_parallel: int) -> int:
     """Fewer key-value heads than ranks are replicated, one on each rank."""
     return max(1, heads // tensor_parallel)
@@ -183,7 +191,7 @@ def _attention(run: EngineRun, group: Attention) -> float:
         queries = (hidden if mla.q_lora_rank is None else mla.q_lora_rank) * query
         up = mla.kv_lora_rank * heads * (mla.qk_nope_head_dim + mla.v_head_dim)
         per_layer = down + queries + up + heads * mla.v_head_dim * hidden
-        return group.layers * per_layer + indexers(model, group)
+        return group.layers * per_layer + indexers(model, group, index_layers(run, group))
     if group.kind == "linear" and group.linear is not None:
         state = group.linear
         keys, values = state.key_heads * state.key_dim, state.value_heads * state.value_dim
