@@ -306,7 +306,7 @@ def test_starts_of_datacenter_cards_that_were_written_down_before_they_were_judg
 
 
 def test_starts_over_several_ranks_and_of_sparse_attention_that_were_written_down_before_they_were_judged() -> None:
-    """26, of which five are of models whose configuration was not at hand. What was wrong is in docs/measurements.md."""
+    """26, five of them of models whose configuration was not at hand. What was wrong is in docs/measurements.md."""
     judgments = {judgment.id: judgment for judgment in judge_rows(json.loads(FRESH.read_text("utf-8")), FRESH.parent)}
     assert [judgment.id for judgment in judgments.values() if judgment.wrong] == []
     assert {name: judgment.call for name, judgment in judgments.items() if judgment.ran is False} == {
@@ -330,7 +330,7 @@ def test_starts_over_several_ranks_and_of_sparse_attention_that_were_written_dow
 
 
 def test_rows_that_no_node_of_google_cloud_can_repeat_are_a_group() -> None:
-    """Windows keeps part of a card that a Linux guest shares with its desktop. All others since 0.19 are within 10 %."""
+    """Windows keeps part of a card that a Linux guest shares with its desktop. Nine of ten others are within 10 %."""
     rows = [
         row
         for file in (LATER, LATEST, COLLECTED, FURTHER, UNSEEN, HELD_OUT, BLIND, FRESH)
