@@ -39,6 +39,7 @@ LATER = FIGURES / "later_starts.json"
 LATEST = FIGURES / "found_starts.json"
 COLLECTED = FIGURES / "collected_starts.json"
 FURTHER = FIGURES / "further_starts.json"
+SINCE = tuple(FIGURES / f"{name}_starts.json" for name in ("unseen", "held_out", "blind", "fresh"))
 CARD = "nvidia-h100-80gb"
 NOMINAL_GIB = 80  # what the library's own catalog gives for this card
 
@@ -270,15 +271,19 @@ def later_table() -> str:
 
 
 def new_rows_table(planner: ModuleType) -> str:
-    """Errors of KV tokens on the starts of newer versions: of all, and of those that the library can express."""
+    """Errors of KV tokens on the starts of newer versions: of all, and of those that the library can express.
+
+    Rows whose settings or machine no stack file can have are left out (`cache only`, `below Windows`).
+    """
     of_all: list[tuple[float, float]] = []
     of_some: list[tuple[float, float]] = []
     unanswered = 0
-    for path in (LATEST, COLLECTED, FURTHER):
+    for path in (LATEST, COLLECTED, FURTHER, *SINCE):
         rows = json.loads(path.read_text(encoding="utf-8"))
         for row, judgment in zip(rows, judge_rows(rows, path.parent), strict=True):
             logged, predicted = row.get("kvTokens"), judgment.prediction.get("kvTokens")
-            if not logged or not predicted:
+            apart = judgment.group in ("cache only", "below Windows")
+            if not logged or not predicted or apart or str(row.get("accelerator")).startswith("tpu"):
                 continue
             run = start_of(row, path.parent).run
             try:
