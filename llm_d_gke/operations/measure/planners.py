@@ -282,8 +282,8 @@ def new_rows_table(planner: ModuleType) -> str:
         rows = json.loads(path.read_text(encoding="utf-8"))
         for row, judgment in zip(rows, judge_rows(rows, path.parent), strict=True):
             logged, predicted = row.get("kvTokens"), judgment.prediction.get("kvTokens")
-            apart = judgment.group in ("cache only", "below Windows")
-            if not logged or not predicted or apart or str(row.get("accelerator")).startswith("tpu"):
+            excluded = judgment.group in ("cache only", "below Windows")
+            if not logged or not predicted or excluded or str(row.get("accelerator")).startswith("tpu"):
                 continue
             run = start_of(row, path.parent).run
             try:

@@ -96,8 +96,8 @@ def compilation_gib(run: EngineRun, stage: int = 0) -> float:
 def _compiled_again_gib(run: EngineRun) -> float:
     """What compilation takes a second time, outside torch's allocator."""
     figures = load_engine().compile
-    again = (run.capability or 0.0) >= figures.again_from and not load_engine().has(run.version, figures.again_before)
-    return compilation_gib(run) if again and run.capability != UNIFIED else 0.0
+    doubled = (run.capability or 0.0) >= figures.again_from and not load_engine().has(run.version, figures.again_before)
+    return compilation_gib(run) if doubled and run.capability != UNIFIED else 0.0
 
 
 def encoder_gib(run: EngineRun) -> float:
