@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 WIDTH = 80
 
+# A command in a sentence: a program and its words, to a word of the sentence or a sign that ends a clause. In backticks
+# it ends there. A shell would take a broken command for two.
+_COMMAND = re.compile(
+    r"`[^`\n]+`"
+    r"|(?<![\w./-])(?:pulumi|gcloud|kubectl)"
+    r"(?: (?!(?:or|and|prints|is|in|to|with|get|gets|until|after|before|for|says|names)\b)"
+    r"(?:\$\([^)\n]*\)|[^\s,;()`]+))+"
+)
+_GLUE = "\0"
+
 
 def wrapped(text: str, width: int = WIDTH) -> str:
-    """The lines of a text, broken between words. A path or command longer than a line stays whole.
+    """The lines of a text, broken between words. Commands stay whole, and paths that are longer than a line.
 
     The rest of a broken line is indented as the line is.
     """
@@ -16,14 +27,14 @@ def wrapped(text: str, width: int = WIDTH) -> str:
     for line in text.splitlines():
         start = line[: len(line) - len(line.lstrip())]
         lines += textwrap.wrap(
-            line.strip(),
+            _COMMAND.sub(lambda command: command[0].replace(" ", _GLUE), line.strip()),
             width,
             initial_indent=start,
             subsequent_indent=start,
             break_long_words=False,
             break_on_hyphens=False,
         ) or [""]
-    return "\n".join(lines)
+    return "\n".join(lines).replace(_GLUE, " ")
 
 
 def print_step(text: str) -> None:

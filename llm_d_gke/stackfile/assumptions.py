@@ -1,17 +1,21 @@
-"""Placeholders for values that a versioned stack file often omits: a Google Cloud project and a Hugging Face token.
+"""Placeholders for values that a versioned stack file often omits: a project, a Hugging Face token and API keys.
 
 Without them nothing else could be judged, so tools that only read may assume them. Every assumption is a note.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from llm_d_gke.stackfile.config import StackConfig
 from llm_d_gke.stackfile.project import NAMESPACE
 
 ASSUMED_PROJECT = "project-not-set"
 ASSUMED_TOKEN = "hf_not_set"  # noqa: S105 - grants no access
+ASSUMED_KEY = "api-key-that-was-not-set"
+_KEYS = f"{NAMESPACE}:apiKeys"
 _PROJECT, _HUGGING_FACE = f"{NAMESPACE}:project", f"{NAMESPACE}:huggingFace"
 
 
@@ -27,8 +31,24 @@ def project_note(project: str) -> str:
     return "PROJECT: the stack file has none. Set llm-d:project, or replace the word."
 
 
+def clients_without_keys(settings: Mapping[str, Any]) -> list[str]:
+    """Names for the API keys that the stack file omits: of each client with a priority, and another."""
+    gateway = settings.get("gateway")
+    gateway = gateway if isinstance(gateway, dict) else {}
+    auth = gateway.get("auth")
+    asks = (
+        isinstance(auth, dict)
+        and auth.get("kind") == "api-keys"
+        and not {"existingSecret", "secretManagerSecret"} & auth.keys()
+    )
+    if not asks or "apiKeys" in settings:
+        return []
+    priorities = gateway.get("priorities")
+    return list(dict.fromkeys([*(priorities if isinstance(priorities, dict) else ()), "other"]))
+
+
 def assume_unset(config: StackConfig) -> StackConfig:
-    """The same configuration with a project and a token where it has none."""
+    """The same configuration with a project, a token and API keys where it has none."""
     settings = config.settings()
     values, secrets, notes = dict(config.values), dict(config.secrets), list(config.notes)
     if "project" not in settings:
@@ -38,5 +58,9 @@ def assume_unset(config: StackConfig) -> StackConfig:
         secrets[f"{_HUGGING_FACE}.token"] = ASSUMED_TOKEN
         values[_HUGGING_FACE] = {}
         notes.append(f"{_HUGGING_FACE}.token is not set; a token is assumed")
+    if clients := clients_without_keys(settings):
+        secrets |= {f"{_KEYS}.{client}": f"{ASSUMED_KEY}-{number}" for number, client in enumerate(clients)}
+        values[_KEYS] = {}
+        notes.append(f"{_KEYS} is not set; keys are assumed for {', '.join(clients)}")
     notes += [f"{path} is encrypted and not read" for path in config.secrets]
     return replace(config, values=values, secrets=secrets, notes=tuple(notes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from llm_d_gke.cli.findings import findings_text, refusal_text
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning.findings import Finding, Severity
@@ -20,6 +22,23 @@ def test_paths_and_commands_are_never_cut() -> None:
     path = "llm-d:models[0]." + "x" * 90
     assert wrapped(f"  {path} is wrong") == f"  {path}\n  is wrong"
     assert wrapped("roles/container-admin-of-everything", 10) == "roles/container-admin-of-everything"
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        (
+            "run pulumi config set --path --secret llm-d:apiKeys.my-team $(openssl rand -hex 24), or another",
+            "pulumi config set --path --secret llm-d:apiKeys.my-team $(openssl rand -hex 24),",
+        ),
+        ("what it would cost on each `make size MODEL=Qwen/Qwen3-8B` has", "`make size MODEL=Qwen/Qwen3-8B`"),
+        ("see if gcloud container clusters describe shared prints it", "gcloud container clusters describe shared"),
+    ],
+)
+def test_a_command_stays_on_one_line(text: str, command: str) -> None:
+    lines = wrapped(text, 50).splitlines()
+    assert any(command in line for line in lines), lines
+    assert " ".join(lines) == text
 
 
 def test_findings_fit_a_terminal_and_lose_no_word() -> None:

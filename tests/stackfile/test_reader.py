@@ -168,6 +168,23 @@ class TestAssumptions:
         assert config.settings()["project"] == ASSUMED_PROJECT
         assert [note.partition(" ")[0] for note in config.notes] == ["llm-d:project", "llm-d:huggingFace.token"]
 
+    @pytest.mark.parametrize(
+        ("gateway", "clients"),
+        [
+            ("{auth: {kind: api-keys}}", ["other"]),
+            ("{auth: {kind: api-keys}, priorities: {batch: -1, other: 1}}", ["batch", "other"]),
+            ("{auth: {kind: api-keys, existingSecret: mine}}", []),
+            ("{auth: {kind: jwt}}", []),
+            ("{auth: api-keys}", []),
+        ],
+    )
+    def test_api_keys_are_assumed_where_the_gateway_asks_for_them(
+        self, read: Any, gateway: str, clients: list[str]
+    ) -> None:
+        config = assume_unset(read(f"config: {{llm-d:gateway: {gateway}}}"))
+        assert list(config.settings().get("apiKeys", {})) == clients
+        assert ("apiKeys" in config.encrypted()) is bool(clients)
+
     def test_the_release_stays_the_stacks_own(self, read: Any) -> None:
         assert assume_unset(read("config: {llm-d:release: llm-d-0.8}")).settings()["release"] == "llm-d-0.8"
 

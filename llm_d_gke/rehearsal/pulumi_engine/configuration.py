@@ -13,6 +13,7 @@ from llm_d_gke.planning import RefusedError, plan_raw
 from llm_d_gke.rehearsal.toolchain.pickers import is_available
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, StackConfig
+from llm_d_gke.stackfile.assumptions import clients_without_keys
 from llm_d_gke.stackfile.model_files import model_files
 
 PROJECT = "rehearsal-project"
@@ -48,9 +49,8 @@ def load(
         values[hugging_face] = {}
         secrets[f"{hugging_face}.token"] = TOKEN
         notes.append(f"{hugging_face}.token: a substitute is used; nothing is downloaded")
-    if _asks_for_keys(settings) and "apiKeys" not in settings:
-        # One for each client with a priority, and two more.
-        names = list(dict.fromkeys([*(settings["gateway"].get("priorities") or {}), "other", "rehearsal"]))
+    if clients := clients_without_keys(settings):
+        names = list(dict.fromkeys([*clients, "rehearsal"]))
         values[f"{NAMESPACE}:apiKeys"] = {}
         secrets |= {f"{NAMESPACE}:apiKeys.{name}": f"{TOKEN}_{number}" for number, name in enumerate(names)}
         notes.append(f"{NAMESPACE}:apiKeys: substitutes are used for {', '.join(names)}")
@@ -60,17 +60,6 @@ def load(
         notes.append("registry.mirrors: nothing is pulled here, and charts come from their own registries' names")
     prepared = replace(config, values=values, secrets=secrets, notes=tuple(notes))
     return prepared if own_release else _with_picker(stack, prepared, available)
-
-
-def _asks_for_keys(settings: Mapping[str, Any]) -> bool:
-    """Whether clients need keys, and those of the stack file."""
-    gateway = settings.get("gateway")
-    auth = gateway.get("auth") if isinstance(gateway, dict) else None
-    return (
-        isinstance(auth, dict)
-        and auth.get("kind") == "api-keys"
-        and not {"existingSecret", "secretManagerSecret"} & auth.keys()
-    )
 
 
 def _with_picker(stack: str, config: StackConfig, available: Available) -> StackConfig:
