@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from llm_d_gke.cli.text import count, wrapped
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.kube.conditions import find_condition
@@ -13,6 +13,7 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.display import console, print_differences
 from llm_d_gke.rehearsal.terminal.endpoint import reachable
 from llm_d_gke.rehearsal.terminal.waiting_pods import waiting_reason
+from llm_d_gke.wording import count
 
 
 def print_status(paths: StackPaths, *, differences: bool = False) -> None:
