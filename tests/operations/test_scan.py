@@ -144,6 +144,16 @@ class TestExceptions:
             ScanException(scanner="checkov", checks=("CKV_K8S_1",), reason="")
 
 
+def test_a_text_in_helm_s_syntax_hides_no_pod(tmp_path: Path) -> None:
+    """checkov skips a whole file that has `{{ .Values.`, as the template of Istio's sidecars does."""
+    manifests = objects("gpu")
+    text = {"template": "{{ .Values.global.hub }}"}
+    manifests.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sidecars"}, "data": text})
+    scanners.write(tmp_path, scanned_pods("gpu", manifests), {"gpu": plain_objects(manifests)})
+    assert "name: sidecars" in (tmp_path / "gpu.yaml").read_text()
+    assert ".Values." not in (tmp_path / "gpu.yaml").read_text()
+
+
 def test_pods_have_the_labels_by_which_policies_select_them() -> None:
     pods = scanned_pods("gpu", objects("gpu"))
     labels = {pod.name: pod.manifest["metadata"]["labels"] for pod in pods}

@@ -139,8 +139,8 @@ def scanned_pods(source: str, objects: list[dict[str, Any]]) -> list[ScannedPod]
         ScannedPod(source=source, name=_name(source, pod), pod=pod)
         for manifest in objects
         for pod in pods_of(_resource(source, manifest))
-        # A preset is merged into services, and is no pod by itself.
-        if manifest["kind"] != "LLMInferenceServiceConfig"
+        # A chart's preset is a part of a pod: KServe merges it into what a service states.
+        if not (manifest["kind"] == "LLMInferenceServiceConfig" and source.startswith("chart/"))
     ]
 
 
@@ -198,7 +198,10 @@ def chart_objects(stacks: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]
         for chart in plan.charts:
             seen.setdefault(f"chart/{chart.name}", chart)
     for name, chart in sorted(seen.items()):
-        if sources.find(chart.chart, chart.version) is not None:
+        source = sources.find(chart.chart, chart.version)
+        if source is None or source.stand_in:
+            print(f"{name}: pods are missing in the scan: {source.stand_in if source else 'no Go module carries it'}")
+        if source is not None:
             yield name, helm_template(chart)
 
 

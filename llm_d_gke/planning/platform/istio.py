@@ -17,8 +17,11 @@ _NAME = "default"
 
 _SECCOMP: Mapping[str, Any] = {"seccompProfile": {"type": "RuntimeDefault"}}
 
-# One Gateway and its picker, no sidecars: a fifth of the default, and no limit of CPU.
-_RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}}
+# One Gateway and its picker, no sidecars: a fifth of the default. The chart states no limits.
+_RESOURCES: Mapping[str, Any] = {
+    "requests": {"cpu": "250m", "memory": "512Mi", "ephemeral-storage": "64Mi"},
+    "limits": {"cpu": "2", "memory": "2Gi", "ephemeral-storage": "256Mi"},
+}
 
 # Off by default in every version so far; without it an InferencePool is no backend.
 _INFERENCE: Mapping[str, str] = {"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "true"}
