@@ -6,24 +6,49 @@ from .schema import Entry
 
 
 class StartReport(Entry):
-    """A start or answers that were seen to fail for another cause than memory."""
+    """A start or answers that were seen to fail for another cause than memory.
+
+    Every condition that is stated has to hold. Options are those of `extraArgs`, variables those of `env`.
+    """
 
     architecture: str | None = None  # None: any
+    architectures: tuple[str, ...] = ()  # one of them; none: any
     accelerators: tuple[str, ...] = ()  # by name; none: any
+    capability_from: float = 0.0  # compute capability, with it
+    capability_below: float | None = None
     seen: str
     source: str  # address
     since: str = "0"
     before: str | None = None  # None: no version is known that runs
     # What else has to be so: a format of weights, and that they are a mixture of experts'.
-    weights: Literal["nvfp4", "fp8", "compressed-nvfp4"] | None = None
+    weights: Literal["nvfp4", "fp8", "compressed-nvfp4", "mxfp4", "bitsandbytes", "plain"] | None = None
     experts: bool = False
-    kv_cache: Literal["fp8"] | None = None
+    dense: bool = False  # no experts
+    recurrent: bool = False  # layers with recurrent states
+    latent: bool = False  # latent attention
+    sparse: bool = False  # attention that chooses tokens by an indexer
+    kv_cache: Literal["fp8", "nvfp4", "turboquant"] | None = None  # beginning of its type
     backend: str | None = None  # attention back end that the stack file names
     guessed: int = 0  # tokens, at least
     adapters: bool = False  # with LoRA adapters
     rank: int = 0  # of the adapters, at least
-    guesses: str | None = None  # method of speculative decoding
-    unless: str | None = None  # option that chooses other kernels
+    guesses: str | None = None  # method of speculative decoding; "any" is one as well
+    tensor: int = 1  # devices that share each layer, at least
+    uneven: int | None = None  # a device's part of some layer's width is no multiple of it
+    pipeline: bool = False  # in several pipeline stages
+    ranks: bool = False  # in several data-parallel ranks
+    expert_parallel: bool = False
+    host_blocks: bool = False  # KV-cache blocks in the host's memory
+    connector: bool = False  # blocks in the host's memory, or prefill and decode in servers of their own
+    without_prefixes: bool = False  # prefix caching is off
+    option: str | None = None
+    values: tuple[str, ...] = ()  # of the option, one of them; none: any
+    above: int | None = None  # the option's number is larger
+    variable: str | None = None
+    variable_has: str = ""  # part of the variable's value
+    unless: tuple[str, ...] = ()  # options that choose something else, each alone or with a value: "--name value"
+    unless_variable: str | None = None
+    unless_cache: str | None = None  # beginning of the type of the KV cache
     ends: bool = False  # in every report the engine ended
     instead: str = "try one start before you rely on it, or use another accelerator"
 

@@ -13,21 +13,28 @@ from llm_d_gke.planning import Finding
 from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import findings_of
 
-_FILE = yaml.safe_load((Path(__file__).parent / "figures" / "public_reports.yaml").read_text(encoding="utf-8"))
-REPORTS: list[dict[str, Any]] = _FILE["reports"]
+_FILES = [
+    yaml.safe_load((Path(__file__).parent / "figures" / name).read_text(encoding="utf-8"))
+    for name in ("public_reports.yaml", "public_reports_second.yaml")
+]
+_ACCELERATORS = {name: fields for file in _FILES for name, fields in file["accelerators"].items()}
+_LOCATIONS = {name: zone for file in _FILES for name, zone in file["locations"].items()}
+REPORTS: list[dict[str, Any]] = [report for file in _FILES for report in file["reports"]]
 
 
 def findings_about(report: dict[str, Any]) -> list[Finding]:
-    model = report["model"]
+    model, stack = report["model"], report.get("stack", "gpu")
+    elsewhere = "europe-west4-a" if stack == "tpu" else "us-central1-a"
     changes = {
-        "location": _FILE["locations"].get(report["accelerator"], "us-central1-a"),
-        "accelerator": _FILE["accelerators"][report["accelerator"]],
+        "location": _LOCATIONS.get(report["accelerator"], elsewhere),
+        "accelerator": _ACCELERATORS[report["accelerator"]],
         "models[0]": model,
+        **report.get("changes", {}),
     }
     if model.get("dataParallel", 1) > 1:
         changes["pattern"] = "mixture-of-experts"
     facts = {name: {"quantization": Quantization(**fields)} for name, fields in report.get("facts", {}).items()}
-    return findings_of("gpu", changes, facts=facts)
+    return findings_of(stack, changes, facts=facts)
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: f"{report['report']}: {report['seen']}")

@@ -56,7 +56,7 @@ def check_sharding(
             f"and {cause[0]}",
             fix=f"use a divisor of {count}, or {cause[1]}",
         )
-    elif uneven := [width for width in _widths(model, by_expert) if width % tensor_parallel]:
+    elif uneven := [width for width in widths(model, by_expert) if width % tensor_parallel]:
         # distributed/utils.py `divide`, for every column-parallel layer.
         ctx.findings.error(
             "LLMD-TP-WIDTH",
@@ -65,7 +65,7 @@ def check_sharding(
             rule=f"{model.id}'s feed-forward layers of width {uneven[0]} cannot be cut into {tensor_parallel} parts",
             fix=smaller,
         )
-    elif broken := [width for width in _widths(model, by_expert) if width // tensor_parallel % _block(model)]:
+    elif broken := [width for width in widths(model, by_expert) if width // tensor_parallel % _block(model)]:
         # fp8.py `validate_block_quant_shapes`, gptq and awq likewise: a block has one scale and stays whole.
         divides = _whole_experts(model, tensor_parallel, by_expert)
         ctx.findings.error(
@@ -89,11 +89,11 @@ def shares(model: Model, devices: int, by_expert: bool = False) -> bool:
         and (model.mla is not None or heads % devices == 0 or devices % heads == 0)
         and padded_vocabulary(model.vocabulary) % devices == 0
         and not (by_expert and _loads_equal_slices(model) and _left_over(model.experts, devices))
-        and all(width % (devices * _block(model)) == 0 for width in _widths(model, by_expert))
+        and all(width % (devices * _block(model)) == 0 for width in widths(model, by_expert))
     )
 
 
-def _widths(model: Model, by_expert: bool) -> Iterator[int]:
+def widths(model: Model, by_expert: bool) -> Iterator[int]:
     """Widths of the layers that are cut; routed experts stay whole where they are dealt out instead."""
     experts = model.experts
     if experts is None or experts.layers < model.layers:

@@ -60,7 +60,7 @@ def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> De
         quantization=settings.quantization or option_value(further, "--quantization", "-q"),
         deprecated_quantization="--allow-deprecated-quantization" in further,
         kv_cache_dtype=settings.kv_cache_dtype or option_value(further, "--kv-cache-dtype"),
-        attention_backend=_attention_backend(settings, version_of(ctx, settings)),
+        attention_backend=attention_backend(settings, version_of(ctx, settings)),
         tensor_parallel=parallelism.tensor,
         data_parallel=parallelism.data,
         expert_parallel=parallelism.expert or "--enable-expert-parallel" in further,
@@ -74,7 +74,7 @@ def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> De
     )
 
 
-def _attention_backend(settings: ModelSettings, version: str) -> str | None:
+def attention_backend(settings: ModelSettings, version: str) -> str | None:
     """The back end that the stack file names, in capitals, as vLLM reads it."""
     named = option_value(settings.extra_args, *_ATTENTION_BACKEND)
     if named is None and not load_engine().has(version, _BACKEND_VARIABLE_BEFORE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
@@ -16,15 +17,19 @@ from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.serving.backend_tls import check_engine_arguments
 from llm_d_gke.planning.serving.custom_models import copy_of_config
-from llm_d_gke.planning.serving.engine_checks import check_engine
+from llm_d_gke.planning.serving.engine_checks import attention_backend, check_engine
 from llm_d_gke.planning.serving.media_batch import check_media_batch
 from llm_d_gke.planning.serving.parallelism_checks import check_spread
 from llm_d_gke.planning.serving.quantization import check_quantization
-from llm_d_gke.planning.sizing.memory_check import check_memory, version_of
+from llm_d_gke.planning.sizing.memory_check import check_memory, run_of, version_of
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings.models import HuggingFaceSource, ModelSettings
 from llm_d_gke.wording import count
 
+# Measured on A100 with an fp8 cache in vllm-project/vllm pull request 24577, which 0.11.0 has.
+_FP8_ON_AMPERE = "FLASHINFER"
+# `max_num_new_slots_for_drafting` is in vllm/config/speculative.py of the published 0.17.1 to 0.30.0.
+_DRAFT_SLOTS_SINCE = "0.17"
 # What Git and web pages show of a commit: 7 to 12 of its digits.
 _SHORT_COMMIT = re.compile(r"(?=.*[0-9])[0-9a-f]{7,12}")
 
@@ -38,7 +43,7 @@ def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Mo
     check_spread(ctx, index, settings, model)
     _check_cache_dtype(ctx, index, settings, model)
     check_engine_arguments(ctx, index, settings)
-    _check_batch(ctx, index, settings)
+    _check_batch(ctx, index, settings, model)
     _check_revision(ctx, index, settings)
     starts = check_engine(ctx, index, settings, model)
     if starts:
@@ -137,7 +142,7 @@ def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings, mo
     if dtype in (None, "auto", "bfloat16") or accelerator.kind != "gpu" or accelerator.fp8:
         return
     e5m2 = model is not None and keeps_e5m2(model, accelerator.compute_capability or 0.0)
-    if e5m2 and dtype == "fp8_e5m2":
+    if e5m2 and (dtype == "fp8_e5m2" or attention_backend(settings, version_of(ctx, settings)) == _FP8_ON_AMPERE):
         return
     other = (
         "use kvCacheDtype: fp8_e5m2, remove it,"
@@ -157,7 +162,7 @@ def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings, mo
     )
 
 
-def _check_batch(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+def _check_batch(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
     sequences, tokens = settings.max_num_seqs, settings.max_num_batched_tokens
     if sequences is not None and tokens is not None and tokens < sequences:
         ctx.findings.error(
@@ -168,6 +173,23 @@ def _check_batch(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
             value=tokens,
             rule=f"a batch of {sequences} sequences has {sequences} tokens or more, and vLLM exits with fewer",
             fix=f"use {max(2048, sequences)}, or maxNumSeqs: {tokens}",
+        )
+        return
+    speculation = settings.speculative_decoding
+    drafted = speculation is not None and speculation.method == "draft_model"
+    if not drafted or tokens is None or model is None:
+        return
+    run = run_of(ctx, settings, model)
+    if run is not None and load_engine().has(run.version, _DRAFT_SLOTS_SINCE) and tokens <= run.max_num_seqs:
+        ctx.findings.error(
+            "LLMD-BATCH-SEQUENCES",
+            "models",
+            index,
+            "maxNumBatchedTokens",
+            value=tokens,
+            rule=f"a draft model takes one token of the batch for each of {run.max_num_seqs} sequences, which leaves"
+            f" none to schedule (vLLM {run.version}; vllm-project/vllm issue 50708)",
+            fix=f"use {max(2048, 2 * run.max_num_seqs)}, or maxNumSeqs: {max(1, tokens // 2)}",
         )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
+from llm_d_gke.planning.parallelism.sharding import widths
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.settings.models import ModelSettings
 
@@ -14,44 +18,120 @@ from llm_d_gke.settings.models import ModelSettings
 def check_start_reports(ctx: PlanContext, index: int, settings: ModelSettings, model: Model, version: str) -> None:
     """Say so if a report exists of the same model, accelerator, version and format that did not start, or answered
     wrongly."""
+    parallelism = parallelism_of(ctx, settings)
     for report in load_engine().start_reports:
-        if not _is_alike(ctx, settings, model, version, report):
+        if not all(_alike(ctx, settings, model, version, parallelism, report)):
             continue
         add_finding = ctx.findings.error if report.ends else ctx.findings.warning
-        add_finding(
-            "LLMD-START-REPORTED",
-            "models",
-            index,
-            "id",
-            value=model.id,
-            rule=f"on {ctx.accelerator.title} {report.seen} ({report.source})",
-            fix=report.instead,
-        )
+        rule = f"on {ctx.accelerator.title} {report.seen} ({report.source})"
+        path, fix = ("models", index), report.instead
+        if report.option is not None or report.variable is not None:
+            setting, value = _argument(settings, report)
+            add_finding("LLMD-ENGINE-CONFLICT", *path, setting, value=value, rule=rule, fix=fix)
+        elif report.host_blocks:
+            ctx.findings.error(
+                "LLMD-KV-OFFLOAD", *path, "kvOffloadGib", value=settings.kv_offload_gib, rule=rule, fix=fix
+            )
+        else:
+            add_finding("LLMD-START-REPORTED", *path, "id", value=model.id, rule=rule, fix=fix)
         if report.ends:
             return
 
 
-def _is_alike(ctx: PlanContext, settings: ModelSettings, model: Model, version: str, report: StartReport) -> bool:
-    engine = load_engine()
-    cache = settings.kv_cache_dtype or option_value(settings.extra_args, "--kv-cache-dtype") or ""
-    backend = option_value(settings.extra_args, "--attention-backend", "--attention-config.backend")
+def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
+    """The setting that holds the report's option or variable, and what it says."""
+    if report.option is None:
+        return "env", f"{report.variable}={settings.env[report.variable or '']}"
+    has_value = report.values or report.above is not None or report.kv_cache is not None
+    value = f" {option_value(settings.extra_args, report.option)}" if has_value else ""
+    return "extraArgs", f"{report.option}{value}"
+
+
+def _alike(
+    ctx: PlanContext,
+    settings: ModelSettings,
+    model: Model,
+    version: str,
+    parallelism: Parallelism,
+    report: StartReport,
+) -> Iterator[bool]:
+    """Whether each condition of the report holds; the cheap ones first."""
+    engine, arguments = load_engine(), settings.extra_args
+    yield report.architecture in (None, model.architecture)
+    yield not report.architectures or model.architecture in report.architectures
+    yield not report.accelerators or ctx.accelerator.name in report.accelerators
+    yield engine.has(version, report.since)
+    yield report.before is None or not engine.has(version, report.before)
+    yield from _of_card(ctx, report)
+    yield from _of_model(settings, model, report)
+    yield from _of_features(ctx, settings, model, parallelism, report)
+    backend = option_value(arguments, "--attention-backend", "--attention-config.backend")
     backend = backend or settings.env.get("VLLM_ATTENTION_BACKEND")
+    yield report.backend is None or (backend or "").upper() == report.backend
+    cache = settings.kv_cache_dtype or option_value(arguments, "--kv-cache-dtype") or ""
+    yield report.kv_cache is None or cache.startswith(report.kv_cache)
+    yield report.unless_cache is None or not cache.startswith(report.unless_cache)
+    yield not any(_is_given(settings, option) for option in report.unless)
+    yield report.unless_variable is None or report.unless_variable not in settings.env
+    yield report.option is None or _is_chosen(settings, report)
+    yield report.variable is None or report.variable_has in settings.env.get(report.variable, "")
+    yield report.variable is None or report.variable in settings.env
+
+
+def _of_card(ctx: PlanContext, report: StartReport) -> Iterator[bool]:
+    if report.capability_from or report.capability_below is not None:
+        capability = ctx.accelerator.compute_capability
+        yield capability is not None
+        yield (capability or 0.0) >= report.capability_from
+        yield report.capability_below is None or (capability or 0.0) < report.capability_below
+
+
+def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Iterator[bool]:
+    yield report.weights in (None, _format(model, settings) or "plain")
+    yield model.experts is not None or not report.experts
+    yield model.experts is None or not report.dense
+    yield model.recurrent or not report.recurrent
+    yield model.mla is not None or not report.latent
+    yield any(group.indexer is not None for group in model.attention) or not report.sparse
+
+
+def _of_features(
+    ctx: PlanContext, settings: ModelSettings, model: Model, parallelism: Parallelism, report: StartReport
+) -> Iterator[bool]:
     speculation = settings.speculative_decoding
-    return (
-        report.architecture in (None, model.architecture)
-        and (not report.accelerators or ctx.accelerator.name in report.accelerators)
-        and engine.has(version, report.since)
-        and not (report.before is not None and engine.has(version, report.before))
-        and report.weights in (None, _format(model, settings))
-        and (model.experts is not None or not report.experts)
-        and (report.kv_cache is None or cache.startswith(report.kv_cache))
-        and (report.backend is None or (backend or "").upper() == report.backend)
-        and (speculation.tokens if speculation is not None else 0) >= report.guessed
-        and (bool(settings.adapters) or not report.adapters)
-        and max((adapter.rank for adapter in settings.adapters), default=0) >= report.rank
-        and report.guesses in (None, speculation.method if speculation is not None else "")
-        and (report.unless is None or option_value(settings.extra_args, report.unless) is None)
+    yield (speculation.tokens if speculation is not None else 0) >= report.guessed
+    method = speculation.method if speculation is not None else ""
+    yield report.guesses in (None, method) or (report.guesses == "any" and speculation is not None)
+    yield bool(settings.adapters) or not report.adapters
+    yield max((adapter.rank for adapter in settings.adapters), default=0) >= report.rank
+    yield parallelism.tensor >= report.tensor
+    yield report.uneven is None or any(
+        width // parallelism.tensor % report.uneven for width in widths(model, parallelism.expert)
     )
+    yield parallelism.pipeline > 1 or not report.pipeline
+    yield parallelism.data > 1 or not report.ranks
+    yield parallelism.expert or not report.expert_parallel
+    offloads = settings.kv_offload_gib is not None
+    yield offloads or not report.host_blocks
+    yield offloads or ctx.transfers_kv_cache or not report.connector
+    yield settings.prefix_caching is False or not report.without_prefixes
+
+
+def _is_given(settings: ModelSettings, option: str) -> bool:
+    name, _, value = option.partition(" ")
+    if value:
+        return option_value(settings.extra_args, name) == value
+    return name in {argument.partition("=")[0].replace("_", "-") for argument in settings.extra_args}
+
+
+def _is_chosen(settings: ModelSettings, report: StartReport) -> bool:
+    """Whether the report's option is among `extraArgs`, with one of its values."""
+    if report.option is None or not _is_given(settings, report.option):
+        return False
+    value = option_value(settings.extra_args, report.option) or ""
+    if report.above is not None:
+        return value.isascii() and value.isdigit() and int(value) > report.above
+    return not report.values or value.lower().replace("-", "_") in report.values
 
 
 def _format(model: Model, settings: ModelSettings) -> str | None:

@@ -29,6 +29,7 @@ from tests.planning.refusals.models import MODEL, SOURCES
 from tests.planning.refusals.multi_node import GROUPS
 from tests.planning.refusals.nodes import NETWORK, NODES, PROVISIONING
 from tests.planning.refusals.picker import PICKER
+from tests.planning.refusals.reported import REPORTED
 from tests.planning.refusals.requests import CERTIFICATES, PATTERNS, PICKERS, SPLITS
 from tests.planning.refusals.security import EDGE, KEYS, PRIORITIES
 from tests.planning.refusals.settings import ACCESS, CHARTS, SETTINGS
@@ -60,6 +61,7 @@ EVERY = (
     *ENGINE_SUPPORT,
     *ENGINE_CONFLICTS,
     *ENGINE_FEATURES,
+    *REPORTED,
     *BACKEND_TLS,
     *DISAGGREGATION,
     *GATEWAYS,
