@@ -35,7 +35,7 @@ def _wrong(
     facts: Mapping[str, Mapping[str, Any]] | None = None,
     **settings: Any,
 ) -> Wrong:
-    """`finding`: its's id, the setting that it is about, and its value."""
+    """`finding`: its id, the setting that it is about, and its value."""
     extra = {"allowExtraArgs": True, "extraArgs": list(options)} if options else {}
     image = f"vllm/vllm-openai:v{version}"
     fields = {"id": model, "image": image, "maxModelLen": 8192, "maxNumSeqs": 32, **extra, **settings}
