@@ -159,7 +159,7 @@ class StackSettings(Settings):
         str | None,
         Field(
             description="File of the project that holds settings shared by several stacks, in the form of a stack file."
-            " This file's settings are merged onto it: maps by key, models, splits and adapters by id or name; other"
+            " This file's settings are merged onto it: maps by key, lists whose description says so by element; other"
             " values replace the base's.",
             examples=["environments/base.yaml"],
         ),
@@ -261,6 +261,10 @@ class StackSettings(Settings):
         dict[LabelKey, LabelValue],
         Field(max_length=60, description="Labels on every Google Cloud resource that takes them."),
     ] = {}
+
+    def splits_with(self, model_name: str) -> tuple[str, ...]:
+        """Names of the splits that a model is part of, whatever its weight is at the moment."""
+        return tuple(split.name for split in self.splits if model_name in split.weights)
 
 
 def top_level_keys() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.base import REPLACES
+from llm_d_gke.settings.base import MERGED_BY, REPLACES
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
 
 PAGE = PROJECT_ROOT / "docs" / "settings.md"
@@ -22,7 +22,7 @@ def pages() -> dict[Path, str]:
 def schema() -> dict[str, Any]:
     """JSON Schema of a whole `Pulumi.<stack>.yaml`, for editors."""
     inner = StackSettings.model_json_schema(by_alias=True)
-    _add_replacements(inner)
+    _add_notes(inner)
     definitions = inner.pop("$defs")
     properties = {f"{NAMESPACE}:{key}": value for key, value in inner["properties"].items()}
     return {
@@ -69,25 +69,32 @@ def _table(title: str, group: dict[str, Any]) -> Iterator[str]:
     for key, field in group["properties"].items():
         default = "**required**" if key in required else f"`{json.dumps(field.get('default'))}`"
         meaning = f"{field.get('description', '')}{_bounds(field)}"
+        if MERGED_BY in field:
+            meaning += f" {_merged(field)}"
         if REPLACES in field:
             meaning += f" **{_replaced(field)}**"
         yield f"| `{key}` | {_type(field)} | {default} | {meaning} |"
+
+
+def _merged(field: dict[str, Any]) -> str:
+    return f"Merged onto a base by `{field[MERGED_BY]}`."
 
 
 def _replaced(field: dict[str, Any]) -> str:
     return f"A change replaces: {', '.join(field[REPLACES])}."
 
 
-def _add_replacements(part: Any) -> None:
-    """Append what a change replaces to each description, because editors show descriptions."""
+def _add_notes(part: Any) -> None:
+    """Append how a list is merged and what a change replaces to each description, because editors show descriptions."""
     if isinstance(part, dict):
-        if REPLACES in part:
-            part["description"] = f"{part.get('description', '')} {_replaced(part)}".strip()
+        notes = [note(part) for key, note in ((MERGED_BY, _merged), (REPLACES, _replaced)) if key in part]
+        if notes:
+            part["description"] = " ".join((part.get("description", ""), *notes)).strip()
         for item in part.values():
-            _add_replacements(item)
+            _add_notes(item)
     elif isinstance(part, list):
         for item in part:
-            _add_replacements(item)
+            _add_notes(item)
 
 
 def _type(field: dict[str, Any]) -> str:

@@ -46,7 +46,6 @@ from llm_d_gke.planning.serving.pod_volumes import annotations_of, buckets_of, s
 from llm_d_gke.planning.serving.probes import engine_probes
 from llm_d_gke.planning.serving.recurrent_cache import check_recurrent_cache
 from llm_d_gke.planning.serving.resources import least_replicas, limits, requests, spare_replicas
-from llm_d_gke.planning.serving.served_names import splits_of
 from llm_d_gke.planning.serving.server_role import ServerRole
 from llm_d_gke.planning.serving.shutdown import DRAIN_SECONDS, END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
 from llm_d_gke.planning.serving.startup import pull_seconds, start_up_budget
@@ -289,7 +288,14 @@ def _arguments(
     template: ConfigFilePlan | None,
 ) -> tuple[str, ...]:
     """`vllm serve` arguments, the model first. The engine listens on `port`."""
-    names = ("--port", str(port), "--served-model-name", settings.name, *settings.aliases, *splits_of(ctx, settings))
+    names = (
+        "--port",
+        str(port),
+        "--served-model-name",
+        settings.name,
+        *settings.aliases,
+        *ctx.settings.splits_with(settings.name),
+    )
     options: list[tuple[str, object]] = []
     revision = revision_of(settings, model)
     options.append(("--revision", revision))
