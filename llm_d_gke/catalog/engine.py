@@ -17,40 +17,49 @@ from .versions import version_numbers
 _FILE = Path(__file__).with_name("engine.yaml")
 
 
-class NonTorch(Entry):
-    """GiB per rank outside torch's allocator, by how ranks are joined."""
+class NonTorchMemory(Entry):
+    """What CUDA context, cuBLAS and NCCL take outside of torch's allocator, GiB per rank, by how ranks are joined.
 
-    alone: float
+    vLLM's start-up log calls it "non-torch memory". The figures are fits to such logs.
+    """
+
+    one_rank: float  # one GPU for each replica, or each data-parallel rank
     pipeline: float  # one rank per stage
     nvlink: float  # tensor parallel
     pcie: float  # tensor parallel
 
 
-class Graphs(Entry):
-    """CUDA graphs of all sizes, GiB: what a version reserves for them before the KV cache."""
+class GraphReserve(Entry):
+    """What vLLM estimates for CUDA graphs of all captured sizes, and reserves before the KV cache. A fit to its logs.
+
+    The estimate is `base_gib` and `layer_gib` for each layer, GiB per rank (profile_cudagraph_memory in
+    v1/worker/gpu_model_runner.py).
+    """
 
     base_gib: float
     layer_gib: float
-    pool: bool = False  # `base_gib` is of the largest size, and less with a smaller one
-    linear_outputs: float = 0.0  # outputs of each recurrent layer, for every token of a batch
-    linear_outputs_from: float = 0.0  # compute capability from which they are counted,
-    linear_outputs_below: float = 99.0  # and below which
-    linear_consumer_gib: float = 0.0  # beside them, quantized weights on compute capability 12.x
+    shared_pool: bool = False  # `base_gib` is of the largest size, and less with a smaller one
+    recurrent_outputs: float = 0.0  # outputs of each recurrent layer that it counts for every token of a batch
+    recurrent_outputs_from: float = 0.0  # compute capability from which they are counted,
+    recurrent_outputs_below: float = 99.0  # and below which
+    recurrent_sm12_gib: float = 0.0  # beside them, models with quantized weights on compute capability 12.x
 
 
-class Band(Entry):
-    """Constants of the versions from `since` up to the next band's."""
+class VersionBand(Entry):
+    """How versions of vLLM from `since` up to the next band's divide the memory of a GPU while they start."""
 
     since: str
-    utilization: float
-    sampler_bytes: float
-    moe_gib: float
-    graphs_reserved: bool
-    in_flight: int
-    tokens: Literal["blocks", "concurrency"]
-    graphs: Graphs
-    non_torch: NonTorch
-    calibrated: Literal["fully", "partly"]
+    default_utilization: float  # of --gpu-memory-utilization
+    sampler_bytes: float  # peak of the sampler's dummy run, bytes per (sequence x vocabulary entry)
+    experts_gib: float  # peak of fused experts in the profile run, GiB for each 8192 tokens of a batch
+    graphs_reserved: bool  # `graphs` is taken off before the KV cache; otherwise graphs use what is left free
+    batches_in_flight: int  # whose tokens a sliding window keeps beside itself (max_in_flight_tokens)
+    # How the log's "GPU KV cache size" follows from blocks, for models with several kinds of attention: tokens in one
+    # group's share of the blocks, or the longest request times the maximum concurrency.
+    logged_tokens: Literal["blocks", "concurrency"]
+    graphs: GraphReserve
+    non_torch: NonTorchMemory
+    calibrated: Literal["fully", "partly"]  # whether start-up logs settle every constant, or some
     sources: tuple[str, ...]
 
 
@@ -73,37 +82,39 @@ class CapturedGraphs(Entry):
     sizes: int  # sizes captured when the figures above were read
 
 
-class Batch(Entry):
-    from_gib: float
-    tokens: int
-    sequences: int
+class DefaultBatch(Entry):
+    """Defaults of `vllm serve` on GPUs of at least so much memory (get_batch_defaults in engine/arg_utils.py)."""
+
+    from_gib: float  # as CUDA reports the card's memory
+    tokens: int  # --max-num-batched-tokens
+    sequences: int  # --max-num-seqs
     since: str = "0"  # version
 
 
-class RunnerWarmUp(Entry):
+class ModelRunnerV2WarmUp(Entry):
     """Bytes per (sequence x vocabulary entry) of Model Runner V2's warm-up: refused below one, sure from the other."""
 
     refused_bytes: float
     passed_bytes: float
 
 
-class Runner(Entry):
+class ModelRunnerV2(Entry):
     """Model Runner V2: which models it is the default of since which version, and what its profile counts."""
 
     architectures: Mapping[str, str]  # since; "dense": every model without experts and without recurrent layers
     every_since: str  # from here on it is the default of every model
     sampler_bytes: Mapping[str, float]  # by the version since which they hold
     graphs_since: str  # before, its profile reserves nothing for CUDA graphs
-    graphs: Graphs
+    graphs: GraphReserve
     encoder_since: str  # before, its profile does not run a vision tower
     state_bytes: float  # counts of each sequence's tokens, per vocabulary entry, kept for penalties
     state_counted_since: str  # before, its profile does not count them: they come out of what is left free
     non_torch_gib: float  # outside torch's allocator, one rank
     non_torch_pcie_gib: float  # of each of several ranks without NVLink
-    warm_up: Mapping[str, RunnerWarmUp]  # by the version since which they hold
+    warm_up: Mapping[str, ModelRunnerV2WarmUp]  # by the version since which they hold
 
 
-class WarmUp(Entry):
+class SamplerWarmUp(Entry):
     """Memory of the sampler's warm-up after the KV cache is allocated, bytes per (sequence x vocabulary entry)."""
 
     refused_bytes: float  # below it every start that was logged failed
@@ -125,12 +136,12 @@ class TpuStates(Entry):
     prefixes_since: str  # with prefix caching a state is kept at block boundaries, of which the share was not read
 
 
-class Errors(Entry):
+class EstimateErrors(Entry):
     """Stated errors: shares for `weights*` and `activation_uncalibrated`, GiB for the rest."""
 
     weights: float
     weights_quantized: float
-    non_torch_alone: float
+    non_torch_one_rank: float
     non_torch_parallel: float
     activation: float
     activation_moe: float
@@ -141,16 +152,16 @@ class Errors(Entry):
     activation_runner: float  # Model Runner V2, whose profile was never logged
     activation_uncalibrated: float
     graphs_gib: float  # of the estimate that vLLM reserves
-    graphs_linear_gib: float  # likewise, of models with recurrent layers
+    graphs_recurrent_gib: float  # likewise, of models with recurrent layers
     tpu_gib: float
     tpu_experts: float  # share of weights
-    least_gib: float  # no verdict is trusted closer than this: the same flags passed and failed on one T4
+    smallest_gib: float  # no verdict is trusted closer than this: the same flags passed and failed on one T4
 
 
 class Metrics(Entry):
-    """Time series in one scrape of a pod."""
+    """Time series in one scrape of a pod, for the price of monitoring."""
 
-    series: Mapping[str, int]
+    series: Mapping[str, int]  # by kind of pod: server, picker
     sources: tuple[str, ...]
 
 
@@ -183,7 +194,7 @@ class SpeedConstants(Entry):
     link_share: float  # of `link_gbs`, exchange between tensor-parallel ranks
 
 
-class Generations(Entry):
+class SpeedByGeneration(Entry):
     """Constants by generation of accelerators."""
 
     gpu: SpeedConstants
@@ -195,16 +206,17 @@ class Generations(Entry):
         return constants
 
 
-class Earned(Entry):
-    """Relative errors on measurements that no constant was fitted to: medians; `worst_of_ten` is the 90th percentile of
-    times per output token and throughput together.
+class HeldOutErrors(Entry):
+    """Relative errors of the estimates of speed on published measurements that no constant was fitted to.
+
+    They are medians, but `percentile_90`, the 90th percentile of times per output token and throughput together.
     """
 
-    rows: int
+    rows: int  # measurements
     time_to_first_token: float
     time_per_output_token: float
     throughput: float
-    worst_of_ten: float
+    percentile_90: float
 
     @property
     def typical(self) -> float:
@@ -213,16 +225,16 @@ class Earned(Entry):
 
 
 class Speed(Entry):
-    """Constants of the estimates of speed in llm_d_gke/planning/sizing, and the errors they earned."""
+    """Constants of the estimates of speed in llm_d_gke/planning/sizing, and the errors of these estimates."""
 
-    constants: Generations
-    request_seconds: Mapping[str, float]
-    collective_seconds: Mapping[str, float]
-    all_to_all_seconds: float
-    transfer_bytes_per_second: Mapping[str, float]
+    constants: SpeedByGeneration
+    request_seconds: Mapping[str, float]  # what a request takes outside the engine, by kind of accelerator
+    collective_seconds: Mapping[str, float]  # latency of one all-reduce, by interconnect
+    all_to_all_seconds: float  # dispatch and combine of one layer with experts
+    transfer_bytes_per_second: Mapping[str, float]  # of KV caches from prefill to decode, by way
     output_share: float  # of an answer's tokens, of which a running sequence keeps the cache on average
     unfitted: tuple[str, ...]  # constants above that the measurements do not settle
-    earned: Mapping[str, Earned]  # by method and kind: "roofline-gpu"
+    held_out_errors: Mapping[str, HeldOutErrors]  # by method and kind: "roofline-gpu"
     measured: tuple[str, ...]  # accelerators that published measurements were found of
     sources: tuple[str, ...]
 
@@ -235,31 +247,31 @@ class AllToAll(Entry):
     tokens: int | None  # each rank sends at most so many at once, into buffers for all experts; None: no such buffers
 
 
-class Features(Entry):
+class FeatureVersions(Entry):
     """The version of vLLM from which on it can do something."""
 
     multi_node: str  # one engine over several hosts without Ray (--nnodes)
     rank_ports: str  # a port for each data-parallel rank, under one supervisor
     tpu_multi_host: str  # one engine over the hosts of a TPU slice, through Ray
-    transfer_kinds: str  # NixlConnector transfers caches of several kinds of layers (SupportsHMA)
-    transfer_wider: str  # NixlConnector reads from more ranks than the decoding engine has
-    transfer_states: str  # it asks for convolution states by channel (VLLM_SSM_CONV_STATE_LAYOUT=DS)
-    drain: str  # running requests may end after SIGTERM (--shutdown-timeout)
+    nixl_cache_kinds: str  # NixlConnector transfers caches of several kinds of layers (SupportsHMA)
+    nixl_wider_prefill: str  # NixlConnector reads from more ranks than the decoding engine has
+    nixl_state_layout: str  # it asks for convolution states by channel (VLLM_SSM_CONV_STATE_LAYOUT=DS)
+    graceful_shutdown: str  # running requests may end after SIGTERM (--shutdown-timeout)
 
 
 class Engine(Entry):
     """The whole of engine.yaml."""
 
     sources: Mapping[str, Source]
-    bands: tuple[Band, ...]  # newest first
-    newest: str
+    bands: tuple[VersionBand, ...]  # newest first
+    newest: str  # of the versions of vLLM whose source was read
     graphs: CapturedGraphs
-    runner: Runner
+    runner: ModelRunnerV2
     tool_calls: tuple[ToolCalls, ...]  # the first whose expression is found counts
     dropped_options: Mapping[str, str]  # option -> the first version without it
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
     compile: Compilation
-    warm_up: WarmUp
+    warm_up: SamplerWarmUp
     encoder_gib: Mapping[str, float]  # peak of the profile's vision tower, by the beginning of the architecture
     encoder_beside_text: EncoderBeside
     unified: Unified
@@ -269,20 +281,20 @@ class Engine(Entry):
     sparse_latent: SparseLatent
     rejection_bytes: float  # of V1's sampler with a draft, beside `sampler_bytes`
     flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)
-    batches: tuple[Batch, ...]  # largest first
-    tpu_sequences: int
-    tpu_utilization_tested: float
+    batches: tuple[DefaultBatch, ...]  # largest first
+    tpu_sequences: int  # default of --max-num-seqs on TPUs
+    tpu_utilization_tested: float  # highest --gpu-memory-utilization that left room for compiled programs there
     tpu_states: TpuStates
     field_reports: tuple[FieldReport, ...]
     start_reports: tuple[StartReport, ...]
-    errors: Errors
+    errors: EstimateErrors
     speed: Speed
     all_to_all: Mapping[str, AllToAll]
-    features: Features
+    features: FeatureVersions
     metrics: Metrics
 
-    def band(self, version: str) -> Band:
-        """The band of a version; versions older than the oldest band are taken as it."""
+    def band(self, version: str) -> VersionBand:
+        """Constants of a version; versions older than the oldest band are taken as it."""
         release = version_numbers(version)
         return next((band for band in self.bands if version_numbers(band.since) <= release), self.bands[-1])
 
@@ -290,28 +302,28 @@ class Engine(Entry):
         """Whether a version has a feature that was added in another version."""
         return version_numbers(version) >= version_numbers(since)
 
-    def knows(self, version: str) -> bool:
+    def covers(self, version: str) -> bool:
         """Whether the figures were read from, or checked on, versions around this one."""
         return (
             version_numbers(self.bands[-1].since) <= version_numbers(version)
             and version_numbers(version)[:2] <= version_numbers(self.newest)[:2]
         )
 
-    def calls_of(self, model: str) -> ToolCalls | None:
+    def tool_calls_of(self, model: str) -> ToolCalls | None:
         """How a model writes tool calls, if that is known."""
         return next((form for form in self.tool_calls if re.search(form.models, model)), None)
 
     def transfers_kinds(self, version: str) -> bool:
         """Whether NIXL's connector transfers sliding windows and recurrent states as separate kinds of layers."""
-        return self.has(version, self.features.transfer_kinds)
+        return self.has(version, self.features.nixl_cache_kinds)
 
     def transfers_from_wider(self, version: str) -> bool:
         """Whether NIXL's connector takes a cache that was computed by more ranks than decode it."""
-        return self.has(version, self.features.transfer_wider)
+        return self.has(version, self.features.nixl_wider_prefill)
 
     def asks_for_state_layout(self, version: str) -> bool:
         """Whether NIXL's connector fails with recurrent states in vLLM's default layout."""
-        return self.has(version, self.features.transfer_states)
+        return self.has(version, self.features.nixl_state_layout)
 
     def lays_out_states(self, version: str, *, prefix_caching: bool) -> bool:
         """Whether the layout of recurrent states by the TPU back end is established."""
@@ -332,7 +344,7 @@ class Engine(Entry):
         figures = self.runner.sampler_bytes
         return figures[self._newest(figures, version)]
 
-    def second_runner_warm_up(self, version: str) -> RunnerWarmUp:
+    def second_runner_warm_up(self, version: str) -> ModelRunnerV2WarmUp:
         """Memory of the warm-up of Model Runner V2 after the KV cache is allocated."""
         figures = self.runner.warm_up
         return figures[self._newest(figures, version)]

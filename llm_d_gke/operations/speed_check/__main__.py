@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     sections = {
         "Median / 90th percentile": summary,
         "By accelerator": by_accelerator,
-        "Earned (llm_d_gke/catalog/engine.yaml)": coefficients,
+        "Held-out errors (llm_d_gke/catalog/engine.yaml)": coefficients,
         "Every row": details,
     }
     for title, lines in sections.items():

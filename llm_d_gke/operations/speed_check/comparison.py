@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from llm_d_gke.catalog.engine import Earned, generation
+from llm_d_gke.catalog.engine import HeldOutErrors, generation
 from llm_d_gke.operations.speed_check.measured_steps import measured_steps
 from llm_d_gke.operations.speed_check.prediction import Prediction, predict
 from llm_d_gke.operations.speed_check.rows import Row
@@ -63,16 +63,16 @@ def sizes(all_outcomes: Iterable[Outcome], figure: str) -> list[float]:
     return sorted(abs(outcome.error(figure)) for outcome in all_outcomes if figure in outcome.row.measured)
 
 
-def earned(all_outcomes: Sequence[Outcome]) -> Earned:
+def earned(all_outcomes: Sequence[Outcome]) -> HeldOutErrors:
     """The error that a method may state after these rows."""
     together = sorted(size for figure in ("tpot", "tokens") for size in sizes(all_outcomes, figure))
     medians = {figure: statistics.median(sizes(all_outcomes, figure) or [1.0]) for figure in FIGURES}
-    return Earned(
+    return HeldOutErrors(
         rows=len(all_outcomes),
         time_to_first_token=round(medians["ttft"], 2),
         time_per_output_token=round(medians["tpot"], 2),
         throughput=round(medians["tokens"], 2),
-        worst_of_ten=round(_ninth(together), 2) if together else 1.0,
+        percentile_90=round(_ninth(together), 2) if together else 1.0,
     )
 
 

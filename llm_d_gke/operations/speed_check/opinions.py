@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llm_d_gke.catalog.engine import Earned, load_engine
+from llm_d_gke.catalog.engine import HeldOutErrors, load_engine
 from llm_d_gke.catalog.schema import Accelerator
 from llm_d_gke.operations.speed_check.measured_steps import installed, measured_steps
 from llm_d_gke.planning.plan.estimates import SpeedEstimate
@@ -21,7 +21,7 @@ def opinions(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterator[s
     if steps is not None:
         speeds[steps.name] = estimate(run, accelerator, load, steps=steps)
     for method, speed in speeds.items():
-        earned = load_engine().speed.earned.get(f"{method}-{run.kind}")
+        earned = load_engine().speed.held_out_errors.get(f"{method}-{run.kind}")
         yield f"| {method} | {_figures(speed)} | {_errors(earned, accelerator)} |"
     if steps is None:
         reason = (
@@ -37,7 +37,7 @@ def _figures(speed: SpeedEstimate | None) -> str:
     return f"{first:.0f} ms | {per_token:.1f} ms | {speed.output_tokens_per_second:,.0f}"
 
 
-def _errors(earned: Earned | None, accelerator: Accelerator) -> str:
+def _errors(earned: HeldOutErrors | None, accelerator: Accelerator) -> str:
     if earned is None or accelerator.name not in load_engine().speed.measured:
         return "not measured on this accelerator |"
-    return f"{earned.typical:.0%} | {earned.worst_of_ten:.0%}"
+    return f"{earned.typical:.0%} | {earned.percentile_90:.0%}"

@@ -128,7 +128,7 @@ def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, n
 
 def _check_calls(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
     """Say so if the parser reads another form of tool calls than the model writes."""
-    parser, form = settings.tool_call_parser, load_engine().calls_of(model.id) if model is not None else None
+    parser, form = settings.tool_call_parser, load_engine().tool_calls_of(model.id) if model is not None else None
     if parser is None or model is None or form is None or parser in form.parsers:
         return
     tables = facts_of(version_of(ctx, settings))

@@ -343,7 +343,7 @@ def commit_of(settings: ModelSettings, model: Model | None) -> str | None:
 def can_drain(ctx: PlanContext, settings: ModelSettings) -> bool:
     """Whether this vLLM finishes running requests after SIGTERM. Older versions do not start with the flag for it."""
     engine = load_engine()
-    return engine.has(version_of(ctx, settings), engine.features.drain)
+    return engine.has(version_of(ctx, settings), engine.features.graceful_shutdown)
 
 
 def _in_blocks(model: Model | None) -> bool:

@@ -2,8 +2,8 @@
 
 The scheduler of vLLM computes a token of every running sequence in each step, and fills what is left of
 `max_num_batched_tokens` with prompts. How long a step takes comes from planning/sizing/steps.py, or from anything else
-that knows. The error was measured on published benchmarks that no constant was fitted to: catalog/engine.yaml `earned`,
-docs/speed.md.
+that knows. The error was measured on published benchmarks that no constant was fitted to: `held_out_errors` in
+catalog/engine.yaml, docs/speed.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from llm_d_gke.catalog.engine import Earned, generation, load_engine
+from llm_d_gke.catalog.engine import HeldOutErrors, generation, load_engine
 from llm_d_gke.catalog.schema import Accelerator
 from llm_d_gke.planning.plan.estimates import Bound, MemoryVerdict, Simulation, SpeedEstimate
 from llm_d_gke.planning.sizing.memory import EngineRun, judge
@@ -80,13 +80,13 @@ def estimate(
 
 def _error(method: str, kind: str) -> float:
     """Of a method that no measurement was held against nothing is certain."""
-    earned = load_engine().speed.earned.get(f"{method}-{kind}")
-    return earned.worst_of_ten if earned is not None else 1.0
+    earned = load_engine().speed.held_out_errors.get(f"{method}-{kind}")
+    return earned.percentile_90 if earned is not None else 1.0
 
 
-def earned(method: str, kind: str) -> Earned:
+def earned(method: str, kind: str) -> HeldOutErrors:
     """Errors that a method earned on this kind of accelerator. Raises KeyError for a method without measurements."""
-    return load_engine().speed.earned[f"{method}-{kind}"]
+    return load_engine().speed.held_out_errors[f"{method}-{kind}"]
 
 
 def step_times(run: EngineRun, accelerator: Accelerator) -> StepTimes | None:

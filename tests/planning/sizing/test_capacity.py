@@ -94,7 +94,7 @@ def test_the_curve_rises_and_then_requests_wait() -> None:
 )
 def test_the_error_holds_where_measurements_were_published(stack: str, changes: dict[str, Any], measured: bool) -> None:
     capacity_plan = capacity(stack, changes)
-    assert capacity_plan.error == load_engine().speed.earned[f"roofline-{stack}"].worst_of_ten
+    assert capacity_plan.error == load_engine().speed.held_out_errors[f"roofline-{stack}"].percentile_90
     assert capacity_plan.measured is measured
 
 

@@ -147,7 +147,7 @@ class TestCache:
     )
     def test_bands_begin_where_the_packages_change(self, version: str, in_flight: int, tokens: str) -> None:
         band = start("Qwen/Qwen3-8B", H100, version).band
-        assert (band.in_flight, band.tokens) == (in_flight, tokens)
+        assert (band.batches_in_flight, band.logged_tokens) == (in_flight, tokens)
 
     @pytest.mark.parametrize(("version", "tokens"), [("0.26.0", 8192), ("0.28.0", 16_384)])
     def test_the_largest_batch_came_with_0_28(self, version: str, tokens: int) -> None:

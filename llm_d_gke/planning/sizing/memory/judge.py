@@ -60,7 +60,7 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
         warm_up_gib=room.refused_gib if status == "refused" else room.passed_gib,
         error_gib=error,
         max_model_len=run.max_model_len,
-        kv_tokens=chosen.tokens(blocks[decides], run.max_model_len, run.band.tokens),
+        kv_tokens=chosen.tokens(blocks[decides], run.max_model_len, run.band.logged_tokens),
         kv_blocks=blocks[decides],
         block_size=chosen.block_tokens,
         max_concurrency=blocks[decides] / per_request,
@@ -143,12 +143,12 @@ def _weights_error(run: EngineRun, weights: float) -> float:
 
 
 def _error(run: EngineRun, parts: MemoryParts) -> float:
-    """Stated error of the memory left for the KV cache, GiB: independent errors of the parts, at least `least_gib`."""
+    """Stated error of the memory left for the KV cache, GiB: errors of the parts, taken as independent."""
     engine = load_engine()
     errors = engine.errors
     weights = _weights_error(run, parts.weights)
     if run.kind == "tpu":
-        return max(errors.least_gib, math.hypot(weights, errors.tpu_gib))
+        return max(errors.smallest_gib, math.hypot(weights, errors.tpu_gib))
     fully = run.band.calibrated == "fully"
     activation = errors.activation
     if run.model.experts is not None:
@@ -168,12 +168,12 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     measured_link = fully and run.interconnect == "nvlink"
     # No log of ranks that share experts over hosts has been seen.
     alone = run.expert_ranks == 1 or (measured_link and run.data_parallel == 1)
-    non_torch = errors.non_torch_alone if alone else errors.non_torch_parallel
+    non_torch = errors.non_torch_one_rank if alone else errors.non_torch_parallel
     if run.capability == UNIFIED:
         non_torch = errors.unified_gib
     graphs = errors.graphs_gib if run.reserves_graphs else 0.0
-    if graphs and run.recurrent and run.band.graphs.linear_outputs and not run.second_runner:
+    if graphs and run.recurrent and run.band.graphs.recurrent_outputs and not run.second_runner:
         # Whether outputs of recurrent layers are counted was seen on few cards.
-        graphs = errors.graphs_linear_gib
-    widened = 1.0 if engine.knows(run.version) else 2.0
-    return max(errors.least_gib, widened * math.hypot(weights, activation, non_torch, graphs))
+        graphs = errors.graphs_recurrent_gib
+    widened = 1.0 if engine.covers(run.version) else 2.0
+    return max(errors.smallest_gib, widened * math.hypot(weights, activation, non_torch, graphs))

@@ -160,7 +160,7 @@ def _layout(run: EngineRun, stage: int) -> Layout:
         groups=tuple(
             (k.kind, -(-k.count // group), page // k.token_bytes if k.token_bytes else block, k.window) for k in kinds
         ),
-        in_flight_tokens=run.band.in_flight * run.max_num_batched_tokens,
+        in_flight_tokens=run.band.batches_in_flight * run.max_num_batched_tokens,
         # With prefix caching the state at the last block boundary is kept beside the running one.
         state_blocks=(2 if run.prefix_caching else 1) + run.speculative_tokens,
         states_everywhere=everywhere,

@@ -43,7 +43,7 @@ def activation_gib(run: EngineRun, stage: int = 0) -> float:
     quantized = run.quantized
     routed = model.experts is not None and not (quantized is not None and quantized.experts_only)
     # Each token visits as many experts whatever the batch is; the fit is of batches of 8192.
-    experts = run.band.moe_gib * tokens / FITTED_TOKENS if routed else 0.0
+    experts = run.band.experts_gib * tokens / FITTED_TOKENS if routed else 0.0
     # Experts and the indexer take turns with one workspace.
     workspace = indexer_workspace_gib(run)
     if workspace:
@@ -147,7 +147,7 @@ def non_torch_gib(run: EngineRun) -> float:
         return load_engine().runner.non_torch_gib + states + shared + _compiled_again_gib(run)
     if run.pipeline_parallel > 1:
         return figures.pipeline
-    return figures.alone + shared
+    return figures.one_rank + shared
 
 
 def unified_gib(run: EngineRun) -> float:
@@ -197,7 +197,7 @@ def _largest_graph(run: EngineRun) -> int:
 
 def _graphs_share(run: EngineRun) -> float:
     """The largest size as a share of the largest there is. V1's pool grows with it since 0.21; other fits have none."""
-    grows = not run.second_runner and run.band.graphs.pool
+    grows = not run.second_runner and run.band.graphs.shared_pool
     return _largest_graph(run) / _LARGEST_GRAPH if grows else 1.0
 
 
@@ -211,9 +211,9 @@ def graphs_gib(run: EngineRun, layers: int) -> float:
     if counts_outputs(run):
         # In place of the layers': however few the sizes, the outputs are counted once.
         consumer = (run.capability or 0.0) >= _CONSUMER and run.quantized is not None
-        more = figures.linear_consumer_gib if consumer else 0.0
-        return figures.linear_outputs * _recurrent_outputs(run) / GIB + more
-    if run.recurrent and not run.second_runner and run.band.graphs.linear_outputs and not _piecewise_only(run):
+        more = figures.recurrent_sm12_gib if consumer else 0.0
+        return figures.recurrent_outputs * _recurrent_outputs(run) / GIB + more
+    if run.recurrent and not run.second_runner and run.band.graphs.recurrent_outputs and not _piecewise_only(run):
         # On other cards a hybrid model takes the same with 8 and with 256 sequences.
         sizes = largest = 1.0
     layer = figures.layer_gib
@@ -245,7 +245,7 @@ def counts_outputs(run: EngineRun) -> bool:
     """Whether the estimate of CUDA graphs counts outputs of recurrent layers as if they stayed: V1 does."""
     figures = run.band.graphs
     card = run.capability or 0.0
-    counted = figures.linear_outputs > 0 and figures.linear_outputs_from <= card < figures.linear_outputs_below
+    counted = figures.recurrent_outputs > 0 and figures.recurrent_outputs_from <= card < figures.recurrent_outputs_below
     return counted and run.recurrent and not run.second_runner and not _piecewise_only(run)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from llm_d_gke.catalog.engine import Band, load_engine
+from llm_d_gke.catalog.engine import VersionBand, load_engine
 from llm_d_gke.catalog.parameters import Parameters, count_parameters
 from llm_d_gke.catalog.schema import Accelerator, DraftLayers, Interconnect, Model, Part, Quantization
 from llm_d_gke.planning.engine_support.deployment import default_length
@@ -90,7 +90,7 @@ class EngineRun(_Options):
         return self.tensor_parallel * self.data_parallel
 
     @cached_property
-    def band(self) -> Band:
+    def band(self) -> VersionBand:
         """Constants of this version."""
         return load_engine().band(self.version)
 
@@ -229,7 +229,7 @@ def engine_run(
     tokens = options.max_num_batched_tokens or tokens
     filled_in = {
         "max_model_len": options.max_model_len or default_length(model, version),
-        "utilization": options.utilization or engine.band(version).utilization,
+        "utilization": options.utilization or engine.band(version).default_utilization,
         "max_num_seqs": options.max_num_seqs or min(sequences, tokens),
         "max_num_batched_tokens": tokens,
     }
