@@ -28,7 +28,7 @@ def check_start_reports(ctx: PlanContext, index: int, settings: ModelSettings, m
         if report.option is not None or report.variable is not None:
             setting, value = _argument(settings, report)
             add_finding("LLMD-ENGINE-CONFLICT", *path, setting, value=value, rule=rule, fix=fix)
-        elif report.host_blocks:
+        elif report.host_blocks and report.ends:
             ctx.findings.error(
                 "LLMD-KV-OFFLOAD", *path, "kvOffloadGib", value=settings.kv_offload_gib, rule=rule, fix=fix
             )
@@ -57,6 +57,9 @@ def _alike(
 ) -> Iterator[bool]:
     """Whether each condition of the report holds; the cheap ones first."""
     engine, arguments = load_engine(), settings.extra_args
+    yield report.option is None or _is_chosen(settings, report)
+    yield report.variable is None or report.variable in settings.env
+    yield report.variable is None or report.variable_has in settings.env[report.variable]
     yield report.architecture in (None, model.architecture)
     yield not report.architectures or model.architecture in report.architectures
     yield not report.accelerators or ctx.accelerator.name in report.accelerators
@@ -73,9 +76,6 @@ def _alike(
     yield report.unless_cache is None or not cache.startswith(report.unless_cache)
     yield not any(_is_given(settings, option) for option in report.unless)
     yield report.unless_variable is None or report.unless_variable not in settings.env
-    yield report.option is None or _is_chosen(settings, report)
-    yield report.variable is None or report.variable_has in settings.env.get(report.variable, "")
-    yield report.variable is None or report.variable in settings.env
 
 
 def _of_card(ctx: PlanContext, report: StartReport) -> Iterator[bool]:
