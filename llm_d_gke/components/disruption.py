@@ -22,8 +22,11 @@ def disruption_budget(
         named(name, opts),
         metadata=metadata(name, namespace, labels=selector),
         # `maxUnavailable` stays right when replicas are scaled; `minAvailable` would have to change with them.
+        # By default replicas of which none is ready, such as ones that crash, keep their node from being drained.
         spec=policy.PodDisruptionBudgetSpecArgs(
-            max_unavailable=1, selector=LabelSelectorArgs(match_labels=dict(selector))
+            max_unavailable=1,
+            selector=LabelSelectorArgs(match_labels=dict(selector)),
+            unhealthy_pod_eviction_policy="AlwaysAllow",
         ),
         opts=opts,
     )

@@ -31,6 +31,8 @@ def test_what_has_replicas_has_a_budget(stack: str, changes: dict[str, Any], gua
     budgets = of_kind(graph_of(stack, changes), BUDGET)
     assert {budget["metadata"]["name"] for budget in budgets} == guarded
     assert all(budget["spec"]["maxUnavailable"] == 1 for budget in budgets)
+    # Replicas of which none is ready do not keep their node from being drained.
+    assert all(budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow" for budget in budgets)
 
 
 def test_a_budget_is_about_the_deployment_it_is_named_after() -> None:
