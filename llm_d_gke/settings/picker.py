@@ -95,6 +95,14 @@ class PickerSettings(Settings):
             " clients with a higher priority first (gateway.priorities)."
         ),
     ] = False
+    max_concurrency: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Requests in progress on one replica, above which further ones wait in the picker."
+            " By default the picker decides by metrics. models[].maxNumSeqs is the number that an engine works on.",
+        ),
+    ] = None
     failure_mode: Annotated[
         Literal["open", "close"], Field(description="Without a picker: any replica answers, or none.")
     ] = "close"

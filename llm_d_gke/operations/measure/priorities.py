@@ -16,15 +16,21 @@ from llm_d_gke.rehearsal.terminal.endpoint import reachable
 
 # The names of the rehearsal's own keys.
 FLOODING, QUIET = "rehearsal", "other"
-# Settings of each comparison.
+# Requests in an engine's batch; requests in flight of the flooding client, and their tokens; seconds of the flood.
+_BATCH, _FLOOD, _TOKENS, _SECONDS = 8, 60, 100, 20.0
+_PER_SECOND = 1.0
+# Settings of each comparison. The last two have an effect only where the picker of llm-d-0.9 runs (REHEARSAL_EPP).
 CASES: Mapping[str, tuple[str, ...]] = {
     "no queue in the picker": (),
     "picker.flowControl: clients take turns": ("picker.flowControl=true",),
     "and gateway.priorities: the quiet one first": ("picker.flowControl=true", f"gateway.priorities.{QUIET}=10"),
+    "picker.maxConcurrency: clients take turns": ("picker.flowControl=true", f"picker.maxConcurrency={_BATCH}"),
+    "and gateway.priorities": (
+        "picker.flowControl=true",
+        f"picker.maxConcurrency={_BATCH}",
+        f"gateway.priorities.{QUIET}=10",
+    ),
 }
-# Requests in an engine's batch; requests in flight of the flooding client, and their tokens; seconds of the flood.
-_BATCH, _FLOOD, _TOKENS, _SECONDS = 8, 60, 100, 20.0
-_PER_SECOND = 1.0
 
 
 def priorities() -> None:

@@ -2,7 +2,9 @@
 
 from llm_d_gke.planning.picker_config.build import (
     PreciseIndex,
+    Queue,
     Weights,
+    can_count,
     can_disaggregate,
     can_index_precisely,
     can_queue,
@@ -21,7 +23,9 @@ from llm_d_gke.planning.picker_config.check_engine import (
 
 __all__ = [
     "PreciseIndex",
+    "Queue",
     "Weights",
+    "can_count",
     "can_disaggregate",
     "can_index_precisely",
     "can_queue",

@@ -13,7 +13,7 @@ from llm_d_gke.planning.picker_config.document import DOCUMENTS
 from llm_d_gke.planning.picker_config.parameters import SHAPES
 
 PREFIX, KV_CACHE, QUEUE = "prefix-cache-scorer", "kv-cache-utilization-scorer", "queue-scorer"
-_GATE, _TURNS = "flowControl", "round-robin-fairness-policy"
+_GATE, _TURNS, _CONCURRENCY = "flowControl", "round-robin-fairness-policy", "concurrency-detector"
 NO_HIT = "no-hit-lru-scorer"
 APPROXIMATE, PRECISE = "approx-prefix-cache-producer", "precise-prefix-cache-producer"
 METRICS = "metrics-data-source"
@@ -55,6 +55,13 @@ class PreciseIndex:
     event_port: int
 
 
+@dataclass(frozen=True)
+class Queue:
+    """Requests wait in the picker while all replicas are busy: by metrics, or above `max_concurrency` on each."""
+
+    max_concurrency: int | None = None
+
+
 def can_disaggregate(picker: Picker) -> bool:
     """Whether a picker can route prefill and decode of a request to different replicas."""
     return picker.has("disagg-profile-handler") or picker.has("pd-profile-handler")
@@ -78,6 +85,12 @@ def can_queue(picker: Picker) -> bool:
     return _GATE in picker.feature_gates and picker.has(_TURNS)
 
 
+def can_count(picker: Picker) -> bool:
+    """Whether a picker can hold requests back by the number of those in progress, as it is at the moment."""
+    detector = picker.plugins.get(_CONCURRENCY)
+    return can_queue(picker) and detector is not None and detector.as_detector is None
+
+
 def load_and_prefix(
     picker: Picker,
     api: str,
@@ -87,14 +100,14 @@ def load_and_prefix(
     *,
     cached_tokens: int | None = None,
     https: bool = False,
-    queue: bool = False,
+    queue: Queue | None = None,
 ) -> Config:
     """One profile that weighs prefix match, free KV cache and short queue.
 
     `api` is the document's apiVersion. `block_tokens` of None leaves the size of prompt blocks to the picker.
     `cached_tokens` are what one engine's cache is estimated to hold; None leaves the size of the approximate index to
     the picker. `https`: engines' metrics are scraped over HTTPS, and the picker has no flag for that.
-    `queue`: requests wait in the picker while all replicas are busy.
+    With a `queue`, requests wait in the picker while all replicas are busy.
     """
     scoring = _Scoring(picker, weights, block_tokens, precise, cached_tokens)
     return _document(
@@ -116,7 +129,7 @@ def disaggregated(
     prefill_from_tokens: int,
     precise: PreciseIndex | None = None,
     *,
-    queue: bool = False,
+    queue: Queue | None = None,
 ) -> Config:
     """Profiles prefill and decode. Prefill is separate if a prompt has `prefill_from_tokens` tokens that the decode
     replica does not cache; 0 is always.
@@ -276,12 +289,17 @@ def _document(
     profiles: list[Config],
     sources: list[Config],
     gates: Sequence[str] = (),
-    queue: bool = False,
+    queue: Queue | None = None,
 ) -> Config:
-    # Without a reference all bands have a policy that serves the oldest request, from any client.
-    bands = {"defaultPriorityBand": {"fairnessPolicyRef": _TURNS}} if queue else {}
-    gates = [*gates, *([_GATE] if queue else [])]
-    plugins = [*plugins, *([_plugin(picker, _TURNS)] if queue else [])]
+    flow_control: Config = {}
+    if queue is not None:
+        # Without a reference all bands have a policy that serves the oldest request, from any client.
+        flow_control = {"defaultPriorityBand": {"fairnessPolicyRef": _TURNS}}
+        gates = [*gates, _GATE]
+        plugins = [*plugins, _plugin(picker, _TURNS)]
+        if queue.max_concurrency is not None:
+            plugins = [*plugins, _plugin(picker, _CONCURRENCY, maxConcurrency=queue.max_concurrency)]
+            flow_control |= {"saturationDetector": {"pluginRef": _CONCURRENCY}}
     written = {
         "apiVersion": api,
         "kind": "EndpointPickerConfig",
@@ -289,7 +307,7 @@ def _document(
         "plugins": plugins,
         "schedulingProfiles": profiles,
         **({"dataLayer": {"sources": sources}} if sources else {}),
-        **({"flowControl": bands} if bands else {}),
+        **({"flowControl": flow_control} if flow_control else {}),
     }
     shape = DOCUMENTS[picker.document]
     checked = shape.model_validate_json(json.dumps(written))

@@ -90,7 +90,7 @@ def _shape(ctx: PlanContext) -> type[Document]:
 def _check_beside(ctx: PlanContext) -> None:
     """Settings that conflict with a user's configuration, because they would change the generated one."""
     settings_keys = {"preset": "preset", "scorers": "scorers", "prefix_routing": "prefixRouting"}
-    settings_keys["flow_control"] = "flowControl"
+    settings_keys |= {"flow_control": "flowControl", "max_concurrency": "maxConcurrency"}
     fields = ctx.settings.picker.model_fields_set
     # A preset fills the weights in.
     for field in [name for name in settings_keys if name in fields and not (name == "scorers" and "preset" in fields)]:

@@ -12,7 +12,9 @@ from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.picker_config import (
     PreciseIndex,
+    Queue,
     Weights,
+    can_count,
     can_queue,
     can_spread_misses,
     check_blocks,
@@ -318,7 +320,8 @@ def _config(
         return dict(written)
     scorers, api = ctx.settings.picker.scorers, ctx.release.picker.config_api
     weights = Weights(prefix=scorers.prefix_cache, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
-    queue = queues_requests(ctx) and can_queue(ctx.picker)
+    most = ctx.settings.picker.max_concurrency if can_count(ctx.picker) else None
+    queue = Queue(most) if queues_requests(ctx) and can_queue(ctx.picker) else None
     block_size = block_size_of(ctx, model, ctx.catalog.find_model(model.id))
     # Disaggregated stages are never encrypted.
     https = encrypted(ctx) and ctx.release.picker.metrics_scheme_flag is None

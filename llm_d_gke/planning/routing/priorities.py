@@ -6,8 +6,9 @@ pkg/epp/requestcontrol/admission.go, pkg/epp/flowcontrol/registry/config.go; llm
 
 from __future__ import annotations
 
+from llm_d_gke.planning.alternatives import releases_with_picker
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.picker_config import can_queue, queues_requests
+from llm_d_gke.planning.picker_config import can_count, can_queue, queues_requests
 from llm_d_gke.planning.plan.routing import ObjectivePlan
 from llm_d_gke.settings.edge import ApiKeysAuth
 
@@ -22,6 +23,7 @@ def check_priorities(ctx: PlanContext) -> None:
     """Findings for priorities and queues that would have no effect."""
     _check_queue(ctx)
     _check_single(ctx)
+    _check_concurrency(ctx)
     if not ctx.settings.gateway.priorities:
         return
     _check_keys(ctx)
@@ -56,8 +58,11 @@ def _check_queue(ctx: PlanContext) -> None:
 
 def _check_single(ctx: PlanContext) -> None:
     """Pools of one replica, whose only metrics may be older than the picker takes."""
-    if not (ctx.settings.picker.flow_control and can_queue(ctx.picker)):
+    picker = ctx.settings.picker
+    if not (picker.flow_control and can_queue(ctx.picker)):
         return
+    if picker.max_concurrency is not None and can_count(ctx.picker):
+        return  # no metric decides then
     for index, model in enumerate(ctx.settings.models):
         if model.replicas == 1 and model.autoscaling is None:
             ctx.findings.warning(
@@ -71,6 +76,26 @@ def _check_single(ctx: PlanContext) -> None:
                 " (llm-d/llm-d-router issues 2408 and 2547)",
                 fix="use 2 replicas, or remove picker.flowControl",
             )
+
+
+def _check_concurrency(ctx: PlanContext) -> None:
+    """A number of requests that nothing counts."""
+    picker = ctx.settings.picker
+    if picker.max_concurrency is None or picker.config is not None:
+        return
+    if not picker.flow_control:
+        rule, fix = "without a queue no request waits in the picker", "set picker.flowControl: true, or remove it"
+    elif not can_count(ctx.picker):
+        rule = (
+            f"{ctx.picker.title} cannot hold requests back by the number of those in progress: it has no detector for"
+            " that, or one that reads an old number"
+        )
+        fix = f"use release {' or '.join(releases_with_picker(ctx.catalog, can_count))}, or remove it"
+    else:
+        return
+    ctx.findings.error(
+        "LLMD-FLOW-CONTROL-CONCURRENCY", "picker", "maxConcurrency", value=picker.max_concurrency, rule=rule, fix=fix
+    )
 
 
 def _check_keys(ctx: PlanContext) -> None:

@@ -19,6 +19,9 @@ from llm_d_gke.stackfile.model_files import model_files
 PROJECT = "rehearsal-project"
 TOKEN = "hf_rehearsal_stand_in"  # noqa: S105 - opens nothing
 
+# Changes of `picker` under which a substitute is looked for: none, and without a setting that substitutes may lack.
+_CHANGES: tuple[Mapping[str, Any], ...] = ({}, {"maxConcurrency": None})
+
 # Whether a rehearsal has a picker: `pickers.is_available`, or `pickers.obtain`, which queries the Go module proxy.
 Available = Callable[[PickerRelease], bool]
 
@@ -75,13 +78,16 @@ def _with_picker(stack: str, config: StackConfig, available: Available) -> Stack
     choices = [
         replace(
             config,
-            values={**config.values, f"{NAMESPACE}:picker": {**picker, "release": name}},
+            values={**config.values, f"{NAMESPACE}:picker": {**picker, **left_out, "release": name}},
             notes=(
                 f"picker: {_picker_of(other, settings).version} of {name} runs instead of {needed.version} of"
                 f" {release.name}, which no Go module here provides; everything else is {release.name}",
+                *(f"picker.{key} is left out: {name} cannot have it" for key in left_out),
                 *config.notes,
             ),
         )
+        for left_out in _CHANGES
+        if left_out.keys() <= picker.keys()
         for name in release.substitute_pickers
         if available(_picker_of(other := catalog.load().releases[name], settings))
     ]

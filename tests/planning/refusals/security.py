@@ -261,6 +261,24 @@ PRIORITIES = (
         fix="use a later release",
     ),
     Wrong(
+        name="a number of requests in progress without a queue",
+        id="LLMD-FLOW-CONTROL-CONCURRENCY",
+        changes={"picker.maxConcurrency": 8},
+        path="picker.maxConcurrency",
+        value="8",
+        rule="without a queue no request waits",
+        fix="set picker.flowControl: true",
+    ),
+    Wrong(
+        name="a number of requests in progress that the picker reads late",
+        id="LLMD-FLOW-CONTROL-CONCURRENCY",
+        changes=_QUEUE | {"picker.maxConcurrency": 8, "release": "gaie-1.5"},
+        path="picker.maxConcurrency",
+        value="8",
+        rule="one that reads an old number",
+        fix="use release llm-d-0.9 or llm-d-0.10",
+    ),
+    Wrong(
         name="a queue beside a configuration of one's own",
         id="LLMD-PICKER-CONFIG-ALONE",
         changes=_QUEUE

@@ -77,3 +77,10 @@ def test_the_real_picker_takes_the_queue_and_knows_its_policy(release: str, tmp_
     message = refusal(executable, picker.pod.image, Rendered(picker.pod.args, other), tmp_path)
     assert message is not None
     assert 'no fairness policy registered for name "none-of-its-own"' in message
+
+
+def test_a_number_of_requests_in_progress_decides_in_place_of_metrics() -> None:
+    changes = {"picker.flowControl": True, "picker.maxConcurrency": 8, "picker.release": "llm-d-0.9"}
+    config = plan_of("gpu", changes).models[0].picker.config
+    assert config["flowControl"]["saturationDetector"] == {"pluginRef": "concurrency-detector"}
+    assert {"type": "concurrency-detector", "parameters": {"maxConcurrency": 8}} in config["plugins"]

@@ -125,6 +125,12 @@ class TestOwnModule:
         assert "picker" not in config.settings()
         assert pickers.built(OWN.image) is not None
 
+    def test_a_substitute_that_does_not_count_requests_goes_by_metrics(self) -> None:
+        changes = {"llm-d:picker": '{"flowControl": true, "maxConcurrency": 8}'}
+        config = load(PROJECT_ROOT, "gpu", changes, available=lambda picker: picker.image != OWN.image)
+        assert config.settings()["picker"] == {"flowControl": True, "maxConcurrency": None, "release": "gaie-1.5"}
+        assert "picker.maxConcurrency is left out: gaie-1.5 cannot have it" in config.notes
+
     def test_one_that_does_not_build_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
         lines: list[str] = []
         monkeypatch.setattr(pickers, "_served", lambda _: True)
