@@ -63,6 +63,16 @@ def plan_network_policies(
 ) -> tuple[NetworkPolicyPlan, ...]:
     """A policy for the pods of each workload, and one for whatever else comes into a namespace of the stack's own."""
     if not ctx.settings.network_policies.enabled:
+        ctx.findings.warning(
+            "LLMD-NETWORK-POLICIES-OFF",
+            "networkPolicies",
+            "enabled",
+            value="false",
+            rule="every pod of the cluster can send requests to model servers and pickers, past the Gateway and its"
+            " authentication",
+            fix="remove it: the policies let in what the stack needs; otherwise acknowledge it, and say what else"
+            " separates the pods",
+        )
         return ()
     _check(ctx)
     builder = _PolicyBuilder(ctx, network, gateway)

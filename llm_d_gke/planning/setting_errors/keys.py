@@ -69,7 +69,7 @@ def unknown_key(place: Place, value: object) -> tuple[str, str]:
             f"settings of this program have the prefix {NAMESPACE}:, and nothing reads {namespace}:",
             f"did you mean {NAMESPACE}:{rest}?",
         )
-    if len(place.path) == 1 and (nested := _written_as_path(key)) is not None:
+    if len(place.path) == 1 and (nested := written_as_path(key)) is not None:
         return "paths are for the command line (pulumi config set --path); a stack file nests settings", nested
     letters = re.sub(r"[^a-z]", "", key.lower())
     several = len(place.path) == 1 and letters in [f"{word}s" for word in _ACCELERATORS]
@@ -109,7 +109,7 @@ def unknown_key(place: Place, value: object) -> tuple[str, str]:
     return f"{where} has no such setting", f"remove it, or use another one: {listing}"
 
 
-def _written_as_path(key: str) -> str | None:
+def written_as_path(key: str) -> str | None:
     """How a file writes `accelerator.type` or `models[0].id`. None for a key that begins with no setting."""
     first, *rest = re.findall(r"[A-Za-z][\w-]*|\[[0-9]+\]", key) or [key]
     if not rest or first not in keys_of(StackSettings):

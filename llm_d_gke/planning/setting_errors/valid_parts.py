@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from llm_d_gke.nested import value_at
 from llm_d_gke.planning.findings import Finding, path_of
+from llm_d_gke.planning.setting_errors.keys import written_as_path
 from llm_d_gke.planning.setting_errors.validation import details_of, from_validation, location_of, respelt
 from llm_d_gke.planning.setting_errors.values import passing
 from llm_d_gke.settings import StackSettings
@@ -81,6 +82,8 @@ def inside_respelt(values: Mapping[str, Any], error: ValidationError, encrypted:
     findings = []
     for finding in from_validation(second, encrypted):
         for written, intended in places.items():
+            if written_as_path(str(written[-1])):
+                continue  # Its value is not that of the group.
             inside = finding.path.removeprefix(path_of(*intended))
             if inside[:1] in (".", "["):
                 findings.append(replace(finding, path=path_of(*written) + inside))

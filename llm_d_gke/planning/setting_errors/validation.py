@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
@@ -40,6 +41,10 @@ _RULE_IDS = {
         "LLMD-SETTING-RANGE",
     ),
 }
+
+
+# Variables of shells, Helm and Jinja, and placeholders of documentation.
+_TEMPLATE = re.compile(r"\$\{\w+\}|\{\{.*\}\}|^<[\w .-]+>$")
 
 
 def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> list[Finding]:
@@ -130,7 +135,9 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
             elsewhere = choice_elsewhere(str(place.path[-1]), choice)
             if elsewhere is not None:
                 return f"{key}{flow(choice)} is not a choice here: it takes {listed(choices)}", elsewhere
-            hint = f"use {key}{close}" if close is not None else f"use one of them, for example {key}{flow(choices[0])}"
+            default = place.infos[0].default if place.infos else None
+            usual = default if default in choices else choices[0]
+            hint = f"use {key}{close}" if close is not None else f"use one of them, for example {key}{flow(usual)}"
             return f"{key}{flow(choice)} is not a choice here: it takes {listed(choices)}", hint
         case "union_tag_not_found":
             sample = passing(place, _with_kind(place, value))
@@ -170,6 +177,14 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
         statement += "; YAML reads this value as a number, not as text"
     if isinstance(value, str) and ("\n" in value or value.startswith("- ")):
         statement += "; a bar or quotes make YAML read the lines below as one text"
+    if isinstance(value, str) and _TEMPLATE.search(value):
+        example = passing(place, None)
+        return (
+            f"{statement}; a stack file is no template, and nothing replaces its variables",
+            f"write the value itself{f', for example {example}' if example else ''}",
+        )
+    if place.path[-1] == "bucket" and isinstance(value, str) and re.match(r"(?!gs:)[a-z0-9]+://", value):
+        return f"{statement}; only buckets of Google Cloud Storage can be mounted", "copy the weights into one"
     close = passing(place, value)
     if place.kind is SecretStr and close is None:
         return statement, f"pulumi config set --path --secret {path_of(*place.path)}"
@@ -216,7 +231,8 @@ def _about(place: Place) -> str:
 
 def short(value: object) -> str:
     """A value as YAML on one line, cut to 80 characters."""
-    text = value if isinstance(value, str) else flow(value)
+    # In quotes, where blanks at an end would not be seen.
+    text = value if isinstance(value, str) and value == value.strip() else flow(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -302,7 +302,7 @@ ACKNOWLEDGED = (
         id="LLMD-SETTING-FORM",
         changes={"acknowledge": [{"id": "LLMD-TLS-NONE", "reason": " "}]},
         path="acknowledge[0].reason",
-        value=" ",
+        value='" "',
         rule="a sentence",
         fix="VPN",
     ),

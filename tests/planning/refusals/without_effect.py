@@ -432,6 +432,16 @@ WITHOUT_EFFECT = (
         for host, fix in (("gchr.io", "did you mean ghcr.io?"), ("nvcr.example.org", "remove it"))
     ),
     Wrong(
+        id="LLMD-NETWORK-POLICIES-OFF",
+        name="no network policies",
+        changes={"networkPolicies.enabled": False},
+        path="networkPolicies.enabled",
+        value="false",
+        rule="past the Gateway",
+        fix="acknowledge",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-NODES-PUBLIC",
         name="nodes on the internet",
         changes={"cluster.privateNodes": False},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_d_gke.planning import RefusedError, plan_raw
 from llm_d_gke.planning.setting_errors.words import choice_here, key_here
 from llm_d_gke.planning.suggest import letters
 from llm_d_gke.settings import StackSettings
@@ -41,3 +42,12 @@ def test_spellings_of_another_program_are_one_word() -> None:
     assert {key_here("AcceleratorSettings", key) for key in ("num_gpus", "numGpus", "num-gpus")} == {"perNode"}
     assert choice_here("type", "A100 80GB") == "nvidia-a100-80gb"
     assert key_here("ModelSettings", "replicas") is None
+
+
+def test_a_key_that_is_written_as_a_path_is_one_mistake() -> None:
+    values = {"location": "us-central1-a", "accelerator.type": "nvidia-l4", "models": [{"id": "Qwen/Qwen3-8B"}]}
+    with pytest.raises(RefusedError) as refused:
+        plan_raw("chat", values, frozenset())
+    assert [finding.path for finding in refused.value.findings if finding.id == "LLMD-SETTING-UNKNOWN"] == [
+        "llm-d:accelerator.type"
+    ]
