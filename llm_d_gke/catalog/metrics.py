@@ -52,14 +52,6 @@ class Metrics(Entry):
         entry = self.metrics[metric]
         return entry.names[ENGINE if entry.of == "engine" else picker_prefix]
 
-    def known_names(self) -> frozenset[str]:
-        """Every name and alias of every exporter."""
-        return frozenset(
-            name
-            for metric in self.metrics.values()
-            for name in (*metric.names.values(), *(alias for names in metric.aliases.values() for alias in names))
-        )
-
 
 @functools.cache
 def load_metrics() -> Metrics:

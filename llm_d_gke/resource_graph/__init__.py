@@ -9,7 +9,6 @@ from llm_d_gke.resource_graph.answers import Answer, ResourceRequest, plausible
 from llm_d_gke.resource_graph.model import Graph, Message, Options, Recorded
 from llm_d_gke.resource_graph.monitor import EngineRefusalError
 from llm_d_gke.resource_graph.recorder import Program, record
-from llm_d_gke.resource_graph.subprocess_recorder import ProgramError, record_in_subprocess
 from llm_d_gke.resource_graph.values import (
     UNKNOWN,
     Asset,
@@ -30,7 +29,6 @@ __all__ = [
     "Message",
     "Options",
     "Program",
-    "ProgramError",
     "Recorded",
     "Reference",
     "ResourceRequest",
@@ -41,5 +39,4 @@ __all__ = [
     "jsonable",
     "plausible",
     "record",
-    "record_in_subprocess",
 ]

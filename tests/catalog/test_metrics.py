@@ -18,7 +18,11 @@ def test_every_metric_has_a_name_in_every_release() -> None:
 
 
 def test_every_metric_that_the_tools_read_is_in_the_catalog() -> None:
-    metric_names = load_metrics().known_names()
+    metric_names = {
+        name
+        for metric in load_metrics().metrics.values()
+        for name in (*metric.names.values(), *(alias for aliases in metric.aliases.values() for alias in aliases))
+    }
     suffixed = {f"{name}{suffix}" for name in metric_names for suffix in ("", "_bucket", "_sum", "_count")}
     read = {
         name

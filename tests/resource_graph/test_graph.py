@@ -18,12 +18,10 @@ from llm_d_gke.resource_graph import (
     UNKNOWN,
     EngineRefusalError,
     Graph,
-    ProgramError,
     ResourceRequest,
     Secret,
     contains_unknown,
     record,
-    record_in_subprocess,
 )
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from llm_d_gke.resource_graph.monitor import FEATURES, RecordingMonitor
@@ -400,15 +398,8 @@ class TestRunsDoNotMeet:
         )
         (tmp_path / "part.py").write_text("NAME = 'a part'\n")
         (tmp_path / "here.txt").write_text("read")
-        graph = record_in_subprocess(tmp_path, stack="gpu", config={"llm-d:value": "3"})
+        graph = record(tmp_path, stack="gpu", config={"llm-d:value": "3"})
         assert graph.outputs == {"main": "__main__", "part": "a part", "here": "read", "value": 3}
-
-    def test_a_program_that_fails_in_its_own_process_says_why(self, tmp_path: Path) -> None:
-        program = tmp_path / "__main__.py"
-        program.write_text("raise ValueError('not like this')\n")
-        with pytest.raises(ProgramError, match="ValueError: not like this") as failure:
-            record_in_subprocess(program, stack="gpu")
-        assert "__main__.py" in failure.value.details
 
     def test_an_async_program_exports_what_it_returns(self, tmp_path: Path) -> None:
         program = tmp_path / "main.py"

@@ -77,28 +77,11 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
     rdma = any(uses_rdma(ctx, parallelism_of(ctx, model)) for model in ctx.settings.models)
     if ctx.autopilot:
         check_autopilot_nodes(ctx, weights_gib, rdma=rdma)
-    smallest_disk = _smallest_disk(ctx, weights_gib)
-    disk = settings.disk_gib or max(_MIN_DISK_GIB, smallest_disk)
-    if disk < smallest_disk:
-        ctx.findings.error(
-            "LLMD-DISK-SMALL",
-            "accelerator",
-            "diskGib",
-            value=disk,
-            rule=f"image, weights and caches share the boot disk and need about {smallest_disk} GiB",
-            fix=f"use {smallest_disk} or more, or remove diskGib",
-        )
+    disk_gib = _disk_gib(ctx, weights_gib)
     minimum = 0 if ctx.settings.paused or settings.provisioning in ("flex-start", "queued") else settings.nodes.min
     maximum = settings.nodes.max
-    if multi_host and (maximum % ctx.hosts or minimum % ctx.hosts):
-        ctx.findings.error(
-            "LLMD-SLICE-HOSTS",
-            "accelerator",
-            "nodes",
-            value=f"{settings.nodes.min} to {maximum}",
-            rule=f"a {ctx.topology} slice of {ctx.machine.name} has {ctx.hosts} hosts, created as a whole",
-            fix=f"use multiples of {ctx.hosts}",
-        )
+    if multi_host:
+        _check_slices(ctx, minimum, maximum)
     name = names.join(ctx.stack, "acc", ctx.accelerator.name.removeprefix("nvidia-"), length=names.CLUSTER_LENGTH - 3)
     pool = NodePoolPlan(
         name=name,
@@ -108,7 +91,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         min_nodes=minimum,
         max_nodes=maximum,
         autoscaled=minimum != maximum,
-        disk_gib=disk,
+        disk_gib=disk_gib,
         disk_type=ctx.machine.boot_disk,
         disk_key=ctx.settings.cluster.encryption.disk_key,
         guest_accelerator=ctx.accelerator.node_label_value if gpu else None,
@@ -125,13 +108,45 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         labels=ctx.labels,
         node_labels={**ctx.own_nodes, **({DRANET_LABEL: "true"} if rdma else {})},
     )
-    if not multi_host:
-        return (pool,)
-    always, slices = minimum // ctx.hosts, max(1, maximum // ctx.hosts)
+    return _slices(ctx, pool) if multi_host else (pool,)
+
+
+def _disk_gib(ctx: PlanContext, weights_gib: float) -> int:
+    """Boot disk of a node, which holds the images, the weights and caches."""
+    smallest = _smallest_disk(ctx, weights_gib)
+    disk_gib = ctx.settings.accelerator.disk_gib or max(_MIN_DISK_GIB, smallest)
+    if disk_gib < smallest:
+        ctx.findings.error(
+            "LLMD-DISK-SMALL",
+            "accelerator",
+            "diskGib",
+            value=disk_gib,
+            rule=f"image, weights and caches share the boot disk and need about {smallest} GiB",
+            fix=f"use {smallest} or more, or remove diskGib",
+        )
+    return disk_gib
+
+
+def _check_slices(ctx: PlanContext, minimum: int, maximum: int) -> None:
+    nodes = ctx.settings.accelerator.nodes
+    if maximum % ctx.hosts or minimum % ctx.hosts:
+        ctx.findings.error(
+            "LLMD-SLICE-HOSTS",
+            "accelerator",
+            "nodes",
+            value=f"{nodes.min} to {nodes.max}",
+            rule=f"a {ctx.topology} slice of {ctx.machine.name} has {ctx.hosts} hosts, created as a whole",
+            fix=f"use multiples of {ctx.hosts}",
+        )
+
+
+def _slices(ctx: PlanContext, pool: NodePoolPlan) -> tuple[NodePoolPlan, ...]:
+    """One pool for each slice, of which as many stay as the minimum of nodes holds."""
+    always, slices = pool.min_nodes // ctx.hosts, max(1, pool.max_nodes // ctx.hosts)
     return tuple(
         replace(
             pool,
-            name=name if number == 0 else f"{name}-{number + 1}",
+            name=pool.name if number == 0 else f"{pool.name}-{number + 1}",
             min_nodes=ctx.hosts if number < always else 0,
             max_nodes=ctx.hosts,
             autoscaled=number >= always,

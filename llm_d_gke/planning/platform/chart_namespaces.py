@@ -15,8 +15,7 @@ from typing import Literal
 from llm_d_gke.planning.plan.platform import ChartPlan, NamespacePlan
 from llm_d_gke.planning.plan.routing import AccessPlan, NetworkPolicyPlan, PeerPlan
 from llm_d_gke.planning.platform.helm_releases import KEDA_NAMESPACE
-
-_ISTIO_SYSTEM = "istio-system"
+from llm_d_gke.planning.platform.istio import ISTIO_NAMESPACE
 
 # Ports that pods of a namespace answer on, beside the kubelet's probes, which always pass. Istio: configuration of
 # proxies (15012) and webhooks (15017). KEDA: the external metrics API (6443), webhooks, and the operator's
@@ -25,7 +24,7 @@ _PORTS: Mapping[str, tuple[int, ...]] = {
     "lws-system": (9443,),
     "kserve": (9443,),
     "cert-manager": (10250,),
-    _ISTIO_SYSTEM: (15012, 15017),
+    ISTIO_NAMESPACE: (15012, 15017),
     KEDA_NAMESPACE: (6443, 9443, 9666),
 }
 _ANYWHERE = PeerPlan(cidr="0.0.0.0/0")

@@ -9,7 +9,7 @@ from llm_d_gke.catalog.release import ChartRelease, IstioCharts
 from llm_d_gke.catalog.support import load_support
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.platform import ChartPlan, IstioPlan, PullSecretPlan
-from llm_d_gke.planning.platform.istio import check_istio, istio_plan, istiod_values
+from llm_d_gke.planning.platform.istio import ISTIO_NAMESPACE, check_istio, istio_plan, istiod_values
 from llm_d_gke.planning.versions import gke_brings_inference_pool
 from llm_d_gke.settings.platform import ControllerSettings
 
@@ -112,12 +112,12 @@ def _istio(ctx: PlanContext, pull_secret: PullSecretPlan | None) -> list[ChartPl
     settings, release = ctx.settings.platform.istio, ctx.release.charts.istio
     if isinstance(release, IstioCharts):
         return [
-            _chart(ISTIO_BASE, release.base, settings, namespace="istio-system", values={}, crds=_ISTIO_KINDS),
+            _chart(ISTIO_BASE, release.base, settings, namespace=ISTIO_NAMESPACE, values={}, crds=_ISTIO_KINDS),
             _chart(
                 ISTIOD,
                 release.control_plane,
                 settings,
-                namespace="istio-system",
+                namespace=ISTIO_NAMESPACE,
                 values=istiod_values(),
                 after=(ISTIO_BASE,),
             ),
@@ -132,7 +132,7 @@ def _istio(ctx: PlanContext, pull_secret: PullSecretPlan | None) -> list[ChartPl
             crds=_ISTIO_KINDS,
             # Its pod names no seccomp profile, and a value cannot give it one.
             pod_security="baseline",
-            istio=None if settings.existing else istio_plan(release, "istio-system", pull_secret),
+            istio=None if settings.existing else istio_plan(release, pull_secret),
         )
     ]
 

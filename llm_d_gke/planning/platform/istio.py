@@ -12,6 +12,8 @@ from llm_d_gke.planning.plan.edge import ApiKeysPlan
 from llm_d_gke.planning.plan.platform import IstioPlan, PullSecretPlan
 from llm_d_gke.planning.platform.images import RED_HAT
 
+ISTIO_NAMESPACE = "istio-system"
+
 # The one control plane of a cluster; the operator gives its parts no suffix then.
 _NAME = "default"
 
@@ -71,14 +73,14 @@ def istiod_values() -> Mapping[str, Any]:
     return {"resources": _RESOURCES, **_SECCOMP, "env": _INFERENCE, **_NO_SIDECARS}
 
 
-def istio_plan(release: IstioOperator, namespace: str, pull_secret: PullSecretPlan | None) -> IstioPlan:
+def istio_plan(release: IstioOperator, pull_secret: PullSecretPlan | None) -> IstioPlan:
     """The control plane of the Sail operator. Gateway pods use the pull secret of that name in their own namespace."""
     shared: dict[str, Any] = {"proxy": {"image": release.proxy}}
     if pull_secret is not None:
         shared["imagePullSecrets"] = [pull_secret.name]
     return IstioPlan(
         name=_NAME,
-        namespace=namespace,
+        namespace=ISTIO_NAMESPACE,
         version=release.version,
         values={
             "global": shared,

@@ -24,6 +24,7 @@ from llm_d_gke.planning.plan.routing import (
 )
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.platform.istio import ISTIO_NAMESPACE
 from llm_d_gke.planning.serving.kv_events import EVENTS_PORT, follows_events
 from llm_d_gke.settings.models import BucketSource, ModelSettings
 
@@ -32,7 +33,7 @@ HEALTH_CHECKS = ("35.191.0.0/16", "130.211.0.0/22")
 
 # Every pod of a Gateway of Istio's has this label, and the Gateway's name in it.
 _GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
-_ISTIOD = PeerPlan(pods={"app": "istiod"}, namespace="istio-system")
+_ISTIOD = PeerPlan(pods={"app": "istiod"}, namespace=ISTIO_NAMESPACE)
 _ISTIOD_PORT = 15012
 
 _COLLECTORS = PeerPlan(pods={"app.kubernetes.io/name": "collector"}, namespace="gmp-system")

@@ -18,7 +18,6 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
 )
 from llm_d_gke.rehearsal.providers.properties import Properties
 
-_IAM = "iam.googleapis.com"
 _SECRETS = "secretmanager.googleapis.com"
 PROJECT_NUMBER = "100000000000"  # every project of a rehearsal
 
