@@ -62,6 +62,11 @@ class Queue:
     max_concurrency: int | None = None
 
 
+def can_disaggregate(picker: Picker) -> bool:
+    """Whether a picker can route prefill and decode of a request to different replicas."""
+    return picker.has("disagg-profile-handler") or picker.has("pd-profile-handler")
+
+
 def can_spread_misses(picker: Picker) -> bool:
     """Whether a picker can spread the prompts that no replica has cached."""
     return picker.has(NO_HIT)
@@ -129,7 +134,7 @@ def disaggregated(
     """Profiles prefill and decode. Prefill is separate if a prompt has `prefill_from_tokens` tokens that the decode
     replica does not cache; 0 is always.
 
-    The picker must have a profile handler for it.
+    The picker must be able to (`can_disaggregate`).
     """
     scoring = _Scoring(picker, weights, block_tokens, precise)
     stages = [

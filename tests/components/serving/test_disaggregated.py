@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from llm_d_gke.catalog import load
-from llm_d_gke.catalog.pickers import Picker
 from llm_d_gke.planning.disaggregation.checks import check_stages
 from llm_d_gke.planning.disaggregation.kv_transfer import Nixl, TpuConnector, TpuConnectorHma, arguments
+from llm_d_gke.planning.picker_config import can_disaggregate
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.serving.backends import BACKENDS
@@ -203,10 +203,6 @@ class TestTransfer:
         for server in plan.models[0].servers:
             assert server.pod.args[server.pod.args.index("--block-size") + 1] == "128"
         assert '"blockSizeTokens": 128' in json.dumps(plan.models[0].picker.config)
-
-
-def can_disaggregate(picker: Picker) -> bool:
-    return picker.has("disagg-profile-handler") or picker.has("pd-profile-handler")
 
 
 class TestPicker:
