@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from pulumi.automation import CommandError
@@ -23,7 +25,7 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
 from llm_d_gke.rehearsal.providers.requests import Refused
-from llm_d_gke.rehearsal.pulumi_engine.changes import diff_settings, find_switch, save_settings
+from llm_d_gke.rehearsal.pulumi_engine.changes import PlannedSteps, diff_settings, find_switch, save_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.pulumi_engine.engine import Engine, engine
 from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
@@ -33,16 +35,12 @@ from llm_d_gke.rehearsal.pulumi_engine.interruption import (
     delete_unrecorded_resources,
 )
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
-from llm_d_gke.rehearsal.pulumi_engine.planned_steps import PlannedSteps
 from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.chat import Answer, ask
 from llm_d_gke.rehearsal.terminal.client_key import client_headers
-from llm_d_gke.rehearsal.terminal.display import console, print_differences
-from llm_d_gke.rehearsal.terminal.endpoint import reachable
-from llm_d_gke.rehearsal.terminal.path_of_answer import AnswerPath, path_of_answer
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
-from llm_d_gke.rehearsal.terminal.progress import each_step_once
-from llm_d_gke.rehearsal.terminal.status import print_status
+from llm_d_gke.rehearsal.terminal.request_path import AnswerPath, path_of_answer
+from llm_d_gke.rehearsal.terminal.status import console, print_differences, print_status, reachable
 from llm_d_gke.rehearsal.terminal.waiting_pods import watched
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
@@ -348,3 +346,28 @@ def _remove_files(paths: StackPaths) -> None:
             path.unlink(missing_ok=True)
     if paths.base.exists() and not any(path.is_dir() and path != paths.backend for path in paths.base.iterdir()):
         shutil.rmtree(paths.base, ignore_errors=True)
+
+
+# ` +  kubernetes:apps/v1:Deployment gemma-2b-it-vllm creating (12s) Waiting for ...`
+_STEP: Final = re.compile(r" (?:[+~-]{1,2}|[<>=]) +\S+:\S+ .*")
+_SECONDS: Final = re.compile(r" ?\(\d+(?:\.\d+)?s\)")
+_COLORS: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def each_step_once(show: Callable[[str], None]) -> Callable[[str], None]:
+    """A printer that leaves out lines that differ from an earlier one only in seconds.
+
+    The engine prints a line for every event of a resource, most of them twice. Lines that are no steps pass unchanged.
+    """
+    seen: set[str] = set()
+
+    def printer(text: str) -> None:
+        line = _COLORS.sub("", text.rstrip("\n"))
+        step = _SECONDS.sub("", line).rstrip()
+        if _STEP.fullmatch(line):
+            if step in seen:
+                return
+            seen.add(step)
+        show(text)
+
+    return printer

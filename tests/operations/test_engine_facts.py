@@ -13,7 +13,7 @@ import yaml
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engine_tables import EngineFacts, load_facts, versions
-from llm_d_gke.operations.engine_facts.empty_wheels import empty_wheel
+from llm_d_gke.operations.engine_facts.environment import empty_wheel
 from llm_d_gke.operations.engine_facts.inside import interfaces
 from llm_d_gke.operations.engine_facts.questions import tasks
 from llm_d_gke.operations.engine_facts.tpu import read_tpu

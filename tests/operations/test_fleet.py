@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.operations.fleet.command import print_fleet
-from llm_d_gke.operations.fleet.preview import preview_fleet
+from llm_d_gke.operations.fleet.command import preview_fleet, print_fleet
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 STACKS = ["broken", "first", "refused", "second"]

@@ -17,10 +17,9 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.operations.speed_check import measured_steps as optional
 from llm_d_gke.operations.speed_check.__main__ import main
-from llm_d_gke.operations.speed_check.burst import Burst, follow
 from llm_d_gke.operations.speed_check.comparison import Outcome, by_roofline, earned, outcomes, sizes
 from llm_d_gke.operations.speed_check.fit import LIMITS
-from llm_d_gke.operations.speed_check.prediction import Prediction, predict
+from llm_d_gke.operations.speed_check.prediction import Burst, Prediction, follow, predict
 from llm_d_gke.operations.speed_check.rows import FIGURES, held_out, load_rows
 from llm_d_gke.planning.sizing.memory import EngineOptions, engine_run
 from llm_d_gke.planning.sizing.speed import Load, estimate

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.rehearsal.pulumi_engine.checkpoints import restore_state
+from llm_d_gke.rehearsal.pulumi_engine.engine import restore_state
 
 
 def checkpoint_in(backend: Path) -> Path:

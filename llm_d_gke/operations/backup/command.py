@@ -10,10 +10,8 @@ from rich.console import Console
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS, REFUSED
 from llm_d_gke.cli.findings import refusal_text
 from llm_d_gke.cli.text import WIDTH, wrapped
-from llm_d_gke.operations.backup.contents import certificate_items, pin_items, secret_items, weight_items
-from llm_d_gke.operations.backup.item import Item, State
-from llm_d_gke.operations.backup.regions import left_behind
-from llm_d_gke.operations.backup.state import backend_url, file_item, key_item, state_item
+from llm_d_gke.operations.backup.contents import certificate_items, left_behind, pin_items, secret_items, weight_items
+from llm_d_gke.operations.backup.state import Item, State, backend_url, file_item, key_item, state_item
 from llm_d_gke.operations.google_credentials import NoCredentialsError, default_credentials
 from llm_d_gke.operations.leftovers.google import Session
 from llm_d_gke.planning import RefusedError, StackPlan, plan_raw

@@ -6,13 +6,46 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from llm_d_gke.operations.backup import google
-from llm_d_gke.operations.backup.item import Item, missing, not_established, safe
 from llm_d_gke.operations.leftovers.google import Session
 from llm_d_gke.stackfile import stack_file
+
+
+class State(Enum):
+    """SAFE and MISSING were looked at. ELSEWHERE cannot be looked at from here."""
+
+    SAFE = "kept"
+    MISSING = "missing"
+    ELSEWHERE = "not established"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """`what` has to be kept at `place`; `evidence` says how that is known, `action` what to do where it is not."""
+
+    what: str
+    place: str
+    state: State
+    evidence: str
+    action: str = ""
+
+
+def safe(what: str, place: str, evidence: str, action: str = "") -> Item:
+    return Item(what=what, place=place, state=State.SAFE, evidence=evidence, action=action)
+
+
+def missing(what: str, place: str, evidence: str, action: str) -> Item:
+    return Item(what=what, place=place, state=State.MISSING, evidence=evidence, action=action)
+
+
+def not_established(what: str, place: str, evidence: str, action: str = "") -> Item:
+    return Item(what=what, place=place, state=State.ELSEWHERE, evidence=evidence, action=action)
+
 
 _BUCKET, _KMS = "gs://", "gcpkms://"
 _PASSPHRASE = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from llm_d_gke.operations.bench.interval import share_interval
-from llm_d_gke.operations.bench.result import BenchError, BenchResult, StageResult
+from llm_d_gke.operations.bench.result import BenchError, BenchResult, StageResult, share_interval
 
 Verdict = Literal["worse", "better", "same", "unknown"]
 

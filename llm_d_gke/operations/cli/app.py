@@ -13,7 +13,7 @@ from llm_d_gke.rehearsal import cli as rehearsal_cli
 def explain_error(error: Exception) -> Failure | None:
     """The printed text of an error of any command. None for a defect."""
     from llm_d_gke.operations.adopt_manifests.errors import AdoptError
-    from llm_d_gke.operations.dashboard.series import DashboardError
+    from llm_d_gke.operations.dashboard.page import DashboardError
     from llm_d_gke.operations.eject.inputs import NotEjectableError
     from llm_d_gke.operations.explain.errors import FieldError
     from llm_d_gke.operations.import_cloud.described import DescriptionError

@@ -9,8 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from llm_d_gke.cli.exits import DONE
-from llm_d_gke.operations.dashboard.page import page
-from llm_d_gke.operations.dashboard.series import DashboardError, read_panels
+from llm_d_gke.operations.dashboard.page import DashboardError, page, read_panels
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError

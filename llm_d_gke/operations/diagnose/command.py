@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 
 from llm_d_gke.cli.exits import DONE, UNMET
 from llm_d_gke.cli.text import wrapped
+from llm_d_gke.operations.diagnose import pods, routing
 from llm_d_gke.operations.diagnose.cause import Cause, Diagnosis
-from llm_d_gke.operations.diagnose.diagnose import causes_of
-from llm_d_gke.operations.diagnose.facts import gather
+from llm_d_gke.operations.diagnose.facts import Facts, gather
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import LiveStack, Place
 
@@ -67,3 +67,33 @@ def json_text(diagnosis: Diagnosis) -> str:
         },
         indent=1,
     )
+
+
+# What comes first may explain what comes later: without a node no pod, without a pod no healthy backend.
+RULES: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
+    routing.presets_missing,
+    pods.not_created,
+    pods.not_scheduled,
+    pods.not_started,
+    pods.ended,
+    pods.not_ready,
+    routing.gateway_problems,
+    routing.health_check_changed,
+    routing.service_conditions,
+    routing.endpoint_answer,
+)
+
+
+def causes_of(facts: Facts) -> tuple[Cause, ...]:
+    """All causes, most fundamental first. Pods of one workload share a cause.
+
+    Causes that only need patience come last, because something broken as well matters more.
+    """
+    causes_by_key: dict[tuple[str, str], Cause] = {}
+    for rule in RULES:
+        for cause in rule(facts):
+            causes_by_key.setdefault((cause.id, cause.evidence), cause)
+    causes = list(causes_by_key.values())
+    if not causes:
+        causes = list(pods.missing(facts))
+    return tuple(sorted(causes, key=lambda cause: cause.waits))

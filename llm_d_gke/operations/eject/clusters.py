@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_d_gke.operations.eject.inputs import Inputs, NotEjectableError
 from llm_d_gke.operations.eject.shell import Words, flag, pairs, switch
-from llm_d_gke.operations.import_cloud.ids import RESOURCE_POLICY
+from llm_d_gke.operations.import_cloud.spec import RESOURCE_POLICY
 
 _NETWORK = "gcp:compute/network:Network"
 _SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"

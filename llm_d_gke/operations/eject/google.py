@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from llm_d_gke.operations.eject.clusters import cluster_command, node_pool_command
 from llm_d_gke.operations.eject.inputs import Inputs, NotEjectableError
 from llm_d_gke.operations.eject.shell import Words, flag
-from llm_d_gke.operations.import_cloud.ids import (
+from llm_d_gke.operations.import_cloud.spec import (
     ACCOUNT,
     BUCKET_MEMBER,
     CLUSTER,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llm_d_gke.nested import value_at
-from llm_d_gke.operations.import_cloud.ids import ACCOUNT
+from llm_d_gke.operations.import_cloud.spec import ACCOUNT
 from llm_d_gke.planning.names import service_account_address
 from llm_d_gke.resource_graph import Graph, Recorded, Secret, Unknown
 

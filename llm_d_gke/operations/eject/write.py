@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from llm_d_gke.operations.eject.google import CloudCommands, cloud_commands
 from llm_d_gke.operations.eject.inputs import NotEjectableError
-from llm_d_gke.operations.eject.readme import readme
 from llm_d_gke.operations.eject.shell import lines
 from llm_d_gke.operations.eject.steps import (
     Step,
@@ -21,8 +20,10 @@ from llm_d_gke.operations.eject.steps import (
     secret_command,
     steps_of,
     values_file,
+    variables,
     waits,
 )
+from llm_d_gke.operations.templates import render
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.resource_graph import Graph, Recorded, jsonable
 from llm_d_gke.resource_graph.rendering import yaml_text
@@ -160,3 +161,35 @@ def _places(cloud: list[CloudCommands], steps: tuple[Step, ...]) -> Iterator[tup
             yield resource.urn, "2-cluster.sh"
         for resource in step.releases:
             yield resource.urn, values_file(resource)
+
+
+def readme(plan: StackPlan, cloud: Sequence[CloudCommands], steps: Sequence[Step]) -> str:
+    """The text of README.md."""
+    text = render(
+        Path(__file__).with_name("readme.md.jinja"),
+        plan=plan,
+        steps=steps,
+        names=[name for step in steps for name in variables(step)],
+        commands=sum(len(item.commands) for item in cloud),
+        created=_created,
+        awaited=_awaited,
+    )
+    return f"{text}\n"
+
+
+def _created(step: Step) -> list[str]:
+    kinds: dict[str, int] = {}
+    for _, body in step.objects:
+        kinds[str(body["kind"])] = kinds.get(str(body["kind"]), 0) + 1
+    created = [kind if number == 1 else f"{number} x {kind}" for kind, number in sorted(kinds.items())]
+    created += [f"Secret {secret.name}" for secret in step.secrets]
+    return created + [f"chart {release.inputs['name']} {release.inputs['version']}" for release in step.releases]
+
+
+def _awaited(step: Step) -> list[str]:
+    awaited = []
+    for words in waits(step):
+        condition = next((word.removeprefix("--for=") for word in words if word.startswith("--for=")), "rollout")
+        object_name = words[3] if words[1] == "rollout" else words[2]
+        awaited.append(f"{object_name} ({condition})".replace("|", "\\|"))
+    return awaited + [f"chart {release.inputs['name']}" for release in step.releases]

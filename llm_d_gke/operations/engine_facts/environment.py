@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
+import hashlib
 import os
 import re
 import subprocess
@@ -13,7 +15,6 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 
-from llm_d_gke.operations.engine_facts.empty_wheels import empty_wheel
 from llm_d_gke.rehearsal.vllm_cpu.stub_libraries import stub_libraries
 
 # Never loaded while vLLM answers questions; together they are several hundred megabytes.
@@ -162,3 +163,24 @@ def _install(python: Path, *arguments: str) -> None:
 
 def _pip(python: Path, *arguments: str) -> None:
     subprocess.run([str(python), "-m", "pip", "--disable-pip-version-check", "-q", *arguments], check=True)
+
+
+def empty_wheel(folder: Path, name: str, version: str) -> Path:
+    """A wheel that holds its metadata only, so that pip takes the requirement for met."""
+    info = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n"
+    files = {
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: engine_facts\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = [f"{path},sha256={_digest(text)},{len(text)}" for path, text in files.items()]
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+        archive.writestr(f"{info}/RECORD", "\n".join([*record, f"{info}/RECORD,,", ""]))
+    return wheel
+
+
+def _digest(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from llm_d_gke.nested import value_at
-from llm_d_gke.operations.import_cloud.ids import CLUSTER, NODE_POOL
+from llm_d_gke.operations.import_cloud.spec import CLUSTER, NODE_POOL
 from llm_d_gke.rehearsal.providers.gcp.kinds import NETWORK, SUBNETWORK, VIRTUAL
 from llm_d_gke.rehearsal.providers.gcp.table import KINDS
 from llm_d_gke.rehearsal.providers.properties import under

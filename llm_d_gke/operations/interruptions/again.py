@@ -19,7 +19,7 @@ from llm_d_gke.operations.interruptions.run import BrokenOffError, Operation, cl
 from llm_d_gke.operations.measure.traffic import Request, ask_in_turn
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
-from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.rehearsal.terminal.status import reachable
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 _LEFT_BY_DESIGN = ("cluster: CustomResourceDefinition ", "cluster: APIService ")

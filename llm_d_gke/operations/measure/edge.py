@@ -23,13 +23,13 @@ from llm_d_gke.operations.measure.rehearsed import (
     rehearse,
     restarts,
 )
-from llm_d_gke.operations.measure.traffic import Request, Sample, Steady, ask_in_turn
+from llm_d_gke.operations.measure.traffic import Request, Sample, Steady, ask_in_turn, by_clients
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.kube.conditions import is_true
 from llm_d_gke.rehearsal.load_balancer import envoy_admin
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.rehearsal.terminal.status import reachable
 
 STACK = "gpu"
 MODEL = "google/gemma-2b-it"
@@ -226,3 +226,64 @@ def _address_of(paths: StackPaths, name: str) -> str | None:
             [port] = gateway["ports"].values()
             return f"http://{gateway['address']}" + ("" if port == 80 else f":{port}")
     return None
+
+
+# The names of the rehearsal's own keys.
+FLOODING, QUIET = "rehearsal", "other"
+# Requests in an engine's batch; requests in flight of the flooding client, and their tokens; seconds of the flood.
+_BATCH, _FLOOD, _TOKENS, _SECONDS = 8, 60, 100, 20.0
+_PER_SECOND = 1.0
+# Settings of each comparison. The last two have an effect only where the picker of llm-d-0.9 runs (REHEARSAL_EPP).
+CASES: Mapping[str, tuple[str, ...]] = {
+    "no queue in the picker": (),
+    "picker.flowControl: clients take turns": ("picker.flowControl=true",),
+    "and gateway.priorities: the quiet one first": ("picker.flowControl=true", f"gateway.priorities.{QUIET}=10"),
+    "picker.maxConcurrency: clients take turns": ("picker.flowControl=true", f"picker.maxConcurrency={_BATCH}"),
+    "and gateway.priorities": (
+        "picker.flowControl=true",
+        f"picker.maxConcurrency={_BATCH}",
+        f"gateway.priorities.{QUIET}=10",
+    ),
+}
+
+
+def priorities() -> None:
+    """Seconds of a quiet client's requests, alone and beside the flood, with each of the settings."""
+    print("\n| setting | flood | requests | answered | median | slowest |\n|---|---|---|---|---|---|")
+    try:
+        for name, settings in CASES.items():
+            rehearse("up", STACK, *CHANGES, *options((f"models[0].maxNumSeqs={_BATCH}", *settings)))
+            paths = StackPaths(STACK)
+            if not settings:
+                print(_priorities_row(name, "none", quiet_beside(paths, 0)), flush=True)
+            print(_priorities_row(name, f"{_FLOOD} at once", quiet_beside(paths, _FLOOD)), flush=True)
+    finally:
+        rehearse("down", STACK)
+
+
+def quiet_beside(paths: StackPaths, flood: int, seconds: float = _SECONDS) -> list[Sample]:
+    """Samples of the quiet client that were sent while the other kept so many requests in flight."""
+    with client(paths) as kube:
+        keys = {name.partition(".")[0]: key for name, key in client_keys(kube).items()}
+    address = reachable(paths)
+    quiet = Request(address, MODEL, "is the number.", 8, {"x-api-key": keys[QUIET]})
+    with Steady(quiet, _PER_SECOND) as load:
+        if flood:
+            by_clients(_flood(address, keys[FLOODING]), flood, seconds)
+        else:
+            time.sleep(seconds)
+        until = time.monotonic()
+    # The first ones were sent before there was a queue.
+    return [sample for sample in sorted(load.samples, key=lambda sample: sample.began)[3:] if sample.began < until]
+
+
+def _flood(address: str, key: str) -> Iterator[Request]:
+    for number in itertools.count():
+        yield Request(address, MODEL, f"{number} of many.", _TOKENS, {"x-api-key": key})
+
+
+def _priorities_row(name: str, flood: str, samples: list[Sample]) -> str:
+    seconds = [sample.seconds for sample in samples] or [0.0]
+    answered = sum(sample.answered for sample in samples)
+    median = statistics.median(seconds)
+    return f"| {name} | {flood} | {len(samples)} | {answered} | {median:.2f} s | {max(seconds):.2f} s |"

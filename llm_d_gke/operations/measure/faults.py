@@ -36,7 +36,7 @@ from llm_d_gke.rehearsal.kube import ApiError, Kube, KubeError, client
 from llm_d_gke.rehearsal.load_balancer.envoy_admin import proxied
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
-from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.rehearsal.terminal.status import reachable
 
 STACK = "prefix-cache-gpu"
 MODEL = "Qwen/Qwen2.5-3B-Instruct"

@@ -9,7 +9,7 @@ from llm_d_gke.operations.measure.table import print_row, timed
 from llm_d_gke.operations.measure.traffic import Request, Steady
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.rehearsal.terminal.status import reachable
 
 _STACK = "gpu"
 

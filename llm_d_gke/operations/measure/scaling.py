@@ -20,7 +20,7 @@ from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.rehearsal.terminal.status import reachable
 
 STACK = "autoscaled-gpu"
 _MODEL = "Qwen/Qwen2.5-3B-Instruct"

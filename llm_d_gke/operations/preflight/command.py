@@ -6,14 +6,15 @@ from collections.abc import Mapping
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.table import Table
 
 from llm_d_gke.catalog import load
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
 from llm_d_gke.operations.google_credentials import NoCredentialsError, default_credentials
-from llm_d_gke.operations.preflight import show
+from llm_d_gke.operations.preflight.google import Facts
 from llm_d_gke.operations.preflight.needs import Needs, needs_of
 from llm_d_gke.planning import plan_raw
-from llm_d_gke.planning.findings import errors_in
+from llm_d_gke.planning.findings import Finding, Severity, errors_in, report
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
 from llm_d_gke.stackfile import load as load_stack
 from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, assume_unset
@@ -58,11 +59,59 @@ def ask_and_judge(needs: Needs, credentials: object, console: Console, host: str
         task = bar.add_task("")
         facts = ask(needs, clients(credentials, host), lambda question: bar.update(task, description=question))
     findings = findings_of(needs, facts)
-    show.answers_table(needs, facts, console)
-    show.verdict(findings, console)
+    answers_table(needs, facts, console)
+    verdict(findings, console)
     return FAILED if errors_in(findings) else DONE
 
 
 def _list_needs(needs: Needs, console: Console) -> int:
-    show.needs_tables(needs, console)
+    needs_tables(needs, console)
     return NO_CREDENTIALS
+
+
+def needs_tables(needs: Needs, console: Console) -> None:
+    """All needs, for use without credentials."""
+    quotas = _table("quota", "where", "now", "at most", "for", title=f"Quotas of project {needs.project}")
+    for need in needs.quotas:
+        quotas.add_row(need.quota.title, need.location or "everywhere", f"{need.now:g}", f"{need.maximum:g}", need.what)
+    console.print(quotas)
+    for title, names in (("APIs", needs.services), ("permissions", needs.permissions)):
+        console.print(f"{title}:", style="bold")
+        for name in names:
+            console.print(f"  {name}")
+
+
+def answers_table(needs: Needs, facts: Facts, console: Console) -> None:
+    """Quotas with limits and usage, and APIs with their state."""
+    quotas = _table("quota", "where", "limit", "used", "now", "at most", title=f"Quotas of project {needs.project}")
+    for need in needs.quotas:
+        limit = facts.limits.get((need.quota.title, need.location))
+        quotas.add_row(
+            need.quota.title,
+            need.location or "everywhere",
+            "?" if limit is None else f"{limit.limit:g}",
+            "?" if limit is None or limit.used is None else f"{limit.used:g}",
+            f"{need.now:g}",
+            f"{need.maximum:g}",
+        )
+    console.print(quotas)
+    off = [name for name in needs.services if facts.services.get(name) is False]
+    console.print("APIs that `up` turns on: " + (", ".join(off) or "none, all are on"))
+
+
+def verdict(findings: list[Finding], console: Console) -> None:
+    if not findings:
+        console.print("Nothing stands in the way.", style="green")
+        return
+    errors = any(finding.severity is Severity.ERROR for finding in findings)
+    # A planning report says that nothing was created, which holds here as well.
+    console.print(report(findings), style="red" if errors else "yellow", markup=False, highlight=False)
+
+
+def _table(first: str, *columns: str, title: str) -> Table:
+    """The first column is copied from here into the console of Google Cloud: it is folded, never cut."""
+    table = Table(title=title)
+    table.add_column(first, overflow="fold")
+    for column in columns:
+        table.add_column(column)
+    return table

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import re
 import subprocess
+import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
-
-from llm_d_gke.operations.prose import python_text
 
 ROOT = Path(__file__).resolve().parents[3]
 VOCABULARY = Path(__file__).with_name("vocabulary.yaml")
@@ -101,7 +102,7 @@ def lint(files: Iterable[Path], vocabulary: Vocabulary, root: Path = ROOT) -> li
         exempt = {item.phrase for item in vocabulary.exceptions if any(relative.match(path) for path in item.paths)}
         uses = list(_uses(text, everywhere))
         if file.suffix == ".py":
-            read_by_people, bound = python_text.comments_and_names(text)
+            read_by_people, bound = comments_and_names(text)
             uses += [use for line, part in read_by_people for use in _uses(part, comments, line)]
             uses += [
                 (line, name, names[name.strip("_").lower()]) for line, name in bound if name.strip("_").lower() in names
@@ -167,3 +168,28 @@ def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
         for phrase in phrases
     ]
     return re.compile(rf"(?<![a-z])(?:{'|'.join(expressions) or '(?!)'})(?![a-z])", re.IGNORECASE)
+
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def comments_and_names(source: str) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """Docstrings and comments, and the names of functions, classes, parameters and variables, each with its line.
+
+    A docstring has the number of its first line. Attributes are not listed.
+    """
+    comments, names = [], []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, _DOCUMENTED) and (text := ast.get_docstring(node, clean=False)) is not None:
+            comments.append((node.body[0].lineno, text))
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                names.append((node.lineno, node.name))
+            case ast.arg():
+                names.append((node.lineno, node.arg))
+            case ast.Name(ctx=ast.Store()):
+                names.append((node.lineno, node.id))
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            comments.append((token.start[0], token.string))
+    return comments, names

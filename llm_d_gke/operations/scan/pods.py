@@ -18,7 +18,7 @@ from llm_d_gke.operations.bench.job import job_objects
 from llm_d_gke.operations.bench.scenario import scenarios
 from llm_d_gke.operations.fuzz.run import spread
 from llm_d_gke.operations.fuzz.varied import VARIED, kinds_of
-from llm_d_gke.operations.stage.manifest import objects as stage_objects
+from llm_d_gke.operations.stage.command import objects as stage_objects
 from llm_d_gke.planning import StackPlan, plan_raw
 from llm_d_gke.planning.plan.platform import ChartPlan
 from llm_d_gke.rehearsal.charts import sources

@@ -13,9 +13,8 @@ import sys
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.operations.speed_check.comparison import by_accelerator, coefficients, details, summary
+from llm_d_gke.operations.speed_check.comparison import by_accelerator, coefficients, details, opinions, summary
 from llm_d_gke.operations.speed_check.fit import LIMITS, fit
-from llm_d_gke.operations.speed_check.opinions import opinions
 from llm_d_gke.operations.speed_check.rows import load_rows
 from llm_d_gke.planning.sizing.memory import EngineOptions, engine_run
 from llm_d_gke.planning.sizing.speed import Load

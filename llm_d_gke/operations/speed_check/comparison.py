@@ -6,10 +6,14 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from llm_d_gke.catalog.engine import HeldOutErrors, generation
-from llm_d_gke.operations.speed_check.measured_steps import measured_steps
+from llm_d_gke.catalog.engine import HeldOutErrors, generation, load_engine
+from llm_d_gke.catalog.schema import Accelerator
+from llm_d_gke.operations.speed_check.measured_steps import installed, measured_steps
 from llm_d_gke.operations.speed_check.prediction import Prediction, predict
 from llm_d_gke.operations.speed_check.rows import Row
+from llm_d_gke.planning.plan.estimates import SpeedEstimate
+from llm_d_gke.planning.sizing.memory import EngineRun
+from llm_d_gke.planning.sizing.speed import METHOD, Load, estimate
 
 FIGURES: Mapping[str, str] = {"ttft": "first token", "tpot": "each further token", "tokens": "tokens/s"}
 Method = Callable[[Row], Prediction | None]
@@ -146,3 +150,34 @@ def _errors(row: Row, prediction: Prediction | None) -> str:
         return ""
     outcome = Outcome(row, prediction)
     return ", ".join(f"{outcome.error(figure):+.0%}" if figure in row.measured else "" for figure in FIGURES)
+
+
+def opinions(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterator[str]:
+    """A Markdown table. For a method that does not cover the engine the table holds the reason."""
+    yield "| method | first token | each further token | tokens/s | half measured within | nine of ten within |"
+    yield "|---|---|---|---|---|---|"
+    steps = measured_steps(run, accelerator.name)
+    speeds = {METHOD: estimate(run, accelerator, load)}
+    if steps is not None:
+        speeds[steps.name] = estimate(run, accelerator, load, steps=steps)
+    for method, speed in speeds.items():
+        earned = load_engine().speed.held_out_errors.get(f"{method}-{run.kind}")
+        yield f"| {method} | {_figures(speed)} | {_planner_errors(earned, accelerator)} |"
+    if steps is None:
+        reason = (
+            "lacks this card or model" if installed() else "is not installed: pip install -r requirements-speed.txt"
+        )
+        yield f"\naiconfigurator {reason}."
+
+
+def _figures(speed: SpeedEstimate | None) -> str:
+    if speed is None:
+        return "does not fit | |"
+    first, per_token = speed.time_to_first_token * 1000, speed.time_per_output_token * 1000
+    return f"{first:.0f} ms | {per_token:.1f} ms | {speed.output_tokens_per_second:,.0f}"
+
+
+def _planner_errors(earned: HeldOutErrors | None, accelerator: Accelerator) -> str:
+    if earned is None or accelerator.name not in load_engine().speed.measured:
+        return "not measured on this accelerator |"
+    return f"{earned.typical:.0%} | {earned.percentile_90:.0%}"

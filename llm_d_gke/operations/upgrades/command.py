@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
@@ -14,7 +17,6 @@ from llm_d_gke.operations.upgrades.errors import UpgradeError
 from llm_d_gke.operations.upgrades.run import Place, run_steps, way_back
 from llm_d_gke.operations.upgrades.running import finished_steps
 from llm_d_gke.operations.upgrades.show import plan_text
-from llm_d_gke.operations.upgrades.stack_file import write_release
 from llm_d_gke.planning import StackPlan, plan_raw
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.suggest import nearest
@@ -165,3 +167,32 @@ def _write_record(stack: str, plan: UpgradePlan) -> None:
     from llm_d_gke.operations.upgrades.rehearsed import record_upgrade
 
     record_upgrade(stack, plan.before, plan.after)
+
+
+_KEY = "llm-d:release"
+
+
+def write_release(file: Path, release: str) -> None:
+    """Set `llm-d:release` in a stack file. Comments and order stay. Raises UpgradeError where there is no `config:`."""
+    text = file.read_text(encoding="utf-8")
+    changed = "".join(_lines(text.splitlines(keepends=True), release))
+    if (yaml.safe_load(changed).get("config") or {}).get(_KEY) != release:
+        raise UpgradeError(f"{file.name} is not written in block style: set {_KEY}: {release} under config yourself")
+    if changed != text:
+        file.write_text(changed, encoding="utf-8")
+
+
+def _lines(lines: list[str], release: str) -> list[str]:
+    for number, line in enumerate(lines):
+        start = line.lstrip()
+        if start.startswith(f"{_KEY}:"):
+            comment = f"  #{line.partition('#')[2].rstrip()}" if "#" in line else ""
+            return [
+                *lines[:number],
+                f"{line[: len(line) - len(start)]}{_KEY}: {release}{comment}\n",
+                *lines[number + 1 :],
+            ]
+    for number, line in enumerate(lines):
+        if line.rstrip() == "config:":
+            return [*lines[: number + 1], f"  {_KEY}: {release}\n", *lines[number + 1 :]]
+    return lines

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from llm_d_gke.operations.measure.traffic import Request, Sample, Steady
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
-from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.rehearsal.terminal.status import reachable
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 _STEP = "step "

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
+from llm_d_gke.operations.live_stack.stack import LiveStack
 from llm_d_gke.operations.upgrades.errors import StepError
+from llm_d_gke.operations.verify.result import Outcome
+from llm_d_gke.operations.verify.run import verify
 from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
+from llm_d_gke.resource_graph import Graph, Recorded
 
 _PAUSED = "llm-d:paused"
 
@@ -82,3 +86,43 @@ def way_back(plan: UpgradePlan, ended: Ended) -> list[str]:
     lines.append(f"go back:   make rollback STACK={plan.stack}")
     lines += [f"  {name}: {steps[name].back}" for name in (stopped.name, *reversed(ended.done))]
     return lines
+
+
+# Between the steps some objects are still those of the release before: only what clients and load balancer see counts.
+BETWEEN = frozenset(
+    ("gateway", "routes", "pools", "kserve", "replicas", "address", "models", "chat", "completion", "stream", "health")
+)
+
+
+def failures(live: LiveStack, *, patience: float, whole: bool) -> list[str]:
+    """A sentence for each failed check. `whole`: all checks, also that every object is as planned."""
+    result = verify(
+        live,
+        patience=patience,
+        requests=60,
+        headers={},
+        report=lambda _: None,
+        only=None if whole else BETWEEN,
+    )
+    return [
+        f"{check.summary}: {check.result.evidence} (next: {check.result.next_command})"
+        for check in result.checks
+        if check.outcome is Outcome.FAILED
+    ]
+
+
+def targets_of(step: Step, graph: Graph, existing: Set[str]) -> list[str]:
+    """URNs that a targeted update of the step needs: its components with all children, and what these need.
+
+    A dependency is needed where it does not exist: a targeted update creates nothing else. `graph`
+    is that of the stack after the upgrade.
+    """
+    parts = {(part.type, part.name) for part in step.parts}
+    roots = [resource for resource in graph if (resource.type, resource.name) in parts]
+    own = {resource.urn for root in roots for resource in (root, *graph.descendants(root))}
+    missing = {urn for resource in own for urn in graph.dependencies_of(resource) if urn not in existing}
+    return sorted(urn for urn in own | missing if not _is_stack(graph.find(urn)))
+
+
+def _is_stack(resource: Recorded | None) -> bool:
+    return resource is not None and resource.type == "pulumi:pulumi:Stack"

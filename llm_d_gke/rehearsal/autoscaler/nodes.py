@@ -11,18 +11,15 @@ from collections.abc import Callable, Mapping
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.rehearsal.autoscaler.autopilot import autopilot_records
 from llm_d_gke.rehearsal.autoscaler.compute_classes import class_pools
-from llm_d_gke.rehearsal.autoscaler.fitting import take
-from llm_d_gke.rehearsal.autoscaler.network_cards import resource_slice
 from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, UnknownMachineError, node, node_name
 from llm_d_gke.rehearsal.autoscaler.quantities import Amounts, quantity, requests
-from llm_d_gke.rehearsal.autoscaler.scale_up import decide, unschedulable
-from llm_d_gke.rehearsal.differences import record_difference
+from llm_d_gke.rehearsal.autoscaler.scale_up import decide, take, unschedulable
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.kube import Conflict, Kube, KubeError, Manifest, Manifests
+from llm_d_gke.rehearsal.kube.conditions import internal_ip
 from llm_d_gke.rehearsal.kube.events import Recorder
 from llm_d_gke.rehearsal.kube.informer import Informer
-from llm_d_gke.rehearsal.kube.nodes import internal_ip
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import NODE_POOL, Cloud
 
 log = logging.getLogger(__name__)
@@ -259,3 +256,31 @@ def _free_address(block: int, used_addresses: set[str]) -> str:
         if address not in used_addresses:
             return address
     raise KubeError("every loopback address for nodes is in use")
+
+
+# The node label that starts the driver, and the driver, whose device class has the same name. Source: GKE docs,
+# "Allocate network resources by using GKE managed DRANET".
+LABEL = "cloud.google.com/gke-networking-dra-driver"
+DRIVER = "mrdma.google.com"
+
+
+def resource_slice(pool: Pool, node: Manifest) -> Manifest | None:
+    """The cards of one node, one for each GPU. None without cards or without the driver."""
+    if not pool.rdma_cards or pool.labels.get(LABEL) != "true":
+        return None
+    metadata = node["metadata"]
+    return {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceSlice",
+        "metadata": {
+            "name": f"{metadata['name']}-{DRIVER}",
+            # Deleted together with its node.
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": metadata["name"], "uid": metadata["uid"]}],
+        },
+        "spec": {
+            "driver": DRIVER,
+            "nodeName": metadata["name"],
+            "pool": {"name": metadata["name"], "generation": 1, "resourceSliceCount": 1},
+            "devices": [{"name": f"gpu{number}rdma0"} for number in range(pool.rdma_cards)],
+        },
+    }

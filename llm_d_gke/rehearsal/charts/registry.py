@@ -23,9 +23,8 @@ import yaml
 from llm_d_gke.rehearsal.charts import sources
 from llm_d_gke.rehearsal.charts.packing import pack
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
-from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 
 _MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG: Final = "application/vnd.cncf.helm.config.v1+json"

@@ -28,13 +28,12 @@ from llm_d_gke.rehearsal.control_plane.parts import (
     Layout,
     Ports,
 )
-from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.host.waiting import happens_within, wait_until
 from llm_d_gke.rehearsal.kube import KubeError, client
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.go import full_disk, is_full
 from llm_d_gke.rehearsal.toolchain.targets import pinned

@@ -36,8 +36,7 @@ from llm_d_gke.rehearsal.load_balancer.kinds import KINDS
 from llm_d_gke.rehearsal.monitoring import collection, prometheus
 from llm_d_gke.rehearsal.monitoring.collection import ManagedCollection
 from llm_d_gke.rehearsal.node_agent import kubelet_api, port_forward
-from llm_d_gke.rehearsal.node_agent.executables import executable
-from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
+from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, executable
 from llm_d_gke.rehearsal.node_agent.kubelet_manager import KubeletManager
 from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import environment_for, runs_vllm
 from llm_d_gke.rehearsal.paths import StackPaths

@@ -24,3 +24,11 @@ def is_true(item: Manifest, kind: str) -> bool:
     """Whether an object's condition of a type has the status True."""
     condition = find_condition(item, kind)
     return condition is not None and condition["status"] == "True"
+
+
+def internal_ip(node: Manifest) -> str:
+    """The address of a node in its network; empty where it has none yet."""
+    for address in (node.get("status") or {}).get("addresses") or []:
+        if address["type"] == "InternalIP":
+            return str(address["address"])
+    return ""

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llm_d_gke.rehearsal.autoscaler.quantities import seconds
-from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.kube import Kube, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer import listener_tls
 from llm_d_gke.rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted, refers
 from llm_d_gke.rehearsal.load_balancer.backends import POOL_GROUP, Backends, GatewayObjects, UnresolvedError, is_ready
-from llm_d_gke.rehearsal.load_balancer.conditions import CONTROLLER, condition
 from llm_d_gke.rehearsal.load_balancer.envoy import Envoy
 from llm_d_gke.rehearsal.load_balancer.envoy_config import (
     Config,
@@ -33,9 +31,9 @@ from llm_d_gke.rehearsal.load_balancer.kinds import (
 )
 from llm_d_gke.rehearsal.load_balancer.listener_ports import ListenerPorts
 from llm_d_gke.rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
-from llm_d_gke.rehearsal.load_balancer.statuses import Outcome, Statuses, address_of
+from llm_d_gke.rehearsal.load_balancer.statuses import CONTROLLER, Outcome, Statuses, address_of, condition
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 
 log = logging.getLogger(__name__)

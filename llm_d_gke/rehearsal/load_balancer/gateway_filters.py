@@ -13,14 +13,13 @@ from pathlib import Path
 
 import yaml
 
-from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.kube import Manifest, Manifests
 from llm_d_gke.rehearsal.load_balancer.envoy_config import ISTIO_MANAGER, Config
 from llm_d_gke.rehearsal.load_balancer.kinds import is_istio_gateway
 from llm_d_gke.rehearsal.load_balancer.tokens import token_filters
 from llm_d_gke.rehearsal.node_agent.environment import Find, data_of
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 
 log = logging.getLogger(__name__)
 

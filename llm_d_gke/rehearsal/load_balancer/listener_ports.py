@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.host.ports import listening_port
 from llm_d_gke.rehearsal.kube import Manifest
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 
 
 class ListenerPorts:

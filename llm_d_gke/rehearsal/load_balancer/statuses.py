@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
+from llm_d_gke.rehearsal.kube.conditions import timestamp
 from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer.attachment import GATEWAY_GROUP
 from llm_d_gke.rehearsal.load_balancer.backends import targeting
-from llm_d_gke.rehearsal.load_balancer.conditions import CONTROLLER, condition, dated
 
 log = logging.getLogger(__name__)
 
@@ -148,3 +148,24 @@ def address_of(gateway: Manifest) -> str:
     for address in (gateway.get("status") or {}).get("addresses") or []:
         return str(address["value"])
     return ""
+
+
+CONTROLLER = "networking.gke.io/gateway"
+
+
+def condition(kind: str, ok: bool, reason: str, message: str = "") -> Manifest:
+    return {"type": kind, "status": "True" if ok else "False", "reason": reason, "message": message[:32000]}
+
+
+def dated(fresh: Manifests, previous: Manifests, generation: int) -> Manifests:
+    """Conditions with transition times, those of `previous` where status, reason and message are the same."""
+    earlier = {condition["type"]: condition for condition in previous}
+    result = []
+    for new_condition in fresh:
+        before = earlier.get(new_condition["type"])
+        same = before is not None and all(
+            before.get(key) == new_condition[key] for key in ("status", "reason", "message")
+        )
+        moment = before["lastTransitionTime"] if same and before else timestamp()
+        result.append({**new_condition, "observedGeneration": generation, "lastTransitionTime": moment})
+    return result

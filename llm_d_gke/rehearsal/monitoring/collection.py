@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
-from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest
 from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer import konnectivity
 from llm_d_gke.rehearsal.monitoring.google_apis import HOST, PROXY_PORT, GoogleApis, ask_prometheus
 from llm_d_gke.rehearsal.monitoring.prometheus import Prometheus, address
 from llm_d_gke.rehearsal.monitoring.scrape_config import SCRAPE_SECONDS, ClusterLabels, prometheus_config
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 
 log = logging.getLogger(__name__)

@@ -9,19 +9,18 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from llm_d_gke.catalog import Catalog
-from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.ports import Ports
 from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, NotFound
+from llm_d_gke.rehearsal.kube.conditions import internal_ip
 from llm_d_gke.rehearsal.kube.events import Recorder
 from llm_d_gke.rehearsal.kube.informer import Informer
-from llm_d_gke.rehearsal.kube.nodes import internal_ip
 from llm_d_gke.rehearsal.node_agent.exec_streams import Context
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
 from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Simulated, read_simulations
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward, PodWorker
 from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import VllmOnCpu, environment_for, runs_vllm
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.vllm_cpu.model_folders import read_models
 
 log = logging.getLogger(__name__)

@@ -19,9 +19,8 @@ from llm_d_gke.rehearsal.node_agent.arguments import (
 )
 from llm_d_gke.rehearsal.node_agent.engine_arguments import Simulation, translate
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, KEDA, Program
-from llm_d_gke.rehearsal.node_agent.keda import keda
 from llm_d_gke.rehearsal.node_agent.probes import SHORTEST_BUDGET
-from llm_d_gke.rehearsal.node_agent.webhook_controllers import controller
+from llm_d_gke.rehearsal.node_agent.webhook_controllers import controller, keda
 from llm_d_gke.rehearsal.paths import StackPaths
 
 # The toolchain's pickers scrape every engine every 50 ms. A fifth as often is enough for engines that share a machine.

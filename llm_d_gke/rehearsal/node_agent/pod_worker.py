@@ -22,13 +22,12 @@ from llm_d_gke.rehearsal.host.waiting import happens_within
 from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.conditions import timestamp
 from llm_d_gke.rehearsal.node_agent.containers import Container
-from llm_d_gke.rehearsal.node_agent.credentials import write_kubeconfig
 from llm_d_gke.rehearsal.node_agent.engine_arguments import serves
 from llm_d_gke.rehearsal.node_agent.environment import ConfigError, resolve
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, KEDA, Program, program
 from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Launch, launch
 from llm_d_gke.rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, dated_back, phase
-from llm_d_gke.rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts
+from llm_d_gke.rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts, write_kubeconfig
 from llm_d_gke.rehearsal.paths import StackPaths
 
 # Longest preStop sleep in seconds: load balancer and picker notice a terminating pod within milliseconds.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import runpy
 import shutil
@@ -15,11 +16,9 @@ import yaml
 from pulumi import automation as auto
 
 from llm_d_gke.rehearsal.charts import registry
-from llm_d_gke.rehearsal.differences import record_difference
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.base import serve
 from llm_d_gke.rehearsal.providers.gcp import GcpProvider
-from llm_d_gke.rehearsal.pulumi_engine.checkpoints import restore_state
 from llm_d_gke.rehearsal.pulumi_engine.kubernetes_plugin import PROXY_VARIABLE, end_orphans, install_plugin
 from llm_d_gke.rehearsal.pulumi_engine.patches import patched_language_server
 from llm_d_gke.rehearsal.toolchain.build import binaries
@@ -107,3 +106,29 @@ def run_program() -> None:
         runpy.run_path(str(PROJECT_ROOT / "__main__.py"), run_name="__main__")
     finally:
         os.chdir(before)
+
+
+def restore_state(backend: Path, stack: str) -> None:
+    """Make the state of a stack readable again after a kill in the middle of a write.
+
+    Its checkpoint is replaced by the one before, which Pulumi keeps beside it. Resources created in between are in no
+    recorded state, as after any kill.
+
+    Attributes of a file are written in place beside it (`setAttrs` of gocloud.dev/blob/fileblob), and a file whose
+    attributes are cut short cannot be read ("failed to load checkpoint: EOF"). Without any it can.
+    """
+    for attributes in backend.rglob("*.attrs"):
+        if not _is_json(attributes):
+            attributes.unlink(missing_ok=True)
+    checkpoint = backend / ".pulumi" / "stacks" / "llm-d" / f"{stack}.json"
+    before = checkpoint.with_name(f"{checkpoint.name}.bak")
+    if checkpoint.exists() and not _is_json(checkpoint) and before.exists() and _is_json(before):
+        shutil.copy2(before, checkpoint)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True

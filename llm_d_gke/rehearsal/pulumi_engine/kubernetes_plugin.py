@@ -16,9 +16,8 @@ from pathlib import Path
 import psutil
 
 from llm_d_gke.rehearsal.control_plane.parts import credential_file
-from llm_d_gke.rehearsal.differences import record_difference
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.toolchain.build import binaries, is_ready, module_dir
 from llm_d_gke.rehearsal.toolchain.plugins import (
     KUBERNETES,

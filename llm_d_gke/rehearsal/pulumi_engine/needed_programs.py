@@ -11,9 +11,8 @@ from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import KEDA, KSERVE, LEADER_WORKER_SET
 from llm_d_gke.rehearsal.control_plane.parts import PARTS
 from llm_d_gke.rehearsal.engine_choice import EngineChoice
-from llm_d_gke.rehearsal.node_agent.executables import target_of
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import KEDA as KEDA_PROGRAMS
-from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program
+from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program, target_of
 from llm_d_gke.rehearsal.toolchain.targets import TARGETS
 
 # Controllers are pods of charts, whose images no plan holds.

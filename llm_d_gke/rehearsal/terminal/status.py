@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from typing import Any
+
+from rich.console import Console
 
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.kube.conditions import find_condition
-from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.terminal.display import console, print_differences
-from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.rehearsal.paths import StackPaths, recorded_differences
 from llm_d_gke.rehearsal.terminal.waiting_pods import waiting_reason
 from llm_d_gke.wording import count
 
@@ -73,3 +75,31 @@ def _condition(thing: dict[str, Any], kind: str) -> str:
     if condition["status"] == "True":
         return kind.lower()
     return f"not {kind.lower()} ({condition['reason']}: {condition.get('message', '')})"
+
+
+def reachable(paths: StackPaths) -> str:
+    """The URL of the stack's first Gateway: its address, and the port of Envoy on this machine.
+
+    Raises RehearsalError when no Gateway listens.
+    """
+    listening = paths.envoy / "gateways.json"
+    gateways = json.loads(listening.read_text(encoding="utf-8")) if listening.exists() else {}
+    for gateway in gateways.values():
+        for requested, port in sorted(gateway["ports"].items()):
+            scheme, usual = ("https", 443) if requested == "443" else ("http", 80)
+            return f"{scheme}://{gateway['address']}" + ("" if port == usual else f":{port}")
+    raise RehearsalError(f"stack {paths.stack} has no listening Gateway: make up STACK={paths.stack}")
+
+
+_WIDTH_WITHOUT_TERMINAL = 200
+
+
+def console() -> Console:
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL)
+
+
+def print_differences(to: Console, paths: StackPaths) -> None:
+    """Print the differences from GKE."""
+    to.print("\nin this rehearsal, unlike on GKE", style="bold")
+    for sentence in recorded_differences(paths):
+        to.print(wrapped(f"  - {sentence}"), markup=False)

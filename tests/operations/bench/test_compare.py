@@ -11,9 +11,16 @@ from random import Random
 import pytest
 
 from llm_d_gke.operations.bench.compare import differences, read_earlier
-from llm_d_gke.operations.bench.interval import LEAST, median_interval, share_interval
 from llm_d_gke.operations.bench.page import page
-from llm_d_gke.operations.bench.result import BenchError, BenchResult, Quantiles, StageResult
+from llm_d_gke.operations.bench.result import (
+    LEAST,
+    BenchError,
+    BenchResult,
+    Quantiles,
+    StageResult,
+    median_interval,
+    share_interval,
+)
 
 
 def stage(times: list[float], failures: int = 0) -> StageResult:

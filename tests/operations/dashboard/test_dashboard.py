@@ -11,8 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from llm_d_gke.operations.dashboard.page import format_value, page
-from llm_d_gke.operations.dashboard.series import DashboardError, PanelData, Series, read_panels
+from llm_d_gke.operations.dashboard.page import DashboardError, PanelData, Series, format_value, page, read_panels
 from llm_d_gke.planning.plan.platform import DashboardPlan, PanelPlan
 from tests.command_line import llmd
 from tests.stacks import plan_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.operations.diagnose.diagnose import causes_of
+from llm_d_gke.operations.diagnose.command import causes_of
 from llm_d_gke.operations.diagnose.facts import Answer, Facts, Workload
 from llm_d_gke.operations.diagnose.messages import messages
 

@@ -12,8 +12,7 @@ import yaml
 
 from llm_d_gke.operations.import_cloud.command import write_import
 from llm_d_gke.operations.import_cloud.described import DescriptionError, differences, missing_pools, read_description
-from llm_d_gke.operations.import_cloud.ids import FORMATS, UnknownIdError, import_id
-from llm_d_gke.operations.import_cloud.spec import import_spec
+from llm_d_gke.operations.import_cloud.spec import FORMATS, UnknownIdError, import_id, import_spec
 from llm_d_gke.planning.names import service_account_address
 from llm_d_gke.rehearsal.providers.gcp.table import KINDS
 from tests.stacks import PROJECT, graph_of

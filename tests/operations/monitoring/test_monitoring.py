@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llm_d_gke.operations.monitoring import promtool
-from llm_d_gke.operations.monitoring.files import grafana_of, rules_of
-from llm_d_gke.operations.monitoring.promtool import VARIABLE, scenarios
+from llm_d_gke.operations.monitoring import command
+from llm_d_gke.operations.monitoring.command import VARIABLE, grafana_of, rules_of, scenarios
 from tests.command_line import llmd
 from tests.stacks import plan_of
 
@@ -64,7 +63,7 @@ def test_a_scenario_expects_silence_of_every_other_alert() -> None:
     plan = plan_of("gpu", DASHBOARD_AND_ALERTS)
     _, listed = scenarios()
     [errors] = [scenario for scenario in listed if scenario.name == "eight of a hundred requests fail"]
-    [test] = promtool.test_of(plan, errors, "rules.yaml")["tests"]
+    [test] = command.test_of(plan, errors, "rules.yaml")["tests"]
     expected = {alert["alertname"]: bool(alert["exp_alerts"]) for alert in test["alert_rule_test"]}
     assert expected == {alert.name: alert.name == "errors-6h" for alert in plan.monitoring.alerts}
     first = test["input_series"][0]["series"]

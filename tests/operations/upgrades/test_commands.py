@@ -11,11 +11,10 @@ import pytest
 import yaml
 
 from llm_d_gke.cli.exits import FAILED, REFUSED
-from llm_d_gke.operations.upgrades.command import planned, release_of, upgrade
+from llm_d_gke.operations.upgrades.command import planned, release_of, upgrade, write_release
 from llm_d_gke.operations.upgrades.deletions import judge_preview
 from llm_d_gke.operations.upgrades.errors import UpgradeError
 from llm_d_gke.operations.upgrades.gke import previous_release
-from llm_d_gke.operations.upgrades.stack_file import write_release
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.command_line import llmd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_d_gke import catalog
-from llm_d_gke.operations.upgrades.targets import targets_of
+from llm_d_gke.operations.upgrades.run import targets_of
 from llm_d_gke.planning.upgrades.planner import plan_upgrade
 from llm_d_gke.planning.upgrades.step import Step
 from llm_d_gke.resource_graph import Graph

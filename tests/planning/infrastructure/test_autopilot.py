@@ -10,8 +10,7 @@ from llm_d_gke.catalog import load
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.rehearsal.autoscaler.autopilot import autopilot_records
 from llm_d_gke.rehearsal.autoscaler.compute_classes import class_pools
-from llm_d_gke.rehearsal.autoscaler.fitting import refusal
-from llm_d_gke.rehearsal.autoscaler.scale_up import decide
+from llm_d_gke.rehearsal.autoscaler.scale_up import decide, refusal
 from tests.objects import of_kind
 from tests.stacks import existing_cluster, graph_of, plan_of
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from llm_d_gke.catalog import load
 from llm_d_gke.rehearsal.autoscaler.compute_classes import LABEL, class_pools
-from llm_d_gke.rehearsal.autoscaler.fitting import refusal
 from llm_d_gke.rehearsal.autoscaler.node_pools import Pool
-from llm_d_gke.rehearsal.autoscaler.scale_up import decide
+from llm_d_gke.rehearsal.autoscaler.scale_up import decide, refusal
 from tests.objects import of_kind
 from tests.rehearsal.autoscaler.test_nodes import CLUSTER, CPU
 from tests.stacks import graph_of

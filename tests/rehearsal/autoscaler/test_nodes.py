@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from llm_d_gke.catalog import load
-from llm_d_gke.rehearsal.autoscaler.fitting import refusal, room
 from llm_d_gke.rehearsal.autoscaler.node_pools import Pool, UnknownMachineError, node, node_name, pools
-from llm_d_gke.rehearsal.autoscaler.scale_up import decide, unschedulable
+from llm_d_gke.rehearsal.autoscaler.scale_up import decide, refusal, room, unschedulable
 
 CLUSTER = {"name": "llm-d", "location": "us-central1-a"}
 

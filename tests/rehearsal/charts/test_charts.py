@@ -20,8 +20,7 @@ from llm_d_gke.rehearsal.charts.packing import pack
 from llm_d_gke.rehearsal.charts.registry import refusal, respond
 from llm_d_gke.rehearsal.charts.sources import differences, find, published
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
-from llm_d_gke.rehearsal.differences import recorded_differences
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, recorded_differences
 
 LWS = "oci://registry.k8s.io/lws/charts/lws"
 CERT_MANAGER = "oci://quay.io/jetstack/charts/cert-manager"

@@ -24,7 +24,7 @@ from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import Kube, Manifests, client
 from llm_d_gke.rehearsal.load_balancer import envoy_admin
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.terminal.endpoint import reachable
+from llm_d_gke.rehearsal.terminal.status import reachable
 from tests.project_copy import copy_project
 from tests.waiting import PATIENCE, eventually
 

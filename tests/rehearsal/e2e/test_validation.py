@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from llm_d_gke.catalog import load
-from llm_d_gke.rehearsal.autoscaler.network_cards import resource_slice
 from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, node, pools
+from llm_d_gke.rehearsal.autoscaler.nodes import resource_slice
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests, client

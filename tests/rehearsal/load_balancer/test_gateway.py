@@ -16,7 +16,6 @@ import pytest
 
 from llm_d_gke.rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted
 from llm_d_gke.rehearsal.load_balancer.backends import Backends, GatewayObjects, UnresolvedError, health_check
-from llm_d_gke.rehearsal.load_balancer.conditions import condition, dated
 from llm_d_gke.rehearsal.load_balancer.envoy import LINGER_SECONDS, Envoy, executable
 from llm_d_gke.rehearsal.load_balancer.envoy_config import (
     Config,
@@ -30,6 +29,7 @@ from llm_d_gke.rehearsal.load_balancer.envoy_config import (
 )
 from llm_d_gke.rehearsal.load_balancer.health import HealthCheck, ask
 from llm_d_gke.rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
+from llm_d_gke.rehearsal.load_balancer.statuses import condition, dated
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 from tests.waiting import eventually

@@ -11,9 +11,9 @@ from pulumi import automation as auto
 
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.pulumi_engine.changes import PlannedSteps
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.pulumi_engine.engine import Engine, engine
-from llm_d_gke.rehearsal.pulumi_engine.planned_steps import PlannedSteps
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 _STACK = "urn:pulumi:gpu::llm-d::pulumi:pulumi:Stack::llm-d-gpu"

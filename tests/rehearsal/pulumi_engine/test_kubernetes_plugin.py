@@ -19,11 +19,10 @@ from pulumi import automation
 
 from llm_d_gke.rehearsal.charts import registry
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
-from llm_d_gke.rehearsal.differences import recorded_differences
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, client
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, recorded_differences
 from llm_d_gke.rehearsal.pulumi_engine import kubernetes_plugin
 from llm_d_gke.rehearsal.pulumi_engine.kubernetes_plugin import PROXY_VARIABLE, end_orphans, install_plugin
 from llm_d_gke.rehearsal.pulumi_engine.patches import ProgramServer

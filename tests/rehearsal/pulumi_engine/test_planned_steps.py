@@ -15,8 +15,8 @@ from pulumi.automation.events import EngineEvent
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.rehearsal import commands
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.pulumi_engine.changes import PlannedSteps
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
-from llm_d_gke.rehearsal.pulumi_engine.planned_steps import PlannedSteps
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 KINDS = "urn:pulumi:gpu::llm-d::llm-d:platform:PlatformCharts$kubernetes:helm.sh/v3:Release::kserve-llmisvc-crd"

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, NetworkPlan
-from llm_d_gke.rehearsal.differences import record_difference
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NETWORK, SUBNETWORK
 from llm_d_gke.rehearsal.providers.gcp.network import PROXY_PURPOSES
 from llm_d_gke.rehearsal.providers.gcp.provider import GcpProvider

@@ -15,7 +15,6 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import Provider
 from llm_d_gke.rehearsal.providers.gcp import arguments, cluster, lifecycle, network, platform, pools
 from llm_d_gke.rehearsal.providers.gcp.controller_resources import ControllerResource, left_by_cluster
-from llm_d_gke.rehearsal.providers.gcp.imports import imported_inputs, matching_id
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ADDRESS,
     CLUSTER,
@@ -29,7 +28,14 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
     visible,
     with_default,
 )
-from llm_d_gke.rehearsal.providers.gcp.naming import DEFAULTS, automatic_name, identify, place_of
+from llm_d_gke.rehearsal.providers.gcp.naming import (
+    DEFAULTS,
+    automatic_name,
+    identify,
+    imported_inputs,
+    matching_id,
+    place_of,
+)
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, Cloud, CloudStore, Marks, Record
 from llm_d_gke.rehearsal.providers.gcp.table import KINDS
 from llm_d_gke.rehearsal.providers.properties import Diff, Properties, difference, under
