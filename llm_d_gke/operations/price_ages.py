@@ -12,20 +12,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from llm_d_gke.planning import RefusedError, plan_raw
-from llm_d_gke.stackfile import PROJECT_ROOT, load
-from llm_d_gke.stackfile.assumptions import assume_unset
-from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.planning import RefusedError, plan_config
+from llm_d_gke.stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.project import own_stacks
 
 
 def price_ages(root: Path, today: datetime.date) -> Iterator[tuple[str, int | None]]:
     """Yields each stack of a folder with the age of its oldest price in days, None without any price or plan."""
     for stack in own_stacks(root):
-        config = assume_unset(load(root, stack))
-        values = config.settings()
+        config = load_assumed(stack, root=root)
         try:
-            date = plan_raw(stack, values, config.encrypted(), files=model_files(values)).cost.date
+            date = plan_config(stack, config).cost.date
         except RefusedError:
             date = ""
         yield stack, (today - datetime.date.fromisoformat(date)).days if date else None

@@ -2,6 +2,6 @@
 
 from llm_d_gke.planning.findings import Finding, RefusedError
 from llm_d_gke.planning.plan.stack import StackPlan
-from llm_d_gke.planning.planner import plan, plan_raw, plan_stack
+from llm_d_gke.planning.planner import plan, plan_config, plan_raw, plan_stack
 
-__all__ = ["Finding", "RefusedError", "StackPlan", "plan", "plan_raw", "plan_stack"]
+__all__ = ["Finding", "RefusedError", "StackPlan", "plan", "plan_config", "plan_raw", "plan_stack"]

@@ -23,7 +23,8 @@ from llm_d_gke.planning.setting_errors.machine_fixes import with_machine_of_coun
 from llm_d_gke.planning.setting_errors.valid_parts import inside_respelt, valid_parts
 from llm_d_gke.planning.setting_errors.validation import from_validation, quoted
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.stackfile.model_files import ModelFile
+from llm_d_gke.stackfile import StackConfig
+from llm_d_gke.stackfile.model_files import ModelFile, model_files
 
 # Top-level keys of a stack file, none of which is checked for plain secrets.
 _ANY_KEY = frozenset(field.alias or name for name, field in StackSettings.model_fields.items())
@@ -39,6 +40,12 @@ def plan_stack(stack: str, settings: StackSettings | Mapping[str, Any], catalog:
     if isinstance(settings, StackSettings):
         return plan(stack, settings, catalog or load_catalog(), _ANY_KEY)
     return plan_raw(stack, settings, _ANY_KEY, catalog)
+
+
+def plan_config(stack: str, config: StackConfig, catalog: Catalog | None = None) -> StackPlan:
+    """Check and plan a stack as its file configures it. Raises `RefusedError` with every finding."""
+    values = config.settings()
+    return plan_raw(stack, values, config.encrypted(), catalog, model_files(values))
 
 
 def plan_raw(

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pulumi.automation import CommandError
 
 from llm_d_gke.cli.text import print_step, wrapped
-from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from llm_d_gke.rehearsal.errors import RehearsalError
@@ -46,9 +46,7 @@ from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.rehearsal.vllm_cpu.prepare import prepare as prepare_vllm
 from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
-from llm_d_gke.stackfile import load as read_stack_file
-from llm_d_gke.stackfile.assumptions import assume_unset, project_note, shown_project
-from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile.assumptions import load_assumed, project_note, shown_project
 
 
 @dataclass(frozen=True)
@@ -145,9 +143,8 @@ def status(request: Request, *, differences: bool = False) -> int:
 
 def logs(request: Request, pod: str | None, *, follow: bool) -> int:
     def gke_commands() -> str:
-        configuration = assume_unset(read_stack_file(PROJECT_ROOT, request.stack))
-        values = configuration.settings()
-        plan = plan_raw(request.stack, values, configuration.encrypted(), files=model_files(values))
+        configuration = load_assumed(request.stack)
+        plan = plan_config(request.stack, configuration)
         target = pod or plan.models[0].servers[0].name
         note = project_note(plan.project)
         return shown_project(
@@ -164,8 +161,7 @@ def logs(request: Request, pod: str | None, *, follow: bool) -> int:
 def why(request: Request, request_id: str | None, log: Path | None, last: int) -> int:
     """Print the scores of requests from the log of the stack's pickers. Raises RehearsalError where it has none."""
     configuration = load(PROJECT_ROOT, request.stack, own_release=True)
-    values = configuration.settings()
-    plan = plan_raw(request.stack, values, configuration.encrypted(), files=model_files(values))
+    plan = plan_config(request.stack, configuration)
     weights = {name: weight for model in plan.models for name, weight in scores.weights_of(model.picker.config).items()}
     names = [model.picker.name for model in plan.models]
     choices = scores.choices(picker_lines(request.paths, plan.namespace.name, names, log))
@@ -240,8 +236,7 @@ def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing:
 
     The engine alone would print the first value of a wrong type and end, because `Pulumi.yaml` has types.
     """
-    values = configuration.settings()
-    plan = plan_raw(paths.stack, values, configuration.encrypted(), files=model_files(values))
+    plan = plan_config(paths.stack, configuration)
     switch = find_switch(paths, configuration, plan) if changing else None
     if switch:
         raise RefusedError([*switch, *plan.warnings])

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from llm_d_gke.stackfile.config import StackConfig
-from llm_d_gke.stackfile.project import NAMESPACE
+from llm_d_gke.stackfile.project import NAMESPACE, PROJECT_ROOT
+from llm_d_gke.stackfile.reader import load
 
 ASSUMED_PROJECT = "project-not-set"
 ASSUMED_TOKEN = "hf_not_set"  # noqa: S105 - grants no access
@@ -45,6 +47,11 @@ def clients_without_keys(settings: Mapping[str, Any]) -> list[str]:
         return []
     priorities = gateway.get("priorities")
     return list(dict.fromkeys([*(priorities if isinstance(priorities, dict) else ()), "other"]))
+
+
+def load_assumed(stack: str, overrides: Mapping[str, str] | None = None, root: Path = PROJECT_ROOT) -> StackConfig:
+    """Read a stack's configuration; a project and a token are assumed where it has none. Raises StackFileError."""
+    return assume_unset(load(root, stack, overrides))
 
 
 def assume_unset(config: StackConfig) -> StackConfig:

@@ -16,11 +16,10 @@ from llm_d_gke.operations.adopt_manifests.documents import read_files
 from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
 from llm_d_gke.operations.adopt_manifests.stack import Settings, stack_settings
-from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.findings import report
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
 from llm_d_gke.stackfile.assumptions import assume_unset
-from llm_d_gke.stackfile.model_files import model_files
 
 
 def adopt_files(
@@ -65,10 +64,9 @@ def without_planned(settings: Settings) -> tuple[Settings, list[NotCarried]]:
 def _planned_words(settings: Settings) -> dict[int, set[int]]:
     """Positions in `extraArgs` of each model that planning refuses because it renders the argument itself."""
     config = assume_unset(StackConfig(values={f"{NAMESPACE}:{key}": value for key, value in settings.items()}))
-    values = config.settings()
     words: dict[int, set[int]] = {}
     try:
-        plan_raw("adopted", values, config.encrypted(), files=model_files(values))
+        plan_config("adopted", config)
     except RefusedError as refused:
         for finding in refused.findings:
             match = re.search(r"models\[(\d+)\]\.extraArgs\[(\d+)\]$", finding.path)
@@ -89,9 +87,8 @@ def _print_not_carried(not_carried: Sequence[NotCarried]) -> None:
 def _judge(stack: str, settings: Settings) -> int:
     """Plan the stack, and print every finding."""
     config = assume_unset(StackConfig(values={f"{NAMESPACE}:{key}": value for key, value in settings.items()}))
-    values = config.settings()
     try:
-        plan = plan_raw(stack, values, config.encrypted(), files=model_files(values))
+        plan = plan_config(stack, config)
     except RefusedError as refused:
         print(f"\n{report(refused.findings)}")
         return REFUSED

@@ -14,12 +14,11 @@ from llm_d_gke.operations.backup.contents import certificate_items, left_behind,
 from llm_d_gke.operations.backup.state import Item, State, backend_url, file_item, key_item, state_item
 from llm_d_gke.operations.google_credentials import NoCredentialsError, default_credentials
 from llm_d_gke.operations.leftovers.google import Session
-from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
+from llm_d_gke.planning import RefusedError, StackPlan, plan_config
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig, load, stack_file
 from llm_d_gke.stackfile.assumptions import assume_unset
 from llm_d_gke.stackfile.document import parse
-from llm_d_gke.stackfile.model_files import model_files
 
 # Of the column with the states.
 _WIDTH = max(len(state.value) for state in State) + 2
@@ -69,7 +68,7 @@ def _planned(stack: str, config: StackConfig) -> tuple[StackPlan, StackSettings]
     """Plan and settings. Raises RefusedError."""
     assumed = assume_unset(config)
     values = assumed.settings()
-    plan = plan_raw(stack, values, assumed.encrypted(), files=model_files(values))
+    plan = plan_config(stack, assumed)
     return plan, StackSettings.model_validate(values)
 
 

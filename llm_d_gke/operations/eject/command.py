@@ -8,11 +8,9 @@ from pathlib import Path
 
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.operations.eject.write import ejected_files, write
-from llm_d_gke.planning import plan_raw
+from llm_d_gke.planning import plan_config
 from llm_d_gke.resource_graph.stack_program import record_stack
-from llm_d_gke.stackfile import PROJECT_ROOT, load
-from llm_d_gke.stackfile.assumptions import assume_unset
-from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.wording import count
 
 
@@ -24,9 +22,8 @@ def eject_stack(stack: str, changes: Mapping[str, str], out: Path) -> int:
             file=sys.stderr,
         )
         return REFUSED
-    configuration = assume_unset(load(PROJECT_ROOT, stack, changes))
-    values = configuration.settings()
-    plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+    configuration = load_assumed(stack, changes)
+    plan = plan_config(stack, configuration)
     files = ejected_files(record_stack(stack, configuration), plan)
     write(files, out)
     print(f"wrote {count(len(files), 'file')} to {out}: begin with {out / 'README.md'}")

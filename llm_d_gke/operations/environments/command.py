@@ -20,8 +20,8 @@ from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.resource_graph import Graph
 from llm_d_gke.resource_graph.rendering import cloud_resources, manifests
 from llm_d_gke.resource_graph.stack_program import record_stack
-from llm_d_gke.stackfile import PROJECT_ROOT, load
-from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile.assumptions import load_assumed
 
 
 def print_difference(before: str, after: str, *, with_objects: bool, out: Path | None) -> int:
@@ -61,7 +61,7 @@ def _objects(before: str, after: str, refused: list[str]) -> Iterator[str]:
     if refused:
         yield f"Objects are not compared: {' and '.join(refused)} renders none while it is refused."
         return
-    old, new = (record_stack(name, assume_unset(load(PROJECT_ROOT, name))) for name in (before, after))
+    old, new = (record_stack(name, load_assumed(name)) for name in (before, after))
     changed = list(objects(old, new, (before, after)))
     totals = change_counts(changed)
     yield ", ".join(f"{number} {what}" for what, number in totals.items()) + " objects" + (":" if changed else ".")

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from llm_d_gke.planning import plan_raw
-from llm_d_gke.stackfile import NAMESPACE, StackFileError, load, stack_file
-from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.planning import plan_config
+from llm_d_gke.stackfile import NAMESPACE, StackFileError, stack_file
+from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.base import BASE, with_base
 from llm_d_gke.stackfile.document import parse
-from llm_d_gke.stackfile.model_files import model_files
 
 PREFIX = "pr-"
 # Of the resources, and of the stack file. A label of Google Cloud holds no colon: 2026-11-28t17-30.
@@ -69,9 +68,8 @@ def expired(files: Iterable[Path], now: datetime.datetime) -> Iterator[str]:
 
 
 def _within_budget(root: Path, stack: str, hours: float, budget: float) -> float:
-    config = assume_unset(load(root, stack))
-    values = config.settings()
-    plan = plan_raw(stack, values, config.encrypted(), files=model_files(values))
+    config = load_assumed(stack, root=root)
+    plan = plan_config(stack, config)
     hourly = plan.cost.at_most.exact
     if hourly is None:
         raise ReviewError(

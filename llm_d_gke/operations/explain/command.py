@@ -11,8 +11,8 @@ from llm_d_gke.operations.explain.explanation import Explainer, Explanation
 from llm_d_gke.operations.explain.fields import MISSING
 from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Moved
-from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, load
-from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile import NAMESPACE
+from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.model_files import model_files
 
 
@@ -25,7 +25,7 @@ def print_explanation(stack: str, field: str, changes: Mapping[str, str]) -> int
 
 def stack_input_of(stack: str, changes: Mapping[str, str] | None = None) -> StackInput:
     """Read a stack file's configuration; a project and a token are assumed where it has none."""
-    configuration = assume_unset(load(PROJECT_ROOT, stack, changes))
+    configuration = load_assumed(stack, changes)
     values = configuration.settings()
     return StackInput(stack=stack, values=values, encrypted=configuration.encrypted(), files=model_files(values))
 

@@ -16,12 +16,11 @@ from pathlib import Path
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import count
-from llm_d_gke.planning import Finding, RefusedError, plan_raw
+from llm_d_gke.planning import Finding, RefusedError, plan_config
 from llm_d_gke.planning.findings import errors_in
 from llm_d_gke.resource_graph.stack_program import record_stack
-from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, load
-from llm_d_gke.stackfile.assumptions import assume_unset
-from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError
+from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.project import own_stacks
 from llm_d_gke.wording import count
 
@@ -106,12 +105,11 @@ def preview_fleet(root: Path, stacks: Sequence[str], jobs: int) -> Iterator[Row]
 def preview_stack(root: Path, stack: str) -> Row:
     began = time.perf_counter()
     try:
-        config = assume_unset(load(root, stack))
+        config = load_assumed(stack, root=root)
     except StackFileError as error:
         return Row(stack=stack, seconds=time.perf_counter() - began, fault=str(error))
-    values = config.settings()
     try:
-        plan = plan_raw(stack, values, config.encrypted(), files=model_files(values))
+        plan = plan_config(stack, config)
     except RefusedError as refused:
         errors = errors_in(refused.findings)
         return Row(stack=stack, seconds=time.perf_counter() - began, errors=_ids(errors))

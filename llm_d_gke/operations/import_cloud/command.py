@@ -11,11 +11,9 @@ from llm_d_gke.cli.text import wrapped
 from llm_d_gke.components.google_provider import IMPORT_VARIABLE
 from llm_d_gke.operations.import_cloud.described import differences, missing_pools, read_description
 from llm_d_gke.operations.import_cloud.spec import ImportSpec, cluster_of, import_spec
-from llm_d_gke.planning import plan_raw
+from llm_d_gke.planning import plan_config
 from llm_d_gke.resource_graph.stack_program import record_stack
-from llm_d_gke.stackfile import PROJECT_ROOT, load
-from llm_d_gke.stackfile.assumptions import assume_unset, project_note, shown_project
-from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile.assumptions import load_assumed, project_note, shown_project
 from llm_d_gke.wording import count
 
 
@@ -24,9 +22,8 @@ def write_import(stack: str, changes: Mapping[str, str], described: Path | None,
 
     Exit status 2 if an import would be followed by a replacement. Raises RefusedError, DescriptionError.
     """
-    configuration = assume_unset(load(PROJECT_ROOT, stack, changes))
-    values = configuration.settings()
-    plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+    configuration = load_assumed(stack, changes)
+    plan = plan_config(stack, configuration)
     graph = record_stack(stack, configuration)
     description: Mapping[str, Any] = read_description(described) if described is not None else {}
     spec = import_spec(graph, plan.project, missing_pools(graph, description) if description else ())

@@ -17,7 +17,7 @@ import psutil
 
 from llm_d_gke.operations.interruptions.moments import Moment
 from llm_d_gke.operations.interruptions.remains import cluster_objects, recorded, remains
-from llm_d_gke.planning import plan_raw
+from llm_d_gke.planning import plan_config
 from llm_d_gke.rehearsal.commands import resume_interrupted, show
 from llm_d_gke.rehearsal.engine_choice import EngineChoice
 from llm_d_gke.rehearsal.host import processes
@@ -29,7 +29,6 @@ from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_sim
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.stackfile import PROJECT_ROOT
-from llm_d_gke.stackfile.model_files import model_files
 
 _ENGINE = "pulumi"
 _LIMIT = 420.0
@@ -187,8 +186,7 @@ BEGUN = "the engine begins"
 def main(operation: str, stack: str, root: Path, changes: list[str]) -> None:
     paths = StackPaths(stack, root)
     configuration = load(PROJECT_ROOT, stack, dict(change.split("=", 1) for change in changes))
-    values = configuration.settings()
-    plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+    plan = plan_config(stack, configuration)
     binaries(needed_programs(plan, EngineChoice.SIMULATOR), show)
     with engine(paths, configuration, show) as pulumi:
         resume_interrupted(pulumi, destroying=operation == "destroy")

@@ -17,8 +17,8 @@ from llm_d_gke.operations.leftovers.google import Session, UnansweredError, comm
 from llm_d_gke.operations.leftovers.kinds import KINDS, Kind
 from llm_d_gke.operations.leftovers.match import Identity, Leftover, identity_of, leftovers
 from llm_d_gke.resource_graph.stack_program import record_stack
-from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, load
-from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, assume_unset
+from llm_d_gke.stackfile import NAMESPACE
+from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, load_assumed
 
 _HOURS = 730
 
@@ -49,7 +49,7 @@ def look_for_leftovers(stack: str, changes: Mapping[str, str], project: str | No
 def identify(stack: str, changes: Mapping[str, str], project: str | None, fallback: str | None = None) -> Identity:
     """The names of a stack file's resources. Raises RefusedError where the stack cannot be planned."""
     chosen = {f"{NAMESPACE}:project": project} if project else {}
-    config = assume_unset(load(PROJECT_ROOT, stack, {**changes, **chosen}))
+    config = load_assumed(stack, {**changes, **chosen})
     declared = str(config.settings()["project"])
     used = fallback if declared == ASSUMED_PROJECT and fallback else declared
     return identity_of(stack, used, record_stack(stack, config))

@@ -21,12 +21,10 @@ from urllib.parse import urlsplit
 
 from llm_d_gke.operations.live_stack.kubeconfig import connect
 from llm_d_gke.operations.live_stack.stack import Endpoint, LiveStack, LiveStackError, Manifest
-from llm_d_gke.planning import plan_raw
+from llm_d_gke.planning import plan_config
 from llm_d_gke.rehearsal.kube import ApiError, Kube
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
-from llm_d_gke.stackfile import load as load_stack
-from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, assume_unset
-from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, load_assumed
 
 _COMMAND_SECONDS = 120
 _FORWARD_SECONDS = 20
@@ -86,8 +84,7 @@ def gke_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveStack]:
     """Raises LiveStackError where outputs, credentials or the cluster are not available."""
     outputs = read_outputs(stack)
     config = _configuration(stack, overrides, outputs)
-    values = config.settings()
-    plan = plan_raw(stack, values, config.encrypted(), files=model_files(values))
+    plan = plan_config(stack, config)
     with tempfile.TemporaryDirectory(prefix="llmd-") as folder:
         kubeconfig = Path(folder) / "kubeconfig"
         _get_credentials(outputs, kubeconfig)
@@ -151,12 +148,12 @@ def _get_credentials(outputs: Mapping[str, Any], kubeconfig: Path) -> None:
 
 
 def _configuration(stack: str, overrides: Mapping[str, str], outputs: Mapping[str, Any]) -> StackConfig:
-    config = assume_unset(load_stack(PROJECT_ROOT, stack, overrides))
+    config = load_assumed(stack, overrides)
     if config.settings()["project"] != ASSUMED_PROJECT:
         return config
     words = credentials_command(outputs)
     project = words[words.index("--project") + 1]
-    return assume_unset(load_stack(PROJECT_ROOT, stack, {**overrides, f"{NAMESPACE}:project": project}))
+    return load_assumed(stack, {**overrides, f"{NAMESPACE}:project": project})
 
 
 def _run(

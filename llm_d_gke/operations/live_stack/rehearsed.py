@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from llm_d_gke.operations.live_stack.stack import Endpoint, LiveStack, LiveStackError, Manifest
-from llm_d_gke.planning import plan_raw
+from llm_d_gke.planning import plan_config
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, engine_of
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.kube import client
@@ -18,7 +18,6 @@ from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.terminal.client_key import client_headers
 from llm_d_gke.rehearsal.terminal.status import reachable
 from llm_d_gke.stackfile import PROJECT_ROOT
-from llm_d_gke.stackfile.model_files import model_files
 
 _LOG_LINES = 80
 
@@ -57,8 +56,7 @@ def rehearsed_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveSt
     if not is_rehearsed(stack):
         raise LiveStackError(f"stack {stack} is not up on this machine: make up STACK={stack}")
     config = load(PROJECT_ROOT, stack, overrides)
-    values = config.settings()
-    plan = plan_raw(stack, values, config.encrypted(), files=model_files(values))
+    plan = plan_config(stack, config)
     with client(paths) as kube:
         yield LiveStack(
             name=stack,

@@ -18,12 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.metrics import load_metrics
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
-from llm_d_gke.planning import plan_raw
+from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan
 from llm_d_gke.planning.plan.stack import StackPlan
-from llm_d_gke.stackfile import PROJECT_ROOT, load
-from llm_d_gke.stackfile.assumptions import assume_unset
-from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile.assumptions import load_assumed
 
 
 def write_monitoring_files(stack: str, out: Path) -> int:
@@ -67,11 +65,8 @@ def check_scenarios() -> int:
 
 
 def _plan(stack: str, changes: dict[str, object]) -> StackPlan:
-    configuration = assume_unset(
-        load(PROJECT_ROOT, stack, {path: json.dumps(value) for path, value in changes.items()})
-    )
-    values = configuration.settings()
-    return plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+    configuration = load_assumed(stack, {path: json.dumps(value) for path, value in changes.items()})
+    return plan_config(stack, configuration)
 
 
 # Grafana's grid has 24 columns; three panels share a row.

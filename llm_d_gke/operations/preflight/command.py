@@ -13,12 +13,10 @@ from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
 from llm_d_gke.operations.google_credentials import NoCredentialsError, default_credentials
 from llm_d_gke.operations.preflight.google import Facts
 from llm_d_gke.operations.preflight.needs import Needs, needs_of
-from llm_d_gke.planning import plan_raw
+from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.findings import Finding, Severity, errors_in, report
-from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
-from llm_d_gke.stackfile import load as load_stack
-from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, assume_unset
-from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile import NAMESPACE
+from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, load_assumed
 
 
 def run_preflight(stack: str, changes: Mapping[str, str], project: str | None) -> int:
@@ -40,11 +38,11 @@ def needs_in(
     Raises RefusedError where the stack cannot be planned.
     """
     chosen = {f"{NAMESPACE}:project": project} if project else {}
-    config = assume_unset(load_stack(PROJECT_ROOT, stack, {**(changes or {}), **chosen}))
+    config = load_assumed(stack, {**(changes or {}), **chosen})
     values = config.settings()
     if values["project"] == ASSUMED_PROJECT and fallback is not None:
         values["project"] = fallback
-    return needs_of(plan_raw(stack, values, config.encrypted(), files=model_files(values)), load())
+    return needs_of(plan_config(stack, config), load())
 
 
 def ask_and_judge(needs: Needs, credentials: object, console: Console, host: str | None = None) -> int:

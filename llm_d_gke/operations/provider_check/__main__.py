@@ -27,8 +27,8 @@ from llm_d_gke.operations.provider_check.check import google_resources, problems
 from llm_d_gke.operations.provider_check.plugin import PluginError, plugin
 from llm_d_gke.resource_graph import Graph, record
 from llm_d_gke.resource_graph.stack_program import record_stack
-from llm_d_gke.stackfile import PROJECT_ROOT, load, project_stacks
-from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks
+from llm_d_gke.stackfile.assumptions import load_assumed
 
 # The settings that the program in bootstrap/ requires.
 _BOOTSTRAP = {
@@ -59,7 +59,7 @@ def main() -> None:
 
 def _named(stacks: list[str]) -> Iterator[tuple[str, Graph]]:
     for stack in stacks:
-        config = assume_unset(load(PROJECT_ROOT, stack))
+        config = load_assumed(stack)
         for preview in (True, False):
             yield stack, record_stack(stack, config, preview=preview)
 

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 from llm_d_gke import catalog
 from llm_d_gke.operations.upgrades.show import LOSSES
-from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
+from llm_d_gke.planning import RefusedError, StackPlan, plan_config
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.upgrades.planner import images_deleted, plan_upgrade
-from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, load, stack_names
-from llm_d_gke.stackfile.assumptions import assume_unset
-from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, stack_names
+from llm_d_gke.stackfile.assumptions import load_assumed
 
 PAGE = PROJECT_ROOT / "docs" / "upgrades.md"
 _WITHDRAWN = "llmd-pd-release-withdrawn"
@@ -92,10 +91,10 @@ def _plan(stack: str, release: str) -> StackPlan | str:
 
 def _planned(stack: str, release: str) -> StackPlan:
     changes = {f"{NAMESPACE}:release": release, f"{NAMESPACE}:registry.existingSecret": "pull-secret"}
-    config = assume_unset(load(PROJECT_ROOT, stack, changes))
+    config = load_assumed(stack, changes)
     values = config.settings()
     try:
-        return plan_raw(stack, values, config.encrypted(), files=model_files(values))
+        return plan_config(stack, config)
     except RefusedError as refused:
         own = [
             {"id": finding.id, "reason": "the table of neighboring releases"}
@@ -103,4 +102,4 @@ def _planned(stack: str, release: str) -> StackPlan:
             if finding.severity is Severity.ERROR and RULES[finding.id].acknowledgeable
         ]
         values["acknowledge"] = [*values.get("acknowledge", []), *own]
-        return plan_raw(stack, values, config.encrypted(), files=model_files(values))
+        return plan_config(stack, config)

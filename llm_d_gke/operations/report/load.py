@@ -12,26 +12,24 @@ from pydantic import ValidationError
 from llm_d_gke import catalog
 from llm_d_gke.operations.report.collect import facts_of
 from llm_d_gke.operations.report.facts import StackFacts
-from llm_d_gke.planning import Finding, RefusedError, StackPlan, plan_raw
+from llm_d_gke.planning import Finding, RefusedError, StackPlan, plan_config
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import located
 from llm_d_gke.planning.planner import plan_with_findings
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.stackfile import NAMESPACE, load, stack_file
-from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile import NAMESPACE, stack_file
+from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.document import line_of, lines_of
-from llm_d_gke.stackfile.model_files import model_files
 
 
 def load_facts(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackFacts:
     """Facts of `Pulumi.<stack>.yaml` below `root`. Raises StackFileError where there is no such file."""
-    configuration = assume_unset(load(root, stack, overrides))
-    values, encrypted = configuration.settings(), configuration.encrypted()
-    settings = _settings(values)
+    configuration = load_assumed(stack, overrides, root=root)
+    settings = _settings(configuration.settings())
     try:
-        plan = plan_raw(stack, values, encrypted, files=model_files(values))
+        plan = plan_config(stack, configuration)
     except RefusedError as refused:
-        forbidden = None if settings is None else _forbidden(stack, settings, encrypted)
+        forbidden = None if settings is None else _forbidden(stack, settings, configuration.encrypted())
         located_findings = _located(root, stack, refused.findings, overrides or {})
         return facts_of(stack, forbidden, located_findings, configuration.notes, settings)
     located_findings = _located(root, stack, plan.warnings, overrides or {})

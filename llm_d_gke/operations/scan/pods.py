@@ -19,7 +19,7 @@ from llm_d_gke.operations.bench.scenario import scenarios
 from llm_d_gke.operations.fuzz.run import spread
 from llm_d_gke.operations.fuzz.varied import VARIED, kinds_of
 from llm_d_gke.operations.stage.command import objects as stage_objects
-from llm_d_gke.planning import StackPlan, plan_raw
+from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.planning.plan.platform import ChartPlan
 from llm_d_gke.rehearsal.charts import sources
 from llm_d_gke.rehearsal.charts.packing import pack
@@ -30,7 +30,6 @@ from llm_d_gke.resource_graph.recorder import record
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.settings.models import BucketSource
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, project_stacks
-from llm_d_gke.stackfile.model_files import model_files
 from policy.check_manifests import resources_in
 from policy.llmd_policy.pods import exception_of
 from policy.llmd_policy.resources import Pod, Resource, pods_of
@@ -234,7 +233,7 @@ def _plan(stack: str, overrides: Mapping[str, str]) -> tuple[StackPlan, Any]:
 
     configuration = load(PROJECT_ROOT, stack, overrides, own_release=True)
     values = configuration.settings()
-    plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+    plan = plan_config(stack, configuration)
     return plan, StackSettings.model_validate(values, by_alias=True, by_name=False)
 
 

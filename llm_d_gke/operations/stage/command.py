@@ -12,23 +12,21 @@ import yaml
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.operations.cluster_job import OWNER, egress_policy, job, metadata_of
-from llm_d_gke.planning import StackPlan, plan_raw
+from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.planning.serving.bucket import DRIVER, VOLUMES_ANNOTATION
 from llm_d_gke.planning.serving.engine_paths import TOKEN_DIRECTORY, TOKEN_KEY
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import BucketSource, ModelSettings
-from llm_d_gke.stackfile import PROJECT_ROOT, load
-from llm_d_gke.stackfile.assumptions import assume_unset, project_note, shown_project
-from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile.assumptions import load_assumed, project_note, shown_project
 from llm_d_gke.wording import count
 
 
 def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:
     """Write `out` for every model of the stack that reads a bucket. Raises RefusedError for a stack that is refused."""
-    configuration = assume_unset(load(PROJECT_ROOT, stack, changes))
+    configuration = load_assumed(stack, changes)
     values = configuration.settings()
-    plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+    plan = plan_config(stack, configuration)
     settings = StackSettings.model_validate(values)
     staged = [
         (model, own, own.source)

@@ -17,15 +17,14 @@ from llm_d_gke.operations.upgrades.errors import UpgradeError
 from llm_d_gke.operations.upgrades.run import Place, run_steps, way_back
 from llm_d_gke.operations.upgrades.running import finished_steps
 from llm_d_gke.operations.upgrades.show import plan_text
-from llm_d_gke.planning import StackPlan, plan_raw
+from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.planning.upgrades.planner import plan_upgrade
 from llm_d_gke.planning.upgrades.step import UpgradePlan
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, load, stack_file
-from llm_d_gke.stackfile.assumptions import assume_unset
-from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, stack_file
+from llm_d_gke.stackfile.assumptions import load_assumed
 
 _RELEASE = f"{NAMESPACE}:release"
 
@@ -88,13 +87,12 @@ def planned(stack: str, before: str, to: str, changes: Mapping[str, str]) -> Upg
 
 def release_of(stack: str) -> str:
     """The release in the stack file, or the default of the settings."""
-    return StackSettings.model_validate(assume_unset(load(PROJECT_ROOT, stack)).settings()).release
+    return StackSettings.model_validate(load_assumed(stack).settings()).release
 
 
 def _plan(stack: str, changes: Mapping[str, str]) -> StackPlan:
-    config = assume_unset(load(PROJECT_ROOT, stack, changes))
-    values = config.settings()
-    return plan_raw(stack, values, config.encrypted(), files=model_files(values))
+    config = load_assumed(stack, changes)
+    return plan_config(stack, config)
 
 
 def _check_release(name: str) -> None:

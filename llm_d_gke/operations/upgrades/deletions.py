@@ -12,8 +12,7 @@ from llm_d_gke.cli.exits import DONE
 from llm_d_gke.operations.upgrades.errors import UpgradeError
 from llm_d_gke.planning.deletions import refuse_losses, steps_of_preview
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.stackfile import PROJECT_ROOT, load
-from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.assumptions import load_assumed
 
 
 def judge_preview(stack: str, file: Path, changes: Mapping[str, str]) -> int:
@@ -26,7 +25,7 @@ def judge_preview(stack: str, file: Path, changes: Mapping[str, str]) -> int:
         steps = steps_of_preview(document)
     except (ValueError, AttributeError, TypeError, KeyError):
         raise UpgradeError(f"{file} is not the output of `pulumi preview --json`") from None
-    settings = StackSettings.model_validate(assume_unset(load(PROJECT_ROOT, stack, changes)).settings())
+    settings = StackSettings.model_validate(load_assumed(stack, changes).settings())
     acknowledged = refuse_losses(steps, catalog.load(), settings)
     for finding in acknowledged:
         print(finding)

@@ -18,8 +18,7 @@ from llm_d_gke.planning.upgrades.step import Step
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import PROJECT_ROOT
-from llm_d_gke.stackfile import load as load_stack
-from llm_d_gke.stackfile.assumptions import assume_unset
+from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.reader import unquoted
 
 # Google's load balancers learn their first backends in about three minutes.
@@ -33,7 +32,7 @@ class OnGke:
         self._stack = stack
 
     def update(self, settings: Mapping[str, str], step: Step) -> None:
-        config = assume_unset(load_stack(PROJECT_ROOT, self._stack, settings))
+        config = load_assumed(self._stack, settings)
         targets: list[str] = []
         if step.parts:
             targets = targets_of(step, record_stack(self._stack, config), self._urns())

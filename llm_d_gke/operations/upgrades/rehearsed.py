@@ -12,7 +12,7 @@ from llm_d_gke.cli.text import print_step
 from llm_d_gke.operations.live_stack.rehearsed import rehearsed_stack
 from llm_d_gke.operations.upgrades.errors import StepError
 from llm_d_gke.operations.upgrades.run import failures, targets_of
-from llm_d_gke.planning import plan_raw
+from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.upgrades.step import Step
 from llm_d_gke.rehearsal.commands import each_step_once, resume_interrupted, show
 from llm_d_gke.rehearsal.engine_choice import engine_of
@@ -28,7 +28,6 @@ from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
-from llm_d_gke.stackfile.model_files import model_files
 
 # The rehearsed load balancer learns a backend in a second or two.
 _PATIENCE = 15.0
@@ -47,8 +46,7 @@ class Rehearsed:
 
     def update(self, settings: Mapping[str, str], step: Step) -> None:
         paths, config = self._paths, self.configuration(settings)
-        values = config.settings()
-        plan = plan_raw(self._stack, values, config.encrypted(), files=model_files(values))
+        plan = plan_config(self._stack, config)
         binaries(needed_programs(plan, engine_of(paths)), print_step)
         with defer_interrupts(), engine(paths, config, print_step) as pulumi:
             resume_interrupted(pulumi)

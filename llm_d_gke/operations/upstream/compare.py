@@ -10,10 +10,9 @@ from llm_d_gke.catalog.upstream import Program
 from llm_d_gke.operations.upstream.charts import charts_with_facts, differing_facts, name_of, read_chart
 from llm_d_gke.operations.upstream.names import entry_point, flags, names_of_picker, tracing
 from llm_d_gke.operations.upstream.parts import Folders, NotAvailableError, images, read_arguments, read_program
-from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks
-from llm_d_gke.stackfile.model_files import model_files
 
 # Some images are pulled with an account only.
 _ACCOUNT = {"llm-d:registry.existingSecret": "an-account"}
@@ -120,8 +119,7 @@ def _rendered_arguments(release: str, image: str) -> set[str]:
     for stack in project_stacks():
         configuration = load(PROJECT_ROOT, stack, {"llm-d:release": release, **_ACCOUNT}, own_release=True)
         try:
-            values = configuration.settings()
-            plan = plan_raw(stack, values, configuration.encrypted(), files=model_files(values))
+            plan = plan_config(stack, configuration)
         except RefusedError:
             continue
         pods = [server.pod for model in plan.models for server in model.servers if server.pod.image == image]

@@ -11,7 +11,7 @@ from pulumi.automation.events import EngineEvent, StepEventMetadata
 from pydantic import ValidationError
 
 from llm_d_gke import catalog
-from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.deletions import PlannedStep, refuse_losses
 from llm_d_gke.planning.findings import Finding, path_of
 from llm_d_gke.planning.plan.stack import StackPlan
@@ -20,7 +20,6 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.leaves import Leaf, leaves
 from llm_d_gke.stackfile import StackConfig
-from llm_d_gke.stackfile.model_files import model_files
 
 # Key of the saved settings that holds which model servers run.
 _RUNNING = "running"
@@ -61,8 +60,7 @@ def _deployment(configuration: StackConfig) -> str:
 
 
 def _plan(paths: StackPaths, configuration: StackConfig) -> StackPlan:
-    values = configuration.settings()
-    return plan_raw(paths.stack, values, configuration.encrypted(), files=model_files(values))
+    return plan_config(paths.stack, configuration)
 
 
 def _leaves(configuration: StackConfig) -> list[Leaf]:

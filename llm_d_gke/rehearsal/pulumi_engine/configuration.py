@@ -9,12 +9,11 @@ from typing import Any
 
 from llm_d_gke import catalog, stackfile
 from llm_d_gke.catalog.release import PickerRelease, Release
-from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.rehearsal.toolchain.pickers import is_available
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, StackConfig
 from llm_d_gke.stackfile.assumptions import clients_without_keys
-from llm_d_gke.stackfile.model_files import model_files
 
 PROJECT = "rehearsal-project"
 TOKEN = "hf_rehearsal_stand_in"  # noqa: S105 - opens nothing
@@ -96,9 +95,8 @@ def _with_picker(stack: str, config: StackConfig, available: Available) -> Stack
 
 def _is_planned(stack: str, config: StackConfig) -> bool:
     """Whether planning succeeds with this configuration: a picker may lack a feature that the stack uses."""
-    values = config.settings()
     try:
-        plan_raw(stack, values, config.encrypted(), files=model_files(values))
+        plan_config(stack, config)
     except RefusedError:
         return False
     return True

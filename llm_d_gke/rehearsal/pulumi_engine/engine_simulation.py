@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 
-from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.stackfile import StackConfig
-from llm_d_gke.stackfile.model_files import model_files
 
 
 def write_engine_simulation(paths: StackPaths, configuration: StackConfig) -> None:
     """Write the estimates by served model name. A refused stack has none."""
-    values, encrypted = configuration.settings(), configuration.encrypted()
     try:
-        plan = plan_raw(paths.stack, values, encrypted, files=model_files(values))
+        plan = plan_config(paths.stack, configuration)
     except RefusedError:
         return
     estimates = {
