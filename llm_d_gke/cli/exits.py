@@ -1,4 +1,4 @@
-"""Exit statuses, the same for every command."""
+"""Exit statuses, the same for every command, and the errors that end one."""
 
 from __future__ import annotations
 
@@ -11,3 +11,15 @@ UNMET = 2
 # `preflight` without Google credentials: only the needs were listed.
 NO_CREDENTIALS = 3
 INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """What prevents a command, with the correction: printed without a traceback. `status` is the exit status."""
+
+    status = FAILED
+
+
+class RefusedInputError(CommandError):
+    """What a person wrote cannot be used; nothing was done."""
+
+    status = REFUSED

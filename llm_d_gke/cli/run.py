@@ -1,8 +1,8 @@
 """Runs commands: errors become sentences and exit statuses.
 
 A command is a function with typer's annotations that returns its exit status. `add_command` registers it, `main` runs
-a command line. What a command raises is printed by the `explain` function it was registered with. An error which that
-does not know keeps its traceback: it is a defect.
+a command line. A `CommandError` is printed; other errors by the `explain` function that the command was registered
+with. An error which that does not know keeps its traceback: it is a defect.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from llm_d_gke.cli.exits import DONE, FAILED, INTERRUPTED
+from llm_d_gke.cli.exits import DONE, FAILED, INTERRUPTED, CommandError
 from llm_d_gke.cli.text import wrapped
 
 PROGRAM = "llmd"
@@ -93,7 +93,7 @@ def _guarded(command: Command, explain: Explain, *, changes_stack: bool) -> Call
             print(f"\ninterrupted: {_after_interrupt(options['stack'] if changes_stack else None)}", file=sys.stderr)
             status = INTERRUPTED
         except Exception as error:
-            failure = explain(error)
+            failure = Failure(str(error), error.status) if isinstance(error, CommandError) else explain(error)
             if failure is None:
                 raise
             print(wrapped(failure.sentence), file=sys.stderr)

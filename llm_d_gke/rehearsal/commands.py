@@ -36,8 +36,7 @@ from llm_d_gke.rehearsal.pulumi_engine.interruption import (
 )
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
 from llm_d_gke.rehearsal.terminal import scores
-from llm_d_gke.rehearsal.terminal.chat import Answer, ask
-from llm_d_gke.rehearsal.terminal.client_key import client_headers
+from llm_d_gke.rehearsal.terminal.chat import Answer, ask, client_headers
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
 from llm_d_gke.rehearsal.terminal.request_path import AnswerPath, path_of_answer
 from llm_d_gke.rehearsal.terminal.status import console, print_differences, print_status, reachable

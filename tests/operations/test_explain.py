@@ -14,9 +14,8 @@ from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.operations.explain.alternatives import alternatives
 from llm_d_gke.operations.explain.command import format_explanation, stack_input_of
-from llm_d_gke.operations.explain.errors import FieldError
 from llm_d_gke.operations.explain.explanation import Explainer, Explanation
-from llm_d_gke.operations.explain.fields import FieldPath, leaves, parse
+from llm_d_gke.operations.explain.fields import FieldError, FieldPath, leaves, parse
 from llm_d_gke.operations.explain.inputs import StackInput, inputs, plan_with
 from llm_d_gke.stackfile.model_files import ModelFile
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.operations.environments.review import ReviewError, expired, write_review_stack
+from llm_d_gke.operations.environments.command import ReviewError, expired, write_review_stack
 from llm_d_gke.planning import plan_raw
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, load
 from llm_d_gke.stackfile.assumptions import assume_unset

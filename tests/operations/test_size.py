@@ -13,10 +13,8 @@ from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.operations.catalog_tables.kind import Kind
 from llm_d_gke.operations.size import command
 from llm_d_gke.operations.size.command import row_of, sizes_text, surest
-from llm_d_gke.operations.size.errors import LoadError, SizeError
-from llm_d_gke.operations.size.load import Load, parse_load
-from llm_d_gke.operations.size.options import Option, compare_hardware, settings_of
-from llm_d_gke.operations.size.places import zones_in
+from llm_d_gke.operations.size.load import Load, LoadError, SizeError, parse_load
+from llm_d_gke.operations.size.options import Option, compare_hardware, settings_of, zones_in
 from llm_d_gke.planning import plan_raw
 from tests.command_line import llmd
 

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from llm_d_gke.cli.exits import FAILED, REFUSED
-from llm_d_gke.cli.run import Command, Failure, add_command, new_app
-from llm_d_gke.operations.cli import change, choose, environments, existing, judge, watch
+from llm_d_gke.cli.run import Command, add_command, new_app
+from llm_d_gke.operations.cli import change, choose, environments, judge, watch
 from llm_d_gke.rehearsal import cli as rehearsal_cli
 
-
-def explain_error(error: Exception) -> Failure | None:
-    """The printed text of an error of any command. None for a defect."""
-    from llm_d_gke.operations.adopt_manifests.errors import AdoptError
-    from llm_d_gke.operations.dashboard.page import DashboardError
-    from llm_d_gke.operations.eject.inputs import NotEjectableError
-    from llm_d_gke.operations.explain.errors import FieldError
-    from llm_d_gke.operations.import_cloud.described import DescriptionError
-    from llm_d_gke.operations.live_stack.stack import LiveStackError
-    from llm_d_gke.operations.size.errors import SizeError
-    from llm_d_gke.operations.upgrades.errors import StepError, UpgradeError
-
-    if isinstance(error, AdoptError | DescriptionError | FieldError | NotEjectableError | SizeError | UpgradeError):
-        return Failure(str(error), REFUSED)
-    if isinstance(error, DashboardError | LiveStackError | StepError):
-        return Failure(str(error), FAILED)
-    return rehearsal_cli.explain(error)
+# The printed text of an error of any command; None for a defect.
+explain_error = rehearsal_cli.explain
 
 
 def build_app() -> typer.Typer:
@@ -54,7 +38,7 @@ def build_app() -> typer.Typer:
             environments.backup_check,
             judge.leftovers,
         ),
-        "Take over what exists, or leave with it": (existing.import_, existing.eject),
+        "Take over what exists, or leave with it": (change.import_, change.eject),
         "Hold the memory verdict against your own starts": (judge.logs_check, judge.logs_read),
     }
     for panel, commands in panels.items():

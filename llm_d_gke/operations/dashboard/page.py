@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from llm_d_gke.cli.exits import CommandError
 from llm_d_gke.operations.templates import render
 from llm_d_gke.operations.templates.drawing import Drawing, Shape, line, text
 from llm_d_gke.planning.plan.platform import DashboardPlan, PanelPlan
@@ -113,7 +114,7 @@ _ANSWER_SECONDS = 10.0
 _POINTS = 120
 
 
-class DashboardError(Exception):
+class DashboardError(CommandError):
     """There is nothing to show. The message holds the reason and the correction."""
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llm_d_gke.cli.exits import RefusedInputError
 from llm_d_gke.nested import value_at
 from llm_d_gke.operations.import_cloud.spec import ACCOUNT
 from llm_d_gke.planning.names import service_account_address
 from llm_d_gke.resource_graph import Graph, Recorded, Secret, Unknown
 
 
-class NotEjectableError(LookupError):
+class NotEjectableError(RefusedInputError):
     """A resource has no command, or an input that its command does not carry."""
 
 

@@ -9,10 +9,15 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from llm_d_gke.operations.explain.errors import FieldError
+from llm_d_gke.cli.exits import RefusedInputError
 from llm_d_gke.resource_graph import Graph, Recorded, jsonable
 from llm_d_gke.resource_graph.kubernetes import kubernetes_object
 from llm_d_gke.resource_graph.model import STACK_TYPE
+
+
+class FieldError(RefusedInputError):
+    """There is no such object or field. The message names what there is."""
+
 
 MISSING = "(absent)"
 OUTPUTS = "outputs"

@@ -12,10 +12,8 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.size.command import check_stack_name, find_model, row_of, surest, write_stack
-from llm_d_gke.operations.size.errors import SizeError
-from llm_d_gke.operations.size.load import parse_load
-from llm_d_gke.operations.size.options import compare_hardware
-from llm_d_gke.operations.size.places import zones_in
+from llm_d_gke.operations.size.load import SizeError, parse_load
+from llm_d_gke.operations.size.options import compare_hardware, zones_in
 from llm_d_gke.settings.stack import ProjectId
 
 # An open model that one L4 runs, which most regions have.

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from llm_d_gke.cli.exits import RefusedInputError
 from llm_d_gke.nested import value_at
 from llm_d_gke.operations.import_cloud.spec import CLUSTER, NODE_POOL
 from llm_d_gke.rehearsal.providers.gcp.kinds import NETWORK, SUBNETWORK, VIRTUAL
@@ -60,7 +61,7 @@ _POOL_FIELDS = {
 _NETWORK = {"network": NETWORK, "subnetwork": SUBNETWORK}
 
 
-class DescriptionError(ValueError):
+class DescriptionError(RefusedInputError):
     """A file does not hold the description of one cluster."""
 
 

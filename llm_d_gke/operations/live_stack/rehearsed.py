@@ -15,7 +15,7 @@ from llm_d_gke.rehearsal.kube import client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.changes import diff_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
-from llm_d_gke.rehearsal.terminal.client_key import client_headers
+from llm_d_gke.rehearsal.terminal.chat import client_headers
 from llm_d_gke.rehearsal.terminal.status import reachable
 from llm_d_gke.stackfile import PROJECT_ROOT
 

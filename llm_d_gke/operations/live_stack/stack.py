@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
+from llm_d_gke.cli.exits import CommandError
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.kube.conditions import find_condition as find_condition
 from llm_d_gke.rehearsal.kube.conditions import is_true as is_true
@@ -15,7 +16,7 @@ Manifest: TypeAlias = dict[str, Any]
 Place = Literal["rehearsal", "gke"]
 
 
-class LiveStackError(Exception):
+class LiveStackError(CommandError):
     """There is no running stack to check. The message holds the reason and the correction."""
 
 

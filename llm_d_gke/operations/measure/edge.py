@@ -27,7 +27,7 @@ from llm_d_gke.operations.measure.traffic import Request, Sample, Steady, ask_in
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.kube.conditions import is_true
-from llm_d_gke.rehearsal.load_balancer import envoy_admin
+from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.status import reachable
 
@@ -137,7 +137,7 @@ def _restarts(kube: Kube) -> int:
 
 def to_engines(paths: StackPaths) -> int:
     """Requests that Envoy has passed to engines, as it counts them itself."""
-    stats = envoy_admin.get(envoy_admin.admin_of(paths), "/stats", filter="upstream_rq_total")["stats"]
+    stats = envoy.admin_page(envoy.admin_of(paths), "/stats", filter="upstream_rq_total")["stats"]
     return sum(
         int(stat["value"])
         for stat in stats

@@ -33,7 +33,7 @@ from llm_d_gke.operations.measure.traffic import Request, Sample, Steady
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import ApiError, Kube, KubeError, client
-from llm_d_gke.rehearsal.load_balancer.envoy_admin import proxied
+from llm_d_gke.rehearsal.load_balancer.envoy import proxied
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
 from llm_d_gke.rehearsal.terminal.status import reachable

@@ -13,7 +13,7 @@ from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import Kube, Manifest
 from llm_d_gke.rehearsal.kube.conditions import is_true
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.terminal.client_key import names_by_key
+from llm_d_gke.rehearsal.terminal.chat import names_by_key
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
 
 ENGINES = "llm-d.ai/inference-serving=true"

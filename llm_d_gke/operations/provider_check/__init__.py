@@ -5,7 +5,6 @@ arguments that exclude each other) and the planned creation of a preview (rules 
 makes both calls in a preview; here they are made for many stacks in seconds.
 """
 
-from llm_d_gke.operations.provider_check.check import Problem, problems
-from llm_d_gke.operations.provider_check.plugin import PluginError, plugin
+from llm_d_gke.operations.provider_check.check import PluginError, Problem, plugin, problems
 
 __all__ = ["PluginError", "Problem", "plugin", "problems"]

@@ -23,8 +23,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.operations.fuzz.run import planned
 from llm_d_gke.operations.fuzz.stacks import likely
-from llm_d_gke.operations.provider_check.check import google_resources, problems
-from llm_d_gke.operations.provider_check.plugin import PluginError, plugin
+from llm_d_gke.operations.provider_check.check import PluginError, google_resources, plugin, problems
 from llm_d_gke.resource_graph import Graph, record
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks

@@ -22,7 +22,7 @@ from llm_d_gke.operations.stage.command import objects as stage_objects
 from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.planning.plan.platform import ChartPlan
 from llm_d_gke.rehearsal.charts import sources
-from llm_d_gke.rehearsal.charts.packing import pack
+from llm_d_gke.rehearsal.charts.registry import pack
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects

@@ -18,8 +18,7 @@ from llm_d_gke.catalog import Catalog, Model
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import WIDTH, wrapped
-from llm_d_gke.operations.size.errors import SizeError
-from llm_d_gke.operations.size.load import Load, parse_load
+from llm_d_gke.operations.size.load import Load, SizeError, parse_load
 from llm_d_gke.operations.size.options import Option, Refusal, compare_hardware
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import errors_in

@@ -6,7 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from llm_d_gke.operations.size.errors import LoadError
+from llm_d_gke.cli.exits import RefusedInputError
+
+
+class SizeError(RefusedInputError):
+    """The question cannot be answered. The message suggests another question."""
+
+
+class LoadError(SizeError):
+    """The load cannot be read. The message shows one that can."""
+
 
 EXAMPLE = "20/s 2000+300"
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/s")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,11 +15,11 @@ from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.rehearsed import is_rehearsed
 from llm_d_gke.operations.live_stack.stack import Place as PlaceName
-from llm_d_gke.operations.upgrades.errors import UpgradeError
-from llm_d_gke.operations.upgrades.run import Place, run_steps, way_back
+from llm_d_gke.operations.upgrades.run import Place, UpgradeError, run_steps, way_back
 from llm_d_gke.operations.upgrades.running import finished_steps
 from llm_d_gke.operations.upgrades.show import plan_text
 from llm_d_gke.planning import StackPlan, plan_config
+from llm_d_gke.planning.deletions import refuse_losses, steps_of_preview
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.planning.upgrades.planner import plan_upgrade
@@ -194,3 +196,22 @@ def _lines(lines: list[str], release: str) -> list[str]:
         if line.rstrip() == "config:":
             return [*lines[: number + 1], f"  {_KEY}: {release}\n", *lines[number + 1 :]]
     return lines
+
+
+def judge_preview(stack: str, file: Path, changes: Mapping[str, str]) -> int:
+    """Judge the output of `pulumi preview --json`. Raises RefusedError for a deletion that loses data."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        # A warning may stand before the document.
+        begin = 0 if text.startswith("{") else text.find("\n{") + 1
+        document = json.loads(text[begin:])
+        steps = steps_of_preview(document)
+    except (ValueError, AttributeError, TypeError, KeyError):
+        raise UpgradeError(f"{file} is not the output of `pulumi preview --json`") from None
+    settings = StackSettings.model_validate(load_assumed(stack, changes).settings())
+    acknowledged = refuse_losses(steps, catalog.load(), settings)
+    for finding in acknowledged:
+        print(finding)
+    if not acknowledged:
+        print(f"{len(steps)} steps: no kind, no volume claim and no data is deleted")
+    return DONE

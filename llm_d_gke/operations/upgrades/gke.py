@@ -10,8 +10,7 @@ from typing import Any
 
 from llm_d_gke import catalog
 from llm_d_gke.operations.live_stack.gke import gke_stack
-from llm_d_gke.operations.upgrades.errors import StepError
-from llm_d_gke.operations.upgrades.run import failures, targets_of
+from llm_d_gke.operations.upgrades.run import StepError, failures, targets_of
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.planning.deletions import refuse_losses, steps_of_preview
 from llm_d_gke.planning.upgrades.step import Step

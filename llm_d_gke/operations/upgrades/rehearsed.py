@@ -10,8 +10,7 @@ from pulumi.automation import CommandError
 
 from llm_d_gke.cli.text import print_step
 from llm_d_gke.operations.live_stack.rehearsed import rehearsed_stack
-from llm_d_gke.operations.upgrades.errors import StepError
-from llm_d_gke.operations.upgrades.run import failures, targets_of
+from llm_d_gke.operations.upgrades.run import StepError, failures, targets_of
 from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.upgrades.step import Step
 from llm_d_gke.rehearsal.commands import each_step_once, resume_interrupted, show

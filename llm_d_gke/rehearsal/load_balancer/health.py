@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Endpoint
-from llm_d_gke.rehearsal.node_agent import checks
+from llm_d_gke.rehearsal.node_agent import probes
 
 # Seconds between checks of an endpoint, before and after it was found healthy; GKE's own default is 15 s.
 EAGER = 0.2
@@ -103,11 +103,11 @@ def ask(check: HealthCheck, endpoint: Endpoint, processes: Mapping[Endpoint, int
         return f"dial tcp {requested[0]}:{requested[1]}: connect: connection refused"
     host, port = "127.0.0.1", processes[requested]
     if check.kind == "TCP":
-        return checks.tcp(host, port, TIMEOUT)
+        return probes.tcp(host, port, TIMEOUT)
     if check.kind == "GRPC":
-        return checks.grpc_health(host, port, check.service, TIMEOUT)
+        return probes.grpc_health(host, port, check.service, TIMEOUT)
     headers = {"User-Agent": "GoogleHC/1.0"} | ({"Host": check.host} if check.host else {})
-    status, failure = checks.http_get(
+    status, failure = probes.http_get(
         host, port, check.path, tls=check.kind in ("HTTPS", "HTTP2"), headers=headers, timeout=TIMEOUT
     )
     return failure or (None if status == 200 else f"answered {status}")

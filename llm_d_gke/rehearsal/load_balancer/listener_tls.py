@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import trustme
 
 from llm_d_gke.rehearsal.errors import SimulationError
+from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.host.ports import listening_port
 from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Config, server_tls
 from llm_d_gke.rehearsal.node_agent.environment import Find, data_of
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 
 MANAGED = ("networking.gke.io/cert-manager-certs", "networking.gke.io/pre-shared-certs")
 
@@ -57,3 +62,35 @@ def socket(listener: Manifest, namespace: str, find: Find) -> Config | None:
 def _self_signed(host: str) -> tuple[str, str]:
     certificate = trustme.CA().issue_cert(host, not_after=datetime.now(UTC) + _LIFETIME)
     return certificate.cert_chain_pems[0].bytes().decode(), certificate.private_key_pem.bytes().decode()
+
+
+class ListenerPorts:
+    """Chooses a port for each address and port of a listener, once: Envoy listens there afterwards.
+
+    An earlier daemon's choice is kept, because its Envoy may still listen.
+    """
+
+    def __init__(self, paths: StackPaths) -> None:
+        self._paths = paths
+        self._file = paths.envoy / "gateways.json"
+        gateways = json.loads(self._file.read_text(encoding="utf-8")) if self._file.exists() else {}
+        self._chosen: dict[tuple[str, int], int] = {
+            (gateway["address"], int(requested)): port
+            for gateway in gateways.values()
+            for requested, port in gateway["ports"].items()
+        }
+
+    def port_of(self, address: str, requested: int) -> int:
+        """The port for a listener. Records a difference where it is not the requested one."""
+        if (address, requested) not in self._chosen:
+            port, why = listening_port(address, requested)
+            if why:
+                record_difference(self._paths, why)
+            self._chosen[address, requested] = port
+        return self._chosen[address, requested]
+
+    def save(self, gateways: Mapping[str, Manifest]) -> None:
+        """Write address and ports of every Gateway."""
+        text = json.dumps(gateways, indent=1, sort_keys=True)
+        if not self._file.exists() or self._file.read_text(encoding="utf-8") != text:
+            atomic_write(self._file, text)

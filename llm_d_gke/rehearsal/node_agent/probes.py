@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Literal
 
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from llm_d_gke.rehearsal.kube import Manifest
-from llm_d_gke.rehearsal.node_agent import checks
 
 Kind = Literal["startup", "readiness", "liveness"]
 
@@ -106,10 +111,10 @@ def check(spec: Manifest, ports: Mapping[int, int], named: Mapping[str, int]) ->
     if "httpGet" in spec:
         return _http(spec["httpGet"], ports, named, timeout)
     if "tcpSocket" in spec:
-        return checks.tcp("127.0.0.1", _own(spec["tcpSocket"]["port"], ports, named), timeout)
+        return tcp("127.0.0.1", _own(spec["tcpSocket"]["port"], ports, named), timeout)
     if "grpc" in spec:
         port = _own(spec["grpc"]["port"], ports, named)
-        return checks.grpc_health("127.0.0.1", port, spec["grpc"].get("service") or "", timeout)
+        return grpc_health("127.0.0.1", port, spec["grpc"].get("service") or "", timeout)
     return None  # exec probes always succeed, see PodWorker
 
 
@@ -124,7 +129,7 @@ def _own(port: Port, ports: Mapping[int, int], named: Mapping[str, int]) -> int:
 
 def _http(action: Manifest, ports: Mapping[int, int], named: Mapping[str, int], timeout: float) -> str | None:
     headers = {header["name"]: header["value"] for header in action.get("httpHeaders") or []}
-    status, failure = checks.http_get(
+    status, failure = http_get(
         "127.0.0.1",
         _own(action["port"], ports, named),
         action.get("path") or "/",
@@ -133,3 +138,45 @@ def _http(action: Manifest, ports: Mapping[int, int], named: Mapping[str, int], 
         timeout=timeout,
     )
     return failure or (None if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}")
+
+
+def http_get(
+    host: str, port: int, path: str, *, tls: bool, headers: Mapping[str, str], timeout: float
+) -> tuple[int, str | None]:
+    """Returns (status code, None), or (0, why there was no answer)."""
+    connection: http.client.HTTPConnection
+    if tls:
+        # Neither kubelets nor load balancers verify the certificate in a health check.
+        context = ssl._create_unverified_context()  # noqa: S323
+        connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request("GET", path, headers=dict(headers))
+        answer = connection.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        return 0, f"Get {host}:{port}{path}: {error}"
+    else:
+        return answer.status, None
+    finally:
+        connection.close()
+
+
+def tcp(host: str, port: int, timeout: float) -> str | None:
+    try:
+        with socket.create_connection((host, port), timeout=timeout):
+            return None
+    except OSError as error:
+        return f"dial tcp {host}:{port}: {error}"
+
+
+def grpc_health(host: str, port: int, service: str, timeout: float) -> str | None:
+    with grpc.insecure_channel(f"{host}:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            request = health_pb2.HealthCheckRequest(service=service)
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout)
+        except grpc.RpcError as error:
+            return f"service unhealthy (responded with {error.code().name})"
+    serving = answer.status == health_pb2.HealthCheckResponse.SERVING
+    return None if serving else f"service unhealthy (responded with {answer.status})"

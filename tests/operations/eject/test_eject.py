@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_d_gke.operations.eject.command import ejected_files
 from llm_d_gke.operations.eject.inputs import NotEjectableError
-from llm_d_gke.operations.eject.write import ejected_files
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
 from tests.operations.eject.gcloud_flags import TABLE, flags_of, installed_tree
 from tests.stacks import TOKEN, graph_of, plan_of

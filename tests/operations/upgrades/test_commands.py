@@ -11,10 +11,9 @@ import pytest
 import yaml
 
 from llm_d_gke.cli.exits import FAILED, REFUSED
-from llm_d_gke.operations.upgrades.command import planned, release_of, upgrade, write_release
-from llm_d_gke.operations.upgrades.deletions import judge_preview
-from llm_d_gke.operations.upgrades.errors import UpgradeError
+from llm_d_gke.operations.upgrades.command import judge_preview, planned, release_of, upgrade, write_release
 from llm_d_gke.operations.upgrades.gke import previous_release
+from llm_d_gke.operations.upgrades.run import UpgradeError
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.command_line import llmd

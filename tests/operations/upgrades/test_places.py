@@ -19,9 +19,9 @@ from pulumi.automation._cmd import CommandResult
 
 from llm_d_gke.operations.upgrades import rehearsed
 from llm_d_gke.operations.upgrades.command import planned
-from llm_d_gke.operations.upgrades.errors import StepError
 from llm_d_gke.operations.upgrades.gke import OnGke
 from llm_d_gke.operations.upgrades.rehearsed import Rehearsed, applied_release, last_upgrade, record_upgrade
+from llm_d_gke.operations.upgrades.run import StepError
 from llm_d_gke.planning.upgrades.step import Step
 from llm_d_gke.rehearsal.paths import StackPaths
 from tests.stacks import graph_of

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from llm_d_gke.operations.upgrades.errors import StepError
-from llm_d_gke.operations.upgrades.run import Ended, run_steps, way_back
+from llm_d_gke.operations.upgrades.run import Ended, StepError, run_steps, way_back
 from llm_d_gke.planning.upgrades.step import Loss, Part, Step, UpgradePlan
 
 SETTINGS = {"llm-d:release": "new"}

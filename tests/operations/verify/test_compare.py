@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.operations.verify.compare import differences
+from llm_d_gke.operations.verify.checks.objects import differences
 
 DEPLOYMENT: dict[str, Any] = {
     "kind": "Deployment",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
-from llm_d_gke.operations.verify.output import as_json, as_junit, line, summary
+from llm_d_gke.operations.verify.command import as_json, as_junit, line, summary
 from llm_d_gke.operations.verify.result import Checked, Verification, failed, passed, skipped
 
 CHECKS = (

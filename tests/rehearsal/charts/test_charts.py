@@ -16,8 +16,7 @@ import yaml
 
 from llm_d_gke.operations.lock import RegistryError, digest_of
 from llm_d_gke.rehearsal.charts import registry, sources
-from llm_d_gke.rehearsal.charts.packing import pack
-from llm_d_gke.rehearsal.charts.registry import refusal, respond
+from llm_d_gke.rehearsal.charts.registry import pack, refusal, respond
 from llm_d_gke.rehearsal.charts.sources import differences, find, published
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.paths import StackPaths, recorded_differences

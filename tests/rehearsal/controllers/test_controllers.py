@@ -20,8 +20,8 @@ from llm_d_gke.rehearsal.kube import Kube, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer.konnectivity import resolve, resolve_name
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program, target_of
+from llm_d_gke.rehearsal.node_agent.launch import controller, keda
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward
-from llm_d_gke.rehearsal.node_agent.webhook_controllers import controller, keda
 
 SERVING = "/tmp/k8s-webhook-server/serving-certs"
 

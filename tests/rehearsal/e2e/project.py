@@ -22,7 +22,7 @@ import yaml
 from llm_d_gke.operations.measure.traffic import Steady
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import Kube, Manifests, client
-from llm_d_gke.rehearsal.load_balancer import envoy_admin
+from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.status import reachable
 from tests.project_copy import copy_project
@@ -196,7 +196,7 @@ class Project:
 
     def proxied(self, stack: str) -> set[str]:
         """IP addresses to which the load balancer sends requests, as Envoy lists them."""
-        return envoy_admin.proxied(self.paths(stack))
+        return envoy.proxied(self.paths(stack))
 
     def address_of(self, stack: str, pod: str, labels: str = ENGINES) -> str:
         """The IP address of a pod."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from llm_d_gke.rehearsal.load_balancer import envoy_admin
+from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.load_balancer.envoy_config import bootstrap
 from llm_d_gke.rehearsal.paths import StackPaths
 
@@ -35,6 +35,6 @@ def test_addresses_are_those_of_the_clusters_that_envoy_has_read(
         return httpx.Response(200, json={"cluster_statuses": clusters})
 
     monkeypatch.setattr(httpx, "get", answer)
-    assert envoy_admin.proxied(paths) == {"127.1.0.1", "127.1.0.2"}
-    assert envoy_admin.endpoints(("127.0.0.9", 15000))["picker"] == {("127.1.0.2", 9002)}
+    assert envoy.proxied(paths) == {"127.1.0.1", "127.1.0.2"}
+    assert envoy.endpoints_read(("127.0.0.9", 15000))["picker"] == {("127.1.0.2", 9002)}
     assert requested[0] == ("http://127.0.0.9:15000/clusters", {"format": "json"})

@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from llm_d_gke.rehearsal.terminal.client_key import names_by_key
+from llm_d_gke.rehearsal.terminal.chat import names_by_key
 
 
 @pytest.mark.parametrize(
