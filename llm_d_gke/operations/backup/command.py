@@ -67,9 +67,7 @@ def _session(console: Console) -> Session | None:
 def _planned(stack: str, config: StackConfig) -> tuple[StackPlan, StackSettings]:
     """Plan and settings. Raises RefusedError."""
     assumed = assume_unset(config)
-    values = assumed.settings()
-    plan = plan_config(stack, assumed)
-    return plan, StackSettings.model_validate(values)
+    return plan_config(stack, assumed), StackSettings.model_validate(assumed.settings())
 
 
 def _print(items: list[Item], console: Console) -> None:

@@ -39,9 +39,8 @@ def needs_in(
     """
     chosen = {f"{NAMESPACE}:project": project} if project else {}
     config = load_assumed(stack, {**(changes or {}), **chosen})
-    values = config.settings()
-    if values["project"] == ASSUMED_PROJECT and fallback is not None:
-        values["project"] = fallback
+    if config.settings()["project"] == ASSUMED_PROJECT and fallback is not None:
+        config = load_assumed(stack, {**(changes or {}), f"{NAMESPACE}:project": fallback})
     return needs_of(plan_config(stack, config), load())
 
 

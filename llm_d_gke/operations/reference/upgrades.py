@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from llm_d_gke import catalog
 from llm_d_gke.operations.upgrades.show import LOSSES
-from llm_d_gke.planning import RefusedError, StackPlan, plan_config
+from llm_d_gke.planning import RefusedError, StackPlan, plan_config, plan_raw
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.upgrades.planner import images_deleted, plan_upgrade
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, stack_names
 from llm_d_gke.stackfile.assumptions import load_assumed
+from llm_d_gke.stackfile.model_files import model_files
 
 PAGE = PROJECT_ROOT / "docs" / "upgrades.md"
 _WITHDRAWN = "llmd-pd-release-withdrawn"
@@ -92,7 +93,6 @@ def _plan(stack: str, release: str) -> StackPlan | str:
 def _planned(stack: str, release: str) -> StackPlan:
     changes = {f"{NAMESPACE}:release": release, f"{NAMESPACE}:registry.existingSecret": "pull-secret"}
     config = load_assumed(stack, changes)
-    values = config.settings()
     try:
         return plan_config(stack, config)
     except RefusedError as refused:
@@ -101,5 +101,6 @@ def _planned(stack: str, release: str) -> StackPlan:
             for finding in refused.findings
             if finding.severity is Severity.ERROR and RULES[finding.id].acknowledgeable
         ]
+        values = config.settings()
         values["acknowledge"] = [*values.get("acknowledge", []), *own]
-        return plan_config(stack, config)
+        return plan_raw(stack, values, config.encrypted(), files=model_files(values))

@@ -15,7 +15,6 @@ from llm_d_gke.operations.fuzz.varied import kinds_of
 from llm_d_gke.operations.scan import scanners
 from llm_d_gke.operations.scan.exceptions import ScanException, load, sort_out, traits_of
 from llm_d_gke.operations.scan.pods import (
-    all_stacks,
     chart_objects,
     load_objects,
     plain_objects,
@@ -25,6 +24,7 @@ from llm_d_gke.operations.scan.pods import (
     staging_objects,
 )
 from llm_d_gke.operations.scan.scanners import Failure, ScanError
+from llm_d_gke.stackfile import project_stacks
 
 # Random stacks that are scanned together: about three minutes on two busy cores.
 _BATCH = 20
@@ -43,7 +43,7 @@ def main(
             if random:
                 status = _scan_random(random, seed, place)
             else:
-                status = _scan(stacks or all_stacks(), place, whole=not stacks)
+                status = _scan(stacks or project_stacks(), place, whole=not stacks)
     except ScanError as error:
         print(error, file=sys.stderr)
         status = 1

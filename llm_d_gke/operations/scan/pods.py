@@ -28,8 +28,9 @@ from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from llm_d_gke.resource_graph.recorder import record
 from llm_d_gke.resource_graph.stack_program import record_stack
+from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import BucketSource
-from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, project_stacks
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
 from policy.check_manifests import resources_in
 from policy.llmd_policy.pods import exception_of
 from policy.llmd_policy.resources import Pod, Resource, pods_of
@@ -175,9 +176,9 @@ def random_objects(count: int, seed: int) -> Iterator[tuple[str, dict[str, Any],
 def staging_objects() -> list[dict[str, Any]]:
     """The objects of `make stage`, for a model whose weights come from a bucket."""
     source = '[{"id": "google/gemma-2b-it", "source": {"kind": "bucket", "bucket": "weights", "path": "gemma"}}]'
-    plan, values = _plan("gpu", {"llm-d:models": source})
+    plan, stack_settings = _plan("gpu", {"llm-d:models": source})
     objects: list[dict[str, Any]] = []
-    for model, settings in zip(plan.models, values.models, strict=True):
+    for model, settings in zip(plan.models, stack_settings.models, strict=True):
         if isinstance(settings.source, BucketSource):
             objects += stage_objects(plan, model, settings, settings.source)
     return objects
@@ -224,17 +225,9 @@ def helm_template(chart: ChartPlan) -> list[dict[str, Any]]:
     return [body for body in bodies if body["kind"] != "CustomResourceDefinition"]
 
 
-def all_stacks() -> list[str]:
-    return project_stacks()
-
-
-def _plan(stack: str, overrides: Mapping[str, str]) -> tuple[StackPlan, Any]:
-    from llm_d_gke.settings import StackSettings
-
+def _plan(stack: str, overrides: Mapping[str, str]) -> tuple[StackPlan, StackSettings]:
     configuration = load(PROJECT_ROOT, stack, overrides, own_release=True)
-    values = configuration.settings()
-    plan = plan_config(stack, configuration)
-    return plan, StackSettings.model_validate(values, by_alias=True, by_name=False)
+    return plan_config(stack, configuration), StackSettings.model_validate(configuration.settings())
 
 
 def _plain(value: Any) -> Any:

@@ -25,9 +25,8 @@ from llm_d_gke.wording import count
 def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:
     """Write `out` for every model of the stack that reads a bucket. Raises RefusedError for a stack that is refused."""
     configuration = load_assumed(stack, changes)
-    values = configuration.settings()
     plan = plan_config(stack, configuration)
-    settings = StackSettings.model_validate(values)
+    settings = StackSettings.model_validate(configuration.settings())
     staged = [
         (model, own, own.source)
         for model, own in zip(plan.models, settings.models, strict=True)
