@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.operations.explain.alternatives import alternatives
 from llm_d_gke.operations.explain.command import format_explanation, stack_input_of
 from llm_d_gke.operations.explain.explanation import Explainer, Explanation
-from llm_d_gke.operations.explain.fields import FieldError, FieldPath, leaves, parse
+from llm_d_gke.operations.explain.fields import FieldError, FieldPath, parse
 from llm_d_gke.operations.explain.inputs import StackInput, inputs, plan_with
 from llm_d_gke.stackfile.model_files import ModelFile
 
@@ -210,13 +210,27 @@ def test_a_constant_is_called_one(explained: Callable[[str], Explanation]) -> No
     assert "it is a constant of the code named above" in text
 
 
+def _leaves(body: object, parts: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The path of every leaf of an object."""
+    items: Iterator[tuple[str | int, object]] | None = None
+    if isinstance(body, Mapping):
+        items = iter(body.items())
+    elif isinstance(body, list):
+        items = iter(enumerate(body))
+    if items is None or not body:
+        yield parts
+        return
+    for key, item in items:
+        yield from _leaves(item, (*parts, key))
+
+
 def test_every_field_of_every_object_has_an_explanation(explainer: Explainer) -> None:
     """Everything but the origins, which cost a plan each: the object is found, its maker too, and the path is read back
     as it was written."""
     count = 0
     for (kind, name), (resource, body) in explainer.objects.items():
         assert resource.source is not None
-        for parts in leaves(body):
+        for parts in _leaves(body):
             path = FieldPath(kind, name, parts)
             assert parse(str(path)) == path
             count += 1

@@ -390,13 +390,13 @@ class TestRunsDoNotMeet:
 
     def test_a_folder_runs_as_main_with_its_own_modules(self, tmp_path: Path) -> None:
         (tmp_path / "__main__.py").write_text(
-            "import pulumi, part, pathlib\n"
+            "import pulumi, part_of_a_folder, pathlib\n"
             "pulumi.export('main', __name__)\n"
-            "pulumi.export('part', part.NAME)\n"
+            "pulumi.export('part', part_of_a_folder.NAME)\n"
             "pulumi.export('here', pathlib.Path('here.txt').read_text())\n"
             "pulumi.export('value', pulumi.Config().require_int('value'))\n"
         )
-        (tmp_path / "part.py").write_text("NAME = 'a part'\n")
+        (tmp_path / "part_of_a_folder.py").write_text("NAME = 'a part'\n")
         (tmp_path / "here.txt").write_text("read")
         graph = record(tmp_path, stack="gpu", config={"llm-d:value": "3"})
         assert graph.outputs == {"main": "__main__", "part": "a part", "here": "read", "value": 3}

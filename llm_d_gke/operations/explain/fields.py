@@ -94,20 +94,6 @@ def find(available: Objects, path: FieldPath) -> tuple[Recorded, Mapping[str, An
     return match
 
 
-def leaves(body: object, parts: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """The path of every leaf of an object."""
-    items: Iterator[tuple[str | int, object]] | None = None
-    if isinstance(body, Mapping):
-        items = iter(body.items())
-    elif isinstance(body, list):
-        items = iter(enumerate(body))
-    if items is None or not body:
-        yield parts
-        return
-    for key, item in items:
-        yield from leaves(item, (*parts, key))
-
-
 # What only the stack's outputs tell: figures about the plan, not parts of it.
 _FIGURES = ("cost", "timeline", "capacity", "memory", "latency", "warnings", "hardware")
 

@@ -130,15 +130,6 @@ def certainty(capacity: CapacityFacts) -> str:
     return f"an estimate by the {capacity.method}: no measurement of this accelerator was published"
 
 
-def at_load(speed: SpeedFacts | None) -> str:
-    if speed is None:
-        return "exceeds the capacity"
-    return (
-        f"{rate(speed.requests_per_second)} requests/s, first token {seconds(speed.time_to_first_token)},"
-        f" then {seconds(speed.time_per_output_token)} a token"
-    )
-
-
 def exceeded(capacity: CapacityFacts) -> str:
     """That the stated load is too much, and how much would not be."""
     return f"exceeds the capacity of about {rate(capacity.full.requests_per_second)} requests/s"

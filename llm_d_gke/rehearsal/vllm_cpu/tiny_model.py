@@ -42,10 +42,6 @@ def tokenizer_kind(model: Model) -> TokenizerKind:
     return "sentencepiece" if sentencepiece else "byte-level"
 
 
-def is_supported(model: Model) -> bool:
-    return model.architecture in _FAMILIES
-
-
 def supported() -> list[str]:
     return sorted(_FAMILIES)
 
