@@ -120,7 +120,7 @@ class _Types:
         if len(options) > 1:
             return self._union(name, path, field, options)
         (only,) = options
-        plain = {} if _is_late(path) else {"plain": True}
+        plain = {} if path in ACCEPTED else {"plain": True}
         if "$ref" in only:
             return {"$ref": self._group(only["$ref"].rsplit("/", 1)[1], path), **plain}
         kind = only.get("type")
@@ -172,10 +172,6 @@ def _token(name: str) -> str:
 
 def _reference(name: str) -> str:
     return f"#/types/{_token(name)}"
-
-
-def _is_late(path: Path) -> bool:
-    return path in ACCEPTED
 
 
 def _options(field: Json) -> list[Json]:

@@ -67,7 +67,7 @@ def ejected_files(graph: Graph, plan: StackPlan) -> dict[Path, str]:
         files |= _manifests(step)
         for release in step.releases:
             values = jsonable(release.inputs).get("values") or {}
-            files[Path(values_file(release))] = _values_text(values)
+            files[Path(values_file(release))] = yaml.safe_dump(values, sort_keys=True, width=2**16)
     files[Path("resources.json")] = json.dumps(dict(_places(cloud, steps)), indent=2) + "\n"
     files[Path("README.md")] = readme(plan, cloud, steps)
     files |= _with_addresses(files, steps, graph)
@@ -167,10 +167,6 @@ def _file_name(body: object) -> str:
     group = str(body["apiVersion"]).partition("/")[0] if "/" in str(body["apiVersion"]) else "core"
     namespace = f"{metadata['namespace']}." if metadata.get("namespace") else ""
     return f"{str(body['kind']).lower()}.{group}-{namespace}{metadata['name']}.yaml"
-
-
-def _values_text(values: object) -> str:
-    return yaml.safe_dump(values, sort_keys=True, width=2**16)
 
 
 def _places(cloud: list[CloudCommands], steps: tuple[Step, ...]) -> Iterator[tuple[str, str]]:

@@ -73,7 +73,7 @@ def _cards(
             center = x + _CARD / 2
             corner = (rail, bus) if first else (middle, from_y)
             shapes.append(line("wire", corner, (corner[0], bus), (center, bus), (center, top - 1)))
-            shapes.append(_head(center, top))
+            shapes.append(line("wire", (center - 5, top - 7), (center, top - 1), (center + 5, top - 7)))
             card, height = _card(model, x, top)
             shapes += card
             tallest = max(tallest, height)
@@ -118,7 +118,3 @@ def _servers(server: ServerFacts, x: float, y: float, width: float) -> tuple[lis
 
 def _arrow(x: float, top: float, bottom: float) -> Shape:
     return line("wire", (x, top), (x, bottom), (x - 5, bottom - 6), (x, bottom), (x + 5, bottom - 6))
-
-
-def _head(x: float, y: float) -> Shape:
-    return line("wire", (x - 5, y - 7), (x, y - 1), (x + 5, y - 7))

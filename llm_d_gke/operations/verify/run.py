@@ -157,12 +157,8 @@ def _check(criterion: Criterion, ctx: CheckContext) -> Checked:
     try:
         result = criterion.run(ctx)
     except (httpx.HTTPError, KubeError, LiveStackError) as error:
-        result = _unanswered(error, ctx)
+        result = failed(str(error) or type(error).__name__, ctx.live.diagnose)
     return Checked(id=criterion.id, summary=criterion.summary, result=result, seconds=time.monotonic() - began)
-
-
-def _unanswered(error: Exception, ctx: CheckContext) -> Result:
-    return failed(str(error) or type(error).__name__, ctx.live.diagnose)
 
 
 def _gateway(live: LiveStack, headers: Mapping[str, str]) -> httpx.Client | None:

@@ -162,7 +162,7 @@ def gateway_listener(
                 }
                 for number, file in enumerate(extensions)
             ),
-            _picker_filter(),
+            {"name": PICKER_FILTER, "typed_config": _no_callout() | {"allow_mode_override": True}},
             {"name": "router", "typed_config": {_TYPE: f"{_FILTERS}.http.router.v3.Router"}},
         ],
         "access_log": [_access_log(log)],
@@ -234,10 +234,6 @@ def client_tls(
         common["validation_context"] = trusted
     context = {_TYPE: f"{_TLS}.UpstreamTlsContext", "common_tls_context": common} | ({"sni": sni} if sni else {})
     return {"name": "tls", "typed_config": context}
-
-
-def _picker_filter() -> Config:
-    return {"name": PICKER_FILTER, "typed_config": _no_callout() | {"allow_mode_override": True}}
 
 
 def _no_callout() -> Config:

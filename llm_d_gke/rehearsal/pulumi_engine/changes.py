@@ -30,7 +30,7 @@ def save_settings(paths: StackPaths, configuration: StackConfig) -> None:
     standing: dict[str, object] = {path_of(*leaf.path): leaf.display_text for leaf in _leaves(configuration)}
     # An invalid stack file says nothing about the running stack.
     with suppress(RefusedError):
-        standing[_RUNNING] = asdict(standing_of(_plan(paths, configuration), _deployment(configuration)))
+        standing[_RUNNING] = asdict(standing_of(plan_config(paths.stack, configuration), _deployment(configuration)))
     paths.settings.write_text(json.dumps(standing, indent=1), encoding="utf-8")
 
 
@@ -57,10 +57,6 @@ def find_switch(paths: StackPaths, configuration: StackConfig, plan: StackPlan) 
 
 def _deployment(configuration: StackConfig) -> str:
     return StackSettings.model_validate(configuration.settings()).deployment
-
-
-def _plan(paths: StackPaths, configuration: StackConfig) -> StackPlan:
-    return plan_config(paths.stack, configuration)
 
 
 def _leaves(configuration: StackConfig) -> list[Leaf]:

@@ -142,7 +142,7 @@ def path_of_answer(paths: StackPaths, plan: StackPlan, model_name: str, endpoint
     choice = choices[-1] if choices else scores.Choice("")
     address = _picked(paths) or choice.address
     with client(paths) as kube:
-        backend = _backend(kube, paths, address)
+        backend = backend_at(kube, address, describe_engine(paths)) if address else None
     stops = [
         gateway_stop(
             model_name, plan.gateway.name, plan.gateway.class_name, endpoint, _route(plan, model), model.pool.name
@@ -151,10 +151,6 @@ def path_of_answer(paths: StackPaths, plan: StackPlan, model_name: str, endpoint
         *([pod_stop(backend)] if backend is not None else []),
     ]
     return AnswerPath(backend, tuple(drawing(stops)))
-
-
-def _backend(kube: Kube, paths: StackPaths, address: str) -> Backend | None:
-    return backend_at(kube, address, describe_engine(paths)) if address else None
 
 
 def _route(plan: StackPlan, model: ModelPlan) -> str:

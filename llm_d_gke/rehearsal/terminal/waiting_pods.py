@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from llm_d_gke.rehearsal.kube import Kube, KubeError, client
+from llm_d_gke.rehearsal.kube import KubeError, client
 from llm_d_gke.rehearsal.kube.conditions import find_condition
 from llm_d_gke.rehearsal.paths import StackPaths
 
@@ -66,7 +66,7 @@ def watched(paths: StackPaths, show: Callable[[str], None]) -> Iterator[None]:
                 continue
             try:
                 with client(paths) as kube:
-                    waiting.look(_pods(kube))
+                    waiting.look(list(kube.list("v1", "Pod")))
             except (KubeError, OSError, ValueError, KeyError):
                 # A control plane that starts or restarts: the provider's own lines say so.
                 continue
@@ -78,7 +78,3 @@ def watched(paths: StackPaths, show: Callable[[str], None]) -> Iterator[None]:
     finally:
         done.set()
         thread.join(timeout=2 * _SECONDS)
-
-
-def _pods(kube: Kube) -> list[dict[str, Any]]:
-    return list(kube.list("v1", "Pod"))
