@@ -34,14 +34,14 @@ def up(
     """Bring a stack up on this machine, and send it one chat request."""
     from llm_d_gke.rehearsal import commands
 
-    return commands.up(commands.Request(stack, overrides(config), engine=engine))
+    return commands.up(stack, overrides(config), engine)
 
 
 def preview(stack: Stack, config: Changes = None) -> int:
     """Show what `up` would create or change. Exit status 2 if the stack is refused."""
     from llm_d_gke.rehearsal import commands
 
-    return commands.preview(commands.Request(stack, overrides(config)))
+    return commands.preview(stack, overrides(config))
 
 
 def status(
@@ -53,21 +53,21 @@ def status(
     """Show nodes, pods, Gateway and address of a stack that is up."""
     from llm_d_gke.rehearsal import commands
 
-    return commands.status(commands.Request(stack), differences=differences)
+    return commands.status(stack, differences=differences)
 
 
 def endpoint(stack: Stack) -> int:
     """Print the address at which a stack answers on this machine."""
     from llm_d_gke.rehearsal import commands
 
-    return commands.endpoint(commands.Request(stack))
+    return commands.endpoint(stack)
 
 
 def down(stack: Stack, config: Changes = None) -> int:
     """Destroy a stack, and stop everything that was started for it."""
     from llm_d_gke.rehearsal import commands
 
-    return commands.down(commands.Request(stack, overrides(config)))
+    return commands.down(stack, overrides(config))
 
 
 def render(
@@ -78,7 +78,7 @@ def render(
     """Write the resource graph and every Kubernetes object as files."""
     from llm_d_gke.rehearsal import commands
 
-    return commands.render(commands.Request(stack, overrides(config), out))
+    return commands.render(stack, overrides(config), out)
 
 
 def logs(
@@ -91,7 +91,7 @@ def logs(
     """Print the logs of a stack's pods. For a stack that is not up here, print the commands for GKE."""
     from llm_d_gke.rehearsal import commands
 
-    return commands.logs(commands.Request(stack), pod, follow=follow)
+    return commands.logs(stack, pod, follow=follow)
 
 
 def why(
@@ -114,7 +114,7 @@ def why(
     """Show why requests went to their replicas: scores of every endpoint. Needs picker.verbosity 4 in the stack."""
     from llm_d_gke.rehearsal import commands
 
-    return commands.why(commands.Request(stack), request, log, last)
+    return commands.why(stack, request, log, last)
 
 
 def explain(error: Exception) -> Failure | None:

@@ -7,8 +7,8 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -48,34 +48,18 @@ from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
 from llm_d_gke.stackfile.assumptions import load_assumed, project_note, shown_project
 
 
-@dataclass(frozen=True)
-class Request:
-    """One command line."""
-
-    stack: str
-    overrides: Mapping[str, str] = field(default_factory=dict)
-    out: Path | None = None
-    # None: that of the stack that runs, else the simulator.
-    engine: EngineChoice | None = None
-
-    @property
-    def paths(self) -> StackPaths:
-        return StackPaths(self.stack)
-
-
 def show(text: str) -> None:
     """Print a line of the engine."""
     print(text.rstrip("\n"), flush=True)
 
 
-def up(request: Request) -> int:
+def up(stack: str, changes: Mapping[str, str] = MappingProxyType({}), engine_choice: EngineChoice | None = None) -> int:
+    """`engine_choice` None: that of the stack that runs, else the simulator."""
     began = time.monotonic()
-    paths = request.paths
-    configuration = load(
-        PROJECT_ROOT, request.stack, request.overrides, available=lambda picker: obtain(picker, print_step)
-    )
+    paths = StackPaths(stack)
+    configuration = load(PROJECT_ROOT, stack, changes, available=lambda picker: obtain(picker, print_step))
     plan = _refuse_mistakes(paths, configuration)
-    chosen = choose_engine(paths, request.engine)
+    chosen = choose_engine(paths, engine_choice)
     if chosen is EngineChoice.VLLM:
         prepare_vllm(paths, plan, configuration, print_step)
     record_engine(paths, chosen)
@@ -104,7 +88,7 @@ def up(request: Request) -> int:
         cause = "is meant to run (paused)" if plan.paused else "runs until a request comes (autoscaling.minimum: 0)"
         print(f"\nno model server {cause}: nothing to ask")
     _print_up(paths, outputs, endpoint, answer, path)
-    print(f"\nup after {time.monotonic() - began:.0f} s; it keeps running until `make down STACK={request.stack}`")
+    print(f"\nup after {time.monotonic() - began:.0f} s; it keeps running until `make down STACK={stack}`")
     return 0
 
 
@@ -113,12 +97,12 @@ def _ask(paths: StackPaths, plan: StackPlan, endpoint: str, host: str, model: st
         return ask(endpoint, host, model, headers=client_headers(plan, kube.find, paths.token_keys))
 
 
-def preview(request: Request) -> int:
-    paths = request.paths
+def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> int:
+    paths = StackPaths(stack)
     existed, stands = paths.home.exists(), paths.cloud.exists()
     # Nothing runs here for a preview, so it shows the stack's own picker, as the report and Google Cloud do. A stack
     # running stack is compared with the result of an `up`: the same release, with the picker that can run here.
-    configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=not stands)
+    configuration = load(PROJECT_ROOT, stack, changes, own_release=not stands)
     plan = _refuse_mistakes(paths, configuration)
     try:
         with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
@@ -135,15 +119,15 @@ def preview(request: Request) -> int:
     return 0
 
 
-def status(request: Request, *, differences: bool = False) -> int:
-    print_status(request.paths, differences=differences)
+def status(stack: str, *, differences: bool = False) -> int:
+    print_status(StackPaths(stack), differences=differences)
     return 0
 
 
-def logs(request: Request, pod: str | None, *, follow: bool) -> int:
+def logs(stack: str, pod: str | None, *, follow: bool) -> int:
     def gke_commands() -> str:
-        configuration = load_assumed(request.stack)
-        plan = plan_config(request.stack, configuration)
+        configuration = load_assumed(stack)
+        plan = plan_config(stack, configuration)
         target = pod or plan.models[0].servers[0].name
         note = project_note(plan.project)
         return shown_project(
@@ -153,17 +137,17 @@ def logs(request: Request, pod: str | None, *, follow: bool) -> int:
             + (f"\n{note}" if note else "")
         )
 
-    print_logs(request.paths, pod, follow=follow, gke_commands=gke_commands)
+    print_logs(StackPaths(stack), pod, follow=follow, gke_commands=gke_commands)
     return 0
 
 
-def why(request: Request, request_id: str | None, log: Path | None, last: int) -> int:
+def why(stack: str, request_id: str | None, log: Path | None, last: int) -> int:
     """Print the scores of requests from the log of the stack's pickers. Raises RehearsalError where it has none."""
-    configuration = load(PROJECT_ROOT, request.stack, own_release=True)
-    plan = plan_config(request.stack, configuration)
+    configuration = load(PROJECT_ROOT, stack, own_release=True)
+    plan = plan_config(stack, configuration)
     weights = {name: weight for model in plan.models for name, weight in scores.weights_of(model.picker.config).items()}
     names = [model.picker.name for model in plan.models]
-    choices = scores.choices(picker_lines(request.paths, plan.namespace.name, names, log))
+    choices = scores.choices(picker_lines(StackPaths(stack), plan.namespace.name, names, log))
     selected = [choice for choice in choices if request_id in (None, choice.request)][-last:]
     if not selected:
         raise RehearsalError(
@@ -182,25 +166,25 @@ def _workload(name: str, pod: str | None) -> str:
     return name if pod else f"deployment/{name}"
 
 
-def endpoint(request: Request) -> int:
-    print(reachable(request.paths))
+def endpoint(stack: str) -> int:
+    print(reachable(StackPaths(stack)))
     return 0
 
 
-def down(request: Request) -> int:
+def down(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> int:
     """Destroy the stack, then stop and remove everything that is left, also after a crash."""
     began = time.monotonic()
-    paths = request.paths
+    paths = StackPaths(stack)
     if not paths.home.exists():
-        print(f"stack {request.stack} is not up")
+        print(f"stack {stack} is not up")
         return 0
     failed: Exception | None = None
     try:
-        configuration = load(PROJECT_ROOT, request.stack, request.overrides)
+        configuration = load(PROJECT_ROOT, stack, changes)
         with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
             resume_interrupted(pulumi, destroying=True)
             pulumi.stack.destroy(on_output=each_step_once(show), on_error=show, color=_color())
-            pulumi.stack.workspace.remove_stack(request.stack)
+            pulumi.stack.workspace.remove_stack(stack)
     except Exception as error:
         # A stack that cannot be destroyed must not leave processes and files behind either.
         failed = error
@@ -213,18 +197,16 @@ def down(request: Request) -> int:
     return 0
 
 
-def render(request: Request) -> int:
+def render(stack: str, changes: Mapping[str, str], out: Path) -> int:
     # Imported here: recording needs the whole program, which the other commands leave to the engine.
     from llm_d_gke.resource_graph.rendering import render as write
     from llm_d_gke.resource_graph.stack_program import record_stack
 
-    if request.out is None:
-        raise RehearsalError("render needs a folder: make render STACK=gpu OUT=rendered")
     # What is read or compared is what Google Cloud would get.
-    configuration = load(PROJECT_ROOT, request.stack, request.overrides, own_release=True)
-    _refuse_mistakes(request.paths, configuration, changing=False)
-    written = write(record_stack(request.stack, configuration), request.out)
-    print(f"{written.resources} and {len(written.manifests)} Kubernetes objects below {request.out / 'manifests'}")
+    configuration = load(PROJECT_ROOT, stack, changes, own_release=True)
+    _refuse_mistakes(StackPaths(stack), configuration, changing=False)
+    written = write(record_stack(stack, configuration), out)
+    print(f"{written.resources} and {len(written.manifests)} Kubernetes objects below {out / 'manifests'}")
     return 0
 
 

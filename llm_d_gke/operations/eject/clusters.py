@@ -22,8 +22,7 @@ def cluster_command(inputs: Inputs) -> tuple[Words, ...]:
     name, location = inputs.take("name"), flag("location", inputs.take("location"))
     project = flag("project", inputs.project)
     words = ["gcloud", "container", "clusters", "create", name, project, location]
-    version = inputs.take("minMasterVersion")
-    words += [flag("cluster-version", version)] if version else []
+    words += _optional(inputs, "cluster-version", "minMasterVersion")
     words.append(flag("release-channel", inputs.take("releaseChannel.channel").lower()))
     words += _network(inputs)
     words += _access(inputs)
@@ -41,8 +40,7 @@ def _autopilot_command(inputs: Inputs) -> Words:
     """Create an Autopilot cluster. What `create-auto` has no flag for, Autopilot has in any case."""
     words = ["gcloud", "container", "clusters", "create-auto", inputs.take("name"), flag("project", inputs.project)]
     words.append(flag("location", inputs.take("location")))
-    version = inputs.take("minMasterVersion")
-    words += [flag("cluster-version", version)] if version else []
+    words += _optional(inputs, "cluster-version", "minMasterVersion")
     words.append(flag("release-channel", inputs.take("releaseChannel.channel").lower()))
     inputs.take("networkingMode")
     words += _place(inputs)
@@ -62,6 +60,12 @@ def _autopilot_command(inputs: Inputs) -> Words:
     words.append(flag("scopes", ",".join(inputs.take(f"{defaults}.oauthScopes"))))
     inputs.take("deletionProtection")
     return tuple(words)
+
+
+def _optional(inputs: Inputs, name: str, path: str) -> list[str]:
+    """A flag with the value at a path, where there is one."""
+    value = inputs.take(path)
+    return [flag(name, value)] if value else []
 
 
 def _place(inputs: Inputs) -> list[str]:
@@ -103,8 +107,7 @@ def _access(inputs: Inputs) -> list[str]:
     certificate = inputs.take("masterAuth.clientCertificateConfig.issueClientCertificate")
     words.append(switch("issue-client-certificate", certificate))
     words.append(switch("enable-legacy-authorization", inputs.take("enableLegacyAbac")))
-    group = inputs.take("authenticatorGroupsConfig.securityGroup")
-    words += [flag("security-group", group)] if group else []
+    words += _optional(inputs, "security-group", "authenticatorGroupsConfig.securityGroup")
     return words
 
 
@@ -120,8 +123,7 @@ def _security(inputs: Inputs, *, autopilot: bool = False) -> list[str]:
         flag("workload-vulnerability-scanning", _SCANS[inputs.take("securityPostureConfig.vulnerabilityMode")]),
     ]
     inputs.take("databaseEncryption.state")
-    key = inputs.take("databaseEncryption.keyName")
-    words += [flag("database-encryption-key", key)] if key else []
+    words += _optional(inputs, "database-encryption-key", "databaseEncryption.keyName")
     if inputs.take("binaryAuthorization.evaluationMode"):
         words.append(flag("binauthz-evaluation-mode", "project-singleton-policy-enforce"))
     words += ["--enable-secret-manager"] if inputs.take("secretManagerConfig.enabled") else []
@@ -193,8 +195,7 @@ def node_pool_command(inputs: Inputs) -> tuple[Words, ...]:
     words.append(switch("enable-autoupgrade", inputs.take("management.autoUpgrade")))
     private = inputs.take("networkConfig.enablePrivateNodes")
     words += [] if private is None else [switch("enable-private-nodes", private)]
-    profile = inputs.take("networkConfig.acceleratorNetworkProfile")
-    words += [flag("accelerator-network-profile", profile)] if profile else []
+    words += _optional(inputs, "accelerator-network-profile", "networkConfig.acceleratorNetworkProfile")
     return (tuple(words),)
 
 
@@ -213,8 +214,7 @@ def _size(inputs: Inputs) -> list[str]:
     ):
         value = inputs.take(f"autoscaling.{field}")
         words += [] if value is None else [flag(name, int(value))]
-    policy = inputs.take("autoscaling.locationPolicy")
-    words += [flag("location-policy", policy)] if policy else []
+    words += _optional(inputs, "location-policy", "autoscaling.locationPolicy")
     return words
 
 
@@ -226,12 +226,10 @@ def _accelerators(inputs: Inputs) -> list[str]:
         if driver:
             parts["gpu-driver-version"] = "disabled" if driver == "INSTALLATION_DISABLED" else driver.lower()
         words.append(flag("accelerator", pairs(parts)))
-    placement = inputs.take("placementPolicy.type")
-    words += [flag("placement-type", placement)] if placement else []
+    words += _optional(inputs, "placement-type", "placementPolicy.type")
     if inputs.take("placementPolicy.policyName") is not None:
         words.append(flag("placement-policy", inputs.name_of("placementPolicy.policyName", RESOURCE_POLICY)))
-    topology = inputs.take("placementPolicy.tpuTopology")
-    words += [flag("tpu-topology", topology)] if topology else []
+    words += _optional(inputs, "tpu-topology", "placementPolicy.tpuTopology")
     return words
 
 
@@ -262,6 +260,5 @@ def _node(inputs: Inputs) -> list[str]:
     shielded = f"{config}.shieldedInstanceConfig"
     words += ["--shielded-secure-boot"] if inputs.take(f"{shielded}.enableSecureBoot") else []
     words += ["--shielded-integrity-monitoring"] if inputs.take(f"{shielded}.enableIntegrityMonitoring") else []
-    key = inputs.take(f"{config}.bootDiskKmsKey")
-    words += [flag("boot-disk-kms-key", key)] if key else []
+    words += _optional(inputs, "boot-disk-kms-key", f"{config}.bootDiskKmsKey")
     return words

@@ -28,10 +28,10 @@ from llm_d_gke.operations.measure.rehearsed import (
     rehearse,
     restarts,
     secret,
+    wait_for,
 )
 from llm_d_gke.operations.measure.traffic import Request, Sample, Steady
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
-from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import ApiError, Kube, KubeError, client
 from llm_d_gke.rehearsal.load_balancer.envoy import proxied
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -52,7 +52,6 @@ CHANGES = options(
     )
 )
 _RATE, _STREAMS = 20.0, 4
-_WAIT_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -101,16 +100,6 @@ class Scene:
             context.wrap_socket(connection, server_hostname=_HOST) as tls,
         ):
             return tls.getpeercert(binary_form=True) or b""
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Raises TimeoutError where the condition does not come true."""
-    wait_until(
-        condition,
-        timeout=_WAIT_SECONDS,
-        on_timeout=lambda: TimeoutError(f"not within {_WAIT_SECONDS:.0f} s"),
-        longest_pause=0.1,
-    )
 
 
 def _engine(scene: Scene) -> str:

@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
 from llm_d_gke.rehearsal.host import processes
+from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, Manifest
 from llm_d_gke.rehearsal.kube.conditions import is_true
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -56,6 +57,17 @@ def kill_process(paths: StackPaths, name: str) -> None:
     """End the one living process whose name contains `name`, as a crash does."""
     [process] = [process for process in processes.listing(paths) if name in process.name and process.alive]
     os.kill(process.pid, signal.SIGKILL)
+
+
+def wait_for(condition: Callable[[], bool], what: str = "the condition holds", seconds: float = 120.0) -> None:
+    """Return once a condition holds. Raises TimeoutError where it does not within so many seconds."""
+    wait_until(
+        condition,
+        timeout=seconds,
+        on_timeout=lambda: TimeoutError(f"not within {seconds:.0f} s: {what}"),
+        first_pause=0.02,
+        longest_pause=0.1,
+    )
 
 
 def secret(kube: Kube, name: str) -> Manifest:

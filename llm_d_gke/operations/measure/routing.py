@@ -16,10 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from llm_d_gke.operations.measure.rehearsed import ENGINES, kill_process, options, pods, ready_pods, rehearse
+from llm_d_gke.operations.measure.rehearsed import ENGINES, kill_process, options, pods, ready_pods, rehearse, wait_for
 from llm_d_gke.operations.measure.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
 from llm_d_gke.operations.routing_trace.trace import Trace
-from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
 
@@ -157,9 +156,9 @@ def failure(rounds: int = 5, rate: float = 20.0) -> None:
                 load.await_answers(60)
                 killed = time.monotonic()
                 kill_process(StackPaths(STACK), victim)
-                _wait_for(lambda name=victim: name not in stack.ready())  # type: ignore[misc]
+                wait_for(lambda name=victim: name not in stack.ready())  # type: ignore[misc]
                 noticed = time.monotonic()
-                _wait_for(lambda: len(stack.ready()) == 3)
+                wait_for(lambda: len(stack.ready()) == 3)
                 load.await_answers(60, since=time.monotonic())
             before = [sample for sample in load.unanswered if sample.began <= noticed]
             print(
@@ -187,16 +186,6 @@ def _requests(trace: Trace, salt: str, way: Callable[[int], str]) -> list[Reques
         Request(way(number), MODEL, f"{salt} {trace.prompt(number)}", max_tokens=4)
         for number in range(len(trace.groups))
     ]
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    wait_until(
-        condition,
-        timeout=60.0,
-        on_timeout=lambda: TimeoutError("the replicas did not change within 60 s"),
-        first_pause=0.02,
-        longest_pause=0.02,
-    )
 
 
 def _median(samples: Sequence[Sample]) -> float:

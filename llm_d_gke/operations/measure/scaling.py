@@ -14,10 +14,9 @@ from typing import Any
 import httpx
 
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
-from llm_d_gke.operations.measure.rehearsed import ENGINES, options, pods, ready_pods, rehearse
+from llm_d_gke.operations.measure.rehearsed import ENGINES, options, pods, ready_pods, rehearse, wait_for
 from llm_d_gke.operations.measure.traffic import Request, Steady
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.status import reachable
@@ -245,12 +244,7 @@ def in_flight(base: str) -> float:
 
 
 def _until(condition: Callable[[], bool], what: str) -> None:
-    wait_until(
-        condition,
-        timeout=_SCALES_SECONDS,
-        on_timeout=lambda: TimeoutError(f"not within {_SCALES_SECONDS:.0f} s: {what}"),
-        longest_pause=0.1,
-    )
+    wait_for(condition, what, _SCALES_SECONDS)
 
 
 def _replicas(kube: Kube) -> int:

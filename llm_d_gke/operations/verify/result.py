@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,6 +60,11 @@ def passed(evidence: str) -> Result:
 
 def failed(evidence: str, next_command: str) -> Result:
     return Result(outcome=Outcome.FAILED, evidence=evidence, next_command=next_command)
+
+
+def judged(problems: Sequence[str], next_command: str, evidence: str) -> Result:
+    """Failed with every problem, passed with the evidence where there is none."""
+    return failed("; ".join(problems), next_command) if problems else passed(evidence)
 
 
 def skipped(reason: str) -> Result:

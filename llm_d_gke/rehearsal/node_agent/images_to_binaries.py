@@ -84,9 +84,24 @@ CONTROLLERS = (Program.GROUPS, Program.SERVICES)
 # They read certificates from a Secret that the first of them writes.
 KEDA = (Program.AUTOSCALER, Program.EXTERNAL_METRICS, Program.AUTOSCALER_WEBHOOKS)
 
-_PICKERS = ("epp", "llm-d-router-endpoint-picker")
-_SIDECARS = ("llm-d-routing-sidecar", "llm-d-router-disagg-sidecar")
-_ENGINES = ("llm-d-cuda", "llm-d-inference-sim")
+# By the last path element of an image.
+_PROGRAMS = {
+    "epp": Program.PICKER,
+    "llm-d-router-endpoint-picker": Program.PICKER,
+    "llm-d-inference-scheduler": Program.SCHEDULER,
+    "llm-d-routing-sidecar": Program.SIDECAR,
+    "llm-d-router-disagg-sidecar": Program.SIDECAR,
+    "llm-d-cuda": Program.ENGINE,
+    "llm-d-inference-sim": Program.ENGINE,
+    "bbr": Program.ROUTER,
+    "llm-d-inference-payload-processor": Program.PROCESSOR,
+    "lws": Program.GROUPS,
+    "llmisvc-controller": Program.SERVICES,
+    "keda": Program.AUTOSCALER,
+    "keda-metrics-apiserver": Program.EXTERNAL_METRICS,
+    "keda-admission-webhooks": Program.AUTOSCALER_WEBHOOKS,
+    "envoy": Program.PROXY,
+}
 
 
 def repository(image: str) -> str:
@@ -102,31 +117,9 @@ def version(image: str) -> str:
 def program(image: str, command: Sequence[str] = ()) -> Program:
     """The program of an image, by its name. An engine in another image is recognized by its command."""
     name = repository(image)
-    if name in _PICKERS:
-        return Program.PICKER
-    if name == "llm-d-inference-scheduler":
-        return Program.SCHEDULER
-    if name in _SIDECARS:
-        return Program.SIDECAR
-    if name in _ENGINES or name.startswith("vllm-"):
+    if name.startswith("vllm-") or (name not in _PROGRAMS and list(command[:1]) == ["vllm"]):
         return Program.ENGINE
-    if name == "bbr":
-        return Program.ROUTER
-    if name == "llm-d-inference-payload-processor":
-        return Program.PROCESSOR
-    if name == "lws":
-        return Program.GROUPS
-    if name == "llmisvc-controller":
-        return Program.SERVICES
-    if name == "keda":
-        return Program.AUTOSCALER
-    if name == "keda-metrics-apiserver":
-        return Program.EXTERNAL_METRICS
-    if name == "keda-admission-webhooks":
-        return Program.AUTOSCALER_WEBHOOKS
-    if name == "envoy":
-        return Program.PROXY
-    return Program.ENGINE if list(command[:1]) == ["vllm"] else Program.NONE
+    return _PROGRAMS.get(name, Program.NONE)
 
 
 def target_of(which: Program, image: str) -> Target | None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import yaml
 
@@ -112,11 +112,9 @@ def launch(
     command, arguments = words_of(container, environment, mounts)
     command_line = [*command[1:], *arguments]
     if program in CONTROLLERS:
-        started = controller(program, command_line, environment, mounts, allocate)
-        return Launch(started.arguments, started.environment, started.ports, started.remarks)
+        return controller(program, command_line, environment, mounts, allocate)
     if program in KEDA:
-        started = keda(program, command_line, environment, allocate)
-        return Launch(started.arguments, started.environment, started.ports, started.remarks)
+        return keda(program, command_line, environment, allocate)
     if program is Program.SIDECAR:
         command_line = [*with_engine_port(command_line, promise)]
     remarks: list[str] = []
@@ -151,18 +149,8 @@ def read_simulations(paths: StackPaths) -> dict[str, Simulation]:
     return simulations
 
 
-Config: TypeAlias = Mapping[str, Any]
-
 _WEBHOOK_PORT = 9443
 _CERTIFICATES = "/tmp/k8s-webhook-server/serving-certs"  # noqa: S108 - where controller-runtime looks
-
-
-@dataclass(frozen=True)
-class Started:
-    arguments: tuple[str, ...]
-    environment: Mapping[str, str]
-    ports: Mapping[int, int]
-    remarks: tuple[str, ...]
 
 
 def controller(
@@ -171,7 +159,7 @@ def controller(
     environment: Mapping[str, str],
     mounts: Mapping[str, str],
     allocate: Allocate,
-) -> Started:
+) -> Launch:
     """The start of a controller. `environment` has HOME, the pod's folder, which gets its /tmp.
 
     Raises ValueError or OSError.
@@ -187,17 +175,15 @@ def controller(
         f"{program.value} runs with its chart's own arguments and permissions, except that its ports are those of this "
         "machine and that it elects no leader",
     )
-    return Started(tuple(arguments), {**environment, "TMPDIR": str(_temporary(home, mounts))}, ports, remarks)
+    return Launch(tuple(arguments), {**environment, "TMPDIR": str(_temporary(home, mounts))}, ports, remarks)
 
 
 def _with_config(arguments: Sequence[str], home: Path, port: int, certificates: str) -> list[str]:
     """Arguments with a copy of the `--config` file that has this machine's webhook port and certificate folder."""
     config_argument = next((word for word in arguments if word.startswith("--config=")), None)
-    config: Config = (
-        _EMPTY
-        if config_argument is None
-        else yaml.safe_load(Path(config_argument.partition("=")[2]).read_text("utf-8"))
-    )
+    config: Mapping[str, Any] = {"apiVersion": "config.lws.x-k8s.io/v1alpha1", "kind": "Configuration"}
+    if config_argument is not None:
+        config = yaml.safe_load(Path(config_argument.partition("=")[2]).read_text("utf-8"))
     changed = {
         **config,
         "webhook": {**(config.get("webhook") or {}), "port": port, "certDir": certificates},
@@ -206,9 +192,6 @@ def _with_config(arguments: Sequence[str], home: Path, port: int, certificates: 
     file = home / "manager.yaml"
     file.write_text(yaml.safe_dump(changed), encoding="utf-8")
     return [*(word for word in arguments if word != config_argument), f"--config={file}"]
-
-
-_EMPTY: Config = {"apiVersion": "config.lws.x-k8s.io/v1alpha1", "kind": "Configuration"}
 
 
 def _temporary(home: Path, mounts: Mapping[str, str]) -> Path:
@@ -228,7 +211,7 @@ def _temporary(home: Path, mounts: Mapping[str, str]) -> Path:
 _KUBECONFIG_FLAGS = ("lister-kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
 
 
-def keda(program: Program, command_line: Sequence[str], environment: Mapping[str, str], allocate: Allocate) -> Started:
+def keda(program: Program, command_line: Sequence[str], environment: Mapping[str, str], allocate: Allocate) -> Launch:
     """The start of one of KEDA's programs. `environment` has KUBECONFIG and the variables of `GoogleApis`."""
     words = [word for word in command_line if word.lstrip("-").partition("=")[0] != "leader-elect"]
     listening = with_ports(program, words, allocate)
@@ -244,4 +227,4 @@ def keda(program: Program, command_line: Sequence[str], environment: Mapping[str
     period = (
         f"the HorizontalPodAutoscaler's controller looks at its metrics every {AUTOSCALER_SECONDS} s; on GKE every 15 s"
     )
-    return Started(tuple(arguments), environment, listening.ports, (remark, period))
+    return Launch(tuple(arguments), environment, listening.ports, (remark, period))

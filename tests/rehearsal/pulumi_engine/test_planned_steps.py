@@ -70,24 +70,24 @@ def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Stack]
 def test_a_deleted_chart_of_kinds_refuses_the_preview(running: Callable[[Stack], None]) -> None:
     running(Stack(event("delete")))
     with pytest.raises(RefusedError, match="LLMD-PREFLIGHT-DELETES"):
-        commands.preview(commands.Request("gpu"))
+        commands.preview("gpu")
 
 
 def test_an_up_with_a_changed_setting_is_refused_before_it_changes_anything(running: Callable[[Stack], None]) -> None:
     stack = Stack(event("delete"))
     running(stack)
     with pytest.raises(RefusedError, match="every object of these kinds"):
-        commands.up(commands.Request("gpu"))
+        commands.up("gpu")
     assert stack.changed == 0
 
 
 def test_an_acknowledged_deletion_goes_on(running: Callable[[Stack], None], capsys: pytest.CaptureFixture[str]) -> None:
     stack = Stack(event("delete"))
     running(stack)
-    assert commands.preview(commands.Request("gpu", ACKNOWLEDGED)) == 0
+    assert commands.preview("gpu", ACKNOWLEDGED) == 0
     assert "acknowledged: no other service" in capsys.readouterr().out
     with pytest.raises(StopIteration):
-        commands.up(commands.Request("gpu", ACKNOWLEDGED))
+        commands.up("gpu", ACKNOWLEDGED)
     assert stack.changed == 1
 
 

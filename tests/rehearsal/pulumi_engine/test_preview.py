@@ -42,7 +42,7 @@ def test_it_shows_the_memory_that_the_report_shows(
     if stands:
         paths.home.mkdir(parents=True)
         paths.cloud.write_text("{}")
-    commands.preview(commands.Request(stack))
+    commands.preview(stack)
     [configuration] = previewed
     reported = load(PROJECT_ROOT, stack, own_release=True)
     plans = [plan_raw(stack, config.settings(), config.encrypted()) for config in (configuration, reported)]

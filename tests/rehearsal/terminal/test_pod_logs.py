@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.rehearsal.commands import Request, logs
+from llm_d_gke.rehearsal.commands import logs
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.pod_logs import print_logs
@@ -58,7 +58,7 @@ def test_an_unknown_pod_is_refused_with_the_names_there_are(paths: StackPaths) -
 
 
 def test_a_stack_that_is_not_up_gets_the_commands_for_gke(capsys: pytest.CaptureFixture[str]) -> None:
-    assert logs(Request("kserve-prefix-cache-tpu"), None, follow=False) == 0
+    assert logs("kserve-prefix-cache-tpu", None, follow=False) == 0
     text = capsys.readouterr().out
     assert "gcloud container clusters get-credentials llm-d-kserve-prefix-cache-tpu" in text
     assert "kubectl logs --namespace " in text

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.rehearsal.commands import Request, why
+from llm_d_gke.rehearsal.commands import why
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.terminal.scores import choices, weighted, weights_of
 
@@ -63,7 +63,7 @@ def test_weights_are_those_of_the_configuration() -> None:
 def test_a_log_of_gke_is_read_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "picker.log"
     log.write_text("\n".join(LOG), encoding="utf-8")
-    assert why(Request("prefix-cache-gpu"), "r1", log, 3) == 0
+    assert why("prefix-cache-gpu", "r1", log, 3) == 0
     text = capsys.readouterr().out
     assert "queue-scorer x 2" in text
     assert "* chat-b" in text
@@ -75,14 +75,14 @@ def test_a_log_without_scores_names_the_setting(tmp_path: Path) -> None:
     log = tmp_path / "picker.log"
     log.write_text(line("EPP received request"), encoding="utf-8")
     with pytest.raises(RehearsalError, match=r"picker\.verbosity: 4"):
-        why(Request("prefix-cache-gpu"), None, log, 3)
+        why("prefix-cache-gpu", None, log, 3)
 
 
 def test_a_request_that_the_log_lacks_is_named(tmp_path: Path) -> None:
     log = tmp_path / "picker.log"
     log.write_text("\n".join(LOG), encoding="utf-8")
     with pytest.raises(RehearsalError, match="no request r9"):
-        why(Request("prefix-cache-gpu"), "r9", log, 3)
+        why("prefix-cache-gpu", "r9", log, 3)
 
 
 def test_a_stack_that_is_not_up_gets_the_command_for_gke() -> None:
@@ -90,4 +90,4 @@ def test_a_stack_that_is_not_up_gets_the_command_for_gke() -> None:
         RehearsalError,
         match=r"--since=5m \| bin/llmd why kserve-prefix-cache-tpu --log -",
     ):
-        why(Request("kserve-prefix-cache-tpu"), None, None, 3)
+        why("kserve-prefix-cache-tpu", None, None, 3)

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from llm_d_gke.operations.live_stack.stack import LiveStack, find_condition, is_true
 from llm_d_gke.operations.verify.context import CheckContext
-from llm_d_gke.operations.verify.result import Result, failed, passed
+from llm_d_gke.operations.verify.result import Result, failed, judged, passed
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 POOL_API = "inference.networking.k8s.io/v1"
@@ -56,9 +56,7 @@ def pools_accepted(ctx: CheckContext) -> Result:
 
 def _parents(live: LiveStack, version: str, kind: str, names: list[str]) -> Result:
     wrong = [sentence for name in names for sentence in _parent_problems(live, version, kind, name)]
-    if wrong:
-        return failed("; ".join(wrong), f"{live.kubectl} describe {kind.lower()}")
-    return passed(f"{', '.join(names)}: Accepted and ResolvedRefs")
+    return judged(wrong, f"{live.kubectl} describe {kind.lower()}", f"{', '.join(names)}: Accepted and ResolvedRefs")
 
 
 def _parent_problems(live: LiveStack, version: str, kind: str, name: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from llm_d_gke.operations.live_stack.stack import LiveStack, find_condition, is_ready, is_true
 from llm_d_gke.operations.verify.context import CheckContext
-from llm_d_gke.operations.verify.result import Result, failed, passed
+from llm_d_gke.operations.verify.result import Result, failed, judged, passed
 from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.resource_graph.kubernetes import PLACEHOLDER, REGISTRY_PLACEHOLDER
 
@@ -63,13 +63,13 @@ def replicas_ready(ctx: CheckContext) -> Result:
     short = [
         f"{name}: {ready} of {planned} ready" for name, ready, planned, most in counts if not planned <= ready <= most
     ]
-    if short:
-        return failed("; ".join(short), live.diagnose)
-    return passed(
+    return judged(
+        short,
+        live.diagnose,
         ", ".join(
             f"{name} {ready}/{planned}" if planned == most else f"{name} {ready} of {planned} to {most}"
             for name, ready, planned, most in counts
-        )
+        ),
     )
 
 
@@ -95,9 +95,9 @@ def _ready(live: LiveStack, selector: dict[str, str]) -> int:
 def inference_services(ctx: CheckContext) -> Result:
     """Check every LLMInferenceService for all conditions that `up` waits for. Ready can be True without presets."""
     wrong = [sentence for model in ctx.live.plan.models for sentence in _service_problems(ctx.live, model)]
-    if wrong:
-        return failed("; ".join(wrong), ctx.live.diagnose)
-    return passed(f"{len(ctx.live.plan.models)} LLMInferenceService(s) with every condition True")
+    return judged(
+        wrong, ctx.live.diagnose, f"{len(ctx.live.plan.models)} LLMInferenceService(s) with every condition True"
+    )
 
 
 def _service_problems(live: LiveStack, model: ModelPlan) -> Iterator[str]:

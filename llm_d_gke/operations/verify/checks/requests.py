@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import httpx
 
 from llm_d_gke.operations.verify.context import CheckContext, Reply
-from llm_d_gke.operations.verify.result import Result, failed, passed, skipped
+from llm_d_gke.operations.verify.result import Result, failed, judged, passed, skipped
 from llm_d_gke.planning.plan.stack import ModelPlan
 
 UNKNOWN_MODEL = "llmd-verify/no-such-model"
@@ -159,7 +159,7 @@ def other_names(ctx: CheckContext) -> Result:
             reply = ctx.chat(name, _PROMPT)
             if reply.status != _OK or reply.model not in (name, model.served_name):
                 wrong.append(f"{name}: {reply.summary}")
-    return failed("; ".join(wrong), ctx.live.diagnose) if wrong else passed(f"{count} further names answered")
+    return judged(wrong, ctx.live.diagnose, f"{count} further names answered")
 
 
 def longest_request(model: ModelPlan) -> int | None:
