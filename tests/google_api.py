@@ -16,11 +16,8 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ACCOUNT,
     ADDRESS,
     CLUSTER,
-    FIREWALL,
-    GLOBAL_ADDRESS,
     NETWORK,
     ROUTER,
-    SECRET,
     SUBNETWORK,
     refers,
 )
@@ -29,14 +26,11 @@ from llm_d_gke.rehearsal.providers.properties import Properties
 
 _COLLECTIONS: Final[Mapping[str, str]] = {
     ADDRESS: "addresses",
-    FIREWALL: "firewalls",
-    GLOBAL_ADDRESS: "addresses",
     NETWORK: "networks",
     ROUTER: "routers",
     SUBNETWORK: "subnetworks",
     CLUSTER: "clusters",
     ACCOUNT: "serviceAccounts",
-    SECRET: "secrets",
 }
 _KEYS: Final = {"serviceAccounts": "accounts"}
 _COMPUTE: Final = "https://www.googleapis.com/compute/v1/"

@@ -105,18 +105,11 @@ def _service(service: _Named) -> dict[str, Value]:
     return {"id": f"{service.project}/{service.text('service') or service.request.name}"}
 
 
-def _secret(secret: _Named) -> dict[str, Value]:
-    path = f"projects/{secret.project}/secrets/{secret.text('secretId') or secret.request.name}"
-    return {"id": path, "name": path}
-
-
 _GOOGLE: dict[str, Callable[[_Named], dict[str, Value]]] = {
     "gcp:container/cluster:Cluster": _cluster,
     "gcp:compute/address:Address": _address,
-    "gcp:compute/globalAddress:GlobalAddress": _address,
     "gcp:serviceaccount/account:Account": _account,
     "gcp:projects/service:Service": _service,
-    "gcp:secretmanager/secret:Secret": _secret,
 }
 
 

@@ -84,8 +84,6 @@ def program(declared: Declared) -> None:
         opts=opts,
     )
     address = gcp.compute.Address("address", name="entrance", opts=opts)
-    secret = gcp.secretmanager.Secret("token", secret_id="token", replication={"auto": {}}, opts=opts)
-    gcp.secretmanager.SecretVersion("token", secret=secret.id, secret_data=pulumi.Output.secret("hush-hush"), opts=opts)
     pulumi.export("address", address.address)
     if declared.cluster:
         declare_cluster(declared, network, nodes, opts)
@@ -176,18 +174,15 @@ def node_names(run: Run) -> list[str]:
 
 
 def test_a_network_comes_stays_changes_and_goes(run: Run) -> None:
-    assert run.stack.preview().change_summary == {"create": 13}
-    assert run.up() == {"create": 13}
+    assert run.stack.preview().change_summary == {"create": 11}
+    assert run.up() == {"create": 11}
     assert run.stack.outputs()["address"].value.endswith(".250.1")
-    states = [file.read_text() for file in (run.paths.root / ".pulumi").rglob("*.json")]
-    assert states
-    assert not [state for state in states if "hush-hush" in state]
 
-    assert run.up() == {"same": 13}
+    assert run.up() == {"same": 11}
     run.declared.primary = "10.0.0.0/21"
-    assert run.up() == {"same": 12, "update": 1}
+    assert run.up() == {"same": 10, "update": 1}
     run.declared.primary = "10.0.0.0/23"
-    assert run.stack.preview().change_summary == {"same": 12, "replace": 1}
+    assert run.stack.preview().change_summary == {"same": 10, "replace": 1}
     run.declared.primary = "10.0.0.0/21"
 
     run.declared.second_proxies = True
@@ -195,22 +190,22 @@ def test_a_network_comes_stays_changes_and_goes(run: Run) -> None:
         run.stack.up()
     run.declared.second_proxies = False
 
-    assert run.stack.refresh().summary.resource_changes == {"same": 13}
+    assert run.stack.refresh().summary.resource_changes == {"same": 11}
     run.stack.destroy()
     assert resources(run) == {}
 
 
 def test_a_cluster_has_an_api_server_and_a_pool_has_nodes(run: Run) -> None:
     run.declared.cluster = run.declared.pools = True
-    assert run.up() == {"create": 16}
+    assert run.up() == {"create": 14}
     outputs = run.stack.outputs()
     assert outputs["endpoint"].value == outputs["dns"].value == api_server(run)
     assert outputs["version"].value == "1.34.1-gke.1822000"
     assert node_names(run) == ["cpu"]
-    assert run.up() == {"same": 16}
+    assert run.up() == {"same": 14}
 
     run.declared.cpu_nodes, run.declared.gpu_most, run.declared.version = 2, 5, "1.35"
-    assert run.up() == {"same": 13, "update": 3}
+    assert run.up() == {"same": 11, "update": 3}
     assert node_names(run) == ["cpu", "cpu"]
     assert run.stack.outputs()["version"].value == "1.35.2-gke.1842000"
     assert run.stack.outputs()["dns"].value == api_server(run)
@@ -234,7 +229,7 @@ def test_a_cluster_has_an_api_server_and_a_pool_has_nodes(run: Run) -> None:
         kube.delete("gateway.networking.k8s.io/v1", "Gateway", "entrance", "default")
 
     run.declared.pools = False
-    assert run.up() == {"same": 14, "delete": 2}
+    assert run.up() == {"same": 12, "delete": 2}
     assert node_names(run) == []
     run.stack.destroy()
     assert resources(run) == {}
@@ -250,7 +245,7 @@ def test_a_control_plane_that_died_comes_back(run: Run) -> None:
     assert lifecycle.resume(run.paths, run.lines.append)
     assert api_server(run) == before
     assert node_names(run) == ["cpu"]
-    assert run.up() == {"same": 16}
+    assert run.up() == {"same": 14}
 
 
 def api_server(run: Run) -> str:

@@ -18,16 +18,11 @@ SUBNETWORK: Final = "gcp:compute/subnetwork:Subnetwork"
 ROUTER: Final = "gcp:compute/router:Router"
 NAT: Final = "gcp:compute/routerNat:RouterNat"
 ADDRESS: Final = "gcp:compute/address:Address"
-GLOBAL_ADDRESS: Final = "gcp:compute/globalAddress:GlobalAddress"
-FIREWALL: Final = "gcp:compute/firewall:Firewall"
 RESOURCE_POLICY: Final = "gcp:compute/resourcePolicy:ResourcePolicy"
 CLUSTER: Final = "gcp:container/cluster:Cluster"
 NODE_POOL: Final = "gcp:container/nodePool:NodePool"
 SERVICE: Final = "gcp:projects/service:Service"
 ACCOUNT: Final = "gcp:serviceaccount/account:Account"
-SECRET: Final = "gcp:secretmanager/secret:Secret"  # noqa: S105 (a type token)
-SECRET_VERSION: Final = "gcp:secretmanager/secretVersion:SecretVersion"  # noqa: S105
-BUCKET: Final = "gcp:storage/bucket:Bucket"
 
 # Every project has this network by default: one subnet in each region, from 10.128.0.0/9.
 DEFAULT_NETWORK: Final[Mapping[str, Any]] = {"name": "default", "autoCreateSubnetworks": True}
@@ -56,7 +51,6 @@ class Name:
     limit: int
     words: str
     key: str = "name"
-    automatic: bool = True  # the provider makes one up from the logical name when it is absent
 
     def problem(self, value: str) -> str | None:
         if len(value) <= self.limit and re.fullmatch(self.pattern, value):

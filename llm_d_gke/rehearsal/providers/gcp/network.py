@@ -11,8 +11,6 @@ from llm_d_gke.rehearsal.providers.gcp.controller_resources import PREFIX
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ADDRESS,
     CLUSTER,
-    FIREWALL,
-    GLOBAL_ADDRESS,
     NETWORK,
     ROUTER,
     SUBNETWORK,
@@ -66,27 +64,9 @@ def existing_ranges(context: ResourceContext, network_id: str) -> Iterator[tuple
         if refers(record["network"], network_id):
             for field, used in ranges(record):
                 yield f"subnetwork '{last(other)}' ({field} {used})", used
-    for other, record in context.all(CLUSTER):
-        if refers(record.get("network", "default"), network_id):
-            for field, used in cluster_ranges(record):
-                yield f"cluster '{last(other)}' ({field} {used})", used
     network = context.find(NETWORK, network_id)
     if network and network[1].get("autoCreateSubnetworks", True):
         yield f"the automatic subnetworks of '{last(network_id)}' ({AUTO_MODE})", AUTO_MODE
-
-
-def cluster_ranges(inputs: Properties) -> Iterator[tuple[str, Range]]:
-    """Ranges that a cluster takes from its network beyond its subnet's own."""
-    allocation = inputs.get("ipAllocationPolicy") or {}
-    private = inputs.get("privateClusterConfig") or {}
-    ranges_by_field = {
-        "ipAllocationPolicy.clusterIpv4CidrBlock": allocation.get("clusterIpv4CidrBlock"),
-        "ipAllocationPolicy.servicesIpv4CidrBlock": allocation.get("servicesIpv4CidrBlock"),
-        "privateClusterConfig.masterIpv4CidrBlock": private.get("masterIpv4CidrBlock"),
-    }
-    for field, text in ranges_by_field.items():
-        if text and not text.startswith("/"):  # With "/17" Google chooses the range.
-            yield field, parse_range(text, field)
 
 
 def refuse_overlap(context: ResourceContext, network_id: str, ranges: list[tuple[str, Range]]) -> None:
@@ -110,29 +90,17 @@ def creating_subnetwork(context: ResourceContext) -> None:
     inputs = context.inputs
     network_id, _ = context.need(NETWORK, inputs["network"], "network")
     requested_ranges = list(ranges(inputs))
-    if not inputs.get("ipCidrRange") and not inputs.get("reservedInternalRange"):
-        raise refusal(400, "Invalid value for field 'resource.ipCidrRange': ''. A range is required")
     for field, block in requested_ranges:
         if block.prefixlen > SMALLEST_SUBNET:
             raise refusal(400, f"Invalid value for field '{field}': '{block}'. A range is at least /{SMALLEST_SUBNET}")
-    names = [secondary["rangeName"] for secondary in inputs.get("secondaryIpRanges") or []]
-    for name in names:
-        if names.count(name) > 1:
-            raise refusal(400, f"Duplicate secondary range name '{name}'")
     purpose = inputs.get("purpose", "PRIVATE")
     if purpose in PROXY_PURPOSES:
         _refuse_proxy_subnet(context, network_id, purpose)
-    elif inputs.get("role"):
-        raise refusal(400, f"Invalid value for field 'resource.role': a subnetwork of purpose {purpose} has no role")
     refuse_overlap(context, network_id, requested_ranges)
 
 
 def _refuse_proxy_subnet(context: ResourceContext, network_id: str, purpose: str) -> None:
     inputs = context.inputs
-    if inputs.get("secondaryIpRanges") or inputs.get("privateIpGoogleAccess") or inputs.get("logConfig"):
-        raise refusal(
-            400, f"A subnetwork of purpose {purpose} has no secondary ranges, private Google access or flow logs"
-        )
     size = parse_range(inputs["ipCidrRange"], "ipCidrRange").prefixlen
     if size > SMALLEST_PROXY_SUBNET:
         raise refusal(
@@ -140,13 +108,6 @@ def _refuse_proxy_subnet(context: ResourceContext, network_id: str, purpose: str
             f"Invalid value for field 'resource.ipCidrRange': '{inputs['ipCidrRange']}'. Purpose {purpose} needs "
             f"64 addresses or more: /{SMALLEST_PROXY_SUBNET} at least, /23 recommended",
         )
-    if not inputs.get("role"):
-        raise refusal(
-            400,
-            f"Invalid value for field 'resource.role': ''. Purpose {purpose} needs a role, ACTIVE or BACKUP",
-        )
-    if inputs["role"] != "ACTIVE":
-        return
     for other, record in context.all(SUBNETWORK):
         same = refers(record["network"], network_id) and record.get("region") == context.region
         if same and record.get("purpose") == purpose and record.get("role") == "ACTIVE":
@@ -195,7 +156,7 @@ def subnetwork_outputs(context: ResourceContext) -> Properties:
 def deleting_network(context: ResourceContext) -> None:
     # Endpoint groups, rules and firewall rules that a deleted cluster left hold the network, too.
     left = [token for token in context.cloud["resources"] if token.startswith(PREFIX)]
-    for token in (SUBNETWORK, ROUTER, FIREWALL, CLUSTER, *left):
+    for token in (SUBNETWORK, ROUTER, CLUSTER, *left):
         refuse_if_used(context, token, "network")
 
 
@@ -219,59 +180,27 @@ def creating_in_network(context: ResourceContext) -> None:
     context.need(NETWORK, context.inputs["network"], "network")
 
 
-def creating_firewall(context: ResourceContext) -> None:
-    inputs = context.inputs
-    creating_in_network(context)
-    if bool(inputs.get("allows")) == bool(inputs.get("denies")):
-        raise refusal(400, "Invalid firewall: exactly one of allows and denies")
-    if inputs.get("sourceRanges") and inputs.get("direction") == "EGRESS":
-        raise refusal(400, "Invalid firewall: an EGRESS rule has no sourceRanges")
-
-
 def creating_nat(context: ResourceContext) -> None:
-    inputs = context.inputs
-    context.need(ROUTER, inputs["router"], "router", region=context.region)
-    listed = inputs["sourceSubnetworkIpRangesToNat"] == "LIST_OF_SUBNETWORKS"
-    if listed != bool(inputs.get("subnetworks")):
-        raise refusal(
-            400,
-            "Invalid value for field 'resource.nats[0].subnetworks': they go with LIST_OF_SUBNETWORKS and nothing else",
-        )
-    for subnetwork in inputs.get("subnetworks") or []:
-        context.need(SUBNETWORK, subnetwork["name"], "subnetwork", region=context.region)
-    manual = inputs.get("natIpAllocateOption", "MANUAL_ONLY" if inputs.get("natIps") else "AUTO_ONLY") == "MANUAL_ONLY"
-    if manual != bool(inputs.get("natIps")):
-        raise refusal(
-            400, "Invalid value for field 'resource.nats[0].natIps': addresses are given exactly with MANUAL_ONLY"
-        )
+    context.need(ROUTER, context.inputs["router"], "router", region=context.region)
 
 
 def creating_address(context: ResourceContext) -> None:
-    inputs = context.inputs
-    internal = inputs.get("addressType", "EXTERNAL") == "INTERNAL"
-    if not internal and (inputs.get("subnetwork") or inputs.get("network")):
-        raise refusal(
-            400, "Invalid value for field 'resource.subnetwork': an EXTERNAL address belongs to no subnetwork"
-        )
-    if inputs.get("subnetwork"):
-        context.need(SUBNETWORK, inputs["subnetwork"], "subnetwork", region=context.region)
-    if inputs.get("address"):
-        for other, record in context.all(ADDRESS):
-            if record.get("address") == inputs["address"]:
-                raise refusal(400, f"Specified IP address '{inputs['address']}' is already reserved by '{other}'")
+    if context.inputs.get("subnetwork"):
+        context.need(SUBNETWORK, context.inputs["subnetwork"], "subnetwork", region=context.region)
 
 
 def address_outputs(context: ResourceContext) -> Properties:
     """An address of the stack's loopback block, reserved until its owner is deleted."""
-    computed: dict[str, Any] = {"labelFingerprint": number_of(context.id)}
-    if context.kind.type == ADDRESS:
-        computed |= {"addressId": int(number_of(context.id)) >> 11, "users": []}
-        if context.inputs.get("addressType", "EXTERNAL") == "EXTERNAL":
-            computed["networkTier"] = context.inputs.get("networkTier", "PREMIUM")
-    requested = (context.record or context.inputs).get("address")
-    used = {record.get("address") for token in (ADDRESS, GLOBAL_ADDRESS) for _, record in context.all(token)}
+    computed: dict[str, Any] = {
+        "labelFingerprint": number_of(context.id),
+        "addressId": int(number_of(context.id)) >> 11,
+        "users": [],
+    }
+    if context.inputs.get("addressType", "EXTERNAL") == "EXTERNAL":
+        computed["networkTier"] = "PREMIUM"
+    used = {record.get("address") for _, record in context.all(ADDRESS)}
     free = (f"127.{context.cloud['block']}.{POOL}.{host}" for host in range(1, 255))
-    address = requested or next((block for block in free if block not in used), None)
+    address = (context.record or {}).get("address") or next((block for block in free if block not in used), None)
     if address is None:
         raise refusal(403, "Quota 'STATIC_ADDRESSES' exceeded. Limit: 254.0 in a rehearsal")
     return {**computed, "address": address}

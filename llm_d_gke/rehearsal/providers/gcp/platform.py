@@ -9,7 +9,6 @@ import json
 
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ACCOUNT,
-    SECRET,
     SERVICE,
     ResourceContext,
     hash_of,
@@ -18,7 +17,6 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
 )
 from llm_d_gke.rehearsal.providers.properties import Properties
 
-_SECRETS = "secretmanager.googleapis.com"
 PROJECT_NUMBER = "100000000000"  # every project of a rehearsal
 
 # Services that Google enables along with one (a part of each service's dependencies: those with a resource type here).
@@ -65,22 +63,10 @@ def network_outputs(context: ResourceContext) -> Properties:
     return {"gatewayIpv4": "", "networkId": number, "numericId": number, "mtu": context.inputs.get("mtu", 0)}
 
 
-def nat_outputs(context: ResourceContext) -> Properties:
-    manual = bool(context.inputs.get("natIps"))
-    return {"natIpAllocateOption": context.inputs.get("natIpAllocateOption", "MANUAL_ONLY" if manual else "AUTO_ONLY")}
-
-
 def replacing_cluster(old: Properties, new: Properties) -> tuple[str, ...]:
     """Refuse to turn off two features that can only be turned on in place."""
     one_way = ("enableL4IlbSubsetting", "enableFqdnNetworkPolicy")
     return tuple(key for key in one_way if old.get(key) and not new.get(key))
-
-
-def checking_security_policy(context: ResourceContext) -> None:
-    priorities = [rule["priority"] for rule in context.inputs.get("rules") or []]
-    for priority in priorities:
-        if priorities.count(priority) > 1:
-            raise refusal(400, f"Invalid security policy: two rules have priority {priority}")
 
 
 def account_outputs(context: ResourceContext) -> Properties:
@@ -101,17 +87,9 @@ def refuse_missing_account(context: ResourceContext, email: str) -> None:
 
 
 def creating_member(context: ResourceContext) -> None:
-    """Refuse a grant on a resource that does not exist, or to a member that does not."""
-    creating_bucket_member(context)
-    for key, token in (("secretId", SECRET), ("serviceAccountId", ACCOUNT)):
-        if context.inputs.get(key):
-            context.need(token, context.inputs[key], token.rpartition(":")[2].lower())
+    """Refuse a grant to a member that does not exist, as Google does for service accounts of the project.
 
-
-def creating_bucket_member(context: ResourceContext) -> None:
-    """Check the member of a grant on a bucket outside the stack, as named in the stack file.
-
-    Google refuses grants to missing service accounts of the project.
+    Buckets and secrets are outside of the stack: what the stack file names is taken to exist.
     """
     member = context.inputs["member"]
     kind, _, email = member.partition(":")
@@ -128,17 +106,6 @@ def etag_outputs(context: ResourceContext) -> Properties:
     return {"etag": hash_of(context.id, 12)}
 
 
-def creating_version(context: ResourceContext) -> None:
-    context.need(SECRET, context.inputs["secret"], "secret")
-    if context.inputs.get("secretData") is None and context.inputs.get("secretDataWo") is None:
-        raise refusal(400, "The secret version has no data: secretData or secretDataWo")
-
-
-def version_outputs(context: ResourceContext) -> Properties:
-    number = context.id.rpartition("/")[2]
-    return {"name": context.id, "version": number, "enabled": context.inputs.get("enabled", True)}
-
-
 def named_outputs(context: ResourceContext) -> Properties:
     return {"name": context.id}
 
@@ -151,19 +118,3 @@ def checking_dashboard(context: ResourceContext) -> None:
     layouts = {"gridLayout", "mosaicLayout", "rowLayout", "columnLayout"}
     if not isinstance(dashboard, dict) or not dashboard.get("displayName") or len(layouts & dashboard.keys()) != 1:
         raise refusal(400, f"Invalid dashboardJson: it needs a displayName and one of {sorted(layouts)}")
-
-
-def bucket_outputs(context: ResourceContext) -> Properties:
-    name = context.inputs["name"]
-    location = context.inputs["location"].upper()
-    return {
-        "selfLink": f"https://www.googleapis.com/storage/v1/b/{name}",
-        "url": f"gs://{name}",
-        "projectNumber": int(PROJECT_NUMBER),
-        "location": location,
-    }
-
-
-def creating_certificate(context: ResourceContext) -> None:
-    if bool(context.inputs.get("managed")) == bool(context.inputs.get("selfManaged")):
-        raise refusal(400, "Invalid certificate: exactly one of managed and selfManaged")

@@ -13,7 +13,7 @@ from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.nested import value_at
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import Provider
-from llm_d_gke.rehearsal.providers.gcp import arguments, cluster, lifecycle, network, platform, pools
+from llm_d_gke.rehearsal.providers.gcp import arguments, lifecycle, network, platform, pools
 from llm_d_gke.rehearsal.providers.gcp.controller_resources import ControllerResource, left_by_cluster
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ADDRESS,
@@ -75,7 +75,7 @@ class GcpProvider(Provider):
         kind = _kind(request)
         news = {key: value for key, value in request.news.items() if key != DEFAULTS}
         made_up: list[str] = []
-        if kind.name and kind.name.automatic and kind.name.key not in news and not news.get("namePrefix"):
+        if kind.name and kind.name.key not in news and not news.get("namePrefix"):
             news[kind.name.key] = automatic_name(request, kind.name.key)
             made_up.append(kind.name.key)
         checked, problems = arguments.check(request.type, news)
@@ -138,9 +138,8 @@ class GcpProvider(Provider):
         if kind.type in (CLUSTER, NODE_POOL):
             with self._store.transaction() as cloud:
                 cloud["resources"][kind.type][context.id] = record
-                self._default_pool(cloud, context)
         self._known.add(context.id)
-        return Created(context.id, _outputs(kind, record))
+        return Created(context.id, _outputs(record))
 
     def update(self, request: UpdateRequest) -> Properties:
         kind, inputs = _kind(request), _plain(request.news)
@@ -165,7 +164,7 @@ class GcpProvider(Provider):
                 cloud["resources"][CLUSTER][request.id] = record
         elif kind.type == NODE_POOL:
             self._await_pool(record, pools.size_of(record, len(record["nodeLocations"])), created=False)
-        return _outputs(kind, record)
+        return _outputs(record)
 
     def delete(self, request: DeleteRequest) -> None:
         kind = _kind(request)
@@ -211,7 +210,7 @@ class GcpProvider(Provider):
             return None
         record = records[resource_id]
         inputs = None if request.old_inputs else imported_inputs(kind, record)
-        return Live(resource_id, _outputs(kind, record), inputs)
+        return Live(resource_id, _outputs(record), inputs)
 
     def invoke(self, token: str, arguments: Properties) -> Properties:  # noqa: ARG002
         raise Refused(f"the rehearsal does not stand in for {token}: there is no Google Cloud to look it up in")
@@ -258,14 +257,6 @@ class GcpProvider(Provider):
     def _make_cluster(self, record: Record) -> Properties:
         self._report(f"cluster {record['name']}: starting a control plane of {record['masterVersion']}")
         return lifecycle.start(self._paths, record, self._report)
-
-    def _default_pool(self, cloud: Cloud, context: ResourceContext) -> None:
-        pool_record = cluster.default_pool(context) if context.kind.type == CLUSTER else None
-        if pool_record:
-            pool_id, inputs = pool_record
-            pool = ResourceContext(cloud, KINDS[NODE_POOL], pool_id, inputs, context.project, context.region)
-            marks: Marks = {"urn": "", "run": self._run}
-            cloud["resources"].setdefault(NODE_POOL, {})[pool_id] = {**inputs, **pools.pool_outputs(pool), MARKS: marks}
 
     def _await_pool(self, record: Record, size: pools.Size, *, created: bool) -> None:
         """Wait for the nodes, as GKE does: the initial number of a new pool, or any number that an update allows."""
@@ -348,10 +339,10 @@ def _record(context: ResourceContext, kind: Kind, marks: Marks) -> Record:
     return record
 
 
-def _outputs(kind: Kind, record: Record) -> Properties:
+def _outputs(record: Record) -> Properties:
     outputs = visible(record)
-    for key in ("secretData", "secretDataWo", "privateKey", "certificate", "effectiveLabels", "pulumiLabels"):
-        if key in outputs and (key != "certificate" or kind.type.startswith("gcp:compute/")):
+    for key in ("effectiveLabels", "pulumiLabels"):
+        if key in outputs:
             outputs[key] = Secret(outputs[key])
     return outputs
 

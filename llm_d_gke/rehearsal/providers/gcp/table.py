@@ -12,16 +12,11 @@ from llm_d_gke.rehearsal.providers.gcp import cluster, network, platform, pools
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ACCOUNT,
     ADDRESS,
-    BUCKET,
     CLUSTER,
-    FIREWALL,
-    GLOBAL_ADDRESS,
     NAT,
     NETWORK,
     NODE_POOL,
     ROUTER,
-    SECRET,
-    SECRET_VERSION,
     SERVICE,
     SUBNETWORK,
     Kind,
@@ -38,11 +33,7 @@ _NAMES: Final[Mapping[str, Name]] = {
     "account": Name(
         r"[a-z]([-a-z0-9]*[a-z0-9])", 30, "6 characters or more, a lower-case letter first", key="accountId"
     ),
-    "secret": Name(r"[a-zA-Z0-9_-]+", 255, "letters, digits, _ and -", key="secretId", automatic=False),
-    "bucket": Name(r"[a-z0-9][-_.a-z0-9]+[a-z0-9]", 63, "lower-case letters, digits, -, _ and ."),
-    "certificate": Name(r"[a-zA-Z0-9_-]+", 63, "letters, digits, _ and -"),
 }
-_POLICY_RULES = {"creating": platform.checking_security_policy, "updating": platform.checking_security_policy}
 _MEMBER_RULES = {"creating": platform.creating_member, "outputs": platform.etag_outputs}
 # Fields of `Kind` that are code, by type.
 _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -55,12 +46,8 @@ _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
         "replacing": network.replacing_subnetwork,
     },
     ROUTER: {"creating": network.creating_in_network},
-    NAT: {"outputs": platform.nat_outputs, "creating": network.creating_nat, "updating": network.creating_nat},
+    NAT: {"creating": network.creating_nat},
     ADDRESS: {"outputs": network.address_outputs, "creating": network.creating_address},
-    GLOBAL_ADDRESS: {"outputs": network.address_outputs},
-    FIREWALL: {"creating": network.creating_firewall, "updating": network.creating_firewall},
-    "gcp:compute/securityPolicy:SecurityPolicy": _POLICY_RULES,
-    "gcp:compute/regionSecurityPolicy:RegionSecurityPolicy": _POLICY_RULES,
     CLUSTER: {
         "outputs": cluster.cluster_outputs,
         "creating": cluster.creating_cluster,
@@ -72,16 +59,8 @@ _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     SERVICE: {"creating": platform.creating_service, "deleting": platform.deleting_service},
     ACCOUNT: {"outputs": platform.account_outputs},
     "gcp:projects/iAMMember:IAMMember": _MEMBER_RULES,
-    "gcp:serviceaccount/iAMMember:IAMMember": _MEMBER_RULES,
-    SECRET: {"outputs": platform.named_outputs},
-    SECRET_VERSION: {"outputs": platform.version_outputs, "creating": platform.creating_version},
     "gcp:secretmanager/secretIamMember:SecretIamMember": _MEMBER_RULES,
-    "gcp:storage/bucketIAMMember:BucketIAMMember": {
-        "creating": platform.creating_bucket_member,
-        "outputs": platform.etag_outputs,
-    },
-    BUCKET: {"outputs": platform.bucket_outputs},
-    "gcp:certificatemanager/certificate:Certificate": {"creating": platform.creating_certificate},
+    "gcp:storage/bucketIAMMember:BucketIAMMember": _MEMBER_RULES,
     "gcp:monitoring/dashboard:Dashboard": {
         "creating": platform.checking_dashboard,
         "updating": platform.checking_dashboard,
