@@ -11,7 +11,6 @@ from pathlib import Path
 import yaml
 
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import count
 from llm_d_gke.operations.eject.google import CloudCommands, cloud_commands
 from llm_d_gke.operations.eject.inputs import NotEjectableError
 from llm_d_gke.operations.eject.shell import lines

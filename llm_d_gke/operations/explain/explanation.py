@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from llm_d_gke.components.outputs import outputs
 from llm_d_gke.nested import value_at
-from llm_d_gke.operations.explain.fields import MISSING, OUTPUTS, FieldError, FieldPath, Objects, find, parse, value_at
+from llm_d_gke.operations.explain.fields import MISSING, OUTPUTS, FieldError, FieldPath, Objects, find, parse
 from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Builder, Change, Moved, changes, moved, moved_output, value_of
 from llm_d_gke.planning import StackPlan

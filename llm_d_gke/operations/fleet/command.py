@@ -15,7 +15,6 @@ from pathlib import Path
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import count
 from llm_d_gke.planning import Finding, RefusedError, plan_config
 from llm_d_gke.planning.findings import errors_in
 from llm_d_gke.resource_graph.stack_program import record_stack

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from llm_d_gke.cli.exits import DONE, UNMET
-from llm_d_gke.cli.text import count, wrapped
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import Place
 from llm_d_gke.operations.verify.format import Format
 from llm_d_gke.operations.verify.result import Checked, Outcome, Verification
 from llm_d_gke.operations.verify.run import verify
+from llm_d_gke.wording import count
 
 # A load balancer of Google takes about so long to learn its first backends; the rehearsed one a second or two.
 _PATIENCE = {"gke": 180.0, "rehearsal": 15.0}
