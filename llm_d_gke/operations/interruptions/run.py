@@ -65,7 +65,7 @@ class Operation:
         argv = [
             sys.executable,
             "-m",
-            "llm_d_gke.operations.interruptions.worker",
+            "llm_d_gke.operations.interruptions.run",
             operation,
             paths.stack,
             str(paths.root),
