@@ -184,6 +184,11 @@ BEGUN = "the engine begins"
 
 
 def main(operation: str, stack: str, root: Path, changes: list[str]) -> None:
+    """Run one engine operation in this process: `prepare`, `up` or `destroy`. `changes` are PATH=VALUE.
+
+    Unlike `make down`, a failed destroy is not followed by the removal of all processes and files: what it leaves is
+    what the test is about. `prepare` creates the cluster and network that the stack file names as existing.
+    """
     paths = StackPaths(stack, root)
     configuration = load(PROJECT_ROOT, stack, dict(change.split("=", 1) for change in changes))
     plan = plan_config(stack, configuration)
