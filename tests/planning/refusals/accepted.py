@@ -96,7 +96,7 @@ NAMES = (
         for path, value, where, text, fix in (
             ("models[0].servedName", "my model", "models[0].servedName", "my model", "my-model"),
             ("models[0].servedName", "-chat", "models[0].servedName", "-chat", "chat"),
-            ("models[0].aliases", ["ok", " a"], "models[0].aliases[1]", " a", "a"),
+            ("models[0].aliases", ["ok", " a"], "models[0].aliases[1]", '" a"', "a"),
         )
     ),
     Wrong(
