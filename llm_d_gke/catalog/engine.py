@@ -257,6 +257,7 @@ class FeatureVersions(Entry):
     nixl_wider_prefill: str  # NixlConnector reads from more ranks than the decoding engine has
     nixl_state_layout: str  # it asks for convolution states by channel (VLLM_SSM_CONV_STATE_LAYOUT=DS)
     graceful_shutdown: str  # running requests may end after SIGTERM (--shutdown-timeout)
+    tpu_latent_attention: str  # on TPU it ends with latent attention, unless attention is data-parallel
 
 
 class Engine(Entry):

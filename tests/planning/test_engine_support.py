@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from llm_d_gke.planning.engine_support.context_length import with_stretched_cont
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
 from llm_d_gke.planning.engine_support.options import option_value, unknown_options
 from llm_d_gke.planning.engine_support.refusals import is_known, refusals_of
-from llm_d_gke.planning.engine_support.tpu import implementation_of
+from llm_d_gke.planning.engine_support.tpu import implementation_of, needs_attention_ranks
 from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 from tests.planning.refusals.every import EVERY
@@ -228,6 +229,33 @@ class TestTpu:
     def test_adapters_with_the_jax_implementation_are_refused(self) -> None:
         chosen = {"MODEL_IMPL_TYPE": "flax_nnx"}
         assert kinds(on(V6E, "Qwen/Qwen3-4B-Instruct-2507", adapters=True, environment=chosen)) == ["tpu-adapters"]
+
+    def test_latent_attention_gets_ranks_of_its_own(self) -> None:
+        """Without both, tpu-inference 0.19 and later end with "MLA models require both"."""
+        [server] = plan_of("mixture-of-experts-tpu").models[0].servers
+        assert _variables(plan_of("mixture-of-experts-tpu"))["NEW_MODEL_DESIGN"] == "1"
+        value = server.pod.args[server.pod.args.index("--additional-config") + 1]
+        assert json.loads(value) == {"sharding": {"sharding_strategy": {"enable_dp_attention": True}}}
+
+    @pytest.mark.parametrize(
+        ("deployment", "expected"),
+        [
+            (on(V6E, "deepseek-ai/DeepSeek-V2-Lite-Chat"), True),
+            (on(V6E, "deepseek-ai/DeepSeek-V2-Lite-Chat", "0.19.0"), True),
+            (on(V6E, "deepseek-ai/DeepSeek-V2-Lite-Chat", "0.18.0"), False),
+            (on(V6E, "deepseek-ai/DeepSeek-V2-Lite-Chat", environment={"VLLM_MLA_DISABLE": "1"}), False),
+            (on(V6E, "Qwen/Qwen3-8B"), False),
+            (on(H100, "deepseek-ai/DeepSeek-V2-Lite-Chat"), False),
+        ],
+    )
+    def test_only_latent_attention_on_tpu_needs_them(self, deployment: Deployment, expected: bool) -> None:
+        assert needs_attention_ranks(deployment) == expected
+
+    @pytest.mark.parametrize(("tensor_parallel", "refused"), [(16, True), (1, False)])
+    def test_adapters_are_refused_beside_these_ranks(self, tensor_parallel: int, refused: bool) -> None:
+        """ShardingConfigManager.validate of tpu-inference 0.26.0: "LoRA is not supported with data parallelism"."""
+        deployment = on(V6E, "deepseek-ai/DeepSeek-V2-Lite-Chat", tensor_parallel=tensor_parallel, adapters=True)
+        assert ("tpu-adapters" in kinds(deployment)) == refused
 
     def test_an_architecture_that_jax_lacks_is_pytorchs(self) -> None:
         assert implementation_of(on(V6E, "google/gemma-2-9b-it")) == "torch"

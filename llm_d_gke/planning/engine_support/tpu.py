@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import (
     EngineFacts,
     TpuFacts,
     facts_of,
 )
 from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names
+
+_EXPANDED = "VLLM_MLA_DISABLE"
 
 
 def implementation_of(deployment: Deployment) -> Literal["jax", "torch"] | None:
@@ -34,6 +37,18 @@ def needs_torch(deployment: Deployment) -> bool:
     return bool(tables) and any(not tpu.jax_lora and tpu.uses_jax(deployment.model.architecture) for tpu in tables)
 
 
+def needs_attention_ranks(deployment: Deployment) -> bool:
+    """Whether the TPU back end ends at once unless each device computes the attention of other requests.
+
+    It does so for latent attention, which has one vector for all heads. Expanded to plain attention by the variable
+    VLLM_MLA_DISABLE it needs nothing.
+    """
+    if deployment.accelerator.kind != "tpu" or deployment.model.mla is None:
+        return False
+    engine, expanded = load_engine(), deployment.environment.get(_EXPANDED, "0") not in ("", "0")
+    return not expanded and engine.has(deployment.version, engine.features.tpu_latent_attention)
+
+
 def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> Iterator[Refusal]:
     implementation = implementation_of(deployment)
     own = deployment.model.quantization
@@ -45,6 +60,14 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
             about="env",
             reason=f"the JAX implementation of {deployment.model.architecture} has no LoRA adapters: the engine ends "
             "while it compiles",
+            source=source,
+        )
+    if deployment.adapters and deployment.tensor_parallel > 1 and needs_attention_ranks(deployment):
+        yield Refusal(
+            kind="tpu-adapters",
+            about="adapters",
+            reason="latent attention runs data-parallel on TPU, and the back end has no LoRA adapters with data"
+            f" parallelism (vLLM {load_engine().features.tpu_latent_attention} and later)",
             source=source,
         )
     if method is None:

@@ -17,7 +17,7 @@ from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
 from llm_d_gke.planning.engine_support.options import option_value, unknown_options
 from llm_d_gke.planning.engine_support.refusals import refusals_of
-from llm_d_gke.planning.engine_support.tpu import needs_torch
+from llm_d_gke.planning.engine_support.tpu import needs_attention_ranks, needs_torch
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.sharding import shares
@@ -82,11 +82,22 @@ def attention_backend(settings: ModelSettings, version: str) -> str | None:
     return (named or "").upper() or None
 
 
-def implementation_variable(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> dict[str, str]:
-    """The variable that selects PyTorch's implementation on a TPU, if the deployment needs that implementation."""
-    if model is None or _IMPLEMENTATION in settings.env or not needs_torch(deployment_of(ctx, settings, model)):
+def tpu_variables(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> dict[str, str]:
+    """Variables that select what a deployment on TPU needs: PyTorch's implementation, the mesh of attention ranks."""
+    if model is None:
         return {}
-    return {_IMPLEMENTATION: "vllm"}
+    deployment = deployment_of(ctx, settings, model)
+    values = {"NEW_MODEL_DESIGN": "1"} if needs_attention_ranks(deployment) else {}
+    if _IMPLEMENTATION not in settings.env and needs_torch(deployment):
+        values[_IMPLEMENTATION] = "vllm"
+    return values
+
+
+def attention_argument(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> str | None:
+    """The configuration of the TPU back end with data-parallel attention, where the deployment needs it."""
+    if model is None or not needs_attention_ranks(deployment_of(ctx, settings, model)):
+        return None
+    return '{"sharding":{"sharding_strategy":{"enable_dp_attention":true}}}'
 
 
 def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> bool:

@@ -8,7 +8,7 @@ from llm_d_gke.planning.plan.platform import HuggingFacePlan
 from llm_d_gke.planning.plan.pods import EnvPlan
 from llm_d_gke.planning.platform.engine_images import library_environment
 from llm_d_gke.planning.serving import multi_node
-from llm_d_gke.planning.serving.engine_checks import implementation_variable
+from llm_d_gke.planning.serving.engine_checks import tpu_variables
 from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY, TOKEN_KEY
 from llm_d_gke.settings.models import ModelSettings
 
@@ -38,7 +38,7 @@ def stack_variables(
         values |= library_environment(ctx, settings)
         return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
     values |= {"VLLM_XLA_CACHE_PATH": f"{CACHE}/xla", "PJRT_DEVICE": "TPU"}
-    values |= implementation_variable(ctx, settings, ctx.catalog.find_model(settings.id))
+    values |= tpu_variables(ctx, settings, ctx.catalog.find_model(settings.id))
     if parallelism.is_multi_node:
         # The controller of the group names the hosts.
         return tuple(EnvPlan(name=name, value=value) for name, value in values.items())

@@ -26,6 +26,7 @@ from llm_d_gke.planning.serving.autoscaling import check_kserve, check_zero
 from llm_d_gke.planning.serving.backend_tls import ServerTls, server_tls
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.serving.backends.base import ServerNames
+from llm_d_gke.planning.serving.engine_checks import attention_argument
 from llm_d_gke.planning.serving.engine_environment import stack_variables
 from llm_d_gke.planning.serving.engine_features import (
     chat_template_volume,
@@ -312,6 +313,7 @@ def _arguments(
         ("--quantization", settings.quantization),
         ("--kv-cache-dtype", settings.kv_cache_dtype),
         ("--block-size", block_argument(ctx, settings, model)),
+        ("--additional-config", attention_argument(ctx, settings, model)),
         ("--kv-events-config", publisher(settings.name, PORT) if follows_events(ctx) else None),
     ]
     if can_drain(ctx, settings):
