@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.images import load_images
 from llm_d_gke.catalog.upstream import load_upstream
 from llm_d_gke.operations.conformance import __main__ as conformance_main
-from llm_d_gke.operations.conformance import kinds, predecessors, programs, record
+from llm_d_gke.operations.conformance import kinds, pickers_in_cluster, predecessors, programs, record
 from llm_d_gke.operations.conformance.api_server import ApiServer, api_server
 from llm_d_gke.operations.conformance.compare import cells_of
 from llm_d_gke.operations.conformance.rendered import (
@@ -261,6 +263,58 @@ class TestApiServer:
     def thing(self, version: str, spec: dict[str, Any]) -> dict[str, Any]:
         metadata = {"name": "x", "namespace": "elsewhere"}
         return {"apiVersion": f"example.com/{version}", "kind": "Thing", "metadata": metadata, "spec": spec}
+
+
+# Ends with a message that names whether the API server has the kind that pickers of llm-d-0.4 watch.
+WATCHES_OBJECTIVES = """#!{python}
+import os, ssl, urllib.request, pathlib, yaml
+file = pathlib.Path(os.environ["KUBECONFIG"])
+config = yaml.safe_load(file.read_text())
+cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+context = ssl.create_default_context(cafile=file.parent / cluster["certificate-authority"])
+context.load_cert_chain(file.parent / user["client-certificate"], file.parent / user["client-key"])
+try:
+    url = cluster["server"] + "/apis/inference.networking.x-k8s.io/v1alpha2/inferenceobjectives"
+    served = urllib.request.urlopen(url, context=context).status == 200
+except urllib.error.HTTPError as refusal:
+    served = refusal.code != 404  # 429 while the storage of a new kind starts
+print("error: InferenceObjective is served:", served)
+"""
+
+
+@pytest.mark.rehearsal
+class TestPickersInCluster:
+    """A picker has to become ready with no other kinds than those that GKE brings and the stack installs."""
+
+    @pytest.fixture
+    def case(self) -> pickers_in_cluster.Case:
+        [case] = pickers_in_cluster.cases(plans_of("gaie-1.5", only=("gpu",)), PICKER)
+        return case
+
+    def test_it_becomes_ready(self, running: ApiServer, picker: Path, case: pickers_in_cluster.Case) -> None:
+        assert [*pickers_in_cluster.refusals(running, picker, [case])] == []
+
+    @pytest.mark.parametrize("installed", [True, False])
+    def test_it_sees_no_kind_but_these(
+        self, running: ApiServer, case: pickers_in_cluster.Case, tmp_path: Path, installed: bool
+    ) -> None:
+        script = tmp_path / "picker"
+        script.write_text(WATCHES_OBJECTIVES.format(python=sys.executable), encoding="utf-8")
+        script.chmod(0o755)
+        other = replace(case, crds=replace(case.crds, objectives=installed))
+        expected = f"it ended: error: InferenceObjective is served: {installed}"
+        assert [*pickers_in_cluster.refusals(running, script, [other])] == [expected]
+
+
+def test_a_picker_of_each_set_of_kinds_is_started() -> None:
+    plans = plans_of("llm-d-0.4", only=("gpu", "kserve-single-replica-gpu"))
+    gpu = plans["gpu"]
+    plans["without"] = replace(gpu, crds=replace(gpu.crds, objectives=False))
+    cases = pickers_in_cluster.cases(plans, CATALOG.releases["llm-d-0.4"].picker.image)
+    assert [[crd["metadata"]["name"] for crd in case.definitions()] for case in cases] == [
+        [],
+        ["inferenceobjectives.inference.networking.x-k8s.io"],
+    ]
 
 
 class TestPredecessors:

@@ -40,7 +40,8 @@ class Judged:
 class ApiServer:
     """Validates objects without storing them: structural schemas, CEL rules and Kubernetes' own validation."""
 
-    def __init__(self, kube: Kube, warnings: list[str]) -> None:
+    def __init__(self, kube: Kube, warnings: list[str], kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
         self._kube = kube
         self._warnings = warnings
         self._defined: set[str] = set()
@@ -64,6 +65,17 @@ class ApiServer:
             self._kube.apply({**crd, "metadata": own, "spec": spec}, force=True)
             self._defined.add(own["name"])
         self._kube.wait_established(crd["metadata"]["name"] for crd in crds)
+
+    def withdraw(self) -> None:
+        """Stop serving all kinds that `define` added."""
+        for name in self._defined:
+            self._kube.delete(_DEFINITIONS, "CustomResourceDefinition", name)
+        self._wait_deleted(set(self._defined))
+
+    def store(self, manifests: Sequence[Mapping[str, Any]]) -> None:
+        """Create these objects, or change them."""
+        for manifest in manifests:
+            self._kube.apply(dict(manifest), force=True)
 
     def judge(self, manifests: Sequence[Mapping[str, Any]]) -> Judged:
         """Submit objects as a dry run in namespace `default`. The server stores none of them."""
@@ -113,6 +125,6 @@ def api_server(report: Report) -> Iterator[ApiServer]:
         try:
             plane.start(GKE_VERSION, secret_manager=True, report=report)
             with client(plane.paths, on_warning=warnings.append) as kube:
-                yield ApiServer(kube, warnings)
+                yield ApiServer(kube, warnings, plane.paths.kubeconfig)
         finally:
             plane.stop()

@@ -17,12 +17,13 @@ from llm_d_gke.operations.conformance import (
     kinds,
     option_values,
     picker_parameters,
+    pickers_in_cluster,
     programs,
     random_stacks,
     record,
 )
 from llm_d_gke.operations.conformance.compare import DIFFERS, Cell, cells_of
-from llm_d_gke.operations.conformance.rendered import ROOT, plans_of, rendered, shape, stacks, variants_of
+from llm_d_gke.operations.conformance.rendered import ROOT, Rendered, plans_of, rendered, shape, stacks, variants_of
 from llm_d_gke.operations.templates import render
 from llm_d_gke.operations.upstream.parts import images
 from llm_d_gke.planning import StackPlan
@@ -79,6 +80,8 @@ def rehearsed() -> Iterator[str]:
     yield ""
     yield loaded["how"].strip()
     yield ""
+    yield loaded["in_cluster"].strip()
+    yield ""
     yield "| stack | picker | result | date |"
     yield "|---|---|---|---|"
     for stack, result in loaded["stacks"].items():
@@ -88,17 +91,13 @@ def rehearsed() -> Iterator[str]:
 def _ran(
     release: Release, plans: Mapping[str, StackPlan], earlier: Mapping[tuple[str, str], record.Run]
 ) -> Iterator[tuple[str, str]]:
-    programs_given = {**plans, **variants_of(release.name)}
-    for part, image in _judged(release, plans, earlier):
-        given = rendered(plans if part.startswith("engine") else programs_given, image) if image else []
-        if image and not given:
-            continue
+    for part, given in _judged(release, plans, earlier):
         run = earlier.get((release.name, part))
         if run is None:
             yield f"| {release.name} | {part} |  |  | not run yet |  |", "not run yet"
             continue
         result = "**refused**" if run.refused else "accepted, with deprecations" if run.lines else "accepted"
-        if image and shape(given) != run.shape:
+        if given and shape(given) != run.shape:
             result = "changed since"
         result_cell = "; ".join((result, *(line.replace("|", "/") for line in run.lines)))
         yield f"| {release.name} | {part} | {run.judge} | {run.given} | {result_cell} | {run.date} |", result
@@ -112,18 +111,23 @@ def _has(kind: kinds.Kinds, plans: Mapping[str, StackPlan]) -> bool:
 
 def _judged(
     release: Release, plans: Mapping[str, StackPlan], earlier: Mapping[tuple[str, str], record.Run]
-) -> Iterator[tuple[str, str]]:
-    """Parts of a release that a registry serves or that were built from their repository: name, image if any."""
+) -> Iterator[tuple[str, list[Rendered]]]:
+    """Parts of a release that a registry serves or that were built from their repository, with command lines if any."""
+    with_variants = {**plans, **variants_of(release.name)}
     for part, image in images(release).items():
-        if programs.is_pinned(image) or (release.name, part) in earlier:
-            yield part, image
-    yield kinds.OTHERS, ""
+        given = rendered(with_variants, image)
+        if given and (programs.is_pinned(image) or (release.name, part) in earlier):
+            yield part, given
+            if cases := pickers_in_cluster.cases(with_variants, image):
+                yield pickers_in_cluster.PART.format(part=part), [case.rendering for case in cases]
+    yield kinds.OTHERS, []
     for kind in kinds.PARTS:
         if kinds.served(kind, release) is not None and _has(kind, plans):
-            yield kind.part, ""
+            yield kind.part, []
     for part, engine in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
-        if engine is not None and engines.published(engine.version) is not None:
-            yield part, engine.image
+        known = engine is not None and engines.published(engine.version) is not None
+        if engine is not None and known and (given := rendered(plans, engine.image)):
+            yield part, given
 
 
 def _missing(release: Release, earlier: Mapping[tuple[str, str], record.Run]) -> Iterator[str]:

@@ -13,7 +13,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +47,19 @@ _UNREACHABLE_SERVER: Final = {
     "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
     "current-context": "none",
 }
+
+
+@dataclass(frozen=True)
+class Started:
+    """A running program, its log, and its ports by port of the pod."""
+
+    child: subprocess.Popen[bytes]
+    log: Path
+    ports: Mapping[int, int]
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
 
 
 def binary(image: str, report: Report) -> Path | None:
@@ -94,6 +109,18 @@ def has_word(executable: Path, word: str) -> bool:
 
 
 def _start(executable: Path, which: Program, rendering: Rendered, folder: Path) -> list[str]:
+    with started(executable, which, rendering, folder, folder / "kubeconfig") as program:
+        loaded = _wait(program.child, program.log, _LOADED_MARKS[which])
+    text = program.text
+    lines = [f"flag --{name} is deprecated" for name in re.findall(r"Flag --([\w-]+) has been deprecated", text)]
+    return lines if loaded else [*lines, reason(text)]
+
+
+@contextmanager
+def started(
+    executable: Path, which: Program, rendering: Rendered, folder: Path, kubeconfig: Path, namespace: str = "default"
+) -> Iterator[Started]:
+    """Run a program on ports of its own for the duration of the block. `folder` gets its configuration and its log."""
     arguments = [*rendering.args]
     if rendering.config is not None:
         file = folder / "config.yaml"
@@ -107,12 +134,12 @@ def _start(executable: Path, which: Program, rendering: Rendered, folder: Path) 
     listening = with_ports(which, arguments, lambda _, count: free.take(count))
     environment = {
         "PATH": os.environ.get("PATH", ""),
-        "KUBECONFIG": str(folder / "kubeconfig"),
+        "KUBECONFIG": str(kubeconfig),
         "POD_NAME": "pod-0",
-        "NAMESPACE": "default",
-        "POD_NAMESPACE": "default",
+        "NAMESPACE": namespace,
+        "POD_NAMESPACE": namespace,
         "POD_IP": "127.0.0.1",
-        "INFERENCE_POOL_NAMESPACE": "default",
+        "INFERENCE_POOL_NAMESPACE": namespace,
         "INFERENCE_POOL_NAME": "pool",
     }
     log = folder / "log"
@@ -126,14 +153,11 @@ def _start(executable: Path, which: Program, rendering: Rendered, folder: Path) 
             start_new_session=True,
         )
     try:
-        loaded = _wait(child, log, _LOADED_MARKS[which])
+        yield Started(child, log, listening.ports)
     finally:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-    text = log.read_text(encoding="utf-8", errors="replace")
-    lines = [f"flag --{name} is deprecated" for name in re.findall(r"Flag --([\w-]+) has been deprecated", text)]
-    return lines if loaded else [*lines, _reason(text)]
 
 
 def _wait(child: subprocess.Popen[bytes], log: Path, marks: tuple[str, ...]) -> bool:
@@ -150,7 +174,7 @@ def _wait(child: subprocess.Popen[bytes], log: Path, marks: tuple[str, ...]) -> 
     return False
 
 
-def _reason(text: str) -> str:
+def reason(text: str) -> str:
     """The program's own words: of a JSON log the last error, else the first line that names one."""
     for line in reversed(text.splitlines()):
         if '"level":"error"' in line:

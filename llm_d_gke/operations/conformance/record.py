@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from llm_d_gke.catalog.release import Release
-from llm_d_gke.operations.conformance import api_server, engines, kinds, programs, stored
+from llm_d_gke.operations.conformance import api_server, engines, kinds, pickers_in_cluster, programs, stored
 from llm_d_gke.operations.conformance.api_server import ApiServer
 from llm_d_gke.operations.conformance.rendered import Rendered, rendered, shape, variants_of
 from llm_d_gke.operations.upstream.parts import images
@@ -76,6 +76,7 @@ def run(
     A component whose input is the same as in its stored result is skipped; `save` keeps that result.
     """
     yield from program_runs(release, {**plans, **variants_of(release.name)}, report, earlier=load())
+    yield from picker_runs(release, {**plans, **variants_of(release.name)}, server, report, earlier=load())
     yield from kind_runs(release, server, report, earlier=load())
     if folder is not None:
         yield from engine_runs(release, plans, folder, report, earlier=load())
@@ -106,6 +107,33 @@ def program_runs(
         if image == release.router.image and not programs.has_word(executable, label):
             lines.append(f"the label {label} is not in the program")
         yield _run(release, part, judge, renderings, lines, inputs)
+
+
+def picker_runs(
+    release: Release,
+    plans: Mapping[str, StackPlan],
+    server: Callable[[], AbstractContextManager[ApiServer]],
+    report: Report,
+    *,
+    earlier: Sequence[Run] = (),
+) -> Iterator[Run]:
+    """Pickers beside a real API server with only the kinds that GKE and the stack bring, until they are ready."""
+    for part, image in images(release).items():
+        cases = pickers_in_cluster.cases(plans, image)
+        executable = programs.binary(image, report) if cases else None
+        if executable is None:
+            continue
+        name = pickers_in_cluster.PART.format(part=part)
+        renderings = [case.rendering for case in cases]
+        origin = "" if programs.is_pinned(image) else ", own build"
+        judge = f"{image.rpartition('/')[2]}{origin}, API server {pinned('cluster', 'k8s.io/kubernetes')}"
+        inputs = _inputs(renderings, pickers_in_cluster, repr([case.crds for case in cases]))
+        if _is_current(earlier, release, name, judge, inputs):
+            continue
+        report(f"{release.name}: {name}, {_count(renderings)}")
+        with server() as running:
+            lines = [*pickers_in_cluster.refusals(running, executable, cases)]
+        yield _run(release, name, judge, renderings, lines, inputs)
 
 
 def kind_runs(
