@@ -26,6 +26,7 @@ class StartReport(Entry):
     dense: bool = False  # no experts
     recurrent: bool = False  # layers with recurrent states
     latent: bool = False  # latent attention
+    heads: bool = False  # attention with keys and values for each head
     sparse: bool = False  # attention that chooses tokens by an indexer
     kv_cache: Literal["fp8", "nvfp4", "turboquant"] | None = None  # beginning of its type
     backend: str | None = None  # attention back end that the stack file names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator, Sequence
 
@@ -55,3 +56,21 @@ def option_value(arguments: Sequence[str], *names: str) -> str | None:
         if name.replace("_", "-") in names:
             value = inline_value if separator else arguments[position + 1] if position + 1 < len(arguments) else None
     return value
+
+
+def nested_value(arguments: Sequence[str], name: str, key: str) -> str | None:
+    """A key of an option that takes a JSON object, `--name.key value` or `--name '{"key": "value"}'`."""
+    value = option_value(arguments, f"{name}.{key}")
+    if value is not None:
+        return value
+    try:
+        whole = json.loads(option_value(arguments, name) or "{}")
+    except ValueError:
+        return None
+    inner = whole.get(key) if isinstance(whole, dict) else None
+    return None if inner is None else str(inner)
+
+
+def named_backend(arguments: Sequence[str]) -> str | None:
+    """The attention back end that options choose."""
+    return option_value(arguments, "--attention-backend") or nested_value(arguments, "--attention-config", "backend")

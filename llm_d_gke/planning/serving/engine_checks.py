@@ -15,7 +15,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.adapters import ALL_TO_ALL_OF_ADAPTERS
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
-from llm_d_gke.planning.engine_support.options import option_value, unknown_options
+from llm_d_gke.planning.engine_support.options import named_backend, option_value, unknown_options
 from llm_d_gke.planning.engine_support.refusals import refusals_of
 from llm_d_gke.planning.engine_support.tpu import needs_attention_ranks, needs_torch
 from llm_d_gke.planning.findings import without_secrets
@@ -32,7 +32,6 @@ from llm_d_gke.settings.models import ModelSettings
 
 _DTYPES = ("half", "float32", "bfloat16")
 _EXPERT_BACKEND = "--moe-backend"
-_ATTENTION_BACKEND = ("--attention-backend", "--attention-config.backend")
 # Read by 0.11.2 and in reports of 0.12, where the option came; 0.17.1 does not read it any more.
 _BACKEND_VARIABLE, _BACKEND_VARIABLE_BEFORE = "VLLM_ATTENTION_BACKEND", "0.14"
 _IMPLEMENTATION = "MODEL_IMPL_TYPE"
@@ -76,7 +75,7 @@ def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> De
 
 def attention_backend(settings: ModelSettings, version: str) -> str | None:
     """The back end that the stack file names, in capitals, as vLLM reads it."""
-    named = option_value(settings.extra_args, *_ATTENTION_BACKEND)
+    named = named_backend(settings.extra_args)
     if named is None and not load_engine().has(version, _BACKEND_VARIABLE_BEFORE):
         named = settings.env.get(_BACKEND_VARIABLE)
     return (named or "").upper() or None
@@ -174,7 +173,7 @@ def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
 def _place(settings: ModelSettings, refusal: Refusal) -> tuple[str, ...]:
     if refusal.about == "env":
         return ("env", _IMPLEMENTATION)
-    if refusal.about == "attentionBackend" and option_value(settings.extra_args, *_ATTENTION_BACKEND) is None:
+    if refusal.about == "attentionBackend" and named_backend(settings.extra_args) is None:
         return ("env", _BACKEND_VARIABLE)
     if refusal.about == "attentionBackend" or (refusal.about == "quantization" and settings.quantization is None):
         return ("extraArgs",)
@@ -218,7 +217,7 @@ def _value(settings: ModelSettings, deployment: Deployment, refusal: Refusal) ->
 def _fix(ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> str:
     """At most two changes of the stack file after which nothing is known against the engine, the nearest first."""
     if refusal.about == "attentionBackend":
-        named = "option" if option_value(settings.extra_args, *_ATTENTION_BACKEND) is not None else "variable"
+        named = "option" if named_backend(settings.extra_args) is not None else "variable"
         return f"remove the {named}: vLLM takes the first back end that runs"
     fixes: list[str] = []
     for text, changed in _candidates(ctx, settings, deployment, refusal):

@@ -5,7 +5,6 @@ Each was read in the configuration classes of vLLM 0.11.1, 0.17.1, 0.19.1, 0.26.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_length
-from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.engine_support.options import named_backend, nested_value, option_value
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.settings.models import ModelSettings
@@ -316,13 +315,7 @@ def _sharded_adapters(settings: ModelSettings, parallelism: Parallelism) -> Iter
 
 def _guidance(settings: ModelSettings, version: str) -> Iterator[_Conflict]:
     """The back end of structured outputs that does not read the form in which vLLM writes strict tool calls."""
-    chosen = option_value(settings.extra_args, f"{_STRUCTURED}.backend")
-    if chosen is None:
-        try:
-            whole = json.loads(option_value(settings.extra_args, _STRUCTURED) or "{}")
-        except ValueError:
-            return
-        chosen = whole.get("backend") if isinstance(whole, dict) else None
+    chosen = nested_value(settings.extra_args, _STRUCTURED, "backend")
     if chosen == "guidance" and settings.tool_call_parser and load_engine().has(version, _GUIDANCE_SEEN):
         yield _Conflict(
             f"{_STRUCTURED}.backend guidance",
@@ -353,7 +346,7 @@ def _batch_invariant(settings: ModelSettings, model: Model, version: str) -> Ite
     since, doubtful, chosen = _BACKEND_NAMED
     if settings.env.get(_INVARIANT) != "1" or not engine.has(version, since):
         return
-    backend = option_value(settings.extra_args, "--attention-backend", "--attention-config.backend")
+    backend = named_backend(settings.extra_args)
     if model.recurrent and engine.has(version, chosen):
         yield _Conflict(
             f"{_INVARIANT}=1",

@@ -8,7 +8,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.engine_support.options import named_backend, option_value
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.parallelism.sharding import widths
 from llm_d_gke.planning.sizing.memory import EngineRun
@@ -68,8 +68,7 @@ def _alike(
     yield from _of_card(ctx, report)
     yield from _of_model(settings, model, report)
     yield from _of_features(ctx, settings, model, parallelism, report)
-    backend = option_value(arguments, "--attention-backend", "--attention-config.backend")
-    backend = backend or settings.env.get("VLLM_ATTENTION_BACKEND")
+    backend = named_backend(arguments) or settings.env.get("VLLM_ATTENTION_BACKEND")
     yield report.backend is None or (backend or "").upper() == report.backend
     cache = settings.kv_cache_dtype or option_value(arguments, "--kv-cache-dtype") or ""
     yield report.kv_cache is None or cache.startswith(report.kv_cache)
@@ -92,6 +91,7 @@ def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Ite
     yield model.experts is None or not report.dense
     yield model.recurrent or not report.recurrent
     yield model.mla is not None or not report.latent
+    yield model.mla is None or not report.heads
     yield any(group.indexer is not None for group in model.attention) or not report.sparse
 
 
