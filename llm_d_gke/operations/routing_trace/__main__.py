@@ -1,4 +1,4 @@
-"""Compares picker configurations: `python -m llm_d_gke.operations.routing_trace [--release R] [--seeds N]`.
+"""Compares picker configurations: `python -m llm_d_gke.operations.routing_trace [--release R] [--groups G ...]`.
 
 The preset of the example prefix-cache-gpu, what this program configured before, a plain Service, and a router that
 knows the trace. The picker is the real one; no Envoy, API server or engine runs. Prints the table of
@@ -78,14 +78,21 @@ def site_of(model: ModelPlan) -> Site:
     )
 
 
-def traces(site: Site, filled: float, seeds: int) -> list[Trace]:
-    beginning = math.ceil((WORDS + 20) / site.block_tokens)
-    groups = int(filled * site.replicas * site.blocks / beginning)
+def groups_of(site: Site, filled: float) -> int:
+    """How many groups fill this share of all caches."""
+    return int(filled * site.replicas * site.blocks / _blocks_of_a_group(site))
+
+
+def _blocks_of_a_group(site: Site) -> int:
+    return math.ceil((WORDS + 20) / site.block_tokens)
+
+
+def traces(groups: int, seeds: int) -> list[Trace]:
     return [Trace.drawn(groups, ZIPF, PROMPTS, WORDS, seed) for seed in range(1, seeds + 1)]
 
 
-async def compare(release: str, seeds: int) -> None:
-    """Replays of one seed run side by side, each with its own picker."""
+async def compare(release: str, seeds: int, groups: Sequence[int] = ()) -> None:
+    """Replays of one seed run side by side, each with its own picker. Without `groups`, as many as fill the caches."""
     picker = load().releases[release].picker
     program = binary(picker.image, lambda line: print(line, file=sys.stderr))
     if program is None:
@@ -100,21 +107,22 @@ async def compare(release: str, seeds: int) -> None:
         f"\n{picker.image}: {PROMPTS} prompts (Zipf {ZIPF}), beginnings of {WORDS} words, {RATE:g} requests/s, "
         f"{site.replicas} caches of {site.blocks} blocks of {site.block_tokens} tokens, {seeds} traces\n"
     )
-    cells = [(filled, name) for filled in FILLED for name in (*configurations, "plain Service")]
-    shares: dict[tuple[float, str], list[float]] = {cell: [] for cell in cells}
-    results: dict[tuple[float, str], list[Result]] = {cell: [] for cell in cells}
-    by_filled = {filled: traces(site, filled, seeds) for filled in FILLED}
+    counts = tuple(groups) or tuple(groups_of(site, filled) for filled in FILLED)
+    cells = [(count, name) for count in counts for name in (*configurations, "plain Service")]
+    shares: dict[tuple[int, str], list[float]] = {cell: [] for cell in cells}
+    results: dict[tuple[int, str], list[Result]] = {cell: [] for cell in cells}
+    by_count = {count: traces(count, seeds) for count in counts}
     for seed in range(seeds):
         done = await asyncio.gather(
             *(
-                with_picker(by_filled[filled][seed], site, RATE, program, picker, configurations[name])
-                for filled, name in cells
+                with_picker(by_count[count][seed], site, RATE, program, picker, configurations[name])
+                for count, name in cells
                 if name in configurations
             )
         )
         measured = iter(done)
         for cell in cells:
-            trace = by_filled[cell[0]][seed]
+            trace = by_count[cell[0]][seed]
             result = next(measured) if cell[1] in configurations else with_service(trace, site)
             shares[cell].append(result.cached / with_oracle(trace, site).cached)
             results[cell].append(result)
@@ -123,13 +131,13 @@ async def compare(release: str, seeds: int) -> None:
         "worst replica / mean, median (most) | refused |"
     )
     print("|---|---|---|---|---|---|")
-    for filled, name in cells:
-        share, imbalance = shares[filled, name], [result.imbalance for result in results[filled, name]]
-        groups = max(by_filled[filled][0].groups) + 1
+    for count, name in cells:
+        share, imbalance = shares[count, name], [result.imbalance for result in results[count, name]]
+        filled = count * _blocks_of_a_group(site) / (site.replicas * site.blocks)
         print(
-            f"| {filled:.0%} | {groups} | {name} | {statistics.median(share):.1%} ({min(share):.1%}) | "
+            f"| {filled:.0%} | {count} | {name} | {statistics.median(share):.1%} ({min(share):.1%}) | "
             f"{statistics.median(imbalance):.2f} ({max(imbalance):.2f}) | "
-            f"{sum(result.refused for result in results[filled, name])} |"
+            f"{sum(result.refused for result in results[count, name])} |"
         )
 
 
@@ -137,9 +145,12 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m llm_d_gke.operations.routing_trace")
     parser.add_argument("--release", choices=sorted(_EARLIER), default="gaie-1.5")
     parser.add_argument("--seeds", type=int, default=3, help="traces, each of about 25 s")
+    parser.add_argument(
+        "--groups", type=int, nargs="+", default=(), help="groups of prompts, in place of those that fill"
+    )
     chosen = parser.parse_args(arguments)
     try:
-        asyncio.run(compare(chosen.release, chosen.seeds))
+        asyncio.run(compare(chosen.release, chosen.seeds, chosen.groups))
     except (PickerError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

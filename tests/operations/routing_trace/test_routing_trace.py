@@ -13,7 +13,7 @@ import pytest
 from llm_d_gke.catalog import load
 from llm_d_gke.operations.conformance.programs import binary
 from llm_d_gke.operations.diagnose.messages import recognize
-from llm_d_gke.operations.routing_trace.__main__ import earlier, planned, site_of, traces
+from llm_d_gke.operations.routing_trace.__main__ import earlier, groups_of, planned, site_of, traces
 from llm_d_gke.operations.routing_trace.engines import Engine, PrefixCache
 from llm_d_gke.operations.routing_trace.extension import CalloutRefusedError
 from llm_d_gke.operations.routing_trace.kube_api import KubeApi
@@ -101,7 +101,7 @@ def test_the_earlier_configuration_is_one_that_the_release_reads(release: str) -
 
 def test_traces_fill_the_share_of_the_caches_that_they_say() -> None:
     site = site_of(planned("gaie-1.5"))
-    [trace] = traces(site, 0.8, 1)
+    [trace] = traces(groups_of(site, 0.8), 1)
     needed = (max(trace.groups) + 1) * 89
     assert needed / (site.replicas * site.blocks) == pytest.approx(0.8, abs=0.02)
 
