@@ -23,7 +23,7 @@ from llm_d_gke.operations.conformance.rendered import Rendered, shape
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.plan.platform import InferenceCrdsPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
-from llm_d_gke.rehearsal.node_agent import checks
+from llm_d_gke.rehearsal.node_agent import probes
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import program
 
 PART: Final = "{part} in a cluster"
@@ -107,6 +107,6 @@ def _problem(server: ApiServer, executable: Path, case: Case, folder: Path) -> s
 
 def _fails(port: int, service: str) -> str | None:
     try:
-        return checks.grpc_health("127.0.0.1", port, service, _PROBE_SECONDS)
+        return probes.grpc_health("127.0.0.1", port, service, _PROBE_SECONDS)
     except OSError as error:
         return str(error)
