@@ -8,6 +8,7 @@ import pytest
 
 from llm_d_gke.operations.report.collect import facts_of
 from llm_d_gke.operations.report.facts import MemoryFacts, Segment
+from llm_d_gke.operations.report.formatting import findings
 from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.operations.report.markdown import markdown
 from llm_d_gke.operations.report.terminal import bar, summary
@@ -181,3 +182,5 @@ def test_a_setting_of_the_command_line_has_no_line_of_the_file() -> None:
     facts = load_facts(PROJECT_ROOT, "gpu", {"llm-d:models[0].replica": "2"})
     places = {finding.path: finding.place for finding in facts.findings}
     assert places["llm-d:models[0].replica"] == "-c"
+    assert findings(facts.findings) == "1 error, 1 warning and 1 acknowledged"
+    assert findings(()) == "no findings"

@@ -199,7 +199,7 @@ def findings(all_findings: tuple[Finding, ...]) -> str:
     warnings = len(all_findings) - errors - acknowledged
     parts = [count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number]
     parts += [f"{acknowledged} acknowledged"] if acknowledged else []
-    return " and ".join(parts) or "no findings"
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:]))) or "no findings"
 
 
 def headline(plan: PlanFacts) -> str:
