@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from llm_d_gke.operations.diagnose.cause import Cause
 from llm_d_gke.operations.diagnose.facts import Facts
-from llm_d_gke.operations.diagnose.messages import recognize
+from llm_d_gke.operations.diagnose.messages import messages, recognize
 from llm_d_gke.operations.live_stack.stack import Manifest, find_condition, is_true
 
-_OK, _NOT_FOUND = 200, 404
+_OK, _SERVER_ERROR = 200, 500
+_PICKER_UNREACHABLE = "picker-unreachable"
 _PRESETS = "PresetsCombined"
 
 
@@ -120,6 +121,16 @@ def endpoint_answer(facts: Facts) -> Iterator[Cause]:
     recognized = recognize("endpoint", answer.text, "the endpoint")
     if recognized is not None:
         yield recognized
+    elif answer.status >= _SERVER_ERROR and _without_picker(facts):
+        message = messages()[_PICKER_UNREACHABLE]
+        yield Cause(
+            id=_PICKER_UNREACHABLE,
+            subject="the endpoint",
+            cause=message.cause,
+            evidence=f"HTTP {answer.status}, and no picker is ready",
+            fix=message.fix,
+            pitfalls=message.pitfalls,
+        )
     elif answer.status == 0:
         yield Cause(
             id="endpoint-unreachable",
@@ -137,3 +148,9 @@ def endpoint_answer(facts: Facts) -> Iterator[Cause]:
             fix="5xx: the picker or the replicas do not answer; `make verify` says which. 401 and 403: the Gateway "
             "asks for a key. 404: `curl ADDRESS/v1/models` lists the names.",
         )
+
+
+def _without_picker(facts: Facts) -> bool:
+    """Whether there are pickers, and none is ready: Envoy answers without a word then."""
+    pickers = [workload for workload in facts.workloads if workload.role == "picker"]
+    return bool(pickers) and not any(facts.ready(picker) for picker in pickers)

@@ -270,3 +270,8 @@ class TestRouting:
             answer=Answer(status=503, text="no healthy upstream"),
         )
         assert [cause.id for cause in causes_of(facts)] == ["gated-model", "no-healthy-upstream"]
+
+    def test_without_a_ready_picker_an_answer_without_a_word_is_its_cause(self) -> None:
+        facts = running(workloads=(ENGINE, PICKER), answer=Answer(status=500, text=""))
+        assert [cause.id for cause in causes_of(facts)] == ["picker-unreachable"]
+        assert first(running(answer=Answer(status=500, text=""))) == "endpoint-refuses"
