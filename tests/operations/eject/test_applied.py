@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_d_gke.operations.eject.write import ejected_files, write
 
+from llm_d_gke.operations.eject.command import ejected_files, write_files
 from llm_d_gke.operations.eject.steps import plain, variable
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
@@ -51,7 +51,7 @@ def test_the_objects_are_those_of_the_plan(stack: str, paths: StackPaths, tmp_pa
     changes = {"namespace.name": f"ejected-{stack}"}
     objects = [dict(body) for body in kubernetes_objects(graph_of(stack, changes))]
     folder, programs = tmp_path / "stack", tmp_path / "bin"
-    write(ejected_files(graph_of(stack, changes), plan_of(stack, changes)), folder)
+    write_files(ejected_files(graph_of(stack, changes), plan_of(stack, changes)), folder)
     programs.mkdir()
     stub(programs / "kubectl", STUB_KUBECTL.format(kubectl=KUBECTL, kubeconfig=paths.kubeconfig.absolute()))
     stub(programs / "gcloud", STUB_GCLOUD.format(address=ADDRESS))
