@@ -1,4 +1,7 @@
-"""The files of local stacks: all below `.rehearsal/` in the project, one folder for each stack."""
+"""The files of local stacks: all below `.rehearsal/` in the project, one folder for each stack.
+
+Among them are the differences of a local run from GKE: one sentence for each, stored once.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets, certificates, weights and pins that a stack's settings name."""
+"""Secrets, certificates, weights and pins that a stack's settings name, and which of them another region lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pulumi's state, the key that opens it, and the stack file in Git."""
+"""Items of a backup, and whether each is kept: Pulumi's state, the key that opens it, and the stack file in Git."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that change what a stack runs, step by step."""
+"""Commands that change the release of a stack, import existing resources, or take a stack out of Pulumi."""
 
 from __future__ import annotations
 

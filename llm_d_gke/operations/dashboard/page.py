@@ -1,4 +1,4 @@
-"""The panels as one HTML page: no script, nothing fetched."""
+"""The panels as one HTML page: no script, nothing fetched. Their values come from the Prometheus API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`llmd diagnose`."""
+"""Implements the command `diagnose`: from facts to causes, in the order in which one follows from another."""
 
 from __future__ import annotations
 

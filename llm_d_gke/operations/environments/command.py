@@ -1,4 +1,8 @@
-"""Implements the command `diff`."""
+"""Implements the commands `diff`, `review-stack` and `expired-stacks`.
+
+`diff` compares two stacks of one checkout: settings, verdicts, costs, and with `--objects` the rendered objects. A
+review stack belongs to a pull request: it is written from another stack, with a time to live and a budget.
+"""
 
 from __future__ import annotations
 

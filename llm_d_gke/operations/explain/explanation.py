@@ -1,4 +1,7 @@
-"""Explains one field or output: its value, the code that sets it, and its inputs."""
+"""Explains one field or output: its value, the code that sets it, and its inputs.
+
+Outputs are computed without building resources, and the part of the plan that an output uses is found.
+"""
 
 from __future__ import annotations
 

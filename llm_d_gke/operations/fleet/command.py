@@ -1,4 +1,8 @@
-"""Implements the command `fleet`."""
+"""Implements the command `fleet`: previews stacks from nothing, several at a time.
+
+The program of each stack runs against the recording monitor, so neither engine nor credentials are needed, and nothing
+is compared with what runs: that is the part of `pulumi preview`.
+"""
 
 from __future__ import annotations
 

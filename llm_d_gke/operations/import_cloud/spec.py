@@ -1,4 +1,7 @@
-"""The file for `pulumi import --file`: components, resources with their ids, and what has to exist before."""
+"""The file for `pulumi import --file`: components, resources with their ids, and what has to exist before.
+
+The formats of ids are those that the documentation of the pinned gcp provider lists under "Import" of each resource.
+"""
 
 from __future__ import annotations
 

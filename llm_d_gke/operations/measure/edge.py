@@ -1,4 +1,8 @@
-"""The edge of a rehearsed stack: 10,000 bad requests, and the time that authentication and limits add."""
+"""The edge of a rehearsed stack: 10,000 bad requests, the time that authentication and limits add, and clients that
+compete.
+
+`priorities` measures whether one client can starve another: short requests of one while another floods the engine.
+"""
 
 from __future__ import annotations
 

@@ -204,7 +204,10 @@ def _children_cpu() -> float:
 
 
 def flat_program(graph: Graph) -> Callable[[], None]:
-    """A program that registers every resource of a recorded graph, without components and without dependencies."""
+    """A program that registers every resource of a recorded graph one by one, from literals.
+
+    It has no settings, plan, components or dependencies: the comparison of `preview`.
+    """
     literals = [(resource, unwrap_secrets(resource.inputs)) for resource in graph.resources if resource.custom]
     kubeconfig = next(inputs for resource, inputs in literals if resource.type == "pulumi:providers:kubernetes")
 

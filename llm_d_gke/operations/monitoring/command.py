@@ -1,4 +1,8 @@
-"""Implements the commands `monitoring-files` and `check-alerts`."""
+"""Implements the commands `monitoring-files` and `check-alerts`.
+
+The first writes a stack's alerts and dashboard as files for Prometheus and Grafana. The second runs promtool on the
+rules: their syntax, and which alerts fire in which scenario.
+"""
 
 from __future__ import annotations
 

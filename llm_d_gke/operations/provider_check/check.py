@@ -1,4 +1,4 @@
-"""Validates the resources of a recorded graph with a running provider."""
+"""Validates the resources of a recorded graph with a provider plugin, which it starts as Pulumi's engine does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of several methods on the same published measurements, as Markdown."""
+"""Errors of several methods on the same published measurements, and their estimates for one engine, as Markdown."""
 
 from __future__ import annotations
 

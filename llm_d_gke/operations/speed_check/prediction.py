@@ -111,7 +111,11 @@ class BurstTimes:
 
 
 def follow(burst: Burst, steps: StepTimes) -> BurstTimes:
-    """Seconds that a burst takes, by step times."""
+    """Seconds that a burst takes, step by step through vLLM's scheduler: no steady state applies to it.
+
+    Each step advances every running sequence by a token and fills the rest of the batch with prompts, first come first
+    served, while the cache has room.
+    """
     further = max(1, burst.output - 1)
     running: deque[tuple[int, float]] = deque()  # the step each ends after, and when its first token came
     first_tokens: list[float] = []

@@ -1,4 +1,7 @@
-"""`stage`: writes the Job's manifest and prints the commands that run it and clean up after it."""
+"""Implements the command `stage`: writes the Job's manifest and prints the commands that run it and clean up after it.
+
+The Job's pod is the only one that has the Hub's token, and it cannot reach the stack's pods.
+"""
 
 from __future__ import annotations
 

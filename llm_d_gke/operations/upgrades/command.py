@@ -1,4 +1,4 @@
-"""Implements the commands `upgrade` and `rollback`."""
+"""Implements the commands `upgrade`, `rollback` and `deletions`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the steps of an upgrade, with a verification after each."""
+"""Runs the steps of an upgrade by the resources that each reaches, with a verification after each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`llmd verify`."""
+"""Implements the command `verify`: the results as a table, as JSON, or as JUnit XML."""
 
 from __future__ import annotations
 

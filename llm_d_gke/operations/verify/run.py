@@ -1,4 +1,4 @@
-"""Runs the checks against a running stack."""
+"""Every success criterion with the stacks that it applies to, and the run of the checks against a running stack."""
 
 from __future__ import annotations
 

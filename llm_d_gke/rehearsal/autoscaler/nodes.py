@@ -1,4 +1,7 @@
-"""Keeps the cluster's Node objects equal to the node pools and the autoscaler's sizes. The only writer of Nodes."""
+"""Keeps the cluster's Node objects equal to the node pools and the autoscaler's sizes. The only writer of Nodes.
+
+Nodes with RDMA network cards offer them as devices that pods can claim (GKE managed DRANET).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decisions of the cluster autoscaler, without a cluster."""
+"""The decisions of the cluster autoscaler, without a cluster, and the scheduler's filters as it applies them."""
 
 from __future__ import annotations
 

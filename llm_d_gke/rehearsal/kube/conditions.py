@@ -1,4 +1,4 @@
-"""Conditions in the status of Kubernetes objects."""
+"""Conditions and addresses in the status of Kubernetes objects."""
 
 from __future__ import annotations
 

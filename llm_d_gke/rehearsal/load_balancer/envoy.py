@@ -1,4 +1,4 @@
-"""The Envoy of a stack: its process and its files. It reads replaced files without a restart."""
+"""The Envoy of a stack: its process, files and administration interface. It reads replaced files without a restart."""
 
 from __future__ import annotations
 

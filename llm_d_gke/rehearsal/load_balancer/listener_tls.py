@@ -1,4 +1,7 @@
-"""The certificate of an HTTPS listener: from its Secret, or self-signed in place of one that only Google has."""
+"""The ports of this machine and the certificates of a Gateway's listeners.
+
+A certificate comes from its Secret, or is self-signed in place of one that only Google has.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statuses that GKE's Gateway controller writes: Gateways, HTTPRoutes, InferencePools and GKE's policies."""
+"""Statuses that GKE's Gateway controller writes, with their conditions: Gateways, HTTPRoutes, pools, GKE's policies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The program that runs for a container image, and the ports that each program opens by default."""
+"""The program that runs for a container image, the ports that it opens by default, and its executable.
+
+The executable has the version that the image names, or else the pinned one, which is then recorded as a difference.
+"""
 
 from __future__ import annotations
 

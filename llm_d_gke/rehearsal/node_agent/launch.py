@@ -1,4 +1,7 @@
-"""The command line of a container's process: the pod's own arguments and environment with ports of this machine."""
+"""The command line of a container's process: the pod's own arguments and environment with ports of this machine.
+
+Controllers with webhooks and KEDA's programs also get their /tmp, certificates, kubeconfigs and access to metrics.
+"""
 
 from __future__ import annotations
 

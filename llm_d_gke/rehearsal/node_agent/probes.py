@@ -1,4 +1,4 @@
-"""Startup, readiness and liveness probes against a container's process."""
+"""Startup, readiness and liveness probes, and the HTTP, TCP and gRPC health checks that load balancers share."""
 
 from __future__ import annotations
 

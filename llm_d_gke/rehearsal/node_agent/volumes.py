@@ -1,4 +1,7 @@
-"""Volumes of a pod as folders on this machine."""
+"""Volumes of a pod as folders on this machine, and its kubeconfig.
+
+The kubeconfig has the token of the pod's ServiceAccount, so that missing permissions fail as they do on GKE.
+"""
 
 from __future__ import annotations
 

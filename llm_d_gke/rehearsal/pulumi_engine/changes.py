@@ -1,4 +1,4 @@
-"""The settings that differ from the last `up`, what each of them replaces, and those without room in the pool."""
+"""The settings that differ from the last `up` with what each replaces, and the steps of a preview that delete data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One chat request through the Gateway, like a client's."""
+"""One chat request through the Gateway, like a client's, with an API key of the stack or a token of the local key."""
 
 from __future__ import annotations
 

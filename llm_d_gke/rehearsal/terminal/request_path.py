@@ -1,4 +1,4 @@
-"""The path that a request took, drawn in text: Gateway, endpoint picker with its scores, pod."""
+"""The path that the latest request took, from the logs of its picker and of Envoy, drawn in text."""
 
 from __future__ import annotations
 

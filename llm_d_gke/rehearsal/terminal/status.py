@@ -1,4 +1,7 @@
-"""Prints nodes, pods, Gateways and endpoint of a stack, in lines of 80 columns."""
+"""Prints nodes, pods, Gateways and endpoint of a stack, in lines of 80 columns.
+
+`console` is as wide as the terminal, or without one wide enough for whole names.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects of the plan, and the workloads that they promise."""
+"""Objects of the plan compared with those in the cluster, and the workloads that they promise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, locations and ids that the provider generates when the program sets none."""
+"""Names, locations and ids that the provider generates when the program sets none, and the ids of imports."""
 
 from __future__ import annotations
 
