@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from llm_d_gke.rehearsal.kube import Manifest, Manifests
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
-
-# namespace -> its labels
-Labels = Callable[[str], dict[str, str]]
 
 
 def refers(route: Manifest, parent: Manifest, gateway: Manifest) -> bool:
@@ -22,7 +17,7 @@ def refers(route: Manifest, parent: Manifest, gateway: Manifest) -> bool:
     )
 
 
-def listeners_of(route: Manifest, parent: Manifest, gateway: Manifest, labels: Labels) -> tuple[Manifests, str, str]:
+def listeners_of(route: Manifest, parent: Manifest, gateway: Manifest) -> tuple[Manifests, str, str]:
     """Returns (listeners that accept the route, reason, message). The reason is the Gateway API's."""
     candidates = [
         listener
@@ -31,7 +26,7 @@ def listeners_of(route: Manifest, parent: Manifest, gateway: Manifest, labels: L
     ]
     if not candidates:
         return [], "NoMatchingParent", "no listener of the Gateway has this section name and port"
-    allowing = [listener for listener in candidates if _allowed(route, listener, gateway, labels)]
+    allowing = [listener for listener in candidates if _allowed(route, listener, gateway)]
     if not allowing:
         return [], "NotAllowedByListeners", "the Gateway's listeners do not allow routes of this namespace or kind"
     fitting = [listener for listener in allowing if hostnames(route, listener) is not None]
@@ -56,48 +51,14 @@ def hostnames(route: Manifest, listener: Manifest) -> tuple[str, ...] | None:
     return tuple(common) or None
 
 
-def permitted(route: Manifest, backend: Manifest, grants: Manifests) -> bool:
-    """Whether a route may refer to a backend: always in its own namespace, elsewhere with a ReferenceGrant."""
-    home = route["metadata"]["namespace"]
-    namespace = backend.get("namespace") or home
-    if namespace == home:
-        return True
-    for grant in grants:
-        if grant["metadata"]["namespace"] != namespace:
-            continue
-        source = any(
-            source_ref["group"] == GATEWAY_GROUP
-            and source_ref["kind"] == "HTTPRoute"
-            and source_ref["namespace"] == home
-            for source_ref in grant["spec"]["from"]
-        )
-        target = any(
-            (target_ref.get("group") or "") == (backend.get("group") or "")
-            and target_ref["kind"] == backend.get("kind", "Service")
-            and target_ref.get("name") in (None, backend["name"])
-            for target_ref in grant["spec"]["to"]
-        )
-        if source and target:
-            return True
-    return False
-
-
-def _allowed(route: Manifest, listener: Manifest, gateway: Manifest, labels: Labels) -> bool:
+def _allowed(route: Manifest, listener: Manifest, gateway: Manifest) -> bool:
     allowed = listener.get("allowedRoutes") or {}
     kinds = allowed.get("kinds") or []
     if kinds and not any(kind["kind"] == "HTTPRoute" for kind in kinds):
         return False
-    namespaces = allowed.get("namespaces") or {}
-    match namespaces.get("from", "Same"):
-        case "All":
-            return True
-        case "Selector":
-            match_labels = (namespaces.get("selector") or {}).get("matchLabels") or {}
-            own = labels(route["metadata"]["namespace"])
-            return all(own.get(key) == value for key, value in match_labels.items())
-        case "Same":
-            return bool(route["metadata"]["namespace"] == gateway["metadata"]["namespace"])
-    return False
+    if (allowed.get("namespaces") or {}).get("from", "Same") == "All":
+        return True
+    return bool(route["metadata"]["namespace"] == gateway["metadata"]["namespace"])
 
 
 def _common(first: str, second: str) -> str | None:

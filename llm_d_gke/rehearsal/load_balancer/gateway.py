@@ -10,7 +10,7 @@ from llm_d_gke.rehearsal.autoscaler.quantities import seconds
 from llm_d_gke.rehearsal.kube import Kube, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer import listener_tls
-from llm_d_gke.rehearsal.load_balancer.attachment import hostnames, listeners_of, permitted, refers
+from llm_d_gke.rehearsal.load_balancer.attachment import hostnames, listeners_of, refers
 from llm_d_gke.rehearsal.load_balancer.backends import POOL_GROUP, Backends, GatewayObjects, UnresolvedError, is_ready
 from llm_d_gke.rehearsal.load_balancer.envoy import Envoy
 from llm_d_gke.rehearsal.load_balancer.envoy_config import (
@@ -149,10 +149,6 @@ class LoadBalancer:
         return sorted(
             items, key=lambda manifest: (manifest["metadata"]["creationTimestamp"], manifest["metadata"]["name"])
         )
-
-    def _labels(self, namespace: str) -> dict[str, str]:
-        namespace_object = self._informers["Namespace"].get("", namespace)
-        return dict((namespace_object or {"metadata": {}})["metadata"].get("labels") or {})
 
     def _find(self, kind: str, namespace: str, name: str) -> Manifest | None:
         version = "secrets-store.csi.x-k8s.io/v1" if kind == "SecretProviderClass" else "v1"
@@ -294,7 +290,7 @@ class LoadBalancer:
         attached: dict[str, int],
         rules: dict[str, list[Rule]],
     ) -> None:
-        accepted_by, reason, message = listeners_of(route, parent, gateway, self._labels)
+        accepted_by, reason, message = listeners_of(route, parent, gateway)
         refused = None
         if not is_istio_gateway(gateway):
             refused = next((text for rule in route["spec"].get("rules") or [] if (text := unsupported(rule))), None)
@@ -345,9 +341,6 @@ class LoadBalancer:
             except UnresolvedError as error:
                 problems.append(("BackendNotFound", str(error)))
                 targets.append(Target(refused=500))
-            except PermissionError as error:
-                problems.append(("RefNotPermitted", str(error)))
-                targets.append(Target(refused=500))
             except ValueError as error:
                 problems.append(("InvalidKind", str(error)))
                 targets.append(Target(refused=500))
@@ -361,12 +354,10 @@ class LoadBalancer:
         )
 
     def _target(self, route: Manifest, backend: Manifest, gateway: Manifest, now: _Pass) -> Target:
-        namespace = backend.get("namespace") or route["metadata"]["namespace"]
+        namespace = route["metadata"]["namespace"]
         backends = replace(now.backends, gke_managed=False) if is_istio_gateway(gateway) else now.backends
         group, kind = backend.get("group") or "", backend.get("kind") or "Service"
         weight = int(backend.get("weight", 1))
-        if not permitted(route, backend, self._all("ReferenceGrant")):
-            raise PermissionError(f'no ReferenceGrant allows the route to use {kind} "{namespace}/{backend["name"]}"')
         if (group, kind) == (POOL_GROUP, "InferencePool"):
             gateways = now.pools.setdefault((namespace, backend["name"]), {})
             key = (gateway["metadata"]["namespace"], gateway["metadata"]["name"])

@@ -16,10 +16,8 @@ ISTIO = "istio"
 # The kinds that the load balancer watches, besides pods.
 KINDS = (
     ("v1", "Service"),
-    ("v1", "Namespace"),
     (GATEWAY_API, "Gateway"),
     (GATEWAY_API, "HTTPRoute"),
-    ("gateway.networking.k8s.io/v1beta1", "ReferenceGrant"),
     (POOL_API, "InferencePool"),
     (GKE_API, "HealthCheckPolicy"),
     (GKE_API, "GCPBackendPolicy"),

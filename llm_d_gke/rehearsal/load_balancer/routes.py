@@ -1,4 +1,7 @@
-"""Translates HTTPRoutes into Envoy routes, in the Gateway API's order of precedence."""
+"""Translates HTTPRoutes into Envoy routes, in the Gateway API's order of precedence.
+
+Matches and filters are those that the stack's own routes and KServe's can have (components/custom_resources).
+"""
 
 from __future__ import annotations
 
@@ -68,16 +71,14 @@ def virtual_hosts(rules: Iterable[Rule]) -> list[Config]:
     ]
 
 
-def precedence(match: Manifest) -> tuple[int, int, int, int, int]:
-    """A sort key: exact path, longest prefix, a method, most headers, most query parameters come first."""
+def precedence(match: Manifest) -> tuple[int, int, int]:
+    """A sort key: exact path, longest prefix, most headers come first."""
     path = match.get("path") or {}
     exact = path.get("type") == "Exact"
     return (
         0 if exact else 1,
         -len(path.get("value") or "/"),
-        0 if match.get("method") else 1,
         -len(match.get("headers") or []),
-        -len(match.get("queryParams") or []),
     )
 
 
@@ -98,11 +99,9 @@ def unsupported(rule: Manifest) -> str | None:
 def _route(rule: Rule, match: Manifest) -> Config:
     route: Config = {"match": _match(match)}
     prefix = (match.get("path") or {}).get("value") or "/"
-    redirect = next(
-        (filter_["requestRedirect"] for filter_ in rule.filters if filter_["type"] == "RequestRedirect"), None
-    )
-    if redirect is not None:
-        route["redirect"] = _redirect(redirect)
+    if any(filter_["type"] == "RequestRedirect" for filter_ in rule.filters):
+        # The same address in HTTPS.
+        route["redirect"] = {"response_code": "MOVED_PERMANENTLY", "scheme_redirect": "https"}
         return route
     usable = [target for target in rule.targets if target.cluster and target.weight > 0]
     refused = next((target.refused for target in rule.targets if target.refused), 0)
@@ -138,39 +137,25 @@ def _match(match: Manifest) -> Config:
         content = {"prefix": "/"}
     else:
         content = {"path_separated_prefix": value.rstrip("/")}
-    headers = [{"name": header["name"], "string_match": _string(header)} for header in match.get("headers") or []]
-    if match.get("method"):
-        headers.append({"name": ":method", "string_match": {"exact": match["method"]}})
-    if headers:
-        content["headers"] = headers
-    if match.get("queryParams"):
-        content["query_parameters"] = [
-            {"name": query_param["name"], "string_match": _string(query_param)} for query_param in match["queryParams"]
+    if match.get("headers"):
+        content["headers"] = [
+            {"name": header["name"], "string_match": {"exact": header["value"]}} for header in match["headers"]
         ]
     return content
 
 
-def _string(match: Manifest) -> Config:
-    if match.get("type") == "RegularExpression":
-        return {"safe_regex": {"regex": match["value"]}}
-    return {"exact": match["value"]}
-
-
 def _modify(route: Config, action: Config, filters: Iterable[Manifest], prefix: str) -> None:
     for filter_ in filters:
-        if filter_["type"] == "RequestHeaderModifier":
-            _headers(route, "request", filter_["requestHeaderModifier"])
-        elif filter_["type"] == "ResponseHeaderModifier":
-            _headers(route, "response", filter_["responseHeaderModifier"])
+        if filter_["type"] == "ResponseHeaderModifier":
+            route.setdefault("response_headers_to_add", []).extend(
+                {
+                    "header": {"key": header["name"], "value": header["value"]},
+                    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                }
+                for header in filter_["responseHeaderModifier"]["set"]
+            )
         elif filter_["type"] == "URLRewrite":
-            rewrite = filter_["urlRewrite"]
-            if rewrite.get("hostname"):
-                action["host_rewrite_literal"] = rewrite["hostname"]
-            path = rewrite.get("path") or {}
-            if path.get("type") == "ReplacePrefixMatch":
-                action.update(_new_prefix(prefix, path.get("replacePrefixMatch") or "/"))
-            elif path.get("type") == "ReplaceFullPath":
-                action["regex_rewrite"] = {"pattern": {"regex": r"^[^?]*"}, "substitution": path["replaceFullPath"]}
+            action.update(_new_prefix(prefix, filter_["urlRewrite"]["path"]["replacePrefixMatch"]))
 
 
 def _new_prefix(prefix: str, new: str) -> Config:
@@ -183,38 +168,6 @@ def _new_prefix(prefix: str, new: str) -> Config:
 
 def _escaped(text: str) -> str:
     return "".join(f"\\{letter}" if letter in r".+*?()[]{}|^$\\" else letter for letter in text)
-
-
-def _headers(route: Config, side: str, modifier: Manifest) -> None:
-    added: list[Config] = route.setdefault(f"{side}_headers_to_add", [])
-    for key, action in (("set", "OVERWRITE_IF_EXISTS_OR_ADD"), ("add", "APPEND_IF_EXISTS_OR_ADD")):
-        for header in modifier.get(key) or []:
-            added.append({"header": {"key": header["name"], "value": header["value"]}, "append_action": action})
-    removed: list[str] = route.setdefault(f"{side}_headers_to_remove", [])
-    removed += modifier.get("remove") or []
-
-
-def _redirect(redirect: Manifest) -> Config:
-    codes = {
-        301: "MOVED_PERMANENTLY",
-        302: "FOUND",
-        303: "SEE_OTHER",
-        307: "TEMPORARY_REDIRECT",
-        308: "PERMANENT_REDIRECT",
-    }
-    content: Config = {"response_code": codes[int(redirect.get("statusCode") or 302)]}
-    if redirect.get("scheme"):
-        content["scheme_redirect"] = redirect["scheme"]
-    if redirect.get("hostname"):
-        content["host_redirect"] = redirect["hostname"]
-    if redirect.get("port"):
-        content["port_redirect"] = redirect["port"]
-    path = redirect.get("path") or {}
-    if path.get("type") == "ReplaceFullPath":
-        content["path_redirect"] = path["replaceFullPath"]
-    elif path.get("type") == "ReplacePrefixMatch":
-        content["prefix_rewrite"] = path["replacePrefixMatch"]
-    return content
 
 
 def _answer(status: int) -> Config:
