@@ -12,7 +12,7 @@ from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
 
 
 def complete_stack(incomplete: str) -> list[str]:
-    """Names of stacks that begin with what was typed."""
+    """Shell completion: names of stacks with this prefix."""
     return [name for name in stack_names(PROJECT_ROOT) if name.startswith(incomplete)]
 
 

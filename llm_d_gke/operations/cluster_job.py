@@ -22,7 +22,7 @@ Object = dict[str, Any]
 
 
 def metadata_of(plan: StackPlan, name: str) -> Object:
-    """Metadata of the Job and of everything that goes with it."""
+    """Metadata of the Job and of the objects created with it."""
     return {"name": name, "namespace": plan.namespace.name, "labels": {LABEL: name}}
 
 

@@ -54,7 +54,7 @@ def show(text: str) -> None:
 
 
 def up(stack: str, changes: Mapping[str, str] = MappingProxyType({}), engine_choice: EngineChoice | None = None) -> int:
-    """`engine_choice` None: that of the stack that runs, else the simulator."""
+    """Start or update a stack. `engine_choice` None keeps the stack's engine; a new stack gets the simulator."""
     began = time.monotonic()
     paths = StackPaths(stack)
     configuration = load(PROJECT_ROOT, stack, changes, available=lambda picker: obtain(picker, print_step))

@@ -105,7 +105,7 @@ UNREAD = (
 
 
 def _of_providers(texts: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
-    """Settings of providers that contradict this program's, and those that nothing reads, by full key."""
+    """Provider settings that contradict this program's or are never read, by full key."""
     place = str(values.get("location", ""))
     region, zone = place.rsplit("-", 1)[0] if place.count("-") > 1 else place, place
     used = {"gcp:project": values.get("project"), "gcp:region": region, "gcp:zone": zone if place != region else None}

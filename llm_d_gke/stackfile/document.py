@@ -56,7 +56,7 @@ def lines_of(path: Path) -> dict[Keys, int]:
 
 
 def line_of(lines: dict[Keys, int], path: str) -> int | None:
-    """The line of a path as findings write it. Of a setting that is missing, the line of what it is missing in."""
+    """The line of a path in a finding; for a missing setting, the line of its parent."""
     for written in (path, path.removeprefix(f"{NAMESPACE}:")):
         if (written,) in lines:
             return lines[(written,)]

@@ -85,7 +85,7 @@ def _refuse_spellings(name: str, values: Mapping[str, Any]) -> None:
 
 
 def _with_base(values: dict[str, Any], defaults: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """Values by full key, with those of the base that they name.
+    """Values by full key, merged over the values of their base file.
 
     The program cannot tell a default of Pulumi.yaml from a value of the stack file: both replace the base's.
     """

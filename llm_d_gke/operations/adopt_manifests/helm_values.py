@@ -95,7 +95,7 @@ def production_stack(values: Json, origin: str) -> tuple[list[Server], list[NotC
 
 
 def _rest(keys: Sequence[str], origin: str) -> list[NotCarried]:
-    """One line for all keys of values that nothing reads."""
+    """One remark for all unread keys of the values."""
     why = "no setting of a stack stands for them"
     return [NotCarried(origin=origin, what=", ".join(keys), why=why)] if keys else []
 
@@ -143,7 +143,7 @@ def is_model_service(values: Json) -> bool:
 
 
 def model_service(values: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
-    """Servers of both roles of llm-d-modelservice."""
+    """Prefill and decode servers of the chart llm-d-modelservice."""
     values = dict(_filled_in(values, values))
     model, source = source_of(str(value_at(values, "modelArtifacts", "uri") or ""))
     name = value_at(values, "modelArtifacts", "name")

@@ -222,7 +222,7 @@ def comparable(scenario: Scenario, tokens: Tokens, capacity: CapacityPlan | None
 
 
 def remarks(scenario: Scenario, tokens: Tokens, capacity: CapacityPlan | None, *, rehearsed: bool) -> list[str]:
-    """What of the result may be compared with what."""
+    """The workload of a result, and figures that must not be compared."""
     sentences = [f"{scenario.title}; {tokens.prompt} prompt and {tokens.output} output tokens"]
     if scenario.shared_prefix is not None:
         sentences[0] += f" after {scenario.shared_prefix.groups} beginnings of {scenario.shared_prefix.system_tokens}"

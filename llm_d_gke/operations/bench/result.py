@@ -61,7 +61,7 @@ class StageResult:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchResult:
-    """A whole run. `remarks` state what of it is not comparable with what.
+    """A whole run. `remarks` name results that cannot be compared with each other.
 
     `place` is `gke`, `rehearsal` or an address; `service` the same stages over a plain Service, empty where that was
     not measured.

@@ -22,7 +22,7 @@ class _Part(BaseModel):
 
 
 class Stage(_Part):
-    """A number of requests, so many of them in flight."""
+    """A number of requests at a fixed concurrency."""
 
     concurrency: int = Field(ge=1)
     requests: int = Field(ge=1)
@@ -34,7 +34,7 @@ class Tokens(_Part):
 
 
 class SharedPrefix(_Part):
-    """Groups of prompts with one beginning of `system_tokens` each.
+    """Groups of prompts; a group shares a prefix of `system_tokens`.
 
     `fills` is the share of all replicas' KV caches that the beginnings take together. Where one replica holds them all,
     every replica soon has every beginning, and it does not matter which one a request goes to.
@@ -62,7 +62,7 @@ def scenarios() -> Mapping[str, Scenario]:
 
 
 def sized(scenario: Scenario, tokens: Tokens, *, cached_tokens: int, longest: int) -> Scenario:
-    """The scenario with beginnings that fill its share of `cached_tokens`, the caches of all replicas.
+    """The scenario with prefixes sized to its share of `cached_tokens`, the caches of all replicas.
 
     `longest` is the most tokens of one request, prompt and answer. Where it cuts the beginnings, there are more groups.
     """

@@ -25,7 +25,7 @@ DIFFERS = "**differs**"
 
 @dataclass(frozen=True)
 class Cell:
-    """One part of one release: what was compared, and what came out."""
+    """The comparison of one component of a release, and its result."""
 
     release: str
     part: str
@@ -165,7 +165,7 @@ def _faults(release: Release) -> Iterator[str]:
 
 
 def _charts(release: Release) -> Cell:
-    """Charts that belong together are of one version, and KServe's demands are those of its version."""
+    """Compare the versions of KServe's and of Istio's charts, and check that KServe's pools fit its version."""
     charts = release.charts
     lines = []
     if len({charts.kserve_crds.version, charts.kserve.version, charts.kserve_presets.version}) > 1:

@@ -131,7 +131,7 @@ def _known_lines(name: str, stacks: tuple[str, ...]) -> tuple[tuple[str, str], .
 
 
 def _refused(release: Release, plans: Mapping[str, StackPlan]) -> str:
-    """What the real parts refuse, of those that are pinned here."""
+    """The first error of the pinned upstream programs about a release; empty if they accept it."""
     for run in record.program_runs(release, plans, lambda _: None, pinned_only=True):
         if run.refused:
             return f"the real {run.part} {run.judge}: {next(line for line in run.lines if 'deprecated' not in line)}"

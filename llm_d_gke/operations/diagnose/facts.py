@@ -32,7 +32,7 @@ _ANSWER_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """Pods of the plan: how many of them should be ready."""
+    """A planned workload, and its number of pods."""
 
     name: str
     role: Role

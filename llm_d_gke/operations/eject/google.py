@@ -26,7 +26,7 @@ _SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 
 @dataclass(frozen=True, kw_only=True)
 class CloudCommands:
-    """Commands of one resource, and the files they read, by name."""
+    """The commands of a resource, and the content of their input files by name."""
 
     resource: Recorded
     commands: tuple[Words, ...]

@@ -36,7 +36,7 @@ class Step:
 
 
 def cloud_order(graph: Graph) -> list[Recorded]:
-    """The resources of Google Cloud that the stack creates, each after those that it depends on."""
+    """The stack's Google Cloud resources in order of dependency."""
     return [item for item in _ordered(graph) if item.type.startswith("gcp:") and not item.read]
 
 
@@ -131,7 +131,7 @@ def secret_command(resource: Recorded) -> str:
 
 
 def variables(step: Step) -> list[str]:
-    """Names of the environment variables that the Secrets of a step are made of."""
+    """Names of the environment variables with the values of a step's Secrets."""
     names = []
     for resource in step.secrets:
         body = kubernetes_object(resource)

@@ -96,7 +96,7 @@ def _build(version: str, folder: Path) -> EngineEnvironment:
 
 
 def download(requirement: str, folder: Path) -> Path:
-    """One wheel of PyPI, without what it depends on."""
+    """Download the wheel of a package from PyPI, without dependencies."""
     folder.mkdir(parents=True, exist_ok=True)
     name, _, version = requirement.partition("==")
     pattern = f"{name.replace('-', '_')}-{version}[-+]*.whl"

@@ -29,7 +29,7 @@ class _Answers:
         return entry["answer"]
 
     def rows(self, task: Mapping[str, Any], question: str, title: str, keys: Sequence[str]) -> list[dict[str, Any]]:
-        """The rows of a table that have an answer of their own; `keys` name the others."""
+        """Answered rows of a table. The others are noted as missing, by their fields `keys`."""
         rows: list[dict[str, Any]] = self.get(task, question) or []
         for row in rows:
             if "unanswered" in row:
@@ -102,7 +102,7 @@ def _card(collected: _Answers, task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def option_fields(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the document that say which options there are and what they take."""
+    """Fields of the document for the engine's options and their values."""
     return {
         "options": sorted(options),
         "deprecated_options": sorted(name for name, entry in options.items() if entry.get("deprecated")),

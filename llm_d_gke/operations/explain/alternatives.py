@@ -72,7 +72,7 @@ def _simple(annotation: object, value: object) -> Iterator[object]:
 
 
 def _texts(value: str) -> Iterator[str]:
-    """Patterns differ: one of these fits most of them."""
+    """Example texts of different forms; one of them matches most patterns."""
     yield f"{value}-x" if value else "other"
     yield "example.com/image:v1"
     yield "600m"

@@ -88,7 +88,7 @@ class Explainer:
 
     @cached_property
     def _changes(self) -> list[Change]:
-        """Every input that changes the plan. Outputs have a list of their own, which includes figures."""
+        """All inputs that change the plan of resources. Outputs have a separate list, which includes figures."""
         return changes(self._resources, self._resource_plan)
 
     def explain(self, field: str) -> Explanation:

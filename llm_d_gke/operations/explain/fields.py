@@ -119,7 +119,7 @@ def plan_leaves(part: object, path: str = "", *, figures: bool = False) -> Itera
 
 
 def changed_leaves(before: object, after: object, path: str = "", *, figures: bool = False) -> Iterator[str]:
-    """Paths of the leaves that differ between two plans, including those that only one of them has.
+    """Paths of leaves that two plans do not share with the same value.
 
     Equal parts are skipped whole: most changes reach a small part of a plan, and listing all leaves takes longer than
     planning.

@@ -164,7 +164,7 @@ def _model(random: Random, name: str, version: str, pattern: str) -> Tree:
 
 @functools.cache
 def _features(version: str) -> Mapping[str, list[Any]]:
-    """Values that a setting can have, by setting: parsers are those of this version of vLLM."""
+    """Possible values by setting. Parsers are those of this version of vLLM."""
     tables = facts_of(version)
     # A parser that needs a further package is warned of and not refused, as is one that not all tables have.
     special = set(load_engine().parser_packages)

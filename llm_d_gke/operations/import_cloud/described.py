@@ -101,7 +101,7 @@ def missing_pools(graph: Graph, described: Mapping[str, Any]) -> tuple[str, ...]
 
 
 def differences(graph: Graph, described: Mapping[str, Any]) -> tuple[Difference, ...]:
-    """Every compared field of the cluster and of its pools that the next `up` would change."""
+    """Fields of the cluster and its node pools that the next `up` would change."""
     result: list[Difference] = []
     pools = {pool.get("name"): pool for pool in described.get("nodePools") or ()}
     for cluster in graph.by_type(CLUSTER):

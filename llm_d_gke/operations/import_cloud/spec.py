@@ -70,7 +70,7 @@ class ImportSpec:
 
 
 def import_spec(graph: Graph, project: str, missing_pools: Collection[str] = ()) -> ImportSpec:
-    """The import of everything of Google Cloud that the stack manages.
+    """The import of all Google Cloud resources of the stack.
 
     `missing_pools` are names of node pools that the existing cluster does not have: `up` creates them.
     """

@@ -33,7 +33,7 @@ _SMALL = (1, 2, 4)
 
 
 def machine(text: str) -> dict[str, Any]:
-    """Accelerator and compute capability, where the log names them and only one of them."""
+    """Accelerator and compute capability, if the log names exactly one."""
     fields: dict[str, Any] = {}
     names = {name for pattern, name in _CARDS if re.search(pattern, text)}
     if not names:

@@ -35,7 +35,7 @@ RATE = 30.0
 
 @dataclass(frozen=True)
 class Serving:
-    """A stack that is up: the address of its Gateway, those of its engines by name of the pod, and its cluster."""
+    """A running stack: its cluster, the Gateway's address, and engine addresses by pod name."""
 
     address: str
     engines: dict[str, str]

@@ -173,7 +173,7 @@ def _after(moment: datetime.datetime, condition: Callable[[], bool], what: str) 
 
 
 def recorded(paths: StackPaths) -> list[Round]:
-    """Rounds of a call that did not come to its end."""
+    """Recorded rounds of an interrupted call."""
     file = _file(paths)
     return [Round(**row) for row in json.loads(file.read_text(encoding="utf-8"))] if file.exists() else []
 

@@ -107,7 +107,7 @@ class Needs:
 
 
 def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
-    """Everything a stack needs of its project."""
+    """The quotas, machine types, APIs and permissions that a stack needs in its project."""
     network = plan.network
     return Needs(
         project=plan.project,

@@ -126,7 +126,7 @@ class PluginError(Exception):
 
 
 class _Engine(engine_pb2_grpc.EngineServicer):
-    """What a plugin asks of the engine: to take its messages."""
+    """The engine's gRPC service that a plugin calls. It accepts log messages."""
 
     def Log(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802, ARG002
         return empty_pb2.Empty()

@@ -25,7 +25,7 @@ PAGES: Final[Mapping[str, Callable[[], Mapping[Path, str]]]] = {
 
 
 def stale(name: str) -> dict[Path, str]:
-    """The texts of the files of a page that differ from what they hold."""
+    """Generated files of a page whose content is out of date, with their new text."""
     texts = PAGES[name]()
     return {path: text for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text}
 

@@ -34,7 +34,7 @@ def with_table(text: str) -> str:
 
 
 def neighbors() -> list[tuple[str, str]]:
-    """Pairs of a release and the one that follows it, oldest first."""
+    """Pairs of consecutive releases, oldest first."""
     releases = catalog.load().releases
     firsts = [name for name, release in releases.items() if release.follows is None]
     pairs: list[tuple[str, str]] = []

@@ -176,7 +176,7 @@ def _servers(facts: Facts) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any
 
 
 def _findings(facts: Facts | None, other: Facts | None) -> list[Mapping[str, Any]]:
-    """Findings of one side that the other does not have."""
+    """Findings of only one of the two plans."""
     others = {_identity(finding) for finding in _all_findings(other)}
     return [finding for finding in _all_findings(facts) if _identity(finding) not in others]
 
@@ -203,7 +203,7 @@ def _all_findings(facts: Facts | None) -> Sequence[Mapping[str, Any]]:
 
 
 def _identity(finding: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What makes two findings the same one.
+    """The identity of a finding, to compare two plans.
 
     Neither the line of the stack file nor the reason of an acknowledgment does, and the id is what older programs
     did not write.

@@ -74,7 +74,7 @@ class CapacityFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerFacts:
-    """One role's servers of a model."""
+    """The servers of a model in one role."""
 
     name: str
     role: str
@@ -108,7 +108,7 @@ class PoolFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceFacts:
-    """The stack with its accelerators from one choice of its compute class, an hour."""
+    """The stack's hourly cost with accelerators from one priority of its compute class."""
 
     title: str
     total: Total

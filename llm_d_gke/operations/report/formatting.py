@@ -119,7 +119,7 @@ def doubt(capacity: CapacityFacts) -> str:
 
 
 def certainty(capacity: CapacityFacts) -> str:
-    """The method of an estimate of speed, and the error that it earned."""
+    """The method of a speed estimate, and its measured error."""
     if capacity.measured:
         return (
             f"estimate by the {capacity.method}, give or take {capacity.typical_error:.0%} in half of the published "

@@ -150,6 +150,6 @@ def _nice(largest: float) -> float:
 
 
 def _ticks(last: float) -> Sequence[int]:
-    """Powers of two or of ten, about six of them."""
+    """About six axis ticks, at powers of two or of ten."""
     base = 2 if last <= 64 else 4 if last <= 2048 else 10
     return [base**n for n in range(32) if base**n <= last]

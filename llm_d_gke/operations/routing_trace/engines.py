@@ -75,7 +75,7 @@ class Engine:
 
 
 def _blocks_of(prompt: str, block_tokens: int) -> list[int]:
-    """Keys of the whole blocks of a prompt, each of which stands for everything up to its end."""
+    """Keys of a prompt's full blocks; a key identifies the prompt up to the block's end."""
     words = prompt.split()
     keys: list[int] = []
     before = 0

@@ -34,7 +34,7 @@ class PickerError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """Replicas and their caches, and seconds that one answer takes."""
+    """The replicas, their cache sizes, and the duration of an answer in seconds."""
 
     replicas: int
     blocks: int
@@ -55,7 +55,7 @@ class Result:
 
     @property
     def imbalance(self) -> float:
-        """Requests of the replica with most of them, over the mean."""
+        """Requests of the busiest replica, divided by the mean."""
         return max(self.requests) * len(self.requests) / max(1, sum(self.requests))
 
 

@@ -104,7 +104,7 @@ class ScannedPod:
 
 
 def component_of(source: str, pod: Pod) -> Component:
-    """What the pod is in its stack, by its labels, or by its place in a resource whose controller adds them."""
+    """The component of a pod, by its labels or by its field in a custom resource."""
     if source.startswith("chart/"):
         return "controller"
     if pod.resource.kind == "Job":
@@ -145,7 +145,7 @@ def scanned_pods(source: str, objects: list[dict[str, Any]]) -> list[ScannedPod]
 
 
 def plain_objects(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Objects that scanners know, without those of custom resources."""
+    """Objects of Kubernetes' own kinds, which scanners know."""
     return [manifest for manifest in objects if manifest["kind"] in _KINDS]
 
 

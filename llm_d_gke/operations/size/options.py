@@ -139,7 +139,7 @@ def _machines(catalog: Catalog, zones: frozenset[str] | None) -> Iterator[list[H
 
 
 def _shares(accelerator: Accelerator, per_node: int) -> list[int]:
-    """Accelerators of one replica. A TPU node is one slice, which one replica takes whole."""
+    """Possible accelerator counts of one replica. On TPU, a replica takes a whole slice."""
     if accelerator.kind == "tpu":
         return [per_node * accelerator.devices_per_chip]
     return [2**power for power in range(per_node.bit_length()) if per_node % 2**power == 0]

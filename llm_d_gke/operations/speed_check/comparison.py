@@ -63,7 +63,7 @@ def outcomes(rows: Iterable[Row], method: Method) -> tuple[Outcome, ...]:
 
 
 def sizes(all_outcomes: Iterable[Outcome], figure: str) -> list[float]:
-    """Errors of one figure without their signs, ascending."""
+    """Absolute errors of one figure, ascending."""
     return sorted(abs(outcome.error(figure)) for outcome in all_outcomes if figure in outcome.row.measured)
 
 

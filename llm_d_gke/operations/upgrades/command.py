@@ -77,7 +77,7 @@ def _show_and_run(
 
 
 def planned(stack: str, before: str, to: str, changes: Mapping[str, str]) -> UpgradePlan:
-    """The plan from one release of a stack to another. Raises RefusedError where the stack cannot have one of them.
+    """The upgrade plan of a stack between two releases. Raises RefusedError if the stack cannot use one of them.
 
     `changes` hold for the stack after the upgrade only: a GKE version, a larger pool.
     """

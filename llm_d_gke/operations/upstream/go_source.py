@@ -43,7 +43,7 @@ _ZAP = ("zap-devel", "zap-encoder", "zap-log-level", "zap-stacktrace-level", "za
 
 
 def flags(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Flags that files of these folders declare, and those of them that are deprecated."""
+    """All flags declared in these folders, and the deprecated ones."""
     flag_names: set[str] = set()
     deprecated: set[str] = set()
     for text in _texts(root, folders):
@@ -88,7 +88,7 @@ def switched_on(root: Path, folders: Iterable[str]) -> list[str]:
 
 
 def metrics(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Names of the metrics that files of these folders register, and those of them that are deprecated."""
+    """All metrics registered in these folders, and the deprecated ones."""
     texts = [*_texts(root, folders)]
     constants = {match["name"]: match["value"] for text in texts for match in _COMPONENT.finditer(text)}
     names: set[str] = set()
@@ -107,7 +107,7 @@ def metrics(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def config_apis(root: Path) -> tuple[list[str], list[str]]:
-    """API versions of a program's configuration file, and those of them that are deprecated."""
+    """All API versions of a program's configuration file, and the deprecated ones."""
     own = [
         f"{match['group']}/{file.parent.name}"
         for file in sorted(root.glob("apix/config/*/zz_generated.register.go"))
@@ -137,7 +137,7 @@ def objective_groups(root: Path) -> list[str]:
 
 
 def roles(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Values of the role label that a picker takes for a pod that decodes, and those of them that are deprecated."""
+    """Values of the role label with which a picker accepts a pod for decoding, and the deprecated ones."""
     for text in _texts(root, folders):
         named = _ROLES.search(text)
         if named is None:

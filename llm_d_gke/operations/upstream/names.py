@@ -10,14 +10,14 @@ from llm_d_gke.catalog.upstream import Program, load_upstream
 
 
 def pickers_of(release: Release) -> Iterator[PickerRelease]:
-    """The picker of a release, and that of its pattern `disaggregated` where it is another one."""
+    """The picker of a release, and the picker of its pattern `disaggregated` if it differs."""
     yield release.picker
     if release.disaggregation is not None and release.disaggregation.picker is not None:
         yield release.disaggregation.picker
 
 
 def entry_point(release: Release, image: str, program: Program) -> Iterator[str]:
-    """A command that replaces the image's own has to be the one that its Dockerfile names."""
+    """A container's command must be the entry point in the Dockerfile of its image."""
     commands = {picker.image: picker.command for picker in pickers_of(release)}
     if release.disaggregation is not None:
         commands[release.disaggregation.sidecar.image] = release.disaggregation.sidecar.command

@@ -177,7 +177,7 @@ def read_program(image: str, folders: Folders) -> Program:
 
 
 def _read(root: Path, source: GoSource) -> dict[str, list[str]]:
-    """What one module says. A program of several modules has what each of them has."""
+    """Flags, plugins and other names in the source of one Go module. A program may have several modules."""
     flags, old_flags = go_source.flags(root, source.flags)
     takes_config = any(flag == "config-file" for flag in flags)
     apis, old_apis = go_source.config_apis(root) if takes_config else ([], [])

@@ -61,7 +61,7 @@ def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
 
 
 def catalog_versions(catalog: Catalog, kind: str) -> set[str]:
-    """Versions of the engine that releases name for one kind of accelerator."""
+    """Engine versions in the releases for one kind of accelerator."""
     images = (getattr(release.engine, kind) for release in catalog.releases.values())
     return {image.version for image in images if image is not None}
 

@@ -62,7 +62,7 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Replica:
-    """A port of a pod that answers requests: a replica, or one data-parallel rank of it."""
+    """A serving port of a pod: a replica, or a data-parallel rank."""
 
     pod: Manifest
     port: int
@@ -129,7 +129,7 @@ class CheckContext:
     # -- single pods
 
     def replicas(self, model: ModelPlan, *, roles: tuple[str, ...] = ("both", "decode", "prefill")) -> list[Replica]:
-        """Ready pods of a model that answer requests, with each of their ports."""
+        """Serving ports of a model's ready pods."""
         return [
             Replica(pod=pod, port=port.number, model=model, server=server)
             for server in model.servers
@@ -158,7 +158,7 @@ class CheckContext:
         return {replica.name: int(total(self.metrics(replica), _SERVED)) for replica in replicas}
 
     def cached(self, replicas: list[Replica]) -> int:
-        """Tokens that all of these replicas took from their prefix caches since their start."""
+        """Prefix cache hits of these replicas since their start, in tokens."""
         return int(sum(max(total(self.metrics(replica), name) for name in _CACHED) for replica in replicas))
 
 
@@ -190,5 +190,5 @@ def total(metrics: str, name: str) -> float:
 
 
 def risen(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
-    """The increase of counters, without those that stayed equal."""
+    """Counters that increased, with the increase."""
     return {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}

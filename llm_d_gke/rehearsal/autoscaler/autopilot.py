@@ -36,7 +36,7 @@ _SELECTORS = (
 
 
 def autopilot_records(pods: Iterable[Manifest], catalog: Catalog, cluster: Record) -> list[dict[str, Any]]:
-    """One pool for pods without accelerators, and one for each combination of selectors of the others."""
+    """A pool for pods without accelerators, and pools for each combination of node selectors of the others."""
     groups: dict[tuple[tuple[str, str], ...], list[Manifest]] = {}
     for pod in pods:
         selector = pod["spec"].get("nodeSelector") or {}

@@ -26,7 +26,7 @@ _MOST_NODES = 1000
 def class_pools(
     classes: Iterable[Manifest], records: Iterable[Record], catalog: Catalog, cluster: Record | None
 ) -> list[Pool]:
-    """All pools of the cluster: those of its records, and one for each choice of each class.
+    """The cluster's recorded node pools, and one for each priority of each compute class.
 
     Raises UnknownMachineError.
     """

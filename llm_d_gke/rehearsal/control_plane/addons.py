@@ -104,7 +104,7 @@ def _named(crds: Iterable[Manifest], group: str) -> Manifests:
 
 
 def _read(file: Path) -> Manifests:
-    """Every object of a YAML file, those of a List one by one."""
+    """All objects of a YAML file, with Lists expanded."""
     manifests: Manifests = []
     with file.open(encoding="utf-8") as text:
         for manifest in yaml.load_all(text, Loader=_LOADER):

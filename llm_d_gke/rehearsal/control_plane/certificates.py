@@ -82,7 +82,7 @@ class Certificates:
         complete.touch()
 
     def for_clients(self) -> ssl.SSLContext:
-        """TLS of a server of the cluster, whose clients need a certificate of this authority."""
+        """TLS of a cluster server; clients need a certificate of this authority."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.ca))
         context.load_cert_chain(self.serving, self.serving_key)
         context.verify_mode = ssl.CERT_REQUIRED

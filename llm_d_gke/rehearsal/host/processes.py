@@ -66,7 +66,7 @@ class Process:
 
 
 def surroundings(process: Process) -> tuple[dict[str, str], str]:
-    """The environment of a process, without the mark that would make another one count as it, and its folder.
+    """The environment of a process without the variable that identifies it, and its working directory.
 
     Raises ProcessError when it has ended.
     """

@@ -28,7 +28,7 @@ def key_of(manifest: Manifest) -> Key:
 
 
 class CrdChanges:
-    """Counts the changes of CRDs, so that informers of kinds that are not installed need not poll for them."""
+    """Counts changes of CRDs, so that informers of missing kinds wait instead of polling."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()

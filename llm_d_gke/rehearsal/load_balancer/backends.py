@@ -202,7 +202,7 @@ def health_check(default: Manifest) -> HealthCheck:
 
 
 def targeting(policies: Iterable[Manifest], group: str, kind: str, namespace: str, name: str) -> Manifest | None:
-    """The oldest policy that targets an object of its own namespace."""
+    """The oldest policy attached to an object; a policy targets its own namespace."""
     targeting_policies = [
         policy
         for policy in policies

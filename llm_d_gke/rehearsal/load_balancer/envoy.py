@@ -62,7 +62,7 @@ class Envoy:
         endpoints: Mapping[str, Config],
         listener_files: Mapping[Path, Config] | None = None,
     ) -> None:
-        """Endpoints before the clusters that read them, clusters before the routes and listeners that use them."""
+        """Write Envoy's files in order of reference: endpoints, clusters, routes, listeners."""
         clusters, endpoints = self._with_leaving(clusters, endpoints)
         backends = {
             self.assignments(name): discovery("endpoint.v3.ClusterLoadAssignment", [content])

@@ -31,7 +31,7 @@ _GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 
 
 class IstioChanges:
-    """What Istio, its EnvoyFilters and its checks of tokens change in the listener of a Gateway."""
+    """Changes to a Gateway's listener by Istio, its EnvoyFilters and its token checks."""
 
     def __init__(self, paths: StackPaths, find: Find) -> None:
         self._paths, self._find = paths, find

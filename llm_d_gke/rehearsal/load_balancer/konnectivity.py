@@ -31,7 +31,7 @@ Resolve = Callable[[str, int], int | None]
 
 
 def resolve(services: Manifests, pods: Manifests, forwards: list[Forward], address: str, port: int) -> int | None:
-    """The port of the process of a ready pod that the Service selects, None without one."""
+    """The local port of a ready pod behind a Service's address, None without one."""
     service = next((service for service in services if service["spec"].get("clusterIP") == address), None)
     return _behind(service, pods, forwards, port)
 

@@ -30,7 +30,7 @@ class Outcome:
 
 
 class Statuses:
-    """Writes statuses that differ from those of the objects."""
+    """Updates the status of an object if it changed."""
 
     def __init__(self, kube: Kube, informers: Mapping[str, Informer]) -> None:
         self._kube = kube

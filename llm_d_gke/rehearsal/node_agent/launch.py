@@ -215,7 +215,7 @@ _KUBECONFIG_FLAGS = ("lister-kubeconfig", "authentication-kubeconfig", "authoriz
 
 
 def keda(program: Program, command_line: Sequence[str], environment: Mapping[str, str], allocate: Allocate) -> Launch:
-    """The start of one of KEDA's programs. `environment` has KUBECONFIG and the variables of `GoogleApis`."""
+    """How to start a program of KEDA. `environment`: KUBECONFIG and the variables of `GoogleApis`."""
     words = [word for word in command_line if word.lstrip("-").partition("=")[0] != "leader-elect"]
     listening = with_ports(program, words, allocate)
     arguments = list(listening.arguments)

@@ -25,7 +25,7 @@ START_BUDGET_SECONDS: Final = 600.0
 
 @dataclass(frozen=True)
 class EngineVersion:
-    """The version of vLLM that an image has, and the installed one that runs for it."""
+    """The vLLM version of an image, and the installed version that runs in its place."""
 
     requested: str
     installed: EngineEnvironment

@@ -22,7 +22,7 @@ _INDENT: Final = 4
 
 @dataclass(frozen=True)
 class Stop:
-    """One box of the drawing, and what leads to it."""
+    """A box of the drawing, and the arrow to it."""
 
     way: str
     title: str

@@ -155,7 +155,7 @@ def _build_all(targets: list[Target], report: Report) -> None:
 
 
 def _groups(targets: Iterable[Target]) -> list[list[Target]]:
-    """Targets that one `go build` compiles: of one module, with the same tags.
+    """Groups of targets that one `go build` can compile: same module, same tags.
 
     The linker has one thread. In one command, other packages compile while a program is linked.
     """

@@ -58,7 +58,7 @@ class Target:
 
     @property
     def version(self) -> str:
-        """The version of its Go module: `v1.5.0`."""
+        """The version of the target's Go module: `v1.5.0`."""
         return pinned(self.module, self.dependency)
 
 

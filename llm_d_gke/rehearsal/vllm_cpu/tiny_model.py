@@ -113,7 +113,7 @@ def _gemma(_model: Model) -> Mapping[str, Any]:
 
 
 def _alternating(model: Model) -> list[str]:
-    """One layer of each kind that the model has, the sliding one first."""
+    """One layer of each attention kind of the model, sliding window first."""
     kinds = {"full": "full_attention", "sliding": "sliding_attention"}
     layer_types = {kinds[group.kind] for group in model.attention if group.kind in kinds}
     return [

@@ -104,7 +104,7 @@ def _is_choice(action: Any, choice: Any) -> bool:
 
 
 def _takes(action: Any) -> str:
-    """What stands behind an option, by what its own conversion accepts.
+    """The value type of an option, found by trying its converter.
 
     Nothing, perhaps a word, several words or integers, a whole number, a number, JSON, a JSON object, text, or JSON or
     text.
@@ -126,7 +126,7 @@ def _takes(action: Any) -> str:
 
 
 def _keys(field: str) -> list[str]:
-    """Names that the JSON object of an option may have: the fields of its configuration class.
+    """Keys of an option's JSON object: the fields of its configuration class.
 
     Some annotations name classes that only type checkers import, so the class is looked up among those of vllm.config.
     """

@@ -182,7 +182,7 @@ def _without_memory(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _install_operators(torch: Any) -> None:
-    """Operators of the CUDA build that say what it supports exist, and answer with something that counts as true."""
+    """Install the CUDA build's operators that report support; each returns a truthy value."""
     namespace = importlib.import_module("torch._ops")._OpNamespace
     original = namespace.__getattr__
 

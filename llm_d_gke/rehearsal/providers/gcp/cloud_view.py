@@ -24,7 +24,7 @@ def last(reference: object) -> str:
 
 
 class Cloud:
-    """One state of the cloud."""
+    """A snapshot of the simulated cloud's resources."""
 
     def __init__(self, block: int, resources: Mapping[str, Mapping[str, Record]]) -> None:
         self.block = block
