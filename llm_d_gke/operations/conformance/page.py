@@ -125,8 +125,8 @@ def _judged(
         if kinds.served(kind, release) is not None and _has(kind, plans):
             yield kind.part, []
     for part, engine in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
-        known = engine is not None and engines.published(engine.version) is not None
-        if engine is not None and known and (given := rendered(plans, engine.image)):
+        published = engine is not None and engines.published(engine.version) is not None
+        if engine is not None and published and (given := rendered(plans, engine.image)):
             yield part, given
 
 

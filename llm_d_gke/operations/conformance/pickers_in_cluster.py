@@ -65,13 +65,13 @@ class Case:
 
 def cases(plans: Mapping[str, StackPlan], image: str) -> list[Case]:
     """One picker of each shape of arguments and configuration, for each set of kinds that stacks install."""
-    found: dict[tuple[str, InferenceCrdsPlan], Case] = {}
+    by_shape: dict[tuple[str, InferenceCrdsPlan], Case] = {}
     for plan in plans.values():
         for model in plan.models:
             if model.picker.pod.image == image and model.inference_service is None:
                 case = Case(plan.namespace.name, model, plan.crds)
-                found.setdefault((shape([case.rendering]), plan.crds), case)
-    return sorted(found.values(), key=lambda case: len(case.definitions()))
+                by_shape.setdefault((shape([case.rendering]), plan.crds), case)
+    return sorted(by_shape.values(), key=lambda case: len(case.definitions()))
 
 
 def refusals(server: ApiServer, executable: Path, cases: list[Case]) -> Iterator[str]:
