@@ -62,7 +62,8 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
             "while it compiles",
             source=source,
         )
-    if deployment.adapters and deployment.tensor_parallel > 1 and needs_attention_ranks(deployment):
+    ranks = deployment.tensor_parallel * deployment.data_parallel
+    if deployment.adapters and ranks > 1 and needs_attention_ranks(deployment):
         yield Refusal(
             kind="tpu-adapters",
             about="adapters",
