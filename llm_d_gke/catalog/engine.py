@@ -137,7 +137,7 @@ class TpuStates(Entry):
 
 
 class EstimateErrors(Entry):
-    """Stated errors: shares for `weights*` and `activation_uncalibrated`, GiB for the rest."""
+    """Stated errors: shares for `weights*`, `activation_uncalibrated` and `activation_compressed`, GiB for the rest."""
 
     weights: float
     weights_quantized: float
@@ -151,6 +151,7 @@ class EstimateErrors(Entry):
     unified_gib: float
     activation_runner: float  # Model Runner V2, whose profile was never logged
     activation_uncalibrated: float
+    activation_compressed: float  # share, of attention to compressed keys
     graphs_gib: float  # of the estimate that vLLM reserves
     graphs_recurrent_gib: float  # likewise, of models with recurrent layers
     tpu_gib: float
@@ -280,6 +281,7 @@ class Engine(Entry):
     frames: Frames
     hybrids: Hybrids
     sparse_latent: SparseLatent
+    packed_pages_since: str  # caches of compressed keys lie side by side; before, all pages were as wide as the widest
     rejection_bytes: float  # of V1's sampler with a draft, beside `sampler_bytes`
     flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)
     batches: tuple[DefaultBatch, ...]  # largest first

@@ -7,6 +7,7 @@ Left out, being far below that: query and key norms, biases of feed-forward laye
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
 from .schema import Attention, Model, Part
@@ -65,6 +66,8 @@ def count_parameters(model: Model) -> Parameters:
         latent = 2 * hidden * experts.latent * experts.layers if experts.latent else 0
         routed = matrices * width * experts.intermediate * experts.count * experts.layers
         router = hidden * experts.count * experts.layers
+    # Beside them, what is never quantized: compressors, weights of indexes, and the mixing of residual streams.
+    router += sum(map(partial(_uncompressed, model), model.attention))
     embedding = model.vocabulary * hidden
     return Parameters(
         embedding=embedding,
@@ -97,6 +100,8 @@ def attention(model: Model, group: Attention) -> int:
     hidden, heads = model.hidden, model.attention_heads
     if group.kind == "none":
         return 0
+    if group.kind == "compressed":
+        return int(compressed(model, group))
     if group.kind == "mla":
         mla = model.mla
         assert mla is not None  # the schema refuses an mla group without it
@@ -126,6 +131,28 @@ def attention(model: Model, group: Attention) -> int:
     keys = hidden * key * (1 if group.keys_are_values else 2)
     bias = {"none": 0, "qkv": query + 2 * key, "all": query + 2 * key + hidden}[model.attention_bias]
     return group.layers * (hidden * query * (3 if model.output_gate else 2) + bias) + stored * keys
+
+
+def compressed(model: Model, group: Attention, ranks: int = 1) -> float:
+    """Matrices of compressed attention on one of so many ranks: projections down and indexes are on all of them.
+
+    As vllm/models/deepseek_v4/attention.py of 0.26.0.
+    """
+    form, hidden, wide = group.compression, model.hidden, model.attention_heads * model.head_dim
+    assert form is not None  # the schema refuses such a group without it
+    shared = hidden * (form.query_rank + model.head_dim) + form.query_rank * form.index_heads * form.index_dim
+    divided = wide * (form.query_rank + form.output_rank) + form.output_groups * form.output_rank * hidden
+    return group.layers * (shared + divided / ranks)
+
+
+def _uncompressed(model: Model, group: Attention) -> int:
+    """Numbers of 16 bits: two projections of each compressor, over twice the tokens at a ratio of four."""
+    form = group.compression
+    if form is None:
+        return 0
+    widths = 0 if form.ratio == 1 else 2 * (2 if form.index_heads else 1) * (model.head_dim + form.index_dim)
+    mixing = 2 * (2 + form.streams) * form.streams**2 if form.streams > 1 else 0
+    return group.layers * model.hidden * (widths + form.index_heads + 2 * mixing)
 
 
 def indexers(model: Model, group: Attention, layers: int | None = None) -> int:
@@ -159,12 +186,15 @@ def draft_gib(model: Model) -> float:
         return 0.0
     plain = 8 * BYTES[model.dtype]
     bits = 8.0 if quantization is not None and quantization.bits == 8 else plain
+    routed = quantization.parts.get("experts", bits) if quantization is not None and bits < plain else bits
     matrices = 3 if model.gated_mlp else 2
     groups = [group for group in model.attention if group.kind == draft.attention]
     matrix = attention(model, groups[0]) / groups[0].layers if groups else 0
     if draft.experts and experts is not None:
         width = experts.latent or model.hidden
-        matrix += matrices * (width * experts.intermediate * experts.count + model.hidden * experts.shared_intermediate)
+        matrix += matrices * model.hidden * experts.shared_intermediate
+        # In units of the other matrices' bits.
+        matrix += matrices * width * experts.intermediate * experts.count * routed / bits
     else:
         matrix += matrices * model.hidden * model.intermediate
     joined = 2 * model.hidden * model.hidden

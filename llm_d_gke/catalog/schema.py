@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Vendor = Literal["nvidia", "google"]
 Provisioning = Literal["on-demand", "spot", "flex-start", "reserved"]
 # "none": a pure feed-forward layer, as most layers of Nemotron-H are.
-AttentionKind = Literal["full", "sliding", "chunked", "linear", "mamba", "mla", "none"]
+AttentionKind = Literal["full", "sliding", "chunked", "linear", "mamba", "mla", "compressed", "none"]
 # Parts of a model that quantization treats apart. "latent": projections into and out of the width experts work in.
 Part = Literal["attention", "linear", "mlp", "shared", "latent", "experts", "lm_head", "per_layer"]
 DType = Literal["bfloat16", "float16", "float32"]
@@ -206,6 +206,18 @@ class Indexer(Entry):
     layers: int  # that have one; others use the choice of an earlier layer
 
 
+class Compression(Entry):
+    """Attention to a window of tokens, and to keys that stand for `ratio` tokens each (DeepSeek V4)."""
+
+    ratio: int  # 1: the window alone; 4: chosen by an index
+    query_rank: int  # width of the compressed queries
+    output_groups: int  # heads are joined in so many groups,
+    output_rank: int  # each projected down to this width
+    index_heads: int = 0
+    index_dim: int = 0
+    streams: int = 1  # residual streams that are mixed before and after each part of a layer
+
+
 class RotaryTable(Entry):
     """One table of sines and cosines that is loaded beside the weights: a row of `width` numbers for each position."""
 
@@ -233,6 +245,7 @@ class Attention(Entry):
     linear: LinearState | None = None
     mamba: MambaState | None = None
     indexer: Indexer | None = None
+    compression: Compression | None = None
 
     @property
     def recurrent(self) -> bool:
@@ -339,6 +352,11 @@ class Model(Entry):
         """Whether some layers keep a state in place of keys and values."""
         return any(group.recurrent for group in self.attention)
 
+    @property
+    def compressed(self) -> bool:
+        """Whether keys of several tokens are compressed into one."""
+        return any(group.kind == "compressed" for group in self.attention)
+
     @model_validator(mode="after")
     def _layers_add_up(self) -> Self:
         if sum(group.layers for group in self.attention) != self.layers:
@@ -350,6 +368,7 @@ class Model(Entry):
                 "mamba": group.mamba,
                 "sliding": group.window,
                 "chunked": group.window,
+                "compressed": group.window and group.compression,
             }
             if group.kind in needed and needed[group.kind] is None:
                 raise ValueError(f"a group of {group.kind} attention lacks what describes it")

@@ -242,6 +242,8 @@ def settings_of(
     }
     if not hardware.accelerator.bf16 and model.dtype == "bfloat16":
         served["dtype"] = "half"
+    if model.compressed:  # vLLM keeps such keys in no other type
+        served["kvCacheDtype"] = "fp8"
     return {
         "location": hardware.zone,
         "pattern": "single-replica" if replicas == 1 else "prefix-cache",

@@ -23,6 +23,7 @@ _TRITON_MLA, _TRITON_MLA_SEEN = "TRITON_MLA", 8.0
 _SPARSE = "SPARSE"
 _HOPPER, _NO_WINDOWS = 9.0, ((0, 20), (0, 30))
 _SPARSE_MLA = {9: (0, 11, 2), 10: (0, 11, 2), 12: (0, 26, 0)}
+COMPRESSED = (9, 10)  # generations with FlashMLA, which keeps the cache in fp8_ds_mla
 
 
 def attention_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
@@ -50,6 +51,9 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
     accelerator, dtype = deployment.accelerator, deployment.effective_dtype
     card_facts = facts.for_capability(accelerator.compute_capability or 0.0)
     for group in deployment.model.attention:
+        if group.kind == "compressed":
+            yield group, _compressed(deployment, facts) if card_facts is not None else None
+            continue
         if group.kind not in ("full", "sliding", "chunked", "mla"):
             continue
         if card_facts is None:
@@ -75,6 +79,17 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
             yield group, ""
         else:
             yield group, _triton(deployment, facts, card_facts, group, head)
+
+
+def _compressed(deployment: Deployment, facts: EngineFacts) -> str | None:
+    """DeepSeek V4 has classes of attention of its own: vllm/models/deepseek_v4/nvidia/model.py of 0.26.0 and 0.30.0."""
+    accelerator = deployment.accelerator
+    capability = accelerator.compute_capability or 0.0
+    if deployment.attention_backend:
+        return None
+    if 0 < capability < _HOPPER:
+        return f"vLLM {facts.version} has no attention back end for compressed keys on {accelerator.title}"
+    return "" if int(capability) in COMPRESSED else None
 
 
 def _breaks_windows(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from llm_d_gke.catalog.engine_tables import CapabilityFacts, EngineFacts
 from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.engine_support.attention import COMPRESSED
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal, method_names
 
 # Back ends of latent attention, each with the oldest table whose version keeps an fp8 cache with it, none in e5m2. Read
@@ -32,6 +33,15 @@ def cache_refusals(deployment: Deployment, facts: EngineFacts, card_facts: Capab
     """At most one reason against the type of the cache, set or taken from the checkpoint."""
     dtype = cache_dtype(deployment, facts)
     if dtype is None:
+        generation = int(deployment.accelerator.compute_capability or 0.0)
+        if deployment.model.compressed and not deployment.attention_backend and generation in COMPRESSED:
+            yield Refusal(
+                kind="kv-cache-dtype",
+                about="kvCacheDtype",
+                reason=f"vLLM {facts.version} keeps compressed keys in fp8 alone: fp8_ds_mla layout only supports fp8"
+                " kv-cache",
+                source="vllm/models/deepseek_v4/attention.py",
+            )
         return
     reason = _of_checkpoint(deployment, facts) if dtype == _E5M2 else None
     source = "vllm/model_executor/layers/attention/attention.py"

@@ -311,14 +311,16 @@ def test_starts_over_several_ranks_and_of_sparse_attention_that_were_written_dow
     assert [judgment.id for judgment in judgments.values() if judgment.wrong] == []
     assert {name: judgment.call for name, judgment in judgments.items() if judgment.ran is False} == {
         "P02": "refused",
-        "P14": "not known",
+        "P14": "marginal",
         "P21": "refused",
         "P26": "not known",
     }
+    # A round figure; an index in MXFP4, with a draft of three layers.
+    not_described = ("P11", "P09", "P10")
     layouts = [
         abs(judgment.tokens_given_memory)
         for judgment in judgments.values()
-        if judgment.tokens_given_memory is not None and judgment.id != "P11"
+        if judgment.tokens_given_memory is not None and judgment.id not in not_described
     ]
     assert max(layouts) < 0.0005
     # The state of Qwen3-Next is in 16 bits: twice as many blocks.

@@ -165,6 +165,9 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
         activation = max(activation, errors.activation_runner)
     elif not fully:
         activation = max(activation, errors.activation_uncalibrated * parts.activation)
+    if run.model.compressed:
+        # No log prints the profile's peak.
+        activation = max(activation, errors.activation_compressed * parts.activation)
     measured_link = fully and run.interconnect == "nvlink"
     # No log of ranks that share experts over hosts has been seen.
     alone = run.expert_ranks == 1 or (measured_link and run.data_parallel == 1)

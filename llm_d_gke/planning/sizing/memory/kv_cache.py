@@ -13,6 +13,7 @@ from typing import Literal
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import GIB
 from llm_d_gke.catalog.schema import Attention
+from llm_d_gke.planning.sizing.memory.compressed import BLOCK, compressed_pages, compressed_row
 from llm_d_gke.planning.sizing.memory.run import EngineRun
 from llm_d_gke.planning.sizing.memory.weights import index_layers, kv_heads_per_rank, stage_layers
 
@@ -112,6 +113,11 @@ def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
         stored = -(-(group.layers - group.kv_shared) * ours // run.model.layers)
         if stored <= 0 or group.kind == "none":
             continue
+        if group.kind == "compressed":  # how its pages are laid out is apart
+            key, more = compressed_row(group)
+            groups.append(Layers("sliding", stored, key, window=group.window or 0))
+            groups.extend([Layers("full", stored, more)] if more else [])
+            continue
         if run.draft is not None and last and group.kind == run.draft.attention:
             stored += run.draft.layers
         kind: Kind = "full" if group.kind == "mla" else "linear" if group.kind == "mamba" else group.kind
@@ -135,6 +141,8 @@ def _layout(run: EngineRun, stage: int) -> Layout:
     kinds = layers_of(run, stage)
     if run.kind == "tpu":
         return _whole(run, kinds)
+    if run.model.compressed:
+        return _compressed(run, stage)
     if run.drafting is not None:
         return _whole(run, (*kinds, *layers_of(run.drafting)))
     attention = [layers for layers in kinds if layers.kind != "linear"]
@@ -164,6 +172,22 @@ def _layout(run: EngineRun, stage: int) -> Layout:
         # With prefix caching the state at the last block boundary is kept beside the running one.
         state_blocks=(2 if run.prefix_caching else 1) + run.speculative_tokens,
         states_everywhere=everywhere,
+    )
+
+
+def _compressed(run: EngineRun, stage: int) -> Layout:
+    """Several caches of each layer, whose groups draw blocks from one pool."""
+    share = stage_layers(run.model.layers, run.pipeline_parallel)[stage] / run.model.layers
+    caches = compressed_pages(run, share)
+    return Layout(
+        page_bytes=caches.block_bytes,
+        group_layers=1,
+        block_tokens=BLOCK,
+        groups=tuple(
+            ("sliding" if window else "full", count, tokens, window) for tokens, window, count in caches.kinds
+        ),
+        in_flight_tokens=run.band.batches_in_flight * run.max_num_batched_tokens,
+        state_blocks=0,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import GIB
 from llm_d_gke.planning.engine_support.attention import takes_flashinfer
+from llm_d_gke.planning.sizing.memory.compressed import profile_gib
 from llm_d_gke.planning.sizing.memory.run import EngineRun
 
 _LARGEST_GRAPH = 512
@@ -49,6 +50,8 @@ def activation_gib(run: EngineRun, stage: int = 0) -> float:
     if workspace:
         layer += load_engine().sparse_latent.logits_gib * GIB
     text = max(layer, sampler) / GIB + max(experts, workspace)
+    if model.compressed:
+        text = max(layer, sampler) / GIB + profile_gib(run)
     encoder = encoder_gib(run) if stage == 0 else 0.0
     if encoder and _keeps_encoder(run):
         layers_only = load_engine().has(run.version, load_engine().encoder_beside_text.layers_only_since)

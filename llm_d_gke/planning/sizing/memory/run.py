@@ -212,11 +212,13 @@ def engine_run(
 ) -> EngineRun | None:
     """Fill in vLLM's defaults. `share` is the part of the device a fractional machine gets.
 
-    None when no log shows what the accelerator's memory is for CUDA, and for recurrent layers on TPUs where the layout
-    of their states was not read: before 0.22, and with prefix caching since 0.29.
+    None when no log shows what the accelerator's memory is for CUDA, and on TPUs where the layout of compressed keys or
+    states was not read (the latter before 0.22, and with prefix caching since 0.29).
     """
     engine = load_engine()
     if accelerator.usable_gib is None:
+        return None
+    if accelerator.kind == "tpu" and model.compressed:
         return None
     if (
         accelerator.kind == "tpu"

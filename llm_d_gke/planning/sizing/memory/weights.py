@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.parameters import GIB, dense_layers, indexers, per_layer_projections, per_layer_tables
+from llm_d_gke.catalog.parameters import (
+    GIB,
+    compressed,
+    dense_layers,
+    indexers,
+    per_layer_projections,
+    per_layer_tables,
+)
 from llm_d_gke.catalog.schema import Attention, Experts, Model, Part
 from llm_d_gke.planning.parallelism.sharding import padded_vocabulary
 from llm_d_gke.planning.sizing.memory.run import EngineRun
@@ -183,6 +190,8 @@ def _attention(run: EngineRun, group: Attention) -> float:
     hidden, heads = model.hidden, model.attention_heads / tensor
     if group.kind == "none":
         return 0.0
+    if group.kind == "compressed":
+        return compressed(model, group, tensor)
     if group.kind == "mla" and model.mla is not None:
         mla = model.mla
         query = heads * (mla.qk_nope_head_dim + mla.qk_rope_head_dim)
