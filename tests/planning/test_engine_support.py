@@ -529,7 +529,7 @@ def test_nothing_is_accepted_that_the_engines_tables_refuse(
 @given(
     version=st.sampled_from(versions()),
     model=st.sampled_from(sorted(CATALOG.models)),
-    accelerator=st.sampled_from(sorted(name for name, card in CATALOG.accelerators.items() if card.kind == "gpu")),
+    accelerator=st.sampled_from(sorted(CATALOG.accelerators)),
     dtype=st.sampled_from(["auto", "half", "bfloat16", "float32"]),
     quantization=st.sampled_from(_METHODS),
 )
@@ -549,6 +549,13 @@ def test_the_second_reading_refuses_and_accepts() -> None:
     assert _table_refuses("0.26.0", "Qwen/Qwen3-8B", "nvidia-tesla-t4", "bfloat16", None)
     assert _table_refuses("0.26.0", "Qwen/Qwen3-8B", "tpu-v6e", "bfloat16", "gptq")
     assert not _table_refuses("0.26.0", "Qwen/Qwen3-8B", "nvidia-l4", "bfloat16", None)
+
+
+def test_an_engines_own_name_is_compared_as_it_is_written_on_tpus() -> None:
+    """vllm/platforms/interface.py, verify_quantization; awq_marlin is a name of CUDA's kernels."""
+    chosen = {"MODEL_IMPL_TYPE": "vllm"}
+    for method, expected in (("awq_marlin", ["tpu-quantization"]), ("auto_awq", []), ("awq", [])):
+        assert kinds(on(V6E, "Qwen/Qwen3-14B-AWQ", quantization=method, environment=chosen)) == expected
 
 
 @pytest.mark.parametrize("method", ["modelopt", "modelopt_fp4", "moe_wna16", "quark", "torchao", "inc", "auto_gptq"])

@@ -53,6 +53,8 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
     # Checkpoints say auto-round, which INCConfig (quantization/inc) takes since 0.12.
     "inc": ("inc", "auto-round"),
 }
+# What `quant_method` of a checkpoint says: each version has a name of its own for some.
+CHECKPOINT_NAMES = (*_ALSO, "auto-round", "compressed-tensors", "fp8")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,14 @@ from llm_d_gke.catalog.engine_tables import (
     TpuFacts,
     facts_of,
 )
-from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names
+from llm_d_gke.planning.engine_support.deployment import (
+    CHECKPOINT_NAMES,
+    About,
+    Deployment,
+    Refusal,
+    describe_format,
+    method_names,
+)
 
 _EXPANDED = "VLLM_MLA_DISABLE"
 
@@ -78,6 +85,9 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
     if own is not None and own.method == "modelopt" and own.bits == 8:
         # vLLM tells them apart by quant_algo: the engine's name for weights in fp8 is modelopt itself.
         names = ("modelopt", "modelopt_mxfp8")
+    if deployment.quantization is not None and deployment.quantization not in CHECKPOINT_NAMES:
+        # An engine's own name for a method is compared as it is written.
+        names = (deployment.quantization,)
     if not any(name in tpu.platform_quantization for name in names):
         yield Refusal(
             kind="tpu-quantization",
