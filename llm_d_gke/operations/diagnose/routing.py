@@ -151,6 +151,6 @@ def endpoint_answer(facts: Facts) -> Iterator[Cause]:
 
 
 def _without_picker(facts: Facts) -> bool:
-    """Whether there are pickers, and none is ready: Envoy answers without a word then."""
+    """Whether there are pickers, and none is ready: Envoy then answers with an empty body."""
     pickers = [workload for workload in facts.workloads if workload.role == "picker"]
     return bool(pickers) and not any(facts.ready(picker) for picker in pickers)
