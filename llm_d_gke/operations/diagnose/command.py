@@ -80,6 +80,7 @@ RULES: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     routing.gateway_problems,
     routing.health_check_changed,
     routing.service_conditions,
+    routing.not_scaling,
     routing.endpoint_answer,
 )
 

@@ -26,6 +26,7 @@ _KINDS = {
     "health_checks": ("networking.gke.io/v1", "HealthCheckPolicy"),
     "services": ("serving.kserve.io/v1alpha2", "LLMInferenceService"),
     "older_services": ("serving.kserve.io/v1alpha1", "LLMInferenceService"),
+    "scalers": ("keda.sh/v1alpha1", "ScaledObject"),
 }
 _ANSWER_SECONDS = 30.0
 
@@ -63,6 +64,7 @@ class Facts:
     pools: tuple[Manifest, ...] = ()
     health_checks: tuple[Manifest, ...] = ()
     services: tuple[Manifest, ...] = ()
+    scalers: tuple[Manifest, ...] = ()
     # Health paths of the plan by pool.
     health_paths: Mapping[str, str] = field(default_factory=dict)
     # By pod and container.

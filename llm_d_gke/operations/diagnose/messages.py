@@ -13,7 +13,18 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from llm_d_gke.operations.diagnose.cause import Cause
 
 Origin = Literal[
-    "engine", "picker", "pod", "autoscaler", "scheduler", "image", "start", "mount", "admission", "gateway", "endpoint"
+    "engine",
+    "picker",
+    "pod",
+    "autoscaler",
+    "scheduler",
+    "image",
+    "start",
+    "mount",
+    "admission",
+    "gateway",
+    "endpoint",
+    "scaling",
 ]
 
 _FILE = Path(__file__).with_name("messages.yaml")

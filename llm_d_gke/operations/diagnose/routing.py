@@ -1,4 +1,4 @@
-"""Causes that show at KServe, the Gateway and the endpoint."""
+"""Causes that show at KServe, KEDA, the Gateway and the endpoint."""
 
 from __future__ import annotations
 
@@ -44,6 +44,28 @@ def service_conditions(facts: Facts) -> Iterator[Cause]:
                     evidence=str(condition.get("message") or condition.get("reason") or ""),
                     fix="docs/operations.md lists what to look at for each condition of KServe.",
                 )
+
+
+def not_scaling(facts: Facts) -> Iterator[Cause]:
+    """ScaledObjects that are not ready. The condition is general; KEDA puts its reason into events."""
+    for scaler in facts.scalers:
+        condition = find_condition(scaler, "Ready")
+        if condition is None or condition["status"] == "True":
+            continue
+        name = str(scaler["metadata"]["name"])
+        message = str(condition.get("message") or condition.get("reason") or "")
+        warnings = [
+            str(event.get("message", ""))
+            for event in facts.events_about("ScaledObject", name)
+            if event.get("type") == "Warning"
+        ]
+        yield recognize("scaling", "\n".join([message, *warnings]), f"ScaledObject/{name}") or Cause(
+            id="not-scaling",
+            subject=f"ScaledObject/{name}",
+            cause="KEDA reports that it does not scale this model.",
+            evidence=warnings[-1] if warnings else message,
+            fix="Correct what the message names; `pulumi up --refresh` restores the planned object.",
+        )
 
 
 def gateway_problems(facts: Facts) -> Iterator[Cause]:

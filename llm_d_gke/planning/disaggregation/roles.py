@@ -47,7 +47,7 @@ def role_of(ctx: PlanContext, model: Model | None) -> ServerRole:
     return replace(
         prefill,
         port=PortPlan(name="engine", number=backend.decode_engine_port),
-        sidecars=(_sidecar(release, backend),),
+        sidecars=(_sidecar(ctx, release, backend),),
     )
 
 
@@ -59,8 +59,10 @@ def pool_in_role(ctx: PlanContext, pool: NodePoolPlan) -> NodePoolPlan:
     return replace(pool, name=name, node_labels={**pool.node_labels, ROLE_LABEL: ctx.role})
 
 
-def _sidecar(release: DisaggregationRelease, backend: ServingBackend) -> ContainerPlan:
+def _sidecar(ctx: PlanContext, release: DisaggregationRelease, backend: ServingBackend) -> ContainerPlan:
     """The routing sidecar. TPUs use the same protocol as NIXL: it carries addresses, not the cache itself."""
+    # Autopilot was seen to refuse containers of GPU pods with less than 512 MiB (agones-dev/agones issue 3411).
+    disk = ("512Mi", "512Mi") if ctx.autopilot else ("64Mi", "256Mi")
     probe = ProbePlan(port=PORT, path=backend.sidecar_health_path, period=10, timeout=5, failures=3)
     sidecar = release.sidecar
     return ContainerPlan(
@@ -76,8 +78,8 @@ def _sidecar(release: DisaggregationRelease, backend: ServingBackend) -> Contain
         ),
         env=(),
         ports=(PortPlan(name="http", number=PORT),),
-        requests={"cpu": "250m", "memory": "256Mi", "ephemeral-storage": "64Mi"},
-        limits={"cpu": "2", "memory": "512Mi", "ephemeral-storage": "256Mi"},
+        requests={"cpu": "250m", "memory": "256Mi", "ephemeral-storage": disk[0]},
+        limits={"cpu": "2", "memory": "512Mi", "ephemeral-storage": disk[1]},
         startup=replace(probe, period=1, failures=30),
         liveness=probe,
         readiness=replace(probe, period=5),

@@ -391,3 +391,8 @@ def _tolerations(ctx: PlanContext) -> Iterator[TaintPlan]:
     if ctx.compute_class is not None:
         # GKE taints the nodes of a class with its name.
         yield TaintPlan(key=COMPUTE_CLASS_LABEL, value=ctx.compute_class, effect="NoSchedule")
+        accelerator = ctx.settings.accelerator
+        fallbacks = accelerator.compute_class.fallbacks if accelerator.compute_class is not None else ()
+        if "spot" in (accelerator.provisioning, *(fallback.provisioning for fallback in fallbacks)):
+            # It taints spot nodes of pools that it creates, too (github.com/google/skills, gke-compute-classes at 1af7775).
+            yield TaintPlan(key="cloud.google.com/gke-spot", value="true", effect="NoSchedule")

@@ -193,8 +193,9 @@ def _of_hosts(ctx: PlanContext, parallelism: Parallelism) -> dict[str, str]:
     values = {"GLOO_SOCKET_IFNAME": "eth0", "NCCL_SOCKET_IFNAME": "eth0"}
     if not uses_rdma(ctx, parallelism):
         return values
-    # GKE's own tuner plugin expects a network plugin that the image does not have.
-    values["NCCL_TUNER_PLUGIN"] = "none"
+    # GKE's folder of libraries may hold plugins for another NCCL than the image's, and NCCL would load them by itself
+    # (llm-d/llm-d guides/wide-ep-lws/modelserver/gpu/vllm-deepseek-r1-0528/gke at 2812018).
+    values |= {"NCCL_TUNER_PLUGIN": "none", "NCCL_NET_PLUGIN": ""}
     if _opens_from_gpu(parallelism):
         cards = ",".join(f"{gpu}:mlx5_{gpu}:1" for gpu in range(ctx.per_node))
         values |= {

@@ -45,13 +45,16 @@ def _records(item: Manifest, catalog: Catalog, cluster: Record) -> Iterator[dict
     zones = ((spec.get("priorityDefaults") or {}).get("location") or {}).get("zones")
     for rank, priority in enumerate(spec["priorities"]):
         storage, gpu = priority.get("storage") or {}, priority.get("gpu")
+        taints = [{"key": LABEL, "value": name, "effect": "NO_SCHEDULE"}]
+        if priority.get("spot"):
+            taints.append({"key": "cloud.google.com/gke-spot", "value": "true", "effect": "NO_SCHEDULE"})
         node: dict[str, Any] = {
             "machineType": priority.get("machineType") or _tpu_machine(priority, catalog),
             "diskSizeGb": storage.get("bootDiskSize"),
             "diskType": storage.get("bootDiskType"),
             "spot": priority.get("spot"),
             "labels": {**(config.get("nodeLabels") or {}), LABEL: name},
-            "taints": [{"key": LABEL, "value": name, "effect": "NO_SCHEDULE"}],
+            "taints": taints,
             "workloadMetadataConfig": {"mode": "GKE_METADATA"},
         }
         if gpu:

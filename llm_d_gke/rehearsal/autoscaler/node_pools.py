@@ -229,7 +229,10 @@ def _driver(config: Mapping[str, Any]) -> str:
 
 
 def _taints(config: Mapping[str, Any], accelerator: str | None, *, tpu: bool, gpu_taint: bool) -> list[Taint]:
-    """The taints of a pool. GKE taints TPU nodes always, GPU nodes only if another pool exists, spot nodes never."""
+    """The taints of a pool. GKE taints TPU nodes always, GPU nodes only if another pool exists.
+
+    Spot nodes are tainted only in pools that GKE creates by itself.
+    """
     taints: list[Taint] = []
     if tpu:
         taints.append({"key": "google.com/tpu", "value": "present", "effect": "NoSchedule"})

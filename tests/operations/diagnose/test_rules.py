@@ -275,3 +275,22 @@ class TestRouting:
         facts = running(workloads=(ENGINE, PICKER), answer=Answer(status=500, text=""))
         assert [cause.id for cause in causes_of(facts)] == ["picker-unreachable"]
         assert first(running(answer=Answer(status=500, text=""))) == "endpoint-refuses"
+
+class TestScaling:
+    def scaler(self, status: str) -> dict[str, Any]:
+        ready = {"type": "Ready", "status": status, "message": "Triggers defined in ScaledObject are not working correctly"}
+        return {"metadata": {"name": "vllm"}, "status": {"conditions": [ready]}}
+
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "scaling"])
+    def test_the_reason_is_in_an_event(self, name: str) -> None:
+        events = (event("ScaledObject", "vllm", "KEDAScalerFailed", example(name)),)
+        cause = causes_of(running(scalers=(self.scaler("False"),), events=events))[0]
+        assert (cause.id, cause.subject) == (name, "ScaledObject/vllm")
+
+    def test_an_unknown_reason_is_shown(self) -> None:
+        cause = causes_of(running(scalers=(self.scaler("False"),)))[0]
+        assert cause.id == "not-scaling"
+        assert "Triggers defined" in cause.evidence
+
+    def test_a_ready_one_is_no_cause(self) -> None:
+        assert not causes_of(running(scalers=(self.scaler("True"),)))
