@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from ipaddress import ip_network
 
+from llm_d_gke.operations.preflight.clusters import FEATURES
 from llm_d_gke.operations.preflight.google import Facts
 from llm_d_gke.operations.preflight.needs import NameNeed, Needs, QuotaNeed
 from llm_d_gke.planning.findings import Finding, Severity, path_of
@@ -24,6 +25,7 @@ def findings_of(needs: Needs, facts: Facts) -> list[Finding]:
         *_machines(needs, facts),
         *(finding for need in needs.names for finding in _name(need, facts)),
         *_proxies(needs, facts),
+        *_features(needs, facts),
         *_unanswered(facts),
     ]
 
@@ -127,6 +129,24 @@ def _name(need: NameNeed, facts: Facts) -> Iterator[Finding]:
             value=need.name,
             rule=f"there is no such {what}" + (f" in {need.location}" if need.location else ""),
             fix="correct the name, or let the stack create it",
+        )
+
+
+def _features(needs: Needs, facts: Facts) -> Iterator[Finding]:
+    cluster = next(need for need in needs.names if need.kind == "cluster")
+    for name in facts.missing_features:
+        feature = FEATURES[name]
+        option = feature.option.format(project=needs.project)
+        yield _finding(
+            "LLMD-PREFLIGHT-CLUSTER",
+            "cluster",
+            "existing",
+            "name",
+            value=cluster.name,
+            rule=feature.lacking,
+            fix=feature.instead
+            or f"gcloud container clusters update {cluster.name} --project={needs.project}"
+            f" --location={cluster.location} {option}",
         )
 
 

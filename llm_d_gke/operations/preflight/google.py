@@ -10,6 +10,7 @@ from google.api_core import exceptions
 from google.auth.credentials import Credentials
 from google.cloud import cloudquotas_v1, compute_v1, container_v1, resourcemanager_v3, service_usage_v1
 
+from llm_d_gke.operations.preflight.clusters import FEATURES
 from llm_d_gke.operations.preflight.needs import NameNeed, Needs, QuotaNeed
 
 _PROXY_PURPOSE = "REGIONAL_MANAGED_PROXY"
@@ -46,6 +47,7 @@ class Facts:
     permissions: frozenset[str] | None = None
     existing_names: Mapping[NameNeed, bool] = field(default_factory=dict)
     subnets: tuple[Subnet, ...] = ()
+    missing_features: tuple[str, ...] = ()
     unanswered: tuple[tuple[str, str], ...] = ()
 
 
@@ -101,6 +103,7 @@ def ask(needs: Needs, google: Clients, step: Callable[[str], None] = lambda _: N
         ("missing_machines", "machine types of the zones", inquiry.missing_machines),
         ("existing_names", "names", inquiry.existing_names),
         ("subnets", "subnets", inquiry.subnets),
+        ("missing_features", "features of the cluster", inquiry.missing_features),
     ):
         step(question)
         answer = inquiry.tried(question, put)
@@ -192,22 +195,36 @@ class _Inquiry:
         return {need: self._exists(lambda need=need: self._get_named(need)) for need in self.needs.names}  # type: ignore[misc]
 
     def _get_named(self, need: NameNeed) -> object:
-        project = self.needs.project
+        project, network_project = self.needs.project, self.needs.network_project
         match need.kind:
             case "network":
-                return self.google.networks.get(project=project, network=need.name)
+                return self.google.networks.get(project=network_project, network=need.name)
             case "subnetwork":
-                return self.google.subnetworks.get(project=project, region=need.location, subnetwork=need.name)
+                return self.google.subnetworks.get(project=network_project, region=need.location, subnetwork=need.name)
             case "address":
                 return self.google.addresses.get(project=project, region=need.location, address=need.name)
             case "cluster":
-                name = f"projects/{project}/locations/{need.location}/clusters/{need.name}"
-                return self.google.clusters.get_cluster(name=name)
+                return self._cluster(need)
+
+    def _cluster(self, need: NameNeed) -> container_v1.Cluster:
+        name = f"projects/{self.needs.project}/locations/{need.location}/clusters/{need.name}"
+        return self.google.clusters.get_cluster(name=name)
+
+    def missing_features(self) -> tuple[str, ...]:
+        """What the existing cluster lacks. A cluster that is not found is reported by its name."""
+        if not self.needs.features:
+            return ()
+        need = next(need for need in self.needs.names if need.kind == "cluster")
+        try:
+            cluster = self._cluster(need)
+        except exceptions.NotFound:
+            return ()
+        return tuple(name for name in self.needs.features if not FEATURES[name].is_on(cluster))
 
     def subnets(self) -> tuple[Subnet, ...]:
         if self.needs.proxies is None:
             return ()
-        listed = self.google.subnetworks.list(project=self.needs.project, region=self.needs.region)
+        listed = self.google.subnetworks.list(project=self.needs.network_project, region=self.needs.region)
         return tuple(
             Subnet(
                 name=subnet.name,

@@ -104,6 +104,10 @@ class Needs:
     names: tuple[NameNeed, ...]
     # The VPC of the new proxy-only subnet, and its range. None for an existing subnet.
     proxies: tuple[str, str] | None
+    # Of the network and its subnets: a Shared VPC is in another project.
+    network_project: str
+    # What an existing cluster has to have; keys of FEATURES in clusters.py.
+    features: tuple[str, ...]
 
 
 def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
@@ -118,7 +122,24 @@ def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
         permissions=tuple(sorted(set(_permissions(plan)))),
         names=tuple(_names(plan)),
         proxies=(network.network, network.proxy_cidr) if network.create_proxy_subnet and not network.create else None,
+        network_project=network.project or plan.project,
+        features=() if plan.cluster.create else tuple(_features(plan)),
     )
+
+
+def _features(plan: StackPlan) -> Iterator[str]:
+    yield "autopilot" if plan.cluster.autopilot else "standard"
+    yield "workload-identity"
+    if plan.gateway.implementation == "gke":
+        yield from ("gateway-api", "load-balancing")
+    if any(server.buckets for model in plan.models for server in model.servers):
+        yield "buckets"
+    if plan.cluster.secret_manager:
+        yield "secret-manager"
+    if plan.cluster.managed_prometheus:
+        yield "managed-prometheus"
+    if plan.network_policies:
+        yield "dataplane-v2"
 
 
 def _quotas(plan: StackPlan, catalog: Catalog) -> Iterator[QuotaNeed]:

@@ -31,7 +31,7 @@ from llm_d_gke.operations.preflight.google import Facts, ask, clients
 from llm_d_gke.operations.preflight.needs import Needs, needs_of
 from llm_d_gke.planning.findings import Finding, Severity
 from llm_d_gke.rehearsal.cli import explain
-from tests.stacks import plan_of
+from tests.stacks import OPEN, plan_of
 
 ANSWERS = Path(__file__).with_name("project.json")
 ROOT = "/compute/v1/projects/my-project"
@@ -233,6 +233,58 @@ class TestBroughtNetwork:
         [finding] = findings_of(requested, project.facts(requested))
         assert (finding.path, finding.value) == ("llm-d:network.proxyCidr", "192.168.0.0/23")
         assert "overlaps subnet nodes of shared" in finding.rule
+
+
+class TestExistingCluster:
+    """A Shared VPC's network is asked of its host project, and a cluster for what the stack needs of it."""
+
+    CHANGES: dict[str, Any] = {
+        "cluster": {"existing": {"name": "shared", "version": "1.35.1-gke.1000000"}},
+        "network": {
+            "existing": {**EXISTING, "project": "host-project", "proxySubnetwork": "proxies"},
+            "proxyCidr": "192.168.0.0/23",
+        },
+        "models[0].source": {"kind": "bucket", "bucket": "my-models", "path": "gemma"},
+        "acknowledge": [OPEN, {"id": "LLMD-SHARED-VPC-FIREWALL", "reason": "the rules are there"}],
+    }
+    FULL: dict[str, Any] = {
+        "name": "shared",
+        "workloadIdentityConfig": {"workloadPool": "my-project.svc.id.goog"},
+        "networkConfig": {"gatewayApiConfig": {"channel": "CHANNEL_STANDARD"}, "datapathProvider": "ADVANCED_DATAPATH"},
+        "addonsConfig": {"gcsFuseCsiDriverConfig": {"enabled": True}},
+        "monitoringConfig": {"managedPrometheusConfig": {"enabled": True}},
+    }
+
+    def lacking(self, project: Project, cluster: dict[str, Any]) -> list[Finding]:
+        host = ROOT.replace("my-project", "host-project")
+        for path in (
+            "global/networks/shared",
+            "regions/us-central1/subnetworks/nodes",
+            "regions/us-central1/subnetworks/proxies",
+        ):
+            project.answers[f"GET {host}/{path}"] = {"name": path.rpartition("/")[2]}
+        project.answers["GET /v1/projects/my-project/locations/us-central1-a/clusters/shared"] = cluster
+        requested = needs(changes=self.CHANGES)
+        return findings_of(requested, project.facts(requested))
+
+    def test_nothing_is_missing(self, project: Project) -> None:
+        assert self.lacking(project, self.FULL) == []
+
+    @pytest.mark.parametrize(
+        ("change", "rule", "fix"),
+        [
+            ({"addonsConfig": {}}, "no bucket is mounted", "--update-addons=GcsFuseCsiDriver=ENABLED"),
+            ({"workloadIdentityConfig": {}}, "Workload Identity", "--workload-pool=my-project.svc.id.goog"),
+            ({"monitoringConfig": {}}, "collects metrics", "--enable-managed-prometheus"),
+            ({"autopilot": {"enabled": True}}, "an Autopilot cluster", "cluster.mode: autopilot"),
+            ({"networkConfig": {"datapathProvider": "ADVANCED_DATAPATH"}}, "no GatewayClass", "--gateway-api=standard"),
+        ],
+    )
+    def test_what_is_off_is_named(self, project: Project, change: dict[str, Any], rule: str, fix: str) -> None:
+        [finding] = self.lacking(project, self.FULL | change)
+        assert (finding.id, finding.path) == ("LLMD-PREFLIGHT-CLUSTER", "llm-d:cluster.existing.name")
+        assert rule in finding.rule
+        assert fix in finding.fix
 
 
 def test_flex_start_falls_back_on_the_standard_quota(project: Project) -> None:
