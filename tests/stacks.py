@@ -36,6 +36,9 @@ ALL_THERE: dict[str, Any] = {"namespace.existing": True, "huggingFace": {"existi
 # For tests that acknowledge other findings beside the one of every example.
 OPEN: dict[str, str] = {"id": "LLMD-GATEWAY-OPEN", "reason": "a trial"}
 
+# Queued nodes, for which Kueue makes the requests.
+KUEUE: dict[str, str] = {"id": "LLMD-QUEUED-REQUEST", "reason": "Kueue makes the requests"}
+
 # Top-level keys that hold secrets, as Pulumi tells the program when they came encrypted.
 ENCRYPTED = frozenset({"huggingFace", "registry", "apiKeys"})
 

@@ -60,14 +60,16 @@ class Contents(Entry):
 class Fault(Entry):
     """Versions of an image that are known not to work on some accelerators.
 
-    `disaggregated`: only where prefill and decode run on pods of their own.
+    `disaggregated`: only where prefill and decode run on pods of their own. `deepep`: only where ranks on several hosts
+    exchange tokens with DeepEP. Without `accelerators` it is all of them.
     """
 
     repository: str
     since: str
     before: str | None = None
-    accelerators: tuple[str, ...]
+    accelerators: tuple[str, ...] = ()
     disaggregated: bool = False
+    deepep: bool = False
     what: str
     sources: tuple[str, ...]
 

@@ -116,7 +116,8 @@ class AcceleratorSettings(Settings):
     provisioning: Annotated[
         Provisioning,
         Field(
-            description="on-demand, spot, flex-start or queued (Dynamic Workload Scheduler).",
+            description="on-demand, spot, flex-start (nodes for seven days at most) or queued (for"
+            " ProvisioningRequests that others make, such as Kueue).",
             json_schema_extra=replaces("accelerator pool"),
         ),
     ] = "on-demand"

@@ -10,11 +10,12 @@ import yaml
 
 from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from llm_d_gke.planning.findings import Finding, Severity
+from llm_d_gke.planning.plan.serving import ModelServerPlan
 from tests.stacks import ENCRYPTED, PROJECT, TOKEN, plan_of
 
 REPORTS: list[dict[str, Any]] = [
     report
-    for name in ("platform_reports", "platform_reports_second")
+    for name in ("platform_reports", "platform_reports_second", "platform_reports_third")
     for report in yaml.safe_load((Path(__file__).parent / "figures" / f"{name}.yaml").read_text(encoding="utf-8"))
 ]
 SETTLED = [report for report in REPORTS if "unsettled" not in report]
@@ -85,3 +86,25 @@ class TestDisaggregation:
         assert plan_of(
             "disaggregated-gpu", {**changes, "models[0].replicas": 1, "models[0].prefill.replicas": 1}
         ).models
+
+
+class TestPods:
+    def servers(self, report: str) -> list[ModelServerPlan]:
+        return list(plan_of_report(report).models[0].servers)
+
+    def test_pods_of_a_class_tolerate_its_spot_nodes(self) -> None:
+        for report in ("AI-Hypercomputer/xpk#187", "Smana/cloud-native-ref#1822"):
+            [server] = self.servers(report)
+            assert "cloud.google.com/gke-spot" in [taint.key for taint in server.pod.tolerations]
+        [server] = self.servers("google/skills compute-class-crd-fields")
+        assert "cloud.google.com/gke-spot" not in [taint.key for taint in server.pod.tolerations]
+
+    def test_a_sidecar_on_autopilot_asks_for_enough_storage(self) -> None:
+        for server in self.servers("agones-dev/agones#3411"):
+            for container in server.pod.sidecars:
+                assert container.requests["ephemeral-storage"] == "512Mi"
+
+    def test_nccl_looks_for_no_plugin(self) -> None:
+        [server] = self.servers("llm-d/llm-d wide-ep-lws gke overlay, NCCL tuner")
+        values = {env.name: env.value for env in server.pod.env}
+        assert (values["NCCL_TUNER_PLUGIN"], values["NCCL_NET_PLUGIN"]) == ("none", "")

@@ -11,6 +11,7 @@ from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, newer_version
 from llm_d_gke.settings.cluster import WEEKDAYS, EncryptionSettings, MaintenanceWindow
 from llm_d_gke.settings.edge import ApiKeysAuth
+from llm_d_gke.settings.models import BucketSource
 
 # The add-on's own default (google.container.v1, SecretManagerConfig.RotationConfig). It looks for newer versions of
 # mounted secrets only where rotation is enabled.
@@ -44,6 +45,7 @@ def plan_cluster(ctx: PlanContext) -> ClusterPlan:
     """Cluster settings with everything derived, and findings about them."""
     settings = ctx.settings.cluster
     _check(ctx)
+    _check_features(ctx)
     name = settings.existing.name if settings.existing else names.join("llm-d", ctx.stack, length=names.CLUSTER_LENGTH)
     project, location = ctx.settings.project, ctx.settings.location
     control_plane = settings.control_plane
@@ -202,6 +204,27 @@ def _check(ctx: PlanContext) -> None:
         )
     if settings.maintenance_window is not None:
         _check_maintenance(ctx, settings.maintenance_window)
+
+
+def _check_features(ctx: PlanContext) -> None:
+    """What not every existing cluster has. The stack changes nothing there."""
+    existing = ctx.settings.cluster.existing
+    features = []
+    if any(isinstance(model.source, BucketSource) for model in ctx.settings.models) and not ctx.autopilot:
+        features.append("its Cloud Storage FUSE CSI driver mounts buckets")
+    if _uses_secret_manager(ctx):
+        features.append("its Secret Manager add-on mounts secrets")
+    if ctx.machine.rdma:
+        features.append(f"its Dataplane V2 gives pods the network cards of {ctx.machine.name}")
+    if existing is not None and features:
+        ctx.findings.warning(
+            "LLMD-EXISTING-FEATURES",
+            "cluster",
+            "existing",
+            value=existing.name,
+            rule=f"the stack needs what not every cluster has: {'; '.join(features)}",
+            fix="make preflight asks the cluster and prints the commands; then acknowledge this",
+        )
 
 
 def _check_maintenance(ctx: PlanContext, window: MaintenanceWindow) -> None:

@@ -13,9 +13,12 @@ from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.infrastructure import ComputeClassPlan, NodeChoicePlan
 from llm_d_gke.planning.suggest import did_you_mean
+from llm_d_gke.planning.versions import reaches
 from llm_d_gke.settings.accelerator import ComputeClassSettings, FallbackSettings
 
 _PATH = ("accelerator", "computeClass")
+# github.com/google/skills, gke-compute-classes and gke-cluster-autoscaler at 1af7775.
+_CREATES_POOLS_SINCE = "1.33.3-gke.1136000"
 
 
 def plan_compute_class(ctx: PlanContext, *, rdma: bool) -> ComputeClassPlan | None:
@@ -126,6 +129,18 @@ def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> N
             rule="compute classes are supported for single-host machines without RDMA: RDMA networks and TPU slices"
             " need a node pool",
             fix="remove computeClass, or use a machine type of one host without RDMA",
+        )
+    cluster = ctx.settings.cluster
+    version = cluster.existing.version if cluster.existing else cluster.version
+    if not ctx.autopilot and version is not None and not reaches(version, _CREATES_POOLS_SINCE):
+        findings.warning(
+            "LLMD-COMPUTE-CLASS-VERSION",
+            *(("cluster", "existing", "version") if cluster.existing else ("cluster", "version")),
+            value=version,
+            rule=f"GKE creates node pools for a compute class by itself from {_CREATES_POOLS_SINCE} on; an older"
+            " cluster needs node auto-provisioning, with a limit for this accelerator",
+            fix=f"use {_CREATES_POOLS_SINCE} or newer, remove computeClass, or check that gcloud container clusters"
+            " describe prints enableNodeAutoprovisioning: true",
         )
     if accelerator.provisioning == "queued" or accelerator.reservation is not None:
         key = "provisioning" if accelerator.provisioning == "queued" else "reservation"

@@ -88,6 +88,18 @@ def _host_project(ctx: PlanContext) -> str | None:
 
 def _check_existing(ctx: PlanContext) -> None:
     network, cluster = ctx.settings.network.existing, ctx.settings.cluster
+    if _host_project(ctx) is not None and ctx.settings.gateway.implementation == "gke":
+        ctx.findings.warning(
+            "LLMD-SHARED-VPC-FIREWALL",
+            "network",
+            "existing",
+            "project",
+            value=_host_project(ctx),
+            rule="GKE's service agent may not create firewall rules in a host project by itself: without them the"
+            " Gateway is programmed, and its proxies and health checks reach no pod",
+            fix="grant it roles/compute.securityAdmin there, or create the rules (docs/existing-cluster.md); then"
+            " acknowledge this",
+        )
     if cluster.existing is not None and network is None:
         # The load balancer of a Gateway is built in the VPC of its cluster.
         ctx.findings.error(

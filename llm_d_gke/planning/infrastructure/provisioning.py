@@ -100,6 +100,17 @@ def _check_queued(ctx: PlanContext) -> None:
             " provisioning'",
             fix="use provisioning: spot or on-demand",
         )
+        return
+    ctx.findings.error(
+        "LLMD-QUEUED-REQUEST",
+        "accelerator",
+        "provisioning",
+        value="queued",
+        rule="a queued pool gets nodes for ProvisioningRequests only, and the stack's servers make none: they would"
+        " wait without end",
+        fix="use provisioning: flex-start, which gives nodes to pods that wait; with Kueue, which makes the requests,"
+        " acknowledge LLMD-QUEUED-REQUEST",
+    )
 
 
 def _check_flex_start(ctx: PlanContext, path: _Path) -> None:

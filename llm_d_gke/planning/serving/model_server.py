@@ -394,5 +394,5 @@ def _tolerations(ctx: PlanContext) -> Iterator[TaintPlan]:
         accelerator = ctx.settings.accelerator
         fallbacks = accelerator.compute_class.fallbacks if accelerator.compute_class is not None else ()
         if "spot" in (accelerator.provisioning, *(fallback.provisioning for fallback in fallbacks)):
-            # It taints spot nodes of pools that it creates, too (github.com/google/skills, gke-compute-classes at 1af7775).
+            # It taints spot nodes of pools that it creates, too (google/skills, gke-compute-classes at 1af7775).
             yield TaintPlan(key="cloud.google.com/gke-spot", value="true", effect="NoSchedule")

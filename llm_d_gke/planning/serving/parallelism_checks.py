@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.images import load_images
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.alternatives import any_of, machines_with, releases_since
@@ -11,6 +12,7 @@ from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.parallelism.ports import MAX_PORTS
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.parallelism.sharding import shares
+from llm_d_gke.planning.platform.engine_images import image_of
 from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.planning.versions import DRANET_SINCE, newer_version
 from llm_d_gke.settings.models import ModelSettings
@@ -28,6 +30,30 @@ def check_spread(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         _check_network(ctx, index, settings, parallelism)
     _check_experts(ctx, index, settings, parallelism, model)
     _check_engine(ctx, index, settings, parallelism)
+    _check_image(ctx, index, settings, parallelism)
+
+
+def _check_image(ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
+    """Images that are known not to work on this accelerator, or with this pattern."""
+    image, version = image_of(ctx, settings), version_of(ctx, settings)
+    exchanges = parallelism.is_multi_node and (parallelism.all_to_all or "").startswith("deepep")
+    for fault in load_images().faults:
+        applies = (
+            (not fault.accelerators or ctx.accelerator.name in fault.accelerators)
+            and (not fault.disaggregated or ctx.role != "both")
+            and (not fault.deepep or exchanges)
+        )
+        if applies and fault.covers(image, version):
+            before = f", of vLLM {fault.before} or newer" if fault.before else ""
+            ctx.findings.warning(
+                "LLMD-IMAGE-FAULT",
+                "models",
+                index,
+                "image",
+                value=image,
+                rule=f"{fault.what} ({load_images().sources[fault.sources[0]].citation})",
+                fix=f"use another image{before}" + (", or allToAll: allgather_reducescatter" if fault.deepep else ""),
+            )
 
 
 def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:

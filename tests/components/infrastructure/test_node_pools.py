@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_d_gke.resource_graph import Graph, Recorded
-from tests.stacks import existing_cluster, graph_of
+from tests.stacks import KUEUE, OPEN, existing_cluster, graph_of
 
 NODE_POOL = "gcp:container/nodePool:NodePool"
 
@@ -94,7 +94,8 @@ def test_a_pool_of_one_size_is_not_autoscaled() -> None:
     ids=["on-demand", "spot", "flex-start", "queued", "reservation"],
 )
 def test_provisioning_sets_its_own_fields_only(changes: dict[str, Any], config: dict[str, Any], repair: bool) -> None:
-    graph = graph_of("gpu", {f"accelerator.{key}": value for key, value in changes.items()})
+    queued = {"acknowledge": [OPEN, KUEUE]} if changes.get("provisioning") == "queued" else {}
+    graph = graph_of("gpu", {f"accelerator.{key}": value for key, value in changes.items()} | queued)
     pool = accelerators(graph)
     fields = ("spot", "flexStart", "reservationAffinity")
     assert {key: pool["nodeConfig"][key] for key in fields if key in pool["nodeConfig"]} == config

@@ -276,9 +276,14 @@ class TestRouting:
         assert [cause.id for cause in causes_of(facts)] == ["picker-unreachable"]
         assert first(running(answer=Answer(status=500, text=""))) == "endpoint-refuses"
 
+
 class TestScaling:
     def scaler(self, status: str) -> dict[str, Any]:
-        ready = {"type": "Ready", "status": status, "message": "Triggers defined in ScaledObject are not working correctly"}
+        ready = {
+            "type": "Ready",
+            "status": status,
+            "message": "Triggers defined in ScaledObject are not working correctly",
+        }
         return {"metadata": {"name": "vllm"}, "status": {"conditions": [ready]}}
 
     @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "scaling"])

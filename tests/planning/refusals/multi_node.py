@@ -161,6 +161,17 @@ GROUPS = (
         fix="allgather_reducescatter",
     ),
     Wrong(
+        id="LLMD-IMAGE-FAULT",
+        name="DeepEP between hosts with an image whose NVSHMEM fails over RoCE",
+        stack=WIDE,
+        changes={"models[0].image": "vllm/vllm-openai:v0.22.1"},
+        path="models[0].image",
+        value="vllm/vllm-openai:v0.22.1",
+        rule="Unable to create ah",
+        fix="of vLLM 0.24 or newer",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-DEEPEP-DRIVER",
         name="DeepEP's high-throughput kernels",
         stack=WIDE,

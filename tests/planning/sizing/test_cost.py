@@ -8,7 +8,7 @@ import pytest
 
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.plan.estimates import CostLine, When
-from tests.stacks import plan_of
+from tests.stacks import KUEUE, OPEN, plan_of
 
 WHENS: tuple[When, ...] = ("running", "idle", "paused")
 DATED = {"date": "2026-11-01", "source": "contract"}
@@ -128,7 +128,8 @@ class TestUnknown:
         [("tpu", "spot", "spot"), ("tpu", "flex-start", "flex-start"), ("prefix-cache-gpu", "queued", "flex-start")],
     )
     def test_the_way_of_buying_decides_the_price(self, stack: str, kind: str, way: str) -> None:
-        cost = plan_of(stack, {"accelerator.provisioning": kind}).cost
+        queued = {"acknowledge": [OPEN, KUEUE]} if kind == "queued" else {}
+        cost = plan_of(stack, {"accelerator.provisioning": kind} | queued).cost
         (chosen,) = [alternative for alternative in cost.alternatives if alternative.chosen]
         assert chosen.provisioning == way
         assert cost.lines[0].running == chosen.accelerators
