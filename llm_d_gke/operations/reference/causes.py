@@ -20,6 +20,7 @@ _TITLES: dict[Origin, str] = {
     "picker": "Endpoint pickers that end",
     "gateway": "Gateways and routes",
     "endpoint": "Answers of the endpoint",
+    "scaling": "Replicas that do not follow the load",
 }
 _INTRODUCTION = """\
 # Causes
