@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llm_d_gke.catalog.schema import MachineType
+from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.infrastructure import ComputeClassPlan, NodeChoicePlan
 from llm_d_gke.planning.suggest import did_you_mean
-from llm_d_gke.planning.versions import reaches
 from llm_d_gke.settings.accelerator import ComputeClassSettings, FallbackSettings
 
 _PATH = ("accelerator", "computeClass")
