@@ -92,16 +92,16 @@ def expected(body: Mapping[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def missing(planned: Any, found: Any, place: str = "") -> Iterator[str]:
+def missing(planned: Any, live_part: Any, place: str = "") -> Iterator[str]:
     """Parts of the plan that the object lacks. The API server may add to it."""
     if isinstance(planned, Mapping):
         for key, value in planned.items():
             if value is not None:
-                yield from missing(value, (found or {}).get(key), f"{place}.{key}")
+                yield from missing(value, (live_part or {}).get(key), f"{place}.{key}")
     elif isinstance(planned, list):
-        if len(planned) != len(found or []):
-            yield f"{place}: {len(planned)} planned, {len(found or [])} live"
+        if len(planned) != len(live_part or []):
+            yield f"{place}: {len(planned)} planned, {len(live_part or [])} live"
         for index, value in enumerate(planned):
-            yield from missing(value, (found or [None] * len(planned))[index], f"{place}[{index}]")
-    elif planned != found and not (planned == "[unknown]" and found == ADDRESS):
-        yield f"{place}: {planned!r} planned, {found!r} live"
+            yield from missing(value, (live_part or [None] * len(planned))[index], f"{place}[{index}]")
+    elif planned != live_part and not (planned == "[unknown]" and live_part == ADDRESS):
+        yield f"{place}: {planned!r} planned, {live_part!r} live"
