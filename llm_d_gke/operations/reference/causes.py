@@ -30,6 +30,13 @@ Written by `python -m llm_d_gke.operations.reference causes` from
 `llm_d_gke/operations/diagnose/messages.yaml`. What shows without words
 (a node that is coming, a start that takes longer than its probe, a health check that was changed, KServe's conditions)
 is in `llm_d_gke/operations/diagnose/pods.py` and `llm_d_gke/operations/diagnose/routing.py`.
+
+`tests/rehearsal/e2e/test_causes.py` (`make test-slow`) breaks one rehearsed stack in most of these ways, one after
+the other. The API server and the simulated kubelet say their own words there. A process that stands for the engine or
+a picker prints the line and ends. What only a container runtime, a driver of volumes, GKE's Gateway controller or GKE
+Warden says is written into the status, the event or the policy where it would stand. The file lists what other tests
+provoke (words of real pickers, of Envoy and of Google's load balancer), and what none does, each with its reason:
+words of the scheduler and the autoscaler are tested as data.
 """
 
 
