@@ -101,7 +101,7 @@ def plan_picker(
     """
     settings = ctx.settings.picker
     identity = backend_of(ctx.settings).picker(key, ctx.release)
-    renderer = _tokenizer_service(ctx, key)
+    renderer = _tokenizer_service(ctx, model, key)
     config = _config(ctx, model, _precise_index(model, renderer, namespace), memory)
     _check_model(ctx, index, model)
     if index == 0:
@@ -130,11 +130,13 @@ def plan_picker(
     )
 
 
-def _tokenizer_service(ctx: PlanContext, key: str) -> TokenizerServicePlan | None:
+def _tokenizer_service(ctx: PlanContext, model: ModelSettings, key: str) -> TokenizerServicePlan | None:
     """The Service by which a precise index turns prompts into tokens; None where the index is approximate."""
     if not follows_events(ctx):
         return None
-    return TokenizerServicePlan(name=f"{key}-render", selector=selector_of(key), port=PORT)
+    # Workers of a Ray group answer nobody, and count as ready: some prompts would get no tokens.
+    leaders = multi_node.serving_labels(parallelism_of(ctx, model))
+    return TokenizerServicePlan(name=f"{key}-render", selector={**selector_of(key), **leaders}, port=PORT)
 
 
 def _precise_index(model: ModelSettings, renderer: TokenizerServicePlan | None, namespace: str) -> PreciseIndex | None:

@@ -141,6 +141,13 @@ class TestPrecise:
         url = picker_plugins(plan)["token-producer"]["vllm"]["url"]
         assert url == f"http://{renderer.name}.{plan_of(GPU).namespace.name}:{renderer.port}"
 
+    def test_workers_of_a_group_get_no_prompts(self) -> None:
+        """Only its leader answers, and a worker without probes counts as ready."""
+        plan = model("mixture-of-experts-tpu", self.CHANGES)
+        assert plan.picker.renderer is not None
+        assert plan.picker.renderer.selector == plan.pool.selector
+        assert plan.pool.selector["leaderworkerset.sigs.k8s.io/worker-index"] == "0"
+
     def test_the_service_of_the_url_is_there(self) -> None:
         plan = model(GPU, self.CHANGES)
         assert plan.picker.renderer is not None
