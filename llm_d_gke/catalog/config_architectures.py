@@ -89,7 +89,8 @@ REFUSED: Mapping[str, str] = {
     "Gemma3nForConditionalGeneration": "its layers are activated in part, and it hears as well as it sees",
 }
 # What transformers takes where a configuration leaves a field out, by the beginning of the architecture (configuration
-# classes of 5.5): published files of Gemma 3 name neither heads nor vocabulary. Only what differs from the usual.
+# classes of 5.5, and of 5.24 for the key-value heads of Mistral, Qwen and others): published files of Gemma 3 name
+# neither heads nor vocabulary. Only what differs from the usual.
 DEFAULTS: Mapping[str, Mapping[str, int]] = {
     "GemmaFor": {"vocab_size": 256_000, "head_dim": 256, "num_key_value_heads": 16, "max_position_embeddings": 8192},
     "Gemma2": {
@@ -127,20 +128,30 @@ DEFAULTS: Mapping[str, Mapping[str, int]] = {
         "max_position_embeddings": 262_144,
         "sliding_window": 1024,
     },
-    "Qwen3": {"head_dim": 128},
-    "Qwen3Moe": {},
+    "Mistral": {"num_key_value_heads": 8},
+    "Mixtral": {"num_key_value_heads": 8},
+    "Qwen2": {"num_key_value_heads": 32},
+    "Qwen2Moe": {},
+    "Qwen3": {"num_key_value_heads": 32, "head_dim": 128},
+    "Qwen3Moe": {"num_key_value_heads": 4},
     "Qwen3VLMoe": {},
-    "Qwen3Next": {"head_dim": 256},
+    "Qwen3Next": {"num_key_value_heads": 2, "head_dim": 256},
     "Qwen3_5": {"head_dim": 256},
     "Llama4": {"vocab_size": 202_048, "num_key_value_heads": 8, "head_dim": 128, "attention_chunk_size": 8192},
     "GptOss": {"head_dim": 64, "num_key_value_heads": 8, "sliding_window": 128},
     "SeedOss": {"head_dim": 128, "num_key_value_heads": 8},
-    "MiniMaxM2": {"head_dim": 128},
+    "MiniMaxM2": {"num_key_value_heads": 8, "head_dim": 128},
+    "Cwm": {"num_key_value_heads": 8},
+    "Exaone4": {"num_key_value_heads": 32},
+    "SmolLM3": {"num_key_value_heads": 4},
+    "StableLm": {"num_key_value_heads": 32},
+    "Starcoder2": {"num_key_value_heads": 2},
     "GlmFor": {"head_dim": 128, "num_key_value_heads": 2},
     "Glm4For": {"head_dim": 128, "num_key_value_heads": 2},
     "Cohere2": {"sliding_window": 4096, "sliding_window_pattern": 4},
     "Olmo3": {"sliding_window": 4096, "sliding_window_pattern": 4},
-    "Ernie4_5": {"num_key_value_heads": 4},
+    "Ernie4_5For": {"num_key_value_heads": 2},
+    "Ernie4_5_Moe": {"num_key_value_heads": 4},
     "Ministral3": {"head_dim": 128, "num_key_value_heads": 8},
     "NemotronH": {"head_dim": 128, "num_key_value_heads": 8},
 }
