@@ -36,16 +36,23 @@ class Program(Entry):
 class Availability(Entry):
     """First and last version, of those read, that has an argument or variable.
 
-    `type` is bool, int, float, text, or the accepted values separated by bars.
+    `type` is bool (0 or 1), switch (0, 1, true or false), int, float, text, or the accepted values separated by bars.
+    `earlier` has the types of older versions, each with the last of those read that has it, oldest first.
     """
 
     type: str = "text"
     first: str
     last: str
+    earlier: tuple[tuple[str, str], ...] = ()
 
     def in_version(self, version: str) -> bool:
         """Whether a version lies between the two."""
         return version_numbers(self.first) <= version_numbers(version) <= version_numbers(self.last)
+
+    def type_in(self, version: str) -> str:
+        """The type in a version."""
+        number = version_numbers(version)
+        return next((kind for last, kind in self.earlier if number <= version_numbers(last)), self.type)
 
 
 class Package(Entry):
@@ -103,7 +110,9 @@ def load_upstream() -> Upstream:
     return Upstream.model_validate(tree)
 
 
-def _availability(line: str) -> dict[str, str]:
-    """`bool 0.11.2 0.32.0`, or without a type."""
-    *kind, first, last = line.split()
-    return {"first": first, "last": last} | ({"type": kind[0]} if kind else {})
+def _availability(line: str) -> Mapping[str, object]:
+    """`switch 0.11.2 0.32.0`, or without a type; and `bool until 0.26.0` in front for each earlier type."""
+    *earlier, latest = line.split(", ")
+    *kind, first, last = latest.split()
+    until = tuple(tuple(reversed(words.split(" until "))) for words in earlier)
+    return {"first": first, "last": last, "earlier": until} | ({"type": kind[0]} if kind else {})

@@ -180,11 +180,17 @@ def test_arguments_and_variables_of_vllm(tmp_path: Path) -> None:
     envs.write_text(
         "if TYPE_CHECKING:\n    A: bool = False\n    B: int | None = None\n    C: str = ''\n"
         "    D: Literal['x', 'y'] = 'x'\n    E: str = 'auto'\n"
-        "known = {'E': env_with_choices('E', 'auto', ['auto', 'vllm'])}\n",
+        "    F: bool = False\n    G: bool = False\n    H: bool = False\n"
+        "known = {'E': env_with_choices('E', 'auto', ['auto', 'vllm']),\n"
+        "  'A': lambda: bool(int(os.getenv('A', '0'))),\n"
+        "  'F': lambda: os.environ.get('F', '0').lower() in ('1', 'true'),\n"
+        "  'G': lambda: os.environ.get('G', 'False').lower() == 'true',\n"
+        "  'H': lambda: torch.has(os.environ.get('H'))}\n",
         encoding="utf-8",
     )
     assert vllm_source.arguments(tmp_path) == ["disable-uvicorn-access-log", "max-model-len"]
-    assert vllm_source.variables(envs) == {"A": "bool", "B": "int", "C": "text", "D": "x|y", "E": "auto|vllm"}
+    expected = {"A": "bool", "B": "int", "C": "text", "D": "x|y", "E": "auto|vllm"}
+    assert vllm_source.variables(envs) == expected | {"F": "switch", "G": "true|false", "H": "bool"}
 
 
 class TestCompare:

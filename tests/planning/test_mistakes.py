@@ -206,6 +206,8 @@ MISTAKES = [
     ("argument and value as one", model("allowExtraArgs: true, extraArgs: ['--seed 1']"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", '[--seed, "1"]'),
     ("argument of older versions", argument("--disable-log-requests"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", "remove it"),
     ("misspelt variable", model("allowExtraArgs: true, env: {VLLM_LOGGING_LEVL: INFO}"), "ENV-UNKNOWN", "models[0].env.VLLM_LOGGING_LEVL", "ignores it", "mean VLLM_LOGGING_LEVEL?"),
+    ("switch that takes 0 or 1", model("allowExtraArgs: true, env: {VLLM_BATCH_INVARIANT: 'true'}"), "ENV-TYPE", "models[0].env.VLLM_BATCH_INVARIANT", "takes 0 or 1", "use 1"),
+    ("switch that reads 1 as off", model("allowExtraArgs: true, env: {VLLM_USE_MODELSCOPE: '1'}"), "ENV-TYPE", "models[0].env.VLLM_USE_MODELSCOPE", "takes true or false", "use true"),
     ("target as a number", model("autoscaling: {maximum: 2, target: 10}"), "SETTING-TYPE", "models[0].autoscaling.target", "requestsPerReplica", "{requestsPerReplica: 10}"),
     ("target of processors", model("autoscaling: {maximum: 2, target: {cpu: 80}}"), "SETTING-UNKNOWN", "models[0].autoscaling.target.cpu", "no such", "requestsPerReplica"),
     ("load below zero", model("load: {requestsPerSecond: -3}"), "SETTING-RANGE", "models[0].load.requestsPerSecond", "above 0", "use 1"),

@@ -6,6 +6,7 @@ import datetime
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.upstream import Package, Program, Upstream, load_upstream
@@ -80,6 +81,7 @@ def write(upstream: Upstream, file: Path = FILE) -> None:
             lines.append(f"  {kind}:" if entries else f"  {kind}: {{}}")
             for key, seen in sorted(entries.items()):
                 text = " ".join((*((seen.type,) if kind == "variables" else ()), seen.first, seen.last))
+                text = ", ".join((*(f"{type_} until {last}" for last, type_ in seen.earlier), text))
                 lines.append(f'    {key}: "{text}"')
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -104,7 +106,7 @@ Reader = Callable[[str], Mapping[str, str]]
 def _package(versions: set[str], arguments: Reader, variables: Reader) -> Package:
     """One package over several versions. A version whose wheel is not available is left out."""
     read: list[str] = []
-    packages: dict[str, dict[str, dict[str, str]]] = {"arguments": {}, "variables": {}}
+    packages: dict[str, dict[str, dict[str, Any]]] = {"arguments": {}, "variables": {}}
     for version in sorted(versions, key=version_numbers):
         try:
             both = {"arguments": arguments(version), "variables": variables(version)}
@@ -115,5 +117,7 @@ def _package(versions: set[str], arguments: Reader, variables: Reader) -> Packag
         for kind, entries in both.items():
             for name, type_ in entries.items():
                 seen = packages[kind].setdefault(name, {"first": version})
+                if seen.get("type", type_ or "text") != (type_ or "text"):
+                    seen["earlier"] = (*seen.get("earlier", ()), (seen["last"], seen["type"]))
                 seen |= {"last": version, "type": type_ or "text"}
     return Package.model_validate({"versions": read, **packages})

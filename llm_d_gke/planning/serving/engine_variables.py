@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from llm_d_gke.catalog.upstream import Availability, Package, load_upstream
+from llm_d_gke.catalog.upstream import Package, load_upstream
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.plan.serving import ModelServerPlan
@@ -131,10 +131,15 @@ def _check_known(ctx: PlanContext, path: _Path, index: int, name: str, value: st
     packages = (upstream.vllm, *((upstream.tpu_inference,) if ctx.accelerator.kind == "tpu" else ()))
     variable = next((package.variables[name] for package in packages if name in package.variables), None)
     if variable is not None:
-        expected = _expected(variable, value)
+        type_ = variable.type_in(version)
+        expected = _expected(type_, value)
         if expected is not None:
             ctx.findings.error(
-                "LLMD-ENV-TYPE", *path, value=value, rule=f"{name} takes {expected}", fix=f"use {_example(variable)}"
+                "LLMD-ENV-TYPE",
+                *path,
+                value=value,
+                rule=f"{name} takes {expected}",
+                fix=f"use {_example(type_, value)}",
             )
     elif _CREDENTIAL.search(name.upper()) and not _NO_CREDENTIAL.fullmatch(value):
         ctx.findings.warning(
@@ -175,11 +180,13 @@ def _is_missing(packages: tuple[Package, ...], name: str, version: str) -> bool:
     )
 
 
-def _expected(variable: Availability, value: str) -> str | None:
-    """The accepted values of the variable, if this value is not one of them."""
-    match variable.type:
+def _expected(type_: str, value: str) -> str | None:
+    """The accepted values of a variable of this type, if this value is not one of them."""
+    match type_:
         case "bool":
             return None if value in ("0", "1") else "0 or 1"
+        case "switch":
+            return None if value.lower() in ("0", "1", "true", "false") else "0 or 1"
         case "int":
             return None if value.lstrip("-").isascii() and value.lstrip("-").isdigit() else "a whole number"
         case "float":
@@ -191,9 +198,14 @@ def _expected(variable: Availability, value: str) -> str | None:
             return None if value in values else " or ".join(allowed or "nothing" for allowed in values)
 
 
-def _example(variable: Availability) -> str:
-    examples = {"bool": "1", "int": "2", "float": "0.5"}
-    return examples.get(variable.type) or next(filter(None, variable.type.split("|")))
+# The same meaning in the words of another type.
+_SAME = {"1": "true", "0": "false", "true": "1", "false": "0"}
+
+
+def _example(type_: str, value: str) -> str:
+    values = {"bool": ["1", "0"], "switch": ["1", "0"], "int": ["2"], "float": ["0.5"]}.get(type_, type_.split("|"))
+    same = _SAME.get(value.lower(), "")
+    return same if same in values else next(filter(None, values))
 
 
 def _is_number(value: str) -> bool:
