@@ -48,6 +48,33 @@ def _knows(options: Sequence[str], name: str) -> bool:
     return name in options or sum(option.startswith(name) for option in options) == 1
 
 
+def abbreviations(version: str, arguments: Sequence[str]) -> list[tuple[int, str, str]]:
+    """Position and name of every option that the parser completes, with the full name that all tables agree on."""
+    tables = facts_of(version)
+    completed = []
+    for position, name in _options(arguments):
+        full = {_completed(facts.options, name) for facts in tables}
+        if len(full) == 1 and (only := full.pop()) is not None:
+            completed.append((position, name, only))
+    return completed
+
+
+def _completed(options: Sequence[str], name: str) -> str | None:
+    longer = [option for option in options if option.startswith(name)]
+    return longer[0] if name not in options and len(longer) == 1 else None
+
+
+def replaced_objects(arguments: Sequence[str]) -> list[tuple[int, str]]:
+    """Position and name of every option that is given whole and, elsewhere, by parts: only its parts count.
+
+    vLLM's parser appends the parts as one object behind all other arguments, where it replaces the whole one
+    (vllm/utils/argparse_utils.py, 0.11.2 to 0.30.0).
+    """
+    names = [(position, text.partition("=")[0].replace("_", "-")) for position, text in enumerate(arguments)]
+    parts = {name.partition(".")[0] for _, name in names if name.startswith("-") and "." in name}
+    return [(position, name) for position, name in names if name in parts]
+
+
 def option_value(arguments: Sequence[str], *names: str) -> str | None:
     """The last value of an option among further arguments, `--name value` or `--name=value`."""
     value = None

@@ -15,7 +15,13 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.adapters import ALL_TO_ALL_OF_ADAPTERS
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
-from llm_d_gke.planning.engine_support.options import named_backend, option_value, unknown_options
+from llm_d_gke.planning.engine_support.options import (
+    abbreviations,
+    named_backend,
+    option_value,
+    replaced_objects,
+    unknown_options,
+)
 from llm_d_gke.planning.engine_support.refusals import refusals_of
 from llm_d_gke.planning.engine_support.tpu import needs_attention_ranks, needs_torch
 from llm_d_gke.planning.findings import without_secrets
@@ -167,6 +173,18 @@ def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
             value=argument,
             rule=f"vLLM {version} has no option {name} and exits when it reads it",
             fix=_instead(argument, near),
+        )
+    for position, name, full in abbreviations(version, settings.extra_args):
+        owned = OWNED.get(full)
+        ctx.findings.error(
+            "LLMD-ENGINE-OPTION-SHORT",
+            "models",
+            index,
+            "extraArgs",
+            position,
+            value=without_secrets(settings.extra_args[position], ()),
+            rule=f"vLLM {version} takes {name} for {full}, which the planner knows by its full name only",
+            fix=owned.instead if owned is not None else f"write {full}",
         )
 
 
@@ -367,6 +385,17 @@ def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None
             value=without_secrets(arguments[position], ()),
             rule=f"{name} stands before already, and of two vLLM takes the last one",
             fix="keep one of them",
+        )
+    for position, name in replaced_objects(arguments):
+        ctx.findings.error(
+            "LLMD-ENGINE-PARTS",
+            "models",
+            index,
+            "extraArgs",
+            position,
+            value=without_secrets(arguments[position], ()),
+            rule=f"{name} is given whole and by parts, and vLLM keeps only the parts",
+            fix=f"write all of it as parts ({name}.key), or all of it as one object",
         )
 
 
