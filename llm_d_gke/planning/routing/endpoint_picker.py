@@ -134,7 +134,7 @@ def _tokenizer_service(ctx: PlanContext, model: ModelSettings, key: str) -> Toke
     """The Service by which a precise index turns prompts into tokens; None where the index is approximate."""
     if not follows_events(ctx):
         return None
-    # Workers of a Ray group answer nobody, and count as ready: some prompts would get no tokens.
+    # Workers of a Ray group serve no requests, and count as ready: some prompts would get no tokens.
     leaders = multi_node.serving_labels(parallelism_of(ctx, model))
     return TokenizerServicePlan(name=f"{key}-render", selector={**selector_of(key), **leaders}, port=PORT)
 
