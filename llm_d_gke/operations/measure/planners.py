@@ -273,7 +273,7 @@ def later_table() -> str:
 def new_rows_table(planner: ModuleType) -> str:
     """Errors of KV tokens on the starts of newer versions: of all, and of those that the library can express.
 
-    Rows whose settings or machine no stack file can have are left out (`cache only`, `below Windows`).
+    Rows whose settings or machine no stack file can have are left out (`cache only`, `under WSL`).
     """
     of_all: list[tuple[float, float]] = []
     of_some: list[tuple[float, float]] = []
@@ -282,7 +282,7 @@ def new_rows_table(planner: ModuleType) -> str:
         rows = json.loads(path.read_text(encoding="utf-8"))
         for row, judgment in zip(rows, judge_rows(rows, path.parent), strict=True):
             logged, predicted = row.get("kvTokens"), judgment.prediction.get("kvTokens")
-            excluded = judgment.group in ("cache only", "below Windows")
+            excluded = judgment.group in ("cache only", "under WSL")
             if not logged or not predicted or excluded or str(row.get("accelerator")).startswith("tpu"):
                 continue
             run = start_of(row, path.parent).run

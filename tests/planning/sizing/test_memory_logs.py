@@ -210,7 +210,7 @@ def test_starts_that_were_collected_last() -> None:
 def test_further_starts_of_many_cards() -> None:
     """Written down before the model was asked: 31 of vLLM 0.11 to 0.28, of which four state no more than their cache.
 
-    One machine below Windows (Z01 to Z04) has 1 to 3 GiB less than any other with its card: 20 to 200 % of the tokens.
+    One machine under WSL (Z01 to Z04) has 1 to 3 GiB less than any other with its card: 20 to 200 % of the tokens.
     """
     rows = json.loads(FURTHER.read_text(encoding="utf-8"))
     judgments = judge_rows(rows, FURTHER.parent)
@@ -340,12 +340,12 @@ def test_rows_that_no_node_of_google_cloud_can_repeat_are_a_group() -> None:
         if row["version"] >= "0.19" and not str(row.get("accelerator")).startswith("tpu")
     ]
     judgments = judge_rows(rows, FRESH.parent)
-    shared = [judgment.id for judgment in judgments if judgment.group == "below Windows"]
+    shared = [judgment.id for judgment in judgments if judgment.group == "under WSL"]
     assert shared == ["X03", "Y19", "Z01", "Z02", "Z03", "Z04", "W13", "V13", "V14"]
     tokens = sorted(
         abs(judgment.errors["kvTokens"])
         for judgment in judgments
-        if judgment.group not in ("below Windows", "cache only") and "kvTokens" in judgment.errors
+        if judgment.group not in ("under WSL", "cache only") and "kvTokens" in judgment.errors
     )
     assert statistics.median(tokens) < 0.013
     assert tokens[-(-9 * len(tokens) // 10) - 1] < 0.1
