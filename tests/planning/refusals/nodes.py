@@ -17,7 +17,7 @@ SLICE = {"accelerator.topology": "2x4", "models[0].tensorParallel": 8, "models[0
 PROVISIONING = (
     Wrong(
         id="LLMD-QUEUED-REQUEST",
-        name="queued nodes for servers that make no request",
+        name="queued nodes for servers without a request for them",
         changes={"accelerator.provisioning": "queued"},
         path="accelerator.provisioning",
         value="queued",
