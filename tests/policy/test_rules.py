@@ -289,7 +289,7 @@ class TestCloud:
             # The catalog has a commit.
             assert messages("pinned-weights", resources_of(stack), required) == [], stack
             assert messages("pinned-weights", resources_of(stack, {"models[0].source": moving}), required), stack
-        unknown = {"models[0]": {"id": "Qwen/Qwen2-0.5B", "dtype": "half"}}
+        unknown = {"models[0]": {"id": "ibm-granite/granite-3.1-2b-instruct", "dtype": "half", "maxModelLen": 2048}}
         assert messages("pinned-weights", resources_of("gpu", unknown), required)
 
     def test_production_is_protected_and_on_demand(self) -> None:

@@ -72,6 +72,9 @@ _DRAFTS: Final = {
 _VARIABLES: Final = ({"VLLM_LOGGING_LEVEL": "DEBUG"}, {"NCCL_DEBUG": "INFO"}, {"MY_OWN": "1"})
 _EXTRA: Final = (("--seed", "7"), ("--max-logprobs", "5"), ("--swap-space", "8"), ("--enable-log-requests",))
 
+# A version of vLLM of which nothing is known, for releases without an image for the accelerator.
+_UNKNOWN = "0"
+
 
 def featured(release: str, seed: int) -> Iterator[Tree]:
     """Endless stacks of `release` on any accelerator, the same ones for the same seed.
@@ -96,7 +99,7 @@ def _stack(random: Random, release: str) -> Tree:
         values["disaggregation"] = {"prefillFromTokens": random.choice((0, 128, 4096))}
     room = 0.75 * accelerator.nominal_gib * count
     image = catalog.releases[release].engine.image_for(accelerator, disaggregated=pattern == "disaggregated")
-    version = image.version if image is not None else ""
+    version = image.version if image is not None else _UNKNOWN
     architectures = _architectures(version)
     fitting = [
         model.id

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,23 +12,14 @@ from llm_d_gke.catalog.schema import Accelerator, MachineType, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.adapters import ALL_TO_ALL_OF_ADAPTERS
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
-from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
-from llm_d_gke.planning.engine_support.options import (
-    abbreviations,
-    named_backend,
-    option_value,
-    replaced_objects,
-    unknown_options,
-)
+from llm_d_gke.planning.engine_support.options import named_backend, option_value
 from llm_d_gke.planning.engine_support.refusals import refusals_of
 from llm_d_gke.planning.engine_support.tpu import needs_attention_ranks, needs_torch
-from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.patterns import pattern_of
-from llm_d_gke.planning.serving.extra_args import OWNED
+from llm_d_gke.planning.serving.option_checks import check_options
 from llm_d_gke.planning.serving.option_conflicts import check_option_conflicts
-from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.sizing.memory import judge
 from llm_d_gke.planning.sizing.memory_check import run_of, version_of
 from llm_d_gke.settings.engine import SpeculativeDecoding
@@ -107,8 +96,7 @@ def attention_argument(ctx: PlanContext, settings: ModelSettings, model: Model |
 
 def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> bool:
     """Check arguments and the engine's own limits. Returns whether the engine would start."""
-    _check_options(ctx, index, settings)
-    _check_values(ctx, index, settings)
+    check_options(ctx, index, settings)
     check_option_conflicts(ctx, index, settings, model)
     if model is None:
         return True
@@ -158,34 +146,6 @@ def _tell(ctx: PlanContext, index: int, settings: ModelSettings, deployment: Dep
             add_finding("LLMD-ADAPTER-EXPERTS", *path, value=value, rule=rule, fix=fix)
         case "model-feature":
             add_finding("LLMD-ENGINE-MODEL-FEATURE", *path, value=value, rule=rule, fix=fix)
-
-
-def _check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
-    version = version_of(ctx, settings)
-    for position, name, near in unknown_options(version, settings.extra_args):
-        argument = settings.extra_args[position]
-        ctx.findings.error(
-            "LLMD-ENGINE-OPTION",
-            "models",
-            index,
-            "extraArgs",
-            position,
-            value=argument,
-            rule=f"vLLM {version} has no option {name} and exits when it reads it",
-            fix=_instead(argument, near),
-        )
-    for position, name, full in abbreviations(version, settings.extra_args):
-        owned = OWNED.get(full)
-        ctx.findings.error(
-            "LLMD-ENGINE-OPTION-SHORT",
-            "models",
-            index,
-            "extraArgs",
-            position,
-            value=without_secrets(settings.extra_args[position], ()),
-            rule=f"vLLM {version} takes {name} for {full}, which the planner knows by its full name only",
-            fix=owned.instead if owned is not None else f"write {full}",
-        )
 
 
 def _place(settings: ModelSettings, refusal: Refusal) -> tuple[str, ...]:
@@ -357,53 +317,3 @@ def _has_memory(ctx: PlanContext, settings: ModelSettings, deployment: Deploymen
         ctx, settings.model_copy(update={"speculative_decoding": None}), deployment.model
     )
     return run is None or judge(run).status != "refused"
-
-
-def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
-    version, arguments = version_of(ctx, settings), settings.extra_args
-    for wrong in wrong_values(version, arguments):
-        if wrong.option in OWNED:
-            # Refused with any value.
-            continue
-        ctx.findings.error(
-            "LLMD-ENGINE-VALUE",
-            "models",
-            index,
-            "extraArgs",
-            wrong.position,
-            value=without_secrets(arguments[wrong.position], ()),
-            rule=f"vLLM {version} exits when it reads it: {wrong.reason}",
-            fix=wrong.fix,
-        )
-    for position, name in repeated(arguments):
-        ctx.findings.warning(
-            "LLMD-ENGINE-TWICE",
-            "models",
-            index,
-            "extraArgs",
-            position,
-            value=without_secrets(arguments[position], ()),
-            rule=f"{name} stands before already, and of two vLLM takes the last one",
-            fix="keep one of them",
-        )
-    for position, name in replaced_objects(arguments):
-        ctx.findings.error(
-            "LLMD-ENGINE-PARTS",
-            "models",
-            index,
-            "extraArgs",
-            position,
-            value=without_secrets(arguments[position], ()),
-            rule=f"{name} is given whole and by parts, and vLLM keeps only the parts",
-            fix=f"write all of it as parts ({name}.key), or all of it as one object",
-        )
-
-
-def _instead(argument: str, near: str | None) -> str:
-    if near is None:
-        return "remove it, or see vllm serve --help of that version"
-    if re.search(r"\s", argument.strip()) and argument.split()[0] == near:
-        return f"write option and value as two elements: {flow(shlex.split(argument))}"
-    if argument.startswith("--disable-") and near.removeprefix("--enable-") == argument.removeprefix("--disable-"):
-        return f"remove it: this version has {near} instead, and what it enables is off without it"
-    return f"use {near}"

@@ -65,9 +65,9 @@ class TestBlocks:
         plan = model(GPU, changes)
         assert engine_block(plan) is None
         plugin = "approx-prefix-cache-producer" if release == "llm-d-0.9" else PREFIX
-        # On one of 4 ranks a state is 8 heads of 128 x 128 in float32 and 3 inputs of a convolution of 2048 in 16 bits:
-        # 536,576 bytes. A token of attention takes 1 head of 256, key and value: 1,024. In steps of 16 tokens.
-        assert picker_plugins(plan)[plugin]["blockSizeTokens"] == 528
+        # On one of 4 ranks a state is 8 heads of 128 x 128 and 3 inputs of a convolution of 2048, all in 16 bits:
+        # 274,432 bytes. A token of attention takes 1 head of 256, key and value: 1,024. In steps of 16 tokens.
+        assert picker_plugins(plan)[plugin]["blockSizeTokens"] == 272
 
     def test_the_scorer_reads_the_producer_that_knows_the_size(self) -> None:
         """A scorer without an explicit producer silently creates one with another block size."""

@@ -91,7 +91,9 @@ class TestArguments:
     def test_a_model_like_another_does_not_take_its_commit(self) -> None:
         models = load().models
         assert models["RedHatAI/Llama-3.3-70B-Instruct-fp8-dynamic"].revision is None
-        args = server(changes={"models[0]": {"id": "Qwen/Qwen2-0.5B", "dtype": "half"}}).pod.args
+        args = server(
+            changes={"models[0]": {"id": "ibm-granite/granite-3.1-2b-instruct", "dtype": "half", "maxModelLen": 2048}}
+        ).pod.args
         assert "--revision" not in args
 
     @pytest.mark.parametrize(("source", "commit"), [({}, "of the catalog"), ({"revision": "v2"}, "v2")])

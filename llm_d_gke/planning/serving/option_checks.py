@@ -1,0 +1,99 @@
+"""Options in `extraArgs` that vLLM's parser does not take, or takes otherwise than they read."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
+from llm_d_gke.planning.engine_support.options import abbreviations, replaced_objects, unknown_options
+from llm_d_gke.planning.findings import without_secrets
+from llm_d_gke.planning.serving.extra_args import OWNED
+from llm_d_gke.planning.setting_errors.values import flow
+from llm_d_gke.planning.sizing.memory_check import version_of
+from llm_d_gke.settings.models import ModelSettings
+
+
+def check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    """Findings about names and values of the options."""
+    _check_names(ctx, index, settings)
+    _check_values(ctx, index, settings)
+
+
+def _check_names(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    version = version_of(ctx, settings)
+    for position, name, near in unknown_options(version, settings.extra_args):
+        argument = settings.extra_args[position]
+        ctx.findings.error(
+            "LLMD-ENGINE-OPTION",
+            "models",
+            index,
+            "extraArgs",
+            position,
+            value=argument,
+            rule=f"vLLM {version} has no option {name} and exits when it reads it",
+            fix=_instead(argument, near),
+        )
+    for position, name, full in abbreviations(version, settings.extra_args):
+        owned = OWNED.get(full)
+        ctx.findings.error(
+            "LLMD-ENGINE-OPTION-SHORT",
+            "models",
+            index,
+            "extraArgs",
+            position,
+            value=without_secrets(settings.extra_args[position], ()),
+            rule=f"vLLM {version} takes {name} for {full}, which the planner knows by its full name only",
+            fix=owned.instead if owned is not None else f"write {full}",
+        )
+
+
+def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+    version, arguments = version_of(ctx, settings), settings.extra_args
+    for wrong in wrong_values(version, arguments):
+        if wrong.option in OWNED:
+            # Refused with any value.
+            continue
+        ctx.findings.error(
+            "LLMD-ENGINE-VALUE",
+            "models",
+            index,
+            "extraArgs",
+            wrong.position,
+            value=without_secrets(arguments[wrong.position], ()),
+            rule=f"vLLM {version} exits when it reads it: {wrong.reason}",
+            fix=wrong.fix,
+        )
+    for position, name in repeated(arguments):
+        ctx.findings.warning(
+            "LLMD-ENGINE-TWICE",
+            "models",
+            index,
+            "extraArgs",
+            position,
+            value=without_secrets(arguments[position], ()),
+            rule=f"{name} stands before already, and of two vLLM takes the last one",
+            fix="keep one of them",
+        )
+    for position, name in replaced_objects(arguments):
+        ctx.findings.error(
+            "LLMD-ENGINE-PARTS",
+            "models",
+            index,
+            "extraArgs",
+            position,
+            value=without_secrets(arguments[position], ()),
+            rule=f"{name} is given whole and by parts, and vLLM keeps only the parts",
+            fix=f"write all of it as parts ({name}.key), or all of it as one object",
+        )
+
+
+def _instead(argument: str, near: str | None) -> str:
+    if near is None:
+        return "remove it, or see vllm serve --help of that version"
+    if re.search(r"\s", argument.strip()) and argument.split()[0] == near:
+        return f"write option and value as two elements: {flow(shlex.split(argument))}"
+    if argument.startswith("--disable-") and near.removeprefix("--enable-") == argument.removeprefix("--disable-"):
+        return f"remove it: this version has {near} instead, and what it enables is off without it"
+    return f"use {near}"
