@@ -43,7 +43,7 @@ from llm_d_gke.planning.serving.kv_events import EVENTS, EVENTS_PORT, follows_ev
 from llm_d_gke.planning.serving.labels import ROLE_LABEL, selector_of
 from llm_d_gke.planning.serving.lora_adapters import adapter_arguments, check_adapters
 from llm_d_gke.planning.serving.model_checks import check_model
-from llm_d_gke.planning.serving.pod_volumes import annotations_of, buckets_of, stack_of_digest, volumes_of
+from llm_d_gke.planning.serving.pod_volumes import annotations_of, buckets_of, volumes_of
 from llm_d_gke.planning.serving.probes import engine_probes
 from llm_d_gke.planning.serving.recurrent_cache import check_recurrent_cache
 from llm_d_gke.planning.serving.resources import least_replicas, limits, requests, spare_replicas
@@ -195,14 +195,15 @@ def _engine_pod(server: _Server, index: int, pull_secret: PullSecretPlan | None)
     exception = multi_node.security_exception(ctx, parallelism)
     claim = multi_node.claim_template(ctx, parallelism, server.names.claim_template)
     startup, liveness, readiness = engine_probes(parallelism, role.port.number, server.tls.scheme, server.budget)
-    digest = stack_of_digest(ctx.settings.project, ctx.stack)
     container_limits = limits(ctx, parallelism, server.disk_gib)
     check_host_memory(ctx, index, settings, parallelism, container_limits)
     return PodPlan(
         container=backend.container,
         image=image_of(ctx, settings),
         labels=backend.pod_labels({**server.selector, **_labels(server.key, role)}),
-        annotations=annotations_of(settings, server.hugging_face, server.weights_gib, digest),
+        annotations=annotations_of(
+            ctx, settings, parallelism, server.hugging_face, server.disk_gib, server.weights_gib
+        ),
         command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
         args=(*server.arguments, *server.tls.args),
         env=_variables(server),
@@ -211,7 +212,7 @@ def _engine_pod(server: _Server, index: int, pull_secret: PullSecretPlan | None)
             *((PortPlan(name=EVENTS, number=EVENTS_PORT),) if follows_events(ctx) else ()),
             *role.ports,
         ),
-        requests=requests(ctx, parallelism, server.disk_gib, server.weights_gib),
+        requests=requests(ctx, settings, parallelism, server.disk_gib, server.weights_gib),
         limits=container_limits,
         startup=startup,
         liveness=liveness,

@@ -10,10 +10,11 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.plan.platform import HuggingFacePlan
 from llm_d_gke.planning.plan.pods import VolumePlan
-from llm_d_gke.planning.serving.bucket import CACHE_ANNOTATION, VOLUMES_ANNOTATION, bucket_volume
+from llm_d_gke.planning.serving.bucket import bucket_volume, sidecar_annotations
 from llm_d_gke.planning.serving.engine_features import offloaded_gib
 from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY, WEIGHTS
 from llm_d_gke.planning.serving.lora_adapters import adapter_buckets, adapter_volumes
+from llm_d_gke.planning.serving.resources import bucket_cache_gib, limits
 from llm_d_gke.settings.models import BucketSource, ImageSource, ModelSettings, VolumeClaimSource
 
 
@@ -37,15 +38,28 @@ def stack_of_digest(project: str, stack: str) -> str:
     return f"{project}/{stack}"
 
 
-def annotations_of(settings: ModelSettings, hugging_face: HuggingFacePlan, size: float, stack: str) -> dict[str, str]:
+def annotations_of(
+    ctx: PlanContext,
+    settings: ModelSettings,
+    parallelism: Parallelism,
+    hugging_face: HuggingFacePlan,
+    disk_gib: int,
+    size: float,
+) -> dict[str, str]:
     """Annotations for the bucket driver, and a salted digest of the token. `size` are the GiB of the weights."""
     annotations = {}
     if buckets_of(settings):
-        annotations[VOLUMES_ANNOTATION] = "true"
-        annotations[CACHE_ANNOTATION] = f"{math.ceil(1.1 * size) + 10}Gi"
+        cached = size if isinstance(settings.source, BucketSource) else 0.0
+        annotations = sidecar_annotations(
+            bucket_cache_gib(ctx, parallelism, disk_gib, cached),
+            math.ceil(1.1 * size) + 10,
+            limits(ctx, parallelism, disk_gib)["memory"],
+        )
     if settings.source.kind == "hugging-face" and hugging_face.token is not None:
         # A new token restarts the pods; the old ones would keep the old file's content in memory.
-        annotations["checksum/hugging-face-token"] = token_digest(hugging_face.token.get_secret_value(), stack)
+        annotations["checksum/hugging-face-token"] = token_digest(
+            hugging_face.token.get_secret_value(), stack_of_digest(ctx.settings.project, ctx.stack)
+        )
     return annotations
 
 

@@ -103,16 +103,37 @@ def spare_replicas(ctx: PlanContext, settings: ModelSettings) -> int:
     return room - settings.replicas if own else 0
 
 
-def requests(ctx: PlanContext, parallelism: Parallelism, disk_gib: int, size: float) -> dict[str, str]:
+# GiB that an engine writes beside its weights: compiled kernels and graphs, temporary files.
+_OWN_FILES_GIB = 4
+
+
+def _storage_gib(ctx: PlanContext, parallelism: Parallelism, disk_gib: int) -> int:
+    """GiB of the node's disk that one replica may request, with what its sidecars do."""
+    return int(allocatable(ctx.machine, disk_gib).ephemeral_gib * 0.8 / replicas_per_node(ctx, parallelism))
+
+
+def bucket_cache_gib(ctx: PlanContext, parallelism: Parallelism, disk_gib: int, cached: float) -> int:
+    """GiB to request for a bucket's file cache, which holds `cached` GiB: at most what leaves the engine 1 GiB."""
+    return max(1, min(_storage_gib(ctx, parallelism, disk_gib) - 1, math.ceil(cached)))
+
+
+def requests(
+    ctx: PlanContext, settings: ModelSettings, parallelism: Parallelism, disk_gib: int, size: float
+) -> dict[str, str]:
     """Three quarters of what the node leaves to pods, shared by its replicas: the rest is for GKE's own DaemonSets.
 
-    `size` are the GiB a pod downloads.
+    `size` are the GiB of the weights, which the engine writes only where it downloads them: a bucket's are in its
+    sidecar's cache, an image's belong to no pod, a claim's are elsewhere.
     """
+    downloads = size if settings.source.kind == "hugging-face" else 0.0
     room, sharing = allocatable(ctx.machine, disk_gib), replicas_per_node(ctx, parallelism)
+    storage = _storage_gib(ctx, parallelism, disk_gib)
+    if settings.source.kind == "bucket":
+        storage -= bucket_cache_gib(ctx, parallelism, disk_gib, size)
     return {
         "cpu": _cores(int(room.cpu_millis * 0.75 / sharing)),
         "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
-        "ephemeral-storage": f"{max(1, min(int(room.ephemeral_gib * 0.8 / sharing), math.ceil(4 + size)))}Gi",
+        "ephemeral-storage": f"{max(1, min(storage, math.ceil(_OWN_FILES_GIB + downloads)))}Gi",
         ctx.accelerator.resource_name: _accelerators(ctx, parallelism),
     }
 

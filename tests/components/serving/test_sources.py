@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.catalog import load
+from llm_d_gke.planning.allocatable import allocatable
 from llm_d_gke.planning.serving.engine_paths import WEIGHTS
 from tests.objects import Object, container, one, pods
+from tests.planning.serving.test_model_server import mebibytes
 from tests.stacks import graph_of, plan_of
 
 STACK = "prefix-cache-gpu"
@@ -135,7 +138,42 @@ def test_a_bucket_is_read_through_a_cache_that_holds_the_weights() -> None:
     [volume] = [volume for volume in pod.volumes if volume.name == "weights"]
     options = volume.source["volumeAttributes"]["mountOptions"].split(",")
     assert {"file-cache:enable-parallel-downloads:true", "metadata-cache:ttl-secs:-1"} <= set(options)
-    assert int(pod.annotations["gke-gcsfuse/ephemeral-storage-limit"].removesuffix("Gi")) > 5.8
+    assert gib(pod.annotations["gke-gcsfuse/ephemeral-storage-limit"]) > 5.8
+
+
+def gib(quantity: str) -> float:
+    return mebibytes(quantity) / 1024
+
+
+SHARING = {"accelerator.machineType": "g2-standard-96", "accelerator.type": "nvidia-l4", "models[0].tensorParallel": 1}
+
+
+@pytest.mark.parametrize("deployment", ["direct", "kserve"])
+@pytest.mark.parametrize(
+    ("changes", "cached"),
+    [
+        ({"models[0].source": BUCKET}, 5.8),
+        ({"models[0].source": BUCKET, **LARGE}, 131),
+        # Eight replicas may request 4.8 GiB each, with 1 GiB for the engine.
+        ({"models[0].source": BUCKET, **SHARING}, 5),
+        ({"models[0].adapters": [{"name": "a", "source": "gs://weights/a"}]}, 0.1),
+    ],
+)
+def test_a_bucket_s_cache_and_the_engine_fit_the_node_together(
+    deployment: str, changes: dict[str, Any], cached: float
+) -> None:
+    """The webhook's sidecar requests as much as its limit where its annotations name no request."""
+    plan = plan_of(STACK, {**changes, "deployment": deployment})
+    pool, pod = plan.accelerator_pools[0], plan.models[0].servers[0].pod
+    room = allocatable(load().machines[pool.machine_type], pool.disk_gib)
+    sharing = pool.accelerators_per_node // int(pod.requests["nvidia.com/gpu"])
+    request = gib(pod.annotations["gke-gcsfuse/ephemeral-storage-request"])
+    assert sharing * (request + gib(pod.requests["ephemeral-storage"])) <= room.ephemeral_gib
+    assert cached <= request <= gib(pod.annotations["gke-gcsfuse/ephemeral-storage-limit"])
+    # Without a limit of its own the sidecar would get that of the namespace's LimitRange.
+    assert plan.namespace.default_limits["memory"] == "1Gi"
+    assert mebibytes(pod.annotations["gke-gcsfuse/memory-limit"]) > 8 * 1024
+    assert mebibytes(pod.annotations["gke-gcsfuse/memory-request"]) == 256
 
 
 ADAPTERS = [
