@@ -26,7 +26,8 @@ from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.planning.platform.istio import ISTIO_NAMESPACE
 from llm_d_gke.planning.serving.kv_events import EVENTS_PORT, follows_events
-from llm_d_gke.settings.models import BucketSource, ModelSettings
+from llm_d_gke.planning.serving.pod_volumes import buckets_of
+from llm_d_gke.settings.models import ModelSettings
 
 # Google's probers of load balancers' backends (cloud.google.com/load-balancing/docs/health-check-concepts).
 HEALTH_CHECKS = ("35.191.0.0/16", "130.211.0.0/22")
@@ -210,9 +211,10 @@ class _PolicyBuilder:
         return tuple(_pods(selector) for selector in (*own, *selectors))
 
     def _weights(self, settings: ModelSettings) -> tuple[AccessPlan, ...]:
-        bucket = isinstance(settings.source, BucketSource)
+        bucket = bool(buckets_of(settings))
         downloads = bucket or bool(settings.adapters) or settings.source.kind == "hugging-face"
-        # A bucket is mounted with the pod's own identity; libtpu looks up its slice.
+        # The sidecar that mounts a bucket, of weights or adapters, asks for a token of the pod's own identity; libtpu
+        # looks up its slice.
         asks = bucket or self._ctx.accelerator.kind == "tpu"
         metadata = tuple(access for cidr, port in _METADATA for access in _access((PeerPlan(cidr=cidr),), [port]))
         return (

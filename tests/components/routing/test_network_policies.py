@@ -209,6 +209,14 @@ class TestTable:
         [model] = plan_of("gpu", changes).models
         assert table("gpu", changes) == of_model(model.key, metadata=True)
 
+    def test_so_are_adapters_of_a_bucket(self) -> None:
+        """The sidecar that mounts them gets its token from the metadata server, wherever the weights are."""
+        claim = {"kind": "volume-claim", "claim": "weights", "path": "m"}
+        for source in ({"kind": "hugging-face"}, claim):
+            changes = {"models[0].source": source, "models[0].adapters": [{"name": "a", "source": "gs://weights/a"}]}
+            [model] = plan_of("gpu", changes).models
+            assert table("gpu", changes) == of_model(model.key, metadata=True)
+
     def test_weights_of_a_volume_need_nobody(self) -> None:
         changes = {"models[0].source": {"kind": "volume-claim", "claim": "weights", "path": "m"}}
         [model] = plan_of("gpu", changes).models
