@@ -9,6 +9,7 @@ from llm_d_gke.planning.context import STACK_LABEL, Findings, PlanContext
 from llm_d_gke.planning.findings import path_of
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.base import Settings
+from llm_d_gke.settings.cluster import ClusterSettings
 from llm_d_gke.settings.edge import ApiKeysAuth, IapAuth
 from llm_d_gke.settings.gateway import SecretTls
 from llm_d_gke.settings.models import VolumeClaimSource
@@ -167,6 +168,13 @@ def _objects_of_others(settings: StackSettings) -> Iterator[tuple[tuple[str | in
             yield ("models", index, "source", "claim"), "PersistentVolumeClaim", model.source.claim, instead
 
 
+def _without_effect_in_existing(cluster: ClusterSettings) -> str:
+    """Keys that would shape a new cluster. `mode` says what the existing one is, diskKey is for the pools beside it."""
+    keys = _keys(cluster, ("existing", "mode", "private_nodes", "encryption"))
+    secrets = ["encryption.secretsKey"] if cluster.encryption.secrets_key is not None else []
+    return ", ".join([*([keys] if keys else []), *secrets])
+
+
 def _check_existing(ctx: PlanContext) -> None:
     """Beside `existing`, the shape of what the stack would have created has no effect."""
     network, cluster = ctx.settings.network, ctx.settings.cluster
@@ -179,7 +187,7 @@ def _check_existing(ctx: PlanContext) -> None:
             " owner's",
             fix=f"remove {keys}, or remove existing",
         )
-    if cluster.existing is not None and (keys := _keys(cluster, ("existing", "private_nodes"))):
+    if cluster.existing is not None and (keys := _without_effect_in_existing(cluster)):
         ctx.findings.warning(
             "LLMD-EXISTING-IGNORED",
             "cluster",

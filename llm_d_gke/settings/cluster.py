@@ -159,7 +159,7 @@ class ExistingCluster(Settings):
 
 
 class ClusterSettings(Settings):
-    """Shape of the cluster. With `existing`, everything else here but `mode` is ignored."""
+    """Shape of the cluster. With `existing`, only `mode` and `encryption.diskKey`, of the stack's nodes, count."""
 
     mode: Annotated[
         Literal["standard", "autopilot"],

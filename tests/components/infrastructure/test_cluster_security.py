@@ -77,6 +77,7 @@ def test_every_disk_of_a_node_is_encrypted_with_the_key() -> None:
 def test_pools_in_an_existing_cluster_take_the_key_too() -> None:
     plan = plan_of("gpu", existing_cluster() | {"cluster.encryption.diskKey": KEY})
     assert {pool.disk_key for pool in (plan.cpu_pool, *plan.accelerator_pools)} == {KEY}
+    assert "LLMD-EXISTING-IGNORED" not in {finding.id for finding in plan.warnings}
 
 
 def test_a_key_for_disks_may_be_in_a_place_that_contains_the_region() -> None:

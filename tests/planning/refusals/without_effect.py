@@ -10,6 +10,7 @@ from tests.planning.refusals.case import Wrong
 from tests.stacks import existing_cluster
 
 _NETWORK = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q", "nat": True}
+_KEY = "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"
 _LINK = "projects/some-host-project/regions/europe-west4/subnetworks/nodes"
 _SCALED = {"minimum": 1, "maximum": 2, "target": {"queuePerReplica": 4}}
 
@@ -199,6 +200,16 @@ WITHOUT_EFFECT = (
         value="releaseChannel",
         rule="as it is",
         fix="remove releaseChannel",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-EXISTING-IGNORED",
+        name="the key for Secrets of an existing cluster",
+        changes=existing_cluster() | {"cluster.encryption.secretsKey": _KEY, "cluster.encryption.diskKey": _KEY},
+        path="cluster",
+        value="encryption.secretsKey",
+        rule="as it is",
+        fix="remove encryption.secretsKey, and",
         severity=Severity.WARNING,
     ),
     Wrong(
