@@ -21,9 +21,12 @@ from llm_d_gke.planning.suggest import nearest
 
 Part = TypeVar("Part")
 
-# Images of charts without their tags, by the path of the value that names them; Istio's names the folder of several.
+# Images of charts, by the path of the value that names them: without their tags, but for the Sail operator's, whose
+# tag is the chart's version. Istio's names the folder of several.
 # Sources: values.yaml of kubernetes-sigs/lws v0.9.0, cert-manager v1.20.2, kserve v0.20.0, kedacore/charts v2.20.2,
-# istio 1.29 (manifests/charts/istio-control/istio-discovery); read 2026-11-28.
+# istio 1.29 (manifests/charts/istio-control/istio-discovery); read 2026-11-28. Of the Sail operator: chart/values.yaml
+# of istio-ecosystem/sail-operator at 006075db, and quay.io/sail-dev/sail-operator:1.26.3 in a public report of a
+# cluster; read 2026-11-29.
 CHART_IMAGES: Mapping[str, Mapping[tuple[str, ...], str]] = {
     "lws": {("image", "manager", "repository"): "registry.k8s.io/lws/lws"},
     "cert-manager": {
@@ -40,6 +43,7 @@ CHART_IMAGES: Mapping[str, Mapping[tuple[str, ...], str]] = {
         ("image", "webhooks", "repository"): "ghcr.io/kedacore/keda-admission-webhooks",
     },
     "istiod": {("global", "hub"): "gcr.io/istio-release"},
+    "sail-operator": {("image",): "quay.io/sail-dev/sail-operator:{version}"},
 }
 
 
@@ -102,7 +106,7 @@ def _collect(value: Any, names: set[str]) -> None:
     elif isinstance(value, ChartPlan):
         if not value.existing:
             names.update((value.chart,) if value.chart.startswith(OCI) else ())
-            images = CHART_IMAGES.get(value.name, {})
+            images = _images(value)
             names.update(_image(value.values, path) or image for path, image in images.items())
             names.update(_istio_images(value.istio))
         return
@@ -115,6 +119,10 @@ def _collect(value: Any, names: set[str]) -> None:
 
 
 _ISTIO_IMAGES = (("pilot", "image"), ("global", "proxy", "image"))
+
+
+def _images(plan: ChartPlan) -> Mapping[tuple[str, ...], str]:
+    return {path: image.format(version=plan.version) for path, image in CHART_IMAGES.get(plan.name, {}).items()}
 
 
 def _istio_images(plan: IstioPlan | None) -> Sequence[str]:
@@ -151,7 +159,7 @@ def _chart(plan: ChartPlan, mirrors: Mapping[str, str]) -> ChartPlan:
     if plan.existing or not mirrors:
         return plan
     values = dict(plan.values)
-    for path, image in CHART_IMAGES.get(plan.name, {}).items():
+    for path, image in _images(plan).items():
         if has_mirror(image, mirrors):
             put(values, path, mirrored(image, mirrors))
             if plan.name == KEDA:

@@ -87,6 +87,18 @@ class TestCharts:
             default = [values.get("imageRegistry"), values.get("imageNamespace"), parts.get("name")]
             assert (f"{registry}{name_in_chart}" if name_in_chart else "/".join(map(str, default))) == image
 
+    def test_no_chart_of_any_release_names_an_image_past_the_mirror(self) -> None:
+        """The Sail operator's own image was pulled from quay.io whatever the mirrors."""
+        changes = {
+            "release": "rhaii-3.4",
+            "deployment": "kserve",
+            "gateway.implementation": "istio",
+            "registry.mirrors": EVERY,
+        }
+        [operator] = [chart for chart in plan_of("gpu", changes).charts if chart.name == "sail-operator"]
+        image = f"mirror.example.com/all/quay.io/sail-dev/sail-operator:{operator.version}"
+        assert operator.values == {"image": image}
+
     def test_no_value_is_set_without_a_mirror(self) -> None:
         charts = {chart.name: chart for chart in plan_of("kserve-single-replica-gpu").charts}
         assert "repository" not in charts["lws"].values["image"]["manager"]
