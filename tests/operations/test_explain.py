@@ -134,7 +134,7 @@ def test_a_default_and_a_fact_are_told_as_such(explained: Callable[[str], Explan
             "cost.lines",
             marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             "outputs capacity[google/gemma-2b-it].kvCacheTokensPerReplica",
             {
                 *("models[0].gpuMemoryUtilization", "models[0].dtype", "accelerator.type"),
@@ -142,6 +142,7 @@ def test_a_default_and_a_fact_are_told_as_such(explained: Callable[[str], Explan
             },
             {"location", "models[0].replicas", "llm_d_gke/catalog/engine.yaml speed.constants.turing.bandwidth_share"},
             "models[0].servers[0].memory",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             "outputs capacity[google/gemma-2b-it].estimate.millisecondsPerToken",
