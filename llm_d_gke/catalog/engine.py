@@ -11,7 +11,7 @@ from typing import Literal
 from .engine_memory import EncoderBeside, Frames, Hybrids, SparseLatent, Unified, Video
 from .engine_reports import FieldReport, StartReport, ToolCalls
 from .reading import read_yaml
-from .schema import Entry, Source
+from .schema import AttentionKind, Entry, Source
 from .versions import version_numbers
 
 _FILE = Path(__file__).with_name("engine.yaml")
@@ -237,6 +237,8 @@ class Speed(Entry):
     unfitted: tuple[str, ...]  # constants above that the measurements do not settle
     held_out_errors: Mapping[str, HeldOutErrors]  # by method and kind: "roofline-gpu"
     measured: tuple[str, ...]  # accelerators that published measurements were found of
+    # Kinds of attention in the rows held out, by kind of accelerator: the errors hold for models of these only.
+    measured_attention: Mapping[str, tuple[AttentionKind, ...]]
     sources: tuple[str, ...]
 
 

@@ -353,6 +353,11 @@ class Model(Entry):
         return any(group.recurrent for group in self.attention)
 
     @property
+    def attention_kinds(self) -> frozenset[AttentionKind]:
+        """Kinds of attention of its layers, those without any left out."""
+        return frozenset(group.kind for group in self.attention if group.kind != "none")
+
+    @property
     def compressed(self) -> bool:
         """Whether keys of several tokens are compressed into one."""
         return any(group.kind == "compressed" for group in self.attention)

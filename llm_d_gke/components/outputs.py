@@ -94,7 +94,7 @@ def _capacity(model: ModelPlan) -> dict[str, Any]:
             "requestsPerSecond": round(speed.requests_per_second, 2),
             "millisecondsToFirstToken": round(speed.time_to_first_token * 1000),
             "millisecondsPerToken": round(speed.time_per_output_token * 1000, 1),
-            "error": f"{estimate.error:.0%}" if estimate.measured else "not measured on this accelerator",
+            "error": f"{estimate.error:.0%}" if estimate.measured else "not held against a measurement",
         }
     if estimate is not None and estimate.stages:
         capacity["requestsPerSecondAtMost"] = {

@@ -127,7 +127,10 @@ def certainty(capacity: CapacityFacts) -> str:
         )
     if capacity.stages:
         return "an estimate not fitted to measurements, for there are none of two stages: an order of magnitude"
-    return f"an estimate by the {capacity.method}: no measurement of this accelerator was published"
+    return (
+        f"an estimate by the {capacity.method}, not held against a measurement: none was published of this accelerator "
+        "with such attention"
+    )
 
 
 def exceeded(capacity: CapacityFacts) -> str:

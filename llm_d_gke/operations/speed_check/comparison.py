@@ -13,7 +13,7 @@ from llm_d_gke.operations.speed_check.prediction import Prediction, predict
 from llm_d_gke.operations.speed_check.rows import Row
 from llm_d_gke.planning.plan.estimates import SpeedEstimate
 from llm_d_gke.planning.sizing.memory import EngineRun
-from llm_d_gke.planning.sizing.speed import METHOD, Load, estimate
+from llm_d_gke.planning.sizing.speed import METHOD, Load, estimate, is_measured
 
 FIGURES: Mapping[str, str] = {"ttft": "first token", "tpot": "each further token", "tokens": "tokens/s"}
 Method = Callable[[Row], Prediction | None]
@@ -162,7 +162,7 @@ def opinions(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterator[s
         speeds[steps.name] = estimate(run, accelerator, load, steps=steps)
     for method, speed in speeds.items():
         earned = load_engine().speed.held_out_errors.get(f"{method}-{run.kind}")
-        yield f"| {method} | {_figures(speed)} | {_planner_errors(earned, accelerator)} |"
+        yield f"| {method} | {_figures(speed)} | {_planner_errors(earned, run, accelerator)} |"
     if steps is None:
         reason = (
             "lacks this card or model" if installed() else "is not installed: pip install -r requirements-speed.txt"
@@ -177,7 +177,7 @@ def _figures(speed: SpeedEstimate | None) -> str:
     return f"{first:.0f} ms | {per_token:.1f} ms | {speed.output_tokens_per_second:,.0f}"
 
 
-def _planner_errors(earned: HeldOutErrors | None, accelerator: Accelerator) -> str:
-    if earned is None or accelerator.name not in load_engine().speed.measured:
-        return "not measured on this accelerator |"
+def _planner_errors(earned: HeldOutErrors | None, run: EngineRun, accelerator: Accelerator) -> str:
+    if earned is None or not is_measured(run, accelerator):
+        return "not held against a measurement |"
     return f"{earned.typical:.0%} | {earned.percentile_90:.0%}"

@@ -149,10 +149,10 @@ class CapacityPlan:
     `alone`: one request at a time. `full`: every replica's batch is full. `at_load`: at the load in the settings;
     None where the replicas cannot serve it. `needed` are the replicas that the stated rate or objectives take, None
     without a stated load, or if no number of replicas is enough. `measured`: published
-    measurements of this accelerator were held against the estimate, so that `error` (relative; of `SpeedEstimate`)
-    holds, and `typical_error`, which half of them kept; else it is extrapolated. `stages` are decode and prefill where
-    each has separate servers: `replicas` are then those of decode, `needed` is given per stage, and
-    nothing was fitted.
+    measurements of this accelerator and of models with such attention were held against the estimate, so that `error`
+    (relative; of `SpeedEstimate`) holds, and `typical_error`, which half of them kept; else it is extrapolated.
+    `stages` are decode and prefill where each has separate servers: `replicas` are then those of decode, `needed` is
+    given per stage, and nothing was fitted.
     """
 
     prompt_tokens: int

@@ -8,12 +8,11 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.estimates import CapacityPlan, CurvePoint, MemoryVerdict, SpeedEstimate
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory_check import run_of
-from llm_d_gke.planning.sizing.speed import METHOD, Load, earned, estimate, replicas_for
+from llm_d_gke.planning.sizing.speed import METHOD, Load, earned, estimate, is_measured, replicas_for
 from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.settings.workload import LoadSettings
 
@@ -63,7 +62,7 @@ def plan_capacity(
         curve=curve_of(functools.partial(engines.at, settings.replicas), whole),
         error=single_request.error,
         typical_error=earned(METHOD, run.kind).typical,
-        measured=ctx.accelerator.name in load_engine().speed.measured,
+        measured=is_measured(run, ctx.accelerator),
         within_objectives=_within_objectives(engines, settings, whole),
     )
     _check(ctx, index, settings, capacity)
@@ -210,7 +209,7 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
         f"(estimate: half of the published measurements are within {capacity.typical_error:.0%} of it, nine of ten"
         f" within {capacity.error:.0%})"
         if capacity.measured
-        else "(an estimate: no measurement of this accelerator was published)"
+        else "(an estimate: no measurement of this accelerator with such attention was held against it)"
     )
     if needed is None:
         _too_slow(ctx, index, settings, capacity, doubt)

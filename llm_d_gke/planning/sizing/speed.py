@@ -89,6 +89,15 @@ def earned(method: str, kind: str) -> HeldOutErrors:
     return load_engine().speed.held_out_errors[f"{method}-{kind}"]
 
 
+def is_measured(run: EngineRun, accelerator: Accelerator) -> bool:
+    """Whether published measurements of this accelerator and of such a model were held against the estimate.
+
+    A model is alike where every kind of its attention is among those of the measured models.
+    """
+    speed = load_engine().speed
+    return accelerator.name in speed.measured and run.model.attention_kinds <= {*speed.measured_attention[run.kind]}
+
+
 def step_times(run: EngineRun, accelerator: Accelerator) -> StepTimes | None:
     """The roofline of a run. None where the catalog lacks bandwidth or compute."""
     if accelerator.bandwidth_gbs is None or not (accelerator.bf16_tflops or accelerator.fp16_tflops):

@@ -143,4 +143,4 @@ def test_the_outputs_name_both_rates() -> None:
     (output,) = graph_of(GPU, preview=False).outputs["capacity"].values()
     assert set(output["requestsPerSecondAtMost"]) == {"decode", "prefill"}
     assert output["estimate"]["requestsPerSecond"] <= min(output["requestsPerSecondAtMost"].values()) + 0.01
-    assert output["estimate"]["error"] == "not measured on this accelerator"
+    assert output["estimate"]["error"] == "not held against a measurement"
