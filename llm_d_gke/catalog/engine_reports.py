@@ -26,6 +26,8 @@ class StartReport(Entry):
     dense: bool = False  # no experts
     recurrent: bool = False  # layers with recurrent states
     latent: bool = False  # latent attention
+    media: bool = False  # takes images, sound or video
+    dtype: Literal["bfloat16"] | None = None  # of its computation
     heads: bool = False  # attention with keys and values for each head
     sparse: bool = False  # attention that chooses tokens by an indexer
     kv_cache: Literal["fp8", "nvfp4", "turboquant"] | None = None  # beginning of its type
@@ -37,14 +39,21 @@ class StartReport(Entry):
     tensor: int = 1  # devices that share each layer, at least
     uneven: int | None = None  # a device's part of some layer's width is no multiple of it
     pipeline: bool = False  # in several pipeline stages
+    image: str = ""  # part of the engine's image that the stack file names
+    disaggregated: bool = False  # prefill and decode in servers of their own
     ranks: bool = False  # in several data-parallel ranks
     expert_parallel: bool = False
     host_blocks: bool = False  # KV-cache blocks in the host's memory
     connector: bool = False  # blocks in the host's memory, or prefill and decode in servers of their own
     without_prefixes: bool = False  # prefix caching is off
-    option: str | None = None
+    option: str | None = None  # or a key of an option that takes an object: --name.key
     values: tuple[str, ...] = ()  # of the option, one of them; none: any
-    above: int | None = None  # the option's number is larger
+    # The option's number is larger than this, than the longest request, or than that of another option that is given;
+    # or it is smaller than the number of adapters that the engine holds at once.
+    above: int | None = None
+    above_length: bool = False
+    above_option: str | None = None
+    below_adapters: bool = False
     variable: str | None = None
     variable_has: str = ""  # part of the variable's value
     unless: tuple[str, ...] = ()  # options that choose something else, each alone or with a value: "--name value"

@@ -15,7 +15,7 @@ from tests.planning.refusals.case import findings_of
 
 _FILES = [
     yaml.safe_load((Path(__file__).parent / "figures" / name).read_text(encoding="utf-8"))
-    for name in ("public_reports.yaml", "public_reports_second.yaml")
+    for name in ("public_reports.yaml", "public_reports_second.yaml", "public_reports_third.yaml")
 ]
 _ACCELERATORS = {name: fields for file in _FILES for name, fields in file["accelerators"].items()}
 _LOCATIONS = {name: zone for file in _FILES for name, zone in file["locations"].items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -85,9 +86,20 @@ def option_value(arguments: Sequence[str], *names: str) -> str | None:
     return value
 
 
+def option_words(arguments: Sequence[str], option: str) -> list[str]:
+    """The words behind an option that takes several, the last time it is given."""
+    words: list[str] = []
+    for position, text in enumerate(arguments):
+        name, separator, inline_value = text.partition("=")
+        if name.replace("_", "-") == option:
+            following = itertools.takewhile(lambda word: not word.startswith("-"), arguments[position + 1 :])
+            words = [inline_value] if separator else list(following)
+    return words
+
+
 def nested_value(arguments: Sequence[str], name: str, key: str) -> str | None:
     """A key of an option that takes a JSON object, `--name.key value` or `--name '{"key": "value"}'`."""
-    value = option_value(arguments, f"{name}.{key}")
+    value = option_value(arguments, f"{name}.{key}".replace("_", "-"))
     if value is not None:
         return value
     try:

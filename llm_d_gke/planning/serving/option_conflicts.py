@@ -12,7 +12,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_length
-from llm_d_gke.planning.engine_support.options import named_backend, nested_value, option_value
+from llm_d_gke.planning.engine_support.options import named_backend, nested_value, option_value, option_words
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.settings.models import ModelSettings
@@ -42,6 +42,9 @@ _SEGMENTS_ASSERTED_BEFORE, _SEGMENTS_SINCE = "0.20", "0.21"
 _STRUCTURED, _GUIDANCE_SEEN = "--structured-outputs-config", "0.28"
 # TurboQuant came with 0.20, for one kind of attention; what later versions made of it is not established.
 _CACHE_TYPE, _TURBOQUANT_READ = ("--kv-cache-dtype",), "0.21"
+
+_COMPILATION, _SIZES, _LARGEST = "--compilation-config", "cudagraph_capture_sizes", "max_cudagraph_capture_size"
+_EAGER = "--enforce-eager"
 
 # Issue 13 of eugr/spark-vllm-docker is of January 2026. Pull request 40193 of 18 April 2026 chooses among back ends
 # that compute the same in every batch, and refuses recurrent states, as issue 48613 saw up to 0.27.1.
@@ -77,6 +80,7 @@ def check_option_conflicts(ctx: PlanContext, index: int, settings: ModelSettings
         *_guidance(settings, version),
         *_turboquant(settings, model, version),
         *_batch_invariant(settings, model, version),
+        *_graph_sizes(settings),
     ):
         add_finding = ctx.findings.error if conflict.certain else ctx.findings.warning
         add_finding(
@@ -364,4 +368,32 @@ def _batch_invariant(settings: ModelSettings, model: Model, version: str) -> Ite
             f"add --attention-backend {'TRITON_MLA' if model.mla is not None else 'FLASH_ATTN'} to extraArgs",
             certain=not engine.has(version, doubtful),
             setting="env",
+        )
+
+
+def _graph_sizes(settings: ModelSettings) -> Iterator[_Conflict]:
+    """EngineArgs and VllmConfig of 0.19.1 to 0.30.0: sizes of CUDA graphs are stated once, with their largest."""
+    stated: dict[str, list[int]] = {}
+    for key in (_SIZES, _LARGEST):
+        option, nested = f"--{key.replace('_', '-')}", nested_value(settings.extra_args, _COMPILATION, key)
+        words = option_words(settings.extra_args, option)
+        if words and nested is not None:
+            yield _Conflict(
+                option,
+                f"{_COMPILATION} has {key} as well, and vLLM takes one of them: mutually exclusive",
+                f"remove {option}, or {key} from {_COMPILATION}",
+            )
+            return
+        listed = words or (nested or "").strip("[]").split(",")
+        stated[key] = [int(word) for word in listed if word.strip().isascii() and word.strip().isdigit()]
+    mode = nested_value(settings.extra_args, _COMPILATION, "cudagraph_mode") or ""
+    batch = settings.max_num_batched_tokens
+    sizes = [size for size in stated[_SIZES] if batch is None or size <= batch]
+    if not sizes or not stated[_LARGEST] or is_on(settings, _EAGER) or mode.upper() == "NONE":
+        return
+    if (largest := stated[_LARGEST][0]) != max(sizes):
+        yield _Conflict(
+            f"--{_LARGEST.replace('_', '-')} {largest}",
+            f"the largest of the sizes that are listed is {max(sizes)}, and vLLM refuses another maximum",
+            f"use {max(sizes)}, or remove it",
         )

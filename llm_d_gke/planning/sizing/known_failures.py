@@ -8,10 +8,12 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.engine_support.options import named_backend, option_value
+from llm_d_gke.planning.engine_support.deployment import default_length
+from llm_d_gke.planning.engine_support.options import named_backend, nested_value, option_value
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.parallelism.sharding import widths
 from llm_d_gke.planning.sizing.memory import EngineRun
+from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
 from llm_d_gke.settings.models import ModelSettings
 
 
@@ -42,8 +44,9 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
     """The setting that holds the report's option or variable, and what it says."""
     if report.option is None:
         return "env", f"{report.variable}={settings.env[report.variable or '']}"
-    has_value = report.values or report.above is not None or report.kv_cache is not None
-    value = f" {option_value(settings.extra_args, report.option)}" if has_value else ""
+    compares = report.above is not None or report.above_length or report.above_option or report.below_adapters
+    has_value = report.values or compares or report.kv_cache is not None
+    value = f" {_value(settings, report.option)}" if has_value else ""
     return "extraArgs", f"{report.option}{value}"
 
 
@@ -57,7 +60,8 @@ def _alike(
 ) -> Iterator[bool]:
     """Whether each condition of the report holds; the cheap ones first."""
     engine, arguments = load_engine(), settings.extra_args
-    yield report.option is None or _is_chosen(settings, report)
+    yield report.option is None or _is_chosen(settings, report, version, model)
+    yield report.image in (settings.image or "")
     yield report.variable is None or report.variable in settings.env
     yield report.variable is None or report.variable_has in settings.env[report.variable]
     yield report.architecture in (None, model.architecture)
@@ -67,6 +71,7 @@ def _alike(
     yield report.before is None or not engine.has(version, report.before)
     yield from _of_card(ctx, report)
     yield from _of_model(settings, model, report)
+    yield report.dtype in (None, model.dtype if settings.dtype in (None, "auto") else settings.dtype)
     yield from _of_features(ctx, settings, model, parallelism, report)
     backend = named_backend(arguments) or settings.env.get("VLLM_ATTENTION_BACKEND")
     yield report.backend is None or (backend or "").upper() == report.backend
@@ -90,6 +95,7 @@ def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Ite
     yield model.experts is not None or not report.experts
     yield model.experts is None or not report.dense
     yield model.recurrent or not report.recurrent
+    yield model.vision_language or not report.media
     yield model.mla is not None or not report.latent
     yield model.mla is None or not report.heads
     yield any(group.indexer is not None for group in model.attention) or not report.sparse
@@ -113,6 +119,7 @@ def _of_features(
     yield parallelism.expert or not report.expert_parallel
     offloads = settings.kv_offload_gib is not None
     yield offloads or not report.host_blocks
+    yield ctx.transfers_kv_cache or not report.disaggregated
     yield offloads or ctx.transfers_kv_cache or not report.connector
     yield settings.prefix_caching is False or not report.without_prefixes
 
@@ -124,14 +131,41 @@ def _is_given(settings: ModelSettings, option: str) -> bool:
     return name in {argument.partition("=")[0].replace("_", "-") for argument in settings.extra_args}
 
 
-def _is_chosen(settings: ModelSettings, report: StartReport) -> bool:
+def _value(settings: ModelSettings, option: str) -> str | None:
+    """The value of an option among `extraArgs`, or of a key of its object."""
+    name, _, key = option.partition(".")
+    return nested_value(settings.extra_args, name, key) if key else option_value(settings.extra_args, name)
+
+
+def _is_chosen(settings: ModelSettings, report: StartReport, version: str, model: Model) -> bool:
     """Whether the report's option is among `extraArgs`, with one of its values."""
-    if report.option is None or not _is_given(settings, report.option):
+    option = report.option or ""
+    value = _value(settings, option)
+    if value is None if "." in option else not _is_given(settings, option):
         return False
-    value = option_value(settings.extra_args, report.option) or ""
+    text = value or ""
+    if not all(_compares(settings, report, version, model, _number(text))):
+        return False
+    return not report.values or text.lower().replace("-", "_") in report.values
+
+
+def _compares(
+    settings: ModelSettings, report: StartReport, version: str, model: Model, number: int | None
+) -> Iterator[bool]:
+    """Whether each comparison of the option's number holds; a value that is no number compares with nothing."""
     if report.above is not None:
-        return value.isascii() and value.isdigit() and int(value) > report.above
-    return not report.values or value.lower().replace("-", "_") in report.values
+        yield number is not None and number > report.above
+    if report.above_length:
+        yield number is not None and number > (settings.max_model_len or default_length(model, version))
+    if report.above_option is not None:
+        other = _number(_value(settings, report.above_option) or "")
+        yield number is not None and other is not None and number > other > 0
+    if report.below_adapters:
+        yield number is not None and number < min(len(settings.adapters), LORA_SLOTS)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _format(model: Model, settings: ModelSettings) -> str | None:
