@@ -12,6 +12,7 @@ from llm_d_gke.planning.disaggregation.kv_transfer import BY_CHANNEL, RECURRENT,
 from llm_d_gke.planning.disaggregation.speed import StageEngines, split_of
 from llm_d_gke.planning.engine_support.attention import split_block_sizes
 from llm_d_gke.planning.parallelism.layout import parallelism_of
+from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.plan.estimates import SpeedEstimate
 from llm_d_gke.planning.serving.engine_checks import deployment_of
 from llm_d_gke.planning.serving.parallelism_checks import machine_with
@@ -150,6 +151,17 @@ def _check_parallelism(
                 rule=f"a {ctx.role} server runs on one host: {ctx.machine.name} has"
                 f" {count(ctx.per_node, 'accelerator')}",
                 fix=f"use fewer, {machine_with(ctx, parallelism.tensor)}",
+            )
+        elif ctx.machine.rdma and not uses_rdma(ctx, parallelism):
+            ctx.findings.warning(
+                "LLMD-PD-WITHOUT-RDMA",
+                "models",
+                index,
+                "tensorParallel",
+                value=parallelism.tensor,
+                rule=f"a pod takes all RDMA cards of {ctx.machine.name} or none: {ctx.role} servers that share a node"
+                " send KV caches over its standard network",
+                fix=f"use {ctx.per_node}, or a machine without RDMA",
             )
     if spread[0].tensor != spread[1].tensor:
         _check_ranks(decode, index, settings[0], model, decode_ranks=spread[0].tensor, prefill_ranks=spread[1].tensor)

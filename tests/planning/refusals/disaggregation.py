@@ -202,6 +202,21 @@ DISAGGREGATION = (
         fix="use fewer",
     ),
     Wrong(
+        id="LLMD-PD-WITHOUT-RDMA",
+        name="two servers on a node with RDMA cards",
+        stack=GPU,
+        changes={
+            "location": "europe-west1-b",
+            "accelerator": {"type": "nvidia-h200-141gb", "provisioning": "spot", "nodes": {"max": 8}},
+            "models[0].tensorParallel": 4,
+        },
+        path="models[0].tensorParallel",
+        value="4",
+        rule="a pod takes all RDMA cards of a3-ultragpu-8g or none",
+        fix="use 8, or a machine without RDMA",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-PD-FAILURE-MODE",
         name="any server answers in place of a picker",
         stack=GPU,
