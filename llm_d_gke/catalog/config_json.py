@@ -35,6 +35,9 @@ from .schema import Model, PerLayerEmbedding
 
 Config = Mapping[str, Any]
 
+# Kinds of RoPE scaling whose max_position_embeddings is the stretched length already (vllm/config/model.py).
+_ALREADY_STRETCHED = ("su", "longrope", "llama3")
+
 
 def parse(
     model_id: str,
@@ -180,7 +183,9 @@ def _model(
             "gated_mlp": architecture not in TWO_MATRICES,
             "attention_bias": _bias(architecture, fields),
             "output_gate": fields.flag("attn_output_gate", architecture.startswith(OUTPUT_GATE)),
-            "context": fields.number("max_position_embeddings", "n_positions"),
+            "context": stretched_context(
+                architecture, fields.number("max_position_embeddings", "n_positions"), _scaling(fields)
+            ),
             "original_context": _original_context(fields),
             "dense_layers": layers.dense if layers.dense + sum(layers.sparse) != layers.count else None,
             "wide_layers": layers.wide,
@@ -210,9 +215,27 @@ def _intermediate(architecture: str, fields: Fields, hidden: int) -> int:
     return fields.number("intermediate_size_mlp", "intermediate_size", "moe_intermediate_size", default=4 * hidden)
 
 
+def stretched_context(architecture: str, positions: int, scaling: Mapping[str, Any]) -> int:
+    """The longest request in tokens that vLLM derives from `max_position_embeddings` and how RoPE is scaled.
+
+    _get_and_verify_max_len in vllm/config/model.py of 0.26.0: YaRN multiplies the length of the original training by
+    its factor, other kinds multiply the model's own, and some state the product already, as Gemma 3 does with all.
+    """
+    kind, factor = scaling.get("rope_type", scaling.get("type")), scaling.get("factor")
+    stated = kind is None or kind in _ALREADY_STRETCHED or architecture.startswith("Gemma3")
+    if stated or isinstance(factor, bool) or not isinstance(factor, int | float) or factor <= 0:
+        return positions
+    original = scaling.get("original_max_position_embeddings") if kind == "yarn" else None
+    return int((original if isinstance(original, int) else positions) * factor)
+
+
+def _scaling(fields: Fields) -> Mapping[str, Any]:
+    return {**fields.mapping("rope_scaling"), **fields.mapping("rope_parameters")}
+
+
 def _original_context(fields: Fields) -> int | None:
     """The length at which vLLM starts a LongRoPE model. It is read beside the scaling, not inside it."""
-    scaling = {**fields.mapping("rope_scaling"), **fields.mapping("rope_parameters")}
+    scaling = _scaling(fields)
     kind = scaling.get("rope_type") or scaling.get("type")
     return fields.optional("original_max_position_embeddings") if kind in ("longrope", "su") else None
 

@@ -85,6 +85,17 @@ def test_what_it_does_not_say_is_told(change: dict[str, Any], words: str, unknow
     assert refused.value.unknown == unknown
 
 
+@pytest.mark.parametrize("key", ["rope_scaling", "rope_parameters"])
+@pytest.mark.parametrize(
+    ("kind", "context"), [("default", 8192), ("llama3", 8192), ("linear", 32768), ("dynamic", 32768), ("yarn", 16384)]
+)
+def test_the_context_follows_how_positions_are_scaled(key: str, kind: str, context: int) -> None:
+    """_get_and_verify_max_len of vLLM 0.26.0, run with such configurations (findings/vllm-context-by-rope.sh)."""
+    scaling = {"factor": 4.0, "original_max_position_embeddings": 4096} if kind != "default" else {}
+    config = read("google--gemma-2b-it") | {key: {"rope_type": kind} | scaling}
+    assert parse("somebody/model", config).context == context
+
+
 @pytest.mark.parametrize("key", ["quantization_config", "compression_config"])
 def test_old_checkpoints_of_compressed_tensors_are_not_counted_in_16_bits(key: str) -> None:
     """vLLM's get_quant_config: compressed-tensors uses a compressions_config."""

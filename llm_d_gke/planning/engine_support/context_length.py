@@ -6,21 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llm_d_gke.catalog.config_json import stretched_context
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.options import option_value
 
 # Takes a longer request than the configuration allows, with a warning (vllm/config/model.py).
 LONGER = "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
-# These state the length that they were stretched to themselves.
-_ALREADY_STRETCHED = ("su", "longrope", "llama3")
 
 
 def with_stretched_context(model: Model, arguments: Sequence[str]) -> Model:
-    """The model with the context that `--hf-overrides` or `--rope-scaling` give it, or as it is.
-
-    _get_and_verify_max_len in vllm/config/model.py of 0.26.0: YaRN multiplies the length of the original training by
-    its factor, other kinds multiply the model's own, and Gemma 3 states the product already.
-    """
+    """The model with the context that `--hf-overrides` or `--rope-scaling` give it, or as it is."""
     context = _stretched(model, arguments)
     return model if context is None else model.model_copy(update={"context": context})
 
@@ -43,14 +38,7 @@ def _stretched(model: Model, arguments: Sequence[str]) -> int | None:
         ),
         None,
     )
-    if rope is None or model.architecture.startswith("Gemma3"):
-        return context
-    kind, factor = rope.get("rope_type", rope.get("type")), rope.get("factor")
-    if kind in _ALREADY_STRETCHED or not isinstance(factor, int | float) or factor <= 0:
-        return context
-    original = rope.get("original_max_position_embeddings") if kind == "yarn" else None
-    base = original if isinstance(original, int) else context or model.context
-    return int(base * factor)
+    return context if rope is None else stretched_context(model.architecture, context or model.context, rope)
 
 
 def _object(text: str | None) -> dict[str, Any]:
