@@ -127,6 +127,14 @@ def test_pools_that_are_too_small_have_no_ceiling() -> None:
     assert "with every node pool at its largest: at most $" in table_text("gpu")
 
 
+def test_a_choice_without_a_price_has_no_ceiling() -> None:
+    """The sum without it is lower than what runs, which says nothing about the size of the pools."""
+    changes = {"llm-d:accelerator.computeClass.fallbacks[1].provisioning": "flex-start"}
+    facts = load_facts(PROJECT_ROOT, "compute-class-gpu", changes)
+    assert "with every node pool at its largest: unknown a month" in summary(facts)
+    assert "running      $" in summary(facts)
+
+
 def test_an_estimate_that_nothing_was_fitted_to_says_so() -> None:
     """Of two stages nothing was measured: each role has its memory, and what limits both is named."""
     text = table_text("disaggregated-gpu")

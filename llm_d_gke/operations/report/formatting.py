@@ -174,8 +174,12 @@ def at_most(cost: CostFacts) -> str:
 
 
 def pools_too_small(cost: CostFacts) -> bool:
-    """Whether the running replicas cost more than the largest node pools."""
-    return cost.at_most_monthly.usd < cost.monthly["running"].usd
+    """Whether the running replicas cost more than the largest node pools.
+
+    Where the pools have choices, the price of one that only the largest sum counts may be unknown: it says nothing.
+    """
+    most, running = cost.at_most_monthly, cost.monthly["running"]
+    return set(most.unknown) <= set(running.unknown) and most.usd < running.usd
 
 
 def cost_range(cost: CostFacts) -> str | None:
