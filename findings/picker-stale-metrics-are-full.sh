@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# One would guess: a replica whose metrics an endpoint picker could not read for a moment is unknown, and with flow control
-# requests wait only while the engines are busy.
-# What happens: metrics older than 200 ms count as a full replica, and the pool's saturation is the average over replicas.
-# One idle replica, scraped 0.3 s ago, makes a pool of one saturated, so that all requests are queued; in a pool of eight
-# seven full replicas and an idle one let requests through. The same replica passes the filter of the same plugin.
+# One would guess: a replica whose metrics an endpoint picker could not read for a moment is unknown, and with flow
+# control requests wait only while the engines are busy.
+# What happens: metrics older than 200 ms count as a full replica, and the saturation of a pool is the average of its
+# replicas. One idle replica that was read 0.3 s ago makes a pool of one saturated, so that all requests are queued, and
+# one replica with a long queue saturates seven idle ones. The filter of the same plugin lets the idle ones pass.
 # Version: sigs.k8s.io/gateway-api-inference-extension v1.5.0,
 # pkg/epp/framework/plugins/flowcontrol/saturationdetector/utilization, defaults. Flow control holds requests at 1.
 # Output seen on 2026-11-29:

@@ -2,8 +2,8 @@
 # One would guess: keys in snake_case are sent to Kubernetes in camelCase in every resource of pulumi-kubernetes, or in
 # none, and a key that does not exist is an error.
 # What happens: `metadata` and the spec of built-in kinds are translated, the spec of a CustomResource is sent as it is.
-# The pod template of a Deployment, moved into a LeaderWorkerSet or LLMInferenceService, loses its fields: the API server
-# prunes those that the CRD does not have. A misspelled key passes the SDK in both.
+# The pod template of a Deployment, moved into a LeaderWorkerSet or LLMInferenceService, loses its fields: the API
+# server prunes those that the CRD does not have. A misspelled key passes the SDK in both.
 # Versions: pulumi 3.272.0, pulumi_kubernetes 4.34.2; apiextensions/CustomResource.py: spec is `Any`, and keys are
 # translated by types alone (pulumi/runtime/rpc.py).
 # Output seen on 2026-11-29:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # One would guess: a whole number that one stack exports, or that was put into the spec of a resource, is the same int
 # when a Python program reads it.
-# What happens: numbers pass Pulumi's engine as floating point. Where the SDK has no type for a value, as in outputs of a
-# StackReference and the spec of a CustomResource, 8 comes back as 8.0, and an argument made of it is
+# What happens: numbers pass Pulumi's engine as floating point. Where the SDK has no type for a value, as in outputs of
+# a StackReference and the spec of a CustomResource, 8 comes back as 8.0, and an argument made of it is
 # `--tensor-parallel-size=8.0`, which vLLM refuses. Large numbers lose their last digits. Typed resources give ints.
 # Versions: pulumi 3.272.0, pulumi/runtime/rpc.py, deserialize_property; pulumi_kubernetes 4.34.2.
 # Output seen on 2026-11-29:

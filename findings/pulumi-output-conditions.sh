@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One would guess: a Pulumi Output in a condition is an error, as `len`, `<`, `in` and `for` on one are, because its
 # value is not known yet.
-# What happens: every Output is true, equal to nothing but itself, and has every attribute. A feature whose flag is
+# What happens: every Output is true, equal only to itself, and has every attribute. A feature whose flag is
 # Output(False) is created, a comparison takes the other branch, a default is never used; no message says so.
 # Version: pulumi 3.272.0, pulumi/output.py: Output defines __iter__, which raises, and neither __bool__ nor __eq__.
 # Output seen on 2026-11-29:

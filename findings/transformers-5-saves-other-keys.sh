@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One would guess: a config.json that transformers reads and saves again, as quantizing and fine-tuning tools do, keeps the
-# keys that it had, or a reader of an older version says that it does not know the new ones.
+# One would guess: a config.json that transformers reads and saves again, as tools that quantize or fine-tune do, keeps
+# the keys that it had, or a reader of an older version says that it does not know the new ones.
 # What happens: 5.x saves rope_theta and rope_scaling as rope_parameters, and torch_dtype as dtype. 4.x reads the result
 # without a message about them and turns positions by a base of 10000 without scaling, which is another model. Whatever
 # else looks for the old keys finds none either.

