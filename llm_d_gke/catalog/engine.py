@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal
 
-from .engine_memory import EncoderBeside, Frames, Hybrids, SparseLatent, Unified, Video
+from .engine_memory import EncoderBeside, RecurrentModels, SparseMla, UnifiedMemory, Video, VideoFrames
 from .engine_reports import FieldReport, StartReport, ToolCalls
 from .reading import read_yaml
 from .schema import AttentionKind, Entry, Source
@@ -148,8 +148,8 @@ class EstimateErrors(Entry):
     activation_encoder: float  # with batches up to `encoder_tokens`, and in proportion beyond
     encoder_tokens: int
     activation_encoder_known: float
-    unified_gib: float
-    activation_runner: float  # Model Runner V2, whose profile was never logged
+    unified_memory_gib: float
+    activation_model_runner_v2: float  # Model Runner V2, whose profile was never logged
     activation_uncalibrated: float
     activation_compressed: float  # share, of attention to compressed keys
     graphs_gib: float  # of the estimate that vLLM reserves
@@ -270,7 +270,7 @@ class Engine(Entry):
     bands: tuple[VersionBand, ...]  # newest first
     newest: str  # of the versions of vLLM whose source was read
     graphs: CapturedGraphs
-    runner: ModelRunnerV2
+    model_runner_v2: ModelRunnerV2
     tool_calls: tuple[ToolCalls, ...]  # the first whose expression is found counts
     dropped_options: Mapping[str, str]  # option -> the first version without it
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
@@ -278,11 +278,11 @@ class Engine(Entry):
     warm_up: SamplerWarmUp
     encoder_gib: Mapping[str, float]  # peak of the profile's vision tower, by the beginning of the architecture
     encoder_beside_text: EncoderBeside
-    unified: Unified
+    unified_memory: UnifiedMemory
     video: Video
-    frames: Frames
-    hybrids: Hybrids
-    sparse_latent: SparseLatent
+    video_frames: VideoFrames
+    recurrent_models: RecurrentModels
+    sparse_mla: SparseMla
     packed_pages_since: str  # caches of compressed keys lie side by side; before, all pages were as wide as the widest
     rejection_bytes: float  # of V1's sampler with a draft, beside `sampler_bytes`
     flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)
@@ -336,22 +336,22 @@ class Engine(Entry):
         is_new_layout = self.has(version, figures.since)
         return is_new_layout and not (prefix_caching and self.has(version, figures.prefixes_since))
 
-    def second_runner(self, version: str, architecture: str, *, dense: bool) -> bool:
+    def defaults_to_model_runner_v2(self, version: str, architecture: str, *, dense: bool) -> bool:
         """Whether Model Runner V2 is a model's default. `dense`: the model has neither experts nor recurrent layers."""
-        since = self.runner.architectures.get(architecture)
-        starts = [self.runner.every_since, *([since] if since is not None else [])]
+        since = self.model_runner_v2.architectures.get(architecture)
+        starts = [self.model_runner_v2.every_since, *([since] if since is not None else [])]
         if dense:
-            starts.append(self.runner.architectures["dense"])
+            starts.append(self.model_runner_v2.architectures["dense"])
         return any(self.has(version, start) for start in starts)
 
-    def second_runner_sampler(self, version: str) -> float:
+    def model_runner_v2_sampler(self, version: str) -> float:
         """Bytes per (sequence x vocabulary entry) of its profile."""
-        figures = self.runner.sampler_bytes
+        figures = self.model_runner_v2.sampler_bytes
         return figures[self._newest(figures, version)]
 
-    def second_runner_warm_up(self, version: str) -> ModelRunnerV2WarmUp:
+    def model_runner_v2_warm_up(self, version: str) -> ModelRunnerV2WarmUp:
         """Memory of the warm-up of Model Runner V2 after the KV cache is allocated."""
-        figures = self.runner.warm_up
+        figures = self.model_runner_v2.warm_up
         return figures[self._newest(figures, version)]
 
     def _newest(self, versions: Iterable[str], version: str) -> str:

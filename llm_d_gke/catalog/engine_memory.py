@@ -12,7 +12,7 @@ class Video(Entry):
     widths: int  # outputs of the tower for each token, each as wide as the text model
 
 
-class Frames(Entry):
+class VideoFrames(Entry):
     """Vision towers that are profiled with the longest video: as many pairs of frames as the longest request holds."""
 
     architectures: tuple[str, ...]  # how their names begin
@@ -29,7 +29,7 @@ class EncoderBeside(Entry):
     layers_only_since: str  # and neither the sampler nor what compilation takes
 
 
-class Hybrids(Entry):
+class RecurrentModels(Entry):
     """Models with recurrent layers: versions of what vLLM does with their states."""
 
     prefix_caching_since: str  # by default
@@ -37,7 +37,7 @@ class Hybrids(Entry):
     blocks_checked_since: str  # with CUDA graphs, more sequences than blocks end the start
 
 
-class SparseLatent(Entry):
+class SparseMla(Entry):
     """Latent attention that reads the tokens an indexer chose."""
 
     shared_index_since: str  # layers that reuse another one's choice have no indexer and no keys of their own
@@ -46,7 +46,7 @@ class SparseLatent(Entry):
     logits_gib: float  # its scores, while layers run
 
 
-class Unified(Entry):
+class UnifiedMemory(Entry):
     """What an accelerator that shares its host's memory has more outside torch's allocator, GiB."""
 
     text_gib: float

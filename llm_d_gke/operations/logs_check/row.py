@@ -132,7 +132,7 @@ def start_of(row: Row, folder: Path) -> Start:
 def _caches_prefixes(version: str, *, recurrent: bool) -> bool:
     """vLLM's default: on, and where layers keep a state only in newer versions."""
     engine = load_engine()
-    return not recurrent or engine.has(version, engine.hybrids.prefix_caching_since)
+    return not recurrent or engine.has(version, engine.recurrent_models.prefix_caching_since)
 
 
 def _version(row: Row) -> str:

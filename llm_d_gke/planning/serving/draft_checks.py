@@ -21,7 +21,7 @@ _MULTIMODAL = "ForConditionalGeneration"
 _ASSISTED, _HOPPER, _ASSISTANT_FP8 = "Gemma4", 9.0, ("0.25", "0.30")
 # `_get_v2_model_runner_unsupported_features` in config/vllm.py of 0.26.0 and 0.30.0: without the variable vLLM takes
 # the first runner for these methods, with it vLLM ends. Versions before were not read.
-_SECOND_RUNNER, _SECOND_RUNNER_READ = "VLLM_USE_V2_MODEL_RUNNER", "0.26"
+_MODEL_RUNNER_V2, _MODEL_RUNNER_V2_READ = "VLLM_USE_V2_MODEL_RUNNER", "0.26"
 _FIRST_RUNNER_ONLY = ("ngram", "ngram_gpu", "draft_model", "suffix", "medusa", "mlp_speculator")
 
 
@@ -73,14 +73,14 @@ def _problems(
         )
     if (
         speculation.method in _FIRST_RUNNER_ONLY
-        and settings.env.get(_SECOND_RUNNER) == "1"
-        and engine.has(version, _SECOND_RUNNER_READ)
+        and settings.env.get(_MODEL_RUNNER_V2) == "1"
+        and engine.has(version, _MODEL_RUNNER_V2_READ)
     ):
         yield (
             "method",
             speculation.method,
-            f"env asks for the second model runner, which ends with this method in vLLM {version}",
-            f"remove {_SECOND_RUNNER}: vLLM then takes the runner that has the method",
+            f"env asks for Model Runner V2, which ends with this method in vLLM {version}",
+            f"remove {_MODEL_RUNNER_V2}: vLLM then takes the runner that has the method",
             True,
         )
     cache = settings.kv_cache_dtype or option_value(settings.extra_args, "--kv-cache-dtype") or ""

@@ -245,10 +245,10 @@ def _offloaded_weights(settings: ModelSettings, model: Model, version: str) -> I
     engine = load_engine()
     if value in (None, "0", "0.0"):
         return
-    if engine.second_runner(version, model.architecture, dense=model.experts is None):
+    if engine.defaults_to_model_runner_v2(version, model.architecture, dense=model.experts is None):
         yield _Conflict(
             f"{_OFFLOAD} {value}",
-            "the second model runner, which runs this model, keeps all weights on the accelerators and does not say so"
+            "Model Runner V2, which runs this model, keeps all weights on the accelerators and does not say so"
             " (vllm-project/vllm issues 51396 and 56283)",
             'remove it, or use env: {VLLM_USE_V2_MODEL_RUNNER: "0"}',
             certain=False,

@@ -20,10 +20,10 @@ _DRAFT_MODELS_SINCE = "0.14"
 # with "a and b must have same reduction dim" (issue 48848); read again in v1/spec_decode/llm_base_proposer.py of
 # 0.26.0, fixed in 0.30.0. Mixtures of experts take that runner up to 0.28 unless the variable says otherwise.
 _ASSISTED, _ASSISTANT = "Gemma4", "-assistant"
-_ASSISTANTS_SINCE, _BROKEN_SINCE, _SECOND_RUNNER_SINCE = "0.21", "0.25", "0.29"
+_ASSISTANTS_SINCE, _BROKEN_SINCE, _MODEL_RUNNER_V2_SINCE = "0.21", "0.25", "0.29"
 # Pull request 50514, on main by 7 September 2026 (pull request 55623).
 _EAGLE3_PIPELINES_SINCE = "0.30"
-_SECOND_RUNNER = "VLLM_USE_V2_MODEL_RUNNER"
+_MODEL_RUNNER_V2 = "VLLM_USE_V2_MODEL_RUNNER"
 
 
 def check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
@@ -157,8 +157,8 @@ def _check_assistant(
     elif (
         model.experts is not None
         and engine.has(version, _BROKEN_SINCE)
-        and not engine.has(version, _SECOND_RUNNER_SINCE)
-        and settings.env.get(_SECOND_RUNNER) != "1"
+        and not engine.has(version, _MODEL_RUNNER_V2_SINCE)
+        and settings.env.get(_MODEL_RUNNER_V2) != "1"
     ):
         ctx.findings.error(
             "LLMD-SPECULATION-METHOD",
@@ -168,7 +168,7 @@ def _check_assistant(
             rule=f"vLLM {version} ends with 'a and b must have same reduction dim' where a mixture of experts of Gemma"
             " 4 has an assistant and runs in the first model runner, as it does by default (vllm-project/vllm issue"
             " 48848)",
-            fix=f'use allowExtraArgs: true and env: {{{_SECOND_RUNNER}: "1"}}, or method: ngram',
+            fix=f'use allowExtraArgs: true and env: {{{_MODEL_RUNNER_V2}: "1"}}, or method: ngram',
         )
 
 
@@ -179,7 +179,7 @@ def _check_pipeline(ctx: PlanContext, index: int, settings: ModelSettings, specu
     version = version_of(ctx, settings)
     if speculation.method == "eagle3" and load_engine().has(version, _EAGLE3_PIPELINES_SINCE):
         return
-    certain = not load_engine().has(version, _SECOND_RUNNER_SINCE)
+    certain = not load_engine().has(version, _MODEL_RUNNER_V2_SINCE)
     add_finding = ctx.findings.error if certain else ctx.findings.warning
     add_finding(
         "LLMD-SPECULATION-PIPELINE",

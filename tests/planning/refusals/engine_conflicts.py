@@ -138,7 +138,7 @@ ENGINE_CONFLICTS = (
         ),
         path="models[0].speculativeDecoding.method",
         value="ngram",
-        rule="env asks for the second model runner, which ends with this method",
+        rule="env asks for Model Runner V2, which ends with this method",
         fix="remove VLLM_USE_V2_MODEL_RUNNER",
     ),
     Wrong(

@@ -184,8 +184,8 @@ class TestCache:
 
     def test_a_draft_model_keeps_the_first_runner(self) -> None:
         run = start("Qwen/Qwen3-4B", H100, "0.26.0", speculative_tokens=5)
-        assert not replace(run, draft_model=CATALOG.models["Qwen/Qwen3-0.6B"]).second_runner
-        assert replace(run, speculative_tokens=0).second_runner
+        assert not replace(run, draft_model=CATALOG.models["Qwen/Qwen3-0.6B"]).uses_model_runner_v2
+        assert replace(run, speculative_tokens=0).uses_model_runner_v2
 
     def test_a_draft_of_one_layer_is_the_33rd(self) -> None:
         """Llama 3.1 8B with EAGLE (E25)."""
@@ -242,7 +242,7 @@ class TestRoomAfterTheCache:
         """N04 failed at the default share with 1,024 sequences x 248,320 entries and 24.6 bytes left."""
         dense = CATALOG.models["Qwen/Qwen3-32B"].model_copy(update={"vocabulary": 248_320, "intermediate": 17_408})
         run = start(dense, H100, "0.25.1", tensor_parallel=4, max_model_len=8192)
-        assert run.second_runner
+        assert run.uses_model_runner_v2
         verdict = judge(run)
         assert (verdict.status, verdict.limit) == ("marginal", "warm-up")
 
@@ -260,7 +260,7 @@ class TestRoomAfterTheCache:
         ],
     )
     def test_the_runner_follows_version_and_architecture(self, model: str, version: str, second: bool) -> None:
-        assert start(model, H100, version).second_runner is second
+        assert start(model, H100, version).uses_model_runner_v2 is second
 
     @pytest.mark.parametrize(
         ("model", "gib"),

@@ -10,7 +10,7 @@ from llm_d_gke.planning.plan.estimates import Limit, MemoryParts, MemoryVerdict,
 from llm_d_gke.planning.sizing.memory.kv_cache import Layout, layout
 from llm_d_gke.planning.sizing.memory.overhead import (
     FITTED_TOKENS,
-    UNIFIED,
+    GB10_CAPABILITY,
     WarmUp,
     activation_gib,
     encoder_gib,
@@ -116,7 +116,7 @@ def _judge(
     """Three limits: a request must fit into the cache, start-up into what is left free, states into blocks."""
     engine = load_engine()
     # Graphs of decoding take a block for each sequence. Without graphs, or in older versions, sequences wait instead.
-    checked = not run.enforce_eager and engine.has(run.version, engine.hybrids.blocks_checked_since)
+    checked = not run.enforce_eager and engine.has(run.version, engine.recurrent_models.blocks_checked_since)
     states = run.kind == "gpu" and checked and any(kind == "linear" for kind, *_ in chosen.groups)
     fewest, most = blocks
     if room < min(0.0, -error):
@@ -161,8 +161,8 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
         if run.model.vision_gib is None:
             # The tower's weights are not in the catalog; those that are, are around one GiB.
             weights = math.hypot(weights, errors.activation_encoder)
-    if run.second_runner:
-        activation = max(activation, errors.activation_runner)
+    if run.uses_model_runner_v2:
+        activation = max(activation, errors.activation_model_runner_v2)
     elif not fully:
         activation = max(activation, errors.activation_uncalibrated * parts.activation)
     if run.model.compressed:
@@ -172,10 +172,10 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     # No log of ranks that share experts over hosts has been seen.
     alone = run.expert_ranks == 1 or (measured_link and run.data_parallel == 1)
     non_torch = errors.non_torch_one_rank if alone else errors.non_torch_parallel
-    if run.capability == UNIFIED:
-        non_torch = errors.unified_gib
+    if run.capability == GB10_CAPABILITY:
+        non_torch = errors.unified_memory_gib
     graphs = errors.graphs_gib if run.reserves_graphs else 0.0
-    if graphs and run.recurrent and run.band.graphs.recurrent_outputs and not run.second_runner:
+    if graphs and run.recurrent and run.band.graphs.recurrent_outputs and not run.uses_model_runner_v2:
         # Whether outputs of recurrent layers are counted was seen on few cards.
         graphs = errors.graphs_recurrent_gib
     widened = 1.0 if engine.covers(run.version) else 2.0

@@ -240,13 +240,13 @@ def _token_bytes(run: EngineRun, group: Attention) -> int:
 
 def _aligns_states(run: EngineRun) -> bool:
     """Whether Mamba2 states are kept at the last block's end only, as those of gated delta nets are."""
-    return load_engine().has(run.version, load_engine().hybrids.every_block_before)
+    return load_engine().has(run.version, load_engine().recurrent_models.every_block_before)
 
 
 def _standard_fp8(run: EngineRun) -> bool:
     """Whether 8-bit entries of sparse latent attention have neither scales nor a wider rotary part."""
     blackwell = int(run.capability or 0) == 10
-    standard = load_engine().has(run.version, load_engine().sparse_latent.standard_fp8_since)
+    standard = load_engine().has(run.version, load_engine().sparse_mla.standard_fp8_since)
     return blackwell and standard and run.kv_cache_dtype != "fp8_ds_mla"
 
 

@@ -22,7 +22,7 @@ FITTED_TOKENS = 8192
 # Tokens of the largest image: more of them fit into a larger batch, and are profiled at once.
 _IMAGE_TOKENS = 16384
 _USUAL_TOWER_GIB = 0.85
-UNIFIED = 12.1  # GB10, whose memory is the host's
+GB10_CAPABILITY = 12.1  # GB10, whose memory is the host's
 
 
 def activation_gib(run: EngineRun, stage: int = 0) -> float:
@@ -48,7 +48,7 @@ def activation_gib(run: EngineRun, stage: int = 0) -> float:
     # Experts and the indexer take turns with one workspace.
     workspace = indexer_workspace_gib(run)
     if workspace:
-        layer += load_engine().sparse_latent.logits_gib * GIB
+        layer += load_engine().sparse_mla.logits_gib * GIB
     text = max(layer, sampler) / GIB + max(experts, workspace)
     if model.compressed:
         text = max(layer, sampler) / GIB + profile_gib(run)
@@ -62,7 +62,7 @@ def activation_gib(run: EngineRun, stage: int = 0) -> float:
 def _keeps_encoder(run: EngineRun) -> bool:
     """Whether what the text takes comes on top of the vision tower's peak."""
     encoder = load_engine().encoder_beside_text
-    if run.model.experts is not None or run.second_runner or not load_engine().has(run.version, encoder.since):
+    if run.model.experts is not None or run.uses_model_runner_v2 or not load_engine().has(run.version, encoder.since):
         return False
     return (run.capability or 0.0) >= encoder.capability
 
@@ -73,13 +73,13 @@ def indexer_workspace_gib(run: EngineRun) -> float:
     if not indexers:
         return 0.0
     row = max(indexer.dim + 4 * -(-indexer.dim // 128) for indexer in indexers)
-    return load_engine().sparse_latent.workspace_rows * run.max_model_len * row / GIB
+    return load_engine().sparse_mla.workspace_rows * run.max_model_len * row / GIB
 
 
 def _sampler_bytes(run: EngineRun) -> float:
     """Bytes of the sampler's dummy run for each sequence and vocabulary entry, with 2-byte weights."""
-    if run.second_runner:
-        return load_engine().second_runner_sampler(run.version)
+    if run.uses_model_runner_v2:
+        return load_engine().model_runner_v2_sampler(run.version)
     return run.band.sampler_bytes + (load_engine().rejection_bytes if run.speculative_tokens else 0.0)
 
 
@@ -100,17 +100,17 @@ def _compiled_again_gib(run: EngineRun) -> float:
     """What compilation takes a second time, outside torch's allocator."""
     figures = load_engine().compile
     doubled = (run.capability or 0.0) >= figures.again_from and not load_engine().has(run.version, figures.again_before)
-    return compilation_gib(run) if doubled and run.capability != UNIFIED else 0.0
+    return compilation_gib(run) if doubled and run.capability != GB10_CAPABILITY else 0.0
 
 
 def encoder_gib(run: EngineRun) -> float:
     """Peak of the vision tower's run, where the profile has one and logs show it: ranks share its heads."""
-    runner = load_engine().runner
-    if not run.has_encoder or (run.second_runner and not load_engine().has(run.version, runner.encoder_since)):
+    runner = load_engine().model_runner_v2
+    if not run.has_encoder or (run.uses_model_runner_v2 and not load_engine().has(run.version, runner.encoder_since)):
         return 0.0
     kinds = load_engine().encoder_gib
-    if run.model.architecture.startswith(load_engine().frames.architectures):
-        return _frames_gib(run)
+    if run.model.architecture.startswith(load_engine().video_frames.architectures):
+        return _video_frames_gib(run)
     peak = next((peak for begin, peak in kinds.items() if run.model.architecture.startswith(begin)), 0.0)
     # 1.9 alone and 1.46 on each of two ranks: about half of it is divided.
     images = max(
@@ -121,9 +121,9 @@ def encoder_gib(run: EngineRun) -> float:
     return peak * size * images * (0.5 + 0.5 / run.tensor_parallel) + _video_gib(run)
 
 
-def _frames_gib(run: EngineRun) -> float:
+def _video_frames_gib(run: EngineRun) -> float:
     """Peak of the tower over the longest video, which grows with the longest request. Ranks divide about half of it."""
-    frames = load_engine().frames
+    frames = load_engine().video_frames
     pairs = min(frames.most, max(1, run.max_model_len // frames.tokens))
     return frames.gib * pairs * (0.5 + 0.5 / run.tensor_parallel)
 
@@ -140,35 +140,35 @@ def non_torch_gib(run: EngineRun) -> float:
     """CUDA context, cuBLAS, NCCL, the buffers of expert parallelism and of a runner, of one rank."""
     figures = run.band.non_torch
     states = states_gib(run) if counts_states(run) else 0.0
-    shared = unified_gib(run) if run.capability == UNIFIED else 0.0
+    shared = unified_memory_gib(run) if run.capability == GB10_CAPABILITY else 0.0
     if run.expert_ranks > 1:
         joined = figures.nvlink if run.interconnect == "nvlink" else figures.pcie
-        if run.second_runner and run.interconnect == "pcie":
-            joined = load_engine().runner.non_torch_pcie_gib
+        if run.uses_model_runner_v2 and run.interconnect == "pcie":
+            joined = load_engine().model_runner_v2.non_torch_pcie_gib
         return joined + all_to_all_gib(run) + states + shared
-    if run.second_runner:
-        return load_engine().runner.non_torch_gib + states + shared + _compiled_again_gib(run)
+    if run.uses_model_runner_v2:
+        return load_engine().model_runner_v2.non_torch_gib + states + shared + _compiled_again_gib(run)
     if run.pipeline_parallel > 1:
         return figures.pipeline
     return figures.one_rank + shared
 
 
-def unified_gib(run: EngineRun) -> float:
+def unified_memory_gib(run: EngineRun) -> float:
     """What else uses an accelerator's memory where it is the host's."""
-    figures = load_engine().unified
+    figures = load_engine().unified_memory
     return figures.vision_gib if run.has_encoder else figures.text_gib
 
 
 def states_gib(run: EngineRun) -> float:
     """Counts of tokens that Model Runner V2 keeps for penalties: a number for each sequence and vocabulary entry."""
-    if not run.second_runner:
+    if not run.uses_model_runner_v2:
         return 0.0
-    return load_engine().runner.state_bytes * run.max_num_seqs * run.model.vocabulary / GIB
+    return load_engine().model_runner_v2.state_bytes * run.max_num_seqs * run.model.vocabulary / GIB
 
 
 def counts_states(run: EngineRun) -> bool:
     """Whether they are subtracted before the KV cache. Otherwise they use the memory left free."""
-    return load_engine().has(run.version, load_engine().runner.state_counted_since)
+    return load_engine().has(run.version, load_engine().model_runner_v2.state_counted_since)
 
 
 def all_to_all_gib(run: EngineRun) -> float:
@@ -200,7 +200,7 @@ def _largest_graph(run: EngineRun) -> int:
 
 def _graphs_share(run: EngineRun) -> float:
     """The largest size as a share of the largest there is. V1's pool grows with it since 0.21; other fits have none."""
-    grows = not run.second_runner and run.band.graphs.shared_pool
+    grows = not run.uses_model_runner_v2 and run.band.graphs.shared_pool
     return _largest_graph(run) / _LARGEST_GRAPH if grows else 1.0
 
 
@@ -208,7 +208,7 @@ def graphs_gib(run: EngineRun, layers: int) -> float:
     """What vLLM estimates for CUDA graphs of a rank with `layers` layers, and reserves. 0 with --enforce-eager."""
     if run.enforce_eager:
         return 0.0
-    figures = load_engine().runner.graphs if run.second_runner else run.band.graphs
+    figures = load_engine().model_runner_v2.graphs if run.uses_model_runner_v2 else run.band.graphs
     sizes = graph_sizes(run) / load_engine().graphs.sizes
     largest = _graphs_share(run)
     if counts_outputs(run):
@@ -216,11 +216,16 @@ def graphs_gib(run: EngineRun, layers: int) -> float:
         consumer = (run.capability or 0.0) >= _CONSUMER and run.quantized is not None
         more = figures.recurrent_sm12_gib if consumer else 0.0
         return figures.recurrent_outputs * _recurrent_outputs(run) / GIB + more
-    if run.recurrent and not run.second_runner and run.band.graphs.recurrent_outputs and not _piecewise_only(run):
+    if (
+        run.recurrent
+        and not run.uses_model_runner_v2
+        and run.band.graphs.recurrent_outputs
+        and not _piecewise_only(run)
+    ):
         # On other cards a hybrid model takes the same with 8 and with 256 sequences.
         sizes = largest = 1.0
     layer = figures.layer_gib
-    if run.model.mla is not None and not run.second_runner:
+    if run.model.mla is not None and not run.uses_model_runner_v2:
         layer += load_engine().graphs.latent_layer_gib - load_engine().graphs.layer_gib
     return figures.base_gib * largest + layer * layers * sizes + attention_workspace_gib(run)
 
@@ -249,7 +254,7 @@ def counts_outputs(run: EngineRun) -> bool:
     figures = run.band.graphs
     card = run.capability or 0.0
     counted = figures.recurrent_outputs > 0 and figures.recurrent_outputs_from <= card < figures.recurrent_outputs_below
-    return counted and run.recurrent and not run.second_runner and not _piecewise_only(run)
+    return counted and run.recurrent and not run.uses_model_runner_v2 and not _piecewise_only(run)
 
 
 def _recurrent_outputs(run: EngineRun) -> float:
@@ -276,7 +281,7 @@ def captured_gib(run: EngineRun, layers: int) -> float:
         more = figures.experts_layer_gib - figures.layer_gib
     # What V1 estimates is about what it takes, and so does Model Runner V2: 0.37 and 0.40 for 24 layers.
     usual = run.band.graphs if run.band.graphs_reserved else figures
-    usual = load_engine().runner.graphs if run.second_runner else usual
+    usual = load_engine().model_runner_v2.graphs if run.uses_model_runner_v2 else usual
     return usual.base_gib * _graphs_share(run) + (usual.layer_gib + more) * layers * graph_sizes(run) / figures.sizes
 
 
@@ -302,7 +307,7 @@ def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> 
         free_gib -= states_gib(run)
     room = free_gib + activation + reserved - captured
     entries = run.sampled_rows * run.model.vocabulary / GIB
-    needs = load_engine().second_runner_warm_up(run.version) if run.second_runner else figures
+    needs = load_engine().model_runner_v2_warm_up(run.version) if run.uses_model_runner_v2 else figures
     refused_gib = needs.refused_bytes * entries - (0.0 if run.enforce_eager else figures.graphs_error_gib)
     passed_gib = needs.passed_bytes * entries
     tuned = load_engine().has(run.version, figures.expert_tuning_since) and (run.capability or 0.0) >= 10.0

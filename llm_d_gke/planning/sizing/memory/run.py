@@ -149,18 +149,18 @@ class EngineRun(_Options):
         )
 
     @property
-    def second_runner(self) -> bool:
+    def uses_model_runner_v2(self) -> bool:
         """Whether Model Runner V2 runs this model by default. It takes no guesses from n-grams or draft models."""
         dense = self.model.experts is None and not self.recurrent
         guessing = self.speculative_tokens > 0 and self.draft is None
         engine = load_engine()
-        return not guessing and engine.second_runner(self.version, self.model.architecture, dense=dense)
+        return not guessing and engine.defaults_to_model_runner_v2(self.version, self.model.architecture, dense=dense)
 
     @property
     def reserves_graphs(self) -> bool:
         """Whether an estimate of CUDA graphs is subtracted before the KV cache; otherwise they use the free rest."""
         engine = load_engine()
-        profiled = not self.second_runner or engine.has(self.version, engine.runner.graphs_since)
+        profiled = not self.uses_model_runner_v2 or engine.has(self.version, engine.model_runner_v2.graphs_since)
         return self.band.graphs_reserved and profiled and not self.enforce_eager
 
     @property

@@ -64,7 +64,7 @@ def index_layers(run: EngineRun, group: Attention) -> int:
     """Layers with an indexer of their own. Older versions make one in every layer, also where its choice is reused."""
     if group.indexer is None:
         return 0
-    sparse = load_engine().sparse_latent
+    sparse = load_engine().sparse_mla
     return group.indexer.layers if load_engine().has(run.version, sparse.shared_index_since) else group.layers
 
 
