@@ -62,8 +62,8 @@ def layers_of(architecture: str, fields: Fields) -> Layers:
     count = fields.number("num_hidden_layers")
     if not count:
         raise ConfigError("a model has layers, heads and a width")
-    kinds = _kinds(architecture, fields, count)
-    sparse = _sparse(fields, count)
+    kinds = _attention_kinds(architecture, fields, count)
+    sparse = _layers_with_experts(fields, count)
     shared = min(fields.number("num_kv_shared_layers", default=0), count)
     return Layers(
         kinds=kinds,
@@ -88,7 +88,7 @@ def _nemotron(fields: Fields) -> Layers:
     return Layers(kinds=tuple(_LAYER_TYPES[name] for name in names), sparse=sparse, dense=names.count("mlp"))
 
 
-def _kinds(architecture: str, fields: Fields, count: int) -> tuple[AttentionKind, ...]:
+def _attention_kinds(architecture: str, fields: Fields, count: int) -> tuple[AttentionKind, ...]:
     names = fields.texts("layer_types")[:count]
     if len(names) == count:
         unknown = sorted({name for name in names if name not in _LAYER_TYPES})
@@ -106,22 +106,22 @@ def _kinds(architecture: str, fields: Fields, count: int) -> tuple[AttentionKind
     sliding: tuple[AttentionKind, ...] = ("sliding",)
     interval = fields.optional("full_attention_interval")
     if interval:
-        return _every(count, interval, "linear")
+        return _periodic_kinds(count, interval, "linear")
     if architecture.startswith("Llama4"):
         # Every fourth layer sees everything, the others a chunk.
-        return _every(count, 4, "chunked")
+        return _periodic_kinds(count, 4, "chunked")
     # Qwen's files name a window and leave it switched off.
     if window is None or not fields.flag("use_sliding_window", not architecture.startswith("Qwen")):
         return full * count
     if architecture.startswith(("Gemma2", "GptOss")):
-        return _every(count, 2, "sliding")
+        return _periodic_kinds(count, 2, "sliding")
     if architecture.startswith("Gemma3"):
-        return _every(count, fields.number("sliding_window_pattern", default=6) or 6, "sliding")
+        return _periodic_kinds(count, fields.number("sliding_window_pattern", default=6) or 6, "sliding")
     if architecture.startswith("Gemma4"):
-        return (*_every(count, 6, "sliding")[:-1], "full")
+        return (*_periodic_kinds(count, 6, "sliding")[:-1], "full")
     pattern = fields.config.get("sliding_window_pattern")
     if isinstance(pattern, int) and not isinstance(pattern, bool) and pattern > 0:
-        return _every(count, pattern, "sliding")
+        return _periodic_kinds(count, pattern, "sliding")
     if isinstance(pattern, str) and pattern and set(pattern) <= {"L", "G"}:
         # EXAONE 4: local and global layers by letter, repeated; the last layer is global.
         letters: Mapping[str, AttentionKind] = {"L": "sliding", "G": "full"}
@@ -129,12 +129,12 @@ def _kinds(architecture: str, fields: Fields, count: int) -> tuple[AttentionKind
     return sliding * count
 
 
-def _every(count: int, step: int, other: AttentionKind) -> tuple[AttentionKind, ...]:
+def _periodic_kinds(count: int, step: int, other: AttentionKind) -> tuple[AttentionKind, ...]:
     full: AttentionKind = "full"
     return tuple(full if (index + 1) % step == 0 else other for index in range(count))
 
 
-def _sparse(fields: Fields, count: int) -> tuple[bool, ...]:
+def _layers_with_experts(fields: Fields, count: int) -> tuple[bool, ...]:
     """Which layers have experts."""
     if not expert_count(fields):
         return (False,) * count
@@ -222,7 +222,7 @@ def attention_of(architecture: str, fields: Fields, layers: Layers, mla: Mla | N
         if mla is not None and kind == "full":
             groups.append(Attention(kind="mla", layers=count, indexer=_indexer(fields, count)))
         else:
-            groups.append(_group(architecture, fields, kind, count, window, shared[kind]))
+            groups.append(_attention_group(architecture, fields, kind, count, window, shared[kind]))
     return groups
 
 
@@ -234,7 +234,7 @@ def _indexer(fields: Fields, layers: int) -> Indexer | None:
     return Indexer(heads=fields.number("index_n_heads"), dim=fields.number("index_head_dim"), layers=own)
 
 
-def _group(
+def _attention_group(
     architecture: str, fields: Fields, kind: AttentionKind, layers: int, window: int | None, shared: int
 ) -> Attention:
     if kind == "linear":
@@ -296,24 +296,24 @@ def rotary_of(
     by_kind = {name: rope for name, rope in parameters.items() if isinstance(rope, Mapping)}
     rotaries = []
     if not by_kind:
-        rotaries.append(_table(architecture, fields, parameters, width))
+        rotaries.append(_rotary_table(architecture, fields, parameters, width))
         if architecture.startswith("Gemma3"):
             # Sliding layers rotate by a separate base, without scaling.
-            rotaries.append(_table(architecture, fields, {}, width))
+            rotaries.append(_rotary_table(architecture, fields, {}, width))
     for name, rope in by_kind.items():
         kind = _LAYER_TYPES.get(name)
         if kind not in layers.kinds:
             continue
         own = fields.optional("global_head_dim") if architecture.startswith("Gemma4") and kind == "full" else None
-        rotaries.append(_table(architecture, fields, rope, own or width))
+        rotaries.append(_rotary_table(architecture, fields, rope, own or width))
     usual = RotaryTable(positions=fields.number("max_position_embeddings", "n_positions"), width=width)
     return None if rotaries == [usual] else tuple(rotaries)
 
 
-def _table(architecture: str, fields: Fields, parameters: Mapping[str, Any], width: int) -> RotaryTable:
+def _rotary_table(architecture: str, fields: Fields, parameters: Mapping[str, Any], width: int) -> RotaryTable:
     positions = fields.number("max_position_embeddings", "n_positions")
     kind = str(parameters.get("rope_type") or parameters.get("type") or "default")
-    factor = _factor(parameters.get("factor"))
+    factor = _rotary_factor(parameters.get("factor"))
     original = parameters.get("original_max_position_embeddings")
     original = original if isinstance(original, int) and not isinstance(original, bool) and original > 0 else positions
     if kind in ("linear", "dynamic"):
@@ -337,6 +337,6 @@ def _table(architecture: str, fields: Fields, parameters: Mapping[str, Any], wid
     return RotaryTable(positions=min(positions, 10**9), width=width)
 
 
-def _factor(value: object) -> float:
+def _rotary_factor(value: object) -> float:
     good = isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 10**4
     return float(value) if good else 1.0  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ class _Scheme:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _QuantizationPlan:
     """A method as the checkpoint describes it: a default, exceptions that win over it, and names that stay plain."""
 
     method: str
@@ -71,10 +71,10 @@ def quantization_of(config: object, modules: Modules | None = None) -> Quantizat
     """
     if not isinstance(config, Mapping) or not config:
         return None
-    plan = _plan(config)
+    plan = _quantization_plan(config)
     if plan.default is None and not plan.exceptions:
         return None
-    parts = {} if modules is None or plan.experts_only else _parts(plan, modules)
+    parts = {} if modules is None or plan.experts_only else _bits_by_part(plan, modules)
     default = plan.default or plan.exceptions[0][1]
     return Quantization(
         method=plan.method,
@@ -96,7 +96,7 @@ def from_modelopt_file(document: object) -> Config:
     return {"quant_method": "modelopt", **inner}
 
 
-def _plan(config: Config) -> _Plan:
+def _quantization_plan(config: Config) -> _QuantizationPlan:
     method = str(config.get("quant_method") or ("modelopt" if "quant_algo" in config else "")).lower()
     match method:
         case "fp8" if config.get("moe_quant_algo"):
@@ -106,26 +106,26 @@ def _plan(config: Config) -> _Plan:
             scheme = _Scheme(8)
             if isinstance(blocks, list) and len(blocks) == 2:
                 scheme = _Scheme(8, _integer(blocks[0]) * _integer(blocks[1]), 32)
-            return _Plan("fp8", scheme, _names(config, "modules_to_not_convert", "ignored_layers"))
+            return _QuantizationPlan("fp8", scheme, _names(config, "modules_to_not_convert", "ignored_layers"))
         case "fbgemm_fp8":
-            return _Plan(method, _Scheme(8), _names(config, "modules_to_not_convert"))
+            return _QuantizationPlan(method, _Scheme(8), _names(config, "modules_to_not_convert"))
         case "awq" | "gptq" | "auto-round" | "inc":
             return _group_wise(method, config)
         case "mxfp4":
-            return _Plan(method, _Scheme(4, 32, 8), experts_only=True)
+            return _QuantizationPlan(method, _Scheme(4, 32, 8), experts_only=True)
         case "modelopt" | "modelopt_fp4" | "modelopt_mixed" | "modelopt_mxfp8":
-            return _modelopt(config)
+            return _modelopt_plan(config)
         case "compressed-tensors":
-            return _compressed(config)
+            return _compressed_tensors_plan(config)
         case "bitsandbytes" if config.get("load_in_8bit"):
-            return _Plan(method, _Scheme(8), _names(config, "llm_int8_skip_modules"))
+            return _QuantizationPlan(method, _Scheme(8), _names(config, "llm_int8_skip_modules"))
         case "bitsandbytes":
-            return _Plan(method, _Scheme(4, 64, 16), _names(config, "llm_int8_skip_modules"))
+            return _QuantizationPlan(method, _Scheme(4, 64, 16), _names(config, "llm_int8_skip_modules"))
         case _:
             raise ConfigError(f"quantization {method or '(unnamed)'} is not one whose size this program can compute")
 
 
-def _group_wise(method: str, config: Config) -> _Plan:
+def _group_wise(method: str, config: Config) -> _QuantizationPlan:
     """AWQ, GPTQ and AutoRound: integers with a scale, and often a zero point, for each group of weights."""
     bits = _integer(config.get("bits", 4))
     zeros = bool(config.get("zero_point")) if method == "awq" else not config.get("sym", True)
@@ -149,10 +149,10 @@ def _group_wise(method: str, config: Config) -> _Plan:
                     exceptions.append((target, _Scheme(changed, scheme.group, 16, changed if zeros else 0)))
     if config.get("lm_head"):
         exceptions.append(("lm_head", scheme))
-    return _Plan(method, scheme, tuple(ignored), tuple(exceptions))
+    return _QuantizationPlan(method, scheme, tuple(ignored), tuple(exceptions))
 
 
-def _modelopt(config: Config) -> _Plan:
+def _modelopt_plan(config: Config) -> _QuantizationPlan:
     algorithm = str(config.get("quant_algo") or "").upper()
     ignored = _names(config, "ignore", "exclude_modules")
     cache = config.get("kv_cache_scheme") or config.get("kv_cache_quant_algo")
@@ -165,8 +165,8 @@ def _modelopt(config: Config) -> _Plan:
             for name, layer in layers.items()
             if isinstance(layer, Mapping)
         )
-        return _Plan("modelopt", None, ignored, exceptions, kv_cache=bool(cache))
-    return _Plan("modelopt", _algorithm(algorithm, config.get("group_size")), ignored, kv_cache=bool(cache))
+        return _QuantizationPlan("modelopt", None, ignored, exceptions, kv_cache=bool(cache))
+    return _QuantizationPlan("modelopt", _algorithm(algorithm, config.get("group_size")), ignored, kv_cache=bool(cache))
 
 
 def _algorithm(name: object, group: object) -> _Scheme:
@@ -181,7 +181,7 @@ def _algorithm(name: object, group: object) -> _Scheme:
     )
 
 
-def _compressed(config: Config) -> _Plan:
+def _compressed_tensors_plan(config: Config) -> _QuantizationPlan:
     """compressed-tensors: groups of targets, each with its weights; `ignore` wins over them."""
     groups = config.get("config_groups")
     schemes: list[tuple[Sequence[str], _Scheme]] = []
@@ -191,12 +191,12 @@ def _compressed(config: Config) -> _Plan:
             continue
         targets = group.get("targets")
         names = tuple(map(str, targets)) if isinstance(targets, list) and targets else ("Linear",)
-        schemes.append((names, _weights(weights)))
+        schemes.append((names, _scheme_of(weights)))
     if not schemes:
         raise ConfigError("its compressed-tensors configuration has no group of weights")
     default = next((scheme for names, scheme in schemes if "Linear" in names), None)
     exceptions = tuple((name, scheme) for names, scheme in schemes for name in names if name != "Linear")
-    return _Plan(
+    return _QuantizationPlan(
         "compressed-tensors",
         default,
         _names(config, "ignore"),
@@ -206,7 +206,7 @@ def _compressed(config: Config) -> _Plan:
     )
 
 
-def _weights(weights: Config) -> _Scheme:
+def _scheme_of(weights: Config) -> _Scheme:
     bits = _integer(weights.get("num_bits", 8))
     size = weights.get("group_size")
     group = _integer(size) if size not in (None, -1) else None
@@ -220,7 +220,7 @@ def _weights(weights: Config) -> _Scheme:
     return _Scheme(bits, group, scale_bits, zeros)
 
 
-def _parts(plan: _Plan, modules: Modules) -> dict[Part, float]:
+def _bits_by_part(plan: _QuantizationPlan, modules: Modules) -> dict[Part, float]:
     """Bits of each part, averaged over its matrices, where they are not the method's default."""
     ignored = _Names(plan.ignored, plan.loose)
     exceptions = [(_Names((name,), plan.loose), scheme) for name, scheme in plan.exceptions if not _is_exact(name)]
@@ -233,7 +233,9 @@ def _parts(plan: _Plan, modules: Modules) -> dict[Part, float]:
         total = stored = 0.0
         for names, size in modules.of(part):
             bits = default
-            scheme = next((exact[prefix] for name in names for prefix in _prefixes(name) if prefix in exact), None)
+            scheme = next(
+                (exact[prefix] for name in names for prefix in _enclosing_modules(name) if prefix in exact), None
+            )
             if scheme is None:
                 scheme = next((scheme for matcher, scheme in exceptions if matcher.match(names)), None)
             if ignored.match(names):
@@ -255,7 +257,7 @@ def _is_exact(name: str) -> bool:
     return not name.startswith("re:") and "*" not in name and "." in name
 
 
-def _prefixes(name: str) -> list[str]:
+def _enclosing_modules(name: str) -> list[str]:
     """A module's name and the modules it lies in."""
     pieces = name.split(".")
     return [".".join(pieces[:end]) for end in range(len(pieces), 0, -1)]
@@ -279,7 +281,7 @@ class _Names:
         return any(self._matches(name) for name in names)
 
     def _matches(self, name: str) -> bool:
-        if self._prefixes and not self._prefixes.isdisjoint(_prefixes(name)):
+        if self._prefixes and not self._prefixes.isdisjoint(_enclosing_modules(name)):
             return True
         if self._components and not self._components.isdisjoint(name.split(".")):
             return True

@@ -81,11 +81,11 @@ def _accelerators(tree: Tree) -> Iterator[tuple[str, Tree]]:
                 raise CatalogError(
                     f"accelerators.yaml: {name}: zones: {region}: write letters, for example {region}: abc"
                 )
-        zones = tuple(f"{region}-{zone}" for region, text in entry["zones"].items() for zone in _suffixes(text))
+        zones = tuple(f"{region}-{zone}" for region, text in entry["zones"].items() for zone in _zone_suffixes(text))
         yield name, {**entry, "name": name, "zones": zones}
 
 
-def _suffixes(text: str) -> Iterator[str]:
+def _zone_suffixes(text: str) -> Iterator[str]:
     """Zones of a region: "abc ai1a" is a, b, c and ai1a."""
     for part in text.split():
         yield from (part if part.isalpha() else [part])

@@ -50,7 +50,7 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
     if plan.claims:
         spec["resourceClaims"] = [{"name": name, "resourceClaimTemplateName": name} for name in plan.claims]
     affinity = {
-        **({"podAffinity": _preferred(_near(plan))} if plan.near else {}),
+        **({"podAffinity": _preferred(_group_affinity(plan))} if plan.near else {}),
         **({"podAntiAffinity": _preferred([_spread_term(plan)])} if plan.spread_over else {}),
     }
     if affinity:
@@ -120,7 +120,7 @@ def _spread_term(plan: PodPlan) -> dict[str, Any]:
     return {"weight": 1, "podAffinityTerm": term}
 
 
-def _near(plan: PodPlan) -> list[dict[str, Any]]:
+def _group_affinity(plan: PodPlan) -> list[dict[str, Any]]:
     """Preferred affinity to pods of the same group, heaviest first."""
     return [
         {

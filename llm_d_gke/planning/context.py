@@ -140,7 +140,7 @@ def resolve_context(
         return None
     if not _has_image(release, accelerator, settings, catalog, findings, transfers_kv_cache=transfers_kv_cache):
         return None
-    shape = _shape(settings, machine, accelerator, catalog, findings)
+    shape = _node_shape(settings, machine, accelerator, catalog, findings)
     zones = _zones(settings, accelerator, findings)
     if shape is None:
         return None
@@ -268,7 +268,7 @@ def _machine(
     return catalog.machines[machine_type]
 
 
-def _shape(
+def _node_shape(
     settings: StackSettings, machine: MachineType, accelerator: Accelerator, catalog: Catalog, findings: Findings
 ) -> tuple[int, str | None, int] | None:
     """Accelerators per node, topology, hosts of a slice."""

@@ -70,7 +70,7 @@ def plan_raw(
             for finding in from_validation(error, encrypted)
         ]
         findings += inside_respelt(values, error, encrypted)
-        further = _further(stack, values, error, encrypted, full_catalog, files, findings)
+        further = _findings_of_valid_parts(stack, values, error, encrypted, full_catalog, files, findings)
         raise RefusedError([*findings, *further]) from None
     return plan(stack, settings, full_catalog, encrypted, files, quoted(values))
 
@@ -116,7 +116,7 @@ def plan_with_findings(
     return result
 
 
-def _further(
+def _findings_of_valid_parts(
     stack: str,
     values: Mapping[str, Any],
     error: ValidationError,
@@ -130,28 +130,28 @@ def _further(
     if valid is None:
         return []
 
-    def judged(settings: StackSettings) -> Findings:
+    def findings_of(settings: StackSettings) -> Findings:
         collected = Findings()
         plan_with_findings(stack, settings, with_own_models(catalog, settings, files, collected), encrypted, collected)
         mark_acknowledged(settings, collected)
         return collected
 
-    findings = judged(valid.settings)
+    findings = findings_of(valid.settings)
     # With another kind of an unread group the same finding means that it does not follow from the default.
-    others = [{(f.id, f.path) for f in judged(settings)} for settings in valid.alternatives] if findings else []
-    # Values at, above or below a wrong value were judged without it: that would be a second report of one mistake.
+    others = [{(f.id, f.path) for f in findings_of(settings)} for settings in valid.alternatives] if findings else []
+    # Values at, above or below a wrong value were findings_of without it: that would be a second report of one mistake.
     # So would be what a wrong list of acknowledgements may acknowledge.
     unread = any(other.path.startswith(path_of("acknowledge")) for other in reported)
     places = {*(other.path for other in reported), *(path_of(*path) for path in valid.left_out)}
     return [
         f
         for f in findings
-        if not any(_related(f.path, place) for place in places)
+        if not any(_are_nested(f.path, place) for place in places)
         and is_independent(f, valid.stand_ins)
         and all((f.id, f.path) in other for other in others)
         and not (unread and f.severity is Severity.ERROR and RULES[f.id].acknowledgeable)
     ]
 
 
-def _related(first: str, other: str) -> bool:
+def _are_nested(first: str, other: str) -> bool:
     return first.startswith(other) or other.startswith(first)

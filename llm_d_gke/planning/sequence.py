@@ -253,7 +253,7 @@ def _plan_whole(
     settings = ctx.settings
     cluster = plan_cluster(ctx)
     chart_namespaces = plan_chart_namespaces(charts)
-    models = _scaled(foundation.sites, models, cluster.name)
+    models = _with_scaling(foundation.sites, models, cluster.name)
     servers = [server for model in models for server in model.servers]
     return StackPlan(
         stack=ctx.stack,
@@ -291,7 +291,7 @@ def _plan_whole(
     )
 
 
-def _scaled(sites: Sequence[PlanContext], models: Sequence[ModelPlan], cluster: str) -> tuple[ModelPlan, ...]:
+def _with_scaling(sites: Sequence[PlanContext], models: Sequence[ModelPlan], cluster: str) -> tuple[ModelPlan, ...]:
     """The models with what changes the number of their replicas. `cluster` is its name in metrics."""
     return tuple(
         replace(

@@ -49,7 +49,7 @@ class ModelRouter(Component):
         account = kubernetes.core.v1.ServiceAccount(
             named(plan.name, options), metadata=self._metadata(), automount_service_account_token=False, opts=options
         )
-        needed = [account, *self._permissions(options), *self._texts(options)]
+        needed = [account, *self._permissions(options), *self._config_maps(options)]
         # HTTP/2 with TLS: the router creates a self-signed certificate.
         ports = [service_port("grpc", plan.grpc_port, app_protocol="HTTP2")]
         service = cluster_service(plan.name, self._metadata(), plan.selector, ports, options)
@@ -75,7 +75,7 @@ class ModelRouter(Component):
             *grant_token_review(plan.name, self._namespace, plan.selector, options),
         ]
 
-    def _texts(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    def _config_maps(self, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
         """Create a ConfigMap of names for each model, and one for the router's configuration file if it has one."""
         plan = self._plan
         texts: list[pulumi.Resource] = [

@@ -84,7 +84,7 @@ class InferenceService(Component):
             _spec(plan, model, namespace, router),
             name=plan.name,
             namespace=namespace,
-            annotations=_of_groups(model) | {"pulumi.com/waitFor": json.dumps(conditions)},
+            annotations=_annotations_of_groups(model) | {"pulumi.com/waitFor": json.dumps(conditions)},
             opts=retry_until_webhooks_ready(
                 plan.name,
                 pulumi.ResourceOptions.merge(
@@ -108,7 +108,7 @@ class InferenceService(Component):
         self.register_outputs({})
 
 
-def _of_groups(model: ModelPlan) -> dict[str, str]:
+def _annotations_of_groups(model: ModelPlan) -> dict[str, str]:
     """Annotations that KServe copies to the LeaderWorkerSets it creates."""
     annotations = [group_annotations(server.group) for server in model.servers if server.group is not None]
     return {key: value for group in annotations for key, value in group.items()}

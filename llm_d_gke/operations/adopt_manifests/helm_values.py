@@ -80,7 +80,7 @@ def production_stack(values: Json, origin: str) -> tuple[list[Server], list[NotC
                 *unread(spec, (*_READ["spec"], *_NOT_CARRIED)),
                 *(f"vllmConfig.{key}" for key in unread(mapping(spec, "vllmConfig"), _READ["vllmConfig"])),
             ]
-            not_carried += _rest(rest, where)
+            not_carried += _unread_keys(rest, where)
     if mapping(values, "routerSpec"):
         not_carried.append(
             NotCarried(
@@ -91,10 +91,10 @@ def production_stack(values: Json, origin: str) -> tuple[list[Server], list[NotC
         *(f"{_ENGINE_SPEC}.{key}" for key in unread(mapping(values, _ENGINE_SPEC), _READ["servingEngineSpec"])),
         *unread(values, (_ENGINE_SPEC, "routerSpec")),
     ]
-    return servers, [*not_carried, *_rest(rest, origin)]
+    return servers, [*not_carried, *_unread_keys(rest, origin)]
 
 
-def _rest(keys: Sequence[str], origin: str) -> list[NotCarried]:
+def _unread_keys(keys: Sequence[str], origin: str) -> list[NotCarried]:
     """One remark for all unread keys of the values."""
     why = "no setting of a stack stands for them"
     return [NotCarried(origin=origin, what=", ".join(keys), why=why)] if keys else []
@@ -154,7 +154,7 @@ def model_service(values: Json, origin: str) -> tuple[list[Server], list[NotCarr
         parts["prefill"] = prefill
     parts["decode" if parts else "both"] = decode
     group = {"multinode": True} if values.get("multinode") else {}
-    servers = [_part({**part, **group}, role, origin) for role, part in parts.items()]
+    servers = [_role_server({**part, **group}, role, origin) for role, part in parts.items()]
     for key in ("routing", "accelerator", "monitoring"):
         if mapping(values, key):
             not_carried.append(
@@ -168,7 +168,7 @@ def model_service(values: Json, origin: str) -> tuple[list[Server], list[NotCarr
         f"{name}.{key}" for name, part in (("prefill", prefill), ("decode", decode)) for key in unread(part, fields)
     )
     read = ("modelArtifacts", "prefill", "decode", "multinode", "routing", "accelerator", "monitoring", "enabled")
-    not_carried += _rest([*artifacts, *parts_left, *unread(values, read)], origin)
+    not_carried += _unread_keys([*artifacts, *parts_left, *unread(values, read)], origin)
     model_name = str(name) if name else None
     return (
         [
@@ -201,7 +201,7 @@ def _filled_in(value: Any, values: Json) -> Any:
     return _VALUE.sub(referenced, value)
 
 
-def _part(part: Json, role: Role, origin: str) -> Server:
+def _role_server(part: Json, role: Role, origin: str) -> Server:
     container: Json = next(
         (container for container in listing(part, "containers") if isinstance(container, Mapping)), {}
     )

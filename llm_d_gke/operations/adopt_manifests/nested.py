@@ -29,7 +29,7 @@ class _Place:
 def nested_servers(document: Json, origin: str) -> list[Server]:
     """Servers of every pod template in an object that runs vLLM. The first one lists the other templates."""
     others: list[str] = []
-    servers = list(_below(mapping(document, "spec"), _Place(), origin, others))
+    servers = list(_servers_below(mapping(document, "spec"), _Place(), origin, others))
     if servers and others:
         names = f"parts {', '.join(dict.fromkeys(others))}"
         first = servers[0]
@@ -46,19 +46,19 @@ def role_named(name: Any) -> Role | None:
     return None if len(words) != 1 else "prefill" if "prefill" in words else "decode"
 
 
-def _below(value: Any, place: _Place, origin: str, others: list[str], key: str = "") -> Iterator[Server]:
+def _servers_below(value: Any, place: _Place, origin: str, others: list[str], key: str = "") -> Iterator[Server]:
     """Yields servers below a value, and adds the names of pods that run something else to `others`."""
     if isinstance(value, list):
         for entry in value:
-            yield from _below(entry, place, origin, others, key)
+            yield from _servers_below(entry, place, origin, others, key)
     elif isinstance(value, Mapping):
-        inherited = _at(value, place, key)
+        inherited = _inherited(value, place, key)
         group = mapping(value, "leaderWorkerTemplate")
         pod = _pod(value)
         if group:
             template = mapping(group, "leaderTemplate") or mapping(group, "workerTemplate")
             hosts = int_or(group.get("size"), 1)
-            yield from _below({"template": template}, replace(inherited, hosts=hosts), origin, others)
+            yield from _servers_below({"template": template}, replace(inherited, hosts=hosts), origin, others)
         elif pod is not None:
             more: dict[str, Any] = {"role": inherited.role, "hosts": inherited.hosts}
             where = origin if inherited.name is None else f"{origin} {inherited.name}"
@@ -69,10 +69,10 @@ def _below(value: Any, place: _Place, origin: str, others: list[str], key: str =
                 others.append(inherited.name or "without a name")
         else:
             for inner_key, inner in value.items():
-                yield from _below(inner, inherited, origin, others, str(inner_key))
+                yield from _servers_below(inner, inherited, origin, others, str(inner_key))
 
 
-def _at(value: Json, place: _Place, key: str) -> _Place:
+def _inherited(value: Json, place: _Place, key: str) -> _Place:
     replicas = place.replicas
     for count in _COUNTS:
         if isinstance(value.get(count), int):

@@ -56,7 +56,7 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
             container[key] = model[key]
     container["env"] = [*listing(base, "env"), *listing(own, "env"), *listing(model, "env")]
     arguments = [
-        _translated(word.replace("{{.Name}}", name))
+        _vllm_argument(word.replace("{{.Name}}", name))
         for word in (
             *(command_of(own or base) or map(str, listing(own or base, "args"))),
             *map(str, listing(model, "args")),
@@ -115,6 +115,6 @@ def _runs_vllm(model: Json, own: Json, base: Json) -> bool:
     return any("vllm" in f"{container.get('image')} {container.get('command')}" for container in (own, base))
 
 
-def _translated(word: str) -> str:
+def _vllm_argument(word: str) -> str:
     flag, equals, value = word.partition("=")
     return f"{_HUGGING_FACE.get(flag, flag)}{equals}{value}"

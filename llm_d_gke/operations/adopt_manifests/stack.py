@@ -204,10 +204,10 @@ def _model(model: str, server: Server, not_carried: list[NotCarried]) -> Setting
         )
     if extra:
         settings |= {"allowExtraArgs": True, "extraArgs": extra}
-    return dict(_valid(settings, server, not_carried))
+    return dict(_without_invalid(settings, server, not_carried))
 
 
-def _valid(settings: Settings, server: Server, not_carried: list[NotCarried]) -> Settings:
+def _without_invalid(settings: Settings, server: Server, not_carried: list[NotCarried]) -> Settings:
     """The settings without those that a stack file cannot hold; each of these is left, with the reason."""
     valid = dict(settings)
     for _ in range(len(settings)):

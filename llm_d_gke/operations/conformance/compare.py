@@ -49,7 +49,7 @@ def _programs(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell
     for role, image in images(release).items():
         version = image.rpartition(":")[2]
         program = programs.get(image)
-        lines = [*_stated(release, image)]
+        lines = [*_stated_versions(release, image)]
         if program is None:
             result = DIFFERS if lines else "source not available"
             yield Cell(release.name, role, version, "versions", result, tuple(lines))
@@ -69,7 +69,7 @@ def _programs(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell
             compared += ", the label of mappings"
             if program.labels != (release.router.mapping_label,):
                 lines.append(f"the label is {', '.join(program.labels)}")
-            lines += _selection(release, program)
+            lines += _plugin_selection(release, program)
         yield Cell(release.name, role, version, compared, _result(lines, rendered_flags), tuple(dict.fromkeys(lines)))
 
 
@@ -90,7 +90,7 @@ def _name(flag: str) -> str:
     return flag.lstrip("-").partition("=")[0]
 
 
-def _stated(release: Release, image: str) -> Iterator[str]:
+def _stated_versions(release: Release, image: str) -> Iterator[str]:
     """Versions that a release states twice and that have to agree."""
     tag = image.rpartition(":")[2]
     split = release.disaggregation
@@ -105,7 +105,7 @@ def _stated(release: Release, image: str) -> Iterator[str]:
             yield f"its plugins are those of {picker.build}"
 
 
-def _selection(release: Release, program: Program) -> Iterator[str]:
+def _plugin_selection(release: Release, program: Program) -> Iterator[str]:
     """Whether the model router takes its plugins the way the release says: by file, by flags, or not at all."""
     flag = {"file": "config-file", "flags": "plugin", "built-in": None}[release.router.plugins]
     if flag is not None and flag not in program.flags:
@@ -138,7 +138,7 @@ def _engines(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell]
                 for spelling in (name, name.removeprefix("no-"))
             )
         ]
-        lines += _faults(release)
+        lines += _known_faults(release)
         compared = f"{len(rendered_arguments)} arguments"
         if load_images().vllm_in(image.image) is None:
             compared += "; nothing is known of the version in the image"
@@ -154,7 +154,7 @@ def _version_inside(image: EngineImage) -> Iterator[str]:
         yield f"the version is {image.version}, and {image.image.rpartition('/')[2]} has vLLM {inside}"
 
 
-def _faults(release: Release) -> Iterator[str]:
+def _known_faults(release: Release) -> Iterator[str]:
     """Images that are known not to work on an accelerator that the release offers them for."""
     for fault in load_images().faults:
         for name in fault.accelerators:

@@ -98,14 +98,14 @@ def _problem(server: ApiServer, executable: Path, case: Case, folder: Path) -> s
     with programs.started(executable, which, case.rendering, folder, server.kubeconfig, case.namespace) as running:
         deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline and running.child.poll() is None:
-            if _fails(running.ports[probe.port], probe.grpc_service or "") is None:
+            if _health_failure(running.ports[probe.port], probe.grpc_service or "") is None:
                 return None
             time.sleep(0.1)
         ended = running.child.poll() is not None
     return f"{'it ended' if ended else f'not ready within {_SECONDS:.0f} s'}: {programs.reason(running.text)}"
 
 
-def _fails(port: int, service: str) -> str | None:
+def _health_failure(port: int, service: str) -> str | None:
     try:
         return probes.grpc_health("127.0.0.1", port, service, _PROBE_SECONDS)
     except OSError as error:

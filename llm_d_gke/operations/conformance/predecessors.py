@@ -152,11 +152,11 @@ def plugin_changes(catalog: Catalog) -> Iterator[tuple[str, int, int]]:
             if plugin not in own.plugins:
                 plugins[plugin] = other.plugins[plugin]
             listed = own.model_copy(update={"plugins": plugins})
-            red += _finds(catalog.releases[name], listed.plugins.keys())
+            red += _source_contradicts(catalog.releases[name], listed.plugins.keys())
         yield name, len(differing), red
 
 
-def _finds(release: Release, listed: Set[str]) -> bool:
+def _source_contradicts(release: Release, listed: Set[str]) -> bool:
     """Whether the recorded source of a release's picker shows that the list is wrong."""
     program = load_upstream().programs.get(release.picker.image)
     return program is not None and set(listed) != set(program.plugins)

@@ -107,8 +107,8 @@ def option_fields(options: Mapping[str, Any]) -> dict[str, Any]:
         "options": sorted(options),
         "deprecated_options": sorted(name for name, entry in options.items() if entry.get("deprecated")),
         "option_values": {name: entry["values"] for name, entry in options.items() if entry.get("values")},
-        "option_takes": _takes(options),
-        "option_words": _words(options),
+        "option_takes": _options_by_value_kind(options),
+        "option_words": _options_by_word(options),
         "option_keys": {name: entry["keys"] for name, entry in sorted(options.items()) if entry.get("keys")},
     }
 
@@ -118,7 +118,7 @@ def render(document: Mapping[str, Any]) -> str:
     return _HEAD.format(version=document["version"]) + body
 
 
-def _takes(options: Mapping[str, Any]) -> dict[str, list[str]]:
+def _options_by_value_kind(options: Mapping[str, Any]) -> dict[str, list[str]]:
     """Options by the kind of their value. Options that take any text, and negations, are left out."""
     by_kind: dict[str, list[str]] = defaultdict(list)
     for name, entry in sorted(options.items()):
@@ -128,7 +128,7 @@ def _takes(options: Mapping[str, Any]) -> dict[str, list[str]]:
     return dict(sorted(by_kind.items()))
 
 
-def _words(options: Mapping[str, Any]) -> dict[str, list[str]]:
+def _options_by_word(options: Mapping[str, Any]) -> dict[str, list[str]]:
     """Options of numbers and JSON by the words that they take as well."""
     by_word: dict[str, list[str]] = defaultdict(list)
     for name, entry in sorted(options.items()):

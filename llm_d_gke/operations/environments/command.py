@@ -86,7 +86,7 @@ def objects(before: Graph, after: Graph, names: tuple[str, str]) -> Iterator[str
 
     Both names read `<stack>` in the objects, because every name of a stack's own would differ otherwise.
     """
-    old, new = (_texts(graph, name) for graph, name in zip((before, after), names, strict=True))
+    old, new = (_rendered_texts(graph, name) for graph, name in zip((before, after), names, strict=True))
     for path in sorted({*old, *new}):
         was, now = (texts.get(path, "").splitlines() for texts in (old, new))
         yield from difflib.unified_diff(
@@ -108,12 +108,12 @@ def change_counts(lines: list[str]) -> Mapping[str, int]:
     return {"added": added, "removed": removed, "changed": len(old) - added - removed}
 
 
-def _texts(graph: Graph, stack: str) -> dict[str, str]:
+def _rendered_texts(graph: Graph, stack: str) -> dict[str, str]:
     texts: dict[Path, str] = {**manifests(graph), **cloud_resources(graph)}
-    return {_neutral(str(path), stack): _neutral(text, stack) for path, text in texts.items()}
+    return {_without_stack_name(str(path), stack): _without_stack_name(text, stack) for path, text in texts.items()}
 
 
-def _neutral(text: str, stack: str) -> str:
+def _without_stack_name(text: str, stack: str) -> str:
     """A text with the stack's name replaced where it is a whole word."""
     return re.sub(rf"(?<![A-Za-z0-9]){re.escape(stack)}(?![A-Za-z0-9])", "<stack>", text)
 

@@ -39,7 +39,7 @@ def _candidates(annotation: object, value: object) -> Iterator[object]:
         fields_of_value = dict(value) if isinstance(value, Mapping) else {}
         yield {**fields_of_value, "explained": next(_candidates(arguments[1], None), "other")}
     else:
-        yield from _simple(annotation, value)
+        yield from _scalars(annotation, value)
 
 
 def _sequences(item: object, value: object) -> Iterator[object]:
@@ -51,7 +51,7 @@ def _sequences(item: object, value: object) -> Iterator[object]:
         yield items[:-1]
 
 
-def _simple(annotation: object, value: object) -> Iterator[object]:
+def _scalars(annotation: object, value: object) -> Iterator[object]:
     if annotation is bool:
         yield from (not value, bool(value))
     elif annotation in (int, float):
@@ -68,10 +68,10 @@ def _simple(annotation: object, value: object) -> Iterator[object]:
     elif annotation is SecretStr:
         yield "hf_another_one"
     elif annotation is str:
-        yield from _texts(value if isinstance(value, str) else "")
+        yield from _example_texts(value if isinstance(value, str) else "")
 
 
-def _texts(value: str) -> Iterator[str]:
+def _example_texts(value: str) -> Iterator[str]:
     """Example texts of different forms; one of them matches most patterns."""
     yield f"{value}-x" if value else "other"
     yield "example.com/image:v1"

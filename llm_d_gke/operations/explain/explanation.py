@@ -98,17 +98,19 @@ class Explainer:
             return self._output(path) if path.kind == OUTPUTS else self._field(path)
 
     def _field(self, path: FieldPath) -> Explanation:
-        value, component = self._look(path, self.objects)
-        likely = frozenset(where for where in self._holding(value) if where.rpartition(".")[2] == _name_in_plan(path))
+        value, component = self._find_value(path, self.objects)
+        likely = frozenset(
+            where for where in self._plan_paths_with(value) if where.rpartition(".")[2] == _name_in_plan(path)
+        )
         origins = tuple(moved(path, self._resource_plan, self._changes, self._builder, likely))
         touched = {leaf for change in self._changes for leaf in change.paths if _is_origin(change, origins)}
-        planned = self._planned(path, value, touched)
+        planned = self._plan_path_of(path, value, touched)
         return Explanation(path=path, value=value, component=component, planned=planned, origins=origins)
 
     def _output(self, path: FieldPath) -> Explanation:
         builder, candidates = self._figures
         built = builder.build(self.plan)
-        value, _ = self._look(path, built or {})
+        value, _ = self._find_value(path, built or {})
         origins = tuple(moved_output(path, self.plan, candidates, builder))
         others = [
             change.plan
@@ -124,7 +126,7 @@ class Explainer:
         """The outputs of a plan that differ, and every input that changes the plan or its outputs."""
         return Builder(outputs_of), changes(self._stack_input, self.plan, figures=True)
 
-    def _look(self, path: FieldPath, objects: Objects) -> tuple[object, str | None]:
+    def _find_value(self, path: FieldPath, objects: Objects) -> tuple[object, str | None]:
         resource, body = find(objects, path)
         value = value_at(body, *path.parts, default=MISSING)
         if value is MISSING:
@@ -136,17 +138,17 @@ class Explainer:
                     raise FieldError(f"{path}: there is no {wrong!r}; there is {', '.join(map(str, names)) or above}")
         return value, resource.source
 
-    def _holding(self, value: object) -> list[str]:
+    def _plan_paths_with(self, value: object) -> list[str]:
         """Every part of the plan with exactly this value."""
         return [where for where, part in _parts(self.plan) if type(part) is type(value) and part == value]
 
-    def _planned(self, path: FieldPath, value: object, touched: set[str]) -> str | None:
+    def _plan_path_of(self, path: FieldPath, value: object, touched: set[str]) -> str | None:
         """The part of the plan with exactly this value: by the field's name, or else one that the same inputs change.
 
         Numbers and booleans are too common for a match by value: for those only the name decides.
         """
         name = _name_in_plan(path)
-        holding = self._holding(value)
+        holding = self._plan_paths_with(value)
         moved_too = [where for where in holding if any(leaf.startswith(where) for leaf in touched)]
         same_name = [where for where in moved_too or holding if where.rpartition(".")[2] == name]
         if same_name or isinstance(value, bool | int | float) or not value:
@@ -210,12 +212,12 @@ def part_read(plan: StackPlan, others: Sequence[StackPlan], tell: Callable[[Stac
 
     Found by replacing single parts of the plan by those of the others; None if no part is enough for all of them.
     """
-    readings = [tuple(_read(plan, other, tell(other), tell)) for other in others]
+    readings = [tuple(_innermost_parts(plan, other, tell(other), tell)) for other in others]
     common = itertools.takewhile(lambda steps: len(set(steps)) == 1, zip(*readings, strict=False))
     return "".join(steps[0] for steps in common).lstrip(".") or None
 
 
-def _read(part: Any, other: Any, target: object, tell: Callable[[Any], object]) -> Iterator[str]:
+def _innermost_parts(part: Any, other: Any, target: object, tell: Callable[[Any], object]) -> Iterator[str]:
     """Descend to the innermost part that determines the output. `tell` returns the output for a changed part."""
     for step, before, after, rebuild in _children(part, other):
 
@@ -224,7 +226,7 @@ def _read(part: Any, other: Any, target: object, tell: Callable[[Any], object]) 
 
         if before != after and output_of(after) == target:
             yield step
-            yield from _read(before, after, target, output_of)
+            yield from _innermost_parts(before, after, target, output_of)
             return
 
 

@@ -98,9 +98,9 @@ class Change:
 def plan_with(stack_input: StackInput, change: Change) -> StackPlan | None:
     if change.entry is None:
         values = copy.deepcopy(dict(stack_input.values))
-        _put(values, change.path, change.value)
+        _set_at_path(values, change.path, change.value)
         for path in change.allowed_by:
-            _put(values, path, True)
+            _set_at_path(values, path, True)
         return stack_input.plan(values)
     return plan_with_facts(stack_input, [change])
 
@@ -111,7 +111,7 @@ def plan_with_facts(stack_input: StackInput, changes: Sequence[Change]) -> Stack
     for change in changes:
         if change.entry is not None:
             entry, changed = entries.get(id(change.entry), (change.entry, change.entry))
-            entries[id(entry)] = (entry, _with(changed, change.path, change.value))
+            entries[id(entry)] = (entry, _with_value(changed, change.path, change.value))
     full_catalog, engine = stack_input.catalog, load_engine()
     for entry, changed in entries.values():
         if isinstance(changed, Engine):
@@ -125,16 +125,16 @@ def plan_with_facts(stack_input: StackInput, changes: Sequence[Change]) -> Stack
         return None
 
 
-def _with(part: Any, path: Sequence[str | int], value: object) -> Any:
+def _with_value(part: Any, path: Sequence[str | int], value: object) -> Any:
     """A copy of a catalog entry, or of a part of it, with another value at a path."""
     if not path:
         return value
     first, remaining = path[0], path[1:]
     if isinstance(part, BaseModel):
-        return part.model_copy(update={str(first): _with(getattr(part, str(first)), remaining, value)})
+        return part.model_copy(update={str(first): _with_value(getattr(part, str(first)), remaining, value)})
     if isinstance(part, Mapping):
-        return {**part, first: _with(part[first], remaining, value)}
-    return tuple(_with(item, remaining, value) if index == first else item for index, item in enumerate(part))
+        return {**part, first: _with_value(part[first], remaining, value)}
+    return tuple(_with_value(item, remaining, value) if index == first else item for index, item in enumerate(part))
 
 
 def _catalog_with(catalog: Catalog, entry: BaseModel, changed: BaseModel) -> Catalog:
@@ -291,7 +291,7 @@ def _fact(
     where: str, entry: BaseModel, path: tuple[str | int, ...], value: object, annotation: object, source: str | None
 ) -> Input:
     *above, last = path
-    inside = isinstance(last, str) and isinstance(_at(entry, above), Mapping)
+    inside = isinstance(last, str) and isinstance(_value_at_path(entry, above), Mapping)
     name = _path_text(above) + f"[{last}]" if inside else _path_text(path)
     return Input(
         origin=Origin(name=f"{where} {name}", value=display_text(value), is_set=True, source=source),
@@ -302,7 +302,7 @@ def _fact(
     )
 
 
-def _at(part: Any, path: Sequence[str | int]) -> Any:
+def _value_at_path(part: Any, path: Sequence[str | int]) -> Any:
     for step in path:
         part = getattr(part, str(step)) if isinstance(part, BaseModel) else part[step]
     return part
@@ -316,7 +316,7 @@ def _frozen(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _put(values: Any, path: tuple[str | int, ...], value: object) -> None:
+def _set_at_path(values: Any, path: tuple[str | int, ...], value: object) -> None:
     ctx = values
     for part, following in itertools.pairwise(path):
         if isinstance(ctx, list):

@@ -143,7 +143,7 @@ def moved(
         if pending[0].paths & likely:
             batch, pending = pending[:1], pending[1:]
         else:
-            batch, pending = _separate(pending)
+            batch, pending = _independent_batch(pending)
         search.run(batch)
     reported: set[Origin] = set()
     for change in candidates:
@@ -187,7 +187,7 @@ class _Search:
         return value_of(self._builder, together, self._path, self._plan)
 
 
-def _separate(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
+def _independent_batch(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
     """A batch of changes that reach separate leaves of the plan, and the remaining changes."""
     batch: list[Change] = []
     remaining: list[Change] = []

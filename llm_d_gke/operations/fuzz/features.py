@@ -128,7 +128,7 @@ def _stack(random: Random, release: str) -> Tree:
 @functools.cache
 def _architectures(version: str) -> frozenset[str]:
     """Architectures that this version of vLLM serves. Empty without a table of it."""
-    return frozenset(_in_all([facts.architectures for facts in facts_of(version)]))
+    return frozenset(_common([facts.architectures for facts in facts_of(version)]))
 
 
 @functools.cache
@@ -172,20 +172,20 @@ def _features(version: str) -> Mapping[str, list[Any]]:
     # A parser that needs a further package is warned of and not refused, as is one that not all tables have.
     special = set(load_engine().parser_packages)
     named: dict[str, list[Any]] = {
-        "toolCallParser": sorted(_in_all([facts.tool_parsers for facts in tables]) - special),
-        "reasoningParser": sorted(_in_all([facts.reasoning_parsers for facts in tables]) - special),
+        "toolCallParser": sorted(_common([facts.tool_parsers for facts in tables]) - special),
+        "reasoningParser": sorted(_common([facts.reasoning_parsers for facts in tables]) - special),
         "adapters": [[dict(adapter) for adapter in _ADAPTERS[:count]] for count in (1, 2, 3)],
         "source": [dict(source) for source in _SOURCES],
     }
     return {key: choices for key, choices in named.items() if choices}
 
 
-def _in_all(tables: Sequence[Sequence[str]]) -> set[str]:
+def _common(tables: Sequence[Sequence[str]]) -> set[str]:
     return set.intersection(*map(set, tables)) if tables else set()
 
 
 def _speculation(random: Random, version: str) -> Tree:
-    methods = _in_all([facts.speculative_methods for facts in facts_of(version)])
+    methods = _common([facts.speculative_methods for facts in facts_of(version)])
     usable = sorted(methods & {"ngram", "ngram_gpu", "mtp", *_DRAFTS})
     method = random.choice(usable or ["ngram"])
     draft = {"draftModel": _DRAFTS[method]} if method in _DRAFTS else {}

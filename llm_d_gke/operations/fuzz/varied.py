@@ -106,7 +106,7 @@ def varied(draw: st.DrawFn) -> Tree:
         if key in from_schema:
             values[key] = from_schema[key]
     implementation, auth = draw(st.sampled_from(_AUTH))
-    gateway = {"implementation": implementation, "auth": auth, **_few(draw, _GATEWAY, 2)}
+    gateway = {"implementation": implementation, "auth": auth, **_some_settings(draw, _GATEWAY, 2)}
     if draw(st.booleans()) or auth["kind"] != "none":
         gateway["tls"] = _TLS
     if auth["kind"] != "none":
@@ -115,18 +115,18 @@ def varied(draw: st.DrawFn) -> Tree:
         values["apiKeys"] = {"team.one": _KEY}
     for model in values["models"]:
         if not draw(st.integers(0, 2)):
-            model |= _few(draw, _MODEL, 1)
+            model |= _some_settings(draw, _MODEL, 1)
     return values | {
         "project": "my-project",
         "huggingFace": draw(st.sampled_from(({"token": "hf_fuzz"}, {"existingSecret": "mine"}))),
         "deployment": draw(st.sampled_from(("direct", "kserve"))),
         "release": draw(st.sampled_from(sorted(load().releases))),
         "gateway": gateway,
-        "picker": _few(draw, _PICKER, 2),
+        "picker": _some_settings(draw, _PICKER, 2),
     }
 
 
-def _few(draw: st.DrawFn, choices: Mapping[str, tuple[Any, ...]], most: int) -> Tree:
+def _some_settings(draw: st.DrawFn, choices: Mapping[str, tuple[Any, ...]], most: int) -> Tree:
     names: set[str] = draw(st.sets(st.sampled_from(sorted(choices)), max_size=most))
     return {name: copy.deepcopy(draw(st.sampled_from(choices[name]))) for name in sorted(names)}
 

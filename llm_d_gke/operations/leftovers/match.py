@@ -117,7 +117,7 @@ def leftovers(resources: Sequence[Resource], identity: Identity) -> list[Leftove
     for resource in resources:
         if resource.kind.title == UNMANAGED and (resource.name, resource.location) in managed:
             continue
-        reason, is_certain = _own(resource, identity)
+        reason, is_certain = _own_evidence(resource, identity)
         if reason:
             by_link[resource.link] = Leftover(resource=resource, reason=reason, is_certain=is_certain)
     _follow_firewalls(resources, by_link)
@@ -125,7 +125,7 @@ def leftovers(resources: Sequence[Resource], identity: Identity) -> list[Leftove
     return [by_link[resource.link] for resource in resources if resource.link in by_link]
 
 
-def _own(resource: Resource, identity: Identity) -> tuple[str, bool]:
+def _own_evidence(resource: Resource, identity: Identity) -> tuple[str, bool]:
     """The reason why a resource belongs to the stack by its own fields, and whether that is certain."""
     body, name = resource.body, resource.name
     if resource.policy is not None:
@@ -153,7 +153,7 @@ def _own(resource: Resource, identity: Identity) -> tuple[str, bool]:
     # Both contain the namespace and a hash of the cluster. The hash cannot be resolved once the cluster is deleted.
     hashed = re.match(r"(?:gkegw1-[a-z0-9]{4}|k8s1-[a-z0-9]{8})-", name)
     for namespace in identity.namespaces:
-        if hashed and _after(name[hashed.end() :], namespace) is not None:
+        if hashed and _suffix_after(name[hashed.end() :], namespace) is not None:
             return f"GKE names parts of load balancers of namespace {namespace} so", False
     return "", False
 
@@ -185,13 +185,15 @@ def _is_gke_name(name: str, cluster: str, pools: Iterable[str]) -> bool:
     Firewall rules are `gke-<cluster>-<hash>-...` (cloud.google.com/kubernetes-engine/docs/concepts/firewall-rules),
     groups and nodes `gke-<cluster>-<pool>-<hash>-...`; long names are cut.
     """
-    rest = _after(name.removeprefix("gke-"), cluster) if name.startswith("gke-") else None
+    rest = _suffix_after(name.removeprefix("gke-"), cluster) if name.startswith("gke-") else None
     if rest is None:
         return False
-    return any(re.match("[0-9a-f]{8}(-|$)", part) for part in (rest, *(_after(rest, pool) for pool in pools)) if part)
+    return any(
+        re.match("[0-9a-f]{8}(-|$)", part) for part in (rest, *(_suffix_after(rest, pool) for pool in pools)) if part
+    )
 
 
-def _after(text: str, name: str) -> str | None:
+def _suffix_after(text: str, name: str) -> str | None:
     """The rest after a name and a hyphen. The name may have been cut, to no fewer than ten letters."""
     cuts = (name[:length] for length in range(len(name), min(len(name), _SHORTEST) - 1, -1))
     return next((text[len(cut) + 1 :] for cut in cuts if text.startswith(f"{cut}-")), None)

@@ -69,7 +69,7 @@ def _judge(row: object, index: int, folder: Path) -> Judgment:
     if not isinstance(row, Mapping):
         return Judgment(id=f"row {index + 1}", group="?", call="not known", not_known="the row is no object of fields")
     name = str(row.get("id") or f"row {index + 1}")
-    ran = _ran(row.get("ran"))
+    ran = _parse_ran(row.get("ran"))
     try:
         return _judged(row, name, ran, start_of(row, folder))
     except UnknownStartError as error:
@@ -79,7 +79,7 @@ def _judge(row: object, index: int, folder: Path) -> Judgment:
     return Judgment(id=name, group=group_of(row), call="not known", ran=ran, not_known=reason)
 
 
-def _ran(value: object) -> bool | None:
+def _parse_ran(value: object) -> bool | None:
     return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value).strip().lower())
 
 

@@ -37,7 +37,7 @@ def machine(text: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     names = {name for pattern, name in _CARDS if re.search(pattern, text)}
     if not names:
-        names = _by_memory(text)
+        names = _tpus_by_memory(text)
     if len(names) == 1:
         fields["accelerator"] = names.pop()
     capability = re.search(_CAPABILITY, text)
@@ -46,7 +46,7 @@ def machine(text: str) -> dict[str, Any]:
     return fields
 
 
-def _by_memory(text: str) -> set[str]:
+def _tpus_by_memory(text: str) -> set[str]:
     limit = re.search(_HBM_OF_ONE, text)
     if limit is None:
         return set()
@@ -75,11 +75,11 @@ def sequences(text: str) -> int | None:
     if whole is not None:
         return int(whole[1]) if int(whole[1]) < _LARGEST else None
     counted = re.search(r"Capturing CUDA graphs \(decode, FULL\): +100%[^\n]*?(\d+)/\1\b", text)
-    size = _size(int(counted[1])) if counted is not None else _LARGEST
+    size = _graph_size(int(counted[1])) if counted is not None else _LARGEST
     return size if size < _LARGEST else None
 
 
-def _size(count: int) -> int:
+def _graph_size(count: int) -> int:
     """The largest of so many sizes: 1, 2, 4, then in steps of 8 up to 256, and of 16 beyond."""
     if count <= len(_SMALL):
         return _SMALL[max(0, count - 1)]

@@ -168,12 +168,12 @@ def _arguments(text: str) -> dict[str, Any]:
     if match is not None:
         literal = _literal(match[1])
         if literal is None:
-            literal = _named(match[1], r"'{name}': ")
+            literal = _argument_values(match[1], r"'{name}': ")
     else:
         namespace = re.search(r"args: Namespace\(([^\n]*)", text)
         if namespace is None:
             return {}
-        literal = _named(namespace[1], r"\b{name}=")
+        literal = _argument_values(namespace[1], r"\b{name}=")
     arguments: dict[str, Any] = {}
     for name, field in _ARGUMENTS.items():
         value = literal.get(name)
@@ -211,7 +211,7 @@ def _literal(text: str) -> Mapping[str, Any] | None:
     return literal if isinstance(literal, Mapping) else None
 
 
-def _named(text: str, before: str) -> dict[str, Any]:
+def _argument_values(text: str, before: str) -> dict[str, Any]:
     """Plain values of the arguments that a row has, one by one."""
     values: dict[str, Any] = {}
     for name in (*_ARGUMENTS, "speculative_config", "enable_lora"):

@@ -212,7 +212,7 @@ def _draft_layers(row: Row, model: Model, tokens: int) -> DraftLayers | None:
     """The checkpoint's own prediction layers, or one layer as heads of EAGLE have. None for guesses from the text."""
     if not tokens or _text(row, "draftModel") in WITHOUT_LAYERS:
         return None
-    return model.draft or DraftLayers(layers=1, experts=False, attention=_usual(model))
+    return model.draft or DraftLayers(layers=1, experts=False, attention=_usual_attention(model))
 
 
 def _draft_model(row: Row, model: Model) -> Model | None:
@@ -228,7 +228,7 @@ def _draft_model(row: Row, model: Model) -> Model | None:
     return draft
 
 
-def _usual(model: Model) -> Any:
+def _usual_attention(model: Model) -> Any:
     return "mla" if model.mla is not None else "full"
 
 

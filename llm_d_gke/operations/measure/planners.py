@@ -229,8 +229,8 @@ def starts_table(planner: ModuleType | None) -> str:
             f"{row['model'].rpartition('/')[2]}, {row.get('tensorParallel', 1)} GPU, {row['maxModelLen']} tokens",
             "yes" if row["ran"] else "no",
             judgment.call,
-            _beside(judgment.prediction["weightsGib"], row.get("weightsGib")),
-            _beside(judgment.prediction["availableGib"], row.get("availableGib")),
+            _with_logged(judgment.prediction["weightsGib"], row.get("weightsGib")),
+            _with_logged(judgment.prediction["availableGib"], row.get("availableGib")),
         ]
         if planner is not None:
             model = catalog.load().models[row["model"]]
@@ -242,7 +242,7 @@ def starts_table(planner: ModuleType | None) -> str:
                 planner.allocatable_kv_cache_memory(row["model"], config, NOMINAL_GIB, share, **shape) / shape["tp"]
             )
             weights = planner.per_gpu_model_memory_required(row["model"], config, shape["tp"], 1)
-            cells += [_beside(weights, row.get("weightsGib")), _beside(memory, row.get("availableGib"))]
+            cells += [_with_logged(weights, row.get("weightsGib")), _with_logged(memory, row.get("availableGib"))]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -321,7 +321,7 @@ def _is_expressible(run: EngineRun) -> bool:
     return plain and run.data_parallel == 1 and not any(further)
 
 
-def _beside(predicted: float, logged: float | None) -> str:
+def _with_logged(predicted: float, logged: float | None) -> str:
     return f"{predicted:.2f}" if logged is None else f"{predicted:.2f} of {logged:.2f}"
 
 

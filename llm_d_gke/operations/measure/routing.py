@@ -110,7 +110,7 @@ def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: 
         with serving(*changes) as stack:
             for number in clients:
                 began = time.monotonic() + warm_up
-                samples = by_clients(_unlike(stack.address), number, warm_up + seconds)
+                samples = by_clients(_unrelated_prompts(stack.address), number, warm_up + seconds)
                 # Only completed requests: those still waiting at the end do not count.
                 done = [sample for sample in samples if sample.answered and began <= sample.ended < began + seconds]
                 rates[replicas, number] = sum(sample.output_tokens for sample in done) / seconds
@@ -174,7 +174,7 @@ def _cache() -> tuple[int, int]:
     return int(plan["kv_cache_blocks"]), int(plan["block_size"])
 
 
-def _unlike(address: str) -> Iterator[Request]:
+def _unrelated_prompts(address: str) -> Iterator[Request]:
     """Prompts that share nothing, so that only load tells replicas apart; answers have 48 to 144 tokens."""
     for number in itertools.count():
         yield Request(address, MODEL, f"{number} is the number of this question.", 48 + number * 61 % 97)

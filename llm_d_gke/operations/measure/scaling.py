@@ -150,10 +150,10 @@ def windows() -> None:
         if len(pods(kube, ENGINES)) != 1:
             raise RuntimeError("there is more than one replica before the window")
         seconds = [
-            _after(start, lambda: _replicas(kube) == _IN_WINDOW, "the replicas of the window"),
-            _after(start, lambda: len(ready_pods(kube, ENGINES)) == _IN_WINDOW, "they are ready"),
-            _after(end, lambda: _replicas(kube) == 1, "one replica after the window"),
-            _after(end, lambda: len(kube.list("v1", "Pod", labels=ENGINES)) == 1, "the other one has ended"),
+            _seconds_until(start, lambda: _replicas(kube) == _IN_WINDOW, "the replicas of the window"),
+            _seconds_until(start, lambda: len(ready_pods(kube, ENGINES)) == _IN_WINDOW, "they are ready"),
+            _seconds_until(end, lambda: _replicas(kube) == 1, "one replica after the window"),
+            _seconds_until(end, lambda: len(kube.list("v1", "Pod", labels=ENGINES)) == 1, "the other one has ended"),
         ]
     print("\n| raised after the start | ready | lowered after the end | the replica has ended | requests | lost |")
     print("|---|---|---|---|---|---|")
@@ -166,7 +166,7 @@ def _cron(moment: datetime.datetime) -> str:
     return f"{moment.minute} {moment.hour} {moment.day} {moment.month} *"
 
 
-def _after(moment: datetime.datetime, condition: Callable[[], bool], what: str) -> float:
+def _seconds_until(moment: datetime.datetime, condition: Callable[[], bool], what: str) -> float:
     """Seconds from a moment of the clock until something holds."""
     _until(condition, what)
     return (datetime.datetime.now(tz=datetime.UTC) - moment).total_seconds()

@@ -116,7 +116,7 @@ def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
     return Needs(
         project=plan.project,
         region=plan.region,
-        quotas=tuple(_together(_quotas(plan, catalog))),
+        quotas=tuple(_merged(_quotas(plan, catalog))),
         machines=tuple(_machines(plan, catalog)),
         services=plan.services,
         permissions=tuple(sorted(set(_permissions(plan)))),
@@ -183,7 +183,7 @@ def _need(quota: Quota, location: str, amount: tuple[float, float], what: str) -
     return QuotaNeed(quota=quota, location=location, now=amount[0], maximum=amount[1], what=what)
 
 
-def _together(needs: Iterator[QuotaNeed]) -> list[QuotaNeed]:
+def _merged(needs: Iterator[QuotaNeed]) -> list[QuotaNeed]:
     """Merge the needs of each quota and location by adding their amounts."""
     merged: dict[tuple[str, str], QuotaNeed] = {}
     for need in needs:

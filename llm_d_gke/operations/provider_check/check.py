@@ -92,10 +92,10 @@ def _refusals(resource: Recorded, provider: ResourceProviderStub) -> Iterator[Pr
     failures = list(_failures(resource, checked))
     yield from failures
     if not failures:
-        yield from _planned(resource, checked.inputs, provider)
+        yield from _preview_refusals(resource, checked.inputs, provider)
 
 
-def _planned(resource: Recorded, inputs: Struct, provider: ResourceProviderStub) -> Iterator[Problem]:
+def _preview_refusals(resource: Recorded, inputs: Struct, provider: ResourceProviderStub) -> Iterator[Problem]:
     request = provider_pb2.CreateRequest(
         urn=resource.urn, properties=inputs, preview=True, name=resource.name, type=resource.type
     )

@@ -69,7 +69,7 @@ def pages() -> dict[Path, str]:
 def _document(title: str, schema: Schema) -> Schema:
     """One file's schema with all definitions at the top, where references expect them."""
     definitions: Schema = {}
-    body = _lift(schema, definitions)
+    body = _collect_definitions(schema, definitions)
     return {
         "$schema": _DIALECT,
         **body,
@@ -78,12 +78,12 @@ def _document(title: str, schema: Schema) -> Schema:
     }
 
 
-def _lift(node: Any, definitions: Schema) -> Any:
+def _collect_definitions(node: Any, definitions: Schema) -> Any:
     if isinstance(node, dict):
         for name, definition in node.get("$defs", {}).items():
-            definitions[name] = _lift(definition, definitions)
-        return {key: _lift(value, definitions) for key, value in node.items() if key != "$defs"}
-    return [_lift(item, definitions) for item in node] if isinstance(node, list) else node
+            definitions[name] = _collect_definitions(definition, definitions)
+        return {key: _collect_definitions(value, definitions) for key, value in node.items() if key != "$defs"}
+    return [_collect_definitions(item, definitions) for item in node] if isinstance(node, list) else node
 
 
 def _entry(

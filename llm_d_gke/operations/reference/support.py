@@ -92,10 +92,10 @@ def _table(catalog: Catalog, version: str) -> Iterator[str]:
 
 def outcome(model: Model, accelerator: Accelerator, version: str) -> str:
     """Four characters, one for each dtype."""
-    return "".join(_character(model, accelerator, version, dtype) for dtype in _DTYPES)
+    return "".join(_cell_letter(model, accelerator, version, dtype) for dtype in _DTYPES)
 
 
-def _character(model: Model, accelerator: Accelerator, version: str, dtype: str | None) -> str:
+def _cell_letter(model: Model, accelerator: Accelerator, version: str, dtype: str | None) -> str:
     deployment = Deployment(model=model, accelerator=accelerator, version=version, dtype=dtype)
     refusals = refusals_of(deployment)
     certain = [refusal for refusal in refusals if refusal.certain]

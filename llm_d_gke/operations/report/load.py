@@ -29,7 +29,7 @@ def load_facts(root: Path, stack: str, overrides: Mapping[str, str] | None = Non
     try:
         plan = plan_config(stack, configuration)
     except RefusedError as refused:
-        forbidden = None if settings is None else _forbidden(stack, settings, configuration.encrypted())
+        forbidden = None if settings is None else _plan_despite_findings(stack, settings, configuration.encrypted())
         located_findings = _located(root, stack, refused.findings, overrides or {})
         return facts_of(stack, forbidden, located_findings, configuration.notes, settings)
     located_findings = _located(root, stack, plan.warnings, overrides or {})
@@ -58,6 +58,6 @@ def _settings(values: Mapping[str, Any]) -> StackSettings | None:
         return None
 
 
-def _forbidden(stack: str, settings: StackSettings, encrypted: frozenset[str]) -> StackPlan | None:
+def _plan_despite_findings(stack: str, settings: StackSettings, encrypted: frozenset[str]) -> StackPlan | None:
     """The plan that findings forbid, as far as there is one: a refused model's memory is what people want to see."""
     return plan_with_findings(stack, settings, catalog.load(), encrypted, Findings())

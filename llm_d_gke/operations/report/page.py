@@ -92,7 +92,7 @@ def _chart(
 ) -> Drawing:
     points = [(point.concurrency, value(point)) for point in capacity.curve]
     last = max(x for x, _ in points)
-    top = _nice(max(y for _, y in points) * (1 + spread))
+    top = _round_scale(max(y for _, y in points) * (1 + spread))
     width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -141,7 +141,7 @@ def _marks(
     return shapes
 
 
-def _nice(largest: float) -> float:
+def _round_scale(largest: float) -> float:
     """The next of 1, 2, 4, 8 times a power of ten: its quarters are short numbers."""
     if largest <= 0:
         return 1.0

@@ -76,11 +76,11 @@ def earned(all_outcomes: Sequence[Outcome]) -> HeldOutErrors:
         time_to_first_token=round(medians["ttft"], 2),
         time_per_output_token=round(medians["tpot"], 2),
         throughput=round(medians["tokens"], 2),
-        percentile_90=round(_ninth(together), 2) if together else 1.0,
+        percentile_90=round(_percentile_90(together), 2) if together else 1.0,
     )
 
 
-def _ninth(ascending: Sequence[float]) -> float:
+def _percentile_90(ascending: Sequence[float]) -> float:
     return ascending[min(len(ascending) - 1, int(0.9 * len(ascending)))]
 
 
@@ -133,7 +133,7 @@ def coefficients(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _spread(ascending: Sequence[float]) -> str:
-    return f"{statistics.median(ascending):.1%} / {_ninth(ascending):.0%}" if ascending else ""
+    return f"{statistics.median(ascending):.1%} / {_percentile_90(ascending):.0%}" if ascending else ""
 
 
 def _median(ascending: Sequence[float]) -> str:

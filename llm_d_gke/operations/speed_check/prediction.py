@@ -42,11 +42,11 @@ def predict(row: Row, steps: StepTimes | None = None) -> Prediction | None:
     if row.burst is not None:
         return _burst(row, run, steps, at(row.burst))
     if row.rate is not None:
-        return _of(_at_rate(row.rate, at))
-    return _of(at(row.concurrency or 1.0))
+        return _prediction_of(_at_rate(row.rate, at))
+    return _prediction_of(at(row.concurrency or 1.0))
 
 
-def _of(speed: SpeedEstimate | None) -> Prediction | None:
+def _prediction_of(speed: SpeedEstimate | None) -> Prediction | None:
     if speed is None:
         return None
     return Prediction(speed.time_to_first_token, speed.time_per_output_token, speed.output_tokens_per_second)

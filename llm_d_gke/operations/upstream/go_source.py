@@ -46,7 +46,7 @@ def flags(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
     """All flags declared in these folders, and the deprecated ones."""
     flag_names: set[str] = set()
     deprecated: set[str] = set()
-    for text in _texts(root, folders):
+    for text in _source_texts(root, folders):
         names = {match["name"]: match["value"] for match in _NAME.finditer(text)}
         for pattern, into in ((_FLAG, flag_names), (_DEPRECATED, deprecated)):
             into |= {match["name"] or names.get(match["constant"], "") for match in pattern.finditer(text)} - {""}
@@ -58,7 +58,7 @@ def flags(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
 def plugins(root: Path, registers: Iterable[str], folders: Iterable[str]) -> list[str]:
     """Plugin types that the files `registers` register; their names are constants somewhere below `folders`."""
     constants: dict[str, set[tuple[str, str]]] = {}
-    for text in _texts(root, folders):
+    for text in _source_texts(root, folders):
         package = _PACKAGE.search(text)
         for match in _CONSTANT.finditer(text):
             constants.setdefault(match["name"], set()).add((package["name"] if package else "", match["value"]))
@@ -74,13 +74,13 @@ def plugins(root: Path, registers: Iterable[str], folders: Iterable[str]) -> lis
 
 def labels(root: Path, folders: Iterable[str]) -> list[str]:
     """Labels by which a program finds the objects that it manages."""
-    return sorted({match["label"] for text in _texts(root, folders) for match in _LABEL.finditer(text)})
+    return sorted({match["label"] for text in _source_texts(root, folders) for match in _LABEL.finditer(text)})
 
 
 def switched_on(root: Path, folders: Iterable[str]) -> list[str]:
     """Boolean flags that are on by default."""
     names: set[str] = set()
-    for text in _texts(root, folders):
+    for text in _source_texts(root, folders):
         names |= {match["name"] for match in _ON.finditer(text)}
         on = {match["field"] for match in _ON_FIELD.finditer(text)}
         names |= {match["name"] for match in _FIELD_FLAG.finditer(text) if match["field"] in on}
@@ -89,7 +89,7 @@ def switched_on(root: Path, folders: Iterable[str]) -> list[str]:
 
 def metrics(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
     """All metrics registered in these folders, and the deprecated ones."""
-    texts = [*_texts(root, folders)]
+    texts = [*_source_texts(root, folders)]
     constants = {match["name"]: match["value"] for text in texts for match in _COMPONENT.finditer(text)}
     names: set[str] = set()
     older: set[str] = set()
@@ -115,7 +115,7 @@ def config_apis(root: Path) -> tuple[list[str], list[str]]:
     ]
     older = [
         f"{match['group']}/{match['version']}"
-        for text in _texts(root, ("pkg/epp/config/loader",))
+        for text in _source_texts(root, ("pkg/epp/config/loader",))
         for match in _GROUP_LITERAL.finditer(text)
         if match["version"]
     ]
@@ -131,14 +131,14 @@ def objective_groups(root: Path) -> list[str]:
         for file in root.glob("apix/v1alpha2/zz_generated.register.go")
         for match in _GROUP.finditer(file.read_text(encoding="utf-8"))
     }
-    for text in _texts(root, ("pkg/epp/server",)):
+    for text in _source_texts(root, ("pkg/epp/server",)):
         names |= {match["group"] for match in _GROUP_LITERAL.finditer(text)}
     return sorted(names)
 
 
 def roles(root: Path, folders: Iterable[str]) -> tuple[list[str], list[str]]:
     """Values of the role label with which a picker accepts a pod for decoding, and the deprecated ones."""
-    for text in _texts(root, folders):
+    for text in _source_texts(root, folders):
         named = _ROLES.search(text)
         if named is None:
             continue
@@ -156,7 +156,7 @@ def entry_point(root: Path, file: str) -> list[str]:
     return list(json.loads(entry_points[-1]["words"])) if entry_points else []
 
 
-def _texts(root: Path, folders: Iterable[str]) -> Iterator[str]:
+def _source_texts(root: Path, folders: Iterable[str]) -> Iterator[str]:
     for folder in folders:
         place = root / folder
         if not place.exists():

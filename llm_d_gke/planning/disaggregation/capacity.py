@@ -63,15 +63,15 @@ def plan_capacity_of(
         typical_error=earned(METHOD, split.decode.run.kind).typical,
         measured=False,
         stages=(
-            _rate("decode", decode, split.decode_rate, split, needed[0]),
-            _rate("prefill", prefill, split.prefill_rate, split, needed[1]),
+            _stage_rate("decode", decode, split.decode_rate, split, needed[0]),
+            _stage_rate("prefill", prefill, split.prefill_rate, split, needed[1]),
         ),
     )
     _check(ctx, index, load, capacity)
     return capacity
 
 
-def _rate(role: Role, stage: StageEngines, rate: float, split: Split, needed: int | None) -> StageRate:
+def _stage_rate(role: Role, stage: StageEngines, rate: float, split: Split, needed: int | None) -> StageRate:
     return StageRate(
         role=role, replicas=stage.replicas, requests_per_second=rate, limits=split.limit == role, needed=needed
     )
@@ -111,7 +111,7 @@ def _needed(
 
     The number of decode servers is computed for the largest possible number of prefill servers.
     """
-    if not _stated(load):
+    if not _has_target(load):
         return None, None
 
     def meets_objectives(decoding: int, computing: int, *, first: bool) -> bool:
@@ -134,12 +134,12 @@ def _needed(
     return (None, None) if computing is None else (decoding, computing)
 
 
-def _stated(load: LoadSettings) -> bool:
+def _has_target(load: LoadSettings) -> bool:
     return load.requests_per_second is not None or has_objectives(load)
 
 
 def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityPlan) -> None:
-    if not _stated(load):
+    if not _has_target(load):
         return
     for stage in capacity.stages:
         if stage.needed is None:

@@ -375,8 +375,8 @@ def _check_worth(
             index,
             "load",
             value=f"{load.prompt_tokens} + {load.output_tokens} tokens, {load.concurrency:g} in flight",
-            rule=f"estimated: {_times(separate)} with separate stages, {_times(together)} with {replicas} replicas"
-            " that run both",
+            rule=f"estimated: {_latency_text(separate)} with separate stages, {_latency_text(together)} with"
+            f" {replicas} replicas that run both",
             fix=f"use pattern: prefix-cache with {replicas} replicas, or other numbers; separate stages pay off at"
             " high load",
         )
@@ -388,7 +388,7 @@ def _is_a_loss(separate: SpeedEstimate, together: SpeedEstimate) -> bool:
     return not faster or separate.latency > _LATER * together.latency
 
 
-def _times(speed: SpeedEstimate) -> str:
+def _latency_text(speed: SpeedEstimate) -> str:
     return (
         f"{speed.latency:.2g} s an answer (first token after {speed.time_to_first_token:.2g} s,"
         f" then {speed.time_per_output_token * 1000:.2g} ms each)"

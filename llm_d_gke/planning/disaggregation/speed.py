@@ -67,45 +67,45 @@ class Split:
         full = self._in_flight(self._max_decoding, target) < target
         decoding = self._max_decoding
         if not full:
-            decoding = _bisect(decoding, lambda n: self._in_flight(n, target) >= target)
+            decoding = _smallest_satisfying(decoding, lambda n: self._in_flight(n, target) >= target)
         return self._speed(decoding, target / self._rate(decoding), full=full)
 
     def at_rate(self, requests_per_second: float) -> SpeedEstimate | None:
         """Speed when so many requests a second come in; None when that is more than the slower stage serves."""
         if requests_per_second > min(self.prefill_rate, self.decode_rate):
             return None
-        decoding = _bisect(self._max_decoding, lambda n: self._rate(n) >= requests_per_second)
+        decoding = _smallest_satisfying(self._max_decoding, lambda n: self._rate(n) >= requests_per_second)
         return self._speed(decoding, self._in_flight(decoding) / self._rate(decoding), full=False)
 
     def _speed(self, decoding: float, latency: float, *, full: bool) -> SpeedEstimate:
-        steps, rate = self._steps(decoding), self._rate(decoding)
+        steps, rate = self._decode_speed(decoding), self._rate(decoding)
         limit: Bound = "prefill" if self.limit == "prefill" else self.full.bound
         return replace(
             steps,
-            time_to_first_token=latency - self._decoding(steps),
+            time_to_first_token=latency - self._decode_seconds(steps),
             latency=latency,
             requests_per_second=rate,
             output_tokens_per_second=rate * self.output,
             bound=limit if full else steps.bound,
         )
 
-    def _steps(self, decoding: float) -> SpeedEstimate:
+    def _decode_speed(self, decoding: float) -> SpeedEstimate:
         speed = _decode(self.decode, self.prompt, self.output, decoding)
         return self.full if speed is None else speed
 
-    def _decoding(self, steps: SpeedEstimate) -> float:
+    def _decode_seconds(self, steps: SpeedEstimate) -> float:
         return max(1, self.output - 1) * steps.time_per_output_token
 
     def _rate(self, decoding: float) -> float:
         """By Little's law, with so many requests in the stage of decode."""
-        return decoding / self._decoding(self._steps(decoding))
+        return decoding / self._decode_seconds(self._decode_speed(decoding))
 
     @cached_property
     def _max_decoding(self) -> float:
         upper = self.full.batch * self.decode.replicas
         if self.decode_rate <= self.prefill_rate:
             return upper
-        return _bisect(upper, lambda n: self._rate(n) >= self.prefill_rate)
+        return _smallest_satisfying(upper, lambda n: self._rate(n) >= self.prefill_rate)
 
     def _in_flight(self, decoding: float, limit: float = math.inf) -> float:
         """Requests in both stages and on the way, with so many in decode. A request never waits for itself."""
@@ -146,7 +146,7 @@ def split_of(
     )
 
 
-def _bisect(high: float, holds: Callable[[float], bool]) -> float:
+def _smallest_satisfying(high: float, holds: Callable[[float], bool]) -> float:
     """The least positive number up to `high` from which on something holds."""
     low = 0.0
     for _ in range(_HALVINGS):

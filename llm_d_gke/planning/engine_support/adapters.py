@@ -16,7 +16,7 @@ ALL_TO_ALL_OF_ADAPTERS = "allgather_reducescatter"
 def adapters_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
     if not deployment.adapters or deployment.model.experts is None:
         return
-    reason = _shared(deployment, facts)
+    reason = _shared_experts_refusal(deployment, facts)
     if reason is not None:
         yield Refusal(
             kind="adapters-experts",
@@ -36,7 +36,7 @@ def adapters_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Re
         )
 
 
-def _shared(deployment: Deployment, facts: EngineFacts) -> str | None:
+def _shared_experts_refusal(deployment: Deployment, facts: EngineFacts) -> str | None:
     """Why these experts cannot have adapters as they are shared among devices."""
     if not deployment.expert_parallel or deployment.tensor_parallel * deployment.data_parallel == 1:
         return None

@@ -32,7 +32,7 @@ def attention_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[R
             head = _head(deployment.model, group)
             yield Refusal(
                 kind="attention-kernel",
-                about=_about(deployment, outcome),
+                about=_setting_at_fault(deployment, outcome),
                 reason=f"{deployment.model.id} has attention heads of size {head}, and in "
                 f"{deployment.effective_dtype} {outcome}",
                 source=f"attention back ends of vLLM {facts.version}",
@@ -40,7 +40,7 @@ def attention_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[R
             return
 
 
-def _about(deployment: Deployment, outcome: str) -> About:
+def _setting_at_fault(deployment: Deployment, outcome: str) -> About:
     if deployment.attention_backend and outcome.endswith(f" {deployment.attention_backend}"):
         return "attentionBackend"
     return "dtype" if deployment.effective_dtype == "float32" else "id"
@@ -60,7 +60,7 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
             yield group, None
             continue
         head = _head(deployment.model, group)
-        backends = card_facts.backends(_use(deployment, facts, group), dtype, head)
+        backends = card_facts.backends(_attention_use(deployment, facts, group), dtype, head)
         if group.indexer is not None and not _has_sparse_mla(accelerator, facts):
             yield group, f"vLLM {facts.version} has no attention back end that is sparse on {accelerator.title}"
         elif group.indexer is not None and (named := deployment.attention_backend) and _SPARSE not in named:
@@ -71,7 +71,7 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
             yield group, None
         elif not backends:
             yield group, f"vLLM {facts.version} has no attention back end for them on {accelerator.title}"
-        elif (named := deployment.attention_backend) and named not in backends and named in _names(facts):
+        elif (named := deployment.attention_backend) and named not in backends and named in _known_backends(facts):
             yield group, f"vLLM {facts.version} does not run them on {accelerator.title} with the back end {named}"
         elif backends[0] == _TRITON_MLA and (accelerator.compute_capability or 0.0) < _TRITON_MLA_SEEN:
             yield group, None
@@ -133,7 +133,7 @@ def _triton(
     )
 
 
-def _names(facts: EngineFacts) -> set[str]:
+def _known_backends(facts: EngineFacts) -> set[str]:
     """Back ends that the tables say something about."""
     return {name for card_facts in facts.capabilities.values() for row in card_facts.attention for name in row.backends}
 
@@ -149,7 +149,7 @@ def _head(model: Model, group: Attention) -> int:
     return group.head_dim or model.head_dim
 
 
-def _use(deployment: Deployment, facts: EngineFacts, group: Attention) -> AttentionUse:
+def _attention_use(deployment: Deployment, facts: EngineFacts, group: Attention) -> AttentionUse:
     if group.kind == "mla":
         return "mla"
     if deployment.model.architecture in facts.sink_architectures:
@@ -169,7 +169,7 @@ def split_block_sizes(deployment: Deployment, size: int) -> tuple[int, ...]:
             if group.kind not in ("full", "sliding", "chunked"):
                 continue
             head = _head(deployment.model, group)
-            backends = card_facts.backends(_use(deployment, facts, group), deployment.effective_dtype, head)
+            backends = card_facts.backends(_attention_use(deployment, facts, group), deployment.effective_dtype, head)
             sizes = card_facts.block_sizes.get(backends[0], ()) if backends else ()
             numbers = tuple(number for number in sizes if isinstance(number, int))
             if numbers and len(numbers) == len(sizes) and size > max(numbers):

@@ -64,7 +64,7 @@ def _wrong_by(facts: EngineFacts, arguments: Sequence[str]) -> list[WrongValue]:
     problems: list[WrongValue] = []
     position = 0
     while position < len(arguments):
-        consumed, wrong = _read(facts, arguments, position)
+        consumed, wrong = _check_option(facts, arguments, position)
         problems += wrong
         position += 1 + consumed
     return problems + _without_needed(facts, arguments)
@@ -97,7 +97,7 @@ def _is_option(text: str) -> bool:
     return re.match(r"--?[A-Za-z]", text) is not None
 
 
-def _read(facts: EngineFacts, arguments: Sequence[str], position: int) -> tuple[int, list[WrongValue]]:
+def _check_option(facts: EngineFacts, arguments: Sequence[str], position: int) -> tuple[int, list[WrongValue]]:
     """How many of the arguments behind a position belong to it, and what is wrong."""
     text = arguments[position]
     following: list[str] = []
@@ -125,7 +125,7 @@ def _read(facts: EngineFacts, arguments: Sequence[str], position: int) -> tuple[
     if kind.startswith(("several", "one or more")) and (equals or following or kind.startswith("several")):
         words = [(position, value)] if equals else list(enumerate(following, position + 1))
         element = "integer" if kind.endswith("integers") else "text"
-        wrong_words = [(place, _wrong(facts, name, element, word)) for place, word in words]
+        wrong_words = [(place, _problem_of_value(facts, name, element, word)) for place, word in words]
         return (0 if equals else len(following)), [
             WrongValue(place, name, *reason) for place, reason in wrong_words if reason is not None
         ]
@@ -134,7 +134,7 @@ def _read(facts: EngineFacts, arguments: Sequence[str], position: int) -> tuple[
         fix = f'write its value as the next element, for example "{example}"'
         return 0, [WrongValue(position, name, f"{name} takes a value, and none follows", fix)]
     option_value, place = (value, position) if equals else (following[0], position + 1)
-    wrong = _wrong(facts, name, kind, option_value)
+    wrong = _problem_of_value(facts, name, kind, option_value)
     return (0 if equals else 1), [WrongValue(place, name, *wrong)] if wrong is not None else []
 
 
@@ -165,7 +165,7 @@ def _full_name(facts: EngineFacts, name: str) -> str | None:
     return longer[0] if len(longer) == 1 and name.startswith("--") else None
 
 
-def _wrong(facts: EngineFacts, name: str, kind: str, value: str) -> tuple[str, str] | None:
+def _problem_of_value(facts: EngineFacts, name: str, kind: str, value: str) -> tuple[str, str] | None:
     choices = facts.option_values.get(name, ())
     if choices and value not in choices:
         close = nearest(value, choices)

@@ -25,7 +25,9 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
     for position, name in _options(arguments):
         dropped = engine.dropped_options.get(name)
         is_gone = dropped is not None and engine.has(version, dropped)
-        if not is_gone and (not tables or any(not facts.options or _knows(facts.options, name) for facts in tables)):
+        if not is_gone and (
+            not tables or any(not facts.options or _accepts_option(facts.options, name) for facts in tables)
+        ):
             continue
         near = difflib.get_close_matches(
             name,
@@ -45,7 +47,7 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
             yield position, name.partition(".")[0]
 
 
-def _knows(options: Sequence[str], name: str) -> bool:
+def _accepts_option(options: Sequence[str], name: str) -> bool:
     return name in options or sum(option.startswith(name) for option in options) == 1
 
 
@@ -54,13 +56,13 @@ def abbreviations(version: str, arguments: Sequence[str]) -> list[tuple[int, str
     tables = facts_of(version)
     completed = []
     for position, name in _options(arguments):
-        full = {_completed(facts.options, name) for facts in tables}
+        full = {_completed_option(facts.options, name) for facts in tables}
         if len(full) == 1 and (only := full.pop()) is not None:
             completed.append((position, name, only))
     return completed
 
 
-def _completed(options: Sequence[str], name: str) -> str | None:
+def _completed_option(options: Sequence[str], name: str) -> str | None:
     longer = [option for option in options if option.startswith(name)]
     return longer[0] if name not in options and len(longer) == 1 else None
 

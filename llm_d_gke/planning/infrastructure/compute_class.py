@@ -82,7 +82,9 @@ def _machine(ctx: PlanContext, number: int, fallback: FallbackSettings) -> Machi
     path = (*_PATH, "fallbacks", number, "machineType")
     machine = ctx.catalog.machines.get(name)
     alike = [
-        other.name for other in ctx.catalog.machines.values() if _has_accelerator(ctx, other) and _holds(ctx, other)
+        other.name
+        for other in ctx.catalog.machines.values()
+        if _has_accelerator(ctx, other) and _is_as_large(ctx, other)
     ]
     if machine is None or not _has_accelerator(ctx, machine):
         ctx.findings.error(
@@ -93,7 +95,7 @@ def _machine(ctx: PlanContext, number: int, fallback: FallbackSettings) -> Machi
             fix=did_you_mean(name, alike),
         )
         return None
-    if not _holds(ctx, machine):
+    if not _is_as_large(ctx, machine):
         ctx.findings.error(
             "LLMD-COMPUTE-CLASS-SMALLER",
             *path,
@@ -110,7 +112,7 @@ def _has_accelerator(ctx: PlanContext, machine: MachineType) -> bool:
     return machine.accelerator == ctx.machine.accelerator and machine.is_attachable == ctx.machine.is_attachable
 
 
-def _holds(ctx: PlanContext, machine: MachineType) -> bool:
+def _is_as_large(ctx: PlanContext, machine: MachineType) -> bool:
     """Whether a machine has at least what the planned one has. TPU pods take all chips of a node, never fewer."""
     count = machine.accelerator_count or ctx.per_node
     if ctx.accelerator.kind == "tpu" and count != ctx.per_node:

@@ -148,7 +148,7 @@ def _check_existing(ctx: PlanContext) -> None:
         )
 
 
-def _nodes(ctx: PlanContext) -> int:
+def _max_nodes(ctx: PlanContext) -> int:
     """Nodes of all pools at their largest."""
     settings = ctx.settings
     prefill = (settings.prefill_accelerator or settings.accelerator).nodes.max if ctx.role == "decode" else 0
@@ -159,10 +159,10 @@ def _wanted_prefix(ctx: PlanContext, key: str) -> int:
     """The longest prefix whose range has room for every node: an address each, or a /24 each for its pods."""
     if key == "podCidr":
         # 110 pods a node, GKE's default, take a /24 (kubernetes-engine/docs/how-to/flexible-pod-cidr).
-        return 24 - (_nodes(ctx) - 1).bit_length()
+        return 24 - (_max_nodes(ctx) - 1).bit_length()
     if key == "nodeCidr":
         # Four addresses of every subnet are Google's own (cloud.google.com/vpc/docs/subnets, "Unusable addresses").
-        return 32 - (_nodes(ctx) + 4 - 1).bit_length()
+        return 32 - (_max_nodes(ctx) + 4 - 1).bit_length()
     return 32
 
 
@@ -237,7 +237,7 @@ def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
             "network",
             key,
             value=cidr,
-            rule=f"too small for the {_nodes(ctx)} nodes that both pools may grow to"
+            rule=f"too small for the {_max_nodes(ctx)} nodes that both pools may grow to"
             + (": GKE gives each a /24 of it" if key == "podCidr" else ""),
             fix=f"use a /{required} or larger, or lower nodes.max of accelerator or cpuPool",
         )

@@ -85,7 +85,7 @@ def plan_pod_guard(namespace: NamespacePlan, servers: Sequence[ModelServerPlan])
         rules=(
             *(AdmissionRulePlan(rule=rule, expression=expression) for rule, expression in _OF_PODS.items()),
             *(
-                AdmissionRulePlan(rule=rule, expression=_all(expression, sorted(exempt.get(rule, ()))))
+                AdmissionRulePlan(rule=rule, expression=_all_containers(expression, sorted(exempt.get(rule, ()))))
                 for rule, expression in _OF_CONTAINERS.items()
             ),
         ),
@@ -101,6 +101,6 @@ def _exemption(server: ModelServerPlan, exception: str, rule: str) -> str:
     return engine
 
 
-def _all(expression: str, exempt: Sequence[str]) -> str:
+def _all_containers(expression: str, exempt: Sequence[str]) -> str:
     either = " || ".join(f"({condition})" for condition in (expression, *exempt))
     return f"variables.containers.all(c, {either})"

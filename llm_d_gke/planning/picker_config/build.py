@@ -210,17 +210,19 @@ class _Scoring:
         producers: list[Config] = []
         parameters: dict[str, Config] = {}
         if weights.prefix > 0 and precise is not None:
-            producers = _precise(picker, block_tokens, precise)
+            producers = _precise_index_plugins(picker, block_tokens, precise)
             parameters[PREFIX] = {"prefixMatchInfoProducerName": PRECISE}
             self.sources = [{"pluginRef": _NOTIFICATIONS, "extractors": [{"pluginRef": PRECISE}]}]
         elif weights.prefix > 0 and block_tokens is not None:
-            producers, parameters[PREFIX] = _approximate(picker, block_tokens, cached_tokens)
+            producers, parameters[PREFIX] = _approximate_index_plugins(picker, block_tokens, cached_tokens)
         if no_hit > 0:
-            parameters[NO_HIT] = _no_hit(picker, parameters.get(PREFIX, {}))
+            parameters[NO_HIT] = _no_hit_parameters(picker, parameters.get(PREFIX, {}))
         self.plugins = [*producers, *(_plugin(picker, kind, **parameters.get(kind, {})) for kind, _ in used)]
 
 
-def _approximate(picker: Picker, block_tokens: int, cached_tokens: int | None) -> tuple[list[Config], Config]:
+def _approximate_index_plugins(
+    picker: Picker, block_tokens: int, cached_tokens: int | None
+) -> tuple[list[Config], Config]:
     """Plugins before the prefix scorer, and its parameters. Versions differ in which plugin has the index."""
     scorer = picker.plugins[PREFIX]
     takes = SHAPES[scorer.parameters].model_fields
@@ -254,13 +256,13 @@ def _index(block_tokens: int, cached_tokens: int | None, least: int) -> tuple[in
     return size, {"autoTune": False, "lruCapacityPerServer": math.ceil(tokens / size)}
 
 
-def _no_hit(picker: Picker, prefix: Config) -> Config:
+def _no_hit_parameters(picker: Picker, prefix: Config) -> Config:
     """Parameters by which the scorer of prompts without a hit finds what the prefix scorer found."""
     takes = SHAPES[picker.plugins[NO_HIT].parameters].model_fields
     return prefix if "prefix_match_info_producer_name" in takes else {}
 
 
-def _precise(picker: Picker, block_tokens: int | None, index: PreciseIndex) -> list[Config]:
+def _precise_index_plugins(picker: Picker, block_tokens: int | None, index: PreciseIndex) -> list[Config]:
     size = {"tokenProcessorConfig": {"blockSizeTokens": block_tokens}} if block_tokens else {}
     events = {"discoverPods": True, "podDiscoveryConfig": {"socketPort": index.event_port}}
     return [

@@ -57,7 +57,7 @@ def parsed_config(ctx: PlanContext) -> Document | None:
     if written is None:
         return None
     try:
-        return _shape(ctx).model_validate_json(json.dumps(written))
+        return _document_type(ctx).model_validate_json(json.dumps(written))
     except ValidationError:
         return None
 
@@ -83,7 +83,7 @@ def check_config(ctx: PlanContext) -> None:
         check_effect(ctx, picker, document)
 
 
-def _shape(ctx: PlanContext) -> type[Document]:
+def _document_type(ctx: PlanContext) -> type[Document]:
     return DOCUMENTS[ctx.picker.document]
 
 
@@ -117,7 +117,7 @@ def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | 
             fix=f"remove it, or use {api}",
         )
     try:
-        return _shape(ctx).model_validate_json(json.dumps(written))
+        return _document_type(ctx).model_validate_json(json.dumps(written))
     except ValidationError as error:
         for detail in _without_branches(error):
             ctx.findings.error(
@@ -125,8 +125,8 @@ def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | 
                 *ROOT,
                 *detail["loc"],
                 value=_value(detail),
-                rule=f"{_problem(detail, 'the configuration')}; {_then(ctx, detail)}",
-                fix=_fix(detail, _shape(ctx)),
+                rule=f"{_problem(detail, 'the configuration')}; {_consequence(ctx, detail)}",
+                fix=_fix(detail, _document_type(ctx)),
             )
         return None
 
@@ -308,7 +308,7 @@ def _check_names(ctx: PlanContext, document: Document) -> None:
         names.add(entry.called)
 
 
-def _then(ctx: PlanContext, detail: ErrorDetails) -> str:
+def _consequence(ctx: PlanContext, detail: ErrorDetails) -> str:
     """The consequence of an invalid part of the document."""
     if detail["loc"][-1] == "weight" and detail["type"] == "greater_than_equal":
         return f"{ctx.picker.title} starts with it, and then prefers the replicas that score worst"

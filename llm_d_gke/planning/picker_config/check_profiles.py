@@ -290,17 +290,20 @@ def _references(value: Any) -> Iterator[tuple[Path, str]]:
         for field in value.model_fields_set:
             info, inner = type(value).model_fields[field], getattr(value, field)
             key = info.alias or field
-            if isinstance(inner, str) and _refers(type(value), field):
+            if isinstance(inner, str) and _is_reference(type(value), field):
                 yield (key,), inner
             else:
                 yield from (((key, *path), name) for path, name in _references(inner))
 
 
-def _refers(shape: type[BaseModel], field: str) -> bool:
+def _is_reference(shape: type[BaseModel], field: str) -> bool:
     info = shape.model_fields[field]
-    marked = [*info.metadata, *(mark for part in getattr(info.annotation, "__args__", ()) for mark in _marks(part))]
+    marked = [
+        *info.metadata,
+        *(mark for part in getattr(info.annotation, "__args__", ()) for mark in _annotated_metadata(part)),
+    ]
     return any(isinstance(mark, Reference) for mark in marked)
 
 
-def _marks(annotation: Any) -> tuple[Any, ...]:
+def _annotated_metadata(annotation: Any) -> tuple[Any, ...]:
     return getattr(annotation, "__metadata__", ())

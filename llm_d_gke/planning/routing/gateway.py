@@ -149,7 +149,7 @@ def _early_routes(models: Sequence[ModelPlan], timeout: int | None) -> tuple[Rou
         for model in models
         if model.inference_service is None
     ]
-    return (*kserve, *_numbered(POOLS_ROUTE, _parts(by_pool, MAX_RULES), early=True))
+    return (*kserve, *_numbered_routes(POOLS_ROUTE, _chunks(by_pool, MAX_RULES), early=True))
 
 
 def _routes_by_model(
@@ -161,15 +161,17 @@ def _routes_by_model(
     # The rest stays in the first route, however many models there are.
     rule_limit = min(MAX_RULES, MAX_MATCHES // len(paths))
     full = rule_limit - 1
-    return _numbered(ROUTE, [(*by_model[:full], rest), *_parts(by_model[full:], rule_limit)])
+    return _numbered_routes(ROUTE, [(*by_model[:full], rest), *_chunks(by_model[full:], rule_limit)])
 
 
-def _parts(rules: Sequence[RouteRulePlan], most: int) -> list[tuple[RouteRulePlan, ...]]:
+def _chunks(rules: Sequence[RouteRulePlan], most: int) -> list[tuple[RouteRulePlan, ...]]:
     """The rules in their order, at most so many to a part."""
     return [tuple(rules[start : start + most]) for start in range(0, len(rules), most)]
 
 
-def _numbered(name: str, parts: Iterable[tuple[RouteRulePlan, ...]], *, early: bool = False) -> tuple[RoutePlan, ...]:
+def _numbered_routes(
+    name: str, parts: Iterable[tuple[RouteRulePlan, ...]], *, early: bool = False
+) -> tuple[RoutePlan, ...]:
     """A route for each part of the rules; from the second on the name has a number."""
     return tuple(
         RoutePlan(name=name if number == 1 else f"{name}-{number}", rules=rules, early=early)

@@ -127,9 +127,9 @@ class _PolicyBuilder:
                 *(_access(self._clients(), ports) if server.direct_service is not None else ()),
             ),
             egress=(
-                *_names(),
+                *_dns_access(),
                 *_access(siblings, []),
-                *self._weights(settings),
+                *self._weight_downloads(settings),
             ),
         )
 
@@ -146,7 +146,7 @@ class _PolicyBuilder:
                 *_access(self._collectors, [picker.metrics_port]),
             ),
             egress=(
-                *_names(),
+                *_dns_access(),
                 *self._api_server(),
                 *(
                     access
@@ -168,7 +168,7 @@ class _PolicyBuilder:
                 *_access(self._probers, [router.health_port]),
                 *_access(self._collectors, metrics),
             ),
-            egress=(*_names(), *self._api_server()),
+            egress=(*_dns_access(), *self._api_server()),
         )
 
     def index(self, index: ModelsEndpointPlan) -> NetworkPolicyPlan:
@@ -196,7 +196,7 @@ class _PolicyBuilder:
             selector={_GATEWAY_LABEL: self._gateway.name},
             ingress=_access((PeerPlan(cidr="0.0.0.0/0"),), self._gateway.ports),
             egress=(
-                *_names(),
+                *_dns_access(),
                 *_access((_ISTIOD,), [_ISTIOD_PORT]),
                 *(access for selector, port in behind for access in _access((_pods(selector),), [port])),
             ),
@@ -210,7 +210,7 @@ class _PolicyBuilder:
         )
         return tuple(_pods(selector) for selector in (*own, *selectors))
 
-    def _weights(self, settings: ModelSettings) -> tuple[AccessPlan, ...]:
+    def _weight_downloads(self, settings: ModelSettings) -> tuple[AccessPlan, ...]:
         bucket = bool(buckets_of(settings))
         downloads = bucket or bool(settings.adapters) or settings.source.kind == "hugging-face"
         # The sidecar that mounts a bucket, of weights or adapters, asks for a token of the pod's own identity; libtpu
@@ -218,7 +218,7 @@ class _PolicyBuilder:
         asks = bucket or self._ctx.accelerator.kind == "tpu"
         metadata = tuple(access for cidr, port in _METADATA for access in _access((PeerPlan(cidr=cidr),), [port]))
         return (
-            *(_access((_public(),), [_HTTPS]) if downloads else ()),
+            *(_access((_internet(),), [_HTTPS]) if downloads else ()),
             *(metadata if asks else ()),
         )
 
@@ -230,14 +230,14 @@ class _PolicyBuilder:
         is_existing = self._ctx.settings.network.existing is not None
         inside = PRIVATE_NETWORKS if is_existing else (self._network.subnet.node_cidr,)
         private = self._ctx.settings.cluster.existing is None and self._ctx.settings.cluster.private_nodes
-        peers = (*(PeerPlan(cidr=cidr) for cidr in inside), *(() if private else (_public(),)))
+        peers = (*(PeerPlan(cidr=cidr) for cidr in inside), *(() if private else (_internet(),)))
         return _access(peers, [_HTTPS])
 
     def _clients(self) -> tuple[PeerPlan, ...]:
         """Past the Gateway: from the internet, or under the address of the node that passed a connection on."""
         is_existing = self._ctx.settings.network.existing is not None
         nodes = () if is_existing else (PeerPlan(cidr=self._network.subnet.node_cidr),)
-        return (_public(), *nodes)
+        return (_internet(), *nodes)
 
 
 # Ranges of private networks (RFC 1918, RFC 6598).
@@ -273,12 +273,12 @@ def _pods(selector: Mapping[str, str]) -> PeerPlan:
     return PeerPlan(pods=dict(selector))
 
 
-def _public() -> PeerPlan:
+def _internet() -> PeerPlan:
     """The internet, without what is private and without the metadata server."""
     return PeerPlan(cidr="0.0.0.0/0", except_cidrs=(*map(str, PRIVATE), _LINK_LOCAL))
 
 
-def _names() -> tuple[AccessPlan, ...]:
+def _dns_access() -> tuple[AccessPlan, ...]:
     return (AccessPlan(peers=_NAME_SERVERS, ports=(("UDP", 53), ("TCP", 53))),)
 
 

@@ -23,14 +23,14 @@ _Path = tuple[str | int, ...]
 
 def check_names(settings: StackSettings, findings: Findings) -> None:
     """Every name in requests, of a model, an alias or an adapter, leads to one model."""
-    uses = _uses(settings)
+    uses = _names_in_settings(settings)
     counts = Counter(name for _, name in uses)
     first: set[str] = set()
     for path, name in uses:
         # The first report of a name is enough, and a model's own name comes before what is added to it.
         if counts[name] > 1 and name not in first:
             first.add(name)
-            same_path = _to_report(path, [same_path for same_path, other in uses if other == name])
+            same_path = _reported_path(path, [same_path for same_path, other in uses if other == name])
             own = same_path[2] == "servedName"
             within = len({same[:2] for same, other in uses if other == name}) == 1
             findings.error(
@@ -52,7 +52,7 @@ def check_names(settings: StackSettings, findings: Findings) -> None:
             )
 
 
-def _uses(settings: StackSettings) -> list[tuple[_Path, str]]:
+def _names_in_settings(settings: StackSettings) -> list[tuple[_Path, str]]:
     """Every name that requests may give, with its setting."""
     uses: list[tuple[_Path, str]] = []
     for index, model in enumerate(settings.models):
@@ -66,7 +66,7 @@ def _uses(settings: StackSettings) -> list[tuple[_Path, str]]:
     return uses
 
 
-def _to_report(first: _Path, paths: list[_Path]) -> _Path:
+def _reported_path(first: _Path, paths: list[_Path]) -> _Path:
     """Where to change a name with several uses: an addition rather than a model's own."""
     return next((path for path in paths if path[2] != "servedName"), first)
 
@@ -86,10 +86,10 @@ def plan_request_names(ctx: PlanContext, models: Sequence[ModelPlan]) -> tuple[R
         )
         for model in models
     )
-    return (*own, *(_shared(split, models) for split in _valid_splits(ctx)))
+    return (*own, *(_name_of_split(split, models) for split in _valid_splits(ctx)))
 
 
-def _shared(split: SplitSettings, models: Sequence[ModelPlan]) -> RequestNamePlan:
+def _name_of_split(split: SplitSettings, models: Sequence[ModelPlan]) -> RequestNamePlan:
     slug = names.marked(names.slug(split.name), split.name, names.MODEL_LENGTH)
     weighted = [model for model in models if model.served_name in split.weights]
     return RequestNamePlan(

@@ -44,7 +44,7 @@ def is_a_models(config: Mapping[str, Any], findings: Findings, path: tuple[str |
         )
         return False
     for key, is_right, expected in (
-        ("architectures", _is_names, 'a list of names, such as ["LlamaForCausalLM"]'),
+        ("architectures", _is_name_list, 'a list of names, such as ["LlamaForCausalLM"]'),
         ("quantization_config", lambda part: isinstance(part, Mapping), "a group, such as {quant_method: fp8}"),
         ("rope_scaling", lambda part: isinstance(part, Mapping), "a group, such as {rope_type: yarn, factor: 4}"),
         ("torch_dtype", _is_dtype, "a type of torch, such as bfloat16"),
@@ -57,7 +57,7 @@ def is_a_models(config: Mapping[str, Any], findings: Findings, path: tuple[str |
     return True
 
 
-def _is_names(part: object) -> bool:
+def _is_name_list(part: object) -> bool:
     return isinstance(part, list) and all(isinstance(name, str) for name in part)
 
 
@@ -96,8 +96,8 @@ def check_architecture(
         return False
     architectures = sorted({other for facts in tables for other in facts.architectures})
     later = next((other for other in versions() if name in load_facts(other).architectures), None)
-    by_stem = {_stem(other): other for other in architectures}
-    close = by_stem.get(nearest(_stem(name), by_stem, 0.85) or "")
+    by_stem = {_architecture_stem(other): other for other in architectures}
+    close = by_stem.get(nearest(_architecture_stem(name), by_stem, 0.85) or "")
     if not name.endswith(_TEXT):
         rule = f"{name} is no architecture that generates text, and routes and probes are planned for such models"
         fix = "use a model whose architecture ends with ForCausalLM or ForConditionalGeneration"
@@ -114,7 +114,7 @@ def check_architecture(
     return True
 
 
-def _stem(name: str) -> str:
+def _architecture_stem(name: str) -> str:
     """An architecture without the end that most have in common."""
     return re.sub(r"For[A-Z]\w+$", "", name)
 

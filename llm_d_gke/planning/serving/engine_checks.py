@@ -103,7 +103,7 @@ def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     deployment = deployment_of(ctx, settings, model)
     starts = True
     for refusal in refusals_of(deployment):
-        _tell(ctx, index, settings, deployment, refusal)
+        _report_refusal(ctx, index, settings, deployment, refusal)
         starts = starts and not refusal.certain
         if refusal.certain:
             # What else is wrong may well be a consequence of the same setting.
@@ -111,10 +111,12 @@ def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     return starts
 
 
-def _tell(ctx: PlanContext, index: int, settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> None:
+def _report_refusal(
+    ctx: PlanContext, index: int, settings: ModelSettings, deployment: Deployment, refusal: Refusal
+) -> None:
     """An error where the tables are certain, otherwise a warning."""
     add_finding = ctx.findings.error if refusal.certain else ctx.findings.warning
-    path: tuple[str | int, ...] = ("models", index, *_place(settings, refusal))
+    path: tuple[str | int, ...] = ("models", index, *_setting_path(settings, refusal))
     value, rule = _value(settings, deployment, refusal), f"{refusal.reason} ({refusal.source})"
     fix = _fix(ctx, settings, deployment, refusal)
     match refusal.kind:
@@ -148,7 +150,7 @@ def _tell(ctx: PlanContext, index: int, settings: ModelSettings, deployment: Dep
             add_finding("LLMD-ENGINE-MODEL-FEATURE", *path, value=value, rule=rule, fix=fix)
 
 
-def _place(settings: ModelSettings, refusal: Refusal) -> tuple[str, ...]:
+def _setting_path(settings: ModelSettings, refusal: Refusal) -> tuple[str, ...]:
     if refusal.about == "env":
         return ("env", _IMPLEMENTATION)
     if refusal.about == "attentionBackend" and named_backend(settings.extra_args) is None:
@@ -198,7 +200,7 @@ def _fix(ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refu
         named = "option" if named_backend(settings.extra_args) is not None else "variable"
         return f"remove the {named}: vLLM takes the first back end that runs"
     fixes: list[str] = []
-    for text, changed in _candidates(ctx, settings, deployment, refusal):
+    for text, changed in _possible_fixes(ctx, settings, deployment, refusal):
         if not refusals_of(deployment_of(changed[0], changed[1], deployment.model)) and _has_memory(
             *changed, deployment
         ):
@@ -213,7 +215,7 @@ def _fix(ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refu
 _Changed = tuple[PlanContext, ModelSettings]
 
 
-def _candidates(
+def _possible_fixes(
     ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refusal: Refusal
 ) -> Iterator[tuple[str, _Changed]]:
     """Changes as the stack file spells them, each with what it makes of context and settings."""
@@ -257,12 +259,12 @@ def _candidates(
             f"allowExtraArgs: true and extraArgs: {json.dumps(list(arguments))}",
             with_settings(allow_extra_args=True, extra_args=arguments),
         )
-    yield from _elsewhere(ctx, settings, deployment)
+    yield from _other_gpus(ctx, settings, deployment)
     if refusal.kind in _OF_THE_VERSION:
-        yield from _releases(ctx, settings)
+        yield from _newer_releases(ctx, settings)
 
 
-def _elsewhere(ctx: PlanContext, settings: ModelSettings, deployment: Deployment) -> Iterator[tuple[str, _Changed]]:
+def _other_gpus(ctx: PlanContext, settings: ModelSettings, deployment: Deployment) -> Iterator[tuple[str, _Changed]]:
     """Other GPUs that the zones have, smallest first, on the smallest machine that carries a replica."""
     kind = ctx.accelerator.kind
     if kind != "gpu" or pattern_of(ctx.settings).transfers_kv_cache:
@@ -297,7 +299,7 @@ def _machine(ctx: PlanContext, accelerator: Accelerator, devices: int) -> Machin
     return None
 
 
-def _releases(ctx: PlanContext, settings: ModelSettings) -> Iterator[tuple[str, _Changed]]:
+def _newer_releases(ctx: PlanContext, settings: ModelSettings) -> Iterator[tuple[str, _Changed]]:
     """Releases with a newer engine that has a table, unless the stack sets an image."""
     if settings.image is not None:
         return

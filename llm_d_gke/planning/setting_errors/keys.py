@@ -87,7 +87,7 @@ def unknown_key(place: Place, value: object) -> tuple[str, str]:
     if owner is not None:
         return owner
     intended = intended_key(place)
-    inner = (_inside(place, letters) if len(place.path) > 1 else None) or next(iter(_inner_name(key)), None)
+    inner = (_nested_key(place, letters) if len(place.path) > 1 else None) or next(iter(_inner_name(key)), None)
     if inner is not None and _synonym(place) is None:
         return f"{where} has no such setting", f"did you mean {inner}? Move it there"
     if intended == "requestsPerMinute" and isinstance(value, int | float) and re.search("second|rps|qps", key.lower()):
@@ -173,7 +173,7 @@ def _inner_name(key: str) -> list[str]:
     return places
 
 
-def _inside(place: Place, spelt: str) -> str | None:
+def _nested_key(place: Place, spelt: str) -> str | None:
     """The place of a key that stands one group too far out, where the group has no key of this name itself."""
     keys = keys_of(place.group) if place.group is not None else ()
     if spelt in [re.sub(r"[^a-z]", "", key.lower()) for key in keys]:

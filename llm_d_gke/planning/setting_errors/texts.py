@@ -42,7 +42,7 @@ def text_candidates(place: Place, text: str) -> Iterator[str | None]:
             yield re.sub(r"[^A-Za-z0-9_]+", "_", text)
         yield re.sub(r"\s*([0-9.]+)\s*([KMGT])i?[Bb]?$", r"\1\2i", text)
     if len(text) >= _ENOUGH_LETTERS and key in _PLACES:
-        yield nearest(text, _places(), 0.8)
+        yield nearest(text, _locations(), 0.8)
     if place.example is not None:
         yield str(place.example)
     yield "my-name"
@@ -97,7 +97,7 @@ def _addresses(text: str) -> Iterator[str]:
     yield from (f"gs://{name}/{folder}" for name in (*names, "my-bucket"))
 
 
-def _places() -> list[str]:
+def _locations() -> list[str]:
     """Zones and regions that the catalog has an accelerator in, regions first."""
     zones = {zone for accelerator in load_catalog().accelerators.values() for zone in accelerator.zones}
     return [*sorted({region_of(zone) for zone in zones}), *sorted(zones)]

@@ -169,7 +169,7 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     is_text = is_text and not isinstance(value, bool)
     statement = "YAML reads this as a number, and it must be text" if is_text else f"must be {expected(place)}"
     if isinstance(value, list | tuple | Mapping) and not value:
-        statement = f"must not be empty{_about(place)}"
+        statement = f"must not be empty{_description_of(place)}"
     elif place.kind is str and isinstance(value, bool):
         statement += "; YAML reads this value as a flag, not as text"
         value = None
@@ -225,7 +225,7 @@ def _may_be_left_out(place: Place) -> bool:
     return place.kind in (int, float, bool) and bool(place.infos) and not place.infos[0].is_required()
 
 
-def _about(place: Place) -> str:
+def _description_of(place: Place) -> str:
     return f": {place.description.rstrip('.')}" if place.description else ""
 
 
@@ -246,14 +246,14 @@ def quoted(values: Mapping[str, object]) -> list[Finding]:
         StackSettings.model_validate_json(json.dumps(values, default=str), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         details = [d for d in error.errors() if d["type"] in _UNQUOTED and isinstance(d["input"], str | bool)]
-        return [_misread(place_of(detail["loc"], StackSettings), detail["input"]) for detail in details]
+        return [_type_finding(place_of(detail["loc"], StackSettings), detail["input"]) for detail in details]
     return []
 
 
 _UNQUOTED = ("int_type", "float_type", "bool_type")
 
 
-def _misread(place: Place, value: str | bool) -> Finding:
+def _type_finding(place: Place, value: str | bool) -> Finding:
     """A value that pydantic takes for another type: a number in quotes, or a flag for a number."""
     if isinstance(value, bool):
         return Finding(

@@ -33,28 +33,28 @@ NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "
 
 def key_here(group: str, key: str) -> str | None:
     """The key of a group of settings for another program's key."""
-    return _name_here(_tables()["keys"].get(group, {}), letters(key))
+    return _name_here(_word_tables()["keys"].get(group, {}), letters(key))
 
 
 def choice_here(key: str, value: object) -> str | None:
     """The choice of a setting for another program's word."""
-    return _name_here(_tables()["choices"].get(key, {}), letters(str(value)))
+    return _name_here(_word_tables()["choices"].get(key, {}), letters(str(value)))
 
 
 def choice_elsewhere(key: str, value: object) -> str | None:
     """What to do about a choice that is another setting here."""
-    entry = _entry_with(_tables()["elsewhere"].get(key, ()), letters(str(value)))
+    entry = _entry_with(_word_tables()["elsewhere"].get(key, ()), letters(str(value)))
     return entry["fix"] if entry is not None else None
 
 
 def owner_of(path: tuple[str | int, ...], word: str, value: object = None) -> tuple[str, str] | None:
     """Why a key of a model or of a group is no setting, and what to write. None for other keys."""
-    if len(path) > 1 and (entry := _entry_with(_tables()["derived_in_groups"].get(path[0], ()), word)) is not None:
+    if len(path) > 1 and (entry := _entry_with(_word_tables()["derived_in_groups"].get(path[0], ()), word)) is not None:
         return entry["why"], entry["fix"]
     if len(path) != 3 or path[0] != "models":
         return None
     key = str(path[-1])
-    entry = _entry_with(_tables()["derived_in_models"], word)
+    entry = _entry_with(_word_tables()["derived_in_models"], word)
     if entry is not None:
         return entry["why"].format(key=key), "remove it"
     if nearest(key, keys_of(ModelSettings), _MISSPELT) is not None:
@@ -73,11 +73,11 @@ def owner_of(path: tuple[str | int, ...], word: str, value: object = None) -> tu
 
 def is_other_accelerator(name: str) -> bool:
     """Whether a name belongs to a real accelerator that is not in the catalog."""
-    return not set(re.split(r"[^a-z0-9]+", name.lower())).isdisjoint(_tables()["other_accelerators"])
+    return not set(re.split(r"[^a-z0-9]+", name.lower())).isdisjoint(_word_tables()["other_accelerators"])
 
 
 @functools.cache
-def _tables() -> Mapping[str, Any]:
+def _word_tables() -> Mapping[str, Any]:
     """Read only once a word is not understood: most stacks never need it."""
     tables: Mapping[str, Any] = read_yaml(_TABLES)
     return tables

@@ -52,21 +52,21 @@ def plan_cost(
     prices = prices_of(ctx)
     bill = _Bill(ctx, prices, cpu_pool, pools, pickers, _servers(ctx))
     lines = tuple(line for line in bill.lines() if line is not None)
-    chosen = {_way(pool) for pool, _ in pools}
+    chosen = {_billed_provisioning(pool) for pool, _ in pools}
     alternatives = tuple(_alternative(bill, lines, way, chosen == {way}) for way in _WAYS)
     cost = CostPlan(
         lines=lines,
         alternatives=alternatives,
-        units=_units(total((line.name, line.running) for line in lines), capacities),
+        units=_unit_cost(total((line.name, line.running) for line in lines), capacities),
         date=str(min(bill.dates)) if bill.dates else "",
         choices=bill.choices(lines),
-        scaled_down=None if scaled_down is None else _running(ctx, prices, cpu_pool, scaled_down, pickers),
+        scaled_down=None if scaled_down is None else _running_cost(ctx, prices, cpu_pool, scaled_down, pickers),
     )
     _check_budget(ctx, cost, pools)
     return cost
 
 
-def _running(
+def _running_cost(
     ctx: PlanContext,
     prices: Prices,
     cpu_pool: NodePoolPlan,
@@ -117,7 +117,7 @@ def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePo
         )
 
 
-def _way(pool: NodePoolPlan) -> Provisioning:
+def _billed_provisioning(pool: NodePoolPlan) -> Provisioning:
     """Queued nodes are sold as flex-start. A reservation costs what on-demand does: only a commitment is cheaper."""
     return "flex-start" if pool.provisioning == "queued" else pool.provisioning
 
@@ -164,22 +164,24 @@ class _Bill:
             nodes[pool.machine_type] += busy
         parts = [f"{busy} x {machine}" for machine, busy in nodes.items()]
         idle_nodes = sum(pool.min_nodes for pool, _ in self.pools)
-        prices = [self.node(pool, _way(pool)) for pool, _ in self.pools]
+        prices = [self.node(pool, _billed_provisioning(pool)) for pool, _ in self.pools]
         bought = " and ".join(dict.fromkeys(pool.provisioning for pool, _ in self.pools))
         dates = [str(price.date) for price in prices if price is not None]
         return CostLine(
             name=ACCELERATORS,
             running=running,
-            idle=self._sum([(self._hourly(pool, _way(pool)), pool.min_nodes) for pool, _ in self.pools]),
+            idle=self._sum(
+                [(self._hourly(pool, _billed_provisioning(pool)), pool.min_nodes) for pool, _ in self.pools]
+            ),
             paused=0.0,
-            most=self._sum([(self._dearest(pool), pool.max_nodes) for pool, _ in self.pools]),
+            most=self._sum([(self._highest_hourly(pool), pool.max_nodes) for pool, _ in self.pools]),
             note=f"{' and '.join(parts)}, {bought}; {idle_nodes} when idle"
             + (f"; price of {min(dates)}" if len(dates) == len(prices) else "; no price known"),
         )
 
     def accelerators(self, way: Provisioning | None) -> float | None:
         """All replicas' nodes, bought in one way, or each as its pool is."""
-        return self._sum([(self._hourly(pool, way or _way(pool)), busy) for pool, busy in self.pools])
+        return self._sum([(self._hourly(pool, way or _billed_provisioning(pool)), busy) for pool, busy in self.pools])
 
     def node(self, pool: NodePoolPlan, way: Provisioning) -> Price | None:
         """One accelerator node of a pool."""
@@ -195,7 +197,7 @@ class _Bill:
     def cpu_line(self) -> CostLine:
         pool = self.cpu_pool
         price = self.prices.machine(pool.machine_type, self.ctx.region)
-        hourly = None if price is None else self._used(price) * self.cpu_nodes
+        hourly = None if price is None else self._hourly_price(price) * self.cpu_nodes
         line = self._constant("CPU nodes", hourly, f"{self.cpu_nodes} x {pool.machine_type}")
         most = None if price is None else round(price.hourly * max(self.cpu_nodes, pool.max_nodes), 4)
         return replace(line, most=most)
@@ -313,17 +315,17 @@ class _Bill:
         price = self.node(pool, way)
         if price is None:
             return None
-        return self._used(price) if way == _way(pool) else price.hourly
+        return self._hourly_price(price) if way == _billed_provisioning(pool) else price.hourly
 
-    def _dearest(self, pool: NodePoolPlan) -> float | None:
+    def _highest_hourly(self, pool: NodePoolPlan) -> float | None:
         """A node at the highest price that it can have: that of the dearest choice of a compute class."""
         if pool.compute_class is None:
-            return self._hourly(pool, _way(pool))
-        prices = [self._choice(pool, choice) for choice in pool.compute_class.choices]
+            return self._hourly(pool, _billed_provisioning(pool))
+        prices = [self._choice_hourly(pool, choice) for choice in pool.compute_class.choices]
         priced = [price for price in prices if price is not None]
         return max(priced) if priced and len(priced) == len(prices) else None
 
-    def _choice(self, pool: NodePoolPlan, choice: NodeChoicePlan) -> float | None:
+    def _choice_hourly(self, pool: NodePoolPlan, choice: NodeChoicePlan) -> float | None:
         node = replace(pool, machine_type=choice.machine_type, accelerators_per_node=choice.accelerators)
         price = self.node(node, choice.provisioning)
         return None if price is None else price.hourly
@@ -339,7 +341,7 @@ class _Bill:
         costs = []
         for number, choice in enumerate(classes[0].choices):
             nodes = [
-                (self._choice(pool, own.choices[number]), busy)
+                (self._choice_hourly(pool, own.choices[number]), busy)
                 for (pool, busy), own in zip(self.pools, classes, strict=True)
             ]
             accelerators = self._sum(nodes)
@@ -349,7 +351,7 @@ class _Bill:
             )
         return tuple(costs)
 
-    def _used(self, price: Price) -> float:
+    def _hourly_price(self, price: Price) -> float:
         self.dates.append(price.date)
         return price.hourly
 
@@ -368,7 +370,7 @@ def _alternative(bill: _Bill, lines: Sequence[CostLine], way: Provisioning, chos
     return Alternative(provisioning=way, chosen=chosen, accelerators=accelerators, total=total(parts))
 
 
-def _units(running: Total, capacities: Sequence[CapacityPlan | None]) -> UnitCost | None:
+def _unit_cost(running: Total, capacities: Sequence[CapacityPlan | None]) -> UnitCost | None:
     """Cost over what is served at the load of `capacities`, all models together."""
     served = [capacity.at_load for capacity in capacities if capacity is not None and capacity.at_load is not None]
     if len(served) < len(capacities) or not served:

@@ -45,7 +45,7 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     check_start_reports(ctx, index, settings, model, version_of(ctx, settings))
     run = run_of(ctx, settings, model)
     if run is None:
-        _not_checked(ctx, index, settings, model)
+        _warn_unchecked(ctx, index, settings, model)
         return None
     verdict = judge(run)
     if verdict.status == "fits":
@@ -53,9 +53,9 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         return verdict
     helps = [
         replace(remedy, value=str(min(int(remedy.value), model.context))) if remedy.setting == "maxModelLen" else remedy
-        for remedy in remedies(run, _larger(ctx, model, run), ctx.accelerator.fp8)
+        for remedy in remedies(run, _larger_tensor_parallel(ctx, model, run), ctx.accelerator.fp8)
     ]
-    elsewhere = _elsewhere(ctx, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
+    elsewhere = _alternatives(ctx, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
     add_finding = ctx.findings.error if verdict.status == "refused" else ctx.findings.warning
     message = {
         "value": _value(settings, run, verdict),
@@ -74,7 +74,7 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     return verdict
 
 
-def _not_checked(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
+def _warn_unchecked(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
     """Say why there is no verdict."""
     fix = "watch the first start, or use another accelerator"
     if ctx.accelerator.usable_gib is None:
@@ -131,7 +131,7 @@ def _is_divided(ctx: PlanContext, settings: ModelSettings) -> bool:
 
 def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun | None:
     """The engine as the stack's settings, further arguments and the release's version start it."""
-    extra = _extra(settings.extra_args)
+    extra = _numbers_in(settings.extra_args)
     parallelism = parallelism_of(ctx, settings)
     cache = extra.get("kv-cache-memory-bytes")
     caching = settings.prefix_caching
@@ -183,7 +183,7 @@ def _with_one_kind(model: Model) -> Model:
     groups: list[Attention] = []
     for group in model.attention:
         full = group.model_copy(update={"kind": "full", "window": None}) if group.kind in _WINDOWED else group
-        same = next((n for n, other in enumerate(groups) if _alike(other, full)), None)
+        same = next((n for n, other in enumerate(groups) if _same_but_for_count(other, full)), None)
         if same is None:
             groups.append(full)
         else:
@@ -192,7 +192,7 @@ def _with_one_kind(model: Model) -> Model:
     return model.model_copy(update={"attention": tuple(groups)})
 
 
-def _alike(first: Attention, other: Attention) -> bool:
+def _same_but_for_count(first: Attention, other: Attention) -> bool:
     """Whether groups of layers differ in their number only."""
     same: Mapping[str, object] = {"layers": 0, "kv_shared": 0}
     return first.model_copy(update=same) == other.model_copy(update=same)
@@ -215,7 +215,7 @@ def version_of(ctx: PlanContext, settings: ModelSettings) -> str:
     return match[1] if match is not None else ctx.engine_image.version
 
 
-def _extra(arguments: Sequence[str]) -> dict[str, int]:
+def _numbers_in(arguments: Sequence[str]) -> dict[str, int]:
     """Numbers among further arguments, `--name value` or `--name=value`. What is no positive number is left to vLLM."""
     values: dict[str, int] = {}
     for position, argument in enumerate(arguments):
@@ -236,7 +236,7 @@ def _utilization(settings: ModelSettings) -> float | None:
     return settings.gpu_memory_utilization
 
 
-def _larger(ctx: PlanContext, model: Model, run: EngineRun) -> list[int]:
+def _larger_tensor_parallel(ctx: PlanContext, model: Model, run: EngineRun) -> list[int]:
     """Tensor-parallel sizes above the present one that the node holds and the model's heads allow."""
     if ctx.accelerator.kind == "tpu" or run.data_parallel > 1 or run.pipeline_parallel > 1:
         return []
@@ -290,7 +290,7 @@ def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict
     )
 
 
-def _elsewhere(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> list[str]:
+def _alternatives(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> list[str]:
     """What else would hold the model: a quantized checkpoint, more accelerators on a node, another accelerator."""
     alternatives = []
     for other in ctx.catalog.models.values():

@@ -38,13 +38,13 @@ def cheapest_hardware(
     """
     options = (option for option in _nodes(ctx, run.kind) if option.accelerator.name != without)
     fits: dict[tuple[str, int], bool] = {}
-    for node in sorted(options, key=lambda option: _order(ctx, option)):
+    for node in sorted(options, key=lambda option: _price_and_size(ctx, option)):
         for tensor_parallel in _sizes(run, node):
             key = (node.accelerator.name, tensor_parallel)
             if key not in fits:
                 fits[key] = _fits(run, settings, node.accelerator, tensor_parallel)
             if fits[key]:
-                return _words(ctx, run, node, tensor_parallel)
+                return _setting_text(ctx, run, node, tensor_parallel)
     return None
 
 
@@ -87,7 +87,7 @@ def _fits(run: EngineRun, settings: ModelSettings, accelerator: Accelerator, ten
     return other is not None and holds(other)
 
 
-def _order(ctx: PlanContext, option: _Node) -> tuple[float, float, str]:
+def _price_and_size(ctx: PlanContext, option: _Node) -> tuple[float, float, str]:
     attached = (option.accelerator.name, option.per_node) if option.machine.is_attachable else None
     price = prices_of(ctx).machine(option.machine.name, ctx.region, "on-demand", attached)
     memory = (
@@ -98,7 +98,7 @@ def _order(ctx: PlanContext, option: _Node) -> tuple[float, float, str]:
     return math.inf if price is None else price.hourly, memory, option.machine.name
 
 
-def _words(ctx: PlanContext, run: EngineRun, node: _Node, tensor_parallel: int) -> str:
+def _setting_text(ctx: PlanContext, run: EngineRun, node: _Node, tensor_parallel: int) -> str:
     accelerator, machine = node.accelerator, node.machine
     group: dict[str, str | int] = {"type": accelerator.name}
     if machine.is_attachable:

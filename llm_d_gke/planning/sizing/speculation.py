@@ -42,7 +42,7 @@ def speculation_of(
 
     `find` looks such a model up by its id. Heads of EAGLE have shapes that only their own configuration states.
     """
-    text = _value(arguments)
+    text = _speculative_config(arguments)
     if text is None:
         return Speculation()
     try:
@@ -72,7 +72,7 @@ def shares_blocks(model: Model, draft: Model) -> bool:
     return all(group.kind in ("full", "none") for group in (*model.attention, *draft.attention))
 
 
-def _value(arguments: Sequence[str]) -> str | None:
+def _speculative_config(arguments: Sequence[str]) -> str | None:
     for position, argument in enumerate(arguments):
         name, _, value = argument.partition("=")
         if name == _ARGUMENT:

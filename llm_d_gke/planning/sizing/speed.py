@@ -55,13 +55,13 @@ def estimate(
     """
     verdict = verdict or judge(run)
     steps = steps or step_times(run, accelerator)
-    most = _most(run, verdict, load)
+    most = _max_sequences(run, verdict, load)
     if steps is None or most < 1 or replicas < 1:
         return None
     engines = replicas * run.data_parallel
     in_flight = max(1.0, load.concurrency / engines)
     batch = min(in_flight, float(run.max_num_seqs), float(most))
-    served = _serve(run, steps, load, batch, interrupted=interrupted)
+    served = _closed_loop(run, steps, load, batch, interrupted=interrupted)
     waiting = in_flight / served.rate - batch / served.rate
     # Fewer requests in flight than engines leave some of them idle.
     rate = served.rate * min(float(engines), load.concurrency)
@@ -73,12 +73,12 @@ def estimate(
         output_tokens_per_second=rate * load.output_tokens,
         batch=batch,
         bound=_bound(steps, served, batch, in_flight, run.max_num_seqs, most),
-        error=_error(steps.name, run.kind),
+        error=_stated_error(steps.name, run.kind),
         method=steps.name,
     )
 
 
-def _error(method: str, kind: str) -> float:
+def _stated_error(method: str, kind: str) -> float:
     """Of a method that no measurement was held against nothing is certain."""
     earned = load_engine().speed.held_out_errors.get(f"{method}-{kind}")
     return earned.percentile_90 if earned is not None else 1.0
@@ -182,7 +182,7 @@ class _Served:
     filled: bool
 
 
-def _most(run: EngineRun, verdict: MemoryVerdict, load: Load) -> int:
+def _max_sequences(run: EngineRun, verdict: MemoryVerdict, load: Load) -> int:
     """Sequences that the cache holds at once: at different points of their answers, cached beginnings kept once."""
     fresh = max(1, load.prompt_tokens - load.cached_tokens)
     length = math.ceil(fresh + load_engine().speed.output_share * load.output_tokens)
@@ -192,7 +192,7 @@ def _most(run: EngineRun, verdict: MemoryVerdict, load: Load) -> int:
     return verdict.kv_blocks // max(1, layout(run).blocks_per_request(length))
 
 
-def _serve(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, interrupted: bool) -> _Served:
+def _closed_loop(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, interrupted: bool) -> _Served:
     """A closed loop of `batch` requests in flight on one engine."""
     fresh = max(1, load.prompt_tokens - load.cached_tokens)
     context = load.prompt_tokens + load.output_tokens / 2
@@ -210,7 +210,7 @@ def _serve(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, interr
     decoding = min(batch, most)
     for _ in range(_ROUNDS):
         seconds_per_token = _mean_step(steps, decoding, context, fresh, further, budget)
-        first = _first(run, steps, decoding, context, load, budget, seconds_per_token, batch)
+        first = _time_to_first_token(run, steps, decoding, context, load, budget, seconds_per_token, batch)
         before, decoding = decoding, min(most, batch / (1 + first / (further * seconds_per_token)))
         if decoding == before:
             break
@@ -231,7 +231,7 @@ def _mean_step(steps: StepTimes, decoding: float, context: float, fresh: float, 
     return mixed if share == 1 else (1 - share) * steps.step(decoding, context) + share * mixed
 
 
-def _first(
+def _time_to_first_token(
     run: EngineRun,
     steps: StepTimes,
     decoding: float,

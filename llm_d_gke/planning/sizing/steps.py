@@ -111,30 +111,32 @@ class Roofline:
     def step(self, decoding: float, context: float, chunk: float = 0.0, depth: float = 0.0) -> float:
         """One token of `decoding` sequences and `chunk` tokens of a prompt of which `depth` tokens are cached."""
         tokens = decoding + chunk
-        seconds = self._multiply(self._dense, tokens) + self._multiply(self._head, decoding + min(chunk, 1.0))
+        seconds = self._matrix_seconds(self._dense, tokens) + self._matrix_seconds(
+            self._head, decoding + min(chunk, 1.0)
+        )
         if self._experts is not None:
-            seconds += self._multiply(self._experts, tokens)
+            seconds += self._matrix_seconds(self._experts, tokens)
         if decoding:
-            seconds += decoding * self._cached(context) / self._bandwidth
+            seconds += decoding * self._kv_bytes_read(context) / self._bandwidth
         if chunk:
-            seconds += self._attend(chunk, depth)
+            seconds += self._attention_seconds(chunk, depth)
         return seconds + self._fixed + tokens * self._exchanged + decoding * self._constants.sequence_seconds
 
     def bound(self, decoding: float) -> Bound:
         """What a step without prompts waits for."""
         tokens = max(1.0, decoding)
-        reading = self._read(self._dense, tokens) + self._read(self._head, tokens)
+        reading = self._weight_read_seconds(self._dense, tokens) + self._weight_read_seconds(self._head, tokens)
         computing = tokens * (self._dense.flops / self._dense.flops_per_second)
         if self._experts is not None:
-            reading += self._read(self._experts, tokens)
+            reading += self._weight_read_seconds(self._experts, tokens)
             computing += tokens * self._experts.flops / self._experts.flops_per_second
         if self._fixed + decoding * self._constants.sequence_seconds > max(reading, computing):
             return "host"
         return "compute" if computing > reading else "memory bandwidth"
 
-    def _multiply(self, matrices: _Matrices, tokens: float) -> float:
+    def _matrix_seconds(self, matrices: _Matrices, tokens: float) -> float:
         if matrices.expert_share < 1:
-            reading = self._read(matrices, tokens)
+            reading = self._weight_read_seconds(matrices, tokens)
         else:
             reading = matrices.weight_bytes / matrices.bytes_per_second
         computing = tokens * matrices.flops / matrices.flops_per_second
@@ -142,21 +144,21 @@ class Roofline:
             return max(reading, computing)
         return float((reading**_SHARPNESS + computing**_SHARPNESS) ** (1 / _SHARPNESS))
 
-    def _read(self, matrices: _Matrices, tokens: float) -> float:
+    def _weight_read_seconds(self, matrices: _Matrices, tokens: float) -> float:
         weights = matrices.weight_bytes
         if matrices.expert_share < 1:
             # All data-parallel ranks send tokens to the experts of this one.
             weights *= 1 - (1 - matrices.expert_share) ** max(1.0, tokens * self._ranks)
         return weights / matrices.bytes_per_second
 
-    def _cached(self, context: float) -> float:
+    def _kv_bytes_read(self, context: float) -> float:
         """Bytes of keys and values, or of states, that one sequence reads in a step. Few contexts are asked, often."""
         cached_bytes = self._cached_bytes.get(context)
         if cached_bytes is None:
             cached_bytes = self._cached_bytes[context] = sum(read(kind, context) for kind in self._kinds)
         return cached_bytes
 
-    def _attend(self, chunk: float, depth: float) -> float:
+    def _attention_seconds(self, chunk: float, depth: float) -> float:
         """Seconds of attention between a chunk and what is before it."""
         work = 0.0
         for flops, window in self._attending:

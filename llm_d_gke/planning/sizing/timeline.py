@@ -17,7 +17,7 @@ def plan_timeline(ctx: PlanContext) -> TimelinePlan | None:
     figures = load_timeline()
     skipped = _skipped(ctx)
     spans = {name: span for name, span in _spans(ctx, figures) if name not in skipped}
-    waits = {name: tuple(_before(figures, name, skipped)) for name in spans}
+    waits = {name: tuple(_predecessors(figures, name, skipped)) for name in spans}
     ends: dict[str, float] = {}
     begins: dict[str, float] = {}
     for name, (_, worst) in spans.items():
@@ -27,7 +27,7 @@ def plan_timeline(ctx: PlanContext) -> TimelinePlan | None:
     for name, (quick, _) in spans.items():
         best[name] = max((best[before] for before in waits[name]), default=0.0) + quick
     last = max(ends, key=lambda name: ends[name])
-    critical = set(_chain(last, waits, ends))
+    critical = set(_critical_path(last, waits, ends))
     kind = ctx.accelerator.kind
     steps = []
     for name, (quick, worst) in spans.items():
@@ -97,17 +97,17 @@ def _weights_known(ctx: PlanContext) -> bool:
     )
 
 
-def _before(figures: Timeline, name: str, skipped: frozenset[str]) -> Iterator[str]:
+def _predecessors(figures: Timeline, name: str, skipped: frozenset[str]) -> Iterator[str]:
     """Steps to wait for; in place of a skipped one those that it would have waited for."""
     for before in figures.steps[name].after:
         if before in skipped:
-            yield from _before(figures, before, skipped)
+            yield from _predecessors(figures, before, skipped)
         else:
             yield before
 
 
-def _chain(last: str, waits: dict[str, tuple[str, ...]], ends: dict[str, float]) -> Iterator[str]:
+def _critical_path(last: str, waits: dict[str, tuple[str, ...]], ends: dict[str, float]) -> Iterator[str]:
     """The critical path, from its last step back."""
     yield last
     if waits[last]:
-        yield from _chain(max(waits[last], key=lambda name: ends[name]), waits, ends)
+        yield from _critical_path(max(waits[last], key=lambda name: ends[name]), waits, ends)

@@ -37,7 +37,7 @@ def plan_upgrade(before: StackPlan, after: StackPlan, old: Release, new: Release
         stack=after.stack,
         before=old.name,
         after=new.name,
-        steps=(*steps, _rest(before, after)) if before != after else (),
+        steps=(*steps, _final_step(before, after)) if before != after else (),
         findings=tuple(_findings(before, after, new)),
         warnings=tuple(
             warning for warning in after.warnings if (warning.id, warning.path, warning.value) not in previous
@@ -62,12 +62,14 @@ def _way_back(step: Step, before: StackPlan, old: Release) -> Step:
     )
 
 
-def _rest(before: StackPlan, after: StackPlan) -> Step:
+def _final_step(before: StackPlan, after: StackPlan) -> Step:
     """An update of the whole stack: it also deletes what is no longer part of it."""
     names = {model.served_name for model in after.models}
     removed = [model.served_name for model in before.models if model.served_name not in names]
     charts = {chart.name for chart in after.charts}
-    dropped = [_dropped(chart.name) for chart in before.charts if chart.name not in charts and not chart.existing]
+    dropped = [
+        _removed_chart_text(chart.name) for chart in before.charts if chart.name not in charts and not chart.existing
+    ]
     unmanaged = sorted(kinds_of(before) - kinds_of(after))
     changes = [
         *(f"model {name} removed" for name in removed),
@@ -85,7 +87,7 @@ def _rest(before: StackPlan, after: StackPlan) -> Step:
     )
 
 
-def _dropped(chart: str) -> str:
+def _removed_chart_text(chart: str) -> str:
     kinds = ", and with it its kinds: refused unless acknowledged (LLMD-PREFLIGHT-DELETES)"
     return f"chart {chart} removed{kinds if chart == KSERVE_CRDS else ''}"
 

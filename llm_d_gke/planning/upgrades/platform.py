@@ -26,7 +26,7 @@ def platform_steps(before: StackPlan, after: StackPlan, releases: ChartReleases)
     changed = [chart for chart in after.charts if _differs(old.get(chart.name), chart)]
     for chart in changed:
         if chart.name in _KINDS and not chart.existing:
-            yield _kinds(old.get(chart.name), chart, release_of(chart.name, releases))
+            yield _kinds_step(old.get(chart.name), chart, release_of(chart.name, releases))
     for chart in changed:
         if chart.existing:
             yield _existing(old.get(chart.name), chart)
@@ -92,7 +92,7 @@ def _own_kinds(before: StackPlan, after: StackPlan) -> Iterator[Step]:
         )
 
 
-def _change(before: ChartPlan | None, after: ChartPlan) -> str:
+def _chart_change(before: ChartPlan | None, after: ChartPlan) -> str:
     if before is None:
         return f"chart {after.version}, new"
     if before.version != after.version:
@@ -100,12 +100,12 @@ def _change(before: ChartPlan | None, after: ChartPlan) -> str:
     return "values of the chart"
 
 
-def _kinds(before: ChartPlan | None, after: ChartPlan, release: ChartRelease | None) -> Step:
+def _kinds_step(before: ChartPlan | None, after: ChartPlan, release: ChartRelease | None) -> Step:
     established = before is None or (release is not None and release.kinds == "upgraded")
     return Step(
         name=f"kinds-{after.name}",
         title=f"kinds of {after.name}",
-        changes=(_change(before, after),),
+        changes=(_chart_change(before, after),),
         method=(
             "Helm changes the kinds in place; objects stay"
             if established
@@ -152,7 +152,7 @@ def _controller(before: ChartPlan | None, after: ChartPlan, old: StackPlan) -> S
     step = Step(
         name=f"controller-{after.name}",
         title=f"chart {after.name}",
-        changes=(_change(before, after),),
+        changes=(_chart_change(before, after),),
         method="Helm replaces the controller; a failed upgrade is rolled back by Helm",
         loss=Loss.NOTHING,
         consequence="no request; changes of its objects wait meanwhile",

@@ -43,7 +43,7 @@ def server_steps(before: StackPlan, after: StackPlan) -> Iterator[Step]:
         if model.key in old:
             yield from _model(old[model.key], model, after)
         else:
-            yield _added(model, after)
+            yield _added_step(model, after)
 
 
 def server_changes(before: ModelPlan, after: ModelPlan) -> tuple[str, ...]:
@@ -75,15 +75,15 @@ def _changes(before: ModelServerPlan, after: ModelServerPlan) -> list[str]:
 
 def _model(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> Iterator[Step]:
     if (before.inference_service is None) != (after.inference_service is None):
-        yield _switched(after, plan)
+        yield _switched_step(after, plan)
         return
     changes = server_changes(before, after)
     if not changes:
         return
     service = after.inference_service is not None
     picker = picker_changes(before.picker, after.picker) if service else ()
-    if service and _hangs(after):
-        yield _pause(after)
+    if service and _waits_forever(after):
+        yield _pause_step(after)
     rollout = _rollout(before, after, plan)
     if picker and rollout.loss is Loss.NOTHING:
         rollout = replace(rollout, loss=Loss.REQUESTS, consequence=KSERVE_PICKER)
@@ -108,12 +108,12 @@ def parts_of(model: ModelPlan) -> tuple[Part, ...]:
     return tuple(Part(type=_SERVER, name=server.name) for server in model.servers)
 
 
-def _hangs(model: ModelPlan) -> bool:
+def _waits_forever(model: ModelPlan) -> bool:
     """Whether KServe would start a new replica that no accelerator is free for, and wait without an end."""
     return any(server.group is None and server.replicas and not server.max_surge for server in model.servers)
 
 
-def _pause(model: ModelPlan) -> Step:
+def _pause_step(model: ModelPlan) -> Step:
     return Step(
         name=f"pause-{model.key}",
         title=f"stop the servers of {model.served_name}",
@@ -125,13 +125,13 @@ def _pause(model: ModelPlan) -> Step:
         seconds=longest(durations.of_end(server.pod) for server in model.servers),
         parts=parts_of(model),
         settings={"llm-d:paused": "true"},
-        instead=_room(model),
+        instead=_surge_hint(model),
     )
 
 
 def _rollout(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> _Rollout:
     """The rollout of all servers of a model. Servers of two roles roll at the same time."""
-    if after.inference_service is not None and _hangs(after):
+    if after.inference_service is not None and _waits_forever(after):
         start = longest(durations.of_replica(plan, server.pod) for server in after.servers)
         return _Rollout(
             method="all replicas start together",
@@ -139,9 +139,9 @@ def _rollout(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> _Rollout:
             consequence=f"requests to {after.served_name} until the first replica is ready",
             seconds=start,
         )
-    worst = max((_of_server(server, plan) for server in after.servers), key=lambda rollout: rollout.loss.severity)
-    seconds = longest(_of_server(server, plan).seconds for server in after.servers)
-    if _replaced(before, after):
+    worst = max((_server_rollout(server, plan) for server in after.servers), key=lambda rollout: rollout.loss.severity)
+    seconds = longest(_server_rollout(server, plan).seconds for server in after.servers)
+    if _is_replaced(before, after):
         start = longest(durations.of_replica(plan, server.pod) for server in after.servers)
         return _Rollout(
             method="the workload is deleted and created again, because a field of it cannot change",
@@ -163,11 +163,11 @@ def _rollout(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> _Rollout:
         loss=worst.loss,
         consequence=worst.consequence,
         seconds=seconds,
-        instead=worst.instead and _room(after),
+        instead=worst.instead and _surge_hint(after),
     )
 
 
-def _of_server(server: ModelServerPlan, plan: StackPlan) -> _Rollout:
+def _server_rollout(server: ModelServerPlan, plan: StackPlan) -> _Rollout:
     unit = "replica" if server.group is None else f"group of {server.group.size} pods"
     if not server.replicas:
         return _Rollout(
@@ -180,7 +180,7 @@ def _of_server(server: ModelServerPlan, plan: StackPlan) -> _Rollout:
         return _Rollout(
             method=f"surge: a new {unit} is ready for {server.pod.min_ready_seconds} s before an old one ends",
             loss=Loss.NOTHING,
-            consequence=_cut(server),
+            consequence=_cut_off_text(server),
             seconds=durations.of_rollout(plan, server, new_node=True),
         )
     seconds = durations.of_rollout(plan, server, new_node=False)
@@ -189,7 +189,7 @@ def _of_server(server: ModelServerPlan, plan: StackPlan) -> _Rollout:
             method=f"one {unit} ends, then a new one starts in its place: the pool has no spare node",
             loss=Loss.CAPACITY,
             consequence=f"1 of {server.replicas} replicas at a time, so a stack under full load answers late;"
-            f" {_cut(server)}",
+            f" {_cut_off_text(server)}",
             seconds=seconds,
             instead="room",
         )
@@ -202,12 +202,12 @@ def _of_server(server: ModelServerPlan, plan: StackPlan) -> _Rollout:
     )
 
 
-def _cut(server: ModelServerPlan) -> str:
+def _cut_off_text(server: ModelServerPlan) -> str:
     drains = server.pod.grace_seconds
     return f"answers that take longer than {drains} s are cut off"
 
 
-def _room(model: ModelPlan) -> str | None:
+def _surge_hint(model: ModelPlan) -> str | None:
     """How to have a spare node. None where no node makes a rollout surge: KServe stops a group before the next."""
     if model.inference_service is not None and any(server.group is not None for server in model.servers):
         return None
@@ -215,7 +215,7 @@ def _room(model: ModelPlan) -> str | None:
     return f"a pool with room for {hosts} more: -c llm-d:accelerator.nodes.max=..., then it surges and loses nothing"
 
 
-def _replaced(before: ModelPlan, after: ModelPlan) -> bool:
+def _is_replaced(before: ModelPlan, after: ModelPlan) -> bool:
     """Whether a field changes that Kubernetes or KServe never changes in place."""
     old = {server.role: server for server in before.servers}
     return any(
@@ -233,7 +233,7 @@ def _images(model: ModelPlan) -> set[str]:
     return {server.pod.image for server in model.servers}
 
 
-def _switched(model: ModelPlan, plan: StackPlan) -> Step:
+def _switched_step(model: ModelPlan, plan: StackPlan) -> Step:
     """The servers of the other deployment. Without room beside the old ones a finding refuses the change."""
     return Step(
         name=f"servers-{model.key}",
@@ -248,7 +248,7 @@ def _switched(model: ModelPlan, plan: StackPlan) -> Step:
     )
 
 
-def _added(model: ModelPlan, plan: StackPlan) -> Step:
+def _added_step(model: ModelPlan, plan: StackPlan) -> Step:
     return Step(
         name=f"servers-{model.key}",
         title=f"model servers of {model.served_name}",

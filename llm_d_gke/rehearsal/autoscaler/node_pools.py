@@ -125,8 +125,8 @@ def _pool(record: Record, catalog: Catalog, cluster: Record, *, gpu_taint: bool)
     step = max(1, chips_of(topology) // count) if tpu and topology and count else 1
 
     scaling: Mapping[str, Any] = record.get("autoscaling") or {}
-    initial = _whole(record.get("initialNodeCount"), 0) * len(zones)
-    requested = None if record.get("nodeCount") is None else _whole(record["nodeCount"], 0) * len(zones)
+    initial = _integer(record.get("initialNodeCount"), 0) * len(zones)
+    requested = None if record.get("nodeCount") is None else _integer(record["nodeCount"], 0) * len(zones)
     return Pool(
         name=str(record.get("name")),
         cluster=last(record.get("cluster")),
@@ -160,7 +160,7 @@ def _zones(record: Record, cluster: Record) -> tuple[str, ...]:
 
 def _accelerator(config: Mapping[str, Any], machine: MachineType) -> tuple[str | None, int]:
     for attached in config.get("guestAccelerators") or []:
-        return str(attached["type"]), machine.accelerator_count or _whole(attached.get("count"), 1)
+        return str(attached["type"]), machine.accelerator_count or _integer(attached.get("count"), 1)
     return machine.accelerator, machine.accelerator_count
 
 
@@ -256,13 +256,13 @@ def _capacity(
     *,
     is_capacity: bool,
 ) -> dict[str, str]:
-    disk = _whole(config.get("diskSizeGb"), DEFAULT_DISK_GB)
+    disk = _integer(config.get("diskSizeGb"), DEFAULT_DISK_GB)
     room = allocatable(machine, disk)
     amounts = {
         "cpu": str(machine.vcpus) if is_capacity else f"{room.cpu_millis}m",
         "memory": f"{math.floor(kernel_memory_mib(machine)) if is_capacity else room.memory_mib}Mi",
         "ephemeral-storage": f"{disk}Gi" if is_capacity else f"{math.floor(room.ephemeral_gib * 1024)}Mi",
-        "pods": str(_whole(record.get("maxPodsPerNode"), DEFAULT_PODS)),
+        "pods": str(_integer(record.get("maxPodsPerNode"), DEFAULT_PODS)),
     }
     if accelerator is not None:
         amounts[catalog.accelerators[accelerator].resource_name] = str(count)
@@ -271,11 +271,11 @@ def _capacity(
 
 def _bound(scaling: Mapping[str, Any], side: str, zones: int, default: int) -> int:
     if scaling.get(f"total{side.title()}NodeCount") is not None:
-        return _whole(scaling[f"total{side.title()}NodeCount"], default)
+        return _integer(scaling[f"total{side.title()}NodeCount"], default)
     value = scaling.get(f"{side}NodeCount")
-    return default if value is None else _whole(value, default) * zones
+    return default if value is None else _integer(value, default) * zones
 
 
-def _whole(value: object, default: int) -> int:
+def _integer(value: object, default: int) -> int:
     """An integer: numbers arrive from Pulumi as floats."""
     return default if value is None else int(float(str(value)))

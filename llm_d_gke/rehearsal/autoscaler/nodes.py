@@ -82,7 +82,7 @@ class Nodes:
             record_difference(self._paths, str(error))
             return
         self._resize(node_pools)
-        present = self._present()
+        present = self._nodes_by_pool()
         self._grow(node_pools, present)
         self._shrink(node_pools, present)
         self._reconcile(node_pools, present, cloud)
@@ -105,7 +105,7 @@ class Nodes:
             self._requested_sizes[pool.name] = pool.requested
             self._sizes[pool.name] = pool.clamp(size)
 
-    def _present(self) -> dict[str, Manifests]:
+    def _nodes_by_pool(self) -> dict[str, Manifests]:
         by_node: dict[str, Manifests] = {}
         every = self._nodes.all()
         self._leaving &= {item["metadata"]["name"] for item in every}

@@ -90,10 +90,10 @@ def find(chart: str, version: str | None = None) -> Source | None:
 
 
 def _same(version: str, other: str) -> bool:
-    return _bare(version) == _bare(other)
+    return _without_go_suffix(version) == _without_go_suffix(other)
 
 
-def _bare(version: str) -> str:
+def _without_go_suffix(version: str) -> str:
     """Without what Go modules add to a version."""
     return version.removeprefix("v").removesuffix("+incompatible")
 

@@ -244,7 +244,7 @@ class ControlPlane:
                 return True
             for part in parts:
                 if not processes.alive(self.paths, part):
-                    raise self._died(part)
+                    raise self._start_error(part)
             return False
 
         def late() -> ControlPlaneError:
@@ -255,7 +255,7 @@ class ControlPlane:
 
         wait_until(attempt, timeout=_READY_SECONDS, on_timeout=late, longest_pause=0.05)
 
-    def _died(self, part: str) -> ControlPlaneError:
+    def _start_error(self, part: str) -> ControlPlaneError:
         log = self.paths.logs / f"{part}.log"
         last = processes.tail(log)
         if is_full(last):

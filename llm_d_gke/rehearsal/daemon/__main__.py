@@ -85,7 +85,7 @@ class Daemon:
             *(istio_informer, api_informer, monitorings, *mounted.values()),
         ]
         self._services, self._pods = informers["Service"], pods
-        self._metrics = ManagedCollection(paths, kube, pods, monitorings, self._prometheus, self._behind_name)
+        self._metrics = ManagedCollection(paths, kube, pods, monitorings, self._prometheus, self._resolve_name)
         self._envoy = envoy.Envoy(paths)
         self._nodes = Nodes(paths, kube, load, nodes, pods, classes)
         self._kubelets = KubeletManager(
@@ -118,7 +118,7 @@ class Daemon:
         self._kubelet_port, close_kubelets = kubelet_api.serve(
             self._paths.pod_logs, pki, self._kubelets, port_forward.program
         )
-        close = konnectivity.serve(tunnel_port(self._paths), pki, self._behind)
+        close = konnectivity.serve(tunnel_port(self._paths), pki, self._resolve)
         for informer in self._informers:
             informer.start()
         for informer in self._informers:
@@ -134,13 +134,13 @@ class Daemon:
         close()
         close_kubelets()
 
-    def _behind(self, address: str, port: int) -> int | None:
+    def _resolve(self, address: str, port: int) -> int | None:
         if port == kubelet_api.KUBELET_PORT:
             # Whichever node it is: all kubelets are one.
             return self._kubelet_port
         return konnectivity.resolve(self._services.all(), self._pods.all(), self._kubelets.forwards, address, port)
 
-    def _behind_name(self, host: str, port: int) -> int | None:
+    def _resolve_name(self, host: str, port: int) -> int | None:
         return konnectivity.resolve_name(self._services.all(), self._pods.all(), self._kubelets.forwards, host, port)
 
     def wake(self) -> None:
@@ -168,19 +168,19 @@ class Daemon:
             return
         routing = self._needs_resync or time.monotonic() - self._routed > ROUTING_RESYNC_SECONDS
         self._needs_resync = False
-        _guarded("nodes", lambda: self._nodes.reconcile(cloud))
-        _guarded("metrics", lambda: self._metrics.reconcile(cloud))
-        _guarded("pods", lambda: self._kubelets.sync(cloud.block))
+        _run_part("nodes", lambda: self._nodes.reconcile(cloud))
+        _run_part("metrics", lambda: self._metrics.reconcile(cloud))
+        _run_part("pods", lambda: self._kubelets.sync(cloud.block))
         forwards = self._kubelets.forwards
         seen = (cloud, forwards)
         if routing or seen != self._seen:
             self._seen, self._routed = seen, time.monotonic()
-            _guarded("gateways", lambda: self._balancer.reconcile(cloud, forwards))
-        _guarded("health", self._health.reconcile)
-        _guarded("certificates", self._cert_manager.reconcile)
-        _guarded("istio", self._sail_operator.reconcile)
-        _guarded("aggregated APIs", self._aggregated_apis.reconcile)
-        _guarded("envoy", lambda: self._envoy.reconcile((f"127.{cloud.block}.0.2", 9901)))
+            _run_part("gateways", lambda: self._balancer.reconcile(cloud, forwards))
+        _run_part("health", self._health.reconcile)
+        _run_part("certificates", self._cert_manager.reconcile)
+        _run_part("istio", self._sail_operator.reconcile)
+        _run_part("aggregated APIs", self._aggregated_apis.reconcile)
+        _run_part("envoy", lambda: self._envoy.reconcile((f"127.{cloud.block}.0.2", 9901)))
 
     def _prometheus(self) -> Path:
         return binaries(["prometheus"], log.info)["prometheus"]
@@ -201,7 +201,7 @@ def _end_orphans(paths: StackPaths) -> None:
             processes.stop(paths, process.name, grace=0.5)
 
 
-def _guarded(part: str, work: Callable[[], None]) -> None:
+def _run_part(part: str, work: Callable[[], None]) -> None:
     """Run one part. Its failure, for example of an API server that is stopping, must not stop the others."""
     try:
         work()

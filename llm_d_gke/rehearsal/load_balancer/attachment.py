@@ -47,7 +47,7 @@ def hostnames(route: Manifest, listener: Manifest) -> tuple[str, ...] | None:
         return tuple(own)
     if not own:
         return (host,)
-    common = [narrower for name in own if (narrower := _common(name, host)) is not None]
+    common = [narrower for name in own if (narrower := _narrower_hostname(name, host)) is not None]
     return tuple(common) or None
 
 
@@ -61,7 +61,7 @@ def _allowed(route: Manifest, listener: Manifest, gateway: Manifest) -> bool:
     return bool(route["metadata"]["namespace"] == gateway["metadata"]["namespace"])
 
 
-def _common(first: str, second: str) -> str | None:
+def _narrower_hostname(first: str, second: str) -> str | None:
     """The narrower of two hostnames, either of which may begin with `*.`."""
     if first == second:
         return first

@@ -83,7 +83,7 @@ class Backends:
         selector = (spec.get("selector") or {}).get("matchLabels") or {}
         check = self._check(POOL_GROUP, "InferencePool", namespace, name)
         h2c = spec.get("appProtocol") == "kubernetes.io/h2c"
-        members = [(ip, port) for ip, _ in self._ready(namespace, selector) for port in ports]
+        members = [(ip, port) for ip, _ in self._ready_pods(namespace, selector) for port in ports]
         picker = spec.get("endpointPickerRef")
         # An InferencePool has no field for TLS to its servers.
         tls, trusted = self._tls(namespace, upstream_tls.service_of(name), http2=h2c, callout_tls=False)
@@ -122,7 +122,7 @@ class Backends:
         if entry is None:
             raise UnresolvedError(f'Service "{namespace}/{name}" has no port {port}')
         members, insecure = [], False
-        for ip, pod in self._ready(namespace, service["spec"].get("selector") or {}):
+        for ip, pod in self._ready_pods(namespace, service["spec"].get("selector") or {}):
             target = target_port(pod, entry)
             if target is not None:
                 members.append((ip, target))
@@ -167,7 +167,7 @@ class Backends:
             log.warning("Service %s/%s: %s", namespace, service, error)
             return None, False
 
-    def _ready(self, namespace: str, selector: Mapping[str, str]) -> list[tuple[str, Manifest]]:
+    def _ready_pods(self, namespace: str, selector: Mapping[str, str]) -> list[tuple[str, Manifest]]:
         return [
             (pod["status"]["podIP"], pod)
             for pod in self.objects.pods

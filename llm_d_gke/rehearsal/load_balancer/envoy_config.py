@@ -162,7 +162,7 @@ def gateway_listener(
                 }
                 for number, file in enumerate(extensions)
             ),
-            {"name": PICKER_FILTER, "typed_config": _no_callout() | {"allow_mode_override": True}},
+            {"name": PICKER_FILTER, "typed_config": _disabled_ext_proc() | {"allow_mode_override": True}},
             {"name": "router", "typed_config": {_TYPE: f"{_FILTERS}.http.router.v3.Router"}},
         ],
         "access_log": [_access_log(log)],
@@ -187,7 +187,7 @@ def extension_filters(name: str, extensions: Sequence[Extension]) -> list[Config
     if len(extensions) > EXTENSION_SLOTS:
         raise ValueError(f"{len(extensions)} routing extensions on one Gateway, {EXTENSION_SLOTS} are simulated")
     filters = [_extension_filter(extension) for extension in extensions]
-    filters += [_no_callout()] * (EXTENSION_SLOTS - len(extensions))
+    filters += [_disabled_ext_proc()] * (EXTENSION_SLOTS - len(extensions))
     return [
         discovery("core.v3.TypedExtensionConfig", [{"name": _slot(name, number), "typed_config": config}])
         for number, config in enumerate(filters)
@@ -236,7 +236,7 @@ def client_tls(
     return {"name": "tls", "typed_config": context}
 
 
-def _no_callout() -> Config:
+def _disabled_ext_proc() -> Config:
     """An ext_proc filter that makes no calls. Every route to a pool names its own picker."""
     return {
         _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor",

@@ -96,14 +96,14 @@ class LoadBalancer:
     def reconcile(self, cloud: Cloud, forwards: list[Forward]) -> None:
         objects = GatewayObjects(
             pods=self._pods.all(),
-            services=self._all("Service"),
-            pools=self._all("InferencePool"),
-            health_policies=self._all("HealthCheckPolicy"),
-            backend_policies=self._all("GCPBackendPolicy"),
-            destination_rules=self._all("DestinationRule"),
+            services=self._live_objects("Service"),
+            pools=self._live_objects("InferencePool"),
+            health_policies=self._live_objects("HealthCheckPolicy"),
+            backend_policies=self._live_objects("GCPBackendPolicy"),
+            destination_rules=self._live_objects("DestinationRule"),
         )
         enabled = cloud.service_enabled("networkservices.googleapis.com")
-        if self._all("Gateway"):
+        if self._live_objects("Gateway"):
             record_difference(
                 self._paths,
                 "the load balancer checks health every second; on GKE by HealthCheckPolicy, every 15 s by default",
@@ -111,7 +111,9 @@ class LoadBalancer:
         self._health.begin({(forward.address, forward.port): forward.target for forward in forwards})
         now = _Pass(cloud, Backends(objects, self._envoy.assignments, enabled, self._health.healthy, self._find))
         gateways = [
-            gateway for gateway in self._all("Gateway") if gateway["spec"]["gatewayClassName"] in (*CLASSES, ISTIO)
+            gateway
+            for gateway in self._live_objects("Gateway")
+            if gateway["spec"]["gatewayClassName"] in (*CLASSES, ISTIO)
         ]
         if any(is_istio_gateway(gateway) for gateway in gateways):
             record_difference(
@@ -144,7 +146,7 @@ class LoadBalancer:
             spec = {"controllerName": "istio.io/gateway-controller"}
             self._kube.apply({"apiVersion": api, "kind": kind, "metadata": {"name": ISTIO}, "spec": spec}, force=True)
 
-    def _all(self, kind: str) -> Manifests:
+    def _live_objects(self, kind: str) -> Manifests:
         items = [item for item in self._informers[kind].all() if not item["metadata"].get("deletionTimestamp")]
         return sorted(
             items, key=lambda manifest: (manifest["metadata"]["creationTimestamp"], manifest["metadata"]["name"])
@@ -159,7 +161,7 @@ class LoadBalancer:
     def _gateway(self, gateway: Manifest, now: _Pass) -> None:
         attached = {listener["name"]: 0 for listener in gateway["spec"]["listeners"]}
         rules: dict[str, list[Rule]] = {name: [] for name in attached}
-        for route in self._all("HTTPRoute"):
+        for route in self._live_objects("HTTPRoute"):
             for parent in route["spec"].get("parentRefs") or []:
                 if refers(route, parent, gateway):
                     self._route(route, parent, gateway, now, attached, rules)
@@ -230,13 +232,13 @@ class LoadBalancer:
             routes = self._envoy.listener_file(name, "routes")
             now.listener_files |= slots | {routes: route_configuration(name, hosts)}
             files = [str(file) for file in slots]
-            changes = self._istio_changes.of(gateway, self._all)
+            changes = self._istio_changes.of(gateway, self._live_objects)
             now.listeners.append(gateway_listener(name, (address, port), str(routes), files, tls, log_file, *changes))
 
     def _extensions(self, gateway: Manifest, now: _Pass) -> list[Extension]:
         extensions: list[Extension] = []
         home = gateway["metadata"]["namespace"]
-        for policy in self._all("GCPRoutingExtension"):
+        for policy in self._live_objects("GCPRoutingExtension"):
             targets = policy["spec"].get("targetRefs") or []
             if policy["metadata"]["namespace"] != home or gateway["metadata"]["name"] not in [
                 target["name"] for target in targets
@@ -374,14 +376,14 @@ class LoadBalancer:
     def _write(self, now: _Pass) -> None:
         for outcome in now.outcomes:
             self._statuses.gateway(outcome)
-        for route in self._all("HTTPRoute"):
+        for route in self._live_objects("HTTPRoute"):
             self._statuses.route(route, now.parents.get(route["metadata"]["uid"], []))
-        for pool in self._all("InferencePool"):
+        for pool in self._live_objects("InferencePool"):
             key = (pool["metadata"]["namespace"], pool["metadata"]["name"])
             self._statuses.pool(pool, now.pools.get(key, {}))
         for kind in ("HealthCheckPolicy", "GCPBackendPolicy"):
-            policies = self._all(kind)
+            policies = self._live_objects(kind)
             for policy in policies:
                 self._statuses.policy(kind, policy, policies)
-        for policy in self._all("GCPRoutingExtension"):
+        for policy in self._live_objects("GCPRoutingExtension"):
             self._statuses.attached(policy, True, "Attached", "")

@@ -33,7 +33,7 @@ Resolve = Callable[[str, int], int | None]
 def resolve(services: Manifests, pods: Manifests, forwards: list[Forward], address: str, port: int) -> int | None:
     """The local port of a ready pod behind a Service's address, None without one."""
     service = next((service for service in services if service["spec"].get("clusterIP") == address), None)
-    return _behind(service, pods, forwards, port)
+    return _local_port(service, pods, forwards, port)
 
 
 def resolve_name(services: Manifests, pods: Manifests, forwards: list[Forward], host: str, port: int) -> int | None:
@@ -47,10 +47,10 @@ def resolve_name(services: Manifests, pods: Manifests, forwards: list[Forward], 
         for service in services
         if (service["metadata"]["namespace"], service["metadata"]["name"]) == (namespace, name)
     )
-    return _behind(next(of_name, None), pods, forwards, port)
+    return _local_port(next(of_name, None), pods, forwards, port)
 
 
-def _behind(service: Manifest | None, pods: Manifests, forwards: list[Forward], port: int) -> int | None:
+def _local_port(service: Manifest | None, pods: Manifests, forwards: list[Forward], port: int) -> int | None:
     entry = _entry(service, port)
     if service is None or entry is None:
         return None

@@ -42,17 +42,17 @@ def token_filters(
 
     `keys` is the folder of the local signing key.
     """
-    rules = [rule for item in _of(gateway, authentications) for rule in item["spec"].get("jwtRules") or []]
-    admitted = [rule for item in _of(gateway, policies) for rule in item["spec"].get("rules") or []]
+    rules = [rule for item in _targeting(gateway, authentications) for rule in item["spec"].get("jwtRules") or []]
+    admitted = [rule for item in _targeting(gateway, policies) for rule in item["spec"].get("rules") or []]
     filters = []
     if rules:
         filters.append({"name": JWT_FILTER, "typed_config": _verification(rules, key_set(keys))})
-    if any(_of(gateway, policies)):
-        filters.append({"name": RBAC_FILTER, "typed_config": _admission(admitted)})
+    if any(_targeting(gateway, policies)):
+        filters.append({"name": RBAC_FILTER, "typed_config": _authorization_rules(admitted)})
     return filters
 
 
-def _of(gateway: Manifest, items: Sequence[Manifest]) -> list[Manifest]:
+def _targeting(gateway: Manifest, items: Sequence[Manifest]) -> list[Manifest]:
     """Objects whose `targetRefs` name the Gateway."""
     metadata = gateway["metadata"]
     return [
@@ -94,7 +94,7 @@ def _verification(rules: Sequence[Mapping[str, Any]], keys: str) -> Config:
     }
 
 
-def _admission(rules: Sequence[Mapping[str, Any]]) -> Config:
+def _authorization_rules(rules: Sequence[Mapping[str, Any]]) -> Config:
     """Requests whose token has one of the rules' issuers and subjects, and no others."""
     principals = [
         _principal(principal)

@@ -117,7 +117,7 @@ def translate(
     supervisor = flags.values.pop("data-parallel-supervisor-port", None)
     ranks = _ranks(flags)
     _fix_values(flags, model, context_lengths)
-    _behave(flags, simulation)
+    _apply_simulation(flags, simulation)
 
     built = ["--model", model]
     if served:
@@ -256,7 +256,7 @@ def _fix_values(flags: _Flags, model: str, context_lengths: Mapping[str, int]) -
             )
 
 
-def _behave(flags: _Flags, simulation: Simulation) -> None:
+def _apply_simulation(flags: _Flags, simulation: Simulation) -> None:
     """The planned behavior of this model's engine, used where the pod itself does not define it."""
     if "time_to_first_token_ms" in simulation:
         flags.values.setdefault("time-to-first-token", f"{simulation['time_to_first_token_ms']:g}ms")

@@ -30,7 +30,7 @@ def resolve(pod: Manifest, container: Manifest, pod_ip: str, host_ip: str, find:
     """Values by name. Later entries win, and `$(NAME)` expands to an earlier one. Raises ConfigError."""
     result: dict[str, str] = {}
     for source in container.get("envFrom") or []:
-        result |= _everything(pod, source, find)
+        result |= _all_entries(pod, source, find)
     for variable in container.get("env") or []:
         if variable.get("valueFrom"):
             value = _reference(pod, container, variable["valueFrom"], pod_ip, host_ip, find)
@@ -93,7 +93,7 @@ def _reference(
     return value.decode(errors="replace")
 
 
-def _everything(pod: Manifest, source: Manifest, find: Find) -> dict[str, str]:
+def _all_entries(pod: Manifest, source: Manifest, find: Find) -> dict[str, str]:
     for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
         if key not in source:
             continue

@@ -128,7 +128,7 @@ class _Handler(HttpHandler):
         if request is None:
             self._refuse()
         elif request.previous:
-            self._say(
+            self._reply_text(
                 HTTPStatus.BAD_REQUEST, "a restarted container appends to the same log here: leave out --previous"
             )
         else:
@@ -136,7 +136,9 @@ class _Handler(HttpHandler):
                 pieces = content(request, self.server.folder, self.server.ended.is_set)
                 first = next(pieces, b"")
             except FileNotFoundError:
-                self._say(HTTPStatus.NOT_FOUND, f"container {request.container} of {request.pod} has written no log")
+                self._reply_text(
+                    HTTPStatus.NOT_FOUND, f"container {request.container} of {request.pod} has written no log"
+                )
                 return
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", "text/plain")
@@ -161,15 +163,15 @@ class _Handler(HttpHandler):
         try:
             websocket.initiate_upgrade_connection(headers, self.path)
         except RemoteProtocolError as error:
-            self._say(HTTPStatus.BAD_REQUEST, f"this is no WebSocket: {error}")
+            self._reply_text(HTTPStatus.BAD_REQUEST, f"this is no WebSocket: {error}")
             return
         offered = [name for event in websocket.events() if isinstance(event, Request) for name in event.subprotocols]
         protocol = next((name for name in PROTOCOLS if name in offered), None)
         if context is None:
-            self._say(HTTPStatus.NOT_FOUND, "the container has no process that runs: see kubectl describe pod")
+            self._reply_text(HTTPStatus.NOT_FOUND, "the container has no process that runs: see kubectl describe pod")
             return
         if protocol is None or "command" not in query:
-            self._say(HTTPStatus.BAD_REQUEST, f"exec needs a command, and one of {', '.join(PROTOCOLS)}")
+            self._reply_text(HTTPStatus.BAD_REQUEST, f"exec needs a command, and one of {', '.join(PROTOCOLS)}")
             return
         self.close_connection = True
         self.wfile.write(websocket.send(AcceptConnection(subprotocol=protocol)))
@@ -184,12 +186,12 @@ class _Handler(HttpHandler):
         place = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")[1:3]]
         ports = self.server.pods.ports_of(*place) if len(place) == 2 else None
         if not ports:
-            self._say(HTTPStatus.NOT_FOUND, "the pod has no process that listens: see kubectl describe pod")
+            self._reply_text(HTTPStatus.NOT_FOUND, "the pod has no process that listens: see kubectl describe pod")
             return
         try:
             program = self.server.port_forwarder()
         except BuildError as error:
-            self._say(HTTPStatus.NOT_IMPLEMENTED, str(error))
+            self._reply_text(HTTPStatus.NOT_IMPLEMENTED, str(error))
             return
         self.close_connection = True
         with contextlib.suppress(OSError):
@@ -200,11 +202,11 @@ class _Handler(HttpHandler):
     def _refuse(self) -> None:
         verb = urlsplit(self.path).path.strip("/").partition("/")[0]
         if verb in _NOT_HERE:
-            self._say(HTTPStatus.NOT_IMPLEMENTED, _NOT_HERE[verb])
+            self._reply_text(HTTPStatus.NOT_IMPLEMENTED, _NOT_HERE[verb])
         else:
-            self._say(HTTPStatus.NOT_FOUND, f"the rehearsal's kubelets answer no {verb}")
+            self._reply_text(HTTPStatus.NOT_FOUND, f"the rehearsal's kubelets answer no {verb}")
 
-    def _say(self, status: HTTPStatus, sentence: str) -> None:
+    def _reply_text(self, status: HTTPStatus, sentence: str) -> None:
         self.reply(status, f"{sentence}\n".encode(), {"Content-Type": "text/plain"})
 
 

@@ -111,14 +111,14 @@ def check(spec: Manifest, ports: Mapping[int, int], named: Mapping[str, int]) ->
     if "httpGet" in spec:
         return _http(spec["httpGet"], ports, named, timeout)
     if "tcpSocket" in spec:
-        return tcp("127.0.0.1", _own(spec["tcpSocket"]["port"], ports, named), timeout)
+        return tcp("127.0.0.1", _process_port(spec["tcpSocket"]["port"], ports, named), timeout)
     if "grpc" in spec:
-        port = _own(spec["grpc"]["port"], ports, named)
+        port = _process_port(spec["grpc"]["port"], ports, named)
         return grpc_health("127.0.0.1", port, spec["grpc"].get("service") or "", timeout)
     return None  # exec probes always succeed, see PodWorker
 
 
-def _own(port: Port, ports: Mapping[int, int], named: Mapping[str, int]) -> int:
+def _process_port(port: Port, ports: Mapping[int, int], named: Mapping[str, int]) -> int:
     requested = named.get(str(port)) if isinstance(port, str) and not port.isdigit() else int(port)
     if requested is None:
         raise ConnectionError(f"no port named {port}")
@@ -131,7 +131,7 @@ def _http(action: Manifest, ports: Mapping[int, int], named: Mapping[str, int], 
     headers = {header["name"]: header["value"] for header in action.get("httpHeaders") or []}
     status, failure = http_get(
         "127.0.0.1",
-        _own(action["port"], ports, named),
+        _process_port(action["port"], ports, named),
         action.get("path") or "/",
         tls=action.get("scheme") == "HTTPS",
         headers={"User-Agent": "kube-probe"} | headers,

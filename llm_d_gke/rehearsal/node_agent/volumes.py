@@ -35,7 +35,7 @@ def materialize(pod: Manifest, home: Path, pod_ip: str, host_ip: str, find: Find
         name = volume["name"]
         folder = home / "volumes" / name
         try:
-            content = _content(pod, volume, pod_ip, host_ip, find)
+            content = _volume_files(pod, volume, pod_ip, host_ip, find)
         except ConfigError as error:
             raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def has_token(pod: Manifest, service_account: Manifest | None) -> bool:
     return requested is not False
 
 
-def _content(pod: Manifest, volume: Manifest, pod_ip: str, host_ip: str, find: Find) -> dict[str, bytes]:
+def _volume_files(pod: Manifest, volume: Manifest, pod_ip: str, host_ip: str, find: Find) -> dict[str, bytes]:
     namespace = pod["metadata"]["namespace"]
     if "configMap" in volume:
         return _entries("ConfigMap", namespace, volume["configMap"]["name"], volume["configMap"], find)

@@ -78,7 +78,7 @@ def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Change]
             yield from changes(old.get(key), new.get(key), (*path, key))
     elif isinstance(old, list) and isinstance(new, list):
         for i in range(max(len(old), len(new))):
-            yield from changes(_at(old, i), _at(new, i), (*path, i))
+            yield from changes(_item_or_none(old, i), _item_or_none(new, i), (*path, i))
     elif old is None and new is not None:
         yield path, Change.ADD
     elif old is not None and new is None:
@@ -90,7 +90,7 @@ def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Change]
         yield path, Change.UPDATE
 
 
-def _at(items: list[Any], index: int) -> Any:
+def _item_or_none(items: list[Any], index: int) -> Any:
     return items[index] if index < len(items) else None
 
 

@@ -68,7 +68,7 @@ def _with_picker(stack: str, config: StackConfig, available: Available) -> Stack
     """The configuration with a picker that can run here: its own, or the nearest one that the stack can use."""
     settings = config.settings()
     picker = settings.get("picker") or {}
-    release = catalog.load().releases.get(_stated(settings))
+    release = catalog.load().releases.get(_release_name(settings))
     if release is None or not isinstance(picker, dict) or "release" in picker:
         return config  # planning reports what is wrong
     needed = _picker_of(release, settings)
@@ -108,6 +108,6 @@ def _picker_of(release: Release, settings: Mapping[str, Any]) -> PickerRelease:
     return release.picker if split is None or split.picker is None else split.picker
 
 
-def _stated(settings: Mapping[str, Any]) -> str:
+def _release_name(settings: Mapping[str, Any]) -> str:
     """The release in the stack file, or the default of the settings."""
     return str(settings.get("release") or StackSettings.model_fields["release"].default)

@@ -243,14 +243,14 @@ def _run(command: list[str], folder: Path, output: IO[bytes], log: Path, progres
                 except subprocess.TimeoutExpired:
                     now = time.monotonic()
                     if now - reported_at >= _SECONDS_BETWEEN_LINES:
-                        progress(f"{now - began:.0f} s, {_done(log)}")
+                        progress(f"{now - began:.0f} s, {_build_summary(log)}")
                         reported_at = now
         except BaseException:
             child.terminate()
             raise
 
 
-def _done(log: Path) -> str:
+def _build_summary(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()
     fetched = sum(line.startswith("go: downloading") for line in lines)
     compiled = sum(" " not in line for line in lines)

@@ -53,10 +53,10 @@ def obtain(picker: PickerRelease, report: Report) -> bool:
     question = f"{module}@{version}"
     if time.time() - _refusals().get(question, 0.0) < _REMEMBERED_SECONDS:
         return False
-    if not _served(question):
+    if not _is_published(question):
         with suppress(OSError):  # only a cache
-            _memory().parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(_memory(), json.dumps({**_refusals(), question: time.time()}, indent=1))
+            _refusals_file().parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(_refusals_file(), json.dumps({**_refusals(), question: time.time()}, indent=1))
         return False
     report(f"building the endpoint picker {version} from {module}, once on this machine (some minutes)")
     problem = _build(module, package, version, _binary(picker.image))
@@ -80,20 +80,20 @@ def _parts(image: str) -> tuple[str, str]:
     return repository, version
 
 
-def _memory() -> Path:
+def _refusals_file() -> Path:
     return cache_root() / "published" / "refused.json"
 
 
 def _refusals() -> dict[str, float]:
     """Modules that no proxy served, with the time of the answer."""
     try:
-        refusals: dict[str, float] = json.loads(_memory().read_text(encoding="utf-8"))
+        refusals: dict[str, float] = json.loads(_refusals_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return refusals
 
 
-def _served(question: str) -> bool:
+def _is_published(question: str) -> bool:
     """Whether the module proxy has a module in this version."""
     try:
         command = [go_command(f"fetch {question}"), "mod", "download", "-json", question]

@@ -99,7 +99,7 @@ _TARGETS: Final = (
 )
 
 
-def _other(program: str, version: str, dependency: str, package: str) -> Target:
+def _other_version(program: str, version: str, dependency: str, package: str) -> Target:
     """A further version of a program, with separate pins."""
     name = f"{program}-{version}"
     return Target(name, f"versions/{name}", f"{dependency}/{package}", program, dependency)
@@ -107,10 +107,10 @@ def _other(program: str, version: str, dependency: str, package: str) -> Target:
 
 # Versions of the releases that are not the default. They are built when a stack or `make conformance` needs them.
 _OTHER_VERSIONS: Final = (
-    _other("epp", "v1.2.0", _EXTENSION, "cmd/epp"),
-    _other("bbr", "v1.3.1", _EXTENSION, "cmd/bbr"),
-    _other("bbr", "v1.4.0", _EXTENSION, "cmd/bbr"),
-    _other("llm-d-inference-scheduler", "v0.4.0", _SCHEDULER, "cmd/epp"),
+    _other_version("epp", "v1.2.0", _EXTENSION, "cmd/epp"),
+    _other_version("bbr", "v1.3.1", _EXTENSION, "cmd/bbr"),
+    _other_version("bbr", "v1.4.0", _EXTENSION, "cmd/bbr"),
+    _other_version("llm-d-inference-scheduler", "v0.4.0", _SCHEDULER, "cmd/epp"),
     # Of the same module, with its pins.
     Target(
         "pd-sidecar-v0.4.0",
@@ -119,7 +119,7 @@ _OTHER_VERSIONS: Final = (
         "pd-sidecar",
         _SCHEDULER,
     ),
-    _other("llmisvc", "v0.17.0", _KSERVE, "cmd/llmisvc"),
+    _other_version("llmisvc", "v0.17.0", _KSERVE, "cmd/llmisvc"),
     Target("llmisvc-v0.19.0", "charts", f"{_KSERVE}/cmd/llmisvc", "llmisvc", _KSERVE),
     # The validation of webhooks alone, which needs no cluster.
     Target("kserve-webhook-v0.17.0", "versions/llmisvc-v0.17.0", "../../webhooks/kserve.go", "kserve-webhook", _KSERVE),

@@ -100,7 +100,7 @@ _TURNS: Final = (
 _Further = Callable[[Model], Mapping[str, Any]]
 
 
-def _nothing(_model: Model) -> Mapping[str, Any]:
+def _no_fields(_model: Model) -> Mapping[str, Any]:
     return {}
 
 
@@ -183,8 +183,8 @@ _FAMILIES: Final[Mapping[str, tuple[str, _Further]]] = {
     "LlamaForCausalLM": ("llama", _bias),
     "MistralForCausalLM": ("mistral", lambda _model: {"sliding_window": None}),
     "MixtralForCausalLM": ("mixtral", _mixtral),
-    "Qwen2ForCausalLM": ("qwen2", _nothing),
-    "Qwen3ForCausalLM": ("qwen3", _nothing),
+    "Qwen2ForCausalLM": ("qwen2", _no_fields),
+    "Qwen3ForCausalLM": ("qwen3", _no_fields),
     "Qwen3MoeForCausalLM": ("qwen3_moe", _qwen3_moe),
     "GemmaForCausalLM": ("gemma", _gemma),
     "Gemma2ForCausalLM": ("gemma2", _gemma2),

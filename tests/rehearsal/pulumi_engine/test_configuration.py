@@ -102,7 +102,7 @@ class TestOwnModule:
             questions.append(question)
             return False
 
-        monkeypatch.setattr(pickers, "_served", served)
+        monkeypatch.setattr(pickers, "_is_published", served)
         assert not pickers.obtain(OWN, lambda _: None)
         assert not pickers.obtain(OWN, lambda _: None)
         assert questions == ["github.com/llm-d/llm-d-router@v0.10.0"]
@@ -119,7 +119,7 @@ class TestOwnModule:
             target.chmod(0o755)
             return None
 
-        monkeypatch.setattr(pickers, "_served", lambda _: True)
+        monkeypatch.setattr(pickers, "_is_published", lambda _: True)
         monkeypatch.setattr(pickers, "_build", build)
         config = load(PROJECT_ROOT, "gpu", available=lambda picker: pickers.obtain(picker, lambda _: None))
         assert "picker" not in config.settings()
@@ -133,7 +133,7 @@ class TestOwnModule:
 
     def test_one_that_does_not_build_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
         lines: list[str] = []
-        monkeypatch.setattr(pickers, "_served", lambda _: True)
+        monkeypatch.setattr(pickers, "_is_published", lambda _: True)
         monkeypatch.setattr(pickers, "_build", lambda *_: "undefined: something")
         config = load(PROJECT_ROOT, "gpu", available=lambda picker: pickers.obtain(picker, lines.append))
         assert config.settings()["picker"]["release"] == "gaie-1.5"

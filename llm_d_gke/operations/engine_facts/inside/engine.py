@@ -79,7 +79,7 @@ def options(_: Mapping[str, Any]) -> Any:
             if spelling in ("--quantization", "--dtype", "--kv-cache-dtype", "--moe-backend", "--all2all-backend"):
                 choices = action.choices or _choices(action)
                 entry["values"] = sorted(str(choice) for choice in choices) if choices else []
-            entry["takes"] = _takes(action)
+            entry["takes"] = _value_kind(action)
             entry["words"] = [word for word in _WORDS if action.type is not None and _accepts(action.type, word)]
             if entry["takes"] == "object" and not _accepts(action.type, '{"another": 1}'):
                 entry["keys"] = _keys(action.dest)
@@ -103,7 +103,7 @@ def _is_choice(action: Any, choice: Any) -> bool:
         return False
 
 
-def _takes(action: Any) -> str:
+def _value_kind(action: Any) -> str:
     """The value type of an option, found by trying its converter.
 
     Nothing, perhaps a word, several words or integers, a whole number, a number, JSON, a JSON object, text, or JSON or

@@ -140,11 +140,11 @@ def layout(run: EngineRun, stage: int = 0) -> Layout:
 def _layout(run: EngineRun, stage: int) -> Layout:
     kinds = layers_of(run, stage)
     if run.kind == "tpu":
-        return _whole(run, kinds)
+        return _tpu_recurrent_layout(run, kinds)
     if run.model.compressed:
         return _compressed(run, stage)
     if run.drafting is not None:
-        return _whole(run, (*kinds, *layers_of(run.drafting)))
+        return _tpu_recurrent_layout(run, (*kinds, *layers_of(run.drafting)))
     attention = [layers for layers in kinds if layers.kind != "linear"]
     largest = max((layers.token_bytes for layers in attention), default=0)
     block = run.kv_block()
@@ -191,7 +191,7 @@ def _compressed(run: EngineRun, stage: int) -> Layout:
     )
 
 
-def _whole(run: EngineRun, kinds: tuple[Layers, ...]) -> Layout:
+def _tpu_recurrent_layout(run: EngineRun, kinds: tuple[Layers, ...]) -> Layout:
     """TPUs keep attention whole, and states apart: one for each sequence and one more, as many as tokens are guessed.
 
     As _maybe_set_compact_mamba_num_blocks_override in tpu_inference runner/kv_cache_manager.py: `group` tensors are
@@ -226,7 +226,7 @@ def _token_bytes(run: EngineRun, group: Attention) -> int:
         # One latent vector for all heads: every rank keeps it whole.
         width = model.mla.kv_lora_rank + model.mla.qk_rope_head_dim
         if group.indexer is None:
-            return (_padded(width) if run.kind == "tpu" else width) * run.kv_bytes
+            return (_padded_to_lanes(width) if run.kind == "tpu" else width) * run.kv_bytes
         # The index has keys of 8 bits with a 32-bit scale for each 128 of them.
         index = (group.indexer.dim + 4 * -(-group.indexer.dim // 128)) * index_layers(run, group)
         main = _SPARSE_FP8_BYTES if run.kv_bytes == 1 and not _standard_fp8(run) else width * run.kv_bytes
@@ -234,7 +234,7 @@ def _token_bytes(run: EngineRun, group: Attention) -> int:
     heads, head_dim = group.kv_heads or model.kv_heads, group.head_dim or model.head_dim
     if run.kind == "tpu":
         # Heads are padded up to a multiple of the ranks, their width to the matrix unit's 128 lanes.
-        return 2 * -(-heads // run.tensor_parallel) * _padded(head_dim) * run.kv_bytes
+        return 2 * -(-heads // run.tensor_parallel) * _padded_to_lanes(head_dim) * run.kv_bytes
     return 2 * kv_heads_per_rank(heads, run.tensor_parallel) * head_dim * run.kv_bytes
 
 
@@ -250,7 +250,7 @@ def _standard_fp8(run: EngineRun) -> bool:
     return blackwell and standard and run.kv_cache_dtype != "fp8_ds_mla"
 
 
-def _padded(width: int) -> int:
+def _padded_to_lanes(width: int) -> int:
     return -(-width // _TPU_LANES) * _TPU_LANES
 
 

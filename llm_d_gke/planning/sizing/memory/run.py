@@ -194,12 +194,12 @@ class EngineRun(_Options):
             return 16
         if self.model.mla is not None:
             return _TPU_LATENT_PAGE
-        by_length = 16 if self.max_model_len > 8192 else min(256, max(16, _power(self.max_model_len) // 16))
+        by_length = 16 if self.max_model_len > 8192 else min(256, max(16, _next_power_of_two(self.max_model_len) // 16))
         pages = max(1, _TPU_PAGES // self.max_num_seqs)
-        return max(by_length, _power(-(-self.max_model_len // pages)))
+        return max(by_length, _next_power_of_two(-(-self.max_model_len // pages)))
 
 
-def _power(number: int) -> int:
+def _next_power_of_two(number: int) -> int:
     """The least power of two from a number on."""
     return 1 << max(0, number - 1).bit_length()
 
@@ -227,7 +227,7 @@ def engine_run(
     ):
         return None
     total = accelerator.usable_gib * share
-    tokens, sequences = _batch(accelerator, total, version)
+    tokens, sequences = _default_batch(accelerator, total, version)
     tokens = options.max_num_batched_tokens or tokens
     filled_in = {
         "max_model_len": options.max_model_len or default_length(model, version),
@@ -246,7 +246,7 @@ def engine_run(
     )
 
 
-def _batch(accelerator: Accelerator, total_gib: float, version: str) -> tuple[int, int]:
+def _default_batch(accelerator: Accelerator, total_gib: float, version: str) -> tuple[int, int]:
     """vLLM's default number of tokens and of sequences in a batch, which go by the memory of a device."""
     engine = load_engine()
     if accelerator.batch_tokens is not None:

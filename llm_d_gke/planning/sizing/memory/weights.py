@@ -73,7 +73,7 @@ def kv_heads_per_rank(heads: int, tensor_parallel: int) -> int:
     return max(1, heads // tensor_parallel)
 
 
-def _up(value: float, multiple: int) -> int:
+def _round_up(value: float, multiple: int) -> int:
     return int(-(-value // multiple) * multiple)
 
 
@@ -95,7 +95,7 @@ def _weights_gib(run: EngineRun, stage: int) -> float:
         layers += _latent_up(model, run.tensor_parallel) * plain
     parts = run.parameters
     layers += (parts.router + parts.norms) * plain
-    total = layers * share + _tables(run, first=first, last=last) + _rotary(run)
+    total = layers * share + _embedding_bytes(run, first=first, last=last) + _rotary(run)
     if first and run.has_encoder and model.vision_gib is not None:
         sharded = _sharded_tower(run)
         divided = sharded / run.tensor_parallel + 1 - sharded
@@ -115,7 +115,7 @@ def _sharded_tower(run: EngineRun) -> float:
     return sharded if jax and load_engine().has(run.version, since) else run.model.vision_sharded
 
 
-def _tables(run: EngineRun, *, first: bool, last: bool) -> float:
+def _embedding_bytes(run: EngineRun, *, first: bool, last: bool) -> float:
     """Bytes of the embedding, the head, and the per-layer embedding where a model has one."""
     model, plain = run.model, run.dtype_bytes
     rows = padded_vocabulary(model.vocabulary) / run.tensor_parallel
@@ -157,14 +157,14 @@ def _experts(run: EngineRun, experts: Experts) -> float:
     else:
         resident, width = experts.count, experts.intermediate / ranks
     if run.kind == "tpu" and not run.expert_parallel:
-        padded = _up(width, _TPU_LANES)
+        padded = _round_up(width, _TPU_LANES)
         return resident * hidden * ((matrices - 1) * padded + width)
     if run.kind == "gpu" and run.quantized is not None and run.quantized.method == "mxfp4":
         triton = run.capability == 9.0 and not load_engine().has(run.version, _MXFP4_TRITON_BEFORE)
         step = _MXFP4_TRITON_WIDTH if triton else _MXFP4_WIDTH
         if int(run.capability or 0.0) == _MXFP4_TENSORRT:
             step = _MXFP4_TENSORRT_WIDTH
-        return resident * matrices * _up(hidden, _MXFP4_HIDDEN) * _up(width, step)
+        return resident * matrices * _round_up(hidden, _MXFP4_HIDDEN) * _round_up(width, step)
     if run.kind == "gpu" and run.quantized is not None and run.quantized.is_nvfp4:
         hidden, width = _nvfp4_shape(run, hidden, width)
     return resident * matrices * hidden * width
@@ -177,10 +177,10 @@ def _nvfp4_shape(run: EngineRun, hidden: int, width: float) -> tuple[int, float]
     """
     capability = run.capability or 0.0
     if capability >= _NVFP4_CUTLASS:
-        return hidden, width if run.model.gated_mlp else _up(width, _NVFP4_ROWS)
+        return hidden, width if run.model.gated_mlp else _round_up(width, _NVFP4_ROWS)
     if capability >= _NVFP4_TENSORRT and load_engine().has(run.version, _NVFP4_PADDED_SINCE):
         rows = _NVFP4_ROWS // 2 if run.model.gated_mlp else _NVFP4_ROWS
-        return _up(hidden, _NVFP4_HIDDEN), _up(width, rows)
+        return _round_up(hidden, _NVFP4_HIDDEN), _round_up(width, rows)
     return hidden, width
 
 

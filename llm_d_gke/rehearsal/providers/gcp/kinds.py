@@ -104,7 +104,7 @@ def refers(reference: str, resource_id: str) -> bool:
     return resource_id == path or resource_id.endswith(f"/{path}")
 
 
-def _nothing(_: ResourceContext) -> Properties:
+def _no_outputs(_: ResourceContext) -> Properties:
     return {}
 
 
@@ -131,7 +131,7 @@ class Kind:
     link: str | None = None  # version path of the self link, e.g. "compute/v1"
     defaults: Mapping[str, Any] = field(default_factory=dict)
     computed: tuple[str, ...] = ()  # dotted paths of outputs that are unknown in a preview
-    outputs: Callable[[ResourceContext], Properties] = _nothing
+    outputs: Callable[[ResourceContext], Properties] = _no_outputs
     creating: Callable[[ResourceContext], None] = _accept
     updating: Callable[[ResourceContext], None] = _accept
     deleting: Callable[[ResourceContext], None] = _accept

@@ -121,7 +121,7 @@ class GcpProvider(Provider):
             records.pop(context.id, None)
             _refuse_api_off(context)
             kind.creating(context)
-            record = _record(context, kind, self._marks(request, inputs, making=kind.type in (CLUSTER, NODE_POOL)))
+            record = _record(context, kind, self._new_marks(request, inputs, making=kind.type in (CLUSTER, NODE_POOL)))
             records[context.id] = record
         try:
             if kind.type == CLUSTER:
@@ -156,7 +156,7 @@ class GcpProvider(Provider):
             before = records[request.id]
             context = self._context(cloud, kind, request, inputs, record=before, resource_id=request.id)
             kind.updating(context)
-            record = _record(context, kind, self._marks(request, inputs, making=False))
+            record = _record(context, kind, self._new_marks(request, inputs, making=False))
             records[request.id] = record
         if kind.type == CLUSTER:
             record |= lifecycle.start(self._paths, record, self._report)
@@ -240,7 +240,7 @@ class GcpProvider(Provider):
             cloud, kind, resource_id, values, str(values.get("project")), region, record, self._report
         )
 
-    def _marks(self, request: Request, inputs: Properties, *, making: bool) -> Marks:
+    def _new_marks(self, request: Request, inputs: Properties, *, making: bool) -> Marks:
         marks: Marks = {"urn": request.urn, "run": self._run, "inputs": inputs}
         if making:
             marks["maker"] = os.getpid()
