@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .checkpoint_matrices import CheckpointMatrices
 from .config_architectures import (
     BIAS,
     DEFAULTS,
@@ -28,7 +29,6 @@ from .config_layers import Layers, attention_of, draft_of, experts_of, layers_of
 from .config_quantization import quantization_of
 from .config_vision import towers
 from .errors import ConfigError
-from .modules import Modules
 from .parameters import GIB
 from .reading import problems
 from .schema import Model, PerLayerEmbedding
@@ -72,7 +72,7 @@ def parse(
             stored = quantization
         if stored:
             kinds = ["mla" if model.mla is not None and kind == "full" else kind for kind in layers.kinds]
-            modules = Modules(model, kinds, layers.sparse)
+            modules = CheckpointMatrices(model, kinds, layers.sparse)
             model = model.model_copy(update={"quantization": quantization_of(stored, modules)})
     except ValidationError as error:
         raise ConfigError(f"its figures do not fit together: {problems(error)}") from None

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .checkpoint_matrices import CheckpointMatrices
 from .errors import ConfigError
-from .modules import Modules
 from .schema import Part, Quantization
 
 Config = Mapping[str, Any]
@@ -64,7 +64,7 @@ class _QuantizationPlan:
     loose: bool = field(default=True)  # a name without dots matches any component of a module's name
 
 
-def quantization_of(config: object, modules: Modules | None = None) -> Quantization | None:
+def quantization_of(config: object, modules: CheckpointMatrices | None = None) -> Quantization | None:
     """None where nothing is quantized. Raises ConfigError for a method whose size this program cannot compute.
 
     Without `modules` the names that a checkpoint leaves out are not looked at.
@@ -220,7 +220,7 @@ def _scheme_of(weights: Config) -> _Scheme:
     return _Scheme(bits, group, scale_bits, zeros)
 
 
-def _bits_by_part(plan: _QuantizationPlan, modules: Modules) -> dict[Part, float]:
+def _bits_by_part(plan: _QuantizationPlan, modules: CheckpointMatrices) -> dict[Part, float]:
     """Bits of each part, averaged over its matrices, where they are not the method's default."""
     ignored = _Names(plan.ignored, plan.loose)
     exceptions = [(_Names((name,), plan.loose), scheme) for name, scheme in plan.exceptions if not _is_exact(name)]

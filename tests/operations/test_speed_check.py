@@ -1,4 +1,4 @@
-"""Published measurements against the estimate of speed: the rows, what is held back of them, and the error earned."""
+"""Published measurements against the estimate of speed: the rows, what is held back of them, and the stated error."""
 
 from __future__ import annotations
 
@@ -17,9 +17,15 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.operations.speed_check import measured_steps as optional
 from llm_d_gke.operations.speed_check.__main__ import main
-from llm_d_gke.operations.speed_check.comparison import Outcome, by_roofline, earned, outcomes, sizes
+from llm_d_gke.operations.speed_check.comparison import (
+    Outcome,
+    absolute_errors,
+    by_roofline,
+    outcomes,
+    stated_errors_of,
+)
 from llm_d_gke.operations.speed_check.fit import LIMITS
-from llm_d_gke.operations.speed_check.prediction import Burst, Prediction, follow, predict
+from llm_d_gke.operations.speed_check.prediction import Burst, Prediction, predict, simulate_burst
 from llm_d_gke.operations.speed_check.rows import FIGURES, held_out, load_rows
 from llm_d_gke.planning.sizing.memory import EngineOptions, engine_run
 from llm_d_gke.planning.sizing.speed import Load, estimate
@@ -67,15 +73,15 @@ def test_every_row_gets_a_prediction(unseen: tuple[Outcome, ...]) -> None:
 def test_medians_on_rows_that_nothing_was_fitted_to_are_within_a_fifth(unseen: tuple[Outcome, ...]) -> None:
     for kind in ("gpu", "tpu"):
         of_kind = [outcome for outcome in unseen if outcome.row.card.kind == kind]
-        assert statistics.median(sizes(of_kind, "tokens")) <= 0.2
-        assert statistics.median(sizes(of_kind, "tpot")) <= 0.2
-        assert statistics.median(sizes(of_kind, "ttft")) <= 0.2
+        assert statistics.median(absolute_errors(of_kind, "tokens")) <= 0.2
+        assert statistics.median(absolute_errors(of_kind, "tpot")) <= 0.2
+        assert statistics.median(absolute_errors(of_kind, "ttft")) <= 0.2
 
 
 def test_the_catalog_states_the_error_that_was_earned(unseen: tuple[Outcome, ...]) -> None:
     for kind in ("gpu", "tpu"):
         of_kind = [outcome for outcome in unseen if outcome.row.card.kind == kind]
-        assert load_engine().speed.held_out_errors[f"roofline-{kind}"] == earned(of_kind)
+        assert load_engine().speed.held_out_errors[f"roofline-{kind}"] == stated_errors_of(of_kind)
 
 
 def test_measured_accelerators_are_those_with_rows_and_the_guides() -> None:
@@ -133,7 +139,7 @@ def test_a_row_that_says_too_little_is_refused(tmp_path: Path, change: dict[str,
 
 def test_a_burst_is_followed_step_by_step() -> None:
     """Two requests of 4 + 3 tokens, 4 tokens a step: the first answer's token takes a place of the second prompt."""
-    passed = follow(Burst(requests=2, fresh=4, cached=0, output=3, room=2, budget=4), Constant())
+    passed = simulate_burst(Burst(requests=2, fresh=4, cached=0, output=3, room=2, budget=4), Constant())
     # The first token of the second request waits for its last prompt token in step 3.
     assert passed.first_token_seconds == pytest.approx((1 + 3) / 2)
     assert passed.seconds_per_token == pytest.approx(1.0)
@@ -141,7 +147,7 @@ def test_a_burst_is_followed_step_by_step() -> None:
 
 
 def test_a_burst_without_room_waits_for_the_rotation() -> None:
-    passed = follow(Burst(requests=2, fresh=4, cached=0, output=3, room=1, budget=4), Constant())
+    passed = simulate_burst(Burst(requests=2, fresh=4, cached=0, output=3, room=1, budget=4), Constant())
     assert passed.seconds == pytest.approx(6.0)
     assert passed.first_token_seconds == pytest.approx((1 + 4) / 2)
 

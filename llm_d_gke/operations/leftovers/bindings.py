@@ -82,7 +82,7 @@ def lines(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from ((str(binding["role"]), str(member)) for member in binding.get("members") or ())
 
 
-def without(policy: Mapping[str, Any], role: str, member: str) -> dict[str, Any]:
+def without_grant(policy: Mapping[str, Any], role: str, member: str) -> dict[str, Any]:
     """The policy without one grant, with its etag: Google refuses it if the policy has changed meanwhile."""
     bindings = [
         {**binding, "members": [name for name in binding.get("members") or () if name != member]}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from llm_d_gke.operations.leftovers.bindings import Policy, lines, without
+from llm_d_gke.operations.leftovers.bindings import Policy, lines, without_grant
 from llm_d_gke.operations.leftovers.kinds import KINDS, Kind
 from llm_d_gke.operations.leftovers.match import Resource
 
@@ -111,7 +111,7 @@ def _read(policy: Policy, session: Session) -> Mapping[str, Any]:
 
 
 def _revoke(resource: Resource, policy: Policy, session: Session) -> None:
-    changed = without(_read(policy, session), resource.body["role"], resource.body["member"])
+    changed = without_grant(_read(policy, session), resource.body["role"], resource.body["member"])
     if policy.rest:
         _check(session.request("PUT", policy.write, json=changed, timeout=_SECONDS))
     else:

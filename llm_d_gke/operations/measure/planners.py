@@ -122,14 +122,14 @@ def run_of(log: Log) -> EngineRun:
     return run
 
 
-def own(log: Log) -> Answer:
+def own_answer(log: Log) -> Answer:
     run = run_of(log)
     verdict = judge(run)
     heaviest = max(weights_gib(run, stage) for stage in range(log.pipeline))
     return Answer(heaviest, verdict.parts.activation, verdict.kv_tokens, verdict.max_concurrency)
 
 
-def library(log: Log, planner: ModuleType, memory_gib: float) -> Answer:
+def library_answer(log: Log, planner: ModuleType, memory_gib: float) -> Answer:
     """The library's answer. On-line quantization and the type of the cache are settings it does not have."""
     model = catalog.load().models[log.model]
     config = _config(model, log.dtype)
@@ -327,7 +327,7 @@ def _with_logged(predicted: float, logged: float | None) -> str:
 
 def main() -> int:
     logs = read_logs()
-    answers: dict[str, Sequence[Answer]] = {"this project": [own(log) for log in logs]}
+    answers: dict[str, Sequence[Answer]] = {"this project": [own_answer(log) for log in logs]}
     try:
         planner = importlib.import_module("planner.capacity_planner")
     except ImportError:
@@ -336,9 +336,9 @@ def main() -> int:
         print(f"\nLater starts:\n\n{later_table()}")
         print(f"\nllm-d-planner is not installed here; how to compare with it:\n{__doc__}", file=sys.stderr)
         return 1
-    answers["llm-d-planner 0.3.3"] = [library(log, planner, NOMINAL_GIB) for log in logs]
+    answers["llm-d-planner 0.3.3"] = [library_answer(log, planner, NOMINAL_GIB) for log in logs]
     usable = catalog.load().accelerators[CARD].usable_gib or NOMINAL_GIB
-    answers[f"llm-d-planner 0.3.3, told {usable} GiB"] = [library(log, planner, usable) for log in logs]
+    answers[f"llm-d-planner 0.3.3, told {usable} GiB"] = [library_answer(log, planner, usable) for log in logs]
     print(f"All {len(logs)} logs:\n\n{table(logs, answers)}")
     # Settings that it has no option for, and several ranks, distort its result: once more without them.
     plain = [i for i, log in enumerate(logs) if not (log.on_line_fp8 or log.fp8_cache)]

@@ -54,7 +54,7 @@ def saving(amount: Total) -> str:
     return f"Pausing saves {money(amount)} an hour while the stack would run."
 
 
-def without(*amounts: Total) -> str:
+def unknown_prices(*amounts: Total) -> str:
     """`, without the unknown prices of boot disks`, or nothing."""
     names = dict.fromkeys(name for amount in amounts for name in amount.unknown)
     return f", without the unknown price of {' and '.join(names)}" if names else ""
@@ -113,7 +113,7 @@ def servers(server: ServerFacts) -> str:
     return f"{role}{least}{count(server.replicas, 'replica')} on {server.hardware}"
 
 
-def doubt(capacity: CapacityFacts) -> str:
+def error_margin(capacity: CapacityFacts) -> str:
     """The reliability of an estimate, in a word or two."""
     return f"±{capacity.error:.0%}" if capacity.measured else "order of magnitude"
 
@@ -242,7 +242,7 @@ def timeline_sentence(timeline: TimelinePlan) -> str:
     )
 
 
-def takes(step: TimelineStep) -> str:
+def step_duration(step: TimelineStep) -> str:
     """Both figures of a step, for a table."""
     if not step.has_figures:
         return _span(step)

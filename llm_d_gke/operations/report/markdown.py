@@ -130,7 +130,7 @@ def _cost(cost: CostFacts) -> Iterator[str]:
     yield from table(("USD an hour", "running", "idle", "paused", ""), rows, right=(1, 2, 3))
     yield ""
     date = formatting.price_date(cost.date) or "no known day"
-    yield f"Oldest price of {date}{formatting.without(*cost.hourly.values())}."
+    yield f"Oldest price of {date}{formatting.unknown_prices(*cost.hourly.values())}."
     yield formatting.saving(cost.saved_by_pausing)
     yield f"With every node pool at its largest: {formatting.at_most(cost)}."
     scaled = formatting.cost_range(cost)
@@ -156,7 +156,7 @@ def _timeline(timeline: TimelinePlan) -> Iterator[str]:
     rows = [
         (
             f"**{step.title}**" if step.critical else step.title,
-            formatting.takes(step),
+            formatting.step_duration(step),
             ", ".join(step.after) or "-",
             step.source,
         )

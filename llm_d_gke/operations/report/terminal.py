@@ -74,7 +74,7 @@ def _table(facts: StackFacts) -> RenderableType:
         *([choices] if (choices := formatting.choices(cost)) is not None else []),
         *([scaled] if (scaled := formatting.cost_range(cost)) is not None else []),
         *([f"other purchase options, per hour: {', '.join(others)}"] if others else []),
-        f"oldest price of {formatting.price_date(cost.date)}{formatting.without(hourly['running'])}"
+        f"oldest price of {formatting.price_date(cost.date)}{formatting.unknown_prices(hourly['running'])}"
         if cost.date
         else "no price is known",
         *_methods(plan.models),
@@ -120,8 +120,8 @@ def _capacity(capacity: CapacityFacts) -> Iterator[str]:
         yield f"{capacity.basis} {formatting.exceeded(capacity)}"
     else:
         yield (
-            f"{formatting.rate(speed.requests_per_second)} requests/s ({formatting.doubt(capacity)}), first token "
-            f"{formatting.seconds(speed.time_to_first_token)}, "
+            f"{formatting.rate(speed.requests_per_second)} requests/s ({formatting.error_margin(capacity)}), first"
+            f" token {formatting.seconds(speed.time_to_first_token)}, "
             f"then {formatting.seconds(speed.time_per_output_token)} each"
         )
         yield f"  at {capacity.basis}"

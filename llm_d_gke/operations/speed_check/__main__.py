@@ -13,7 +13,7 @@ import sys
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.operations.speed_check.comparison import by_accelerator, coefficients, details, opinions, summary
+from llm_d_gke.operations.speed_check.comparison import by_accelerator, coefficients, details, method_table, summary
 from llm_d_gke.operations.speed_check.fit import LIMITS, fit
 from llm_d_gke.operations.speed_check.rows import load_rows
 from llm_d_gke.planning.sizing.memory import EngineOptions, engine_run
@@ -66,7 +66,7 @@ def _of(arguments: list[str]) -> int:
     if run is None:
         print(f"the memory of {args.accelerator} for {args.model} is not known", file=sys.stderr)
         return 1
-    print("\n".join(opinions(run, card, Load(args.prompt, args.output, args.concurrency))))
+    print("\n".join(method_table(run, card, Load(args.prompt, args.output, args.concurrency))))
     return 0
 
 

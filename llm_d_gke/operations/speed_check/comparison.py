@@ -62,15 +62,15 @@ def outcomes(rows: Iterable[Row], method: Method) -> tuple[Outcome, ...]:
     return tuple(Outcome(row, prediction) for row in rows if (prediction := predicted(row, method)) is not None)
 
 
-def sizes(all_outcomes: Iterable[Outcome], figure: str) -> list[float]:
+def absolute_errors(all_outcomes: Iterable[Outcome], figure: str) -> list[float]:
     """Absolute errors of one figure, ascending."""
     return sorted(abs(outcome.error(figure)) for outcome in all_outcomes if figure in outcome.row.measured)
 
 
-def earned(all_outcomes: Sequence[Outcome]) -> HeldOutErrors:
+def stated_errors_of(all_outcomes: Sequence[Outcome]) -> HeldOutErrors:
     """The error that a method may state after these rows."""
-    together = sorted(size for figure in ("tpot", "tokens") for size in sizes(all_outcomes, figure))
-    medians = {figure: statistics.median(sizes(all_outcomes, figure) or [1.0]) for figure in FIGURES}
+    together = sorted(size for figure in ("tpot", "tokens") for size in absolute_errors(all_outcomes, figure))
+    medians = {figure: statistics.median(absolute_errors(all_outcomes, figure) or [1.0]) for figure in FIGURES}
     return HeldOutErrors(
         rows=len(all_outcomes),
         time_to_first_token=round(medians["ttft"], 2),
@@ -97,7 +97,7 @@ def summary(rows: Sequence[Row]) -> Iterator[str]:
         for name, method in METHODS.items():
             group_outcomes = outcomes(group, method)
             if group_outcomes and len(group_outcomes) == len(group):
-                cells = [_spread(sizes(group_outcomes, figure)) for figure in FIGURES]
+                cells = [_spread(absolute_errors(group_outcomes, figure)) for figure in FIGURES]
                 yield f"| {title} | {name} | {len(group_outcomes)} | {' | '.join(cells)} |"
 
 
@@ -108,7 +108,7 @@ def by_accelerator(rows: Sequence[Row]) -> Iterator[str]:
     for name in sorted({row.accelerator for row in rows}):
         every = [row for row in rows if row.accelerator == name]
         row_outcomes = outcomes([row for row in every if row.held_out], by_roofline)
-        cells = [_median(sizes(row_outcomes, figure)) for figure in FIGURES]
+        cells = [_median(absolute_errors(row_outcomes, figure)) for figure in FIGURES]
         yield f"| {name} | {len(every)}, {len(row_outcomes)} | {' | '.join(cells)} |"
 
 
@@ -128,7 +128,9 @@ def coefficients(rows: Sequence[Row]) -> Iterator[str]:
             group = [row for row in rows if row.held_out and generation(row.card.compute_capability) == kind]
             group_outcomes = outcomes(group, METHODS[name])
             if group_outcomes:
-                fields = ", ".join(f"{key}: {value:g}" for key, value in earned(group_outcomes).model_dump().items())
+                fields = ", ".join(
+                    f"{key}: {value:g}" for key, value in stated_errors_of(group_outcomes).model_dump().items()
+                )
                 yield f"    {name}-{kind}: {{{fields}}}"
 
 
@@ -152,7 +154,7 @@ def _errors(row: Row, prediction: Prediction | None) -> str:
     return ", ".join(f"{outcome.error(figure):+.0%}" if figure in row.measured else "" for figure in FIGURES)
 
 
-def opinions(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterator[str]:
+def method_table(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterator[str]:
     """A Markdown table. For a method that does not cover the engine the table holds the reason."""
     yield "| method | first token | each further token | tokens/s | half measured within | nine of ten within |"
     yield "|---|---|---|---|---|---|"
@@ -161,8 +163,8 @@ def opinions(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterator[s
     if steps is not None:
         speeds[steps.name] = estimate(run, accelerator, load, steps=steps)
     for method, speed in speeds.items():
-        earned = load_engine().speed.held_out_errors.get(f"{method}-{run.kind}")
-        yield f"| {method} | {_figures(speed)} | {_planner_errors(earned, run, accelerator)} |"
+        errors = load_engine().speed.held_out_errors.get(f"{method}-{run.kind}")
+        yield f"| {method} | {_figures(speed)} | {_planner_errors(errors, run, accelerator)} |"
     if steps is None:
         reason = (
             "lacks this card or model" if installed() else "is not installed: pip install -r requirements-speed.txt"
@@ -177,7 +179,7 @@ def _figures(speed: SpeedEstimate | None) -> str:
     return f"{first:.0f} ms | {per_token:.1f} ms | {speed.output_tokens_per_second:,.0f}"
 
 
-def _planner_errors(earned: HeldOutErrors | None, run: EngineRun, accelerator: Accelerator) -> str:
-    if earned is None or not is_measured(run, accelerator):
+def _planner_errors(errors: HeldOutErrors | None, run: EngineRun, accelerator: Accelerator) -> str:
+    if errors is None or not is_measured(run, accelerator):
         return "not held against a measurement |"
-    return f"{earned.typical:.0%} | {earned.percentile_90:.0%}"
+    return f"{errors.typical:.0%} | {errors.percentile_90:.0%}"

@@ -70,7 +70,7 @@ def _burst(row: Row, run: EngineRun, steps: StepTimes, speed: SpeedEstimate | No
         return None
     engines = row.replicas * run.data_parallel
     requests = math.ceil(row.burst / engines)
-    passed = follow(
+    passed = simulate_burst(
         Burst(
             requests=requests,
             fresh=max(1, row.prompt - row.cached),
@@ -110,7 +110,7 @@ class BurstTimes:
     seconds: float
 
 
-def follow(burst: Burst, steps: StepTimes) -> BurstTimes:
+def simulate_burst(burst: Burst, steps: StepTimes) -> BurstTimes:
     """Seconds that a burst takes, step by step through vLLM's scheduler: no steady state applies to it.
 
     Each step advances every running sequence by a token and fills the rest of the batch with prompts, first come first

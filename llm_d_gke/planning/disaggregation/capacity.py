@@ -24,7 +24,7 @@ from llm_d_gke.planning.sizing.capacity import (
     plan_capacity,
 )
 from llm_d_gke.planning.sizing.memory_check import run_of
-from llm_d_gke.planning.sizing.speed import METHOD, earned
+from llm_d_gke.planning.sizing.speed import METHOD, held_out_errors_of
 from llm_d_gke.settings.workload import LoadSettings
 
 Role = Literal["decode", "prefill"]
@@ -60,7 +60,7 @@ def plan_capacity_of(
         needed=None,
         curve=curve_of(split.at, math.ceil(split.most)),
         error=split.full.error,
-        typical_error=earned(METHOD, split.decode.run.kind).typical,
+        typical_error=held_out_errors_of(METHOD, split.decode.run.kind).typical,
         measured=False,
         stages=(
             _stage_rate("decode", decode, split.decode_rate, split, needed[0]),

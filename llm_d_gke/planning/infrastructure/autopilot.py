@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.versions import newer_version
+from llm_d_gke.planning.gke_versions import newer_version
 from llm_d_gke.settings.accelerator import CpuPoolSettings
 
 # GiB of ephemeral storage that a pod without accelerators can have at most; the bounds of GPU pods are larger and not

@@ -5,10 +5,10 @@ from __future__ import annotations
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.gke_versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, newer_version
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, ClusterSecurityPlan, MaintenancePlan
 from llm_d_gke.planning.plan.platform import InferenceCrdsPlan
 from llm_d_gke.planning.serving.backends import backend_of
-from llm_d_gke.planning.versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, newer_version
 from llm_d_gke.settings.cluster import WEEKDAYS, EncryptionSettings, MaintenanceWindow
 from llm_d_gke.settings.edge import ApiKeysAuth
 from llm_d_gke.settings.models import BucketSource

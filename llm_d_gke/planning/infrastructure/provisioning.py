@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.versions import TPU_FLEX_START_SINCE, newer_version
+from llm_d_gke.planning.gke_versions import TPU_FLEX_START_SINCE, newer_version
 
 # Keys and positions of a setting.
 _Path = tuple[str | int, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llm_d_gke.catalog.images import ImageFacts, Images, NodeDrivers, load_images
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.versions import INFERENCE_GATEWAY_SINCE
+from llm_d_gke.planning.gke_versions import INFERENCE_GATEWAY_SINCE
 from llm_d_gke.settings.models import ModelSettings
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from llm_d_gke.catalog.release import ChartRelease, IstioCharts
 from llm_d_gke.catalog.support import load_support
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.gke_versions import gke_brings_inference_pool
 from llm_d_gke.planning.plan.platform import ChartPlan, IstioPlan, PullSecretPlan
 from llm_d_gke.planning.platform.istio import ISTIO_NAMESPACE, check_istio, istio_plan, istiod_values
-from llm_d_gke.planning.versions import gke_brings_inference_pool
 from llm_d_gke.settings.platform import ControllerSettings
 
 # Release names. They are logical names of resources as well.

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.gke_versions import newer_version
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.routing import FleetPlan
 from llm_d_gke.planning.serving.backends import backend_of
-from llm_d_gke.planning.versions import newer_version
 from llm_d_gke.settings.fleet import FleetSettings
 
 FLEET_CLASS = "gke-l7-cross-regional-internal-managed-mc"

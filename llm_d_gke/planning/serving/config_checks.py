@@ -30,7 +30,7 @@ _TEXT = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
 _DTYPE = re.compile(r"(torch\.)?(auto|half|float|double|b?float16|float32|float64|float8_\w+|float4_\w+|u?int8)")
 
 
-def is_a_models(config: Mapping[str, Any], findings: Findings, path: tuple[str | int, ...], value: str) -> bool:
+def is_model_config(config: Mapping[str, Any], findings: Findings, path: tuple[str | int, ...], value: str) -> bool:
     """Whether a file describes a language model in the form of config.json. Otherwise an error says what it is."""
     names = config.get("architectures")
     if not names and not config.get("model_type"):

@@ -10,7 +10,7 @@ from llm_d_gke.catalog.config_json import parse
 from llm_d_gke.catalog.config_quantization import from_modelopt_file
 from llm_d_gke.catalog.errors import ConfigError
 from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.serving.config_checks import check_architecture, is_a_models, wrong_value
+from llm_d_gke.planning.serving.config_checks import check_architecture, is_model_config, wrong_value
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.stackfile.model_files import HUB, ModelFile
@@ -41,7 +41,7 @@ def with_own_models(
                 fix=_how_to_read(model),
             )
             continue
-        if not is_a_models(file.config, findings, path, model.config):
+        if not is_model_config(file.config, findings, path, model.config):
             continue
         is_unknown = check_architecture(file.config, model, settings, catalog, findings, path)
         parsed = _parsed(model.id, file, findings, path, model.config, is_reported=is_unknown)

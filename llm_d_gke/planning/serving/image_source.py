@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.versions import IMAGE_VOLUME_SINCE
+from llm_d_gke.planning.gke_versions import IMAGE_VOLUME_SINCE
 from llm_d_gke.settings.models import ImageSource, ModelSettings
 
 

@@ -226,7 +226,7 @@ def _engine_pod(server: _Server, index: int, pull_secret: PullSecretPlan | None)
         security_exception=exception,
         capabilities=multi_node.capabilities(ctx, parallelism),
         claims=(claim.name,) if claim is not None else (),
-        near=multi_node.nearness(ctx, parallelism),
+        near=multi_node.placement_labels(ctx, parallelism),
         node_selector=_node_selector(ctx, role.selector),
         tolerations=tuple(_tolerations(ctx)),
         min_ready_seconds=LISTED_SECONDS,
@@ -322,7 +322,7 @@ def _arguments(
     caching = prefix_caching_of(ctx, settings)
     flags = ["--enable-prefix-caching" if caching else "--no-enable-prefix-caching", "--disable-uvicorn-access-log"]
     valued = [text for flag, value in options if value is not None for text in (flag, str(value))]
-    flags += [*multi_node.switches(parallelism), *multi_node.own_arguments(ctx, parallelism)]
+    flags += [*multi_node.flag_arguments(parallelism), *multi_node.own_arguments(ctx, parallelism)]
     flag = ctx.release.engine.model_flag
     weights = weights_of(settings)
     served = (weights,) if flag is None else (flag, weights)

@@ -79,7 +79,7 @@ def arguments(parallelism: Parallelism, quantized: bool) -> list[tuple[str, obje
     return options
 
 
-def switches(parallelism: Parallelism) -> tuple[str, ...]:
+def flag_arguments(parallelism: Parallelism) -> tuple[str, ...]:
     """Arguments of parallelism without a value."""
     return (
         *(("--enable-expert-parallel",) if parallelism.expert else ()),
@@ -246,7 +246,7 @@ def pod_security_level(exceptions: Sequence[SecurityException | None]) -> str:
     return "baseline" if rules else "restricted"
 
 
-def nearness(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
+def placement_labels(ctx: PlanContext, parallelism: Parallelism) -> tuple[str, ...]:
     """Node labels by which a group's pods are put near one another where nodes allow it."""
     return _NEARNESS if parallelism.is_multi_node and ctx.accelerator.kind == "gpu" else ()
 

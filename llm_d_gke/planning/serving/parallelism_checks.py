@@ -8,13 +8,13 @@ from llm_d_gke.catalog.schema import Model
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.alternatives import any_of, machines_with, releases_since
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.gke_versions import DRANET_SINCE, newer_version
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.parallelism.ports import MAX_PORTS
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.platform.engine_images import image_of
 from llm_d_gke.planning.sizing.memory_check import version_of
-from llm_d_gke.planning.versions import DRANET_SINCE, newer_version
 from llm_d_gke.settings.models import ModelSettings
 
 

@@ -16,7 +16,7 @@ from llm_d_gke.nested import value_at
 from llm_d_gke.planning.findings import Finding, path_of
 from llm_d_gke.planning.setting_errors.keys import written_as_path
 from llm_d_gke.planning.setting_errors.validation import details_of, from_validation, location_of, respelt
-from llm_d_gke.planning.setting_errors.values import passing
+from llm_d_gke.planning.setting_errors.values import valid_example
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Path, Place, choices_of, groups_of, keys_of, place_of
 
@@ -131,7 +131,7 @@ def _complete(values: dict[str, Any], detail: ErrorDetails) -> Path | None:
         return None
     if not isinstance(group, dict) or "kind" not in group:
         return None
-    example = passing(place, detail["input"] if detail["type"] == "string_pattern_mismatch" else None)
+    example = valid_example(place, detail["input"] if detail["type"] == "string_pattern_mismatch" else None)
     if example is None:
         return None
     group[place.path[-1]] = yaml.safe_load(example)
@@ -168,7 +168,7 @@ def _examples(place: Place) -> list[object]:
     """One example of each kind of a group. Empty for anything without kinds."""
     if len(groups_of(place.kind)) < 2:
         return []
-    texts = [passing(place, {"kind": kind}) for kind in choices_of(place.kind)]
+    texts = [valid_example(place, {"kind": kind}) for kind in choices_of(place.kind)]
     return [yaml.safe_load(text) for text in texts if text is not None]
 
 

@@ -13,7 +13,7 @@ from llm_d_gke.planning.findings import HIDDEN, NAMESPACE, Finding, Severity, pa
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.setting_errors.keys import ONE_ACCELERATOR, intended_key, unknown_key
 from llm_d_gke.planning.setting_errors.provider_settings import is_of_provider, may_be_secret
-from llm_d_gke.planning.setting_errors.values import expected, flow, listed, max_entries, meant_choice, passing
+from llm_d_gke.planning.setting_errors.values import expected, flow, listed, max_entries, meant_choice, valid_example
 from llm_d_gke.planning.setting_errors.words import NO, WORDS_FOR_DEFAULT, choice_elsewhere, choice_here
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
@@ -113,7 +113,7 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
         case "extra_forbidden":
             return unknown_key(place, value)
         case "missing":
-            example = passing(place, None)
+            example = valid_example(place, None)
             line = f"{place.path[-1]}: {example}" if example else f"{place.path[-1]}: ..."
             full = f"{NAMESPACE}:{line}" if len(place.path) == 1 else line
             above = place.path[-2] if len(place.path) > 1 else None
@@ -127,7 +127,7 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
             grouped = isinstance(value, Mapping) and kind == "union_tag_invalid"
             choice = value.get("kind") if isinstance(value, Mapping) and grouped else value
             key = "kind: " if kind == "union_tag_invalid" else ""
-            close = meant_choice(place, value) or (passing(place, value) if _is_number(value) else None)
+            close = meant_choice(place, value) or (valid_example(place, value) if _is_number(value) else None)
             if kind == "union_tag_invalid":
                 close = choice_here("kind", choice) or nearest(str(choice), map(str, choices))
             if isinstance(choice, list | tuple) and len(choice) == 1:
@@ -140,7 +140,7 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
             hint = f"use {key}{close}" if close is not None else f"use one of them, for example {key}{flow(usual)}"
             return f"{key}{flow(choice)} is not a choice here: it takes {listed(choices)}", hint
         case "union_tag_not_found":
-            sample = passing(place, _with_kind(place, value))
+            sample = valid_example(place, _with_kind(place, value))
             return (
                 f"the group does not say which kind it is: kind is {listed(choices_of(place.kind))}",
                 f"add kind, for example {sample}" if sample else "add kind",
@@ -178,14 +178,14 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     if isinstance(value, str) and ("\n" in value or value.startswith("- ")):
         statement += "; a bar or quotes make YAML read the lines below as one text"
     if isinstance(value, str) and _TEMPLATE.search(value):
-        example = passing(place, None)
+        example = valid_example(place, None)
         return (
             f"{statement}; a stack file is no template, and nothing replaces its variables",
             f"write the value itself{f', for example {example}' if example else ''}",
         )
     if place.path[-1] == "bucket" and isinstance(value, str) and re.match(r"(?!gs:)[a-z0-9]+://", value):
         return f"{statement}; only buckets of Google Cloud Storage can be mounted", "copy the weights into one"
-    close = passing(place, value)
+    close = valid_example(place, value)
     if place.kind is SecretStr and close is None:
         return statement, f"pulumi config set --path --secret {path_of(*place.path)}"
     if place.is_key:
@@ -236,7 +236,7 @@ def short(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def quoted(values: Mapping[str, object]) -> list[Finding]:
+def type_findings(values: Mapping[str, object]) -> list[Finding]:
     """Numbers and flags in quotes, and flags in place of numbers.
 
     In quotes they are read as what they look like, which the next reader may not expect: a warning. A flag in place of
@@ -261,7 +261,7 @@ def _type_finding(place: Place, value: str | bool) -> Finding:
             path=path_of(*place.path),
             value=flow(value),
             rule=f"must be {expected(place)}, and YAML reads this value as a flag",
-            fix=f"use {passing(place, value)}",
+            fix=f"use {valid_example(place, value)}",
         )
     return _quoted(place, value)
 

@@ -100,7 +100,7 @@ def _bound(place: Place, kind: type) -> Any:
     return next((getattr(item, names[kind]) for item in place.metadata if isinstance(item, kind)), None)
 
 
-def passing(place: Place, value: object) -> str | None:
+def valid_example(place: Place, value: object) -> str | None:
     """A valid value in place of `value`, in YAML notation. The probable intention comes first."""
     if place.whole is None:
         return None

@@ -12,7 +12,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.estimates import CapacityPlan, CurvePoint, MemoryVerdict, SpeedEstimate
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory_check import run_of
-from llm_d_gke.planning.sizing.speed import METHOD, Load, earned, estimate, is_measured, replicas_for
+from llm_d_gke.planning.sizing.speed import METHOD, Load, estimate, held_out_errors_of, is_measured, replicas_for
 from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.settings.workload import LoadSettings
 
@@ -61,7 +61,7 @@ def plan_capacity(
         needed=_needed(engines, settings, at_load),
         curve=curve_of(functools.partial(engines.at, settings.replicas), whole),
         error=single_request.error,
-        typical_error=earned(METHOD, run.kind).typical,
+        typical_error=held_out_errors_of(METHOD, run.kind).typical,
         measured=is_measured(run, ctx.accelerator),
         within_objectives=_within_objectives(engines, settings, whole),
     )

@@ -19,7 +19,7 @@ from llm_d_gke.planning.sizing.known_failures import check_field_reports, check_
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
-from llm_d_gke.planning.sizing.other_hardware import cheapest_hardware, holds
+from llm_d_gke.planning.sizing.other_hardware import certainly_fits, cheapest_hardware
 from llm_d_gke.planning.sizing.speculation import Speculation, speculation_arguments, speculation_of
 from llm_d_gke.settings.models import ModelSettings
 
@@ -294,7 +294,7 @@ def _alternatives(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> 
     """What else would hold the model: a quantized checkpoint, more accelerators on a node, another accelerator."""
     alternatives = []
     for other in ctx.catalog.models.values():
-        if _is_quantized_copy(run.model, other) and _runs_on(ctx, other) and holds(replace(run, model=other)):
+        if _is_quantized_copy(run.model, other) and _runs_on(ctx, other) and certainly_fits(replace(run, model=other)):
             alternatives.append(f"id: {other.id}")
             break
     machine = _larger_machine(ctx, run)
@@ -343,7 +343,7 @@ def _larger_machine(ctx: PlanContext, run: EngineRun) -> str | None:
                 continue
             if machine.is_attachable and machine.name != ctx.machine.name:
                 continue
-            if holds(replace(run, tensor_parallel=devices)):
+            if certainly_fits(replace(run, tensor_parallel=devices)):
                 where = "accelerator.perNode" if machine.is_attachable else "accelerator.machineType"
                 return f"{where}: {count if machine.is_attachable else machine.name}"
     return None

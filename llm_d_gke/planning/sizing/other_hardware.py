@@ -22,7 +22,7 @@ class _Node:
     per_node: int
 
 
-def holds(run: EngineRun) -> bool:
+def certainly_fits(run: EngineRun) -> bool:
     """Whether weights and one longest request fit for sure; what start-up needs beside them is a matter of settings."""
     verdict = judge(run)
     return verdict.status == "fits" or (verdict.status == "marginal" and verdict.limit == "warm-up")
@@ -84,7 +84,7 @@ def _fits(run: EngineRun, settings: ModelSettings, accelerator: Accelerator, ten
             quantization=settings.quantization,
         ),
     )
-    return other is not None and holds(other)
+    return other is not None and certainly_fits(other)
 
 
 def _price_and_size(ctx: PlanContext, option: _Node) -> tuple[float, float, str]:

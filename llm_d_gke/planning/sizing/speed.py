@@ -79,13 +79,13 @@ def estimate(
 
 
 def _stated_error(method: str, kind: str) -> float:
-    """Of a method that no measurement was held against nothing is certain."""
-    earned = load_engine().speed.held_out_errors.get(f"{method}-{kind}")
-    return earned.percentile_90 if earned is not None else 1.0
+    """The 90th percentile of a method's errors; 1.0 for a method without measurements."""
+    errors = load_engine().speed.held_out_errors.get(f"{method}-{kind}")
+    return errors.percentile_90 if errors is not None else 1.0
 
 
-def earned(method: str, kind: str) -> HeldOutErrors:
-    """Errors that a method earned on this kind of accelerator. Raises KeyError for a method without measurements."""
+def held_out_errors_of(method: str, kind: str) -> HeldOutErrors:
+    """Errors of a method on this kind of accelerator. Raises KeyError for a method without measurements."""
     return load_engine().speed.held_out_errors[f"{method}-{kind}"]
 
 

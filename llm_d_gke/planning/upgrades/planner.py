@@ -9,7 +9,7 @@ from llm_d_gke.catalog.release import Release
 from llm_d_gke.planning.findings import Finding, Severity
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import KSERVE_CRDS
-from llm_d_gke.planning.switches import check_switch, standing_of
+from llm_d_gke.planning.surge_capacity import check_surge_capacity, deployed_servers_of
 from llm_d_gke.planning.upgrades.infrastructure import infrastructure_steps, minor_of
 from llm_d_gke.planning.upgrades.platform import is_older, kinds_of, platform_steps, release_of
 from llm_d_gke.planning.upgrades.routing import routing_steps
@@ -98,7 +98,7 @@ def _deployment(plan: StackPlan) -> str:
 
 def _findings(before: StackPlan, after: StackPlan, new: Release) -> Iterator[Finding]:
     """Changes that a rollback cannot undo, and what it loses."""
-    yield from check_switch(standing_of(before, _deployment(before)), after, _deployment(after))
+    yield from check_surge_capacity(deployed_servers_of(before, _deployment(before)), after, _deployment(after))
     was, now = minor_of(before.cluster.min_version), minor_of(after.cluster.min_version)
     if was is not None and now is not None and now < was:
         yield Finding(

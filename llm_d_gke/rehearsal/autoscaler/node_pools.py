@@ -13,7 +13,7 @@ from llm_d_gke.catalog.schema import MachineType, chips_of, region_of
 from llm_d_gke.planning.allocatable import allocatable, kernel_memory_mib
 from llm_d_gke.rehearsal.errors import SimulationError
 from llm_d_gke.rehearsal.kube import Manifest
-from llm_d_gke.rehearsal.providers.gcp.cloud_view import Record, last
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import Record, short_name
 
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 
@@ -129,7 +129,7 @@ def _pool(record: Record, catalog: Catalog, cluster: Record, *, gpu_taint: bool)
     requested = None if record.get("nodeCount") is None else _integer(record["nodeCount"], 0) * len(zones)
     return Pool(
         name=str(record.get("name")),
-        cluster=last(record.get("cluster")),
+        cluster=short_name(record.get("cluster")),
         zones=zones,
         machine=machine_name,
         initial=initial if requested is None or scaling else requested,

@@ -61,7 +61,7 @@ def decide(
     for pool in pools:
         empty_nodes = free.get(pool.name, ())
         coming += [(pool, amounts) for amounts in empty_nodes]
-        coming += [(pool, room(pool)) for _ in range(sizes[pool.name] - len(empty_nodes))]
+        coming += [(pool, node_capacity(pool)) for _ in range(sizes[pool.name] - len(empty_nodes))]
     targets = dict(sizes)
     asked_by: dict[str, list[Manifest]] = {}
     hopeless: list[tuple[Manifest, str]] = []
@@ -82,7 +82,7 @@ def decide(
                 continue
             targets[chosen.name] += chosen.machines_per_step
             asked_by.setdefault(chosen.name, []).append(pod)
-            coming += [(chosen, room(chosen)) for _ in range(chosen.machines_per_step)]
+            coming += [(chosen, node_capacity(chosen)) for _ in range(chosen.machines_per_step)]
             place = len(coming) - chosen.machines_per_step
         coming[place] = (coming[place][0], take(coming[place][1], amounts_requested))
     by_name = {pool.name: pool for pool in pools}
@@ -115,7 +115,7 @@ def _choose(pod: Manifest, pools: Sequence[Pool], targets: Mapping[str, int]) ->
 
 
 def _waste(pool: Pool) -> tuple[int, int, float, str]:
-    amounts = room(pool)
+    amounts = node_capacity(pool)
     chips = sum(int(amounts[name]) for name in ("nvidia.com/gpu", "google.com/tpu") if name in amounts)
     return pool.rank, chips, float(amounts["cpu"]), pool.name
 
@@ -130,11 +130,11 @@ def refusal(pod: Manifest, pool: Pool) -> str | None:
             return f"node(s) had untolerated taint {{{taint['key']}: {taint['value']}}}"
     if not _selected(pod, pool.labels):
         return "node(s) didn't match Pod's node affinity/selector"
-    missing = shortage(requests(pod), room(pool))
+    missing = shortage(requests(pod), node_capacity(pool))
     return f"Insufficient {', '.join(missing)}" if missing else None
 
 
-def room(pool: Pool) -> Amounts:
+def node_capacity(pool: Pool) -> Amounts:
     """The resources of an empty node of the pool."""
     return {name: quantity(text) for name, text in pool.allocatable.items()}
 

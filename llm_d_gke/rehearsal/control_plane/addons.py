@@ -10,7 +10,7 @@ from typing import Final
 import yaml
 
 from llm_d_gke.catalog.versions import reaches
-from llm_d_gke.planning.versions import DRANET_SINCE, brings_inference_pool
+from llm_d_gke.planning.gke_versions import DRANET_SINCE, brings_inference_pool
 from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.conditions import is_true, timestamp
 from llm_d_gke.rehearsal.toolchain.build import module_dir

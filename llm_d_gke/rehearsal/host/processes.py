@@ -65,7 +65,7 @@ class Process:
             return False
 
 
-def surroundings(process: Process) -> tuple[dict[str, str], str]:
+def environment_and_folder(process: Process) -> tuple[dict[str, str], str]:
     """The environment of a process without the variable that identifies it, and its working directory.
 
     Raises ProcessError when it has ended.

@@ -94,7 +94,7 @@ class KubeletManager:
         process = worker.process_of(container) if worker is not None else None
         if process is not None:
             with contextlib.suppress(processes.ProcessError):
-                environment, folder = processes.surroundings(process)
+                environment, folder = processes.environment_and_folder(process)
                 return Context(environment=environment, folder=folder)
         return None
 

@@ -15,7 +15,7 @@ from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.deletions import PlannedStep, refuse_losses
 from llm_d_gke.planning.findings import Finding, path_of
 from llm_d_gke.planning.plan.stack import StackPlan
-from llm_d_gke.planning.switches import check_switch, standing_from, standing_of
+from llm_d_gke.planning.surge_capacity import check_surge_capacity, deployed_servers_of, saved_deployed_servers
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.leaves import Leaf, leaves
@@ -27,23 +27,25 @@ _RUNNING = "running"
 
 def save_settings(paths: StackPaths, configuration: StackConfig) -> None:
     """Save the settings after an `up`, without secrets."""
-    standing: dict[str, object] = {path_of(*leaf.path): leaf.display_text for leaf in _leaves(configuration)}
+    saved: dict[str, object] = {path_of(*leaf.path): leaf.display_text for leaf in _leaves(configuration)}
     # An invalid stack file says nothing about the running stack.
     with suppress(RefusedError):
-        standing[_RUNNING] = asdict(standing_of(plan_config(paths.stack, configuration), _deployment(configuration)))
-    paths.settings.write_text(json.dumps(standing, indent=1), encoding="utf-8")
+        saved[_RUNNING] = asdict(
+            deployed_servers_of(plan_config(paths.stack, configuration), _deployment(configuration))
+        )
+    paths.settings.write_text(json.dumps(saved, indent=1), encoding="utf-8")
 
 
 def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str]:
     """Yields a line for each setting that differs from the saved ones. Nothing before the first `up`."""
     if not paths.settings.exists():
         return
-    standing = json.loads(paths.settings.read_text(encoding="utf-8"))
+    saved = json.loads(paths.settings.read_text(encoding="utf-8"))
     for leaf in _leaves(configuration):
         path = path_of(*leaf.path)
-        if standing.get(path) != leaf.display_text:
+        if saved.get(path) != leaf.display_text:
             replaced = f": replaces {', '.join(leaf.replaces)}" if leaf.replaces else ""
-            yield f"{path}: {standing.get(path, '(none)')} -> {leaf.display_text}{replaced}"
+            yield f"{path}: {saved.get(path, '(none)')} -> {leaf.display_text}{replaced}"
 
 
 def find_switch(paths: StackPaths, configuration: StackConfig, plan: StackPlan) -> list[Finding]:
@@ -51,8 +53,8 @@ def find_switch(paths: StackPaths, configuration: StackConfig, plan: StackPlan) 
     if not paths.settings.exists():
         return []
     saved = json.loads(paths.settings.read_text(encoding="utf-8")).get(_RUNNING, {})
-    before = standing_from(saved)
-    return [] if before is None else check_switch(before, plan, _deployment(configuration))
+    before = saved_deployed_servers(saved)
+    return [] if before is None else check_surge_capacity(before, plan, _deployment(configuration))
 
 
 def _deployment(configuration: StackConfig) -> str:

@@ -41,7 +41,7 @@ def binaries(names: Iterable[str], report: Report) -> dict[str, Path]:
     missing = [target for target in TARGETS.values() if target.name in targets and target.name not in ready]
     if missing:
         try:
-            with alone(report) as shared:
+            with build_lock(report) as shared:
                 # Another process may have built them while we waited.
                 missing = [target for target in missing if _ready(target) is None]
                 _build_all(missing, shared)
@@ -95,7 +95,7 @@ def _binary(target: Target) -> Path:
 
 
 @contextmanager
-def alone(report: Report) -> Iterator[Report]:
+def build_lock(report: Report) -> Iterator[Report]:
     """Allow one build at a time on this machine: two would compile the same packages twice.
 
     Yields a `report` whose last line processes that wait for this one show.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.toolchain.build import alone
+from llm_d_gke.rehearsal.toolchain.build import build_lock
 from llm_d_gke.rehearsal.toolchain.targets import cache_root
 from llm_d_gke.rehearsal.vllm_cpu.stub_libraries import stub_libraries
 from llm_d_gke.rehearsal.vllm_cpu.versions import PINS, EngineUnavailableError, check_machine
@@ -79,7 +79,7 @@ def installed(version: str, report: Report) -> EngineEnvironment:
     environment = environment_of(version)
     check_machine(version)
     if not environment.is_ready:
-        with alone(report):
+        with build_lock(report):
             if not environment.is_ready:
                 _install(environment, report)
     return environment

@@ -11,7 +11,7 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.parameters import weights_gib as stored
 from llm_d_gke.catalog.schema import RotaryTable
 from llm_d_gke.operations.logs_check.judgment import judge_rows
-from llm_d_gke.operations.measure.planners import STARTS, Log, own, read_logs, run_of, table
+from llm_d_gke.operations.measure.planners import STARTS, Log, own_answer, read_logs, run_of, table
 from llm_d_gke.planning.sizing.memory import engine_run, judge
 from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
@@ -51,7 +51,7 @@ def test_end_stages_of_a_pipeline_carry_the_tables() -> None:
 def test_tokens_from_settings_alone_are_within_three_percent_median_and_six_worst(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    answers = [own(log) for log in LOGS]
+    answers = [own_answer(log) for log in LOGS]
     errors = [abs(answer.tokens / log.tokens - 1) for log, answer in zip(LOGS, answers, strict=True)]
     with capsys.disabled():
         print(f"\n{table(LOGS, {'memory model': answers})}")
@@ -60,7 +60,7 @@ def test_tokens_from_settings_alone_are_within_three_percent_median_and_six_wors
 
 
 def test_the_profile_peak_is_within_a_fifth_of_a_gib() -> None:
-    errors = [abs(own(log).activation - log.activation) for log in LOGS]
+    errors = [abs(own_answer(log).activation - log.activation) for log in LOGS]
     assert statistics.mean(errors) <= 0.06
     assert max(errors) <= 0.2
 

@@ -9,7 +9,7 @@ import pytest
 
 from llm_d_gke.catalog import load
 from llm_d_gke.rehearsal.autoscaler.node_pools import Pool, UnknownMachineError, node, node_name, pools
-from llm_d_gke.rehearsal.autoscaler.scale_up import decide, refusal, room, unschedulable
+from llm_d_gke.rehearsal.autoscaler.scale_up import decide, node_capacity, refusal, unschedulable
 
 CLUSTER = {"name": "llm-d", "location": "us-central1-a"}
 
@@ -151,7 +151,7 @@ def test_required_node_affinity_is_heeded(operator: str, values: list[str], fits
 def test_one_machine_per_need_up_to_the_maximum() -> None:
     every = pools_of(CPU, GPU)
     pods = [waiting(f"p{number}", **dict(ON_GPU)) for number in range(3)]
-    decision = decide(pods, list(every.values()), {"cpu": 1, "gpu": 0}, {"cpu": [room(every["cpu"])]})
+    decision = decide(pods, list(every.values()), {"cpu": 1, "gpu": 0}, {"cpu": [node_capacity(every["cpu"])]})
     assert [(growth.pool.name, growth.size, growth.target) for growth in decision.growths] == [("gpu", 0, 2)]
     assert [(pod["metadata"]["name"], why) for pod, why in decision.hopeless] == [
         (
@@ -165,12 +165,12 @@ def test_a_pod_whose_machine_is_coming_or_has_just_come_asks_for_no_other() -> N
     every = pools_of(GPU)
     pods = [waiting(**dict(ON_GPU))]
     assert decide(pods, list(every.values()), {"gpu": 1}, {}).growths == ()
-    assert decide(pods, list(every.values()), {"gpu": 1}, {"gpu": [room(every["gpu"])]}).growths == ()
+    assert decide(pods, list(every.values()), {"gpu": 1}, {"gpu": [node_capacity(every["gpu"])]}).growths == ()
 
 
 def test_a_full_machine_does_not_count() -> None:
     every = pools_of(GPU)
-    full = room(every["gpu"]) | {"nvidia.com/gpu": Decimal(0)}
+    full = node_capacity(every["gpu"]) | {"nvidia.com/gpu": Decimal(0)}
     decision = decide([waiting(**dict(ON_GPU))], list(every.values()), {"gpu": 1}, {"gpu": [full]})
     assert [growth.target for growth in decision.growths] == [2]
 

@@ -8,7 +8,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from .modules import first_module, trace, why
+from .modules import error_text, first_module, trace
 from .stand_in import CARD, NullObject
 
 
@@ -63,7 +63,7 @@ def _attention_rows(torch: Any, platform: Any, capability: Any, question: Mappin
                     valid, reasons = _valid_backends(platform, capability, values)
                     rows.append(row | {"backends": valid, "why": reasons})
                 except (Exception, AssertionError) as error:
-                    rows.append(row | {"unanswered": why(error)})
+                    rows.append(row | {"unanswered": error_text(error)})
                     trace()
     return rows
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .modules import first_module, why
+from .modules import error_text, first_module
 
 
 def float16_refused(_: Mapping[str, Any]) -> Any:
@@ -201,7 +201,7 @@ def quantization(_: Mapping[str, Any]) -> Any:
             config = module.get_quantization_config(method)
             methods[method] = {"minimum_capability": config.get_min_capability()}
         except (Exception, AssertionError) as error:
-            methods[method] = {"unanswered": why(error)}
+            methods[method] = {"unanswered": error_text(error)}
             continue
         if method in getattr(module, "DEPRECATED_QUANTIZATION_METHODS", ()):
             methods[method]["deprecated"] = True

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .modules import first_module, why
+from .modules import error_text, first_module
 
 
 def triton_shared_memory(question: Mapping[str, Any]) -> Any:
@@ -67,6 +67,6 @@ def triton_shared_memory(question: Mapping[str, Any]) -> Any:
             module.unified_attention(**kernel_arguments)
             row["bytes"] = max(seen)
         except Exception as error:
-            row["unanswered"] = why(error)
+            row["unanswered"] = error_text(error)
         rows.append(row)
     return rows

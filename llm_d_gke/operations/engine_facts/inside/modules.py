@@ -16,7 +16,7 @@ def first_module(*names: str) -> Any:
     return importlib.import_module(names[-1])
 
 
-def why(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).splitlines()[0][:160] if str(error) else ''}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import card, engine, interfaces, kernels
-from .modules import trace, why
+from .modules import error_text, trace
 from .stand_in import install_card
 
 _QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -44,11 +44,11 @@ def answer(task: Mapping[str, Any]) -> dict[str, Any]:
     try:
         install_card(task["card"])
     except Exception as error:
-        return answers | {"unanswered": why(error)}
+        return answers | {"unanswered": error_text(error)}
     for name, question in task["questions"].items():
         try:
             answers[name] = {"answer": _QUESTIONS[name](question)}
         except (Exception, AssertionError, SystemExit) as error:
-            answers[name] = {"unanswered": why(error)}
+            answers[name] = {"unanswered": error_text(error)}
             trace()
     return answers

@@ -18,7 +18,7 @@ ADDRESS = "gcp:compute/address:Address"
 SERVICE = "gcp:projects/service:Service"
 
 
-def last(reference: object) -> str:
+def short_name(reference: object) -> str:
     """The name at the end of a resource path: `projects/p/global/networks/llm-d` and `llm-d` are both `llm-d`."""
     return str(reference or "").rstrip("/").rsplit("/", 1)[-1]
 
@@ -46,19 +46,19 @@ class Cloud:
 
     def has_proxy_subnet(self) -> bool:
         """Whether the cluster's network has an active proxy-only subnet in the cluster's region."""
-        network = last((self.cluster or {}).get("network") or "default")
+        network = short_name((self.cluster or {}).get("network") or "default")
         return any(
             record.get("purpose") == "REGIONAL_MANAGED_PROXY"
             and record.get("role", "ACTIVE") == "ACTIVE"
-            and last(record.get("region")) == self.region
-            and last(record.get("network") or "default") == network
+            and short_name(record.get("region")) == self.region
+            and short_name(record.get("network") or "default") == network
             for record in self.records(SUBNETWORK).values()
         )
 
     def reserved_address(self, name: str) -> str | None:
         """The reserved address of this name in the cluster's region, None when there is none."""
         for record in self.records(ADDRESS).values():
-            if record.get("name") == name and last(record.get("region")) in ("", self.region):
+            if record.get("name") == name and short_name(record.get("region")) in ("", self.region):
                 return str(record["address"]) if record.get("address") else None
         return None
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llm_d_gke.rehearsal.providers.gcp import arguments
-from llm_d_gke.rehearsal.providers.gcp.cloud_view import last
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import short_name
 from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NODE_POOL, Kind, hash_of, visible
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, Cloud, Record
 from llm_d_gke.rehearsal.providers.properties import Properties
@@ -43,7 +43,7 @@ def identify(cloud: Cloud, kind: Kind, values: Properties) -> str:
     parts = dict(values)
     for key in ("cluster", "router", "secretId", "bucket"):
         if isinstance(parts.get(key), str):
-            parts[key] = last(parts[key])
+            parts[key] = short_name(parts[key])
     if kind.type == NODE_POOL and not parts.get("location"):
         parts["location"] = next((record["location"] for record in cloud["resources"].get(CLUSTER, {}).values()), "-")
     if "{serial}" in kind.id:

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any, Final
 
-from llm_d_gke.rehearsal.providers.gcp.cloud_view import last
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import short_name
 from llm_d_gke.rehearsal.providers.gcp.controller_resources import PREFIX
 from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ADDRESS,
@@ -63,10 +63,10 @@ def existing_ranges(context: ResourceContext, network_id: str) -> Iterator[tuple
     for other, record in context.all(SUBNETWORK):
         if refers(record["network"], network_id):
             for field, used in ranges(record):
-                yield f"subnetwork '{last(other)}' ({field} {used})", used
+                yield f"subnetwork '{short_name(other)}' ({field} {used})", used
     network = context.find(NETWORK, network_id)
     if network and network[1].get("autoCreateSubnetworks", True):
-        yield f"the automatic subnetworks of '{last(network_id)}' ({AUTO_MODE})", AUTO_MODE
+        yield f"the automatic subnetworks of '{short_name(network_id)}' ({AUTO_MODE})", AUTO_MODE
 
 
 def refuse_overlap(context: ResourceContext, network_id: str, ranges: list[tuple[str, Range]]) -> None:
@@ -82,7 +82,8 @@ def refuse_overlap(context: ResourceContext, network_id: str, ranges: list[tuple
             if block.overlaps(other):
                 raise refusal(
                     400,
-                    f"Invalid IPCidrRange: {block} ({field}) conflicts with {owner} of network '{last(network_id)}'",
+                    f"Invalid IPCidrRange: {block} ({field}) conflicts with {owner} of network"
+                    f" '{short_name(network_id)}'",
                 )
 
 
@@ -113,8 +114,8 @@ def _refuse_proxy_subnet(context: ResourceContext, network_id: str, purpose: str
         if same and record.get("purpose") == purpose and record.get("role") == "ACTIVE":
             raise refusal(
                 400,
-                f"Invalid resource usage: '{last(other)}' is the active {purpose} subnetwork of network "
-                f"'{last(network_id)}' in region {context.region} already; there can be one",
+                f"Invalid resource usage: '{short_name(other)}' is the active {purpose} subnetwork of network "
+                f"'{short_name(network_id)}' in region {context.region} already; there can be one",
             )
 
 

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from llm_d_gke.planning.plan.stack import StackPlan
-from llm_d_gke.planning.switches import Place, check_switch, standing_from, standing_of
+from llm_d_gke.planning.surge_capacity import (
+    RolePools,
+    check_surge_capacity,
+    deployed_servers_of,
+    saved_deployed_servers,
+)
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.changes import find_switch, save_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
@@ -26,12 +31,12 @@ def room(limit: int, replicas: int = 2) -> dict[str, object]:
 
 @pytest.mark.parametrize(("limit", "refused"), [(3, True), (4, False)])
 def test_both_sets_have_to_fit(limit: int, refused: bool) -> None:
-    before = standing_of(plan_of("prefix-cache-gpu", room(4)), "direct")
+    before = deployed_servers_of(plan_of("prefix-cache-gpu", room(4)), "direct")
     place, prefill = before.places
     assert (place.servers, place.nodes, len(place.pools)) == (("qwen2-5-3b-instruct-vllm",), 2, 1)
-    assert prefill == Place(pools=(), servers=(), nodes=0)
+    assert prefill == RolePools(pools=(), servers=(), nodes=0)
     after = plan_of("prefix-cache-gpu", {"deployment": "kserve", **room(limit)})
-    findings = check_switch(before, after, "kserve")
+    findings = check_surge_capacity(before, after, "kserve")
     assert [finding.id for finding in findings] == (["LLMD-PREFLIGHT-SWITCH"] if refused else [])
     if refused:
         assert "take 2 of at most 3 accelerator nodes, and the new ones need 2 more" in findings[0].rule
@@ -40,39 +45,41 @@ def test_both_sets_have_to_fit(limit: int, refused: bool) -> None:
 
 def test_the_same_deployment_and_a_paused_stack_need_no_room() -> None:
     full = plan_of("prefix-cache-gpu", room(2))
-    before = standing_of(full, "direct")
-    assert check_switch(before, full, "direct") == []
+    before = deployed_servers_of(full, "direct")
+    assert check_surge_capacity(before, full, "direct") == []
     paused = plan_of("prefix-cache-gpu", {"deployment": "kserve", "paused": True, **room(2)})
-    assert check_switch(before, paused, "kserve") == []
-    assert check_switch(standing_of(paused, "kserve"), full, "direct") == []
+    assert check_surge_capacity(before, paused, "kserve") == []
+    assert check_surge_capacity(deployed_servers_of(paused, "kserve"), full, "direct") == []
 
 
 @pytest.mark.parametrize("deployment", ["direct", "kserve"])
 @pytest.mark.parametrize(("limit", "refused"), [(2, True), (3, True), (4, False)])
 def test_another_model_needs_room_beside_the_one_that_leaves(deployment: str, limit: int, refused: bool) -> None:
-    before = standing_of(plan_of("prefix-cache-gpu", {"deployment": deployment, **room(4)}), deployment)
+    before = deployed_servers_of(plan_of("prefix-cache-gpu", {"deployment": deployment, **room(4)}), deployment)
     other = {"deployment": deployment, "models[0].id": "Qwen/Qwen2.5-1.5B-Instruct", **room(limit)}
-    findings = check_switch(before, plan_of("prefix-cache-gpu", other), deployment)
+    findings = check_surge_capacity(before, plan_of("prefix-cache-gpu", other), deployment)
     assert [finding.path for finding in findings] == (["llm-d:models"] if refused else [])
 
 
 def test_a_model_beside_the_others_needs_no_more_than_its_own_nodes() -> None:
     """The planner has judged whether the pool holds all of them."""
     plan = plan_of("multi-model-gpu")
-    both = standing_of(plan, "direct")
+    both = deployed_servers_of(plan, "direct")
     [place, _] = both.places
     assert len(place.servers) > 1
-    assert check_switch(replace(both, places=(replace(place, servers=place.servers[:1]),)), plan, "direct") == []
+    assert (
+        check_surge_capacity(replace(both, places=(replace(place, servers=place.servers[:1]),)), plan, "direct") == []
+    )
 
 
 def test_prefill_servers_take_no_room_of_the_others() -> None:
-    before = standing_of(plan_of("disaggregated-tpu"), "direct")
+    before = deployed_servers_of(plan_of("disaggregated-tpu"), "direct")
     assert [place.nodes for place in before.places] == [1, 1]
     both = plan_of("tpu", {"accelerator.nodes.max": 2})
     assert both.accelerator_pools[0].max_nodes == 2
     # Of one stack, a pool keeps its name.
     named = tuple(replace(place, pools=pool_names(both)) for place in before.places[:1])
-    assert check_switch(replace(before, places=named), both, "direct") == []
+    assert check_surge_capacity(replace(before, places=named), both, "direct") == []
 
 
 def test_servers_that_share_a_node_are_counted_as_one_node() -> None:
@@ -80,18 +87,18 @@ def test_servers_that_share_a_node_are_counted_as_one_node() -> None:
         "accelerator": {"type": "nvidia-l4", "machineType": "g2-standard-24", "nodes": {"min": 0, "max": 2}},
         "models[0]": {"id": "Qwen/Qwen3-4B", "maxModelLen": 4096, "replicas": 2, "tensorParallel": 1},
     }
-    assert standing_of(plan_of("prefix-cache-gpu", changes), "direct").places[0].nodes == 1
+    assert deployed_servers_of(plan_of("prefix-cache-gpu", changes), "direct").places[0].nodes == 1
 
 
 def test_servers_of_another_accelerator_stand_on_another_pool() -> None:
-    before = standing_of(plan_of("kserve-single-replica-gpu"), "kserve")
+    before = deployed_servers_of(plan_of("kserve-single-replica-gpu"), "kserve")
     after = plan_of("mixture-of-experts-gpu")
     assert sum(pool.max_nodes for pool in after.accelerator_pools) == 1
-    assert check_switch(before, after, "direct") == []
+    assert check_surge_capacity(before, after, "direct") == []
 
 
 def test_what_an_older_up_did_not_save_says_nothing() -> None:
-    assert standing_from({}) is None
+    assert saved_deployed_servers({}) is None
 
 
 def test_an_up_saves_what_the_next_one_is_checked_against(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_d_gke.planning.versions import INFERENCE_POOL_SINCE, brings_inference_pool
+from llm_d_gke.planning.gke_versions import INFERENCE_POOL_SINCE, brings_inference_pool
 from tests.stacks import existing_cluster, plan_of
 
 

@@ -12,8 +12,8 @@ _ROOTS = ("model", "model.language_model", "language_model.model", "backbone")
 
 
 @dataclass(frozen=True)
-class Modules:
-    """The matrices of one model. Sizes are shares of a part, in any unit."""
+class CheckpointMatrices:
+    """The matrices of one model by part. Their sizes are relative to one another within a part."""
 
     model: Model
     kinds: Sequence[str]  # of each layer's attention, in order

@@ -35,7 +35,7 @@ def gke_brings_inference_pool(cluster: ClusterSettings) -> bool:
 
 
 def newer_version(settings: ClusterSettings, minimum: str) -> str:
-    """How a stack gets a GKE version. That of an existing cluster is a fact that the stack file only repeats."""
+    """How to get a newer GKE version: by an upgrade of an existing cluster, else by a setting."""
     if settings.existing is not None:
         return f"upgrade cluster {settings.existing.name} to {minimum} or newer, then write its version here"
     return f"use {minimum} or newer, or leave the version to the release channel"

@@ -1,4 +1,4 @@
-"""Changes of a running stack that the pool has no room for."""
+"""Checks that node pools have capacity for new model servers while the old ones still run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llm_d_gke.planning.serving.labels import ROLE_LABEL
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class RolePools:
     """The node pools of one role, and the model servers on them with the nodes that these take."""
 
     pools: tuple[str, ...]
@@ -24,24 +24,27 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """The state after the last `up`: the back end of the model servers, and where they are."""
+class DeployedServers:
+    """The model servers after the last `up`, by node pool, and the back end that created them.
+
+    Field names are keys of the saved settings: a stack that an older version brought up is read by them.
+    """
 
     deployment: str
-    places: tuple[Place, ...]
+    places: tuple[RolePools, ...]
 
 
-def standing_of(plan: StackPlan, deployment: str) -> Standing:
-    return Standing(
+def deployed_servers_of(plan: StackPlan, deployment: str) -> DeployedServers:
+    return DeployedServers(
         deployment=deployment,
         places=tuple(
-            Place(pools=_names(pools), servers=_names(servers), nodes=_nodes(servers, pools))
+            RolePools(pools=_names(pools), servers=_names(servers), nodes=_nodes(servers, pools))
             for pools, servers in _by_role(plan)
         ),
     )
 
 
-def check_switch(before: Standing, plan: StackPlan, deployment: str) -> list[Finding]:
+def check_surge_capacity(before: DeployedServers, plan: StackPlan, deployment: str) -> list[Finding]:
     """Errors where servers of another deployment, model or role would wait for nodes that never come.
 
     They start before the old ones stop, because requests go to the old ones until the new ones are ready. On another
@@ -52,12 +55,16 @@ def check_switch(before: Standing, plan: StackPlan, deployment: str) -> list[Fin
         for pools, servers in _by_role(plan)
         for place in before.places
         if set(place.pools) & set(_names(pools))
-        for finding in _check_place(before, place, deployment, pools, servers)
+        for finding in _check_role(before, place, deployment, pools, servers)
     ]
 
 
-def _check_place(
-    before: Standing, place: Place, deployment: str, pools: list[NodePoolPlan], servers: list[ModelServerPlan]
+def _check_role(
+    before: DeployedServers,
+    place: RolePools,
+    deployment: str,
+    pools: list[NodePoolPlan],
+    servers: list[ModelServerPlan],
 ) -> Iterator[Finding]:
     changed = deployment != before.deployment
     added = [server for server in servers if changed or server.name not in place.servers]
@@ -108,14 +115,14 @@ def _count(request: tuple[str, str]) -> int:
     return int(amount) if name in ("nvidia.com/gpu", "google.com/tpu") else 0
 
 
-def standing_from(saved: Mapping[str, Any]) -> Standing | None:
-    """From what an earlier `up` saved; None where it saved nothing of it."""
+def saved_deployed_servers(saved: Mapping[str, Any]) -> DeployedServers | None:
+    """Read the servers that an earlier `up` saved. None where it saved none."""
     if "deployment" not in saved or "places" not in saved:
         return None
-    return Standing(
+    return DeployedServers(
         deployment=str(saved["deployment"]),
         places=tuple(
-            Place(pools=tuple(place["pools"]), servers=tuple(place["servers"]), nodes=int(place["nodes"]))
+            RolePools(pools=tuple(place["pools"]), servers=tuple(place["servers"]), nodes=int(place["nodes"]))
             for place in saved["places"]
         ),
     )
