@@ -234,7 +234,6 @@ class Speed(Entry):
     all_to_all_seconds: float  # dispatch and combine of one layer with experts
     transfer_bytes_per_second: Mapping[str, float]  # of KV caches from prefill to decode, by way
     output_share: float  # of an answer's tokens, of which a running sequence keeps the cache on average
-    unfitted: tuple[str, ...]  # constants above that the measurements do not settle
     held_out_errors: Mapping[str, HeldOutErrors]  # by method and kind: "roofline-gpu"
     measured: tuple[str, ...]  # accelerators that published measurements were found of
     # Kinds of attention in the rows held out, by kind of accelerator: the errors hold for models of these only.

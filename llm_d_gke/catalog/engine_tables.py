@@ -94,7 +94,6 @@ class TpuFacts(Entry):
     platform_quantization: tuple[str, ...]
     jax_architectures: tuple[str, ...]
     torch_preferred: tuple[str, ...]
-    jax_without_pipeline: tuple[str, ...]
     jax_quantization: tuple[str, ...]
     torch_quantization: tuple[str, ...]
     jax_compressed_tensors: tuple[str, ...]

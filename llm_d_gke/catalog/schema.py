@@ -61,7 +61,6 @@ class Accelerator(Entry):
     node_label_value: str  # of cloud.google.com/gke-accelerator (GPU) or cloud.google.com/gke-tpu-accelerator (TPU)
     nominal_gib: float  # the size on the data sheet (vendors write GB), per chip
     usable_gib: float | None  # what CUDA's total or libtpu reports, per *device*; None: no log seen
-    driver_mib: int | None = None  # what nvidia-smi prints
     bandwidth_gbs: float | None  # memory bandwidth
     bf16_tflops: float | None  # None: no bfloat16 in hardware (see `bf16`) or unknown
     fp16_tflops: float | None = None
@@ -81,7 +80,6 @@ class Accelerator(Entry):
     flex_start: bool = True  # False: not sold as flex-start
     flex_start_zones: tuple[str, ...] = ()  # where flex-start is sold; empty: no list names zones
     workload_policy: bool = False  # pools of several hosts take a workload policy in place of compact placement
-    arm_host: bool = False  # the only machine types that carry it have Arm processors
     sources: tuple[str, ...]  # keys into Catalog.sources
     unverified: tuple[str, ...] = ()  # fields above that come from general knowledge: no stored document confirms them
     note: str | None = None

@@ -25,7 +25,7 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
 from llm_d_gke.rehearsal.providers.requests import Refused
-from llm_d_gke.rehearsal.pulumi_engine.changes import PlannedSteps, diff_settings, find_switch, save_settings
+from llm_d_gke.rehearsal.pulumi_engine.changes import PlannedSteps, diff_settings, find_surge_problems, save_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.pulumi_engine.engine import Engine, engine
 from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
@@ -218,7 +218,7 @@ def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing:
     The engine alone would print the first value of a wrong type and end, because `Pulumi.yaml` has types.
     """
     plan = plan_config(paths.stack, configuration)
-    switch = find_switch(paths, configuration, plan) if changing else None
+    switch = find_surge_problems(paths, configuration, plan) if changing else None
     if switch:
         raise RefusedError([*switch, *plan.warnings])
     return plan

@@ -135,7 +135,6 @@ class TestSourcesOfTheTpuBackEnd:
     LOADER = """
         _MODEL_REGISTRY = {}
         _VLLM_PREFERRED_ARCHITECTURES: frozenset[str] = frozenset({"GptOssForCausalLM"})
-        _PP_DISABLED_MODELS = frozenset({"DeepseekV3ForCausalLM"})
         def _get_model_architecture(config):
             _MODEL_REGISTRY["LlamaForCausalLM"] = Llama
             _MODEL_REGISTRY["GptOssForCausalLM"] = GptOss

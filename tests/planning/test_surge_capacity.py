@@ -15,7 +15,7 @@ from llm_d_gke.planning.surge_capacity import (
     saved_deployed_servers,
 )
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.pulumi_engine.changes import find_switch, save_settings
+from llm_d_gke.rehearsal.pulumi_engine.changes import find_surge_problems, save_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import plan_of
@@ -108,5 +108,5 @@ def test_an_up_saves_what_the_next_one_is_checked_against(tmp_path: Path) -> Non
     save_settings(paths, standing)
     switched = load(PROJECT_ROOT, "gpu", {"accelerator.nodes.max": "1", "deployment": "kserve"})
     after = plan_of("gpu", {"accelerator.nodes.max": 1, "deployment": "kserve"})
-    assert [finding.id for finding in find_switch(paths, switched, after)] == ["LLMD-PREFLIGHT-SWITCH"]
-    assert find_switch(paths, standing, plan_of("gpu")) == []
+    assert [finding.id for finding in find_surge_problems(paths, switched, after)] == ["LLMD-PREFLIGHT-SWITCH"]
+    assert find_surge_problems(paths, standing, plan_of("gpu")) == []

@@ -29,7 +29,6 @@ def read_tpu(root: Path) -> dict[str, Any]:
         "platform_quantization": _list_of(_tree(platform), "supported_quantization", names),
         "jax_architectures": architectures,
         "torch_preferred": sorted(_list_of(loader, "_VLLM_PREFERRED_ARCHITECTURES", names)),
-        "jax_without_pipeline": sorted(_list_of(loader, "_PP_DISABLED_MODELS", names)),
         "jax_quantization": _methods(root / _JAX, names),
         "torch_quantization": _methods(root / _TORCH, names),
         "jax_compressed_tensors": _schemes(root / _JAX_COMPRESSED),

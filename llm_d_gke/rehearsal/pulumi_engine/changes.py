@@ -48,7 +48,7 @@ def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str
             yield f"{path}: {saved.get(path, '(none)')} -> {leaf.display_text}{replaced}"
 
 
-def find_switch(paths: StackPaths, configuration: StackConfig, plan: StackPlan) -> list[Finding]:
+def find_surge_problems(paths: StackPaths, configuration: StackConfig, plan: StackPlan) -> list[Finding]:
     """Reasons against replacing the running model servers by those of another deployment."""
     if not paths.settings.exists():
         return []

@@ -45,7 +45,6 @@ _TPU_TOWER, _TPU_TOWER_DIVIDED = "Gemma4", ("0.23", 0.98)
 # TPUs keep the gate and up projections of each expert in lanes of 128 on every device (tpu_inference
 # layers/common/process_weights/moe_weights.py, get_w13_padding_config); the down projection is not padded.
 _TPU_LANES = 128
-_TPU_SCALE_BITS = 32  # scales of integers and fp8 are kept in 32 bits there
 
 
 def stage_layers(layers: int, stages: int) -> tuple[int, ...]:
