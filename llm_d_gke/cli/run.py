@@ -1,24 +1,26 @@
 """Runs commands: errors become sentences and exit statuses.
 
 A command is a function with typer's annotations that returns its exit status. `add_command` registers it, `main` runs
-a command line. A `CommandError` is printed; other errors by the `explain` function that the command was registered
-with. An error which that does not know keeps its traceback: it is a defect.
+a command line. A `CommandError` is printed, as is an `--out` path that cannot be written. The `explain` function that
+the command was registered with words other errors. An error that it does not know keeps its traceback: it is a defect.
 """
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 import typer
 
-from llm_d_gke.cli.exits import DONE, FAILED, INTERRUPTED, CommandError
+from llm_d_gke.cli.exits import DONE, FAILED, INTERRUPTED, REFUSED, CommandError
 from llm_d_gke.cli.text import wrapped
 
 PROGRAM = "llmd"
@@ -93,7 +95,7 @@ def _guarded(command: Command, explain: Explain, *, changes_stack: bool) -> Call
             print(f"\ninterrupted: {_after_interrupt(options['stack'] if changes_stack else None)}", file=sys.stderr)
             status = INTERRUPTED
         except Exception as error:
-            failure = Failure(str(error), error.status) if isinstance(error, CommandError) else explain(error)
+            failure = _known_failure(error, options.get("out")) or explain(error)
             if failure is None:
                 raise
             print(wrapped(failure.sentence), file=sys.stderr)
@@ -101,6 +103,22 @@ def _guarded(command: Command, explain: Explain, *, changes_stack: bool) -> Call
         raise typer.Exit(status)
 
     return run
+
+
+def _known_failure(error: Exception, out: object) -> Failure | None:
+    """The failure of a command that says itself what is wrong, or that cannot write to `out`, the path of `--out`."""
+    if isinstance(error, CommandError):
+        return Failure(str(error), error.status)
+    # A full disk is not the path's fault.
+    if not isinstance(error, OSError) or not isinstance(out, Path) or error.errno == errno.ENOSPC:
+        return None
+    for name in (error.filename, error.filename2):
+        if isinstance(name, str | os.PathLike):
+            path = Path(name)
+            if path == out or path in out.parents or out in path.parents:
+                reason = error.strerror or str(error)
+                return Failure(f"{path} cannot be written: {reason}. Write to another path with --out.", REFUSED)
+    return None
 
 
 def _after_interrupt(stack: object) -> str:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -127,6 +128,58 @@ def test_logged_starts_are_judged_from_the_command_line(tmp_path: Path, capsys: 
     capsys.readouterr()
     assert llmd("logs-read", str(log), "--add", "accelerator=nvidia-l4") == 0
     assert '"accelerator": "nvidia-l4"' in capsys.readouterr().out
+
+
+def test_every_path_of_out_reaches_the_one_place_that_explains_it() -> None:
+    """`cli.run` knows the path by the parameter's name."""
+    named = 0
+    for name, command in COMMANDS.items():
+        assert command is not None
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
+            declared = [
+                option
+                for part in getattr(parameter.annotation, "__metadata__", ())
+                for option in part.param_decls or ()
+            ]
+            if "--out" in declared:
+                assert parameter.name == "out", name
+                assert Path in (parameter.annotation.__origin__, *get_args(parameter.annotation.__origin__)), name
+                named += 1
+    assert named >= 11
+
+
+@pytest.mark.parametrize("path", ["file/result.md", "file/deeper/result.md"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("report", "gpu"),
+        ("diff", "gpu", "tpu"),
+        ("monitoring-files", "gpu"),
+        ("logs-check", "file"),
+        ("logs-read", "file"),
+    ],
+)
+def test_a_path_that_cannot_be_written_is_refused_in_one_sentence(
+    command: tuple[str, ...],
+    path: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("[]", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert llmd(*command, "--out", path) == 2
+    assert "cannot be written: Not a directory. Write to another path with --out." in capsys.readouterr().err
+
+
+def test_the_load_of_size_may_be_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    question = ("size", "Qwen/Qwen2.5-3B-Instruct", "--accelerator", "nvidia-l4")
+    assert llmd(*question, "3/s 500+100") == 0
+    answer = capsys.readouterr().out
+    assert llmd(*question, "--load", "3/s 500+100") == 0
+    assert capsys.readouterr().out == answer
+    assert llmd(*question, "3/s 500+100", "--load", "4/s 500+100") == 2
+    assert "LOAD is given twice, as '3/s 500+100' and as --load '4/s 500+100'" in capsys.readouterr().err
 
 
 def test_a_misspelt_kind_of_the_catalog_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

@@ -268,16 +268,6 @@ def test_half_a_character_in_a_name_does_no_harm(tmp_path: Path, capsys: pytest.
     assert "A\\ud800: wrong fits" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["logs-check", "logs-read"])
-def test_a_file_that_cannot_be_written_is_said(
-    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = tmp_path / "rows.json"
-    rows.write_text(json.dumps([LLAMA]), encoding="utf-8")
-    assert llmd(command, str(rows), "--out", str(rows / "result.json")) == 2
-    assert "result.json cannot be written: " in capsys.readouterr().err
-
-
 def test_a_build_between_releases_may_have_a_model_that_the_release_before_lacks() -> None:
     changes = {"model": "google/gemma-4-31B-it", "accelerator": "nvidia-h200-141gb", "maxModelLen": 8192}
     assert judged(**changes, version="0.17.1").call == "refused"

@@ -10,6 +10,8 @@ import typer
 from llm_d_gke.cli.options import Changes, Stack, overrides
 from llm_d_gke.operations.catalog_tables.kind import Kind
 
+_LOAD = "1/s 1000+200"
+
 
 def _check_kind(kind: str) -> str:
     from llm_d_gke.planning.suggest import nearest
@@ -57,7 +59,7 @@ def size(
             help="Requests per second and tokens of prompt and answer, '20/s 2000+300'; or requests in flight,"
             " '16 2000+300'.",
         ),
-    ] = "1/s 1000+200",
+    ] = _LOAD,
     location: Annotated[
         str | None,
         typer.Option(
@@ -96,11 +98,17 @@ def size(
             show_default=False,
         ),
     ] = None,
+    load_option: Annotated[
+        str | None, typer.Option("--load", metavar="LOAD", help="LOAD as an option.", show_default=False)
+    ] = None,
 ) -> int:
     """Compare what a model takes on every accelerator and machine: replicas, dollars, speed; cheapest first."""
     from llm_d_gke.operations.size.command import print_sizes
+    from llm_d_gke.operations.size.load import LoadError
 
-    return print_sizes(model, load, location, accelerator, max_model_len, write, config_json)
+    if load_option is not None and load not in (_LOAD, load_option):
+        raise LoadError(f"LOAD is given twice, as {load!r} and as --load {load_option!r}. State it once.")
+    return print_sizes(model, load_option or load, location, accelerator, max_model_len, write, config_json)
 
 
 def init(yes: Annotated[bool, typer.Option("--yes", "-y", help="Take every default, ask nothing.")] = False) -> int:

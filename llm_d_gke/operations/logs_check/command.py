@@ -28,10 +28,8 @@ def check_rows(file: Path, out: Path | None) -> int:
         return REFUSED
     judgments = judge_rows(rows, file.parent)
     summary = summarize(judgments)
-    if out is not None and not _write(
-        out, {"rows": [judgment.as_json() for judgment in judgments], "summary": summary}
-    ):
-        return REFUSED
+    if out is not None:
+        _write(out, {"rows": [judgment.as_json() for judgment in judgments], "summary": summary})
     lines = [table(summary)] + [
         f"{judgment.id}: {judgment.wrong} ({judgment.reason or judgment.limit})"
         for judgment in judgments
@@ -59,20 +57,13 @@ def read_start(log: Path, added: Iterable[str], out: Path | None) -> int:
             row[name] = value
     if out is None:
         print(json.dumps([row], indent=1, ensure_ascii=False))
-        return DONE
-    return DONE if _write(out, [row]) else REFUSED
+    else:
+        _write(out, [row])
+    return DONE
 
 
-def _write(path: Path, document: Any) -> bool:
-    """Write JSON, and return whether that was possible.
-
-    Half a surrogate pair in a name has no bytes: it is written as JSON escapes it.
-    """
+def _write(path: Path, document: Any) -> None:
+    """Write JSON. Half a surrogate pair in a name has no bytes: it is written as JSON escapes it."""
     text = json.dumps(document, indent=1, ensure_ascii=False)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        print(f"{path} cannot be written: {error.strerror or error}", file=sys.stderr)
-        return False
-    return True
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")

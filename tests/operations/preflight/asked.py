@@ -26,7 +26,7 @@ from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS, REFUSED
 from llm_d_gke.cli.run import run_command
 from llm_d_gke.operations.cli.judge import preflight
 from llm_d_gke.operations.preflight.check import findings_of
-from llm_d_gke.operations.preflight.command import ask_and_judge
+from llm_d_gke.operations.preflight.command import ask_and_judge, needs_in
 from llm_d_gke.operations.preflight.google import Facts, ask, clients
 from llm_d_gke.operations.preflight.needs import Needs, needs_of
 from llm_d_gke.planning.findings import Finding, Severity
@@ -126,6 +126,20 @@ def test_a_project_in_order_has_nothing_in_the_way(project: Project) -> None:
 
 
 Change = Callable[[Project], None]
+
+
+@pytest.mark.parametrize(
+    ("option", "stated", "expected"),
+    [
+        (None, {}, "of-credentials"),
+        (None, {"llm-d:project": "of-stack-file"}, "of-stack-file"),
+        ("of-option", {"llm-d:project": "of-stack-file"}, "of-option"),
+    ],
+)
+def test_the_project_of_the_credentials_is_asked_where_nothing_names_one(
+    option: str | None, stated: dict[str, str], expected: str
+) -> None:
+    assert needs_in("gpu", option, "of-credentials", changes=stated).project == expected
 
 
 def _without_permission(project: Project) -> None:
