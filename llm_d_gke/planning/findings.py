@@ -43,7 +43,7 @@ class Finding:
 
 
 class RefusedError(Exception):
-    """A stack that could not work. Carries every finding; nothing has been created."""
+    """Raised for a stack that cannot work, with all findings. Nothing has been created."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
@@ -85,7 +85,7 @@ def path_of(*parts: str | int) -> str:
 
 
 def without_secrets(value: object, location: Sequence[str | int]) -> object:
-    """The value with everything hidden that looks like a credential by its key or by its form."""
+    """The value with credentials hidden, which are recognized by their keys or their form."""
     if location and _SECRET_KEY.search(str(location[-1])):
         return HIDDEN
     if isinstance(value, Mapping):

@@ -292,7 +292,7 @@ def _plan_whole(
 
 
 def _with_scaling(sites: Sequence[PlanContext], models: Sequence[ModelPlan], cluster: str) -> tuple[ModelPlan, ...]:
-    """The models with what changes the number of their replicas. `cluster` is its name in metrics."""
+    """The models with their scaling plans. `cluster` is the cluster's name in metrics."""
     return tuple(
         replace(
             model,

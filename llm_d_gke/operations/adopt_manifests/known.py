@@ -80,7 +80,7 @@ def with_known_options(
 
 
 def _take_option(arguments: list[str], position: int) -> str:
-    """Remove the option that stands at `position`, or whose value does, with all its values. Return its words."""
+    """Remove the option at `position`, or the option that has its value there, with all values. Return the words."""
     first = position
     while first > 0 and not flag_of(arguments[first]):
         first -= 1

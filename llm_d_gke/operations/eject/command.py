@@ -56,7 +56,7 @@ _SHELL = '#!/usr/bin/env bash\nset -euo pipefail\ncd "$(dirname "$0")"\n'
 
 
 def ejected_files(graph: Graph, plan: StackPlan) -> dict[Path, str]:
-    """Every file of the folder by its path. Raises NotEjectableError for what no command carries."""
+    """All files of the folder by path. Raises NotEjectableError for a resource that has no command."""
     cloud = [cloud_commands(resource, graph, plan.project) for resource in cloud_order(graph)]
     steps = steps_of(graph)
     files = {_CLOUD: _cloud_script(cloud), Path("2-cluster.sh"): _cluster_script(plan, steps)}

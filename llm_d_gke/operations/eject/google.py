@@ -34,7 +34,7 @@ class CloudCommands:
 
 
 def cloud_commands(resource: Recorded, graph: Graph, project: str) -> CloudCommands:
-    """The commands of a resource. Raises NotEjectableError for a resource or an input that they cannot carry."""
+    """The gcloud commands of a resource. Raises NotEjectableError for a resource or input that has no command."""
     inputs = Inputs(resource, graph, project)
     files: dict[str, str] = {}
     commands: tuple[Words, ...]

@@ -27,7 +27,7 @@ class Inputs:
         self._used.add("project")
 
     def take(self, path: str) -> Any:
-        """The value at a path, None where the program sets none. Marks everything at and below it as used."""
+        """The value at a path, or None. Marks all paths at and below it as used."""
         self._used.add(path)
         value = value_at(self._resource.inputs, *path.split("."))
         return value.value if isinstance(value, Secret) else value

@@ -16,7 +16,7 @@ from llm_d_gke.resource_graph.model import STACK_TYPE
 
 
 class FieldError(RefusedInputError):
-    """There is no such object or field. The message names what there is."""
+    """Raised for an unknown object or field. The message lists the existing ones."""
 
 
 MISSING = "(absent)"

@@ -74,7 +74,7 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """An origin and the plans that other values of it make, likely ones first."""
+    """An origin with alternative values and the plans they lead to, likely ones first."""
 
     origin: Origin
     others: tuple[tuple[str, Change], ...] = field(repr=False)

@@ -30,7 +30,7 @@ def planned(strategy: st.SearchStrategy[dict[str, Any]], count: int, number: int
 def spread(
     strategy: st.SearchStrategy[dict[str, Any]], count: int, number: int, kind: Callable[[dict[str, Any]], str]
 ) -> list[dict[str, Any]]:
-    """So many stacks of a strategy that have a plan, of as many kinds as there are: one of each in turn."""
+    """`count` planned stacks of a strategy, taken in turn from each kind."""
     by_kind: dict[str, list[dict[str, Any]]] = {}
     for what, values in _outcomes(strategy, 4 * count, number):
         if what == "plan":

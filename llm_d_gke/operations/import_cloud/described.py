@@ -183,7 +183,7 @@ def _nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
 
 
 def _same(now: Any, planned: Any) -> bool:
-    """Whether Google's answer means what is planned. The API leaves out what is false, zero or empty."""
+    """Whether a value of Google's answer equals the planned one. The API leaves out false, zero and empty values."""
     if isinstance(planned, Mapping):
         return {str(key): str(value) for key, value in (now or {}).items()} == {
             str(key): str(value) for key, value in planned.items()

@@ -84,7 +84,7 @@ def _parse_ran(value: object) -> bool | None:
 
 
 def _refusal(start: Start) -> str | None:
-    """Why the engine does not run the model on such an accelerator, or not in so many parts."""
+    """Why the engine cannot run the model on this accelerator or with this parallelism. None if it can."""
     deployment = start.deployment
     engine = load_engine()
     # Before the oldest table nothing was asked.

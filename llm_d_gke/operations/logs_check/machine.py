@@ -80,7 +80,7 @@ def sequences(text: str) -> int | None:
 
 
 def _graph_size(count: int) -> int:
-    """The largest of so many sizes: 1, 2, 4, then in steps of 8 up to 256, and of 16 beyond."""
+    """The largest of `count` CUDA graph sizes: 1, 2, 4, then in steps of 8 up to 256, and of 16 beyond."""
     if count <= len(_SMALL):
         return _SMALL[max(0, count - 1)]
     steps = count - len(_SMALL)

@@ -51,7 +51,7 @@ def plain(text: str) -> str:
 
 
 def last_start(text: str) -> str:
-    """The last of several starts, as a container that crashes has them. The whole text where it has one, or none."""
+    """The last start in the log of a container that restarted. The whole text if it has at most one start."""
     for pattern in _BEGINNINGS:
         positions = [match.start() for match in pattern.finditer(text)]
         if len(positions) < 2:

@@ -130,7 +130,7 @@ def own_answer(log: Log) -> Answer:
 
 
 def library_answer(log: Log, planner: ModuleType, memory_gib: float) -> Answer:
-    """The library's answer. On-line quantization and the type of the cache are settings it does not have."""
+    """The answer of llm-d-planner, which has no settings for on-line quantization and the cache's type."""
     model = catalog.load().models[log.model]
     config = _config(model, log.dtype)
     planner.model_params_by_dtype = lambda _name, _token=None: _stored(model, log.dtype)  # type: ignore[attr-defined]

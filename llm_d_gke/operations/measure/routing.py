@@ -175,7 +175,7 @@ def _cache() -> tuple[int, int]:
 
 
 def _unrelated_prompts(address: str) -> Iterator[Request]:
-    """Prompts that share nothing, so that only load tells replicas apart; answers have 48 to 144 tokens."""
+    """Prompts without a shared prefix, so that replicas differ in load only. Answers have 48 to 144 tokens."""
     for number in itertools.count():
         yield Request(address, MODEL, f"{number} is the number of this question.", 48 + number * 61 % 97)
 

@@ -192,7 +192,7 @@ def _acknowledged(facts: Facts | None, other: Facts | None) -> list[Mapping[str,
 
 
 def _counterparts(findings: Sequence[Mapping[str, Any]], facts: Facts) -> list[Mapping[str, Any]]:
-    """The same findings as a side has them."""
+    """Findings of `facts` that also occur in `findings`."""
     identities = {_identity(finding) for finding in findings}
     return [finding for finding in _all_findings(facts) if _identity(finding) in identities]
 

@@ -29,7 +29,7 @@ _LIMITS = {
 
 
 def dollars(usd: float | None) -> str:
-    """Cents where they matter, none where they do not."""
+    """Dollars, with cents for small amounts."""
     if usd is None:
         return "unknown"
     return f"${usd:,.0f}" if abs(usd) >= 1000 else f"${usd:,.2f}"

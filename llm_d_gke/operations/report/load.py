@@ -59,5 +59,5 @@ def _settings(values: Mapping[str, Any]) -> StackSettings | None:
 
 
 def _plan_despite_findings(stack: str, settings: StackSettings, encrypted: frozenset[str]) -> StackPlan | None:
-    """The plan that findings forbid, as far as there is one: a refused model's memory is what people want to see."""
+    """The plan of a refused stack, if planning gets that far: a report shows the memory of a refused model."""
     return plan_with_findings(stack, settings, catalog.load(), encrypted, Findings())

@@ -26,14 +26,14 @@ _PAUSED = "llm-d:paused"
 
 
 class Place(Protocol):
-    """Where a stack runs, with what an upgrade does there."""
+    """The place where a stack runs, and the operations that an upgrade needs of it."""
 
     def update(self, settings: Mapping[str, str], step: Step) -> None:
         """Bring the resources of a step to their new state, or with the last step all. Raises StepError."""
         ...
 
     def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
-        """Sentences about what does not work. `whole`: also that every object is as planned."""
+        """Problems of the running stack, one sentence each. `whole` also compares every object with the plan."""
         ...
 
 

@@ -104,7 +104,7 @@ Reader = Callable[[str], Mapping[str, str]]
 
 
 def _package(versions: set[str], arguments: Reader, variables: Reader) -> Package:
-    """One package over several versions. A version whose wheel is not available is left out."""
+    """Availability in several versions of a package, without versions whose wheel cannot be downloaded."""
     read: list[str] = []
     packages: dict[str, dict[str, dict[str, Any]]] = {"arguments": {}, "variables": {}}
     for version in sorted(versions, key=version_numbers):

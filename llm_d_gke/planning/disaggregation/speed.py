@@ -62,7 +62,7 @@ class Split:
         return self._in_flight(self._max_decoding)
 
     def at(self, concurrency: float) -> SpeedEstimate:
-        """Speed with so many requests in flight, at least 1, over both stages."""
+        """Speed with `concurrency` requests in flight over both stages, at least 1."""
         target = max(1.0, concurrency)
         full = self._in_flight(self._max_decoding, target) < target
         decoding = self._max_decoding
@@ -97,7 +97,7 @@ class Split:
         return max(1, self.output - 1) * steps.time_per_output_token
 
     def _rate(self, decoding: float) -> float:
-        """By Little's law, with so many requests in the stage of decode."""
+        """Requests per second by Little's law, with `decoding` requests in the decode stage."""
         return decoding / self._decode_seconds(self._decode_speed(decoding))
 
     @cached_property
@@ -108,7 +108,7 @@ class Split:
         return _smallest_satisfying(upper, lambda n: self._rate(n) >= self.prefill_rate)
 
     def _in_flight(self, decoding: float, limit: float = math.inf) -> float:
-        """Requests in both stages and on the way, with so many in decode. A request never waits for itself."""
+        """Requests in both stages and in transfer, with `decoding` of them in decode."""
         rate = self._rate(decoding)
         busy = min(_BUSIEST, _BUSIEST * rate / self.prefill_rate)
         waiting = busy * self.computing / (2 * (1 - busy)) * (1 - 1 / max(1.0, limit))
@@ -147,7 +147,7 @@ def split_of(
 
 
 def _smallest_satisfying(high: float, holds: Callable[[float], bool]) -> float:
-    """The least positive number up to `high` from which on something holds."""
+    """The smallest positive number up to `high` from which on `holds` is true, by bisection."""
     low = 0.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

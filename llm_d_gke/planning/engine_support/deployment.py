@@ -107,7 +107,7 @@ class Refusal:
 
 
 def default_dtype(model: Model, accelerator: Accelerator, version: str) -> str | None:
-    """The dtype that vLLM takes by itself on an accelerator without bfloat16; None where bfloat16 is no question.
+    """vLLM's default dtype on an accelerator without bfloat16. None on other accelerators.
 
     float16, or float32 for model types whose code refuses float16 (vllm/config/model.py).
     """

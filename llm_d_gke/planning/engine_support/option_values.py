@@ -98,7 +98,7 @@ def _is_option(text: str) -> bool:
 
 
 def _check_option(facts: EngineFacts, arguments: Sequence[str], position: int) -> tuple[int, list[WrongValue]]:
-    """How many of the arguments behind a position belong to it, and what is wrong."""
+    """The number of words that follow an option as its values, and the invalid ones."""
     text = arguments[position]
     following: list[str] = []
     for word in arguments[position + 1 :]:

@@ -23,7 +23,7 @@ from llm_d_gke.planning.engine_support.tpu import tpu_refusals
 
 
 def refusals_of(deployment: Deployment) -> list[Refusal]:
-    """Every reason why this version refuses it. Empty: nothing is known against it."""
+    """All reasons for which this version refuses the deployment. Empty if none is known."""
     by_table = [list(_refusals(deployment, facts)) for facts in facts_of(deployment.version)]
     if not by_table:
         return []
@@ -39,7 +39,7 @@ def refusals_of(deployment: Deployment) -> list[Refusal]:
 
 
 def is_known(deployment: Deployment) -> bool:
-    """Whether the tables say everything about it: nothing that decides is missing in them."""
+    """Whether the tables hold every fact that decides on the deployment."""
     tables = facts_of(deployment.version)
     if not tables or not any(deployment.model.architecture in facts.architectures for facts in tables):
         return False

@@ -112,5 +112,5 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
 
 
 def _tpu_scheme(bits: float) -> tuple[str, ...]:
-    """Formats of compressed-tensors that weights of so many bits may be in, as the TPU back end calls them."""
+    """Formats of compressed-tensors for weights of this many bits, under the TPU back end's names."""
     return ("fp8_w8a8", "dynamic_token_w8a8") if bits == 8 else ("w4a16",)

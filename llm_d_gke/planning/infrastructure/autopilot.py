@@ -61,7 +61,7 @@ def check_autopilot(ctx: PlanContext) -> None:
 
 
 def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -> None:
-    """Findings about accelerator nodes. `weights_gib` is what a node's replicas download onto its disk."""
+    """Findings about accelerator nodes. `weights_gib` is the size of the weights on a node's disk."""
     settings, findings = ctx.settings.accelerator, ctx.findings
     if not _check_type(ctx):
         return

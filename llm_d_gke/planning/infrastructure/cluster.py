@@ -207,7 +207,7 @@ def _check(ctx: PlanContext) -> None:
 
 
 def _check_features(ctx: PlanContext) -> None:
-    """What not every existing cluster has. The stack changes nothing there."""
+    """Warnings about features that an existing cluster may lack. The stack does not change such a cluster."""
     existing = ctx.settings.cluster.existing
     features = []
     if any(isinstance(model.source, BucketSource) for model in ctx.settings.models) and not ctx.autopilot:

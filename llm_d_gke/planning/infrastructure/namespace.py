@@ -12,7 +12,7 @@ _ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
 def plan_namespace(ctx: PlanContext) -> NamespacePlan:
-    """Pod Security: what is enforced admits every planned pod and no more; `restricted` is shown as a warning."""
+    """Pod Security labels: enforces the strictest level that admits every planned pod, and warns by `restricted`."""
     settings = ctx.settings.namespace
     level = pod_security_level([security_exception(ctx, parallelism_of(ctx, model)) for model in ctx.settings.models])
     labels = {

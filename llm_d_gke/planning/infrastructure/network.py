@@ -156,7 +156,7 @@ def _max_nodes(ctx: PlanContext) -> int:
 
 
 def _wanted_prefix(ctx: PlanContext, key: str) -> int:
-    """The longest prefix whose range has room for every node: an address each, or a /24 each for its pods."""
+    """The prefix length of the smallest range that fits all nodes: an address each, or a /24 each for their pods."""
     if key == "podCidr":
         # 110 pods a node, GKE's default, take a /24 (kubernetes-engine/docs/how-to/flexible-pod-cidr).
         return 24 - (_max_nodes(ctx) - 1).bit_length()

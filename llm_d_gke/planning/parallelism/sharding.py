@@ -107,7 +107,7 @@ def widths(model: Model, by_expert: bool) -> Iterator[int]:
 
 
 def _block(model: Model) -> int:
-    """Weights along one side of what shares a scale; 1 where there are no blocks. fp8's are squares."""
+    """Edge length of a quantization block in weights, 1 without blocks. Blocks of fp8 are square."""
     quantization = model.quantization
     if quantization is None or quantization.group is None or quantization.experts_only:
         return 1
@@ -126,7 +126,7 @@ def _loads_equal_slices(model: Model) -> bool:
 def _needs_even_experts(
     ctx: PlanContext, settings: ModelSettings, model: Model, parallelism: Parallelism
 ) -> tuple[str, str] | None:
-    """What refuses experts that do not divide evenly, and how to do without it; None where nothing does.
+    """The reason why experts must divide evenly, and the alternative. None if they need not.
 
     vLLM itself gives the first ranks one expert more (`determine_expert_map` in fused_moe, from 0.11 to 0.30).
     """

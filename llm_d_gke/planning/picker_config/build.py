@@ -35,7 +35,7 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """Weights of the scorers of load and prefix. One of weight 0 is left out: it would run for nothing.
+    """Weights of the load and prefix scorers. A scorer of weight 0 is left out, because it would have no effect.
 
     `no_hit` is that of the scorer which spreads prompts that no replica has cached.
     """
@@ -257,7 +257,7 @@ def _index(block_tokens: int, cached_tokens: int | None, least: int) -> tuple[in
 
 
 def _no_hit_parameters(picker: Picker, prefix: Config) -> Config:
-    """Parameters by which the scorer of prompts without a hit finds what the prefix scorer found."""
+    """Parameters that connect the no-hit scorer with the data of the prefix scorer."""
     takes = SHAPES[picker.plugins[NO_HIT].parameters].model_fields
     return prefix if "prefix_match_info_producer_name" in takes else {}
 

@@ -63,7 +63,7 @@ def parsed_config(ctx: PlanContext) -> Document | None:
 
 
 def check_config(ctx: PlanContext) -> None:
-    """Structure, plugins and their parameters, and what they call each other."""
+    """Check the structure of the document, plugins with their parameters, and references between plugins."""
     written = written_config(ctx)
     if written is None:
         return

@@ -29,7 +29,7 @@ def prefix_plugin(ctx: PlanContext) -> str | None:
 
 
 def check_state(ctx: PlanContext) -> None:
-    """Several pickers at work at once, each with a part of what it would have to know."""
+    """Refuses several active pickers: each sees only part of the requests that its plugins would have to know."""
     settings = ctx.settings.picker
     if settings.replicas == 1 or settings.leader_election:
         return

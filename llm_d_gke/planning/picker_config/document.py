@@ -13,7 +13,7 @@ Weight = Annotated[int | float, Field(ge=0)]
 
 
 class PluginEntry(Strict):
-    """A plugin to make. `name` is what others call it by; without one that is its type."""
+    """A plugin instance. Other parts refer to it by `name`, by default its type."""
 
     type: Text
     name: Text | None = None

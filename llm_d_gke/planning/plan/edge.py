@@ -65,7 +65,7 @@ class BackendAccessPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ThrottlePlan:
-    """A policy of Cloud Armor that the stack makes: so many requests a minute of one address."""
+    """A Cloud Armor policy that the stack creates: a maximum of requests per minute and client address."""
 
     name: str
     requests_per_minute: int

@@ -101,7 +101,7 @@ class Simulation(TypedDict):
 
 @dataclass(frozen=True)
 class Total:
-    """A sum and what it lacks: with a part whose price is unknown it is the least that will be paid."""
+    """A sum and the names of parts without a price. With any of them it is a lower bound."""
 
     usd: float
     unknown: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ class Total:
 
 @dataclass(frozen=True, kw_only=True)
 class CurvePoint:
-    """One point of a capacity curve: requests in flight over all replicas, and what comes of them."""
+    """One point of a capacity curve: requests in flight over all replicas, and the resulting speed."""
 
     concurrency: int
     speed: SpeedEstimate

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 @dataclass(frozen=True, kw_only=True)
 class NamespacePlan:
-    """A namespace, and what bounds the pods in it: a quota, and limits of containers that state none."""
+    """A namespace with its ResourceQuota, and default limits for containers without limits."""
 
     name: str
     create: bool

@@ -152,7 +152,7 @@ def _elects_leader(settings: PickerSettings) -> bool:
 
 
 def _check_failure_mode(ctx: PlanContext) -> None:
-    """Say what clients notice when a picker is lost."""
+    """Warns of the effect on clients when a picker ends."""
     settings = ctx.settings.picker
     if settings.failure_mode == "close" and _elects_leader(settings):
         ctx.findings.warning(
@@ -272,7 +272,7 @@ def _check_weights(ctx: PlanContext) -> None:
 
 
 def _check_no_hit_weight(ctx: PlanContext) -> None:
-    """The weight that spreads prompts of which nothing is cached needs a picker with that scorer, and prefixes."""
+    """The weight of the no-hit scorer needs a picker that has this scorer, and prefix routing."""
     weights = ctx.settings.picker.scorers
     if weights.no_hit_lru and not can_spread_misses(ctx.picker):
         having = releases_with_picker(ctx.catalog, can_spread_misses)
@@ -298,7 +298,7 @@ def _check_no_hit_weight(ctx: PlanContext) -> None:
 
 
 def _check_spread(ctx: PlanContext) -> None:
-    """Prefixes alone send everything to one replica."""
+    """Warns of prefix scores without load scores: all requests with one prefix go to one replica."""
     weights = ctx.settings.picker.scorers
     several = any(model.replicas > 1 for model in ctx.settings.models)
     if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:

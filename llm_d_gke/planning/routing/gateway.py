@@ -165,7 +165,7 @@ def _routes_by_model(
 
 
 def _chunks(rules: Sequence[RouteRulePlan], most: int) -> list[tuple[RouteRulePlan, ...]]:
-    """The rules in their order, at most so many to a part."""
+    """Split the rules into parts of at most `most`, in order."""
     return [tuple(rules[start : start + most]) for start in range(0, len(rules), most)]
 
 

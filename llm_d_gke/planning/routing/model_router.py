@@ -96,7 +96,7 @@ def plan_router(
 
 
 def _check_bodies(ctx: PlanContext) -> None:
-    """Prompts whose bodies are longer than what was seen to pass an older router and the picker behind it."""
+    """Warns of prompts longer than the longest request body that passed an older router and its picker."""
     seen = ctx.release.router.body_bytes_seen
     if seen is None:
         return

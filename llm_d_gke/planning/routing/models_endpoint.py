@@ -114,7 +114,7 @@ def envoy_config(names: Sequence[RequestNamePlan]) -> dict[str, Any]:
 
 
 def _cards(names: Sequence[RequestNamePlan]) -> list[dict[str, Any]]:
-    """As vLLM lists them: `root` and `parent` say what an adapter belongs to."""
+    """Entries in the form of vLLM's /v1/models: `root` and `parent` name the base model of an adapter."""
     own = {"object": "model", "created": 0, "owned_by": "llm-d"}
     cards: list[dict[str, Any]] = []
     for base in names:

@@ -63,7 +63,7 @@ def plan_network_policies(
     router: RouterPlan | None,
     index: ModelsEndpointPlan | None,
 ) -> tuple[NetworkPolicyPlan, ...]:
-    """A policy for the pods of each workload, and one for whatever else comes into a namespace of the stack's own."""
+    """One policy for each workload, and a default policy in a namespace that the stack creates."""
     if not ctx.settings.network_policies.enabled:
         ctx.findings.warning(
             "LLMD-NETWORK-POLICIES-OFF",
@@ -274,7 +274,7 @@ def _pods(selector: Mapping[str, str]) -> PeerPlan:
 
 
 def _internet() -> PeerPlan:
-    """The internet, without what is private and without the metadata server."""
+    """All public addresses: without private ranges and the metadata server."""
     return PeerPlan(cidr="0.0.0.0/0", except_cidrs=(*map(str, PRIVATE), _LINK_LOCAL))
 
 

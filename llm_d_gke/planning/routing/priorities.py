@@ -57,7 +57,7 @@ def _check_queue(ctx: PlanContext) -> None:
 
 
 def _check_single(ctx: PlanContext) -> None:
-    """Pools of one replica, whose only metrics may be older than the picker takes."""
+    """Warns of pools with one replica, whose metrics may be too old for the picker."""
     picker = ctx.settings.picker
     if not (picker.flow_control and can_queue(ctx.picker)):
         return
@@ -79,7 +79,7 @@ def _check_single(ctx: PlanContext) -> None:
 
 
 def _check_concurrency(ctx: PlanContext) -> None:
-    """A number of requests that nothing counts."""
+    """Refuses a maximum of requests in progress that the picker does not enforce."""
     picker = ctx.settings.picker
     if picker.max_concurrency is None or picker.config is not None:
         return

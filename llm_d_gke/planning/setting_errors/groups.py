@@ -57,7 +57,7 @@ def _with_bare_value(group: type[Settings], value: object) -> Iterator[object]:
 
 
 def _examples(group: type[Settings]) -> Iterator[dict[str, object]]:
-    """One setting of a group that requires none: with an example, else with its default, else a text or a number."""
+    """Example values of a group without required settings: one setting with its example, default, or a plain value."""
     infos = {info.alias or name: info for name, info in group.model_fields.items()}
     for key, info in infos.items():
         if examples := (info.examples or _examples_inside(info.annotation)):

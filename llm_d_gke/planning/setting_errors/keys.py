@@ -121,7 +121,7 @@ def written_as_path(key: str) -> str | None:
 
 
 def _place_words(location: str) -> str:
-    """`accelerator.type` as a question, a sentence as it is."""
+    """Turn a path such as `accelerator.type` into a question. A sentence stays as it is."""
     return (
         f"did you mean {NAMESPACE}:{location}? Move it there"
         if re.fullmatch(r"[\w.\[\]]+(: \w+)?", location)

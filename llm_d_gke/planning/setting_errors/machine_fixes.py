@@ -22,7 +22,7 @@ def with_type_of_machine(finding: Finding, values: Mapping[str, Any], catalog: C
 
 
 def with_machine_of_count(finding: Finding, values: Mapping[str, Any], catalog: Catalog) -> Finding:
-    """Where another program counts accelerators, the machine type that has so many of a type that is built in."""
+    """Suggest the machine type for a count of accelerators, which other programs take as a setting."""
     accelerator = values.get("accelerator")
     if not finding.fix.endswith("accelerator.perNode?") and not finding.fix.endswith("mean perNode?"):
         return finding

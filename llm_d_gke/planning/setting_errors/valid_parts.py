@@ -45,7 +45,7 @@ _STAND_INS: dict[str, Any] = {
 
 
 def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts | None:
-    """The settings without what pydantic refused. None if the rest makes no settings.
+    """The settings without the parts that pydantic refused. None if the rest is not valid either.
 
     A misspelt key is read as the intended one, if that makes settings: otherwise its default would be judged. A group
     that states its kind and lacks a required setting keeps its kind, with the setting's example.
@@ -173,7 +173,7 @@ def _examples(place: Place) -> list[object]:
 
 
 def _drop(values: dict[str, Any], locations: Sequence[Sequence[str | int]]) -> list[Path]:
-    """Remove what each location points at, or the innermost part of it that exists. Return the removed paths.
+    """Remove the value at each location, or the innermost existing part of it. Return the removed paths.
 
     An element goes together with its list: without it the others would be reported under wrong numbers.
     """

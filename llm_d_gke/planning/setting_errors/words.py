@@ -1,4 +1,4 @@
-"""Words of other programs in a stack file, with what this project has for them. The tables are words.yaml."""
+"""Translates settings and words of other programs into those of a stack file. The tables are words.yaml."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def is_other_accelerator(name: str) -> bool:
 
 @functools.cache
 def _word_tables() -> Mapping[str, Any]:
-    """Read only once a word is not understood: most stacks never need it."""
+    """words.yaml, read on the first unknown word: most stacks never need it."""
     tables: Mapping[str, Any] = read_yaml(_TABLES)
     return tables
 

@@ -120,7 +120,7 @@ def basis_of(load: LoadSettings, replicas: int, prompt: int, output: int) -> str
 
 
 def lengths_of(ctx: PlanContext, index: int, settings: ModelSettings, run: EngineRun) -> tuple[int, int] | None:
-    """Tokens of prompt and answer; what is not given is made to fit into the longest request."""
+    """Tokens of prompt and answer. Defaults are shortened to fit into the longest request."""
     longest, load = run.max_model_len, settings.load
     prompt, output = load.prompt_tokens, load.output_tokens
     if prompt is None:
@@ -265,7 +265,7 @@ def curve_of(at: Callable[[int], SpeedEstimate | None], whole: int) -> tuple[Cur
 
 
 def least(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
-    """The least number of a range from which on something holds; None when it does not hold at the end."""
+    """The smallest number of a range from which on `holds` is true. None if it is false for `high`."""
     if not holds(high):
         return None
     return low + bisect_left(range(low, high), True, key=holds)

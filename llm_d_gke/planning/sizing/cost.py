@@ -357,7 +357,7 @@ class _Bill:
 
     @staticmethod
     def _sum(parts: Sequence[tuple[float | None, int]]) -> float | None:
-        """Each price so many times. What is not bought needs no price."""
+        """Sum of price times count. None if a price with a positive count is unknown."""
         terms = [(usd, times) for usd, times in parts if times]
         if any(usd is None for usd, _ in terms):
             return None

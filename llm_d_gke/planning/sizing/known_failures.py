@@ -41,7 +41,7 @@ def check_start_reports(ctx: PlanContext, index: int, settings: ModelSettings, m
 
 
 def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
-    """The setting that holds the report's option or variable, and what it says."""
+    """The setting that holds the report's option or variable, and its value."""
     if report.option is None:
         return "env", f"{report.variable}={settings.env[report.variable or '']}"
     compares = report.above is not None or report.above_length or report.above_option or report.below_adapters

@@ -75,7 +75,7 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
 
 
 def _warn_unchecked(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
-    """Say why there is no verdict."""
+    """Warn that memory was not checked, with the reason."""
     fix = "watch the first start, or use another accelerator"
     if ctx.accelerator.usable_gib is None:
         ctx.findings.warning(
@@ -199,7 +199,7 @@ def _same_but_for_count(first: Attention, other: Attention) -> bool:
 
 
 def _dtype(ctx: PlanContext, settings: ModelSettings, model: Model) -> str | None:
-    """As set; else what vLLM chooses where the accelerator has no bfloat16."""
+    """The dtype as set, or vLLM's default on an accelerator without bfloat16."""
     dtype = settings.dtype or option_value(settings.extra_args, "--dtype")
     if dtype in (None, "auto"):
         return default_dtype(model, ctx.accelerator, version_of(ctx, settings))
@@ -216,7 +216,7 @@ def version_of(ctx: PlanContext, settings: ModelSettings) -> str:
 
 
 def _numbers_in(arguments: Sequence[str]) -> dict[str, int]:
-    """Numbers among further arguments, `--name value` or `--name=value`. What is no positive number is left to vLLM."""
+    """Positive numbers in extraArgs, as `--name value` or `--name=value`. vLLM judges other values."""
     values: dict[str, int] = {}
     for position, argument in enumerate(arguments):
         name, _, value = argument.removeprefix("--").partition("=")
@@ -291,7 +291,7 @@ def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict
 
 
 def _alternatives(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> list[str]:
-    """What else would hold the model: a quantized checkpoint, more accelerators on a node, another accelerator."""
+    """Settings that would fit: a quantized checkpoint, more accelerators on a node, another accelerator."""
     alternatives = []
     for other in ctx.catalog.models.values():
         if _is_quantized_copy(run.model, other) and _runs_on(ctx, other) and certainly_fits(replace(run, model=other)):

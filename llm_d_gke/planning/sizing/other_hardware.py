@@ -23,7 +23,7 @@ class _Node:
 
 
 def certainly_fits(run: EngineRun) -> bool:
-    """Whether weights and one longest request fit for sure; what start-up needs beside them is a matter of settings."""
+    """Whether weights and the longest request fit beyond the estimate's error. Start-up memory depends on settings."""
     verdict = judge(run)
     return verdict.status == "fits" or (verdict.status == "marginal" and verdict.limit == "warm-up")
 

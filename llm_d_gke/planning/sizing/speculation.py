@@ -16,7 +16,7 @@ WITHOUT_LAYERS = ("ngram", "ngram_gpu", "suffix")
 
 @dataclass(frozen=True)
 class Speculation:
-    """`tokens` are guessed ahead of each step. `known` is False where what guesses them cannot be sized."""
+    """`tokens` are drafted per step. `known` is False if the size of the draft model is unknown."""
 
     tokens: int = 0
     draft: DraftLayers | None = None

@@ -164,7 +164,7 @@ def prefill_seconds(run: EngineRun, accelerator: Accelerator, tokens: int) -> fl
 
 
 def cache_bytes(run: EngineRun, tokens: int) -> float:
-    """Keys and values, or states, of one sequence of so many tokens on one rank."""
+    """Bytes of keys and values, or of states, of one sequence of `tokens` tokens on one rank."""
     return sum(read(kind, tokens) for stage in range(run.pipeline_parallel) for kind in layers_of(run, stage))
 
 
@@ -183,7 +183,7 @@ class _Served:
 
 
 def _max_sequences(run: EngineRun, verdict: MemoryVerdict, load: Load) -> int:
-    """Sequences that the cache holds at once: at different points of their answers, cached beginnings kept once."""
+    """Sequences that fit into the KV cache at once. Their answers are on average half written; prefixes are shared."""
     fresh = max(1, load.prompt_tokens - load.cached_tokens)
     length = math.ceil(fresh + load_engine().speed.output_share * load.output_tokens)
     whole = max(1, layout(run).blocks_per_request(load.prompt_tokens + load.output_tokens))

@@ -36,7 +36,7 @@ class StepTimes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Matrices:
-    """Weights of one kind on one rank: what all of them weigh, and operations for one token."""
+    """Matrices of one kind on one rank: bytes of all weights, and operations per token."""
 
     weight_bytes: float
     flops: float
@@ -152,14 +152,14 @@ class Roofline:
         return weights / matrices.bytes_per_second
 
     def _kv_bytes_read(self, context: float) -> float:
-        """Bytes of keys and values, or of states, that one sequence reads in a step. Few contexts are asked, often."""
+        """Bytes of keys and values, or of states, that one sequence reads in a step, kept by context length."""
         cached_bytes = self._cached_bytes.get(context)
         if cached_bytes is None:
             cached_bytes = self._cached_bytes[context] = sum(read(kind, context) for kind in self._kinds)
         return cached_bytes
 
     def _attention_seconds(self, chunk: float, depth: float) -> float:
-        """Seconds of attention between a chunk and what is before it."""
+        """Seconds of attention between a chunk of a prompt and the `depth` tokens before it."""
         work = 0.0
         for flops, window in self._attending:
             seen = depth + chunk / 2

@@ -20,7 +20,7 @@ def changed_fields(before: object, after: object, ignored: Sequence[str] = ()) -
 
 
 def pod_changes(before: PodPlan, after: PodPlan) -> tuple[str, ...]:
-    """What a new pod has otherwise, one phrase each: images, arguments, environment, labels, then other fields."""
+    """Differences of a new pod, one phrase each: images, arguments, environment, labels, then other fields."""
     phrases = list(_container_changes(before, after))
     labels = sorted(key for key in {*before.labels, *after.labels} if before.labels.get(key) != after.labels.get(key))
     phrases += [
@@ -40,7 +40,7 @@ def pod_changes(before: PodPlan, after: PodPlan) -> tuple[str, ...]:
 
 
 def picker_changes(before: PickerPlan, after: PickerPlan) -> tuple[str, ...]:
-    """What a picker has otherwise, one phrase each. Its annotations only repeat that the configuration changed."""
+    """Differences of a picker, one phrase each. Annotations are ignored: they only hold the configuration's digest."""
     phrases = [phrase for phrase in pod_changes(before.pod, after.pod) if phrase != "annotations"]
     if before.config != after.config:
         phrases.append("configuration")

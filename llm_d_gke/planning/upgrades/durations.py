@@ -12,7 +12,7 @@ _START = ("image", "weights", "engine", "compile")
 
 
 def of_change(name: str) -> Span:
-    """Of a change that is the same for every stack: `controller` or `program`."""
+    """The duration of a change that is the same for every stack: `controller` or `program`."""
     figures = load_timeline()
     change = figures.changes[name]
     best, worst = change.seconds

@@ -47,7 +47,7 @@ def server_steps(before: StackPlan, after: StackPlan) -> Iterator[Step]:
 
 
 def server_changes(before: ModelPlan, after: ModelPlan) -> tuple[str, ...]:
-    """What the servers of a model have otherwise. Empty where no pod is replaced."""
+    """Differences of a model's servers. Empty if no pod is replaced."""
     old = {server.role: server for server in before.servers}
     several = len(after.servers) > 1
     phrases: list[str] = []
@@ -109,7 +109,7 @@ def parts_of(model: ModelPlan) -> tuple[Part, ...]:
 
 
 def _waits_forever(model: ModelPlan) -> bool:
-    """Whether KServe would start a new replica that no accelerator is free for, and wait without an end."""
+    """Whether KServe would wait indefinitely for a new replica, because no accelerator is free for it."""
     return any(server.group is None and server.replicas and not server.max_surge for server in model.servers)
 
 
@@ -208,7 +208,7 @@ def _cut_off_text(server: ModelServerPlan) -> str:
 
 
 def _surge_hint(model: ModelPlan) -> str | None:
-    """How to have a spare node. None where no node makes a rollout surge: KServe stops a group before the next."""
+    """How to add a node for a surge. None for groups under KServe, which stops each group before it starts the next."""
     if model.inference_service is not None and any(server.group is not None for server in model.servers):
         return None
     hosts = max(server.group.size if server.group is not None else 1 for server in model.servers)

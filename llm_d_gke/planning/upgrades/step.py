@@ -48,7 +48,7 @@ class Span:
 
 
 def longest(spans: Iterable[Span]) -> Span:
-    """The one with the longest worst case, which what runs at the same time takes together."""
+    """The span with the longest worst case: the duration of steps that run at the same time."""
     return max(spans, key=lambda span: span.worst)
 
 

@@ -135,7 +135,7 @@ def refusal(pod: Manifest, pool: Pool) -> str | None:
 
 
 def node_capacity(pool: Pool) -> Amounts:
-    """The resources of an empty node of the pool."""
+    """The allocatable resources of an empty node of the pool."""
     return {name: quantity(text) for name, text in pool.allocatable.items()}
 
 

@@ -188,7 +188,7 @@ def _source(module: str) -> str:
 
 
 def _choices(action: Any) -> list[str]:
-    """Values in the metavar or help of an option whose type checks them."""
+    """Values that the metavar or help of an option lists, if its type checks them."""
     metavar = action.metavar
     return [str(part) for part in metavar] if isinstance(metavar, list | tuple) else []
 

@@ -98,7 +98,7 @@ def _available(run: EngineRun, requested: float, parts: MemoryParts, measured: f
 
 
 def _warm_up(run: EngineRun, free: float, activation: float, layers: int) -> WarmUp:
-    """What is free after the KV cache was made, and what starting up takes of it."""
+    """GiB left after the KV cache is allocated, and the GiB of them that start-up needs."""
     engine = load_engine()
     if run.kind == "tpu":
         # Compiled programs live there. A rounding of the last digit is no doubt: 0.92 is exactly what was tested.
@@ -113,7 +113,7 @@ def _warm_up(run: EngineRun, free: float, activation: float, layers: int) -> War
 def _judge(
     run: EngineRun, chosen: Layout, room: float, after: WarmUp, error: float, blocks: tuple[int, int]
 ) -> tuple[Status, Limit]:
-    """Three limits: a request must fit into the cache, start-up into what is left free, states into blocks."""
+    """Check three limits: the longest request in the cache, start-up in the free memory, states in the blocks."""
     engine = load_engine()
     # Graphs of decoding take a block for each sequence. Without graphs, or in older versions, sequences wait instead.
     checked = not run.enforce_eager and engine.has(run.version, engine.recurrent_models.blocks_checked_since)

@@ -60,7 +60,7 @@ def activation_gib(run: EngineRun, stage: int = 0) -> float:
 
 
 def _keeps_encoder(run: EngineRun) -> bool:
-    """Whether what the text takes comes on top of the vision tower's peak."""
+    """Whether the activation of the text model is added to the vision tower's peak."""
     encoder = load_engine().encoder_beside_text
     if run.model.experts is not None or run.uses_model_runner_v2 or not load_engine().has(run.version, encoder.since):
         return False
@@ -97,7 +97,7 @@ def compilation_gib(run: EngineRun, stage: int = 0) -> float:
 
 
 def _compiled_again_gib(run: EngineRun) -> float:
-    """What compilation takes a second time, outside torch's allocator."""
+    """GiB that compilation takes again outside of torch's allocator."""
     figures = load_engine().compile
     doubled = (run.capability or 0.0) >= figures.again_from and not load_engine().has(run.version, figures.again_before)
     return compilation_gib(run) if doubled and run.capability != GB10_CAPABILITY else 0.0
@@ -154,7 +154,7 @@ def non_torch_gib(run: EngineRun) -> float:
 
 
 def unified_memory_gib(run: EngineRun) -> float:
-    """What else uses an accelerator's memory where it is the host's."""
+    """GiB that other processes of the host use on an accelerator that shares the host's memory."""
     figures = load_engine().unified_memory
     return figures.vision_gib if run.has_encoder else figures.text_gib
 

@@ -61,7 +61,7 @@ class _Options:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions(_Options):
-    """What a start of vLLM states. None leaves the value to vLLM, whose default depends on card, model or version."""
+    """Arguments of `vllm serve` that decide on memory. None is the default for accelerator, model and version."""
 
     max_model_len: int | None = None
     utilization: float | None = None
@@ -71,7 +71,7 @@ class EngineOptions(_Options):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineRun(_Options):
-    """What decides an engine's memory. `total_gib` is what CUDA or libtpu reports for one device."""
+    """All inputs of one engine's memory estimate. `total_gib` is the size that CUDA or libtpu reports per device."""
 
     model: Model
     version: str
@@ -200,7 +200,7 @@ class EngineRun(_Options):
 
 
 def _next_power_of_two(number: int) -> int:
-    """The least power of two from a number on."""
+    """The smallest power of two that is not below a number."""
     return 1 << max(0, number - 1).bit_length()
 
 
