@@ -58,8 +58,8 @@ class ApiKeysAuth(Settings):
     ] = None
 
     @property
-    def own(self) -> bool:
-        """Whether the keys are the stack file's."""
+    def keys_in_stack_file(self) -> bool:
+        """Whether the keys are in the stack file, in place of a Secret."""
         return self.existing_secret is None and self.secret_manager_secret is None
 
     @model_validator(mode="after")

@@ -57,8 +57,13 @@ def cache_dtype(deployment: Deployment, facts: EngineFacts) -> str | None:
     stated = deployment.kv_cache_dtype
     if stated not in (None, "auto"):
         return stated if str(stated).startswith("fp8") else None
-    own = deployment.model.quantization
-    if own is None or not own.kv_cache or own.method != "modelopt" or facts.number < _FROM_CHECKPOINT:
+    checkpoint = deployment.model.quantization
+    if (
+        checkpoint is None
+        or not checkpoint.kv_cache
+        or checkpoint.method != "modelopt"
+        or facts.number < _FROM_CHECKPOINT
+    ):
         return None
     return "fp8_e4m3"
 
@@ -73,12 +78,12 @@ def keeps_e5m2(model: Model, capability: float) -> bool:
 
 
 def _of_checkpoint(deployment: Deployment, facts: EngineFacts) -> str | None:
-    own, method = deployment.model.quantization, deployment.method
+    checkpoint, method = deployment.model.quantization, deployment.method
     if method is None:
         return None
     names = method_names(method)
     compressed = "compressed-tensors" in names and (
-        facts.number < _WITHOUT_SCALES or (own is not None and own.kv_cache)
+        facts.number < _WITHOUT_SCALES or (checkpoint is not None and checkpoint.kv_cache)
     )
     if not compressed and not {"fp8", "modelopt"}.intersection(names):
         return None

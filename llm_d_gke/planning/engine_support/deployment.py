@@ -91,8 +91,8 @@ class Deployment:
     @property
     def method(self) -> str | None:
         """How the weights are quantized: as set, otherwise as the checkpoint states."""
-        own = self.model.quantization
-        return self.quantization or (own.method if own is not None else None)
+        checkpoint = self.model.quantization
+        return self.quantization or (checkpoint.method if checkpoint is not None else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,9 +130,9 @@ def method_names(method: str) -> tuple[str, ...]:
 
 
 def describe_format(deployment: Deployment) -> str:
-    own = deployment.model.quantization
-    if deployment.method == "compressed-tensors" and own is not None:
-        return f"compressed-tensors weights in {own.bits:g} bits"
+    checkpoint = deployment.model.quantization
+    if deployment.method == "compressed-tensors" and checkpoint is not None:
+        return f"compressed-tensors weights in {checkpoint.bits:g} bits"
     return f"{deployment.method} weights"
 
 

@@ -77,14 +77,14 @@ def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterato
 
 def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal | None:
     """A method that is set and is not the checkpoint's (vllm/config/model.py, model_loader/weight_utils.py)."""
-    method, own = deployment.quantization, deployment.model.quantization
+    method, checkpoint = deployment.quantization, deployment.model.quantization
     if method is None:
         return None
     family = method_names(method)[0]
     reads_a_file = not {method, family}.isdisjoint(_READS_A_FILE)
     if family == "inc":
         reads_a_file |= facts.number >= _INC_READS_A_FILE_SINCE
-    if own is None and (reads_a_file or family in _READS_CONFIG):
+    if checkpoint is None and (reads_a_file or family in _READS_CONFIG):
         return Refusal(
             kind="quantization-checkpoint",
             about="quantization",
@@ -93,12 +93,17 @@ def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal |
             source=f"model_loader/weight_utils.py of vLLM {facts.version}",
             certain=deployment.all_files_known or family in _READS_CONFIG,
         )
-    if own is not None and family in _JUDGED_IF_SET and own.method in _JUDGED and own.method != family:
+    if (
+        checkpoint is not None
+        and family in _JUDGED_IF_SET
+        and checkpoint.method in _JUDGED
+        and checkpoint.method != family
+    ):
         return Refusal(
             kind="quantization-checkpoint",
             about="quantization",
-            reason=f"the weights of {deployment.model.id} are quantized by {own.method}, and vLLM takes no other "
-            "method",
+            reason=f"the weights of {deployment.model.id} are quantized by {checkpoint.method}, and vLLM takes no"
+            " other method",
             source=f"vllm/config/model.py of vLLM {facts.version}",
         )
     return None
@@ -106,10 +111,10 @@ def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal |
 
 def _minimum_capability(deployment: Deployment, facts: EngineFacts) -> float | None:
     """The least compute capability of any kernel for these weights. None: not known."""
-    method, own = deployment.method or "", deployment.model.quantization
-    if method == "compressed-tensors" and own is not None and facts.compressed_tensors:
+    method, checkpoint = deployment.method or "", deployment.model.quantization
+    if method == "compressed-tensors" and checkpoint is not None and facts.compressed_tensors:
         # Eight bits are fp8 here: with activations in fp8 where the card has them, else weights only.
-        formats = ("W8A8Fp8", "W8A16Fp8") if own.bits == 8 else ("WNA16",) if own.bits == 4 else ()
+        formats = ("W8A8Fp8", "W8A16Fp8") if checkpoint.bits == 8 else ("WNA16",) if checkpoint.bits == 4 else ()
         needs = [facts.compressed_tensors[name] for name in formats if name in facts.compressed_tensors]
         return min(needs) if needs else None
     minimums = [

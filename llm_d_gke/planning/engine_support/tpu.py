@@ -58,7 +58,7 @@ def needs_attention_ranks(deployment: Deployment) -> bool:
 
 def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> Iterator[Refusal]:
     implementation = implementation_of(deployment)
-    own = deployment.model.quantization
+    checkpoint = deployment.model.quantization
     method = deployment.method
     source = f"sources of {tpu.package}" + ("" if tpu.exact else f", the nearest published to vLLM {facts.version}")
     if deployment.adapters and implementation == "jax" and not tpu.jax_lora:
@@ -82,7 +82,7 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
         return
     about: About = "quantization" if deployment.quantization else "id"
     names = method_names(method)
-    if own is not None and own.method == "modelopt" and own.bits == 8:
+    if checkpoint is not None and checkpoint.method == "modelopt" and checkpoint.bits == 8:
         # vLLM tells them apart by quant_algo: the engine's name for weights in fp8 is modelopt itself.
         names = ("modelopt", "modelopt_mxfp8")
     if deployment.quantization is not None and deployment.quantization not in CHECKPOINT_NAMES:
@@ -98,7 +98,7 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
         return
     supported = tpu.jax_quantization if implementation == "jax" else tpu.torch_quantization
     schemes = tpu.jax_compressed_tensors if implementation == "jax" else tpu.torch_compressed_tensors
-    scheme = _tpu_scheme(own.bits) if method == "compressed-tensors" and own is not None else None
+    scheme = _tpu_scheme(checkpoint.bits) if method == "compressed-tensors" and checkpoint is not None else None
     if any(name in supported for name in names) and (scheme is None or any(name in schemes for name in scheme)):
         return
     called = "JAX" if implementation == "jax" else "PyTorch"

@@ -59,7 +59,7 @@ def _profiles(picker: Picker, document: Document) -> Iterator[tuple[Path, str, l
     """Path, name, and plugins with their weights of every profile that runs, the default one included."""
     kinds = _kinds(picker, document)
     if not document.scheduling_profiles:
-        yield ROOT, "default", [(name, 1) for name, own in kinds.items() if own & _IN_PROFILES]
+        yield ROOT, "default", [(name, 1) for name, roles in kinds.items() if roles & _IN_PROFILES]
     for number, profile in enumerate(document.scheduling_profiles):
         entries = [
             (entry.plugin_ref, 1 if entry.weight is None else float(entry.weight))
@@ -100,14 +100,18 @@ def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
         # Profiles without a picker take one that is listed.
         chosen_elsewhere = all(any("picker" in kinds.get(name, ()) for name in entries) for entries in profiles)
     else:
-        named |= {name for name, own in kinds.items() if own & _IN_PROFILES}
+        named |= {name for name, roles in kinds.items() if roles & _IN_PROFILES}
         chosen_elsewhere = True
     for index, entry in enumerate(document.plugins):
-        own = kinds[entry.called]
-        if entry.called in named | _BY_DEFAULT or not own <= _ON_REQUEST or ("picker" in own and not chosen_elsewhere):
+        roles = kinds[entry.called]
+        if (
+            entry.called in named | _BY_DEFAULT
+            or not roles <= _ON_REQUEST
+            or ("picker" in roles and not chosen_elsewhere)
+        ):
             continue
-        place = "profile" if own & _IN_PROFILES else "section of flowControl"
-        if "saturation-detector" in own:
+        place = "profile" if roles & _IN_PROFILES else "section of flowControl"
+        if "saturation-detector" in roles:
             place = "saturationDetector"
         ctx.findings.warning(
             "LLMD-PICKER-PLUGIN-UNUSED",
@@ -115,7 +119,7 @@ def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
             "plugins",
             index,
             value=entry.called,
-            rule=f"no {place} names this {' and '.join(sorted(own))}, so {picker.title} creates it and never runs it",
+            rule=f"no {place} names this {' and '.join(sorted(roles))}, so {picker.title} creates it and never runs it",
             fix=f"add {{pluginRef: {entry.called}}} to a profile, or remove it from plugins"
             if place == "profile"
             else f"name {entry.called} in the {place} that is to use it, or remove it from plugins",
@@ -139,8 +143,8 @@ def _check_weights(ctx: PlanContext, picker: Picker, document: Document) -> None
     kinds = _kinds(picker, document)
     for number, profile in enumerate(document.scheduling_profiles):
         for index, entry in enumerate(profile.plugins):
-            own = kinds.get(entry.plugin_ref)
-            if own is None or entry.weight is None or ("scorer" in own and entry.weight):
+            roles = kinds.get(entry.plugin_ref)
+            if roles is None or entry.weight is None or ("scorer" in roles and entry.weight):
                 continue
             ctx.findings.warning(
                 "LLMD-PICKER-WEIGHT-UNUSED",
@@ -152,9 +156,9 @@ def _check_weights(ctx: PlanContext, picker: Picker, document: Document) -> None
                 "weight",
                 value=f"{entry.weight:g}",
                 rule=f"with weight 0 the score of {entry.plugin_ref} counts for nothing"
-                if "scorer" in own
-                else f"weights are for scorers, and {entry.plugin_ref} is a {min(own)}",
-                fix="remove the plugin from the profile, or use a weight above 0" if "scorer" in own else "remove it",
+                if "scorer" in roles
+                else f"weights are for scorers, and {entry.plugin_ref} is a {min(roles)}",
+                fix="remove the plugin from the profile, or use a weight above 0" if "scorer" in roles else "remove it",
             )
 
 

@@ -141,16 +141,16 @@ def _check_profile(
                 fix=f"add it to plugins, or use one of {', '.join(kinds) or '(there is none)'}",
             )
             continue
-        own = kinds[entry.plugin_ref]
-        if not own & _SCHEDULING:
+        roles = kinds[entry.plugin_ref]
+        if not roles & _SCHEDULING:
             ctx.findings.error(
                 "LLMD-PICKER-PROFILE-KIND",
                 *entry_path,
                 value=entry.plugin_ref,
-                rule=f"a profile runs filters, scorers and one picker: a {min(own)} does nothing there",
+                rule=f"a profile runs filters, scorers and one picker: a {min(roles)} does nothing there",
                 fix="remove it from the profile: listing it under plugins is enough",
             )
-        if "scorer" in own and pickers and entry.weight is None and picker.document == _WEIGHTS_IN_ORDER:
+        if "scorer" in roles and pickers and entry.weight is None and picker.document == _WEIGHTS_IN_ORDER:
             ctx.findings.error(
                 "LLMD-PICKER-SCORER-WEIGHT",
                 *path,
@@ -162,7 +162,7 @@ def _check_profile(
                 " on others (gateway-api-inference-extension pull request 1958)",
                 fix="add weight: 1, or list the picker last",
             )
-        if "picker" in own:
+        if "picker" in roles:
             pickers.append(entry_path)
     for entry_path in pickers[1:]:
         ctx.findings.error(

@@ -114,7 +114,7 @@ def _api_keys(ctx: PlanContext) -> ApiKeysPlan | None:
         # (istio.io/docs/tasks/traffic-management/ingress/gateway-api, "Automated Deployment").
         service_account=f"{GATEWAY_NAME}-{ctx.settings.gateway.class_name or 'istio'}",
         entry=KEYS_ENTRY,
-        keys=ctx.settings.api_keys if auth.own else None,
+        keys=ctx.settings.api_keys if auth.keys_in_stack_file else None,
         path=f"{KEYS_DIRECTORY}/{KEYS_ENTRY}",
     )
 

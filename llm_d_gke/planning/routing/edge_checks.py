@@ -94,8 +94,8 @@ def _check_iap(ctx: PlanContext) -> None:
 
 def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
     auth, keys = ctx.settings.gateway.auth, ctx.settings.api_keys
-    own = isinstance(auth, ApiKeysAuth) and auth.own
-    if own and not keys:
+    in_stack_file = isinstance(auth, ApiKeysAuth) and auth.keys_in_stack_file
+    if in_stack_file and not keys:
         ctx.findings.error(
             "LLMD-API-KEYS-MISSING",
             "apiKeys",
@@ -104,7 +104,7 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
             fix="pulumi config set --path --secret llm-d:apiKeys.my-team $(openssl rand -hex 24), or"
             " gateway.auth.existingSecret or secretManagerSecret",
         )
-    if keys and not own:
+    if keys and not in_stack_file:
         ctx.findings.error(
             "LLMD-API-KEYS-UNUSED",
             "apiKeys",

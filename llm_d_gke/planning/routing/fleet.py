@@ -72,8 +72,8 @@ def _check_version(ctx: PlanContext) -> None:
 def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
     """Each cluster's region has a range of proxies, the same in every stack file, and no two share addresses."""
     network = ctx.settings.network
-    own = fleet.proxy_cidrs.get(ctx.region)
-    if own is None:
+    expected = fleet.proxy_cidrs.get(ctx.region)
+    if expected is None:
         ctx.findings.error(
             "LLMD-FLEET-REGION",
             "fleet",
@@ -82,14 +82,14 @@ def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
             rule=f"the Gateway has proxies in the region of each cluster, and this one's, {ctx.region}, is missing",
             fix=f"add {ctx.region}: {network.proxy_cidr}, in the stack files of the other clusters as well",
         )
-    elif own != network.proxy_cidr:
+    elif expected != network.proxy_cidr:
         ctx.findings.error(
             "LLMD-FLEET-RANGE",
             "network",
             "proxyCidr",
             value=network.proxy_cidr,
-            rule=f"fleet.proxyCidrs has {own} for {ctx.region}, and the other clusters let only that range in",
-            fix=f"use proxyCidr: {own}, or correct fleet.proxyCidrs in every stack",
+            rule=f"fleet.proxyCidrs has {expected} for {ctx.region}, and the other clusters let only that range in",
+            fix=f"use proxyCidr: {expected}, or correct fleet.proxyCidrs in every stack",
         )
     ranges = list(fleet.proxy_cidrs.items())
     for number, (region, cidr) in enumerate(ranges):

@@ -118,10 +118,10 @@ def _check_names(ctx: PlanContext) -> None:
     """Names that no key has."""
     settings = ctx.settings
     auth = settings.gateway.auth
-    own = isinstance(auth, ApiKeysAuth) and auth.own
+    in_stack_file = isinstance(auth, ApiKeysAuth) and auth.keys_in_stack_file
     clients = {name.partition(".")[0] for name in settings.api_keys}
     for name in settings.gateway.priorities:
-        if "." in name or (own and clients and name not in clients):
+        if "." in name or (in_stack_file and clients and name not in clients):
             ctx.findings.error(
                 "LLMD-PRIORITIES-CLIENT",
                 "gateway",

@@ -281,12 +281,12 @@ def _other_gpus(ctx: PlanContext, settings: ModelSettings, deployment: Deploymen
         elsewhere = replace(
             ctx, accelerator=accelerator, machine=machine, per_node=machine.accelerator_count, topology=None, hosts=1
         )
-        own = settings
+        changed_settings = settings
         text = f"accelerator: {{type: {accelerator.name}, machineType: {machine.name}}}"
         if settings.dtype is not None and accelerator.bf16 and settings.dtype != "bfloat16":
-            own = settings.model_copy(update={"dtype": "bfloat16"})
+            changed_settings = settings.model_copy(update={"dtype": "bfloat16"})
             text += " and dtype: bfloat16"
-        yield text, (elsewhere, own)
+        yield text, (elsewhere, changed_settings)
 
 
 def _machine(ctx: PlanContext, accelerator: Accelerator, devices: int) -> MachineType | None:

@@ -29,7 +29,7 @@ def check_media_batch(ctx: PlanContext, index: int, settings: ModelSettings, mod
     stated = settings.max_num_batched_tokens or option_value(settings.extra_args, "--max-num-batched-tokens")
     if stated is None and load_engine().has(run.version, _ENOUGH_SINCE):
         return
-    own = "" if stated is not None else f", which is what vLLM {run.version} takes on {ctx.accelerator.title}"
+    default_note = "" if stated is not None else f", which is what vLLM {run.version} takes on {ctx.accelerator.title}"
     ctx.findings.error(
         "LLMD-BATCH-MEDIA",
         "models",
@@ -37,7 +37,7 @@ def check_media_batch(ctx: PlanContext, index: int, settings: ModelSettings, mod
         "maxNumBatchedTokens",
         value=str(run.max_num_batched_tokens),
         rule=f"{model.id} takes a video of {_VIDEO_TOKENS} tokens in one batch or not at all, and vLLM exits with"
-        f" smaller batches{own}",
+        f" smaller batches{default_note}",
         fix=f"use {_VIDEO_TOKENS} or more, or add --language-model-only to extraArgs to serve text only",
     )
 

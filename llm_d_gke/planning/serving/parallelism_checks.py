@@ -340,9 +340,9 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
 
 def _with_rdma(ctx: PlanContext) -> str:
     """Machine types with RDMA: those of the accelerator, or else others, each with the type of its accelerator."""
-    own = ctx.accelerator.name
-    if any(machine.rdma and not machine.arm for machine in ctx.catalog.machines_for(own)):
-        return machines_with(ctx.catalog, lambda machine: machine.rdma and machine.accelerator == own)
+    accelerator_name = ctx.accelerator.name
+    if any(machine.rdma and not machine.arm for machine in ctx.catalog.machines_for(accelerator_name)):
+        return machines_with(ctx.catalog, lambda machine: machine.rdma and machine.accelerator == accelerator_name)
     others = [machine for machine in ctx.catalog.machines.values() if machine.rdma and not machine.arm]
     return any_of(f"{machine.name} (type: {machine.accelerator})" for machine in others)
 

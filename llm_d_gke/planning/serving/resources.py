@@ -97,10 +97,10 @@ def busy_nodes(
 def spare_replicas(ctx: PlanContext, settings: ModelSettings) -> int:
     """Replicas of a model that the pool could hold beyond all models' own: room for a rolling update without loss."""
     parallelism = parallelism_of(ctx, settings)
-    per_node, own = replicas_per_node(ctx, parallelism), nodes_of(ctx, settings)
+    per_node, model_nodes = replicas_per_node(ctx, parallelism), nodes_of(ctx, settings)
     others = sum(nodes_of(ctx, model) for model in ctx.settings.models if model is not settings)
     room = (ctx.settings.accelerator.nodes.max - others) // parallelism.hosts * per_node
-    return room - settings.replicas if own else 0
+    return room - settings.replicas if model_nodes else 0
 
 
 # GiB that an engine writes beside its weights: compiled kernels and graphs, temporary files.

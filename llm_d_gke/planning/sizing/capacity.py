@@ -40,13 +40,13 @@ def plan_capacity(
     single_request, saturated = engines.at(1, 1), engines.at(settings.replicas, 10**9)
     if single_request is None or saturated is None:
         return None
-    whole = max(1, math.floor(saturated.batch) * settings.replicas * run.data_parallel)
-    full = engines.at(settings.replicas, whole)
+    saturation = max(1, math.floor(saturated.batch) * settings.replicas * run.data_parallel)
+    full = engines.at(settings.replicas, saturation)
     if full is None:
         return None
     load = settings.load
     if load.requests_per_second is not None:
-        at_load = _at_rate(engines, settings.replicas, load.requests_per_second, whole)
+        at_load = _at_rate(engines, settings.replicas, load.requests_per_second, saturation)
     else:
         at_load = engines.at(settings.replicas, in_flight(load, settings.replicas))
     capacity = CapacityPlan(
@@ -59,11 +59,11 @@ def plan_capacity(
         full=full,
         at_load=at_load,
         needed=_needed(engines, settings, at_load),
-        curve=curve_of(functools.partial(engines.at, settings.replicas), whole),
+        curve=curve_of(functools.partial(engines.at, settings.replicas), saturation),
         error=single_request.error,
         typical_error=held_out_errors_of(METHOD, run.kind).typical,
         measured=is_measured(run, ctx.accelerator),
-        within_objectives=_within_objectives(engines, settings, whole),
+        within_objectives=_within_objectives(engines, settings, saturation),
     )
     _check(ctx, index, settings, capacity)
     _check_timeout(ctx, index, settings, capacity)
@@ -140,27 +140,29 @@ def lengths_of(ctx: PlanContext, index: int, settings: ModelSettings, run: Engin
     return prompt, output
 
 
-def _at_rate(engines: _Engines, replicas: int, rate: float, whole: int) -> SpeedEstimate | None:
+def _at_rate(engines: _Engines, replicas: int, rate: float, saturation: int) -> SpeedEstimate | None:
     """Speed when so many requests a second come in; None when that is more than full batches serve."""
 
     def served(concurrency: int) -> float:
         speed = engines.at(replicas, concurrency)
         return speed.requests_per_second if speed is not None else math.inf
 
-    concurrency = least(1, whole, lambda n: served(n) >= rate)
+    concurrency = smallest_satisfying(1, saturation, lambda n: served(n) >= rate)
     speed = engines.at(replicas, concurrency) if concurrency is not None else None
     if speed is None:
         return None
     return replace(speed, requests_per_second=rate, output_tokens_per_second=rate * engines.output)
 
 
-def _within_objectives(engines: _Engines, settings: ModelSettings, whole: int) -> SpeedEstimate | None:
+def _within_objectives(engines: _Engines, settings: ModelSettings, saturation: int) -> SpeedEstimate | None:
     """Speed at the most requests in flight that keep the objectives: latencies grow with the batch."""
     if not has_objectives(settings.load):
         return None
-    too_many = least(1, whole, lambda n: not keeps_objectives(engines.at(settings.replicas, n), settings.load))
-    most = whole if too_many is None else too_many - 1
-    return engines.at(settings.replicas, most) if most > 0 else None
+    too_many = smallest_satisfying(
+        1, saturation, lambda n: not keeps_objectives(engines.at(settings.replicas, n), settings.load)
+    )
+    best = saturation if too_many is None else too_many - 1
+    return engines.at(settings.replicas, best) if best > 0 else None
 
 
 def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate | None) -> int | None:
@@ -182,7 +184,7 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
     if keeps_objectives(at_load, load):
         return settings.replicas
     requests = in_flight(load, settings.replicas)
-    return least(1, MAX_REPLICAS, lambda n: keeps_objectives(engines.at(n, requests), load))
+    return smallest_satisfying(1, MAX_REPLICAS, lambda n: keeps_objectives(engines.at(n, requests), load))
 
 
 def _check_timeout(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:
@@ -253,10 +255,10 @@ def _too_slow(ctx: PlanContext, index: int, settings: ModelSettings, capacity: C
     )
 
 
-def curve_of(at: Callable[[int], SpeedEstimate | None], whole: int) -> tuple[CurvePoint, ...]:
+def curve_of(at: Callable[[int], SpeedEstimate | None], saturation: int) -> tuple[CurvePoint, ...]:
     """From one request in flight to half as many again as full batches hold, in even steps of a logarithm."""
-    last, points = max(2, math.ceil(whole * 1.5)), []
-    steps = sorted({1, last, whole, *(round(last ** (n / 23)) for n in range(1, 23))})
+    last, points = max(2, math.ceil(saturation * 1.5)), []
+    steps = sorted({1, last, saturation, *(round(last ** (n / 23)) for n in range(1, 23))})
     for concurrency in steps:
         speed = at(concurrency)
         if speed is not None:
@@ -264,7 +266,7 @@ def curve_of(at: Callable[[int], SpeedEstimate | None], whole: int) -> tuple[Cur
     return tuple(points)
 
 
-def least(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
+def smallest_satisfying(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
     """The smallest number of a range from which on `holds` is true. None if it is false for `high`."""
     if not holds(high):
         return None

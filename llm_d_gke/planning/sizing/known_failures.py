@@ -169,13 +169,17 @@ def _number(text: str) -> int | None:
 
 
 def _format(model: Model, settings: ModelSettings) -> str | None:
-    own = model.quantization
-    if own is None:
+    checkpoint = model.quantization
+    if checkpoint is None:
         return settings.quantization
-    if own.is_nvfp4:
-        return "compressed-nvfp4" if own.method == "compressed-tensors" else "nvfp4"
+    if checkpoint.is_nvfp4:
+        return "compressed-nvfp4" if checkpoint.method == "compressed-tensors" else "nvfp4"
     # NVIDIA's checkpoints in fp8 and those of compressed-tensors run by the same kernels.
-    return "fp8" if own.bits == 8 and own.method in ("fp8", "modelopt", "compressed-tensors") else own.method
+    return (
+        "fp8"
+        if checkpoint.bits == 8 and checkpoint.method in ("fp8", "modelopt", "compressed-tensors")
+        else checkpoint.method
+    )
 
 
 def check_field_reports(ctx: PlanContext, index: int, run: EngineRun) -> None:

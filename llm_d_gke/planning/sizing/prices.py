@@ -14,14 +14,14 @@ from llm_d_gke.settings.prices import Rates
 
 def prices_of(ctx: PlanContext) -> Prices:
     """Prices of the stack's region. A price of something that the catalog does not know is an error."""
-    own, catalog_prices = ctx.settings.prices, ctx.catalog.prices
-    if own is None:
+    stack_prices, catalog_prices = ctx.settings.prices, ctx.catalog.prices
+    if stack_prices is None:
         return catalog_prices
-    items = dict(own.items)
+    items = dict(stack_prices.items)
     names: dict[str, tuple[Mapping[str, Rates | float], Collection[str]]] = {
-        "machines": (own.machines, ctx.catalog.machines),
-        "accelerators": (own.accelerators, ctx.catalog.accelerators),
-        "items": (own.items, catalog_prices.items),
+        "machines": (stack_prices.machines, ctx.catalog.machines),
+        "accelerators": (stack_prices.accelerators, ctx.catalog.accelerators),
+        "items": (stack_prices.items, catalog_prices.items),
     }
     for group, (own_prices, accepted) in names.items():
         for name in own_prices:
@@ -38,10 +38,10 @@ def prices_of(ctx: PlanContext) -> Prices:
                 items.pop(name, None)
     return catalog_prices.replaced(
         ctx.region,
-        own.date,
-        own.source,
-        machines={name: _rates(rates) for name, rates in own.machines.items()},
-        accelerators={name: _rates(rates) for name, rates in own.accelerators.items()},
+        stack_prices.date,
+        stack_prices.source,
+        machines={name: _rates(rates) for name, rates in stack_prices.machines.items()},
+        accelerators={name: _rates(rates) for name, rates in stack_prices.accelerators.items()},
         items=items,
     )
 

@@ -55,12 +55,12 @@ def estimate(
     """
     verdict = verdict or judge(run)
     steps = steps or step_times(run, accelerator)
-    most = _max_sequences(run, verdict, load)
-    if steps is None or most < 1 or replicas < 1:
+    max_sequences = _max_sequences(run, verdict, load)
+    if steps is None or max_sequences < 1 or replicas < 1:
         return None
     engines = replicas * run.data_parallel
     in_flight = max(1.0, load.concurrency / engines)
-    batch = min(in_flight, float(run.max_num_seqs), float(most))
+    batch = min(in_flight, float(run.max_num_seqs), float(max_sequences))
     served = _closed_loop(run, steps, load, batch, interrupted=interrupted)
     waiting = in_flight / served.rate - batch / served.rate
     # Fewer requests in flight than engines leave some of them idle.
@@ -72,7 +72,7 @@ def estimate(
         requests_per_second=rate,
         output_tokens_per_second=rate * load.output_tokens,
         batch=batch,
-        bound=_bound(steps, served, batch, in_flight, run.max_num_seqs, most),
+        bound=_bound(steps, served, batch, in_flight, run.max_num_seqs, max_sequences),
         error=_stated_error(steps.name, run.kind),
         method=steps.name,
     )
@@ -186,8 +186,8 @@ def _max_sequences(run: EngineRun, verdict: MemoryVerdict, load: Load) -> int:
     """Sequences that fit into the KV cache at once. Their answers are on average half written; prefixes are shared."""
     fresh = max(1, load.prompt_tokens - load.cached_tokens)
     length = math.ceil(fresh + load_engine().speed.output_share * load.output_tokens)
-    whole = max(1, layout(run).blocks_per_request(load.prompt_tokens + load.output_tokens))
-    if verdict.kv_blocks < whole:
+    longest_blocks = max(1, layout(run).blocks_per_request(load.prompt_tokens + load.output_tokens))
+    if verdict.kv_blocks < longest_blocks:
         return 0
     return verdict.kv_blocks // max(1, layout(run).blocks_per_request(length))
 
@@ -206,18 +206,18 @@ def _closed_loop(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, 
         first = load_engine().speed.request_seconds[run.kind] + _prompt_only(steps, fresh, load.cached_tokens, budget)
         return _Served(first, seconds_per_token, batch / (first + further * seconds_per_token), batch, filled=False)
     # Each step brings every sequence a token further, and `carried` tokens of prompts for those that take their place.
-    most = budget / (1 + fresh / further)
-    decoding = min(batch, most)
+    max_sequences = budget / (1 + fresh / further)
+    decoding = min(batch, max_sequences)
     for _ in range(_ROUNDS):
         seconds_per_token = _mean_step(steps, decoding, context, fresh, further, budget)
         first = _time_to_first_token(run, steps, decoding, context, load, budget, seconds_per_token, batch)
-        before, decoding = decoding, min(most, batch / (1 + first / (further * seconds_per_token)))
+        before, decoding = decoding, min(max_sequences, batch / (1 + first / (further * seconds_per_token)))
         if decoding == before:
             break
     seconds_per_token = _mean_step(steps, decoding, context, fresh, further, budget)
     rate = decoding / (further * seconds_per_token)
     return _Served(
-        batch / rate - further * seconds_per_token, seconds_per_token, rate, decoding, filled=decoding >= most
+        batch / rate - further * seconds_per_token, seconds_per_token, rate, decoding, filled=decoding >= max_sequences
     )
 
 
@@ -243,22 +243,23 @@ def _time_to_first_token(
 ) -> float:
     """Seconds to the first token of a request that is admitted at once."""
     fresh = max(1, load.prompt_tokens - load.cached_tokens)
-    left = max(1.0, budget - decoding)
-    count = math.ceil(fresh / left)
+    prompt_budget = max(1.0, budget - decoding)
+    count = math.ceil(fresh / prompt_budget)
     chunk = fresh / count
-    beside = decoding if batch > 1 else 0.0
+    decoding_load = decoding if batch > 1 else 0.0
     if count == 1:
-        computing = steps.step(beside, context, chunk, load.cached_tokens)
+        computing = steps.step(decoding_load, context, chunk, load.cached_tokens)
     else:
         computing = sum(
-            steps.step(beside, context, chunk, load.cached_tokens + index * chunk) for index in range(min(count, 8))
+            steps.step(decoding_load, context, chunk, load.cached_tokens + index * chunk)
+            for index in range(min(count, 8))
         ) * (count / min(count, 8))
     if batch <= 1:
         return load_engine().speed.request_seconds[run.kind] + computing
     # A request comes in the middle of a step, and behind the prompts of others: at random, though never of all of them.
     busy = min(0.95, decoding * computing / (max(1, load.output_tokens - 1) * seconds_per_token))
-    behind = computing * min(busy / (2 * (1 - busy)), (batch - 1) / 2)
-    return load_engine().speed.request_seconds[run.kind] + computing + seconds_per_token / 2 + behind
+    queueing = computing * min(busy / (2 * (1 - busy)), (batch - 1) / 2)
+    return load_engine().speed.request_seconds[run.kind] + computing + seconds_per_token / 2 + queueing
 
 
 def _prompt_only(steps: StepTimes, tokens: float, depth: float, budget: float) -> float:
@@ -266,9 +267,11 @@ def _prompt_only(steps: StepTimes, tokens: float, depth: float, budget: float) -
     return sum(steps.step(0.0, 0.0, tokens / count, depth + index * tokens / count) for index in range(count))
 
 
-def _bound(steps: StepTimes, served: _Served, batch: float, in_flight: float, sequences: int, most: int) -> Bound:
+def _bound(
+    steps: StepTimes, served: _Served, batch: float, in_flight: float, sequences: int, max_sequences: int
+) -> Bound:
     if batch < in_flight:
-        return "KV cache" if most < sequences else "batch size"
+        return "KV cache" if max_sequences < sequences else "batch size"
     if served.filled:
         return "prefill"
     return steps.bound(served.decoding) if isinstance(steps, Roofline) else "memory bandwidth"
