@@ -139,7 +139,7 @@ def test_every_path_of_out_reaches_the_one_place_that_explains_it() -> None:
             declared = [
                 option
                 for part in getattr(parameter.annotation, "__metadata__", ())
-                for option in part.param_decls or ()
+                for option in (part.default, *(part.param_decls or ()))
             ]
             if "--out" in declared:
                 assert parameter.name == "out", name

@@ -106,7 +106,7 @@ def ask(needs: Needs, google: Clients, step: Callable[[str], None] = lambda _: N
         ("missing_features", "features of the cluster", inquiry.missing_features),
     ):
         step(question)
-        answer = inquiry.answer_or_record(question, put)
+        answer = inquiry.answer(question, put)
         if answer is not None:
             parts[name] = answer
     return Facts(**parts, unanswered=tuple(inquiry.unanswered))
@@ -117,7 +117,7 @@ class _Inquiry:
         self.needs, self.google = needs, google
         self.unanswered: list[tuple[str, str]] = []
 
-    def answer_or_record(self, question: str, put: Callable[[], Answer]) -> Answer | None:
+    def answer(self, question: str, put: Callable[[], Answer]) -> Answer | None:
         """An answer, or None with the reason recorded, so that one disabled API does not stop the other queries."""
         try:
             return put()
@@ -156,9 +156,7 @@ class _Inquiry:
                 if listed is not None and not quota.zonal:
                     by_location[quota.title, need.location] = Limit(limit=listed.limit, used=listed.usage)
                     continue
-                granted = self.answer_or_record(
-                    f"quota {quota.title}", lambda quota=quota, need=need: self._granted(quota, need)
-                )  # type: ignore[misc]
+                granted = self.answer(f"quota {quota.title}", lambda quota=quota, need=need: self._granted(quota, need))  # type: ignore[misc]
                 if granted is not None:
                     by_location[quota.title, need.location] = Limit(limit=granted, used=None)
         return by_location

@@ -19,7 +19,7 @@ from llm_d_gke.planning.sizing.capacity import (
     has_objectives,
     in_flight,
     keeps_objectives,
-    least,
+    smallest_satisfying,
     lengths_of,
     plan_capacity,
 )
@@ -127,10 +127,10 @@ def _needed(
 
     if load.requests_per_second is None and meets_objectives(decode.replicas, prefill.replicas, first=True):
         return decode.replicas, prefill.replicas
-    decoding = least(1, MAX_REPLICAS, lambda n: meets_objectives(n, MAX_REPLICAS, first=False))
+    decoding = smallest_satisfying(1, MAX_REPLICAS, lambda n: meets_objectives(n, MAX_REPLICAS, first=False))
     if decoding is None:
         return None, None
-    computing = least(1, MAX_REPLICAS, lambda n: meets_objectives(decoding, n, first=True))
+    computing = smallest_satisfying(1, MAX_REPLICAS, lambda n: meets_objectives(decoding, n, first=True))
     return (None, None) if computing is None else (decoding, computing)
 
 
