@@ -19,9 +19,9 @@ from llm_d_gke.planning.sizing.capacity import (
     has_objectives,
     in_flight,
     keeps_objectives,
-    smallest_satisfying,
     lengths_of,
     plan_capacity,
+    smallest_satisfying,
 )
 from llm_d_gke.planning.sizing.memory_check import run_of
 from llm_d_gke.planning.sizing.speed import METHOD, held_out_errors_of

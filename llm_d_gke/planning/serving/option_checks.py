@@ -33,7 +33,7 @@ def _check_names(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
             position,
             value=argument,
             rule=f"vLLM {version} has no option {name} and exits when it reads it",
-            fix=_instead(argument, near),
+            fix=_option_fix(argument, near),
         )
     for position, name, full in abbreviations(version, settings.extra_args):
         owned = OWNED.get(full)
@@ -89,7 +89,7 @@ def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None
         )
 
 
-def _instead(argument: str, near: str | None) -> str:
+def _option_fix(argument: str, near: str | None) -> str:
     if near is None:
         return "remove it, or see vllm serve --help of that version"
     if re.search(r"\s", argument.strip()) and argument.split()[0] == near:
