@@ -116,8 +116,9 @@ def _known_failure(error: Exception, out: object) -> Failure | None:
         if isinstance(name, str | os.PathLike):
             path = Path(name)
             if path == out or path in out.parents or out in path.parents:
-                reason = error.strerror or str(error)
-                return Failure(f"{path} cannot be written: {reason}. Write to another path with --out.", REFUSED)
+                blocked = isinstance(error, FileExistsError | NotADirectoryError)
+                reason = "a folder of this path is a file" if blocked else error.strerror or str(error)
+                return Failure(f"{out} cannot be written: {reason}. Write to another path with --out.", REFUSED)
     return None
 
 
