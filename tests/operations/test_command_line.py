@@ -154,7 +154,6 @@ def test_every_path_of_out_reaches_the_one_place_that_explains_it() -> None:
     [
         ("report", "gpu"),
         ("diff", "gpu", "tpu"),
-        ("import", "gpu"),
         ("logs-check", "file"),
         ("logs-read", "file"),
     ],
@@ -173,14 +172,17 @@ def test_a_path_that_cannot_be_written_is_refused_in_one_sentence(
     assert sentence in " ".join(capsys.readouterr().err.split())
 
 
-def test_the_load_of_size_may_be_an_option(capsys: pytest.CaptureFixture[str]) -> None:
-    question = ("size", "Qwen/Qwen2.5-3B-Instruct", "--accelerator", "nvidia-l4")
-    assert llmd(*question, "3/s 500+100") == 0
-    answer = capsys.readouterr().out
-    assert llmd(*question, "--load", "3/s 500+100") == 0
-    assert capsys.readouterr().out == answer
-    assert llmd(*question, "3/s 500+100", "--load", "4/s 500+100") == 2
-    assert "LOAD is given twice, as '3/s 500+100' and as --load '4/s 500+100'" in capsys.readouterr().err
+def test_the_load_of_size_may_be_an_option(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    loads: list[str] = []
+    monkeypatch.setattr("llm_d_gke.operations.size.command.print_sizes", lambda _, load, *__: loads.append(load) or 0)
+    assert llmd("size", "a/model", "3/s 500+100") == 0
+    assert llmd("size", "a/model", "--load", "4/s 500+100") == 0
+    assert llmd("size", "a/model") == 0
+    assert loads == ["3/s 500+100", "4/s 500+100", "1/s 1000+200"]
+    assert llmd("size", "a/model", "3/s 500+100", "--load", "4/s 500+100") == 2
+    assert "LOAD is given twice, as '3/s 500+100' and as --load '4/s 500+100'" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 def test_a_misspelt_kind_of_the_catalog_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
