@@ -174,7 +174,12 @@ def test_a_path_that_cannot_be_written_is_refused_in_one_sentence(
 
 def test_the_load_of_size_may_be_an_option(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     loads: list[str] = []
-    monkeypatch.setattr("llm_d_gke.operations.size.command.print_sizes", lambda _, load, *__: loads.append(load) or 0)
+
+    def print_sizes(_model: str, load: str, *_: object) -> int:
+        loads.append(load)
+        return 0
+
+    monkeypatch.setattr("llm_d_gke.operations.size.command.print_sizes", print_sizes)
     assert llmd("size", "a/model", "3/s 500+100") == 0
     assert llmd("size", "a/model", "--load", "4/s 500+100") == 0
     assert llmd("size", "a/model") == 0
