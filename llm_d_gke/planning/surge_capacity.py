@@ -27,7 +27,7 @@ class RolePools:
 class DeployedServers:
     """The model servers after the last `up`, by node pool, and the back end that created them.
 
-    Field names are keys of the saved settings: a stack that an older version brought up is read by them.
+    Field names are keys of the saved settings: a stack that an older version created is read by them.
     """
 
     deployment: str
