@@ -54,6 +54,7 @@ def with_image_sources(ctx: PlanContext, plan: StackPlan) -> StackPlan:
     digests = lock.images if lock is not None else {}
     if mirrors:
         _check_mirrors(ctx, plan, mirrors)
+        _check_charts_secret(ctx, plan, mirrors)
     return _renamed(plan, mirrors, digests) if mirrors or digests else plan
 
 
@@ -89,6 +90,33 @@ def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]
             value=mirrors[host],
             rule=f"no image or chart of this stack comes from {host}: they come from {', '.join(sorted(used))}",
             fix=f"did you mean {close}?" if close else "remove it; a base may name it for stacks of other releases",
+        )
+
+
+def _check_charts_secret(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]) -> None:
+    """Controllers run in namespaces of their own, without the stack's pull secret."""
+    secret = plan.pull_secret
+    if secret is None:
+        return
+    account = registry_of(f"{secret.server}/image") if secret.server else None
+    without: dict[str, str] = {}
+    for chart in plan.charts:
+        for image in () if chart.existing else _images(chart).values():
+            source = mirrored(image, mirrors)
+            host = registry_of(source)
+            # The stack lets its nodes read the Artifact Registry of its own project.
+            is_own = host.endswith(".pkg.dev") and source.split("/")[1] == ctx.settings.project
+            if has_mirror(image, mirrors) and account in (None, host) and not is_own:
+                without[chart.name] = host
+    if without:
+        ctx.findings.warning(
+            "LLMD-MIRROR-CONTROLLERS",
+            "registry",
+            "mirrors",
+            value=", ".join(sorted(mirrors)),
+            rule=f"images of {', '.join(without)} come from {', '.join(sorted(set(without.values())))}, and these pods"
+            " have no pull secret: it is in the stack's namespace only",
+            fix="use a mirror that nodes read without it, such as Artifact Registry in the stack's project",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -70,6 +71,22 @@ def test_red_hats_images_need_no_account_behind_a_mirror() -> None:
 
 
 class TestCharts:
+    @pytest.mark.parametrize(
+        ("mirror", "registry", "warned"),
+        [
+            ("mirror.example.com/all", {"existingSecret": "mirror"}, True),
+            ("mirror.example.com/all", {"existingSecret": None}, False),
+            ("europe-docker.pkg.dev/other-project/all", {"existingSecret": "mirror"}, True),
+            ("europe-docker.pkg.dev/my-project/all", {"existingSecret": "mirror"}, False),
+        ],
+    )
+    def test_pods_of_controllers_have_no_pull_secret(
+        self, mirror: str, registry: Mapping[str, Any], warned: bool
+    ) -> None:
+        changes = {"project": "my-project", "registry": {**registry, "mirrors": {"*": mirror}}}
+        plan = plan_of("kserve-single-replica-gpu", changes)
+        assert ("LLMD-MIRROR-CONTROLLERS" in {finding.id for finding in plan.warnings}) is warned
+
     @pytest.mark.parametrize("name", ["lws", "cert-manager", "keda"])
     def test_values_are_where_the_chart_has_its_images(self, name: str) -> None:
         source = sources.find(name)

@@ -71,6 +71,17 @@ PINNED_IMAGES = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        name="controllers behind a mirror with an account",
+        id="LLMD-MIRROR-CONTROLLERS",
+        stack="kserve-single-replica-gpu",
+        changes={"registry": {"mirrors": {"*": "mirror.example.com/all"}, "existingSecret": "mirror"}},
+        path="registry.mirrors",
+        value="*",
+        rule="come from mirror.example.com, and these pods have no pull secret",
+        fix="use a mirror that nodes read without it",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="image whose tag moves",
         id="LLMD-IMAGE-MOVES",
         changes={"models[0].image": "vllm/vllm-openai:latest"},
