@@ -132,6 +132,14 @@ def test_no_column_is_cut(model: str, load: str, location: str, capsys: pytest.C
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_speeds_of_a_model_that_no_measurement_resembles_have_no_stated_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert llmd("size", "deepseek-ai/DeepSeek-V4-Flash", "1/s 2000+300", "--accelerator", "nvidia-h200-141gb") == 0
+    notes = " ".join(capsys.readouterr().out.split())
+    assert "Speeds are estimates: an order of magnitude, for none was held against a measurement" in notes
+
+
 def test_marginal_memory_is_marked(rows: list[Option]) -> None:
     entry = catalog.load().find_model(QWEN)
     assert entry is not None

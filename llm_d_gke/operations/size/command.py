@@ -168,7 +168,11 @@ def _notes(options: Sequence[Option], *, chosen_place: bool) -> list[str]:
     zones = list(dict.fromkeys(option.hardware.zone for option in options))
     measured = {option.hardware.accelerator.title for option in options if option.capacity.measured}
     error = max(option.capacity.error for option in options)
-    trust = f"within {error:.0%} on {', '.join(sorted(measured))}, elsewhere" if measured else "only"
+    trust = (
+        f"within {error:.0%} on {', '.join(sorted(measured))}, elsewhere an order of magnitude"
+        if measured
+        else "an order of magnitude, for none was held against a measurement of such a model on these accelerators"
+    )
     another = "" if chosen_place else " LOCATION=europe-west4 (--location) chooses a zone, a region, or all of europe."
     return [
         wrapped(
@@ -176,7 +180,7 @@ def _notes(options: Sequence[Option], *, chosen_place: bool) -> list[str]:
             " accelerators; - where no price is known; `make report` has flex-start and reserved as well. Cheapest"
             " first, by the on-demand price, or where there is none by the lowest known price. rep: replicas. ~: memory"
             " is marginal. first: time to first token (TTFT), each: time per output token (TPOT). $/M: dollars per"
-            f" million tokens. Speeds are estimates: {trust} an order of magnitude."
+            f" million tokens. Speeds are estimates: {trust}."
         ),
         wrapped(f"Zones: {', '.join(zones)}.{another}"),
     ]

@@ -25,7 +25,8 @@ def check_start_reports(ctx: PlanContext, index: int, settings: ModelSettings, m
         if not all(_alike(ctx, settings, model, version, parallelism, report)):
             continue
         add_finding = ctx.findings.error if report.ends else ctx.findings.warning
-        rule = f"on {ctx.accelerator.title} {report.seen} ({report.source})"
+        by_card = report.accelerators or report.capability_from or report.capability_below is not None
+        rule = f"{f'on {ctx.accelerator.title} ' if by_card else ''}{report.seen} ({report.source})"
         path, fix = ("models", index), report.instead
         if report.option is not None or report.variable is not None:
             setting, value = _argument(settings, report)
