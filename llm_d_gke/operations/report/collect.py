@@ -121,10 +121,10 @@ def _memory(verdict: MemoryVerdict) -> MemoryFacts:
         error_gib=round(verdict.error_gib, 2),
         margin_gib=round(verdict.margin_gib, 2),
         segments=segments,
-        kv_tokens=verdict.kv_tokens,
+        kv_tokens=verdict.replica_tokens,
         longest=verdict.longest,
         max_model_len=verdict.max_model_len,
-        max_concurrency=round(verdict.max_concurrency, 1),
+        max_concurrency=round(verdict.replica_concurrency, 1),
     )
 
 

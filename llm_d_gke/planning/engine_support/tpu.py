@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
@@ -11,6 +11,7 @@ from llm_d_gke.catalog.engine_tables import (
     TpuFacts,
     facts_of,
 )
+from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.deployment import (
     CHECKPOINT_NAMES,
     About,
@@ -52,8 +53,14 @@ def needs_attention_ranks(deployment: Deployment) -> bool:
     """
     if deployment.accelerator.kind != "tpu" or deployment.model.mla is None:
         return False
-    engine, expanded = load_engine(), deployment.environment.get(_EXPANDED, "0") not in ("", "0")
-    return not expanded and engine.has(deployment.version, engine.features.tpu_latent_attention)
+    engine = load_engine()
+    apart = engine.has(deployment.version, engine.features.tpu_latent_attention)
+    return apart and not expands_latent_attention(deployment.model, deployment.environment)
+
+
+def expands_latent_attention(model: Model, environment: Mapping[str, str]) -> bool:
+    """Whether vLLM computes and caches latent attention as keys and values of all heads."""
+    return model.mla is not None and environment.get(_EXPANDED, "0") not in ("", "0")
 
 
 def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> Iterator[Refusal]:

@@ -32,7 +32,7 @@ class MemoryVerdict:
     `free_gib` is free after the KV cache is allocated; startup needs `warm_up_gib` of it. `error_gib` is the stated
     error of `available_gib`: nearer than that to a limit the status is `marginal`. `limit` names the nearest limit,
     `longest` the longest request that fits (at most the model's own context), `max_concurrency` requests of
-    `max_model_len` at once. All are of one data-parallel rank; a replica has `ranks` of them.
+    `max_model_len` at once. All are of one rank that attends for itself; a replica has `ranks` of them.
     """
 
     status: Status
@@ -55,7 +55,7 @@ class MemoryVerdict:
 
     @property
     def replica_tokens(self) -> int:
-        """Tokens of KV cache of a whole replica: each data-parallel rank has a separate cache."""
+        """Tokens of KV cache of a whole replica: each rank that attends for itself has a separate cache."""
         return self.kv_tokens * self.ranks
 
     @property

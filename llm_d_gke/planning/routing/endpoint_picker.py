@@ -368,7 +368,8 @@ def _cached_tokens(ctx: PlanContext, model: ModelSettings, memory: MemoryVerdict
         return None
     layout = parallelism_of(ctx, model)
     on_accelerators = memory.available_gib * layout.tensor * layout.pipeline
-    return round(memory.kv_tokens * (1 + (model.kv_offload_gib or 0) / on_accelerators)) or None
+    tokens = memory.replica_tokens / layout.data
+    return round(tokens * (1 + (model.kv_offload_gib or 0) / on_accelerators)) or None
 
 
 def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:

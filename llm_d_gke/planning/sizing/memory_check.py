@@ -12,6 +12,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.context_length import with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_dtype
 from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.engine_support.tpu import expands_latent_attention
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
@@ -103,6 +104,16 @@ def _warn_unchecked(ctx: PlanContext, index: int, settings: ModelSettings, model
             + ", or use method: ngram",
         )
         return
+    if expands_latent_attention(model, settings.env):
+        ctx.findings.warning(
+            "LLMD-MEMORY-UNKNOWN",
+            *("models", index, "env", "VLLM_MLA_DISABLE"),
+            value=settings.env["VLLM_MLA_DISABLE"],
+            rule=f"vLLM then caches keys and values of all heads of {model.id} in place of one latent vector, which is"
+            " not sized: memory is not checked",
+            fix="remove the variable, or watch the first start",
+        )
+        return
     ctx.findings.warning(
         "LLMD-MEMORY-STATES-UNKNOWN",
         "models",
@@ -136,7 +147,7 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
     cache = extra.get("kv-cache-memory-bytes")
     caching = settings.prefix_caching
     speculation = _speculation(ctx, settings, model)
-    if not speculation.is_known:
+    if not speculation.is_known or expands_latent_attention(model, settings.env):
         return None
     version = version_of(ctx, settings)
     model = with_stretched_context(model, settings.extra_args)

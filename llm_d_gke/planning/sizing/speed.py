@@ -60,7 +60,7 @@ def estimate(
         return None
     engines = replicas * run.data_parallel
     in_flight = max(1.0, load.concurrency / engines)
-    batch = min(in_flight, float(run.max_num_seqs), float(max_sequences))
+    batch = min(in_flight, float(run.sequences), float(max_sequences))
     served = _closed_loop(run, steps, load, batch, interrupted=interrupted)
     waiting = in_flight / served.rate - batch / served.rate
     # Fewer requests in flight than engines leave some of them idle.
@@ -72,7 +72,7 @@ def estimate(
         requests_per_second=rate,
         output_tokens_per_second=rate * load.output_tokens,
         batch=batch,
-        bound=_bound(steps, served, batch, in_flight, run.max_num_seqs, max_sequences),
+        bound=_bound(steps, served, batch, in_flight, run.sequences, max_sequences),
         error=_stated_error(steps.name, run.kind),
         method=steps.name,
     )
@@ -128,7 +128,7 @@ def replicas_for(
     best = 0.0
     concurrency = 1
     verdict = verdict or judge(run)
-    while concurrency <= run.max_num_seqs * run.data_parallel:
+    while concurrency <= run.sequences * run.data_parallel:
         speed = estimate(run, accelerator, Load(prompt_tokens, output_tokens, concurrency), verdict=verdict)
         if speed is None or speed.batch < concurrency / run.data_parallel:
             break
@@ -152,7 +152,7 @@ def simulation(
     return Simulation(
         time_to_first_token_ms=max(1, round(speed.time_to_first_token * 1000)),
         inter_token_latency_ms=max(1, round(speed.time_per_output_token * 1000)),
-        kv_cache_blocks=judged.kv_blocks,
+        kv_cache_blocks=judged.kv_blocks * run.attention_ranks,
         block_size=judged.block_size,
     )
 
@@ -189,7 +189,7 @@ def _max_sequences(run: EngineRun, verdict: MemoryVerdict, load: Load) -> int:
     longest_blocks = max(1, layout(run).blocks_per_request(load.prompt_tokens + load.output_tokens))
     if verdict.kv_blocks < longest_blocks:
         return 0
-    return verdict.kv_blocks // max(1, layout(run).blocks_per_request(length))
+    return verdict.kv_blocks // max(1, layout(run).blocks_per_request(length)) * run.attention_ranks
 
 
 def _closed_loop(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, interrupted: bool) -> _Served:

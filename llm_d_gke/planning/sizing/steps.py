@@ -69,7 +69,7 @@ class Roofline:
         # Of tables only rows are read, and a vision tower runs for images only.
         stored -= per_layer_tables(model) * run.dtype_bytes / tensor
         if run.has_encoder and model.vision_gib is not None:
-            stored -= model.vision_gib * GIB * (model.vision_sharded / tensor + 1 - model.vision_sharded)
+            stored -= model.vision_gib * GIB * (model.vision_sharded / run.dense_parallel + 1 - model.vision_sharded)
         head = (parts.lm_head or parts.embedding) * run.dtype_bytes / tensor
         stored -= parts.embedding * run.dtype_bytes / tensor + (head if parts.lm_head else 0.0)
         routed = parts.experts * run.stored_bytes("experts") / run.expert_ranks if experts else 0.0
@@ -89,10 +89,12 @@ class Roofline:
                 expert_share,
             )
         self._ranks = run.data_parallel if experts is not None else 1
+        self._attention_ranks = run.attention_ranks
         kinds = [layers for stage in range(run.pipeline_parallel) for layers in layers_of(run, stage)]
         self._kinds = kinds
         self._cached_bytes: dict[float, float] = {}
-        heads = model.attention_heads * model.head_dim / tensor
+        # A prompt is one rank's.
+        heads = model.attention_heads * model.head_dim / run.dense_parallel
         self._attending = [(4.0 * heads * kind.count, kind.window) for kind in kinds if kind.token_bytes]
         self._fixed = constants.host_seconds + model.layers * constants.layer_seconds
         if experts is not None:
@@ -117,7 +119,7 @@ class Roofline:
         if self._experts is not None:
             seconds += self._matrix_seconds(self._experts, tokens)
         if decoding:
-            seconds += decoding * self._kv_bytes_read(context) / self._bandwidth
+            seconds += decoding / self._attention_ranks * self._kv_bytes_read(context) / self._bandwidth
         if chunk:
             seconds += self._attention_seconds(chunk, depth)
         return seconds + self._fixed + tokens * self._exchanged + decoding * self._constants.sequence_seconds

@@ -271,6 +271,17 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-MEMORY-UNKNOWN",
+        name="latent attention expanded to keys and values of all heads",
+        stack="mixture-of-experts-tpu",
+        changes={"models[0].env": {"VLLM_MLA_DISABLE": "1"}, "models[0].allowExtraArgs": True},
+        path="models[0].env.VLLM_MLA_DISABLE",
+        value="1",
+        rule="vLLM then caches keys and values of all heads of deepseek-ai/DeepSeek-V2-Lite-Chat",
+        fix="remove the variable",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-TP-ACROSS-NODES",
         name="more GPUs than a node has",
         changes={"models[0].tensorParallel": 2},

@@ -178,6 +178,24 @@ class TestLayout:
         )
         assert plain == small
 
+    @pytest.mark.parametrize(("version", "ranks"), [("0.18.0", 1), ("0.19.0", 4), ("0.26.0", 4)])
+    def test_latent_attention_on_tpu_is_whole_on_every_chip(self, version: str, ranks: int) -> None:
+        """Attention, the dense layer and shared experts of DeepSeek-V2-Lite; experts and tables are divided."""
+        run = start("deepseek-ai/DeepSeek-V2-Lite-Chat", "tpu-v6e", version, max_model_len=8192, tensor_parallel=4)
+        run = replace(run, expert_parallel=True)
+        down = 27 * 2048 * 576
+        up = 27 * 16 * (2048 * 192 + 512 * 256 + 128 * 2048)
+        feed = 3 * 2048 * (10944 + 26 * 2816)
+        divided = 26 * 64 * 3 * 2048 * 1408 + 2 * 102400 * 2048
+        expected = down + (up + feed) / (4 // ranks) + divided / 4
+        assert weights_gib(run) == pytest.approx(2 * expected / 2**30, abs=0.05)
+        assert (verdict := judge(run)).replica_tokens == verdict.kv_tokens * ranks
+        assert run.sequences == run.max_num_seqs * ranks
+
+    def test_a_card_divides_latent_attention(self) -> None:
+        run = start("deepseek-ai/DeepSeek-V2-Lite-Chat", "nvidia-h100-80gb", "0.26.0", tensor_parallel=4)
+        assert (run.attention_ranks, run.dense_parallel, judge(run).ranks) == (1, 4, 1)
+
     def test_a_tpu_pads_narrow_heads_and_ignores_windows(self) -> None:
         """gpt-oss: heads of 64 take the room of 128, and half of its layers slide on GPUs only."""
         shape = layout(start("openai/gpt-oss-20b", "tpu-v6e", max_model_len=16384))

@@ -65,7 +65,7 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
         block_size=chosen.block_tokens,
         max_concurrency=blocks[decides] / per_request,
         longest=chosen.longest(blocks[decides], run.model.context),
-        ranks=run.data_parallel,
+        ranks=run.data_parallel * run.attention_ranks,
     )
 
 
@@ -148,7 +148,9 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     errors = engine.errors
     weights = _weights_error(run, parts.weights)
     if run.kind == "tpu":
-        return max(errors.smallest_gib, math.hypot(weights, errors.tpu_gib))
+        # No log of attention that is whole on every chip has been seen.
+        widened = 2.0 if run.attention_ranks > 1 else 1.0
+        return max(errors.smallest_gib, widened * math.hypot(weights, errors.tpu_gib))
     fully = run.band.calibrated == "fully"
     activation = errors.activation
     if run.model.experts is not None:

@@ -259,7 +259,7 @@ def _state_bytes(run: EngineRun, group: Attention) -> int:
 
     As MambaStateShapeCalculator of vLLM's model_executor/layers/mamba/mamba_utils.py.
     """
-    mamba, tensor = group.mamba, run.tensor_parallel
+    mamba, tensor = group.mamba, run.dense_parallel
     if mamba is not None:
         groups = mamba.groups + (0 if mamba.groups % tensor == 0 else tensor - mamba.groups)
         channels = -(-(mamba.heads * mamba.head_dim + 2 * groups * mamba.state) // tensor)
@@ -269,7 +269,7 @@ def _state_bytes(run: EngineRun, group: Attention) -> int:
     state = group.linear
     if state is None:
         return 0
-    values, keys = -(-state.value_heads // run.tensor_parallel), -(-state.key_heads // run.tensor_parallel)
+    values, keys = -(-state.value_heads // run.dense_parallel), -(-state.key_heads // run.dense_parallel)
     inputs = state.convolution - 1 + run.speculative_tokens
     convolution = inputs * (2 * keys * state.key_dim + values * state.value_dim) * 2
     return values * state.key_dim * state.value_dim * state.state_bytes + convolution

@@ -89,6 +89,27 @@ class EngineRun(_Options):
         """Accelerators that share the routed experts of a layer: data-parallel ranks keep one set among all of them."""
         return self.tensor_parallel * self.data_parallel
 
+    @property
+    def attention_ranks(self) -> int:
+        """Devices of one engine that attend for other requests each: all of them with latent attention on TPU.
+
+        tpu_inference layers/common/sharding.py (0.19.0, 0.26.0 and 0.29.0) takes it for one key-value head, so that
+        all of tensor parallelism becomes the mesh axis attn_dp.
+        """
+        engine = load_engine()
+        apart = self.kind == "tpu" and self.model.mla is not None
+        return self.tensor_parallel if apart and engine.has(self.version, engine.features.tpu_latent_attention) else 1
+
+    @property
+    def dense_parallel(self) -> int:
+        """Devices that divide attention, dense feed-forward layers and shared experts among them."""
+        return self.tensor_parallel // self.attention_ranks
+
+    @property
+    def sequences(self) -> int:
+        """Sequences that one engine runs at once."""
+        return self.max_num_seqs * self.attention_ranks
+
     @cached_property
     def band(self) -> VersionBand:
         """Constants of this version."""

@@ -91,13 +91,13 @@ def _weights_gib(run: EngineRun, stage: int) -> float:
     layers = sum(number * run.stored_bytes(part) for part, number in rank_parts(run).items())
     if run.quantized is not None and run.quantized.stored_bits("attention", 8.0 * plain) < 8 * plain:
         # Latent attention multiplies by parts of this matrix, so that a quantized one is kept a second time, unpacked.
-        layers += _latent_up(model, run.tensor_parallel) * plain
+        layers += _latent_up(model, run.dense_parallel) * plain
     parts = run.parameters
     layers += (parts.router + parts.norms) * plain
     total = layers * share + _embedding_bytes(run, first=first, last=last) + _rotary(run)
     if first and run.has_encoder and model.vision_gib is not None:
         sharded = _sharded_tower(run)
-        divided = sharded / run.tensor_parallel + 1 - sharded
+        divided = sharded / run.dense_parallel + 1 - sharded
         # The TPU back end loads no tower for sound (logs of gemma-4-E2B: 8.96 GiB on v5e and v6e).
         towers = model.vision_gib - (model.audio_gib if run.kind == "tpu" else 0.0)
         total += towers * GIB * divided * plain / 2
@@ -131,7 +131,7 @@ def _embedding_bytes(run: EngineRun, *, first: bool, last: bool) -> float:
 
 def rank_parts(run: EngineRun) -> Mapping[Part, float]:
     """Weights of one rank if it held every layer, by part."""
-    model, tensor = run.model, run.tensor_parallel
+    model, tensor = run.model, run.dense_parallel
     matrices = 3 if model.gated_mlp else 2
     experts = model.experts
     parts: dict[Part, float] = {
@@ -185,7 +185,7 @@ def _nvfp4_shape(run: EngineRun, hidden: int, width: float) -> tuple[int, float]
 
 def _attention(run: EngineRun, group: Attention) -> float:
     """Weights of the attention of a group's layers on one rank."""
-    model, tensor = run.model, run.tensor_parallel
+    model, tensor = run.model, run.dense_parallel
     hidden, heads = model.hidden, model.attention_heads / tensor
     if group.kind == "none":
         return 0.0
@@ -255,13 +255,13 @@ def _draft(run: EngineRun) -> float:
     kinds = [group for group in model.attention if group.kind == draft.attention]
     attention = _attention(run, kinds[0]) / kinds[0].layers if kinds else 0.0
     matrices = 3 if model.gated_mlp else 2
-    feed = matrices * model.hidden * model.intermediate / run.tensor_parallel
+    feed = matrices * model.hidden * model.intermediate / run.dense_parallel
     routed = 0.0
     if draft.experts and model.experts is not None:
-        feed = matrices * model.hidden * model.experts.shared_intermediate / run.tensor_parallel
+        feed = matrices * model.hidden * model.experts.shared_intermediate / run.dense_parallel
         routed = _experts(run, model.experts) * run.stored_bytes("experts")
     # One projection joins the hidden state with the embedding of the next token.
-    joined = 2 * model.hidden * model.hidden / run.tensor_parallel * run.dtype_bytes
+    joined = 2 * model.hidden * model.hidden / run.dense_parallel * run.dtype_bytes
     per_layer = attention * run.stored_bytes("attention") + feed * run.stored_bytes("mlp") + routed + joined
     return draft.layers * per_layer
 
