@@ -54,8 +54,8 @@ def needs_attention_ranks(deployment: Deployment) -> bool:
     if deployment.accelerator.kind != "tpu" or deployment.model.mla is None:
         return False
     engine = load_engine()
-    apart = engine.has(deployment.version, engine.features.tpu_latent_attention)
-    return apart and not expands_latent_attention(deployment.model, deployment.environment)
+    needed = engine.has(deployment.version, engine.features.tpu_latent_attention)
+    return needed and not expands_latent_attention(deployment.model, deployment.environment)
 
 
 def expands_latent_attention(model: Model, environment: Mapping[str, str]) -> bool:

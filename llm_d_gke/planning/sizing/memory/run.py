@@ -97,8 +97,8 @@ class EngineRun(_Options):
         all of tensor parallelism becomes the mesh axis attn_dp.
         """
         engine = load_engine()
-        apart = self.kind == "tpu" and self.model.mla is not None
-        return self.tensor_parallel if apart and engine.has(self.version, engine.features.tpu_latent_attention) else 1
+        latent = self.kind == "tpu" and self.model.mla is not None
+        return self.tensor_parallel if latent and engine.has(self.version, engine.features.tpu_latent_attention) else 1
 
     @property
     def dense_parallel(self) -> int:
