@@ -19,6 +19,7 @@ from llm_d_gke.catalog.engine_tables import facts_of, load_facts, shared_memory_
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.engine_support.context_length import with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
+from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import option_value, unknown_options
 from llm_d_gke.planning.engine_support.refusals import is_known, refusals_of
 from llm_d_gke.planning.engine_support.tpu import implementation_of, needs_attention_ranks
@@ -590,6 +591,14 @@ def test_a_version_between_two_tables_is_judged_by_both() -> None:
     assert [facts.version for facts in facts_of("0.22.1")] == ["0.19.1", "0.26.0"]
     assert [facts.version for facts in facts_of("0.26.3")] == ["0.26.0"]
     assert [facts.version for facts in facts_of("0.99.0")] == [versions()[-1]]
+
+
+@pytest.mark.parametrize(
+    ("number", "accepted"), [("8k", True), ("8K", True), ("0.5k", True), ("0.5K", False), ("8G", True), ("8Gi", False)]
+)
+def test_units_of_numbers_are_those_of_the_engine(number: str, accepted: bool) -> None:
+    """human_readable_int of vLLM 0.26.0, run with each (findings/vllm-units-of-numbers.sh)."""
+    assert (not wrong_values("0.26.0", ["--kv-cache-memory-bytes", number])) == accepted
 
 
 class TestStretchedPositions:

@@ -37,8 +37,9 @@ _EXAMPLES = {
 }
 _INTEGER = re.compile(r"[-+]?[0-9_]+")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
-# The short forms 8k and 1.5M (vllm/utils/argparse_utils.py and engine/arg_utils.py).
-_WITH_UNIT = re.compile(r"[0-9]+(\.[0-9]+)?[kKmMgGtT]i?")
+# 8k and 1.5m are thousands and millions, 8K and 8M powers of 1024 without decimals (human_readable_int in
+# vllm/utils/argparse_utils.py, the same in 0.26.0 and 0.30.0).
+_WITH_UNIT = re.compile(r"[0-9]+(\.[0-9]+)?[kmgt]|[0-9]+[KMGT]")
 
 
 # Options that the server ends on without another one (validate_parsed_serve_args, 0.11.2 to 0.30.0), and those that it
