@@ -105,7 +105,7 @@ def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -
             value=f"{settings.type}, {weights_gib:.0f} GiB of weights on a node",
             rule="Autopilot bounds a pod's ephemeral storage by type and number of GPUs; the catalog lacks the bounds",
             fix=_WITH_CLASS.replace("machine type, disk and zones", "the size of the boot disk")
-            + ", or read the weights from a bucket",
+            + ", or read the weights from a volume: models[].source.kind: volume-claim",
         )
 
 

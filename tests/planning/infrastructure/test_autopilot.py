@@ -166,6 +166,22 @@ class TestRehearsedNodes:
         assert len(autopilot_records([server], load(), CLUSTER)) == 1
 
 
+@pytest.mark.parametrize(
+    ("source", "warned"),
+    [
+        ({"kind": "bucket", "bucket": "weights", "path": "m"}, True),
+        ({"kind": "volume-claim", "claim": "weights", "path": "m"}, False),
+    ],
+)
+def test_a_volume_keeps_the_weights_off_a_node_s_disk_and_a_bucket_does_not(
+    source: dict[str, str], *, warned: bool
+) -> None:
+    """A bucket's files pass through a cache on the disk."""
+    model = {"id": "Qwen/Qwen3-8B", "maxModelLen": 4096, "source": source}
+    plan = plan_of(STACK, {"models": [model], "accelerator": {"type": "nvidia-l4"}})
+    assert ("LLMD-AUTOPILOT-STORAGE" in {finding.id for finding in plan.warnings}) is warned
+
+
 def test_a_pattern_over_several_hosts_is_refused() -> None:
     with pytest.raises(RefusedError, match="LLMD-AUTOPILOT-HOSTS"):
         plan_of("mixture-of-experts-wide-gpu", {"cluster.mode": "autopilot", "location": "us-central1"})
