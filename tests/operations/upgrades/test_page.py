@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from llm_d_gke import catalog
+from llm_d_gke.operations.reference import upgrades
 from llm_d_gke.operations.reference.upgrades import neighbors, table, with_table
-from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
+from llm_d_gke.planning import RefusedError, plan_config
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, stack_names
+from llm_d_gke.stackfile.assumptions import load_assumed
 
 
 def test_every_release_has_a_neighbor() -> None:
@@ -24,3 +29,13 @@ def test_every_stack_has_a_row_with_every_pair() -> None:
 def test_a_page_without_marks_is_an_error() -> None:
     with pytest.raises(ValueError, match="neighbors: begin"):
         with_table("# Upgrades\n")
+
+
+def test_errors_that_a_stack_file_may_acknowledge_do_not_refuse_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_open(stack: str, changes: Mapping[str, str]) -> StackConfig:
+        return load_assumed(stack, {**changes, "llm-d:acknowledge": "[]"})
+
+    with pytest.raises(RefusedError, match="LLMD-GATEWAY-OPEN"):
+        plan_config("gpu", load_open("gpu", {}))
+    monkeypatch.setattr(upgrades, "load_assumed", load_open)
+    assert upgrades._planned("gpu", "llm-d-0.9").gateway.external
