@@ -355,10 +355,10 @@ DISAGGREGATION = (
         | {
             "release": "llm-d-0.4",
             "models[0].tensorParallel": 2,
-            "models[0].prefill": {"replicas": 1, "tensorParallel": 4},
+            "models[0].prefill": {"replicas": 1, "tensorParallel": 8},
         },
         path="models[0].prefill.tensorParallel",
-        value="4",
+        value="8",
         rule="vLLM 0.11.1 asserts that decode has at least as many GPUs as prefill",
         fix="use 2 or less",
     ),
