@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
+from llm_d_gke.planning.engine_support.options import full_option
 from llm_d_gke.planning.suggest import nearest
 
 
@@ -113,7 +114,7 @@ def _check_option(facts: EngineFacts, arguments: Sequence[str], position: int) -
             WrongValue(position, "", "the word stands behind no option, and the parser takes it for a model", fix)
         ]
     written, equals, value = text.partition("=")
-    name = _full_name(facts, written.replace("_", "-"))
+    name = full_option(facts.options, written.replace("_", "-"))
     if name is None:
         return len(following), _wrong_part(facts, written, position)
     kind = next((kind for kind, names in facts.option_takes.items() if name in names), "text")
@@ -158,14 +159,6 @@ def _without_value(
     return (0 if value is not None else 1), [WrongValue(place, name, f"{name} is a switch and takes no value", fix)]
 
 
-def _full_name(facts: EngineFacts, name: str) -> str | None:
-    """The option that the parser takes a text for: itself, or the only one that begins so. None for parts of one."""
-    if name in facts.options:
-        return name
-    longer = [option for option in facts.options if option.startswith(name)]
-    return longer[0] if len(longer) == 1 and name.startswith("--") else None
-
-
 def _problem_of_value(facts: EngineFacts, name: str, kind: str, value: str) -> tuple[str, str] | None:
     choices = facts.option_values.get(name, ())
     if choices and value not in choices:
@@ -193,7 +186,7 @@ def _problem_of_value(facts: EngineFacts, name: str, kind: str, value: str) -> t
 def _wrong_part(facts: EngineFacts, written: str, position: int) -> list[WrongValue]:
     """What is wrong with `--option.key`, the other form of an object's key."""
     option, dot, rest = written.partition(".")
-    name = _full_name(facts, option.replace("_", "-"))
+    name = full_option(facts.options, option.replace("_", "-"))
     key = rest.partition(".")[0].replace("-", "_")
     if not dot or name is None or _has_key(facts, name, key):
         return []

@@ -26,7 +26,7 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
         dropped = engine.dropped_options.get(name)
         is_gone = dropped is not None and engine.has(version, dropped)
         if not is_gone and (
-            not tables or any(not facts.options or _accepts_option(facts.options, name) for facts in tables)
+            not tables or any(not facts.options or full_option(facts.options, name) is not None for facts in tables)
         ):
             continue
         near = difflib.get_close_matches(
@@ -47,8 +47,12 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
             yield position, name.partition(".")[0]
 
 
-def _accepts_option(options: Sequence[str], name: str) -> bool:
-    return name in options or sum(option.startswith(name) for option in options) == 1
+def full_option(options: Sequence[str], name: str) -> str | None:
+    """The option that the parser takes a name for: itself, or the only one that begins so."""
+    if name in options:
+        return name
+    longer = [option for option in options if option.startswith(name)]
+    return longer[0] if len(longer) == 1 and name.startswith("--") else None
 
 
 def abbreviations(version: str, arguments: Sequence[str]) -> list[tuple[int, str, str]]:
@@ -56,15 +60,10 @@ def abbreviations(version: str, arguments: Sequence[str]) -> list[tuple[int, str
     tables = facts_of(version)
     completed = []
     for position, name in _options(arguments):
-        full = {_completed_option(facts.options, name) for facts in tables}
-        if len(full) == 1 and (only := full.pop()) is not None:
+        full = {full_option(facts.options, name) for facts in tables}
+        if len(full) == 1 and (only := full.pop()) not in (None, name):
             completed.append((position, name, only))
     return completed
-
-
-def _completed_option(options: Sequence[str], name: str) -> str | None:
-    longer = [option for option in options if option.startswith(name)]
-    return longer[0] if name not in options and len(longer) == 1 else None
 
 
 def replaced_objects(arguments: Sequence[str]) -> list[tuple[int, str]]:
