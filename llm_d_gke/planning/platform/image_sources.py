@@ -66,9 +66,8 @@ def references(plan: StackPlan) -> Sequence[str]:
 
 
 def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]) -> None:
-    missing = sorted(
-        {registry_of(name) for name in references(plan) if not has_mirror(name, mirrors)} - _hosts(mirrors)
-    )
+    names = references(plan)
+    missing = sorted({registry_of(name) for name in names if not has_mirror(name, mirrors)} - _hosts(mirrors))
     if missing:
         ctx.findings.warning(
             "LLMD-MIRROR-MISSING",
@@ -79,7 +78,7 @@ def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]
             " Pulumi must be able to reach it",
             fix=f"add {missing[0]}, or the key * for every other registry",
         )
-    used = {registry_of(name) for name in references(plan)}
+    used = {registry_of(name) for name in names}
     for host in sorted(mirrors.keys() - used - {"*"}):
         close = nearest(host, used - mirrors.keys())
         ctx.findings.warning(
