@@ -116,7 +116,7 @@ bench: $(STAMP) ## measure STACK that runs under SCENARIO=quick, latency, throug
 ifdef SCENARIO
 	@$(BIN)/python -m llm_d_gke.operations.bench $(STACK) $(SCENARIO) $(ARGS)
 else
-	@$(BIN)/python -m llm_d_gke.operations.measure
+	@$(BIN)/python -m llm_d_gke.maintenance.measure
 endif
 
 bench-env: $(STAMP) ## install inference-perf, the load generator of `make bench SCENARIO=...`, into .venv-bench (800 MB)
@@ -194,7 +194,7 @@ check-types: $(STAMP)
 check-imports: $(STAMP)
 	@$(BIN)/lint-imports --no-cache --no-logo
 check-words: $(STAMP)
-	@$(BIN)/python -m llm_d_gke.operations.prose
+	@$(BIN)/python -m llm_d_gke.maintenance.prose
 check-spelling: $(STAMP)
 	@$(BIN)/codespell
 check-docs: docs
@@ -209,15 +209,15 @@ format: $(STAMP) ## fix formatting and lint where it can be done automatically
 hooks: $(STAMP) ## run `make check` before every git commit
 	@$(BIN)/pre-commit install
 
-SCAN := llm_d_gke/operations/scan
+SCAN := llm_d_gke/maintenance/scan
 $(SCAN)/.venv/.installed: $(SCAN)/requirements.txt
 	@test -x $(SCAN)/.venv/bin/python || $(PYTHON) -m venv $(SCAN)/.venv
 	@$(SCAN)/.venv/bin/pip install --disable-pip-version-check -q --require-hashes -r $(SCAN)/requirements.txt
 	@touch $@
 
 scan: $(STAMP) $(SCAN)/.venv/.installed ## run Pod Security, checkov and kube-score over every pod of all stacks; ARGS=gpu scans one
-	@$(BIN)/python -m llm_d_gke.operations.scan $(ARGS)
-	@$(BIN)/python -m pytest -q tests/operations/test_scan.py
+	@$(BIN)/python -m llm_d_gke.maintenance.scan $(ARGS)
+	@$(BIN)/python -m pytest -q tests/maintenance/test_scan.py
 
 policy: $(STAMP) ## run the policy pack in an environment of its own over all stacks
 	@test -x policy/.venv/bin/python || $(PYTHON) -m venv policy/.venv
@@ -231,19 +231,19 @@ wheel: $(STAMP) ## build the Python package into dist/ (docs/library.md)
 .PHONY: conformance adopt engine-facts support lock sbom lock-python lock-engine
 
 conformance: $(STAMP) ## run the real parts of every release on what stacks render, and write docs/conformance.md; ARGS=--without-engines leaves out vLLM (2 GB for each version), --again runs also what did not change
-	@$(BIN)/python -m llm_d_gke.operations.conformance --run $(ARGS)
+	@$(BIN)/python -m llm_d_gke.maintenance.conformance --run $(ARGS)
 
 adopt: $(STAMP) ## what upstream's sources say against RELEASE of the catalog; ARGS=--write renews llm_d_gke/catalog/upstream.yaml
-	@$(BIN)/python -m llm_d_gke.operations.upstream $(RELEASE) $(ARGS)
+	@$(BIN)/python -m llm_d_gke.maintenance.upstream $(RELEASE) $(ARGS)
 
 engine-facts: $(STAMP) ## ask vLLM VERSION what it can do and write llm_d_gke/catalog/engines/VERSION.yaml (2 GB of downloads)
-	@$(BIN)/python -m llm_d_gke.operations.engine_facts $(VERSION) $(ARGS)
+	@$(BIN)/python -m llm_d_gke.maintenance.engine_facts $(VERSION) $(ARGS)
 
 support: $(STAMP) ## write docs/support.md from llm_d_gke/catalog/engines
-	@$(BIN)/python -m llm_d_gke.operations.reference support
+	@$(BIN)/python -m llm_d_gke.maintenance.reference support
 
 lock: $(STAMP) ## write the digests of RELEASE's images and charts into llm_d_gke/catalog/locks, as their registries have them
-	@$(BIN)/python -m llm_d_gke.operations.lock $(RELEASE)
+	@$(BIN)/python -m llm_d_gke.maintenance.lock $(RELEASE)
 
 sbom: $(SCAN)/.venv/.installed ## write the program's Python packages as a CycloneDX document: OUT=sbom.json
 	@$(SCAN)/.venv/bin/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o $(or $(OUT),sbom.json)
@@ -256,7 +256,7 @@ lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt wi
 	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	@for part in requirements requirements-install requirements-preflight requirements-docs requirements-speed; do \
 	  $(LOCK) --upgrade -c requirements-dev.txt $$part.in -o $$part.txt || exit 1; done
-	@$(LOCK) $(UPGRADE) llm_d_gke/operations/scan/requirements.in -o llm_d_gke/operations/scan/requirements.txt
+	@$(LOCK) $(UPGRADE) llm_d_gke/maintenance/scan/requirements.in -o llm_d_gke/maintenance/scan/requirements.txt
 	@$(LOCK) $(UPGRADE) llm_d_gke/operations/bench/requirements.in -o llm_d_gke/operations/bench/requirements.txt
 
 # The engine of ENGINE=vllm: pins/VERSION.in names vLLM and its torch, pins/VERSION.txt holds the whole environment.

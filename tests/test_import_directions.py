@@ -40,7 +40,7 @@ def test_the_contracts_cover_every_package() -> None:
         ("llm_d_gke.planning.planner", "llm_d_gke.components.stack"),
         ("llm_d_gke.components.stack", "llm_d_gke.rehearsal.engine"),
         ("llm_d_gke.stackfile.config", "llm_d_gke.rehearsal.engine"),
-        ("llm_d_gke.rehearsal.engine", "llm_d_gke.operations.measure"),
+        ("llm_d_gke.rehearsal.engine", "llm_d_gke.maintenance.measure"),
     ],
 )
 def test_an_import_that_points_up_is_found(importer: str, imported: str) -> None:

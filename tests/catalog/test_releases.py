@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_d_gke import catalog
-from llm_d_gke.operations import conformance
+from llm_d_gke.maintenance import conformance
 from llm_d_gke.planning.plan.routing import RouterPlan
 from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
@@ -92,7 +92,7 @@ def page() -> str:
 
 class TestConformance:
     def test_the_page_is_current(self, page: str) -> None:
-        assert conformance.PAGE.read_text(encoding="utf-8") == page, "python -m llm_d_gke.operations.conformance"
+        assert conformance.PAGE.read_text(encoding="utf-8") == page, "python -m llm_d_gke.maintenance.conformance"
 
     def test_no_part_differs_from_its_source(self, page: str) -> None:
         assert "**differs**" not in page

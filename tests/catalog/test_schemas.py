@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from llm_d_gke.catalog.loading import FOLDER
-from llm_d_gke.operations.reference.catalog_schemas import schemas
+from llm_d_gke.maintenance.reference.catalog_schemas import schemas
 
 # Written by `make adopt`.
 GENERATED = {"upstream"}

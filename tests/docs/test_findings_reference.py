@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_d_gke.operations.reference.findings import page
+from llm_d_gke.maintenance.reference.findings import page
 from llm_d_gke.planning.rules import RULES, Rule
 
 

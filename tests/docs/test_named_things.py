@@ -98,7 +98,7 @@ def test_findings_that_documents_name_are_there() -> None:
     assert sorted((document, identifier) for document, identifier in named if identifier not in RULES) == []
 
 
-@pytest.mark.parametrize("area", ["operations", "rehearsal", "planning"])
+@pytest.mark.parametrize("area", ["operations", "maintenance", "rehearsal", "planning"])
 def test_the_architecture_names_every_package(area: str) -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     packages = {file.parent.name for file in (ROOT / "llm_d_gke" / area).glob("*/__init__.py")}

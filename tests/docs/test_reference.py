@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.operations.reference import __main__ as reference
+from llm_d_gke.maintenance.reference import __main__ as reference
 
 
 @pytest.mark.parametrize("name", reference.PAGES)
 def test_a_page_is_current(name: str) -> None:
     stale = [path.name for path in reference.stale(name)]
-    assert not stale, f"run python -m llm_d_gke.operations.reference {name}"
+    assert not stale, f"run python -m llm_d_gke.maintenance.reference {name}"
 
 
 def test_a_page_that_differs_is_reported_and_written(

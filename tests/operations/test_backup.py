@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.maintenance.measure.restore import write_restored
 from llm_d_gke.operations.backup.command import check_backup
 from llm_d_gke.operations.backup.contents import certificate_items, left_behind, pin_items, secret_items, weight_items
-from llm_d_gke.operations.backup.rehearse import write_restored
 from llm_d_gke.operations.backup.state import Item, State, backend_url, file_item, key_item, state_item
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, load

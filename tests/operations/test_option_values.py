@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from llm_d_gke.catalog.engine_tables import load_facts, versions
-from llm_d_gke.operations.conformance import option_values
-from llm_d_gke.operations.conformance.option_values import Probe, probes, refusal_here
+from llm_d_gke.maintenance.conformance import option_values
+from llm_d_gke.maintenance.conformance.option_values import Probe, probes, refusal_here
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.serving.extra_args import OWNED
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from llm_d_gke.maintenance.reference.settings import page, schema
 from llm_d_gke.operations.explain.command import stack_input_of
 from llm_d_gke.operations.explain.fields import Objects
 from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Builder, changes
-from llm_d_gke.operations.reference.settings import page, schema
 from llm_d_gke.operations.report.compare import compare
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.findings import path_of

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from llm_d_gke.operations.reference.catalog_schemas import rule_schema
+from llm_d_gke.maintenance.reference.catalog_schemas import rule_schema
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Severity, errors_in, report

@@ -5,7 +5,7 @@ experts those that are asked) and the cached keys and values, computes its matri
 exchanges activations between tensor-parallel ranks, and spends a little on each layer, on each sequence and on
 scheduling. Reading and computing of one matrix overlap; everything else follows one another.
 
-The constants are in llm_d_gke/catalog/engine.yaml, fitted by `python -m llm_d_gke.operations.speed_check fit`.
+The constants are in llm_d_gke/catalog/engine.yaml, fitted by `python -m llm_d_gke.maintenance.speed_check fit`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from llm_d_gke.maintenance.reference.causes import page
 from llm_d_gke.operations.diagnose.messages import messages
-from llm_d_gke.operations.reference.causes import page
 
 
 def test_every_cause_has_its_section() -> None:

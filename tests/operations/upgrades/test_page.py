@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from llm_d_gke import catalog
-from llm_d_gke.operations.reference import upgrades
-from llm_d_gke.operations.reference.upgrades import neighbors, table, with_table
+from llm_d_gke.maintenance.reference import upgrades
+from llm_d_gke.maintenance.reference.upgrades import neighbors, table, with_table
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, stack_names
 from llm_d_gke.stackfile.assumptions import load_assumed

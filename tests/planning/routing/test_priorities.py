@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.operations.conformance.programs import binary, refusal
-from llm_d_gke.operations.conformance.rendered import Rendered
+from llm_d_gke.maintenance.conformance.programs import binary, refusal
+from llm_d_gke.maintenance.conformance.rendered import Rendered
 from tests.planning.routing.test_edge import KEY, SECOND_KEY, TLS
 from tests.stacks import graph_of, plan_of
 

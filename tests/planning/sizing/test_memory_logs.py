@@ -10,8 +10,8 @@ import pytest
 from llm_d_gke import catalog
 from llm_d_gke.catalog.parameters import weights_gib as stored
 from llm_d_gke.catalog.schema import RotaryTable
+from llm_d_gke.maintenance.measure.planners import STARTS, Log, own_answer, read_logs, run_of, table
 from llm_d_gke.operations.logs_check.judgment import judge_rows
-from llm_d_gke.operations.measure.planners import STARTS, Log, own_answer, read_logs, run_of, table
 from llm_d_gke.planning.sizing.memory import engine_run, judge
 from llm_d_gke.planning.sizing.memory.weights import weights_gib
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-from llm_d_gke.operations.lock import RegistryError, digest_of
+from llm_d_gke.maintenance.lock import RegistryError, digest_of
 from llm_d_gke.rehearsal.charts import registry, sources
 from llm_d_gke.rehearsal.charts.registry import pack, refusal, respond
 from llm_d_gke.rehearsal.charts.sources import differences, find, published

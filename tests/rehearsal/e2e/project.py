@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from llm_d_gke.operations.measure.traffic import Steady
+from llm_d_gke.maintenance.measure.traffic import Steady
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import Kube, Manifests, client
 from llm_d_gke.rehearsal.load_balancer import envoy

@@ -7,8 +7,8 @@ import json
 import httpx
 import pytest
 
-from llm_d_gke.operations.measure.edge import CHANGES, MODEL, SETTINGS, STACK, bad_input
-from llm_d_gke.operations.measure.rehearsed import options
+from llm_d_gke.maintenance.measure.edge import CHANGES, MODEL, SETTINGS, STACK, bad_input
+from llm_d_gke.maintenance.measure.rehearsed import options
 from llm_d_gke.rehearsal.load_balancer.tokens import signed_token
 from tests.waiting import PATIENCE
 
@@ -16,7 +16,7 @@ from .project import Project
 
 pytestmark = pytest.mark.rehearsal
 
-# `python -m llm_d_gke.operations.measure edge` sends 10,000. All kinds are among these, slow ones included.
+# `python -m llm_d_gke.maintenance.measure edge` sends 10,000. All kinds are among these, slow ones included.
 REQUESTS = 220
 
 NOT_AUTH = [f"gateway.{key}={value}" for key, value in SETTINGS.items() if not key.startswith("auth")]

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from llm_d_gke.operations.measure.traffic import Request, Steady
+from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from tests.waiting import PATIENCE
 
 from .project import Project, answered, chat, project_in

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from llm_d_gke.operations.measure.traffic import Request, Steady
+from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from tests.waiting import eventually
 
 from .project import PICKERS, Project, answered, chat, project_in

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.operations.fuzz.run import planned
-from llm_d_gke.operations.fuzz.stacks import working
+from llm_d_gke.maintenance.fuzz.run import planned
+from llm_d_gke.maintenance.fuzz.stacks import working
 from tests.stacks import graph_of
 
 from .test_validation import Server, admitted_and_placed, server

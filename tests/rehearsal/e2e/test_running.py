@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from llm_d_gke.cli.text import WIDTH
+from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.operations.live_stack.gke import ForwardedPods
-from llm_d_gke.operations.measure.traffic import Request, Steady
 from llm_d_gke.operations.verify.run import CRITERIA
 from llm_d_gke.rehearsal.kube.connection import administrator
 from tests.rehearsal.exec_client import execute

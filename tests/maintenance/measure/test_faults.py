@@ -1,0 +1,74 @@
+"""Conditions that end the windows of faults, against servers of this process."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
+
+import pytest
+import trustme
+
+from llm_d_gke.maintenance.measure.faults import Scene
+from llm_d_gke.maintenance.measure.traffic import Request, Steady
+from llm_d_gke.rehearsal.kube import Kube
+from llm_d_gke.rehearsal.paths import StackPaths
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "12")
+        self.end_headers()
+        self.wfile.write(b'{"usage":{}}')
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@contextmanager
+def _serving(certificate: trustme.LeafCert | None = None) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"{'http' if certificate is None else 'https'}://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _scene(address: str) -> Scene:
+    request = Request(address, "model", "is the number.", trusted=False)
+    return Scene(StackPaths("gpu"), cast(Kube, None), Steady(request, 100.0), request)
+
+
+def test_a_replaced_certificate_is_seen_by_new_connections() -> None:
+    authority = trustme.CA()
+    issued, other = (authority.issue_cert("llm.example.com") for _ in range(2))
+    with _serving(issued) as address:
+        served = _scene(address).certificate()
+    assert served == ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
+    assert served != ssl.PEM_cert_to_DER_cert(other.cert_chain_pems[0].bytes().decode())
+
+
+def test_traffic_waits_for_answers_to_requests_sent_after_a_moment() -> None:
+    with _serving() as address, _scene(address).load as load:
+        load.await_answers(3)
+        moment = max(sample.ended for sample in load.samples)
+        load.await_answers(2, since=moment)
+        assert len(load.answers(moment)) >= 2
+
+
+def test_requests_that_are_not_answered_do_not_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_d_gke.maintenance.measure.traffic.PATIENCE", 0.1)
+    with _scene("http://127.0.0.1:1").load as load, pytest.raises(TimeoutError, match="not 1 answers"):
+        load.await_answers(1)
+    assert load.unanswered
