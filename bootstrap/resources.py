@@ -15,6 +15,7 @@ import pulumi_gcp as gcp
 
 from bootstrap.settings import BootstrapSettings
 from llm_d_gke.planning.infrastructure.cluster import NODE_ROLES
+from llm_d_gke.planning.serving.autoscaling import METRICS_ROLE
 
 APIS = (
     "cloudkms.googleapis.com",
@@ -27,15 +28,18 @@ APIS = (
 )
 _ISSUER = "https://token.actions.githubusercontent.com"
 
-# Of the account that runs `pulumi up` and `destroy`; llm_d_gke/operations/preflight asks for the same.
+# Of the account that runs `pulumi up` and `destroy`; llm_d_gke/operations/preflight names the same.
 DEPLOY_ROLES = (
     "roles/compute.networkAdmin",
     "roles/container.admin",
-    "roles/iam.serviceAccountAdmin",
+    # Not serviceAccountAdmin, which may let itself use any account's rights.
+    "roles/iam.serviceAccountCreator",
+    "roles/iam.serviceAccountDeleter",
     "roles/iam.serviceAccountUser",
     "roles/serviceusage.serviceUsageAdmin",
 )
-# It may grant nodes' roles and no other.
+# It may grant those of nodes and of the autoscaler, and no other.
+GRANTED_ROLES = (*NODE_ROLES, METRICS_ROLE)
 GRANTS = "roles/resourcemanager.projectIamAdmin"
 READ_ROLES = (
     "roles/compute.viewer",
@@ -45,6 +49,8 @@ READ_ROLES = (
 )
 _DECRYPT = "roles/cloudkms.cryptoKeyDecrypter"
 _ENCRYPT = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+# The environment of .github/workflows/review.yml, the only one whose jobs run at a pull request's commit.
+_REVIEW = "review"
 _READ_STATE, _WRITE_STATE = "roles/storage.objectViewer", "roles/storage.objectUser"
 # 90 days in seconds. Old versions of the key still decrypt.
 _ROTATION = f"{90 * 24 * 3600}s"
@@ -64,20 +70,19 @@ class Bootstrap(pulumi.ComponentResource):
         self._opts = pulumi.ResourceOptions.merge(base, pulumi.ResourceOptions(depends_on=apis))
         self._bucket, self._key = self._state(), self._encryption()
         self._pool, federation = self._federation()
-        repository = f"repo:{settings.repository}"
         deploy = self._account(
             "deploy",
             "pulumi up and destroy",
-            [f"{repository}:environment:{environment}" for environment in settings.environments],
+            [self._in_environment(environment) for environment in settings.environments],
             DEPLOY_ROLES,
             state=_WRITE_STATE,
             key=_ENCRYPT,
         )
-        self._may_grant_to_nodes(deploy)
+        self._may_grant_roles_of_stacks(deploy)
         drift = self._account(
             "drift",
             "looks for drift of the main branch's stacks",
-            [f"{repository}:ref:refs/heads/{settings.branch}"],
+            [self._subject(f"ref:refs/heads/{settings.branch}")],
             READ_ROLES,
             state=_WRITE_STATE,
             key=_DECRYPT,
@@ -85,7 +90,7 @@ class Bootstrap(pulumi.ComponentResource):
         preview = self._account(
             "preview",
             "previews pull requests",
-            [f"{repository}:pull_request"],
+            [self._subject("pull_request")],
             READ_ROLES,
             state=_READ_STATE,
             key=_DECRYPT if settings.preview_decrypts else None,
@@ -137,9 +142,15 @@ class Bootstrap(pulumi.ComponentResource):
         pool = gcp.iam.WorkloadIdentityPool(
             "pool", workload_identity_pool_id="github", display_name="GitHub", opts=self._opts
         )
-        conditions = [f"assertion.repository == '{settings.repository}'"]
-        if settings.repository_id is not None:
-            conditions.append(f"assertion.repository_id == '{settings.repository_id}'")
+        # Whoever may push a branch may name any environment in a workflow there.
+        others = [self._subject("pull_request")]
+        if _REVIEW in settings.environments:
+            others.append(self._in_environment(_REVIEW))
+        conditions = (
+            f"assertion.repository == '{settings.repository}'",
+            f"assertion.repository_id == '{settings.repository_id}'",
+            f"(assertion.ref == 'refs/heads/{settings.branch}' || assertion.sub in {others})",
+        )
         provider = gcp.iam.WorkloadIdentityPoolProvider(
             "provider",
             workload_identity_pool_id=pool.workload_identity_pool_id,
@@ -150,6 +161,13 @@ class Bootstrap(pulumi.ComponentResource):
             opts=self._opts,
         )
         return pool, provider
+
+    def _subject(self, job: str) -> str:
+        """The subject of GitHub's tokens for one kind of job."""
+        return f"repo:{self._settings.repository}:{job}"
+
+    def _in_environment(self, environment: str) -> str:
+        return self._subject(f"environment:{environment}")
 
     def _account(
         self, name: str, purpose: str, subjects: Sequence[str], roles: Sequence[str], *, state: str, key: str | None
@@ -184,16 +202,16 @@ class Bootstrap(pulumi.ComponentResource):
             )
         return account
 
-    def _may_grant_to_nodes(self, deploy: gcp.serviceaccount.Account) -> None:
+    def _may_grant_roles_of_stacks(self, deploy: gcp.serviceaccount.Account) -> None:
         """The account that deploys may not make itself owner."""
-        roles = ", ".join(f"'{role}'" for role in NODE_ROLES)
+        roles = ", ".join(f"'{role}'" for role in GRANTED_ROLES)
         gcp.projects.IAMMember(
             "deploy-grants",
             project=self._settings.project,
             role=GRANTS,
             member=deploy.email.apply(lambda email: f"serviceAccount:{email}"),
             condition=gcp.projects.IAMMemberConditionArgs(
-                title="roles of nodes only",
+                title="roles of nodes and autoscaler only",
                 expression=f"api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([{roles}])",
             ),
             opts=self._opts,

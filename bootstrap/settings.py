@@ -15,7 +15,8 @@ class BootstrapSettings(BaseModel):
     project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
     location: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+[0-9])?$")]
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$")]
-    repository_id: Annotated[str | None, Field(pattern=r"^[0-9]+$")] = None
+    # A name that its owner gives up can be another's; the number cannot.
+    repository_id: Annotated[str, Field(pattern=r"^[0-9]+$")]
     environments: Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...], Field(min_length=1)]
     branch: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+$")] = "main"
     preview_decrypts: bool = False

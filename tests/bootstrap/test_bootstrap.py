@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import json
 from typing import Any
 
 import pytest
+import yaml
 
 from bootstrap.settings import BootstrapSettings
 from llm_d_gke.resource_graph import Graph, record
-from llm_d_gke.stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks
+from tests.stacks import graph_of
 
 CONFIG: dict[str, Any] = {
     "project": "my-project-123456",
@@ -69,9 +72,23 @@ class TestFederation:
         [provider] = graph().by_type("gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider")
         assert provider["attributeCondition"] == (
             "assertion.repository == 'my-org/llm-d' && assertion.repository_id == '4711'"
+            " && (assertion.ref == 'refs/heads/main' || assertion.sub in ['repo:my-org/llm-d:pull_request'])"
         )
         assert provider["oidc"]["issuerUri"] == "https://token.actions.githubusercontent.com"
         assert provider["attributeMapping"]["google.subject"] == "assertion.sub"
+
+    def test_only_the_environment_of_reviews_is_open_to_other_branches(self) -> None:
+        """A workflow on any branch may name any environment, and with it become the account that deploys."""
+        [provider] = graph(environments=["production", "review"]).by_type(
+            "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
+        )
+        assert provider["attributeCondition"].rpartition(" in ")[2] == (
+            "['repo:my-org/llm-d:pull_request', 'repo:my-org/llm-d:environment:review'])"
+        )
+
+    def test_the_environment_of_reviews_is_the_workflow_s(self) -> None:
+        review = yaml.safe_load((PROJECT_ROOT / ".github" / "workflows" / "review.yml").read_text(encoding="utf-8"))
+        assert {job["environment"] for job in review["jobs"].values()} == {"review"}
 
     def test_each_account_is_for_one_kind_of_job(self) -> None:
         assert {account: jobs(graph(), account) for account in ("deploy", "drift", "preview")} == {
@@ -103,17 +120,27 @@ class TestRoles:
         every = set().union(*(project_roles(resources, account) for account in ("deploy", "drift", "preview")))
         assert every & {"roles/owner", "roles/editor", "roles/iam.securityAdmin"} == set()
 
-    def test_the_account_that_deploys_grants_roles_of_nodes_only(self) -> None:
+    def test_no_account_lets_itself_use_the_rights_of_others(self) -> None:
+        """Whoever sets the policy of a service account, or makes its tokens, has its rights."""
+        resources = graph()
+        every = set().union(*(project_roles(resources, account) for account in ("deploy", "drift", "preview")))
+        wide = {"Admin", "TokenCreator", "KeyAdmin", "OpenIdTokenCreator"}
+        assert {role for role in every if role.removeprefix("roles/iam.serviceAccount") in wide} == set()
+
+    def test_the_account_that_deploys_grants_the_roles_that_stacks_have_and_no_other(self) -> None:
         grants = [
             resource
             for resource in graph().by_type("gcp:projects/iAMMember:IAMMember")
             if resource["role"] == "roles/resourcemanager.projectIamAdmin"
         ]
         assert [resource.name for resource in grants] == ["deploy-grants"]
-        assert grants[0]["condition"]["expression"] == (
-            "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly("
-            "['roles/container.defaultNodeServiceAccount', 'roles/artifactregistry.reader'])"
-        )
+        granted = {
+            resource["role"]
+            for stack in project_stacks()
+            for resource in graph_of(stack).by_type("gcp:projects/iAMMember:IAMMember")
+        }
+        allowed = str(grants[0]["condition"]["expression"]).partition(".hasOnly(")[2].removesuffix(")")
+        assert set(ast.literal_eval(allowed)) == granted
 
 
 class TestState:
@@ -156,6 +183,7 @@ def test_a_name_that_would_change_a_condition_is_refused(name: str, value: objec
         "project": CONFIG["project"],
         "location": CONFIG["location"],
         "repository": CONFIG["repository"],
+        "repository_id": CONFIG["repositoryId"],
         "environments": ("staging",),
     }
     with pytest.raises(ValueError, match=name):

@@ -26,6 +26,7 @@ from llm_d_gke.components.options import child
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.serving import ModelServerPlan, ScalingPlan, ScalingSpeedPlan, TriggerPlan
+from llm_d_gke.planning.serving.autoscaling import METRICS_ROLE
 
 _METRICS = "managed-prometheus"
 
@@ -62,8 +63,7 @@ class Autoscaling(Component):
                 gcp.projects.IAMMember(
                     named("autoscaler-metrics", self),
                     project=scope.project,
-                    # Reads time series, which the Prometheus API needs.
-                    role="roles/monitoring.viewer",
+                    role=METRICS_ROLE,
                     member=f"serviceAccount:{scope.workload_pool}[{namespace}/{account}]",
                     # The project's workload identity pool exists from its first cluster on.
                     opts=child(self, depends_on=depends_on),

@@ -37,7 +37,7 @@ def _permissions(needs: Needs, facts: Facts) -> Iterator[Finding]:
         roles = ["roles/container.admin"] if in_cluster else []
         rest = {
             "compute.": "roles/compute.networkAdmin",
-            "iam.": "roles/iam.serviceAccountAdmin and roles/iam.serviceAccountUser",
+            "iam.": "roles/iam.serviceAccountCreator, roles/iam.serviceAccountDeleter and roles/iam.serviceAccountUser",
             "resourcemanager.": "roles/resourcemanager.projectIamAdmin",
             "serviceusage.": "roles/serviceusage.serviceUsageAdmin",
             "secretmanager.": "roles/secretmanager.admin",

@@ -21,6 +21,8 @@ from llm_d_gke.settings.models import ModelSettings
 
 # Google's endpoint of the Prometheus API (docs.cloud.google.com/stackdriver/docs/managed-prometheus/query-api-ui).
 _ADDRESS = "https://monitoring.googleapis.com/v1/projects/{project}/location/global/prometheus"
+# Of KEDA's operator: it reads time series, which the Prometheus API needs.
+METRICS_ROLE = "roles/monitoring.viewer"
 
 # Seconds between two looks at the triggers, as in llm-d's guide.
 _POLLING_SECONDS = 15
