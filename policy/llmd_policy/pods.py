@@ -29,6 +29,9 @@ _VOLUMES = frozenset(
         "image",
     }
 )
+# Types of SELinux that runtimes give to containers.
+_SELINUX_TYPES = (None, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+_PROBES, _HOOKS = ("livenessProbe", "readinessProbe", "startupProbe"), ("postStart", "preStop")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _MOVING = frozenset({"latest", "main", "master", "nightly", "dev", "edge", "stable"})
 
@@ -48,6 +51,9 @@ def broken_rules(pod: Pod) -> Iterator[tuple[str, str]]:
         if kinds - _VOLUMES:
             yield "volumes", f"volume {volume.get('name')}"
     security_context = spec.get("securityContext") or {}
+    yield from ((rule, "pod") for rule in _of_context(security_context))
+    if security_context.get("sysctls"):
+        yield "sysctls", "pod"
     for container in pod.containers:
         yield from ((rule, f"container {container['name']}") for rule in _of_container(container, security_context))
 
@@ -67,7 +73,25 @@ def _of_container(container: Mapping[str, Any], pod_context: Mapping[str, Any]) 
     seccomp = context.get("seccompProfile") or pod_context.get("seccompProfile") or {}
     if seccomp.get("type") not in ("RuntimeDefault", "Localhost"):
         yield "seccompProfile"
+    if context.get("procMount", "Default") != "Default":
+        yield "procMount"
+    yield from _of_context(context)
     yield from ("hostPort" for port in container.get("ports") or () if port.get("hostPort"))
+    lifecycle = container.get("lifecycle") or {}
+    for handler in (*map(container.get, _PROBES), *map(lifecycle.get, _HOOKS)):
+        if any(((handler or {}).get(action) or {}).get("host") for action in ("httpGet", "tcpSocket")):
+            yield "hostProbes"
+
+
+def _of_context(context: Mapping[str, Any]) -> Iterator[str]:
+    """Rules of a pod's or a container's security context alone."""
+    if (context.get("appArmorProfile") or {}).get("type") == "Unconfined":
+        yield "appArmorProfile"
+    linux = context.get("seLinuxOptions") or {}
+    if linux.get("type") not in _SELINUX_TYPES or linux.get("user") or linux.get("role"):
+        yield "seLinuxOptions"
+    if (context.get("windowsOptions") or {}).get("hostProcess"):
+        yield "hostProcess"
 
 
 def lifted_by(exception: str | None) -> frozenset[str]:

@@ -100,10 +100,30 @@ def _sidecar(pod: Any) -> None:
     pod.setdefault("initContainers", []).append({"name": "helper", "image": "busybox:1.36"})
 
 
+def _probes_elsewhere(pod: Any) -> None:
+    pod["containers"][0]["livenessProbe"] = {"httpGet": {"host": "10.0.0.1", "port": 80}}
+
+
+def _unconfined(pod: Any) -> None:
+    pod["securityContext"]["appArmorProfile"] = {"type": "Unconfined"}
+
+
+def _other_selinux_type(pod: Any) -> None:
+    pod["containers"][0].setdefault("securityContext", {})["seLinuxOptions"] = {"type": "spc_t"}
+
+
+def _sysctl(pod: Any) -> None:
+    pod["securityContext"]["sysctls"] = [{"name": "net.core.somaxconn", "value": "1024"}]
+
+
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
     ("plant", "rule"),
     [
+        (_probes_elsewhere, "hostProbes"),
+        (_unconfined, "appArmorProfile"),
+        (_other_selinux_type, "seLinuxOptions"),
+        (_sysctl, "sysctls"),
         (_root, "runAsNonRoot"),
         (_host_network, "hostNetwork"),
         (_host_path, "volumes"),

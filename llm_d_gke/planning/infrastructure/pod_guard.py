@@ -41,16 +41,32 @@ VARIABLES = {
     "volumes": "object.spec.?volumes.orValue([])",
 }
 
+_SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+
+
+def _is_confined(context: str) -> str:
+    """Whether a security context keeps AppArmor, and SELinux's types of containers."""
+    linux = f"{context}.?seLinuxOptions"
+    return (
+        f"{context}.?appArmorProfile.?type.orValue('RuntimeDefault') != 'Unconfined'"
+        f" && {linux}.?type.orValue('') in [{', '.join(repr(name) for name in _SELINUX_TYPES)}]"
+        f" && {linux}.?user.orValue('') == '' && {linux}.?role.orValue('') == ''"
+    )
+
+
 # Of the whole pod, without exceptions.
 _OF_PODS = {
     "hostNamespaces": "!object.spec.?hostNetwork.orValue(false) && !object.spec.?hostPID.orValue(false)"
     " && !object.spec.?hostIPC.orValue(false)",
     "volumes": f"variables.volumes.all(v, {' || '.join(f'has(v.{kind})' for kind in _VOLUMES)})",
     "sysctls": "object.spec.?securityContext.?sysctls.orValue([]).size() == 0",
+    "appArmorProfile, seLinuxOptions": _is_confined("object.spec.?securityContext"),
 }
 
 _DROP = "c.?securityContext.?capabilities.?drop.orValue([]).exists(n, n == 'ALL')"
 _ADD = "c.?securityContext.?capabilities.?add.orValue([])"
+# What the kubelet asks, from the network of the node.
+_HANDLERS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.?postStart", "lifecycle.?preStop")
 
 # Of each container `c`. What a container does not say, its pod says.
 _OF_CONTAINERS = {
@@ -64,6 +80,12 @@ _OF_CONTAINERS = {
     "object.spec.?securityContext.?seccompProfile.?type.orValue('')) in ['RuntimeDefault', 'Localhost']",
     "hostPorts": "c.?ports.orValue([]).all(p, p.?hostPort.orValue(0) == 0)",
     "procMount": "c.?securityContext.?procMount.orValue('Default') == 'Default'",
+    "appArmorProfile, seLinuxOptions": _is_confined("c.?securityContext"),
+    "hostProbes": " && ".join(
+        f"c.?{handler}.?{action}.?host.orValue('') == ''"
+        for handler in _HANDLERS
+        for action in ("httpGet", "tcpSocket")
+    ),
 }
 
 

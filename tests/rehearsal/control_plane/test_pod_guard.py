@@ -145,6 +145,14 @@ def _security(**changes: Any) -> Callable[[Manifest], None]:
     return change
 
 
+def _pod_security(**context: Any) -> Callable[[Manifest], None]:
+    return lambda manifest: manifest["spec"].update(securityContext=context)
+
+
+def _container(**fields: Any) -> Callable[[Manifest], None]:
+    return lambda manifest: manifest["spec"]["containers"][0].update(fields)
+
+
 def _unset(field: str) -> Callable[[Manifest], None]:
     return lambda manifest: manifest["spec"]["containers"][0]["securityContext"].pop(field)
 
@@ -160,9 +168,14 @@ FAULTS: dict[str, Callable[[Manifest], None]] = {
     "network of the node": _host_network,
     "folder of the node": _host_path,
     "sidecar as root": _sidecar,
-    "port of the node": lambda manifest: manifest["spec"]["containers"][0].update(
-        ports=[{"containerPort": 80, "hostPort": 80}]
-    ),
+    "without AppArmor": _security(appArmorProfile={"type": "Unconfined"}),
+    "pod without AppArmor": _pod_security(appArmorProfile={"type": "Unconfined"}),
+    "SELinux type of the host": _security(seLinuxOptions={"type": "spc_t"}),
+    "SELinux role": _pod_security(seLinuxOptions={"role": "system_r"}),
+    "probe of another host": _container(livenessProbe={"httpGet": {"host": "10.0.0.1", "port": 80}}),
+    "hook at another host": _container(lifecycle={"preStop": {"httpGet": {"host": "10.0.0.1", "port": 80}}}),
+    "kernel parameter": _pod_security(sysctls=[{"name": "net.core.somaxconn", "value": "1024"}]),
+    "port of the node": _container(ports=[{"containerPort": 80, "hostPort": 80}]),
 }
 
 
@@ -175,7 +188,9 @@ def test_a_pod_of_another_account_is_held_to_restricted(
     assert is_refused(kube, stack, faulty)
 
 
-@pytest.mark.parametrize("name", ["network of the node", "folder of the node", "sidecar as root", "no seccomp profile"])
+@pytest.mark.parametrize(
+    "name", ["network of the node", "folder of the node", "sidecar as root", "no seccomp profile", "without AppArmor"]
+)
 def test_an_engine_breaks_the_rules_of_its_exception_only(kube: Kube, stack: str, name: str) -> None:
     engine = next(
         manifest
