@@ -96,6 +96,8 @@ class Picker(_Frozen):
     unknown_parameters: Literal["fatal", "ignored"]
     # The flag that enables alpha plugins. None if the picker has no stability levels.
     experimental_flag: str | None = None
+    # Of several pickers the leader holds the Lease `epp-NAMESPACE-POOL.` with this domain.
+    lease_domain: str
     feature_gates: tuple[str, ...]
     # By plugin: parameters of which the picker was seen to take values outside of what the plugin is written for.
     unchecked: Mapping[str, tuple[str, ...]] = {}

@@ -253,7 +253,12 @@ class TestPicker:
     def test_an_election_needs_leases(self) -> None:
         graph = graph_of("gpu", {"picker.replicas": 2})
         role = one(graph, "Role", "gemma-2b-it-epp")
-        assert "leases" in {resource for rule in role["rules"] for resource in rule["resources"]}
+        namespace = role["metadata"]["namespace"]
+        rules = [rule for rule in role["rules"] if rule["resources"] == ["leases"]]
+        assert {tuple(rule["verbs"]): rule.get("resourceNames") for rule in rules} == {
+            ("create",): None,
+            ("get", "update"): [f"epp-{namespace}-gemma-2b-it.llm-d.ai"],
+        }
         assert "--ha-enable-leader-election" in container(picker_of(graph))["args"]
         assert container(picker_of(graph))["readinessProbe"]["grpc"]["service"] == "readiness"
 

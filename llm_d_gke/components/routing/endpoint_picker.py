@@ -87,9 +87,11 @@ class EndpointPicker(Component):
             rule(["inference.networking.k8s.io"], ["inferencepools"], READ),
             rule(plan.objective_groups, ["inferenceobjectives", "inferencemodelrewrites"], READ),
         ]
-        if plan.leader_election:
+        if plan.lease is not None:
             rules += [
-                rule(["coordination.k8s.io"], ["leases"], [*READ, "create", "update", "patch", "delete"]),
+                # A name cannot limit what may be created.
+                rule(["coordination.k8s.io"], ["leases"], ["create"]),
+                rule(["coordination.k8s.io"], ["leases"], ["get", "update"], names=[plan.lease]),
                 rule([""], ["events"], ["create", "patch"]),
             ]
         return [

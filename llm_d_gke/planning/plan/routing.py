@@ -137,8 +137,8 @@ class PickerPlan:
 
     name: str
     replicas: int
-    # Of several replicas one works.
-    leader_election: bool
+    # Of several replicas the one that holds this Lease works. None where all work.
+    lease: str | None
     # Of several pickers the elected one is ready and the others are not.
     ready_replicas: int
     # A new picker becomes ready only after the old leader has ended: an update must not wait for it.

@@ -113,7 +113,7 @@ def plan_picker(
     return PickerPlan(
         name=identity.name,
         replicas=settings.replicas,
-        leader_election=elects,
+        lease=f"epp-{namespace}-{_pool_name(ctx, key)}.{ctx.picker.lease_domain}" if elects else None,
         ready_replicas=1 if elects else settings.replicas,
         max_unavailable=settings.replicas if elects else 0,
         wait_for=_until_leader_is_ready(settings.replicas) if elects else (),
@@ -145,6 +145,10 @@ def _precise_index(model: ModelSettings, renderer: TokenizerServicePlan | None, 
     return PreciseIndex(
         model=model.name, renderer=f"http://{renderer.name}.{namespace}:{renderer.port}", event_port=EVENTS_PORT
     )
+
+
+def _pool_name(ctx: PlanContext, key: str) -> str:
+    return backend_of(ctx.settings).pool(key, {}).name
 
 
 def _elects_leader(settings: PickerSettings) -> bool:
@@ -185,7 +189,7 @@ def _program(ctx: PlanContext, key: str, namespace: str, identity: ExtProcIdenti
     return ExtProcProgram(
         image=release.image,
         args=(
-            f"--pool-name={backend_of(ctx.settings).pool(key, {}).name}",
+            f"--pool-name={_pool_name(ctx, key)}",
             f"--pool-namespace={namespace}",
             *release.flags,
             # Every picker of the catalog has this flag (llm_d_gke/catalog/upstream.yaml).

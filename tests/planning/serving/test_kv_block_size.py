@@ -172,7 +172,7 @@ class TestPrecise:
     def test_several_pickers_may_work_at_once(self) -> None:
         """Each follows every engine, so that all know the same."""
         plan = model(GPU, self.CHANGES | {"picker.replicas": 2, "picker.leaderElection": False})
-        assert not plan.picker.leader_election
+        assert plan.picker.lease is None
         assert plan.picker.pod.readiness is not None
         assert plan.picker.pod.readiness.grpc_service == "inference-extension"
         assert plan.picker.pod.spread_over == plan.picker.selector
