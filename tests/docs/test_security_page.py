@@ -43,3 +43,8 @@ def test_the_page_states_the_support_of_every_releases_istio(plan: StackPlan) ->
     assert versions == {warning.value}
     assert f"installs {warning.value}, whose support ended on 2026-10-18" in " ".join(TEXT.split())
     assert "ended the support of this version on 2026-10-18" in warning.rule
+
+
+def test_the_page_counts_the_models_with_a_commit() -> None:
+    pinned = [model for model in catalog.load().models.values() if model.revision is not None]
+    assert f"{len(pinned)} models have a commit in the catalog" in TEXT
