@@ -6,7 +6,7 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,25 @@ import httpx
 from llm_d_gke.rehearsal.load_balancer.envoy import executable
 
 _FILTERS = "type.googleapis.com/envoy.extensions.filters"
+_ANSWER = {"direct_response": {"status": 200}}
 
 
 @contextmanager
-def serving(filters: Sequence[dict[str, Any]], folder: Path, seen: Sequence[str]) -> Iterator[httpx.Client]:
-    """A client of the proxy. An answer has each header of `seen` that arrived behind the filters, as `seen-NAME`."""
+def serving(
+    filters: Sequence[dict[str, Any]],
+    folder: Path,
+    seen: Sequence[str],
+    *,
+    action: Mapping[str, Any] = _ANSWER,
+    clusters: Sequence[dict[str, Any]] = (),
+) -> Iterator[httpx.Client]:
+    """A client of the proxy. An answer has each header of `seen` that arrived behind the filters, as `seen-NAME`.
+
+    `action` is the route's, by default an answer of the proxy's own.
+    """
     port = free_port()
     revealed = [{"header": {"key": f"seen-{name}", "value": f"%REQ({name})%"}} for name in seen]
-    route = {"match": {"prefix": "/"}, "direct_response": {"status": 200}, "response_headers_to_add": revealed}
+    route = {"match": {"prefix": "/"}, **action, "response_headers_to_add": revealed}
     manager = {
         "@type": f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "edge",
@@ -40,7 +51,7 @@ def serving(filters: Sequence[dict[str, Any]], folder: Path, seen: Sequence[str]
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
     file = folder / "envoy.json"
-    file.write_text(json.dumps({"static_resources": {"listeners": [listener]}}))
+    file.write_text(json.dumps({"static_resources": {"listeners": [listener], "clusters": list(clusters)}}))
     command = [
         str(executable()),
         "--disable-hot-restart",

@@ -35,8 +35,8 @@ is in `llm_d_gke/operations/diagnose/pods.py` and `llm_d_gke/operations/diagnose
 the other. The API server and the simulated kubelet say their own words there. A process that stands for the engine or
 a picker prints the line and ends. What only a container runtime, a driver of volumes, GKE's Gateway controller or GKE
 Warden says is written into the status, the event or the policy where it would stand. The file lists what other tests
-provoke (words of real pickers, of Envoy and of Google's load balancer), and what none does, each with its reason:
-words of the scheduler and the autoscaler are tested as data.
+provoke (words of real pickers, of the real scheduler, of Envoy and of Google's load balancer), and what none does, each
+with its reason: words of GKE's autoscaler are tested as data.
 """
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from llm_d_gke.operations.diagnose.messages import recognize
 from llm_d_gke.planning.planner import plan_raw
 from llm_d_gke.planning.routing.api_keys import FAIRNESS_HEADERS, OBJECTIVE_HEADERS, key_filter
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, plan_edge
@@ -265,6 +266,10 @@ class TestEnvoy:
             wrong = client.post(path, json={}, headers={"authorization": "Bearer wrong"})
             assert wrong.status_code == 403
             assert wrong.json()["error"]["code"] == "invalid_api_key"
+            for answer in (anonymous, wrong):
+                cause = recognize("endpoint", answer.text, "the endpoint")
+                assert cause is not None
+                assert cause.id == "key-refused"
 
     @pytest.mark.parametrize("value", ["", "Bearer", "Basic abc", f"Bearer {KEY} {KEY}", KEY, f"Token {KEY}"])
     def test_what_is_no_bearer_token_is_no_key(self, client: httpx.Client, value: str) -> None:

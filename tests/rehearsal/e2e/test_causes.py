@@ -23,7 +23,7 @@ from llm_d_gke.rehearsal.toolchain.build import binaries
 from tests.waiting import eventually
 
 from .faulty_pods import ENGINE, LAST_WORDS, NAMESPACE, PICKER, Faulty, picker_pods, pods
-from .project import Command, Project, project_in
+from .project import Command, Project, chat, project_in
 
 STACK = "gpu"
 AT_ONCE = 25
@@ -41,6 +41,11 @@ ELSEWHERE = {
         ),
         "test_picker_messages.py",
     ),
+    # A real Envoy's; diagnose itself sends the key of a rehearsed stack.
+    **dict.fromkeys(("upstream-timeout", "upstream-reset"), "test_envoy_words.py"),
+    "key-refused": "test_tokens.py, test_edge.py",
+    # The real scheduler's.
+    **{name: "test_scheduler_words.py" for name, message in messages().items() if message.origin == "scheduler"},
 }
 _AS_DATA = (
     "tested as data in tests/operations/diagnose: the simulated autoscaler's next event would cover it, or KEDA's"
@@ -49,12 +54,8 @@ UNPROVOKED = {
     **{
         name: _AS_DATA
         for name, message in messages().items()
-        if message.origin in ("scheduler", "autoscaler", "scaling") and name not in ("pool-at-maximum", "no-pool-fits")
+        if message.origin in ("autoscaler", "scaling") and name not in ("pool-at-maximum", "no-pool-fits")
     },
-    "key-refused": "diagnose sends the key of a rehearsed stack",
-    "picker-unreachable": "Envoy's answer does not hold the words; that no picker is ready is tested as data",
-    "upstream-timeout": "a request of one token is answered sooner than the shortest timeout",
-    "upstream-reset": "the moment between the picker's choice and a replica's end cannot be held",
     "pool-saturated": "diagnose's request has no low priority",
 }
 GATEWAY_WORDS = tuple(
@@ -63,7 +64,7 @@ GATEWAY_WORDS = tuple(
 # Provoked here one after the other, because each needs the stack itself.
 STEPS = (
     *("warden", "webhook-unreachable", "pod-security", "resource-quota", "service-account-missing"),
-    *("no-replica", *GATEWAY_WORDS),
+    *("no-replica", "picker-unreachable", *GATEWAY_WORDS),
 )
 DEPLOYMENT, REPLICA_SET = ("apps/v1", "Deployment"), ("apps/v1", "ReplicaSet")
 GATEWAY = ("gateway.networking.k8s.io/v1", "Gateway")
@@ -301,6 +302,17 @@ def test_no_replica_is_ready(stack: Stack) -> None:
     stack.shows("no-replica")
     stack.scale(ENGINE, 1)
     eventually(lambda: len(stack.project.ready(STACK)) == 1, "a replica is ready again")
+
+
+@pytest.mark.rehearsal
+@pytest.mark.slow
+def test_no_picker_is_ready(stack: Stack) -> None:
+    """Envoy's answer has no words for it."""
+    stack.scale(PICKER, 0)
+    stack.shows("picker-unreachable")
+    stack.scale(PICKER, 1)
+    endpoint = stack.project.endpoint(STACK)
+    eventually(lambda: chat(endpoint, "google/gemma-2b-it").status_code == 200, "the endpoint answers again")
 
 
 @pytest.mark.rehearsal

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from llm_d_gke.operations.diagnose.messages import recognize
 from llm_d_gke.rehearsal.load_balancer.gateway_filters import filters_of
 from llm_d_gke.rehearsal.load_balancer.tokens import JWT_FILTER, RBAC_FILTER, signed_token, token_filters
 from tests.envoy import serving
@@ -46,8 +47,16 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
+def refused(answer: httpx.Response) -> int:
+    """The status of an answer, whose words the diagnosis knows."""
+    found = recognize("endpoint", answer.text, "the endpoint")
+    assert found is not None, answer.text
+    assert found.id == "key-refused"
+    return answer.status_code
+
+
 def test_no_token_is_403(client: httpx.Client) -> None:
-    assert client.get("/v1/models").status_code == 403
+    assert refused(client.get("/v1/models")) == 403
 
 
 @pytest.mark.parametrize(
@@ -65,7 +74,7 @@ def test_a_token_that_is_not_for_this_gateway_is_refused(
     client: httpx.Client, keys: Path, claims: dict[str, Any], seconds: float, status: int
 ) -> None:
     answer = client.get("/v1/models", headers=bearer(signed_token(keys, claims, seconds=seconds)))
-    assert answer.status_code == status
+    assert refused(answer) == status
 
 
 def test_a_token_of_another_key_or_with_other_claims_is_401(client: httpx.Client, keys: Path, tmp_path: Path) -> None:
@@ -73,12 +82,12 @@ def test_a_token_of_another_key_or_with_other_claims_is_401(client: httpx.Client
     forged = ".".join((head, signed_token(keys, CLAIMS | {"sub": "admin"}).split(".")[1], signature))
     unsigned = ".".join(("eyJhbGciOiJub25lIn0", body, ""))
     for token in (signed_token(tmp_path, CLAIMS), forged, unsigned, "nonsense"):
-        assert client.get("/v1/models", headers=bearer(token)).status_code == 401
+        assert refused(client.get("/v1/models", headers=bearer(token))) == 401
 
 
 def test_a_token_without_a_subject_is_403(client: httpx.Client, keys: Path) -> None:
     claims = {name: value for name, value in CLAIMS.items() if name != "sub"}
-    assert client.get("/v1/models", headers=bearer(signed_token(keys, claims))).status_code == 403
+    assert refused(client.get("/v1/models", headers=bearer(signed_token(keys, claims)))) == 403
 
 
 def test_a_right_token_names_its_client_and_nothing_else_does(client: httpx.Client, keys: Path) -> None:
