@@ -33,35 +33,16 @@ def acknowledge(settings: StackSettings, findings: Findings) -> None:
                 "LLMD-ACKNOWLEDGE-UNKNOWN",
                 *path,
                 value=acknowledgement.id,
-                rule="no rule has this id, so nothing would be acknowledged",
                 fix=f"did you mean {close}?" if close else "copy the id from the warning; docs/findings.md lists all",
             )
         elif (rule.severity == "error" and not rule.acknowledgeable) or acknowledgement.id in refused:
-            findings.error(
-                "LLMD-ACKNOWLEDGE-ERROR",
-                *path,
-                value=acknowledgement.id,
-                rule="this rule is an error: the stack could not work, whatever the reason",
-                fix="remove the acknowledgement; docs/findings.md says how to satisfy the rule",
-            )
+            findings.error("LLMD-ACKNOWLEDGE-ERROR", *path, value=acknowledgement.id)
         elif counts[acknowledgement.id] > 1 and acknowledgement != next(
             first for first in settings.acknowledge if first.id == acknowledgement.id
         ):
-            findings.error(
-                "LLMD-ACKNOWLEDGE-TWICE",
-                *path,
-                value=acknowledgement.id,
-                rule="the rule is already acknowledged above, with another reason",
-                fix="keep one of the two",
-            )
+            findings.error("LLMD-ACKNOWLEDGE-TWICE", *path, value=acknowledgement.id)
         elif acknowledgement.id not in warned and acknowledgement.id not in _OF_A_RUNNING_STACK:
-            findings.warning(
-                "LLMD-ACKNOWLEDGE-UNUSED",
-                *path,
-                value=acknowledgement.id,
-                rule="this stack does not have this warning: the acknowledgement would hide a later one",
-                fix="remove it",
-            )
+            findings.warning("LLMD-ACKNOWLEDGE-UNUSED", *path, value=acknowledgement.id)
 
 
 def mark_acknowledged(settings: StackSettings, findings: Findings) -> None:

@@ -36,22 +36,36 @@ Role = Literal["both", "decode", "prefill"]
 class Findings(list[Finding]):
     """Collects findings. Planning continues after an error as long as further checks are possible.
 
-    `rule_id` is an id of `llm_d_gke.planning.rules`, `path` the setting by its keys in the stack file.
+    `rule_id` is an id of `llm_d_gke.planning.rules`, `path` the setting by its keys in the stack file. The texts are
+    the rule's `message` and `hint`, filled in with `value` and `facts`; a call whose text depends on more than values
+    gives `rule` or `fix` itself.
     """
 
-    def error(self, rule_id: str, /, *path: str | int, value: object, rule: str, fix: str) -> None:
-        self.append(_finding(rule_id, path, value=value, rule=rule, fix=fix, severity=Severity.ERROR))
+    def error(
+        self, rule_id: str, /, *path: str | int, value: object, rule: str = "", fix: str = "", **facts: object
+    ) -> None:
+        self._add(Severity.ERROR, rule_id, path, value, rule, fix, facts)
 
-    def warning(self, rule_id: str, /, *path: str | int, value: object, rule: str, fix: str) -> None:
-        self.append(_finding(rule_id, path, value=value, rule=rule, fix=fix, severity=Severity.WARNING))
+    def warning(
+        self, rule_id: str, /, *path: str | int, value: object, rule: str = "", fix: str = "", **facts: object
+    ) -> None:
+        self._add(Severity.WARNING, rule_id, path, value, rule, fix, facts)
 
-
-def _finding(
-    rule_id: str, path: tuple[str | int, ...], *, value: object, rule: str, fix: str, severity: Severity
-) -> Finding:
-    if rule_id not in RULES:
-        raise LookupError(f"llm_d_gke/planning/rules has no rule {rule_id!r}")
-    return Finding(id=rule_id, path=path_of(*path), value=str(value), rule=rule, fix=fix, severity=severity)
+    def _add(
+        self,
+        severity: Severity,
+        rule_id: str,
+        path: tuple[str | int, ...],
+        value: object,
+        rule: str,
+        fix: str,
+        facts: Mapping[str, object],
+    ) -> None:
+        if rule_id not in RULES:
+            raise LookupError(f"llm_d_gke/planning/rules has no rule {rule_id!r}")
+        rule = rule or RULES[rule_id].message.format(value=value, **facts)
+        fix = fix or RULES[rule_id].hint.format(value=value, **facts)
+        self.append(Finding(id=rule_id, path=path_of(*path), value=str(value), rule=rule, fix=fix, severity=severity))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +185,6 @@ def _release(settings: StackSettings, catalog: Catalog, findings: Findings) -> R
             "LLMD-RELEASE-UNKNOWN",
             "release",
             value=settings.release,
-            rule="the catalog has no release of this name, so no versions to install",
             fix=did_you_mean(settings.release, list(catalog.releases)),
         )
         return None
@@ -183,12 +196,7 @@ def _accelerator(settings: StackSettings, catalog: Catalog, findings: Findings) 
     accelerator = catalog.accelerators.get(type_)
     if accelerator is None:
         findings.error(
-            "LLMD-ACCELERATOR-UNKNOWN",
-            "accelerator",
-            "type",
-            value=type_,
-            rule="the catalog has no accelerator of this name",
-            fix=accelerator_meant(type_, catalog),
+            "LLMD-ACCELERATOR-UNKNOWN", "accelerator", "type", value=type_, fix=accelerator_meant(type_, catalog)
         )
     return accelerator
 
@@ -213,8 +221,8 @@ def _has_image(
             "LLMD-RELEASE-ACCELERATOR",
             "release",
             value=settings.release,
-            rule=f"it has no engine image for {accelerator.title}",
-            fix=f"use one of {', '.join(releases)}",
+            accelerator=accelerator.title,
+            releases=", ".join(releases),
         )
         return False
     return True
@@ -232,7 +240,6 @@ def _with_picker(release: Release, settings: StackSettings, catalog: Catalog, fi
             "picker",
             "release",
             value=name,
-            rule="the catalog has no release of this name, so no picker to take from it",
             fix=did_you_mean(name, list(catalog.releases)),
         )
         return release
@@ -241,8 +248,9 @@ def _with_picker(release: Release, settings: StackSettings, catalog: Catalog, fi
         "picker",
         "release",
         value=name,
-        rule=f"the picker {other.picker.version} of {name} was not tested with the other parts of {release.name}",
-        fix=f"remove it on GKE, which then runs picker {release.picker.version}",
+        picker=other.picker.version,
+        release=release.name,
+        own_picker=release.picker.version,
     )
     return release.with_picker_of(other)
 
@@ -261,7 +269,7 @@ def _machine(
             "accelerator",
             "machineType",
             value=machine_type,
-            rule=f"Google does not sell this machine type with {accelerator.title}",
+            accelerator=accelerator.title,
             fix=did_you_mean(machine_type, names),
         )
         return None
@@ -281,7 +289,7 @@ def _node_shape(
                 "accelerator",
                 "topology",
                 value=topology or "(missing)",
-                rule=f"TPU slices of {machine.name} do not come in this topology",
+                machine=machine.name,
                 fix=machine_for_topology(topology, machine, accelerator, catalog),
             )
             return None
@@ -291,19 +299,12 @@ def _node_shape(
                 "accelerator",
                 "perNode",
                 value=accelerator_settings.per_node,
-                rule=f"a {machine.name} node always has {machine.accelerator_count} TPU chips",
-                fix="remove perNode, or choose another machineType",
+                machine=machine.name,
+                accelerator_count=machine.accelerator_count,
             )
         return machine.accelerator_count, topology, machine.topologies[topology]
     if accelerator_settings.topology is not None:
-        findings.error(
-            "LLMD-TOPOLOGY-GPU",
-            "accelerator",
-            "topology",
-            value=accelerator_settings.topology,
-            rule="only TPU slices have a topology, and this accelerator is a GPU",
-            fix="remove it",
-        )
+        findings.error("LLMD-TOPOLOGY-GPU", "accelerator", "topology", value=accelerator_settings.topology)
     counts = machine.counts_of(accelerator.name)
     per_node = accelerator_settings.per_node or counts[0]
     if per_node not in counts:
@@ -313,7 +314,9 @@ def _node_shape(
             "accelerator",
             "perNode",
             value=per_node,
-            rule=f"{machine.name} takes {' or '.join(map(str, counts))} {accelerator.title} on a node",
+            machine=machine.name,
+            counts=" or ".join(map(str, counts)),
+            accelerator=accelerator.title,
             fix=f"use {counts[0]}, or another machineType"
             if other is None
             else f"use machineType: {other} without perNode: it has {per_node}",
@@ -337,17 +340,11 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
                     "LLMD-ZONE-REGION",
                     *path,
                     value=zone,
-                    rule=f"the zone is not in the stack's region {region}",
+                    region=region,
                     fix=f"use zones of {region}" + (f": {', '.join(offered)}" if offered else ""),
                 )
             elif zonal and zone != location:
-                findings.error(
-                    "LLMD-ZONE-CLUSTER",
-                    *path,
-                    value=zone,
-                    rule=f"all nodes of a zonal cluster are in its zone, {location}",
-                    fix=f"set llm-d:location to {region}, or remove the zone",
-                )
+                findings.error("LLMD-ZONE-CLUSTER", *path, value=zone, location=location, region=region)
     elif zonal:
         zones, path = (location,), ("location",)
     else:

@@ -336,10 +336,4 @@ def _plan_cost(foundation: _Foundation, models: Sequence[ModelPlan]) -> CostPlan
 
 def _check_project(settings: StackSettings, findings: Findings) -> None:
     if not settings.project:
-        findings.error(
-            "LLMD-PROJECT-MISSING",
-            "project",
-            value="(missing)",
-            rule="every resource belongs to a Google Cloud project, and none is set",
-            fix="run: pulumi config set llm-d:project my-project-id",
-        )
+        findings.error("LLMD-PROJECT-MISSING", "project", value="(missing)")

@@ -39,39 +39,21 @@ _PLACEHOLDERS = (
 
 def check_project_placeholder(settings: StackSettings, findings: Findings) -> None:
     if settings.project in _PLACEHOLDERS:
-        findings.warning(
-            "LLMD-PROJECT-PLACEHOLDER",
-            "project",
-            value=settings.project,
-            rule="this id stands in documentation for a project of the reader, and ids are unique in all of Google"
-            " Cloud",
-            fix="use the id of your own project; look it up with: gcloud projects list",
-        )
+        findings.warning("LLMD-PROJECT-PLACEHOLDER", "project", value=settings.project)
 
 
 def check_without_effect(ctx: PlanContext, *, has_router: bool) -> None:
     """Findings about settings of another pattern or of a created cluster or network, and about names."""
     settings = ctx.settings
     if not has_router and settings.router.model_fields_set:
-        ctx.findings.warning(
-            "LLMD-ROUTER-UNUSED",
-            "router",
-            value=_keys(settings.router, ()),
-            rule=f"{settings.pattern} has no model router: requests go to the pool of its model at once",
-            fix="remove it, or use pattern: multi-model",
-        )
+        ctx.findings.warning("LLMD-ROUTER-UNUSED", "router", value=_keys(settings.router, ()), pattern=settings.pattern)
     _check_namespace(ctx)
     _check_new_namespace(ctx)
     _check_existing(ctx)
     _check_addons(ctx, has_router=has_router)
     if STACK_LABEL in settings.labels:
         ctx.findings.error(
-            "LLMD-LABEL-OWN",
-            "labels",
-            STACK_LABEL,
-            value=settings.labels[STACK_LABEL],
-            rule="the stack sets this label itself, to tell its resources and their cost from those of other stacks",
-            fix=f"use another key; its value is {ctx.labels[STACK_LABEL]}",
+            "LLMD-LABEL-OWN", "labels", STACK_LABEL, value=settings.labels[STACK_LABEL], label=ctx.labels[STACK_LABEL]
         )
     ranges = settings.cluster.control_plane.authorized_networks
     for index, network in enumerate(ranges):
@@ -83,8 +65,6 @@ def check_without_effect(ctx: PlanContext, *, has_router: bool) -> None:
                 "authorizedNetworks",
                 index,
                 value=network.cidr,
-                rule="the range is all of the internet: everybody can try credentials on the API server",
-                fix="name the ranges of your offices and VPN, or use access: dns-endpoint, which asks IAM first",
             )
 
 
@@ -119,14 +99,7 @@ def _check_namespace(ctx: PlanContext) -> None:
             " existing: true",
         )
     if existing and ctx.settings.cluster.existing is None and name != "default":
-        ctx.findings.error(
-            "LLMD-NAMESPACE-MISSING",
-            "namespace",
-            "existing",
-            value="true",
-            rule="the stack creates the cluster, and a new cluster does not have this namespace",
-            fix="remove existing, or name the cluster that has the namespace in cluster.existing",
-        )
+        ctx.findings.error("LLMD-NAMESPACE-MISSING", "namespace", "existing", value="true")
 
 
 def _check_new_namespace(ctx: PlanContext) -> None:
@@ -138,13 +111,7 @@ def _check_new_namespace(ctx: PlanContext) -> None:
         if path_of(*path) in refused:
             continue
         ctx.findings.warning(
-            "LLMD-NAMESPACE-NEW",
-            *path,
-            value=name,
-            rule=f"the stack creates namespace {ctx.namespace}, so this {kind} cannot be there before the first `up`,"
-            " which waits for what needs it",
-            fix=f"create the {kind} as soon as the namespace is there, and then acknowledge LLMD-NAMESPACE-NEW;"
-            f" {instead}or use an existing cluster with namespace.existing: true",
+            "LLMD-NAMESPACE-NEW", *path, value=name, namespace=ctx.namespace, kind=kind, instead=instead
         )
 
 
@@ -197,15 +164,7 @@ def _check_existing(ctx: PlanContext) -> None:
         )
     region = network.existing.linked_region if network.existing is not None else None
     if region is not None and region != ctx.region:
-        ctx.findings.error(
-            "LLMD-NETWORK-REGION",
-            "network",
-            "existing",
-            "subnetwork",
-            value=region,
-            rule=f"the subnet is in {region}, and the stack's nodes are in {ctx.region}",
-            fix=f"use a subnet of {ctx.region}, or set llm-d:location to a place in {region}",
-        )
+        ctx.findings.error("LLMD-NETWORK-REGION", "network", "existing", "subnetwork", value=region, region=ctx.region)
 
 
 def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:
@@ -230,8 +189,10 @@ def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:
                     group,
                     key,
                     value=text,
-                    rule=f"nodes of the CPU pool ({pool.machine_type}) leave {available:.0f} {unit} to pods, so no"
-                    f" node could run the {group}",
+                    machine_type=pool.machine_type,
+                    available=available,
+                    unit=unit,
+                    group=group,
                     fix=f"use {text}m, or less than {available:.0f}m"
                     if key == "cpu" and text.isdigit() and int(text) <= available
                     else f"use less, or a larger cpuPool.machineType than {pool.machine_type}",

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import jsonschema
@@ -61,10 +62,10 @@ def test_every_call_that_adds_a_finding_is_reached(monkeypatch: pytest.MonkeyPat
     reached: set[tuple[str, int]] = set()
 
     def noting(method: Callable[..., None]) -> Callable[..., None]:
-        def note(self: Findings, *arguments: str | int, value: object, rule: str, fix: str) -> None:
+        def note(self: Findings, *arguments: str | int, **texts: Any) -> None:
             caller = sys._getframe(1)
             reached.add((Path(caller.f_code.co_filename).name, caller.f_lineno))
-            method(self, *arguments, value=value, rule=rule, fix=fix)
+            method(self, *arguments, **texts)
 
         return note
 
@@ -84,6 +85,18 @@ def test_every_call_names_a_rule_of_its_severity() -> None:
         assert isinstance(identifier, ast.Constant), f"{path.name}:{call.lineno}"
         rule = RULES[str(identifier.value)]
         assert rule.severity == ("either" if _called(call) == "add_finding" else _called(call)), rule.id
+
+
+def test_every_call_passes_what_the_texts_of_its_rule_name() -> None:
+    """A text stands either in the rule or in the call, and each `{name}` in it is an argument of the call."""
+    for path, call in calls_of_findings():
+        rule = RULES[str(ast.literal_eval(call.args[0]))]
+        given = {str(keyword.arg) for keyword in call.keywords}
+        own = {"rule": rule.message, "fix": rule.hint}
+        named = {name.partition(".")[0] for text in own.values() for _, name, *_ in Formatter().parse(text) if name}
+        place = f"{path.name}:{call.lineno} {rule.id}"
+        assert {part for part, text in own.items() if not text} == given & set(own), place
+        assert named - {"value"} == given - {"value", *own}, place
 
 
 def test_no_rule_is_unused() -> None:

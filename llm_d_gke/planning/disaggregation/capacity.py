@@ -148,10 +148,8 @@ def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityP
                 "LLMD-PD-LOAD",
                 *("models", index, "load"),
                 value=capacity.basis,
-                rule="no number of servers meets these objectives: a single request gets its first token after"
-                f" {single.time_to_first_token * 1000:.0f} ms, then one every {single.time_per_output_token * 1000:.0f}"
-                " ms (an estimate that no measurement was fitted to)",
-                fix="use a faster accelerator, a larger tensorParallel, or other objectives",
+                first_token_ms=single.time_to_first_token * 1000,
+                later_token_ms=single.time_per_output_token * 1000,
             )
             return
         if stage.needed > stage.replicas:
@@ -159,7 +157,7 @@ def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityP
                 "LLMD-PD-REPLICAS",
                 *("models", index, *(("prefill",) if stage.role == "prefill" else ()), "replicas"),
                 value=stage.replicas,
-                rule=f"the stated load of {capacity.basis} needs {stage.needed} {stage.role} replicas"
-                " (an estimate that no measurement was fitted to)",
-                fix=f"use {stage.needed} replicas with nodes to match, a faster accelerator, or a smaller load",
+                basis=capacity.basis,
+                needed=stage.needed,
+                role=stage.role,
             )

@@ -43,8 +43,10 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
             "prefillAccelerator",
             "type",
             value=prefill.accelerator.name,
-            rule=f"{prefill.accelerator.title} and {decode.accelerator.title} have different KV caches",
-            fix=f"use a {decode.accelerator.kind.upper()}, rather {decode.accelerator.name}",
+            prefill=prefill.accelerator.title,
+            decode=decode.accelerator.title,
+            kind=decode.accelerator.kind.upper(),
+            decode_name=decode.accelerator.name,
         )
         return
     if decode.accelerator != prefill.accelerator:
@@ -53,9 +55,8 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
             "prefillAccelerator",
             "type",
             value=prefill.accelerator.name,
-            rule=f"vLLM may choose another attention backend than on {decode.accelerator.title}: KV caches"
-            " cannot then be transferred",
-            fix=f"use {decode.accelerator.name}, or test a request with a long prompt first",
+            decode=decode.accelerator.title,
+            decode_name=decode.accelerator.name,
         )
     for index, (decode_model, prefill_model) in enumerate(
         zip(decode.settings.models, prefill.settings.models, strict=True)
@@ -79,42 +80,28 @@ def _check_release(ctx: PlanContext) -> None:
             "LLMD-PD-RELEASE",
             "release",
             value=ctx.release.name,
-            rule=f"its picker ({ctx.release.picker.version}) cannot send prefill and decode to different pods",
-            fix=f"use {' or '.join(releases)}, or another pattern",
+            picker=ctx.release.picker.version,
+            releases=" or ".join(releases),
         )
     elif support.withdrawn is not None:
         ctx.findings.warning(
             "LLMD-PD-RELEASE-WITHDRAWN",
             "release",
             value=ctx.release.name,
-            rule=f"upstream renamed the images of picker and sidecar {support.withdrawn} and deleted the old ones",
-            fix=f"use {' or '.join(releases)}, or a registry that still has {support.sidecar.image}",
+            withdrawn=support.withdrawn,
+            releases=" or ".join(releases),
+            image=support.sidecar.image,
         )
 
 
 def _check_picker(ctx: PlanContext) -> None:
     settings = ctx.settings
     if settings.picker.failure_mode == "open":
-        ctx.findings.warning(
-            "LLMD-PD-FAILURE-MODE",
-            "picker",
-            "failureMode",
-            value="open",
-            rule="while no picker answers, the load balancer also sends requests to prefill servers",
-            fix="use close",
-        )
+        ctx.findings.warning("LLMD-PD-FAILURE-MODE", "picker", "failureMode", value="open")
     disaggregation = settings.disaggregation
     from_tokens = disaggregation.prefill_from_tokens if disaggregation is not None else None
     if from_tokens != 0 and settings.picker.scorers.prefix_cache == 0 and settings.picker.config is None:
-        ctx.findings.error(
-            "LLMD-PD-PREFIX-SCORER",
-            "picker",
-            "scorers",
-            "prefixCache",
-            value=0,
-            rule="without this scorer the picker does not know which prefixes are cached, so no prompt goes to prefill",
-            fix="give it a weight, or set llm-d:disaggregation.prefillFromTokens to 0",
-        )
+        ctx.findings.error("LLMD-PD-PREFIX-SCORER", "picker", "scorers", "prefixCache", value=0)
 
 
 def _check_parallelism(
@@ -131,15 +118,7 @@ def _check_parallelism(
         ("pipelineParallel", settings[0].pipeline_parallel),
     ):
         if value > 1:
-            decode.findings.error(
-                "LLMD-PD-RANKS",
-                "models",
-                index,
-                key,
-                value=value,
-                rule="the routing sidecar is set up for one engine with one rank and one pipeline stage",
-                fix="use 1, or pattern: mixture-of-experts",
-            )
+            decode.findings.error("LLMD-PD-RANKS", "models", index, key, value=value)
     for ctx, parallelism in zip((decode, prefill), spread, strict=True):
         if parallelism.is_multi_node and parallelism.data == parallelism.pipeline == 1:
             ctx.findings.error(
@@ -148,9 +127,10 @@ def _check_parallelism(
                 index,
                 "tensorParallel",
                 value=parallelism.tensor,
-                rule=f"a {ctx.role} server runs on one host: {ctx.machine.name} has"
-                f" {count(ctx.per_node, 'accelerator')}",
-                fix=f"use fewer, {machine_with(ctx, parallelism.tensor)}",
+                role=ctx.role,
+                machine=ctx.machine.name,
+                accelerators=count(ctx.per_node, "accelerator"),
+                or_machine=machine_with(ctx, parallelism.tensor),
             )
         elif ctx.machine.rdma and not uses_rdma(ctx, parallelism):
             ctx.findings.warning(
@@ -159,9 +139,9 @@ def _check_parallelism(
                 index,
                 "tensorParallel",
                 value=parallelism.tensor,
-                rule=f"a pod takes all RDMA cards of {ctx.machine.name} or none: {ctx.role} servers that share a node"
-                " send KV caches over its standard network",
-                fix=f"use {ctx.per_node}, or a machine without RDMA",
+                machine=ctx.machine.name,
+                role=ctx.role,
+                per_node=ctx.per_node,
             )
     if spread[0].tensor != spread[1].tensor:
         _check_ranks(decode, index, settings[0], model, decode_ranks=spread[0].tensor, prefill_ranks=spread[1].tensor)
@@ -180,46 +160,16 @@ def _check_ranks(
     states = model is not None and any(group.kind == "linear" for group in model.attention)
     path = ("models", index, "prefill", "tensorParallel")
     if decode.accelerator.kind == "tpu":
-        decode.findings.error(
-            "LLMD-PD-TP-TPU",
-            *path,
-            value=prefill_ranks,
-            rule="a TPU decodes with the shards that prefill computed: both need the same number of chips",
-            fix=f"use {decode_ranks}",
-        )
+        decode.findings.error("LLMD-PD-TP-TPU", *path, value=prefill_ranks, decode_ranks=decode_ranks)
     elif states:
-        decode.findings.error(
-            "LLMD-PD-TP-STATES",
-            *path,
-            value=prefill_ranks,
-            rule="recurrent states can only be transferred between equal numbers of GPUs",
-            fix=f"use {decode_ranks}",
-        )
+        decode.findings.error("LLMD-PD-TP-STATES", *path, value=prefill_ranks, decode_ranks=decode_ranks)
     elif max(decode_ranks, prefill_ranks) % min(decode_ranks, prefill_ranks):
-        decode.findings.error(
-            "LLMD-PD-TP-MULTIPLE",
-            *path,
-            value=prefill_ranks,
-            rule=f"{decode_ranks} GPUs of decode cannot split the KV cache of {prefill_ranks} GPUs of prefill evenly:"
-            " one number must be a multiple of the other",
-            fix=f"use {decode_ranks}, or a divisor or a multiple of it",
-        )
+        decode.findings.error("LLMD-PD-TP-MULTIPLE", *path, value=prefill_ranks, decode_ranks=decode_ranks)
     elif reason := _refuses_wider(decode, settings, model, prefill_ranks, decode_ranks):
-        decode.findings.error(
-            "LLMD-PD-TP-WIDER",
-            *path,
-            value=prefill_ranks,
-            rule=reason,
-            fix=f"use {decode_ranks} or less, with more replicas instead",
-        )
+        decode.findings.error("LLMD-PD-TP-WIDER", *path, value=prefill_ranks, decode_ranks=decode_ranks, rule=reason)
     else:
         decode.findings.warning(
-            "LLMD-PD-TENSOR-PARALLEL-DIFFERS",
-            *path,
-            value=prefill_ranks,
-            rule=f"decode has {decode_ranks}: engines crashed when they received the cache of a different tensor size"
-            " (vllm-project/vllm issues 43523 and 50765, open)",
-            fix=f"use {decode_ranks}, or send requests of long prompts through both stages before relying on it",
+            "LLMD-PD-TENSOR-PARALLEL-DIFFERS", *path, value=prefill_ranks, decode_ranks=decode_ranks
         )
 
 
@@ -258,10 +208,10 @@ def _check_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: 
             index,
             "blockSize",
             value=size,
-            rule=f"on {ctx.accelerator.title} vLLM {version_of(ctx, settings)} takes FlashInfer, whose kernels have"
-            f" blocks of {', '.join(map(str, sizes))} tokens: transfers by NIXL of larger blocks were seen to fail"
-            " (vllm-project/vllm issue 42846, closed; the version that fixed it is not established)",
-            fix=f"use blockSize: {sizes[-1]}",
+            accelerator=ctx.accelerator.title,
+            version=version_of(ctx, settings),
+            sizes=", ".join(map(str, sizes)),
+            largest=sizes[-1],
         )
 
 
@@ -281,21 +231,12 @@ def _check_states(ctx: PlanContext, index: int, settings: ModelSettings, model: 
             "env",
             STATE_LAYOUT,
             value=layout,
-            rule=f"{model.id} keeps recurrent states, which NIXL's connector of vLLM {version} transfers by channel"
-            " (DS) only: the engine ends while it starts",
-            fix=f"remove {STATE_LAYOUT}: the stack sets it",
+            model=model.id,
+            version=version,
+            state_layout=STATE_LAYOUT,
         )
     if not load_engine().transfers_kinds(version):
-        ctx.findings.error(
-            "LLMD-PD-HYBRID",
-            "models",
-            index,
-            "id",
-            value=model.id,
-            rule=f"{model.id} keeps recurrent states beside its KV cache, and NIXL's connector of vLLM {version} does"
-            " not transfer caches of two kinds: the engine ends while it starts (ai-dynamo/dynamo issue 10741)",
-            fix="use a release with a newer engine, such as llm-d-0.9, or pattern: prefix-cache",
-        )
+        ctx.findings.error("LLMD-PD-HYBRID", "models", index, "id", value=model.id, version=version)
         return
     if settings.prefix_caching is not False:
         ctx.findings.warning(
@@ -304,22 +245,11 @@ def _check_states(ctx: PlanContext, index: int, settings: ModelSettings, model: 
             index,
             "prefixCaching",
             value="true" if settings.prefix_caching else "(by default, true)",
-            rule=f"{model.id} keeps recurrent states: decode servers were seen to end with 'SSM can only have one local"
-            " block' when a prompt shares a cached prefix (ai-dynamo/dynamo issue 12197; nixl/base_worker.py of vLLM"
-            " 0.26.0 has the same assertion)",
-            fix="set prefixCaching: false with picker.scorers.prefixCache: 0 and disaggregation.prefillFromTokens: 0,"
-            " or send two prompts with a long common beginning before relying on it",
+            model=model.id,
         )
     if settings.speculative_decoding is not None and settings.speculative_decoding.method == "mtp":
         ctx.findings.warning(
-            "LLMD-PD-STATES-SPECULATION",
-            "models",
-            index,
-            "speculativeDecoding",
-            value="mtp",
-            rule=f"{model.id} keeps recurrent states: decode servers were seen to end at the first step after a"
-            " transfer (ai-dynamo/dynamo issue 12198, open)",
-            fix="remove speculativeDecoding, or use pattern: prefix-cache",
+            "LLMD-PD-STATES-SPECULATION", "models", index, "speculativeDecoding", value="mtp", model=model.id
         )
 
 
@@ -341,16 +271,7 @@ def _check_worth(
     lengths = lengths_of(decode, index, decode_settings, runs[0])
     if decode_settings.load.prompt_tokens is None:
         if runs[0].max_model_len < _SHORT:
-            decode.findings.warning(
-                "LLMD-PD-SHORT",
-                "models",
-                index,
-                "maxModelLen",
-                value=runs[0].max_model_len,
-                rule="prompts this short are computed faster than their KV cache is transferred: the first token"
-                " comes later",
-                fix="use pattern: prefix-cache, or set load.promptTokens and load.concurrency for an estimate",
-            )
+            decode.findings.warning("LLMD-PD-SHORT", "models", index, "maxModelLen", value=runs[0].max_model_len)
         return
     if lengths is None:
         return
@@ -375,10 +296,9 @@ def _check_worth(
             index,
             "load",
             value=f"{load.prompt_tokens} + {load.output_tokens} tokens, {load.concurrency:g} in flight",
-            rule=f"estimated: {_latency_text(separate)} with separate stages, {_latency_text(together)} with"
-            f" {replicas} replicas that run both",
-            fix=f"use pattern: prefix-cache with {replicas} replicas, or other numbers; separate stages pay off at"
-            " high load",
+            separate=_latency_text(separate),
+            together=_latency_text(together),
+            replicas=replicas,
         )
 
 

@@ -23,13 +23,7 @@ def check_autopilot(ctx: PlanContext) -> None:
     """Findings about settings of the cluster that Autopilot decides itself."""
     settings, findings = ctx.settings, ctx.findings
     if settings.location != ctx.region:
-        findings.error(
-            "LLMD-AUTOPILOT-LOCATION",
-            "location",
-            value=settings.location,
-            rule="Autopilot clusters are regional, and this is a zone",
-            fix=f"use {ctx.region}, and accelerator.zones: [{settings.location}] to keep the nodes in that zone",
-        )
+        findings.error("LLMD-AUTOPILOT-LOCATION", "location", value=settings.location, region=ctx.region)
     if settings.cpu_pool != CpuPoolSettings():
         findings.error(
             "LLMD-AUTOPILOT-POOL",
@@ -67,15 +61,7 @@ def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -
         return
     if ctx.hosts > 1 or rdma or ctx.machine.rdma:
         what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
-        findings.error(
-            "LLMD-AUTOPILOT-HOSTS",
-            "cluster",
-            "mode",
-            value=f"autopilot, {what}",
-            rule="this project plans networks and slices of several hosts with node pools, and DeepEP's privileged"
-            " containers, which Autopilot refuses",
-            fix="use cluster.mode: standard, or accelerators of one host without RDMA",
-        )
+        findings.error("LLMD-AUTOPILOT-HOSTS", "cluster", "mode", value=f"autopilot, {what}")
     if settings.nodes.min > 0:
         findings.error(
             "LLMD-AUTOPILOT-POOL",
@@ -89,21 +75,13 @@ def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -
     if settings.compute_class is not None:
         return
     for key, value in _needs_class(ctx):
-        findings.error(
-            "LLMD-AUTOPILOT-CLASS",
-            "accelerator",
-            key,
-            value=value,
-            rule="without a compute class, Autopilot chooses machine type and disk by the pod's GPU type and requests",
-            fix=f"remove {key}, or {_WITH_CLASS}",
-        )
+        findings.error("LLMD-AUTOPILOT-CLASS", "accelerator", key, value=value, key=key, with_class=_WITH_CLASS)
     if weights_gib > _MIN_STORAGE_GIB:
         findings.warning(
             "LLMD-AUTOPILOT-STORAGE",
             "accelerator",
             "type",
             value=f"{settings.type}, {weights_gib:.0f} GiB of weights on a node",
-            rule="Autopilot bounds a pod's ephemeral storage by type and number of GPUs; the catalog lacks the bounds",
             fix=_WITH_CLASS.replace("machine type, disk and zones", "the size of the boot disk")
             + ", or read the weights from a volume: models[].source.kind: volume-claim",
         )
@@ -122,8 +100,8 @@ def _check_type(ctx: PlanContext) -> bool:
             "accelerator",
             "type",
             value=accelerator.name,
-            rule=f"Google does not list {accelerator.title} for Autopilot",
-            fix=f"use one of {', '.join(every)}, or cluster.mode: standard",
+            accelerator=accelerator.title,
+            every=", ".join(every),
         )
         return False
     if ctx.per_node not in listed.counts:
@@ -132,9 +110,9 @@ def _check_type(ctx: PlanContext) -> bool:
             "accelerator",
             "perNode",
             value=ctx.per_node,
-            rule=f"Autopilot has nodes with {' or '.join(map(str, listed.counts))} {accelerator.title}, and rejects"
-            " pods that request others",
-            fix=f"use a machine type with {listed.counts[0]}, or cluster.mode: standard",
+            counts=" or ".join(map(str, listed.counts)),
+            accelerator=accelerator.title,
+            first_count=listed.counts[0],
         )
     version = cluster.existing.version if cluster.existing else cluster.version
     if version is not None and listed.since is not None and not reaches(version, listed.since):
@@ -143,7 +121,8 @@ def _check_type(ctx: PlanContext) -> bool:
             "cluster",
             *(("existing", "version") if cluster.existing else ("version",)),
             value=version,
-            rule=f"Autopilot has {accelerator.title} from GKE {listed.since} on",
+            accelerator=accelerator.title,
+            since=listed.since,
             fix=newer_version(cluster, listed.since),
         )
     return True

@@ -105,14 +105,7 @@ def _check_keys(ctx: PlanContext) -> None:
         place = key.split("/")[3] if key is not None else ctx.region
         if place not in places:
             ctx.findings.error(
-                "LLMD-KMS-LOCATION",
-                "cluster",
-                "encryption",
-                name,
-                value=key,
-                rule=f"the key is in {place}, and this cluster is in {ctx.region}: GKE refuses a key from another"
-                " location",
-                fix=f"use a key ring in {ctx.region}",
+                "LLMD-KMS-LOCATION", "cluster", "encryption", name, value=key, place=place, region=ctx.region
             )
 
 
@@ -166,11 +159,7 @@ def _check(ctx: PlanContext) -> None:
     path = ("cluster", "existing", "version") if settings.existing else ("cluster", "version")
     if version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE):
         findings.error(
-            "LLMD-GKE-VERSION",
-            *path,
-            value=version,
-            rule=f"GKE Inference Gateway needs {INFERENCE_GATEWAY_SINCE} or newer",
-            fix=newer_version(settings, "1.34"),
+            "LLMD-GKE-VERSION", *path, value=version, since=INFERENCE_GATEWAY_SINCE, fix=newer_version(settings, "1.34")
         )
     minimum = ctx.accelerator.minimum_gke_version
     if version is not None and minimum is not None and not reaches(version, minimum):
@@ -178,20 +167,13 @@ def _check(ctx: PlanContext) -> None:
             "LLMD-GKE-VERSION-ACCELERATOR",
             *path,
             value=version,
-            rule=f"{ctx.accelerator.title} needs GKE {minimum} or newer",
+            accelerator=ctx.accelerator.title,
+            minimum=minimum,
             fix=newer_version(settings, minimum),
         )
     control_plane = settings.control_plane
     if control_plane.access == "authorized-networks" and not control_plane.authorized_networks:
-        findings.error(
-            "LLMD-AUTHORIZED-NETWORKS-EMPTY",
-            "cluster",
-            "controlPlane",
-            "authorizedNetworks",
-            value="[]",
-            rule="the list is empty, so nothing could reach the control plane, not even this program",
-            fix="list the ranges of your own machines, or use access: dns-endpoint",
-        )
+        findings.error("LLMD-AUTHORIZED-NETWORKS-EMPTY", "cluster", "controlPlane", "authorizedNetworks", value="[]")
     if control_plane.access == "dns-endpoint" and control_plane.authorized_networks:
         findings.error(
             "LLMD-AUTHORIZED-NETWORKS-UNUSED",
@@ -199,8 +181,6 @@ def _check(ctx: PlanContext) -> None:
             "controlPlane",
             "authorizedNetworks",
             value=f"{len(control_plane.authorized_networks)} ranges",
-            rule="authorized networks guard the public address, which access: dns-endpoint turns off",
-            fix="remove them, or use access: authorized-networks",
         )
     if settings.maintenance_window is not None:
         _check_maintenance(ctx, settings.maintenance_window)
@@ -218,12 +198,7 @@ def _check_features(ctx: PlanContext) -> None:
         features.append(f"its Dataplane V2 gives pods the network cards of {ctx.machine.name}")
     if existing is not None and features:
         ctx.findings.warning(
-            "LLMD-EXISTING-FEATURES",
-            "cluster",
-            "existing",
-            value=existing.name,
-            rule=f"the stack needs what not every cluster has: {'; '.join(features)}",
-            fix="make preflight asks the cluster and prints the commands; then acknowledge this",
+            "LLMD-EXISTING-FEATURES", "cluster", "existing", value=existing.name, features="; ".join(features)
         )
 
 
@@ -235,9 +210,10 @@ def _check_maintenance(ctx: PlanContext, window: MaintenanceWindow) -> None:
             "cluster",
             "maintenanceWindow",
             value=f"{window.hours:g} h, {window.recurrence}",
-            rule=f"some {_MAINTENANCE_DAYS} days have {fewest} of these windows, together {fewest * window.hours:g}"
-            f" hours, and GKE needs {_MAINTENANCE_HOURS} hours in any {_MAINTENANCE_DAYS} days",
-            fix="use longer windows or more days, for example FREQ=WEEKLY;BYDAY=SA,SU with 6 hours each",
+            maintenance_days=_MAINTENANCE_DAYS,
+            fewest=fewest,
+            node_hours=fewest * window.hours,
+            maintenance_hours=_MAINTENANCE_HOURS,
         )
 
 

@@ -50,13 +50,7 @@ def _choices(ctx: PlanContext, settings: ComputeClassSettings) -> Iterator[NodeC
             continue
         path = (*_PATH, "fallbacks", number)
         if (machine.name, fallback.provisioning) in seen:
-            ctx.findings.error(
-                "LLMD-COMPUTE-CLASS-REPEATED",
-                *path,
-                value=f"{machine.name}, {fallback.provisioning}",
-                rule="an earlier choice is the same, so GKE would never use this one",
-                fix="remove it, or name another machine type or provisioning",
-            )
+            ctx.findings.error("LLMD-COMPUTE-CLASS-REPEATED", *path, value=f"{machine.name}, {fallback.provisioning}")
         seen.add((machine.name, fallback.provisioning))
         if fallback.provisioning == "on-demand" and not machine.on_demand_ok:
             ctx.findings.warning(
@@ -64,7 +58,7 @@ def _choices(ctx: PlanContext, settings: ComputeClassSettings) -> Iterator[NodeC
                 *path,
                 "provisioning",
                 value=fallback.provisioning,
-                rule=f"{machine.name} is sold as spot, flex-start or reservation only, according to the catalog",
+                machine=machine.name,
                 fix="use provisioning: spot or flex-start",
             )
         yield NodeChoicePlan(
@@ -91,17 +85,13 @@ def _machine(ctx: PlanContext, number: int, fallback: FallbackSettings) -> Machi
             "LLMD-COMPUTE-CLASS-MACHINE",
             *path,
             value=name,
-            rule=f"a fallback needs the same accelerator, {ctx.accelerator.title}: the pods' memory is planned for it",
+            accelerator=ctx.accelerator.title,
             fix=did_you_mean(name, alike),
         )
         return None
     if not _is_as_large(ctx, machine):
         ctx.findings.error(
-            "LLMD-COMPUTE-CLASS-SMALLER",
-            *path,
-            value=name,
-            rule=f"{name} is smaller than {ctx.machine.name}, for which the pods are planned, so they would not fit",
-            fix=f"use one of {', '.join(alike)}, or make {name} the accelerator's machineType",
+            "LLMD-COMPUTE-CLASS-SMALLER", *path, value=name, machine=ctx.machine.name, alike=", ".join(alike)
         )
         return None
     return machine
@@ -124,14 +114,7 @@ def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> N
     accelerator, findings = ctx.settings.accelerator, ctx.findings
     if (ctx.hosts > 1 or rdma or ctx.machine.rdma) and not ctx.autopilot:
         what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
-        findings.error(
-            "LLMD-COMPUTE-CLASS-HOSTS",
-            *_PATH,
-            value=what,
-            rule="compute classes are supported for single-host machines without RDMA: RDMA networks and TPU slices"
-            " need a node pool",
-            fix="remove computeClass, or use a machine type of one host without RDMA",
-        )
+        findings.error("LLMD-COMPUTE-CLASS-HOSTS", *_PATH, value=what)
     cluster = ctx.settings.cluster
     version = cluster.existing.version if cluster.existing else cluster.version
     if not ctx.autopilot and version is not None and not reaches(version, _CREATES_POOLS_SINCE):
@@ -139,10 +122,7 @@ def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> N
             "LLMD-COMPUTE-CLASS-VERSION",
             *(("cluster", "existing", "version") if cluster.existing else ("cluster", "version")),
             value=version,
-            rule=f"GKE creates node pools for a compute class by itself from {_CREATES_POOLS_SINCE} on; an older"
-            " cluster needs node auto-provisioning, with a limit for this accelerator",
-            fix=f"use {_CREATES_POOLS_SINCE} or newer, remove computeClass, or check that gcloud container clusters"
-            " describe prints enableNodeAutoprovisioning: true",
+            since=_CREATES_POOLS_SINCE,
         )
     if accelerator.provisioning == "queued" or accelerator.reservation is not None:
         key = "provisioning" if accelerator.provisioning == "queued" else "reservation"
@@ -151,26 +131,8 @@ def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> N
             "accelerator",
             key,
             value=accelerator.provisioning if key == "provisioning" else accelerator.reservation,
-            rule="a compute class of this project provisions on-demand, spot or flex-start nodes, but no queued or"
-            " reserved ones",
-            fix="remove computeClass, or use provisioning: on-demand, spot or flex-start without a reservation",
         )
     if accelerator.nodes.min > 0 and not ctx.autopilot:
-        findings.error(
-            "LLMD-COMPUTE-CLASS-MIN",
-            "accelerator",
-            "nodes",
-            "min",
-            value=accelerator.nodes.min,
-            rule="GKE deletes node pools that it created when they are empty, so no minimum of nodes can be kept",
-            fix="use 0, or remove computeClass",
-        )
+        findings.error("LLMD-COMPUTE-CLASS-MIN", "accelerator", "nodes", "min", value=accelerator.nodes.min)
     if settings.active_migration and not settings.fallbacks:
-        findings.warning(
-            "LLMD-COMPUTE-CLASS-MIGRATION",
-            *_PATH,
-            "activeMigration",
-            value="true",
-            rule="activeMigration moves pods to a preferred choice, and this class has only one choice",
-            fix="name fallbacks, or remove activeMigration",
-        )
+        findings.warning("LLMD-COMPUTE-CLASS-MIGRATION", *_PATH, "activeMigration", value="true")

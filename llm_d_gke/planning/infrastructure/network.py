@@ -89,17 +89,7 @@ def _host_project(ctx: PlanContext) -> str | None:
 def _check_existing(ctx: PlanContext) -> None:
     network, cluster = ctx.settings.network.existing, ctx.settings.cluster
     if _host_project(ctx) is not None and ctx.settings.gateway.implementation == "gke":
-        ctx.findings.warning(
-            "LLMD-SHARED-VPC-FIREWALL",
-            "network",
-            "existing",
-            "project",
-            value=_host_project(ctx),
-            rule="GKE's service agent may not create firewall rules in a host project by itself: without them the"
-            " Gateway is programmed, and its proxies and health checks reach no pod",
-            fix="grant it roles/compute.securityAdmin there, or create the rules (docs/existing-cluster.md); then"
-            " acknowledge this",
-        )
+        ctx.findings.warning("LLMD-SHARED-VPC-FIREWALL", "network", "existing", "project", value=_host_project(ctx))
     if cluster.existing is not None and network is None:
         # The load balancer of a Gateway is built in the VPC of its cluster.
         ctx.findings.error(
@@ -107,11 +97,8 @@ def _check_existing(ctx: PlanContext) -> None:
             "network",
             "existing",
             value="(missing)",
-            rule=f"cluster {cluster.existing.name} already has a network; the stack would create another one,"
-            " and the Gateway would get no address there",
-            fix="name the cluster's network, subnetwork, podRange and serviceRange below network.existing: gcloud"
-            f" container clusters describe {cluster.existing.name} --location {ctx.settings.location}"
-            " --format 'yaml(networkConfig,ipAllocationPolicy)'",
+            cluster=cluster.existing.name,
+            location=ctx.settings.location,
         )
     if network is not None and network.pod_range == network.service_range:
         ctx.findings.error(
@@ -120,32 +107,13 @@ def _check_existing(ctx: PlanContext) -> None:
             "existing",
             "serviceRange",
             value=network.service_range,
-            rule="pods and services need a secondary range each, and both settings name the same one",
-            fix=f"name the range of services; gcloud compute networks subnets describe {network.subnetwork} --region"
-            f" {ctx.region} lists them",
+            subnetwork=network.subnetwork,
+            region=ctx.region,
         )
     if network is not None and not network.nat and cluster.existing is None and cluster.private_nodes:
-        ctx.findings.warning(
-            "LLMD-NETWORK-NAT",
-            "network",
-            "existing",
-            "nat",
-            value="false",
-            rule=f"private nodes in {network.network} pull images through Cloud NAT, which the stack does not"
-            " create in an existing network",
-            fix="check that the subnet has Cloud NAT, then set network.existing.nat: true; or set"
-            " cluster.privateNodes: false",
-        )
+        ctx.findings.warning("LLMD-NETWORK-NAT", "network", "existing", "nat", value="false", network=network.network)
     if cluster.existing is None and not cluster.private_nodes:
-        ctx.findings.warning(
-            "LLMD-NODES-PUBLIC",
-            "cluster",
-            "privateNodes",
-            value="false",
-            rule="every node gets an address on the internet, and only firewall rules of the network keep it closed",
-            fix="remove it: private nodes pull images through Cloud NAT, which the stack creates in its own network;"
-            " network.existing.nat: true says that an existing one has it",
-        )
+        ctx.findings.warning("LLMD-NODES-PUBLIC", "cluster", "privateNodes", value="false")
 
 
 def _max_nodes(ctx: PlanContext) -> int:
@@ -183,44 +151,23 @@ def _check_ranges(ctx: PlanContext) -> None:
                 "network",
                 first,
                 value=cidr_of_first,
-                rule=f"overlaps {second} = {other}",
-                fix=f"choose ranges without common addresses; the default is {DEFAULTS[first]}",
+                second=second,
+                other=other,
+                default=DEFAULTS[first],
             )
     if settings.existing is not None and settings.existing.auto_mode:
         for key, cidr in ranges.items():
             if cidr.overlaps(AUTO_MODE):
-                findings.error(
-                    "LLMD-CIDR-AUTO-MODE",
-                    "network",
-                    key,
-                    value=cidr,
-                    rule=f"an auto-mode VPC uses {AUTO_MODE} for its own subnets in every region",
-                    fix="use a range outside it, such as 192.168.0.0/23",
-                )
+                findings.error("LLMD-CIDR-AUTO-MODE", "network", key, value=cidr, auto_mode=AUTO_MODE)
 
 
 def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
     """A range of private addresses that Google accepts, and that is large enough for the pools' nodes."""
     findings = ctx.findings
     if cidr.overlaps(DOCKER):
-        findings.warning(
-            "LLMD-CIDR-DOCKER",
-            "network",
-            key,
-            value=cidr,
-            rule=f"holds addresses of {DOCKER}, which Docker uses inside its hosts by default: such hosts cannot"
-            " reach these addresses",
-            fix=f"use a range outside of it, such as {DEFAULTS[key]}",
-        )
+        findings.warning("LLMD-CIDR-DOCKER", "network", key, value=cidr, docker=DOCKER, default=DEFAULTS[key])
     if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in PRIVATE):
-        findings.error(
-            "LLMD-CIDR-PRIVATE",
-            "network",
-            key,
-            value=cidr,
-            rule="not a private range",
-            fix="use a range of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10",
-        )
+        findings.error("LLMD-CIDR-PRIVATE", "network", key, value=cidr)
     required = _wanted_prefix(ctx, key)
     if cidr.prefixlen > _LARGEST_PREFIX[key]:
         findings.error(
@@ -228,7 +175,7 @@ def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
             "network",
             key,
             value=cidr,
-            rule=f"too small: a /{_LARGEST_PREFIX[key]} is the smallest range that Google accepts here",
+            largest_prefix=_LARGEST_PREFIX[key],
             fix=f"use {cidr.supernet(new_prefix=23 if key == 'proxyCidr' else min(_LARGEST_PREFIX[key], required))}",
         )
     elif required < cidr.prefixlen:
@@ -237,7 +184,7 @@ def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
             "network",
             key,
             value=cidr,
+            required=required,
             rule=f"too small for the {_max_nodes(ctx)} nodes that both pools may grow to"
             + (": GKE gives each a /24 of it" if key == "podCidr" else ""),
-            fix=f"use a /{required} or larger, or lower nodes.max of accelerator or cpuPool",
         )

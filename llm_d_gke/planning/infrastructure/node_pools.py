@@ -35,19 +35,10 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
             "cpuPool",
             "machineType",
             value=settings.machine_type,
-            rule="pickers and system pods run on machines without accelerators, and the catalog has none of this name",
             fix=did_you_mean(settings.machine_type, cpu),
         )
     if settings.nodes.min < 1:
-        ctx.findings.error(
-            "LLMD-CPU-POOL-EMPTY",
-            "cpuPool",
-            "nodes",
-            "min",
-            value=settings.nodes.min,
-            rule="accelerator nodes are tainted: without a CPU node, pickers and system pods cannot be scheduled",
-            fix="use 1 or more",
-        )
+        ctx.findings.error("LLMD-CPU-POOL-EMPTY", "cpuPool", "nodes", "min", value=settings.nodes.min)
     return NodePoolPlan(
         name=names.join(ctx.stack, "cpu", length=names.CLUSTER_LENGTH),
         private_nodes=_private_nodes(ctx),
@@ -116,14 +107,7 @@ def _disk_gib(ctx: PlanContext, weights_gib: float) -> int:
     smallest = _smallest_disk(ctx, weights_gib)
     disk_gib = ctx.settings.accelerator.disk_gib or max(_MIN_DISK_GIB, smallest)
     if disk_gib < smallest:
-        ctx.findings.error(
-            "LLMD-DISK-SMALL",
-            "accelerator",
-            "diskGib",
-            value=disk_gib,
-            rule=f"image, weights and caches share the boot disk and need about {smallest} GiB",
-            fix=f"use {smallest} or more, or remove diskGib",
-        )
+        ctx.findings.error("LLMD-DISK-SMALL", "accelerator", "diskGib", value=disk_gib, smallest=smallest)
     return disk_gib
 
 
@@ -135,8 +119,9 @@ def _check_slices(ctx: PlanContext, minimum: int, maximum: int) -> None:
             "accelerator",
             "nodes",
             value=f"{nodes.min} to {nodes.max}",
-            rule=f"a {ctx.topology} slice of {ctx.machine.name} has {ctx.hosts} hosts, created as a whole",
-            fix=f"use multiples of {ctx.hosts}",
+            topology=ctx.topology,
+            machine=ctx.machine.name,
+            hosts=ctx.hosts,
         )
 
 

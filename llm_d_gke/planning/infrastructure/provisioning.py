@@ -21,8 +21,7 @@ def check_provisioning(ctx: PlanContext) -> None:
             "accelerator",
             "reservation",
             value=settings.reservation,
-            rule=f"{settings.provisioning} capacity cannot come from a reservation",
-            fix="remove reservation, or use provisioning: on-demand",
+            provisioning=settings.provisioning,
         )
     if settings.provisioning in ("flex-start", "queued") and settings.nodes.min > 0:
         findings.error(
@@ -31,8 +30,7 @@ def check_provisioning(ctx: PlanContext) -> None:
             "nodes",
             "min",
             value=settings.nodes.min,
-            rule=f"{settings.provisioning} nodes are created when pods wait for them, so the pool cannot keep any",
-            fix="use 0",
+            provisioning=settings.provisioning,
         )
     if not ctx.machine.on_demand_ok and settings.provisioning == "on-demand" and settings.reservation is None:
         findings.warning(
@@ -40,7 +38,7 @@ def check_provisioning(ctx: PlanContext) -> None:
             "accelerator",
             "provisioning",
             value=settings.provisioning,
-            rule=f"{ctx.machine.name} is sold as spot, flex-start or reservation only, according to the catalog",
+            machine=ctx.machine.name,
             fix="use provisioning: spot or flex-start, or name a reservation",
         )
     _check_zones(ctx)
@@ -74,55 +72,25 @@ def _check_zones(ctx: PlanContext) -> None:
             "accelerator",
             "zones",
             value=", ".join(zones),
-            rule=f"the {ctx.hosts} hosts of a {ctx.topology} slice are placed compactly, which GKE does in pools of one"
-            " zone",
-            fix=f"use one zone: accelerator.zones: [{zones[0]}]",
+            hosts=ctx.hosts,
+            topology=ctx.topology,
+            zone=zones[0],
         )
     elif settings.reservation is not None:
-        ctx.findings.warning(
-            "LLMD-RESERVATION-ZONES",
-            "accelerator",
-            "zones",
-            value=", ".join(zones),
-            rule="a reservation is of one zone: in the others GKE cannot create nodes from it",
-            fix=f"keep the reservation's zone, for example accelerator.zones: [{zones[0]}]",
-        )
+        ctx.findings.warning("LLMD-RESERVATION-ZONES", "accelerator", "zones", value=", ".join(zones), zone=zones[0])
 
 
 def _check_queued(ctx: PlanContext) -> None:
     if ctx.accelerator.kind == "tpu":
-        ctx.findings.error(
-            "LLMD-QUEUED-TPU",
-            "accelerator",
-            "provisioning",
-            value="queued",
-            rule="GKE has no queued provisioning of TPUs: 'Flex start node pools don't support TPUs with queued"
-            " provisioning'",
-            fix="use provisioning: spot or on-demand",
-        )
+        ctx.findings.error("LLMD-QUEUED-TPU", "accelerator", "provisioning", value="queued")
         return
-    ctx.findings.error(
-        "LLMD-QUEUED-REQUEST",
-        "accelerator",
-        "provisioning",
-        value="queued",
-        rule="a queued pool gets nodes for ProvisioningRequests only, and the stack's servers make none: they would"
-        " wait without end",
-        fix="use provisioning: flex-start, which gives nodes to pods that wait; with Kueue, which makes the requests,"
-        " acknowledge LLMD-QUEUED-REQUEST",
-    )
+    ctx.findings.error("LLMD-QUEUED-REQUEST", "accelerator", "provisioning", value="queued")
 
 
 def _check_flex_start(ctx: PlanContext, path: _Path) -> None:
     accelerator, findings = ctx.accelerator, ctx.findings
     if not accelerator.flex_start:
-        findings.error(
-            "LLMD-FLEX-START-MACHINE",
-            *path,
-            value="flex-start",
-            rule=f"{accelerator.title} is not sold as flex-start",
-            fix="use provisioning: spot, or name a reservation",
-        )
+        findings.error("LLMD-FLEX-START-MACHINE", *path, value="flex-start", accelerator=accelerator.title)
         return
     sold = accelerator.flex_start_zones
     elsewhere = [zone for zone in ctx.zones if zone not in sold]
@@ -131,20 +99,15 @@ def _check_flex_start(ctx: PlanContext, path: _Path) -> None:
             "LLMD-FLEX-START-ZONE",
             *path,
             value=", ".join(elsewhere),
-            rule=f"{_PAGE} lists flex-start of {accelerator.title} in {', '.join(sold)} only: elsewhere pods may wait"
-            " without end",
-            fix=f"use location: {sold[0]}, or provisioning: spot",
+            page=_PAGE,
+            accelerator=accelerator.title,
+            sold=", ".join(sold),
+            first=sold[0],
         )
     if accelerator.kind != "tpu":
         return
     if ctx.hosts > 1:
-        findings.warning(
-            "LLMD-FLEX-START-HOSTS",
-            *path,
-            value=f"{ctx.topology}, {ctx.hosts} hosts",
-            rule=f"{_PAGE} describes flex-start for TPU slices of one host",
-            fix="use a topology of one host, or provisioning: spot",
-        )
+        findings.warning("LLMD-FLEX-START-HOSTS", *path, value=f"{ctx.topology}, {ctx.hosts} hosts", page=_PAGE)
     cluster = ctx.settings.cluster
     version = cluster.existing.version if cluster.existing else cluster.version
     if version is not None and not reaches(version, TPU_FLEX_START_SINCE):
@@ -152,6 +115,6 @@ def _check_flex_start(ctx: PlanContext, path: _Path) -> None:
             "LLMD-FLEX-START-VERSION",
             *(("cluster", "existing", "version") if cluster.existing else ("cluster", "version")),
             value=version,
-            rule=f"flex-start of TPUs needs GKE {TPU_FLEX_START_SINCE} or newer",
+            since=TPU_FLEX_START_SINCE,
             fix=newer_version(cluster, TPU_FLEX_START_SINCE),
         )

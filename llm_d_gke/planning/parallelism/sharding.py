@@ -40,11 +40,7 @@ def check_sharding(
     if vocabulary % tensor_parallel:
         # vocab_parallel_embedding.py: every rank gets the same number of rows.
         ctx.findings.error(
-            "LLMD-TP-VOCABULARY",
-            *path,
-            value=tensor_parallel,
-            rule=f"{model.id}'s vocabulary, padded to {vocabulary} entries, cannot be cut into {tensor_parallel} parts",
-            fix=smaller,
+            "LLMD-TP-VOCABULARY", *path, value=tensor_parallel, model=model.id, vocabulary=vocabulary, fix=smaller
         )
     elif by_expert and (cause := _needs_even_experts(ctx, settings, model, parallelism)):
         count = _physical_experts(settings, model)
@@ -52,19 +48,15 @@ def check_sharding(
             "LLMD-EP-EXPERTS",
             *(path if ranks == 1 else ("models", index, "dataParallel")),
             value=tensor_parallel if ranks == 1 else ranks,
-            rule=f"{model.id}'s {count} experts cannot be divided evenly among {tensor_parallel * ranks} devices, "
-            f"and {cause[0]}",
-            fix=f"use a divisor of {count}, or {cause[1]}",
+            model=model.id,
+            count=count,
+            devices=tensor_parallel * ranks,
+            cause=cause[0],
+            cure=cause[1],
         )
     elif uneven := [width for width in widths(model, by_expert) if width % tensor_parallel]:
         # distributed/utils.py `divide`, for every column-parallel layer.
-        ctx.findings.error(
-            "LLMD-TP-WIDTH",
-            *path,
-            value=tensor_parallel,
-            rule=f"{model.id}'s feed-forward layers of width {uneven[0]} cannot be cut into {tensor_parallel} parts",
-            fix=smaller,
-        )
+        ctx.findings.error("LLMD-TP-WIDTH", *path, value=tensor_parallel, model=model.id, uneven=uneven[0], fix=smaller)
     elif broken := [width for width in widths(model, by_expert) if width // tensor_parallel % _block(model)]:
         # fp8.py `validate_block_quant_shapes`, gptq and awq likewise: a block has one scale and stays whole.
         divides = _whole_experts(model, tensor_parallel, by_expert)
@@ -72,8 +64,10 @@ def check_sharding(
             "LLMD-TP-QUANTIZATION-BLOCKS",
             *path,
             value=tensor_parallel,
-            rule=f"{model.id}'s layers of width {broken[0]} give each of {tensor_parallel} devices "
-            f"{broken[0] // tensor_parallel}, which is no multiple of the quantization's blocks of {_block(model)}",
+            model=model.id,
+            broken=broken[0],
+            share=broken[0] // tensor_parallel,
+            block=_block(model),
             fix=f"{smaller}, or expertParallel: true: whole experts then" if divides else smaller,
         )
     elif by_expert:
@@ -167,8 +161,8 @@ def _check_uneven_experts(
         "LLMD-EP-UNEVEN",
         *("models", index, "tensorParallel" if parallelism.data == 1 else "dataParallel"),
         value=parallelism.tensor if parallelism.data == 1 else parallelism.data,
-        rule=f"{unknown}: whether the answers are right is not established",
-        fix=f"use a divisor of {count}, or compare answers with a replica of another size first",
+        unknown=unknown,
+        count=count,
     )
 
 
@@ -207,8 +201,8 @@ def _check_pipeline(
             index,
             "extraArgs" if further > 1 else "pipelineParallel",
             value=f"{PIPELINE_PARALLEL} {stages}" if further > 1 else stages,
-            rule=f"{model.id} has {model.layers} layers, and every pipeline stage needs one",
-            fix=f"use {model.layers} or fewer",
+            model=model.id,
+            layers=model.layers,
         )
     elif further > 1 and stages * tensor_parallel > ctx.per_node:
         ctx.findings.error(
@@ -217,9 +211,11 @@ def _check_pipeline(
             index,
             "extraArgs",
             value=f"{PIPELINE_PARALLEL} {stages}",
-            rule=f"{stages} stages of {tensor_parallel} take {stages * tensor_parallel} {ctx.accelerator.title}, "
-            f"and a replica's node has {ctx.per_node}",
-            fix="use fewer stages, or pipelineParallel in place of the argument: a replica may then have several hosts",
+            stages=stages,
+            tensor_parallel=tensor_parallel,
+            devices=stages * tensor_parallel,
+            accelerator=ctx.accelerator.title,
+            per_node=ctx.per_node,
         )
 
 

@@ -29,13 +29,7 @@ class Pattern:
     def check_settings(self, settings: StackSettings, findings: Findings) -> None:
         """Findings that need no catalog: numbers of models and replicas, settings of another pattern."""
         if not self.routes_by_model and len(settings.models) > 1:
-            findings.error(
-                "LLMD-PATTERN-ONE-MODEL",
-                "models",
-                value=f"{len(settings.models)} models",
-                rule=f"{self.name} serves one model: without a model router a request could reach the wrong one",
-                fix="keep one model per stack, or use pattern: multi-model",
-            )
+            findings.error("LLMD-PATTERN-ONE-MODEL", "models", value=f"{len(settings.models)} models", name=self.name)
         if not self.transfers_kv_cache:
             self._check_no_prefill(settings, findings)
 
@@ -53,10 +47,4 @@ class Pattern:
         paths += [("prefillAccelerator",)] if settings.prefill_accelerator is not None else []
         paths += [("disaggregation",)] if settings.disaggregation is not None else []
         for path in paths:
-            findings.error(
-                "LLMD-PREFILL-UNUSED",
-                *path,
-                value="given",
-                rule=f"{self.name} has no separate prefill servers: each server runs prefill and decode",
-                fix="remove it, or use pattern: disaggregated",
-            )
+            findings.error("LLMD-PREFILL-UNUSED", *path, value="given", name=self.name)

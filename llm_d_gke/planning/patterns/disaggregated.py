@@ -36,25 +36,9 @@ class Disaggregated(Pattern):
         super().check_settings(settings, findings)
         for index, model in enumerate(settings.models):
             if model.prefill is None:
-                findings.error(
-                    "LLMD-PREFILL-MISSING",
-                    "models",
-                    index,
-                    "prefill",
-                    value="(missing)",
-                    rule="disaggregated runs prefill on separate servers, and none are configured",
-                    fix="add prefill: {replicas: 1}, or use pattern: single-replica",
-                )
+                findings.error("LLMD-PREFILL-MISSING", "models", index, "prefill", value="(missing)")
             if model.replicas < 1 and not settings.paused:
-                findings.error(
-                    "LLMD-DECODE-MISSING",
-                    "models",
-                    index,
-                    *model.replicas_path,
-                    value=model.replicas,
-                    rule="requests arrive at decode servers, and there are none",
-                    fix="use 1 or more, or llm-d:paused: true",
-                )
+                findings.error("LLMD-DECODE-MISSING", "models", index, *model.replicas_path, value=model.replicas)
 
     def sites(self, ctx: PlanContext) -> tuple[PlanContext, ...] | None:
         """Decode and prefill. None if the accelerator of prefill cannot be resolved."""

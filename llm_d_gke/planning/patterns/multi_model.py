@@ -22,19 +22,6 @@ class MultiModel(Pattern):
         super().check_settings(settings, findings)
         number = len(settings.models)
         if number < 2:
-            findings.error(
-                "LLMD-PATTERN-TWO-MODELS",
-                "models",
-                value="1 model",
-                rule="multi-model puts a model router in front of several models, and there is one",
-                fix="use pattern: single-replica, or add a model",
-            )
+            findings.error("LLMD-PATTERN-TWO-MODELS", "models", value="1 model")
         if settings.gateway.implementation != "gke":
-            findings.error(
-                "LLMD-PATTERN-GATEWAY",
-                "gateway",
-                "implementation",
-                value=settings.gateway.implementation,
-                rule="multi-model calls its router through an extension that only Google's load balancers have",
-                fix="use implementation: gke, or one stack for each model",
-            )
+            findings.error("LLMD-PATTERN-GATEWAY", "gateway", "implementation", value=settings.gateway.implementation)

@@ -24,21 +24,7 @@ class PrefixCache(Pattern):
         for index, model in enumerate(settings.models):
             if model.replicas < 2:
                 findings.error(
-                    "LLMD-PATTERN-PREFIX-REPLICAS",
-                    "models",
-                    index,
-                    *model.replicas_path,
-                    value=model.replicas,
-                    rule="prefix-cache chooses the replica that holds a prompt's prefix, and there is one replica only",
-                    fix="use 2 or more, or pattern: single-replica",
+                    "LLMD-PATTERN-PREFIX-REPLICAS", "models", index, *model.replicas_path, value=model.replicas
                 )
         if settings.picker.scorers.prefix_cache == 0:
-            findings.error(
-                "LLMD-PATTERN-PREFIX-SCORER",
-                "picker",
-                "scorers",
-                "prefixCache",
-                value=0,
-                rule="prefix-cache routes by prefix matches, and a weight of 0 ignores them",
-                fix="give it a weight, or use preset: balanced or prefix without scorers",
-            )
+            findings.error("LLMD-PATTERN-PREFIX-SCORER", "picker", "scorers", "prefixCache", value=0)

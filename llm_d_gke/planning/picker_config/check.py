@@ -99,9 +99,7 @@ def _check_beside(ctx: PlanContext) -> None:
             "picker",
             settings_keys[field],
             value=getattr(ctx.settings.picker, field) if field not in ("scorers", "flow_control") else "given",
-            rule="picker.config replaces the whole configuration, so this setting has no effect",
-            fix="remove it, or remove picker.config; own weights, producers and feature gates go into"
-            f" {'.'.join(ROOT)}",
+            root=".".join(ROOT),
         )
 
 
@@ -113,8 +111,8 @@ def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | 
             *ROOT,
             "apiVersion",
             value=written["apiVersion"],
-            rule=f"{ctx.picker.title} reads {api} only and does not start with another version",
-            fix=f"remove it, or use {api}",
+            picker=ctx.picker.title,
+            api=api,
         )
     try:
         return _document_type(ctx).model_validate_json(json.dumps(written))
@@ -125,7 +123,8 @@ def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | 
                 *ROOT,
                 *detail["loc"],
                 value=_value(detail),
-                rule=f"{_problem(detail, 'the configuration')}; {_consequence(ctx, detail)}",
+                problem=_problem(detail, "the configuration"),
+                consequence=_consequence(ctx, detail),
                 fix=_fix(detail, _document_type(ctx)),
             )
         return None
@@ -145,7 +144,7 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
             index,
             "type",
             value=entry.type,
-            rule=f"{picker.title} has no such plugin and does not start with it",
+            picker=picker.title,
             fix=fix,
         )
         return False
@@ -157,9 +156,8 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
             index,
             "type",
             value=entry.type,
-            rule=f"an alpha plugin that may change or disappear: without --{picker.experimental_flag} {picker.title} "
-            "does not start with it",
-            fix="set picker.allowExperimentalPlugins: true, or use another plugin",
+            experimental_flag=picker.experimental_flag,
+            picker=picker.title,
         )
     if plugin.deprecated is not None:
         ctx.findings.warning(
@@ -169,8 +167,8 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
             index,
             "type",
             value=entry.type,
-            rule=f"deprecated: {plugin.deprecated.removed_in} removes it",
-            fix=f"use {plugin.deprecated.use}",
+            removed_in=plugin.deprecated.removed_in,
+            use=plugin.deprecated.use,
         )
     _check_parameters(ctx, picker, plugin, index, entry.parameters or {})
     return True
@@ -194,8 +192,8 @@ def _check_parameters(
                     "parameters",
                     *detail["loc"],
                     value=_value(detail),
-                    rule=f"{_problem(detail, plugin.type)}; {picker.title} starts with it all the same, and what it"
-                    " then does is not documented",
+                    problem=_problem(detail, plugin.type),
+                    picker=picker.title,
                     fix=_fix(detail, shape),
                 )
                 continue
@@ -211,7 +209,9 @@ def _check_parameters(
                 "parameters",
                 *detail["loc"],
                 value=_value(detail),
-                rule=f"{_problem(detail, plugin.type)}; {picker.title} {then}",
+                problem=_problem(detail, plugin.type),
+                picker=picker.title,
+                then=then,
                 fix=_fix(detail, shape),
             )
 
@@ -255,8 +255,8 @@ def _check_conflicts(ctx: PlanContext, document: Document) -> None:
                 index,
                 "type",
                 value=entry.type,
-                rule=f"{ctx.picker.title} does not start with both this plugin and {other}: they produce the same data",
-                fix=f"remove it, or {other}",
+                picker=ctx.picker.title,
+                other=other,
             )
 
 
@@ -286,8 +286,9 @@ def _check_lacking(ctx: PlanContext, document: Document) -> None:
                 index,
                 "type",
                 value=entry.type,
-                rule=f"without {lacking.plugin}, {lacking.seen} ({lacking.source})",
-                fix=f"add {{type: {lacking.plugin}}} to plugins",
+                plugin=lacking.plugin,
+                seen=lacking.seen,
+                source=lacking.source,
             )
 
 
@@ -302,8 +303,7 @@ def _check_names(ctx: PlanContext, document: Document) -> None:
                 index,
                 "name" if entry.name else "type",
                 value=entry.called,
-                rule=f"another plugin has this name, and {ctx.picker.title} does not start with two",
-                fix="give it a unique name, and refer to it by that name",
+                picker=ctx.picker.title,
             )
         names.add(entry.called)
 

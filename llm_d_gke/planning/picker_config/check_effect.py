@@ -82,7 +82,8 @@ def _check_scorers(ctx: PlanContext, picker: Picker, document: Document) -> None
             "LLMD-PICKER-PROFILE-SCORERS",
             *path,
             value="{}" if path == ROOT else f"profile {name}",
-            rule=f"nothing in profile {name} scores replicas, so {picker.title} chooses among them at random",
+            name=name,
+            picker=picker.title,
             fix="remove picker.config, whose place the generated configuration takes, or name a scorer, for example"
             " plugins: [{type: queue-scorer}]; list random-picker to choose at random on purpose"
             if path == ROOT
@@ -119,7 +120,9 @@ def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
             "plugins",
             index,
             value=entry.called,
-            rule=f"no {place} names this {' and '.join(sorted(roles))}, so {picker.title} creates it and never runs it",
+            place=place,
+            roles=" and ".join(sorted(roles)),
+            picker=picker.title,
             fix=f"add {{pluginRef: {entry.called}}} to a profile, or remove it from plugins"
             if place == "profile"
             else f"name {entry.called} in the {place} that is to use it, or remove it from plugins",
@@ -134,8 +137,7 @@ def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
                 number,
                 "name",
                 value=profile.name,
-                rule=f"the profile handler runs {', '.join(stages)}, and never this profile",
-                fix="remove it, or name it in the parameters of the handler",
+                stages=", ".join(stages),
             )
 
 
@@ -177,9 +179,10 @@ def _check_metrics(ctx: PlanContext, picker: Picker, document: Document) -> None
             *ROOT,
             key,
             value="no source of metrics",
-            rule=f"{picker.title} reads the sources of this section in place of its own, and none of them reads the"
-            f" engines' metrics: {', '.join(blind)} would see every replica as idle",
-            fix=f"remove {key}, or add {METRICS} with an extractor of metrics to its sources",
+            picker=picker.title,
+            blind=", ".join(blind),
+            key=key,
+            metrics=METRICS,
         )
 
 
@@ -209,6 +212,7 @@ def _check_detector(ctx: PlanContext, picker: Picker, document: Document) -> Non
                 "saturationDetector",
                 "pluginRef",
                 value=name,
-                rule=f"{seen.seen} ({seen.source})",
+                seen=seen.seen,
+                source=seen.source,
                 fix=seen.fix,
             )

@@ -40,9 +40,9 @@ def check_state(ctx: PlanContext) -> None:
             "picker",
             "leaderElection",
             value="false",
-            rule=f"{settings.replicas} active pickers each handle a part of the requests, and "
-            f"{' and '.join(process_local)} {'count' if len(process_local) > 1 else 'counts'} only that part",
-            fix="remove leaderElection, or use plugins that read the engines' metrics or KV events",
+            replicas=settings.replicas,
+            process_local=" and ".join(process_local),
+            count="count" if len(process_local) > 1 else "counts",
         )
 
 
@@ -65,8 +65,8 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
                 number,
                 "parameters",
                 value=f"scheme: {configured}",
-                rule=f"engines serve metrics over {scheme.upper()} here (see gateway.backendTls)",
-                fix=f"use scheme: {scheme}",
+                protocol=scheme.upper(),
+                scheme=scheme,
             )
     if usual != scheme and not any(entry.type == METRICS for entry in document.plugins):
         ctx.findings.error(
@@ -74,8 +74,8 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
             *ROOT,
             "plugins",
             value=f"no {METRICS}",
-            rule=f"{ctx.picker.title} scrapes engines over HTTP by default, and these serve HTTPS only",
-            fix=f"add {{type: {METRICS}, parameters: {{scheme: https}}}}",
+            picker=ctx.picker.title,
+            metrics=METRICS,
         )
 
 
@@ -95,9 +95,7 @@ def check_tokenizers(ctx: PlanContext) -> None:
             number,
             "parameters",
             value=f"modelName: {name}",
-            rule="this stack serves no such model: a vLLM that renders prompts answers 404 to another name, the picker"
-            " stays ready and scores nothing (llm-d/llm-d pull request 2221)",
-            fix=f"use modelName: {ctx.settings.models[0].name}",
+            model=ctx.settings.models[0].name,
         )
 
 
@@ -129,9 +127,9 @@ def check_blocks(ctx: PlanContext, index: int, model: ModelSettings, engine_bloc
                 number,
                 "parameters",
                 value=f"blocks of {size} tokens",
-                rule=f"the engine of {model.name} caches blocks of {engine_block} tokens: the engine reuses whole"
-                " blocks, so a match that ends inside one is not a hit",
-                fix=f"use {engine_block}, or set models[{index}].blockSize",
+                model=model.name,
+                engine_block=engine_block,
+                index=index,
             )
 
 

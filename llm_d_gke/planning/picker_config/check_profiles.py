@@ -74,14 +74,7 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
     section = getattr(document, "flow_control", None)
     # The saturation detector counts without the gate, too (pkg/epp/config/loader/configloader.go of llm-d-router).
     if section is not None and not on and section.model_fields_set != {"saturation_detector"}:
-        ctx.findings.warning(
-            "LLMD-PICKER-FLOW-CONTROL-GATE",
-            *ROOT,
-            "flowControl",
-            value="given",
-            rule="without the feature gate flowControl this section has no effect",
-            fix="add flowControl to featureGates, or remove the section",
-        )
+        ctx.findings.warning("LLMD-PICKER-FLOW-CONTROL-GATE", *ROOT, "flowControl", value="given")
 
 
 def _check_moved(ctx: PlanContext, picker: Picker, document: Document) -> None:
@@ -93,15 +86,7 @@ def _check_moved(ctx: PlanContext, picker: Picker, document: Document) -> None:
         ("parser", "parser", "requestHandler.parsers"),
     ):
         if getattr(document, field, None) is not None:
-            ctx.findings.warning(
-                "LLMD-PICKER-FIELD-MOVED",
-                *ROOT,
-                name,
-                value="given",
-                rule="the field is deprecated here since v0.9 of llm-d-router, and removed in September 2026 (pull"
-                " request 2838): a later picker does not start with it",
-                fix=f"write it as {place}",
-            )
+            ctx.findings.warning("LLMD-PICKER-FIELD-MOVED", *ROOT, name, value="given", place=place)
 
 
 def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None:
@@ -111,14 +96,7 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
     for number, profile in enumerate(document.scheduling_profiles):
         path: Path = (*ROOT, "schedulingProfiles", number)
         if profile.name in names:
-            ctx.findings.error(
-                "LLMD-PICKER-PROFILE-NAME",
-                *path,
-                "name",
-                value=profile.name,
-                rule=f"another profile has this name, and {picker.title} does not start with two",
-                fix="use a unique name",
-            )
+            ctx.findings.error("LLMD-PICKER-PROFILE-NAME", *path, "name", value=profile.name, picker=picker.title)
         names.add(profile.name)
         _check_profile(ctx, picker, profile, kinds, path)
     _check_handler(ctx, picker, document)
@@ -136,42 +114,21 @@ def _check_profile(
                 "LLMD-PICKER-PROFILE-PLUGIN",
                 *entry_path,
                 value=entry.plugin_ref,
-                rule=f"no plugin has this name, and {picker.title} does not start with a profile that refers to a"
-                " missing plugin",
-                fix=f"add it to plugins, or use one of {', '.join(kinds) or '(there is none)'}",
+                picker=picker.title,
+                plugins=", ".join(kinds) or "(there is none)",
             )
             continue
         roles = kinds[entry.plugin_ref]
         if not roles & _SCHEDULING:
-            ctx.findings.error(
-                "LLMD-PICKER-PROFILE-KIND",
-                *entry_path,
-                value=entry.plugin_ref,
-                rule=f"a profile runs filters, scorers and one picker: a {min(roles)} does nothing there",
-                fix="remove it from the profile: listing it under plugins is enough",
-            )
+            ctx.findings.error("LLMD-PICKER-PROFILE-KIND", *entry_path, value=entry.plugin_ref, kind=min(roles))
         if "scorer" in roles and pickers and entry.weight is None and picker.document == _WEIGHTS_IN_ORDER:
             ctx.findings.error(
-                "LLMD-PICKER-SCORER-WEIGHT",
-                *path,
-                "plugins",
-                index,
-                "weight",
-                value="(missing)",
-                rule=f"{picker.title} gives default weights only to scorers before a profile's picker, and crashes"
-                " on others (gateway-api-inference-extension pull request 1958)",
-                fix="add weight: 1, or list the picker last",
+                "LLMD-PICKER-SCORER-WEIGHT", *path, "plugins", index, "weight", value="(missing)", picker=picker.title
             )
         if "picker" in roles:
             pickers.append(entry_path)
     for entry_path in pickers[1:]:
-        ctx.findings.error(
-            "LLMD-PICKER-PROFILE-PICKERS",
-            *entry_path,
-            value="a second picker",
-            rule=f"a profile ends with one picker, and {picker.title} does not start with two",
-            fix="keep one of them",
-        )
+        ctx.findings.error("LLMD-PICKER-PROFILE-PICKERS", *entry_path, value="a second picker", picker=picker.title)
 
 
 def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None:
@@ -189,8 +146,8 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
             index,
             "type",
             value=entry.type,
-            rule=f"one plugin handles the profiles, and {picker.title} does not start with two",
-            fix=f"keep it or {handlers[0][1].type}",
+            picker=picker.title,
+            handler=handlers[0][1].type,
         )
     single = bool(handlers) and handlers[0][1].type == "single-profile-handler"
     if number > 1 and (single or not handlers):
@@ -234,8 +191,8 @@ def _check_stages(ctx: PlanContext, document: Document, index: int, handler: Plu
                 index,
                 "parameters",
                 value=field,
-                rule=f"{handler.type} runs a profile of this name, and there is none: requests would fail",
-                fix=f"add a profile {field}, or name one of {', '.join(sorted(names)) or '(there is none)'}",
+                handler=handler.type,
+                names=", ".join(sorted(names)) or "(there is none)",
             )
 
 

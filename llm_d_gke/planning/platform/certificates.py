@@ -18,15 +18,7 @@ def plan_listener_certificate(ctx: PlanContext, tls: CertManagerTls) -> Certific
     if tls.issuer is not None:
         check_issuer(ctx, tls.issuer, "tls")
     else:
-        ctx.findings.warning(
-            "LLMD-TLS-SELF-SIGNED",
-            "gateway",
-            "tls",
-            "issuer",
-            value="null",
-            rule="the certificate is self-signed, so clients do not trust it by default",
-            fix="name an issuer of the cluster, or keep it for tests",
-        )
+        ctx.findings.warning("LLMD-TLS-SELF-SIGNED", "gateway", "tls", "issuer", value="null")
     return CertificatePlan(name=LISTENER, secret=LISTENER, dns_names=dns_names, issuer=issuer_of(tls.issuer))
 
 
@@ -39,23 +31,10 @@ def issuer_of(issuer: IssuerSettings | None) -> IssuerPlan:
 
 def _check_names(ctx: PlanContext, dns_names: tuple[str, ...], hostname: str | None) -> None:
     if not dns_names:
-        ctx.findings.error(
-            "LLMD-TLS-NO-NAME",
-            "gateway",
-            "hostname",
-            value="null",
-            rule="a certificate is issued for a host name, and none is set",
-            fix="set the host name that clients use, or gateway.tls.dnsNames",
-        )
+        ctx.findings.error("LLMD-TLS-NO-NAME", "gateway", "hostname", value="null")
     elif hostname is not None and not any(covers(name, hostname) for name in dns_names):
         ctx.findings.error(
-            "LLMD-TLS-HOSTNAME",
-            "gateway",
-            "tls",
-            "dnsNames",
-            value=", ".join(dns_names),
-            rule=f"the Gateway answers to {hostname} only, which is not among the certificate's names",
-            fix=f"add {hostname}, or remove dnsNames",
+            "LLMD-TLS-HOSTNAME", "gateway", "tls", "dnsNames", value=", ".join(dns_names), hostname=hostname
         )
 
 
@@ -67,12 +46,4 @@ def covers(name: str, host: str) -> bool:
 def check_issuer(ctx: PlanContext, issuer: IssuerSettings, key: str) -> None:
     """An issuer that cannot be there yet. `key` is the setting below gateway that names it."""
     if not ctx.settings.platform.cert_manager.existing:
-        ctx.findings.warning(
-            "LLMD-TLS-ISSUER-LATER",
-            "gateway",
-            key,
-            "issuer",
-            value=issuer.name,
-            rule="this stack installs cert-manager but not this issuer: `up` waits until it exists",
-            fix="create the issuer once cert-manager runs, or leave issuer out for the first `pulumi up`",
-        )
+        ctx.findings.warning("LLMD-TLS-ISSUER-LATER", "gateway", key, "issuer", value=issuer.name)

@@ -70,8 +70,7 @@ def check_engine_images(ctx: PlanContext) -> None:
                 "accelerator",
                 "driverVersion",
                 value=ctx.settings.accelerator.driver_version,
-                rule=f"it chooses the NVIDIA driver of GPU nodes, and {ctx.accelerator.title} is a TPU",
-                fix="remove it",
+                accelerator=ctx.accelerator.title,
             )
         return
     _check_known(ctx)
@@ -94,9 +93,10 @@ def _check_known(ctx: PlanContext) -> None:
             index,
             "imageFacts",
             value="(missing)",
-            rule=f"{image} serves this model, and {unknown}: {', '.join(missing)}",
-            fix=f'state what it is, such as cuda: "12.9", libraryPath and links: true, or use an image that the catalog'
-            f" knows, such as {_known_image(ctx)}",
+            image=image,
+            unknown=unknown,
+            missing=", ".join(missing),
+            known_image=_known_image(ctx),
         )
 
 
@@ -142,18 +142,15 @@ def _check_driver(ctx: PlanContext) -> None:
             "LLMD-DRIVER-OLD",
             *(("cluster", *cluster) if newest else ("accelerator", "driverVersion")),
             value=version if newest else driver_version,
-            rule=f"{reason}, and GKE {_minor(ctx)} installs {installed}",
+            reason=reason,
+            minor=_minor(ctx),
+            installed=installed,
             fix=f"use {f'GKE {images.first_with(needed)} or newer' if newest else 'latest, remove driverVersion'}, or "
             f"{_older_cuda(ctx, installed)}",
         )
     elif driver_version == "default" and installed is None:
         ctx.findings.warning(
-            "LLMD-DRIVER-UNKNOWN",
-            "accelerator",
-            "driverVersion",
-            value="default",
-            rule=f"{reason}; which one is GKE's default on {_minor(ctx)} is not known, and up to GKE 1.33 it is 535",
-            fix="remove driverVersion, or use latest",
+            "LLMD-DRIVER-UNKNOWN", "accelerator", "driverVersion", value="default", reason=reason, minor=_minor(ctx)
         )
 
 

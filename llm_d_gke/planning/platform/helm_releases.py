@@ -296,9 +296,8 @@ def _check_support(ctx: PlanContext, charts: Sequence[ChartPlan]) -> None:
             "platform",
             "istio" if chart.name == ISTIOD else "certManager",
             value=chart.version,
-            rule=f"upstream ended the support of this version on {end.ended} ({support.sources[end.source].citation})",
-            fix="use a cluster with a newer one and set existing: true, or a release with a newer one as soon as"
-            " there is one",
+            ended=end.ended,
+            citation=support.sources[end.source].citation,
         )
 
 
@@ -314,12 +313,4 @@ def _check_existing_controllers(ctx: PlanContext) -> None:
         ("keda", platform.keda),
     ):
         if controller.existing:
-            ctx.findings.error(
-                "LLMD-PLATFORM-EXISTING",
-                "platform",
-                key,
-                "existing",
-                value="true",
-                rule="the stack creates this cluster, so nothing is installed in it yet",
-                fix="remove it, or use the cluster that has it with cluster.existing",
-            )
+            ctx.findings.error("LLMD-PLATFORM-EXISTING", "platform", key, "existing", value="true")

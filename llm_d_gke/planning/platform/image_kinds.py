@@ -53,8 +53,9 @@ def check_image_kinds(ctx: PlanContext) -> None:
             index,
             "image",
             value=settings.image,
+            image=ctx.engine_image.image,
+            own=own,
             rule=f"by its name this image is of {engine}, and servers are started with the arguments of vLLM"
             if engine is not None
             else f"by its name this image is for {hardware}, and the pool has {own}",
-            fix=f"remove image, which gives {ctx.engine_image.image}, or use another image of vLLM for {own}",
         )

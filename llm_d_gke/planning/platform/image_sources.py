@@ -74,9 +74,8 @@ def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]
             "registry",
             "mirrors",
             value=", ".join(sorted(mirrors)),
-            rule=f"images or charts of this stack come from {', '.join(missing)}, which has no mirror, so nodes and"
-            " Pulumi must be able to reach it",
-            fix=f"add {missing[0]}, or the key * for every other registry",
+            missing=", ".join(missing),
+            first=missing[0],
         )
     used = {registry_of(name) for name in names}
     for host in sorted(mirrors.keys() - used - {"*"}):
@@ -87,7 +86,8 @@ def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]
             "mirrors",
             host,
             value=mirrors[host],
-            rule=f"no image or chart of this stack comes from {host}: they come from {', '.join(sorted(used))}",
+            host=host,
+            used=", ".join(sorted(used)),
             fix=f"did you mean {close}?" if close else "remove it; a base may name it for stacks of other releases",
         )
 
@@ -113,9 +113,8 @@ def _check_charts_secret(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str
             "registry",
             "mirrors",
             value=", ".join(sorted(mirrors)),
-            rule=f"images of {', '.join(without)} come from {', '.join(sorted(set(without.values())))}, and these pods"
-            " have no pull secret: it is in the stack's namespace only",
-            fix="use a mirror that nodes read without it, such as Artifact Registry in the stack's project",
+            without=", ".join(without),
+            join_without=", ".join(sorted(set(without.values()))),
         )
 
 

@@ -23,13 +23,7 @@ def _tag(image: str) -> str | None:
 def check_release(ctx: PlanContext) -> None:
     """Notes that apply to every user of this release."""
     if ctx.release.caveat is not None:
-        ctx.findings.warning(
-            "LLMD-RELEASE-SUPPORT",
-            "release",
-            value=ctx.settings.release,
-            rule=ctx.release.caveat,
-            fix="ask Red Hat what it supports, or use another release",
-        )
+        ctx.findings.warning("LLMD-RELEASE-SUPPORT", "release", value=ctx.settings.release, rule=ctx.release.caveat)
 
 
 def check_proven(ctx: PlanContext) -> None:
@@ -40,8 +34,8 @@ def check_proven(ctx: PlanContext) -> None:
             "LLMD-RELEASE-UNPROVEN",
             "release",
             value=ctx.settings.release,
-            rule=f"it is not proven as a whole: {'; '.join(ctx.release.unproven)}",
-            fix=f"try it outside production, or use {proven[0]}",
+            unproven="; ".join(ctx.release.unproven),
+            proven=proven[0],
         )
 
 
@@ -49,25 +43,9 @@ def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecre
     """Red Hat's images are for its customers, and start with their own entry point only."""
     mirrored = has_mirror(image, ctx.settings.registry.mirrors)
     if image.startswith(RED_HAT) and pull_secret is None and not mirrored:
-        ctx.findings.error(
-            "LLMD-REGISTRY-RED-HAT",
-            "registry",
-            "server",
-            value="(missing)",
-            rule=f"{image} can be pulled only with a Red Hat account",
-            fix="set llm-d:registry.server to registry.redhat.io, username and password, or registry.existingSecret",
-        )
+        ctx.findings.error("LLMD-REGISTRY-RED-HAT", "registry", "server", value="(missing)", image=image)
     if _tag(image) in _MOVING:
-        ctx.findings.warning(
-            "LLMD-IMAGE-MOVES",
-            "models",
-            index,
-            "image",
-            value=image,
-            rule=f"the tag {_tag(image)} names another image after each build: two replicas may run different engines,"
-            " and the checks here know neither",
-            fix="use the tag of a version, such as v0.19.1, or a digest",
-        )
+        ctx.findings.warning("LLMD-IMAGE-MOVES", "models", index, "image", value=image, tag=_tag(image))
     if image.startswith(_RHAIIS) and ctx.release.engine.command:
         ctx.findings.error(
             "LLMD-IMAGE-COMMAND",
@@ -75,7 +53,7 @@ def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecre
             index,
             "image",
             value=image,
-            rule=f"release {ctx.settings.release} starts engines with {' '.join(ctx.release.engine.command)}, and an "
-            "image of Red Hat's inference server breaks under any command but its own",
-            fix=f"use {releases_with(ctx.catalog, lambda release: not release.engine.command)}",
+            release=ctx.settings.release,
+            command=" ".join(ctx.release.engine.command),
+            releases=releases_with(ctx.catalog, lambda release: not release.engine.command),
         )

@@ -107,9 +107,7 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
             "gateway",
             "implementation",
             value=ctx.settings.gateway.implementation,
-            rule=f"the vendor of {ctx.settings.release} supports KServe behind Istio only, and this Gateway is"
-            " Google's",
-            fix="set gateway.implementation: istio",
+            release=ctx.settings.release,
         )
     mirrors = ctx.settings.registry.mirrors
     private = [
@@ -123,17 +121,8 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
             "registry",
             "server",
             value="(missing)",
-            rule=f"{private[0].partition('@')[0]}, Istio of {ctx.settings.release}, can only be pulled with an "
-            "account of Red Hat",
-            fix="set llm-d:registry.server to registry.redhat.io, username and password",
+            image=private[0].partition("@")[0],
+            release=ctx.settings.release,
         )
     elif istio and private and pull_secret is not None and not pull_secret.create:
-        ctx.findings.error(
-            "LLMD-REGISTRY-ISTIO-SECRET",
-            "registry",
-            "existingSecret",
-            value=pull_secret.name,
-            rule="Istio's images are pulled in istio-system as well, a namespace that this stack creates",
-            fix="set llm-d:registry.server, username and password, and the stack creates the Secret in both; or use "
-            "an existing Istio with platform.istio.existing",
-        )
+        ctx.findings.error("LLMD-REGISTRY-ISTIO-SECRET", "registry", "existingSecret", value=pull_secret.name)

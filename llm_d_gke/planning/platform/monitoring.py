@@ -39,22 +39,11 @@ def plan_monitoring(
     for key, value in (("dashboard", settings.dashboard), ("alerts", settings.alerts)):
         if value and not settings.enabled:
             ctx.findings.error(
-                "LLMD-MONITORING-OFF",
-                "monitoring",
-                key,
-                value="true" if key == "dashboard" else "set",
-                rule="with monitoring.enabled: false no metrics are collected, so there is nothing to show or to"
-                " alert on",
-                fix=f"set monitoring.enabled: true, or remove monitoring.{key}",
+                "LLMD-MONITORING-OFF", "monitoring", key, value="true" if key == "dashboard" else "set", key=key
             )
     if not settings.enabled and "interval_seconds" in settings.model_fields_set:
         ctx.findings.warning(
-            "LLMD-MONITORING-INTERVAL",
-            "monitoring",
-            "intervalSeconds",
-            value=settings.interval_seconds,
-            rule="with monitoring.enabled: false no metrics are collected, at no interval",
-            fix="set monitoring.enabled: true, or remove monitoring.intervalSeconds",
+            "LLMD-MONITORING-INTERVAL", "monitoring", "intervalSeconds", value=settings.interval_seconds
         )
     queries = Queries(ctx.release.picker.metric_prefix, cluster, namespace)
     alerts = settings.alerts
@@ -75,12 +64,7 @@ def _budget(ctx: PlanContext, alerts: AlertSettings | None) -> BudgetPlan | None
     budget = ctx.settings.budget
     if budget is not None and budget.billing_account is None and "notify_at" in budget.model_fields_set:
         ctx.findings.warning(
-            "LLMD-BUDGET-NOTIFY",
-            "budget",
-            "notifyAt",
-            value=", ".join(f"{share:g}" for share in budget.notify_at),
-            rule="Google reports spending for a budget of a billing account, and none is named",
-            fix="add billingAccount (gcloud billing accounts list), or remove notifyAt",
+            "LLMD-BUDGET-NOTIFY", "budget", "notifyAt", value=", ".join(f"{share:g}" for share in budget.notify_at)
         )
     if budget is None or budget.billing_account is None:
         return None

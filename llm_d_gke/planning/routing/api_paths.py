@@ -61,7 +61,6 @@ def extra_paths(ctx: PlanContext) -> tuple[PathPlan, ...]:
                 value=text,
                 rule=f"every client reaches {', '.join(opened[:3])}{' and more' if len(opened) > 3 else ''} of vLLM,"
                 " which asks for no key there",
-                fix="name only the API paths that clients need, for example /v1/rerank",
             )
     return tuple(path for path in paths if path not in (*API_PATHS, *MODELS_LIST))
 
@@ -79,9 +78,8 @@ def _check_sidecar(ctx: PlanContext, index: int, text: str, path: PathPlan) -> N
             "paths",
             index,
             value=text,
-            rule=f"routing sidecar {release.sidecar.version} sends {', '.join(passed)} to its own engine: decode"
-            " servers compute these prompts themselves, and no prefill server gets one (llm-d/llm-d-router issue 1461)",
-            fix="use release: llm-d-0.9, or send long prompts to /v1/completions",
+            sidecar=release.sidecar.version,
+            passed=", ".join(passed),
         )
 
 

@@ -25,15 +25,7 @@ def check_edge(ctx: PlanContext, encrypted: frozenset[str]) -> None:
 def _check_open(ctx: PlanContext) -> None:
     settings = ctx.settings.gateway
     if settings.exposure == "external" and settings.auth.kind == "none":
-        ctx.findings.error(
-            "LLMD-GATEWAY-OPEN",
-            "gateway",
-            "auth",
-            "kind",
-            value="none",
-            rule="clients need no credentials: anyone on the internet can use the models, at this stack's cost",
-            fix="set gateway.auth, or exposure: internal; to run it open, acknowledge LLMD-GATEWAY-OPEN with a reason",
-        )
+        ctx.findings.error("LLMD-GATEWAY-OPEN", "gateway", "auth", "kind", value="none")
 
 
 def _check_auth(ctx: PlanContext) -> None:
@@ -50,13 +42,12 @@ def _check_auth(ctx: PlanContext) -> None:
             "auth",
             "kind",
             value=kind,
-            rule=(
-                "Google's load balancers verify neither API keys nor tokens without a service that answers their"
-                " callouts, and this stack has none"
-                if other == "istio"
-                else "Identity-Aware Proxy is part of Google's load balancers, and this Gateway is Istio's"
-            ),
-            fix=f"use kind: {' or '.join(has)}, or implementation: {other}",
+            has=" or ".join(has),
+            other=other,
+            rule="Google's load balancers verify neither API keys nor tokens without a service that answers their"
+            " callouts, and this stack has none"
+            if other == "istio"
+            else "Identity-Aware Proxy is part of Google's load balancers, and this Gateway is Istio's",
         )
         return
     # Google's proxy requires HTTPS everywhere; a key in plain HTTP is readable on the way.
@@ -70,7 +61,6 @@ def _check_auth(ctx: PlanContext) -> None:
             rule="without a certificate clients would send their credentials unencrypted"
             if kind != "iap"
             else "Identity-Aware Proxy answers HTTPS only, and the Gateway has no certificate",
-            fix="set gateway.tls, for example kind: cert-manager",
         )
 
 
@@ -79,40 +69,16 @@ def _check_iap(ctx: PlanContext) -> None:
     # Without a certificate it is refused anyway.
     tries = settings.exposure == "external" and settings.implementation == "gke" and settings.tls.kind != "none"
     if settings.auth.kind == "iap" and tries:
-        ctx.findings.warning(
-            "LLMD-AUTH-IAP-UNTRIED",
-            "gateway",
-            "auth",
-            "kind",
-            value="iap",
-            rule="Google documents Identity-Aware Proxy for backends that are Services; it is not established that it"
-            " works for an InferencePool, and nothing else would keep the internet out",
-            fix="try a request without credentials before real ones (make verify), or use implementation: istio with"
-            " kind: api-keys or jwt; once tried, acknowledge LLMD-AUTH-IAP-UNTRIED",
-        )
+        ctx.findings.warning("LLMD-AUTH-IAP-UNTRIED", "gateway", "auth", "kind", value="iap")
 
 
 def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
     auth, keys = ctx.settings.gateway.auth, ctx.settings.api_keys
     in_stack_file = isinstance(auth, ApiKeysAuth) and auth.keys_in_stack_file
     if in_stack_file and not keys:
-        ctx.findings.error(
-            "LLMD-API-KEYS-MISSING",
-            "apiKeys",
-            value="{}",
-            rule="gateway.auth requires API keys, and there is none: every request would be rejected",
-            fix="pulumi config set --path --secret llm-d:apiKeys.my-team $(openssl rand -hex 24), or"
-            " gateway.auth.existingSecret or secretManagerSecret",
-        )
+        ctx.findings.error("LLMD-API-KEYS-MISSING", "apiKeys", value="{}")
     if keys and not in_stack_file:
-        ctx.findings.error(
-            "LLMD-API-KEYS-UNUSED",
-            "apiKeys",
-            value=f"{len(keys)} keys",
-            rule="these keys are used only with gateway.auth of kind api-keys without existingSecret: no request is"
-            " checked against them now",
-            fix="set gateway.auth: {kind: api-keys}, or remove them",
-        )
+        ctx.findings.error("LLMD-API-KEYS-UNUSED", "apiKeys", value=f"{len(keys)} keys")
     if keys and "apiKeys" not in encrypted:
         ctx.findings.error(
             "LLMD-SECRET-PLAIN",
@@ -124,15 +90,7 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
     for name, key in keys.items():
         text = key.get_secret_value()
         if text != ENCRYPTED_VALUE and (len(text) < _MIN_KEY_LENGTH or not text.isascii() or len(text.split()) != 1):
-            ctx.findings.error(
-                "LLMD-API-KEY-WEAK",
-                "apiKeys",
-                name,
-                value="(hidden)",
-                rule=f"a key needs {_MIN_KEY_LENGTH} or more letters, digits and signs and no blank: others can be"
-                " guessed, or cannot be sent in a header",
-                fix="use the output of: openssl rand -hex 24",
-            )
+            ctx.findings.error("LLMD-API-KEY-WEAK", "apiKeys", name, value="(hidden)", least=_MIN_KEY_LENGTH)
 
 
 def _check_limits(ctx: PlanContext) -> None:
@@ -182,8 +140,7 @@ def _check_limits(ctx: PlanContext) -> None:
             *path,
             "requestsPerMinute",
             value=limits.requests_per_minute,
-            rule=f"a backend has one Cloud Armor policy, and securityPolicy names it: {settings.security_policy}",
-            fix="put the limit into that policy, or remove securityPolicy",
+            security_policy=settings.security_policy,
         )
 
 
@@ -204,24 +161,9 @@ def _check_tls(ctx: PlanContext) -> None:
                 "gateway",
                 name,
                 value="true" if name == "redirectHttp" else settings.hsts_seconds,
-                rule="it sends clients to HTTPS, and the Gateway has no certificate",
-                fix=f"set gateway.tls, or remove {name}",
+                name=name,
             )
         if "tls_version" in settings.model_fields_set and settings.implementation == "gke":
-            ctx.findings.warning(
-                "LLMD-TLS-VERSION-UNUSED",
-                "gateway",
-                "tlsVersion",
-                value=settings.tls_version,
-                rule="it is the oldest TLS version of the listener, and without a certificate clients use plain HTTP",
-                fix="set gateway.tls, or remove tlsVersion",
-            )
+            ctx.findings.warning("LLMD-TLS-VERSION-UNUSED", "gateway", "tlsVersion", value=settings.tls_version)
     if settings.implementation == "istio" and settings.tls_version != "1.2":
-        ctx.findings.error(
-            "LLMD-TLS-VERSION-ISTIO",
-            "gateway",
-            "tlsVersion",
-            value=settings.tls_version,
-            rule="Istio's Gateway accepts TLS 1.2 and 1.3, and Gateway API has no field to change that",
-            fix="remove it, or use implementation: gke",
-        )
+        ctx.findings.error("LLMD-TLS-VERSION-ISTIO", "gateway", "tlsVersion", value=settings.tls_version)

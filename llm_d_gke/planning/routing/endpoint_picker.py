@@ -159,25 +159,9 @@ def _check_failure_mode(ctx: PlanContext) -> None:
     """Warns of the effect on clients when a picker ends."""
     settings = ctx.settings.picker
     if settings.failure_mode == "close" and _elects_leader(settings):
-        ctx.findings.warning(
-            "LLMD-PICKER-FAILOVER",
-            "picker",
-            "failureMode",
-            value="close",
-            rule="while one picker takes over from another, none is ready: for about 15 s after a leader is lost,"
-            " requests are refused",
-            fix="use failureMode: open: any replica then answers, as soon as the load balancer has noticed the loss",
-        )
+        ctx.findings.warning("LLMD-PICKER-FAILOVER", "picker", "failureMode", value="close")
     if settings.failure_mode == "open" and not pattern_of(ctx.settings).transfers_kv_cache:
-        ctx.findings.warning(
-            "LLMD-PICKER-FAIL-OPEN",
-            "picker",
-            "failureMode",
-            value="open",
-            rule="requests fail with a 5xx until the load balancer has taken out the address of a lost picker; only"
-            " after that does any replica answer",
-            fix="let clients retry, and run several pickers: picker.replicas: 2",
-        )
+        ctx.findings.warning("LLMD-PICKER-FAIL-OPEN", "picker", "failureMode", value="open")
 
 
 def _program(ctx: PlanContext, key: str, namespace: str, identity: ExtProcIdentity) -> ExtProcProgram:
@@ -261,18 +245,10 @@ def _check_weights(ctx: PlanContext) -> None:
             "picker",
             "scorers",
             value=", ".join(f"{weight:g}" for weight in fractions),
-            rule=f"{ctx.picker.title} accepts only integer weights and does not start with fractions",
-            fix="multiply all weights until they are whole",
+            picker=ctx.picker.title,
         )
     if not any((weights.prefix_cache, weights.kv_cache_utilization, weights.queue)):
-        ctx.findings.error(
-            "LLMD-SCORER-NONE",
-            "picker",
-            "scorers",
-            value="all 0",
-            rule="all weights are 0, so the picker would choose replicas at random",
-            fix="set one above 0, for example scorers.queue: 1",
-        )
+        ctx.findings.error("LLMD-SCORER-NONE", "picker", "scorers", value="all 0")
 
 
 def _check_no_hit_weight(ctx: PlanContext) -> None:
@@ -307,13 +283,7 @@ def _check_spread(ctx: PlanContext) -> None:
     several = any(model.replicas > 1 for model in ctx.settings.models)
     if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:
         ctx.findings.warning(
-            "LLMD-SCORER-PREFIX-ONLY",
-            "picker",
-            "scorers",
-            value=f"prefixCache: {weights.prefix_cache:g} alone",
-            rule="prompts with the same beginning, such as a system prompt, all go to one replica, however long its"
-            " queue",
-            fix="give kvCacheUtilization or queue a weight",
+            "LLMD-SCORER-PREFIX-ONLY", "picker", "scorers", value=f"prefixCache: {weights.prefix_cache:g} alone"
         )
 
 
@@ -394,7 +364,7 @@ def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:
         index,
         "prefixCaching",
         value="false",
-        rule=f"the picker scores prefix matches{weight} that this engine does not keep",
+        weight=weight,
         fix="remove prefixCaching"
         + ("" if relies_on_prefixes else f", or {'set' if settings.config is None else 'give'} {instead}"),
     )

@@ -42,14 +42,7 @@ def check_fleet(ctx: PlanContext) -> None:
     if fleet is None:
         return
     for path, value in _not_planned(ctx):
-        ctx.findings.error(
-            "LLMD-FLEET-FEATURE",
-            *path,
-            value=value,
-            rule="this project plans a multi-cluster Gateway inside the VPC, with one pool in each cluster and without"
-            " checks of clients",
-            fix="remove it, or remove fleet",
-        )
+        ctx.findings.error("LLMD-FLEET-FEATURE", *path, value=value)
     _check_version(ctx)
     _check_proxy_ranges(ctx, fleet)
     _check_shared_parts(ctx, fleet)
@@ -64,7 +57,7 @@ def _check_version(ctx: PlanContext) -> None:
             "cluster",
             *(("existing", "version") if cluster.existing else ("version",)),
             value=version,
-            rule=f"the multi-cluster Inference Gateway needs GKE {FLEET_SINCE} or newer",
+            since=FLEET_SINCE,
             fix=newer_version(cluster, FLEET_SINCE),
         )
 
@@ -79,8 +72,8 @@ def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
             "fleet",
             "proxyCidrs",
             value=", ".join(fleet.proxy_cidrs),
-            rule=f"the Gateway has proxies in the region of each cluster, and this one's, {ctx.region}, is missing",
-            fix=f"add {ctx.region}: {network.proxy_cidr}, in the stack files of the other clusters as well",
+            region=ctx.region,
+            proxy_cidr=network.proxy_cidr,
         )
     elif expected != network.proxy_cidr:
         ctx.findings.error(
@@ -110,24 +103,9 @@ def _check_shared_parts(ctx: PlanContext, fleet: FleetSettings) -> None:
     """The namespace's name and the network, which all clusters of a fleet have in common."""
     settings, findings = ctx.settings, ctx.findings
     if settings.cluster.existing is not None and settings.namespace.name is None:
-        findings.error(
-            "LLMD-FLEET-NAMESPACE",
-            "namespace",
-            "name",
-            value="(missing)",
-            rule="pools of the same name in the same namespace are one backend, and in an existing cluster the"
-            " default namespace carries the stack's name",
-            fix="set namespace.name to the same value in every stack of the fleet",
-        )
+        findings.error("LLMD-FLEET-NAMESPACE", "namespace", "name", value="(missing)")
     if fleet.role == "member" and settings.network.existing is None:
-        findings.error(
-            "LLMD-FLEET-NETWORK",
-            "network",
-            "existing",
-            value="(missing)",
-            rule="all clusters of the Gateway are in one VPC, and this stack would create another one",
-            fix="name the config cluster's network, and this region's subnet in it, below network.existing",
-        )
+        findings.error("LLMD-FLEET-NETWORK", "network", "existing", value="(missing)")
 
 
 def _not_planned(ctx: PlanContext) -> Iterator[tuple[tuple[str, ...], object]]:

@@ -65,15 +65,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
             fix="set a certificate, or exposure: internal" if external else "set a certificate, or remove hostname",
         )
     if external and settings.direct_load_balancer:
-        ctx.findings.error(
-            "LLMD-DIRECT-EXPOSED",
-            "gateway",
-            "directLoadBalancer",
-            value="true",
-            rule="a load balancer that bypasses the Gateway exposes every path of vLLM, administration included, to"
-            " the internet over plain HTTP",
-            fix="set exposure: internal, or remove directLoadBalancer and use kubectl port-forward",
-        )
+        ctx.findings.error("LLMD-DIRECT-EXPOSED", "gateway", "directLoadBalancer", value="true")
     edge = plan_edge(ctx, encrypted)
     check_fleet(ctx)
     return GatewayPlan(
@@ -205,8 +197,8 @@ def _class(ctx: PlanContext) -> str:
             "gateway",
             "className",
             value=settings.class_name,
-            rule=f"exposure: {settings.exposure} in front of an InferencePool needs class {fitting}",
-            fix="remove it, or change exposure",
+            exposure=settings.exposure,
+            fitting=fitting,
         )
     return settings.class_name
 
@@ -214,15 +206,7 @@ def _class(ctx: PlanContext) -> str:
 def _check_certificates(ctx: PlanContext) -> None:
     settings = ctx.settings.gateway
     if settings.implementation == "istio" and settings.tls.kind in ("certificate-manager", "pre-shared"):
-        ctx.findings.error(
-            "LLMD-TLS-KIND-ISTIO",
-            "gateway",
-            "tls",
-            "kind",
-            value=settings.tls.kind,
-            rule="this kind is for Google's load balancers; Istio reads certificates from Secrets",
-            fix="use kind: cert-manager, or kind: secret",
-        )
+        ctx.findings.error("LLMD-TLS-KIND-ISTIO", "gateway", "tls", "kind", value=settings.tls.kind)
 
 
 def _tls(ctx: PlanContext) -> TlsPlan | None:

@@ -109,12 +109,9 @@ def _check_bodies(ctx: PlanContext) -> None:
             "LLMD-ROUTER-BODY",
             *("models", index, *(("load", "promptTokens") if stated else ("maxModelLen",))),
             value=tokens,
-            rule=f"prompts of so many tokens are bodies of about {tokens * _BYTES_A_TOKEN:,} bytes, and above {seen:,} "
-            f"they were seen to arrive empty behind model router {ctx.release.router.version} and picker "
-            "(gateway-api-inference-extension issue 2115); Envoy has the fix since February 2026, and whether the load "
-            "balancer has it is not established",
-            fix="try a long prompt before you rely on it, or use a release with another router version, such as"
-            " llm-d-0.9",
+            bytes=tokens * _BYTES_A_TOKEN,
+            seen=seen,
+            router=ctx.release.router.version,
         )
         return
 

@@ -65,16 +65,7 @@ def plan_network_policies(
 ) -> tuple[NetworkPolicyPlan, ...]:
     """One policy for each workload, and a default policy in a namespace that the stack creates."""
     if not ctx.settings.network_policies.enabled:
-        ctx.findings.warning(
-            "LLMD-NETWORK-POLICIES-OFF",
-            "networkPolicies",
-            "enabled",
-            value="false",
-            rule="every pod of the cluster can send requests to model servers and pickers, past the Gateway and its"
-            " authentication",
-            fix="remove it: the policies let in what the stack needs; otherwise acknowledge it, and say what else"
-            " separates the pods",
-        )
+        ctx.findings.warning("LLMD-NETWORK-POLICIES-OFF", "networkPolicies", "enabled", value="false")
         return ()
     _check(ctx)
     builder = _PolicyBuilder(ctx, network, gateway)
@@ -254,18 +245,14 @@ def _check(ctx: PlanContext) -> None:
             "network",
             "proxyCidr",
             value="(missing)",
-            rule=f"network policies admit the load balancer's proxies by the range of {existing.proxy_subnetwork}, "
-            "which the stack file does not state",
-            fix="set network.proxyCidr to it, or networkPolicies.enabled: false",
+            proxy_subnetwork=existing.proxy_subnetwork,
         )
     if ctx.settings.cluster.existing is not None:
         ctx.findings.warning(
             "LLMD-NETWORK-POLICIES-KEPT",
             "networkPolicies",
             value=f"cluster {ctx.settings.cluster.existing.name}",
-            rule="a cluster without Dataplane V2 or network policy enforcement accepts policies and enforces none",
-            fix=f"check that gcloud container clusters describe {ctx.settings.cluster.existing.name} prints"
-            " datapathProvider: ADVANCED_DATAPATH",
+            cluster=ctx.settings.cluster.existing.name,
         )
 
 

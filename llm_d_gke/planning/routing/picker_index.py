@@ -29,8 +29,8 @@ def check_index(ctx: PlanContext) -> None:
                 number,
                 "parameters",
                 value=f"lruCapacityPerServer: {entries}",
-                rule=f"an entry takes 60 to 70 bytes, so {replicas} replicas fill {mib:,.0f} MiB, and picker.memory is"
-                f" {ctx.settings.picker.memory}",
-                fix=f"set picker.memory: {math.ceil(mib / 1024) + 1}Gi, or remove autoTune, with which the picker sizes"
-                " the index itself",
+                replicas=replicas,
+                mib=mib,
+                memory=ctx.settings.picker.memory,
+                gib=math.ceil(mib / 1024) + 1,
             )

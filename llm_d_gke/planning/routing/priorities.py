@@ -34,8 +34,6 @@ def check_priorities(ctx: PlanContext) -> None:
             "gateway",
             "priorities",
             value=_priorities_text(ctx),
-            rule="the picker has no queue: it sends each request to a replica at once, in whose queue all clients are"
-            " alike",
             fix="set picker.flowControl: true"
             if ctx.settings.picker.config is None
             else "add flowControl to picker.config.featureGates",
@@ -51,8 +49,7 @@ def _check_queue(ctx: PlanContext) -> None:
             "LLMD-FLOW-CONTROL-RELEASE",
             *path,
             value="true" if settings.picker.flow_control else _priorities_text(ctx),
-            rule=f"{ctx.picker.title} has one queue for all priorities and no fairness between clients",
-            fix="use a later release, for example gaie-1.5, or remove it",
+            picker=ctx.picker.title,
         )
 
 
@@ -65,17 +62,7 @@ def _check_single(ctx: PlanContext) -> None:
         return  # no metric decides then
     for index, model in enumerate(ctx.settings.models):
         if model.replicas == 1 and model.autoscaling is None:
-            ctx.findings.warning(
-                "LLMD-FLOW-CONTROL-SINGLE",
-                "models",
-                index,
-                "replicas",
-                value=1,
-                rule="the picker takes a replica whose metrics are older than 200 ms for full, and with one replica"
-                " that is the whole pool: requests were seen to wait for 10 s or end with 500 while the engine was idle"
-                " (llm-d/llm-d-router issues 2408 and 2547)",
-                fix="use 2 replicas, or remove picker.flowControl",
-            )
+            ctx.findings.warning("LLMD-FLOW-CONTROL-SINGLE", "models", index, "replicas", value=1)
 
 
 def _check_concurrency(ctx: PlanContext) -> None:
@@ -110,7 +97,6 @@ def _check_keys(ctx: PlanContext) -> None:
         rule="without API keys the Gateway does not know which client asks"
         if gateway.auth.kind != "jwt"
         else "the Gateway names a token's subject to the picker, which need not be the name of an InferenceObjective",
-        fix="set gateway.auth: {kind: api-keys} (with implementation: istio), or remove the priorities",
     )
 
 
@@ -128,8 +114,6 @@ def _check_names(ctx: PlanContext) -> None:
                 "priorities",
                 name,
                 value=name,
-                rule="no key belongs to a client of this name: a client is called what stands before the first dot of"
-                " its keys' names",
                 fix=f"use one of {', '.join(sorted(clients))}" if clients else f"use {name.partition('.')[0]}",
             )
 

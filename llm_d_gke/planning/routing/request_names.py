@@ -43,13 +43,7 @@ def check_names(settings: StackSettings, findings: Findings) -> None:
                 fix="give each its own servedName" if own else "use a unique name",
             )
         if pattern_of(settings).routes_by_model and not _HEADER_VALUE.fullmatch(name):
-            findings.error(
-                "LLMD-NAME-HEADER",
-                *path,
-                value=name,
-                rule="the model router passes the name on in a header, which takes ASCII without blanks around it",
-                fix="use letters, digits, dots, dashes and slashes",
-            )
+            findings.error("LLMD-NAME-HEADER", *path, value=name)
 
 
 def _names_in_settings(settings: StackSettings) -> list[tuple[_Path, str]]:
@@ -109,8 +103,7 @@ def _valid_splits(ctx: PlanContext) -> tuple[SplitSettings, ...]:
             "LLMD-SPLIT-PATTERN",
             "splits",
             value=", ".join(split.name for split in splits),
-            rule=f"{ctx.settings.pattern} has one model, so there is nothing to divide requests among",
-            fix="use pattern: multi-model, or remove splits; models[].aliases are further names of one model",
+            pattern=ctx.settings.pattern,
         )
         return ()
     for index, split in enumerate(splits):
@@ -123,40 +116,18 @@ def _check_split(ctx: PlanContext, index: int, split: SplitSettings) -> None:
     models = {model.name: model for model in ctx.settings.models}
     unknown = [name for name in split.weights if name not in models]
     for name in unknown:
-        ctx.findings.error(
-            "LLMD-SPLIT-NAME",
-            *path,
-            value=name,
-            rule="no model of this stack has this name: a split is among models, not among aliases or adapters",
-            fix=f"use names of models: {', '.join(models)}",
-        )
+        ctx.findings.error("LLMD-SPLIT-NAME", *path, value=name, models=", ".join(models))
     if unknown:
         return
     if len(split.weights) < 2:
-        ctx.findings.error(
-            "LLMD-SPLIT-ONE",
-            *path,
-            value=next(iter(split.weights)),
-            rule="a split divides requests among two or more models, and this one names a single model",
-            fix=f"add another model, or make {split.name} one of the model's aliases",
-        )
+        ctx.findings.error("LLMD-SPLIT-ONE", *path, value=next(iter(split.weights)), split=split.name)
     if not any(split.weights.values()):
-        ctx.findings.error(
-            "LLMD-SPLIT-ZERO",
-            *path,
-            value="all 0",
-            rule=f"all weights are 0, so no model would get the requests for {split.name}",
-            fix="give a model a weight",
-        )
+        ctx.findings.error("LLMD-SPLIT-ZERO", *path, value="all 0", split=split.name)
     used = [models[name] for name, weight in split.weights.items() if weight > 0]
     for model in used:
         if model.replicas == 0:
             ctx.findings.error(
-                "LLMD-SPLIT-NO-REPLICAS",
-                *path,
-                value=f"{model.name}: {split.weights[model.name]}",
-                rule=f"this share of the requests for {split.name} goes to a model without replicas",
-                fix="give it replicas, or weight 0",
+                "LLMD-SPLIT-NO-REPLICAS", *path, value=f"{model.name}: {split.weights[model.name]}", split=split.name
             )
     _check_lengths(ctx, path, split, used)
 
@@ -169,8 +140,8 @@ def _check_lengths(ctx: PlanContext, path: _Path, split: SplitSettings, used: li
             "LLMD-SPLIT-LENGTHS",
             *path,
             value=", ".join(f"{name} {length}" for name, length in lengths.items()),
-            rule=f"some models of {split.name} refuse requests longer than {min(known_lengths)} tokens",
-            fix="give them the same maxModelLen",
+            split=split.name,
+            shortest=min(known_lengths),
         )
 
 

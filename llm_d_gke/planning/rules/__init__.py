@@ -59,7 +59,8 @@ class Rule(Entry):
     `id` is stable: messages, documents and acknowledgments refer to it, and a rule that is gone does not leave its id
     to another one. Most rules are errors; `either` is the severity of a rule that is an error or a warning depending on
     how certain it is. `source` names the public document or code that the rule follows; a rule without one states its
-    `basis`.
+    `basis`. `message` and `hint` are the reason and the correction of a finding, with `{name}` where a call passes a
+    value; a rule without one of them has a text that depends on more, which stands in the code.
     `acknowledgeable`: a stack could run with this error, and its owner has to decide; acknowledged in the stack file,
     it no longer refuses the stack.
     """
@@ -70,6 +71,8 @@ class Rule(Entry):
     summary: str
     why: str
     fix: str
+    message: str = ""
+    hint: str = ""
     source: str = ""
     basis: RuleBasis | None = None
 

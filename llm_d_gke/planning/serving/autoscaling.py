@@ -55,24 +55,11 @@ def check_autoscaling(settings: StackSettings, findings: Findings) -> None:
             if autoscaling is None:
                 continue
             if "replicas" in stage.model_fields_set:
-                findings.error(
-                    "LLMD-AUTOSCALING-REPLICAS",
-                    *(*path, "replicas"),
-                    value=stage.replicas,
-                    rule="the number of replicas is fixed here, and autoscaling changes it",
-                    fix="remove replicas, or autoscaling",
-                )
+                findings.error("LLMD-AUTOSCALING-REPLICAS", *(*path, "replicas"), value=stage.replicas)
             _check_limits(autoscaling, path, findings)
             _check_windows(autoscaling, path, findings)
             if not settings.monitoring.enabled:
-                findings.error(
-                    "LLMD-AUTOSCALING-MONITORING",
-                    *(*path, "autoscaling"),
-                    value="set",
-                    rule="with monitoring.enabled: false no metrics are collected, so nothing could change the number"
-                    " of replicas",
-                    fix="set monitoring.enabled: true, or use replicas",
-                )
+                findings.error("LLMD-AUTOSCALING-MONITORING", *(*path, "autoscaling"), value="set")
             if model.prefill is not None:
                 _check_stage(autoscaling, path, findings)
 
@@ -83,34 +70,19 @@ def _check_limits(autoscaling: AutoscalingSettings, path: tuple[str | int, ...],
             "LLMD-AUTOSCALING-LIMITS",
             *(*path, "autoscaling", "minimum"),
             value=autoscaling.minimum,
-            rule=f"the minimum is above the maximum, {autoscaling.maximum}",
-            fix=f"use at most {autoscaling.maximum}, or raise maximum to {autoscaling.minimum}",
+            maximum=autoscaling.maximum,
         )
     if autoscaling.minimum == autoscaling.maximum:
-        findings.warning(
-            "LLMD-AUTOSCALING-FIXED",
-            *(*path, "autoscaling", "maximum"),
-            value=autoscaling.maximum,
-            rule="the minimum is the same, so nothing can change the number of replicas",
-            fix=f"raise it, or use replicas: {autoscaling.maximum} in place of autoscaling",
-        )
+        findings.warning("LLMD-AUTOSCALING-FIXED", *(*path, "autoscaling", "maximum"), value=autoscaling.maximum)
     if autoscaling.minimum > 0 and "idle_seconds" in autoscaling.model_fields_set:
         findings.warning(
             "LLMD-AUTOSCALING-IDLE",
             *(*path, "autoscaling", "idleSeconds"),
             value=autoscaling.idle_seconds,
-            rule=f"it says when the last replica ends, and minimum: {autoscaling.minimum} keeps it",
-            fix="remove it, or set minimum: 0",
+            minimum=autoscaling.minimum,
         )
     if not any(value is not None for value in autoscaling.target.model_dump().values()):
-        findings.error(
-            "LLMD-AUTOSCALING-TARGET",
-            *(*path, "autoscaling", "target"),
-            value="(missing)",
-            rule="without a target the autoscaler cannot tell when a replica is overloaded, and no value fits every"
-            " model",
-            fix="set one, for example target: {requestsPerReplica: 16}; make report estimates what a replica holds",
-        )
+        findings.error("LLMD-AUTOSCALING-TARGET", *(*path, "autoscaling", "target"), value="(missing)")
 
 
 def _check_windows(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], findings: Findings) -> None:
@@ -144,8 +116,6 @@ def _check_stage(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], 
             "LLMD-AUTOSCALING-STAGE",
             *(*path, "autoscaling", "target", "timeToFirstTokenMs"),
             value=autoscaling.target.time_to_first_token_ms,
-            rule="prefill servers compute the first token, so more decode servers do not make it faster",
-            fix="move it to prefill.autoscaling, and scale decode by kvCache or requestsPerReplica",
         )
     if autoscaling.minimum == 0:
         findings.error(
@@ -155,7 +125,6 @@ def _check_stage(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], 
             rule=f"without {stage} servers the other stage keeps its accelerators and answers no request"
             if stage == "decode"
             else "without prefill servers every prompt is computed by the decode servers, which are planned without it",
-            fix="use 1 or more",
         )
 
 
@@ -173,8 +142,8 @@ def check_zero(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         "LLMD-AUTOSCALING-ZERO",
         *("models", index, "autoscaling", "minimum"),
         value=0,
-        rule=f"without requests for {settings.autoscaling.idle_seconds} s no replica runs: {seen}; a start takes a"
-        " node, the image and the weights",
+        idle_seconds=settings.autoscaling.idle_seconds,
+        seen=seen,
         fix="use 1, add a window for the hours of use, or acknowledge it"
         + ("" if queues_requests(ctx) else "; with picker.flowControl: true requests wait instead"),
     )
@@ -194,11 +163,11 @@ def check_kserve(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         "LLMD-AUTOSCALING-KSERVE",
         *("models", index, "autoscaling"),
         value="set",
+        keeping=keeping[0],
         rule=f"KServe {version} resets the number of replicas of its Deployments whenever it reconciles them, which"
         " overrides an autoscaler"
         if keeps is False
         else f"it is not established that KServe {version} leaves the number of replicas to an autoscaler",
-        fix=f"use release: {keeping[0]}, or deployment: direct",
     )
 
 

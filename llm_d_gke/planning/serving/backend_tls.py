@@ -108,31 +108,11 @@ def check_backend_tls(ctx: PlanContext) -> None:
         return
     path = ("gateway", "backendTls", "kind")
     if ctx.settings.gateway.implementation != "istio":
-        ctx.findings.error(
-            "LLMD-BACKEND-TLS-GKE",
-            *path,
-            value=tls.kind,
-            rule="Google's load balancers use HTTP to the pods of an InferencePool: its appProtocol cannot be HTTPS",
-            fix="use implementation: istio, or remove it: clients get HTTPS from gateway.tls",
-        )
+        ctx.findings.error("LLMD-BACKEND-TLS-GKE", *path, value=tls.kind)
     if pattern_of(ctx.settings).transfers_kv_cache:
-        ctx.findings.error(
-            "LLMD-BACKEND-TLS-PD",
-            *path,
-            value=tls.kind,
-            rule="prefill and decode pods exchange KV caches, which represent the prompts, without encryption:"
-            " HTTPS for the requests would protect nothing",
-            fix="remove it, or use another pattern",
-        )
+        ctx.findings.error("LLMD-BACKEND-TLS-PD", *path, value=tls.kind)
     if ctx.settings.picker.prefix_routing == "precise":
-        ctx.findings.error(
-            "LLMD-BACKEND-TLS-PRECISE-ROUTING",
-            *path,
-            value=tls.kind,
-            rule=f"{ctx.picker.title} requests the tokens of prompts from the model's servers, and its client has no"
-            " setting for their certificate authority",
-            fix="use picker.prefixRouting: approximate, or remove it",
-        )
+        ctx.findings.error("LLMD-BACKEND-TLS-PRECISE-ROUTING", *path, value=tls.kind, picker=ctx.picker.title)
     if tls.issuer is not None:
         check_issuer(ctx, tls.issuer, "backendTls")
 
@@ -142,14 +122,7 @@ def check_engine_arguments(ctx: PlanContext, index: int, settings: ModelSettings
     positions = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
     if positions:
         ctx.findings.error(
-            "LLMD-ENGINE-TLS-ARGS",
-            "models",
-            index,
-            "extraArgs",
-            positions[0],
-            value=settings.extra_args[positions[0]],
-            rule="the engine would answer HTTPS only, while Gateway, picker, probes and monitoring use HTTP",
-            fix="use gateway.backendTls, which configures all of them, or remove it",
+            "LLMD-ENGINE-TLS-ARGS", "models", index, "extraArgs", positions[0], value=settings.extra_args[positions[0]]
         )
 
 

@@ -66,13 +66,7 @@ def _is_dtype(part: object) -> bool:
 
 
 def wrong_value(findings: Findings, path: tuple[str | int, ...], value: str, reason: str) -> None:
-    findings.error(
-        "LLMD-CONFIG-VALUE",
-        *path,
-        value=value,
-        rule=f"the engine could not load a model that is described so: {reason}",
-        fix="correct the file, or download it again from the model's repository",
-    )
+    findings.error("LLMD-CONFIG-VALUE", *path, value=value, reason=reason)
 
 
 def check_architecture(

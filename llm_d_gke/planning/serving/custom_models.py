@@ -126,22 +126,8 @@ def _parsed(
             return None
         if is_reported and error.unknown:
             return None
-        findings.warning(
-            "LLMD-CONFIG-ARCHITECTURE",
-            *path,
-            value=config_path,
-            rule=f"{error}: the memory of {model_id} is not checked",
-            fix="watch the first start, or add it to llm_d_gke/catalog/models.yaml: the entry of a model of the same"
-            " architecture shows the fields",
-        )
+        findings.warning("LLMD-CONFIG-ARCHITECTURE", *path, value=config_path, error=error, model_id=model_id)
         return None
     if size is not None and abs(weights_gib(model) - size) > _AGREES * size:
-        findings.warning(
-            "LLMD-CONFIG-WEIGHTS",
-            *path,
-            value=config_path,
-            rule=f"its files hold {size:.1f} GiB, and its weights are computed to be {weights_gib(model):.1f} GiB: "
-            "the memory estimate is off by as much",
-            fix="check that index and config.json are of one model, or watch the first start",
-        )
+        findings.warning("LLMD-CONFIG-WEIGHTS", *path, value=config_path, size=size, weights_gib=weights_gib(model))
     return model

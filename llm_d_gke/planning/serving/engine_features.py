@@ -108,22 +108,13 @@ def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, n
             index,
             setting,
             value=value,
-            rule=f"vLLM {version} has no parser of this name, and exits when it reads it",
+            version=version,
             fix=did_you_mean(value, sorted({name for facts in tables for name in getattr(facts, names)})),
         )
     elif lacking := [facts for facts in tables if value not in getattr(facts, names)]:
         warn_disagreeing(ctx, ("models", index, setting), value, version, lacking)
     elif (package := load_engine().parser_packages.get(value)) is not None:
-        ctx.findings.warning(
-            "LLMD-ENGINE-PARSER-PACKAGE",
-            "models",
-            index,
-            setting,
-            value=value,
-            rule=f"this parser needs the Python package {package}, which vLLM does not require: an image without it"
-            " exits when it starts",
-            fix=f"try one replica first, or set models[].image to an image with {package}",
-        )
+        ctx.findings.warning("LLMD-ENGINE-PARSER-PACKAGE", "models", index, setting, value=value, package=package)
 
 
 def _check_calls(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
@@ -136,14 +127,7 @@ def _check_calls(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     if not available or all(parser not in facts.tool_parsers for facts in tables):
         return
     ctx.findings.warning(
-        "LLMD-ENGINE-PARSER-MODEL",
-        "models",
-        index,
-        "toolCallParser",
-        value=parser,
-        rule=f"{model.id} writes its tool calls in a form that this parser does not read: they stay in the answer's"
-        " text",
-        fix=f"use toolCallParser: {available[0]}, or a chatTemplate that asks for the parser's form",
+        "LLMD-ENGINE-PARSER-MODEL", "models", index, "toolCallParser", value=parser, model=model.id, parser=available[0]
     )
 
 
@@ -192,7 +176,6 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
             value=settings.kv_offload_gib,
             rule=f"{model.id} keeps recurrent states, and engines of vLLM 0.25.1 and 0.27.1 ended with an assertion"
             " when cached prefixes of such models came back from the host (vllm-project/vllm issues 50454 and 53505)",
-            fix="remove kvOffloadGib, or send conversations longer than the cache to one replica first",
         )
     elif model is not None and model.architecture.startswith(_WINDOWS_OFFLOADED_BADLY):
         ctx.findings.warning(
@@ -203,7 +186,6 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
             value=settings.kv_offload_gib,
             rule=f"engines with {model.id}'s windows and heads of two sizes ended with segmentation faults when blocks"
             " moved to the host (vllm-project/vllm issue 42348, open)",
-            fix="remove kvOffloadGib, or send conversations longer than the cache to one replica first",
         )
 
 
@@ -250,8 +232,9 @@ def check_host_memory(
         index,
         "kvOffloadGib",
         value=settings.kv_offload_gib,
-        rule=f"a pod can use {limit:.0f} GiB of memory on {ctx.machine.name}, and {offloaded:g} GiB of KV-cache blocks"
-        " do not fit beside the engine's own processes",
+        limit=limit,
+        machine=ctx.machine.name,
+        offloaded=offloaded,
         fix=f"use kvOffloadGib: {largest}, or a machineType with more memory"
         if largest >= 1
         else "remove kvOffloadGib, or use a machineType with more memory",

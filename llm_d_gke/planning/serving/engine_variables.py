@@ -48,15 +48,7 @@ def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerP
     if not variables:
         return
     if not model.allow_extra_args:
-        ctx.findings.error(
-            "LLMD-ENV-ALLOWED",
-            "models",
-            index,
-            "env",
-            value=flow(without_secrets(dict(variables), ())),
-            rule="engine variables can override what this program plans, so they need an explicit opt-in",
-            fix="set allowExtraArgs: true beside env",
-        )
+        ctx.findings.error("LLMD-ENV-ALLOWED", "models", index, "env", value=flow(without_secrets(dict(variables), ())))
     # Those of the stack file come last; a duplicate is a name that the stack sets.
     counts = [Counter(variable.name for variable in server.pod.env) for server in servers]
     twice = {name for count in counts for name, number in count.items() if number > 1}
@@ -74,52 +66,21 @@ def _is_reported(ctx: PlanContext, model: ModelSettings, path: _Path, value: str
             "LLMD-ENV-OWNED",
             *path,
             value=value,
+            name=name,
             rule=f"{name} is set by the stack itself"
             if not name.startswith(_OF_CONTROLLERS)
             else f"{name} is set by the LeaderWorkerSet controller",
-            fix=f"remove {name} from env",
         )
     elif name in _SECRETS:
-        ctx.findings.error(
-            "LLMD-ENV-SECRET",
-            *path,
-            value="(hidden)",
-            rule="a value in env is readable by everyone who can read the Deployment",
-            fix=f"remove it and set {_SECRETS[name]}",
-        )
+        ctx.findings.error("LLMD-ENV-SECRET", *path, value="(hidden)", secrets=_SECRETS[name])
     elif name in _DEVICES:
-        ctx.findings.error(
-            "LLMD-ENV-DEVICES",
-            *path,
-            value=value,
-            rule="the pod gets the accelerators that the scheduler assigned to it, which may have other numbers,"
-            " and tensorParallel is planned for all of them",
-            fix=f"remove {name} from env, and use tensorParallel or another machineType for fewer accelerators",
-        )
+        ctx.findings.error("LLMD-ENV-DEVICES", *path, value=value, name=name)
     elif name in _INTERNAL:
-        ctx.findings.warning(
-            "LLMD-ENV-INTERNAL",
-            *path,
-            value=value,
-            rule=f"{name} is for connections among vLLM's own processes; the server keeps its address",
-            fix=f"remove {name} from env",
-        )
+        ctx.findings.warning("LLMD-ENV-INTERNAL", *path, value=value, name=name)
     elif name in _OFFLINE and model.source.kind == "hugging-face" and value.lower() in ("1", "true", "yes", "on"):
-        ctx.findings.error(
-            "LLMD-ENV-OFFLINE",
-            *path,
-            value=value,
-            rule="a server downloads the weights from the Hub when it starts, and this variable forbids it",
-            fix=f"remove {name} from env, or take the weights from a bucket, a volume or an image: models[].source",
-        )
+        ctx.findings.error("LLMD-ENV-OFFLINE", *path, value=value, name=name)
     elif name == _API_KEY:
-        ctx.findings.error(
-            "LLMD-ENV-API-KEY",
-            *path,
-            value="(hidden)",
-            rule="an engine with an API key rejects the kubelet's probes, which send no key",
-            fix="remove it, and authenticate clients at the Gateway (gateway.auth)",
-        )
+        ctx.findings.error("LLMD-ENV-API-KEY", *path, value="(hidden)")
     else:
         return False
     return True
@@ -135,29 +96,13 @@ def _check_known(ctx: PlanContext, path: _Path, index: int, name: str, value: st
         expected = _expected(type_, value)
         if expected is not None:
             ctx.findings.error(
-                "LLMD-ENV-TYPE",
-                *path,
-                value=value,
-                rule=f"{name} takes {expected}",
-                fix=f"use {_example(type_, value)}",
+                "LLMD-ENV-TYPE", *path, value=value, name=name, expected=expected, example=_example(type_, value)
             )
     elif _CREDENTIAL.search(name.upper()) and not _NO_CREDENTIAL.fullmatch(value):
-        ctx.findings.warning(
-            "LLMD-ENV-CREDENTIAL",
-            *path,
-            value="(hidden)",
-            rule="by its name it is a credential, and everyone who can read the stack file or the Deployment can read a"
-            " value in env",
-            fix="remove it if the engine runs without it: weights in a bucket need no key (models[].source); otherwise"
-            " acknowledge LLMD-ENV-CREDENTIAL",
-        )
+        ctx.findings.warning("LLMD-ENV-CREDENTIAL", *path, value="(hidden)")
     if name.upper().startswith("VLLM_") and _is_missing(packages, name, version):
         ctx.findings.warning(
-            "LLMD-ENV-UNKNOWN",
-            *path,
-            value=value,
-            rule=f"vLLM {version} has no variable {name} and ignores it",
-            fix=_known_name(packages, name, version),
+            "LLMD-ENV-UNKNOWN", *path, value=value, version=version, name=name, fix=_known_name(packages, name, version)
         )
 
 

@@ -135,13 +135,7 @@ def check_extra_args(findings: Findings, index: int, model: ModelSettings, rende
     extra = model.extra_args
     if extra and not model.allow_extra_args:
         findings.error(
-            "LLMD-EXTRA-ARGS-ALLOWED",
-            "models",
-            index,
-            "extraArgs",
-            value=flow(without_secrets(list(extra), ())),
-            rule="most arguments in extraArgs reach vLLM unchecked, so they need an explicit opt-in",
-            fix="set allowExtraArgs: true beside extraArgs, or use a setting of models[] in place of the argument",
+            "LLMD-EXTRA-ARGS-ALLOWED", "models", index, "extraArgs", value=flow(without_secrets(list(extra), ()))
         )
     planned = list(map(flag_of, rendered))
     for flag in map(flag_of, extra):

@@ -15,14 +15,7 @@ def check_image_source(ctx: PlanContext, index: int, settings: ModelSettings) ->
         return
     path = ("models", index, "source")
     if source.reference is None and settings.image is None:
-        ctx.findings.error(
-            "LLMD-IMAGE-WEIGHTS",
-            *path,
-            value="image",
-            rule="the release's own engine image holds no weights",
-            fix=f"set models[{index}].image to an engine image with the weights at {source.path}, or source.reference "
-            "to an image of weights",
-        )
+        ctx.findings.error("LLMD-IMAGE-WEIGHTS", *path, value="image", index=index, path=source.path)
     cluster = ctx.settings.cluster
     version = cluster.existing.version if cluster.existing else cluster.version
     if source.reference is not None and version is not None and not reaches(version, IMAGE_VOLUME_SINCE):
@@ -31,7 +24,8 @@ def check_image_source(ctx: PlanContext, index: int, settings: ModelSettings) ->
             *path,
             "reference",
             value=source.reference,
-            rule=f"GKE {version} does not mount images as volumes: Kubernetes does from {IMAGE_VOLUME_SINCE} on",
+            version=version,
+            since=IMAGE_VOLUME_SINCE,
             fix=f"{'upgrade the cluster to' if cluster.existing else 'use GKE'} {IMAGE_VOLUME_SINCE} or newer, or"
             f" models[{index}].image with the weights inside",
         )

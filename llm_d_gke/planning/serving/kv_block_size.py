@@ -58,8 +58,8 @@ def check_raised_blocks(ctx: PlanContext, index: int, settings: ModelSettings, m
         index,
         "blockSize",
         value=block_size if block_size is not None else "(by default)",
-        rule=f"{settings.id} keeps recurrent states: vLLM raises its KV blocks to hold one, as far as can be computed"
-        f" to {tokens} tokens, and the picker is configured with that size",
+        model=settings.id,
+        tokens=tokens,
         fix=("remove blockSize, and " if block_size is not None else "")
         + "compare with Setting attention block size in the engine's start-up log",
     )

@@ -58,8 +58,8 @@ def check_events(ctx: PlanContext) -> None:
             "picker",
             "prefixRouting",
             value="precise",
-            rule=f"{ctx.picker.title} does not support precise routing with the engine's tokenizer endpoint",
-            fix=f"use approximate, or release {' or '.join(releases)}",
+            picker=ctx.picker.title,
+            releases=" or ".join(releases),
         )
     if not follows_events(ctx):
         return
@@ -68,30 +68,13 @@ def check_events(ctx: PlanContext) -> None:
             "LLMD-KV-EVENTS-KSERVE",
             *(("picker", "prefixRouting") if picker.config is None else (*ROOT, "plugins")),
             value="precise" if picker.config is None else PRECISE,
-            rule="precise prefix routing needs a tokenizer Service, which KServe does not create",
-            fix="use approximate prefixes, or deployment: direct",
         )
     for index, model in enumerate(ctx.settings.models):
         if model.data_parallel > 1:
-            ctx.findings.error(
-                "LLMD-KV-EVENTS-RANKS",
-                "models",
-                index,
-                "dataParallel",
-                value=model.data_parallel,
-                rule="each rank publishes its KV events on a separate port, and the picker subscribes to one port of"
-                " a pod",
-                fix="use picker.prefixRouting: approximate",
-            )
+            ctx.findings.error("LLMD-KV-EVENTS-RANKS", "models", index, "dataParallel", value=model.data_parallel)
         if model.aliases:
             ctx.findings.warning(
-                "LLMD-KV-EVENTS-ALIASES",
-                "models",
-                index,
-                "aliases",
-                value=", ".join(model.aliases),
-                rule="the precise index knows prompts by the model's name: one sent under an alias matches nothing",
-                fix=f"let clients use {model.name}, or use picker.prefixRouting: approximate",
+                "LLMD-KV-EVENTS-ALIASES", "models", index, "aliases", value=", ".join(model.aliases), model=model.name
             )
     _check_own(ctx)
     _check_readers(ctx)
@@ -132,8 +115,9 @@ def _warn_of_reader(ctx: PlanContext, path: tuple[str | int, ...], value: str, r
         "LLMD-KV-EVENTS-READERS",
         *path,
         value=value,
-        rule=f"{reader} reads {APPROXIMATE}, which {ctx.picker.title} then creates with defaults, and not the precise"
-        " index",
+        reader=reader,
+        approximate=APPROXIMATE,
+        picker=ctx.picker.title,
         fix=fix,
     )
 
@@ -157,9 +141,8 @@ def _check_own(ctx: PlanContext) -> None:
                 *ROOT,
                 "dataLayer",
                 value=f"without {entry.called}",
-                rule="no data source reports the replicas to the precise index, so it receives no KV events and finds"
-                " no cached prefix",
-                fix=f"add a source {_NOTIFICATIONS} with extractor {entry.called}",
+                notifications=_NOTIFICATIONS,
+                called=entry.called,
             )
         try:
             producer = SHAPES[ctx.picker.plugins[entry.type].parameters].model_validate_json(
@@ -178,6 +161,5 @@ def _check_own(ctx: PlanContext) -> None:
                 "parameters",
                 "kvEventsConfig",
                 value=events["zmq_endpoint"] or f"discoverPods {str(events['discover_pods']).lower()}, port {port}",
-                rule=f"the engines of this stack publish on port {EVENTS_PORT} of their pods: no event would arrive",
-                fix=f"use discoverPods: true and podDiscoveryConfig.socketPort: {EVENTS_PORT}, without zmqEndpoint",
+                events_port=EVENTS_PORT,
             )

@@ -87,15 +87,7 @@ def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
     for number, adapter in enumerate(settings.adapters):
         path = ("models", index, "adapters", number, "source")
         if settings.source.kind != "hugging-face" and not adapter.source.startswith((_BUCKET, _IMAGE)):
-            ctx.findings.error(
-                "LLMD-ADAPTER-SOURCE",
-                *path,
-                value=adapter.source,
-                rule=f"weights from a {settings.source.kind} are loaded without access to the Hugging Face Hub, where"
-                " this adapter is",
-                fix="copy the adapter to a bucket and use source: gs://bucket/folder, or use source.kind: hugging-face"
-                " for the model",
-            )
+            ctx.findings.error("LLMD-ADAPTER-SOURCE", *path, value=adapter.source, source=settings.source.kind)
         if adapter.path and not adapter.source.startswith(_IMAGE):
             in_bucket = adapter.source.startswith(_BUCKET)
             ctx.findings.error(
@@ -110,10 +102,4 @@ def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
                 else "remove it, or copy that folder to a bucket and use source: gs://my-bucket/my-folder",
             )
         if adapter.source == settings.id:
-            ctx.findings.error(
-                "LLMD-ADAPTER-BASE",
-                *path,
-                value=adapter.source,
-                rule="this is the repository of the base model, and an adapter has a separate repository",
-                fix="name the adapter's repository, or use aliases for another name of the model",
-            )
+            ctx.findings.error("LLMD-ADAPTER-BASE", *path, value=adapter.source)

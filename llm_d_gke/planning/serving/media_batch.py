@@ -36,9 +36,9 @@ def check_media_batch(ctx: PlanContext, index: int, settings: ModelSettings, mod
         index,
         "maxNumBatchedTokens",
         value=str(run.max_num_batched_tokens),
-        rule=f"{model.id} takes a video of {_VIDEO_TOKENS} tokens in one batch or not at all, and vLLM exits with"
-        f" smaller batches{default_note}",
-        fix=f"use {_VIDEO_TOKENS} or more, or add --language-model-only to extraArgs to serve text only",
+        model=model.id,
+        video_tokens=_VIDEO_TOKENS,
+        default_note=default_note,
     )
 
 

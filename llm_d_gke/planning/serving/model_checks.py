@@ -74,7 +74,6 @@ def _check_unknown_model(ctx: PlanContext, index: int, settings: ModelSettings) 
             index,
             "id",
             value=settings.id,
-            rule="a Hugging Face repository has an organization before its name: servers could not download this",
             fix=f"did you mean {close[0]}?" if close else "write organization/name, for example Qwen/Qwen3-8B",
         )
         return
@@ -89,7 +88,6 @@ def _check_unknown_model(ctx: PlanContext, index: int, settings: ModelSettings) 
         index,
         "id",
         value=settings.id,
-        rule="the model is not in the catalog, so whether it fits the accelerator's memory is not checked",
         fix=question
         + (copy_of_config(settings) or "set config to the path of its config.json or to hub")
         + ", or add it to llm_d_gke/catalog/models.yaml",
@@ -98,16 +96,7 @@ def _check_unknown_model(ctx: PlanContext, index: int, settings: ModelSettings) 
 
 def _check_spelling(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
     if settings.id != model.id and settings.source.kind == "hugging-face" and settings.config is None:
-        ctx.findings.warning(
-            "LLMD-MODEL-CASE",
-            "models",
-            index,
-            "id",
-            value=settings.id,
-            rule=f"the Hub spells this repository {model.id}; the Hub accepts the difference, but clients have to send"
-            " the name as written here",
-            fix=f"use {model.id}",
-        )
+        ctx.findings.warning("LLMD-MODEL-CASE", "models", index, "id", value=settings.id, model=model.id)
 
 
 # Formats of weights by the ends and owners that publishers give such repositories.
@@ -131,7 +120,7 @@ def _holds_other_weights(ctx: PlanContext, index: int, settings: ModelSettings) 
         index,
         "id",
         value=settings.id,
-        rule=f"by its name this repository holds weights as {form}, and vLLM loads safetensors files from a repository",
+        form=form,
         fix=f"use {original}" if original else "use the repository of the original weights",
     )
     return True
@@ -155,10 +144,8 @@ def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings, mo
         index,
         "kvCacheDtype",
         value=str(dtype),
-        rule=f"{accelerator.title} has no fp8 units (compute capability 8.9), and it is not established that the"
-        " engine keeps an fp8 cache without them; Triton's kernels end with fp8e4nv not supported (vllm-project/vllm"
-        " issue 26431)",
-        fix=f"{other} or acknowledge LLMD-KV-CACHE-FP8 once this engine has started with it",
+        accelerator=accelerator.title,
+        other=other,
     )
 
 
@@ -197,14 +184,7 @@ def _check_revision(ctx: PlanContext, index: int, settings: ModelSettings) -> No
     source = settings.source
     if isinstance(source, HuggingFaceSource) and _SHORT_COMMIT.fullmatch(source.revision or ""):
         ctx.findings.warning(
-            "LLMD-REVISION-SHORT",
-            "models",
-            index,
-            "source",
-            "revision",
-            value=source.revision,
-            rule="it looks like the beginning of a commit, and Hugging Face's documents ask for all of its 40 digits",
-            fix=f"copy the whole commit from huggingface.co/{settings.id}/commits, or name a branch or a tag",
+            "LLMD-REVISION-SHORT", "models", index, "source", "revision", value=source.revision, model=settings.id
         )
 
 
@@ -224,8 +204,10 @@ def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: 
         index,
         "maxModelLen",
         value=settings.max_model_len,
-        rule=f"{model.id} {limit} {context} tokens; {then}",
-        fix=f"use {context} or less",
+        model=model.id,
+        limit=limit,
+        context=context,
+        then=then,
     )
 
 
@@ -241,9 +223,10 @@ def _check_default_length(ctx: PlanContext, index: int, settings: ModelSettings,
             index,
             "maxModelLen",
             value=f"(by default, {length})",
-            rule=f"{model.id} takes {model.context} tokens by LongRoPE; without maxModelLen vLLM {version} starts with"
-            f" the original {length}, and rejects longer requests with status 400 (vllm/config/model.py)",
-            fix=f"use maxModelLen: {length}, or a longer one up to {model.context}",
+            model=model.id,
+            context=model.context,
+            version=version,
+            length=length,
         )
 
 
@@ -255,11 +238,7 @@ def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: in
     path = ("models", index, "tensorParallel")
     if model.attention_heads % tensor_parallel:
         ctx.findings.error(
-            "LLMD-TP-DIVIDES",
-            *path,
-            value=tensor_parallel,
-            rule=f"{model.id} has {model.attention_heads} attention heads, which {tensor_parallel} cannot share evenly",
-            fix=f"use a divisor of {model.attention_heads}",
+            "LLMD-TP-DIVIDES", *path, value=tensor_parallel, model=model.id, attention_heads=model.attention_heads
         )
         return False
     if model.mla is not None or model.kv_heads % tensor_parallel == 0:
@@ -301,11 +280,4 @@ def _check_token(ctx: PlanContext, settings: ModelSettings, model: Model) -> Non
     token = ctx.settings.hugging_face
     has_token = token.token or token.existing_secret or token.secret_manager_secret
     if model.gated and settings.source.kind == "hugging-face" and not has_token:
-        ctx.findings.error(
-            "LLMD-GATED-TOKEN",
-            "huggingFace",
-            "token",
-            value="(missing)",
-            rule=f"{model.id} is gated: the Hub gives it only to accounts that accepted its license",
-            fix="pulumi config set --path --secret llm-d:huggingFace.token hf_...",
-        )
+        ctx.findings.error("LLMD-GATED-TOKEN", "huggingFace", "token", value="(missing)", model=model.id)

@@ -32,7 +32,8 @@ def _check_names(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
             "extraArgs",
             position,
             value=argument,
-            rule=f"vLLM {version} has no option {name} and exits when it reads it",
+            version=version,
+            name=name,
             fix=_option_fix(argument, near),
         )
     for position, name, full in abbreviations(version, settings.extra_args):
@@ -44,7 +45,9 @@ def _check_names(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
             "extraArgs",
             position,
             value=without_secrets(settings.extra_args[position], ()),
-            rule=f"vLLM {version} takes {name} for {full}, which the planner knows by its full name only",
+            version=version,
+            name=name,
+            full=full,
             fix=owned.instead if owned is not None else f"write {full}",
         )
 
@@ -62,7 +65,8 @@ def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None
             "extraArgs",
             wrong.position,
             value=without_secrets(arguments[wrong.position], ()),
-            rule=f"vLLM {version} exits when it reads it: {wrong.reason}",
+            version=version,
+            reason=wrong.reason,
             fix=wrong.fix,
         )
     for position, name in repeated(arguments):
@@ -73,8 +77,7 @@ def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None
             "extraArgs",
             position,
             value=without_secrets(arguments[position], ()),
-            rule=f"{name} stands before already, and of two vLLM takes the last one",
-            fix="keep one of them",
+            name=name,
         )
     for position, name in replaced_objects(arguments):
         ctx.findings.error(
@@ -84,8 +87,7 @@ def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None
             "extraArgs",
             position,
             value=without_secrets(arguments[position], ()),
-            rule=f"{name} is given whole and by parts, and vLLM keeps only the parts",
-            fix=f"write all of it as parts ({name}.key), or all of it as one object",
+            name=name,
         )
 
 

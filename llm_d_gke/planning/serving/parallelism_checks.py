@@ -51,7 +51,8 @@ def _check_image(ctx: PlanContext, index: int, settings: ModelSettings, parallel
                 index,
                 "image",
                 value=image,
-                rule=f"{fault.what} ({load_images().sources[fault.sources[0]].citation})",
+                what=fault.what,
+                citation=load_images().sources[fault.sources[0]].citation,
                 fix=f"use another image{before}" + (", or allToAll: allgather_reducescatter" if fault.deepep else ""),
             )
 
@@ -61,15 +62,7 @@ def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
     sizes = {"pipelineParallel": parallelism.pipeline, "dataParallel": parallelism.data}
     for name, size in sizes.items():
         if size > 1:
-            ctx.findings.error(
-                "LLMD-TPU-RANKS",
-                "models",
-                index,
-                name,
-                value=size,
-                rule=f"on TPU the {chips} chips of a slice form one rank, and tensorParallel spans all of them",
-                fix="remove it",
-            )
+            ctx.findings.error("LLMD-TPU-RANKS", "models", index, name, value=size, chips=chips)
     if parallelism.tensor != chips and parallelism.data == 1:
         ctx.findings.error(
             "LLMD-TP-TPU-CHIPS",
@@ -77,8 +70,9 @@ def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
             index,
             "tensorParallel",
             value=parallelism.tensor,
-            rule=f"a pod on {ctx.machine.name} takes all chips of its slice: tensor parallelism is {chips} there",
-            fix=f"use {chips}, {_slice_with(ctx, parallelism.tensor)}or remove tensorParallel",
+            machine=ctx.machine.name,
+            chips=chips,
+            slice=_slice_with(ctx, parallelism.tensor),
         )
 
 
@@ -103,8 +97,8 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism, model: 
             index,
             "tensorParallel",
             value=tensor,
-            rule=f"a node has {on_host} {ctx.accelerator.title}, and without RDMA between nodes each"
-            " layer would wait for the network",
+            on_host=on_host,
+            accelerator=ctx.accelerator.title,
             fix=f"use {fewer}{' or fewer' if fewer == on_host > 1 else ''}, {machine}{with_size}{stages}",
         )
     elif parallelism.is_multi_node and parallelism.accelerators % on_host:
@@ -116,9 +110,8 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism, model: 
             index,
             last,
             value=sizes[last],
-            rule=f"a replica takes {parallelism.accelerators} accelerators, and its hosts have {on_host} each:"
-            " a group consists of whole hosts",
-            fix=f"make the product of tensorParallel, pipelineParallel and dataParallel a multiple of {on_host}",
+            accelerators=parallelism.accelerators,
+            on_host=on_host,
         )
 
 
@@ -153,13 +146,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
         return
     path = ("models", index, "dataParallel")
     if parallelism.pipeline > 1:
-        ctx.findings.error(
-            "LLMD-DP-PP",
-            *path,
-            value=parallelism.data,
-            rule="ranks that share experts compute each layer together, so they cannot be divided into stages",
-            fix="use only one of dataParallel and pipelineParallel",
-        )
+        ctx.findings.error("LLMD-DP-PP", *path, value=parallelism.data)
     elif parallelism.is_multi_node and ctx.per_node % parallelism.tensor:
         ctx.findings.error(
             "LLMD-DP-RANK-HOST",
@@ -167,8 +154,8 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             index,
             "tensorParallel",
             value=parallelism.tensor,
-            rule=f"a data-parallel rank runs on one host, and ranks of {parallelism.tensor} do not fill one of"
-            f" {ctx.per_node} {ctx.accelerator.title}",
+            per_node=ctx.per_node,
+            accelerator=ctx.accelerator.title,
             fix="use 1" if ctx.per_node == 1 else f"use a divisor of {ctx.per_node}",
         )
     elif parallelism.is_multi_node and parallelism.ranks_per_host < 2:
@@ -179,8 +166,8 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             index,
             "tensorParallel",
             value=parallelism.tensor,
-            rule=f"ranks of {parallelism.tensor} leave one to a host of {ctx.per_node} {ctx.accelerator.title}, and"
-            " vLLM's supervisor, which starts the ranks of a host, refuses fewer than two",
+            per_node=ctx.per_node,
+            accelerator=ctx.accelerator.title,
             fix=f"use {smaller} or less" if smaller else "use a machine type with more accelerators, or one host",
         )
     elif parallelism.ranks_per_host > MAX_PORTS:
@@ -188,22 +175,16 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
             "LLMD-DP-PORTS",
             *path,
             value=parallelism.data,
-            rule=f"{parallelism.ranks_per_host} ranks in a pod need a port each, and an InferencePool lists at most"
-            f" {MAX_PORTS}",
-            fix=f"use tensorParallel: {parallelism.tensor * 2} with half as many ranks",
+            ranks_per_host=parallelism.ranks_per_host,
+            most=MAX_PORTS,
+            doubled=parallelism.tensor * 2,
         )
 
 
 def _check_gateway(ctx: PlanContext, parallelism: Parallelism) -> None:
     if parallelism.ranks_per_host > 1 and ctx.settings.gateway.implementation == "gke":
         ctx.findings.warning(
-            "LLMD-DP-PORTS-GATEWAY",
-            "gateway",
-            "implementation",
-            value="gke",
-            rule=f"{parallelism.ranks_per_host} ports of a pod are endpoints of their own: llm-d tested it with Istio,"
-            " and no document says whether Google's load balancers do it",
-            fix="look at which ports answer after the first up, or use implementation: istio",
+            "LLMD-DP-PORTS-GATEWAY", "gateway", "implementation", value="gke", ranks_per_host=parallelism.ranks_per_host
         )
 
 
@@ -217,28 +198,16 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
         and ctx.accelerator.interconnect == "nvlink"
     )
     if chosen is not None and not (parallelism.data > 1 and parallelism.expert):
-        ctx.findings.error(
-            "LLMD-ALL-TO-ALL-UNUSED",
-            *path,
-            value=chosen,
-            rule="allToAll applies only with dataParallel above 1 and expertParallel: true",
-            fix="remove it, or set dataParallel and expertParallel: true",
-        )
+        ctx.findings.error("LLMD-ALL-TO-ALL-UNUSED", *path, value=chosen)
     elif chosen is not None and load_engine().all_to_all[chosen].rdma and not ctx.machine.rdma and not within:
         ctx.findings.error(
-            "LLMD-ALL-TO-ALL-RDMA",
-            *path,
-            value=chosen,
-            rule=f"DeepEP sends tokens over RDMA network cards, and {ctx.machine.name} has none",
-            fix=f"use allgather_reducescatter, or machineType: {_with_rdma(ctx)}",
+            "LLMD-ALL-TO-ALL-RDMA", *path, value=chosen, machine=ctx.machine.name, rdma_machines=_with_rdma(ctx)
         )
     elif chosen == "deepep_high_throughput":
         ctx.findings.warning(
             "LLMD-DEEPEP-DRIVER",
             *path,
             value=chosen,
-            rule="with drivers R580, which GKE 1.36 installs as default and as latest, these kernels were"
-            " seen to end with cudaErrorIllegalAddress on H200 (llm-d/llm-d pull request 2379)",
             fix=f"use {'deepep_low_latency' if ctx.machine.rdma else 'allgather_reducescatter'}, or install an older"
             " driver yourself",
         )
@@ -248,9 +217,9 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
             "accelerator",
             "machineType",
             value=ctx.machine.name,
-            rule=f"the {parallelism.hosts} hosts of a replica communicate over the standard network: this machine has"
-            f" no RDMA{_without_tcpx(ctx)}",
-            fix=f"use {_with_rdma(ctx)}, or parallelism that one host holds",
+            hosts=parallelism.hosts,
+            tcpx=_without_tcpx(ctx),
+            rdma_machines=_with_rdma(ctx),
         )
     cluster = ctx.settings.cluster
     version = cluster.existing.version if cluster.existing else cluster.version
@@ -259,8 +228,8 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
             "LLMD-RDMA-GKE-VERSION",
             *(("cluster", "existing", "version") if cluster.existing else ("cluster", "version")),
             value=version,
-            rule=f"pods get RDMA network cards of {ctx.machine.name} through managed DRANET,"
-            f" which came with {DRANET_SINCE}",
+            machine=ctx.machine.name,
+            since=DRANET_SINCE,
             fix=newer_version(cluster, "1.35"),
         )
 
@@ -277,8 +246,7 @@ def _check_experts(
                     index,
                     name,
                     value=settings.data_parallel if name == "dataParallel" else "true",
-                    rule=f"{model.id} has no experts to share: ranks of a dense model are replicas",
-                    fix="remove it, or use replicas",
+                    model=model.id,
                 )
 
 
@@ -296,10 +264,8 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
             index,
             "dataParallel" if parallelism.data > 1 else "pipelineParallel",
             value=parallelism.data if parallelism.data > 1 else parallelism.pipeline,
-            rule=f"images of {ctx.release.name} start vLLM's API server as a module, which accepts --headless without "
-            "effect and has no supervisor of ranks: only vllm serve has. Hosts beyond the first never join, and "
-            "probes ask a port that stays closed",
-            fix=f"use {serving}, or one host and one rank",
+            release=ctx.release.name,
+            serving=serving,
         )
     elif parallelism.data > 1 and not engine.has(version, features.rank_ports):
         ctx.findings.error(
@@ -308,9 +274,9 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
             index,
             "dataParallel",
             value=parallelism.data,
-            rule=f"vLLM {version} has no port for each rank, by which the picker could choose one: that came with"
-            f" {features.rank_ports}",
-            fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.rank_ports)}, or an image of that version",
+            version=version,
+            since=features.rank_ports,
+            releases=releases_since(ctx.catalog, ctx.accelerator, features.rank_ports),
         )
     elif (
         parallelism.is_multi_node and ctx.accelerator.kind == "tpu" and not engine.has(version, features.tpu_multi_host)
@@ -320,10 +286,10 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
             "accelerator",
             "topology",
             value=ctx.topology,
-            rule=f"a slice over {ctx.hosts} hosts needs multi-host support on TPU, which vLLM {version} does not have:"
-            f" that came with {features.tpu_multi_host}",
-            fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.tpu_multi_host)},"
-            " or a topology of one host",
+            hosts=ctx.hosts,
+            version=version,
+            since=features.tpu_multi_host,
+            releases=releases_since(ctx.catalog, ctx.accelerator, features.tpu_multi_host),
         )
     elif parallelism.is_multi_node and ctx.accelerator.kind == "gpu" and not engine.has(version, features.multi_node):
         ctx.findings.error(
@@ -332,9 +298,9 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
             index,
             "pipelineParallel",
             value=parallelism.pipeline,
-            rule=f"vLLM {version} runs on several hosts only with Ray; running without Ray came with"
-            f" {features.multi_node}",
-            fix=f"use {releases_since(ctx.catalog, ctx.accelerator, features.multi_node)}",
+            version=version,
+            since=features.multi_node,
+            releases=releases_since(ctx.catalog, ctx.accelerator, features.multi_node),
         )
 
 

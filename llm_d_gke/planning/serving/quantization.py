@@ -22,8 +22,6 @@ def check_quantization(ctx: PlanContext, index: int, settings: ModelSettings, mo
             "LLMD-QUANTIZATION-FP8",
             *path,
             value=value,
-            rule=f"{ctx.accelerator.title} has no fp8 units (compute capability 8.9): the weights take half the "
-            "memory, but vLLM computes in 16 bits",
-            fix="expect less memory but no speedup, or use an accelerator such as "
-            f"{accelerator_with(ctx.catalog, lambda other: other.fp8)}",
+            accelerator=ctx.accelerator.title,
+            other=accelerator_with(ctx.catalog, lambda other: other.fp8),
         )

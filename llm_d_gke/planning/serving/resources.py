@@ -36,36 +36,23 @@ def check_capacity(ctx: PlanContext) -> None:
             "nodes",
             "max",
             value=most,
-            rule=f"{up_to}{count(replicas, 'replica')}{size_note}"
-            f" {'needs' if replicas == 1 else 'need'} {needed} {ctx.machine.name} nodes",
+            up_to=up_to,
+            replicas=count(replicas, "replica"),
+            size_note=size_note,
+            need="needs" if replicas == 1 else "need",
+            needed=needed,
+            machine=ctx.machine.name,
             fix=f"use {needed} or more{', or fewer replicas' if replicas > 1 else ''}",
         )
     elif needed > most:
-        ctx.findings.warning(
-            "LLMD-AUTOSCALING-SHARED",
-            "accelerator",
-            "nodes",
-            "max",
-            value=most,
-            rule=f"all models at their maximum need {needed} nodes: the first pending pods get the next one, and the"
-            " others' wait until a replica ends",
-            fix=f"use {needed}, lower a maximum, or raise the minimum of the model that has to have its replicas",
-        )
+        ctx.findings.warning("LLMD-AUTOSCALING-SHARED", "accelerator", "nodes", "max", value=most, needed=needed)
 
 
 def _check_zero(ctx: PlanContext) -> None:
     for index, model in enumerate(ctx.settings.models):
         # Prefill without decode servers is an error of its pattern.
         if model.replicas == 0 and model.autoscaling is None and model.prefill is None:
-            ctx.findings.warning(
-                "LLMD-REPLICAS-ZERO",
-                "models",
-                index,
-                "replicas",
-                value=0,
-                rule=f"no server runs {model.name}: every request for it is answered with 503",
-                fix="use 1 or more, remove the model, or set paused: true to keep network, Gateway and address only",
-            )
+            ctx.findings.warning("LLMD-REPLICAS-ZERO", "models", index, "replicas", value=0, model=model.name)
 
 
 def least_replicas(settings: ModelSettings) -> int:

@@ -41,22 +41,10 @@ def check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, mod
         check_draft(ctx, index, settings, model, speculation)
     path = ("models", index, "speculativeDecoding")
     if ctx.accelerator.kind == "tpu":
-        ctx.findings.warning(
-            "LLMD-SPECULATION-TPU",
-            *path,
-            value=speculation.method,
-            rule="the catalog does not list which speculative decoding methods vLLM's TPU back end supports",
-            fix="try one replica first, or remove speculativeDecoding",
-        )
+        ctx.findings.warning("LLMD-SPECULATION-TPU", *path, value=speculation.method)
     if speculation.draft_model is not None and settings.source.kind != "hugging-face":
         ctx.findings.error(
-            "LLMD-SPECULATION-OFFLINE",
-            *path,
-            "draftModel",
-            value=speculation.draft_model,
-            rule=f"weights from a {settings.source.kind} are loaded without access to the Hugging Face Hub, where the"
-            " draft model is",
-            fix="use source.kind: hugging-face for the model, or method: ngram",
+            "LLMD-SPECULATION-OFFLINE", *path, "draftModel", value=speculation.draft_model, source=settings.source.kind
         )
 
 
@@ -193,5 +181,4 @@ def _check_pipeline(ctx: PlanContext, index: int, settings: ModelSettings, specu
             if certain
             else " is not known to run it: reports of earlier versions end (vllm-project/vllm issues 49355 and 57755)"
         ),
-        fix="remove speculativeDecoding, or use pipelineParallel: 1 with more tensorParallel",
     )

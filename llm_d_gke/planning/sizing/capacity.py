@@ -133,8 +133,9 @@ def lengths_of(ctx: PlanContext, index: int, settings: ModelSettings, run: Engin
             "LLMD-LOAD-LENGTH",
             *("models", index, "load", name),
             value=value,
-            rule=f"a request of {prompt} + {output} tokens is longer than maxModelLen {longest}: vLLM refuses it",
-            fix=f"use lengths that add up to at most {longest} tokens, or a larger maxModelLen",
+            prompt=prompt,
+            output=output,
+            longest=longest,
         )
         return None
     return prompt, output
@@ -196,10 +197,12 @@ def _check_timeout(ctx: PlanContext, index: int, settings: ModelSettings, capaci
             "gateway",
             "timeoutSeconds",
             value=longest,
-            rule=f"{settings.name} takes about {speed.latency:,.0f} s for {capacity.output_tokens} tokens"
-            f" ({capacity.basis}), and the Gateway ends a request, stream or not, after {longest}",
-            fix=f"use {min(86400, math.ceil(2 * speed.latency))}, a faster accelerator, or state shorter answers in"
-            f" models[{index}].load.outputTokens",
+            name=settings.name,
+            latency=speed.latency,
+            output_tokens=capacity.output_tokens,
+            basis=capacity.basis,
+            seconds=min(86400, math.ceil(2 * speed.latency)),
+            index=index,
         )
 
 
@@ -231,8 +234,9 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
             index,
             *settings.replicas_path,
             value=settings.replicas,
-            rule=f"{condition}: that takes {needed} replicas {doubt}",
-            fix=f"use {needed} replicas with accelerator.nodes.max to match, a faster accelerator, or a smaller load",
+            condition=condition,
+            needed=needed,
+            doubt=doubt,
         )
 
 
@@ -246,13 +250,7 @@ def _too_slow(ctx: PlanContext, index: int, settings: ModelSettings, capacity: C
         if late or load.time_per_output_token_ms is None
         else ("timePerOutputTokenMs", load.time_per_output_token_ms, per_token)
     )
-    ctx.findings.warning(
-        "LLMD-LOAD-OBJECTIVE",
-        *("models", index, "load", name),
-        value=value,
-        rule=f"a single request takes {takes:.0f} ms {doubt}: more replicas do not help",
-        fix="use a faster accelerator, a larger tensorParallel, or an objective above that",
-    )
+    ctx.findings.warning("LLMD-LOAD-OBJECTIVE", *("models", index, "load", name), value=value, takes=takes, doubt=doubt)
 
 
 def curve_of(at: Callable[[int], SpeedEstimate | None], saturation: int) -> tuple[CurvePoint, ...]:

@@ -104,16 +104,14 @@ def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePo
             "LLMD-BUDGET",
             *path,
             value=f"{budget.max_monthly_usd:g}",
-            rule=f"with every node pool at its largest ({nodes}) the stack costs ${most.monthly:,.0f} a month{lacking}",
-            fix=f"lower accelerator.nodes.max, or raise the budget to {math.ceil(most.monthly)}",
+            nodes=nodes,
+            monthly=most.monthly,
+            lacking=lacking,
+            most=math.ceil(most.monthly),
         )
     elif most.unknown:
         ctx.findings.warning(
-            "LLMD-BUDGET-UNKNOWN",
-            *path,
-            value=f"{budget.max_monthly_usd:g}",
-            rule=f"the catalog has no price of {', '.join(most.unknown)}, so the stack may cost more than its budget",
-            fix="give the price under llm-d:prices, or compare the bill yourself",
+            "LLMD-BUDGET-UNKNOWN", *path, value=f"{budget.max_monthly_usd:g}", unknown=", ".join(most.unknown)
         )
 
 

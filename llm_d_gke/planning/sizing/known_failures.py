@@ -197,6 +197,7 @@ def check_field_reports(ctx: PlanContext, index: int, run: EngineRun) -> None:
                 index,
                 "gpuMemoryUtilization",
                 value=run.utilization,
-                rule=f"{report.seen}, which the estimate does not explain ({engine.sources[report.source].citation})",
-                fix=f"use gpuMemoryUtilization: {report.instead}, or a lower maxNumSeqs",
+                seen=report.seen,
+                citation=engine.sources[report.source].citation,
+                instead=report.instead,
             )

@@ -96,7 +96,6 @@ def _warn_unchecked(ctx: PlanContext, index: int, settings: ModelSettings, model
             index,
             "extraArgs" if guessing is None else "speculativeDecoding",
             value="--speculative-config" if guessing is None else guessing.draft_model or guessing.method,
-            rule="the size of the draft model is not known: memory is not checked",
             fix='watch the first start, or use the prediction layers of the checkpoint: {"method": "mtp"}, or "ngram"'
             if guessing is None
             else "watch the first start"
@@ -115,14 +114,7 @@ def _warn_unchecked(ctx: PlanContext, index: int, settings: ModelSettings, model
         )
         return
     ctx.findings.warning(
-        "LLMD-MEMORY-STATES-UNKNOWN",
-        "models",
-        index,
-        "id",
-        value=model.id,
-        rule=f"{model.id} has layers with recurrent states, whose memory layout on TPUs is not known of vLLM "
-        f"{version_of(ctx, settings)}: memory is not checked",
-        fix=fix,
+        "LLMD-MEMORY-STATES-UNKNOWN", "models", index, "id", value=model.id, version=version_of(ctx, settings), fix=fix
     )
 
 

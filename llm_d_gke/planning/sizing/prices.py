@@ -32,7 +32,6 @@ def prices_of(ctx: PlanContext) -> Prices:
                     group,
                     name,
                     value=_price_text(own_prices[name]),
-                    rule="the catalog has nothing of this name, so the price would never be used",
                     fix=_other_name(name, group, accepted),
                 )
                 items.pop(name, None)

@@ -182,24 +182,16 @@ def _check_name(ctx: PlanContext, index: int, settings: ModelSettings, key: str)
             index,
             "id",
             value=settings.id,
-            rule=f"KServe would name an object {cut[0]}: with {len(cut[0])} characters it is cut and ends in a hash",
-            fix=f"look for {child_name(key, _PICKER)} instead, or give weights of your own a shorter id",
+            cut=cut[0],
+            length=len(cut[0]),
+            name=child_name(key, _PICKER),
         )
 
 
 def _check_templates(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     for number, argument in enumerate(settings.extra_args):
         if "{{" in argument:
-            ctx.findings.error(
-                "LLMD-KSERVE-TEMPLATE",
-                "models",
-                index,
-                "extraArgs",
-                number,
-                value=argument,
-                rule="KServe evaluates {{ in every field as its own template syntax and rejects the service",
-                fix="put the text into a file of the image or of a volume, or use deployment: direct",
-            )
+            ctx.findings.error("LLMD-KSERVE-TEMPLATE", "models", index, "extraArgs", number, value=argument)
 
 
 def _warn_of_rollout(ctx: PlanContext, server: ModelServerPlan) -> None:
@@ -222,6 +214,7 @@ def _warn_of_rollout(ctx: PlanContext, server: ModelServerPlan) -> None:
         "nodes",
         "max",
         value=nodes.max,
+        needed=nodes.max + missing,
+        when=when,
         rule=rule,
-        fix=f"use {nodes.max + missing}, or set llm-d:paused to true for one up {when}",
     )
