@@ -1,7 +1,7 @@
 """Base classes of typed specs, and the function that registers a custom resource."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -24,10 +24,14 @@ class Part(BaseModel):
 
 
 class Spec(Part):
-    """The spec of one kind, with the API version and the kind that it belongs to."""
+    """The spec of one kind: `class GatewaySpec(Spec, api_version="gateway.networking.k8s.io/v1", kind="Gateway")`."""
 
-    api_version_of_kind: ClassVar[str]
-    kind_of_spec: ClassVar[str]
+    API_VERSION: ClassVar[str]
+    KIND: ClassVar[str]
+
+    def __init_subclass__(cls, *, api_version: str, kind: str, **config: Unpack[ConfigDict]) -> None:
+        super().__init_subclass__(**config)
+        cls.API_VERSION, cls.KIND = api_version, kind
 
 
 class PolicyTarget(Part):
@@ -59,8 +63,8 @@ def custom_resource(
     """
     return kubernetes.apiextensions.CustomResource(
         named(logical_name, opts),
-        api_version=spec.api_version_of_kind,
-        kind=spec.kind_of_spec,
+        api_version=spec.API_VERSION,
+        kind=spec.KIND,
         metadata=metadata(name, namespace, labels=labels, annotations=annotations),
         spec={**instance_of(opts).resolved(spec.dump()), **(late or {})},
         opts=opts,

@@ -1,6 +1,6 @@
 """Issuer and Certificate, `cert-manager.io/v1`: the fields that this program sets."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,10 +13,7 @@ class SelfSigned(Part):
     """A self-signed issuer: every certificate is signed with its own key."""
 
 
-class IssuerSpec(Spec):
-    api_version_of_kind: ClassVar[str] = _VERSION
-    kind_of_spec: ClassVar[str] = "Issuer"
-
+class IssuerSpec(Spec, api_version=_VERSION, kind="Issuer"):
     self_signed: SelfSigned = Field(default_factory=SelfSigned)
 
 
@@ -44,10 +41,7 @@ class Subject(Part):
     organizations: list[str] = ["llm-d"]
 
 
-class CertificateSpec(Spec):
-    api_version_of_kind: ClassVar[str] = _VERSION
-    kind_of_spec: ClassVar[str] = "Certificate"
-
+class CertificateSpec(Spec, api_version=_VERSION, kind="Certificate"):
     secret_name: str
     dns_names: Annotated[list[str], Field(min_length=1)]
     subject: Subject | None = None

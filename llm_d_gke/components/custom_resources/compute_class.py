@@ -3,7 +3,7 @@
 docs.cloud.google.com/kubernetes-engine/docs/reference/crds/computeclass (read 2026-11).
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -63,10 +63,7 @@ class ActiveMigration(Part):
     optimize_rule_priority: bool
 
 
-class ComputeClassSpec(Spec):
-    api_version_of_kind: ClassVar[str] = "cloud.google.com/v1"
-    kind_of_spec: ClassVar[str] = "ComputeClass"
-
+class ComputeClassSpec(Spec, api_version="cloud.google.com/v1", kind="ComputeClass"):
     node_pool_auto_creation: NodePoolAutoCreation
     node_pool_config: NodePoolConfig
     priority_defaults: PriorityDefaults | None = None

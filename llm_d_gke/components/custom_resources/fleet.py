@@ -3,7 +3,7 @@
 docs.cloud.google.com/kubernetes-engine/docs/how-to/setup-multicluster-inference-gateway (read 2026-11-28).
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,11 +31,8 @@ class ExportedMetric(Part):
     export_name: str
 
 
-class AutoscalingMetricSpec(Spec):
+class AutoscalingMetricSpec(Spec, api_version="autoscaling.gke.io/v1beta1", kind="AutoscalingMetric"):
     """Exports a metric of pods of the namespace."""
-
-    api_version_of_kind: ClassVar[str] = "autoscaling.gke.io/v1beta1"
-    kind_of_spec: ClassVar[str] = "AutoscalingMetric"
 
     selector: Selector
     endpoints: Annotated[list[Endpoint], Field(min_length=1)]
@@ -56,9 +53,6 @@ class FleetBackendDefault(BackendDefault):
     custom_metrics: Annotated[list[CustomMetric], Field(min_length=1)]
 
 
-class FleetBackendPolicySpec(Spec):
-    api_version_of_kind: ClassVar[str] = "networking.gke.io/v1"
-    kind_of_spec: ClassVar[str] = "GCPBackendPolicy"
-
+class FleetBackendPolicySpec(Spec, api_version="networking.gke.io/v1", kind="GCPBackendPolicy"):
     target_ref: PolicyTarget
     default: FleetBackendDefault

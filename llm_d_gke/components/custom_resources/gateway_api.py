@@ -1,6 +1,6 @@
 """Gateway and HTTPRoute, `gateway.networking.k8s.io/v1`: the fields that this program sets."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -64,10 +64,7 @@ class Infrastructure(Part):
     parameters_ref: ParametersRef | None = None
 
 
-class GatewaySpec(Spec):
-    api_version_of_kind: ClassVar[str] = f"{GROUP}/v1"
-    kind_of_spec: ClassVar[str] = "Gateway"
-
+class GatewaySpec(Spec, api_version=f"{GROUP}/v1", kind="Gateway"):
     gateway_class_name: str
     addresses: list[Address] | None = None
     infrastructure: Infrastructure | None = None
@@ -181,10 +178,7 @@ class Rule(Part):
     timeouts: Timeouts | None = None
 
 
-class HttpRouteSpec(Spec):
-    api_version_of_kind: ClassVar[str] = f"{GROUP}/v1"
-    kind_of_spec: ClassVar[str] = "HTTPRoute"
-
+class HttpRouteSpec(Spec, api_version=f"{GROUP}/v1", kind="HTTPRoute"):
     parent_refs: list[ParentRef]
     hostnames: list[str] | None = None
     rules: Annotated[list[Rule], Field(min_length=1, max_length=16)]

@@ -3,7 +3,7 @@
 Source: GoogleCloudPlatform/gke-gateway-api, apis/networking/v1.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -49,9 +49,6 @@ class ExtensionChain(Part):
     extensions: Annotated[list[RoutingCallout], Field(min_length=1, max_length=1)]
 
 
-class GcpRoutingExtensionSpec(Spec):
-    api_version_of_kind: ClassVar[str] = "networking.gke.io/v1"
-    kind_of_spec: ClassVar[str] = "GCPRoutingExtension"
-
+class GcpRoutingExtensionSpec(Spec, api_version="networking.gke.io/v1", kind="GCPRoutingExtension"):
     target_refs: Annotated[list[PolicyTarget], Field(min_length=1, max_length=10)]
     extension_chains: Annotated[list[ExtensionChain], Field(min_length=1, max_length=5)]

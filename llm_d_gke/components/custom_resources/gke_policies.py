@@ -3,7 +3,7 @@
 Source: GoogleCloudPlatform/gke-gateway-api, apis/networking/v1.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -56,10 +56,7 @@ class CheckDefault(Part):
         return self
 
 
-class HealthCheckPolicySpec(Spec):
-    api_version_of_kind: ClassVar[str] = _GROUP
-    kind_of_spec: ClassVar[str] = "HealthCheckPolicy"
-
+class HealthCheckPolicySpec(Spec, api_version=_GROUP, kind="HealthCheckPolicy"):
     target_ref: PolicyTarget
     default: CheckDefault
 
@@ -101,10 +98,7 @@ class BackendDefault(Part):
     iap: IdentityAwareProxy | None = None
 
 
-class GcpBackendPolicySpec(Spec):
-    api_version_of_kind: ClassVar[str] = _GROUP
-    kind_of_spec: ClassVar[str] = "GCPBackendPolicy"
-
+class GcpBackendPolicySpec(Spec, api_version=_GROUP, kind="GCPBackendPolicy"):
     target_ref: PolicyTarget
     default: BackendDefault
 
@@ -115,9 +109,6 @@ class GatewayDefault(Part):
     ssl_policy: str
 
 
-class GcpGatewayPolicySpec(Spec):
-    api_version_of_kind: ClassVar[str] = _GROUP
-    kind_of_spec: ClassVar[str] = "GCPGatewayPolicy"
-
+class GcpGatewayPolicySpec(Spec, api_version=_GROUP, kind="GCPGatewayPolicy"):
     target_ref: PolicyTarget
     default: GatewayDefault

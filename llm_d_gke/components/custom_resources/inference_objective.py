@@ -1,6 +1,6 @@
 """InferenceObjective, `inference.networking.x-k8s.io/v1alpha2` (Gateway API Inference Extension, apix/v1alpha2)."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from llm_d_gke.components.custom_resources.base import Part, Spec
 
@@ -13,9 +13,6 @@ class PoolRef(Part):
     name: str
 
 
-class InferenceObjectiveSpec(Spec):
-    api_version_of_kind: ClassVar[str] = "inference.networking.x-k8s.io/v1alpha2"
-    kind_of_spec: ClassVar[str] = "InferenceObjective"
-
+class InferenceObjectiveSpec(Spec, api_version="inference.networking.x-k8s.io/v1alpha2", kind="InferenceObjective"):
     pool_ref: PoolRef
     priority: int

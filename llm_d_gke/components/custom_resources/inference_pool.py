@@ -1,6 +1,6 @@
 """InferencePool, `inference.networking.k8s.io/v1` (Gateway API Inference Extension, api/v1)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,10 +27,7 @@ class EndpointPickerRef(Part):
     failure_mode: Literal["FailOpen", "FailClose"]
 
 
-class InferencePoolSpec(Spec):
-    api_version_of_kind: ClassVar[str] = f"{GROUP}/v1"
-    kind_of_spec: ClassVar[str] = "InferencePool"
-
+class InferencePoolSpec(Spec, api_version=f"{GROUP}/v1", kind="InferencePool"):
     selector: Selector
     target_ports: Annotated[list[Port], Field(min_length=1, max_length=8)]
     endpoint_picker_ref: EndpointPickerRef

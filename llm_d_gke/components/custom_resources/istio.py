@@ -1,6 +1,6 @@
 """Istio's kinds: connections to pickers and servers, what a Gateway requires of clients, the Sail operator's Istio."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -25,10 +25,7 @@ class TrafficPolicy(Part):
     tls: ClientTls
 
 
-class DestinationRuleSpec(Spec):
-    api_version_of_kind: ClassVar[str] = "networking.istio.io/v1"
-    kind_of_spec: ClassVar[str] = "DestinationRule"
-
+class DestinationRuleSpec(Spec, api_version="networking.istio.io/v1", kind="DestinationRule"):
     host: str
     traffic_policy: TrafficPolicy
 
@@ -37,11 +34,8 @@ class WorkloadSelector(Part):
     labels: dict[str, str]
 
 
-class EnvoyFilterSpec(Spec):
+class EnvoyFilterSpec(Spec, api_version="networking.istio.io/v1alpha3", kind="EnvoyFilter"):
     """Changes of the configuration of Envoys. Istio has no typed field for these filters, so the parts are plain."""
-
-    api_version_of_kind: ClassVar[str] = "networking.istio.io/v1alpha3"
-    kind_of_spec: ClassVar[str] = "EnvoyFilter"
 
     workload_selector: WorkloadSelector
     config_patches: list[dict[str, Any]]
@@ -67,11 +61,8 @@ class JwtRule(Part):
     output_claim_to_headers: list[ClaimHeader]
 
 
-class RequestAuthenticationSpec(Spec):
+class RequestAuthenticationSpec(Spec, api_version="security.istio.io/v1", kind="RequestAuthentication"):
     """Refuses wrong tokens. A request without one passes: that is for an AuthorizationPolicy to refuse."""
-
-    api_version_of_kind: ClassVar[str] = "security.istio.io/v1"
-    kind_of_spec: ClassVar[str] = "RequestAuthentication"
 
     target_refs: list[TargetRef]
     jwt_rules: list[JwtRule]
@@ -89,22 +80,16 @@ class AuthorizationRule(Part):
     from_: Annotated[list[From], Field(alias="from")]
 
 
-class AuthorizationPolicySpec(Spec):
+class AuthorizationPolicySpec(Spec, api_version="security.istio.io/v1", kind="AuthorizationPolicy"):
     """Admits what a rule admits, and nothing else."""
-
-    api_version_of_kind: ClassVar[str] = "security.istio.io/v1"
-    kind_of_spec: ClassVar[str] = "AuthorizationPolicy"
 
     target_refs: list[TargetRef]
     action: Literal["ALLOW"] = "ALLOW"
     rules: list[AuthorizationRule]
 
 
-class IstioSpec(Spec):
+class IstioSpec(Spec, api_version="sailoperator.io/v1", kind="Istio"):
     """A control plane that the Sail operator installs. `values` are the Istio chart values that the CRD has."""
-
-    api_version_of_kind: ClassVar[str] = "sailoperator.io/v1"
-    kind_of_spec: ClassVar[str] = "Istio"
 
     namespace: str
     version: str

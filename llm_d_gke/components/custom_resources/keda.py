@@ -1,6 +1,6 @@
 """ScaledObject and TriggerAuthentication, `keda.sh/v1alpha1` (kedacore/keda v2.20.2): the fields this program sets."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -55,10 +55,7 @@ class Trigger(Part):
     authentication_ref: AuthenticationRef | None = None
 
 
-class ScaledObjectSpec(Spec):
-    api_version_of_kind: ClassVar[str] = "keda.sh/v1alpha1"
-    kind_of_spec: ClassVar[str] = "ScaledObject"
-
+class ScaledObjectSpec(Spec, api_version="keda.sh/v1alpha1", kind="ScaledObject"):
     scale_target_ref: ScaleTarget
     polling_interval: Annotated[int, Field(ge=1)]
     # Only before the last replica ends.
@@ -75,8 +72,5 @@ class PodIdentity(Part):
     provider: Literal["gcp"] = "gcp"
 
 
-class TriggerAuthenticationSpec(Spec):
-    api_version_of_kind: ClassVar[str] = "keda.sh/v1alpha1"
-    kind_of_spec: ClassVar[str] = "TriggerAuthentication"
-
+class TriggerAuthenticationSpec(Spec, api_version="keda.sh/v1alpha1", kind="TriggerAuthentication"):
     pod_identity: PodIdentity = Field(default_factory=PodIdentity)

@@ -1,6 +1,6 @@
 """LeaderWorkerSet, `leaderworkerset.x-k8s.io/v1` (replicas are groups of pods): the fields that this program sets."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -37,10 +37,7 @@ class NetworkConfig(Part):
     subdomain_policy: Literal["Shared"] = "Shared"
 
 
-class LeaderWorkerSetSpec(Spec):
-    api_version_of_kind: ClassVar[str] = "leaderworkerset.x-k8s.io/v1"
-    kind_of_spec: ClassVar[str] = "LeaderWorkerSet"
-
+class LeaderWorkerSetSpec(Spec, api_version="leaderworkerset.x-k8s.io/v1", kind="LeaderWorkerSet"):
     replicas: Annotated[int, Field(ge=0)]
     # Workers join while the leader starts; the leader becomes ready only with them.
     startup_policy: Literal["LeaderCreated"] = "LeaderCreated"

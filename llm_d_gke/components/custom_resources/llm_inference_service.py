@@ -3,7 +3,7 @@
 The shape is the same from v0.17.0 on. v1alpha1 of v0.16.0 lacks about half of the fields.
 """
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -104,10 +104,7 @@ class Workload(Part):
     template: PodSpec
 
 
-class LlmInferenceServiceSpec(Spec):
-    api_version_of_kind: ClassVar[str] = "serving.kserve.io/v1alpha2"
-    kind_of_spec: ClassVar[str] = "LLMInferenceService"
-
+class LlmInferenceServiceSpec(Spec, api_version="serving.kserve.io/v1alpha2", kind="LLMInferenceService"):
     model: Model
     storage_initializer: StorageInitializer
     replicas: Annotated[int, Field(ge=0)] | None = None
@@ -124,8 +121,5 @@ class LlmInferenceServiceSpec(Spec):
     router: Router
 
 
-class LlmInferenceServiceConfigSpec(Spec):
+class LlmInferenceServiceConfigSpec(Spec, api_version="serving.kserve.io/v1alpha2", kind="LLMInferenceServiceConfig"):
     """A preset that leaves everything to the services it is merged into."""
-
-    api_version_of_kind: ClassVar[str] = "serving.kserve.io/v1alpha2"
-    kind_of_spec: ClassVar[str] = "LLMInferenceServiceConfig"

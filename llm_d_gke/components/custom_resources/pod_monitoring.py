@@ -1,6 +1,6 @@
 """PodMonitoring, `monitoring.googleapis.com/v1` (Google Cloud Managed Service for Prometheus)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -40,9 +40,6 @@ class LabelSelector(Part):
     match_labels: dict[str, str]
 
 
-class PodMonitoringSpec(Spec):
-    api_version_of_kind: ClassVar[str] = "monitoring.googleapis.com/v1"
-    kind_of_spec: ClassVar[str] = "PodMonitoring"
-
+class PodMonitoringSpec(Spec, api_version="monitoring.googleapis.com/v1", kind="PodMonitoring"):
     selector: LabelSelector
     endpoints: Annotated[list[Endpoint], Field(min_length=1)]

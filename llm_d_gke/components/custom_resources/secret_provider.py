@@ -1,6 +1,6 @@
 """SecretProviderClass, `secrets-store.csi.x-k8s.io/v1`, for GKE's Secret Manager add-on."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from llm_d_gke.components.custom_resources.base import Part, Spec
 
@@ -11,9 +11,6 @@ class Parameters(Part):
     secrets: str
 
 
-class SecretProviderClassSpec(Spec):
-    api_version_of_kind: ClassVar[str] = "secrets-store.csi.x-k8s.io/v1"
-    kind_of_spec: ClassVar[str] = "SecretProviderClass"
-
+class SecretProviderClassSpec(Spec, api_version="secrets-store.csi.x-k8s.io/v1", kind="SecretProviderClass"):
     provider: Literal["gke"] = "gke"
     parameters: Parameters

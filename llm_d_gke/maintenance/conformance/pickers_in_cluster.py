@@ -55,8 +55,8 @@ class Case:
         return [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}},
             {
-                "apiVersion": pool.api_version_of_kind,
-                "kind": pool.kind_of_spec,
+                "apiVersion": pool.API_VERSION,
+                "kind": pool.KIND,
                 "metadata": metadata,
                 "spec": pool.dump(),
             },
