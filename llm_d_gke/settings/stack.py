@@ -167,7 +167,7 @@ class StackSettings(Settings):
     project: Annotated[
         ProjectId,
         Field(
-            description="Google Cloud project id.",
+            description="Google Cloud project id, required: pulumi config set llm-d:project my-project.",
             examples=["my-project"],
             json_schema_extra=replaces("accelerator pool", "CPU pool"),
         ),
@@ -185,8 +185,12 @@ class StackSettings(Settings):
     release: Annotated[str, Field(description="Tested set of versions, from the catalog.")] = "llm-d-0.9"
     pattern: Annotated[Pattern, Field(description="How replicas share the work.")] = "single-replica"
     deployment: Annotated[Deployment, Field(description="Objects by this program, or by KServe.")] = "direct"
-    namespace: Annotated[NamespaceSettings, Field(description="Kubernetes namespace.")] = NamespaceSettings.defaults()
-    accelerator: Annotated[AcceleratorSettings, Field(description="Accelerator node pool.")]
+    namespace: Annotated[
+        NamespaceSettings, Field(description="Kubernetes namespace of Gateway, pickers and model servers.")
+    ] = NamespaceSettings.defaults()
+    accelerator: Annotated[
+        AcceleratorSettings, Field(description="Accelerator type, machine type, nodes and provisioning.")
+    ]
     prefill_accelerator: Annotated[
         AcceleratorSettings | None,
         Field(
@@ -206,9 +210,14 @@ class StackSettings(Settings):
             json_schema_extra=merged_by("name"),
         ),
     ] = ()
-    network: Annotated[NetworkSettings, Field(description="VPC and ranges.")] = NetworkSettings.defaults()
-    cluster: Annotated[ClusterSettings, Field(description="GKE cluster.")] = ClusterSettings.defaults()
-    gateway: Annotated[GatewaySettings, Field(description="Load balancer and address.")] = GatewaySettings.defaults()
+    network: Annotated[NetworkSettings, Field(description="VPC and IPv4 ranges.")] = NetworkSettings.defaults()
+    cluster: Annotated[
+        ClusterSettings,
+        Field(description="GKE cluster: release channel, version, access, maintenance, deletion protection."),
+    ] = ClusterSettings.defaults()
+    gateway: Annotated[
+        GatewaySettings, Field(description="Load balancer: exposure, address, TLS, who may use it, limits.")
+    ] = GatewaySettings.defaults()
     fleet: Annotated[
         FleetSettings | None,
         Field(description="This cluster's part in a fleet behind one multi-cluster Gateway; by default none."),
@@ -221,24 +230,32 @@ class StackSettings(Settings):
             " llm-d:apiKeys.search-team. What follows the first dot of a name tells keys of one client apart.",
         ),
     ] = {}
-    picker: Annotated[PickerSettings, Field(description="Endpoint picker.")] = PickerSettings.defaults()
+    picker: Annotated[
+        PickerSettings, Field(description="Endpoint picker: weights of its scorers, replicas, failure mode.")
+    ] = PickerSettings.defaults()
     disaggregation: Annotated[
         DisaggregationSettings | None, Field(description="When prompts go to prefill servers: pattern disaggregated.")
     ] = None
     router: Annotated[RouterSettings, Field(description="Model router of pattern multi-model.")] = (
         RouterSettings.defaults()
     )
-    platform: Annotated[PlatformSettings, Field(description="Controllers in the cluster.")] = (
+    platform: Annotated[PlatformSettings, Field(description="Controllers that an existing cluster already has.")] = (
         PlatformSettings.defaults()
     )
-    hugging_face: Annotated[HuggingFaceSettings, Field(description="Token for gated models.")] = (
-        HuggingFaceSettings.defaults()
+    hugging_face: Annotated[
+        HuggingFaceSettings,
+        Field(description="Token for gated models: pulumi config set --path --secret llm-d:huggingFace.token hf_..."),
+    ] = HuggingFaceSettings.defaults()
+    registry: Annotated[RegistrySettings, Field(description="Pull secret of a private image registry.")] = (
+        RegistrySettings.defaults()
     )
-    registry: Annotated[RegistrySettings, Field(description="Pull secret.")] = RegistrySettings.defaults()
-    network_policies: Annotated[NetworkPoliciesSettings, Field(description="Network policies.")] = (
-        NetworkPoliciesSettings.defaults()
-    )
-    monitoring: Annotated[MonitoringSettings, Field(description="Metrics.")] = MonitoringSettings.defaults()
+    network_policies: Annotated[
+        NetworkPoliciesSettings,
+        Field(description="NetworkPolicies: default deny, plus the traffic that the stack needs."),
+    ] = NetworkPoliciesSettings.defaults()
+    monitoring: Annotated[
+        MonitoringSettings, Field(description="Managed Service for Prometheus, dashboard and alert policies.")
+    ] = MonitoringSettings.defaults()
     prices: Annotated[
         PriceSettings | None, Field(description="Prices in place of the catalog's, for the estimate of cost.")
     ] = None

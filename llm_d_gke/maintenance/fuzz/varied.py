@@ -29,8 +29,6 @@ _FROM_STACK_FILE = (
     "models",
     "disaggregation",
     "network",
-    "splits",
-    "computeClass",
 )
 # Drawn from the schema of the settings, a few at a time. They are refused more often than the values below.
 _FROM_SCHEMA = ("cluster", "cpuPool", "labels", "router", "monitoring", "paused", "namespace")

@@ -1,4 +1,4 @@
-"""docs/settings.md and its JSON Schema."""
+"""docs/settings.md with its JSON Schema, and the keys that Pulumi.yaml declares."""
 
 from __future__ import annotations
 
@@ -7,16 +7,44 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.base import MERGED_BY, REPLACES
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
+from llm_d_gke.stackfile.project import PROJECT_FILE
 
 PAGE = PROJECT_ROOT / "docs" / "settings.md"
 SCHEMA = PROJECT_ROOT / "docs" / "settings.schema.json"
+PROJECT = PROJECT_ROOT / PROJECT_FILE
+# "Not given" by type: the program then says what is missing, or derives it.
+_EMPTY: dict[str, type] = {"string": str, "object": dict, "array": list, "boolean": bool}
 
 
 def pages() -> dict[Path, str]:
-    return {PAGE: page(), SCHEMA: json.dumps(schema(), indent=2) + "\n"}
+    return {PAGE: page(), SCHEMA: json.dumps(schema(), indent=2) + "\n", PROJECT: project_file()}
+
+
+def project_file() -> str:
+    """Pulumi.yaml with a declaration of every key that a stack file may hold, so that `pulumi config` explains it."""
+    head, _, _ = PROJECT.read_text(encoding="utf-8").partition("\nconfig:\n")
+    document = StackSettings.model_json_schema(by_alias=True)
+    declared = {
+        key: _declaration(field, required=key in document["required"]) for key, field in document["properties"].items()
+    }
+    return f"{head}\n{yaml.safe_dump({'config': declared}, sort_keys=False, width=112)}"
+
+
+def _declaration(field: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    options = [part for part in field.get("anyOf", [field]) if part.get("type") != "null"]
+    kind = options[0].get("type", "object")
+    choices = f" One of {', '.join(field['enum'])}." if "enum" in field else ""
+    return {
+        "type": kind,
+        **({"items": {"type": "object"}} if kind == "array" else {}),
+        "default": _EMPTY[kind](),
+        "description": f"{field['description']}{choices}{' Required.' if required else ''}",
+    }
 
 
 def schema() -> dict[str, Any]:

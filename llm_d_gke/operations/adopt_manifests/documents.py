@@ -36,7 +36,7 @@ _CREATED_BY_PROGRAM = {
     "InferencePool": "the stack makes one for each model",
     "InferenceModel": "models[].id and models[].aliases take its place",
     "InferenceObjective": "the stack makes its own",
-    "HTTPRoute": "routes follow from pattern, models and splits",
+    "HTTPRoute": "routes follow from the pattern and its models",
     "Gateway": "the stack makes its own: gateway.exposure, gateway.tls",
     "Service": "the stack makes its own",
     "ServiceAccount": "the stack makes one for each workload",
