@@ -66,7 +66,6 @@ def _control_plane(version: str, before: ClusterPlan, after: ClusterPlan) -> Ste
         title=f"GKE control plane {version}",
         changes=(f"at least {version} instead of {before.min_version or 'the version of the channel'}",),
         method="in place; nodes follow by themselves, in the maintenance window where there is one",
-        loss=Loss.NOTHING,
         consequence=(
             "no request; kubectl and Pulumi get no answer meanwhile, because the cluster is zonal"
             if zonal
@@ -100,8 +99,6 @@ def _pool(name: str, before: NodePoolPlan | None, after: NodePoolPlan, plan: Sta
             title=f"node pool {after.name}",
             changes=("new",),
             method="created",
-            loss=Loss.NOTHING,
-            consequence="nothing",
             back="the same step with the settings before",
             seconds=durations.of_pool(plan),
             parts=(part,),

@@ -85,8 +85,6 @@ def _own_kinds(before: StackPlan, after: StackPlan) -> Iterator[Step]:
             title="kinds of the stack",
             changes=tuple(f"{name} installed" for name in added),
             method="created, or taken over where it exists",
-            loss=Loss.NOTHING,
-            consequence="nothing",
             back="nothing to do: a kind without objects changes nothing",
             parts=(Part(type="llm-d:inference:InferenceCrds", name="inference-crds"),),
         )
@@ -112,8 +110,6 @@ def _kinds_step(before: ChartPlan | None, after: ChartPlan, release: ChartReleas
             else f"Helm installs the chart; whether {after.version} has its kinds as templates, which Helm changes,"
             " is not established"
         ),
-        loss=Loss.NOTHING,
-        consequence="nothing",
         back="the chart before; fields that only the newer kind has are dropped when objects are written",
         seconds=durations.of_change("controller"),
         parts=(Part(type=_RELEASE, name=after.name),),
@@ -140,8 +136,6 @@ def _installed_once(before: ChartPlan, after: ChartPlan, releases: ChartReleases
             if once
             else f"by hand: whether Helm changes the kinds of chart {after.version} is not established"
         ),
-        loss=Loss.NOTHING,
-        consequence="nothing",
         back="nothing to do: the newer kind serves the older controller",
         by_hand=f"helm show crds {after.chart} --version {after.version}"
         " | kubectl apply --server-side --force-conflicts -f -",
@@ -154,7 +148,6 @@ def _controller(before: ChartPlan | None, after: ChartPlan, old: StackPlan) -> S
         title=f"chart {after.name}",
         changes=(_chart_change(before, after),),
         method="Helm replaces the controller; a failed upgrade is rolled back by Helm",
-        loss=Loss.NOTHING,
         consequence="no request; changes of its objects wait meanwhile",
         back="the chart before, by the same step",
         seconds=durations.of_change("controller"),
@@ -186,7 +179,6 @@ def _existing(before: ChartPlan | None, after: ChartPlan) -> Step:
         title=f"chart {after.name}",
         changes=(f"chart {old}{after.version}, which this stack expects to exist",),
         method="by hand: the stack does not own this controller",
-        loss=Loss.NOTHING,
         consequence="as its owner's upgrade does",
         back="by its owner",
         by_hand=(

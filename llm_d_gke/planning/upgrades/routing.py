@@ -33,8 +33,6 @@ def routing_steps(before: StackPlan, after: StackPlan) -> Iterator[Step]:
                 else ("new",)
             ),
             method="rolling update: a new pod is ready before an old one ends",
-            loss=Loss.NOTHING,
-            consequence="nothing",
             back=_BACK,
             seconds=durations.of_change("program"),
             parts=(Part(type="llm-d:gateway:ModelIndex", name=after.models_endpoint.name),),

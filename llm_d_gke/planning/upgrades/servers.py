@@ -30,8 +30,8 @@ class _Rollout:
     """How a workload changes from old to new pods, and what that loses."""
 
     method: str
-    loss: Loss
-    consequence: str
+    loss: Loss = Loss.NOTHING
+    consequence: str = "nothing"
     seconds: Span
     instead: str | None = None
 
@@ -172,14 +172,11 @@ def _server_rollout(server: ModelServerPlan, plan: StackPlan) -> _Rollout:
     if not server.replicas:
         return _Rollout(
             method="no replica runs; the next one starts with the new pod",
-            loss=Loss.NOTHING,
-            consequence="nothing",
             seconds=Span(best=0, worst=0, verified=True),
         )
     if server.max_surge:
         return _Rollout(
             method=f"surge: a new {unit} is ready for {server.pod.min_ready_seconds} s before an old one ends",
-            loss=Loss.NOTHING,
             consequence=_cut_off_text(server),
             seconds=durations.of_rollout(plan, server, new_node=True),
         )
@@ -240,7 +237,6 @@ def _switched_step(model: ModelPlan, plan: StackPlan) -> Step:
         title=f"model servers of {model.served_name}",
         changes=(f"deployment {'direct' if model.inference_service is None else 'kserve'}",),
         method="new servers start beside the old ones; the last step changes the route and deletes the old ones",
-        loss=Loss.NOTHING,
         consequence="nothing, as measured between the deployments (docs/measurements.md)",
         back="the same step with the deployment before",
         seconds=longest(durations.of_replica(plan, server.pod, new_node=True) for server in model.servers),
@@ -254,8 +250,6 @@ def _added_step(model: ModelPlan, plan: StackPlan) -> Step:
         title=f"model servers of {model.served_name}",
         changes=("new in this stack",),
         method="created beside the others",
-        loss=Loss.NOTHING,
-        consequence="nothing",
         back="remove the model from the stack file",
         seconds=longest(durations.of_replica(plan, server.pod, new_node=True) for server in model.servers),
     )

@@ -65,8 +65,8 @@ class Step:
     title: str
     changes: tuple[str, ...]
     method: str
-    loss: Loss
-    consequence: str
+    loss: Loss = Loss.NOTHING
+    consequence: str = "nothing"
     back: str
     seconds: Span | None = None
     parts: tuple[Part, ...] = ()
