@@ -114,7 +114,7 @@ def _check_charts_secret(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str
             "mirrors",
             value=", ".join(sorted(mirrors)),
             without=", ".join(without),
-            join_without=", ".join(sorted(set(without.values()))),
+            hosts=", ".join(sorted(set(without.values()))),
         )
 
 
