@@ -36,7 +36,8 @@ Role = Literal["both", "decode", "prefill"]
 class Findings(list[Finding]):
     """Collects findings. Planning continues after an error as long as further checks are possible.
 
-    `rule_id` is an id of `llm_d_gke.planning.rules`, `path` the setting by its keys in the stack file. The texts are
+    `rule_id` is an id of `llm_d_gke.planning.rules`, `path` the setting as a stack file nests it:
+    `"gateway.limits.bodyBytes"`, `f"models[{index}].id"`; keys that may have dots are parts of their own. The texts are
     the rule's `message` and `hint`, filled in with `value` and `facts`; a call whose text depends on more than values
     gives `rule` or `fix` itself.
     """
@@ -196,7 +197,7 @@ def _accelerator(settings: StackSettings, catalog: Catalog, findings: Findings) 
     accelerator = catalog.accelerators.get(type_)
     if accelerator is None:
         findings.error(
-            "LLMD-ACCELERATOR-UNKNOWN", "accelerator", "type", value=type_, fix=accelerator_meant(type_, catalog)
+            "LLMD-ACCELERATOR-UNKNOWN", "accelerator.type", value=type_, fix=accelerator_meant(type_, catalog)
         )
     return accelerator
 
@@ -236,17 +237,12 @@ def _with_picker(release: Release, settings: StackSettings, catalog: Catalog, fi
     other = catalog.releases.get(name)
     if other is None:
         findings.error(
-            "LLMD-PICKER-RELEASE-UNKNOWN",
-            "picker",
-            "release",
-            value=name,
-            fix=did_you_mean(name, list(catalog.releases)),
+            "LLMD-PICKER-RELEASE-UNKNOWN", "picker.release", value=name, fix=did_you_mean(name, list(catalog.releases))
         )
         return release
     findings.warning(
         "LLMD-PICKER-RELEASE",
-        "picker",
-        "release",
+        "picker.release",
         value=name,
         picker=other.picker.version,
         release=release.name,
@@ -266,8 +262,7 @@ def _machine(
     if machine_type not in names:
         findings.error(
             "LLMD-MACHINE-TYPE",
-            "accelerator",
-            "machineType",
+            "accelerator.machineType",
             value=machine_type,
             accelerator=accelerator.title,
             fix=did_you_mean(machine_type, names),
@@ -286,8 +281,7 @@ def _node_shape(
         if topology is None or topology not in machine.topologies:
             findings.error(
                 "LLMD-TOPOLOGY",
-                "accelerator",
-                "topology",
+                "accelerator.topology",
                 value=topology or "(missing)",
                 machine=machine.name,
                 fix=machine_for_topology(topology, machine, accelerator, catalog),
@@ -296,23 +290,21 @@ def _node_shape(
         if accelerator_settings.per_node is not None and accelerator_settings.per_node != machine.accelerator_count:
             findings.error(
                 "LLMD-PER-NODE-TPU",
-                "accelerator",
-                "perNode",
+                "accelerator.perNode",
                 value=accelerator_settings.per_node,
                 machine=machine.name,
                 accelerator_count=machine.accelerator_count,
             )
         return machine.accelerator_count, topology, machine.topologies[topology]
     if accelerator_settings.topology is not None:
-        findings.error("LLMD-TOPOLOGY-GPU", "accelerator", "topology", value=accelerator_settings.topology)
+        findings.error("LLMD-TOPOLOGY-GPU", "accelerator.topology", value=accelerator_settings.topology)
     counts = machine.counts_of(accelerator.name)
     per_node = accelerator_settings.per_node or counts[0]
     if per_node not in counts:
         other = machine_of(catalog, accelerator.name, per_node)
         findings.error(
             "LLMD-PER-NODE",
-            "accelerator",
-            "perNode",
+            "accelerator.perNode",
             value=per_node,
             machine=machine.name,
             counts=" or ".join(map(str, counts)),

@@ -73,9 +73,9 @@ def report(findings: Sequence[Finding]) -> str:
 
 
 def path_of(*parts: str | int) -> str:
-    """`("models", 0, "id")` as `llm-d:models[0].id`. A key with another namespace keeps it.
+    """`("models", 0, "id")` or `("models[0].id",)` as `llm-d:models[0].id`. A key with another namespace keeps it.
 
-    A key with dots is in brackets and quotes, as `pulumi config set --path` takes it.
+    A later key with dots is in brackets and quotes, as `pulumi config set --path` takes it.
     """
     text = ""
     for part in parts:

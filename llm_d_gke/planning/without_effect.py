@@ -59,12 +59,7 @@ def check_without_effect(ctx: PlanContext, *, has_router: bool) -> None:
     for index, network in enumerate(ranges):
         if network.cidr.prefixlen == 0:
             ctx.findings.warning(
-                "LLMD-AUTHORIZED-NETWORKS-ALL",
-                "cluster",
-                "controlPlane",
-                "authorizedNetworks",
-                index,
-                value=network.cidr,
+                "LLMD-AUTHORIZED-NETWORKS-ALL", f"cluster.controlPlane.authorizedNetworks[{index}]", value=network.cidr
             )
 
 
@@ -81,8 +76,7 @@ def _check_namespace(ctx: PlanContext) -> None:
     if name is not None and (name in _SYSTEM_NAMESPACES or name.startswith(_SYSTEM_PREFIXES)):
         ctx.findings.error(
             "LLMD-NAMESPACE-SYSTEM",
-            "namespace",
-            "name",
+            "namespace.name",
             value=name,
             rule="the namespace belongs to Kubernetes or GKE: the stack's policies, quota and admission rules would"
             " hold for system pods, too",
@@ -91,15 +85,14 @@ def _check_namespace(ctx: PlanContext) -> None:
     elif name == "default" and not existing:
         ctx.findings.error(
             "LLMD-NAMESPACE-SYSTEM",
-            "namespace",
-            "name",
+            "namespace.name",
             value=name,
             rule="every cluster has this namespace already, so the stack cannot create it",
             fix="use a name of your own, for example llm-d; in an existing cluster default can be used with"
             " existing: true",
         )
     if existing and ctx.settings.cluster.existing is None and name != "default":
-        ctx.findings.error("LLMD-NAMESPACE-MISSING", "namespace", "existing", value="true")
+        ctx.findings.error("LLMD-NAMESPACE-MISSING", "namespace.existing", value="true")
 
 
 def _check_new_namespace(ctx: PlanContext) -> None:
@@ -164,7 +157,7 @@ def _check_existing(ctx: PlanContext) -> None:
         )
     region = network.existing.linked_region if network.existing is not None else None
     if region is not None and region != ctx.region:
-        ctx.findings.error("LLMD-NETWORK-REGION", "network", "existing", "subnetwork", value=region, region=ctx.region)
+        ctx.findings.error("LLMD-NETWORK-REGION", "network.existing.subnetwork", value=region, region=ctx.region)
 
 
 def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:

@@ -40,8 +40,7 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
     if decode.accelerator.kind != prefill.accelerator.kind:
         decode.findings.error(
             "LLMD-PD-ACCELERATOR-KINDS",
-            "prefillAccelerator",
-            "type",
+            "prefillAccelerator.type",
             value=prefill.accelerator.name,
             prefill=prefill.accelerator.title,
             decode=decode.accelerator.title,
@@ -52,8 +51,7 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
     if decode.accelerator != prefill.accelerator:
         decode.findings.warning(
             "LLMD-PD-ACCELERATORS-DIFFER",
-            "prefillAccelerator",
-            "type",
+            "prefillAccelerator.type",
             value=prefill.accelerator.name,
             decode=decode.accelerator.title,
             decode_name=decode.accelerator.name,
@@ -97,11 +95,11 @@ def _check_release(ctx: PlanContext) -> None:
 def _check_picker(ctx: PlanContext) -> None:
     settings = ctx.settings
     if settings.picker.failure_mode == "open":
-        ctx.findings.warning("LLMD-PD-FAILURE-MODE", "picker", "failureMode", value="open")
+        ctx.findings.warning("LLMD-PD-FAILURE-MODE", "picker.failureMode", value="open")
     disaggregation = settings.disaggregation
     from_tokens = disaggregation.prefill_from_tokens if disaggregation is not None else None
     if from_tokens != 0 and settings.picker.scorers.prefix_cache == 0 and settings.picker.config is None:
-        ctx.findings.error("LLMD-PD-PREFIX-SCORER", "picker", "scorers", "prefixCache", value=0)
+        ctx.findings.error("LLMD-PD-PREFIX-SCORER", "picker.scorers.prefixCache", value=0)
 
 
 def _check_parallelism(
@@ -118,14 +116,12 @@ def _check_parallelism(
         ("pipelineParallel", settings[0].pipeline_parallel),
     ):
         if value > 1:
-            decode.findings.error("LLMD-PD-RANKS", "models", index, key, value=value)
+            decode.findings.error("LLMD-PD-RANKS", f"models[{index}]", key, value=value)
     for ctx, parallelism in zip((decode, prefill), spread, strict=True):
         if parallelism.is_multi_node and parallelism.data == parallelism.pipeline == 1:
             ctx.findings.error(
                 "LLMD-PD-ONE-HOST",
-                "models",
-                index,
-                "tensorParallel",
+                f"models[{index}].tensorParallel",
                 value=parallelism.tensor,
                 role=ctx.role,
                 machine=ctx.machine.name,
@@ -135,9 +131,7 @@ def _check_parallelism(
         elif ctx.machine.rdma and not uses_rdma(ctx, parallelism):
             ctx.findings.warning(
                 "LLMD-PD-WITHOUT-RDMA",
-                "models",
-                index,
-                "tensorParallel",
+                f"models[{index}].tensorParallel",
                 value=parallelism.tensor,
                 machine=ctx.machine.name,
                 role=ctx.role,
@@ -204,9 +198,7 @@ def _check_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: 
     if sizes:
         ctx.findings.warning(
             "LLMD-PD-BLOCK-SIZE",
-            "models",
-            index,
-            "blockSize",
+            f"models[{index}].blockSize",
             value=size,
             accelerator=ctx.accelerator.title,
             version=version_of(ctx, settings),
@@ -226,9 +218,7 @@ def _check_states(ctx: PlanContext, index: int, settings: ModelSettings, model: 
     if layout != BY_CHANNEL and load_engine().asks_for_state_layout(version):
         ctx.findings.error(
             "LLMD-PD-STATES-LAYOUT",
-            "models",
-            index,
-            "env",
+            f"models[{index}].env",
             STATE_LAYOUT,
             value=layout,
             model=model.id,
@@ -236,20 +226,18 @@ def _check_states(ctx: PlanContext, index: int, settings: ModelSettings, model: 
             state_layout=STATE_LAYOUT,
         )
     if not load_engine().transfers_kinds(version):
-        ctx.findings.error("LLMD-PD-HYBRID", "models", index, "id", value=model.id, version=version)
+        ctx.findings.error("LLMD-PD-HYBRID", f"models[{index}].id", value=model.id, version=version)
         return
     if settings.prefix_caching is not False:
         ctx.findings.warning(
             "LLMD-PD-STATES-PREFIXES",
-            "models",
-            index,
-            "prefixCaching",
+            f"models[{index}].prefixCaching",
             value="true" if settings.prefix_caching else "(by default, true)",
             model=model.id,
         )
     if settings.speculative_decoding is not None and settings.speculative_decoding.method == "mtp":
         ctx.findings.warning(
-            "LLMD-PD-STATES-SPECULATION", "models", index, "speculativeDecoding", value="mtp", model=model.id
+            "LLMD-PD-STATES-SPECULATION", f"models[{index}].speculativeDecoding", value="mtp", model=model.id
         )
 
 
@@ -271,7 +259,7 @@ def _check_worth(
     lengths = lengths_of(decode, index, decode_settings, runs[0])
     if decode_settings.load.prompt_tokens is None:
         if runs[0].max_model_len < _SHORT:
-            decode.findings.warning("LLMD-PD-SHORT", "models", index, "maxModelLen", value=runs[0].max_model_len)
+            decode.findings.warning("LLMD-PD-SHORT", f"models[{index}].maxModelLen", value=runs[0].max_model_len)
         return
     if lengths is None:
         return
@@ -292,9 +280,7 @@ def _check_worth(
     if together is not None and separate is not None and _is_a_loss(separate, together):
         decode.findings.warning(
             "LLMD-PD-WORTH",
-            "models",
-            index,
-            "load",
+            f"models[{index}].load",
             value=f"{load.prompt_tokens} + {load.output_tokens} tokens, {load.concurrency:g} in flight",
             separate=_latency_text(separate),
             together=_latency_text(together),

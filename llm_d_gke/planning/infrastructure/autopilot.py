@@ -36,8 +36,7 @@ def check_autopilot(ctx: PlanContext) -> None:
     if cluster.intranode_visibility and cluster.existing is None:
         findings.error(
             "LLMD-AUTOPILOT-CLUSTER",
-            "cluster",
-            "intranodeVisibility",
+            "cluster.intranodeVisibility",
             value="true",
             rule="the gcp provider refuses enableIntranodeVisibility together with enableAutopilot",
             fix="remove it",
@@ -45,9 +44,7 @@ def check_autopilot(ctx: PlanContext) -> None:
     if cluster.encryption.disk_key is not None and settings.accelerator.compute_class is None:
         findings.error(
             "LLMD-AUTOPILOT-CLUSTER",
-            "cluster",
-            "encryption",
-            "diskKey",
+            "cluster.encryption.diskKey",
             value=cluster.encryption.disk_key,
             rule="the stack sets the key of nodes' disks in node pools and compute classes, and it has neither",
             fix="remove diskKey, or set a key for the nodes of the compute class: accelerator.computeClass: {}",
@@ -61,13 +58,11 @@ def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -
         return
     if ctx.hosts > 1 or rdma or ctx.machine.rdma:
         what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
-        findings.error("LLMD-AUTOPILOT-HOSTS", "cluster", "mode", value=f"autopilot, {what}")
+        findings.error("LLMD-AUTOPILOT-HOSTS", "cluster.mode", value=f"autopilot, {what}")
     if settings.nodes.min > 0:
         findings.error(
             "LLMD-AUTOPILOT-POOL",
-            "accelerator",
-            "nodes",
-            "min",
+            "accelerator.nodes.min",
             value=settings.nodes.min,
             rule="Autopilot creates nodes for pods and deletes empty ones, so no minimum of nodes can be kept",
             fix="use 0; models[].replicas keeps nodes",
@@ -79,8 +74,7 @@ def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -
     if weights_gib > _MIN_STORAGE_GIB:
         findings.warning(
             "LLMD-AUTOPILOT-STORAGE",
-            "accelerator",
-            "type",
+            "accelerator.type",
             value=f"{settings.type}, {weights_gib:.0f} GiB of weights on a node",
             fix=_WITH_CLASS.replace("machine type, disk and zones", "the size of the boot disk")
             + ", or read the weights from a volume: models[].source.kind: volume-claim",
@@ -97,8 +91,7 @@ def _check_type(ctx: PlanContext) -> bool:
         every = [entry.name for entry in ctx.catalog.accelerators.values() if entry.autopilot is not None]
         findings.error(
             "LLMD-AUTOPILOT-ACCELERATOR",
-            "accelerator",
-            "type",
+            "accelerator.type",
             value=accelerator.name,
             accelerator=accelerator.title,
             every=", ".join(every),
@@ -107,8 +100,7 @@ def _check_type(ctx: PlanContext) -> bool:
     if ctx.per_node not in listed.counts:
         findings.error(
             "LLMD-AUTOPILOT-COUNT",
-            "accelerator",
-            "perNode",
+            "accelerator.perNode",
             value=ctx.per_node,
             counts=" or ".join(map(str, listed.counts)),
             accelerator=accelerator.title,

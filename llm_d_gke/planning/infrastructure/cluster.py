@@ -105,7 +105,7 @@ def _check_keys(ctx: PlanContext) -> None:
         place = key.split("/")[3] if key is not None else ctx.region
         if place not in places:
             ctx.findings.error(
-                "LLMD-KMS-LOCATION", "cluster", "encryption", name, value=key, place=place, region=ctx.region
+                "LLMD-KMS-LOCATION", "cluster.encryption", name, value=key, place=place, region=ctx.region
             )
 
 
@@ -173,13 +173,11 @@ def _check(ctx: PlanContext) -> None:
         )
     control_plane = settings.control_plane
     if control_plane.access == "authorized-networks" and not control_plane.authorized_networks:
-        findings.error("LLMD-AUTHORIZED-NETWORKS-EMPTY", "cluster", "controlPlane", "authorizedNetworks", value="[]")
+        findings.error("LLMD-AUTHORIZED-NETWORKS-EMPTY", "cluster.controlPlane.authorizedNetworks", value="[]")
     if control_plane.access == "dns-endpoint" and control_plane.authorized_networks:
         findings.error(
             "LLMD-AUTHORIZED-NETWORKS-UNUSED",
-            "cluster",
-            "controlPlane",
-            "authorizedNetworks",
+            "cluster.controlPlane.authorizedNetworks",
             value=f"{len(control_plane.authorized_networks)} ranges",
         )
     if settings.maintenance_window is not None:
@@ -198,7 +196,7 @@ def _check_features(ctx: PlanContext) -> None:
         features.append(f"its Dataplane V2 gives pods the network cards of {ctx.machine.name}")
     if existing is not None and features:
         ctx.findings.warning(
-            "LLMD-EXISTING-FEATURES", "cluster", "existing", value=existing.name, features="; ".join(features)
+            "LLMD-EXISTING-FEATURES", "cluster.existing", value=existing.name, features="; ".join(features)
         )
 
 
@@ -207,8 +205,7 @@ def _check_maintenance(ctx: PlanContext, window: MaintenanceWindow) -> None:
     if fewest is not None and fewest * window.hours < _MAINTENANCE_HOURS:
         ctx.findings.error(
             "LLMD-MAINTENANCE-HOURS",
-            "cluster",
-            "maintenanceWindow",
+            "cluster.maintenanceWindow",
             value=f"{window.hours:g} h, {window.recurrence}",
             maintenance_days=_MAINTENANCE_DAYS,
             fewest=fewest,

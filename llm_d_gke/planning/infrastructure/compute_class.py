@@ -133,6 +133,6 @@ def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> N
             value=accelerator.provisioning if key == "provisioning" else accelerator.reservation,
         )
     if accelerator.nodes.min > 0 and not ctx.autopilot:
-        findings.error("LLMD-COMPUTE-CLASS-MIN", "accelerator", "nodes", "min", value=accelerator.nodes.min)
+        findings.error("LLMD-COMPUTE-CLASS-MIN", "accelerator.nodes.min", value=accelerator.nodes.min)
     if settings.active_migration and not settings.fallbacks:
         findings.warning("LLMD-COMPUTE-CLASS-MIGRATION", *_PATH, "activeMigration", value="true")

@@ -30,7 +30,7 @@ def plan_hugging_face(ctx: PlanContext, encrypted: frozenset[str]) -> HuggingFac
     if settings.token is not None:
         _check_encrypted(ctx, "huggingFace", "token", encrypted)
         if not settings.token.get_secret_value().startswith("hf_"):
-            ctx.findings.error("LLMD-TOKEN-FORM", "huggingFace", "token", value="(hidden)")
+            ctx.findings.error("LLMD-TOKEN-FORM", "huggingFace.token", value="(hidden)")
     return HuggingFacePlan(
         secret=settings.existing_secret or (TOKEN_SECRET if settings.token is not None else None),
         create_secret=settings.token is not None,

@@ -89,13 +89,12 @@ def _host_project(ctx: PlanContext) -> str | None:
 def _check_existing(ctx: PlanContext) -> None:
     network, cluster = ctx.settings.network.existing, ctx.settings.cluster
     if _host_project(ctx) is not None and ctx.settings.gateway.implementation == "gke":
-        ctx.findings.warning("LLMD-SHARED-VPC-FIREWALL", "network", "existing", "project", value=_host_project(ctx))
+        ctx.findings.warning("LLMD-SHARED-VPC-FIREWALL", "network.existing.project", value=_host_project(ctx))
     if cluster.existing is not None and network is None:
         # The load balancer of a Gateway is built in the VPC of its cluster.
         ctx.findings.error(
             "LLMD-NETWORK-OF-CLUSTER",
-            "network",
-            "existing",
+            "network.existing",
             value="(missing)",
             cluster=cluster.existing.name,
             location=ctx.settings.location,
@@ -103,17 +102,15 @@ def _check_existing(ctx: PlanContext) -> None:
     if network is not None and network.pod_range == network.service_range:
         ctx.findings.error(
             "LLMD-RANGE-TWICE",
-            "network",
-            "existing",
-            "serviceRange",
+            "network.existing.serviceRange",
             value=network.service_range,
             subnetwork=network.subnetwork,
             region=ctx.region,
         )
     if network is not None and not network.nat and cluster.existing is None and cluster.private_nodes:
-        ctx.findings.warning("LLMD-NETWORK-NAT", "network", "existing", "nat", value="false", network=network.network)
+        ctx.findings.warning("LLMD-NETWORK-NAT", "network.existing.nat", value="false", network=network.network)
     if cluster.existing is None and not cluster.private_nodes:
-        ctx.findings.warning("LLMD-NODES-PUBLIC", "cluster", "privateNodes", value="false")
+        ctx.findings.warning("LLMD-NODES-PUBLIC", "cluster.privateNodes", value="false")
 
 
 def _max_nodes(ctx: PlanContext) -> int:

@@ -32,13 +32,12 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
         cpu = [m.name for m in ctx.catalog.machines.values() if m.accelerator is None]
         ctx.findings.error(
             "LLMD-CPU-MACHINE-TYPE",
-            "cpuPool",
-            "machineType",
+            "cpuPool.machineType",
             value=settings.machine_type,
             fix=did_you_mean(settings.machine_type, cpu),
         )
     if settings.nodes.min < 1:
-        ctx.findings.error("LLMD-CPU-POOL-EMPTY", "cpuPool", "nodes", "min", value=settings.nodes.min)
+        ctx.findings.error("LLMD-CPU-POOL-EMPTY", "cpuPool.nodes.min", value=settings.nodes.min)
     return NodePoolPlan(
         name=names.join(ctx.stack, "cpu", length=names.CLUSTER_LENGTH),
         private_nodes=_private_nodes(ctx),
@@ -107,7 +106,7 @@ def _disk_gib(ctx: PlanContext, weights_gib: float) -> int:
     smallest = _smallest_disk(ctx, weights_gib)
     disk_gib = ctx.settings.accelerator.disk_gib or max(_MIN_DISK_GIB, smallest)
     if disk_gib < smallest:
-        ctx.findings.error("LLMD-DISK-SMALL", "accelerator", "diskGib", value=disk_gib, smallest=smallest)
+        ctx.findings.error("LLMD-DISK-SMALL", "accelerator.diskGib", value=disk_gib, smallest=smallest)
     return disk_gib
 
 
@@ -116,8 +115,7 @@ def _check_slices(ctx: PlanContext, minimum: int, maximum: int) -> None:
     if maximum % ctx.hosts or minimum % ctx.hosts:
         ctx.findings.error(
             "LLMD-SLICE-HOSTS",
-            "accelerator",
-            "nodes",
+            "accelerator.nodes",
             value=f"{nodes.min} to {nodes.max}",
             topology=ctx.topology,
             machine=ctx.machine.name,

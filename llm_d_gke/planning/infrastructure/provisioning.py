@@ -18,25 +18,21 @@ def check_provisioning(ctx: PlanContext) -> None:
     if settings.reservation is not None and settings.provisioning != "on-demand":
         findings.error(
             "LLMD-RESERVATION-PROVISIONING",
-            "accelerator",
-            "reservation",
+            "accelerator.reservation",
             value=settings.reservation,
             provisioning=settings.provisioning,
         )
     if settings.provisioning in ("flex-start", "queued") and settings.nodes.min > 0:
         findings.error(
             "LLMD-PROVISIONING-MIN",
-            "accelerator",
-            "nodes",
-            "min",
+            "accelerator.nodes.min",
             value=settings.nodes.min,
             provisioning=settings.provisioning,
         )
     if not ctx.machine.on_demand_ok and settings.provisioning == "on-demand" and settings.reservation is None:
         findings.warning(
             "LLMD-PROVISIONING-ON-DEMAND",
-            "accelerator",
-            "provisioning",
+            "accelerator.provisioning",
             value=settings.provisioning,
             machine=ctx.machine.name,
             fix="use provisioning: spot or flex-start, or name a reservation",
@@ -69,22 +65,21 @@ def _check_zones(ctx: PlanContext) -> None:
     if ctx.hosts > 1:
         ctx.findings.error(
             "LLMD-SLICE-ZONES",
-            "accelerator",
-            "zones",
+            "accelerator.zones",
             value=", ".join(zones),
             hosts=ctx.hosts,
             topology=ctx.topology,
             zone=zones[0],
         )
     elif settings.reservation is not None:
-        ctx.findings.warning("LLMD-RESERVATION-ZONES", "accelerator", "zones", value=", ".join(zones), zone=zones[0])
+        ctx.findings.warning("LLMD-RESERVATION-ZONES", "accelerator.zones", value=", ".join(zones), zone=zones[0])
 
 
 def _check_queued(ctx: PlanContext) -> None:
     if ctx.accelerator.kind == "tpu":
-        ctx.findings.error("LLMD-QUEUED-TPU", "accelerator", "provisioning", value="queued")
+        ctx.findings.error("LLMD-QUEUED-TPU", "accelerator.provisioning", value="queued")
         return
-    ctx.findings.error("LLMD-QUEUED-REQUEST", "accelerator", "provisioning", value="queued")
+    ctx.findings.error("LLMD-QUEUED-REQUEST", "accelerator.provisioning", value="queued")
 
 
 def _check_flex_start(ctx: PlanContext, path: _Path) -> None:

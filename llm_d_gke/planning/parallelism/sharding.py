@@ -197,8 +197,7 @@ def _check_pipeline(
     if stages > model.layers:
         ctx.findings.error(
             "LLMD-PP-LAYERS",
-            "models",
-            index,
+            f"models[{index}]",
             "extraArgs" if further > 1 else "pipelineParallel",
             value=f"{PIPELINE_PARALLEL} {stages}" if further > 1 else stages,
             model=model.id,
@@ -207,9 +206,7 @@ def _check_pipeline(
     elif further > 1 and stages * tensor_parallel > ctx.per_node:
         ctx.findings.error(
             "LLMD-PP-EXTRA-ARGS",
-            "models",
-            index,
-            "extraArgs",
+            f"models[{index}].extraArgs",
             value=f"{PIPELINE_PARALLEL} {stages}",
             stages=stages,
             tensor_parallel=tensor_parallel,

@@ -36,9 +36,9 @@ class Disaggregated(Pattern):
         super().check_settings(settings, findings)
         for index, model in enumerate(settings.models):
             if model.prefill is None:
-                findings.error("LLMD-PREFILL-MISSING", "models", index, "prefill", value="(missing)")
+                findings.error("LLMD-PREFILL-MISSING", f"models[{index}].prefill", value="(missing)")
             if model.replicas < 1 and not settings.paused:
-                findings.error("LLMD-DECODE-MISSING", "models", index, *model.replicas_path, value=model.replicas)
+                findings.error("LLMD-DECODE-MISSING", f"models[{index}]", *model.replicas_path, value=model.replicas)
 
     def sites(self, ctx: PlanContext) -> tuple[PlanContext, ...] | None:
         """Decode and prefill. None if the accelerator of prefill cannot be resolved."""

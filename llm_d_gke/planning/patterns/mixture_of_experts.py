@@ -20,4 +20,4 @@ class MixtureOfExperts(Pattern):
     def check_model(self, ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
         """The model has experts, as far as the catalog has the model."""
         if model is not None and model.experts is None:
-            ctx.findings.error("LLMD-PATTERN-EXPERTS", "models", index, "id", value=settings.id, model=model.id)
+            ctx.findings.error("LLMD-PATTERN-EXPERTS", f"models[{index}].id", value=settings.id, model=model.id)

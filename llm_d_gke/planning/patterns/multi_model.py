@@ -24,4 +24,4 @@ class MultiModel(Pattern):
         if number < 2:
             findings.error("LLMD-PATTERN-TWO-MODELS", "models", value="1 model")
         if settings.gateway.implementation != "gke":
-            findings.error("LLMD-PATTERN-GATEWAY", "gateway", "implementation", value=settings.gateway.implementation)
+            findings.error("LLMD-PATTERN-GATEWAY", "gateway.implementation", value=settings.gateway.implementation)

@@ -24,7 +24,7 @@ class PrefixCache(Pattern):
         for index, model in enumerate(settings.models):
             if model.replicas < 2:
                 findings.error(
-                    "LLMD-PATTERN-PREFIX-REPLICAS", "models", index, *model.replicas_path, value=model.replicas
+                    "LLMD-PATTERN-PREFIX-REPLICAS", f"models[{index}]", *model.replicas_path, value=model.replicas
                 )
         if settings.picker.scorers.prefix_cache == 0:
-            findings.error("LLMD-PATTERN-PREFIX-SCORER", "picker", "scorers", "prefixCache", value=0)
+            findings.error("LLMD-PATTERN-PREFIX-SCORER", "picker.scorers.prefixCache", value=0)

@@ -37,8 +37,7 @@ def check_state(ctx: PlanContext) -> None:
     if process_local:
         ctx.findings.error(
             "LLMD-PICKER-LEADERLESS",
-            "picker",
-            "leaderElection",
+            "picker.leaderElection",
             value="false",
             replicas=settings.replicas,
             process_local=" and ".join(process_local),

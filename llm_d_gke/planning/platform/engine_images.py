@@ -67,8 +67,7 @@ def check_engine_images(ctx: PlanContext) -> None:
         if ctx.settings.accelerator.driver_version is not None:
             ctx.findings.warning(
                 "LLMD-DRIVER-TPU",
-                "accelerator",
-                "driverVersion",
+                "accelerator.driverVersion",
                 value=ctx.settings.accelerator.driver_version,
                 accelerator=ctx.accelerator.title,
             )
@@ -89,9 +88,7 @@ def _check_known(ctx: PlanContext) -> None:
         unknown = "the catalog does not have it" if facts is None else "the catalog lacks some of its facts"
         ctx.findings.warning(
             "LLMD-IMAGE-UNKNOWN",
-            "models",
-            index,
-            "imageFacts",
+            f"models[{index}].imageFacts",
             value="(missing)",
             image=image,
             unknown=unknown,
@@ -150,7 +147,7 @@ def _check_driver(ctx: PlanContext) -> None:
         )
     elif driver_version == "default" and installed is None:
         ctx.findings.warning(
-            "LLMD-DRIVER-UNKNOWN", "accelerator", "driverVersion", value="default", reason=reason, minor=_minor(ctx)
+            "LLMD-DRIVER-UNKNOWN", "accelerator.driverVersion", value="default", reason=reason, minor=_minor(ctx)
         )
 
 

@@ -49,9 +49,7 @@ def check_image_kinds(ctx: PlanContext) -> None:
             continue
         ctx.findings.warning(
             "LLMD-IMAGE-KIND",
-            "models",
-            index,
-            "image",
+            f"models[{index}].image",
             value=settings.image,
             image=ctx.engine_image.image,
             own=own,

@@ -71,8 +71,7 @@ def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]
     if missing:
         ctx.findings.warning(
             "LLMD-MIRROR-MISSING",
-            "registry",
-            "mirrors",
+            "registry.mirrors",
             value=", ".join(sorted(mirrors)),
             missing=", ".join(missing),
             first=missing[0],
@@ -82,8 +81,7 @@ def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]
         close = nearest(host, used - mirrors.keys())
         ctx.findings.warning(
             "LLMD-MIRROR-UNUSED",
-            "registry",
-            "mirrors",
+            "registry.mirrors",
             host,
             value=mirrors[host],
             host=host,
@@ -110,8 +108,7 @@ def _check_charts_secret(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str
     if without:
         ctx.findings.warning(
             "LLMD-MIRROR-CONTROLLERS",
-            "registry",
-            "mirrors",
+            "registry.mirrors",
             value=", ".join(sorted(mirrors)),
             without=", ".join(without),
             hosts=", ".join(sorted(set(without.values()))),

@@ -43,15 +43,13 @@ def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecre
     """Red Hat's images are for its customers, and start with their own entry point only."""
     mirrored = has_mirror(image, ctx.settings.registry.mirrors)
     if image.startswith(RED_HAT) and pull_secret is None and not mirrored:
-        ctx.findings.error("LLMD-REGISTRY-RED-HAT", "registry", "server", value="(missing)", image=image)
+        ctx.findings.error("LLMD-REGISTRY-RED-HAT", "registry.server", value="(missing)", image=image)
     if _tag(image) in _MOVING:
-        ctx.findings.warning("LLMD-IMAGE-MOVES", "models", index, "image", value=image, tag=_tag(image))
+        ctx.findings.warning("LLMD-IMAGE-MOVES", f"models[{index}].image", value=image, tag=_tag(image))
     if image.startswith(_RHAIIS) and ctx.release.engine.command:
         ctx.findings.error(
             "LLMD-IMAGE-COMMAND",
-            "models",
-            index,
-            "image",
+            f"models[{index}].image",
             value=image,
             release=ctx.settings.release,
             command=" ".join(ctx.release.engine.command),

@@ -104,8 +104,7 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
     if kserve and not istio:
         ctx.findings.warning(
             "LLMD-ISTIO-SUPPORT",
-            "gateway",
-            "implementation",
+            "gateway.implementation",
             value=ctx.settings.gateway.implementation,
             release=ctx.settings.release,
         )
@@ -118,11 +117,10 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
     if istio and private and pull_secret is None:
         ctx.findings.error(
             "LLMD-REGISTRY-ISTIO",
-            "registry",
-            "server",
+            "registry.server",
             value="(missing)",
             image=private[0].partition("@")[0],
             release=ctx.settings.release,
         )
     elif istio and private and pull_secret is not None and not pull_secret.create:
-        ctx.findings.error("LLMD-REGISTRY-ISTIO-SECRET", "registry", "existingSecret", value=pull_secret.name)
+        ctx.findings.error("LLMD-REGISTRY-ISTIO-SECRET", "registry.existingSecret", value=pull_secret.name)

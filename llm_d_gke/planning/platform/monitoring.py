@@ -42,9 +42,7 @@ def plan_monitoring(
                 "LLMD-MONITORING-OFF", "monitoring", key, value="true" if key == "dashboard" else "set", key=key
             )
     if not settings.enabled and "interval_seconds" in settings.model_fields_set:
-        ctx.findings.warning(
-            "LLMD-MONITORING-INTERVAL", "monitoring", "intervalSeconds", value=settings.interval_seconds
-        )
+        ctx.findings.warning("LLMD-MONITORING-INTERVAL", "monitoring.intervalSeconds", value=settings.interval_seconds)
     queries = Queries(ctx.release.picker.metric_prefix, cluster, namespace)
     alerts = settings.alerts
     return MonitoringPlan(
@@ -64,7 +62,7 @@ def _budget(ctx: PlanContext, alerts: AlertSettings | None) -> BudgetPlan | None
     budget = ctx.settings.budget
     if budget is not None and budget.billing_account is None and "notify_at" in budget.model_fields_set:
         ctx.findings.warning(
-            "LLMD-BUDGET-NOTIFY", "budget", "notifyAt", value=", ".join(f"{share:g}" for share in budget.notify_at)
+            "LLMD-BUDGET-NOTIFY", "budget.notifyAt", value=", ".join(f"{share:g}" for share in budget.notify_at)
         )
     if budget is None or budget.billing_account is None:
         return None

@@ -55,9 +55,7 @@ def extra_paths(ctx: PlanContext) -> tuple[PathPlan, ...]:
         if opened:
             ctx.findings.warning(
                 "LLMD-ROUTE-ADMINISTRATION",
-                "gateway",
-                "paths",
-                index,
+                f"gateway.paths[{index}]",
                 value=text,
                 rule=f"every client reaches {', '.join(opened[:3])}{' and more' if len(opened) > 3 else ''} of vLLM,"
                 " which asks for no key there",
@@ -74,9 +72,7 @@ def _check_sidecar(ctx: PlanContext, index: int, text: str, path: PathPlan) -> N
     if passed:
         ctx.findings.warning(
             "LLMD-PD-PATH",
-            "gateway",
-            "paths",
-            index,
+            f"gateway.paths[{index}]",
             value=text,
             sidecar=release.sidecar.version,
             passed=", ".join(passed),

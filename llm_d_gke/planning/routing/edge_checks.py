@@ -25,7 +25,7 @@ def check_edge(ctx: PlanContext, encrypted: frozenset[str]) -> None:
 def _check_open(ctx: PlanContext) -> None:
     settings = ctx.settings.gateway
     if settings.exposure == "external" and settings.auth.kind == "none":
-        ctx.findings.error("LLMD-GATEWAY-OPEN", "gateway", "auth", "kind", value="none")
+        ctx.findings.error("LLMD-GATEWAY-OPEN", "gateway.auth.kind", value="none")
 
 
 def _check_auth(ctx: PlanContext) -> None:
@@ -38,9 +38,7 @@ def _check_auth(ctx: PlanContext) -> None:
         other = "istio" if settings.implementation == "gke" else "gke"
         ctx.findings.error(
             "LLMD-AUTH-IMPLEMENTATION",
-            "gateway",
-            "auth",
-            "kind",
+            "gateway.auth.kind",
             value=kind,
             has=" or ".join(has),
             other=other,
@@ -54,9 +52,7 @@ def _check_auth(ctx: PlanContext) -> None:
     if settings.tls.kind == "none" and (settings.exposure == "external" or kind == "iap"):
         ctx.findings.error(
             "LLMD-AUTH-PLAIN",
-            "gateway",
-            "auth",
-            "kind",
+            "gateway.auth.kind",
             value=kind,
             rule="without a certificate clients would send their credentials unencrypted"
             if kind != "iap"
@@ -69,7 +65,7 @@ def _check_iap(ctx: PlanContext) -> None:
     # Without a certificate it is refused anyway.
     tries = settings.exposure == "external" and settings.implementation == "gke" and settings.tls.kind != "none"
     if settings.auth.kind == "iap" and tries:
-        ctx.findings.warning("LLMD-AUTH-IAP-UNTRIED", "gateway", "auth", "kind", value="iap")
+        ctx.findings.warning("LLMD-AUTH-IAP-UNTRIED", "gateway.auth.kind", value="iap")
 
 
 def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
@@ -128,8 +124,7 @@ def _check_limits(ctx: PlanContext) -> None:
     if settings.security_policy is not None and not gke:
         ctx.findings.error(
             "LLMD-LIMITS-IMPLEMENTATION",
-            "gateway",
-            "securityPolicy",
+            "gateway.securityPolicy",
             value=settings.security_policy,
             rule="Cloud Armor is part of Google's application load balancers, and this Gateway is Istio's",
             fix="use gateway.limits, or implementation: gke",
@@ -164,6 +159,6 @@ def _check_tls(ctx: PlanContext) -> None:
                 name=name,
             )
         if "tls_version" in settings.model_fields_set and settings.implementation == "gke":
-            ctx.findings.warning("LLMD-TLS-VERSION-UNUSED", "gateway", "tlsVersion", value=settings.tls_version)
+            ctx.findings.warning("LLMD-TLS-VERSION-UNUSED", "gateway.tlsVersion", value=settings.tls_version)
     if settings.implementation == "istio" and settings.tls_version != "1.2":
-        ctx.findings.error("LLMD-TLS-VERSION-ISTIO", "gateway", "tlsVersion", value=settings.tls_version)
+        ctx.findings.error("LLMD-TLS-VERSION-ISTIO", "gateway.tlsVersion", value=settings.tls_version)

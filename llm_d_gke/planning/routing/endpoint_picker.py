@@ -159,9 +159,9 @@ def _check_failure_mode(ctx: PlanContext) -> None:
     """Warns of the effect on clients when a picker ends."""
     settings = ctx.settings.picker
     if settings.failure_mode == "close" and _elects_leader(settings):
-        ctx.findings.warning("LLMD-PICKER-FAILOVER", "picker", "failureMode", value="close")
+        ctx.findings.warning("LLMD-PICKER-FAILOVER", "picker.failureMode", value="close")
     if settings.failure_mode == "open" and not pattern_of(ctx.settings).transfers_kv_cache:
-        ctx.findings.warning("LLMD-PICKER-FAIL-OPEN", "picker", "failureMode", value="open")
+        ctx.findings.warning("LLMD-PICKER-FAIL-OPEN", "picker.failureMode", value="open")
 
 
 def _program(ctx: PlanContext, key: str, namespace: str, identity: ExtProcIdentity) -> ExtProcProgram:
@@ -242,13 +242,12 @@ def _check_weights(ctx: PlanContext) -> None:
     if fractions and ctx.picker.document == "v1.2":
         ctx.findings.error(
             "LLMD-SCORER-WHOLE",
-            "picker",
-            "scorers",
+            "picker.scorers",
             value=", ".join(f"{weight:g}" for weight in fractions),
             picker=ctx.picker.title,
         )
     if not any((weights.prefix_cache, weights.kv_cache_utilization, weights.queue)):
-        ctx.findings.error("LLMD-SCORER-NONE", "picker", "scorers", value="all 0")
+        ctx.findings.error("LLMD-SCORER-NONE", "picker.scorers", value="all 0")
 
 
 def _check_no_hit_weight(ctx: PlanContext) -> None:
@@ -258,9 +257,7 @@ def _check_no_hit_weight(ctx: PlanContext) -> None:
         having = releases_with_picker(ctx.catalog, can_spread_misses)
         ctx.findings.error(
             "LLMD-SCORER-NO-HIT",
-            "picker",
-            "scorers",
-            "noHitLru",
+            "picker.scorers.noHitLru",
             value=f"{weights.no_hit_lru:g}",
             rule=f"{ctx.picker.title} has no no-hit-lru-scorer and does not start with it",
             fix=f"remove it, or use release {' or '.join(having)}",
@@ -268,9 +265,7 @@ def _check_no_hit_weight(ctx: PlanContext) -> None:
     if weights.no_hit_lru and not weights.prefix_cache:
         ctx.findings.error(
             "LLMD-SCORER-NO-HIT",
-            "picker",
-            "scorers",
-            "noHitLru",
+            "picker.scorers.noHitLru",
             value=f"{weights.no_hit_lru:g}, with prefixCache: 0",
             rule="without the prefix scorer no prompt counts as cached, so this would be round robin",
             fix="give prefixCache a weight, or remove noHitLru",
@@ -283,7 +278,7 @@ def _check_spread(ctx: PlanContext) -> None:
     several = any(model.replicas > 1 for model in ctx.settings.models)
     if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:
         ctx.findings.warning(
-            "LLMD-SCORER-PREFIX-ONLY", "picker", "scorers", value=f"prefixCache: {weights.prefix_cache:g} alone"
+            "LLMD-SCORER-PREFIX-ONLY", "picker.scorers", value=f"prefixCache: {weights.prefix_cache:g} alone"
         )
 
 
@@ -360,9 +355,7 @@ def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:
     instead = "llm-d:picker.scorers.prefixCache to 0" if settings.config is None else f"up {scores}"
     ctx.findings.error(
         "LLMD-PREFIX-CACHING-OFF",
-        "models",
-        index,
-        "prefixCaching",
+        f"models[{index}].prefixCaching",
         value="false",
         weight=weight,
         fix="remove prefixCaching"

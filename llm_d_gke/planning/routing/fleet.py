@@ -69,8 +69,7 @@ def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
     if expected is None:
         ctx.findings.error(
             "LLMD-FLEET-REGION",
-            "fleet",
-            "proxyCidrs",
+            "fleet.proxyCidrs",
             value=", ".join(fleet.proxy_cidrs),
             region=ctx.region,
             proxy_cidr=network.proxy_cidr,
@@ -78,8 +77,7 @@ def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
     elif expected != network.proxy_cidr:
         ctx.findings.error(
             "LLMD-FLEET-RANGE",
-            "network",
-            "proxyCidr",
+            "network.proxyCidr",
             value=network.proxy_cidr,
             rule=f"fleet.proxyCidrs has {expected} for {ctx.region}, and the other clusters let only that range in",
             fix=f"use proxyCidr: {expected}, or correct fleet.proxyCidrs in every stack",
@@ -90,8 +88,7 @@ def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
             if cidr.overlaps(earlier):
                 ctx.findings.error(
                     "LLMD-FLEET-RANGE",
-                    "fleet",
-                    "proxyCidrs",
+                    "fleet.proxyCidrs",
                     region,
                     value=cidr,
                     rule=f"overlaps {earlier} of {other}: both subnets are in one VPC",
@@ -103,9 +100,9 @@ def _check_shared_parts(ctx: PlanContext, fleet: FleetSettings) -> None:
     """The namespace's name and the network, which all clusters of a fleet have in common."""
     settings, findings = ctx.settings, ctx.findings
     if settings.cluster.existing is not None and settings.namespace.name is None:
-        findings.error("LLMD-FLEET-NAMESPACE", "namespace", "name", value="(missing)")
+        findings.error("LLMD-FLEET-NAMESPACE", "namespace.name", value="(missing)")
     if fleet.role == "member" and settings.network.existing is None:
-        findings.error("LLMD-FLEET-NETWORK", "network", "existing", value="(missing)")
+        findings.error("LLMD-FLEET-NETWORK", "network.existing", value="(missing)")
 
 
 def _not_planned(ctx: PlanContext) -> Iterator[tuple[tuple[str, ...], object]]:

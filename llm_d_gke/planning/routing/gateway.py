@@ -55,9 +55,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
     if tls is None and (external or settings.hostname is not None):
         ctx.findings.warning(
             "LLMD-TLS-NONE",
-            "gateway",
-            "tls",
-            "kind",
+            "gateway.tls.kind",
             value="none",
             rule="prompts and answers cross the internet unencrypted"
             if external
@@ -65,7 +63,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
             fix="set a certificate, or exposure: internal" if external else "set a certificate, or remove hostname",
         )
     if external and settings.direct_load_balancer:
-        ctx.findings.error("LLMD-DIRECT-EXPOSED", "gateway", "directLoadBalancer", value="true")
+        ctx.findings.error("LLMD-DIRECT-EXPOSED", "gateway.directLoadBalancer", value="true")
     edge = plan_edge(ctx, encrypted)
     check_fleet(ctx)
     return GatewayPlan(
@@ -183,8 +181,7 @@ def _class(ctx: PlanContext) -> str:
     if gke_managed is not (settings.implementation == "gke"):
         ctx.findings.error(
             "LLMD-GATEWAY-CLASS",
-            "gateway",
-            "className",
+            "gateway.className",
             value=settings.class_name,
             rule=f"the class belongs to {'Google' if gke_managed else 'another controller'}, and implementation: "
             f"{settings.implementation} does not use it",
@@ -194,8 +191,7 @@ def _class(ctx: PlanContext) -> str:
     elif gke_managed:
         ctx.findings.error(
             "LLMD-GATEWAY-CLASS-EXPOSURE",
-            "gateway",
-            "className",
+            "gateway.className",
             value=settings.class_name,
             exposure=settings.exposure,
             fitting=fitting,
@@ -206,7 +202,7 @@ def _class(ctx: PlanContext) -> str:
 def _check_certificates(ctx: PlanContext) -> None:
     settings = ctx.settings.gateway
     if settings.implementation == "istio" and settings.tls.kind in ("certificate-manager", "pre-shared"):
-        ctx.findings.error("LLMD-TLS-KIND-ISTIO", "gateway", "tls", "kind", value=settings.tls.kind)
+        ctx.findings.error("LLMD-TLS-KIND-ISTIO", "gateway.tls.kind", value=settings.tls.kind)
 
 
 def _tls(ctx: PlanContext) -> TlsPlan | None:

@@ -65,7 +65,7 @@ def plan_network_policies(
 ) -> tuple[NetworkPolicyPlan, ...]:
     """One policy for each workload, and a default policy in a namespace that the stack creates."""
     if not ctx.settings.network_policies.enabled:
-        ctx.findings.warning("LLMD-NETWORK-POLICIES-OFF", "networkPolicies", "enabled", value="false")
+        ctx.findings.warning("LLMD-NETWORK-POLICIES-OFF", "networkPolicies.enabled", value="false")
         return ()
     _check(ctx)
     builder = _PolicyBuilder(ctx, network, gateway)
@@ -242,8 +242,7 @@ def _check(ctx: PlanContext) -> None:
     if gke and existing is not None and existing.proxy_subnetwork is not None and not is_set:
         ctx.findings.error(
             "LLMD-PROXY-RANGE-UNKNOWN",
-            "network",
-            "proxyCidr",
+            "network.proxyCidr",
             value="(missing)",
             proxy_subnetwork=existing.proxy_subnetwork,
         )

@@ -31,8 +31,7 @@ def check_priorities(ctx: PlanContext) -> None:
     if can_queue(ctx.picker) and not queues_requests(ctx):
         ctx.findings.error(
             "LLMD-PRIORITIES-QUEUE",
-            "gateway",
-            "priorities",
+            "gateway.priorities",
             value=_priorities_text(ctx),
             fix="set picker.flowControl: true"
             if ctx.settings.picker.config is None
@@ -62,7 +61,7 @@ def _check_single(ctx: PlanContext) -> None:
         return  # no metric decides then
     for index, model in enumerate(ctx.settings.models):
         if model.replicas == 1 and model.autoscaling is None:
-            ctx.findings.warning("LLMD-FLOW-CONTROL-SINGLE", "models", index, "replicas", value=1)
+            ctx.findings.warning("LLMD-FLOW-CONTROL-SINGLE", f"models[{index}].replicas", value=1)
 
 
 def _check_concurrency(ctx: PlanContext) -> None:
@@ -81,7 +80,7 @@ def _check_concurrency(ctx: PlanContext) -> None:
     else:
         return
     ctx.findings.error(
-        "LLMD-FLOW-CONTROL-CONCURRENCY", "picker", "maxConcurrency", value=picker.max_concurrency, rule=rule, fix=fix
+        "LLMD-FLOW-CONTROL-CONCURRENCY", "picker.maxConcurrency", value=picker.max_concurrency, rule=rule, fix=fix
     )
 
 
@@ -91,8 +90,7 @@ def _check_keys(ctx: PlanContext) -> None:
         return
     ctx.findings.error(
         "LLMD-PRIORITIES-AUTH",
-        "gateway",
-        "priorities",
+        "gateway.priorities",
         value=_priorities_text(ctx),
         rule="without API keys the Gateway does not know which client asks"
         if gateway.auth.kind != "jwt"
@@ -110,8 +108,7 @@ def _check_names(ctx: PlanContext) -> None:
         if "." in name or (in_stack_file and clients and name not in clients):
             ctx.findings.error(
                 "LLMD-PRIORITIES-CLIENT",
-                "gateway",
-                "priorities",
+                "gateway.priorities",
                 name,
                 value=name,
                 fix=f"use one of {', '.join(sorted(clients))}" if clients else f"use {name.partition('.')[0]}",

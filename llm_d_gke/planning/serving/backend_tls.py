@@ -122,7 +122,7 @@ def check_engine_arguments(ctx: PlanContext, index: int, settings: ModelSettings
     positions = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
     if positions:
         ctx.findings.error(
-            "LLMD-ENGINE-TLS-ARGS", "models", index, "extraArgs", positions[0], value=settings.extra_args[positions[0]]
+            "LLMD-ENGINE-TLS-ARGS", f"models[{index}].extraArgs", positions[0], value=settings.extra_args[positions[0]]
         )
 
 

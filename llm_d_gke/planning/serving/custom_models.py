@@ -94,9 +94,7 @@ def _take_template(
         return
     findings.error(
         "LLMD-CHAT-TEMPLATE",
-        "models",
-        index,
-        "chatTemplate",
+        f"models[{index}].chatTemplate",
         value=path,
         rule="this is the text of a template, and chatTemplate is the path of a file"
         if "{" in path

@@ -32,14 +32,7 @@ def check_draft(
     for setting, value, rule, fix, certain in _problems(ctx, settings, model, speculation):
         add_finding = ctx.findings.error if certain else ctx.findings.warning
         add_finding(
-            "LLMD-SPECULATION-TARGET",
-            "models",
-            index,
-            "speculativeDecoding",
-            setting,
-            value=value,
-            rule=rule,
-            fix=fix,
+            "LLMD-SPECULATION-TARGET", f"models[{index}].speculativeDecoding", setting, value=value, rule=rule, fix=fix
         )
 
 

@@ -104,8 +104,7 @@ def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, n
     elif all(value not in getattr(facts, names) for facts in tables):
         ctx.findings.error(
             "LLMD-ENGINE-PARSER",
-            "models",
-            index,
+            f"models[{index}]",
             setting,
             value=value,
             version=version,
@@ -114,7 +113,7 @@ def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, n
     elif lacking := [facts for facts in tables if value not in getattr(facts, names)]:
         warn_disagreeing(ctx, ("models", index, setting), value, version, lacking)
     elif (package := load_engine().parser_packages.get(value)) is not None:
-        ctx.findings.warning("LLMD-ENGINE-PARSER-PACKAGE", "models", index, setting, value=value, package=package)
+        ctx.findings.warning("LLMD-ENGINE-PARSER-PACKAGE", f"models[{index}]", setting, value=value, package=package)
 
 
 def _check_calls(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
@@ -127,7 +126,7 @@ def _check_calls(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     if not available or all(parser not in facts.tool_parsers for facts in tables):
         return
     ctx.findings.warning(
-        "LLMD-ENGINE-PARSER-MODEL", "models", index, "toolCallParser", value=parser, model=model.id, parser=available[0]
+        "LLMD-ENGINE-PARSER-MODEL", f"models[{index}].toolCallParser", value=parser, model=model.id, parser=available[0]
     )
 
 
@@ -170,9 +169,7 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
     elif model is not None and _has_states(model) and not load_engine().has(version, _STATES_OFFLOADED_SINCE):
         ctx.findings.warning(
             "LLMD-KV-OFFLOAD-STATES",
-            "models",
-            index,
-            "kvOffloadGib",
+            f"models[{index}].kvOffloadGib",
             value=settings.kv_offload_gib,
             rule=f"{model.id} keeps recurrent states, and engines of vLLM 0.25.1 and 0.27.1 ended with an assertion"
             " when cached prefixes of such models came back from the host (vllm-project/vllm issues 50454 and 53505)",
@@ -180,9 +177,7 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
     elif model is not None and model.architecture.startswith(_WINDOWS_OFFLOADED_BADLY):
         ctx.findings.warning(
             "LLMD-KV-OFFLOAD-STATES",
-            "models",
-            index,
-            "kvOffloadGib",
+            f"models[{index}].kvOffloadGib",
             value=settings.kv_offload_gib,
             rule=f"engines with {model.id}'s windows and heads of two sizes ended with segmentation faults when blocks"
             " moved to the host (vllm-project/vllm issue 42348, open)",
@@ -211,7 +206,7 @@ def _all_hybrid(tables: tuple[EngineFacts, ...]) -> bool:
 
 
 def _refuse_offload(ctx: PlanContext, index: int, value: int, rule: str, fix: str) -> None:
-    ctx.findings.error("LLMD-KV-OFFLOAD", "models", index, "kvOffloadGib", value=value, rule=rule, fix=fix)
+    ctx.findings.error("LLMD-KV-OFFLOAD", f"models[{index}].kvOffloadGib", value=value, rule=rule, fix=fix)
 
 
 def check_host_memory(
@@ -228,9 +223,7 @@ def check_host_memory(
     add_finding = ctx.findings.error if offloaded >= limit else ctx.findings.warning
     add_finding(
         "LLMD-KV-OFFLOAD-MEMORY",
-        "models",
-        index,
-        "kvOffloadGib",
+        f"models[{index}].kvOffloadGib",
         value=settings.kv_offload_gib,
         limit=limit,
         machine=ctx.machine.name,

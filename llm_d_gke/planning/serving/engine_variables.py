@@ -48,7 +48,7 @@ def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerP
     if not variables:
         return
     if not model.allow_extra_args:
-        ctx.findings.error("LLMD-ENV-ALLOWED", "models", index, "env", value=flow(without_secrets(dict(variables), ())))
+        ctx.findings.error("LLMD-ENV-ALLOWED", f"models[{index}].env", value=flow(without_secrets(dict(variables), ())))
     # Those of the stack file come last; a duplicate is a name that the stack sets.
     counts = [Counter(variable.name for variable in server.pod.env) for server in servers]
     twice = {name for count in counts for name, number in count.items() if number > 1}

@@ -135,7 +135,7 @@ def check_extra_args(findings: Findings, index: int, model: ModelSettings, rende
     extra = model.extra_args
     if extra and not model.allow_extra_args:
         findings.error(
-            "LLMD-EXTRA-ARGS-ALLOWED", "models", index, "extraArgs", value=flow(without_secrets(list(extra), ()))
+            "LLMD-EXTRA-ARGS-ALLOWED", f"models[{index}].extraArgs", value=flow(without_secrets(list(extra), ()))
         )
     planned = list(map(flag_of, rendered))
     for flag in map(flag_of, extra):
@@ -149,10 +149,7 @@ def check_extra_args(findings: Findings, index: int, model: ModelSettings, rende
         setting = _SETTINGS.get(flag)
         findings.error(
             "LLMD-EXTRA-ARGS-PLANNED",
-            "models",
-            index,
-            "extraArgs",
-            position,
+            f"models[{index}].extraArgs[{position}]",
             value=without_secrets(argument, ()),
             rule=owned.why
             if owned is not None
@@ -174,9 +171,7 @@ def check_remote_code(findings: Findings, index: int, extra: Sequence[str], comm
         return
     findings.warning(
         "LLMD-REMOTE-CODE",
-        "models",
-        index,
-        "extraArgs",
+        f"models[{index}].extraArgs",
         value="--trust-remote-code",
         rule=(
             f"the engine runs Python files of the model's repository, as they are at {commit}"

@@ -54,9 +54,7 @@ def check_raised_blocks(ctx: PlanContext, index: int, settings: ModelSettings, m
     block_size = settings.block_size
     ctx.findings.warning(
         "LLMD-KV-BLOCK-RAISED",
-        "models",
-        index,
-        "blockSize",
+        f"models[{index}].blockSize",
         value=block_size if block_size is not None else "(by default)",
         model=settings.id,
         tokens=tokens,

@@ -55,8 +55,7 @@ def check_events(ctx: PlanContext) -> None:
         releases = releases_with_picker(ctx.catalog, can_index_precisely)
         ctx.findings.error(
             "LLMD-KV-EVENTS-RELEASE",
-            "picker",
-            "prefixRouting",
+            "picker.prefixRouting",
             value="precise",
             picker=ctx.picker.title,
             releases=" or ".join(releases),
@@ -71,10 +70,10 @@ def check_events(ctx: PlanContext) -> None:
         )
     for index, model in enumerate(ctx.settings.models):
         if model.data_parallel > 1:
-            ctx.findings.error("LLMD-KV-EVENTS-RANKS", "models", index, "dataParallel", value=model.data_parallel)
+            ctx.findings.error("LLMD-KV-EVENTS-RANKS", f"models[{index}].dataParallel", value=model.data_parallel)
         if model.aliases:
             ctx.findings.warning(
-                "LLMD-KV-EVENTS-ALIASES", "models", index, "aliases", value=", ".join(model.aliases), model=model.name
+                "LLMD-KV-EVENTS-ALIASES", f"models[{index}].aliases", value=", ".join(model.aliases), model=model.name
             )
     _check_own(ctx)
     _check_readers(ctx)

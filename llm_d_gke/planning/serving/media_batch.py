@@ -32,9 +32,7 @@ def check_media_batch(ctx: PlanContext, index: int, settings: ModelSettings, mod
     default_note = "" if stated is not None else f", which is what vLLM {run.version} takes on {ctx.accelerator.title}"
     ctx.findings.error(
         "LLMD-BATCH-MEDIA",
-        "models",
-        index,
-        "maxNumBatchedTokens",
+        f"models[{index}].maxNumBatchedTokens",
         value=str(run.max_num_batched_tokens),
         model=model.id,
         video_tokens=_VIDEO_TOKENS,

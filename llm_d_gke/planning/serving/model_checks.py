@@ -70,9 +70,7 @@ def _check_unknown_model(ctx: PlanContext, index: int, settings: ModelSettings) 
         close = same or [name] if (name := nearest(settings.id, ctx.catalog.models, 0.6)) else same
         ctx.findings.error(
             "LLMD-MODEL-ORGANIZATION",
-            "models",
-            index,
-            "id",
+            f"models[{index}].id",
             value=settings.id,
             fix=f"did you mean {close[0]}?" if close else "write organization/name, for example Qwen/Qwen3-8B",
         )
@@ -84,9 +82,7 @@ def _check_unknown_model(ctx: PlanContext, index: int, settings: ModelSettings) 
     question = f"did you mean {close_id}? Otherwise " if close_id else ""
     ctx.findings.warning(
         "LLMD-MODEL-UNKNOWN",
-        "models",
-        index,
-        "id",
+        f"models[{index}].id",
         value=settings.id,
         fix=question
         + (copy_of_config(settings) or "set config to the path of its config.json or to hub")
@@ -96,7 +92,7 @@ def _check_unknown_model(ctx: PlanContext, index: int, settings: ModelSettings) 
 
 def _check_spelling(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
     if settings.id != model.id and settings.source.kind == "hugging-face" and settings.config is None:
-        ctx.findings.warning("LLMD-MODEL-CASE", "models", index, "id", value=settings.id, model=model.id)
+        ctx.findings.warning("LLMD-MODEL-CASE", f"models[{index}].id", value=settings.id, model=model.id)
 
 
 # Formats of weights by the ends and owners that publishers give such repositories.
@@ -116,9 +112,7 @@ def _holds_other_weights(ctx: PlanContext, index: int, settings: ModelSettings) 
     original = nearest(_FORMATS.sub("", name), ctx.catalog.models, 0.75)
     ctx.findings.warning(
         "LLMD-MODEL-FORMAT",
-        "models",
-        index,
-        "id",
+        f"models[{index}].id",
         value=settings.id,
         form=form,
         fix=f"use {original}" if original else "use the repository of the original weights",
@@ -140,9 +134,7 @@ def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings, mo
     )
     ctx.findings.error(
         "LLMD-KV-CACHE-FP8",
-        "models",
-        index,
-        "kvCacheDtype",
+        f"models[{index}].kvCacheDtype",
         value=str(dtype),
         accelerator=accelerator.title,
         other=other,
@@ -154,9 +146,7 @@ def _check_batch(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     if sequences is not None and tokens is not None and tokens < sequences:
         ctx.findings.error(
             "LLMD-BATCH-SEQUENCES",
-            "models",
-            index,
-            "maxNumBatchedTokens",
+            f"models[{index}].maxNumBatchedTokens",
             value=tokens,
             rule=f"a batch of {sequences} sequences has {sequences} tokens or more, and vLLM exits with fewer",
             fix=f"use {max(2048, sequences)}, or maxNumSeqs: {tokens}",
@@ -170,9 +160,7 @@ def _check_batch(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     if run is not None and load_engine().has(run.version, _DRAFT_SLOTS_SINCE) and tokens <= run.max_num_seqs:
         ctx.findings.error(
             "LLMD-BATCH-SEQUENCES",
-            "models",
-            index,
-            "maxNumBatchedTokens",
+            f"models[{index}].maxNumBatchedTokens",
             value=tokens,
             rule=f"a draft model takes one token of the batch for each of {run.max_num_seqs} sequences, which leaves"
             f" none to schedule (vLLM {run.version}; vllm-project/vllm issue 50708)",
@@ -184,7 +172,7 @@ def _check_revision(ctx: PlanContext, index: int, settings: ModelSettings) -> No
     source = settings.source
     if isinstance(source, HuggingFaceSource) and _SHORT_COMMIT.fullmatch(source.revision or ""):
         ctx.findings.warning(
-            "LLMD-REVISION-SHORT", "models", index, "source", "revision", value=source.revision, model=settings.id
+            "LLMD-REVISION-SHORT", f"models[{index}].source.revision", value=source.revision, model=settings.id
         )
 
 
@@ -200,9 +188,7 @@ def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: 
     )
     add_finding(
         "LLMD-CONTEXT-LENGTH",
-        "models",
-        index,
-        "maxModelLen",
+        f"models[{index}].maxModelLen",
         value=settings.max_model_len,
         model=model.id,
         limit=limit,
@@ -219,9 +205,7 @@ def _check_default_length(ctx: PlanContext, index: int, settings: ModelSettings,
     if length < model.context:
         ctx.findings.warning(
             "LLMD-CONTEXT-LONGROPE",
-            "models",
-            index,
-            "maxModelLen",
+            f"models[{index}].maxModelLen",
             value=f"(by default, {length})",
             model=model.id,
             context=model.context,
@@ -280,4 +264,4 @@ def _check_token(ctx: PlanContext, settings: ModelSettings, model: Model) -> Non
     token = ctx.settings.hugging_face
     has_token = token.token or token.existing_secret or token.secret_manager_secret
     if model.gated and settings.source.kind == "hugging-face" and not has_token:
-        ctx.findings.error("LLMD-GATED-TOKEN", "huggingFace", "token", value="(missing)", model=model.id)
+        ctx.findings.error("LLMD-GATED-TOKEN", "huggingFace.token", value="(missing)", model=model.id)

@@ -27,10 +27,7 @@ def _check_names(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         argument = settings.extra_args[position]
         ctx.findings.error(
             "LLMD-ENGINE-OPTION",
-            "models",
-            index,
-            "extraArgs",
-            position,
+            f"models[{index}].extraArgs[{position}]",
             value=argument,
             version=version,
             name=name,
@@ -40,10 +37,7 @@ def _check_names(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         owned = OWNED.get(full)
         ctx.findings.error(
             "LLMD-ENGINE-OPTION-SHORT",
-            "models",
-            index,
-            "extraArgs",
-            position,
+            f"models[{index}].extraArgs[{position}]",
             value=without_secrets(settings.extra_args[position], ()),
             version=version,
             name=name,
@@ -60,9 +54,7 @@ def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None
             continue
         ctx.findings.error(
             "LLMD-ENGINE-VALUE",
-            "models",
-            index,
-            "extraArgs",
+            f"models[{index}].extraArgs",
             wrong.position,
             value=without_secrets(arguments[wrong.position], ()),
             version=version,
@@ -72,20 +64,14 @@ def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None
     for position, name in repeated(arguments):
         ctx.findings.warning(
             "LLMD-ENGINE-TWICE",
-            "models",
-            index,
-            "extraArgs",
-            position,
+            f"models[{index}].extraArgs[{position}]",
             value=without_secrets(arguments[position], ()),
             name=name,
         )
     for position, name in replaced_objects(arguments):
         ctx.findings.error(
             "LLMD-ENGINE-PARTS",
-            "models",
-            index,
-            "extraArgs",
-            position,
+            f"models[{index}].extraArgs[{position}]",
             value=without_secrets(arguments[position], ()),
             name=name,
         )

@@ -85,8 +85,7 @@ def check_option_conflicts(ctx: PlanContext, index: int, settings: ModelSettings
         add_finding = ctx.findings.error if conflict.certain else ctx.findings.warning
         add_finding(
             "LLMD-ENGINE-CONFLICT",
-            "models",
-            index,
+            f"models[{index}]",
             conflict.setting,
             value=conflict.option,
             rule=f"{conflict.reason} (vLLM {version})",

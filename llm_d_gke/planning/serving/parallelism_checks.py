@@ -47,9 +47,7 @@ def _check_image(ctx: PlanContext, index: int, settings: ModelSettings, parallel
             before = f", of vLLM {fault.before} or newer" if fault.before else ""
             ctx.findings.warning(
                 "LLMD-IMAGE-FAULT",
-                "models",
-                index,
-                "image",
+                f"models[{index}].image",
                 value=image,
                 what=fault.what,
                 citation=load_images().sources[fault.sources[0]].citation,
@@ -62,13 +60,11 @@ def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
     sizes = {"pipelineParallel": parallelism.pipeline, "dataParallel": parallelism.data}
     for name, size in sizes.items():
         if size > 1:
-            ctx.findings.error("LLMD-TPU-RANKS", "models", index, name, value=size, chips=chips)
+            ctx.findings.error("LLMD-TPU-RANKS", f"models[{index}]", name, value=size, chips=chips)
     if parallelism.tensor != chips and parallelism.data == 1:
         ctx.findings.error(
             "LLMD-TP-TPU-CHIPS",
-            "models",
-            index,
-            "tensorParallel",
+            f"models[{index}].tensorParallel",
             value=parallelism.tensor,
             machine=ctx.machine.name,
             chips=chips,
@@ -93,9 +89,7 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism, model: 
         with_size = f" with tensorParallel: {larger}" if larger != tensor and "no machine type" not in machine else ""
         ctx.findings.error(
             "LLMD-TP-ACROSS-NODES",
-            "models",
-            index,
-            "tensorParallel",
+            f"models[{index}].tensorParallel",
             value=tensor,
             on_host=on_host,
             accelerator=ctx.accelerator.title,
@@ -106,8 +100,7 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism, model: 
         last = next(name for name, size in sizes.items() if size > 1)
         ctx.findings.error(
             "LLMD-GROUP-HOSTS",
-            "models",
-            index,
+            f"models[{index}]",
             last,
             value=sizes[last],
             accelerators=parallelism.accelerators,
@@ -150,9 +143,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
     elif parallelism.is_multi_node and ctx.per_node % parallelism.tensor:
         ctx.findings.error(
             "LLMD-DP-RANK-HOST",
-            "models",
-            index,
-            "tensorParallel",
+            f"models[{index}].tensorParallel",
             value=parallelism.tensor,
             per_node=ctx.per_node,
             accelerator=ctx.accelerator.title,
@@ -162,9 +153,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
         smaller = ctx.per_node // 2
         ctx.findings.error(
             "LLMD-DP-LOCAL-RANKS",
-            "models",
-            index,
-            "tensorParallel",
+            f"models[{index}].tensorParallel",
             value=parallelism.tensor,
             per_node=ctx.per_node,
             accelerator=ctx.accelerator.title,
@@ -184,7 +173,7 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
 def _check_gateway(ctx: PlanContext, parallelism: Parallelism) -> None:
     if parallelism.ranks_per_host > 1 and ctx.settings.gateway.implementation == "gke":
         ctx.findings.warning(
-            "LLMD-DP-PORTS-GATEWAY", "gateway", "implementation", value="gke", ranks_per_host=parallelism.ranks_per_host
+            "LLMD-DP-PORTS-GATEWAY", "gateway.implementation", value="gke", ranks_per_host=parallelism.ranks_per_host
         )
 
 
@@ -214,8 +203,7 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
     if parallelism.is_multi_node and not ctx.machine.rdma:
         ctx.findings.warning(
             "LLMD-HOSTS-WITHOUT-RDMA",
-            "accelerator",
-            "machineType",
+            "accelerator.machineType",
             value=ctx.machine.name,
             hosts=parallelism.hosts,
             tcpx=_without_tcpx(ctx),
@@ -242,8 +230,7 @@ def _check_experts(
             if is_set:
                 ctx.findings.error(
                     "LLMD-DENSE-RANKS",
-                    "models",
-                    index,
+                    f"models[{index}]",
                     name,
                     value=settings.data_parallel if name == "dataParallel" else "true",
                     model=model.id,
@@ -260,8 +247,7 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
         serving = releases_since(ctx.catalog, ctx.accelerator, needed)
         ctx.findings.error(
             "LLMD-ENGINE-ENTRY-POINT",
-            "models",
-            index,
+            f"models[{index}]",
             "dataParallel" if parallelism.data > 1 else "pipelineParallel",
             value=parallelism.data if parallelism.data > 1 else parallelism.pipeline,
             release=ctx.release.name,
@@ -270,9 +256,7 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
     elif parallelism.data > 1 and not engine.has(version, features.rank_ports):
         ctx.findings.error(
             "LLMD-DP-ENGINE-VERSION",
-            "models",
-            index,
-            "dataParallel",
+            f"models[{index}].dataParallel",
             value=parallelism.data,
             version=version,
             since=features.rank_ports,
@@ -283,8 +267,7 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
     ):
         ctx.findings.error(
             "LLMD-TPU-MULTI-HOST-ENGINE",
-            "accelerator",
-            "topology",
+            "accelerator.topology",
             value=ctx.topology,
             hosts=ctx.hosts,
             version=version,
@@ -294,9 +277,7 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
     elif parallelism.is_multi_node and ctx.accelerator.kind == "gpu" and not engine.has(version, features.multi_node):
         ctx.findings.error(
             "LLMD-PP-ENGINE-VERSION",
-            "models",
-            index,
-            "pipelineParallel",
+            f"models[{index}].pipelineParallel",
             value=parallelism.pipeline,
             version=version,
             since=features.multi_node,

@@ -36,9 +36,7 @@ def check_recurrent_cache(
         add_finding = ctx.findings.error if certain else ctx.findings.warning
         add_finding(
             "LLMD-PREFIX-CACHING-STATES",
-            "models",
-            index,
-            "prefixCaching",
+            f"models[{index}].prefixCaching",
             value="true" if settings.prefix_caching else "(by default, true)",
             rule=rule,
             fix=fix,

@@ -32,9 +32,7 @@ def check_capacity(ctx: PlanContext) -> None:
         up_to = "up to " if any(model.autoscaling is not None for model in models) else ""
         ctx.findings.error(
             "LLMD-POOL-REPLICAS",
-            "accelerator",
-            "nodes",
-            "max",
+            "accelerator.nodes.max",
             value=most,
             up_to=up_to,
             replicas=count(replicas, "replica"),
@@ -45,14 +43,14 @@ def check_capacity(ctx: PlanContext) -> None:
             fix=f"use {needed} or more{', or fewer replicas' if replicas > 1 else ''}",
         )
     elif needed > most:
-        ctx.findings.warning("LLMD-AUTOSCALING-SHARED", "accelerator", "nodes", "max", value=most, needed=needed)
+        ctx.findings.warning("LLMD-AUTOSCALING-SHARED", "accelerator.nodes.max", value=most, needed=needed)
 
 
 def _check_zero(ctx: PlanContext) -> None:
     for index, model in enumerate(ctx.settings.models):
         # Prefill without decode servers is an error of its pattern.
         if model.replicas == 0 and model.autoscaling is None and model.prefill is None:
-            ctx.findings.warning("LLMD-REPLICAS-ZERO", "models", index, "replicas", value=0, model=model.name)
+            ctx.findings.warning("LLMD-REPLICAS-ZERO", f"models[{index}].replicas", value=0, model=model.name)
 
 
 def least_replicas(settings: ModelSettings) -> int:

@@ -171,9 +171,7 @@ def _check_pipeline(ctx: PlanContext, index: int, settings: ModelSettings, specu
     add_finding = ctx.findings.error if certain else ctx.findings.warning
     add_finding(
         "LLMD-SPECULATION-PIPELINE",
-        "models",
-        index,
-        "speculativeDecoding",
+        f"models[{index}].speculativeDecoding",
         value=speculation.method,
         rule=f"with pipelineParallel: {settings.pipeline_parallel} vLLM {version}"
         + (

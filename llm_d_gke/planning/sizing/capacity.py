@@ -194,8 +194,7 @@ def _check_timeout(ctx: PlanContext, index: int, settings: ModelSettings, capaci
     if speed.latency > longest:
         ctx.findings.warning(
             "LLMD-TIMEOUT-SHORT",
-            "gateway",
-            "timeoutSeconds",
+            "gateway.timeoutSeconds",
             value=longest,
             name=settings.name,
             latency=speed.latency,
@@ -230,8 +229,7 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
         condition = capacity.basis + (", with " + " and ".join(limits) if limits else "")
         ctx.findings.warning(
             "LLMD-LOAD-REPLICAS",
-            "models",
-            index,
+            f"models[{index}]",
             *settings.replicas_path,
             value=settings.replicas,
             condition=condition,

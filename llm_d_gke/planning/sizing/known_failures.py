@@ -193,9 +193,7 @@ def check_field_reports(ctx: PlanContext, index: int, run: EngineRun) -> None:
                 continue
             ctx.findings.warning(
                 "LLMD-MEMORY-REPORTED",
-                "models",
-                index,
-                "gpuMemoryUtilization",
+                f"models[{index}].gpuMemoryUtilization",
                 value=run.utilization,
                 seen=report.seen,
                 citation=engine.sources[report.source].citation,

@@ -65,13 +65,13 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     }
     match verdict.limit:
         case "weights":
-            add_finding("LLMD-MEMORY-WEIGHTS", "models", index, "id", **message)
+            add_finding("LLMD-MEMORY-WEIGHTS", f"models[{index}].id", **message)
         case "kv-cache":
-            add_finding("LLMD-MEMORY-KV-CACHE", "models", index, "maxModelLen", **message)
+            add_finding("LLMD-MEMORY-KV-CACHE", f"models[{index}].maxModelLen", **message)
         case "warm-up":
-            add_finding("LLMD-MEMORY-WARM-UP", "models", index, "gpuMemoryUtilization", **message)
+            add_finding("LLMD-MEMORY-WARM-UP", f"models[{index}].gpuMemoryUtilization", **message)
         case "states":
-            add_finding("LLMD-MEMORY-STATES", "models", index, "maxNumSeqs", **message)
+            add_finding("LLMD-MEMORY-STATES", f"models[{index}].maxNumSeqs", **message)
     return verdict
 
 
@@ -81,8 +81,7 @@ def _warn_unchecked(ctx: PlanContext, index: int, settings: ModelSettings, model
     if ctx.accelerator.usable_gib is None:
         ctx.findings.warning(
             "LLMD-MEMORY-UNKNOWN",
-            "accelerator",
-            "type",
+            "accelerator.type",
             value=ctx.accelerator.name,
             rule=f"no log shows how much memory vLLM sees on {ctx.accelerator.title}: memory is not checked",
             fix=fix,
@@ -92,8 +91,7 @@ def _warn_unchecked(ctx: PlanContext, index: int, settings: ModelSettings, model
     if not _speculation(ctx, settings, model).is_known:
         ctx.findings.warning(
             "LLMD-MEMORY-DRAFT-UNKNOWN",
-            "models",
-            index,
+            f"models[{index}]",
             "extraArgs" if guessing is None else "speculativeDecoding",
             value="--speculative-config" if guessing is None else guessing.draft_model or guessing.method,
             fix='watch the first start, or use the prediction layers of the checkpoint: {"method": "mtp"}, or "ngram"'
@@ -114,7 +112,7 @@ def _warn_unchecked(ctx: PlanContext, index: int, settings: ModelSettings, model
         )
         return
     ctx.findings.warning(
-        "LLMD-MEMORY-STATES-UNKNOWN", "models", index, "id", value=model.id, version=version_of(ctx, settings), fix=fix
+        "LLMD-MEMORY-STATES-UNKNOWN", f"models[{index}].id", value=model.id, version=version_of(ctx, settings), fix=fix
     )
 
 

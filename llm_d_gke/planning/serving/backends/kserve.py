@@ -178,9 +178,7 @@ def _check_name(ctx: PlanContext, index: int, settings: ModelSettings, key: str)
     if cut:
         ctx.findings.warning(
             "LLMD-KSERVE-LONG-NAME",
-            "models",
-            index,
-            "id",
+            f"models[{index}].id",
             value=settings.id,
             cut=cut[0],
             length=len(cut[0]),
@@ -191,7 +189,7 @@ def _check_name(ctx: PlanContext, index: int, settings: ModelSettings, key: str)
 def _check_templates(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     for number, argument in enumerate(settings.extra_args):
         if "{{" in argument:
-            ctx.findings.error("LLMD-KSERVE-TEMPLATE", "models", index, "extraArgs", number, value=argument)
+            ctx.findings.error("LLMD-KSERVE-TEMPLATE", f"models[{index}].extraArgs[{number}]", value=argument)
 
 
 def _warn_of_rollout(ctx: PlanContext, server: ModelServerPlan) -> None:
@@ -210,9 +208,7 @@ def _warn_of_rollout(ctx: PlanContext, server: ModelServerPlan) -> None:
         when = "before it"
     ctx.findings.warning(
         "LLMD-KSERVE-ROLLOUT",
-        "accelerator",
-        "nodes",
-        "max",
+        "accelerator.nodes.max",
         value=nodes.max,
         needed=nodes.max + missing,
         when=when,
