@@ -63,49 +63,65 @@ def plan_charts(
     a LeaderWorkerSet; `certificates` whether the stack asks for any; `scales` whether replicas follow the load. KServe
     looks for the kinds it can use only when it starts: what brings them comes first.
     """
-    settings, releases = ctx.settings.platform, ctx.release.charts
     _check_existing_controllers(ctx)
-    charts: list[ChartPlan] = []
-    if groups or kserve:
-        charts.append(
-            _chart(
-                LEADER_WORKER_SET,
-                releases.leader_worker_set,
-                settings.leader_worker_set,
-                namespace="lws-system",
-                values=_leader_worker_set(releases.leader_worker_set.version),
-                crds=("leaderworkersets.leaderworkerset.x-k8s.io",),
-            )
-        )
     check_istio(ctx, kserve=kserve, istio=istio, pull_secret=pull_secret)
-    if istio:
-        charts += _istio(ctx, pull_secret)
-    if kserve or certificates:
-        charts.append(
-            _chart(
-                CERT_MANAGER,
-                releases.cert_manager,
-                settings.cert_manager,
-                namespace="cert-manager",
-                values=_cert_manager(),
-                crds=_CERT_MANAGER_KINDS,
-            )
-        )
-    if kserve:
-        charts += _kserve(ctx, gateway, [chart.name for chart in charts])
-    if scales:
-        charts.append(
-            _chart(
-                KEDA,
-                releases.keda,
-                settings.keda,
-                namespace=KEDA_NAMESPACE,
-                values=_keda(),
-                crds=("scaledobjects.keda.sh", "triggerauthentications.keda.sh"),
-            )
-        )
+    charts = [
+        *(_leader_worker_set(ctx) if groups or kserve else ()),
+        *(_istio(ctx, pull_secret) if istio else ()),
+        *(_cert_manager(ctx) if kserve or certificates else ()),
+    ]
+    charts += _kserve(ctx, gateway, [chart.name for chart in charts]) if kserve else ()
+    charts += _keda(ctx) if scales else ()
     _check_support(ctx, charts)
     return tuple(charts)
+
+
+def _leader_worker_set(ctx: PlanContext) -> list[ChartPlan]:
+    release, settings = ctx.release.charts.leader_worker_set, ctx.settings.platform.leader_worker_set
+    # Its own certificates: cert-manager would be a second controller for one webhook.
+    values = {
+        "enableCertManager": False,
+        # The chart in the project's repository names the branch, published ones the version.
+        "image": {"manager": {"tag": f"v{release.version.removeprefix('v')}", **_ALWAYS}},
+        "podSecurityContext": _RESTRICTED,
+        "resources": _resources("250m", "256Mi", "512Mi"),
+    }
+    kinds = ("leaderworkersets.leaderworkerset.x-k8s.io",)
+    return [_chart(LEADER_WORKER_SET, release, settings, namespace="lws-system", values=values, crds=kinds)]
+
+
+def _cert_manager(ctx: PlanContext) -> list[ChartPlan]:
+    release, settings = ctx.release.charts.cert_manager, ctx.settings.platform.cert_manager
+    pod = {"resources": _resources("50m", "128Mi", "256Mi"), "image": _ALWAYS, "securityContext": _RESTRICTED}
+    values = {
+        # Kept when the release is deleted: otherwise all certificates of the cluster would be deleted with the CRDs.
+        "crds": {"enabled": True, "keep": True},
+        # kube-system, its default, is Google's.
+        "global": {"leaderElection": {"namespace": "cert-manager"}},
+        **pod,
+        "webhook": pod,
+        "cainjector": pod,
+        # A hook that ends when the webhook answers; Helm waits for it.
+        "startupapicheck": {"enabled": True, **pod},
+    }
+    kinds = _CERT_MANAGER_KINDS
+    return [_chart(CERT_MANAGER, release, settings, namespace="cert-manager", values=values, crds=kinds)]
+
+
+def _keda(ctx: PlanContext) -> list[ChartPlan]:
+    """KEDA, whose defaults keep Pod Security's `restricted`. Without a limit of CPU, like the other controllers."""
+    release, settings = ctx.release.charts.keda, ctx.settings.platform.keda
+    small = _resources("100m", "128Mi", "1000Mi")
+    values = {
+        "operator": {"name": KEDA_OPERATOR},
+        # Kept when the release is deleted: with the kinds every ScaledObject of the cluster would be deleted.
+        "crds": {"additionalAnnotations": {"helm.sh/resource-policy": "keep"}},
+        # The user of its images, which the chart does not state.
+        "podSecurityContext": dict.fromkeys(("operator", "metricServer", "webhooks"), _RESTRICTED),
+        "resources": {"operator": small, "metricServer": small, "webhooks": _resources("50m", "64Mi", "256Mi")},
+    }
+    kinds = ("scaledobjects.keda.sh", "triggerauthentications.keda.sh")
+    return [_chart(KEDA, release, settings, namespace=KEDA_NAMESPACE, values=values, crds=kinds)]
 
 
 def _istio(ctx: PlanContext, pull_secret: PullSecretPlan | None) -> list[ChartPlan]:
@@ -198,49 +214,6 @@ def _chart(
         pod_security=pod_security,
         istio=istio,
     )
-
-
-def _leader_worker_set(version: str) -> Mapping[str, Any]:
-    # Its own certificates: cert-manager would be a second controller for one webhook.
-    return {
-        "enableCertManager": False,
-        # The chart in the project's repository names the branch, published ones the version.
-        "image": {"manager": {"tag": f"v{version.removeprefix('v')}", **_ALWAYS}},
-        "podSecurityContext": _RESTRICTED,
-        "resources": _resources("250m", "256Mi", "512Mi"),
-    }
-
-
-def _keda() -> Mapping[str, Any]:
-    """Its defaults keep Pod Security's `restricted`. Without a limit of CPU, like the other controllers."""
-    small = _resources("100m", "128Mi", "1000Mi")
-    return {
-        "operator": {"name": KEDA_OPERATOR},
-        # Kept when the release is deleted: with the kinds every ScaledObject of the cluster would be deleted.
-        "crds": {"additionalAnnotations": {"helm.sh/resource-policy": "keep"}},
-        # The user of its images, which the chart does not state.
-        "podSecurityContext": dict.fromkeys(("operator", "metricServer", "webhooks"), _RESTRICTED),
-        "resources": {"operator": small, "metricServer": small, "webhooks": _resources("50m", "64Mi", "256Mi")},
-    }
-
-
-def _cert_manager() -> Mapping[str, Any]:
-    small = {
-        "resources": _resources("50m", "128Mi", "256Mi"),
-        "image": _ALWAYS,
-        "securityContext": _RESTRICTED,
-    }
-    return {
-        # Kept when the release is deleted: otherwise all certificates of the cluster would be deleted with the CRDs.
-        "crds": {"enabled": True, "keep": True},
-        # kube-system, its default, is Google's.
-        "global": {"leaderElection": {"namespace": "cert-manager"}},
-        **small,
-        "webhook": small,
-        "cainjector": small,
-        # A hook that ends when the webhook answers; Helm waits for it.
-        "startupapicheck": {"enabled": True, **small},
-    }
 
 
 def _kserve_values(gateway: tuple[str, str], *, inference_pool: bool) -> Mapping[str, Any]:
