@@ -76,7 +76,6 @@ def _sidecar(ctx: PlanContext, release: DisaggregationRelease, backend: ServingB
             # Gateway and picker use plain HTTP to the pool.
             f"--{sidecar.tls_flag}=false",
         ),
-        env=(),
         ports=(PortPlan(name="http", number=PORT),),
         requests={"cpu": "250m", "memory": "256Mi", "ephemeral-storage": disk[0]},
         limits={"cpu": "2", "memory": "512Mi", "ephemeral-storage": disk[1]},

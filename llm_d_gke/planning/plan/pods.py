@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from llm_d_gke.planning.plan.infrastructure import TaintPlan
@@ -75,14 +75,14 @@ class ContainerPlan:
     image: str
     command: tuple[str, ...] = ()
     args: tuple[str, ...]
-    env: tuple[EnvPlan, ...]
+    env: tuple[EnvPlan, ...] = ()
     ports: tuple[PortPlan, ...]
     requests: Mapping[str, str]
     limits: Mapping[str, str]
-    startup: ProbePlan | None
+    startup: ProbePlan | None = None
     # None for a container without a server.
-    liveness: ProbePlan | None
-    readiness: ProbePlan | None
+    liveness: ProbePlan | None = None
+    readiness: ProbePlan | None = None
     volumes: tuple[VolumePlan, ...] = ()
     # For a sidecar whose pod runs as root: only the engine has the exception.
     user_beside_root: int = 65532
@@ -96,13 +96,13 @@ class PodPlan(ContainerPlan):
     """
 
     labels: Mapping[str, str]
-    annotations: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
     sidecars: tuple[ContainerPlan, ...] = ()
     service_account: str
     # Only picker and model router talk to the API server.
     mount_api_token: bool
     user: int
-    security_exception: SecurityException | None
+    security_exception: SecurityException | None = None
     # Linux capabilities that the container keeps.
     capabilities: tuple[str, ...] = ()
     # Templates of devices, of dynamic resource allocation, that the pod takes.
@@ -110,7 +110,7 @@ class PodPlan(ContainerPlan):
     # Node labels: pods of one group rather have the same value of each, the first most.
     near: tuple[str, ...] = ()
     node_selector: Mapping[str, str]
-    tolerations: tuple[TaintPlan, ...]
+    tolerations: tuple[TaintPlan, ...] = ()
     # A new pod of a Deployment has been ready for so many seconds before an old one is taken away.
     min_ready_seconds: int = 0
     # Seconds from the pod's deletion to SIGTERM. The pod serves on, because senders notice its deletion later.
@@ -119,4 +119,4 @@ class PodPlan(ContainerPlan):
     grace_seconds: int
     pull_secret: str | None
     # Replicas of a workload are kept apart where nodes allow it.
-    spread_over: Mapping[str, str]
+    spread_over: Mapping[str, str] = field(default_factory=dict)

@@ -75,16 +75,13 @@ def ext_proc_pod(
         requests={"cpu": size.cpu, "memory": size.memory, "ephemeral-storage": "64Mi"},
         # A limit of CPU below what a burst needs would delay every request; memory is bounded as requested.
         limits={"cpu": "4", "memory": size.memory, "ephemeral-storage": "256Mi"},
-        startup=None,
         liveness=program.liveness,
         readiness=program.readiness,
         volumes=() if mounted is None else (volume,),
         service_account=identity.service_account,
         mount_api_token=True,
         user=_USER,
-        security_exception=None,
         node_selector=program.node_selector,
-        tolerations=(),
         # Of those that elect a leader only the leader is ready.
         min_ready_seconds=LISTED_SECONDS if notice_seconds else 0,
         pre_stop_seconds=notice_seconds if identity.sleeps_at_end else 0,

@@ -41,8 +41,6 @@ def plan_models_endpoint(
         container="envoy",
         image=ctx.release.index_image,
         labels=selector | {"app.kubernetes.io/component": NAME, "app.kubernetes.io/part-of": "llm-d"},
-        annotations={},
-        command=(),
         # As an argument, so that a changed list of models is a new pod. Kubernetes would expand `$(...)`.
         args=(
             "--config-yaml",
@@ -53,26 +51,20 @@ def plan_models_endpoint(
             "--log-level",
             "warning",
         ),
-        env=(),
         ports=(PortPlan(name="http", number=PORT),),
         requests={"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
         limits={"cpu": "1", "memory": "128Mi", "ephemeral-storage": "256Mi"},
-        startup=None,
         # Answers are fixed: an Envoy that accepts connections is alive.
         liveness=ProbePlan(port=PORT, initial_delay=5, period=10, timeout=5, failures=3),
         readiness=ProbePlan(port=PORT, path=HEALTH_PATH, period=2, timeout=2, failures=3),
-        volumes=(),
         service_account=NAME,
         mount_api_token=False,
         user=_USER,
-        security_exception=None,
         node_selector=ctx.own_nodes,
-        tolerations=(),
         min_ready_seconds=LISTED_SECONDS,
         pre_stop_seconds=NOTICE_SECONDS,
         grace_seconds=NOTICE_SECONDS + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,
-        spread_over={},
     )
     return ModelsEndpointPlan(
         name=NAME,
