@@ -19,7 +19,7 @@ from llm_d_gke.maintenance.reference.catalog_schemas import rule_schema
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Severity, errors_in, report
-from llm_d_gke.planning.rules import FOLDER, RULES, SUBJECTS, load_subject
+from llm_d_gke.planning.rules import FOLDER, RULES, SUBJECTS, Rule, load_subject
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.planning.refusals.case import TOGETHER, Wrong, errors_of
 from tests.planning.refusals.every import EVERY
@@ -81,22 +81,20 @@ def test_every_call_that_adds_a_finding_is_reached(monkeypatch: pytest.MonkeyPat
 def test_every_call_names_a_rule_of_its_severity() -> None:
     """The id is a literal in the call, so that a search for it finds the code. `add_finding` is either severity."""
     for path, call in calls_of_findings():
-        identifier = call.args[0]
-        assert isinstance(identifier, ast.Constant), f"{path.name}:{call.lineno}"
-        rule = RULES[str(identifier.value)]
-        assert rule.severity == ("either" if _called(call) == "add_finding" else _called(call)), rule.id
+        for rule in rules_of(path, call):
+            assert rule.severity == ("either" if _called(call) == "add_finding" else _called(call)), rule.id
 
 
 def test_every_call_passes_what_the_texts_of_its_rule_name() -> None:
     """A text stands either in the rule or in the call, and each `{name}` in it is an argument of the call."""
     for path, call in calls_of_findings():
-        rule = RULES[str(ast.literal_eval(call.args[0]))]
         given = {str(keyword.arg) for keyword in call.keywords}
-        own = {"rule": rule.message, "fix": rule.hint}
-        named = {name.partition(".")[0] for text in own.values() for _, name, *_ in Formatter().parse(text) if name}
-        place = f"{path.name}:{call.lineno} {rule.id}"
-        assert {part for part, text in own.items() if not text} == given & set(own), place
-        assert named - {"value"} == given - {"value", *own}, place
+        for rule in rules_of(path, call):
+            own = {"rule": rule.message, "fix": rule.hint}
+            named = {name for text in own.values() for _, name, *_ in Formatter().parse(text) if name}
+            place = f"{path.name}:{call.lineno} {rule.id}"
+            assert {part for part, text in own.items() if not text} == given & set(own), place
+            assert named - {"value"} == given - {"value", *own}, place
 
 
 def test_no_rule_is_unused() -> None:
@@ -180,6 +178,21 @@ def calls_of_findings() -> list[tuple[Path, ast.Call]]:
             if isinstance(node, ast.Call) and _called(node) in ("error", "warning", "add_finding"):
                 calls.append((path, node))
     return calls
+
+
+def rules_of(path: Path, call: ast.Call) -> list[Rule]:
+    """The rules that a call may report: the id in it, or those of the table of its module that it looks up."""
+    first = call.args[0]
+    if isinstance(first, ast.Subscript):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        [table] = [
+            node.value
+            for node in module.body
+            if isinstance(node, ast.AnnAssign) and node.value and ast.unparse(node.target) == ast.unparse(first.value)
+        ]
+        return [RULES[identifier] for identifier in ast.literal_eval(table).values()]
+    assert isinstance(first, ast.Constant), f"{path.name}:{call.lineno}"
+    return [RULES[str(first.value)]]
 
 
 def _called(call: ast.Call) -> str:

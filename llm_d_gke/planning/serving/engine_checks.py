@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from llm_d_gke.catalog.engine import load_engine
@@ -11,7 +11,7 @@ from llm_d_gke.catalog.engine_tables import facts_of
 from llm_d_gke.catalog.schema import Accelerator, MachineType, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.adapters import ALL_TO_ALL_OF_ADAPTERS
-from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
+from llm_d_gke.planning.engine_support.deployment import Deployment, Kind, Refusal
 from llm_d_gke.planning.engine_support.options import named_backend, option_value
 from llm_d_gke.planning.engine_support.refusals import refusals_of
 from llm_d_gke.planning.engine_support.tpu import needs_attention_ranks, needs_torch
@@ -30,6 +30,22 @@ _EXPERT_BACKEND = "--moe-backend"
 # Read by 0.11.2 and in reports of 0.12, where the option came; 0.17.1 does not read it any more.
 _BACKEND_VARIABLE, _BACKEND_VARIABLE_BEFORE = "VLLM_ATTENTION_BACKEND", "0.14"
 _IMPLEMENTATION = "MODEL_IMPL_TYPE"
+_RULES: Mapping[Kind, str] = {
+    "architecture": "LLMD-ENGINE-ARCHITECTURE",
+    "dtype": "LLMD-DTYPE-BFLOAT16",
+    "float16": "LLMD-DTYPE-FLOAT16",
+    "attention-kernel": "LLMD-ATTENTION-KERNEL",
+    "experts-kernel": "LLMD-EXPERTS-KERNEL",
+    "quantization-unknown": "LLMD-QUANTIZATION-UNKNOWN",
+    "quantization-checkpoint": "LLMD-QUANTIZATION-CHECKPOINT",
+    "quantization-capability": "LLMD-QUANTIZATION-CAPABILITY",
+    "quantization-dtype": "LLMD-QUANTIZATION-DTYPE",
+    "tpu-quantization": "LLMD-QUANTIZATION-TPU",
+    "tpu-adapters": "LLMD-ADAPTER-TPU",
+    "kv-cache-dtype": "LLMD-KV-CACHE-KERNEL",
+    "adapters-experts": "LLMD-ADAPTER-EXPERTS",
+    "model-feature": "LLMD-ENGINE-MODEL-FEATURE",
+}
 # What another version may have.
 _OF_THE_VERSION = (
     "architecture",
@@ -119,35 +135,7 @@ def _report_refusal(
     path: tuple[str | int, ...] = ("models", index, *_setting_path(settings, refusal))
     value, rule = _value(settings, deployment, refusal), f"{refusal.reason} ({refusal.source})"
     fix = _fix(ctx, settings, deployment, refusal)
-    match refusal.kind:
-        case "architecture":
-            add_finding("LLMD-ENGINE-ARCHITECTURE", *path, value=value, rule=rule, fix=fix)
-        case "dtype":
-            add_finding("LLMD-DTYPE-BFLOAT16", *path, value=value, rule=rule, fix=fix)
-        case "float16":
-            add_finding("LLMD-DTYPE-FLOAT16", *path, value=value, rule=rule, fix=fix)
-        case "attention-kernel":
-            add_finding("LLMD-ATTENTION-KERNEL", *path, value=value, rule=rule, fix=fix)
-        case "experts-kernel":
-            add_finding("LLMD-EXPERTS-KERNEL", *path, value=value, rule=rule, fix=fix)
-        case "quantization-unknown":
-            add_finding("LLMD-QUANTIZATION-UNKNOWN", *path, value=value, rule=rule, fix=fix)
-        case "quantization-checkpoint":
-            add_finding("LLMD-QUANTIZATION-CHECKPOINT", *path, value=value, rule=rule, fix=fix)
-        case "quantization-capability":
-            add_finding("LLMD-QUANTIZATION-CAPABILITY", *path, value=value, rule=rule, fix=fix)
-        case "quantization-dtype":
-            add_finding("LLMD-QUANTIZATION-DTYPE", *path, value=value, rule=rule, fix=fix)
-        case "tpu-quantization":
-            add_finding("LLMD-QUANTIZATION-TPU", *path, value=value, rule=rule, fix=fix)
-        case "tpu-adapters":
-            add_finding("LLMD-ADAPTER-TPU", *path, value=value, rule=rule, fix=fix)
-        case "kv-cache-dtype":
-            add_finding("LLMD-KV-CACHE-KERNEL", *path, value=value, rule=rule, fix=fix)
-        case "adapters-experts":
-            add_finding("LLMD-ADAPTER-EXPERTS", *path, value=value, rule=rule, fix=fix)
-        case "model-feature":
-            add_finding("LLMD-ENGINE-MODEL-FEATURE", *path, value=value, rule=rule, fix=fix)
+    add_finding(_RULES[refusal.kind], *path, value=value, rule=rule, fix=fix)
 
 
 def _setting_path(settings: ModelSettings, refusal: Refusal) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.engine_support.tpu import expands_latent_attention
 from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.sharding import shares
-from llm_d_gke.planning.plan.estimates import MemoryVerdict
+from llm_d_gke.planning.plan.estimates import Limit, MemoryVerdict
 from llm_d_gke.planning.sizing.known_failures import check_field_reports, check_start_reports
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
@@ -25,6 +25,19 @@ from llm_d_gke.planning.sizing.speculation import Speculation, speculation_argum
 from llm_d_gke.settings.models import ModelSettings
 
 _WINDOWED = ("sliding", "chunked")
+# Rule and setting by what runs out.
+_RULES: Mapping[Limit, str] = {
+    "weights": "LLMD-MEMORY-WEIGHTS",
+    "kv-cache": "LLMD-MEMORY-KV-CACHE",
+    "warm-up": "LLMD-MEMORY-WARM-UP",
+    "states": "LLMD-MEMORY-STATES",
+}
+_SETTINGS: Mapping[Limit, str] = {
+    "weights": "id",
+    "kv-cache": "maxModelLen",
+    "warm-up": "gpuMemoryUtilization",
+    "states": "maxNumSeqs",
+}
 # Arguments among `extraArgs` that change memory; argparse takes the last one given.
 _NUMBERS = (
     "max-model-len",
@@ -58,20 +71,13 @@ def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     ]
     elsewhere = _alternatives(ctx, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
     add_finding = ctx.findings.error if verdict.status == "refused" else ctx.findings.warning
-    message = {
-        "value": _value(settings, run, verdict),
-        "rule": _rule(ctx, model, run, verdict),
-        "fix": _fix(verdict, helps, elsewhere),
-    }
-    match verdict.limit:
-        case "weights":
-            add_finding("LLMD-MEMORY-WEIGHTS", f"models[{index}].id", **message)
-        case "kv-cache":
-            add_finding("LLMD-MEMORY-KV-CACHE", f"models[{index}].maxModelLen", **message)
-        case "warm-up":
-            add_finding("LLMD-MEMORY-WARM-UP", f"models[{index}].gpuMemoryUtilization", **message)
-        case "states":
-            add_finding("LLMD-MEMORY-STATES", f"models[{index}].maxNumSeqs", **message)
+    add_finding(
+        _RULES[verdict.limit],
+        f"models[{index}].{_SETTINGS[verdict.limit]}",
+        value=_value(settings, run, verdict),
+        rule=_rule(ctx, model, run, verdict),
+        fix=_fix(verdict, helps, elsewhere),
+    )
     return verdict
 
 
