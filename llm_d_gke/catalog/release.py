@@ -92,7 +92,7 @@ class RouterRelease(_Frozen):
 
 
 class ChartRelease(_Frozen):
-    """One Helm chart, pinned: an OCI reference without tag, or a name in `repository`; its version as spelt there.
+    """One Helm chart, pinned: an OCI reference without tag, or a name in `repository`; its version as spelled there.
 
     `kinds`: whether an upgrade of the chart changes its kinds (`upgraded`: they are templates), or Helm installs them
     once and never changes them (`once`: they are in the chart's folder crds/). None: not established, or it has none.

@@ -367,6 +367,6 @@ def _other_zones(location: str, near: Sequence[str], accelerator: Accelerator) -
     if not near:
         return "look it up in Google's list of regions and zones"
     regions = sorted({region_of(zone) for zone in accelerator.zones})
-    misspelt = nearest(location, [*accelerator.zones, *regions], 0.85) if region_of(location) not in regions else None
-    question = f"did you mean {misspelt}? Otherwise " if misspelt else ""
+    misspelled = nearest(location, [*accelerator.zones, *regions], 0.85) if region_of(location) not in regions else None
+    question = f"did you mean {misspelled}? Otherwise " if misspelled else ""
     return f"{question}use one of {', '.join(near[:6])}{' (nearest first)' if len(near) > 1 else ''}"

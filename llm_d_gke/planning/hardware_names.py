@@ -24,6 +24,6 @@ def accelerator_meant(name: str, catalog: Catalog) -> str:
     closest = by_label.get(name.strip().lower()) or choice_here("type", word)
     listing = list(catalog.accelerators)
     if closest is None:
-        # A V100 is no misspelt A100.
+        # A V100 is no misspelled A100.
         closest = None if is_other_accelerator(name) else nearest(name, listing)
     return f"{f'did you mean {closest}? All of them: ' if closest else 'use one of '}{', '.join(listing)}"

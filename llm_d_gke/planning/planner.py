@@ -20,7 +20,7 @@ from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.sequence import plan_once
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.planning.setting_errors.machine_fixes import with_machine_of_count, with_type_of_machine
-from llm_d_gke.planning.setting_errors.valid_parts import inside_respelt, valid_parts
+from llm_d_gke.planning.setting_errors.valid_parts import findings_below_misspelled, valid_parts
 from llm_d_gke.planning.setting_errors.validation import from_validation, type_findings
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import StackConfig
@@ -69,7 +69,7 @@ def plan_raw(
             with_machine_of_count(with_type_of_machine(finding, values, full_catalog), values, full_catalog)
             for finding in from_validation(error, encrypted)
         ]
-        findings += inside_respelt(values, error, encrypted)
+        findings += findings_below_misspelled(values, error, encrypted)
         further = _findings_of_valid_parts(stack, values, error, encrypted, full_catalog, files, findings)
         raise RefusedError([*findings, *further]) from None
     return plan(stack, settings, full_catalog, encrypted, files, type_findings(values))

@@ -1,4 +1,4 @@
-"""Suggests the nearest of the allowed words for a misspelt one."""
+"""Suggests the nearest of the allowed words for a misspelled one."""
 
 from __future__ import annotations
 

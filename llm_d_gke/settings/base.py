@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 
 class Settings(BaseModel):
-    """A frozen group of settings. `extra="forbid"`: a misspelt key is an error, never ignored."""
+    """A frozen group of settings. `extra="forbid"`: a misspelled key is an error, never ignored."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True

@@ -80,8 +80,8 @@ def program_settings(
     """
     prefix = f"{NAMESPACE}:"
     values = {key.removeprefix(prefix): _parsed(text) for key, text in texts.items() if key.startswith(prefix)}
-    # A misspelt namespace keeps its name, so that the check reports it.
-    values |= {key: _parsed(text) for key, text in texts.items() if is_misspelt(key)}
+    # A misspelled namespace keeps its name, so that the check reports it.
+    values |= {key: _parsed(text) for key, text in texts.items() if is_misspelled(key)}
     declared = frozenset(top_level_keys())
     values = merged({key: value for key, value in values.items() if key not in declared or value not in UNSET})
     if "project" not in values and (project := texts.get("gcp:project")):
@@ -113,7 +113,7 @@ def _of_providers(texts: Mapping[str, str], values: Mapping[str, Any]) -> dict[s
     return contradicting | {key: text for key in UNREAD if (text := texts.get(key))}
 
 
-def is_misspelt(key: str) -> bool:
+def is_misspelled(key: str) -> bool:
     """Whether a key's namespace is probably a misspelling of this program's: `llmd:`, `llm_d:`, `LLM-D:`."""
     namespace, colon, name = key.partition(":")
     if not colon or namespace == NAMESPACE:

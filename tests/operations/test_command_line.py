@@ -190,7 +190,7 @@ def test_the_load_of_size_may_be_an_option(monkeypatch: pytest.MonkeyPatch, caps
     )
 
 
-def test_a_misspelt_kind_of_the_catalog_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_misspelled_kind_of_the_catalog_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert llmd("catalog", "modls") == 2
     text = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert "did you mean models?" in text

@@ -73,12 +73,12 @@ MISTAKES = [
     ("more than the budget", "llm-d:accelerator: {type: nvidia-l4, machineType: g2-standard-12, nodes: {min: 0, max: 300}}\nllm-d:budget: {maxMonthlyUsd: 900}\nllm-d:location: us-central1-a\nllm-d:network: {podCidr: 10.16.0.0/12}", "BUDGET", "budget.maxMonthlyUsd", "at its largest", "lower"),
     ("model in another case", "llm-d:models: [{id: qwen/qwen3-4b, maxModelLen: 4096}]", "MODEL-CASE", "models[0].id", "spells", "Qwen/Qwen3-4B"),
     ("model without organization", "llm-d:models: [{id: Qwen3-4B}]", "MODEL-ORGANIZATION", "models[0].id", "organization", "Qwen/Qwen3-4B?"),
-    ("misspelt model", "llm-d:models: [{id: Qwen/Qwen3-4BB}]", "MODEL-UNKNOWN", "models[0].id", "not in the catalog", "Qwen/Qwen3-4B?"),
+    ("misspelled model", "llm-d:models: [{id: Qwen/Qwen3-4BB}]", "MODEL-UNKNOWN", "models[0].id", "not in the catalog", "Qwen/Qwen3-4B?"),
     ("no models", "llm-d:models: null", "SETTING-MISSING", "models", "required", "id: "),
     ("model without id", "llm-d:models: [{maxModelLen: 4096}]", "SETTING-MISSING", "models[0].id", "required", "id: Qwen/Qwen3-8B"),
     ("empty models", "llm-d:models: []", "SETTING-MISSING", "models", "required", "id: "),
     ("models by name", "llm-d:models: [Qwen/Qwen3-4B]", "SETTING-TYPE", "models[0]", "a group of settings", "{id: Qwen/Qwen3-4B}"),
-    ("misspelt namespace", "llmd:location: us-east4-b", "SETTING-UNKNOWN", "llmd:location", "prefix llm-d:", "llm-d:location?"),
+    ("misspelled namespace", "llmd:location: us-east4-b", "SETTING-UNKNOWN", "llmd:location", "prefix llm-d:", "llm-d:location?"),
     ("underscore in it", "llm_d:paused: true", "SETTING-UNKNOWN", "llm_d:paused", "prefix llm-d:", "llm-d:paused?"),
     ("replicas at the top", "llm-d:replicas: 2", "SETTING-UNKNOWN", "replicas", "no such", "models[].replicas"),
     ("nodes in a model", model("nodes: 2"), "SETTING-UNKNOWN", "models[0].nodes", "no such", "accelerator.nodes"),
@@ -177,7 +177,7 @@ MISTAKES = [
     ("another GPU", "llm-d:accelerator: {type: nvidia-tesla-v100}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "use one of nvidia"),
     ("A100 as clouds name it", "llm-d:accelerator: {type: nvidia-a100-40gb}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-tesla-a100?"),
     ("a digit too many", "llm-d:accelerator: {type: nvidia-l44}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-l4?"),
-    ("misspelt region", "llm-d:location: us-esat4-a", "ZONE-OFFERS", "location", "not offered", "did you mean us-east4-a?"),
+    ("misspelled region", "llm-d:location: us-esat4-a", "ZONE-OFFERS", "location", "not offered", "did you mean us-east4-a?"),
     ("nodes in quotes", 'llm-d:accelerator: {type: nvidia-l4, nodes: "3"}', "SETTING-TYPE", "accelerator.nodes", "min, max", "{max: 3}"),
     ("node count", "llm-d:accelerator: {type: nvidia-l4, nodeCount: 3}", "SETTING-UNKNOWN", "accelerator.nodeCount", "no such", "mean nodes?"),
     ("reservation by its link", "llm-d:accelerator: {type: nvidia-l4, reservation: projects/x/zones/y/reservations/z}", "SETTING-FORM", "accelerator.reservation", "name of a reservation", "use z"),
@@ -205,7 +205,7 @@ MISTAKES = [
     ("arguments as a map", model("allowExtraArgs: true, extraArgs: {seed: 1}"), "SETTING-TYPE", "models[0].extraArgs", "a list", '[--seed, "1"]'),
     ("argument and value as one", model("allowExtraArgs: true, extraArgs: ['--seed 1']"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", '[--seed, "1"]'),
     ("argument of older versions", argument("--disable-log-requests"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", "remove it"),
-    ("misspelt variable", model("allowExtraArgs: true, env: {VLLM_LOGGING_LEVL: INFO}"), "ENV-UNKNOWN", "models[0].env.VLLM_LOGGING_LEVL", "ignores it", "mean VLLM_LOGGING_LEVEL?"),
+    ("misspelled variable", model("allowExtraArgs: true, env: {VLLM_LOGGING_LEVL: INFO}"), "ENV-UNKNOWN", "models[0].env.VLLM_LOGGING_LEVL", "ignores it", "mean VLLM_LOGGING_LEVEL?"),
     ("switch that takes 0 or 1", model("allowExtraArgs: true, env: {VLLM_BATCH_INVARIANT: 'true'}"), "ENV-TYPE", "models[0].env.VLLM_BATCH_INVARIANT", "takes 0 or 1", "use 1"),
     ("switch that reads 1 as off", model("allowExtraArgs: true, env: {VLLM_USE_MODELSCOPE: '1'}"), "ENV-TYPE", "models[0].env.VLLM_USE_MODELSCOPE", "takes true or false", "use true"),
     ("target as a number", model("autoscaling: {maximum: 2, target: 10}"), "SETTING-TYPE", "models[0].autoscaling.target", "requestsPerReplica", "{requestsPerReplica: 10}"),
@@ -442,7 +442,7 @@ def test_a_name_in_the_wrong_form_does_not_count_as_missing(tmp_path: Path) -> N
     assert [(finding.id, finding.fix) for finding in errors] == [("LLMD-SETTING-FORM", "use keys")]
 
 
-def test_mistakes_inside_of_a_misspelt_group_are_reported_there(tmp_path: Path) -> None:
+def test_mistakes_inside_of_a_misspelled_group_are_reported_there(tmp_path: Path) -> None:
     changes = "llm-d:acelerator: {type: nvidia-l4, nodes: {min: 5, max: 2}}\nllm-d:accelerator: null"
     reported = {(finding.id, finding.path) for finding in findings_of(tmp_path, changes)}
     assert reported == {

@@ -1,4 +1,4 @@
-"""A misspelt word gets the choice that is written most like it."""
+"""A misspelled word gets the choice that is written most like it."""
 
 from __future__ import annotations
 

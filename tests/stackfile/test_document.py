@@ -99,7 +99,7 @@ def test_a_key_without_namespace_is_the_projects(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("namespace", ["llmd", "llm_d", "LLM-D", "llm.d", "llm"])
-def test_a_misspelt_namespace_is_kept_for_the_check(namespace: str) -> None:
+def test_a_misspelled_namespace_is_kept_for_the_check(namespace: str) -> None:
     assert program_settings({f"{namespace}:location": "x", "gcp:zone": "y"}) == {f"{namespace}:location": "x"}
 
 

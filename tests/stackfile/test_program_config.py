@@ -46,7 +46,7 @@ class TestValues:
         assert load({"llm-d:key": text}).values == {"key": value}
 
     def test_unknown_keys_are_kept(self) -> None:
-        """Else a misspelt key would be ignored: the check after this can only name what it gets."""
+        """Else a misspelled key would be ignored: the check after this can only name what it gets."""
         assert load({"llm-d:loaction": "us-central1-a"}).values == {"loaction": "us-central1-a"}
 
     def test_other_namespaces_are_not_read(self) -> None:

@@ -212,7 +212,7 @@ class TestErrors:
             segments("[0]")
 
 
-def test_a_misspelt_stack_leads_to_the_nearest(tmp_path: Path) -> None:
+def test_a_misspelled_stack_leads_to_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.chat.yaml").write_text("config: {}\n", encoding="utf-8")
     with pytest.raises(StackFileError, match=r"Did you mean chat\? Stacks: chat"):
         load(tmp_path, "chta")

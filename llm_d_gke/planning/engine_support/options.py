@@ -42,7 +42,7 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
 def _options(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
     for position, text in enumerate(arguments):
         name = text.partition("=")[0].replace("_", "-")
-        # A dash alone begins short options (-tp): with several words it is a long one, misspelt.
+        # A dash alone begins short options (-tp): with several words it is a long one, misspelled.
         if re.match(r"--[A-Za-z]", name) or re.fullmatch(r"-[a-z]{2,}(-[a-z0-9]+)+", name):
             yield position, name.partition(".")[0]
 

@@ -34,8 +34,8 @@ class Queries:
         """Share of requests that took longer than the bucket that `seconds` falls into; none without requests."""
         bound = bucket_of(metric, seconds)
         # Clients of Prometheus write a whole number in either way.
-        spelt = f"{bound:g}" if bound % 1 else f"{bound:g}|{bound:.1f}"
-        name = self.series(metric, "_bucket", more=f',le=~"{spelt}"')
+        bounds = f"{bound:g}" if bound % 1 else f"{bound:g}|{bound:.1f}"
+        name = self.series(metric, "_bucket", more=f',le=~"{bounds}"')
         return f"1 - sum(rate({name}[{window}])) / sum({self.rate(metric, window, '_count')})"
 
     def error_ratio(self, window: str) -> str:

@@ -24,7 +24,7 @@ _SECRETS = {
 # Names of credentials, and values that are none: flags, numbers, and paths of files.
 _CREDENTIAL = re.compile(r"(^|_)(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY)(_|$)")
 _NO_CREDENTIAL = re.compile(r"[0-9.]*|true|false|yes|no|on|off|/.*", re.IGNORECASE)
-# A misspelt name is about as long as the right one.
+# A misspelled name is about as long as the right one.
 _TYPING_ERRORS = 2
 # Set by controllers, on pods of a group.
 _OF_CONTROLLERS = ("LWS_",)

@@ -59,6 +59,11 @@ _ACCELERATORS = ("accelerator", "acceleratortype", "gputype", "hardware")
 ONE_ACCELERATOR = "a stack has one type of accelerator: make two stacks, which may share a cluster (cluster.existing)"
 
 
+def _letters(key: str) -> str:
+    """A key without capitals, digits and signs, in which spellings of one name agree."""
+    return re.sub(r"[^a-z]", "", key.lower())
+
+
 def unknown_key(place: Place, value: object) -> tuple[str, str]:
     key = str(place.path[-1])
     namespace, colon, rest = key.partition(":")
@@ -71,7 +76,7 @@ def unknown_key(place: Place, value: object) -> tuple[str, str]:
         )
     if len(place.path) == 1 and (nested := written_as_path(key)) is not None:
         return "paths are for the command line (pulumi config set --path); a stack file nests settings", nested
-    letters = re.sub(r"[^a-z]", "", key.lower())
+    letters = _letters(key)
     several = len(place.path) == 1 and letters in [f"{word}s" for word in _ACCELERATORS]
     if several or (place.path[0] == "models" and letters.removesuffix("s") in _ACCELERATORS):
         return "the stack's accelerator serves all its models: there is no such setting", ONE_ACCELERATOR
@@ -130,13 +135,13 @@ def _place_words(location: str) -> str:
 
 
 def intended_key(place: Place) -> str | None:
-    """The key of the same group that a misspelt one probably means."""
+    """The key of the same group that a misspelled one probably means."""
     if is_of_provider(place.path):
         return None
     same = _synonym(place)
-    if same is None and owner_of(place.path, re.sub(r"[^a-z]", "", str(place.path[-1]).lower())) is not None:
+    if same is None and owner_of(place.path, _letters(str(place.path[-1]))) is not None:
         return None
-    if same is not None or re.sub(r"[^a-z]", "", str(place.path[-1]).lower()) in _ELSEWHERE:
+    if same is not None or _letters(str(place.path[-1])) in _ELSEWHERE:
         return same
     return nearest(str(place.path[-1]), keys_of(place.group), 0.75) if place.group is not None else None
 
@@ -150,10 +155,10 @@ def _synonym(place: Place) -> str | None:
 
 def _same_name(key: str) -> list[str]:
     """The place of a setting of this name in a stack file, regardless of its spelling."""
-    spelt = re.sub(r"[^a-z]", "", key.lower())
+    spelled = _letters(key)
     places = []
     for path, _ in every_key(StackSettings):
-        if re.sub(r"[^a-z]", "", str(path[-1]).lower()) == spelt and len(path) > 1:
+        if _letters(str(path[-1])) == spelled and len(path) > 1:
             text = ""
             for part in path:
                 text += "[]" if part == "[]" else f".{part}" if text else str(part)
@@ -163,25 +168,25 @@ def _same_name(key: str) -> list[str]:
 
 def _inner_name(key: str) -> list[str]:
     """The place of a setting that is written as one word with its group: `acceleratorType`, `modelId`."""
-    spelt = re.sub(r"[^a-z]", "", key.lower())
+    spelled = _letters(key)
     places = []
     for path, _ in every_key(StackSettings):
         names = [str(part) for part in path if part != "[]"]
         spellings = {"".join(names[-2:]), names[-2].removesuffix("s") + names[-1]} if len(names) > 1 else ()
-        if spelt in [re.sub(r"[^a-z]", "", spelling.lower()) for spelling in spellings]:
+        if spelled in [_letters(spelling) for spelling in spellings]:
             places.append(f"{NAMESPACE}:" + ".".join(map(str, path)).replace(".[]", "[]"))
     return places
 
 
-def _nested_key(place: Place, spelt: str) -> str | None:
+def _nested_key(place: Place, spelled: str) -> str | None:
     """The place of a key that stands one group too far out, where the group has no key of this name itself."""
     keys = keys_of(place.group) if place.group is not None else ()
-    if spelt in [re.sub(r"[^a-z]", "", key.lower()) for key in keys]:
+    if spelled in [_letters(key) for key in keys]:
         return None
     group = [part if isinstance(part, str) else "[]" for part in place.path[:-1]]
     for path, _ in every_key(StackSettings):
         below = list(path[: len(group)]) == group and len(path) == len(group) + 2
         names = (path[-1], "".join(map(str, path[-2:]))) if below else ()
-        if spelt in [re.sub(r"[^a-z]", "", str(name).lower()) for name in names]:
+        if spelled in [_letters(str(name)) for name in names]:
             return f"{NAMESPACE}:" + ".".join(map(str, path)).replace(".[]", "[]")
     return None

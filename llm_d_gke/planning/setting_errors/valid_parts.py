@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from llm_d_gke.nested import value_at
 from llm_d_gke.planning.findings import Finding, path_of
 from llm_d_gke.planning.setting_errors.keys import written_as_path
-from llm_d_gke.planning.setting_errors.validation import details_of, from_validation, location_of, respelt
+from llm_d_gke.planning.setting_errors.validation import corrected_keys, details_of, from_validation, location_of
 from llm_d_gke.planning.setting_errors.values import valid_example
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Path, Place, choices_of, groups_of, keys_of, place_of
@@ -47,12 +47,12 @@ _STAND_INS: dict[str, Any] = {
 def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts | None:
     """The settings without the parts that pydantic refused. None if the rest is not valid either.
 
-    A misspelt key is read as the intended one, if that makes settings: otherwise its default would be judged. A group
+    A misspelled key is read as the intended one, if that makes settings: otherwise its default would be judged. A group
     that states its kind and lacks a required setting keeps its kind, with the setting's example.
     """
     details = details_of(error)
     wrong = [location_of(detail["loc"]) for detail in details]
-    for renamed in (respelt(error), {}):
+    for renamed in (corrected_keys(error), {}):
         valid = copy.deepcopy(dict(values))
         places = _read_as_intended(valid, renamed)
         inner = [] if (second := _error(valid)) is None else details_of(second)
@@ -72,10 +72,12 @@ def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts
     return None
 
 
-def inside_respelt(values: Mapping[str, Any], error: ValidationError, encrypted: Collection[str]) -> list[Finding]:
-    """What is wrong inside of groups with misspelt keys, at the places that the file gives them."""
+def findings_below_misspelled(
+    values: Mapping[str, Any], error: ValidationError, encrypted: Collection[str]
+) -> list[Finding]:
+    """What is wrong inside of groups with misspelled keys, at the places that the file gives them."""
     valid = copy.deepcopy(dict(values))
-    places = _read_as_intended(valid, respelt(error))
+    places = _read_as_intended(valid, corrected_keys(error))
     second = _error(valid) if places else None
     if second is None:
         return []
@@ -91,7 +93,7 @@ def inside_respelt(values: Mapping[str, Any], error: ValidationError, encrypted:
 
 
 def _read_as_intended(values: dict[str, Any], renamed: Mapping[Path, str]) -> dict[Path, Path]:
-    """Add each misspelt setting under its intended key. Return the new places by the written ones."""
+    """Add each misspelled setting under its intended key. Return the new places by the written ones."""
     places: dict[Path, Path] = {}
     for path, corrected in renamed.items():
         holder, key = _innermost_key(values, path) or ({}, None)

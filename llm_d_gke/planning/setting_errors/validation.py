@@ -48,13 +48,13 @@ _TEMPLATE = re.compile(r"\$\{\w+\}|\{\{.*\}\}|^<[\w .-]+>$")
 
 
 def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> list[Finding]:
-    """Pydantic's errors as findings. What is or may be a secret is never repeated, a misspelt one neither.
+    """Pydantic's errors as findings. What is or may be a secret is never repeated, a misspelled one neither.
 
     `encrypted` names the top-level keys that came encrypted.
     """
     details = details_of(error)
-    # A misspelt key is not reported as missing as well, because that is one mistake.
-    explained = {(*path[:-1], intended) for path, intended in respelt(error).items()}
+    # A misspelled key is not reported as missing as well, because that is one mistake.
+    explained = {(*path[:-1], intended) for path, intended in corrected_keys(error).items()}
     findings = []
     for detail in details:
         place = place_of(detail["loc"], StackSettings)
@@ -63,8 +63,8 @@ def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> 
     return findings
 
 
-def respelt(error: ValidationError) -> dict[Path, str]:
-    """Misspelt keys by path, with the probably intended key."""
+def corrected_keys(error: ValidationError) -> dict[Path, str]:
+    """Misspelled keys by path, with the probably intended key."""
     unknown = [place_of(d["loc"], StackSettings) for d in error.errors() if d["type"] == "extra_forbidden"]
     return {place.path: intended for place in unknown if (intended := intended_key(place)) is not None}
 

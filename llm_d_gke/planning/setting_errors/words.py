@@ -17,7 +17,7 @@ from llm_d_gke.settings.fields import keys_of
 from llm_d_gke.settings.models import ModelSettings
 
 _TABLES = Path(__file__).with_name("words.yaml")
-# How alike a key and a setting have to be for one to be the other misspelt.
+# How alike a key and a setting have to be for one to be the other misspelled.
 _MISSPELT = 0.8
 
 WORDS_FOR_DEFAULT = ("auto", "automatic", "default", "max", "none", "null", "unlimited", "")

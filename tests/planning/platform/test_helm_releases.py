@@ -137,7 +137,7 @@ class TestValues:
         [chart] = charts_of(scales=True)
         assert list(unknown(chart, module_dir("github.com/kedacore/charts", "definitions") / "keda")) == []
 
-    def test_a_misspelt_one_is_found(self, tmp_path: Path) -> None:
+    def test_a_misspelled_one_is_found(self, tmp_path: Path) -> None:
         """Else the tests around this one could not fail."""
         (tmp_path / "values.yaml").write_text("resources: {}\n")
         [chart] = charts_of(groups=True)

@@ -27,7 +27,7 @@ def _on_l4(model: str, **further: Any) -> dict[str, Any]:
 
 ENGINE_FEATURES = (
     Wrong(
-        name="a misspelt parser of tool calls",
+        name="a misspelled parser of tool calls",
         id="LLMD-ENGINE-PARSER",
         changes={"models[0].toolCallParser": "hermess"},
         path="models[0].toolCallParser",

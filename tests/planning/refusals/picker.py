@@ -87,7 +87,7 @@ PICKER = (
     ),
     Wrong(
         id="LLMD-PICKER-CONFIG-SCHEMA",
-        name="misspelt section",
+        name="misspelled section",
         changes=own(schedulingProfile=[]),
         path="picker.config.schedulingProfile",
         value="[]",
@@ -106,7 +106,7 @@ PICKER = (
     ),
     Wrong(
         id="LLMD-PICKER-PLUGIN-UNKNOWN",
-        name="misspelt plugin",
+        name="misspelled plugin",
         changes=own({"type": "queue-scoer"}),
         path="picker.config.plugins[1].type",
         value="queue-scoer",

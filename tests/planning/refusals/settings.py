@@ -61,7 +61,7 @@ SETTINGS = (
     ),
     Wrong(
         id="LLMD-SETTING-UNKNOWN",
-        name="misspelt key",
+        name="misspelled key",
         changes={"models[0].maxModelLength": 2048},
         path="models[0].maxModelLength",
         value="2048",
@@ -70,7 +70,7 @@ SETTINGS = (
     ),
     Wrong(
         id="LLMD-SETTING-UNKNOWN",
-        name="misspelt top-level key",
+        name="misspelled top-level key",
         changes={"modles": "x"},
         path="modles",
         value="x",

@@ -251,7 +251,7 @@ def test_a_pod_that_breaks_pod_security_is_refused(server: Server) -> None:
         server.kube.create(pod, dry_run=True)
 
 
-def test_a_misspelt_field_is_refused(server: Server) -> None:
+def test_a_misspelled_field_is_refused(server: Server) -> None:
     (pool,) = [
         manifest for manifest in objects(graph_of("gpu", {}, preview=False)) if manifest["kind"] == "InferencePool"
     ]

@@ -126,12 +126,12 @@ def test_it_has_every_plugin_with_every_parameter_of_its_shape(program: Path, no
 
 
 WRONG: dict[str, dict[str, Any]] = {
-    "misspelt plugin": own({"type": "queue-scoer"}),
+    "misspelled plugin": own({"type": "queue-scoer"}),
     "plugin of another release": own({"type": "precise-prefix-cache-producer"}),
     "parameter of another type": own({"type": "max-score-picker", "parameters": {"maxNumOfEndpoints": "1"}}),
     "plugin defined twice": own(QUEUE),
     "plugins that end the picker together": own({"type": "token-load-scorer"}, {"type": "inflight-load-producer"}),
-    "misspelt section": own(schedulingProfile=[]),
+    "misspelled section": own(schedulingProfile=[]),
     "API of another picker": own(apiVersion="llm-d.ai/v1alpha1"),
     "unknown feature gate": own(featureGates=["flowcontrol"]),
     "profile that calls nobody": own(schedulingProfiles=[{"name": "default", "plugins": [{"pluginRef": "queue"}]}]),
@@ -161,7 +161,7 @@ def test_what_is_refused_here_would_end_it(program: Path, nowhere: Path, tmp_pat
 
 
 def test_what_it_ignores_is_said_to_be_ignored(program: Path, nowhere: Path, tmp_path: Path) -> None:
-    """Its decoder of parameters is not strict: a misspelt one silently leaves the default."""
+    """Its decoder of parameters is not strict: a misspelled one silently leaves the default."""
     changes = own({"type": "max-score-picker", "parameters": {"maxEndpoints": 1}})
     written = {"apiVersion": API, "kind": "EndpointPickerConfig", **changes["picker.config"]}
     assert problem(program, nowhere, written, ("--pool-name=one",), tmp_path) is None
