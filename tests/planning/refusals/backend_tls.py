@@ -57,7 +57,7 @@ BACKEND_TLS = (
         changes=own({"type": "metrics-data-source", "parameters": {"scheme": "https"}}),
         path="picker.config.plugins[1].parameters",
         value="scheme: https",
-        rule="engines serve metrics over HTTP here (see",
+        rule="engines serve metrics over HTTP here, as the Gateway",
         fix="use scheme: http",
     ),
     Wrong(
@@ -66,7 +66,7 @@ BACKEND_TLS = (
         changes=ON | own({"type": "metrics-data-source"}),
         path="picker.config.plugins[1].parameters",
         value="scheme: http",
-        rule="engines serve metrics over HTTPS here (see",
+        rule="engines serve metrics over HTTPS here, as the Gateway",
         fix="use scheme: https",
     ),
     Wrong(
