@@ -108,10 +108,18 @@ class ModelRunnerV2(Entry):
     graphs: GraphReserve
     encoder_since: str  # before, its profile does not run a vision tower
     state_bytes: float  # counts of each sequence's tokens, per vocabulary entry, kept for penalties
+    context_gib: float  # CUDA context, made before memory is first read
     state_counted_since: str  # before, its profile does not count them: they come out of what is left free
     non_torch_gib: float  # outside torch's allocator, one rank
     non_torch_pcie_gib: float  # of each of several ranks without NVLink
     warm_up: Mapping[str, ModelRunnerV2WarmUp]  # by the version since which they hold
+
+
+class Adapters(Entry):
+    """What slots for LoRA adapters take beside the thin matrices of the layers."""
+
+    vocabulary: tuple[str, ...]  # architectures whose embedding and head take adapters too
+    graphs: float  # of the graphs with adapters, as a multiple of the graphs without
 
 
 class SamplerWarmUp(Entry):
@@ -273,6 +281,7 @@ class Engine(Entry):
     tool_calls: tuple[ToolCalls, ...]  # the first whose expression is found counts
     dropped_options: Mapping[str, str]  # option -> the first version without it
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
+    adapters: Adapters
     compile: Compilation
     warm_up: SamplerWarmUp
     encoder_gib: Mapping[str, float]  # peak of the profile's vision tower, by the beginning of the architecture

@@ -392,6 +392,7 @@ def test_colors_containers_objects_and_a_cut_line_do_no_harm() -> None:
         "kvCacheDtype": "fp8",
         "speculativeTokens": 3,
         "memory_gib": 95.01,
+        "freeGib": 94.05,
         "gpuMemoryUtilization": 0.9,
         "activationGib": 0.76,
         "kvTokens": 621_392,

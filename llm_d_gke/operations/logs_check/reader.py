@@ -125,6 +125,8 @@ def read_log(text: str) -> dict[str, Any]:
     )
     if memory is not None:
         row["memory_gib"] = _value(memory[memory.lastindex or 1])
+        if memory.lastindex == 2:
+            row["freeGib"] = _value(memory[1])
     share = re.search(rf"[Dd]esired GPU memory utilization (?:is )?\({_NUMBER}", text) or re.search(
         rf"x gpu_memory_utilization \({_NUMBER}\)", text
     )

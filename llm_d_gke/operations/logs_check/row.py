@@ -102,6 +102,7 @@ def start_of(row: Row, folder: Path) -> Start:
             lora_slots=_integer(row, "maxLoras") or 0,
             lora_rank=max(_LEAST_RANK, _integer(row, "maxLoraRank") or _LEAST_RANK),
             block_size=_integer(row, "blockSize") if not model.recurrent else None,
+            others_gib=_others(row, accelerator),
         ),
     )
     if run is None:
@@ -182,6 +183,14 @@ def _share(row: Row) -> float | None:
     if share is not None and share > 1:
         raise UnknownStartError(f"gpuMemoryUtilization is {share}, and vLLM takes a share of at most 1")
     return share
+
+
+def _others(row: Row, accelerator: Accelerator) -> float:
+    """GiB that other processes use: what is missing at the start beside this one's own CUDA context."""
+    free, total = _number(row, "freeGib"), accelerator.usable_gib
+    if free is None or total is None:
+        return 0.0
+    return max(0.0, total - free - load_engine().model_runner_v2.context_gib)
 
 
 def _length(row: Row) -> int | None:

@@ -93,6 +93,8 @@ def compilation_gib(run: EngineRun, stage: int = 0) -> float:
     if not compiles or stage or run.has_encoder or not load_engine().has(run.version, figures.since):
         return 0.0
     table = run.model.vocabulary * run.model.hidden * run.dtype_bytes / run.tensor_parallel
+    if run.model.architecture in load_engine().adapters.vocabulary:
+        table += run.model.vocabulary * run.lora_slots * run.lora_rank * run.dtype_bytes
     return table / GIB + figures.gib
 
 
@@ -186,11 +188,12 @@ def all_to_all_gib(run: EngineRun) -> float:
     return run.data_parallel * run.max_num_batched_tokens * size / GIB
 
 
-def graph_sizes(run: EngineRun) -> int:
-    """Batch sizes that are captured: 1, 2, 4, then steps of 8 up to 256, of 16 beyond."""
+def graph_sizes(run: EngineRun) -> float:
+    """Batch sizes that are captured: 1, 2, 4, then steps of 8 up to 256, of 16 beyond. Adapters' graphs come on top."""
     largest = _largest_graph(run)
     small = sum(1 for size in (1, 2, 4) if size <= largest)
-    return small + min(largest, 256) // 8 + max(0, largest - 256) // 16
+    sizes = small + min(largest, 256) // 8 + max(0, largest - 256) // 16
+    return sizes * (1 + load_engine().adapters.graphs) if run.lora_slots else sizes
 
 
 def _largest_graph(run: EngineRun) -> int:
@@ -301,6 +304,7 @@ def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> 
     that, while graphs were captured: there the one allocation that failed counts against what was free from the start.
     """
     figures = load_engine().warm_up
+    free_gib -= run.others_gib + (load_engine().model_runner_v2.context_gib if run.uses_model_runner_v2 else 0.0)
     reserved = graphs_gib(run, layers) if run.reserves_graphs else 0.0
     captured = captured_gib(run, layers)
     if not counts_states(run):

@@ -57,6 +57,7 @@ class _Options:
     lora_rank: int = 16
     block_size: int | None = None
     kv_cache_gib: float | None = None
+    others_gib: float = 0.0  # what other processes use of the device
 
 
 @dataclass(frozen=True, kw_only=True)

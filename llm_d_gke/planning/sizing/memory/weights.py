@@ -19,6 +19,7 @@ from llm_d_gke.catalog.parameters import (
 )
 from llm_d_gke.catalog.schema import Attention, Experts, Model, Part
 from llm_d_gke.planning.parallelism.sharding import padded_vocabulary
+from llm_d_gke.planning.sizing.memory.allocator import rounded_bytes
 from llm_d_gke.planning.sizing.memory.run import EngineRun
 
 # Kernels of experts in MXFP4 take widths in steps (vllm/model_executor/layers/fused_moe/oracle/mxfp4.py,
@@ -92,6 +93,7 @@ def _weights_gib(run: EngineRun, stage: int) -> float:
     if run.quantized is not None and run.quantized.stored_bits("attention", 8.0 * plain) < 8 * plain:
         # Latent attention multiplies by parts of this matrix, so that a quantized one is kept a second time, unpacked.
         layers += _latent_up(model, run.dense_parallel) * plain
+    layers += rounded_bytes(run)
     parts = run.parameters
     layers += (parts.router + parts.norms) * plain
     total = layers * share + _embedding_bytes(run, first=first, last=last) + _rotary(run)
@@ -288,4 +290,8 @@ def _lora(run: EngineRun) -> float:
     if model.experts is not None:
         width = model.experts.intermediate / tensor
         total += model.experts.layers * model.experts.count * (2 * (hidden + width) + width + hidden)
+    adapters = load_engine().adapters
+    if run.kind == "gpu" and model.architecture in adapters.vocabulary:
+        # Beside embedding and logits, a tied table is wrapped as the head once more.
+        total += (3 if model.tied_embeddings else 2) * (model.vocabulary + hidden)
     return run.lora_slots * run.lora_rank * total * run.dtype_bytes
