@@ -2,6 +2,6 @@
 needs them.
 
 `upstream`, `conformance`, `engine_facts`, `lock` and `price_ages` keep the catalog true to its sources. `speed_check`,
-`measure`, `routing_trace` and `interruptions` hold estimates and promises against what is measured. `fuzz`,
-`provider_check` and `scan` check stacks, `prose` checks texts, `reference` writes generated pages.
+`measure` and `interruptions` hold estimates and promises against what is measured. `fuzz`, `provider_check` and `scan`
+check stacks, `prose` checks texts, `reference` writes generated pages.
 """

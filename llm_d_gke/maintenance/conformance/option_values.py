@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
+from llm_d_gke.cli.markdown import table
 from llm_d_gke.cli.text import print_step
 from llm_d_gke.maintenance.conformance import engines, stored
 from llm_d_gke.maintenance.conformance.rendered import Rendered
@@ -25,6 +26,7 @@ from llm_d_gke.rehearsal.toolchain.targets import cache_root
 
 FILE: Final = Path(__file__).with_name("option_values.yaml")
 _MODEL: Final = "my-org/model"
+_COUNTS: Final = ("options", "values", "refused by both")
 # Words of every kind that an option may take, and no word at all.
 _VALUES: Final = (
     None,
@@ -110,15 +112,12 @@ def compared(version: str, folder: Path) -> tuple[dict[str, int], list[list[str]
 def lines() -> Iterator[str]:
     """The table of docs/conformance.md."""
     results: dict[str, Any] = stored.read(FILE) or {}
-    yield "| vLLM | options | values | refused by both | refused by vLLM alone | refused by the planner alone | date |"
-    yield "|---|---|---|---|---|---|---|"
+    rows = []
     for version, result in results.items():
-        counts = result["counts"]
+        counts = [result["counts"][name] for name in _COUNTS]
         alone = [who for _, who, _ in result["differences"]]
-        yield (
-            f"| {version} | {counts['options']} | {counts['values']} | {counts['refused by both']} |"
-            f" {alone.count('vLLM')} | {alone.count('planner')} | {result['date']} |"
-        )
+        rows.append((version, *counts, alone.count("vLLM"), alone.count("planner"), result["date"]))
+    return table(("vLLM", *_COUNTS, "refused by vLLM alone", "refused by the planner alone", "date"), rows)
 
 
 def main(arguments: list[str]) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import load_upstream
+from llm_d_gke.cli.markdown import row, table
 from llm_d_gke.maintenance.conformance import (
     engines,
     kinds,
@@ -44,15 +45,14 @@ def page() -> str:
         plans = plans_of(release.name)
         planned.append(f"{release.name} {len(plans)}")
         compared += cells_of(release, plans)
-        for row, result in _ran(release, plans, earlier):
-            ran.append((row, result))
+        ran += _ran(release, plans, earlier)
         missing += _missing(release, earlier)
     text = render(
         _TEMPLATE,
         stacks=len(stacks()),
         planned=planned,
         counts=Counter(result for _, result in ran),
-        ran=[row for row, _ in ran],
+        ran=[line for line, _ in ran],
         missing=missing,
         random_stacks=random_stacks.lines(),
         left_out=picker_parameters.LEFT_OUT.values(),
@@ -68,24 +68,15 @@ def page() -> str:
 def rehearsed() -> Iterator[str]:
     """What came out where a picker was built from its repository and named by REHEARSAL_EPP. Written by hand."""
     tree = yaml.safe_load(_REHEARSED.read_text(encoding="utf-8"))
-    yield tree["how"].strip()
-    yield ""
-    yield "| stack | picker | result | date |"
-    yield "|---|---|---|---|"
-    for stack, result in tree["stacks"].items():
-        yield f"| {stack} | {tree['picker']} | {result} | {tree['date']} |"
     loaded = tree["loaded"]
-    yield ""
-    yield "### Loaded without a cluster"
-    yield ""
-    yield loaded["how"].strip()
-    yield ""
-    yield loaded["in_cluster"].strip()
-    yield ""
-    yield "| stack | picker | result | date |"
-    yield "|---|---|---|---|"
-    for stack, result in loaded["stacks"].items():
-        yield f"| {stack} | {tree['picker']} | {result} | {loaded['date']} |"
+
+    def results(runs: Mapping[str, Any]) -> Iterator[str]:
+        rows = [(stack, tree["picker"], result, runs["date"]) for stack, result in runs["stacks"].items()]
+        return table(("stack", "picker", "result", "date"), rows)
+
+    yield from (tree["how"].strip(), "", *results(tree), "")
+    yield from ("### Loaded without a cluster", "", loaded["how"].strip(), "", loaded["in_cluster"].strip(), "")
+    yield from results(loaded)
 
 
 def _ran(
@@ -94,13 +85,13 @@ def _ran(
     for part, given in _judged(release, plans, earlier):
         run = earlier.get((release.name, part))
         if run is None:
-            yield f"| {release.name} | {part} |  |  | not run yet |  |", "not run yet"
+            yield row((release.name, part, "", "", "not run yet", "")), "not run yet"
             continue
         result = "**refused**" if run.refused else "accepted, with deprecations" if run.lines else "accepted"
         if given and shape(given) != run.shape:
             result = "changed since"
         result_cell = "; ".join((result, *(line.replace("|", "/") for line in run.lines)))
-        yield f"| {release.name} | {part} | {run.judge} | {run.given} | {result_cell} | {run.date} |", result
+        yield row((release.name, part, run.judge, run.given, result_cell, run.date)), result
 
 
 def _has(kind: kinds.Kinds, plans: Mapping[str, StackPlan]) -> bool:

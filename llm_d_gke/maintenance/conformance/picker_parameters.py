@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.pickers import Picker, Plugin
+from llm_d_gke.cli.markdown import table
 from llm_d_gke.cli.text import print_step
 from llm_d_gke.maintenance.conformance import programs, stored
 from llm_d_gke.maintenance.conformance.rendered import Rendered
@@ -30,6 +31,7 @@ from llm_d_gke.planning.picker_config.parameters.base import Reference, Strict
 from llm_d_gke.rehearsal.toolchain.build import Report
 
 FILE = Path(__file__).with_name("picker_parameters.yaml")
+_COUNTS: Final = ("plugins", "parameters", "values", "refused by both")
 _QUEUE: Final = {"type": "queue-scorer"}
 _PROFILES: Final = [{"name": "default", "plugins": [{"pluginRef": "queue-scorer"}]}]
 # One value of each JSON type, and numbers at the edges of ranges.
@@ -168,7 +170,7 @@ def compared(
     """How many plugins, parameters and values were tried, and where planner and picker differ."""
     picker = catalog.load().pickers[build]
     differences: list[Difference] = []
-    counts = {"plugins": 0, "parameters": 0, "values": 0, "refused by both": 0}
+    counts = dict.fromkeys(_COUNTS, 0)
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         for plugin in picker.plugins.values():
             tried = list(probes(plugin))
@@ -200,14 +202,12 @@ def compared(
 def lines() -> Iterator[str]:
     """The table of docs/conformance.md, and what planner and picker still judge differently."""
     results: dict[str, Any] = stored.read(FILE) or {}
-    yield "| picker | plugins with parameters | parameters | values | refused by both | judged differently | date |"
-    yield "|---|---|---|---|---|---|---|"
-    for build, result in results.items():
-        counts = result["counts"]
-        yield (
-            f"| {build} | {counts['plugins']} | {counts['parameters']} | {counts['values']} |"
-            f" {counts['refused by both']} | {len(result['differences'])} | {result['date']} |"
-        )
+    head = ("plugins with parameters", "parameters", "values", "refused by both")
+    rows = [
+        (build, *(result["counts"][name] for name in _COUNTS), len(result["differences"]), result["date"])
+        for build, result in results.items()
+    ]
+    yield from table(("picker", *head, "judged differently", "date"), rows)
     yield ""
     for build, result in results.items():
         for plugin, path, value, taken_by, says in result["differences"]:

@@ -19,6 +19,7 @@ import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.release import Release
+from llm_d_gke.cli.markdown import table
 from llm_d_gke.cli.text import print_step
 from llm_d_gke.maintenance.conformance import engines, kinds, programs, stored
 from llm_d_gke.maintenance.conformance.api_server import ApiServer, api_server
@@ -134,16 +135,14 @@ def lines() -> Iterator[str]:
     if not results:
         yield "Not run yet."
         return
-    yield "| release | stacks | planned | part | what ran | on | result | date |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for release, rows in results.items():
-        for part, row in rows.items():
-            outcome = "accepted" if not row["lines"] else "**refused**; " + "; ".join(row["lines"]).replace("|", "/")
-            amount = f"{row['given']} {'objects' if part == 'objects' else 'command lines'}"
-            yield (
-                f"| {release} | {row['stacks']} | {row['planned']} | {part} | {row['judge']} | {amount} | {outcome} |"
-                f" {row['date']} |"
-            )
+    rows = [_cells(release, part, run) for release, runs in results.items() for part, run in runs.items()]
+    yield from table(("release", "stacks", "planned", "part", "what ran", "on", "result", "date"), rows)
+
+
+def _cells(release: str, part: str, run: Mapping[str, Any]) -> tuple[object, ...]:
+    outcome = "accepted" if not run["lines"] else "**refused**; " + "; ".join(run["lines"]).replace("|", "/")
+    amount = f"{run['given']} {'objects' if part == 'objects' else 'command lines'}"
+    return release, run["stacks"], run["planned"], part, run["judge"], amount, outcome, run["date"]
 
 
 if __name__ == "__main__":

@@ -11,11 +11,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.maintenance.interruptions.moments import moments
 from llm_d_gke.maintenance.interruptions.run import Outcome, clear, durations, interrupt
 from llm_d_gke.rehearsal.paths import StackPaths
-
-_HEAD = "| moment | killed | who | after | resources then | left after destroy |\n|---|---|---|---|---|---|"
 
 
 def main() -> None:
@@ -40,12 +39,11 @@ def main() -> None:
                 else None
             )
             seconds = stated or durations(paths, changes)
-            print(
-                f"without a kill: up {seconds['up']:.1f} s, destroy {seconds['destroy']:.1f} s\n\n{_HEAD}", flush=True
-            )
+            print(f"without a kill: up {seconds['up']:.1f} s, destroy {seconds['destroy']:.1f} s")
+            print_head("moment", "killed", "who", "after", "resources then", "left after destroy")
             for moment in chosen:
                 outcomes.append(interrupt(moment, paths, seconds, changes))
-                print(_row(outcomes[-1]), flush=True)
+                print_row(*_cells(outcomes[-1]))
         finally:
             clear(paths)
     killed = [outcome for outcome in outcomes if outcome.killed]
@@ -54,9 +52,9 @@ def main() -> None:
     raise SystemExit(survived != len(killed))
 
 
-def _row(outcome: Outcome) -> str:
+def _cells(outcome: Outcome) -> tuple[object, ...]:
     moment = outcome.moment
-    cells = (
+    return (
         moment.number,
         moment.operation if outcome.killed else f"{moment.operation}, which had ended",
         moment.victim,
@@ -64,7 +62,6 @@ def _row(outcome: Outcome) -> str:
         outcome.resources,
         "; ".join(outcome.remains) or "nothing",
     )
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 if __name__ == "__main__":

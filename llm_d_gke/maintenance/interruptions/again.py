@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.maintenance.interruptions.remains import cluster_objects, remains
 from llm_d_gke.maintenance.interruptions.run import BrokenOffError, Operation, clear
 from llm_d_gke.maintenance.measure.traffic import Request, ask_in_turn
@@ -31,15 +32,15 @@ def bring_up_twice(paths: StackPaths, changes: Mapping[str, str]) -> bool:
     Operation("prepare", paths, changes).succeed()
     before = cluster_objects(paths)
     left: list[list[str]] = []
-    print("| | up | chat | destroy | left |\n|---|---|---|---|---|")
+    print_head("", "up", "chat", "destroy", "left")
     for title in ("first", "second"):
         seconds = [_timed("up", paths, changes)]
         request = Request(reachable(paths), str(model.get("servedName") or model["id"]), "Hello")
         [answer] = ask_in_turn([request])
         seconds.append(_timed("destroy", paths, changes))
         left.append(remains(paths, before))
-        cells = title, f"{seconds[0]:.0f} s", answer.status, f"{seconds[1]:.0f} s", "; ".join(left[-1]) or "nothing"
-        print(f"| {' | '.join(map(str, cells))} |", flush=True)
+        remaining = "; ".join(left[-1]) or "nothing"
+        print_row(title, f"{seconds[0]:.0f} s", answer.status, f"{seconds[1]:.0f} s", remaining)
         if not answer.answered:
             return False
     return left[0] == left[1] and all(line.startswith(_LEFT_BY_DESIGN) for line in left[0])

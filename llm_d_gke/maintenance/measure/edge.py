@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from llm_d_gke.cli.markdown import print_head, print_row, table
 from llm_d_gke.maintenance.measure.bad_requests import Refusal, bad_requests, send_all
 from llm_d_gke.maintenance.measure.rehearsed import (
     ENGINES,
@@ -27,6 +28,7 @@ from llm_d_gke.maintenance.measure.rehearsed import (
     rehearse,
     restarts,
 )
+from llm_d_gke.maintenance.measure.table import print_median
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady, ask_in_turn, by_clients
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, client
@@ -84,11 +86,9 @@ class EdgeResult:
         counts = Counter((refusal.kind, refusal.status) for refusal in self.refusals)
         statuses = sorted({status for _, status in counts})
         names = {0: "closed", -1: "no answer"}
-        rows = ["| kind | " + " | ".join(names.get(status, str(status)) for status in statuses) + " |"]
-        rows.append("|---|" + "---|" * len(statuses))
-        for kind in dict.fromkeys(kind for kind, _ in sorted(counts)):
-            rows.append(f"| {kind} | " + " | ".join(str(counts[kind, status] or "") for status in statuses) + " |")
-        return rows
+        head = ("kind", *(names.get(status, str(status)) for status in statuses))
+        kinds = dict.fromkeys(kind for kind, _ in sorted(counts))
+        return list(table(head, [(kind, *(counts[kind, status] or "" for status in statuses)) for kind in kinds]))
 
 
 def edge(requests: int = 10_000, pairs: int = 600) -> None:
@@ -106,12 +106,9 @@ def edge(requests: int = 10_000, pairs: int = 600) -> None:
             f" of them lost: {failed}; pods that were not ready: {len(result.unready)}; restarts: {result.restarts}"
         )
         with_checks, without = side_by_side(paths, pairs)
-        print("\n| Gateway | median | least | requests |\n|---|---|---|---|")
+        print_head("Gateway", "median", "least", "requests")
         for name, seconds in (("keys and limits", with_checks), ("neither", without)):
-            milliseconds = [1000 * second for second in seconds]
-            print(
-                f"| {name} | {statistics.median(milliseconds):.2f} ms | {min(milliseconds):.2f} ms | {len(seconds)} |"
-            )
+            print_median(name, [1000 * second for second in seconds], "ms")
         added = [1000 * (checked - unchecked) for checked, unchecked in zip(with_checks, without, strict=True)]
         print(f"\nadded at the median of the pairs: {statistics.median(added):.2f} ms")
     finally:
@@ -253,14 +250,14 @@ CASES: Mapping[str, tuple[str, ...]] = {
 
 def priorities() -> None:
     """Seconds of a quiet client's requests, alone and beside the flood, with each of the settings."""
-    print("\n| setting | flood | requests | answered | median | slowest |\n|---|---|---|---|---|---|")
+    print_head("setting", "flood", "requests", "answered", "median", "slowest")
     try:
         for name, settings in CASES.items():
             rehearse("up", STACK, *CHANGES, *options((f"models[0].maxNumSeqs={_BATCH}", *settings)))
             paths = StackPaths(STACK)
             if not settings:
-                print(_priorities_row(name, "none", quiet_beside(paths, 0)), flush=True)
-            print(_priorities_row(name, f"{_FLOOD} at once", quiet_beside(paths, _FLOOD)), flush=True)
+                _print_priorities(name, "none", quiet_beside(paths, 0))
+            _print_priorities(name, f"{_FLOOD} at once", quiet_beside(paths, _FLOOD))
     finally:
         rehearse("down", STACK)
 
@@ -286,8 +283,7 @@ def _flood(address: str, key: str) -> Iterator[Request]:
         yield Request(address, MODEL, f"{number} of many.", _TOKENS, {"x-api-key": key})
 
 
-def _priorities_row(name: str, flood: str, samples: list[Sample]) -> str:
+def _print_priorities(name: str, flood: str, samples: list[Sample]) -> None:
     seconds = [sample.seconds for sample in samples] or [0.0]
     answered = sum(sample.answered for sample in samples)
-    median = statistics.median(seconds)
-    return f"| {name} | {flood} | {len(samples)} | {answered} | {median:.2f} s | {max(seconds):.2f} s |"
+    print_row(name, flood, len(samples), answered, f"{statistics.median(seconds):.2f} s", f"{max(seconds):.2f} s")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import trustme
 
+from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.maintenance.measure.rehearsed import (
     ENGINES,
     PICKERS,
@@ -233,11 +234,10 @@ def faults() -> None:
     """Each fault in turn on one running stack."""
     rehearse("up", STACK, *CHANGES)
     try:
-        print("\n| fault | window ends when | window | requests | lost | last lost after | lost outside |")
-        print("|---|---|---|---|---|---|---|")
+        print_head("fault", "window ends when", "window", "requests", "lost", "last lost after", "lost outside")
         with scene_of(StackPaths(STACK)) as make:
             for name, act in FAULTS.items():
-                print(row(outcome(name, act, make)), flush=True)
+                print_row(*cells(outcome(name, act, make)))
     finally:
         rehearse("down", STACK)
 
@@ -279,9 +279,6 @@ def outcome(name: str, act: Callable[[Scene], str], make: Callable[[], tuple[Sce
     )
 
 
-def row(result: Outcome) -> str:
+def cells(result: Outcome) -> tuple[object, ...]:
     last = f"{result.last:.1f} s" if result.failed else "-"
-    return (
-        f"| {result.name} | {result.ends} | {result.window:.1f} s | {result.requests} | {result.failed} | {last} |"
-        f" {result.outside} |"
-    )
+    return result.name, result.ends, f"{result.window:.1f} s", result.requests, result.failed, last, result.outside

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
+from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.maintenance.measure.rehearsed import options, rehearse
-from llm_d_gke.maintenance.measure.table import print_row, timed
+from llm_d_gke.maintenance.measure.table import MEDIAN_COLUMNS, print_median, timed
 from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -29,11 +30,11 @@ def life(rounds: int = 3) -> None:
         running = [process for process in processes.listing(paths) if process.alive]
         memory.append(sum(processes.resident_bytes(process) for process in running) / 2**20)
         run("down")
-    print(f"\nstack {_STACK}, {rounds} times up, preview without changes, down\n")
-    print("| what | median | least | runs |\n|---|---|---|---|")
+    print(f"\nstack {_STACK}, {rounds} times up, preview without changes, down")
+    print_head("what", *MEDIAN_COLUMNS)
     for name, seconds in commands.items():
-        print_row(f"make {name}", seconds)
-    print_row("resident memory of all processes", memory, "MiB")
+        print_median(f"make {name}", seconds)
+    print_median("resident memory of all processes", memory, "MiB")
 
 
 def switches(rounds: int = 1) -> None:
@@ -53,12 +54,12 @@ def switches(rounds: int = 1) -> None:
         rehearse("up", _STACK, *options((f"deployment={deployment}",)), *cluster)
 
     up("direct")
-    print("\n| to | requests | not answered with 200 | seconds of `up` |\n|---|---|---|---|")
+    print_head("to", "requests", "not answered with 200", "seconds of `up`")
     for deployment in order:
         request = Request(reachable(StackPaths(_STACK)), "google/gemma-2b-it", "is the number.")
         with Steady(request) as load:
             load.await_answers(40)
             seconds = timed(lambda deployment=deployment: up(deployment))  # type: ignore[misc]
             load.await_answers(100, since=time.monotonic())
-        print(f"| {deployment} | {len(load.samples)} | {len(load.unanswered)} | {seconds:.0f} |", flush=True)
+        print_row(deployment, len(load.samples), len(load.unanswered), f"{seconds:.0f}")
     rehearse("down", _STACK)

@@ -25,6 +25,7 @@ from types import ModuleType, SimpleNamespace
 from llm_d_gke import catalog
 from llm_d_gke.catalog.parameters import count_parameters
 from llm_d_gke.catalog.schema import Model
+from llm_d_gke.cli import markdown
 from llm_d_gke.operations.logs_check.judgment import judge_rows
 from llm_d_gke.operations.logs_check.row import start_of
 from llm_d_gke.operations.logs_check.summary import summarize
@@ -149,25 +150,24 @@ def library_answer(log: Log, planner: ModuleType, memory_gib: float) -> Answer:
 
 def table(logs: Sequence[Log], answers: Mapping[str, Sequence[Answer]]) -> str:
     """Errors of each planner: average, median and worst of absolute relative ones; GiB for activations."""
-    lines = [
-        "| planner | weights mean / worst | activations mean / worst "
-        "| KV tokens median / mean / worst | concurrency mean / worst |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for name, outcomes in answers.items():
         pairs = list(zip(logs, outcomes, strict=True))
         weights = [abs(answer.weights / log.weights - 1) for log, answer in pairs]
         activations = [abs(answer.activation - log.activation) for log, answer in pairs]
         tokens = [abs(answer.tokens / log.tokens - 1) for log, answer in pairs]
         at_once = [abs(answer.concurrency / log.concurrency - 1) for log, answer in pairs]
-        cells = (
-            _shares((statistics.mean(weights), max(weights))),
-            f"{statistics.mean(activations):.2f} / {max(activations):.2f} GiB",
-            _shares((statistics.median(tokens), statistics.mean(tokens), max(tokens))),
-            _shares((statistics.mean(at_once), max(at_once))),
+        rows.append(
+            (
+                name,
+                _shares((statistics.mean(weights), max(weights))),
+                f"{statistics.mean(activations):.2f} / {max(activations):.2f} GiB",
+                _shares((statistics.median(tokens), statistics.mean(tokens), max(tokens))),
+                _shares((statistics.mean(at_once), max(at_once))),
+            )
         )
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    head = ("planner", "weights mean / worst", "activations mean / worst", "KV tokens median / mean / worst")
+    return "\n".join(markdown.table((*head, "concurrency mean / worst"), rows))
 
 
 def _shares(values: Iterable[float]) -> str:
@@ -221,9 +221,8 @@ def starts_table(planner: ModuleType | None) -> str:
     """
     rows = json.loads(STARTS.read_text(encoding="utf-8"))
     judgments = judge_rows(rows, STARTS.parent)
-    lines = ["| start | ran | this project | weights | GiB left |", "|---|---|---|---|---|"]
-    if planner is not None:
-        lines = [f"{lines[0]} llm-d-planner: weights | GiB left |", f"{lines[1]}---|---|"]
+    head = ("start", "ran", "this project", "weights", "GiB left")
+    lines = []
     for row, judgment in zip(rows, judgments, strict=True):
         cells = [
             f"{row['model'].rpartition('/')[2]}, {row.get('tensorParallel', 1)} GPU, {row['maxModelLen']} tokens",
@@ -243,8 +242,9 @@ def starts_table(planner: ModuleType | None) -> str:
             )
             weights = planner.per_gpu_model_memory_required(row["model"], config, shape["tp"], 1)
             cells += [_with_logged(weights, row.get("weightsGib")), _with_logged(memory, row.get("availableGib"))]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells)
+    others = () if planner is None else ("llm-d-planner: weights", "GiB left")
+    return "\n".join(markdown.table((*head, *others), lines))
 
 
 def later_table() -> str:
@@ -295,13 +295,14 @@ def new_rows_table(planner: ModuleType) -> str:
             of_all.append(errors)
             if _is_expressible(run):
                 of_some.append(errors)
-    lines = ["| starts | planner | KV tokens, median / 90 % below / worst |", "|---|---|---|"]
+    lines = []
     for name, pairs in (("all with an answer", of_all), ("expressible", of_some)):
         for index, planner_name in enumerate(("this project", "llm-d-planner 0.3.3")):
             errors_of = sorted(pair[index] for pair in pairs)
             shares = (statistics.median(errors_of), errors_of[int(0.9 * (len(errors_of) - 1))], errors_of[-1])
-            lines.append(f"| {len(pairs)} {name} | {planner_name} | {_shares(shares)} |")
-    return "\n".join([*lines, "", f"No answer of the library: {unanswered}."])
+            lines.append((f"{len(pairs)} {name}", planner_name, _shares(shares)))
+    head = ("starts", "planner", "KV tokens, median / 90 % below / worst")
+    return "\n".join([*markdown.table(head, lines), "", f"No answer of the library: {unanswered}."])
 
 
 def _tokens(run: EngineRun, planner: ModuleType) -> float:

@@ -25,8 +25,9 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
 from llm_d_gke import catalog
+from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.components.stack import InferenceStack
-from llm_d_gke.maintenance.measure.table import median_ratio, print_row, timed
+from llm_d_gke.maintenance.measure.table import MEDIAN_COLUMNS, median_ratio, print_median, timed
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.planner import plan_raw, plan_with_findings
@@ -58,8 +59,8 @@ def plan(rounds: int = 200) -> None:
     catalog.load()
     plan_raw(_STACK, values, frozenset({"huggingFace"}))
     single = [timed(lambda: plan_raw(_STACK, values, frozenset({"huggingFace"})), cpu) for _ in range(rounds)]
-    print_row("one stack, one model", [1000 * seconds for seconds in single], "ms")
-    print_row("one stack, a hundred models", [timed(lambda: _many(configuration, 100), cpu) for _ in range(5)])
+    print_median("one stack, one model", [1000 * seconds for seconds in single], "ms")
+    print_median("one stack, a hundred models", [timed(lambda: _many(configuration, 100), cpu) for _ in range(5)])
 
 
 def preview(rounds: int = 7) -> None:
@@ -80,17 +81,17 @@ def preview(rounds: int = 7) -> None:
             if number:
                 ours.append(mine)
                 theirs.append(other)
-    print(f"\npreview of {len(graph.resources)} resources, in one process, taking turns\n")
-    print("| what | median | least | runs |\n|---|---|---|---|")
-    print_row("this program", ours)
-    print_row("flat program", theirs)
+    print(f"\npreview of {len(graph.resources)} resources, in one process, taking turns")
+    print_head("what", *MEDIAN_COLUMNS)
+    print_median("this program", ours)
+    print_median("flat program", theirs)
     print(f"\nratio, median of the pairs: {median_ratio(ours, theirs):.2f}")
 
 
 def growth(sizes: tuple[int, ...] = (1, 8, 32, 125), rounds: int = 3) -> None:
     """First previews of ever more models, by the real engine: milliseconds per resource."""
     configuration = load(PROJECT_ROOT, "multi-model-gpu")
-    print("\n| models | resources | preview, median | per resource | runs |\n|---|---|---|---|---|")
+    print_head("models", "resources", "preview, median", "per resource", "runs")
     for models in sizes:
         plan = _many(configuration, models)
         registered = 0
@@ -114,13 +115,13 @@ def growth(sizes: tuple[int, ...] = (1, 8, 32, 125), rounds: int = 3) -> None:
                 registered = sum(int(number) for number in result.change_summary.values())
         middle = statistics.median(seconds)
         per_object = middle / registered * 1000
-        print(f"| {models} | {registered} | {middle:.2f} s | {per_object:.1f} ms | {rounds} |", flush=True)
+        print_row(models, registered, f"{middle:.2f} s", f"{per_object:.1f} ms", rounds)
 
 
 def fleet(sizes: tuple[int, ...] = (1, 10, 50), jobs: int = 2) -> None:
     """Previews of ever more stacks by one command: seconds a stack, and processor time of all processes a stack."""
     text = (PROJECT_ROOT / f"Pulumi.{_STACK}.yaml").read_text(encoding="utf-8")
-    print("\n| stacks | whole command | seconds a stack | processor time a stack |\n|---|---|---|---|")
+    print_head("stacks", "whole command", "seconds a stack", "processor time a stack")
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             for number in range(size):
@@ -130,7 +131,7 @@ def fleet(sizes: tuple[int, ...] = (1, 10, 50), jobs: int = 2) -> None:
             before = _children_cpu()
             seconds = timed(lambda argv=argv: subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True))  # type: ignore[misc]
             used = _children_cpu() - before
-        print(f"| {size} | {seconds:.1f} s | {seconds / size:.2f} s | {used / size:.2f} s |", flush=True)
+        print_row(size, f"{seconds:.1f} s", f"{seconds / size:.2f} s", f"{used / size:.2f} s")
 
 
 def second_stack(rounds: int = 7) -> None:
@@ -159,12 +160,9 @@ def second_stack(rounds: int = 7) -> None:
     pairs = [(seconds(1), seconds(2)) for _ in range(rounds + 1)][1:]
     first = [single for single, _ in pairs]
     added = [both - single for single, both in pairs]
-    print("| stack | first stack, median | second one adds | ratio, median | runs |")
-    print("|---|---|---|---|---|")
-    print(
-        f"| {stack} | {statistics.median(first):.2f} s | {statistics.median(added):.2f} s |"
-        f" {median_ratio(added, first):.2f} | {rounds} |"
-    )
+    print_head("stack", "first stack, median", "second one adds", "ratio, median", "runs")
+    medians = (f"{statistics.median(times):.2f} s" for times in (first, added))
+    print_row(stack, *medians, f"{median_ratio(added, first):.2f}", rounds)
 
 
 def _many(configuration: StackConfig, models: int) -> StackPlan:
@@ -192,9 +190,9 @@ def imports(other: Path, rounds: int = 7) -> None:
             # The first round writes the bytecode.
             if number:
                 figures.append(_children_cpu() - before)
-    print("| import of the program, CPU time | median | least | runs |\n|---|---|---|---|")
-    print_row("this checkout", seconds[PROJECT_ROOT])
-    print_row("the other one", seconds[other])
+    print_head("import of the program, CPU time", *MEDIAN_COLUMNS)
+    print_median("this checkout", seconds[PROJECT_ROOT])
+    print_median("the other one", seconds[other])
     print(f"\nratio, median of the pairs: {median_ratio(seconds[PROJECT_ROOT], seconds[other]):.2f}")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.maintenance.interruptions.run import clear
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackFileError, stack_file
@@ -65,11 +66,11 @@ def _step(*words: str, accepted: tuple[int, ...] = (0,)) -> None:
     if done.returncode not in accepted:
         print(done.stdout, file=sys.stderr)
         raise subprocess.CalledProcessError(done.returncode, argv)
-    print(f"| {' '.join(words)} | {time.monotonic() - began:.0f} s |", flush=True)
+    print_row(" ".join(words), f"{time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":
-    print("| step | seconds |\n|---|---|", flush=True)
+    print_head("step", "seconds")
     try:
         rehearse(sys.argv[1], sys.argv[2])
     except (subprocess.CalledProcessError, StackFileError) as failure:

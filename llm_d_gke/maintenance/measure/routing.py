@@ -12,13 +12,15 @@ import json
 import math
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.maintenance.measure.rehearsed import ENGINES, kill_process, options, pods, ready_pods, rehearse, wait_for
+from llm_d_gke.maintenance.measure.trace import Trace
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
-from llm_d_gke.maintenance.routing_trace.trace import Trace
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
 
@@ -68,10 +70,10 @@ def prefix(fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:
         blocks, size = _cache()
         print(
             f"\n{PROMPTS} prompts (Zipf {ZIPF}), prefix of {PREFIX_WORDS} words, {RATE:g} requests/s, "
-            f"{len(engines)} replicas with a KV cache of {blocks * size} tokens each\n"
+            f"{len(engines)} replicas with a KV cache of {blocks * size} tokens each"
         )
-        print("| groups | filled | router | prompt tokens | cached | of all-knowing | time, median | lost |")
-        print("|---|---|---|---|---|---|---|---|")
+        columns = ("prompt tokens", "cached", "of all-knowing", "busiest replica / mean", "time, median", "lost")
+        print_head("groups", "filled", "router", *columns)
         for filling in fillings:
             groups = int(filling * len(engines) * blocks / math.ceil((PREFIX_WORDS + 20) / size))
             trace = Trace.drawn(groups, ZIPF, PROMPTS, PREFIX_WORDS, seed=1)
@@ -86,14 +88,19 @@ def prefix(fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:
             samples = {name: at_rate(_requests(trace, f"{name} {filling}", way), RATE) for name, way in ways.items()}
             cached = {name: sum(sample.cached_tokens for sample in some) for name, some in samples.items()}
             for name, some in samples.items():
-                prompt_tokens = sum(sample.prompt_tokens for sample in some)
-                print(
-                    f"| {groups} | {filling:.0%} | {name} | {prompt_tokens} | {cached[name]} | "
-                    f"{cached[name] / cached['all-knowing']:.1%} | {_median(some) * 1000:.0f} ms | "
-                    f"{_unanswered(some)} |"
+                print_row(
+                    groups,
+                    f"{filling:.0%}",
+                    name,
+                    sum(sample.prompt_tokens for sample in some),
+                    cached[name],
+                    f"{cached[name] / cached['all-knowing']:.1%}",
+                    f"{imbalance(some, len(engines)):.2f}",
+                    f"{_median(some) * 1000:.0f} ms",
+                    _unanswered(some),
                 )
             ratio = cached["endpoint picker"] / cached["round robin"]
-            print(f"| {groups} | {filling:.0%} | picker to round robin | | {ratio:.2f} | | | |", flush=True)
+            print_row(groups, f"{filling:.0%}", "picker to round robin", "", f"{ratio:.2f}", "", "", "", "")
 
 
 def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: float = 25.0) -> None:
@@ -104,8 +111,8 @@ def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: 
         (3, (f"models[0].maxNumSeqs={slots}",)),
         (1, (f"models[0].maxNumSeqs={slots}", "models[0].replicas=1", "pattern=single-replica")),
     )
-    print(f"\n{slots} sequences a replica at once, {seconds:.0f} s after a warm-up of {warm_up:.0f} s\n")
-    print("| replicas | clients | tokens/s | requests/s | time, median | lost |\n|---|---|---|---|---|---|")
+    print(f"\n{slots} sequences a replica at once, {seconds:.0f} s after a warm-up of {warm_up:.0f} s")
+    print_head("replicas", "clients", "tokens/s", "requests/s", "time, median", "lost")
     for replicas, changes in sizes:
         with serving(*changes) as stack:
             for number in clients:
@@ -114,10 +121,13 @@ def throughput(clients: Sequence[int] = (4, 96), warm_up: float = 8.0, seconds: 
                 # Only completed requests: those still waiting at the end do not count.
                 done = [sample for sample in samples if sample.answered and began <= sample.ended < began + seconds]
                 rates[replicas, number] = sum(sample.output_tokens for sample in done) / seconds
-                print(
-                    f"| {replicas} | {number} | {rates[replicas, number]:.0f} | {len(done) / seconds:.2f} | "
-                    f"{_median(done):.2f} s | {_unanswered(samples)} |",
-                    flush=True,
+                print_row(
+                    replicas,
+                    number,
+                    f"{rates[replicas, number]:.0f}",
+                    f"{len(done) / seconds:.2f}",
+                    f"{_median(done):.2f} s",
+                    _unanswered(samples),
                 )
     for number in clients:
         print(f"\n{number} clients: three replicas to one {rates[3, number] / rates[1, number]:.2f}", flush=True)
@@ -133,22 +143,20 @@ def picker(pairs: int = 300) -> None:
         ]
         samples = ask_in_turn(requests)
         both = {"Gateway and picker": samples[0::2], "pod directly": samples[1::2]}
-        print(f"\none request at a time, {pairs} each way, 1 token\n")
-        print("| way | median | 90th percentile | lost |\n|---|---|---|---|")
+        print(f"\none request at a time, {pairs} each way, 1 token")
+        print_head("way", "median", "90th percentile", "lost")
         for name, some in both.items():
             times = sorted(sample.seconds * 1000 for sample in some if sample.answered)
-            print(
-                f"| {name} | {statistics.median(times):.1f} ms | {times[len(times) * 9 // 10]:.1f} ms | "
-                f"{_unanswered(some)} |"
-            )
+            quantiles = (statistics.median(times), times[len(times) * 9 // 10])
+            print_row(name, *(f"{quantile:.1f} ms" for quantile in quantiles), _unanswered(some))
         added = [_median(some) * 1000 for some in both.values()]
         print(f"\nadded at the median: {added[0] - added[1]:.1f} ms", flush=True)
 
 
 def failure(rounds: int = 5, rate: float = 20.0) -> None:
     """One of three replicas killed under load: what is lost before it is seen not ready, and after."""
-    print(f"\none of three replicas killed, {rate:g} requests/s\n")
-    print("| round | not ready after | lost before | lost after | requests |\n|---|---|---|---|---|")
+    print(f"\none of three replicas killed, {rate:g} requests/s")
+    print_head("round", "not ready after", "lost before", "lost after", "requests")
     with serving() as stack:
         for number in range(1, rounds + 1):
             victim = sorted(stack.engines)[number % 3]
@@ -160,12 +168,9 @@ def failure(rounds: int = 5, rate: float = 20.0) -> None:
                 noticed = time.monotonic()
                 wait_for(lambda: len(stack.ready()) == 3)
                 load.await_answers(60, since=time.monotonic())
-            before = [sample for sample in load.unanswered if sample.began <= noticed]
-            print(
-                f"| {number} | {noticed - killed:.2f} s | {len(before)} | {len(load.unanswered) - len(before)} | "
-                f"{len(load.samples)} |",
-                flush=True,
-            )
+            before = sum(sample.began <= noticed for sample in load.unanswered)
+            after = len(load.unanswered) - before
+            print_row(number, f"{noticed - killed:.2f} s", before, after, len(load.samples))
 
 
 def _cache() -> tuple[int, int]:
@@ -186,6 +191,12 @@ def _requests(trace: Trace, salt: str, way: Callable[[int], str]) -> list[Reques
         Request(way(number), MODEL, f"{salt} {trace.prompt(number)}", max_tokens=4)
         for number in range(len(trace.groups))
     ]
+
+
+def imbalance(samples: Sequence[Sample], replicas: int) -> float:
+    """Answers of the busiest replica, divided by the mean."""
+    answers = Counter(sample.pod for sample in samples if sample.answered)
+    return max(answers.values(), default=0) * replicas / max(1, answers.total())
 
 
 def _median(samples: Sequence[Sample]) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.maintenance.measure.rehearsed import ENGINES, options, pods, ready_pods, rehearse, wait_for
 from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
@@ -74,20 +75,16 @@ def scaling(rounds: int = 10) -> None:
     rehearse("up", STACK, *CHANGES)
     paths = StackPaths(STACK)
     results = recorded(paths)
-    print("\n| round | " + " | ".join(PARTS) + " | requests | lost |")
-    print("|---|" + "---|" * (len(PARTS) + 2))
+    print_head("round", *PARTS, "requests", "lost")
     for number in range(rounds):
         if number >= len(results):
             results.append(step_of_load(paths))
             record(paths, results)
         done = results[number]
-        cells = [f"{done.seconds[part]:.1f} s" for part in PARTS]
-        print(f"| {number + 1} | {' | '.join(cells)} | {done.requests} | {done.unanswered} |", flush=True)
+        print_row(number + 1, *(f"{done.seconds[part]:.1f} s" for part in PARTS), done.requests, done.unanswered)
     middle = [f"{median(done.seconds[part] for done in results):.1f} s" for part in PARTS]
-    print(
-        f"| median or sum | {' | '.join(middle)} | {sum(done.requests for done in results)} |"
-        f" {sum(done.unanswered for done in results)} |"
-    )
+    sums = (sum(done.requests for done in results), sum(done.unanswered for done in results))
+    print_row("median or sum", *middle, *sums)
     print(
         f"\nback to one replica {median(done.down for done in results):.1f} s, to its nodes"
         f" {median(done.nodes_gone for done in results):.1f} s after the load fell (medians)"
@@ -102,20 +99,20 @@ def zero(rounds: int = 2) -> None:
     With the picker's queue each round but the last waits for the end of the last replica. Without it, it ends with the
     first answer: the picker's errors keep the model awake for five minutes.
     """
-    print(
-        "\n| requests to no replica | sent until the first answer | lost | first answer | longest answer | zero after |"
-    )
-    print("|---|---|---|---|---|---|")
+    columns = ("sent until the first answer", "lost", "first answer", "longest answer", "zero after")
+    print_head("requests to no replica", *columns)
     paths = StackPaths(STACK)
     for title, queue in (("wait in the picker's queue", True), ("are refused", False)):
         rehearse("up", STACK, *_changes(_FROM_ZERO, f"picker.flowControl={json.dumps(queue)}"))
         with client(paths) as kube:
             for number in range(rounds if queue else 1):
-                print(_wake(kube, reachable(paths), title, wait=queue and number + 1 < rounds), flush=True)
+                print_row(title, *_wake(kube, reachable(paths), wait=queue and number + 1 < rounds))
         rehearse("down", STACK)
 
 
-def _wake(kube: Kube, address: str, title: str, *, wait: bool) -> str:
+def _wake(kube: Kube, address: str, *, wait: bool) -> tuple[object, ...]:
+    """One round: the cells of its row."""
+
     def none_left() -> bool:
         return not kube.list("v1", "Pod", labels=ENGINES)
 
@@ -131,7 +128,7 @@ def _wake(kube: Kube, address: str, title: str, *, wait: bool) -> str:
     sent = sum(sample.began < began + first for sample in steady.samples)
     longest = max(sample.seconds for sample in steady.samples if sample.answered)
     returned = f"{time.monotonic() - over:.0f} s" if wait else "not waited for"
-    return f"| {title} | {sent} | {len(steady.unanswered)} | {first:.1f} s | {longest:.1f} s | {returned} |"
+    return sent, len(steady.unanswered), f"{first:.1f} s", f"{longest:.1f} s", returned
 
 
 def windows() -> None:
@@ -155,10 +152,9 @@ def windows() -> None:
             _seconds_until(end, lambda: _replicas(kube) == 1, "one replica after the window"),
             _seconds_until(end, lambda: len(kube.list("v1", "Pod", labels=ENGINES)) == 1, "the other one has ended"),
         ]
-    print("\n| raised after the start | ready | lowered after the end | the replica has ended | requests | lost |")
-    print("|---|---|---|---|---|---|")
-    cells = [*(f"{second:.1f} s" for second in seconds), len(steady.samples), len(steady.unanswered)]
-    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+    events = ("raised after the start", "ready", "lowered after the end", "the replica has ended")
+    print_head(*events, "requests", "lost")
+    print_row(*(f"{second:.1f} s" for second in seconds), len(steady.samples), len(steady.unanswered))
     rehearse("down", STACK)
 
 

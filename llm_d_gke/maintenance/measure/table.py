@@ -1,10 +1,12 @@
-"""Rows of the tables that measurements print, and the clock."""
+"""The clock of measurements, and medians of several runs."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable, Sequence
+
+from llm_d_gke.cli.markdown import print_row
 
 
 def timed(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
@@ -14,10 +16,13 @@ def timed(work: Callable[[], object], clock: Callable[[], float] = time.perf_cou
     return clock() - began
 
 
-def print_row(name: str, values: Sequence[float], unit: str = "s") -> None:
+# The columns of `print_median`.
+MEDIAN_COLUMNS = ("median", "least", "runs")
+
+
+def print_median(name: str, values: Sequence[float], unit: str = "s") -> None:
     """One row: the median and the least of several runs, and their number."""
-    cells = (name, f"{statistics.median(values):.2f} {unit}", f"{min(values):.2f} {unit}", str(len(values)))
-    print(f"| {' | '.join(cells)} |", flush=True)
+    print_row(name, f"{statistics.median(values):.2f} {unit}", f"{min(values):.2f} {unit}", len(values))
 
 
 def median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:

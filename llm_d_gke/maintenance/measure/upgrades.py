@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
@@ -27,7 +28,7 @@ def measure(stack: str, before: str, after: str, changes: Sequence[str]) -> None
     _run("up", stack, "-c", f"llm-d:release={before}", *options)
     models = load(PROJECT_ROOT, stack).settings()["models"]
     model = str(models[0].get("servedName") or models[0]["id"])
-    print("\n| from, to | requests | not answered with 200 | in which step | seconds |\n|---|---|---|---|---|")
+    print_head("from, to", "requests", "not answered with 200", "in which step", "seconds")
     try:
         for title, command in (
             (f"{before}, {after}", ("upgrade", stack, after, *options)),
@@ -40,8 +41,8 @@ def measure(stack: str, before: str, after: str, changes: Sequence[str]) -> None
                 seconds = time.monotonic() - began
                 load_of_requests.await_answers(100, since=time.monotonic())
             unanswered = load_of_requests.unanswered
-            cells = title, len(load_of_requests.samples), len(unanswered), _where(unanswered, steps), f"{seconds:.0f}"
-            print(f"| {' | '.join(map(str, cells))} |", flush=True)
+            lost = (len(unanswered), _where(unanswered, steps))
+            print_row(title, len(load_of_requests.samples), *lost, f"{seconds:.0f}")
     finally:
         _run("down", stack)
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
+from llm_d_gke.cli.markdown import table
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.maintenance.fuzz.run import planned
 from llm_d_gke.maintenance.fuzz.stacks import likely
@@ -90,8 +91,7 @@ def _check_all(graphs: Iterable[tuple[str, Graph]], provider: ResourceProviderSt
         for problem in problems(graph, provider):
             print(f"{stack}: {problem}", flush=True)
             refused += 1
-    print("| type | resources checked |\n|---|---|")
-    print(*(f"| {kind} | {count} |" for kind, count in sorted(checked.items())), sep="\n")
+    print(*table(("type", "resources checked"), sorted(checked.items())), sep="\n")
     print(f"\n{len(stacks)} stacks, {checked.total()} resources, {refused} refused")
     return refused
 

@@ -9,6 +9,7 @@ from llm_d_gke.catalog.images import ImageFacts, load_images
 from llm_d_gke.catalog.release import ChartRelease, IstioCharts, Release
 from llm_d_gke.catalog.support import load_support
 from llm_d_gke.catalog.upstream import load_upstream
+from llm_d_gke.cli.markdown import table
 from llm_d_gke.maintenance.upstream.charts import name_of
 from llm_d_gke.stackfile import PROJECT_ROOT
 
@@ -34,21 +35,23 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
+_OVERVIEW = ("release", "engine on GPU", "engine on TPU", "endpoint picker", "model router", "KServe")
+
+
 def _overview(releases: list[Release]) -> Iterator[str]:
-    yield "| release | engine on GPU | engine on TPU | endpoint picker | model router | KServe | parts read at source |"
-    yield "|---|---|---|---|---|---|---|"
-    for release in releases:
-        engine = release.engine
-        cells = [
+    rows = [
+        (
             f"[{release.name}](#{_anchor(release)})",
-            f"vLLM {engine.gpu.version}",
-            f"vLLM {engine.tpu.version}" if engine.tpu is not None else "none",
+            f"vLLM {release.engine.gpu.version}",
+            f"vLLM {release.engine.tpu.version}" if release.engine.tpu is not None else "none",
             release.picker.version,
             release.router.version,
             release.charts.kserve.version,
             "not all" if release.unproven else "all",
-        ]
-        yield f"| {' | '.join(cells)} |"
+        )
+        for release in releases
+    ]
+    return table((*_OVERVIEW, "parts read at source"), rows)
 
 
 def _release(release: Release) -> Iterator[str]:
@@ -72,9 +75,7 @@ def _release(release: Release) -> Iterator[str]:
     yield ""
     yield f"### Parts: {release.name}"
     yield ""
-    yield "| part | version or image | compared with |"
-    yield "|---|---|---|"
-    yield from (f"| {name} | {value} | {source} |" for name, value, source in _parts(release))
+    yield from table(("part", "version or image", "compared with"), _parts(release))
     yield ""
     yield from _image(release)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from llm_d_gke.cli.markdown import table
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.base import MERGED_BY, REPLACES
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
@@ -91,17 +92,19 @@ def _table(title: str, group: dict[str, Any]) -> Iterator[str]:
     yield from ("", f"## {title}", "", " ".join(str(group.get("description", "")).split()), "")
     if "properties" not in group:
         return
-    yield "| key | type | default | meaning |"
-    yield "|---|---|---|---|"
     required = group.get("required", [])
-    for key, field in group["properties"].items():
-        default = "**required**" if key in required else f"`{json.dumps(field.get('default'))}`"
-        meaning = f"{field.get('description', '')}{_bounds(field)}"
-        if MERGED_BY in field:
-            meaning += f" {_merged(field)}"
-        if REPLACES in field:
-            meaning += f" **{_replaced(field)}**"
-        yield f"| `{key}` | {_type(field)} | {default} | {meaning} |"
+    rows = [_row(key, field, required=key in required) for key, field in group["properties"].items()]
+    yield from table(("key", "type", "default", "meaning"), rows)
+
+
+def _row(key: str, field: dict[str, Any], *, required: bool) -> tuple[str, ...]:
+    default = "**required**" if required else f"`{json.dumps(field.get('default'))}`"
+    meaning = f"{field.get('description', '')}{_bounds(field)}"
+    if MERGED_BY in field:
+        meaning += f" {_merged(field)}"
+    if REPLACES in field:
+        meaning += f" **{_replaced(field)}**"
+    return f"`{key}`", _type(field), default, meaning
 
 
 def _merged(field: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from llm_d_gke.catalog import Catalog, load
 from llm_d_gke.catalog.engine_tables import load_facts, versions
 from llm_d_gke.catalog.schema import Accelerator, Model
+from llm_d_gke.cli.markdown import table
 from llm_d_gke.planning.engine_support.deployment import Deployment, Kind
 from llm_d_gke.planning.engine_support.refusals import is_known, refusals_of
 from llm_d_gke.stackfile import PROJECT_ROOT
@@ -79,11 +80,13 @@ def _table(catalog: Catalog, version: str) -> Iterator[str]:
     columns = _grouped({a.name: tuple(row[n] for row in cells.values()) for n, a in enumerate(accelerators)})
     kept_columns = [next(n for n, a in enumerate(accelerators) if a.name == names[0]) for names in columns]
     rows = _grouped({name: tuple(row[n] for n in kept_columns) for name, row in cells.items()})
-    yield "| " + " | ".join(["model", *(", ".join(names) for names in columns)]) + " |"
-    yield "|" + "---|" * (len(columns) + 1)
-    for names in sorted(rows, key=lambda group: (-len(group), group[0])):
-        row = [f"`{cells[names[0]][n]}`" for n in kept_columns]
-        yield "| " + " | ".join([_names_cell(names), *row]) + " |"
+    yield from table(
+        ("model", *(", ".join(names) for names in columns)),
+        [
+            (_names_cell(names), *(f"`{cells[names[0]][n]}`" for n in kept_columns))
+            for names in sorted(rows, key=lambda group: (-len(group), group[0]))
+        ],
+    )
     facts = load_facts(version)
     packages = ", ".join(f"{name} {number}" for name, number in facts.packages.items())
     read = f"; {facts.tpu.package}{'' if facts.tpu.exact else ', the nearest published'}" if facts.tpu else ""

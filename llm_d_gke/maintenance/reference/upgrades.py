@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterator
 
 from llm_d_gke import catalog
+from llm_d_gke.cli import markdown
 from llm_d_gke.operations.upgrades.show import LOSSES
 from llm_d_gke.planning import RefusedError, StackPlan, plan_config, plan_raw
 from llm_d_gke.planning.findings import Severity
@@ -57,10 +58,9 @@ def table() -> tuple[str, ...]:
 def _table() -> Iterator[str]:
     """A row for each stack of the project, a column for each pair: number of steps and the worst loss."""
     pairs = neighbors()
-    yield f"| stack | {' | '.join(f'{before} -> {after}' for before, after in pairs)} |"
-    yield f"|---|{'---|' * len(pairs)}"
-    for stack in stack_names(PROJECT_ROOT):
-        yield f"| {stack} | {' | '.join(_cell(stack, before, after) for before, after in pairs)} |"
+    head = ("stack", *(f"{before} -> {after}" for before, after in pairs))
+    stacks = stack_names(PROJECT_ROOT)
+    return markdown.table(head, [(stack, *(_cell(stack, *pair) for pair in pairs)) for stack in stacks])
 
 
 def _cell(stack: str, before: str, after: str) -> str:

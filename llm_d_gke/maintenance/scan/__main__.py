@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from llm_d_gke.cli import markdown
 from llm_d_gke.maintenance.fuzz.varied import kinds_of
 from llm_d_gke.maintenance.scan import scanners
 from llm_d_gke.maintenance.scan.exceptions import ScanException, load, sort_out, traits_of
@@ -119,10 +120,8 @@ def table(failures: Sequence[Failure], open_: Sequence[Failure]) -> list[str]:
     """Failures by scanner and check, and how many of them no exception covers."""
     every, outside = (Counter((failure.scanner, failure.check) for failure in some) for some in (failures, open_))
     texts = {(failure.scanner, failure.check): failure.text for failure in failures}
-    rows = ["| scanner | check | failures | outside exceptions | text |", "|---|---|---|---|---|"]
-    for key, count in sorted(every.items()):
-        rows.append(f"| {key[0]} | {key[1]} | {count} | {outside[key]} | {texts[key]} |")
-    return rows
+    rows = [(*key, count, outside[key], texts[key]) for key, count in sorted(every.items())]
+    return list(markdown.table(("scanner", "check", "failures", "outside exceptions", "text"), rows))
 
 
 def _listed(open_: Sequence[Failure]) -> list[str]:

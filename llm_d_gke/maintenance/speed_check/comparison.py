@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine import HeldOutErrors, generation, load_engine
 from llm_d_gke.catalog.schema import Accelerator
+from llm_d_gke.cli.markdown import table
 from llm_d_gke.maintenance.speed_check.measured_steps import installed, measured_steps
 from llm_d_gke.maintenance.speed_check.prediction import Prediction, predict
 from llm_d_gke.maintenance.speed_check.rows import Row
@@ -91,34 +92,40 @@ def summary(rows: Sequence[Row]) -> Iterator[str]:
     groups = [("held out", held_out), ("fitted to", [row for row in rows if not row.held_out])]
     if covered:
         groups.insert(1, ("held out, covered by aiconfigurator", [row for row in held_out if row.id in covered]))
-    yield "| rows | method | n | first token | each further token | tokens/s |"
-    yield "|---|---|---|---|---|---|"
-    for title, group in groups:
-        for name, method in METHODS.items():
-            group_outcomes = outcomes(group, method)
-            if group_outcomes and len(group_outcomes) == len(group):
-                cells = [_spread(absolute_errors(group_outcomes, figure)) for figure in FIGURES]
-                yield f"| {title} | {name} | {len(group_outcomes)} | {' | '.join(cells)} |"
+    table_rows = [
+        (title, name, len(found), *(_spread(absolute_errors(found, figure)) for figure in FIGURES))
+        for title, group in groups
+        for name, method in METHODS.items()
+        if (found := outcomes(group, method)) and len(found) == len(group)
+    ]
+    return table(("rows", "method", "n", *FIGURES.values()), table_rows)
 
 
 def by_accelerator(rows: Sequence[Row]) -> Iterator[str]:
     """Medians of the roofline on the rows held out, by accelerator."""
-    yield "| accelerator | rows, held out | first token | each further token | tokens/s |"
-    yield "|---|---|---|---|---|"
+    table_rows = []
     for name in sorted({row.accelerator for row in rows}):
         every = [row for row in rows if row.accelerator == name]
-        row_outcomes = outcomes([row for row in every if row.held_out], by_roofline)
-        cells = [_median(absolute_errors(row_outcomes, figure)) for figure in FIGURES]
-        yield f"| {name} | {len(every)}, {len(row_outcomes)} | {' | '.join(cells)} |"
+        held_out = outcomes([row for row in every if row.held_out], by_roofline)
+        medians = (_median(absolute_errors(held_out, figure)) for figure in FIGURES)
+        table_rows.append((name, f"{len(every)}, {len(held_out)}", *medians))
+    return table(("accelerator", "rows, held out", *FIGURES.values()), table_rows)
 
 
 def details(rows: Sequence[Row]) -> Iterator[str]:
     """Every row with its measurement and the error of each method, in the same order."""
-    yield "| row | held out | measured: first token s, each ms, tokens/s | roofline | aiconfigurator |"
-    yield "|---|---|---|---|---|"
-    for row in rows:
-        errors = [_errors(row, predicted(row, method)) for method in METHODS.values()]
-        yield f"| {row.id} | {'yes' if row.held_out else ''} | {_measured(row)} | {' | '.join(errors)} |"
+    return table(
+        ("row", "held out", "measured: first token s, each ms, tokens/s", *METHODS),
+        [
+            (
+                row.id,
+                "yes" if row.held_out else "",
+                _measured(row),
+                *(_errors(row, predicted(row, method)) for method in METHODS.values()),
+            )
+            for row in rows
+        ],
+    )
 
 
 def coefficients(rows: Sequence[Row]) -> Iterator[str]:
@@ -156,15 +163,18 @@ def _errors(row: Row, prediction: Prediction | None) -> str:
 
 def method_table(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterator[str]:
     """A Markdown table. For a method that does not cover the engine the table holds the reason."""
-    yield "| method | first token | each further token | tokens/s | half measured within | nine of ten within |"
-    yield "|---|---|---|---|---|---|"
     steps = measured_steps(run, accelerator.name)
     speeds = {METHOD: estimate(run, accelerator, load)}
     if steps is not None:
         speeds[steps.name] = estimate(run, accelerator, load, steps=steps)
-    for method, speed in speeds.items():
-        errors = load_engine().speed.held_out_errors.get(f"{method}-{run.kind}")
-        yield f"| {method} | {_figures(speed)} | {_planner_errors(errors, run, accelerator)} |"
+    errors = load_engine().speed.held_out_errors
+    yield from table(
+        ("method", *FIGURES.values(), "half measured within", "nine of ten within"),
+        [
+            (method, *_figures(speed), *_planner_errors(errors.get(f"{method}-{run.kind}"), run, accelerator))
+            for method, speed in speeds.items()
+        ],
+    )
     if steps is None:
         reason = (
             "lacks this card or model" if installed() else "is not installed: pip install -r requirements-speed.txt"
@@ -172,14 +182,14 @@ def method_table(run: EngineRun, accelerator: Accelerator, load: Load) -> Iterat
         yield f"\naiconfigurator {reason}."
 
 
-def _figures(speed: SpeedEstimate | None) -> str:
+def _figures(speed: SpeedEstimate | None) -> tuple[str, str, str]:
     if speed is None:
-        return "does not fit | |"
+        return "does not fit", "", ""
     first, per_token = speed.time_to_first_token * 1000, speed.time_per_output_token * 1000
-    return f"{first:.0f} ms | {per_token:.1f} ms | {speed.output_tokens_per_second:,.0f}"
+    return f"{first:.0f} ms", f"{per_token:.1f} ms", f"{speed.output_tokens_per_second:,.0f}"
 
 
-def _planner_errors(errors: HeldOutErrors | None, run: EngineRun, accelerator: Accelerator) -> str:
+def _planner_errors(errors: HeldOutErrors | None, run: EngineRun, accelerator: Accelerator) -> tuple[str, str]:
     if errors is None or not is_measured(run, accelerator):
-        return "not held against a measurement |"
-    return f"{errors.typical:.0%} | {errors.percentile_90:.0%}"
+        return "not held against a measurement", ""
+    return f"{errors.typical:.0%}", f"{errors.percentile_90:.0%}"

@@ -6,9 +6,20 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from llm_d_gke.cli import markdown
 from llm_d_gke.operations.logs_check.judgment import Judgment
 
 ALL = "all"
+# Counts of a group, with their titles in the table.
+_COUNTS = {
+    "rows": "rows",
+    "notKnown": "not known",
+    "fits": "fits",
+    "marginal": "marginal",
+    "refused": "refused",
+    "wrongFits": "wrong fits",
+    "wrongRefused": "wrong refused",
+}
 
 
 def summarize(judgments: Sequence[Judgment]) -> dict[str, dict[str, Any]]:
@@ -49,21 +60,18 @@ def _errors(judgments: Sequence[Judgment], figure: str) -> dict[str, float] | No
 
 def table(summary: dict[str, dict[str, Any]]) -> str:
     """The summary as a Markdown table."""
-    lines = [
-        "| group | rows | not known | fits | marginal | refused | wrong fits | wrong refused "
-        "| weights median / worst | KV tokens median / 90 % / worst |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name, group in summary.items():
-        weights, tokens = group["weights"], group["kvTokens"]
-        cells = [
+    rows = [
+        (
             name,
-            *(
-                str(group[key])
-                for key in ("rows", "notKnown", "fits", "marginal", "refused", "wrongFits", "wrongRefused")
-            ),
-            f"{weights['median']:.2%} / {weights['worst']:.2%}" if weights else "-",
-            f"{tokens['median']:.2%} / {tokens['p90']:.2%} / {tokens['worst']:.2%}" if tokens else "-",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+            *(group[key] for key in _COUNTS),
+            _quantiles(group["weights"], "median", "worst"),
+            _quantiles(group["kvTokens"], "median", "p90", "worst"),
+        )
+        for name, group in summary.items()
+    ]
+    errors = ("weights median / worst", "KV tokens median / 90 % / worst")
+    return "\n".join(markdown.table(("group", *_COUNTS.values(), *errors), rows))
+
+
+def _quantiles(errors: dict[str, float] | None, *names: str) -> str:
+    return " / ".join(f"{errors[name]:.2%}" for name in names) if errors else "-"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.markdown import table
 from llm_d_gke.operations.report import formatting
-from llm_d_gke.operations.report.markdown import table
 from llm_d_gke.planning.plan.estimates import Total
 
 Facts = Mapping[str, Any]

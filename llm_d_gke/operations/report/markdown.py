@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from llm_d_gke.cli.markdown import table
 from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import CapacityFacts, CostFacts, ModelFacts, ServerFacts, StackFacts
 from llm_d_gke.operations.report.terminal import LEGEND, bar
@@ -14,14 +15,6 @@ from llm_d_gke.wording import count
 
 def markdown(facts: StackFacts) -> str:
     return "\n".join(_lines(facts)) + "\n"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
-    """A Markdown table; the columns numbered in `right` are numbers."""
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "|".join("--:" if index in right else "---" for index in range(len(head))) + "|"
-    for row in rows:
-        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", "<br>") for cell in row) + " |"
 
 
 def _lines(facts: StackFacts) -> Iterator[str]:
