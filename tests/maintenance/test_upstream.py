@@ -9,7 +9,9 @@ import pytest
 from llm_d_gke import catalog
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import Program, load_upstream
-from llm_d_gke.maintenance.upstream import charts, compare, go_source, parts, record, vllm_source
+from llm_d_gke.maintenance.conformance.compare import cells_of
+from llm_d_gke.maintenance.upstream import __main__ as upstream_main
+from llm_d_gke.maintenance.upstream import go_source, parts, record, vllm_source
 
 OPTIONS = """
 package server
@@ -196,24 +198,18 @@ def test_arguments_and_variables_of_vllm(tmp_path: Path) -> None:
 class TestCompare:
     """One change to a release at a time, against what the sources of its parts were read to say."""
 
-    @pytest.fixture(autouse=True)
-    def _recorded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(compare, "read_program", lambda image, _: load_upstream().programs[image])
-        monkeypatch.setattr(compare, "read_chart", lambda chart: load_upstream().charts.get(charts.name_of(chart)))
-        monkeypatch.setattr(compare, "_engine", lambda *_: 0)
-
     @pytest.mark.parametrize("name", ["llm-d-0.9", "llm-d-0.6", "llm-d-0.4"])
     def test_a_release_agrees_with_its_sources(self, name: str) -> None:
-        assert compare.compare(catalog.load().releases[name], catalog.load(), parts.Folders()) == 0
+        assert upstream_main.print_cells(cells_of(catalog.load().releases[name], {})) == 0
 
     # Mostly the values of another release, as left by an incomplete update.
     @pytest.mark.parametrize(
         ("name", "part", "change", "expected"),
         [
-            ("llm-d-0.9", "router", {"mapping_label": "inference.networking.k8s.io/bbr-managed"}, "mapping_label"),
-            ("llm-d-0.9", "router", {"mapping_label": "inference-gateway.k8s.io/managed"}, "mapping_label"),
+            ("llm-d-0.9", "router", {"mapping_label": "inference.networking.k8s.io/bbr-managed"}, "the label is"),
+            ("llm-d-0.9", "router", {"mapping_label": "inference-gateway.k8s.io/managed"}, "the label is"),
             ("llm-d-0.9", "router", {"flags": ("--streaming", "--tracing=false")}, "--streaming"),
-            ("llm-d-0.9", "router", {"plugins": "flags"}, "plugins: flags"),
+            ("llm-d-0.9", "router", {"plugins": "flags"}, "flag --plugin does not exist"),
             ("llm-d-0.9", "picker", {"flags": ("--pool-grouping=x",)}, "--pool-grouping"),
             ("llm-d-0.9", "picker", {"build": "epp-v1.5.0"}, "by-label"),
             ("llm-d-0.9", "picker", {"build": "llm-d-inference-scheduler-v0.7.1"}, "label-selector-filter"),
@@ -224,8 +220,8 @@ class TestCompare:
             ("llm-d-0.9", "sidecar", {"engine_port_flag": "vllm-port"}, "--vllm-port is deprecated"),
             ("llm-d-0.6", "router", {"flags": ("--streaming", "--tracing=false")}, "--tracing"),
             ("llm-d-0.6", "router", {"plugins": "flags"}, "base-model-to-header"),
-            ("llm-d-0.6", "router", {"plugins": "file"}, "plugins: file"),
-            ("llm-d-0.6", "router", {"mapping_label": "inference.llm-d.ai/ipp-managed"}, "mapping_label"),
+            ("llm-d-0.6", "router", {"plugins": "file"}, "flag --config-file does not exist"),
+            ("llm-d-0.6", "router", {"mapping_label": "inference.llm-d.ai/ipp-managed"}, "the label is"),
             ("llm-d-0.6", "picker", {"build": "epp-v1.5.0"}, "core-metrics-extractor"),
             ("llm-d-0.6", "picker", {"build": "llm-d-inference-scheduler-v0.4.0"}, "tokenizer"),
             ("llm-d-0.6", "sidecar", {"engine_port_flag": "model-server-port"}, "--model-server-port"),
@@ -241,8 +237,8 @@ class TestCompare:
             ("llm-d-0.6", "picker", {"config_api": "llm-d.ai/v1alpha1"}, "takes no configuration of llm-d.ai/v1alpha1"),
             ("llm-d-0.6", "picker", {"metric_prefix": "llm_d_epp_"}, "metric llm_d_epp_ready_endpoints does not exist"),
             ("llm-d-0.6", "picker", {"command": ("/epp",)}, "/app/epp"),
-            ("llm-d-0.4", "router", {"mapping_label": "inference.networking.k8s.io/bbr-managed"}, "mapping_label"),
-            ("llm-d-0.4", "router", {"plugins": "flags"}, "plugins: flags"),
+            ("llm-d-0.4", "router", {"mapping_label": "inference.networking.k8s.io/bbr-managed"}, "the label is"),
+            ("llm-d-0.4", "router", {"plugins": "flags"}, "flag --plugin does not exist"),
             ("llm-d-0.4", "picker", {"build": "epp-v1.5.0"}, "token-load-scorer"),
             ("llm-d-0.4", "sidecar", {"connector_flag": "kv-connector"}, "--kv-connector"),
         ],
@@ -251,13 +247,13 @@ class TestCompare:
         self, name: str, part: str, change: dict[str, object], expected: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         release = catalog.load().releases[name]
-        assert compare.compare(_changed(release, part, change), catalog.load(), parts.Folders()) == 1
+        upstream_main.print_cells(cells_of(_changed(release, part, change), {}))
         assert expected in capsys.readouterr().out
 
     def test_a_fact_about_a_chart_is_a_line(self, capsys: pytest.CaptureFixture[str]) -> None:
         release = self.release()
         changed = release.charts.model_copy(update={"kserve_keeps_scale": False})
-        assert compare.compare(release.model_copy(update={"charts": changed}), catalog.load(), parts.Folders()) == 1
+        assert upstream_main.print_cells(cells_of(release.model_copy(update={"charts": changed}), {})) == 1
         assert "keeps_scale is False, and True in the source of kserve-llmisvc-resources" in capsys.readouterr().out
 
     def test_what_cannot_be_read_is_said(
@@ -266,9 +262,11 @@ class TestCompare:
         def nothing(image: str, _: parts.Folders) -> Program:
             raise parts.NotAvailableError(f"{image}: not on the module proxy")
 
-        monkeypatch.setattr(compare, "read_program", nothing)
-        assert compare.compare(self.release(), catalog.load(), parts.Folders()) == 0
-        assert capsys.readouterr().out.count("not available") == 3
+        monkeypatch.setattr(record, "read_program", nothing)
+        monkeypatch.setattr(record, "read_arguments", nothing)
+        monkeypatch.setattr(record, "read_chart", lambda _: None)
+        assert record.read_release(self.release(), parts.Folders()) == load_upstream()
+        assert capsys.readouterr().out.count("not on the module proxy") == 4
 
     def release(self) -> Release:
         return catalog.load().releases["llm-d-0.9"]

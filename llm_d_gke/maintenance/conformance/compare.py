@@ -1,4 +1,4 @@
-"""Compares a release with the sources of its parts, as llm_d_gke/catalog/upstream.yaml recorded them, and with itself.
+"""Compares a release with the sources of its parts, by default as llm_d_gke/catalog/upstream.yaml recorded them.
 
 Nothing runs here, so that this is quick and needs no network. Facts of the catalog are compared also where no stack
 renders them today.
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from llm_d_gke import catalog
 from llm_d_gke.catalog.images import load_images
 from llm_d_gke.catalog.release import EngineImage, IstioCharts, Release
-from llm_d_gke.catalog.upstream import Program, load_upstream
+from llm_d_gke.catalog.upstream import ChartSource, Package, Program, Upstream, load_upstream
 from llm_d_gke.catalog.versions import version_numbers
+from llm_d_gke.maintenance.conformance.names import entry_point, flags, names_of_picker, pickers_of, tracing
 from llm_d_gke.maintenance.conformance.rendered import containers, names
 from llm_d_gke.maintenance.upstream.charts import charts_with_facts, differing_facts, name_of
-from llm_d_gke.maintenance.upstream.names import entry_point, flags, names_of_picker, pickers_of, tracing
 from llm_d_gke.maintenance.upstream.parts import images
 from llm_d_gke.planning import StackPlan
 
@@ -35,14 +35,15 @@ class Cell:
     lines: tuple[str, ...] = field(default=())
 
 
-def cells_of(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell]:
-    yield from _programs(release, plans)
-    yield from _engines(release, plans)
-    yield _charts(release)
+def cells_of(release: Release, plans: Mapping[str, StackPlan], sources: Upstream | None = None) -> Iterator[Cell]:
+    """A cell for each part. `sources` is what was read of them; by default the record of the catalog."""
+    sources = sources or load_upstream()
+    yield from _programs(release, plans, sources.programs)
+    yield from _engines(release, plans, sources.vllm)
+    yield _charts(release, sources.charts)
 
 
-def _programs(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell]:
-    programs = load_upstream().programs
+def _programs(release: Release, plans: Mapping[str, StackPlan], programs: Mapping[str, Program]) -> Iterator[Cell]:
     pods = list(containers(plans))
     pickers = {picker.image: picker for picker in pickers_of(release)}
     picker_builds = catalog.load().pickers
@@ -60,7 +61,7 @@ def _programs(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell
         lines += entry_point(release, image, program)
         lines += tracing(release, image, program)
         if image in pickers:
-            lines += names_of_picker(release, pickers[image], program)
+            lines += names_of_picker(release, pickers[image], program, programs)
             listed = set(picker_builds[pickers[image].build].plugins)
             lines += [f"plugin {name} is listed on one side only" for name in sorted(listed ^ set(program.plugins))]
             compared += f", {len(listed)} plugins, entry point, API groups and versions, metrics"
@@ -107,6 +108,8 @@ def _stated_versions(release: Release, image: str) -> Iterator[str]:
 
 def _plugin_selection(release: Release, program: Program) -> Iterator[str]:
     """Whether the model router takes its plugins the way the release says: by file, by flags, or not at all."""
+    needed = () if release.router.plugins == "built-in" else ("base-model-to-header", "body-field-to-header")
+    yield from (f"plugin {name} is not registered" for name in needed if name not in program.plugins)
     flag = {"file": "config-file", "flags": "plugin", "built-in": None}[release.router.plugins]
     if flag is not None and flag not in program.flags:
         yield f"flag --{flag} does not exist"
@@ -116,8 +119,7 @@ def _plugin_selection(release: Release, program: Program) -> Iterator[str]:
         yield "a configuration file and its API version are stated one without the other"
 
 
-def _engines(release: Release, plans: Mapping[str, StackPlan]) -> Iterator[Cell]:
-    read = load_upstream().vllm
+def _engines(release: Release, plans: Mapping[str, StackPlan], read: Package) -> Iterator[Cell]:
     pods = list(containers(plans))
     engine = release.engine
     for role, image in (("engine on GPU", engine.gpu), ("engine on TPU", engine.tpu)):
@@ -164,7 +166,7 @@ def _known_faults(release: Release) -> Iterator[str]:
                 yield f"{image.image.rpartition('/')[2]} on {name}: {fault.what}"
 
 
-def _charts(release: Release) -> Cell:
+def _charts(release: Release, read: Mapping[str, ChartSource]) -> Cell:
     """Compare the versions of KServe's and of Istio's charts, and check that KServe's pools fit its version."""
     charts = release.charts
     lines = []
@@ -176,7 +178,6 @@ def _charts(release: Release) -> Cell:
     istio = charts.istio
     if isinstance(istio, IstioCharts) and istio.base.version != istio.control_plane.version:
         lines.append("the charts of Istio are of several versions")
-    read = load_upstream().charts
     for chart in charts_with_facts(release):
         lines += differing_facts(release, chart, read.get(name_of(chart)))
     compared = "versions of KServe's and Istio's charts with each other, how their kinds are installed"

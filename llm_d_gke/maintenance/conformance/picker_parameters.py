@@ -23,8 +23,8 @@ from llm_d_gke.catalog.pickers import Picker, Plugin
 from llm_d_gke.cli.markdown import table
 from llm_d_gke.cli.text import print_step
 from llm_d_gke.maintenance.conformance import programs, stored
+from llm_d_gke.maintenance.conformance.names import pickers_of
 from llm_d_gke.maintenance.conformance.rendered import Rendered
-from llm_d_gke.maintenance.upstream.names import pickers_of
 from llm_d_gke.planning.picker_config.check import is_unchecked
 from llm_d_gke.planning.picker_config.parameters import SHAPES, NoParameters
 from llm_d_gke.planning.picker_config.parameters.base import Reference, Strict

@@ -1,1 +1,1 @@
-"""Compares a catalog release with upstream's sources: flags, plugins, labels and environment variables."""
+"""Reads the sources of releases (flags, plugins, labels, environment variables) and records them for `conformance`."""

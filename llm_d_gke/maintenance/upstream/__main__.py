@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from llm_d_gke import catalog
-from llm_d_gke.maintenance.upstream.compare import compare
+from llm_d_gke.maintenance.conformance.compare import DIFFERS, Cell, cells_of
+from llm_d_gke.maintenance.conformance.rendered import plans_of
 from llm_d_gke.maintenance.upstream.parts import Folders
-from llm_d_gke.maintenance.upstream.record import renew
+from llm_d_gke.maintenance.upstream.record import read_release, renew
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +32,19 @@ def main(arguments: list[str] | None = None) -> int:
     if args.release not in releases:
         print(f"no release {args.release!r}: use one of {', '.join(releases)}", file=sys.stderr)
         return 2
-    return compare(releases[args.release], catalog.load(), folders)
+    release = releases[args.release]
+    return print_cells(cells_of(release, plans_of(release.name), read_release(release, folders)))
+
+
+def print_cells(cells: Iterable[Cell]) -> int:
+    """Print each comparison with its differences. Return 1 if there is any difference, otherwise 0."""
+    differs = False
+    for cell in cells:
+        differs = differs or cell.result == DIFFERS
+        print(f"{cell.result.strip('*'):<27}{' '.join((cell.part, cell.version))}")
+        for line in cell.lines:
+            print(f"{'':<27}{line}")
+    return int(differs)
 
 
 if __name__ == "__main__":

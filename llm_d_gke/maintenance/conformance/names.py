@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from llm_d_gke.catalog.metrics import load_metrics
 from llm_d_gke.catalog.release import PickerRelease, Release
-from llm_d_gke.catalog.upstream import Program, load_upstream
+from llm_d_gke.catalog.upstream import Program
 
 
 def pickers_of(release: Release) -> Iterator[PickerRelease]:
@@ -35,8 +35,10 @@ def tracing(release: Release, image: str, program: Program) -> Iterator[str]:
         yield "it traces unless it gets --tracing=false"
 
 
-def names_of_picker(release: Release, picker: PickerRelease, program: Program) -> Iterator[str]:
-    """API groups and versions, metrics and roles that the release states for a picker."""
+def names_of_picker(
+    release: Release, picker: PickerRelease, program: Program, programs: Mapping[str, Program]
+) -> Iterator[str]:
+    """API groups and versions, metrics and roles that the release states for a picker. `programs` are those read."""
     if picker.config_api not in program.config_apis:
         yield f"it takes no configuration of {picker.config_api}"
     if set(picker.objective_groups) != set(program.objective_groups):
@@ -52,14 +54,13 @@ def names_of_picker(release: Release, picker: PickerRelease, program: Program) -
         named.append(release.role_of_both)
         if release.role_of_both is not None and release.role_of_both not in program.roles:
             yield f"role {release.role_of_both} is not one of a pod that decodes: {', '.join(program.roles)}"
-    elif release.role_of_both is not None and not _reads_roles(release):
+    elif release.role_of_both is not None and not _reads_roles(release, programs):
         yield f"role {release.role_of_both} is stated, and no picker of the release has a filter by role"
     yield from (f"{name} is deprecated" for name in named if name in program.deprecated)
 
 
-def _reads_roles(release: Release) -> bool:
+def _reads_roles(release: Release, programs: Mapping[str, Program]) -> bool:
     """Whether one of the release's pickers tells pods by their role, or its source is not known."""
-    programs = load_upstream().programs
     return any(picker.image not in programs or programs[picker.image].roles for picker in pickers_of(release))
 
 
