@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from llm_d_gke.operations.diagnose.messages import Message, Origin, messages
+from llm_d_gke.cli.markdown import table
+from llm_d_gke.operations.diagnose.messages import Message, Origin, messages, states
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 PAGE = PROJECT_ROOT / "docs" / "causes.md"
@@ -26,10 +28,9 @@ _INTRODUCTION = """\
 # Causes
 
 What `make diagnose` recognizes by its words: the message, what it means, what to do, and where the message is from.
-Written by `python -m llm_d_gke.maintenance.reference causes` from
-`llm_d_gke/operations/diagnose/messages.yaml`. What shows without words
-(a node that is coming, a start that takes longer than its probe, a health check that was changed, KServe's conditions)
-is in `llm_d_gke/operations/diagnose/pods.py` and `llm_d_gke/operations/diagnose/routing.py`.
+At the end is what shows without words: a node that is coming, a start that takes longer than its probe, KServe's
+conditions. Written by `python -m llm_d_gke.maintenance.reference causes` from
+`llm_d_gke/operations/diagnose/messages.yaml` and `llm_d_gke/operations/diagnose/states.yaml`.
 
 `tests/rehearsal/e2e/test_causes.py` (`make test-slow`) breaks one rehearsed stack in most of these ways, one after
 the other. The API server and the simulated kubelet say their own words there. A process that stands for the engine or
@@ -48,7 +49,13 @@ def page() -> str:
         for name, message in messages().items():
             if message.origin == origin:
                 lines += _section(name, message)
+    lines += ["## States of objects\n", *table(("cause", "what it means", "what to do"), _states())]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _states() -> Iterator[tuple[str, str, str]]:
+    for name, state in states().items():
+        yield f"`{name}`", re.sub(r"[{}]", "", state.cause), state.fix
 
 
 def _section(name: str, message: Message) -> Iterator[str]:

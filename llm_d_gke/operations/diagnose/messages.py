@@ -1,4 +1,4 @@
-"""Recognizes causes by the messages of engines, pickers, Kubernetes and load balancers."""
+"""The known causes: recognized by messages of engines, pickers, Kubernetes and load balancers, or by states."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ Origin = Literal[
 ]
 
 _FILE = Path(__file__).with_name("messages.yaml")
+_STATES = Path(__file__).with_name("states.yaml")
 _LONGEST_EVIDENCE = 300
 # The API server of vLLM ends with it when its engine has ended over something else.
 _CONSEQUENCE = "engine-core"
@@ -77,6 +78,37 @@ def messages() -> dict[str, Message]:
     """Every message by id, in the order in which they are tried."""
     document = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     return TypeAdapter(dict[str, Message]).validate_python(document)
+
+
+class State(BaseModel):
+    """A cause that shows without a known message. `waits`: nothing is wrong yet, and the thing to do is to wait."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cause: str
+    fix: str
+    pitfalls: tuple[int, ...] = ()
+    waits: bool = False
+
+
+@functools.cache
+def states() -> dict[str, State]:
+    """Every state by the id of its cause."""
+    return TypeAdapter(dict[str, State]).validate_python(yaml.safe_load(_STATES.read_text(encoding="utf-8")))
+
+
+def cause_of_state(name: str, subject: str, evidence: str, **values: object) -> Cause:
+    """The cause of a state. `values` fill in the words in braces of its text."""
+    state = states()[name]
+    return Cause(
+        id=name,
+        subject=subject,
+        cause=state.cause.format(**values),
+        evidence=evidence,
+        fix=state.fix,
+        pitfalls=state.pitfalls,
+        waits=state.waits,
+    )
 
 
 def recognize(origin: Origin, text: str, subject: str) -> Cause | None:

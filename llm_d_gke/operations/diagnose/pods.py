@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llm_d_gke.operations.diagnose.cause import Cause
 from llm_d_gke.operations.diagnose.facts import Facts, Workload, containers_of
-from llm_d_gke.operations.diagnose.messages import Origin, last_exception, last_words, recognize
+from llm_d_gke.operations.diagnose.messages import Origin, cause_of_state, last_exception, last_words, recognize
 from llm_d_gke.operations.live_stack.stack import Manifest, find_condition, is_ready
 
 _PULLS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ImageInspectError", "RegistryUnavailable")
@@ -26,13 +26,7 @@ def not_created(facts: Facts) -> Iterator[Cause]:
             if str(about.get("name", "")).startswith(workload.name):
                 message = str(event.get("message", ""))
                 subject = f"{about['kind']}/{about['name']}"
-                yield recognize("admission", message, subject) or Cause(
-                    id="pods-refused",
-                    subject=subject,
-                    cause="The API server refuses the pods of this workload.",
-                    evidence=message,
-                    fix="Correct what the message names.",
-                )
+                yield recognize("admission", message, subject) or cause_of_state("pods-refused", subject, message)
                 break
 
 
@@ -52,26 +46,13 @@ def not_scheduled(facts: Facts) -> Iterator[Cause]:
         growing = [event for event in events if event.get("reason") == "TriggeredScaleUp"]
         latest = max((*scaling, *growing), key=_time_of, default=None)
         if latest in growing:
-            yield Cause(
-                id="node-coming",
-                subject=subject,
-                cause="The autoscaler is adding a node for this pod.",
-                evidence=str(growing[-1].get("message", "")),
-                fix="Wait: a GPU node takes 2 to 10 minutes, a TPU slice longer.",
-                waits=True,
-            )
+            yield cause_of_state("node-coming", subject, str(growing[-1].get("message", "")))
             continue
         message = str(condition.get("message", ""))
         recognized = [recognize("autoscaler", str(event.get("message", "")), subject) for event in reversed(scaling)]
         recognized.append(recognize("scheduler", message, subject))
-        recognized_cause = next((cause for cause in recognized if cause is not None), None)
-        yield recognized_cause or Cause(
-            id="unschedulable",
-            subject=subject,
-            cause="No node takes this pod.",
-            evidence=message or str(condition.get("reason", "")),
-            fix="Compare the pod's requests, selectors and tolerations with the nodes: kubectl describe nodes.",
-        )
+        evidence = message or str(condition.get("reason", ""))
+        yield next(filter(None, recognized), None) or cause_of_state("unschedulable", subject, evidence)
 
 
 def _time_of(event: Manifest) -> str:
@@ -90,19 +71,17 @@ def not_started(facts: Facts) -> Iterator[Cause]:
             if reason in _PULLS:
                 failures = [str(event.get("message", "")) for event in events if event.get("reason") == "Failed"]
                 text = "\n".join([*failures, message])
-                yield recognize("image", text, subject) or _unknown(
-                    "image-not-pulled", subject, "The image cannot be pulled.", last_words(text)
-                )
+                yield recognize("image", text, subject) or cause_of_state("image-not-pulled", subject, last_words(text))
             elif reason in _STARTS:
-                yield recognize("start", message, subject) or _unknown(
-                    "container-not-created", subject, "The container cannot be created.", message or reason
+                yield recognize("start", message, subject) or cause_of_state(
+                    "container-not-created", subject, message or reason
                 )
         if _waits_for_volumes(pod):
             mounts = [event for event in events if event.get("reason") in ("FailedMount", "FailedAttachVolume")]
             if mounts:
                 message = str(mounts[-1].get("message", ""))
-                yield recognize("mount", message, _subject(pod)) or _unknown(
-                    "volume-not-mounted", _subject(pod), "A volume of the pod cannot be mounted.", message
+                yield recognize("mount", message, _subject(pod)) or cause_of_state(
+                    "volume-not-mounted", _subject(pod), message
                 )
 
 
@@ -120,19 +99,12 @@ def ended(facts: Facts) -> Iterator[Cause]:
         if status.get("phase") == "Failed" and _is_replaced(facts, pod):
             continue
         if status.get("reason") == "Evicted":
-            yield Cause(
-                id="evicted",
-                subject=_subject(pod),
-                cause="The node was short of a resource and evicted the pod.",
-                evidence=str(status.get("message", "")),
-                fix="Short of ephemeral-storage: raise accelerator.diskGib; of memory: use a larger machine.",
-                pitfalls=(24,),
-            )
+            yield cause_of_state("evicted", _subject(pod), str(status.get("message", "")))
             continue
         if status.get("phase") == "Failed" and status.get("reason"):
             message = str(status.get("message", ""))
-            yield recognize("pod", message, _subject(pod)) or _unknown(
-                "pod-failed", _subject(pod), f"The node ended the pod: {status['reason']}.", message or status["reason"]
+            yield recognize("pod", message, _subject(pod)) or cause_of_state(
+                "pod-failed", _subject(pod), message or status["reason"], reason=status["reason"]
             )
             continue
         for container in containers_of(pod):
@@ -161,34 +133,16 @@ def _ended(facts: Facts, pod: Manifest, container: Manifest) -> Cause | None:
     if recognized is not None:
         return recognized
     if end.get("reason") == _KILLED_FOR_MEMORY:
-        return Cause(
-            id="host-memory",
-            subject=subject,
-            cause="The container used more of the node's memory than its limit, and was killed.",
-            evidence=f"OOMKilled, exit code {end.get('exitCode')}",
-            fix="Use a machine with more memory (accelerator.machineType); loading weights needs about their size.",
-        )
+        return cause_of_state("host-memory", subject, f"OOMKilled, exit code {end.get('exitCode')}")
     killed = [
         str(event.get("message", ""))
         for event in facts.events_about("Pod", str(pod["metadata"]["name"]))
         if event.get("reason") == "Killing" and "failed startup probe" in str(event.get("message", ""))
     ]
     if killed:
-        return Cause(
-            id="start-too-slow",
-            subject=subject,
-            cause="The container did not become ready within its startup probe, and was killed.",
-            evidence=killed[-1],
-            fix="Read how far it came (make logs); weights in a bucket or on a volume load faster (models[].source).",
-            pitfalls=(41, 42),
-        )
-    return Cause(
-        id="container-ended",
-        subject=subject,
-        cause=f"The container ended with exit code {end.get('exitCode')}; its words are not among the known ones.",
-        evidence=last_exception(text) or last_words(text),
-        fix="Read the log from its beginning.",
-    )
+        return cause_of_state("start-too-slow", subject, killed[-1])
+    evidence = last_exception(text) or last_words(text)
+    return cause_of_state("container-ended", subject, evidence, code=end.get("exitCode"))
 
 
 def not_ready(facts: Facts) -> Iterator[Cause]:
@@ -207,24 +161,11 @@ def not_ready(facts: Facts) -> Iterator[Cause]:
         evidence = (
             probes[-1] if probes else last_words(facts.logs.get((pod["metadata"]["name"], container["name"]), ""))
         )
+        subject = f"{_subject(pod)} container {container['name']}"
         if container.get("started") is False:
-            yield Cause(
-                id="starting",
-                subject=f"{_subject(pod)} container {container['name']}",
-                cause="The container is starting: it loads weights or compiles, and its startup probe is not over.",
-                evidence=evidence,
-                fix="Wait; `make logs` shows how far it is, and the plan's timeline how long it may take.",
-                waits=True,
-            )
+            yield cause_of_state("starting", subject, evidence)
         elif not container.get("lastState"):
-            yield Cause(
-                id="probe-fails",
-                subject=f"{_subject(pod)} container {container['name']}",
-                cause="The container runs, but its readiness probe fails.",
-                evidence=evidence,
-                fix="Read its log; `make verify` (check objects) names a probe that is not the planned one.",
-                pitfalls=(46, 69),
-            )
+            yield cause_of_state("probe-fails", subject, evidence)
 
 
 def _is_waiting_picker(facts: Facts, pod: Manifest) -> bool:
@@ -245,18 +186,9 @@ def missing(facts: Facts) -> Iterator[Cause]:
                 for pod in facts.pods
                 if workload.owns(pod)
             ]
-            yield Cause(
-                id="pods-missing",
-                subject=workload.name,
-                cause=f"{ready} of {workload.planned} pods are ready, and neither events nor logs say why.",
-                evidence=", ".join(states) or "there is no pod",
-                fix="`make verify` names objects that are missing or changed; `pulumi up --refresh` restores them.",
-            )
+            evidence = ", ".join(states) or "there is no pod"
+            yield cause_of_state("pods-missing", workload.name, evidence, ready=ready, planned=workload.planned)
 
 
 def _subject(pod: Manifest) -> str:
     return f"Pod/{pod['metadata']['name']}"
-
-
-def _unknown(name: str, subject: str, cause: str, evidence: str) -> Cause:
-    return Cause(id=name, subject=subject, cause=cause, evidence=evidence, fix="Correct what the message names.")

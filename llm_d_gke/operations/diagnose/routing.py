@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llm_d_gke.operations.diagnose.cause import Cause
 from llm_d_gke.operations.diagnose.facts import Facts
-from llm_d_gke.operations.diagnose.messages import messages, recognize
+from llm_d_gke.operations.diagnose.messages import cause_of_state, messages, recognize
 from llm_d_gke.operations.live_stack.stack import Manifest, find_condition, is_true
 
 _OK, _SERVER_ERROR = 200, 500
@@ -20,14 +20,8 @@ def presets_missing(facts: Facts) -> Iterator[Cause]:
         condition = find_condition(service, _PRESETS)
         if condition is not None and condition["status"] != "True":
             ready = (find_condition(service, "Ready") or {}).get("status", "missing")
-            yield Cause(
-                id="kserve-presets",
-                subject=f"LLMInferenceService/{service['metadata']['name']}",
-                cause="KServe cannot combine its presets, so changes of the service have no effect.",
-                evidence=f"{_PRESETS} {condition['status']}, Ready {ready}: {condition.get('message', '')}",
-                fix="`kubectl get llminferenceserviceconfigs -A`: none in kserve means that their chart is missing; "
-                "`pulumi up --refresh` installs it again. Otherwise correct the field that the message names.",
-            )
+            evidence = f"{_PRESETS} {condition['status']}, Ready {ready}: {condition.get('message', '')}"
+            yield cause_of_state("kserve-presets", f"LLMInferenceService/{service['metadata']['name']}", evidence)
 
 
 def service_conditions(facts: Facts) -> Iterator[Cause]:
@@ -37,12 +31,11 @@ def service_conditions(facts: Facts) -> Iterator[Cause]:
             # WaitingForGateway stays where a Gateway controller writes no status on pools; requests are answered.
             ignored = (_PRESETS, "Ready", "InferencePoolReady")
             if condition["status"] != "True" and condition["type"] not in ignored:
-                yield Cause(
-                    id="kserve-condition",
-                    subject=f"LLMInferenceService/{service['metadata']['name']}",
-                    cause=f"KServe reports {condition['type']} {condition['status']}.",
-                    evidence=str(condition.get("message") or condition.get("reason") or ""),
-                    fix="docs/operations.md lists what to look at for each condition of KServe.",
+                yield cause_of_state(
+                    "kserve-condition",
+                    f"LLMInferenceService/{service['metadata']['name']}",
+                    str(condition.get("message") or condition.get("reason") or ""),
+                    condition=f"{condition['type']} {condition['status']}",
                 )
 
 
@@ -59,12 +52,9 @@ def not_scaling(facts: Facts) -> Iterator[Cause]:
             for event in facts.events_about("ScaledObject", name)
             if event.get("type") == "Warning"
         ]
-        yield recognize("scaling", "\n".join([message, *warnings]), f"ScaledObject/{name}") or Cause(
-            id="not-scaling",
-            subject=f"ScaledObject/{name}",
-            cause="KEDA reports that it does not scale this model.",
-            evidence=warnings[-1] if warnings else message,
-            fix="Correct what the message names; `pulumi up --refresh` restores the planned object.",
+        subject, evidence = f"ScaledObject/{name}", warnings[-1] if warnings else message
+        yield recognize("scaling", "\n".join([message, *warnings]), subject) or cause_of_state(
+            "not-scaling", subject, evidence
         )
 
 
@@ -108,13 +98,8 @@ def _gateway_cause(facts: Facts, item: Manifest, kind: str, message: str) -> Cau
         str(event.get("message", "")) for event in facts.events_about(kind, name) if event.get("type") == "Warning"
     ]
     text = "\n".join(filter(None, [message, *warnings]))
-    return recognize("gateway", text, subject) or Cause(
-        id=f"{kind.lower()}-refused",
-        subject=subject,
-        cause=f"The Gateway's controller does not take this {kind}.",
-        evidence=message or (warnings[-1] if warnings else "no message"),
-        fix="Correct what the message names; `pulumi up --refresh` restores the planned object.",
-    )
+    evidence = message or (warnings[-1] if warnings else "no message")
+    return recognize("gateway", text, subject) or cause_of_state(f"{kind.lower()}-refused", subject, evidence)
 
 
 def health_check_changed(facts: Facts) -> Iterator[Cause]:
@@ -125,14 +110,8 @@ def health_check_changed(facts: Facts) -> Iterator[Cause]:
         config = ((policy["spec"].get("default") or {}).get("config") or {}).get("httpHealthCheck") or {}
         path = config.get("requestPath")
         if planned is not None and path != planned:
-            yield Cause(
-                id="health-check-path",
-                subject=f"HealthCheckPolicy/{policy['metadata']['name']}",
-                cause="The load balancer's health check requests a path that the engine does not serve.",
-                evidence=f"requestPath is {path}, planned {planned}",
-                fix="`pulumi up --refresh` restores it (rehearsed: make up).",
-                pitfalls=(50,),
-            )
+            subject = f"HealthCheckPolicy/{policy['metadata']['name']}"
+            yield cause_of_state("health-check-path", subject, f"requestPath is {path}, planned {planned}")
 
 
 def endpoint_answer(facts: Facts) -> Iterator[Cause]:
@@ -154,22 +133,10 @@ def endpoint_answer(facts: Facts) -> Iterator[Cause]:
             pitfalls=message.pitfalls,
         )
     elif answer.status == 0:
-        yield Cause(
-            id="endpoint-unreachable",
-            subject="the endpoint",
-            cause="No connection to the address of the Gateway.",
-            evidence=answer.text,
-            fix="An internal Gateway (gateway.exposure) is reached from inside the VPC only.",
-        )
+        yield cause_of_state("endpoint-unreachable", "the endpoint", answer.text)
     else:
-        yield Cause(
-            id="endpoint-refuses",
-            subject="the endpoint",
-            cause=f"The endpoint answers {answer.status} to a chat request.",
-            evidence=answer.text.strip()[:300] or f"HTTP {answer.status} with an empty answer",
-            fix="5xx: the picker or the replicas do not answer; `make verify` says which. 401 and 403: the Gateway "
-            "asks for a key. 404: `curl ADDRESS/v1/models` lists the names.",
-        )
+        evidence = answer.text.strip()[:300] or f"HTTP {answer.status} with an empty answer"
+        yield cause_of_state("endpoint-refuses", "the endpoint", evidence, status=answer.status)
 
 
 def _without_picker(facts: Facts) -> bool:
