@@ -51,9 +51,7 @@ def without_planned(settings: Settings) -> tuple[Settings, list[NotCarried]]:
         remaining, extra = [], list(models[number].get("extraArgs") or [])
         for position, word in enumerate(extra):
             if position in words:
-                planned.append(
-                    NotCarried(origin=str(models[number].get("id")), what=word, why="the stack sets it by itself")
-                )
+                planned.append(NotCarried(str(models[number].get("id")), word, "the stack sets it by itself"))
             else:
                 remaining.append(word)
         models[number].pop("extraArgs")

@@ -140,7 +140,7 @@ def _read(document: Any, origin: str, documents: Documents) -> None:
     else:
         keys = ", ".join(list(map(str, document))[:4])
         documents.not_carried.append(
-            NotCarried(origin=origin, what=f"document with {keys}", why="its form is not known, nothing was read")
+            NotCarried(origin, f"document with {keys}", "its form is not known, nothing was read")
         )
 
 
@@ -159,16 +159,14 @@ def _read_object(document: Json, documents: Documents) -> None:
     elif kind in _WORKLOADS:
         server = _workload(document, kind, origin)
         if server is None:
-            documents.not_carried.append(NotCarried(origin=origin, what="workload", why="no container of it runs vLLM"))
+            documents.not_carried.append(NotCarried(origin, "workload", "no container of it runs vLLM"))
         else:
             documents.servers.append(server)
     elif kind not in _CREATED_BY_PROGRAM and (servers := nested_servers(document, origin)):
         documents.servers += servers
     else:
         documents.not_carried.append(
-            NotCarried(
-                origin=origin, what="object", why=_CREATED_BY_PROGRAM.get(kind, "no setting of a stack stands for it")
-            )
+            NotCarried(origin, "object", _CREATED_BY_PROGRAM.get(kind, "no setting of a stack stands for it"))
         )
 
 
@@ -200,17 +198,11 @@ def _read_cluster(document: Json, origin: str, documents: Documents) -> None:
     documents.pools += [pool for pool in pools if _accelerator_pool(pool)]
     name = document.get("name") or "cluster"
     documents.not_carried.append(
-        NotCarried(
-            origin=origin,
-            what=f"cluster {name}",
-            why="the stack makes a cluster of its own; cluster.existing brings this one",
-        )
+        NotCarried(origin, f"cluster {name}", "the stack makes a cluster of its own; cluster.existing brings this one")
     )
     if mapping(document, "autopilot").get("enabled"):
         documents.not_carried.append(
-            NotCarried(
-                origin=origin, what="Autopilot", why="the stack makes node pools, which Autopilot does by itself"
-            )
+            NotCarried(origin, "Autopilot", "the stack makes node pools, which Autopilot does by itself")
         )
 
 

@@ -70,11 +70,7 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
         value = values[0] if values else ""
         if any(map(is_open, values)):
             not_carried.append(
-                NotCarried(
-                    origin=origin,
-                    what=" ".join(words),
-                    why="the value of its variable is not in the files; set it by hand",
-                )
+                NotCarried(origin, " ".join(words), "the value of its variable is not in the files; set it by hand")
             )
         elif flag in _SWITCHES and not value:
             settings[_SWITCHES[flag]] = not words[0].startswith("--no-")
@@ -84,9 +80,7 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
                 settings[name] = read(value)
             except ValueError:
                 not_carried.append(
-                    NotCarried(
-                        origin=origin, what=f"{flag} {value}", why=f"its value cannot be read; set models[].{name}"
-                    )
+                    NotCarried(origin, f"{flag} {value}", f"its value cannot be read; set models[].{name}")
                 )
         elif flag == "--served-model-name":
             settings["servedName"], *aliases = values or ("",)
@@ -105,12 +99,12 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
         elif flag == "--speculative-config" and (speculation := _speculation(value)):
             settings["speculativeDecoding"] = speculation
         elif flag.startswith("--ssl-") or flag == "--enable-ssl-refresh":
-            not_carried.append(NotCarried(origin=origin, what=flag, why="gateway.backendTls takes its place"))
+            not_carried.append(NotCarried(origin, flag, "gateway.backendTls takes its place"))
         elif flag in _BY_HAND:
-            not_carried.append(NotCarried(origin=origin, what=" ".join(words), why=f"set models[].{_BY_HAND[flag]}"))
+            not_carried.append(NotCarried(origin, " ".join(words), f"set models[].{_BY_HAND[flag]}"))
         elif flag in OWNED:
             # Never the value: it may be a key.
-            not_carried.append(NotCarried(origin=origin, what=flag, why=OWNED[flag].instead))
+            not_carried.append(NotCarried(origin, flag, OWNED[flag].instead))
         else:
             extra += words
     if adapters:
@@ -175,8 +169,6 @@ def _adapters(values: Sequence[str], origin: str) -> tuple[list[dict[str, Any]],
             adapters.append({"name": name, "source": source})
         else:
             not_carried.append(
-                NotCarried(
-                    origin=origin, what=f"adapter {name}", why="its source is a path of the pod; set models[].adapters"
-                )
+                NotCarried(origin, f"adapter {name}", "its source is a path of the pod; set models[].adapters")
             )
     return adapters, not_carried

@@ -70,12 +70,10 @@ def production_stack(values: Json, origin: str) -> tuple[list[Server], list[NotC
         if isinstance(spec, Mapping):
             where = f"{origin} modelSpec/{spec.get('name', '?')}"
             if spec.get("enabled") is False:
-                not_carried.append(NotCarried(origin=where, what="the model", why="the chart leaves it out: enabled"))
+                not_carried.append(NotCarried(where, "the model", "the chart leaves it out: enabled"))
                 continue
             servers.append(_model_spec(spec, where))
-            not_carried += [
-                NotCarried(origin=where, what=key, why=why) for key, why in _NOT_CARRIED.items() if spec.get(key)
-            ]
+            not_carried += [NotCarried(where, key, why) for key, why in _NOT_CARRIED.items() if spec.get(key)]
             rest = [
                 *unread(spec, (*_READ["spec"], *_NOT_CARRIED)),
                 *(f"vllmConfig.{key}" for key in unread(mapping(spec, "vllmConfig"), _READ["vllmConfig"])),
@@ -83,9 +81,7 @@ def production_stack(values: Json, origin: str) -> tuple[list[Server], list[NotC
             not_carried += _unread_keys(rest, where)
     if mapping(values, "routerSpec"):
         not_carried.append(
-            NotCarried(
-                origin=origin, what="routerSpec", why="the Gateway and the endpoint picker take the router's place"
-            )
+            NotCarried(origin, "routerSpec", "the Gateway and the endpoint picker take the router's place")
         )
     rest = [
         *(f"{_ENGINE_SPEC}.{key}" for key in unread(mapping(values, _ENGINE_SPEC), _READ["servingEngineSpec"])),
@@ -97,7 +93,7 @@ def production_stack(values: Json, origin: str) -> tuple[list[Server], list[NotC
 def _unread_keys(keys: Sequence[str], origin: str) -> list[NotCarried]:
     """One remark for all unread keys of the values."""
     why = "no setting of a stack stands for them"
-    return [NotCarried(origin=origin, what=", ".join(keys), why=why)] if keys else []
+    return [NotCarried(origin, ", ".join(keys), why)] if keys else []
 
 
 def _model_spec(spec: Json, origin: str) -> Server:
@@ -157,9 +153,7 @@ def model_service(values: Json, origin: str) -> tuple[list[Server], list[NotCarr
     servers = [_role_server({**part, **group}, role, origin) for role, part in parts.items()]
     for key in ("routing", "accelerator", "monitoring"):
         if mapping(values, key):
-            not_carried.append(
-                NotCarried(origin=origin, what=key, why="it follows from pattern, accelerator and models of the stack")
-            )
+            not_carried.append(NotCarried(origin, key, "it follows from pattern, accelerator and models of the stack"))
     artifacts = (
         f"modelArtifacts.{key}" for key in unread(mapping(values, "modelArtifacts"), ("uri", "name", "labels"))
     )

@@ -46,17 +46,13 @@ def inference_service(document: Json, origin: str) -> tuple[list[Server], list[N
         servers.append(_servers(prefill, spec, "prefill", origin, not_carried))
     if listing(spec, "baseRefs"):
         names = ", ".join(str(value_at(reference, "name")) for reference in listing(spec, "baseRefs"))
-        not_carried.append(
-            NotCarried(origin=origin, what=f"baseRefs {names}", why="presets are not read; set what they set")
-        )
+        not_carried.append(NotCarried(origin, f"baseRefs {names}", "presets are not read; set what they set"))
     scheduler = mapping(spec, "router", "scheduler")
     if scheduler:
-        not_carried.append(
-            NotCarried(origin=origin, what="router.scheduler", why="the picker follows from pattern and picker.scorers")
-        )
+        not_carried.append(NotCarried(origin, "router.scheduler", "the picker follows from pattern and picker.scorers"))
     for where, why in _ELSEWHERE.items():
         if value_at(spec, *where.split(".")):
-            not_carried.append(NotCarried(origin=origin, what=f"spec.{where}", why=why))
+            not_carried.append(NotCarried(origin, f"spec.{where}", why))
     fields = ("model", "replicas", "parallelism", "template", "worker", "prefill", "router", "baseRefs")
     rest = [
         *unread(spec, (*fields, *(where.partition(".")[0] for where in _ELSEWHERE))),
@@ -70,9 +66,9 @@ def inference_service(document: Json, origin: str) -> tuple[list[Server], list[N
     ]
     if any(mapping(part, "worker") for part in (spec, prefill)):
         why = "the further pods of a group get the arguments of its first one"
-        not_carried.append(NotCarried(origin=origin, what="containers of worker", why=why))
+        not_carried.append(NotCarried(origin, "containers of worker", why))
     if rest:
-        not_carried.append(NotCarried(origin=origin, what=", ".join(rest), why="no setting of a stack stands for them"))
+        not_carried.append(NotCarried(origin, ", ".join(rest), "no setting of a stack stands for them"))
     return servers, not_carried
 
 
@@ -91,9 +87,7 @@ def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[
             str(value_at(adapter_entry, "name") or ""), str(value_at(adapter_entry, "uri") or "")
         )
         if adapter is None:
-            not_carried.append(
-                NotCarried(origin=origin, what=f"adapter {value_at(adapter_entry, 'name')}", why=problem)
-            )
+            not_carried.append(NotCarried(origin, f"adapter {value_at(adapter_entry, 'name')}", problem))
         else:
             adapters.append(adapter)
     arguments = _arguments(container)

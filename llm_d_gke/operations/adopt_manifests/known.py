@@ -26,7 +26,7 @@ def with_known_model(server: Server, catalog: Catalog, not_carried: list[NotCarr
     model = server.model or ""
     if is_open(model):
         why = "its value is not in the files: add the ConfigMap's manifest, or render first (kustomize build)"
-        not_carried.append(NotCarried(origin=server.origin, what=f"model {model}", why=why))
+        not_carried.append(NotCarried(server.origin, f"model {model}", why))
         return replace(server, model=None)
     if not model.startswith(("/", "./", "gs://", "s3://")):
         return _with_possible_model(server, not_carried)
@@ -34,10 +34,10 @@ def with_known_model(server: Server, catalog: Catalog, not_carried: list[NotCarr
     named = [other for other in catalog.models if other.rpartition("/")[2].lower() == name]
     if len(named) != 1:
         why = "it is a path, and no model of the catalog has its name: write the model's id of the Hub in its place"
-        not_carried.append(NotCarried(origin=server.origin, what=f"model {model}", why=why))
+        not_carried.append(NotCarried(server.origin, f"model {model}", why))
         return replace(server, model=None)
     why = f"{named[0]} is taken for it, from the Hub; set models[].source for a bucket or a volume"
-    not_carried.append(NotCarried(origin=server.origin, what=f"path {model}", why=why))
+    not_carried.append(NotCarried(server.origin, f"path {model}", why))
     served = server.served_name or (model if "--served-model-name" not in " ".join(server.arguments) else None)
     return replace(server, model=named[0], served_name=served)
 
@@ -50,7 +50,7 @@ def _with_possible_model(server: Server, not_carried: list[NotCarried]) -> Serve
         ModelSettings.model_validate({"id": server.model})
     except ValidationError:
         why = "it is no repository of the Hub: write the model's id in its place"
-        not_carried.append(NotCarried(origin=server.origin, what=f"model {server.model}", why=why))
+        not_carried.append(NotCarried(server.origin, f"model {server.model}", why))
         return replace(server, model=None)
     return server
 
@@ -69,11 +69,11 @@ def with_known_options(
         for position, name, _ in reversed(unknown_options(image.version, arguments)):
             words = _take_option(arguments, position)
             why = f"vLLM {image.version}, which the stack runs, has no option {name}"
-            not_carried.append(NotCarried(origin=str(model["id"]), what=words, why=why))
+            not_carried.append(NotCarried(str(model["id"]), words, why))
         while wrong := wrong_values(image.version, arguments):
             words = _take_option(arguments, wrong[0].position)
             why = f"vLLM {image.version}, which the stack runs, exits on it: {wrong[0].reason}"
-            not_carried.append(NotCarried(origin=str(model["id"]), what=words, why=why))
+            not_carried.append(NotCarried(str(model["id"]), words, why))
         rest = {key: value for key, value in model.items() if key not in ("allowExtraArgs", "extraArgs")}
         checked.append(rest | ({"allowExtraArgs": True, "extraArgs": arguments} if arguments else {}))
     return checked

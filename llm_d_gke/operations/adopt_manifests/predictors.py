@@ -39,14 +39,14 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
     own = _container(listing(spec, "containers"))
     base = _container(listing(runtime, "containers"))
     if not _runs_vllm(model, own, base):
-        return None, [NotCarried(origin=origin, what="predictor", why="neither format nor container says vLLM")]
+        return None, [NotCarried(origin, "predictor", "neither format nor container says vLLM")]
     not_carried: list[NotCarried] = []
     if model.get("runtime") and not runtime:
         not_carried.append(
             NotCarried(
-                origin=origin,
-                what=f"runtime {model['runtime']}",
-                why="its manifest is not among the files, so its arguments are not read",
+                origin,
+                f"runtime {model['runtime']}",
+                "its manifest is not among the files, so its arguments are not read",
             )
         )
     name = str(value_at(document, "metadata", "name") or "")
@@ -89,7 +89,7 @@ def _left_out(document: Json, origin: str) -> Iterator[NotCarried]:
     minimum, maximum = int_or(spec.get("minReplicas"), 1), int_or(spec.get("maxReplicas"), 0)
     if minimum == 0 or maximum > minimum:
         replicas = f"replicas {minimum} to {maximum or 'any'}"
-        yield NotCarried(origin=origin, what=replicas, why="models[].autoscaling takes its place")
+        yield NotCarried(origin, replicas, "models[].autoscaling takes its place")
     rest = [
         *unread(spec, _SPEC_FIELDS),
         *(f"model.{key}" for key in unread(mapping(spec, "model"), _MODEL_FIELDS)),
@@ -101,7 +101,7 @@ def _left_out(document: Json, origin: str) -> Iterator[NotCarried]:
         ),
     ]
     if rest:
-        yield NotCarried(origin=origin, what=", ".join(rest), why="no setting of a stack stands for them")
+        yield NotCarried(origin, ", ".join(rest), "no setting of a stack stands for them")
 
 
 def _container(containers: Sequence[object]) -> Json:

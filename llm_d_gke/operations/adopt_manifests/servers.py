@@ -40,7 +40,7 @@ class Server:
     left_out: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class NotCarried:
     """Something that a stack file does not carry over, with the reason or the replacement."""
 

@@ -51,7 +51,7 @@ def stack_settings(
     servers = [with_known_model(server, catalog, not_carried) for server in documents.servers]
     with_model = [server for server in servers if server.model]
     not_carried += [
-        NotCarried(origin=server.origin, what="model server", why="no document says which model it serves")
+        NotCarried(server.origin, "model server", "no document says which model it serves")
         for server in servers
         if not server.model
     ]
@@ -59,18 +59,14 @@ def stack_settings(
         raise AdoptError(
             "no document holds a vLLM server with a model" + ("" if not not_carried else ":\n" + _listed(not_carried))
         )
-    not_carried += [
-        NotCarried(origin=server.origin, what=what, why=why) for server in with_model for what, why in server.left_out
-    ]
+    not_carried += [NotCarried(server.origin, what, why) for server in with_model for what, why in server.left_out]
     models = list(_models(with_model, not_carried))
     settings: Settings = {}
     zone = _location(documents, with_model) or location
     if zone:
         settings["location"] = zone
     else:
-        not_carried.append(
-            NotCarried(origin="stack", what="location", why="no document names a zone; set llm-d:location")
-        )
+        not_carried.append(NotCarried("stack", "location", "no document names a zone; set llm-d:location"))
     pattern = _pattern(with_model, models)
     if any(model.get("prefixCaching") is False for model in models):
         # The picker's score for cached prefixes needs servers that keep them.
@@ -79,7 +75,7 @@ def stack_settings(
             why = "which prompts go to prefill follows from the prefixes that are cached, so the stack keeps them"
             for model in models:
                 if model.pop("prefixCaching", None) is False:
-                    not_carried.append(NotCarried(origin=str(model["id"]), what="prefix caching turned off", why=why))
+                    not_carried.append(NotCarried(str(model["id"]), "prefix caching turned off", why))
         else:
             settings["picker"] = {"scorers": {"prefixCache": 0}}
     if pattern != "single-replica":
@@ -109,7 +105,7 @@ def _models(servers: Sequence[Server], not_carried: list[NotCarried]) -> Iterato
         main = next((server for server in group if server.role != "prefill"), group[0])
         if main.role == "prefill":
             why = "the servers of decode are in no file: add their manifest, or this one serves alone"
-            not_carried.append(NotCarried(origin=main.origin, what="the role prefill", why=why))
+            not_carried.append(NotCarried(main.origin, "the role prefill", why))
         settings = _model(model, main, not_carried)
         prefill = next((server for server in group if server.role == "prefill" and server is not main), None)
         if prefill is not None:
@@ -117,11 +113,7 @@ def _models(servers: Sequence[Server], not_carried: list[NotCarried]) -> Iterato
         for other in group:
             if other not in (main, prefill):
                 not_carried.append(
-                    NotCarried(
-                        origin=other.origin,
-                        what=f"another server of {model}",
-                        why=f"{main.origin} stands for this model",
-                    )
+                    NotCarried(other.origin, f"another server of {model}", f"{main.origin} stands for this model")
                 )
         yield settings
 
@@ -141,11 +133,11 @@ def _prefill(server: Server, decode: Server, not_carried: list[NotCarried]) -> S
             settings[name] = value
         else:
             why = "both roles share this setting; the model has that of the servers that decode"
-            not_carried.append(NotCarried(origin=server.origin, what=f"{name} {value} of prefill", why=why))
+            not_carried.append(NotCarried(server.origin, f"{name} {value} of prefill", why))
     words = [word for word in extra if word not in common_extra]
     if words:
         why = "both roles share extraArgs; the model has those of the servers that decode"
-        not_carried.append(NotCarried(origin=server.origin, what=f"{' '.join(words)} of prefill", why=why))
+        not_carried.append(NotCarried(server.origin, f"{' '.join(words)} of prefill", why))
     return settings
 
 
@@ -160,9 +152,7 @@ def _model(model: str, server: Server, not_carried: list[NotCarried]) -> Setting
     own, extra, problems = settings_of(server.arguments, server.origin)
     not_carried += problems
     if server.resource not in (None, *ACCELERATOR_RESOURCES):
-        not_carried.append(
-            NotCarried(origin=server.origin, what=str(server.resource), why="no machine of Google Cloud has it")
-        )
+        not_carried.append(NotCarried(server.origin, str(server.resource), "no machine of Google Cloud has it"))
     settings: Settings = {"id": model, "replicas": server.replicas}
     if server.source is not None:
         settings["source"] = dict(server.source)
@@ -180,26 +170,24 @@ def _model(model: str, server: Server, not_carried: list[NotCarried]) -> Setting
     if server.image and not any(part in server.image for part in _PLAIN_IMAGES):
         not_carried.append(
             NotCarried(
-                origin=server.origin,
-                what=f"image {server.image}",
-                why="the release's image takes its place; or set models[].image and models[].imageFacts",
+                server.origin,
+                f"image {server.image}",
+                "the release's image takes its place; or set models[].image and models[].imageFacts",
             )
         )
     elif server.image:
         not_carried.append(
             NotCarried(
-                origin=server.origin,
-                what=f"image {server.image}",
-                why="the release's image takes its place; llm-d:release selects its version",
+                server.origin,
+                f"image {server.image}",
+                "the release's image takes its place; llm-d:release selects its version",
             )
         )
     if server.environment:
         names = ", ".join(server.environment)
         not_carried.append(
             NotCarried(
-                origin=server.origin,
-                what=f"variables {names}",
-                why="models[].env takes those that are needed, with allowExtraArgs",
+                server.origin, f"variables {names}", "models[].env takes those that are needed, with allowExtraArgs"
             )
         )
     if extra:
@@ -219,9 +207,7 @@ def _without_invalid(settings: Settings, server: Server, not_carried: list[NotCa
             if key not in valid or key == "id":
                 break
             value = valid.pop(key)
-            not_carried.append(
-                NotCarried(origin=server.origin, what=f"{key} {value}", why="a stack file cannot hold this value")
-            )
+            not_carried.append(NotCarried(server.origin, f"{key} {value}", "a stack file cannot hold this value"))
         else:
             break
     return valid
@@ -257,9 +243,7 @@ def _accelerator(
     names = Counter(map(_label, selectors))
     if len(names) > 1:
         kinds = ", ".join(sorted(map(str, names)))
-        not_carried.append(
-            NotCarried(origin="stack", what=f"accelerators {kinds}", why="a stack has one kind, the first is taken")
-        )
+        not_carried.append(NotCarried("stack", f"accelerators {kinds}", "a stack has one kind, the first is taken"))
     selector: Mapping[str, str] = selectors[0] if selectors else {}
     pool = next(
         (pool_entry for pool_entry in documents.pools if _label(selector) in (None, _pool_label(pool_entry))), None
@@ -272,9 +256,7 @@ def _accelerator(
         what, why = (
             (f"accelerator {label}", "the catalog does not have it") if label else ("accelerator", "no file names one")
         )
-        not_carried.append(
-            NotCarried(origin="stack", what=what, why=f"{why}; add --accelerator (make catalog KIND=accelerators)")
-        )
+        not_carried.append(NotCarried("stack", what, f"{why}; add --accelerator (make catalog KIND=accelerators)"))
         return {}
     [accelerator, *_] = candidates
     settings: Settings = {"type": accelerator.name}
@@ -296,7 +278,7 @@ def _accelerator(
             "provisioning",
             f"Google does not sell {pool_machine.name} on demand; spot is taken, flex-start is another",
         )
-        not_carried.append(NotCarried(origin="stack", what=what, why=why))
+        not_carried.append(NotCarried("stack", what, why))
     per_node = pool_machine.accelerator_count if pool_machine is not None else 0
     return {**settings, "nodes": _nodes(pool, servers, per_node)}
 
