@@ -217,7 +217,7 @@ $(SCAN)/.venv/.installed: $(SCAN)/requirements.txt
 
 scan: $(STAMP) $(SCAN)/.venv/.installed ## run Pod Security, checkov and kube-score over every pod of all stacks; ARGS=gpu scans one
 	@$(BIN)/python -m llm_d_gke.maintenance.scan $(ARGS)
-	@$(BIN)/python -m pytest -q tests/maintenance/test_scan.py
+	@$(BIN)/python -m pytest -q tests/maintenance/scan/test_scan.py
 
 policy: $(STAMP) ## run the policy pack in an environment of its own over all stacks
 	@test -x policy/.venv/bin/python || $(PYTHON) -m venv policy/.venv

@@ -21,6 +21,14 @@ def test_no_module_is_longer_than_it_may_be() -> None:
     assert {str(module): lines for module, lines in lengths.items() if lines > _LINES} == {}
 
 
+def test_tests_of_commands_and_tools_lie_in_the_folder_of_their_room() -> None:
+    for area in ("maintenance", "operations"):
+        rooms = {path.name for path in (PROJECT_ROOT / "llm_d_gke" / area).iterdir()}
+        tests = {path.name for path in (PROJECT_ROOT / "tests" / area).iterdir() if path.is_dir()} - {"__pycache__"}
+        flat = {path.name.removeprefix("test_") for path in (PROJECT_ROOT / "tests" / area).glob("test_*.py")}
+        assert (tests | flat) - rooms == set(), area
+
+
 def test_modules_of_models_do_not_postpone_annotations() -> None:
     """Postponed annotations are texts, which pydantic compiles again at each import: a tenth of the program's start."""
     modules = {model.__module__ for model in _descendants(BaseModel) if model.__module__.startswith("llm_d_gke.")}

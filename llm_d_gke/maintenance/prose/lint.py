@@ -25,7 +25,7 @@ _SKIPPED = (
     "tests/catalog/configs/",
     "tests/planning/figures/",
     "llm_d_gke/maintenance/prose/",
-    "tests/maintenance/test_prose",
+    "tests/maintenance/prose/",
 )
 # Between two words of a phrase: spaces, or a line break with the next line's indentation and comment sign.
 _GAP = r"(?:[ \t]+|[ \t]*\n[ \t]*(?:#|//|>)?[ \t]*)"

@@ -348,7 +348,7 @@ def test_half_precision_is_set_where_bfloat16_is_missing(rows: list[Option]) -> 
 
 
 class TestAModelOfYourOwn:
-    CONFIG = Path(__file__).parents[1] / "catalog" / "configs" / "google--gemma-2b-it.json"
+    CONFIG = Path(__file__).parents[2] / "catalog" / "configs" / "google--gemma-2b-it.json"
 
     def test_it_is_sized_by_its_configuration(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert llmd("size", "acme/own", "1/s 500+100", "--config-json", str(self.CONFIG)) == 0

@@ -19,7 +19,7 @@ from llm_d_gke.operations.explain.fields import FieldError, FieldPath, parse
 from llm_d_gke.operations.explain.inputs import StackInput, inputs, plan_with
 from llm_d_gke.stackfile.model_files import ModelFile
 
-CONFIGS = Path(__file__).parents[1] / "catalog" / "configs"
+CONFIGS = Path(__file__).parents[2] / "catalog" / "configs"
 
 SERVER = "Deployment/gemma-2b-it-vllm"
 CONTAINER = f"{SERVER} spec.template.spec.containers[0]"

@@ -208,7 +208,7 @@ def test_a_rate_is_met_where_it_can_be() -> None:
 
 def test_the_page_has_every_row_with_its_error() -> None:
     """docs/speed.md is what the command writes: the column of the roofline is current."""
-    page = (Path(__file__).parents[2] / "docs" / "speed.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "speed.md").read_text(encoding="utf-8")
     for row in ROWS[:: math.ceil(len(ROWS) / 12)]:
         prediction = predict(row)
         assert prediction is not None

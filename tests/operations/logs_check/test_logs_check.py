@@ -17,7 +17,7 @@ from llm_d_gke.operations.logs_check.reader import read_log
 from llm_d_gke.operations.logs_check.summary import summarize
 from tests.command_line import llmd
 
-CONFIGS = Path(__file__).parents[1] / "catalog" / "configs"
+CONFIGS = Path(__file__).parents[2] / "catalog" / "configs"
 
 LLAMA: dict[str, Any] = {
     "id": "A16",

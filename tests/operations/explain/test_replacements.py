@@ -26,7 +26,7 @@ from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.leaves import leaves
 from llm_d_gke.stackfile import PROJECT_ROOT
-from tests.operations.test_compare import facts
+from tests.operations.report.test_compare import facts
 
 NAMES = {"Cluster": "cluster", "Network": "network", "Subnetwork": "subnet", "Address": "address"}
 
