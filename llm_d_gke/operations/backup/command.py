@@ -12,8 +12,7 @@ from llm_d_gke.cli.findings import refusal_text
 from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.operations.backup.contents import certificate_items, left_behind, pin_items, secret_items, weight_items
 from llm_d_gke.operations.backup.state import Item, State, backend_url, file_item, key_item, state_item
-from llm_d_gke.operations.google_credentials import NoCredentialsError, default_credentials
-from llm_d_gke.operations.leftovers.google import Session
+from llm_d_gke.operations.google_cloud import NoCredentialsError, Session, open_session
 from llm_d_gke.planning import RefusedError, StackPlan, plan_config
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig, load, stack_file
@@ -54,14 +53,10 @@ def inventory(
 
 def _session(console: Console) -> Session | None:
     try:
-        credentials, _ = default_credentials()
+        return open_session()[0]
     except NoCredentialsError as reason:
         console.print(wrapped(f"{reason} So what is on Google Cloud is only listed."), soft_wrap=True)
         return None
-    from google.auth.transport.requests import AuthorizedSession
-
-    session: Session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
-    return session
 
 
 def _planned(stack: str, config: StackConfig) -> tuple[StackPlan, StackSettings]:

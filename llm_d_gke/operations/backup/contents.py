@@ -10,7 +10,7 @@ from llm_d_gke.catalog.locks import load_lock
 from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.operations.backup import google
 from llm_d_gke.operations.backup.state import Item, bucket_item, missing, not_established, safe
-from llm_d_gke.operations.leftovers.google import Session
+from llm_d_gke.operations.google_cloud import Session, UnansweredError
 from llm_d_gke.planning.findings import path_of
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.leaves import Leaf, display_text, leaves
@@ -116,7 +116,7 @@ def _managed(settings: StackSettings, leaf: Leaf, session: Session | None) -> It
     what, place = f"secret {leaf.value} ({path_of(*leaf.path)})", "Secret Manager"
     try:
         entry = google.secret(str(settings.project), str(leaf.value), session)
-    except google.UnknownError as reason:
+    except UnansweredError as reason:
         return not_established(what, place, str(reason))
     if entry is None:
         return missing(what, place, "there is no such secret", "create it")
@@ -161,7 +161,7 @@ def _names(text: str, region: str) -> bool:
 def _bucket(name: str, region: str, session: Session | None) -> Iterator[str]:
     try:
         bucket = None if session is None else google.bucket(name, session)
-    except google.UnknownError:
+    except UnansweredError:
         bucket = None
     if bucket is None:
         yield f"bucket {name}: its location is not established; weights read across regions are slow and cost traffic"

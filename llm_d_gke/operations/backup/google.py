@@ -1,6 +1,6 @@
 """Questions to Google Cloud about buckets, keys and secrets. Reads only.
 
-Without a session (no credentials) and without an answer they raise UnknownError with the reason.
+Without a session (no credentials) and without an answer they raise UnansweredError with the reason.
 """
 
 from __future__ import annotations
@@ -8,13 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_d_gke.operations.leftovers.google import Session
-
-_SECONDS = 30
-
-
-class UnknownError(Exception):
-    """Google did not answer the question. The message holds the reason."""
+from llm_d_gke.operations.google_cloud import TIMEOUT, Session, UnansweredError, answer_of
 
 
 def bucket(name: str, session: Session | None) -> Mapping[str, Any] | None:
@@ -34,12 +28,6 @@ def secret(project: str, name: str, session: Session | None) -> Mapping[str, Any
 
 def _get(url: str, session: Session | None) -> Mapping[str, Any] | None:
     if session is None:
-        raise UnknownError("no Google credentials here")
-    answer = session.request("GET", url, timeout=_SECONDS)
-    if answer.status_code == 404:
-        return None
-    body = answer.json()
-    if answer.status_code >= 400:
-        error = body.get("error", {}) if isinstance(body, Mapping) else {}
-        raise UnknownError(f"{answer.status_code}: {error.get('message', 'no reason given')}")
-    return body if isinstance(body, Mapping) else {}
+        raise UnansweredError("no Google credentials here")
+    response = session.request("GET", url, timeout=TIMEOUT)
+    return None if response.status_code == 404 else answer_of(response)

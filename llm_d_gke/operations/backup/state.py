@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.operations.backup import google
-from llm_d_gke.operations.leftovers.google import Session
+from llm_d_gke.operations.google_cloud import Session, UnansweredError
 from llm_d_gke.stackfile import stack_file
 
 
@@ -121,7 +121,7 @@ def bucket_item(what: str, name: str, session: Session | None, *, versions: bool
     look = f"gcloud storage buckets describe {place}"
     try:
         answer = google.bucket(name, session)
-    except google.UnknownError as reason:
+    except UnansweredError as reason:
         return not_established(what, place, str(reason), look)
     if answer is None:
         return missing(what, place, "there is no such bucket", "restore it")
@@ -141,7 +141,7 @@ def _kms_item(path: str, session: Session | None) -> Item:
     action = f"gcloud kms keys describe {path}"
     try:
         answer = google.key(path, session)
-    except google.UnknownError as reason:
+    except UnansweredError as reason:
         return not_established(_KEY, path, str(reason), action)
     status = None if answer is None else (answer.get("primary") or {}).get("state")
     if status != "ENABLED":

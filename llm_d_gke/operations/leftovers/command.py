@@ -11,9 +11,9 @@ from rich.prompt import Confirm
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
-from llm_d_gke.operations.google_credentials import NoCredentialsError, default_credentials
+from llm_d_gke.operations.google_cloud import NoCredentialsError, Session, UnansweredError, open_session
 from llm_d_gke.operations.leftovers.bindings import project_policy
-from llm_d_gke.operations.leftovers.google import Session, UnansweredError, command, delete, list_all
+from llm_d_gke.operations.leftovers.google import command, delete, list_all
 from llm_d_gke.operations.leftovers.kinds import KINDS, Kind
 from llm_d_gke.operations.leftovers.match import Identity, Leftover, identity_of, leftovers
 from llm_d_gke.resource_graph.stack_program import record_stack
@@ -35,14 +35,11 @@ def look_for_leftovers(stack: str, changes: Mapping[str, str], project: str | No
     """Ask Google Cloud with the credentials of this machine. Return the exit status."""
     console = Console()
     try:
-        credentials, own_project = default_credentials()
+        session, own_project = open_session()
     except NoCredentialsError as reason:
         console.print(str(reason))
         return NO_CREDENTIALS
-    from google.auth.transport.requests import AuthorizedSession
-
     identity = identify(stack, changes, project, own_project)
-    session: Session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
     return report_leftovers(identity, session, console, remove=remove, yes=yes)
 
 

@@ -4,32 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from llm_d_gke.operations.google_cloud import TIMEOUT, Response, Session, SwitchedOffError, UnansweredError, answer_of
 from llm_d_gke.operations.leftovers.bindings import Policy, lines, without_grant
 from llm_d_gke.operations.leftovers.kinds import KINDS, Kind
 from llm_d_gke.operations.leftovers.match import Resource
 
-_SECONDS = 30
 _PATIENCE = 600
-
-
-class Response(Protocol):
-    status_code: int
-
-    def json(self) -> Any: ...
-
-
-class Session(Protocol):
-    """The HTTP session: `google.auth.transport.requests.AuthorizedSession`, or a test double."""
-
-    def request(
-        self, method: str, url: str, *, params: Any = None, json: Any = None, timeout: float | None = None
-    ) -> Response: ...
-
-
-class UnansweredError(Exception):
-    """An API could not be queried. The message holds the reason."""
 
 
 def list_all(
@@ -67,9 +49,9 @@ def delete(resource: Resource, session: Session) -> None:
         _revoke(resource, resource.policy, session)
         return
     url = _url(resource)
-    _check(session.request("DELETE", url, timeout=_SECONDS))
+    _check(session.request("DELETE", url, timeout=TIMEOUT))
     end = time.monotonic() + _PATIENCE
-    while session.request("GET", url, timeout=_SECONDS).status_code != 404:
+    while session.request("GET", url, timeout=TIMEOUT).status_code != 404:
         if time.monotonic() > end:
             raise UnansweredError(f"it is still there after {_PATIENCE} s")
         time.sleep(1)
@@ -106,16 +88,16 @@ def _roles(policy: Policy, session: Session) -> Iterator[Resource]:
 
 def _read(policy: Policy, session: Session) -> Mapping[str, Any]:
     if policy.rest:
-        return _check(session.request("GET", policy.read, timeout=_SECONDS))
-    return _check(session.request("POST", policy.read, json={}, timeout=_SECONDS))
+        return _check(session.request("GET", policy.read, timeout=TIMEOUT))
+    return _check(session.request("POST", policy.read, json={}, timeout=TIMEOUT))
 
 
 def _revoke(resource: Resource, policy: Policy, session: Session) -> None:
     changed = without_grant(_read(policy, session), resource.body["role"], resource.body["member"])
     if policy.rest:
-        _check(session.request("PUT", policy.write, json=changed, timeout=_SECONDS))
+        _check(session.request("PUT", policy.write, json=changed, timeout=TIMEOUT))
     else:
-        _check(session.request("POST", policy.write, json={"policy": changed}, timeout=_SECONDS))
+        _check(session.request("POST", policy.write, json={"policy": changed}, timeout=TIMEOUT))
 
 
 def _list(project: str, region: str, kind: Kind, session: Session) -> Iterator[Resource]:
@@ -123,7 +105,7 @@ def _list(project: str, region: str, kind: Kind, session: Session) -> Iterator[R
     token: str | None = None
     while True:
         params = {"pageToken": token} if token else {}
-        answer = _check(session.request("GET", url, params=params, timeout=_SECONDS))
+        answer = _check(session.request("GET", url, params=params, timeout=TIMEOUT))
         yield from _resources(kind, project, answer)
         token = answer.get("nextPageToken")
         if not token:
@@ -165,13 +147,7 @@ def _url(resource: Resource) -> str:
 
 
 def _check(response: Response) -> Mapping[str, Any]:
-    answer = response.json() if response.status_code != 204 else {}
-    if response.status_code < 400:
-        return answer if isinstance(answer, Mapping) else {}
-    error = answer.get("error", {}) if isinstance(answer, Mapping) else {}
-    details = error.get("details") or error.get("errors") or ()
-    reasons = {str(detail.get("reason", "")) for detail in details if isinstance(detail, Mapping)}
-    if reasons & {"SERVICE_DISABLED", "accessNotConfigured"}:
+    try:
+        return answer_of(response)
+    except SwitchedOffError:
         return {}
-    message = str(error.get("message", "")).splitlines()
-    raise UnansweredError(f"{response.status_code}: {message[0] if message else 'no reason given'}")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from llm_d_gke.catalog import load
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
-from llm_d_gke.operations.google_credentials import NoCredentialsError, default_credentials
+from llm_d_gke.operations.google_cloud import NoCredentialsError, default_credentials
 from llm_d_gke.operations.preflight.google import Facts
 from llm_d_gke.operations.preflight.needs import Needs, needs_of
 from llm_d_gke.planning import plan_config
