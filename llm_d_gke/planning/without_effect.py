@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from llm_d_gke.planning.allocatable import allocatable
 from llm_d_gke.planning.context import STACK_LABEL, Findings, PlanContext
 from llm_d_gke.planning.findings import path_of
+from llm_d_gke.quantities import cpu_millis, memory_mib
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.base import Settings
 from llm_d_gke.settings.cluster import ClusterSettings
@@ -190,13 +191,3 @@ def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:
                     if key == "cpu" and text.isdigit() and int(text) <= available
                     else f"use less, or a larger cpuPool.machineType than {pool.machine_type}",
                 )
-
-
-def cpu_millis(quantity: str) -> float:
-    """A Kubernetes quantity of CPUs in thousandths."""
-    return float(quantity[:-1]) if quantity.endswith("m") else float(quantity) * 1000
-
-
-def memory_mib(quantity: str) -> float:
-    """A Kubernetes quantity of memory, in Mi or Gi, as MiB."""
-    return float(quantity[:-2]) * (1024 if quantity.endswith("Gi") else 1)

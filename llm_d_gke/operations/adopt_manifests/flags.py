@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llm_d_gke.operations.adopt_manifests.pods import is_open
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
 from llm_d_gke.planning.serving.extra_args import OWNED, flag_of
-
-_MULTIPLES = {"k": 1000, "m": 1_000_000, "g": 1_000_000_000, "K": 1024, "M": 1024**2, "G": 1024**3}
-
-
-def _tokens(text: str) -> int:
-    """A number as vLLM reads it: `16384`, `16k` (decimal), `16K` (binary)."""
-    match = re.fullmatch(r"([0-9.]+)([kmgKMG]?)", text)
-    if match is None:
-        raise ValueError(text)
-    return int(float(match[1]) * _MULTIPLES.get(match[2], 1))
-
+from llm_d_gke.quantities import token_count
 
 # Settings of a model by flag, and how the flag's value is read.
 _SETTINGS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "--max-model-len": ("maxModelLen", _tokens),
+    "--max-model-len": ("maxModelLen", token_count),
     "--gpu-memory-utilization": ("gpuMemoryUtilization", float),
     "--dtype": ("dtype", str),
     "--tensor-parallel-size": ("tensorParallel", int),
     "--pipeline-parallel-size": ("pipelineParallel", int),
     "--data-parallel-size": ("dataParallel", int),
     "--max-num-seqs": ("maxNumSeqs", int),
-    "--max-num-batched-tokens": ("maxNumBatchedTokens", _tokens),
+    "--max-num-batched-tokens": ("maxNumBatchedTokens", token_count),
     "--quantization": ("quantization", str),
     "--kv-cache-dtype": ("kvCacheDtype", str),
     "--block-size": ("blockSize", int),

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.platform.engine_images import driver_version
+from llm_d_gke.quantities import cpu_millis
 from llm_d_gke.settings.picker import PickerSettings
 from llm_d_gke.settings.router import RouterSettings
 
@@ -43,11 +44,6 @@ def spreadable_size(ctx: PlanContext, size: _Size) -> _Size:
     It refuses pods with pod anti-affinity that request less ("lower than the Autopilot minimum required of '500m' for
     using pod anti affinity"; docs.cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests).
     """
-    if not ctx.autopilot or size.replicas == 1 or _millis(size.cpu) >= _MIN_SEPARATE_MILLIS:
+    if not ctx.autopilot or size.replicas == 1 or cpu_millis(size.cpu) >= _MIN_SEPARATE_MILLIS:
         return size
     return size.model_copy(update={"cpu": f"{_MIN_SEPARATE_MILLIS}m"})
-
-
-def _millis(cpu: str) -> float:
-    """Thousandths of a vCPU of a Kubernetes quantity."""
-    return float(cpu.removesuffix("m")) * (1 if cpu.endswith("m") else 1000)

@@ -6,7 +6,7 @@ import math
 
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.picker_config.check import ROOT, parsed_config
-from llm_d_gke.planning.without_effect import memory_mib
+from llm_d_gke.quantities import memory_mib
 
 # Of an entry: 60 to 70 (kubernetes-sigs/gateway-api-inference-extension issue 2878).
 _ENTRY_BYTES = 65

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 
 from llm_d_gke.catalog import Catalog
+from llm_d_gke.quantities import quantity
 from llm_d_gke.rehearsal.autoscaler.autopilot import autopilot_records
 from llm_d_gke.rehearsal.autoscaler.compute_classes import class_pools
 from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, UnknownMachineError, node, node_name
-from llm_d_gke.rehearsal.autoscaler.quantities import Amounts, quantity, requests
+from llm_d_gke.rehearsal.autoscaler.pod_requests import Amounts, requests
 from llm_d_gke.rehearsal.autoscaler.scale_up import decide, take, unschedulable
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.kube import Conflict, Kube, KubeError, Manifest, Manifests

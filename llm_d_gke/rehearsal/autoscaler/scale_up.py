@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from llm_d_gke.quantities import quantity
 from llm_d_gke.rehearsal.autoscaler.node_pools import Pool
-from llm_d_gke.rehearsal.autoscaler.quantities import Amounts, quantity, requests
+from llm_d_gke.rehearsal.autoscaler.pod_requests import Amounts, requests
 from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.kube.conditions import find_condition
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+from llm_d_gke.quantities import token_count
 from llm_d_gke.rehearsal.errors import SimulationError
 
 # Flags of both programs. vLLM's other flags configure the use of its accelerator, which the simulator does not have.
@@ -45,7 +46,6 @@ _MAX_NUM_SEQS = 256
 _LONGEST_QUEUE = 20_000
 _LARGEST_BODY_MIB = 512
 
-_SCALES = {"": 1, "k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}
 _SHELLS = frozenset({"sh", "bash", "ash", "dash"})
 # Placeholder of "$@" while a script is parsed. No argument begins with this character.
 _FURTHER = "\x1a"
@@ -239,10 +239,13 @@ def _parse(tokens: Sequence[str]) -> _Flags:
 
 def _fix_values(flags: _Flags, model: str, context_lengths: Mapping[str, int]) -> None:
     length = flags.values.pop("max-model-len", None)
-    tokens = _count(length) if length else None
-    tokens = tokens if tokens and tokens > 0 else context_lengths.get(model)
-    if tokens:
-        flags.values["max-model-len"] = str(tokens)
+    try:
+        longest = token_count(length or "0")
+    except ValueError:  # auto
+        longest = 0
+    longest = longest if longest > 0 else context_lengths.get(model, 0)
+    if longest:
+        flags.values["max-model-len"] = str(longest)
     flags.values.setdefault("max-num-seqs", str(_MAX_NUM_SEQS))
     flags.values.setdefault("max-waiting-queue-length", str(_LONGEST_QUEUE))
     flags.values.setdefault("max-request-body-size-mb", str(_LARGEST_BODY_MIB))
@@ -268,9 +271,3 @@ def _apply_simulation(flags: _Flags, simulation: Simulation) -> None:
         flags.values.setdefault("kv-cache-size", str(simulation["kv_cache_blocks"]))
         if "no-enable-prefix-caching" not in flags.switches and "enable-kvcache" not in flags.switches:
             flags.switches.append("enable-kvcache")
-
-
-def _count(text: str) -> int | None:
-    """vLLM's `32768`, `32k` (thousands) and `32K` (1024s); None for `auto`."""
-    hit = re.fullmatch(r"(-?[0-9.]+)([kKmM]?)", text)
-    return int(float(hit[1]) * _SCALES[hit[2]]) if hit else None

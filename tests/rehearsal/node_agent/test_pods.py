@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.rehearsal.autoscaler.quantities import quantity, requests, seconds
+from llm_d_gke.rehearsal.autoscaler.pod_requests import requests
 from llm_d_gke.rehearsal.host.ports import Ports
 from llm_d_gke.rehearsal.node_agent.environment import ConfigError, resolve
 from llm_d_gke.rehearsal.node_agent.pod_status import ContainerState, conditions, dated_back, phase
@@ -172,18 +172,6 @@ def test_ports_are_not_handed_out_twice() -> None:
     ports = Ports()
     runs = [ports.take(3) for _ in range(50)]
     assert len({port for first in runs for port in range(first, first + 3)}) == 150
-
-
-@pytest.mark.parametrize(
-    ("text", "number"), [("500m", 0.5), ("8Gi", 8 * 2**30), ("2", 2), ("1k", 1000), ("100Mi", 104857600)]
-)
-def test_quantities_are_numbers(text: str, number: float) -> None:
-    assert float(quantity(text)) == number
-
-
-@pytest.mark.parametrize(("text", "number"), [("1s", 1), ("500ms", 0.5), ("1m30s", 90), ("1h", 3600)])
-def test_durations_are_seconds(text: str, number: float) -> None:
-    assert seconds(text) == number
 
 
 def test_requests_are_containers_with_sidecars_or_the_largest_init_container() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from fractions import Fraction
 from typing import Any
 
 from llm_d_gke.operations.live_stack.stack import LiveStack, find_condition, is_ready, is_true
 from llm_d_gke.operations.verify.context import CheckContext
 from llm_d_gke.operations.verify.result import Result, failed, judged, passed
 from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.quantities import quantity
 from llm_d_gke.resource_graph.kubernetes import PLACEHOLDER, REGISTRY_PLACEHOLDER
 
 _MAX_LISTED = 4
@@ -125,13 +124,6 @@ UNKNOWN = "[unknown]"
 _NOT_COMPARED = (UNKNOWN, PLACEHOLDER, REGISTRY_PLACEHOLDER)
 # The digest of the token, which is encrypted in the stack file.
 _NOT_READ_HERE = "checksum/hugging-face-token"
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
-_FACTORS = {
-    "": Fraction(1),
-    "m": Fraction(1, 1000),
-    **{unit: Fraction(1000**power) for power, unit in enumerate(("k", "M", "G", "T"), 1)},
-    **{unit: Fraction(1024**power) for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti"), 1)},
-}
 # Fields by which the API server identifies elements of a list: their order is not the planned one in every case.
 _KEYS = ("name", "mountPath", "containerPort")
 
@@ -192,13 +184,10 @@ def _is_empty(value: Any) -> bool:
 def _same(planned: Any, live: Any) -> bool:
     if planned == live:
         return True
-    ours, theirs = _quantity(planned), _quantity(live)
-    return ours is not None and ours == theirs
-
-
-def _quantity(value: Any) -> Fraction | None:
-    hit = _QUANTITY.fullmatch(str(value)) if isinstance(value, str | int | float) else None
-    return None if hit is None else Fraction(hit[1]) * _FACTORS[hit[2] or ""]
+    try:
+        return quantity(planned) == quantity(live)
+    except ValueError:
+        return False
 
 
 def _text(value: Any) -> str:
