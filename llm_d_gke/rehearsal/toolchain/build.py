@@ -13,10 +13,10 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.toolchain.go import BuildError, environment, failure, fetch, full_disk, go_command, is_full
@@ -193,8 +193,13 @@ def _build(go: str, targets: list[Target], label: str, rest: str, report: Report
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        with log.open("wb") as output:
-            code = _run(command, TOOLCHAIN_FOLDER / module, output, log, lambda done: report(f"{label}: {done}{rest}"))
+        code = run_logged(
+            command,
+            log,
+            lambda seconds: report(f"{label}: {seconds:.0f} s, {_build_summary(log)}{rest}"),
+            env=environment(),
+            folder=TOOLCHAIN_FOLDER / module,
+        )
         if code != 0:
             raise BuildError(failure(f"build {_names(targets)}", log.read_text(errors="replace"), log))
         for target in targets:
@@ -232,10 +237,23 @@ def _replaced(module: str, folder: Path) -> list[str]:
     return [f"-modfile={folder / 'go.mod'}"]
 
 
-def _run(command: list[str], folder: Path, output: IO[bytes], log: Path, progress: Report) -> int:
-    """Run a command to its end and report progress. An interruption terminates it."""
+def run_logged(
+    command: Sequence[str | Path],
+    log: Path,
+    progress: Callable[[float], None],
+    *,
+    env: Mapping[str, str],
+    folder: Path | None = None,
+) -> int:
+    """Run a command to its end and return its status. Its output goes to a file, an interruption terminates it.
+
+    Calls `progress` with the seconds since the start, at least every 10 s.
+    """
     began = reported_at = time.monotonic()
-    with subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment()) as child:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=env) as child,
+    ):
         try:
             while True:
                 try:
@@ -243,7 +261,7 @@ def _run(command: list[str], folder: Path, output: IO[bytes], log: Path, progres
                 except subprocess.TimeoutExpired:
                     now = time.monotonic()
                     if now - reported_at >= _SECONDS_BETWEEN_LINES:
-                        progress(f"{now - began:.0f} s, {_build_summary(log)}")
+                        progress(now - began)
                         reported_at = now
         except BaseException:
             child.terminate()

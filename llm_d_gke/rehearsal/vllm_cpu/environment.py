@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.toolchain.build import build_lock
+from llm_d_gke.rehearsal.toolchain.build import build_lock, run_logged
 from llm_d_gke.rehearsal.toolchain.targets import cache_root
 from llm_d_gke.rehearsal.vllm_cpu.stub_libraries import stub_libraries
 from llm_d_gke.rehearsal.vllm_cpu.versions import PINS, EngineUnavailableError, check_machine
@@ -28,7 +27,6 @@ Report = Callable[[str], None]
 NEEDED_DISK_GIB: Final = 4.5
 # Starts vLLM: the first word of its process that names it.
 SERVE: Final = Path(__file__).with_name("serve.py")
-_SECONDS_BETWEEN_LINES: Final = 8.0
 _UV: Final = Path(sys.executable).with_name("uv")
 
 
@@ -144,27 +142,14 @@ def _run(
     report: Report,
 ) -> None:
     """Run a command and report a line at least every 10 s. Raises EngineUnavailableError with its last lines."""
+
+    def progress(seconds: float) -> None:
+        size = sum(_size(folder) for folder in growing) / 2**30
+        report(f"{label}: {seconds:.0f} s, {size:.1f} GiB written")
+
     log = environment.home.with_name(f"{environment.home.name}.log")
-    began = reported_at = time.monotonic()
     variables = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            [str(word) for word in command], stdout=output, stderr=subprocess.STDOUT, env=variables
-        ) as child,
-    ):
-        try:
-            while child.poll() is None:
-                now = time.monotonic()
-                if now - reported_at >= _SECONDS_BETWEEN_LINES:
-                    size = sum(_size(folder) for folder in growing) / 2**30
-                    report(f"{label}: {now - began:.0f} s, {size:.1f} GiB written")
-                    reported_at = now
-                time.sleep(0.25)
-        except BaseException:
-            child.terminate()
-            raise
-    if child.returncode != 0:
+    if run_logged(command, log, progress, env=variables) != 0:
         last = "\n".join(f"  {line}" for line in log.read_text(errors="replace").strip().splitlines()[-8:])
         raise EngineUnavailableError(
             f"vLLM {environment.version} cannot be installed: the package index does not answer, or lacks a wheel for"
