@@ -114,7 +114,7 @@ diagnose: $(STAMP) ## why STACK, rehearsed here or on GKE, does not serve: one c
 
 bench: $(STAMP) ## measure STACK that runs under SCENARIO=quick, latency, throughput, load, stress or shared-prefix; without SCENARIO what docs/measurements.md states
 ifdef SCENARIO
-	@$(BIN)/python -m llm_d_gke.operations.bench $(STACK) $(SCENARIO) $(ARGS)
+	@$(CLI) bench $(STACK) $(SCENARIO) $(ARGS)
 else
 	@$(BIN)/python -m llm_d_gke.maintenance.measure
 endif

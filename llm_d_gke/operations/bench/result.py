@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from llm_d_gke.cli.exits import CommandError
 from llm_d_gke.planning.plan.estimates import CapacityPlan, CurvePoint
 
 
-class BenchError(Exception):
+class BenchError(CommandError):
     """Nothing was measured. The message holds the reason and the correction."""
 
 

@@ -10,6 +10,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from llm_d_gke.operations.bench.result import BenchError
+from llm_d_gke.operations.live_stack.stack import LiveStack, is_ready
+from llm_d_gke.planning.plan.stack import ModelPlan
+
 _CHUNK = 64 * 1024
 _START_SECONDS = 10.0
 
@@ -68,3 +72,17 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(data)
             await writer.drain()
     writer.close()
+
+
+def service_addresses(live: LiveStack, model: ModelPlan) -> list[str]:
+    """Addresses of the ready pods of a model, as its Service would have them. Raises BenchError without such pods."""
+    if len(model.servers) > 1 or any(server.protocol == "https" for server in model.servers):
+        raise BenchError(
+            f"{model.served_name} cannot be measured by a plain Service: a Service knows no prefill and decode, and no"
+            " certificates of pods; leave --service out"
+        )
+    [server] = model.servers
+    pods = [pod for pod in live.pods_of(server.serving_selector) if is_ready(pod)]
+    if not pods:
+        raise BenchError(f"no pod of {model.served_name} is ready: {live.diagnose}")
+    return [live.pods.address(pod, port.number) for pod in pods for port in server.serving_ports]

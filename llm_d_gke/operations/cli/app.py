@@ -27,6 +27,7 @@ def build_app() -> typer.Typer:
         "Look at a stack that runs": (
             watch.verify,
             watch.diagnose,
+            watch.bench,
             watch.dashboard,
             watch.monitoring_files,
             watch.check_alerts,

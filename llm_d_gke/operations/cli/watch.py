@@ -19,11 +19,40 @@ def _check_headers(headers: list[str] | None) -> list[str]:
     return headers or []
 
 
+def _by_name(headers: list[str] | None) -> dict[str, str]:
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in headers or ())}
+
+
+def _complete_scenario(incomplete: str) -> list[str]:
+    from llm_d_gke.operations.bench.scenario import scenarios
+
+    return [name for name in scenarios() if name.startswith(incomplete)]
+
+
+def _check_scenario(scenario: str) -> str:
+    names = _complete_scenario("")
+    if scenario not in names:
+        raise typer.BadParameter(f"there is no scenario {scenario}: use {', '.join(names)}")
+    return scenario
+
+
 _Where = Annotated[
     Where | None,
     typer.Option(
         "--on",
         help="Look at the rehearsed stack or at GKE. By default the rehearsed one if it is up here, else GKE.",
+        show_default=False,
+    ),
+]
+
+_Headers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header",
+        "-H",
+        metavar="NAME: VALUE",
+        help="Header of every request to the endpoint, such as an API key. May be repeated.",
+        callback=_check_headers,
         show_default=False,
     ),
 ]
@@ -37,29 +66,18 @@ def verify(
     requests: Annotated[
         int, typer.Option("--requests", min=2, help="Requests of the check that several models are told apart.")
     ] = 420,
-    header: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--header",
-            "-H",
-            metavar="NAME: VALUE",
-            help="Header of every request to the endpoint, such as an API key. May be repeated.",
-            callback=_check_headers,
-            show_default=False,
-        ),
-    ] = None,
+    header: _Headers = None,
 ) -> int:
     """Check that a running stack does what its plan promises. Exit status 2 if it does not."""
     from llm_d_gke.operations.verify.command import run_verify
 
-    headers = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in header or ())}
     return run_verify(
         stack,
         overrides(config),
         place=on.place if on is not None else None,
         form=format,
         requests=requests,
-        headers=headers,
+        headers=_by_name(header),
     )
 
 
@@ -73,6 +91,66 @@ def diagnose(
     from llm_d_gke.operations.diagnose.command import run_diagnose
 
     return run_diagnose(stack, overrides(config), place=on.place if on is not None else None, as_json=json)
+
+
+def bench(
+    stack: Stack,
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            help="Load to send: quick, latency, throughput, load, stress or shared-prefix.",
+            show_default=False,
+            autocompletion=_complete_scenario,
+            callback=_check_scenario,
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Name of the model in requests. By default the first.", show_default=False),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            "--tokenizer",
+            help="Folder or repository. By default the model's, in a rehearsal a small one.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the result. By default bench/STACK-SCENARIO.", show_default=False),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="Address to measure instead of the stack's own.", show_default=False),
+    ] = None,
+    header: _Headers = None,
+    service: Annotated[
+        bool, typer.Option("--service", help="Measure a plain Service over the same pods, too.")
+    ] = False,
+    job: Annotated[
+        Path | None,
+        typer.Option("--job", help="Write a Job for the cluster, and measure nothing here.", show_default=False),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", help="Folder with the files of such a Job to read.", show_default=False),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="result.json of an earlier run to compare with.", show_default=False),
+    ] = None,
+) -> int:
+    """Measure a running stack under load. Exit status 2 if requests failed or a figure got worse."""
+    from llm_d_gke.operations.bench.command import Load, read_job, run_bench, write_job
+
+    load = Load(scenario=scenario, model=model, tokenizer=tokenizer, url=url, headers=_by_name(header))
+    folder = out or Path("bench") / f"{stack}-{scenario}"
+    if job is not None:
+        return write_job(stack, load, folder, file=job)
+    if results is not None:
+        return read_job(stack, load, folder, results=results, against=against)
+    return run_bench(stack, load, folder, service=service, against=against)
 
 
 def dashboard(

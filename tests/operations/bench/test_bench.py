@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.operations.bench.__main__ import comparable, find_model, main, remarks, tokens_of
 from llm_d_gke.operations.bench.page import page
 from llm_d_gke.operations.bench.result import BenchError, BenchResult, read_stages
 from llm_d_gke.operations.bench.run import PYTHON
 from llm_d_gke.operations.bench.scenario import Tokens, configuration, scenarios, sized
+from llm_d_gke.operations.bench.workload import comparable, find_model, remarks, tokens_of
+from tests.command_line import llmd
 from tests.stacks import plan_of
 
 RECORDED = Path(__file__).with_name("stage_0_lifecycle_metrics.json")
@@ -134,7 +135,7 @@ def test_without_the_tool_nothing_is_measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv(PYTHON, str(tmp_path / "python"))
-    assert main(["gpu", "quick", "--out", str(tmp_path / "out")]) == 1
+    assert llmd("bench", "gpu", "quick", "--out", str(tmp_path / "out")) == 1
     assert "run make bench-env" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
