@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_d_gke.operations.adopt_manifests.pods import is_open
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
+from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.serving.extra_args import OWNED, flag_of
 from llm_d_gke.quantities import token_count
 
@@ -88,7 +89,7 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
         elif flag == "--speculative-config" and (speculation := _speculation(value)):
             settings["speculativeDecoding"] = speculation
         elif flag.startswith("--ssl-") or flag == "--enable-ssl-refresh":
-            not_carried.append(NotCarried(origin, flag, "gateway.backendTls takes its place"))
+            not_carried.append(NotCarried(origin, flag, RULES["LLMD-ENGINE-TLS-ARGS"].hint))
         elif flag in _BY_HAND:
             not_carried.append(NotCarried(origin, " ".join(words), f"set models[].{_BY_HAND[flag]}"))
         elif flag in OWNED:

@@ -13,6 +13,7 @@ from llm_d_gke.operations.adopt_manifests.command import without_planned
 from llm_d_gke.operations.adopt_manifests.documents import read_files
 from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.stack import stack_settings
+from llm_d_gke.planning.rules import RULES
 
 GPU = {"resources": {"limits": {"nvidia.com/gpu": "2"}}}
 
@@ -118,7 +119,7 @@ class TestScripts:
 def test_certificates_of_the_engine_are_left_to_backend_tls(adopted: Any) -> None:
     settings, left = adopted(pod("vllm serve Qwen/Qwen3-8B --ssl-certfile=/tls/tls.crt --ssl-keyfile /tls/tls.key"))
     assert "extraArgs" not in settings["models"][0]
-    assert sum("gateway.backendTls" in line for line in left) == 2
+    assert sum(RULES["LLMD-ENGINE-TLS-ARGS"].hint in line for line in left) == 2
 
 
 def test_arguments_that_the_stack_sets_are_taken_out(adopted: Any) -> None:

@@ -13,6 +13,15 @@ PATH = "gateway.backendTls.kind"
 
 BACKEND_TLS = (
     Wrong(
+        id="LLMD-ENGINE-TLS-ARGS",
+        name="an engine that answers in HTTPS",
+        changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--ssl_certfile=/a", "--ssl-keyfile", "/b"]},
+        path="models[0].extraArgs[0]",
+        value="--ssl_certfile=/a",
+        rule="the engine would answer HTTPS only, while Gateway, picker, probes and",
+        fix="gateway.backendTls",
+    ),
+    Wrong(
         id="LLMD-BACKEND-TLS-GKE",
         name="HTTPS behind Google's load balancers",
         changes={"gateway.backendTls": {"kind": "cert-manager"}},

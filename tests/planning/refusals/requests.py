@@ -246,15 +246,6 @@ PICKERS = (
 
 CERTIFICATES = (
     Wrong(
-        id="LLMD-ENGINE-TLS-ARGS",
-        name="an engine that answers in HTTPS",
-        changes={"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--ssl_certfile=/a", "--ssl-keyfile", "/b"]},
-        path="models[0].extraArgs[0]",
-        value="--ssl_certfile=/a",
-        rule="the engine would answer HTTPS only, while Gateway, picker, probes and",
-        fix="gateway.backendTls",
-    ),
-    Wrong(
         id="LLMD-TLS-NO-NAME",
         name="certificate for no name",
         changes={"gateway.tls": {"kind": "cert-manager"}},
