@@ -108,8 +108,7 @@ def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | 
     if written["apiVersion"] != api:
         ctx.findings.error(
             "LLMD-PICKER-API-VERSION",
-            *ROOT,
-            "apiVersion",
+            "picker.config.apiVersion",
             value=written["apiVersion"],
             picker=ctx.picker.title,
             api=api,
@@ -139,10 +138,7 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
         fix = f"use release {' or '.join(releases)}" if releases else f"use one of {', '.join(close or picker.plugins)}"
         ctx.findings.error(
             "LLMD-PICKER-PLUGIN-UNKNOWN",
-            *ROOT,
-            "plugins",
-            index,
-            "type",
+            f"picker.config.plugins[{index}].type",
             value=entry.type,
             picker=picker.title,
             fix=fix,
@@ -151,10 +147,7 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
     if plugin.stability == "alpha" and not ctx.settings.picker.allow_experimental_plugins:
         ctx.findings.error(
             "LLMD-PICKER-PLUGIN-EXPERIMENTAL",
-            *ROOT,
-            "plugins",
-            index,
-            "type",
+            f"picker.config.plugins[{index}].type",
             value=entry.type,
             experimental_flag=picker.experimental_flag,
             picker=picker.title,
@@ -162,10 +155,7 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
     if plugin.deprecated is not None:
         ctx.findings.warning(
             "LLMD-PICKER-PLUGIN-DEPRECATED",
-            *ROOT,
-            "plugins",
-            index,
-            "type",
+            f"picker.config.plugins[{index}].type",
             value=entry.type,
             removed_in=plugin.deprecated.removed_in,
             use=plugin.deprecated.use,
@@ -186,10 +176,7 @@ def _check_parameters(
             if is_unchecked(picker, plugin, detail):
                 ctx.findings.warning(
                     "LLMD-PICKER-PARAMETER-RANGE",
-                    *ROOT,
-                    "plugins",
-                    index,
-                    "parameters",
+                    f"picker.config.plugins[{index}].parameters",
                     *detail["loc"],
                     value=_value(detail),
                     problem=_problem(detail, plugin.type),
@@ -203,10 +190,7 @@ def _check_parameters(
             then = "ignores it silently" if ignored else "does not start with it"
             ctx.findings.error(
                 "LLMD-PICKER-PLUGIN-PARAMETERS",
-                *ROOT,
-                "plugins",
-                index,
-                "parameters",
+                f"picker.config.plugins[{index}].parameters",
                 *detail["loc"],
                 value=_value(detail),
                 problem=_problem(detail, plugin.type),
@@ -231,10 +215,7 @@ def _check_unused(ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, 
     for name in (name for name in parameters if name in (*plugin.unused, *tuned)):
         ctx.findings.warning(
             "LLMD-PICKER-PARAMETER-UNUSED",
-            *ROOT,
-            "plugins",
-            index,
-            "parameters",
+            f"picker.config.plugins[{index}].parameters",
             name,
             value=parameters[name],
             rule=f"{picker.title} uses the block size that engines report instead, because autoTune is true by default"
@@ -250,10 +231,7 @@ def _check_conflicts(ctx: PlanContext, document: Document) -> None:
         for other in kinds & set(ctx.picker.plugins[entry.type].conflicts):
             ctx.findings.error(
                 "LLMD-PICKER-PLUGINS-CONFLICT",
-                *ROOT,
-                "plugins",
-                index,
-                "type",
+                f"picker.config.plugins[{index}].type",
                 value=entry.type,
                 picker=ctx.picker.title,
                 other=other,
@@ -268,10 +246,7 @@ def _check_lacking(ctx: PlanContext, document: Document) -> None:
         if needs is not None and needs.plugin not in kinds and needs.unless not in (entry.parameters or {}):
             ctx.findings.error(
                 "LLMD-PICKER-PLUGIN-REFERENCE",
-                *ROOT,
-                "plugins",
-                index,
-                "parameters",
+                f"picker.config.plugins[{index}].parameters",
                 needs.unless,
                 value=f"{needs.plugin} (default)",
                 rule=f"{entry.type} uses {needs.plugin}, and {ctx.picker.title} does not start without it",
@@ -281,10 +256,7 @@ def _check_lacking(ctx: PlanContext, document: Document) -> None:
         if lacking is not None and lacking.plugin not in kinds:
             ctx.findings.warning(
                 "LLMD-PICKER-PLUGIN-ALONE",
-                *ROOT,
-                "plugins",
-                index,
-                "type",
+                f"picker.config.plugins[{index}].type",
                 value=entry.type,
                 plugin=lacking.plugin,
                 seen=lacking.seen,
@@ -298,9 +270,7 @@ def _check_names(ctx: PlanContext, document: Document) -> None:
         if entry.called in names:
             ctx.findings.error(
                 "LLMD-PICKER-PLUGIN-NAME",
-                *ROOT,
-                "plugins",
-                index,
+                f"picker.config.plugins[{index}]",
                 "name" if entry.name else "type",
                 value=entry.called,
                 picker=ctx.picker.title,

@@ -116,9 +116,7 @@ def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
             place = "saturationDetector"
         ctx.findings.warning(
             "LLMD-PICKER-PLUGIN-UNUSED",
-            *ROOT,
-            "plugins",
-            index,
+            f"picker.config.plugins[{index}]",
             value=entry.called,
             place=place,
             roles=" and ".join(sorted(roles)),
@@ -132,10 +130,7 @@ def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
         if profile.name not in stages:
             ctx.findings.warning(
                 "LLMD-PICKER-PROFILE-UNUSED",
-                *ROOT,
-                "schedulingProfiles",
-                number,
-                "name",
+                f"picker.config.schedulingProfiles[{number}].name",
                 value=profile.name,
                 stages=", ".join(stages),
             )
@@ -150,12 +145,7 @@ def _check_weights(ctx: PlanContext, picker: Picker, document: Document) -> None
                 continue
             ctx.findings.warning(
                 "LLMD-PICKER-WEIGHT-UNUSED",
-                *ROOT,
-                "schedulingProfiles",
-                number,
-                "plugins",
-                index,
-                "weight",
+                f"picker.config.schedulingProfiles[{number}].plugins[{index}].weight",
                 value=f"{entry.weight:g}",
                 rule=f"with weight 0 the score of {entry.plugin_ref} counts for nothing"
                 if "scorer" in roles
@@ -208,9 +198,7 @@ def _check_detector(ctx: PlanContext, picker: Picker, document: Document) -> Non
         if entry.called == name and seen is not None:
             ctx.findings.warning(
                 "LLMD-PICKER-DETECTOR-LATE",
-                *ROOT,
-                "saturationDetector",
-                "pluginRef",
+                "picker.config.saturationDetector.pluginRef",
                 value=name,
                 seen=seen.seen,
                 source=seen.source,

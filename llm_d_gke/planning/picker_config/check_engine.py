@@ -8,7 +8,7 @@ from typing import Any
 from llm_d_gke.catalog.pickers import Picker
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.picker_config.build import APPROXIMATE, METRICS, PRECISE, PREFIX
-from llm_d_gke.planning.picker_config.check import ROOT, parsed_config
+from llm_d_gke.planning.picker_config.check import parsed_config
 from llm_d_gke.planning.picker_config.document import PluginEntry
 from llm_d_gke.planning.picker_config.parameters import SHAPES
 from llm_d_gke.settings.models import ModelSettings
@@ -59,10 +59,7 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
         if configured != scheme and "port" not in parameters:
             ctx.findings.error(
                 "LLMD-PICKER-METRICS-SCHEME",
-                *ROOT,
-                "plugins",
-                number,
-                "parameters",
+                f"picker.config.plugins[{number}].parameters",
                 value=f"scheme: {configured}",
                 protocol=scheme.upper(),
                 scheme=scheme,
@@ -70,8 +67,7 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
     if usual != scheme and not any(entry.type == METRICS for entry in document.plugins):
         ctx.findings.error(
             "LLMD-PICKER-METRICS-HTTPS",
-            *ROOT,
-            "plugins",
+            "picker.config.plugins",
             value=f"no {METRICS}",
             picker=ctx.picker.title,
             metrics=METRICS,
@@ -89,10 +85,7 @@ def check_tokenizers(ctx: PlanContext) -> None:
             continue
         ctx.findings.warning(
             "LLMD-PICKER-MODEL-NAME",
-            *ROOT,
-            "plugins",
-            number,
-            "parameters",
+            f"picker.config.plugins[{number}].parameters",
             value=f"modelName: {name}",
             model=ctx.settings.models[0].name,
         )
@@ -121,10 +114,7 @@ def check_blocks(ctx: PlanContext, index: int, model: ModelSettings, engine_bloc
         if size is not None and size % engine_block:
             ctx.findings.error(
                 "LLMD-PICKER-BLOCK-SIZE",
-                *ROOT,
-                "plugins",
-                number,
-                "parameters",
+                f"picker.config.plugins[{number}].parameters",
                 value=f"blocks of {size} tokens",
                 model=model.name,
                 engine_block=engine_block,

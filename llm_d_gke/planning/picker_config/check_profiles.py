@@ -52,9 +52,7 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
         if name not in picker.feature_gates or (value and picker.document != "v0.10"):
             ctx.findings.error(
                 "LLMD-PICKER-FEATURE-GATE",
-                *ROOT,
-                "featureGates",
-                index,
+                f"picker.config.featureGates[{index}]",
                 value=gate,
                 rule=f"{picker.title} has no such feature gate and does not start with it",
                 fix=f"use one of {', '.join(picker.feature_gates)}",
@@ -62,9 +60,7 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
         if picker.document == "v1.4" and gate == "dataLayer" and getattr(document, "data", None) is None:
             ctx.findings.error(
                 "LLMD-PICKER-FEATURE-GATE",
-                *ROOT,
-                "featureGates",
-                index,
+                f"picker.config.featureGates[{index}]",
                 value=gate,
                 rule=f"with this gate {picker.title} needs the section data, and does not start without it",
                 fix="add data with its sources, or remove the gate",
@@ -74,7 +70,7 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
     section = getattr(document, "flow_control", None)
     # The saturation detector counts without the gate, too (pkg/epp/config/loader/configloader.go of llm-d-router).
     if section is not None and not on and section.model_fields_set != {"saturation_detector"}:
-        ctx.findings.warning("LLMD-PICKER-FLOW-CONTROL-GATE", *ROOT, "flowControl", value="given")
+        ctx.findings.warning("LLMD-PICKER-FLOW-CONTROL-GATE", "picker.config.flowControl", value="given")
 
 
 def _check_moved(ctx: PlanContext, picker: Picker, document: Document) -> None:
@@ -141,10 +137,7 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
     for index, entry in handlers[1:]:
         ctx.findings.error(
             "LLMD-PICKER-PROFILE-HANDLERS",
-            *ROOT,
-            "plugins",
-            index,
-            "type",
+            f"picker.config.plugins[{index}].type",
             value=entry.type,
             picker=picker.title,
             handler=handlers[0][1].type,
@@ -155,8 +148,7 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
         multi_profile = [kind for kind in stable if kind != "single-profile-handler"]
         ctx.findings.error(
             "LLMD-PICKER-PROFILES",
-            *ROOT,
-            "schedulingProfiles",
+            "picker.config.schedulingProfiles",
             value=f"{number} profiles",
             rule="single-profile-handler runs one profile"
             if single
@@ -186,10 +178,7 @@ def _check_stages(ctx: PlanContext, document: Document, index: int, handler: Plu
         if field not in names:
             ctx.findings.error(
                 "LLMD-PICKER-PROFILE-MISSING",
-                *ROOT,
-                "plugins",
-                index,
-                "parameters",
+                f"picker.config.plugins[{index}].parameters",
                 value=field,
                 handler=handler.type,
                 names=", ".join(sorted(names)) or "(there is none)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.picker_config.check import ROOT, parsed_config
+from llm_d_gke.planning.picker_config.check import parsed_config
 from llm_d_gke.quantities import memory_mib
 
 # Of an entry: 60 to 70 (kubernetes-sigs/gateway-api-inference-extension issue 2878).
@@ -24,10 +24,7 @@ def check_index(ctx: PlanContext) -> None:
         if mib > memory_mib(ctx.settings.picker.memory):
             ctx.findings.warning(
                 "LLMD-PICKER-INDEX-MEMORY",
-                *ROOT,
-                "plugins",
-                number,
-                "parameters",
+                f"picker.config.plugins[{number}].parameters",
                 value=f"lruCapacityPerServer: {entries}",
                 replicas=replicas,
                 mib=mib,

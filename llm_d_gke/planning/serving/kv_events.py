@@ -137,8 +137,7 @@ def _check_own(ctx: PlanContext) -> None:
         if not receives_events:
             ctx.findings.error(
                 "LLMD-KV-EVENTS-SOURCE",
-                *ROOT,
-                "dataLayer",
+                "picker.config.dataLayer",
                 value=f"without {entry.called}",
                 notifications=_NOTIFICATIONS,
                 called=entry.called,
@@ -154,11 +153,7 @@ def _check_own(ctx: PlanContext) -> None:
         if events["zmq_endpoint"] or not events["discover_pods"] or port != EVENTS_PORT:
             ctx.findings.error(
                 "LLMD-KV-EVENTS-PORT",
-                *ROOT,
-                "plugins",
-                index,
-                "parameters",
-                "kvEventsConfig",
+                f"picker.config.plugins[{index}].parameters.kvEventsConfig",
                 value=events["zmq_endpoint"] or f"discoverPods {str(events['discover_pods']).lower()}, port {port}",
                 events_port=EVENTS_PORT,
             )
