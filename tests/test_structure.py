@@ -3,6 +3,7 @@
 from __future__ import annotations
 import __future__
 
+import ast
 import sys
 from collections.abc import Iterator
 
@@ -27,6 +28,16 @@ def test_tests_of_commands_and_tools_lie_in_the_folder_of_their_room() -> None:
         tests = {path.name for path in (PROJECT_ROOT / "tests" / area).iterdir() if path.is_dir()} - {"__pycache__"}
         flat = {path.name.removeprefix("test_") for path in (PROJECT_ROOT / "tests" / area).glob("test_*.py")}
         assert (tests | flat) - rooms == set(), area
+
+
+def test_the_docstring_of_a_room_says_which_module_to_open() -> None:
+    unnamed = []
+    for area in ("maintenance", "operations", "rehearsal"):
+        for room in (PROJECT_ROOT / "llm_d_gke" / area).rglob("__init__.py"):
+            docstring = ast.get_docstring(ast.parse(room.read_text(encoding="utf-8"))) or ""
+            modules = {module.stem for module in room.parent.glob("*.py")} - {"__init__", "__main__"}
+            unnamed += [f"{room.parent.name}/{name}" for name in modules if f"`{name}`" not in docstring]
+    assert sorted(unnamed) == []
 
 
 def test_modules_of_models_do_not_postpone_annotations() -> None:

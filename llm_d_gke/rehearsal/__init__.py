@@ -9,4 +9,5 @@
 - `charts`, `toolchain`: Helm charts and binaries from pinned Go modules
 - `vllm_cpu`: real vLLM on the processor, for `up --engine vllm`
 - `kube`, `host`: the Kubernetes client, and this machine's processes, ports and files
+- `paths`, `errors`, `engine_choice`: what all of them use
 """

@@ -1,1 +1,4 @@
-"""Checks the words of documents, docstrings, comments and messages against a list of words to avoid."""
+"""Checks the words of documents, docstrings, comments and messages against a list of words to avoid.
+
+`vocabulary.yaml` has the words with their replacements, `lint` finds them.
+"""

@@ -1,1 +1,4 @@
-"""Lists what the catalog has: models, accelerators, zones, machines, releases."""
+"""Lists what the catalog has: models, accelerators, zones, machines, releases.
+
+`command` prints the tables, `kind` names those that there are.
+"""

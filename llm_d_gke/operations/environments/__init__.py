@@ -1,1 +1,4 @@
-"""Environments of one service: what two stacks differ in."""
+"""Environments of one service: what two stacks differ in.
+
+All of it is in `command`.
+"""

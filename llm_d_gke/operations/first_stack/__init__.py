@@ -1,1 +1,4 @@
-"""Writes a first stack file from five answers."""
+"""Writes a first stack file from five answers.
+
+All of it is in `command`.
+"""

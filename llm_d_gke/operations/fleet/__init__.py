@@ -1,1 +1,4 @@
-"""Previews many stacks by one command."""
+"""Previews many stacks by one command.
+
+All of it is in `command`.
+"""

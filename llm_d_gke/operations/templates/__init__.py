@@ -1,6 +1,7 @@
 """Texts that are mostly fixed, as Jinja templates beside the module that fills them in.
 
-HTML pages extend `base.html.jinja` of this folder and draw by `drawing.html.jinja`.
+HTML pages extend `base.html.jinja` of this folder and draw by `drawing.html.jinja`, with the
+shapes of `drawing`.
 """
 
 from __future__ import annotations

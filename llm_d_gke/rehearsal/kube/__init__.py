@@ -1,4 +1,8 @@
-"""A client of the Kubernetes API, with watches and events. Manifests are plain dictionaries."""
+"""A client of the Kubernetes API, with watches and events. Manifests are plain dictionaries.
+
+`connection` opens the client of a stack, `client` has its calls, `informer` keeps copies by a watch, `types` has
+manifests and errors, and `conditions` and `events` are parts of objects.
+"""
 
 from llm_d_gke.rehearsal.kube.client import Kube
 from llm_d_gke.rehearsal.kube.connection import client
