@@ -79,6 +79,7 @@ class Accelerator(Entry):
     autopilot: AutopilotGpu | None = None  # None: a TPU, or a GPU that Google does not list for Autopilot
     flex_start: bool = True  # False: not sold as flex-start
     flex_start_zones: tuple[str, ...] = ()  # where flex-start is sold; empty: no list names zones
+    queued: bool = True  # False: no queued provisioning was seen to work
     workload_policy: bool = False  # pools of several hosts take a workload policy in place of compact placement
     sources: tuple[str, ...]  # keys into Catalog.sources
     unverified: tuple[str, ...] = ()  # fields above that come from general knowledge: no stored document confirms them
@@ -139,6 +140,7 @@ class MachineType(Entry):
     arm: bool = False
     local_ssd_gib: int = 0  # bundled local SSD
     boot_disk: DiskType  # newer families take Hyperdisk only
+    placement: str | None = None  # topology of the workload policy that its pools take: one NVLink domain
     rdma: bool = False  # has RDMA network cards that need a network with an RDMA profile
     on_demand_ok: bool = True  # False: only spot, flex-start or reservations
     sources: tuple[str, ...]

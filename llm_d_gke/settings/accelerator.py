@@ -124,9 +124,12 @@ class AcceleratorSettings(Settings):
     reservation: Annotated[
         str | None,
         Field(
-            description="Name of a specific reservation to consume; of another project that shares it, with its path.",
-            # docs.cloud.google.com/kubernetes-engine/docs/how-to/consuming-reservations
-            pattern=r"^(projects/[a-z][a-z0-9:.-]+/reservations/)?[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
+            description="Name of a specific reservation to consume, or of a block of it (mine/reservationBlocks/one);"
+            " of another project that shares it, with its path.",
+            # docs.cloud.google.com/kubernetes-engine/docs/how-to/consuming-reservations; of blocks: cluster-toolkit at
+            # 1047080, modules/compute/gke-node-pool
+            pattern=r"^(projects/[a-z][a-z0-9:.-]+/reservations/)?[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+            r"(/reservationBlocks/[a-z0-9-]+(/reservationSubBlocks/[a-z0-9-]+)?)?$",
             examples=["my-reservation", "projects/my-owner-project/reservations/my-reservation"],
             json_schema_extra=replaces("accelerator pool")
             | form("the name of a reservation: lower-case letters, digits and dashes"),

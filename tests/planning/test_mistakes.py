@@ -314,7 +314,7 @@ MISTAKES = [
     ("weight in words", "llm-d:picker: {config: {plugins: [{type: queue-scorer}], schedulingProfiles: [{name: default, plugins: [{pluginRef: queue-scorer, weight: high}]}]}}", "PICKER-CONFIG-SCHEMA", "picker.config.schedulingProfiles[0].plugins[0].weight", "must be a number", "a value such as 2"),
     ("longer than memory and training", "llm-d:models: [{id: Qwen/Qwen3-4B, maxModelLen: 400000}]", "MEMORY-KV-CACHE", "models[0].maxModelLen", "400000 tokens", "use maxModelLen: 40960"),
     ("no revision", model("source: {kind: hugging-face, revision: ''}"), "SETTING-RANGE", "models[0].source.revision", "at least 1", "use main"),
-    ("a window of a month", "llm-d:cluster: {maintenanceWindow: {start: 2026-01-03T02:00:00Z, end: 2026-01-03T08:00:00Z, recurrence: FREQ=MONTHLY;BYMONTHDAY=1}}", "MAINTENANCE-HOURS", "cluster.maintenanceWindow", "have 1 of these windows", "more days"),
+    ("a window of a month", "llm-d:cluster: {maintenanceWindow: {start: 2026-01-03T02:00:00Z, end: 2026-01-03T08:00:00Z, recurrence: FREQ=MONTHLY;BYMONTHDAY=1}}", "MAINTENANCE-HOURS", "cluster.maintenanceWindow", "have 3 of these windows", "more days"),
     ("variables not meant", model("env: {A: b}"), "ENV-ALLOWED", "models[0].env", "explicit opt-in", "allowExtraArgs"),
     *(
         (f"argument {words[0]}", argument(*words), "EXTRA-ARGS-PLANNED", "models[0].extraArgs[0]", reason, fix)

@@ -15,7 +15,7 @@ from tests.stacks import ENCRYPTED, PROJECT, TOKEN, plan_of
 
 REPORTS: list[dict[str, Any]] = [
     report
-    for name in ("platform_reports", "platform_reports_second", "platform_reports_third")
+    for name in ("platform_reports", "platform_reports_second", "platform_reports_third", "platform_reports_fourth")
     for report in yaml.safe_load((Path(__file__).parent / "figures" / f"{name}.yaml").read_text(encoding="utf-8"))
 ]
 SETTLED = [report for report in REPORTS if "unsettled" not in report]
@@ -108,3 +108,15 @@ class TestPods:
         [server] = self.servers("llm-d/llm-d wide-ep-lws gke overlay, NCCL tuner")
         values = {env.name: env.value for env in server.pod.env}
         assert (values["NCCL_TUNER_PLUGIN"], values["NCCL_NET_PLUGIN"]) == ("none", "")
+
+    def test_engines_on_arm_hosts_tolerate_their_taint(self) -> None:
+        for report in ("cloud.google.com prepare-arm-workloads-for-deployment", "ai-dynamo/dynamo#14682"):
+            for server in self.servers(report):
+                assert ("kubernetes.io/arch", "arm64") in [(taint.key, taint.value) for taint in server.pod.tolerations]
+
+    def test_queued_servers_tolerate_the_taint_of_their_pool(self) -> None:
+        report = "GoogleCloudPlatform/cluster-toolkit dws-flex-start-queued-provisioning/gke-tpu-v6e"
+        [server] = self.servers(report)
+        assert "cloud.google.com/gke-queued" in [taint.key for taint in server.pod.tolerations]
+        [pool] = plan_of_report(report).accelerator_pools
+        assert pool.flex_start

@@ -13,14 +13,17 @@ from llm_d_gke.components.custom_resources.compute_class import (
     FlexStart,
     Gpu,
     Location,
+    Named,
     NodePoolAutoCreation,
     NodePoolConfig,
     Priority,
-    PriorityDefaults,
+    ReservationBlock,
+    Reservations,
+    SpecificReservation,
     Storage,
     Tpu,
 )
-from llm_d_gke.planning.plan.infrastructure import ComputeClassPlan, NodeChoicePlan, NodePoolPlan
+from llm_d_gke.planning.plan.infrastructure import ComputeClassPlan, NodeChoicePlan, NodePoolPlan, ReservationPlan
 
 
 def compute_class(
@@ -31,10 +34,7 @@ def compute_class(
         plan.name,
         ComputeClassSpec(
             node_pool_auto_creation=NodePoolAutoCreation(enabled=True),
-            node_pool_config=NodePoolConfig(
-                image_type="cos_containerd", service_account=plan.service_account, node_labels=dict(pool.node_labels)
-            ),
-            priority_defaults=PriorityDefaults(location=Location(zones=list(pool.zones))) if pool.zones else None,
+            node_pool_config=NodePoolConfig(service_account=plan.service_account, node_labels=dict(pool.node_labels)),
             priorities=[_priority(choice, plan, pool) for choice in plan.choices],
             active_migration=ActiveMigration(optimize_rule_priority=True) if plan.active_migration else None,
         ),
@@ -50,6 +50,8 @@ def _priority(choice: NodeChoicePlan, plan: ComputeClassPlan, pool: NodePoolPlan
         # A TPU's machine type follows from its type, count and topology.
         machine_type=choice.machine_type if gpu else None,
         spot=choice.provisioning == "spot",
+        location=Location(zones=list(pool.zones)) if pool.zones and choice.reservation is None else None,
+        reservations=_reservations(choice.reservation, pool) if choice.reservation is not None else None,
         flex_start=FlexStart(enabled=True) if choice.provisioning == "flex-start" else None,
         gpu=Gpu.model_validate(
             {
@@ -64,4 +66,16 @@ def _priority(choice: NodeChoicePlan, plan: ComputeClassPlan, pool: NodePoolPlan
         if plan.tpu_topology is None
         else Tpu(type=plan.accelerator, count=choice.accelerators, topology=plan.tpu_topology),
         storage=Storage(boot_disk_type=pool.disk_type, boot_disk_size=pool.disk_gib, boot_disk_kms_key=pool.disk_key),
+    )
+
+
+def _reservations(plan: ReservationPlan, pool: NodePoolPlan) -> Reservations:
+    part = Named(name=plan.sub_block) if plan.sub_block is not None else None
+    block = ReservationBlock(name=plan.block, reservation_sub_block=part) if plan.block is not None else None
+    return Reservations(
+        specific=[
+            SpecificReservation(
+                name=plan.name, project=plan.project, zones=list(pool.zones) or None, reservation_block=block
+            )
+        ]
     )

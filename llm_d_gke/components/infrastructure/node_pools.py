@@ -58,7 +58,8 @@ class NodePools(Component):
             initial_node_count=plan.min_nodes if plan.autoscaled else None,
             autoscaling=_autoscaling(plan),
             # Flex-start capacity is limited in time; repairing a node would give it back.
-            management={"auto_repair": plan.provisioning != "flex-start", "auto_upgrade": True},
+            management={"auto_repair": not plan.flex_start, "auto_upgrade": True},
+            upgrade_settings=_upgrade(plan),
             placement_policy=self._placement(plan),
             queued_provisioning={"enabled": True} if plan.provisioning == "queued" else None,
             network_config=_network(plan),
@@ -75,7 +76,7 @@ class NodePools(Component):
         )
 
     def _workload_policy(self, plans: tuple[NodePoolPlan, ...]) -> compute.ResourcePolicy | None:
-        """The policy that places the slices, which all have one topology."""
+        """The policy that places hosts together; all slices of a stack have one topology."""
         policy = next((plan.workload_policy for plan in plans if plan.workload_policy is not None), None)
         if policy is None:
             return None
@@ -92,7 +93,7 @@ class NodePools(Component):
         )
 
     def _placement(self, plan: NodePoolPlan) -> container.NodePoolPlacementPolicyArgs | None:
-        if plan.placement_topology is None:
+        if plan.placement_topology is None and plan.workload_policy is None:
             return None
         policy = self._policy.name if self._policy is not None else None
         return container.NodePoolPlacementPolicyArgs(
@@ -115,6 +116,16 @@ def _autoscaling(plan: NodePoolPlan) -> container.NodePoolAutoscalingArgs | None
         # ANY: use whichever zone has capacity.
         location_policy="ANY" if plan.accelerators_per_node else "BALANCED",
     )
+
+
+def _upgrade(plan: NodePoolPlan) -> container.NodePoolUpgradeSettingsArgs | None:
+    """Upgrade node by node where a reservation has no spare one; by default GKE adds a node first.
+
+    A slice of several hosts is upgraded as a whole (github.com/google/skills, gke-upgrades at 1af7775).
+    """
+    if plan.reservation is None or plan.placement_topology is not None:
+        return None
+    return container.NodePoolUpgradeSettingsArgs(max_surge=0, max_unavailable=1)
 
 
 def _network(plan: NodePoolPlan) -> container.NodePoolNetworkConfigArgs | None:
@@ -149,7 +160,7 @@ def _node_config(plan: NodePoolPlan, account: pulumi.Output[str]) -> container.N
         gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True) if accelerated else None,
         gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True) if accelerated else None,
         spot=True if plan.provisioning == "spot" else None,
-        flex_start=True if plan.provisioning == "flex-start" else None,
+        flex_start=True if plan.flex_start else None,
         reservation_affinity=_reservation(plan),
         advanced_machine_features=_threads(plan.threads_per_core),
     )

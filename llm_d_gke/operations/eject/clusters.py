@@ -107,6 +107,9 @@ def _access(inputs: Inputs) -> list[str]:
     certificate = inputs.take("masterAuth.clientCertificateConfig.issueClientCertificate")
     words.append(switch("issue-client-certificate", certificate))
     words.append(switch("enable-legacy-authorization", inputs.take("enableLegacyAbac")))
+    for group in ("Authenticated", "Unauthenticated"):
+        bindings = inputs.take(f"rbacBindingConfig.enableInsecureBindingSystem{group}")
+        words.append(switch(f"enable-insecure-binding-system-{group.lower()}", bindings))
     words += _optional(inputs, "security-group", "authenticatorGroupsConfig.securityGroup")
     return words
 
@@ -180,7 +183,7 @@ def node_pool_command(inputs: Inputs) -> tuple[Words, ...]:
     words.append(flag("machine-type", inputs.take("nodeConfig.machineType")))
     words += _size(inputs)
     words += _accelerators(inputs)
-    words += _provisioning(inputs)
+    words += [*_provisioning(inputs), *_upgrade(inputs)]
     words.append(flag("disk-size", f"{int(inputs.take('nodeConfig.diskSizeGb'))}GB"))
     words.append(flag("disk-type", inputs.take("nodeConfig.diskType")))
     words += _node(inputs)
@@ -215,6 +218,14 @@ def _size(inputs: Inputs) -> list[str]:
         value = inputs.take(f"autoscaling.{field}")
         words += [] if value is None else [flag(name, int(value))]
     words += _optional(inputs, "location-policy", "autoscaling.locationPolicy")
+    return words
+
+
+def _upgrade(inputs: Inputs) -> list[str]:
+    words = []
+    for field, name in (("maxSurge", "max-surge-upgrade"), ("maxUnavailable", "max-unavailable-upgrade")):
+        value = inputs.take(f"upgradeSettings.{field}")
+        words += [] if value is None else [flag(name, int(value))]
     return words
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Sequence
+
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
@@ -26,15 +29,16 @@ NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregist
 # one is the API of the fleet feature.
 FLEET_SERVICES = ("autoscaling.googleapis.com", "gkehub.googleapis.com", "multiclusteringress.googleapis.com")
 
-# cloud.google.com/kubernetes-engine/docs/how-to/maintenance-window, "Considerations when configuring a maintenance
-# window". The API's message is "maintenance policy would go longer than 32d without 48h maintenance availability".
-_MAINTENANCE_HOURS, _MAINTENANCE_DAYS = 48, 32
+# github.com/google/skills, gke-upgrades at 1af7775 (2026-08-21). Google's older pages ask for 48 hours in 32 days.
+_MAINTENANCE_HOURS, _MAINTENANCE_DAYS = 48, 92
 
 SERVICES = (
     # The API through which a project's IAM policy is changed.
     "cloudresourcemanager.googleapis.com",
     "compute.googleapis.com",
     "container.googleapis.com",
+    # Image streaming, which accelerator pools turn on (cloud.google.com/kubernetes-engine/docs/how-to/image-streaming).
+    "containerfilesystem.googleapis.com",
     "iam.googleapis.com",
     # Without it a Gateway with a picker answers 'fault filter abort'.
     "networkservices.googleapis.com",
@@ -219,8 +223,9 @@ def _fewest_windows(window: MaintenanceWindow, days: int) -> int | None:
     parts = window.parts
     interval = parts.get("INTERVAL", "1")
     if parts.keys() <= {"FREQ", "BYMONTHDAY", "INTERVAL"} and parts["FREQ"] in ("MONTHLY", "YEARLY"):
-        # Each day of the month comes once in 32 days, or in longer months not at all.
-        return len(parts.get("BYMONTHDAY", "1").split(",")) if (parts["FREQ"], interval) == ("MONTHLY", "1") else 0
+        days_of_month = parts.get("BYMONTHDAY", "1").split(",") if (parts["FREQ"], interval) == ("MONTHLY", "1") else ()
+        year = [datetime.date(2026, 1, 1) + datetime.timedelta(days=day) for day in range(365 + days)]
+        return _fewest([str(day.day) in days_of_month for day in year], days)
     if not parts.keys() <= {"FREQ", "BYDAY", "INTERVAL", "WKST"} or not interval.isdigit() or int(interval) < 1:
         return None
     daily, every = parts["FREQ"] == "DAILY", int(interval)
@@ -228,9 +233,11 @@ def _fewest_windows(window: MaintenanceWindow, days: int) -> int | None:
         return None
     # One cycle of the rule, and as many days more as are looked at from its last day.
     if daily and not window.days:
-        cycle, has_window = every, [day % every == 0 for day in range(every + days)]
-    else:
-        weekdays = {WEEKDAYS.index(day) for day in window.days} or {0}
-        cycle = 7 * every
-        has_window = [day // 7 % every == 0 and day % 7 in weekdays for day in range(cycle + days)]
-    return min(sum(has_window[first : first + days]) for first in range(cycle))
+        return _fewest([day % every == 0 for day in range(every + days)], days)
+    weekdays = {WEEKDAYS.index(day) for day in window.days} or {0}
+    return _fewest([day // 7 % every == 0 and day % 7 in weekdays for day in range(7 * every + days)], days)
+
+
+def _fewest(has_window: Sequence[bool], days: int) -> int:
+    """The fewest windows in `days` consecutive days."""
+    return min(sum(has_window[first : first + days]) for first in range(len(has_window) - days))

@@ -12,7 +12,7 @@ from llm_d_gke.catalog.schema import MachineType
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.plan.infrastructure import ComputeClassPlan, NodeChoicePlan
+from llm_d_gke.planning.plan.infrastructure import ComputeClassPlan, NodeChoicePlan, ReservationPlan
 from llm_d_gke.planning.suggest import did_you_mean
 from llm_d_gke.settings.accelerator import ComputeClassSettings, FallbackSettings
 
@@ -39,11 +39,14 @@ def plan_compute_class(ctx: PlanContext, *, rdma: bool) -> ComputeClassPlan | No
 
 
 def _choices(ctx: PlanContext, settings: ComputeClassSettings) -> Iterator[NodeChoicePlan]:
-    first = ctx.settings.accelerator.provisioning
+    first, reservation = ctx.settings.accelerator.provisioning, _reservation(ctx.settings.accelerator.reservation)
     seen = set()
     if first != "queued":
-        seen.add((ctx.machine.name, first))
-        yield NodeChoicePlan(machine_type=ctx.machine.name, provisioning=first, accelerators=ctx.per_node)
+        if reservation is None:
+            seen.add((ctx.machine.name, first))
+        yield NodeChoicePlan(
+            machine_type=ctx.machine.name, provisioning=first, accelerators=ctx.per_node, reservation=reservation
+        )
     for number, fallback in enumerate(settings.fallbacks):
         machine = _machine(ctx, number, fallback)
         if machine is None:
@@ -66,6 +69,16 @@ def _choices(ctx: PlanContext, settings: ComputeClassSettings) -> Iterator[NodeC
             provisioning=fallback.provisioning,
             accelerators=machine.accelerator_count or ctx.per_node,
         )
+
+
+def _reservation(path: str | None) -> ReservationPlan | None:
+    """The parts of `[projects/P/reservations/]NAME[/reservationBlocks/B[/reservationSubBlocks/S]]`."""
+    if path is None:
+        return None
+    *owner, names = path.split("/reservations/")
+    name, block, sub_block, *_ = (*names.split("/")[::2], None, None)
+    project = owner[0].removeprefix("projects/") if owner else None
+    return ReservationPlan(name=name or names, project=project, block=block, sub_block=sub_block)
 
 
 def _machine(ctx: PlanContext, number: int, fallback: FallbackSettings) -> MachineType | None:
@@ -112,7 +125,7 @@ def _is_as_large(ctx: PlanContext, machine: MachineType) -> bool:
 
 def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> None:
     accelerator, findings = ctx.settings.accelerator, ctx.findings
-    if (ctx.hosts > 1 or rdma or ctx.machine.rdma) and not ctx.autopilot:
+    if (ctx.hosts > 1 or rdma) and not ctx.autopilot:
         what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
         findings.error("LLMD-COMPUTE-CLASS-HOSTS", *_PATH, value=what)
     cluster = ctx.settings.cluster
@@ -124,13 +137,12 @@ def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> N
             value=version,
             since=_CREATES_POOLS_SINCE,
         )
-    if accelerator.provisioning == "queued" or accelerator.reservation is not None:
-        key = "provisioning" if accelerator.provisioning == "queued" else "reservation"
+    if accelerator.provisioning == "queued":
         findings.error(
             "LLMD-COMPUTE-CLASS-PROVISIONING",
             "accelerator",
-            key,
-            value=accelerator.provisioning if key == "provisioning" else accelerator.reservation,
+            "provisioning",
+            value="queued",
         )
     if accelerator.nodes.min > 0 and not ctx.autopilot:
         findings.error("LLMD-COMPUTE-CLASS-MIN", "accelerator.nodes.min", value=accelerator.nodes.min)

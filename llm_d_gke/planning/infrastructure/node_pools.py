@@ -89,7 +89,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         driver_version=driver_version(ctx),
         threads_per_core=ctx.machine.threads_per_core,
         placement_topology=ctx.topology if multi_host else None,
-        workload_policy=_workload_policy(ctx, name) if multi_host else None,
+        workload_policy=_workload_policy(ctx, name),
         provisioning=settings.provisioning,
         reservation=settings.reservation,
         accelerator_network_profile="auto" if ctx.machine.rdma else None,
@@ -139,9 +139,10 @@ def _slices(ctx: PlanContext, pool: NodePoolPlan) -> tuple[NodePoolPlan, ...]:
 
 
 def _workload_policy(ctx: PlanContext, name: str) -> WorkloadPolicyPlan | None:
-    if not ctx.accelerator.workload_policy or ctx.topology is None:
-        return None
-    return WorkloadPolicyPlan(name=name, region=ctx.region, topology=ctx.topology)
+    """The policy that places a slice of several hosts, or machines of one NVLink domain."""
+    slices = ctx.topology if ctx.accelerator.workload_policy and ctx.hosts > 1 else None
+    topology = slices or ctx.machine.placement
+    return WorkloadPolicyPlan(name=name, region=ctx.region, topology=topology) if topology is not None else None
 
 
 def _smallest_disk(ctx: PlanContext, weights_gib: float) -> int:

@@ -38,7 +38,8 @@ def check_provisioning(ctx: PlanContext) -> None:
             fix="use provisioning: spot or flex-start, or name a reservation",
         )
     _check_zones(ctx)
-    if settings.provisioning == "queued":
+    # A compute class refuses queued nodes as such.
+    if settings.provisioning == "queued" and settings.compute_class is None:
         _check_queued(ctx)
     for path in _flex_start_paths(ctx):
         _check_flex_start(ctx, path)
@@ -76,8 +77,9 @@ def _check_zones(ctx: PlanContext) -> None:
 
 
 def _check_queued(ctx: PlanContext) -> None:
-    if ctx.accelerator.kind == "tpu":
-        ctx.findings.error("LLMD-QUEUED-TPU", "accelerator.provisioning", value="queued")
+    if not ctx.accelerator.queued:
+        others = [entry.title for entry in ctx.catalog.accelerators.values() if entry.kind == "tpu" and entry.queued]
+        ctx.findings.error("LLMD-QUEUED-TPU", "accelerator.provisioning", value="queued", queued=" and ".join(others))
         return
     ctx.findings.error("LLMD-QUEUED-REQUEST", "accelerator.provisioning", value="queued")
 
@@ -101,8 +103,6 @@ def _check_flex_start(ctx: PlanContext, path: _Path) -> None:
         )
     if accelerator.kind != "tpu":
         return
-    if ctx.hosts > 1:
-        findings.warning("LLMD-FLEX-START-HOSTS", *path, value=f"{ctx.topology}, {ctx.hosts} hosts", page=_PAGE)
     cluster = ctx.settings.cluster
     version = cluster.existing.version if cluster.existing else cluster.version
     if version is not None and not reaches(version, TPU_FLEX_START_SINCE):

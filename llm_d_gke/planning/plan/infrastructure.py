@@ -103,12 +103,23 @@ class TaintPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReservationPlan:
+    """A specific reservation, or a block of one. `project` is None in the stack's own project."""
+
+    name: str
+    project: str | None
+    block: str | None
+    sub_block: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeChoicePlan:
     """One choice of a ComputeClass."""
 
     machine_type: str
     provisioning: Literal["on-demand", "spot", "flex-start"]
     accelerators: int
+    reservation: ReservationPlan | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +139,7 @@ class ComputeClassPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadPolicyPlan:
-    """A policy that places the hosts of each slice of one topology. The pools of a stack share it."""
+    """A policy that places the hosts of a slice, or of an NVLink domain, together. The pools of a stack share it."""
 
     name: str
     region: str
@@ -155,7 +166,7 @@ class NodePoolPlan:
     threads_per_core: int | None = None
     # Only for slices of more than one host: the API refuses a topology on a single one.
     placement_topology: str | None = None
-    # None: GKE places the slice compactly.
+    # None: GKE places a slice compactly, and other nodes as it likes.
     workload_policy: WorkloadPolicyPlan | None = None
     provisioning: Literal["on-demand", "spot", "flex-start", "queued"] = "on-demand"
     reservation: str | None = None
@@ -169,3 +180,9 @@ class NodePoolPlan:
     labels: Mapping[str, str] = field(default_factory=dict)
     # Of its Kubernetes nodes; `labels` are the cloud's.
     node_labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def flex_start(self) -> bool:
+        """Whether the nodes are flex-start VMs. Queued TPUs are (GoogleCloudPlatform/cluster-toolkit#5218)."""
+        queued_tpu = self.provisioning == "queued" and self.guest_accelerator is None
+        return self.provisioning == "flex-start" or queued_tpu

@@ -111,6 +111,7 @@ def _cert_manager(ctx: PlanContext) -> list[ChartPlan]:
 def _keda(ctx: PlanContext) -> list[ChartPlan]:
     """KEDA, whose defaults keep Pod Security's `restricted`. Without a limit of CPU, like the other controllers."""
     release, settings = ctx.release.charts.keda, ctx.settings.platform.keda
+    _check_external_metrics(ctx)
     small = _resources("100m", "128Mi", "1000Mi")
     values = {
         "operator": {"name": KEDA_OPERATOR},
@@ -272,6 +273,14 @@ def _check_support(ctx: PlanContext, charts: Sequence[ChartPlan]) -> None:
             ended=end.ended,
             citation=support.sources[end.source].citation,
         )
+
+
+def _check_external_metrics(ctx: PlanContext) -> None:
+    """A cluster has one server of external metrics, and KEDA's chart registers its own."""
+    cluster = ctx.settings.cluster.existing
+    if cluster is None or ctx.settings.platform.keda.existing:
+        return
+    ctx.findings.warning("LLMD-KEDA-EXTERNAL-METRICS", "platform.keda.existing", value="false", cluster=cluster.name)
 
 
 def _check_existing_controllers(ctx: PlanContext) -> None:

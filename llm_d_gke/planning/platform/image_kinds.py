@@ -17,6 +17,8 @@ _HARDWARE = {
     "ascend": "Ascend NPUs",
     "cpu": "processors",
 }
+# The same of processors. Where both are named, the image is for both.
+_PROCESSORS = {"x86_64": False, "amd64": False, "aarch64": True, "arm64": True}
 # Parts of the names of other engines' images.
 _ENGINES = {
     "text-generation-inference": "Text Generation Inference",
@@ -39,12 +41,19 @@ def check_image_kinds(ctx: PlanContext) -> None:
             continue
         repository = re.sub(r"(:[^/:]+)?(@.*)?$", "", image_of(ctx, settings))
         words = set(re.split(r"[/._-]", repository))
+        named = {arm for word, arm in _PROCESSORS.items() if word in image_of(ctx, settings)}
         engine = next((title for part, title in _ENGINES.items() if part in repository), None)
         hardware = next((title for word, title in _HARDWARE.items() if word in words), None)
         if "tpu" in words and ctx.accelerator.kind != "tpu":
             hardware = "TPUs"
         elif ctx.accelerator.kind == "tpu" and (words & {"cuda", "openai"}) and "tpu" not in words:
             hardware = "NVIDIA GPUs"
+        if hardware is None and len(named) == 1 and named != {ctx.machine.arm}:
+            hardware, own = (
+                ("x86 processors", f"Arm hosts ({ctx.machine.name}, arm64)")
+                if ctx.machine.arm
+                else ("Arm processors", "x86 hosts (amd64)")
+            )
         if engine is None and hardware is None:
             continue
         ctx.findings.warning(

@@ -389,6 +389,12 @@ def _node_selector(ctx: PlanContext, role: Mapping[str, str]) -> Mapping[str, st
 
 def _tolerations(ctx: PlanContext) -> Iterator[TaintPlan]:
     yield TaintPlan(key=ctx.accelerator.resource_name, value="present", effect="NoSchedule")
+    if ctx.machine.arm:
+        # GKE taints Arm nodes (cloud.google.com/kubernetes-engine/docs/how-to/prepare-arm-workloads-for-deployment).
+        yield TaintPlan(key="kubernetes.io/arch", value="arm64", effect="NoSchedule")
+    if ctx.settings.accelerator.provisioning == "queued":
+        # And nodes of queued pools (GoogleCloudPlatform/cluster-toolkit#5218).
+        yield TaintPlan(key="cloud.google.com/gke-queued", value="true", effect="NoSchedule")
     if ctx.compute_class is not None:
         # GKE taints the nodes of a class with its name.
         yield TaintPlan(key=COMPUTE_CLASS_LABEL, value=ctx.compute_class, effect="NoSchedule")

@@ -66,12 +66,17 @@ def _records(item: Manifest, catalog: Catalog, cluster: Record) -> Iterator[dict
             "name": f"nap-{name}-{hashlib.sha256(f'{name}/{rank}'.encode()).hexdigest()[:8]}",
             "cluster": cluster.get("name"),
             "location": cluster.get("location"),
-            "nodeLocations": (priority.get("location") or {}).get("zones") or zones,
+            "nodeLocations": _reserved_zones(priority) or (priority.get("location") or {}).get("zones") or zones,
             "initialNodeCount": 0,
             "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": _MOST_NODES},
             "nodeConfig": node,
             "rank": rank,
         }
+
+
+def _reserved_zones(priority: Manifest) -> list[str]:
+    specific = (priority.get("reservations") or {}).get("specific") or []
+    return [zone for reservation in specific for zone in reservation.get("zones") or ()]
 
 
 def _tpu_machine(priority: Manifest, catalog: Catalog) -> str:

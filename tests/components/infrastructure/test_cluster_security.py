@@ -36,6 +36,10 @@ def test_defaults_of_google_are_stated(either: Graph) -> None:
     cluster = either.one(CLUSTER)
     assert cluster["masterAuth"] == {"clientCertificateConfig": {"issueClientCertificate": False}}
     assert cluster["enableLegacyAbac"] is False
+    assert cluster["rbacBindingConfig"] == {
+        "enableInsecureBindingSystemAuthenticated": False,
+        "enableInsecureBindingSystemUnauthenticated": False,
+    }
     assert cluster["enableIntranodeVisibility"] is False
     assert cluster["securityPostureConfig"] == {"mode": "BASIC", "vulnerabilityMode": "VULNERABILITY_DISABLED"}
     assert cluster["nodePoolDefaults"] == {"nodeConfigDefaults": {"insecureKubeletReadonlyPortEnabled": "FALSE"}}

@@ -141,3 +141,29 @@ def test_pools_are_as_private_as_the_cluster() -> None:
         assert [pool["networkConfig"]["enablePrivateNodes"] for pool in pools] == [private, private]
     resources = graph_of("gpu", existing_cluster())
     assert not [pool for pool in resources.by_type("gcp:container/nodePool:NodePool") if "networkConfig" in pool.inputs]
+
+
+A4X = {
+    "location": "us-central1-a",
+    "accelerator": {"type": "nvidia-gb200", "reservation": "mine", "nodes": {"min": 0, "max": 4}},
+}
+
+
+def test_machines_of_one_nvlink_domain_are_placed_by_its_policy() -> None:
+    """As GoogleCloudPlatform/cluster-toolkit creates pools of A4X: without the policy their nodes share no domain."""
+    graph = graph_of("gpu", A4X)
+    policy = graph.one("gcp:compute/resourcePolicy:ResourcePolicy")
+    assert policy["workloadPolicy"] == {"type": "HIGH_THROUGHPUT", "acceleratorTopology": "1x72"}
+    assert accelerators(graph)["placementPolicy"] == {"type": "", "policyName": policy["name"]}
+
+
+def test_a_reserved_pool_is_upgraded_without_a_spare_node(gpu: Graph) -> None:
+    assert accelerators(graph_of("gpu", A4X))["upgradeSettings"] == {"maxSurge": 0, "maxUnavailable": 1}
+    assert "upgradeSettings" not in accelerators(gpu).inputs
+
+
+def test_queued_tpus_are_flex_start_nodes() -> None:
+    pool = accelerators(graph_of("tpu", {"accelerator.provisioning": "queued", "acknowledge": [OPEN, KUEUE]}))
+    assert pool["queuedProvisioning"] == {"enabled": True}
+    assert pool["nodeConfig"]["flexStart"] is True
+    assert pool["management"]["autoRepair"] is False

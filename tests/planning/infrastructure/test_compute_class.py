@@ -43,7 +43,8 @@ class TestObject:
         account = f"{plan.cluster.service_account}@{plan.project}.iam.gserviceaccount.com"
         assert spec["nodePoolConfig"]["serviceAccount"] == account
         assert spec["nodePoolConfig"]["nodeLabels"] == {"llm-d.ai/stack": STACK}
-        assert spec["priorityDefaults"] == {"location": {"zones": ["us-central1-a"]}}
+        assert "imageType" not in spec["nodePoolConfig"]
+        assert all(choice["location"] == {"zones": ["us-central1-a"]} for choice in spec["priorities"])
         [pool] = plan.accelerator_pools
         assert {choice["storage"]["bootDiskSize"] for choice in spec["priorities"]} == {pool.disk_gib}
 
@@ -58,6 +59,26 @@ class TestObject:
         last = spec_of(STACK, choices)["priorities"][-1]
         assert last["flexStart"] == {"enabled": True}
         assert last["spot"] is False
+
+    @pytest.mark.parametrize(
+        ("reservation", "expected"),
+        [
+            ("mine", {"name": "mine"}),
+            ("projects/owner/reservations/mine", {"name": "mine", "project": "owner"}),
+            (
+                "mine/reservationBlocks/b/reservationSubBlocks/s",
+                {"name": "mine", "reservationBlock": {"name": "b", "reservationSubBlock": {"name": "s"}}},
+            ),
+        ],
+    )
+    def test_a_reservation_is_the_first_choice(self, reservation: str, expected: dict[str, Any]) -> None:
+        """Beside a location GKE refuses it: its zones are its own."""
+        reserved = {"accelerator.provisioning": "on-demand", "accelerator.reservation": reservation}
+        first, *others = spec_of(STACK, reserved)["priorities"]
+        zones = ["us-central1-a"]
+        assert first["reservations"] == {"affinity": "Specific", "specific": [{**expected, "zones": zones}]}
+        assert "location" not in first
+        assert all(choice["location"] == {"zones": zones} and "reservations" not in choice for choice in others)
 
 
 class TestStack:

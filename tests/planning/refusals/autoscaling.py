@@ -6,6 +6,7 @@ from typing import Any
 
 from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import Wrong
+from tests.stacks import existing_cluster
 
 TARGET = {"requestsPerReplica": 16}
 
@@ -170,6 +171,16 @@ AUTOSCALING = (
         value="3",
         rule="the first pending pods get the next one",
         fix="use 4, lower a maximum",
+    ),
+    Wrong(
+        id="LLMD-KEDA-EXTERNAL-METRICS",
+        name="KEDA in an existing cluster",
+        changes=scaled() | existing_cluster(),
+        severity=Severity.WARNING,
+        path="platform.keda.existing",
+        value="false",
+        rule="a cluster has one server of external metrics",
+        fix="kubectl get apiservice v1beta1.external.metrics.k8s.io",
     ),
     Wrong(
         id="LLMD-AUTOSCALING-KSERVE",
