@@ -81,7 +81,7 @@ _SMALLEST = {
     "kvBlocks": (
         rf"# (?:GPU|TPU|CUDA|gpu|tpu|cuda) blocks: {_NUMBER}",
         rf"num_gpu_blocks is: {_NUMBER}",
-        rf"Init kv-cache .*num_blocks={_NUMBER}",
+        rf"Init kv-cache .*num_blocks=\[?{_NUMBER}",
     ),
     "concurrency": (rf"Maximum concurrency for [\d,]+ tokens per request: {_NUMBER}x",),
 }
@@ -91,10 +91,10 @@ _OF_ALL_DEVICES = {
     "availableGib": rf"total_hbm_avail_gb={_NUMBER} ?Gi?B",
 }
 _VERSIONS = (
-    r"LLM engine \(v(\d+\.\d+(?:\.\d+)?(?!\.dev))",
-    r"vLLM API server version v?(\d+\.\d+(?:\.\d+)?(?!\.dev))",
-    r"█ +version v?(\d+\.\d+(?:\.\d+)?(?!\.dev))",
-    r"(?i:vllm[- ]version):? v?(\d+\.\d+(?:\.\d+)?(?!\.dev))",
+    r"LLM engine \(v(\d+\.\d+[\w.+-]*)",
+    r"vLLM API server version v?(\d+\.\d+[\w.+-]*)",
+    r"█ +version v?(\d+\.\d+[\w.+-]*)",
+    r"(?i:vllm[- ]version):? v?(\d+\.\d+[\w.+-]*)",
 )
 _COLORS = re.compile(r"(?:\x1b|\^\[)\[[0-9;]*m")
 _FAILURES = (
@@ -116,8 +116,9 @@ def read_log(text: str) -> dict[str, Any]:
     text = last_start(_COLORS.sub("", plain(text)))
     row: dict[str, Any] = {}
     version = next((match for pattern in _VERSIONS if (match := re.search(pattern, text)) is not None), None)
-    if version is not None and version[1] != "0.1":
-        row["version"] = version[1]
+    # Builds from a checkout without tags call themselves so.
+    if version is not None and not version[1].startswith(("0.1.dev", "0.0.")):
+        row["version"] = version[1].rstrip(".")
     row |= _configured(text)
     row |= _arguments(text)
     memory = re.search(rf"on device[^(\n]*\({_NUMBER}/{_NUMBER} GiB\)", text) or re.search(

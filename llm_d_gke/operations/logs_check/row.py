@@ -6,7 +6,9 @@ Every field may be missing. A missing field takes vLLM's default; an unreadable 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,8 @@ Row = Mapping[str, Any]
 
 # Methods that vLLM applies to a checkpoint that is not quantized.
 _ON_LOADING = ("fp8", "bitsandbytes")
-_UNQUANTIZED = ("none", "auto", "null", "\N{EM DASH}", "-")
+# Words for a setting that keeps its default.
+_DEFAULT = ("", "auto", "default", "none", "null", "n/a", "-", "\N{EM DASH}")
 
 # Cards of these compute capabilities are joined by NVLink in the machines that are sold, unless they are small.
 _NVLINK = (8.0, 9.0, 10.0, 10.3)
@@ -34,7 +37,6 @@ _CAPABILITIES = range(3, 20)  # of CUDA, the numbers before the point
 
 # As vLLM and torch spell them.
 _DTYPES = {
-    "auto": None,
     "half": "half",
     "float16": "half",
     "fp16": "half",
@@ -44,11 +46,14 @@ _DTYPES = {
     "float32": "float32",
     "fp32": "float32",
 }
-_CACHE_BYTES_KNOWN = ("auto", "bfloat16", "float16", "half", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla")
+_CACHE_BYTES_KNOWN = ("bfloat16", "float16", "half", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla")
 # Values of --max-model-len with which vLLM fits the length to the memory.
-_FITTED = ("auto", -1, "-1")
+_FITTED = ("auto", "-1")
+# A number with its unit, or with a letter as vLLM takes it (engine/arg_utils.py, human_readable_int).
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf|nan)\s*(?:Gi?B|([kKmMgG]))?\s*")
+_STEPS = {"k": 1e3, "K": 2**10, "m": 1e6, "M": 2**20, "g": 1e9, "G": 2**30}
 _LEAST_RANK = 16  # vLLM's default for adapters
-_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "none": False}
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class UnknownStartError(Exception):
@@ -111,7 +116,7 @@ def start_of(row: Row, folder: Path) -> Start:
             if model.recurrent
             else "no log shows how much memory vLLM sees on this accelerator"
         )
-    if row.get("maxModelLen") in _FITTED:
+    if str(row.get("maxModelLen")).strip().lower() in _FITTED:
         # The engine takes the longest request that fits.
         run = replace(run, max_model_len=max(1, judge(run).longest))
     return Start(
@@ -151,7 +156,7 @@ def _version(row: Row) -> str:
 def _quantization(row: Row, model: Model) -> str | None:
     text = _text(row, "quantization")
     method = text.strip().lower() if text is not None else None
-    if method is None or method in _UNQUANTIZED:
+    if method is None:
         return None
     if model.quantization is None and method not in _ON_LOADING:
         raise UnknownStartError(f"the start was quantized by {text}, which the model's configuration does not describe")
@@ -194,7 +199,7 @@ def _others(row: Row, accelerator: Accelerator) -> float:
 
 
 def _length(row: Row) -> int | None:
-    return None if row.get("maxModelLen") in _FITTED else _integer(row, "maxModelLen")
+    return None if str(row.get("maxModelLen")).strip().lower() in _FITTED else _integer(row, "maxModelLen")
 
 
 def _experts(row: Row) -> bool:
@@ -206,14 +211,12 @@ def _experts(row: Row) -> bool:
 
 
 def _flag(row: Row, name: str) -> bool | None:
-    value = row.get(name)
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool):
+    value = _stated(row, name)
+    if value is None or isinstance(value, bool):
         return value
     flag = _FLAGS.get(str(value).strip().lower())
     if flag is None:
-        raise UnknownStartError(f"{name} is {value!r}, where true or false belongs")
+        raise UnknownStartError(f"{name} is {_short(value)}, where true or false belongs")
     return flag
 
 
@@ -242,9 +245,9 @@ def _usual_attention(model: Model) -> Any:
 
 
 def _model(row: Row, folder: Path) -> Model:
-    config = row.get("config")
+    config = _stated(row, "config")
     name = _text(row, "model") or "(unnamed)"
-    if config is None or config == "":
+    if config is None:
         entry = catalog.load().find_model(name)
         if entry is None:
             raise UnknownStartError(f"the catalog has no model {name}, and the row names no config.json")
@@ -268,11 +271,12 @@ def _model(row: Row, folder: Path) -> Model:
 
 def _located(config: str, folder: Path) -> Path:
     for path in (Path(config), folder / config):
-        if path.is_dir():
-            path = path / "config.json"
-        if path.is_file():
-            return path
-    raise UnknownStartError(f"there is no file {config}, neither here nor beside the rows")
+        with suppress(OSError, ValueError):  # no name that a file may have
+            if path.is_dir():
+                path = path / "config.json"
+            if path.is_file():
+                return path
+    raise UnknownStartError(f"there is no file {_short(config)}, neither here nor beside the rows")
 
 
 def _read(path: Path) -> tuple[Any, Any]:
@@ -306,7 +310,9 @@ def _accelerator(row: Row) -> Accelerator:
     capability = _number(fields, "capability")
     if capability is not None and int(capability) not in _CAPABILITIES:
         raise UnknownStartError(f"capability is {capability}, which is no compute capability, such as 8.9")
-    joined = fields.get("interconnect") or ("nvlink" if capability in _NVLINK and memory > _NVLINK_GIB else "pcie")
+    joined = (_text(fields, "interconnect") or "").strip().lower() or (
+        "nvlink" if capability in _NVLINK and memory > _NVLINK_GIB else "pcie"
+    )
     if joined not in ("nvlink", "pcie"):
         raise UnknownStartError(f"interconnect is {joined!r}, which is neither nvlink nor pcie")
     # The catalog's kind decides what is asked of it: any entry serves, with the figures that memory depends on.
@@ -322,9 +328,20 @@ def _accelerator(row: Row) -> Accelerator:
     )
 
 
-def _text(row: Row, name: str) -> str | None:
+def _stated(row: Row, name: str) -> Any:
+    """A field's value. None where it is missing, or says that the default holds."""
     value = row.get(name)
-    if value is None or value == "":
+    return None if isinstance(value, str) and value.strip().lower() in _DEFAULT else value
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _text(row: Row, name: str) -> str | None:
+    value = _stated(row, name)
+    if value is None:
         return None
     if not isinstance(value, str | int | float):
         raise UnknownStartError(f"{name} is no text")
@@ -332,20 +349,20 @@ def _text(row: Row, name: str) -> str | None:
 
 
 def _number(row: Row, name: str) -> float | None:
-    value = row.get(name)
-    if value is None or value == "":
+    value = _stated(row, name)
+    if value is None:
         return None
-    try:
-        number = float(str(value).replace(",", ""))
-    except ValueError:
-        raise UnknownStartError(f"{name} is {value!r}, where a number belongs") from None
+    written = _NUMBER.fullmatch(str(value).replace(",", ""))
+    if written is None:
+        raise UnknownStartError(f"{name} is {_short(value)}, where a number belongs")
+    number = float(written[1]) * _STEPS.get(written[2] or "", 1)
     if not 0 < number < 1e15:
         return None if number == 0 else _refuse(name, value)
     return number
 
 
 def _refuse(name: str, value: object) -> float:
-    raise UnknownStartError(f"{name} is {value!r}, where a positive number belongs")
+    raise UnknownStartError(f"{name} is {_short(value)}, where a positive number belongs")
 
 
 def _integer(row: Row, name: str) -> int | None:

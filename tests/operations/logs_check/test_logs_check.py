@@ -78,7 +78,7 @@ def test_calls_that_were_wrong_are_named_by_their_kind() -> None:
     ("changes", "reason"),
     [
         ({"model": "somebody/unheard-of"}, "the catalog has no model somebody/unheard-of"),
-        ({"config": "nowhere.json"}, "there is no file nowhere.json"),
+        ({"config": "nowhere.json"}, "there is no file 'nowhere.json'"),
         ({"config": {"architectures": ["MambaForCausalLM"]}}, "architecture MambaForCausalLM is not one"),
         ({"config": {"architectures": ["DeepseekV4ForCausalLM"]}}, "the memory of DeepseekV4ForCausalLM cannot be"),
         ({"accelerator": "nvidia-rtx-4090"}, "the catalog has no accelerator nvidia-rtx-4090"),
@@ -93,6 +93,8 @@ def test_calls_that_were_wrong_are_named_by_their_kind() -> None:
         ({"dtype": "int8"}, "dtype is int8, which is none of"),
         ({"kvCacheDtype": "turboquant_3bit_nc"}, "how much a token takes then is not known"),
         ({"gpuMemoryUtilization": 90}, "vLLM takes a share of at most 1"),
+        ({"config": "x" * 5000}, "there is no file 'xxx"),
+        ({"maxNumSeqs": "many " * 50}, "where a number belongs"),
         ({"eager": "perhaps"}, "eager is 'perhaps', where true or false belongs"),
         ({"accelerator": {"name": "tpu-v4", "memory_gib": 31.2}}, "memory alone does not describe a TPU"),
         ({"accelerator": {"memory_gib": 44.4, "capability": 89}}, "capability is 89.0, which is no compute capability"),
@@ -191,6 +193,10 @@ def test_another_card_is_described_by_memory_and_capability() -> None:
         ({"eager": "False"}, {"eager": False}),
         ({"expertParallel": 1}, {"expertParallel": False}),
         ({"maxModelLen": "8,192"}, {"maxModelLen": 8192}),
+        ({"maxModelLen": "8K", "maxNumBatchedTokens": "2k"}, {"maxModelLen": 8192, "maxNumBatchedTokens": 2000}),
+        ({"maxModelLen": "Auto"}, {"maxModelLen": -1}),
+        ({"maxNumSeqs": "auto", "blockSize": "null", "prefixCaching": "None"}, {}),
+        ({"availableGib": "53.1 GiB"}, {"availableGib": 53.1}),
         ({"version": "v0.19.0"}, {"version": "0.19.0"}),
         ({"quantization": "None"}, {"quantization": ...}),
         ({"kvCacheDtype": "fp8_e5m2"}, {"kvCacheDtype": "fp8"}),
@@ -505,13 +511,16 @@ def test_a_log_of_a_tpu_is_read_by_device() -> None:
         "INFO [tpu_runner.py:300] Init model | hbm=[(15.4, 31.25), (15.4, 31.25), (15.4, 31.25), (15.4, 31.25)]Gb\n"
         "INFO [tpu_worker.py:210] Memory statistics | total_hbm_limit_gb=125.0GiB | total_hbm_limit_cap_gb=115.0GiB | "
         "total_hbm_used_gb=61.6GiB | total_hbm_avail_gb=53.4GiB\n"
-        "INFO [kv_cache_manager.py:200] Init kv-cache | num_total_layers=64 | num_blocks=3417 | hbm=[(28.7, 31.25)]Gb\n"
+        "INFO [kv_cache_manager.py:200] Init kv-cache | num_total_layers=64 | num_blocks=[3417, 3417] | hbm=[(28, 31)]\n"
     )
     row = read_log(text)
     assert (row["weightsGib"], row["availableGib"], row["kvBlocks"]) == (15.4, 13.35, 3417)
 
 
-def test_a_build_between_releases_has_no_version() -> None:
+def test_a_build_between_releases_has_the_version_that_it_states() -> None:
+    text = "Initializing a V1 LLM engine (v{}) with config: dtype=torch.half"
+    assert read_log(text.format("0.26.1rc1.dev256+gf5bb701fa"))["version"] == "0.26.1rc1.dev256+gf5bb701fa"
+    assert "version" not in read_log(text.format("0.0.0+frontier.g01"))
     assert read_log("Initializing a V1 LLM engine (v0.1.dev16260+g388fd5153) with config: dtype=torch.half") == {
         "dtype": "half"
     }
