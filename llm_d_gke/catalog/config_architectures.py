@@ -49,6 +49,8 @@ BIAS: Mapping[str, Literal["none", "qkv", "all", "flag"]] = {
     "KimiVLForConditionalGeneration": "none",
     "KimiK25ForConditionalGeneration": "none",
     "MiniMaxM2ForCausalLM": "none",
+    "MiniMaxM3SparseForCausalLM": "none",
+    "MiniMaxM3SparseForConditionalGeneration": "none",
     "NemotronHForCausalLM": "none",
     "GraniteForCausalLM": "flag",
     "GraniteMoeForCausalLM": "none",
@@ -80,9 +82,6 @@ LLAVA_TEXT: Mapping[str, Bias] = {"llama": "none", "mistral": "none", "granite":
 REFUSED: Mapping[str, str] = {
     "DeepseekV4ForCausalLM": "its layers keep keys compressed at several ratios beside a window",
     "KimiK3ForConditionalGeneration": "its delta attention and its experts in a narrower width are not described here",
-    "MiniMaxM3ForCausalLM": "its block-sparse attention keeps an index whose size depends on the kernel",
-    "MiniMaxM3SparseForConditionalGeneration": "its block-sparse attention keeps an index whose size depends on the "
-    "kernel",
     "MiMoV2FlashForCausalLM": "its keys and values have different widths, and layers of two kinds different heads",
     "Step3p7FlashForCausalLM": "its layers of two kinds have different heads",
     "DeciLMForCausalLM": "each of its layers has a shape of its own",

@@ -212,7 +212,13 @@ def _intermediate(architecture: str, fields: Fields, hidden: int) -> int:
     if architecture.startswith("GraniteMoeHybrid"):
         # Where it has no experts, the part that they share is all there is.
         return fields.number("shared_intermediate_size", "intermediate_size")
-    return fields.number("intermediate_size_mlp", "intermediate_size", "moe_intermediate_size", default=4 * hidden)
+    return fields.number(
+        "dense_intermediate_size",
+        "intermediate_size_mlp",
+        "intermediate_size",
+        "moe_intermediate_size",
+        default=4 * hidden,
+    )
 
 
 def stretched_context(architecture: str, positions: int, scaling: Mapping[str, Any]) -> int:

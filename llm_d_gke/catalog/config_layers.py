@@ -269,7 +269,19 @@ def _attention_group(
             keys_are_values=same,
             kv_shared=shared,
         )
-    return Attention(kind=kind, layers=layers, kv_shared=shared)
+    return Attention(
+        kind=kind, layers=layers, kv_shared=shared, indexer=_block_index(fields) if kind == "full" else None
+    )
+
+
+def _block_index(fields: Fields) -> Indexer | None:
+    """The index of layers that attend to blocks of keys (MiniMax M3)."""
+    form = Fields(fields.mapping("sparse_attention_config"))
+    layers = form.config.get("sparse_attention_freq")
+    if not isinstance(layers, list) or not any(layers):
+        return None
+    heads, dim = form.number("sparse_num_index_heads"), form.number("sparse_index_dim")
+    return Indexer(heads=heads, dim=dim, layers=sum(map(bool, layers)))
 
 
 def _mamba(fields: Fields) -> MambaState:

@@ -113,6 +113,8 @@ def towers(architecture: str, config: Config, text_hidden: int) -> Tower | None:
         return _gemma4_unified(config, {**_DEFAULTS["gemma4_unified"], **vision}, text_hidden)
     if architecture.startswith(("KimiK25", "KimiVL")):
         return _moonvit(vision, text_hidden)
+    if architecture.startswith("MiniMaxM3"):
+        return _minimax(vision, text_hidden)
     vision = {**_DEFAULTS.get(kind, {}), **vision}
     match kind:
         case "siglip_vision_model" | "clip_vision_model":
@@ -196,6 +198,21 @@ def _moonvit(vision: Config, text_hidden: int) -> Tower:
     projector = merged * merged + merged + (merged + 1) * text_hidden + 2 * hidden
     replicated = (patch + 1 + positions + 2) * hidden + projector
     return Tower(layers + replicated, _MOONVIT_SHARDED)
+
+
+def _minimax(vision: Config, text_hidden: int) -> Tower:
+    """MiniMax M3: a projector for each patch, and one that joins a square of them. Ranks divide all but the patches.
+
+    With it, the weights of MiniMax-M3 are the published 426.99 billion.
+    """
+    hidden, inner = _number(vision, "hidden_size"), _number(vision, "intermediate_size")
+    merging = vision.get("img_token_compression_config")
+    merging = merging if isinstance(merging, Mapping) else {}
+    square = _number(merging, "spatial_merge_size", default=2) ** 2
+    patch = 3 * _number(merging, "temporal_patch_size", default=2) * _number(vision, "patch_size") ** 2
+    projectors = (hidden + text_hidden + 2 + text_hidden * (square + 1) + 2) * text_hidden
+    sharded = _number(vision, "num_hidden_layers") * _layer(hidden, inner) + projectors
+    return _tower(sharded + (patch + 4) * hidden, sharded)
 
 
 def _encoder(architecture: str, config: Config, vision: Config, text_hidden: int) -> Tower:

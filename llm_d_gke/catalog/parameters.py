@@ -130,7 +130,8 @@ def attention(model: Model, group: Attention) -> int:
     stored = group.layers - group.kv_shared
     keys = hidden * key * (1 if group.keys_are_values else 2)
     bias = {"none": 0, "qkv": query + 2 * key, "all": query + 2 * key + hidden}[model.attention_bias]
-    return group.layers * (hidden * query * (3 if model.output_gate else 2) + bias) + stored * keys
+    queries = group.layers * (hidden * query * (3 if model.output_gate else 2) + bias)
+    return queries + stored * keys + indexers(model, group)
 
 
 def compressed(model: Model, group: Attention, ranks: int = 1) -> float:
@@ -160,9 +161,11 @@ def indexers(model: Model, group: Attention, layers: int | None = None) -> int:
 
     `layers` have one where an engine makes more of them than the checkpoint has.
     """
-    if group.indexer is None or model.mla is None:
-        return 0
     parameters_each = group.indexer
+    if parameters_each is None:
+        return 0
+    if model.mla is None:
+        return parameters_each.layers * model.hidden * (parameters_each.heads + 1) * parameters_each.dim
     queries = (model.mla.q_lora_rank or model.hidden) * parameters_each.heads * parameters_each.dim
     return (layers or parameters_each.layers) * (queries + model.hidden * (parameters_each.dim + parameters_each.heads))
 

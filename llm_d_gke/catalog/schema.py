@@ -199,7 +199,11 @@ class MambaState(Entry):
 
 
 class Indexer(Entry):
-    """Chooses the tokens that sparse latent attention reads (DeepSeek V3.2, GLM-5). Keeps separate 8-bit keys."""
+    """Chooses what attention reads, by a key of its own for each token.
+
+    Latent attention chooses tokens, by keys in 8 bits (DeepSeek V3.2, GLM-5); attention with heads chooses blocks, by keys
+    in the type of its cache (MiniMax M3).
+    """
 
     heads: int
     dim: int
@@ -246,6 +250,11 @@ class Attention(Entry):
     mamba: MambaState | None = None
     indexer: Indexer | None = None
     compression: Compression | None = None
+
+    @property
+    def sparse_latent(self) -> bool:
+        """Whether an indexer chooses tokens of latent attention."""
+        return self.kind == "mla" and self.indexer is not None
 
     @property
     def recurrent(self) -> bool:
@@ -356,6 +365,11 @@ class Model(Entry):
     def attention_kinds(self) -> frozenset[AttentionKind]:
         """Kinds of attention of its layers, those without any left out."""
         return frozenset(group.kind for group in self.attention if group.kind != "none")
+
+    @property
+    def chooses_blocks(self) -> bool:
+        """Whether an indexer chooses blocks of keys that the cache keeps for each head."""
+        return any(group.indexer is not None and not group.sparse_latent for group in self.attention)
 
     @property
     def compressed(self) -> bool:

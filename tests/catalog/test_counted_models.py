@@ -31,4 +31,6 @@ def test_all_architectures_are_counted_but_those_that_transformers_does_not_buil
     assert set(BIAS) - {architecture(row) for row in ROWS} == {
         "KimiK25ForConditionalGeneration",
         "KimiVLForConditionalGeneration",
+        "MiniMaxM3SparseForCausalLM",
+        "MiniMaxM3SparseForConditionalGeneration",
     }

@@ -17,6 +17,7 @@ from llm_d_gke.catalog.config_quantization import from_modelopt_file, quantizati
 from llm_d_gke.catalog.config_vision import towers
 from llm_d_gke.catalog.errors import ConfigError
 from llm_d_gke.catalog.parameters import count_parameters, weights_gib
+from llm_d_gke.planning.sizing.memory import EngineOptions, engine_run, judge
 
 FOLDER = Path(__file__).parent / "configs_2026"
 NAMES = sorted(path.name.removesuffix(".config.json") for path in FOLDER.glob("*.config.json"))
@@ -48,6 +49,7 @@ def test_the_catalog_has_what_its_configuration_says(name: str) -> None:
         ("Qwen--Qwen3.5-397B-A17B", 397),
         ("Qwen--Qwen3-VL-30B-A3B-Instruct", 31.1),
         ("MiniMaxAI--MiniMax-M2.5", 229),
+        ("nvidia--MiniMax-M3-NVFP4", 427.04),
         ("deepseek-ai--DeepSeek-V3.2", 671.9),
         ("zai-org--GLM-5.2", 743),
         ("moonshotai--Kimi-K2.5", 1027),
@@ -66,6 +68,7 @@ def test_its_parameters_are_those_published(name: str, billions: float) -> None:
         ("deepseek-ai--DeepSeek-V3.2", {"mla": 61}),
         ("zai-org--GLM-5.2", {"mla": 78}),
         ("MiniMaxAI--MiniMax-M2.5", {"full": 62}),
+        ("nvidia--MiniMax-M3-NVFP4", {"full": 60}),
         ("nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4", {"mamba": 23, "none": 23, "full": 6}),
         ("nvidia--NVIDIA-Nemotron-3-Super-120B-A12B-FP8", {"mamba": 40, "none": 40, "full": 8}),
         ("nvidia--Gemma-4-26B-A4B-NVFP4", {"sliding": 25, "full": 5}),
@@ -82,6 +85,21 @@ def test_some_layers_use_the_tokens_another_chose() -> None:
         "deepseek-ai--DeepSeek-V3.2": 61,
         "zai-org--GLM-5.2": 21,
     }
+
+
+def test_an_index_of_blocks_is_cached_beside_keys_and_values() -> None:
+    """A log of MiniMax-M3 on two B200 (0.23, blocks of 128) has 237,312 tokens in 16.81 GiB, which it states."""
+    run = engine_run(
+        load().models["MiniMaxAI/MiniMax-M3"],
+        load().accelerators["nvidia-b200"],
+        "0.24.0",
+        EngineOptions(tensor_parallel=2, max_model_len=8192),
+    )
+    assert run is not None
+    verdict = judge(run, measured_gib=16.81)
+    assert verdict.block_size == 128
+    assert verdict.kv_tokens == pytest.approx(237_312, rel=0.001)
+    assert verdict.max_concurrency == pytest.approx(28.97, rel=0.001)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +137,6 @@ def test_four_bits_of_nvfp4_have_a_scale_of_eight_for_each_sixteen() -> None:
     [
         "DeepseekV4ForCausalLM",
         "KimiK3ForConditionalGeneration",
-        "MiniMaxM3ForCausalLM",
-        "MiniMaxM3SparseForConditionalGeneration",
         "MiMoV2FlashForCausalLM",
         "Step3p7FlashForCausalLM",
         "DeciLMForCausalLM",

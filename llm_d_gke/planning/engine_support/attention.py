@@ -61,9 +61,9 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
             continue
         head = _head(deployment.model, group)
         backends = card_facts.backends(_attention_use(deployment, facts, group), dtype, head)
-        if group.indexer is not None and not _has_sparse_mla(accelerator, facts):
+        if group.sparse_latent and not _has_sparse_mla(accelerator, facts):
             yield group, f"vLLM {facts.version} has no attention back end that is sparse on {accelerator.title}"
-        elif group.indexer is not None and (named := deployment.attention_backend) and _SPARSE not in named:
+        elif group.sparse_latent and (named := deployment.attention_backend) and _SPARSE not in named:
             yield group, f"vLLM {facts.version} does not choose tokens by an indexer in the back end {named}"
         elif _breaks_windows(deployment, facts, group, backends):
             yield group, f"layers with a window end vLLM {facts.version} on {accelerator.title} in {_FLASHINFER}"

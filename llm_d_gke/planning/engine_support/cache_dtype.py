@@ -96,7 +96,7 @@ def _of_latent_attention(
     model, accelerator = deployment.model, deployment.accelerator
     mla = model.mla
     capability = accelerator.compute_capability or 0.0
-    if any(group.indexer is not None for group in model.attention):
+    if any(group.sparse_latent for group in model.attention):
         takes_e4m3 = capability >= 10.0 or facts.number >= _SPARSE_E4M3_ON_HOPPER
         if facts.number < _SPARSE_AS_GIVEN or dtype == "fp8" or (dtype == "fp8_e4m3" and takes_e4m3):
             return None

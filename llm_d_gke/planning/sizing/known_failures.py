@@ -99,7 +99,7 @@ def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Ite
     yield model.vision_language or not report.media
     yield model.mla is not None or not report.latent
     yield model.mla is None or not report.heads
-    yield any(group.indexer is not None for group in model.attention) or not report.sparse
+    yield any(group.sparse_latent for group in model.attention) or not report.sparse
 
 
 def _of_features(

@@ -235,7 +235,8 @@ def _token_bytes(run: EngineRun, group: Attention) -> int:
     if run.kind == "tpu":
         # Heads are padded up to a multiple of the ranks, their width to the matrix unit's 128 lanes.
         return 2 * -(-heads // run.tensor_parallel) * _padded_to_lanes(head_dim) * run.kv_bytes
-    return 2 * kv_heads_per_rank(heads, run.tensor_parallel) * head_dim * run.kv_bytes
+    index = group.indexer.dim * group.indexer.layers * run.kv_bytes if group.indexer is not None else 0
+    return 2 * kv_heads_per_rank(heads, run.tensor_parallel) * head_dim * run.kv_bytes + -(-index // group.layers)
 
 
 def _aligns_states(run: EngineRun) -> bool:

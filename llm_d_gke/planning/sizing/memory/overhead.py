@@ -69,7 +69,7 @@ def _keeps_encoder(run: EngineRun) -> bool:
 
 def indexer_workspace_gib(run: EngineRun) -> float:
     """Keys of the longest requests that an indexer gathers at once, with their scales: kept from the profile on."""
-    indexers = [group.indexer for group in run.model.attention if group.indexer is not None]
+    indexers = [group.indexer for group in run.model.attention if group.sparse_latent and group.indexer is not None]
     if not indexers:
         return 0.0
     row = max(indexer.dim + 4 * -(-indexer.dim // 128) for indexer in indexers)

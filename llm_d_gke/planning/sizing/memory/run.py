@@ -13,6 +13,9 @@ from llm_d_gke.planning.engine_support.deployment import default_length
 
 _BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
 
+# Blocks that an index chooses are blocks of the cache (vllm/models/minimax_m3/common/sparse_attention.py of 0.30.0).
+_INDEXED_BLOCK = 128
+
 _SMALL_BATCH = (8.0, 12.1)
 
 # Pages of all requests together, and tokens of a page of latent attention, on TPUs.
@@ -213,7 +216,7 @@ class EngineRun(_Options):
         if self.block_size is not None:
             return self.block_size
         if self.kind == "gpu":
-            return 16
+            return _INDEXED_BLOCK if self.model.chooses_blocks else 16
         if self.model.mla is not None:
             return _TPU_LATENT_PAGE
         by_length = 16 if self.max_model_len > 8192 else min(256, max(16, _next_power_of_two(self.max_model_len) // 16))

@@ -225,7 +225,12 @@ def _attention(run: EngineRun, group: Attention) -> float:
     copies = 2 if is_gpu or not group.keys_are_values else 1
     stored = group.layers if is_gpu else group.layers - group.kv_shared
     queries = hidden * query * (3 if model.output_gate else 2) + bias
-    return group.layers * queries + stored * hidden * key * copies
+    total = group.layers * queries + stored * hidden * key * copies
+    if group.indexer is not None:
+        # Its queries are divided as keys are, its key is on every rank.
+        index = group.indexer
+        total += index.layers * hidden * (kv_heads_per_rank(index.heads, tensor) + 1) * index.dim
+    return total
 
 
 def _latent_up(model: Model, tensor: int) -> float:
