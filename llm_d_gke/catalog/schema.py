@@ -199,11 +199,7 @@ class MambaState(Entry):
 
 
 class Indexer(Entry):
-    """Chooses what attention reads, by a key of its own for each token.
-
-    Latent attention chooses tokens, by keys in 8 bits (DeepSeek V3.2, GLM-5); attention with heads chooses blocks, by keys
-    in the type of its cache (MiniMax M3).
-    """
+    """Chooses what is read: tokens, by keys in 8 bits (DeepSeek V3.2), or blocks, by keys as cached (MiniMax M3)."""
 
     heads: int
     dim: int
@@ -367,11 +363,6 @@ class Model(Entry):
         return frozenset(group.kind for group in self.attention if group.kind != "none")
 
     @property
-    def chooses_blocks(self) -> bool:
-        """Whether an indexer chooses blocks of keys that the cache keeps for each head."""
-        return any(group.indexer is not None and not group.sparse_latent for group in self.attention)
-
-    @property
     def compressed(self) -> bool:
         """Whether keys of several tokens are compressed into one."""
         return any(group.kind == "compressed" for group in self.attention)
@@ -381,14 +372,9 @@ class Model(Entry):
         if sum(group.layers for group in self.attention) != self.layers:
             raise ValueError(f"the layers of the attention groups do not add up to {self.layers}")
         for group in self.attention:
-            needed = {
-                "mla": self.mla,
-                "linear": group.linear,
-                "mamba": group.mamba,
-                "sliding": group.window,
-                "chunked": group.window,
-                "compressed": group.window and group.compression,
-            }
+            needed: dict[str, object] = {"linear": group.linear, "mamba": group.mamba}
+            needed |= {"sliding": group.window, "chunked": group.window}
+            needed |= {"compressed": group.window and group.compression}
             if group.kind in needed and needed[group.kind] is None:
                 raise ValueError(f"a group of {group.kind} attention lacks what describes it")
         return self

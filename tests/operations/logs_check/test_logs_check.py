@@ -511,7 +511,7 @@ def test_a_log_of_a_tpu_is_read_by_device() -> None:
         "INFO [tpu_runner.py:300] Init model | hbm=[(15.4, 31.25), (15.4, 31.25), (15.4, 31.25), (15.4, 31.25)]Gb\n"
         "INFO [tpu_worker.py:210] Memory statistics | total_hbm_limit_gb=125.0GiB | total_hbm_limit_cap_gb=115.0GiB | "
         "total_hbm_used_gb=61.6GiB | total_hbm_avail_gb=53.4GiB\n"
-        "INFO [kv_cache_manager.py:200] Init kv-cache | num_total_layers=64 | num_blocks=[3417, 3417] | hbm=[(28, 31)]\n"
+        "INFO [kv_cache_manager.py:200] Init kv-cache | num_blocks=[3417, 3417] | hbm=[(28, 31)]\n"
     )
     row = read_log(text)
     assert (row["weightsGib"], row["availableGib"], row["kvBlocks"]) == (15.4, 13.35, 3417)

@@ -216,7 +216,8 @@ class EngineRun(_Options):
         if self.block_size is not None:
             return self.block_size
         if self.kind == "gpu":
-            return _INDEXED_BLOCK if self.model.chooses_blocks else 16
+            indexed = self.model.mla is None and any(group.indexer is not None for group in self.model.attention)
+            return _INDEXED_BLOCK if indexed else 16
         if self.model.mla is not None:
             return _TPU_LATENT_PAGE
         by_length = 16 if self.max_model_len > 8192 else min(256, max(16, _next_power_of_two(self.max_model_len) // 16))
