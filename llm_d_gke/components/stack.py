@@ -162,9 +162,9 @@ class InferenceStack(pulumi.ComponentResource):
         routers = self._request_routing(platform.scope, gateway)
         before_routes = [*gateway.ready, *routers]
         # The load balancer sets up its backends while the weights are still on their way.
-        early = self._routes(platform.scope, before_routes, pools, early=True)
+        self._routes(platform.scope, before_routes, pools, early=True)
+        servers |= self._kserve_models(infrastructure, platform, certificates, gateway.guards)
         # The other routes change to new pools when their servers are ready. Until then the old servers answer.
-        servers |= self._kserve_models(infrastructure, platform, certificates, early, gateway.guards)
         self._routes(platform.scope, before_routes, servers, early=False)
         self._autoscaling(platform)
         NetworkPolicies(plan.network_policies, platform.scope)
@@ -320,27 +320,24 @@ class InferenceStack(pulumi.ComponentResource):
         pools: Mapping[str, Sequence[pulumi.Resource]],
         *,
         early: bool,
-    ) -> dict[str, pulumi.Resource]:
-        """Create the routes that are early or those that are not, each after what it waits for of its pools.
-
-        Returns the routes by name.
-        """
-        gateway = self._plan.gateway
-        return {
-            route.name: InferenceRoute(route, gateway, scope, [*depends_on, *_backends(route, pools)]).route
-            for route in self._plan.routes
-            if route.early is early
-        }
+    ) -> None:
+        """Create the routes that are early or those that are not, each after what it waits for of its pools."""
+        for route in self._plan.routes:
+            if route.early is early:
+                InferenceRoute(route, self._plan.gateway, scope, [*depends_on, *_backends(route, pools)])
 
     def _kserve_models(
         self,
         infrastructure: _Infrastructure,
         platform: _Platform,
         certificates: _Certificates,
-        routes: Mapping[str, pulumi.Resource],
         guards: Sequence[pulumi.Resource],
     ) -> dict[str, list[pulumi.Resource]]:
-        """Create the services after their early routes, which KServe waits for; the result is by pool name."""
+        """Create the services; the result is by pool name.
+
+        Gateway and early routes come beside them, not before: KServe creates the servers first, and looks for both
+        again when they change (kserve v0.17.0 to v0.20.0, pkg/controller/v1alpha2/llmisvc/controller.go).
+        """
         plan, scope = self._plan, platform.scope
         services: dict[str, list[pulumi.Resource]] = {}
         presets = Presets(plan.presets, scope, platform.kinds_ready).ready if plan.presets else []
@@ -348,20 +345,12 @@ class InferenceStack(pulumi.ComponentResource):
             if model.inference_service is None:
                 continue
             signed = _signed(certificates, model.certificate)
-            own_routes = plan.early_routes_to(model.pool.name)
             service = InferenceService(
                 model.inference_service,
                 model,
-                RouterRefs(gateway=plan.gateway.name, routes=own_routes),
+                RouterRefs(gateway=plan.gateway.name, routes=plan.early_routes_to(model.pool.name)),
                 scope,
-                [
-                    *infrastructure.nodes,
-                    *platform.kinds_ready,
-                    *signed,
-                    *presets,
-                    *guards,
-                    *(routes[name] for name in own_routes),
-                ],
+                [*infrastructure.nodes, *platform.kinds_ready, *signed, *presets, *guards],
             )
             services[model.pool.name] = [service.service]
             self._workloads |= dict.fromkeys((server.name for server in model.servers), service.service)

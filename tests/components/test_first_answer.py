@@ -74,15 +74,20 @@ def ratio(stack: str) -> float:
     return answer / NECESSARY
 
 
-@pytest.mark.parametrize("stack", ["gpu", "prefix-cache-gpu", "multi-model-gpu", "disaggregated-gpu"])
+@pytest.mark.parametrize(
+    "stack",
+    [
+        "gpu",
+        "prefix-cache-gpu",
+        "multi-model-gpu",
+        "disaggregated-gpu",
+        "kserve-single-replica-gpu",
+        "kserve-prefix-cache-gpu",
+        "kserve-istio-single-replica-gpu",
+    ],
+)
 def test_the_first_answer_waits_for_nothing_that_it_does_not_need(stack: str) -> None:
     assert ratio(stack) <= 1.05
-
-
-@pytest.mark.parametrize("stack", ["kserve-single-replica-gpu", "kserve-prefix-cache-gpu"])
-def test_kserve_also_waits_for_the_gateway(stack: str) -> None:
-    """A service names a route, and the route a Gateway, which has its load balancer when it counts as created."""
-    assert 1.05 < ratio(stack) <= 1.08
 
 
 def test_a_needless_wait_would_show() -> None:

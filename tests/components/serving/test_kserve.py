@@ -14,6 +14,7 @@ from tests.stacks import graph_of
 
 STACK = "kserve-single-replica-gpu"
 SERVICE = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
+GATEWAY = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
 ROUTE = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
 
 
@@ -166,10 +167,13 @@ class TestSwitching:
 
 
 class TestOrder:
-    def test_the_route_comes_first_and_is_not_waited_for(self) -> None:
-        """KServe refuses a service whose route is not there; the route has nowhere to lead before the service."""
+    def test_its_servers_start_while_the_load_balancer_is_made(self) -> None:
+        """KServe creates the servers before it looks for Gateway and route, and its conditions wait for the route."""
         recorded = graph()
-        assert recorded.depends(recorded.one(SERVICE), recorded.one(ROUTE, "inference-kserve"))
+        service, route = recorded.one(SERVICE), recorded.one(ROUTE, "inference-kserve")
+        assert not recorded.depends(service, recorded.one(GATEWAY))
+        assert not recorded.depends(service, route)
+        assert not recorded.depends(route, service)
         assert "annotations" not in one(recorded, "HTTPRoute", "inference-kserve")["metadata"]
 
     def test_the_api_moves_to_it_when_it_serves(self) -> None:
