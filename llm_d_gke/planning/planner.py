@@ -20,6 +20,7 @@ from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.sequence import plan_once
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.planning.setting_errors.machine_fixes import with_machine_of_count, with_type_of_machine
+from llm_d_gke.planning.setting_errors.placeholders import placeholders, without_consequences
 from llm_d_gke.planning.setting_errors.valid_parts import findings_below_misspelled, valid_parts
 from llm_d_gke.planning.setting_errors.validation import from_validation, type_findings
 from llm_d_gke.settings import StackSettings
@@ -38,7 +39,8 @@ def plan_stack(stack: str, settings: StackSettings | Mapping[str, Any], catalog:
     `RefusedError` with every finding; those that refuse nothing are in the plan's `warnings`.
     """
     if isinstance(settings, StackSettings):
-        return plan(stack, settings, catalog or load_catalog(), _ANY_KEY)
+        earlier = placeholders(settings.model_dump(by_alias=True))
+        return plan(stack, settings, catalog or load_catalog(), _ANY_KEY, earlier=earlier)
     return plan_raw(stack, settings, _ANY_KEY, catalog)
 
 
@@ -62,6 +64,7 @@ def plan_raw(
     themselves, and of the plan as far as the rest of the settings still makes one.
     """
     full_catalog = catalog or load_catalog()
+    unreplaced = placeholders(values, encrypted)
     try:
         settings = StackSettings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
@@ -70,9 +73,10 @@ def plan_raw(
             for finding in from_validation(error, encrypted)
         ]
         findings += findings_below_misspelled(values, error, encrypted)
+        findings = without_consequences([*unreplaced, *findings])
         further = _findings_of_valid_parts(stack, values, error, encrypted, full_catalog, files, findings)
         raise RefusedError([*findings, *further]) from None
-    return plan(stack, settings, full_catalog, encrypted, files, type_findings(values))
+    return plan(stack, settings, full_catalog, encrypted, files, [*type_findings(values), *unreplaced])
 
 
 def plan(
@@ -85,12 +89,13 @@ def plan(
 ) -> StackPlan:
     """The plan of one stack. Raises `RefusedError` when anything in it could not work.
 
-    `earlier` are warnings about the settings as they were written.
+    `earlier` are findings about the settings as they were written.
     """
     findings = Findings(earlier)
     full_catalog = with_own_models(catalog, settings, files, findings)
     result = plan_with_findings(stack, settings, full_catalog, encrypted, findings)
     acknowledge(settings, findings)
+    findings[:] = without_consequences(findings)
     if result is not None:
         result = replace(
             result, warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING)

@@ -24,7 +24,7 @@ SETTINGS = (
         fix="remove monitoring.alerts",
     ),
     Wrong(
-        id="LLMD-SETTING-FORM",
+        id="LLMD-SETTING-PLACEHOLDER",
         name="a variable of a template",
         changes={"models[0].id": "{{ .Values.model }}"},
         path="models[0].id",
