@@ -21,6 +21,7 @@ from llm_d_gke.planning.sequence import plan_once
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.planning.setting_errors.machine_fixes import with_machine_of_count, with_type_of_machine
 from llm_d_gke.planning.setting_errors.placeholders import placeholders, without_consequences
+from llm_d_gke.planning.setting_errors.signs import with_signs_named
 from llm_d_gke.planning.setting_errors.valid_parts import findings_below_misspelled, valid_parts
 from llm_d_gke.planning.setting_errors.validation import from_validation, type_findings
 from llm_d_gke.settings import StackSettings
@@ -75,7 +76,7 @@ def plan_raw(
         findings += findings_below_misspelled(values, error, encrypted)
         findings = without_consequences([*unreplaced, *findings])
         further = _findings_of_valid_parts(stack, values, error, encrypted, full_catalog, files, findings)
-        raise RefusedError([*findings, *further]) from None
+        raise RefusedError(with_signs_named([*findings, *further])) from None
     return plan(stack, settings, full_catalog, encrypted, files, [*type_findings(values), *unreplaced])
 
 
@@ -101,7 +102,7 @@ def plan(
             result, warnings=tuple(finding for finding in findings if finding.severity is Severity.WARNING)
         )
     if errors_in(findings) or result is None:
-        raise RefusedError(findings)
+        raise RefusedError(with_signs_named(findings))
     return result
 
 

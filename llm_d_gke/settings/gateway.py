@@ -13,10 +13,12 @@ from llm_d_gke.settings.names import AddressName, CertificateName, SecretName
 HostName = Annotated[
     str,
     Field(
-        pattern=r"^(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z]([-a-z0-9]*[a-z0-9])?$",
+        pattern=r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
         max_length=253,
         examples=["llm.example.com"],
-        json_schema_extra=form("a host name in lower case, without https:// and without a path"),
+        json_schema_extra=form(
+            "a host name in lower case, without https:// and without a path: up to 63 characters between dots"
+        ),
     ),
 ]
 

@@ -251,11 +251,21 @@ class ModelSettings(Settings):
     ] = LoadSettings.defaults()
     max_model_len: Annotated[
         int | None,
-        Field(ge=16, le=10_000_000, description="Longest prompt plus answer, in tokens; by default the model's own."),
+        Field(
+            ge=16,
+            le=10_000_000,
+            examples=[8192],
+            description="Longest prompt plus answer, in tokens; by default the model's own.",
+        ),
     ] = None
     gpu_memory_utilization: Annotated[
         float | None,
-        Field(gt=0.05, lt=1, description="Share of each accelerator's memory vLLM may take; by default vLLM's own."),
+        Field(
+            gt=0.05,
+            lt=1,
+            examples=[0.9],
+            description="Share of each accelerator's memory vLLM may take; by default vLLM's own.",
+        ),
     ] = None
     dtype: Annotated[DType | None, Field(description="Numeric type of weights and activations.")] = None
     tensor_parallel: Annotated[

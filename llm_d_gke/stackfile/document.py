@@ -18,11 +18,19 @@ Keys = tuple[str | int, ...]
 
 def parse(path: Path) -> dict[str, Any]:
     """The document of a file. Raises StackFileError for text that is not YAML, and for duplicate keys."""
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise StackFileError(
+            f"{path.name}, line {line}: the file has another encoding than UTF-8. Save it as UTF-8, or use letters"
+            " without accents"
+        ) from error
     refuse_signs(path.name, text)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is not None:
+            _refuse_circles(path.name, root, ())
             _refuse_twice(path.name, root)
             _refuse_other_numbers(path.name, root)
         document = yaml.safe_load(text)
@@ -82,6 +90,21 @@ def _walk(node: yaml.Node, path: Keys) -> Iterator[tuple[Keys, int]]:
         for index, value in enumerate(node.value):
             yield (*path, index), value.start_mark.line + 1
             yield from _walk(value, (*path, index))
+
+
+def _refuse_circles(name: str, node: yaml.Node, around: tuple[yaml.Node, ...]) -> None:
+    """A value that refers to itself by an anchor has no end."""
+    if any(node is outer for outer in around):
+        raise StackFileError(
+            f"{name}, line {node.start_mark.line + 1}: the value has an anchor (&) and refers to itself (*) inside."
+            " Write the inner value itself"
+        )
+    if isinstance(node, yaml.MappingNode):
+        parts = [part for pair in node.value for part in pair]
+    else:
+        parts = node.value if isinstance(node, yaml.SequenceNode) else []
+    for part in parts:
+        _refuse_circles(name, part, (*around, node))
 
 
 def _refuse_twice(name: str, node: yaml.Node) -> None:

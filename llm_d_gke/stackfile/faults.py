@@ -50,8 +50,14 @@ def _refuse_tabs(name: str, text: str) -> None:
                 f"{name}, line {number}: a tab stands after the colon, and YAML takes blanks only. Write"
                 f" {' '.join(line.split())}"
             )
+        if "\t" in re.sub(r"\"[^\"]*\"|'[^']*'|(?<!\S)#.*", "", line.strip()):
+            raise StackFileError(
+                f"{name}, line {number}: the line has a tab, and YAML takes blanks only. Write {' '.join(line.split())}"
+            )
 
 
+# A colon as East Asian keyboards write it.
+_COLON = "\uff1a"
 # Signs that word processors and web pages put in place of blanks and quotation marks.
 _BLANKS = "\u00a0\u2007\u202f\u3000\u200b\u2060\ufeff"
 _QUOTES = "\u201c\u201d\u201e\u2018\u2019"
@@ -68,6 +74,11 @@ def _refuse_lookalikes(name: str, text: str) -> None:
             raise StackFileError(
                 f"{name}, line {number}: the line has a blank of another kind, such as a no-break space from a web"
                 f" page, which YAML takes for a letter. Write {plain.rstrip()!r} with ordinary blanks"
+            )
+        if re.match(rf"\s*(?:- *)?[\w.:-]+{_COLON}", line):
+            raise StackFileError(
+                f"{name}, line {number}: the colon after the key is a full-width one, which YAML takes for a letter."
+                f" Write {re.sub(f'{_COLON} *', ': ', line.strip(), count=1)}"
             )
         if re.search(rf"(?:^|[:\-\[,{{])\s*[{_QUOTES}]", line):
             plain = re.sub(f"[{_QUOTES}]", '"', line.strip())
@@ -118,7 +129,7 @@ def _reason(error: yaml.MarkedYAMLError, line_text: str) -> str:
     problem = str(error.problem or "")
     if "single document" in str(error.context or "") or "another document" in problem:
         return "begins a second document, and Pulumi reads one. Remove the line, and put all settings below one config:"
-    if "unhashable key" in problem or "{{" in line_text:
+    if "unhashable key" in problem or "{{" in line_text or "${" in line_text:
         return "has a placeholder of a template, which nothing fills in here. Write the value itself"
     if "could not determine a constructor" in problem:
         return "has a tag with an exclamation mark, which Pulumi does not know. Write the value without it"
@@ -139,6 +150,8 @@ def _reason(error: yaml.MarkedYAMLError, line_text: str) -> str:
         return "opens a quotation mark that is not closed. Close it, or remove it"
     if "cannot start any token" in problem:
         return "begins with a sign that means something to YAML. Put the value into quotes"
+    if "undefined alias" in problem:
+        return "refers by * to an anchor (&) that no line above has. Write the value itself, or put it into quotes"
     if "alias" in problem or "anchor" in problem:
         return "begins with * or &, which YAML reads as a reference. Put the value into quotes"
     return "cannot be read. Check its brackets, quotes and indentation"

@@ -315,6 +315,82 @@ MISTAKES = [
     ("longer than memory and training", "llm-d:models: [{id: Qwen/Qwen3-4B, maxModelLen: 400000}]", "MEMORY-KV-CACHE", "models[0].maxModelLen", "400000 tokens", "use maxModelLen: 40960"),
     ("no revision", model("source: {kind: hugging-face, revision: ''}"), "SETTING-RANGE", "models[0].source.revision", "at least 1", "use main"),
     ("a window of a month", "llm-d:cluster: {maintenanceWindow: {start: 2026-01-03T02:00:00Z, end: 2026-01-03T08:00:00Z, recurrence: FREQ=MONTHLY;BYMONTHDAY=1}}", "MAINTENANCE-HOURS", "cluster.maintenanceWindow", "have 3 of these windows", "more days"),
+    ("a list among arguments", model("allowExtraArgs: true, extraArgs: [[--seed, '1']]"), "SETTING-TYPE", "models[0].extraArgs[0]", "text", 'an element of its own: --seed, "1"'),
+    ("a map among arguments", model("allowExtraArgs: true, extraArgs: [{--seed: 1}]"), "SETTING-TYPE", "models[0].extraArgs[0]", "text", 'an element of its own: --seed, "1"'),
+    ("a flag among arguments", model("allowExtraArgs: true, extraArgs: [--enforce-eager, true]"), "SETTING-TYPE", "models[0].extraArgs[1]", "text", "stands alone"),
+    ("a number among arguments", model("allowExtraArgs: true, extraArgs: [--seed, 1]"), "SETTING-TYPE", "models[0].extraArgs[1]", "as a number", 'use "1"'),
+    ("numbers as adapters", model("adapters: [1]"), "SETTING-TYPE", "models[0].adapters[0]", "name, source", "{name: my-model, source: my-org/my-adapter}"),
+    ("lists as adapters", model("adapters: [[a, o/a]]"), "SETTING-TYPE", "models[0].adapters[0]", "name, source", "{name: my-model, source: my-org/my-adapter}"),
+    ("groups as aliases", model("aliases: [{name: chat}]"), "SETTING-TYPE", "models[0].aliases[0]", "without blanks", "use chat"),
+    ("a list as a weight", "llm-d:splits: [{name: chat, weights: {a: [1]}}]", "SETTING-TYPE", "splits[0].weights.a", "whole number", "use "),
+    ("ranges without names", "llm-d:cluster: {controlPlane: {access: authorized-networks, authorizedNetworks: [10.0.0.0/8]}}", "SETTING-TYPE", "cluster.controlPlane.authorizedNetworks[0]", "cidr, name", "{cidr: 10.0.0.0/8"),
+    ("ranges as Google's API names them", "llm-d:cluster: {controlPlane: {access: authorized-networks, authorizedNetworks: [{cidrBlock: 10.0.0.0/8, displayName: office}]}}", "SETTING-UNKNOWN", "cluster.controlPlane.authorizedNetworks[0].cidrBlock", "no such", "mean cidr?"),
+    ("a label in two levels", "llm-d:labels: {team: {name: ml}}", "SETTING-TYPE", "labels.team", "a label's value", "use ml"),
+    ("a number for a flag", "llm-d:paused: 1", "SETTING-TYPE", "paused", "as a number", "use true"),
+    ("thousands with a dot", model("maxModelLen: 4.096").replace("maxModelLen: 4096, ", ""), "SETTING-TYPE", "models[0].maxModelLen", "whole number", "use 4096"),
+    ("thousands with a comma", model("maxModelLen: '4,096'").replace("maxModelLen: 4096, ", ""), "SETTING-TYPE", "models[0].maxModelLen", "whole number", "use 4096"),
+    ("memory for tokens", model("maxModelLen: 16Gi").replace("maxModelLen: 4096, ", ""), "SETTING-TYPE", "models[0].maxModelLen", "whole number", "use 8192"),
+    ("memory for a share", model("gpuMemoryUtilization: 16Gi"), "SETTING-TYPE", "models[0].gpuMemoryUtilization", "below 1", "use 0.9"),
+    ("share with a comma", model("gpuMemoryUtilization: '0,9'"), "SETTING-TYPE", "models[0].gpuMemoryUtilization", "below 1", "use 0.9"),
+    ("minus as in print", model("replicas: \u22122"), "SETTING-TYPE", "models[0].replicas", "U+2212 (minus sign)", "use 0"),
+    ("digits of another script", model("maxModelLen: \uff14\uff10\uff19\uff16").replace("maxModelLen: 4096, ", ""), "SETTING-TYPE", "models[0].maxModelLen", "whole number", "use 4096"),
+    ("half a GiB", "llm-d:picker: {memory: 0.5}", "SETTING-TYPE", "picker.memory", "as a number", "use 512Mi"),
+    ("cores", "llm-d:picker: {cpu: 2 cores}", "SETTING-FORM", "picker.cpu", "quantity of CPUs", 'use "2"'),
+    ("megacores", "llm-d:picker: {cpu: 500M}", "SETTING-FORM", "picker.cpu", "quantity of CPUs", "use 500m"),
+    ("megabytes of memory", "llm-d:picker: {memory: 512M}", "SETTING-FORM", "picker.memory", "quantity of memory", "use 512Mi"),
+    ("half a GiB of offload", model("kvOffloadGib: 0.5"), "SETTING-TYPE", "models[0].kvOffloadGib", "whole number", "use 1"),
+    ("no group", "llm-d:cluster: {controlPlane: null}", "SETTING-TYPE", "cluster.controlPlane", "access", "remove controlPlane"),
+    ("no nodes", "llm-d:accelerator: {type: nvidia-l4, nodes: null}", "SETTING-TYPE", "accelerator.nodes", "min, max", "remove nodes"),
+    ("an element without a value", "llm-d:models: [null]", "SETTING-TYPE", "models[0]", "and others", "use {id: Qwen/Qwen3-8B}"),
+    ("an empty alias", model("aliases: ['']"), "SETTING-RANGE", "models[0].aliases[0]", "without blanks", "use my-model"),
+    ("a label without a value", "llm-d:labels: {prod: null}", "SETTING-TYPE", "labels.prod", "a label's value", "use ml-platform"),
+    ("a flag as a label", "llm-d:labels: {prod: true}", "SETTING-TYPE", "labels.prod", "as a flag", "use ml-platform"),
+    ("no as a name", model("servedName: no"), "SETTING-TYPE", "models[0].servedName", "as a flag", "use my-model"),
+    ("a zone of another region", "llm-d:location: us-east4\nllm-d:accelerator: {type: nvidia-l4, zones: [us-central1-a]}", "ZONE-REGION", "accelerator.zones", "region us-east4", "us-east4-a, us-east4-c"),
+    ("a region of another cloud", "llm-d:location: us-east-1", "SETTING-FORM", "location", "zone or a region", "use us-east1"),
+    ("a key of another region", "llm-d:cluster: {encryption: {diskKey: projects/p-1/locations/europe-west4/keyRings/r/cryptoKeys/k}}", "KMS-LOCATION", "cluster.encryption.diskKey", "us-east4", "key ring in us-east4"),
+    ("an adapter twice", model("adapters: [{name: a, source: o/a}, {name: a, source: o/b}]"), "NAME-TWICE", "models[0].adapters[0].name", "this name already", "unique"),
+    ("the same model twice", "llm-d:pattern: multi-model\nllm-d:models: [{id: Qwen/Qwen3-4B}, {id: Qwen/Qwen3-4B}]", "NAME-TWICE", "models[0].servedName", "2 models have this name", "servedName"),
+    ("a setting of a model at the top", "llm-d:maxModelLen: 4096", "SETTING-UNKNOWN", "maxModelLen", "no such", "llm-d:models[].maxModelLen? Move it there"),
+    ("a setting of the Gateway at the top", "llm-d:exposure: internal", "SETTING-UNKNOWN", "exposure", "no such", "llm-d:gateway.exposure? Move it there"),
+    ("a machine in a model", model("machineType: g2-standard-8"), "SETTING-UNKNOWN", "models[0].machineType", "no such", "llm-d:accelerator.machineType"),
+    ("a key with dashes", model("max-num-seqs: 4"), "SETTING-UNKNOWN", "models[0].max-num-seqs", "no such", "mean maxNumSeqs?"),
+    ("a key in capitals", model("MAX_NUM_SEQS: 4"), "SETTING-UNKNOWN", "models[0].MAX_NUM_SEQS", "camelCase", "mean maxNumSeqs?"),
+    ("a group in snake case", "llm-d:hugging_face: {existing_secret: hf}", "SETTING-UNKNOWN", "hugging_face", "camelCase", "llm-d:huggingFace?"),
+    ("a manifest's version", "llm-d:apiVersion: apps/v1", "SETTING-UNKNOWN", "apiVersion", "manifest of Kubernetes", "adopt-manifests"),
+    ("a manifest's kind", "llm-d:kind: Deployment", "SETTING-UNKNOWN", "kind", "manifest of Kubernetes", "adopt-manifests"),
+    ("values of llm-d's chart", "llm-d:models: [{id: Qwen/Qwen3-4B, modelArtifacts: {uri: 'hf://Qwen/Qwen3-4B'}}]", "SETTING-UNKNOWN", "models[0].modelArtifacts", "Helm chart", "remove it"),
+    ("a pod's node selector", "llm-d:accelerator: {type: nvidia-l4, nodeSelector: {a: b}}", "SETTING-UNKNOWN", "accelerator.nodeSelector", "planner derives", "remove it"),
+    ("a container's arguments", "llm-d:models: [{id: Qwen/Qwen3-4B, args: [--seed, '1']}]", "SETTING-UNKNOWN", "models[0].args", "no such", "mean extraArgs?"),
+    ("keys in the clear", "llm-d:gateway: {exposure: internal, implementation: istio, auth: {kind: api-keys}}\nllm-d:apiKeys: {team: s3cret-key-1234567890}", "SECRET-PLAIN", "apiKeys", "plain text", "--secret"),
+    ("a token among variables", model("allowExtraArgs: true, env: {HF_TOKEN: hf_abcdefgh}"), "ENV-SECRET", "models[0].env.HF_TOKEN", "readable", "huggingFace.token"),
+    ("a name that is too long", model("servedName: " + "a" * 300), "SETTING-RANGE", "models[0].servedName", "with 300 characters", "at most 96"),
+    ("a namespace that is too long", "llm-d:namespace: {name: " + "n" * 70 + "}", "SETTING-RANGE", "namespace.name", "with 70 characters", "at most 63"),
+    ("a part of a host name that is too long", "llm-d:gateway: {hostname: " + "h" * 70 + ".example.com}", "SETTING-FORM", "gateway.hostname", "63 characters between dots", "llm.example.com"),
+    ("a Cyrillic letter in a model", "llm-d:models: [{id: Qwen/Qw\u0435n3-4B}]", "SETTING-FORM", "models[0].id", "U+0435 (cyrillic small letter ie)", "use Qwen/Qwen3-4B"),
+    ("a Cyrillic letter in a key", model("m\u0430xNumSeqs: 4"), "SETTING-UNKNOWN", "models[0].m\u0430xNumSeqs", "U+0430", "mean maxNumSeqs?"),
+    ("a Greek letter in a project", "llm-d:project: s\u03bfme-project", "PROJECT-FORM", "project", "U+03BF (greek small letter omicron)", "gcloud projects list"),
+    ("a dash of print in a zone", "llm-d:location: us\u2013east4-a", "SETTING-FORM", "location", "U+2013 (en dash)", "use us-east4-a"),
+    ("a hyphen of print in a type", "llm-d:accelerator: {type: nvidia\u2011l4}", "ACCELERATOR-UNKNOWN", "accelerator.type", "U+2011", "mean nvidia-l4?"),
+    ("a blank without width", "llm-d:location: us-\u200beast4-a", "SETTING-FORM", "location", "U+200B (zero width space)", "use us-east4-a"),
+    ("variable of a shell", model("servedName: '${NAME}'"), "SETTING-PLACEHOLDER", "models[0].servedName", "${NAME} is a variable", "the value itself"),
+    ("variable in a path", model("source: {kind: bucket, bucket: my-models, path: 'a/$MODEL/b'}"), "SETTING-PLACEHOLDER", "models[0].source.path", "$MODEL is a variable", "for example"),
+    ("variable for a number", model("replicas: '${REPLICAS}'"), "SETTING-PLACEHOLDER", "models[0].replicas", "no template", "for example 4"),
+    ("variable for a group", "llm-d:accelerator: '${ACCELERATOR}'", "SETTING-PLACEHOLDER", "accelerator", "no template", "for example {type: "),
+    ("variable for a kind", model("source: {kind: '${KIND}', bucket: my-models, path: a}"), "SETTING-PLACEHOLDER", "models[0].source.kind", "no template", "the value itself"),
+    ("variable in a variable", model("allowExtraArgs: true, env: {A: '${HOME}/x'}"), "SETTING-PLACEHOLDER", "models[0].env.A", "${HOME} is a variable", "the value itself"),
+    ("variable of make", "llm-d:project: $(PROJECT)", "SETTING-PLACEHOLDER", "project", "$(PROJECT) is a variable", "the value itself"),
+    ("value of Helm", "llm-d:gateway: {hostname: '{{ .Values.host }}'}", "SETTING-PLACEHOLDER", "gateway.hostname", "no template", "llm.example.com"),
+    ("field of Python", "llm-d:huggingFace: {existingSecret: '{secret}'}", "SETTING-PLACEHOLDER", "huggingFace.existingSecret", "no template", "the value itself"),
+    ("project of a documentation", "llm-d:project: <your-project>", "SETTING-PLACEHOLDER", "project", "<your-project> is", "the value itself"),
+    ("capitals of Google's documentation", "llm-d:cluster: {encryption: {diskKey: projects/PROJECT_ID/locations/us-east4/keyRings/r/cryptoKeys/k}}", "SETTING-PLACEHOLDER", "cluster.encryption.diskKey", "PROJECT_ID stands for", "the value itself"),
+    ("bucket to replace", model("source: {kind: bucket, bucket: YOUR_BUCKET, path: a}"), "SETTING-PLACEHOLDER", "models[0].source.bucket", "YOUR_BUCKET stands for", "for example my-models"),
+    ("organization to replace", "llm-d:models: [{id: your-org/my-model}]", "SETTING-PLACEHOLDER", "models[0].id", "your-org stands for", "Qwen/Qwen3-8B"),
+    ("value to do", "llm-d:labels: {team: todo}", "SETTING-PLACEHOLDER", "labels.team", "todo stands for", "the value itself"),
+    ("host name to change", "llm-d:gateway: {hostname: changeme.example.com}", "SETTING-PLACEHOLDER", "gateway.hostname", "changeme stands for", "llm.example.com"),
+    ("crosses", model("adapters: [{name: a, source: 'gs://xxx/b'}]"), "SETTING-PLACEHOLDER", "models[0].adapters[0].source", "xxx stands for", "for example"),
+    ("dots", "llm-d:project: my-...", "SETTING-PLACEHOLDER", "project", "my-... stands for", "the value itself"),
+    ("reason to do", "llm-d:acknowledge: [{id: LLMD-GATEWAY-OPEN, reason: TODO}]", "SETTING-PLACEHOLDER", "acknowledge[0].reason", "TODO stands for", "the value itself"),
     ("variables not meant", model("env: {A: b}"), "ENV-ALLOWED", "models[0].env", "explicit opt-in", "allowExtraArgs"),
     *(
         (f"argument {words[0]}", argument(*words), "EXTRA-ARGS-PLANNED", "models[0].extraArgs[0]", reason, fix)
@@ -383,6 +459,45 @@ def test_a_machine_type_says_which_accelerator_is_missing() -> None:
         plan_raw("gpu", values, ENCRYPTED)
     fixes = [finding.fix for finding in refused.value.findings if finding.path == "llm-d:accelerator.type"]
     assert fixes == ["add it to the stack file: type: nvidia-h100-80gb"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        model("allowExtraArgs: true, env: {VLLM_CACHE_ROOT: '/cache/$(POD_NAME)'}"),
+        model("""allowExtraArgs: true, extraArgs: [--reasoning-config, '{"think_start_str": "<think>"}']"""),
+        model("servedName: qwen3-4b, revision: main"),
+        "llm-d:labels: {team: my-team, cost-center: your}",
+        "llm-d:acknowledge: [{id: LLMD-GATEWAY-OPEN, reason: 'TODO of the security team; a trial until then...'}]",
+        "llm-d:gateway: {exposure: internal, hostname: llm.example.com, tls: {kind: secret, secret: edge}}",
+    ],
+)
+def test_what_programs_expand_and_sentences_say_is_no_placeholder(tmp_path: Path, changes: str) -> None:
+    assert not [finding for finding in findings_of(tmp_path, changes) if finding.id == "LLMD-SETTING-PLACEHOLDER"]
+
+
+def test_a_placeholder_is_one_finding(tmp_path: Path) -> None:
+    for changes in ("llm-d:project: <your-project>", "llm-d:location: '${ZONE}'", model("dtype: '${DTYPE}'")):
+        findings = findings_of(tmp_path, f"{changes}\nllm-d:gateway: {{exposure: internal}}")
+        assert [finding.id for finding in findings] == ["LLMD-SETTING-PLACEHOLDER"]
+
+
+def test_a_text_that_looks_like_a_placeholder_can_be_acknowledged(tmp_path: Path) -> None:
+    said = "llm-d:acknowledge: [{id: LLMD-SETTING-PLACEHOLDER, reason: our product's name}]"
+    findings = findings_of(tmp_path, f"{model('servedName: chat-xxx')}\nllm-d:gateway: {{exposure: internal}}\n{said}")
+    assert [finding.severity for finding in findings] == [Severity.WARNING]
+
+
+def test_a_secret_that_is_a_placeholder_is_not_repeated() -> None:
+    for token, refused in (("hf_xxxxxxxx", True), ("${HF_TOKEN}", True), ("hf_aB<c>$D9TODO", False)):
+        values = values_of("gpu", {"huggingFace.token": token})
+        try:
+            findings = list(plan_raw("gpu", values, ENCRYPTED).warnings)
+        except RefusedError as error:
+            findings = list(error.findings)
+        found = [finding for finding in findings if finding.id == "LLMD-SETTING-PLACEHOLDER"]
+        assert bool(found) is refused
+        assert not [finding for finding in findings if token in str(finding)]
 
 
 _EDGE_TLS = "tls: {kind: secret, secret: edge}"

@@ -64,6 +64,18 @@ FAULTS = (
     ),
     ("equals sign", "config:\n  llm-d:project = x\n  llm-d:location: y\n", 2, "not an equals sign", "llm-d:project: x"),
     ("tab after the colon", "config:\n  llm-d:project:\tx\n", 2, "a tab stands after the colon", "llm-d:project: x"),
+    ("tab between keys", "config:\n  llm-d:labels: {a: b,\tc: d}\n", 2, "the line has a tab", "{a: b, c: d}"),
+    ("tab before a comment", "config:\n  llm-d:project: x\t# mine\n", 2, "the line has a tab", "x # mine"),
+    ("full-width colon", "config:\n  llm-d:project\uff1a x\n", 2, "a full-width one", "llm-d:project: x"),
+    ("unknown anchor", "config:\n  llm-d:models: *models\n", 2, "no line above has", "the value itself"),
+    ("anchor inside of itself", "config:\n  llm-d:models: &m [{a: *m}]\n", 2, "refers to itself", "the inner value"),
+    (
+        "variable in brackets",
+        "config:\n  llm-d:labels: {a: ${B}}\n",
+        2,
+        "placeholder of a template",
+        "the value itself",
+    ),
     ("dash without a blank", "config:\n  llm-d:models:\n    -id: a/b\n", 3, "missing after the dash", "- id: a/b"),
     ("conflict", "config:\n<<<<<<< HEAD\n  llm-d:paused: true\n", 2, "Git left a conflict", "Keep one"),
     ("two documents", "config:\n  llm-d:paused: true\n---\nconfig:\n", 3, "a second document", "one config:"),
@@ -91,6 +103,12 @@ def test_a_fault_says_where_what_and_how(tmp_path: Path, text: str, line: int, w
     assert what in error_text
     assert fix in error_text
     assert "<unicode string>" not in error_text
+
+
+def test_another_encoding_is_said_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.s.yaml").write_bytes("config:\n  llm-d:labels: {team: m\xfcll}\n".encode("latin-1"))
+    with pytest.raises(StackFileError, match=r"line 2: the file has another encoding than UTF-8\. Save it as UTF-8"):
+        load(tmp_path, "s")
 
 
 def test_a_key_without_namespace_is_the_projects(tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ def unknown_key(place: Place, value: object) -> tuple[str, str]:
         )
     if len(place.path) == 1 and (nested := written_as_path(key)) is not None:
         return "paths are for the command line (pulumi config set --path); a stack file nests settings", nested
+    if len(place.path) == 1 and key in ("apiVersion", "kind", "metadata", "spec", "status"):
+        return (
+            "it belongs to a manifest of Kubernetes, and a stack file has settings of the environment",
+            "remove it; make adopt-manifests FILES=... writes a stack file for manifests",
+        )
     letters = _letters(key)
     several = len(place.path) == 1 and letters in [f"{word}s" for word in _ACCELERATORS]
     if several or (place.path[0] == "models" and letters.removesuffix("s") in _ACCELERATORS):
@@ -163,7 +168,7 @@ def _same_name(key: str) -> list[str]:
             for part in path:
                 text += "[]" if part == "[]" else f".{part}" if text else str(part)
             places.append(f"{NAMESPACE}:{text}")
-    return places
+    return list(dict.fromkeys(places))
 
 
 def _inner_name(key: str) -> list[str]:

@@ -14,7 +14,8 @@ _TENS = {"k": 1000, "m": 1_000_000}
 
 def number_in(text: str, key: str) -> float | None:
     """The number that a text means as the value of a key: in seconds, milliseconds or bytes where the key ends so."""
-    plain = "".join(str(int(sign)) if sign.isdecimal() else sign for sign in text.strip().lstrip("$€£~≈ "))
+    plain = re.sub("[\u2010-\u2015\u2212]", "-", text.strip().lstrip("$€£~≈ "))
+    plain = "".join(str(int(sign)) if sign.isdecimal() else sign for sign in plain)
     if plain.lower() in NUMBER_WORDS:
         return float(NUMBER_WORDS.index(plain.lower()))
     plain = re.sub(r"(?<=[0-9])[ _,'](?=[0-9]{3}\b)", "", plain)

@@ -76,8 +76,12 @@ def _by_key(place: Place, key: str, text: str) -> Iterator[str | None]:
         yield from ("hub",) if word.startswith("http") else ()
     elif key == "cpu" and re.fullmatch(r"[0-9]+%", word):
         yield f"{int(word[:-1]) * 10}m"
+    elif key == "cpu" and (cores := re.fullmatch(r"([0-9.]+) *v?(?:cores?|cpus?)", word, re.IGNORECASE)):
+        yield cores[1]
     elif key == "cpu" and re.fullmatch(r"[0-9]{2,}", word):
         yield f"{word}m"
+    elif key == "memory" and re.fullmatch(r"0?\.[0-9]+", word):
+        yield f"{round(float(word) * 1024)}Mi"
     elif key == "memory" and re.fullmatch(r"[0-9]{2,}", word):
         yield f"{word}Mi"
 

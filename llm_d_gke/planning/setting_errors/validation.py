@@ -43,10 +43,6 @@ _RULE_IDS = {
 }
 
 
-# Variables of shells, Helm and Jinja, and placeholders of documentation.
-_TEMPLATE = re.compile(r"\$\{\w+\}|\{\{.*\}\}|^<[\w .-]+>$")
-
-
 def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> list[Finding]:
     """Pydantic's errors as findings. What is or may be a secret is never repeated, a misspelled one neither.
 
@@ -168,6 +164,10 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     is_text = place.kind is str and place.form is None and isinstance(value, int | float)
     is_text = is_text and not isinstance(value, bool)
     statement = "YAML reads this as a number, and it must be text" if is_text else f"must be {expected(place)}"
+    if place.path[-2:-1] == ("extraArgs",) and not isinstance(value, str | int | float):
+        return statement, _arguments(value)
+    if place.path[-2:-1] == ("extraArgs",) and isinstance(value, bool):
+        return statement, "remove it: an option that is switched on stands alone, or has --no- before its name"
     if isinstance(value, list | tuple | Mapping) and not value:
         statement = f"must not be empty{_description_of(place)}"
     elif place.kind is str and isinstance(value, bool):
@@ -177,12 +177,6 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
         statement += "; YAML reads this value as a number, not as text"
     if isinstance(value, str) and ("\n" in value or value.startswith("- ")):
         statement += "; a bar or quotes make YAML read the lines below as one text"
-    if isinstance(value, str) and _TEMPLATE.search(value):
-        example = valid_example(place, None)
-        return (
-            f"{statement}; a stack file is no template, and nothing replaces its variables",
-            f"write the value itself{f', for example {example}' if example else ''}",
-        )
     if place.path[-1] == "bucket" and isinstance(value, str) and re.match(r"(?!gs:)[a-z0-9]+://", value):
         return f"{statement}; only buckets of Google Cloud Storage can be mounted", "copy the weights into one"
     close = valid_example(place, value)
@@ -194,8 +188,13 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     if kind == "too_long" and isinstance(value, list | tuple | Mapping):
         return f"has {len(value)} entries, and at most {max_entries(place)} are possible", "remove some of them"
     if kind in ("too_long", "string_too_long"):
-        return f"too long: {statement}", "use a shorter one"
+        return (
+            f"too long, with {len(str(value))} characters: {statement}",
+            f"use at most {max_entries(place)} characters",
+        )
     fix = f"use {close}" if close else "give a value of this form"
+    if value is None and place.infos and not place.infos[0].is_required() and not place.is_key:
+        return statement, f"remove {place.path[-1]}: the default is then taken; otherwise {fix}"
     word = flow(value) if isinstance(value, bool) else str("" if value is None else value).strip().lower()
     is_optional = bool(place.infos) and not place.infos[0].is_required() and place.infos[0].default is None
     if is_optional and (word == "-1" or (word in NO and not word.isdigit())):
@@ -218,6 +217,13 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     if several and place.path in (("accelerator",), ("accelerator", "type")):
         return statement, f"{fix}; {ONE_ACCELERATOR}"
     return statement, fix
+
+
+def _arguments(value: object) -> str:
+    """How options that were written as a map or as a list in the list stand in `extraArgs`."""
+    words = [word for pair in value.items() for word in pair] if isinstance(value, Mapping) else value
+    flat = ", ".join(flow(str(word)) for word in words) if isinstance(words, list | tuple) else '--seed, "1"'
+    return f"write each word as an element of its own: {flat}"
 
 
 def _may_be_left_out(place: Place) -> bool:
@@ -245,22 +251,24 @@ def type_findings(values: Mapping[str, object]) -> list[Finding]:
     try:
         StackSettings.model_validate_json(json.dumps(values, default=str), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        details = [d for d in error.errors() if d["type"] in _UNQUOTED and isinstance(d["input"], str | bool)]
+        details = [d for d in error.errors() if isinstance(d["input"], _UNQUOTED.get(d["type"], ()))]
         return [_type_finding(place_of(detail["loc"], StackSettings), detail["input"]) for detail in details]
     return []
 
 
-_UNQUOTED = ("int_type", "float_type", "bool_type")
+# What pydantic converts where another type is meant, by its type of error.
+_UNQUOTED = {"int_type": (str, bool), "float_type": (str, bool), "bool_type": (str, int)}
 
 
-def _type_finding(place: Place, value: str | bool) -> Finding:
-    """A value that pydantic takes for another type: a number in quotes, or a flag for a number."""
-    if isinstance(value, bool):
+def _type_finding(place: Place, value: str | int) -> Finding:
+    """A value that pydantic takes for another type: a number in quotes, a flag for a number, a number for a flag."""
+    if isinstance(value, int):
+        read = "flag" if isinstance(value, bool) else "number"
         return Finding(
             id="LLMD-SETTING-TYPE",
             path=path_of(*place.path),
             value=flow(value),
-            rule=f"must be {expected(place)}, and YAML reads this value as a flag",
+            rule=f"must be {expected(place)}, and YAML reads this value as a {read}",
             fix=f"use {valid_example(place, value)}",
         )
     return _quoted(place, value)

@@ -32,13 +32,17 @@ from llm_d_gke.settings.fields import (
 )
 from llm_d_gke.wording import count
 
+# As many keys of a group as a message lists.
+_MANY = 12
+
 
 def expected(place: Place) -> str:
     """The expected value at a place, for "must be ..."."""
     kind, choices = place.kind, choices_of(place.kind)
     origin = get_origin(kind)
     if groups_of(kind):
-        keys = ", ".join(keys_of(groups_of(kind)[0]))
+        names = keys_of(groups_of(kind)[0])
+        keys = ", ".join(names) if len(names) <= _MANY else f"{', '.join(names[:_MANY])} and others"
         return f"a group of settings with kind: {listed(choices)}" if choices else f"a group of settings: {keys}"
     if choices:
         return f"one of {listed(choices)}"
@@ -232,12 +236,21 @@ def _from_map(element: Any, value: Mapping[Any, Any]) -> Iterator[object]:
 def _as_number(place: Place, value: object) -> Iterator[object]:
     is_integer = place.kind is int
     number = float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    key = str(place.path[-1])
     if isinstance(value, str):
-        number = number_in(value, str(place.path[-1]))
+        number = number_in(value, key)
+    if (
+        isinstance(value, str)
+        and re.search(r"[0-9] ?[KMGT](?:i[Bb]?|[Bb])$", value)
+        and not re.search("Gib|Bytes", key)
+    ):
+        number = None  # A size of memory is no number of anything else.
     if number is not None:
+        # With a dot before each three digits, as much of Europe writes thousands.
+        if is_integer and isinstance(value, float) and re.fullmatch(r"[0-9]+\.[0-9]{3}", str(value)):
+            yield round(number * 1000)
         if place.kind is float and isinstance(value, str) and "%" in value:
             number /= 100
-        key = str(place.path[-1])
         if isinstance(value, float) and key.endswith("Percent") and 0 < number <= 1:
             yield round(number * 100)
         # Shares of a whole, where whole numbers are taken.
@@ -282,6 +295,8 @@ def _as_text(place: Place, value: object) -> Iterator[object]:
     if isinstance(value, Mapping) and place.path[-1] in ("image", "reference"):
         name = value.get("repository") or value.get("name") or value.get("image")
         return text_candidates(place, f"{name}:{value['tag']}" if name and "tag" in value else str(name or ""))
+    if isinstance(value, Mapping) and "name" in value:
+        return text_candidates(place, str(value["name"]))
     if isinstance(value, list | tuple) and value and isinstance(value[0], str):
         return text_candidates(place, value[0])
     return text_candidates(place, "" if value is None or isinstance(value, Mapping | list | tuple) else flow(value))
