@@ -20,8 +20,6 @@ _SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "gmp-syst
 _SYSTEM_PREFIXES = ("kube-", "gke-", "gmp-", "config-management-")
 # Placeholders for the reader's project id in documentation, this project's included.
 _PLACEHOLDERS = (
-    "change-me",
-    "changeme",
     "example-project",
     "gcp-project",
     "gcp-project-id",
@@ -30,11 +28,6 @@ _PLACEHOLDERS = (
     "my-project",
     "my-project-id",
     "project-id",
-    "your-gcp-project",
-    "your-gcp-project-id",
-    "your-project",
-    "your-project-id",
-    "your-project-name",
 )
 
 

@@ -138,9 +138,9 @@ WITHOUT_EFFECT = (
     Wrong(
         id="LLMD-PROJECT-PLACEHOLDER",
         name="the project of an example",
-        changes={"project": "your-project-id"},
+        changes={"project": "my-project-id"},
         path="project",
-        value="your-project-id",
+        value="my-project-id",
         rule="stands in documentation",
         fix="gcloud projects list",
         severity=Severity.WARNING,
