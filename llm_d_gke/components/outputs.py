@@ -9,49 +9,46 @@ from typing import Any
 import pulumi
 
 from llm_d_gke.planning.plan.estimates import CostPlan, When
+from llm_d_gke.planning.plan.routing import FleetPlan
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 
 
 def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
     """Stack outputs: where to send requests, how to reach the cluster, what it costs."""
-    endpoint = endpoint_of(plan, address)
     access = " --dns-endpoint" if plan.cluster.dns_endpoint else ""
-    body = json.dumps({"model": plan.models[0].served_name, "messages": [{"role": "user", "content": "Say hello."}]})
-    if plan.gateway.fleet is not None:
-        return _fleet_outputs(plan)
     return {
-        "endpoint": endpoint,
-        "gatewayAddress": address,
+        **(_of_gateway(plan, address) if plan.gateway.fleet is None else _of_fleet(plan, plan.gateway.fleet)),
         "models": [model.served_name for model in plan.models],
-        **_paths(plan, endpoint),
         "clusterName": plan.cluster.name,
         "getCredentials": (
             f"gcloud container clusters get-credentials {plan.cluster.name}"
             f" --location {plan.location} --project {plan.project}{access}"
-        ),
-        "curl": pulumi.Output.concat(
-            "curl -sS ", endpoint, f"/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
         ),
         "capacity": {model.served_name: _capacity(model) for model in plan.models},
         "hourlyCost": _cost(plan.cost),
     }
 
 
-def _fleet_outputs(plan: StackPlan) -> dict[str, Any]:
-    """Outputs of one cluster of a fleet. Google chooses the addresses of the Gateway, which the config cluster has."""
-    gateway, access = plan.gateway, " --dns-endpoint" if plan.cluster.dns_endpoint else ""
+def _of_gateway(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
+    endpoint = endpoint_of(plan, address)
+    body = json.dumps({"model": plan.models[0].served_name, "messages": [{"role": "user", "content": "Say hello."}]})
+    return {
+        "endpoint": endpoint,
+        "gatewayAddress": address,
+        **_paths(plan, endpoint),
+        "curl": pulumi.Output.concat(
+            "curl -sS ", endpoint, f"/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
+        ),
+    }
+
+
+def _of_fleet(plan: StackPlan, fleet: FleetPlan) -> dict[str, Any]:
+    """Google chooses the addresses of the Gateway, which the config cluster has."""
+    gateway = plan.gateway
     addresses = f"kubectl get gateway {gateway.name} --namespace {plan.namespace.name} --output yaml"
     return {
         **({"endpoint": f"http://{gateway.hostname}"} if gateway.hostname else {}),
-        **({"gatewayAddresses": addresses} if gateway.fleet is not None and gateway.fleet.config else {}),
-        "models": [model.served_name for model in plan.models],
-        "clusterName": plan.cluster.name,
-        "getCredentials": (
-            f"gcloud container clusters get-credentials {plan.cluster.name}"
-            f" --location {plan.location} --project {plan.project}{access}"
-        ),
-        "capacity": {model.served_name: _capacity(model) for model in plan.models},
-        "hourlyCost": _cost(plan.cost),
+        **({"gatewayAddresses": addresses} if fleet.config else {}),
     }
 
 

@@ -61,6 +61,15 @@ class HealthCheckPolicySpec(Spec, api_version=_GROUP, kind="HealthCheckPolicy"):
     default: CheckDefault
 
 
+def health_check(
+    target: PolicyTarget, interval: int, *, http: HttpCheck | None = None, grpc: GrpcCheck | None = None
+) -> HealthCheckPolicySpec:
+    """A policy that checks `target` every `interval` seconds, by HTTP or by gRPC."""
+    config = CheckConfig(type="HTTP" if grpc is None else "GRPC", http_health_check=http, grpc_health_check=grpc)
+    default = CheckDefault(check_interval_sec=interval, timeout_sec=interval, config=config)
+    return HealthCheckPolicySpec(target_ref=target, default=default)
+
+
 class Draining(Part):
     draining_timeout_sec: Annotated[int, Field(ge=0, le=3600)]
 

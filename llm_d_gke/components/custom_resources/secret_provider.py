@@ -14,3 +14,9 @@ class Parameters(Part):
 class SecretProviderClassSpec(Spec, api_version="secrets-store.csi.x-k8s.io/v1", kind="SecretProviderClass"):
     provider: Literal["gke"] = "gke"
     parameters: Parameters
+
+
+def secret_file(project: str, secret: str, file: str) -> SecretProviderClassSpec:
+    """The latest version of a secret of Secret Manager, as a file of this name."""
+    resource = f"projects/{project}/secrets/{secret}/versions/latest"
+    return SecretProviderClassSpec(parameters=Parameters(secrets=f'- resourceName: "{resource}"\n  path: "{file}"\n'))

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from llm_d_gke.components.custom_resources.base import custom_resource
-from llm_d_gke.components.custom_resources.secret_provider import Parameters, SecretProviderClassSpec
+from llm_d_gke.components.custom_resources.secret_provider import secret_file
 from llm_d_gke.components.infrastructure.namespace_bounds import namespace_bounds
 from llm_d_gke.components.infrastructure.pod_guard import pod_guard as make_pod_guard
 from llm_d_gke.components.infrastructure.pull_secret import pull_secret as make_pull_secret
@@ -84,12 +84,9 @@ class NamespaceResources(Component):
     def _secret_provider(
         self, secret: str, project: str, parents: list[pulumi.Resource]
     ) -> kubernetes.apiextensions.CustomResource:
-        resource = f"projects/{project}/secrets/{secret}/versions/latest"
         return custom_resource(
             "secret-provider",
-            SecretProviderClassSpec(
-                parameters=Parameters(secrets=f'- resourceName: "{resource}"\n  path: "{TOKEN_KEY}"\n')
-            ),
+            secret_file(project, secret, TOKEN_KEY),
             name=SECRET_PROVIDER_CLASS,
             namespace=self._namespace,
             opts=child(self, depends_on=parents),

@@ -32,7 +32,7 @@ from llm_d_gke.components.custom_resources.istio import (
     TargetRef,
     WorkloadSelector,
 )
-from llm_d_gke.components.custom_resources.secret_provider import Parameters, SecretProviderClassSpec
+from llm_d_gke.components.custom_resources.secret_provider import secret_file
 from llm_d_gke.components.instance import instance_of, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
@@ -117,13 +117,10 @@ def _managed_keys(
     plan: ApiKeysPlan, secret: str, scope: ClusterScope, opts: pulumi.ResourceOptions
 ) -> list[pulumi.Resource]:
     """The latest version of a secret of Secret Manager as a file, for the account of the Gateway's pods alone."""
-    version = f"projects/{scope.project}/secrets/{secret}/versions/latest"
     return [
         custom_resource(
             "api-keys-provider",
-            SecretProviderClassSpec(
-                parameters=Parameters(secrets=f'- resourceName: "{version}"\n  path: "{plan.entry}"\n')
-            ),
+            secret_file(scope.project, secret, plan.entry),
             name=plan.secret,
             namespace=scope.namespace,
             opts=opts,

@@ -133,22 +133,14 @@ class InferenceGateway(Component):
         if not plan.create_address:
             identifier = f"projects/{project}/regions/{plan.region}/addresses/{plan.address}"
             return gcp.compute.Address.get(named("existing", self), identifier, opts=child(self))
-        if plan.external:
-            return gcp.compute.Address(
-                named("address", self),
-                name=plan.address,
-                region=plan.region,
-                address_type="EXTERNAL",
-                opts=child(self, depends_on=services.services),
-            )
         return gcp.compute.Address(
             named("address", self),
             name=plan.address,
             region=plan.region,
-            address_type="INTERNAL",
+            address_type="EXTERNAL" if plan.external else "INTERNAL",
             # Addresses of this purpose can be shared by the forwarding rules of several ports.
-            purpose="SHARED_LOADBALANCER_VIP",
-            subnetwork=network.subnetwork,
+            purpose=None if plan.external else "SHARED_LOADBALANCER_VIP",
+            subnetwork=None if plan.external else network.subnetwork,
             opts=child(self, depends_on=services.services),
         )
 

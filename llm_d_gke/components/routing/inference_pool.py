@@ -20,13 +20,7 @@ from llm_d_gke.components.custom_resources.fleet import (
     FleetBackendDefault,
     FleetBackendPolicySpec,
 )
-from llm_d_gke.components.custom_resources.gke_policies import (
-    CheckConfig,
-    CheckDefault,
-    GcpBackendPolicySpec,
-    HealthCheckPolicySpec,
-    HttpCheck,
-)
+from llm_d_gke.components.custom_resources.gke_policies import GcpBackendPolicySpec, HttpCheck, health_check
 from llm_d_gke.components.custom_resources.inference_objective import InferenceObjectiveSpec, PoolRef
 from llm_d_gke.components.custom_resources.inference_pool import (
     GROUP,
@@ -105,14 +99,7 @@ def pool_policies(
     check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
     health = custom_resource(
         f"{plan.name}-health",
-        HealthCheckPolicySpec(
-            target_ref=target,
-            default=CheckDefault(
-                check_interval_sec=plan.health_interval,
-                timeout_sec=plan.health_interval,
-                config=CheckConfig(http_health_check=check),
-            ),
-        ),
+        health_check(target, plan.health_interval, http=check),
         name=plan.name,
         namespace=namespace,
         opts=child(parent, depends_on=depends_on),

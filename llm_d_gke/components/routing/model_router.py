@@ -17,12 +17,7 @@ from llm_d_gke.components.custom_resources.gke_extensions import (
     RoutingCallout,
     ServiceRef,
 )
-from llm_d_gke.components.custom_resources.gke_policies import (
-    CheckConfig,
-    CheckDefault,
-    GrpcCheck,
-    HealthCheckPolicySpec,
-)
+from llm_d_gke.components.custom_resources.gke_policies import GrpcCheck, health_check
 from llm_d_gke.components.disruption import disruption_budget
 from llm_d_gke.components.infrastructure.permissions import READ, grant_role, rule
 from llm_d_gke.components.instance import Component, named
@@ -105,13 +100,10 @@ class ModelRouter(Component):
         plan = self._plan
         return custom_resource(
             f"{plan.name}-health",
-            HealthCheckPolicySpec(
-                target_ref=PolicyTarget(group="", kind="Service", name=plan.name),
-                default=CheckDefault(
-                    check_interval_sec=plan.health_interval,
-                    timeout_sec=plan.health_interval,
-                    config=CheckConfig(type="GRPC", grpc_health_check=GrpcCheck(port=plan.health_port)),
-                ),
+            health_check(
+                PolicyTarget(group="", kind="Service", name=plan.name),
+                plan.health_interval,
+                grpc=GrpcCheck(port=plan.health_port),
             ),
             name=plan.name,
             namespace=self._namespace,

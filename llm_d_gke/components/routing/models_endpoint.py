@@ -10,12 +10,7 @@ from pulumi_kubernetes.apps import v1 as apps
 
 from llm_d_gke.components.cluster_service import cluster_service, service_port
 from llm_d_gke.components.custom_resources.base import PolicyTarget, custom_resource
-from llm_d_gke.components.custom_resources.gke_policies import (
-    CheckConfig,
-    CheckDefault,
-    HealthCheckPolicySpec,
-    HttpCheck,
-)
+from llm_d_gke.components.custom_resources.gke_policies import HttpCheck, health_check
 from llm_d_gke.components.disruption import disruption_budget
 from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
@@ -41,13 +36,10 @@ class ModelsEndpoint(Component):
         service = cluster_service(plan.name, described, plan.selector, [service_port("http", plan.port)], options)
         health = custom_resource(
             f"{plan.name}-health",
-            HealthCheckPolicySpec(
-                target_ref=PolicyTarget(group="", kind="Service", name=plan.name),
-                default=CheckDefault(
-                    check_interval_sec=plan.health_interval,
-                    timeout_sec=plan.health_interval,
-                    config=CheckConfig(http_health_check=HttpCheck(port=plan.port, request_path=plan.health_path)),
-                ),
+            health_check(
+                PolicyTarget(group="", kind="Service", name=plan.name),
+                plan.health_interval,
+                http=HttpCheck(port=plan.port, request_path=plan.health_path),
             ),
             name=plan.name,
             namespace=scope.namespace,
