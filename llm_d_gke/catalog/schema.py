@@ -372,7 +372,7 @@ class Model(Entry):
         if sum(group.layers for group in self.attention) != self.layers:
             raise ValueError(f"the layers of the attention groups do not add up to {self.layers}")
         for group in self.attention:
-            needed: dict[str, object] = {"linear": group.linear, "mamba": group.mamba}
+            needed: dict[str, object] = {"mla": self.mla, "linear": group.linear, "mamba": group.mamba}
             needed |= {"sliding": group.window, "chunked": group.window}
             needed |= {"compressed": group.window and group.compression}
             if group.kind in needed and needed[group.kind] is None:

@@ -232,3 +232,9 @@ def test_methods_by_bits_with_their_scales(config: dict[str, Any], bits: float) 
 def test_methods_that_are_not_known_are_refused(config: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         quantization_of(config)
+
+
+def test_latent_attention_is_not_without_its_shape() -> None:
+    entry = load().models["deepseek-ai/DeepSeek-V3.2"].model_dump() | {"mla": None}
+    with pytest.raises(ValueError, match="a group of mla attention lacks what describes it"):
+        Model.model_validate(entry)
