@@ -96,13 +96,14 @@ def _build(version: str, folder: Path) -> EngineEnvironment:
 
 
 def download(requirement: str, folder: Path) -> Path:
-    """Download the wheel of a package from PyPI, without dependencies."""
+    """Download the wheel of a package from PyPI, without dependencies. Raises CalledProcessError where it has none."""
     folder.mkdir(parents=True, exist_ok=True)
     name, _, version = requirement.partition("==")
     pattern = f"{name.replace('-', '_')}-{version}[-+]*.whl"
     files = list(folder.glob(pattern))
     if not files:
-        _pip(Path(sys.executable), "download", "--no-deps", "-d", str(folder), requirement)
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "download", "--no-deps"]
+        subprocess.run([*command, "--only-binary", ":all:", "-d", str(folder), requirement], check=True)
         files = list(folder.glob(pattern))
     return files[0]
 
@@ -159,10 +160,6 @@ def _install(python: Path, *arguments: str) -> None:
     """Install with uv, which links files from its cache and compiles none: a fifth of pip's processor time."""
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), *arguments]
     subprocess.run(command, env={**os.environ, "UV_HTTP_TIMEOUT": "180"}, check=True)
-
-
-def _pip(python: Path, *arguments: str) -> None:
-    subprocess.run([str(python), "-m", "pip", "--disable-pip-version-check", "-q", *arguments], check=True)
 
 
 def empty_wheel(folder: Path, name: str, version: str) -> Path:

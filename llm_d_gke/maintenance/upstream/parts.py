@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import Program
+from llm_d_gke.maintenance.engine_facts.environment import download, unpack
 from llm_d_gke.maintenance.upstream import go_source, vllm_source
 
 _EXTENSION = "sigs.k8s.io/gateway-api-inference-extension"
@@ -125,20 +124,13 @@ class Folders:
         """A package's wheel, unpacked below `into`; returns the folder `inside` of it."""
         if package in self.overrides:
             return self.overrides[package] / inside
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", f"{package}=={version}"]
-        answer = subprocess.run(
-            [*command, "--only-binary", ":all:", "--dest", str(into)],
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
-        wheels = list(into.glob("*.whl"))
-        if answer.returncode or not wheels:
-            raise NotAvailableError(f"{package} {version}: no wheel for this Python and processor on PyPI")
-        with zipfile.ZipFile(wheels[0]) as archive:
-            archive.extractall(into, [name for name in archive.namelist() if name.endswith(".py")])
-        wheels[0].unlink()
+        try:
+            wheel = download(f"{package}=={version}", into)
+        except subprocess.CalledProcessError as error:
+            text = f"{package} {version}: no wheel for this Python and processor on PyPI"
+            raise NotAvailableError(text) from error
+        unpack(wheel, into)
+        wheel.unlink()
         return into / inside
 
 

@@ -88,18 +88,23 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
             continue
         elif flag == "--speculative-config" and (speculation := _speculation(value)):
             settings["speculativeDecoding"] = speculation
-        elif flag.startswith("--ssl-") or flag == "--enable-ssl-refresh":
-            not_carried.append(NotCarried(origin, flag, RULES["LLMD-ENGINE-TLS-ARGS"].hint))
-        elif flag in _BY_HAND:
-            not_carried.append(NotCarried(origin, " ".join(words), f"set models[].{_BY_HAND[flag]}"))
-        elif flag in OWNED:
-            # Never the value: it may be a key.
-            not_carried.append(NotCarried(origin, flag, OWNED[flag].instead))
+        elif remark := _left_to_the_stack(flag, words, origin):
+            not_carried.append(remark)
         else:
             extra += words
     if adapters:
         settings["adapters"] = [{**adapter, **({"rank": max(ranks)} if ranks else {})} for adapter in adapters]
     return settings, extra, not_carried
+
+
+def _left_to_the_stack(flag: str, words: Sequence[str], origin: str) -> NotCarried | None:
+    """A remark for an argument that the stack sets by itself, or has a setting for which no value follows from it."""
+    if flag.startswith("--ssl-") or flag == "--enable-ssl-refresh":
+        return NotCarried(origin, flag, RULES["LLMD-ENGINE-TLS-ARGS"].hint)
+    if flag in _BY_HAND:
+        return NotCarried(origin, " ".join(words), f"set models[].{_BY_HAND[flag]}")
+    # Never the value: it may be a key.
+    return NotCarried(origin, flag, OWNED[flag].instead) if flag in OWNED else None
 
 
 def _grouped(arguments: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]:

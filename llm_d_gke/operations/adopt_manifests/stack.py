@@ -67,19 +67,7 @@ def stack_settings(
         settings["location"] = zone
     else:
         not_carried.append(NotCarried("stack", "location", "no document names a zone; set llm-d:location"))
-    pattern = _pattern(with_model, models)
-    if any(model.get("prefixCaching") is False for model in models):
-        # The picker's score for cached prefixes needs servers that keep them.
-        pattern = "single-replica" if pattern == "prefix-cache" else pattern
-        if pattern == "disaggregated":
-            why = "which prompts go to prefill follows from the prefixes that are cached, so the stack keeps them"
-            for model in models:
-                if model.pop("prefixCaching", None) is False:
-                    not_carried.append(NotCarried(str(model["id"]), "prefix caching turned off", why))
-        else:
-            settings["picker"] = {"scorers": {"prefixCache": 0}}
-    if pattern != "single-replica":
-        settings["pattern"] = pattern
+    settings |= _routing(_pattern(with_model, models), models, not_carried)
     if documents.kserve:
         settings["deployment"] = "kserve"
     pool = _accelerator(documents, with_model, catalog, not_carried, accelerator)
@@ -90,6 +78,21 @@ def stack_settings(
     settings["gateway"] = {"exposure": "internal"}
     settings["models"] = models
     return settings, not_carried
+
+
+def _routing(pattern: str, models: list[Settings], not_carried: list[NotCarried]) -> Settings:
+    """The pattern, and the scores of the picker: that for cached prefixes needs servers that keep them."""
+    settings: Settings = {}
+    if any(model.get("prefixCaching") is False for model in models):
+        pattern = "single-replica" if pattern == "prefix-cache" else pattern
+        if pattern == "disaggregated":
+            why = "which prompts go to prefill follows from the prefixes that are cached, so the stack keeps them"
+            for model in models:
+                if model.pop("prefixCaching", None) is False:
+                    not_carried.append(NotCarried(str(model["id"]), "prefix caching turned off", why))
+        else:
+            settings["picker"] = {"scorers": {"prefixCache": 0}}
+    return settings if pattern == "single-replica" else {**settings, "pattern": pattern}
 
 
 def _listed(not_carried: Sequence[NotCarried]) -> str:

@@ -74,42 +74,12 @@ def start_of(row: Row, folder: Path) -> Start:
     version = _version(row)
     accelerator = _accelerator(row)
     quantization = _quantization(row, model)
-    dtype = _dtype(row) or default_dtype(model, accelerator, version)
-    tokens = _integer(row, "speculativeTokens") or 0
-    draft_model = _draft_model(row, model) if tokens else None
-    caching = _flag(row, "prefixCaching")
-    length = _length(row)
-    tensor_parallel, data_parallel = _integer(row, "tensorParallel") or 1, _integer(row, "dataParallel") or 1
-    expert_parallel = _experts(row)
-    run = engine_run(
-        model,
-        accelerator,
-        version,
-        EngineOptions(
-            max_model_len=length,
-            utilization=_share(row),
-            max_num_seqs=_integer(row, "maxNumSeqs"),
-            max_num_batched_tokens=_integer(row, "maxNumBatchedTokens"),
-            tensor_parallel=tensor_parallel,
-            pipeline_parallel=min(_integer(row, "pipelineParallel") or 1, model.layers),
-            data_parallel=data_parallel,
-            expert_parallel=expert_parallel,
-            dtype=dtype,
-            quantization=quantization if quantization in _ON_LOADING else None,
-            kv_cache_dtype=_cache_dtype(row),
-            prefix_caching=_caches_prefixes(version, recurrent=model.recurrent) if caching is None else caching,
-            enforce_eager=bool(_flag(row, "eager")),
-            compiled=bool(_flag(row, "compiled")),
-            text_only=bool(_flag(row, "textOnly")),
-            speculative_tokens=tokens,
-            draft=_draft_layers(row, model, tokens) if draft_model is None else None,
-            draft_model=draft_model,
-            lora_slots=_integer(row, "maxLoras") or 0,
-            lora_rank=max(_LEAST_RANK, _integer(row, "maxLoraRank") or _LEAST_RANK),
-            block_size=_integer(row, "blockSize") if not model.recurrent else None,
-            others_gib=_others(row, accelerator),
-        ),
+    options = replace(
+        _options(row, model, accelerator, version),
+        dtype=_dtype(row) or default_dtype(model, accelerator, version),
+        quantization=quantization if quantization in _ON_LOADING else None,
     )
+    run = engine_run(model, accelerator, version, options)
     if run is None:
         raise UnknownStartError(
             "how this version of the TPU back end lays out layers that keep a state was not read"
@@ -125,13 +95,42 @@ def start_of(row: Row, folder: Path) -> Start:
             model=model,
             accelerator=accelerator,
             version=version,
-            dtype=dtype,
-            quantization=quantization if quantization in _ON_LOADING and model.quantization is None else None,
+            dtype=options.dtype,
+            quantization=options.quantization if model.quantization is None else None,
             kv_cache_dtype=run.kv_cache_dtype,
-            tensor_parallel=tensor_parallel,
-            data_parallel=data_parallel,
-            expert_parallel=expert_parallel,
+            tensor_parallel=options.tensor_parallel,
+            data_parallel=options.data_parallel,
+            expert_parallel=options.expert_parallel,
         ),
+    )
+
+
+def _options(row: Row, model: Model, accelerator: Accelerator, version: str) -> EngineOptions:
+    """The engine's options apart from the types of weights."""
+    tokens = _integer(row, "speculativeTokens") or 0
+    draft_model = _draft_model(row, model) if tokens else None
+    caching = _flag(row, "prefixCaching")
+    return EngineOptions(
+        max_model_len=_length(row),
+        utilization=_share(row),
+        max_num_seqs=_integer(row, "maxNumSeqs"),
+        max_num_batched_tokens=_integer(row, "maxNumBatchedTokens"),
+        tensor_parallel=_integer(row, "tensorParallel") or 1,
+        pipeline_parallel=min(_integer(row, "pipelineParallel") or 1, model.layers),
+        data_parallel=_integer(row, "dataParallel") or 1,
+        expert_parallel=_experts(row),
+        kv_cache_dtype=_cache_dtype(row),
+        prefix_caching=_caches_prefixes(version, recurrent=model.recurrent) if caching is None else caching,
+        enforce_eager=bool(_flag(row, "eager")),
+        compiled=bool(_flag(row, "compiled")),
+        text_only=bool(_flag(row, "textOnly")),
+        speculative_tokens=tokens,
+        draft=_draft_layers(row, model, tokens) if draft_model is None else None,
+        draft_model=draft_model,
+        lora_slots=_integer(row, "maxLoras") or 0,
+        lora_rank=max(_LEAST_RANK, _integer(row, "maxLoraRank") or _LEAST_RANK),
+        block_size=_integer(row, "blockSize") if not model.recurrent else None,
+        others_gib=_others(row, accelerator),
     )
 
 

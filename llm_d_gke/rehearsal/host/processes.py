@@ -99,19 +99,10 @@ def start(
     paths.run.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {**(os.environ if env is None else env), _MARK: _mark(paths, name)}
-    with log.open("ab") as output:
-        try:
-            child = subprocess.Popen(
-                [str(part) for part in argv],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=cwd,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise ProcessError(f"cannot start {name} ({argv[0]}): {error.strerror or error}") from error
+    try:
+        child = _detached(argv, environment, log, cwd)
+    except OSError as error:
+        raise ProcessError(f"cannot start {name} ({argv[0]}): {error.strerror or error}") from error
     try:
         with _children_lock:
             _children[child.pid] = child
@@ -129,6 +120,21 @@ def start(
         child.wait()
         raise
     return process
+
+
+def _detached(
+    argv: Sequence[str], environment: Mapping[str, str], log: Path, cwd: Path | None
+) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [str(part) for part in argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=cwd,
+            start_new_session=True,
+        )
 
 
 def stop(paths: StackPaths, name: str, grace: float = 5.0) -> bool:

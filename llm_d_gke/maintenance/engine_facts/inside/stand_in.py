@@ -128,27 +128,8 @@ def install_card(card: Mapping[str, Any]) -> None:
             _make_absent(missing)
     cuda = importlib.import_module("vllm.platforms.cuda")
     major, minor = card["capability"]
-    capability = interface.DeviceCapability(major, minor)
     CARD.update(card)
-    answers: dict[str, Any] = {
-        "get_device_capability": classmethod(lambda cls, device_id=0: capability),
-        "get_device_name": classmethod(lambda cls, device_id=0: CARD["title"]),
-        "get_device_total_memory": classmethod(lambda cls, device_id=0: int(CARD["gib"] * GIB)),
-        "get_device_uuid": classmethod(lambda cls, device_id=0: "stand-in"),
-        "has_device_capability": classmethod(
-            lambda cls, version, device_id=0: (
-                capability
-                >= (
-                    interface.DeviceCapability(*version)
-                    if isinstance(version, tuple)
-                    else _capability(interface, version)
-                )
-            )
-        ),
-        "is_fully_connected": classmethod(lambda cls, devices: True),
-        "device_count": classmethod(lambda cls: 1),
-    }
-    stand_in = type("StandIn", (cuda.CudaPlatformBase,), answers)
+    stand_in = type("StandIn", (cuda.CudaPlatformBase,), _platform_answers(interface, (major, minor)))
     platforms.__dict__["_current_platform"] = stand_in()
     platforms.__dict__["current_platform"] = platforms.__dict__["_current_platform"]
     torch.cuda.get_device_capability = lambda device=None: (major, minor)
@@ -159,6 +140,30 @@ def install_card(card: Mapping[str, Any]) -> None:
     torch.cuda.get_device_properties = lambda device=None: types.SimpleNamespace(
         major=major, minor=minor, total_memory=int(card["gib"] * GIB), multi_processor_count=132, name=card["title"]
     )
+    _enable_libraries()
+
+
+def _platform_answers(interface: Any, number: tuple[int, int]) -> dict[str, Any]:
+    """What vLLM asks the platform about the card."""
+    capability = interface.DeviceCapability(*number)
+
+    def has_capability(cls: type, version: Any, device_id: int = 0) -> bool:
+        wanted = interface.DeviceCapability(*version) if isinstance(version, tuple) else _capability(interface, version)
+        return bool(capability >= wanted)
+
+    return {
+        "get_device_capability": classmethod(lambda cls, device_id=0: capability),
+        "get_device_name": classmethod(lambda cls, device_id=0: CARD["title"]),
+        "get_device_total_memory": classmethod(lambda cls, device_id=0: int(CARD["gib"] * GIB)),
+        "get_device_uuid": classmethod(lambda cls, device_id=0: "stand-in"),
+        "has_device_capability": classmethod(has_capability),
+        "is_fully_connected": classmethod(lambda cls, devices: True),
+        "device_count": classmethod(lambda cls: 1),
+    }
+
+
+def _enable_libraries() -> None:
+    """Let vLLM find its libraries of attention."""
     with contextlib.suppress(ImportError):
         # The CUDA images have the compiled parts; whether a version is one for this card, its own functions say.
         flash_attention = importlib.import_module("vllm.vllm_flash_attn.flash_attn_interface")
