@@ -70,7 +70,7 @@ class Outcome:
 
 
 @dataclass
-class Scene:
+class StackUnderLoad:
     """A running stack under load. Faults act on it."""
 
     paths: StackPaths
@@ -103,55 +103,55 @@ class Scene:
             return tls.getpeercert(binary_form=True) or b""
 
 
-def _engine(scene: Scene) -> str:
-    victim = pods(scene.kube, ENGINES)[0]
-    name, before = victim["metadata"]["name"], restarts(scene.kube, ENGINES)
+def _engine(stack: StackUnderLoad) -> str:
+    victim = pods(stack.kube, ENGINES)[0]
+    name, before = victim["metadata"]["name"], restarts(stack.kube, ENGINES)
     address = victim["status"]["podIP"]
-    kill_process(scene.paths, name)
+    kill_process(stack.paths, name)
 
     def noticed() -> bool:
-        back = restarts(scene.kube, ENGINES) > before and name in ready_pods(scene.kube, ENGINES)
-        return back or address not in proxied(scene.paths)
+        back = restarts(stack.kube, ENGINES) > before and name in ready_pods(stack.kube, ENGINES)
+        return back or address not in proxied(stack.paths)
 
     wait_for(noticed)
-    return "the load balancer has removed its end point"
+    return "the load balancer has removed its endpoint"
 
 
-def _picker(scene: Scene) -> str:
-    [picker] = ready_pods(scene.kube, PICKERS)
-    before = restarts(scene.kube, PICKERS)
-    kill_process(scene.paths, picker)
-    wait_for(lambda: restarts(scene.kube, PICKERS) > before and picker in ready_pods(scene.kube, PICKERS))
-    scene.serves_again()
+def _picker(stack: StackUnderLoad) -> str:
+    [picker] = ready_pods(stack.kube, PICKERS)
+    before = restarts(stack.kube, PICKERS)
+    kill_process(stack.paths, picker)
+    wait_for(lambda: restarts(stack.kube, PICKERS) > before and picker in ready_pods(stack.kube, PICKERS))
+    stack.serves_again()
     return "it has started again and the Gateway has connected to it"
 
 
-def _proxy(scene: Scene) -> str:
-    kill_process(scene.paths, "envoy")
-    wait_for(lambda: _listens(scene))
-    scene.serves_again()
+def _proxy(stack: StackUnderLoad) -> str:
+    kill_process(stack.paths, "envoy")
+    wait_for(lambda: _listens(stack))
+    stack.serves_again()
     return "it has started again; a second proxy of Istio's would answer new connections"
 
 
-def _listens(scene: Scene) -> bool:
+def _listens(stack: StackUnderLoad) -> bool:
     try:
-        return bool(proxied(scene.paths)) and scene.status_of(scene.request.headers["x-api-key"]) == httpx.codes.OK
+        return bool(proxied(stack.paths)) and stack.status_of(stack.request.headers["x-api-key"]) == httpx.codes.OK
     except (httpx.HTTPError, ValueError):
         return False
 
 
-def _controller_manager(scene: Scene) -> str:
-    kill_process(scene.paths, "kube-controller-manager")
-    resume(scene.paths, lambda _: None)
+def _controller_manager(stack: StackUnderLoad) -> str:
+    kill_process(stack.paths, "kube-controller-manager")
+    resume(stack.paths, lambda _: None)
     return "it has started again"
 
 
-def _api_server(scene: Scene) -> str:
-    kill_process(scene.paths, "kube-apiserver")
+def _api_server(stack: StackUnderLoad) -> str:
+    kill_process(stack.paths, "kube-apiserver")
     # Requests need no API server.
-    scene.load.await_answers(40, since=time.monotonic())
-    resume(scene.paths, lambda _: None)
-    wait_for(lambda: _serves(scene.kube))
+    stack.load.await_answers(40, since=time.monotonic())
+    resume(stack.paths, lambda _: None)
+    wait_for(lambda: _serves(stack.kube))
     return "it has started again"
 
 
@@ -162,62 +162,62 @@ def _serves(kube: Kube) -> bool:
         return False
 
 
-def _drain(scene: Scene) -> str:
-    victim = pods(scene.kube, ENGINES)[0]
-    node, count = victim["spec"]["nodeName"], len(ready_pods(scene.kube, ENGINES))
+def _drain(stack: StackUnderLoad) -> str:
+    victim = pods(stack.kube, ENGINES)[0]
+    node, count = victim["spec"]["nodeName"], len(ready_pods(stack.kube, ENGINES))
     metadata = {"name": victim["metadata"]["name"], "namespace": victim["metadata"]["namespace"]}
-    scene.kube.patch("v1", "Node", node, {"spec": {"unschedulable": True}})
+    stack.kube.patch("v1", "Node", node, {"spec": {"unschedulable": True}})
     path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/eviction"
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
 
     def evicted() -> bool:
         try:
-            scene.kube.request("POST", path, body=eviction)
+            stack.kube.request("POST", path, body=eviction)
         except ApiError:
             return False
         return True
 
     wait_for(evicted)
-    wait_for(lambda: scene.kube.find("v1", "Pod", metadata["name"], metadata["namespace"]) is None)
-    wait_for(lambda: len(ready_pods(scene.kube, ENGINES)) == count)
-    scene.kube.patch("v1", "Node", node, {"spec": {"unschedulable": False}})
+    wait_for(lambda: stack.kube.find("v1", "Pod", metadata["name"], metadata["namespace"]) is None)
+    wait_for(lambda: len(ready_pods(stack.kube, ENGINES)) == count)
+    stack.kube.patch("v1", "Node", node, {"spec": {"unschedulable": False}})
     return "its replica runs on another node"
 
 
-def _keys(scene: Scene) -> str:
+def _keys(stack: StackUnderLoad) -> str:
     """A new key is added, clients change to it, and the old one is removed."""
-    name, old = next(iter(client_keys(scene.kube).items()))
+    name, old = next(iter(client_keys(stack.kube).items()))
     client_name, new = name.partition(".")[0], "a-new-key-of-the-same-client"
-    scene.write(KEYS_SECRET, {KEYS_ENTRY: f"{client_name}.old {old}\n{client_name}.new {new}\n".encode()})
-    wait_for(lambda: scene.status_of(new) == httpx.codes.OK)
-    scene.request = replace(scene.request, headers={**scene.request.headers, "x-api-key": new})
-    scene.load.change(scene.request)
-    scene.serves_again()
-    scene.write(KEYS_SECRET, {KEYS_ENTRY: f"{client_name}.new {new}\n".encode()})
-    wait_for(lambda: scene.status_of(old) == httpx.codes.FORBIDDEN)
+    stack.write(KEYS_SECRET, {KEYS_ENTRY: f"{client_name}.old {old}\n{client_name}.new {new}\n".encode()})
+    wait_for(lambda: stack.status_of(new) == httpx.codes.OK)
+    stack.request = replace(stack.request, headers={**stack.request.headers, "x-api-key": new})
+    stack.load.change(stack.request)
+    stack.serves_again()
+    stack.write(KEYS_SECRET, {KEYS_ENTRY: f"{client_name}.new {new}\n".encode()})
+    wait_for(lambda: stack.status_of(old) == httpx.codes.FORBIDDEN)
     return "the old key is refused"
 
 
-def _token(scene: Scene) -> str:
+def _token(stack: StackUnderLoad) -> str:
     name = "huggingface-token"
-    entries = dict.fromkeys(secret(scene.kube, name).get("data") or {}, b"hf_another_stand_in")
-    scene.write(name, entries)
+    entries = dict.fromkeys(secret(stack.kube, name).get("data") or {}, b"hf_another_stand_in")
+    stack.write(name, entries)
     return "servers read it when they start"
 
 
-def _certificate(scene: Scene) -> str:
+def _certificate(stack: StackUnderLoad) -> str:
     authority = trustme.CA()
     issued = authority.issue_cert(_HOST)
-    [gateway] = scene.kube.list("gateway.networking.k8s.io/v1", "Gateway")
+    [gateway] = stack.kube.list("gateway.networking.k8s.io/v1", "Gateway")
     name = gateway["spec"]["listeners"][0]["tls"]["certificateRefs"][0]["name"]
     chain = b"".join(pem.bytes() for pem in issued.cert_chain_pems)
-    scene.write(name, {"tls.crt": chain, "tls.key": issued.private_key_pem.bytes()})
+    stack.write(name, {"tls.crt": chain, "tls.key": issued.private_key_pem.bytes()})
     issued_der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
-    wait_for(lambda: scene.certificate() == issued_der)
+    wait_for(lambda: stack.certificate() == issued_der)
     return "new connections get it"
 
 
-FAULTS: dict[str, Callable[[Scene], str]] = {
+FAULTS: dict[str, Callable[[StackUnderLoad], str]] = {
     "an engine of three is killed": _engine,
     "the picker is killed, failureMode: close": _picker,
     "the Gateway's only proxy is killed": _proxy,
@@ -235,7 +235,7 @@ def faults() -> None:
     rehearse("up", STACK, *CHANGES)
     try:
         print_head("fault", "window ends when", "window", "requests", "lost", "last lost after", "lost outside")
-        with scene_of(StackPaths(STACK)) as make:
+        with load_on(StackPaths(STACK)) as make:
             for name, act in FAULTS.items():
                 print_row(*cells(outcome(name, act, make)))
     finally:
@@ -243,36 +243,38 @@ def faults() -> None:
 
 
 @contextmanager
-def scene_of(paths: StackPaths) -> Iterator[Callable[[], tuple[Scene, ExitStack]]]:
+def load_on(paths: StackPaths) -> Iterator[Callable[[], tuple[StackUnderLoad, ExitStack]]]:
     """A function that starts the load again, with the key that is valid then."""
     with client(paths) as kube:
 
-        def make() -> tuple[Scene, ExitStack]:
+        def make() -> tuple[StackUnderLoad, ExitStack]:
             headers = {"x-api-key": next(iter(client_keys(kube).values())), "Host": _HOST}
             request = Request(reachable(paths), MODEL, "is the number.", 16, headers, trusted=False)
             running = ExitStack()
             load = running.enter_context(Steady(request, _RATE, streams=_STREAMS))
-            return Scene(paths, kube, load, request), running
+            return StackUnderLoad(paths, kube, load, request), running
 
         yield make
 
 
-def outcome(name: str, act: Callable[[Scene], str], make: Callable[[], tuple[Scene, ExitStack]]) -> Outcome:
+def outcome(
+    name: str, act: Callable[[StackUnderLoad], str], make: Callable[[], tuple[StackUnderLoad, ExitStack]]
+) -> Outcome:
     """Load, the fault, the end of its window, and load again."""
-    scene, running = make()
+    stack, running = make()
     with running:
-        scene.load.await_answers(40)
+        stack.load.await_answers(40)
         began = time.monotonic()
-        ends = act(scene)
+        ends = act(stack)
         ended = time.monotonic()
-        scene.load.await_answers(40, since=ended)
-    failed: list[Sample] = scene.load.unanswered
+        stack.load.await_answers(40, since=ended)
+    failed: list[Sample] = stack.load.unanswered
     outside = [sample for sample in failed if sample.ended < began or sample.began > ended]
     return Outcome(
         name=name,
         ends=ends,
         window=ended - began,
-        requests=len(scene.load.samples),
+        requests=len(stack.load.samples),
         failed=len(failed),
         outside=len(outside),
         last=max((sample.ended - began for sample in failed), default=0.0),

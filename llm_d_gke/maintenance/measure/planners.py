@@ -26,7 +26,7 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.parameters import count_parameters
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.cli import markdown
-from llm_d_gke.operations.logs_check.judgment import judge_rows
+from llm_d_gke.operations.logs_check.judgment import Judgment, judge_rows
 from llm_d_gke.operations.logs_check.row import start_of
 from llm_d_gke.operations.logs_check.summary import summarize
 from llm_d_gke.operations.logs_check.summary import table as summary_table
@@ -35,12 +35,15 @@ from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
 FIGURES = Path(__file__).parents[3] / "tests" / "planning" / "figures"
 LOGS = FIGURES / "start_up_logs.csv"
-STARTS = FIGURES / "published_starts.json"
-LATER = FIGURES / "later_starts.json"
-LATEST = FIGURES / "found_starts.json"
-COLLECTED = FIGURES / "collected_starts.json"
-FURTHER = FIGURES / "further_starts.json"
-SINCE = tuple(FIGURES / f"{name}_starts.json" for name in ("unseen", "held_out", "blind", "fresh"))
+PUBLISHED = FIGURES / "published_starts.json"
+# Collections of logged starts with a table of their own, in the order in which they were found.
+COLLECTIONS = {
+    "vLLM 0.20 and later, and TPUs:": FIGURES / "later_starts.json",
+    "Starts found later:": FIGURES / "found_starts.json",
+    "Starts collected last:": FIGURES / "collected_starts.json",
+    "Further starts:": FIGURES / "further_starts.json",
+}
+_NEW = tuple(FIGURES / f"{name}_starts.json" for name in ("unseen", "held_out", "blind", "fresh"))
 CARD = "nvidia-h100-80gb"
 NOMINAL_GIB = 80  # what the library's own catalog gives for this card
 
@@ -219,8 +222,8 @@ def starts_table(planner: ModuleType | None) -> str:
 
     A start counts as failed if no memory is left, or less than one request needs; several did.
     """
-    rows = json.loads(STARTS.read_text(encoding="utf-8"))
-    judgments = judge_rows(rows, STARTS.parent)
+    rows = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    judgments = judge_rows(rows, PUBLISHED.parent)
     head = ("start", "ran", "this project", "weights", "GiB left")
     lines = []
     for row, judgment in zip(rows, judgments, strict=True):
@@ -249,25 +252,17 @@ def starts_table(planner: ModuleType | None) -> str:
 
 def later_table() -> str:
     """Starts of vLLM 0.20 and later and of TPUs by group, those found since, and the share of marginal rows."""
-    later, published, latest, collected, further = (
-        judge_rows(json.loads(path.read_text(encoding="utf-8")), path.parent)
-        for path in (LATER, STARTS, LATEST, COLLECTED, FURTHER)
-    )
-    calls = [judgment.call for judgment in (*later, *published, *latest, *collected, *further)] + [
-        judge(run_of(log)).status for log in read_logs()
-    ]
-    share = f"{calls.count('marginal')} of all {len(calls)} rows are marginal."
-    tables = (
-        summary_table(summarize(later)),
-        "Starts found later:",
-        summary_table(summarize(latest)),
-        "Starts collected last:",
-        summary_table(summarize(collected)),
-        "Further starts:",
-        summary_table(summarize(further)),
-        share,
-    )
-    return "\n\n".join(tables)
+    calls = [judgment.call for judgment in _judged(PUBLISHED)] + [judge(run_of(log)).status for log in read_logs()]
+    parts: list[str] = []
+    for title, path in COLLECTIONS.items():
+        judgments = _judged(path)
+        calls += [judgment.call for judgment in judgments]
+        parts += [title, summary_table(summarize(judgments))]
+    return "\n\n".join([*parts, f"{calls.count('marginal')} of all {len(calls)} rows are marginal."])
+
+
+def _judged(path: Path) -> list[Judgment]:
+    return judge_rows(json.loads(path.read_text(encoding="utf-8")), path.parent)
 
 
 def new_rows_table(planner: ModuleType) -> str:
@@ -278,7 +273,7 @@ def new_rows_table(planner: ModuleType) -> str:
     of_all: list[tuple[float, float]] = []
     of_some: list[tuple[float, float]] = []
     unanswered = 0
-    for path in (LATEST, COLLECTED, FURTHER, *SINCE):
+    for path in (*list(COLLECTIONS.values())[1:], *_NEW):
         rows = json.loads(path.read_text(encoding="utf-8"))
         for row, judgment in zip(rows, judge_rows(rows, path.parent), strict=True):
             logged, predicted = row.get("kvTokens"), judgment.prediction.get("kvTokens")
@@ -334,7 +329,7 @@ def main() -> int:
     except ImportError:
         print(table(logs, answers))
         print(f"\nStarts of vLLM 0.11.0:\n\n{starts_table(None)}")
-        print(f"\nLater starts:\n\n{later_table()}")
+        print(f"\n{later_table()}")
         print(f"\nllm-d-planner is not installed here; how to compare with it:\n{__doc__}", file=sys.stderr)
         return 1
     answers["llm-d-planner 0.3.3"] = [library_answer(log, planner, NOMINAL_GIB) for log in logs]
@@ -351,7 +346,7 @@ def main() -> int:
     listed = ", ".join(f"{log.id} {log.model} {answer.tokens / log.tokens - 1:+.0%}" for log, answer in worst[:5])
     print(f"\nIts largest errors of KV tokens: {listed}")
     print(f'\nStarts of vLLM 0.11.0, logged figures after "of":\n\n{starts_table(planner)}')
-    print(f"\nLater starts:\n\n{later_table()}")
+    print(f"\n{later_table()}")
     print(f"\nThe starts found since, by both:\n\n{new_rows_table(planner)}")
     return 0
 

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 import trustme
 
-from llm_d_gke.maintenance.measure.faults import Scene
+from llm_d_gke.maintenance.measure.faults import StackUnderLoad
 from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.rehearsal.kube import Kube
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -45,22 +45,22 @@ def _serving(certificate: trustme.LeafCert | None = None) -> Iterator[str]:
         server.server_close()
 
 
-def _scene(address: str) -> Scene:
+def _stack(address: str) -> StackUnderLoad:
     request = Request(address, "model", "is the number.", trusted=False)
-    return Scene(StackPaths("gpu"), cast(Kube, None), Steady(request, 100.0), request)
+    return StackUnderLoad(StackPaths("gpu"), cast(Kube, None), Steady(request, 100.0), request)
 
 
 def test_a_replaced_certificate_is_seen_by_new_connections() -> None:
     authority = trustme.CA()
     issued, other = (authority.issue_cert("llm.example.com") for _ in range(2))
     with _serving(issued) as address:
-        served = _scene(address).certificate()
+        served = _stack(address).certificate()
     assert served == ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
     assert served != ssl.PEM_cert_to_DER_cert(other.cert_chain_pems[0].bytes().decode())
 
 
 def test_traffic_waits_for_answers_to_requests_sent_after_a_moment() -> None:
-    with _serving() as address, _scene(address).load as load:
+    with _serving() as address, _stack(address).load as load:
         load.await_answers(3)
         moment = max(sample.ended for sample in load.samples)
         load.await_answers(2, since=moment)
@@ -69,6 +69,6 @@ def test_traffic_waits_for_answers_to_requests_sent_after_a_moment() -> None:
 
 def test_requests_that_are_not_answered_do_not_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llm_d_gke.maintenance.measure.traffic.PATIENCE", 0.1)
-    with _scene("http://127.0.0.1:1").load as load, pytest.raises(TimeoutError, match="not 1 answers"):
+    with _stack("http://127.0.0.1:1").load as load, pytest.raises(TimeoutError, match="not 1 answers"):
         load.await_answers(1)
     assert load.unanswered

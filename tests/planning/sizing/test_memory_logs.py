@@ -10,21 +10,21 @@ import pytest
 from llm_d_gke import catalog
 from llm_d_gke.catalog.parameters import weights_gib as stored
 from llm_d_gke.catalog.schema import RotaryTable
-from llm_d_gke.maintenance.measure.planners import STARTS, Log, own_answer, read_logs, run_of, table
+from llm_d_gke.maintenance.measure.planners import PUBLISHED, Log, own_answer, read_logs, run_of, table
 from llm_d_gke.operations.logs_check.judgment import judge_rows
 from llm_d_gke.planning.sizing.memory import engine_run, judge
 from llm_d_gke.planning.sizing.memory.allocator import rounded_bytes
 from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
-LATER = STARTS.with_name("later_starts.json")
-LATEST = STARTS.with_name("found_starts.json")
-COLLECTED = STARTS.with_name("collected_starts.json")
-FURTHER = STARTS.with_name("further_starts.json")
-UNSEEN = STARTS.with_name("unseen_starts.json")
-HELD_OUT = STARTS.with_name("held_out_starts.json")
-BLIND = STARTS.with_name("blind_starts.json")
-FRESH = STARTS.with_name("fresh_starts.json")
-RECENT = STARTS.with_name("recent_starts.json")
+LATER = PUBLISHED.with_name("later_starts.json")
+LATEST = PUBLISHED.with_name("found_starts.json")
+COLLECTED = PUBLISHED.with_name("collected_starts.json")
+FURTHER = PUBLISHED.with_name("further_starts.json")
+UNSEEN = PUBLISHED.with_name("unseen_starts.json")
+HELD_OUT = PUBLISHED.with_name("held_out_starts.json")
+BLIND = PUBLISHED.with_name("blind_starts.json")
+FRESH = PUBLISHED.with_name("fresh_starts.json")
+RECENT = PUBLISHED.with_name("recent_starts.json")
 LOGGED = (LATER, LATEST, COLLECTED, FURTHER, UNSEEN, HELD_OUT, BLIND, FRESH, RECENT)
 LOGS = read_logs()
 # What the log prints as available to the KV cache, GiB; for the pipeline the smallest rank's.
@@ -113,8 +113,8 @@ def test_published_starts_of_0_11_are_called_right() -> None:
 
     Mistral Small 3.2 is left out of that: its log has half of the activations that every other log of 0.11 shows.
     """
-    rows = json.loads(STARTS.read_text(encoding="utf-8"))
-    judgments = judge_rows(rows, STARTS.parent)
+    rows = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    judgments = judge_rows(rows, PUBLISHED.parent)
     assert [judgment.wrong for judgment in judgments] == [None] * 11
     assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == ["B2", "B6"]
     assert all(abs(judgment.errors.get("weightsGib", 0.0)) < 0.003 for judgment in judgments)
@@ -145,8 +145,8 @@ def test_later_starts_that_no_constant_was_fitted_to() -> None:
 
 def test_a_start_is_marginal_in_at_most_a_seventh_of_all_rows() -> None:
     """Nearer than the error of the estimate to its limit: correct, but no answer to the question."""
-    rows = [row for file in (STARTS, *LOGGED) for row in json.loads(file.read_text(encoding="utf-8"))]
-    calls = [judgment.call for judgment in judge_rows(rows, STARTS.parent)] + [
+    rows = [row for file in (PUBLISHED, *LOGGED) for row in json.loads(file.read_text(encoding="utf-8"))]
+    calls = [judgment.call for judgment in judge_rows(rows, PUBLISHED.parent)] + [
         judge(run_of(log)).status for log in LOGS
     ]
     assert calls.count("marginal") / len(calls) <= 0.15

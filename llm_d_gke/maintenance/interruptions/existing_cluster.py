@@ -1,8 +1,9 @@
-"""Brings a stack up twice in an existing cluster: `python -m llm_d_gke.maintenance.interruptions.again STACK P=V ...`.
+"""Brings a stack up twice in an existing cluster.
 
-The changes P=V name the cluster and its network (`cluster.existing`, `network.existing`). Between both `up` a destroy
-leaves the cluster and the CRDs that a destroy keeps, which the second `up` has to take over. Prints seconds, a chat
-request's status, and what each destroy left. Exit status 1 if something other than CRDs is left, and the APIServices
+`python -m llm_d_gke.maintenance.interruptions.existing_cluster STACK P=V ...`: the changes P=V name the cluster and its
+network (`cluster.existing`, `network.existing`). Between both `up` a destroy leaves the cluster and the CRDs that a
+destroy keeps, which the second `up` has to take over. Prints seconds, a chat request's status, and what each destroy
+left. Exit status 1 if something other than CRDs is left, and the APIServices
 that the API server makes of them, or the second destroy leaves more than the first.
 """
 
