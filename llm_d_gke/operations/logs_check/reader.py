@@ -152,6 +152,9 @@ def read_log(text: str) -> dict[str, Any]:
         row["maxNumSeqs"] = captured
     if re.search(r"Directly load the compiled graph\(s\)|Directly load AOT compilation", text):
         row["compiled"] = True
+    if "WSL is detected" in text:
+        # Windows takes part of the card, of which no log states how much.
+        row["group"] = "under WSL"
     return row | _outcome(text)
 
 

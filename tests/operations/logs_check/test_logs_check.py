@@ -517,6 +517,11 @@ def test_a_log_of_a_tpu_is_read_by_device() -> None:
     assert (row["weightsGib"], row["availableGib"], row["kvBlocks"]) == (15.4, 13.35, 3417)
 
 
+def test_a_guest_of_windows_is_a_group_of_its_own() -> None:
+    text = "WARNING [interface.py:221] Using 'pin_memory=False' as WSL is detected. This may slow down the performance."
+    assert read_log(text) == {"group": "under WSL"}
+
+
 def test_a_build_between_releases_has_the_version_that_it_states() -> None:
     text = "Initializing a V1 LLM engine (v{}) with config: dtype=torch.half"
     assert read_log(text.format("0.26.1rc1.dev256+gf5bb701fa"))["version"] == "0.26.1rc1.dev256+gf5bb701fa"
