@@ -30,6 +30,8 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
             "runAsUser": plan.user,
             "runAsGroup": plan.user,
             "fsGroup": plan.user,
+            # Otherwise the kubelet walks through every file of a volume at every start.
+            "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_own_container(plan) | _lifecycle(plan)],

@@ -39,6 +39,7 @@ RESTRICTED: dict[str, Check] = {
 # What this program keeps beyond the standard.
 BEYOND: dict[str, Check] = {
     "readOnlyRootFilesystem": lambda pod: container(pod)["securityContext"]["readOnlyRootFilesystem"] is True,
+    "volumesAreWalkedOnce": lambda pod: pod["spec"]["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch",
     "noServiceLinks": lambda pod: pod["spec"]["enableServiceLinks"] is False,
     "memoryIsBounded": lambda pod: "memory" in container(pod)["resources"]["limits"],
     "pinnedImage": lambda pod: ":" in container(pod)["image"] and not container(pod)["image"].endswith(":latest"),
