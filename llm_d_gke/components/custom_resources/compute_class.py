@@ -72,6 +72,10 @@ class NodePoolAutoCreation(Part):
     enabled: bool
 
 
+class ImageStreaming(Part):
+    enabled: bool
+
+
 class NodePoolConfig(Part):
     """Defaults of the pools. The image type is Container-Optimized OS where none is stated.
 
@@ -81,6 +85,7 @@ class NodePoolConfig(Part):
 
     service_account: str
     node_labels: dict[str, str]
+    image_streaming: ImageStreaming
 
 
 class ActiveMigration(Part):

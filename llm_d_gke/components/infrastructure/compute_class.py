@@ -12,6 +12,7 @@ from llm_d_gke.components.custom_resources.compute_class import (
     ComputeClassSpec,
     FlexStart,
     Gpu,
+    ImageStreaming,
     Location,
     Named,
     NodePoolAutoCreation,
@@ -34,7 +35,11 @@ def compute_class(
         plan.name,
         ComputeClassSpec(
             node_pool_auto_creation=NodePoolAutoCreation(enabled=True),
-            node_pool_config=NodePoolConfig(service_account=plan.service_account, node_labels=dict(pool.node_labels)),
+            node_pool_config=NodePoolConfig(
+                service_account=plan.service_account,
+                node_labels=dict(pool.node_labels),
+                image_streaming=ImageStreaming(enabled=True),
+            ),
             priorities=[_priority(choice, plan, pool) for choice in plan.choices],
             active_migration=ActiveMigration(optimize_rule_priority=True) if plan.active_migration else None,
         ),

@@ -55,7 +55,7 @@ class NodePools(Component):
             cluster=cluster.created.name if cluster.created else cluster.name,
             node_locations=list(plan.zones) or None,
             node_count=None if plan.autoscaled else plan.max_nodes,
-            initial_node_count=plan.min_nodes if plan.autoscaled else None,
+            initial_node_count=plan.nodes_per_zone if plan.autoscaled else None,
             autoscaling=_autoscaling(plan),
             # Flex-start capacity is limited in time; repairing a node would give it back.
             management={"auto_repair": not plan.flex_start, "auto_upgrade": True},

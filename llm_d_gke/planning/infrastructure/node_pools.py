@@ -45,7 +45,7 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
         zones=_cpu_zones(ctx),
         min_nodes=settings.nodes.min,
         max_nodes=settings.nodes.max,
-        autoscaled=settings.nodes.min != settings.nodes.max,
+        autoscaled=_autoscaled(settings.nodes.min, settings.nodes.max, _cpu_zones(ctx)),
         disk_gib=settings.disk_gib,
         disk_type="pd-balanced" if machine is None else machine.boot_disk,
         disk_key=ctx.settings.cluster.encryption.disk_key,
@@ -80,7 +80,7 @@ def plan_accelerator_pools(ctx: PlanContext, weights_gib: float) -> tuple[NodePo
         zones=ctx.zones,
         min_nodes=minimum,
         max_nodes=maximum,
-        autoscaled=minimum != maximum,
+        autoscaled=_autoscaled(minimum, maximum, ctx.zones),
         disk_gib=disk_gib,
         disk_type=ctx.machine.boot_disk,
         disk_key=ctx.settings.cluster.encryption.disk_key,
@@ -160,6 +160,11 @@ def _smallest_disk(ctx: PlanContext, weights_gib: float) -> int:
 def _private_nodes(ctx: PlanContext) -> bool | None:
     cluster = ctx.settings.cluster
     return None if cluster.existing else cluster.private_nodes
+
+
+def _autoscaled(minimum: int, maximum: int, zones: tuple[str, ...]) -> bool:
+    """Whether the pool has limits in place of a fixed size, which GKE takes for each zone and not for all of them."""
+    return minimum != maximum or len(zones) != 1
 
 
 def _cpu_zones(ctx: PlanContext) -> tuple[str, ...]:

@@ -182,6 +182,11 @@ class NodePoolPlan:
     node_labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def nodes_per_zone(self) -> int:
+        """Nodes of an autoscaled pool at its creation in each zone. GKE chooses three zones where none is named."""
+        return -(-self.min_nodes // (len(self.zones) or 3))
+
+    @property
     def flex_start(self) -> bool:
         """Whether the nodes are flex-start VMs. Queued TPUs are (GoogleCloudPlatform/cluster-toolkit#5218)."""
         queued_tpu = self.provisioning == "queued" and self.guest_accelerator is None

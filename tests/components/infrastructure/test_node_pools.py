@@ -167,3 +167,30 @@ def test_queued_tpus_are_flex_start_nodes() -> None:
     assert pool["queuedProvisioning"] == {"enabled": True}
     assert pool["nodeConfig"]["flexStart"] is True
     assert pool["management"]["autoRepair"] is False
+
+
+@pytest.mark.parametrize(
+    ("zones", "nodes", "initial"),
+    [
+        (("a", "b"), {"min": 1, "max": 3}, 1),
+        (("a", "b", "c"), {"min": 4, "max": 4}, 2),
+        (("a",), {"min": 1, "max": 3}, 1),
+    ],
+)
+def test_limits_are_those_of_all_zones_together(zones: tuple[str, ...], nodes: dict[str, int], initial: int) -> None:
+    """GKE takes a fixed or first number of nodes for each zone."""
+    place = {"type": "nvidia-l4", "zones": [f"us-central1-{zone}" for zone in zones], "nodes": nodes}
+    pool = accelerators(graph_of("gpu", {"location": "us-central1", "accelerator": place}))
+    assert "nodeCount" not in pool.inputs
+    assert pool["initialNodeCount"] == initial
+    assert (pool["autoscaling"]["totalMinNodeCount"], pool["autoscaling"]["totalMaxNodeCount"]) == (
+        nodes["min"],
+        nodes["max"],
+    )
+
+
+def test_a_regional_cluster_begins_with_one_cpu_node_in_each_zone() -> None:
+    nodes = {"location": "us-central1", "accelerator": {"type": "nvidia-l4"}, "cpuPool.nodes": {"min": 3, "max": 3}}
+    cpu = graph_of("gpu", nodes).one(NODE_POOL, "cpu")
+    assert cpu["initialNodeCount"] == 1
+    assert cpu["autoscaling"]["totalMinNodeCount"] == cpu["autoscaling"]["totalMaxNodeCount"] == 3

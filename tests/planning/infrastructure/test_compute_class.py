@@ -44,6 +44,7 @@ class TestObject:
         assert spec["nodePoolConfig"]["serviceAccount"] == account
         assert spec["nodePoolConfig"]["nodeLabels"] == {"llm-d.ai/stack": STACK}
         assert "imageType" not in spec["nodePoolConfig"]
+        assert spec["nodePoolConfig"]["imageStreaming"] == {"enabled": True}
         assert all(choice["location"] == {"zones": ["us-central1-a"]} for choice in spec["priorities"])
         [pool] = plan.accelerator_pools
         assert {choice["storage"]["bootDiskSize"] for choice in spec["priorities"]} == {pool.disk_gib}
