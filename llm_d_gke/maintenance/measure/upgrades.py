@@ -41,8 +41,8 @@ def measure(stack: str, before: str, after: str, changes: Sequence[str]) -> None
                 seconds = time.monotonic() - began
                 load_of_requests.await_answers(100, since=time.monotonic())
             unanswered = load_of_requests.unanswered
-            lost = (len(unanswered), _where(unanswered, steps))
-            print_row(title, len(load_of_requests.samples), *lost, f"{seconds:.0f}")
+            failures = (len(unanswered), _where(unanswered, steps))
+            print_row(title, len(load_of_requests.samples), *failures, f"{seconds:.0f}")
     finally:
         _run("down", stack)
 

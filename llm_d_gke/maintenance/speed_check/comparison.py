@@ -93,10 +93,10 @@ def summary(rows: Sequence[Row]) -> Iterator[str]:
     if covered:
         groups.insert(1, ("held out, covered by aiconfigurator", [row for row in held_out if row.id in covered]))
     table_rows = [
-        (title, name, len(found), *(_spread(absolute_errors(found, figure)) for figure in FIGURES))
+        (title, name, len(compared), *(_spread(absolute_errors(compared, figure)) for figure in FIGURES))
         for title, group in groups
         for name, method in METHODS.items()
-        if (found := outcomes(group, method)) and len(found) == len(group)
+        if (compared := outcomes(group, method)) and len(compared) == len(group)
     ]
     return table(("rows", "method", "n", *FIGURES.values()), table_rows)
 

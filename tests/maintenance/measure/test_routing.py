@@ -16,9 +16,9 @@ def test_a_router_that_knows_the_trace_keeps_each_group_on_one_replica_and_the_l
 
 def test_prompts_of_a_group_have_its_beginning_and_a_question_of_their_own() -> None:
     trace = Trace(groups=(0, 1, 0), words=60)
-    first, other, again = (trace.prompt(number).partition("Question") for number in range(3))
-    assert first[0] == again[0] != other[0]
-    assert first[2] != again[2]
+    first, other, same = (trace.prompt(number).partition("Question") for number in range(3))
+    assert first[0] == same[0] != other[0]
+    assert first[2] != same[2]
 
 
 def test_popular_groups_are_drawn_more_often_and_the_same_seed_draws_the_same() -> None:

@@ -75,8 +75,8 @@ def words(kube: Kube, pod: str) -> str:
 
 def shows(kube: Kube, pod: str, cause: str) -> None:
     def is_named() -> bool:
-        found = recognize("scheduler", words(kube, pod), pod)
-        return found is not None and found.id == cause
+        recognized = recognize("scheduler", words(kube, pod), pod)
+        return recognized is not None and recognized.id == cause
 
     try:
         eventually(is_named, cause, every=0.2, patience=30)
@@ -160,5 +160,5 @@ def test_pods_without_a_node_have_their_cause(kube: Kube) -> None:
 
 
 def test_each_cause_of_the_scheduler_is_among_them() -> None:
-    known = {name for name, message in messages().items() if message.origin == "scheduler"}
-    assert {cause for cause, _ in PODS.values()} | set(NODES) | {"no-nodes", "too-many-pods"} == known
+    causes = {name for name, message in messages().items() if message.origin == "scheduler"}
+    assert {cause for cause, _ in PODS.values()} | set(NODES) | {"no-nodes", "too-many-pods"} == causes

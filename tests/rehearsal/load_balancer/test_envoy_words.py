@@ -20,7 +20,7 @@ BACKEND = "engine"
 @contextmanager
 def backend(*, hangs_up: bool) -> Iterator[int]:
     """The port of a server that accepts connections, and ends each as soon as it has a request, or never answers."""
-    kept: list[socket.socket] = []
+    connections: list[socket.socket] = []
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
 
         def serve() -> None:
@@ -29,7 +29,7 @@ def backend(*, hangs_up: bool) -> Iterator[int]:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                kept.append(connection)
+                connections.append(connection)
                 connection.recv(1)
                 if hangs_up:
                     connection.close()
@@ -38,7 +38,7 @@ def backend(*, hangs_up: bool) -> Iterator[int]:
         try:
             yield int(server.getsockname()[1])
         finally:
-            for connection in kept:
+            for connection in connections:
                 connection.close()
 
 
@@ -63,6 +63,6 @@ def test_a_request_without_an_answer_has_its_cause(tmp_path: Path, hangs_up: boo
     ):
         answer = client.post("/v1/chat/completions", json={})
     assert answer.status_code == status
-    found = recognize("endpoint", answer.text, "the endpoint")
-    assert found is not None
-    assert found.id == cause
+    recognized = recognize("endpoint", answer.text, "the endpoint")
+    assert recognized is not None
+    assert recognized.id == cause

@@ -49,9 +49,9 @@ def bearer(token: str) -> dict[str, str]:
 
 def refused(answer: httpx.Response) -> int:
     """The status of an answer, whose words the diagnosis knows."""
-    found = recognize("endpoint", answer.text, "the endpoint")
-    assert found is not None, answer.text
-    assert found.id == "key-refused"
+    recognized = recognize("endpoint", answer.text, "the endpoint")
+    assert recognized is not None, answer.text
+    assert recognized.id == "key-refused"
     return answer.status_code
 
 

@@ -148,8 +148,10 @@ def _platform_answers(interface: Any, number: tuple[int, int]) -> dict[str, Any]
     capability = interface.DeviceCapability(*number)
 
     def has_capability(cls: type, version: Any, device_id: int = 0) -> bool:
-        wanted = interface.DeviceCapability(*version) if isinstance(version, tuple) else _capability(interface, version)
-        return bool(capability >= wanted)
+        required = (
+            interface.DeviceCapability(*version) if isinstance(version, tuple) else _capability(interface, version)
+        )
+        return bool(capability >= required)
 
     return {
         "get_device_capability": classmethod(lambda cls, device_id=0: capability),
