@@ -33,6 +33,14 @@ _PLUGINS: tuple[tuple[str, str, Mapping[str, str] | None], ...] = (
     ("body-field-to-header", "model-extractor", {"fieldName": "model", "headerName": _MODEL_HEADER}),
     ("base-model-to-header", "base-model-mapper", None),
 )
+_SELECTOR = {"app.kubernetes.io/name": NAME}
+_IDENTITY = ExtProcIdentity(
+    name=NAME,
+    container="router",
+    service_account=NAME,
+    selector=_SELECTOR,
+    labels={**_SELECTOR, "app.kubernetes.io/component": NAME, "app.kubernetes.io/part-of": "llm-d"},
+)
 
 
 def plan_router(
@@ -47,36 +55,13 @@ def plan_router(
     settings, release = ctx.settings.router, ctx.release.router
     _check_bodies(ctx)
     config = _config(release.config_api) if release.plugins == "file" else None
-    selector = {"app.kubernetes.io/name": NAME}
-    ports = (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
-    program = ExtProcProgram(
-        image=release.image,
-        args=(
-            *release.flags,
-            *(_plugin_flags() if release.plugins == "flags" else ()),
-            *((f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",) if config is not None else ()),
-            *port_arguments(*ports),
-        ),
-        # Without it the router would read the ConfigMaps of every namespace, which it may not.
-        env=(EnvPlan(name="NAMESPACE", field_path="metadata.namespace"),),
-        ports=ports,
-        liveness=ProbePlan(port=HEALTH_PORT, grpc_service="", initial_delay=5, period=10, timeout=5, failures=3),
-        # Its health service answers while the router still makes its certificate: ready is when the port opens.
-        readiness=ProbePlan(port=GRPC_PORT, period=2, timeout=2, failures=3),
-        node_selector=ctx.own_nodes,
-    )
-    identity = ExtProcIdentity(
-        name=NAME,
-        container="router",
-        service_account=NAME,
-        selector=selector,
-        labels={**selector, "app.kubernetes.io/component": NAME, "app.kubernetes.io/part-of": "llm-d"},
-    )
     return RouterPlan(
         name=NAME,
         replicas=settings.replicas,
-        pod=ext_proc_pod(identity, program, spreadable_size(ctx, settings), config, NOTICE_SECONDS, pull_secret),
-        selector=selector,
+        pod=ext_proc_pod(
+            _IDENTITY, _program(ctx, config), spreadable_size(ctx, settings), config, NOTICE_SECONDS, pull_secret
+        ),
+        selector=_IDENTITY.selector,
         grpc_port=GRPC_PORT,
         health_port=HEALTH_PORT,
         health_interval=5,
@@ -92,6 +77,27 @@ def plan_router(
             fail_open=settings.failure_mode == "open",
         ),
         metrics_reader=METRICS_READER if ctx.settings.monitoring.enabled else None,
+    )
+
+
+def _program(ctx: PlanContext, config: Mapping[str, Any] | None) -> ExtProcProgram:
+    """The router's image, arguments, ports and probes."""
+    release, ports = ctx.release.router, (GRPC_PORT, HEALTH_PORT, METRICS_PORT)
+    return ExtProcProgram(
+        image=release.image,
+        args=(
+            *release.flags,
+            *(_plugin_flags() if release.plugins == "flags" else ()),
+            *((f"--config-file={CONFIG_DIRECTORY}/{CONFIG_FILE}",) if config is not None else ()),
+            *port_arguments(*ports),
+        ),
+        # Without it the router would read the ConfigMaps of every namespace, which it may not.
+        env=(EnvPlan(name="NAMESPACE", field_path="metadata.namespace"),),
+        ports=ports,
+        liveness=ProbePlan(port=HEALTH_PORT, grpc_service="", initial_delay=5, period=10, timeout=5, failures=3),
+        # Its health service answers while the router still makes its certificate: ready is when the port opens.
+        readiness=ProbePlan(port=GRPC_PORT, period=2, timeout=2, failures=3),
+        node_selector=ctx.own_nodes,
     )
 
 

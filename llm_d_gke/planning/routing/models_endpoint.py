@@ -19,6 +19,8 @@ PORT = 8080
 HEALTH_PATH = "/health"
 MODELS_PATH = "/v1/models"
 
+_SELECTOR = {"app.kubernetes.io/name": NAME}
+
 # Envoy's distroless image runs as this user.
 _USER = 65532
 
@@ -35,12 +37,26 @@ def plan_models_endpoint(
     """With several models behind a Gateway, requests without a known model are routed here and get a response."""
     if not pattern_of(ctx.settings).routes_by_model:
         return None
-    selector = {"app.kubernetes.io/name": NAME}
+    return ModelsEndpointPlan(
+        name=NAME,
+        replicas=1,
+        pod=_pod(ctx, names, pull_secret),
+        selector=_SELECTOR,
+        port=PORT,
+        health_path=HEALTH_PATH,
+        health_interval=5,
+        timeout_seconds=ctx.settings.gateway.timeout_seconds,
+        access=backend_access(ctx),
+    )
+
+
+def _pod(ctx: PlanContext, names: Sequence[RequestNamePlan], pull_secret: PullSecretPlan | None) -> PodPlan:
+    """An Envoy with its whole configuration as an argument."""
     config = json.dumps(envoy_config(names), separators=(",", ":"))
-    pod = PodPlan(
+    return PodPlan(
         container="envoy",
         image=ctx.release.index_image,
-        labels=selector | {"app.kubernetes.io/component": NAME, "app.kubernetes.io/part-of": "llm-d"},
+        labels=_SELECTOR | {"app.kubernetes.io/component": NAME, "app.kubernetes.io/part-of": "llm-d"},
         # As an argument, so that a changed list of models is a new pod. Kubernetes would expand `$(...)`.
         args=(
             "--config-yaml",
@@ -65,17 +81,6 @@ def plan_models_endpoint(
         pre_stop_seconds=NOTICE_SECONDS,
         grace_seconds=NOTICE_SECONDS + END_SECONDS,
         pull_secret=pull_secret.name if pull_secret else None,
-    )
-    return ModelsEndpointPlan(
-        name=NAME,
-        replicas=1,
-        pod=pod,
-        selector=selector,
-        port=PORT,
-        health_path=HEALTH_PATH,
-        health_interval=5,
-        timeout_seconds=ctx.settings.gateway.timeout_seconds,
-        access=backend_access(ctx),
     )
 
 
