@@ -8,7 +8,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.disaggregation.capacity import connected_by_rdma
-from llm_d_gke.planning.disaggregation.kv_transfer import BY_CHANNEL, RECURRENT, STATE_LAYOUT
+from llm_d_gke.planning.disaggregation.kv_transfer import BY_CHANNEL, STATE_LAYOUT
 from llm_d_gke.planning.disaggregation.speed import StageEngines, split_of
 from llm_d_gke.planning.engine_support.attention import split_block_sizes
 from llm_d_gke.planning.parallelism.layout import parallelism_of
@@ -211,7 +211,7 @@ def _check_states(ctx: PlanContext, index: int, settings: ModelSettings, model: 
     """Recurrent states beside a KV cache, which NIXL's connector knows since 0.18."""
     if model is None or ctx.accelerator.kind != "gpu":
         return
-    if not any(group.kind in RECURRENT for group in model.attention):
+    if not model.recurrent:
         return
     version = version_of(ctx, settings)
     layout = settings.env.get(STATE_LAYOUT, BY_CHANNEL)

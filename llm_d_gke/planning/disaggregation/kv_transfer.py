@@ -24,8 +24,6 @@ Stage = Literal["decode", "prefill"]
 
 # How vLLM stores the convolution states of recurrent layers: by token (SD) or by channel (DS).
 STATE_LAYOUT, BY_CHANNEL = "VLLM_SSM_CONV_STATE_LAYOUT", "DS"
-# Kinds of layers that keep a state.
-RECURRENT = ("linear", "mamba")
 _ROLES: dict[str, str] = {"prefill": "kv_producer", "decode": "kv_consumer"}
 
 
@@ -117,7 +115,7 @@ def transfer_of(ctx: PlanContext, model: Model | None) -> KvTransfer:
         engine, settings = load_engine(), _settings(ctx, model)
         version = ctx.engine_image.version if settings is None else version_of(ctx, settings)
         # A stack file that states the layout itself keeps it.
-        states = not kinds.isdisjoint(RECURRENT) and (settings is None or STATE_LAYOUT not in settings.env)
+        states = model is not None and model.recurrent and (settings is None or STATE_LAYOUT not in settings.env)
         return Nixl(
             hybrid=hybrid and engine.transfers_kinds(version),
             states=states and engine.asks_for_state_layout(version),

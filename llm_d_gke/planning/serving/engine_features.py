@@ -166,7 +166,7 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
             " layers with a sliding window keep everything, and those with a state do not start",
             f"remove kvOffloadGib, or use a release whose engine does both, such as {_capable_release(ctx)}",
         )
-    elif model is not None and _has_states(model) and not load_engine().has(version, _STATES_OFFLOADED_SINCE):
+    elif model is not None and model.recurrent and not load_engine().has(version, _STATES_OFFLOADED_SINCE):
         ctx.findings.warning(
             "LLMD-KV-OFFLOAD-STATES",
             f"models[{index}].kvOffloadGib",
@@ -182,10 +182,6 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
             rule=f"engines with {model.id}'s windows and heads of two sizes ended with segmentation faults when blocks"
             " moved to the host (vllm-project/vllm issue 42348, open)",
         )
-
-
-def _has_states(model: Model) -> bool:
-    return any(group.kind in ("linear", "mamba") for group in model.attention)
 
 
 def _mixed(model: Model) -> bool:

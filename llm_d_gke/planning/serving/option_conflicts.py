@@ -240,7 +240,7 @@ def _routed_experts(settings: ModelSettings, model: Model, version: str) -> Iter
 def _offloaded_weights(settings: ModelSettings, model: Model, version: str) -> Iterator[_Conflict]:
     """Weights in the host's memory, for models whose kinds of cache have blocks of their own."""
     value = option_value(settings.extra_args, _OFFLOAD)
-    kinds = {group.kind for group in model.attention if group.kind != "none"}
+    kinds = model.attention_kinds
     engine = load_engine()
     if value in (None, "0", "0.0"):
         return
