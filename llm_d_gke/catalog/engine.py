@@ -162,6 +162,7 @@ class EstimateErrors(Entry):
     activation_compressed: float  # share, of attention to compressed keys
     graphs_gib: float  # of the estimate that vLLM reserves
     graphs_recurrent_gib: float  # likewise, of models with recurrent layers
+    windows_gib: float  # a guest of Windows, which takes part of the card
     tpu_gib: float
     tpu_experts: float  # share of weights
     smallest_gib: float  # no verdict is trusted closer than this: the same flags passed and failed on one T4

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_d_gke.operations.logs_check.machine import machine, sequences
+from llm_d_gke.operations.logs_check.row import UNDER_WINDOWS
 from llm_d_gke.operations.logs_check.wrapping import last_start, plain
 from llm_d_gke.planning.sizing.speculation import WITHOUT_LAYERS
 
@@ -154,7 +155,7 @@ def read_log(text: str) -> dict[str, Any]:
         row["compiled"] = True
     if "WSL is detected" in text:
         # Windows takes part of the card, of which no log states how much.
-        row["group"] = "under WSL"
+        row["group"] = UNDER_WINDOWS
     return row | _outcome(text)
 
 

@@ -52,6 +52,8 @@ _FITTED = ("auto", "-1")
 # A number with its unit, or with a letter as vLLM takes it (engine/arg_utils.py, human_readable_int).
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf|nan)\s*(?:Gi?B|([kKmMgG]))?\s*")
 _STEPS = {"k": 1e3, "K": 2**10, "m": 1e6, "M": 2**20, "g": 1e9, "G": 2**30}
+# Group of starts in a guest of Windows.
+UNDER_WINDOWS = "under WSL"
 _LEAST_RANK = 16  # vLLM's default for adapters
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -131,6 +133,7 @@ def _options(row: Row, model: Model, accelerator: Accelerator, version: str) -> 
         lora_rank=max(_LEAST_RANK, _integer(row, "maxLoraRank") or _LEAST_RANK),
         block_size=_integer(row, "blockSize") if not model.recurrent else None,
         others_gib=_others(row, accelerator),
+        least_error_gib=load_engine().errors.windows_gib if row.get("group") == UNDER_WINDOWS else 0.0,
     )
 
 

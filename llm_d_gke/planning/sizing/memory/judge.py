@@ -181,4 +181,4 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
         # Whether outputs of recurrent layers are counted was seen on few cards.
         graphs = errors.graphs_recurrent_gib
     widened = 1.0 if engine.covers(run.version) else 2.0
-    return max(errors.smallest_gib, widened * math.hypot(weights, activation, non_torch, graphs))
+    return max(run.least_error_gib, errors.smallest_gib, widened * math.hypot(weights, activation, non_torch, graphs))

@@ -61,6 +61,7 @@ class _Options:
     block_size: int | None = None
     kv_cache_gib: float | None = None
     others_gib: float = 0.0  # what other processes use of the device
+    least_error_gib: float = 0.0  # of the memory left for the cache
 
 
 @dataclass(frozen=True, kw_only=True)
