@@ -266,6 +266,7 @@ class FeatureVersions(Entry):
     tpu_multi_host: str  # one engine over the hosts of a TPU slice, through Ray
     nixl_cache_kinds: str  # NixlConnector transfers caches of several kinds of layers (SupportsHMA)
     nixl_wider_prefill: str  # NixlConnector reads from more ranks than the decoding engine has
+    nixl_capped_heads: str  # it expects that more ranks than key-value heads hold one head each
     nixl_state_layout: str  # it asks for convolution states by channel (VLLM_SSM_CONV_STATE_LAYOUT=DS)
     graceful_shutdown: str  # running requests may end after SIGTERM (--shutdown-timeout)
     tpu_latent_attention: str  # on TPU it ends with latent attention, unless attention is data-parallel
@@ -334,6 +335,10 @@ class Engine(Entry):
     def transfers_from_wider(self, version: str) -> bool:
         """Whether NIXL's connector takes a cache that was computed by more ranks than decode it."""
         return self.has(version, self.features.nixl_wider_prefill)
+
+    def transfers_to_capped(self, version: str) -> bool:
+        """Whether NIXL's connector knows that a rank has one key-value head at least."""
+        return self.has(version, self.features.nixl_capped_heads)
 
     def asks_for_state_layout(self, version: str) -> bool:
         """Whether NIXL's connector fails with recurrent states in vLLM's default layout."""

@@ -13,6 +13,7 @@ class StartReport(Entry):
 
     architecture: str | None = None  # None: any
     architectures: tuple[str, ...] = ()  # one of them; none: any
+    except_architectures: tuple[str, ...] = ()  # none of them
     accelerators: tuple[str, ...] = ()  # by name; none: any
     capability_from: float = 0.0  # compute capability, with it
     capability_below: float | None = None
@@ -35,11 +36,13 @@ class StartReport(Entry):
     guessed: int = 0  # tokens, at least
     adapters: bool = False  # with LoRA adapters
     rank: int = 0  # of the adapters, at least
-    guesses: str | None = None  # method of speculative decoding; "any" is one as well
+    guesses: str | None = None  # method of speculative decoding, "any", or "layers": those of a checkpoint
     tensor: int = 1  # devices that share each layer, at least
+    devices: int = 1  # of a replica, at least
     uneven: int | None = None  # a device's part of some layer's width is no multiple of it
     pipeline: bool = False  # in several pipeline stages
     image: str = ""  # part of the engine's image that the stack file names
+    hub: bool = False  # weights are downloaded from the Hugging Face Hub
     disaggregated: bool = False  # prefill and decode in servers of their own
     ranks: bool = False  # in several data-parallel ranks
     expert_parallel: bool = False
@@ -56,9 +59,11 @@ class StartReport(Entry):
     below_adapters: bool = False
     variable: str | None = None
     variable_has: str = ""  # part of the variable's value
-    unless: tuple[str, ...] = ()  # options that choose something else, each alone or with a value: "--name value"
+    beside: tuple[str, ...] = ()  # options that are given too, each alone or with a value: "--name value"
+    unless: tuple[str, ...] = ()  # options that choose something else, in the same form
     unless_variable: str | None = None
     unless_cache: str | None = None  # beginning of the type of the KV cache
+    first_runner: bool = False  # in Model Runner V1, by default or by its variable
     ends: bool = False  # in every report the engine ended
     instead: str = "try one start before you rely on it, or use another accelerator"
 

@@ -20,7 +20,7 @@ from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.engine_support.context_length import with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
 from llm_d_gke.planning.engine_support.option_values import wrong_values
-from llm_d_gke.planning.engine_support.options import option_value, unknown_options
+from llm_d_gke.planning.engine_support.options import nested_value, option_value, unknown_options
 from llm_d_gke.planning.engine_support.refusals import is_known, refusals_of
 from llm_d_gke.planning.engine_support.tpu import implementation_of, needs_attention_ranks
 from llm_d_gke.planning.findings import Severity
@@ -599,6 +599,20 @@ def test_a_version_between_two_tables_is_judged_by_both() -> None:
 def test_units_of_numbers_are_those_of_the_engine(number: str, accepted: bool) -> None:
     """human_readable_int of vLLM 0.26.0, run with each (findings/vllm-units-of-numbers.sh)."""
     assert (not wrong_values("0.26.0", ["--kv-cache-memory-bytes", number])) == accepted
+
+
+@pytest.mark.parametrize(("version", "accepted"), [("0.19.1", False), ("0.26.0", True)])
+def test_objects_take_units_of_numbers_since_0_20(version: str, accepted: bool) -> None:
+    """_expand_json_human_readable_numbers of vLLM 0.20.2, which 0.19.1 lacks."""
+    arguments = ["--compilation-config", '{"max_cudagraph_capture_size": 2k, "debug_dump_path": "8k"}']
+    assert (not wrong_values(version, arguments)) == accepted
+
+
+def test_numbers_with_units_are_read_in_the_parts_of_an_object() -> None:
+    arguments = ["-cc", '{"max_cudagraph_capture_size": 2K, "cudagraph_mode": "1k"}', "-dcp", "8"]
+    assert nested_value(arguments, "--compilation-config", "max_cudagraph_capture_size") == "2048"
+    assert nested_value(arguments, "--compilation-config", "cudagraph_mode") == "1k"
+    assert option_value(arguments, "--decode-context-parallel-size") == "8"
 
 
 class TestStretchedPositions:

@@ -14,8 +14,8 @@ from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import findings_of
 
 _FILES = [
-    yaml.safe_load((Path(__file__).parent / "figures" / name).read_text(encoding="utf-8"))
-    for name in ("public_reports.yaml", "public_reports_second.yaml", "public_reports_third.yaml")
+    yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted((Path(__file__).parent / "figures").glob("public_reports*.yaml"))
 ]
 _ACCELERATORS = {name: fields for file in _FILES for name, fields in file["accelerators"].items()}
 _LOCATIONS = {name: zone for file in _FILES for name, zone in file["locations"].items()}

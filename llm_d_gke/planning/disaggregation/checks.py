@@ -160,7 +160,10 @@ def _check_ranks(
     elif max(decode_ranks, prefill_ranks) % min(decode_ranks, prefill_ranks):
         decode.findings.error("LLMD-PD-TP-MULTIPLE", *path, value=prefill_ranks, decode_ranks=decode_ranks)
     elif reason := _refuses_wider(decode, settings, model, prefill_ranks, decode_ranks):
-        decode.findings.error("LLMD-PD-TP-WIDER", *path, value=prefill_ranks, decode_ranks=decode_ranks, rule=reason)
+        fix = "" if prefill_ranks > decode_ranks else f"use {decode_ranks}, or an image of 0.24 or later"
+        decode.findings.error(
+            "LLMD-PD-TP-WIDER", *path, value=prefill_ranks, decode_ranks=decode_ranks, rule=reason, fix=fix
+        )
     else:
         decode.findings.warning(
             "LLMD-PD-TENSOR-PARALLEL-DIFFERS", *path, value=prefill_ranks, decode_ranks=decode_ranks
@@ -173,11 +176,20 @@ def _refuses_wider(
     """Why a decoding engine refuses the cache of an engine with more ranks; None where it takes it.
 
     `is_kv_replicated` of vLLM is true from as many ranks on as there are key-value heads (nixl/base_worker.py,
-    `_validate_remote_agent_handshake`). Latent attention and recurrent states are exempt from it.
+    `_validate_remote_agent_handshake`). Latent attention and recurrent states are exempt from it. With more ranks of
+    decode, old versions take each of its blocks for a smaller part of a head than it is.
     """
-    if prefill_ranks < decode_ranks:
-        return None
     version = version_of(ctx, settings)
+    if prefill_ranks < decode_ranks:
+        if model is None or model.mla is not None or load_engine().transfers_to_capped(version):
+            return None
+        heads = max(1, model.kv_heads)
+        return (
+            f"decode has {decode_ranks}: {model.id} has {heads} key-value heads, each of which several GPUs of decode"
+            f" hold, and vLLM {version} ends the first transfer with an AssertionError (vllm-project/vllm issue 45330)"
+            if prefill_ranks <= heads < decode_ranks
+            else None
+        )
     if not load_engine().transfers_from_wider(version):
         return f"decode has {decode_ranks}: vLLM {version} asserts that decode has at least as many GPUs as prefill"
     if model is None or model.mla is not None or prefill_ranks < model.kv_heads:

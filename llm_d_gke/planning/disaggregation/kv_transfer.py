@@ -110,7 +110,8 @@ KvTransfer = Nixl | TpuConnector | TpuConnectorHma
 def transfer_of(ctx: PlanContext, model: Model | None) -> KvTransfer:
     """The connector of an accelerator and a model; of one the catalog does not know, as if its layers were alike."""
     kinds = set() if model is None else {group.kind for group in model.attention}
-    hybrid = len(kinds) > 1
+    # Chunked attention turns the manager of several kinds off, and vLLM refuses to be asked for it.
+    hybrid = len(kinds) > 1 and "chunked" not in kinds
     if ctx.accelerator.kind == "gpu":
         engine, settings = load_engine(), _settings(ctx, model)
         version = ctx.engine_image.version if settings is None else version_of(ctx, settings)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
-from llm_d_gke.planning.engine_support.options import full_option
+from llm_d_gke.planning.engine_support.options import WITH_UNIT, full_option, with_plain_numbers
 from llm_d_gke.planning.suggest import nearest
 
 
@@ -38,10 +38,8 @@ _EXAMPLES = {
 }
 _INTEGER = re.compile(r"[-+]?[0-9_]+")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
-# 8k and 1.5m are thousands and millions, 8K and 8M powers of 1024 without decimals (human_readable_int in
-# vllm/utils/argparse_utils.py, the same in 0.26.0 and 0.30.0).
-_WITH_UNIT = re.compile(r"[0-9]+(\.[0-9]+)?[kmgt]|[0-9]+[KMGT]")
-
+# Numbers with units inside of JSON, which 0.19.1 does not read.
+_UNITS_IN_JSON = (0, 20)
 
 # Options that the server ends on without another one (validate_parsed_serve_args, 0.11.2 to 0.30.0), and those that it
 # takes from zero on.
@@ -170,15 +168,14 @@ def _problem_of_value(facts: EngineFacts, name: str, kind: str, value: str) -> t
         "integer": lambda: _INTEGER.fullmatch(value) is not None or _takes_unit(facts, name, value),
         "number": lambda: _NUMBER.fullmatch(value) is not None,
         "json": lambda: _is_json(value),
-        "object": lambda: value.lstrip().startswith("{") and _is_json(value),
+        "object": lambda: value.lstrip().startswith("{") and _is_json(_object_text(facts, value)),
         "json or text": lambda: not value.lstrip().startswith(("{", "[")) or _is_json(value),
     }
     if name in _NOT_NEGATIVE and _INTEGER.fullmatch(value) and value.startswith("-"):
         return f"{name} takes 0 or more", "use 0 to turn it off"
     if kind not in fits or fits[kind]():
-        unknown = (
-            next((key for key in _keys(value) if not _has_key(facts, name, key)), None) if kind == "object" else None
-        )
+        keys = _keys(_object_text(facts, value)) if kind == "object" else []
+        unknown = next((key for key in keys if not _has_key(facts, name, key)), None)
         return None if unknown is None else _wrong_key(facts, name, unknown)
     return f"{name} takes {_EXPECTED[kind]}", f"use {_EXPECTED[kind]}, for example '{_EXAMPLES[kind]}'"
 
@@ -203,6 +200,11 @@ def _wrong_key(facts: EngineFacts, name: str, key: str) -> tuple[str, str]:
     return f"{name} has no {key}", f"use {close}" if close else f"use keys that it has: {', '.join(keys[:8])}"
 
 
+def _object_text(facts: EngineFacts, value: str) -> str:
+    """An object's JSON as the parser of this version reads it."""
+    return with_plain_numbers(value) if facts.number >= _UNITS_IN_JSON else value
+
+
 def _keys(text: str) -> list[str]:
     """The keys of a JSON object."""
     document = json.loads(text)
@@ -210,7 +212,7 @@ def _keys(text: str) -> list[str]:
 
 
 def _takes_unit(facts: EngineFacts, name: str, value: str) -> bool:
-    return name in facts.option_words.get("8k", ()) and _WITH_UNIT.fullmatch(value) is not None
+    return name in facts.option_words.get("8k", ()) and WITH_UNIT.fullmatch(value) is not None
 
 
 def _is_json(text: str) -> bool:

@@ -13,6 +13,40 @@ from llm_d_gke.catalog.engine_tables import (
     facts_of,
 )
 
+# 8k and 1.5m are thousands and millions, 8K and 8M powers of 1024 without decimals (human_readable_int in
+# vllm/utils/argparse_utils.py, the same in 0.26.0 and 0.30.0).
+WITH_UNIT = re.compile(r"(?<![\w.])(?:[0-9]+(?:\.[0-9]+)?[kmgt]|[0-9]+[KMGT])(?!\w)")
+# vLLM's short forms (engine/arg_utils.py of 0.17.1 to 0.30.0), which take parts (`-cc.mode`) as the long ones do.
+_SHORT = {
+    "-tp": "--tensor-parallel-size",
+    "-pp": "--pipeline-parallel-size",
+    "-dcp": "--decode-context-parallel-size",
+    "-pcp": "--prefill-context-parallel-size",
+    "-dp": "--data-parallel-size",
+    "-dpn": "--data-parallel-rank",
+    "-dpl": "--data-parallel-size-local",
+    "-dpa": "--data-parallel-address",
+    "-dpp": "--data-parallel-rpc-port",
+    "-dpr": "--data-parallel-start-rank",
+    "-dpb": "--data-parallel-backend",
+    "-dph": "--data-parallel-hybrid-lb",
+    "-dpe": "--data-parallel-external-lb",
+    "-dpm": "--data-parallel-multi-port-external-lb",
+    "-n": "--nnodes",
+    "-r": "--node-rank",
+    "-ep": "--enable-expert-parallel",
+    "-q": "--quantization",
+    "-sc": "--speculative-config",
+    "-cc": "--compilation-config",
+    "-ac": "--attention-config",
+}
+
+
+def long_form(name: str) -> str:
+    """The name of an option in full, with its part: underscores are another spelling of dashes."""
+    option, dot, part = name.partition(".")
+    return f"{_SHORT.get(option, option)}{dot}{part}".replace("_", "-")
+
 
 def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, str, str | None]]:
     """Position and name of every option that `vllm serve` of this version ends on, with the nearest that it has.
@@ -82,7 +116,7 @@ def option_value(arguments: Sequence[str], *names: str) -> str | None:
     value = None
     for position, text in enumerate(arguments):
         name, separator, inline_value = text.partition("=")
-        if name.replace("_", "-") in names:
+        if long_form(name) in names:
             value = inline_value if separator else arguments[position + 1] if position + 1 < len(arguments) else None
     return value
 
@@ -92,7 +126,7 @@ def option_words(arguments: Sequence[str], option: str) -> list[str]:
     words: list[str] = []
     for position, text in enumerate(arguments):
         name, separator, inline_value = text.partition("=")
-        if name.replace("_", "-") == option:
+        if long_form(name) == option:
             following = itertools.takewhile(lambda word: not word.startswith("-"), arguments[position + 1 :])
             words = [inline_value] if separator else list(following)
     return words
@@ -104,11 +138,27 @@ def nested_value(arguments: Sequence[str], name: str, key: str) -> str | None:
     if value is not None:
         return value
     try:
-        whole = json.loads(option_value(arguments, name) or "{}")
+        whole = json.loads(with_plain_numbers(option_value(arguments, name) or "{}"))
     except ValueError:
         return None
     inner = whole.get(key) if isinstance(whole, dict) else None
     return None if inner is None else str(inner)
+
+
+def with_plain_numbers(text: str) -> str:
+    """JSON whose numbers with units stand as plain ones, which vLLM takes since 0.20 (`{"cpu_bytes_to_use": 80m}`).
+
+    Units outside strings are read as in whole values (_expand_json_human_readable_numbers, engine/arg_utils.py of
+    0.20.2 to 0.32.0).
+    """
+    parts = re.split(r'("(?:[^"\\]|\\.)*")', text)
+    parts[::2] = [re.sub(WITH_UNIT, lambda match: str(_plain(match[0])), part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _plain(number: str) -> int:
+    power = "kmgt".index(number[-1].lower()) + 1
+    return int(float(number[:-1]) * (1000 if number[-1].islower() else 1024) ** power)
 
 
 def named_backend(arguments: Sequence[str]) -> str | None:

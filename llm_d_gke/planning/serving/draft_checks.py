@@ -19,9 +19,9 @@ _MULTIMODAL = "ForConditionalGeneration"
 # The assistant is a text model with heads of 512, for which an fp8 cache leaves FlashInfer alone on Hopper, whose
 # builder refuses windows: vllm-project/vllm issues 48495 and 48848, and 0.26.0's v1/attention/backends/flashinfer.py.
 _ASSISTED, _HOPPER, _ASSISTANT_FP8 = "Gemma4", 9.0, ("0.25", "0.30")
-# `_get_v2_model_runner_unsupported_features` in config/vllm.py of 0.26.0 and 0.30.0: without the variable vLLM takes
-# the first runner for these methods, with it vLLM ends. Versions before were not read.
-_MODEL_RUNNER_V2, _MODEL_RUNNER_V2_READ = "VLLM_USE_V2_MODEL_RUNNER", "0.26"
+# `_get_v2_model_runner_unsupported_features` in config/vllm.py of 0.22.1 to 0.32.0: without the variable vLLM takes
+# the first runner for these methods, with it vLLM ends. Versions before have no such check.
+_MODEL_RUNNER_V2, _MODEL_RUNNER_V2_READ = "VLLM_USE_V2_MODEL_RUNNER", "0.22"
 _FIRST_RUNNER_ONLY = ("ngram", "ngram_gpu", "draft_model", "suffix", "medusa", "mlp_speculator")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.engine_support.options import long_form
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.settings.models import ModelSettings
@@ -110,22 +111,6 @@ _SETTINGS = {
     "--max-loras": "adapters",
 }
 
-# vLLM's short forms (docs.vllm.ai/en/stable/cli/serve).
-_SHORT = {
-    "-tp": "--tensor-parallel-size",
-    "-pp": "--pipeline-parallel-size",
-    "-dp": "--data-parallel-size",
-    "-dpl": "--data-parallel-size-local",
-    "-dpa": "--data-parallel-address",
-    "-dpp": "--data-parallel-rpc-port",
-    "-dpr": "--data-parallel-start-rank",
-    "-dpb": "--data-parallel-backend",
-    "-n": "--nnodes",
-    "-r": "--node-rank",
-    "-ep": "--enable-expert-parallel",
-    "-q": "--quantization",
-}
-
 
 def check_extra_args(findings: Findings, index: int, model: ModelSettings, rendered: Sequence[str]) -> None:
     """Findings about `extraArgs` that are not meant, or repeat arguments of the planner.
@@ -203,5 +188,5 @@ def flag_of(argument: str) -> str:
     if not argument.startswith("-") or re.fullmatch(r"-[0-9.]+", argument):
         return ""
     name = argument.partition("=")[0].partition(" ")[0]
-    name = _SHORT.get(name, name.replace("_", "-").partition(".")[0])
+    name = long_form(name).partition(".")[0]
     return f"--{name.removeprefix('--no-')}" if name.startswith("--no-") else name

@@ -153,10 +153,23 @@ def _check_batch(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         )
         return
     speculation = settings.speculative_decoding
-    drafted = speculation is not None and speculation.method == "draft_model"
-    if not drafted or tokens is None or model is None:
+    if speculation is None or model is None:
         return
-    run = run_of(ctx, settings, model)
+    run = run_of(ctx, settings, model) or run_of(ctx, settings.model_copy(update={"speculative_decoding": None}), model)
+    needed = run.max_num_seqs * (speculation.tokens + 1) if run is not None else 0
+    if run is not None and settings.adapters and run.max_num_batched_tokens < needed:
+        ctx.findings.error(
+            "LLMD-BATCH-SEQUENCES",
+            f"models[{index}]",
+            "maxNumBatchedTokens",
+            value=run.max_num_batched_tokens,
+            rule=f"with adapters, a batch holds {speculation.tokens + 1} tokens of each of {run.max_num_seqs}"
+            " sequences, and vLLM exits with fewer (vllm/engine/arg_utils.py of 0.11.2 to 0.32.0)",
+            fix=f"use {needed}, or maxNumSeqs: {max(1, run.max_num_batched_tokens // (speculation.tokens + 1))}",
+        )
+        return
+    if speculation.method != "draft_model" or tokens is None:
+        return
     if run is not None and load_engine().has(run.version, _DRAFT_SLOTS_SINCE) and tokens <= run.max_num_seqs:
         ctx.findings.error(
             "LLMD-BATCH-SEQUENCES",

@@ -308,7 +308,7 @@ def _arguments(
         ("--max-model-len", settings.max_model_len),
         ("--gpu-memory-utilization", settings.gpu_memory_utilization),
         ("--dtype", dtype_of(ctx, settings, model)),
-        *multi_node.arguments(parallelism, quantized=_in_blocks(model)),
+        *multi_node.arguments(parallelism, _in_blocks(model), settings.extra_args),
         ("--max-num-seqs", settings.max_num_seqs),
         ("--max-num-batched-tokens", settings.max_num_batched_tokens),
         ("--quantization", settings.quantization),

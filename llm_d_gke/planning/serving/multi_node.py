@@ -12,6 +12,7 @@ from llm_d_gke.planning.parallelism.ports import PORT, SUPERVISOR_PORT
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.plan.pods import PodPlan, PortPlan, SecurityException, VolumePlan
 from llm_d_gke.planning.plan.serving import ClaimTemplatePlan, LeaderWorkerPlan
+from llm_d_gke.planning.serving.extra_args import flag_of
 
 _RPC_PORT = 5555
 
@@ -54,9 +55,12 @@ def serving_labels(parallelism: Parallelism) -> dict[str, str]:
     return {} if parallelism.every_pod_serves else {_INDEX_LABEL: "0"}
 
 
-def arguments(parallelism: Parallelism, quantized: bool) -> list[tuple[str, object]]:
-    """`vllm serve` arguments of parallelism, values None left out. `quantized`: fp8 with scales in blocks."""
-    data, all_to_all = parallelism.data, parallelism.all_to_all
+def arguments(parallelism: Parallelism, quantized: bool, extra: Sequence[str]) -> list[tuple[str, object]]:
+    """`vllm serve` arguments of parallelism, values None left out. `quantized`: fp8 with scales in blocks.
+
+    `extra` arguments may name other kernels for the experts.
+    """
+    data, all_to_all, own = parallelism.data, parallelism.all_to_all, set(map(flag_of, extra))
     options: list[tuple[str, object]] = [
         ("--tensor-parallel-size", parallelism.tensor if parallelism.tensor > 1 else None),
         ("--pipeline-parallel-size", parallelism.pipeline if parallelism.pipeline > 1 else None),
@@ -74,7 +78,7 @@ def arguments(parallelism: Parallelism, quantized: bool) -> list[tuple[str, obje
             ]
         if parallelism.expert and all_to_all != "allgather_reducescatter":
             options.append(("--all2all-backend", all_to_all))
-        if parallelism.expert and all_to_all == "deepep_low_latency" and quantized:
+        if parallelism.expert and all_to_all == "deepep_low_latency" and quantized and "--moe-backend" not in own:
             options.append(("--moe-backend", "deep_gemm"))
     return options
 

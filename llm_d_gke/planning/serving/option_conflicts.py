@@ -36,12 +36,10 @@ _OFFLOADED_KINDS_SINCE, _OFFLOADED_KINDS_READ = "0.26", "0.20"
 _BALANCED = {"fp8": "0.11", "modelopt": "0.17", "compressed-tensors-8": "0.17", "mxfp4": "0.26"}
 # Four-bit integers of compressed-tensors are balanced in 0.26.0; not in 0.19.1, and in 0.30.0 not by Marlin.
 _BALANCED_INTEGERS = ("0.26", "0.30")
-_SLEEP, _SHARDED = "--enable-sleep-mode", "--fully-sharded-loras"
-# Pull request 40812 of 24 April 2026 turns them off around the pool; that 0.20 has it is not established.
-_SEGMENTS_ASSERTED_BEFORE, _SEGMENTS_SINCE = "0.20", "0.21"
+_SHARDED = "--fully-sharded-loras"
 _STRUCTURED, _GUIDANCE_SEEN = "--structured-outputs-config", "0.28"
-# TurboQuant came with 0.20, for one kind of attention; what later versions made of it is not established.
-_CACHE_TYPE, _TURBOQUANT_READ = ("--kv-cache-dtype",), "0.21"
+# vllm/config/cache.py of 0.11.2 and 0.17.1 (verify_with_parallel_config): GiB of a device, share of the host's memory.
+_SWAP, _SWAP_GIB, _SWAP_SHARE = "--swap-space", 4.0, 0.7
 
 _COMPILATION, _SIZES, _LARGEST = "--compilation-config", "cudagraph_capture_sizes", "max_cudagraph_capture_size"
 _EAGER = "--enforce-eager"
@@ -63,24 +61,11 @@ class _Conflict:
 
 def check_option_conflicts(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
     """Findings about options that do not go with the rest of the deployment. GPUs only."""
-    if model is None or ctx.accelerator.kind != "gpu" or not (settings.extra_args or settings.env):
-        return
     version = version_of(ctx, settings)
     parallelism = parallelism_of(ctx, settings)
     for conflict in (
-        *_chunked_prefill(settings, model, version),
-        *_context_parallel(settings, model, parallelism),
-        *_asynchronous(settings, version),
-        *_load_balancer(settings, model, parallelism, version),
-        *_routed_experts(settings, model, version),
-        *_offloaded_weights(settings, model, version),
-        *_overlap(settings, parallelism),
-        *_sleep_mode(settings, version),
-        *_sharded_adapters(settings, parallelism),
-        *_guidance(settings, version),
-        *_turboquant(settings, model, version),
-        *_batch_invariant(settings, model, version),
-        *_graph_sizes(settings),
+        *_swap_space(settings, parallelism, version, ctx.machine.memory_gib),
+        *_of_options(ctx, settings, model, parallelism, version),
     ):
         add_finding = ctx.findings.error if conflict.certain else ctx.findings.warning
         add_finding(
@@ -90,6 +75,45 @@ def check_option_conflicts(ctx: PlanContext, index: int, settings: ModelSettings
             value=conflict.option,
             rule=f"{conflict.reason} (vLLM {version})",
             fix=conflict.fix,
+        )
+
+
+def _of_options(
+    ctx: PlanContext, settings: ModelSettings, model: Model | None, parallelism: Parallelism, version: str
+) -> tuple[_Conflict, ...]:
+    if model is None or ctx.accelerator.kind != "gpu" or not (settings.extra_args or settings.env):
+        return ()
+    return (
+        *_chunked_prefill(settings, model, version),
+        *_context_parallel(settings, model, parallelism),
+        *_asynchronous(settings, version),
+        *_load_balancer(settings, model, parallelism, version),
+        *_routed_experts(settings, model, version),
+        *_offloaded_weights(settings, model, version),
+        *_overlap(settings, parallelism),
+        *_sharded_adapters(settings, parallelism),
+        *_guidance(settings, version),
+        *_batch_invariant(settings, model, version),
+        *_graph_sizes(settings),
+    )
+
+
+def _swap_space(
+    settings: ModelSettings, parallelism: Parallelism, version: str, memory_gib: float
+) -> Iterator[_Conflict]:
+    """CacheConfig: memory of the host that is set aside for each device of a tensor group, though nothing uses it."""
+    engine = load_engine()
+    if engine.has(version, engine.dropped_options[_SWAP]):
+        return
+    stated = option_value(settings.extra_args, _SWAP)
+    share_gib = float(stated) if stated is not None and stated.replace(".", "", 1).isdecimal() else _SWAP_GIB
+    swap_gib = share_gib * parallelism.tensor
+    if swap_gib > _SWAP_SHARE * memory_gib:
+        yield _Conflict(
+            f"{_SWAP} {share_gib:g}",
+            f"{share_gib:g} GiB for each of {parallelism.tensor} devices are more than 70 % of the host's"
+            f" {memory_gib:g} GiB, and vLLM ends: Too large swap space",
+            f'use allowExtraArgs: true and extraArgs: ["{_SWAP}", "0"], or a machine with more memory',
         )
 
 
@@ -286,22 +310,6 @@ def _overlap(settings: ModelSettings, parallelism: Parallelism) -> Iterator[_Con
         )
 
 
-def _sleep_mode(settings: ModelSettings, version: str) -> Iterator[_Conflict]:
-    """CuMemAllocator: the pool of sleep mode does not hold segments that expand."""
-    allocator = settings.env.get("PYTORCH_CUDA_ALLOC_CONF", "").replace(" ", "")
-    engine = load_engine()
-    if is_on(settings, _SLEEP) is not True or "expandable_segments:True" not in allocator:
-        return
-    if not engine.has(version, _SEGMENTS_SINCE):
-        yield _Conflict(
-            _SLEEP,
-            "sleep mode's pool of memory does not hold expandable segments, which env.PYTORCH_CUDA_ALLOC_CONF turns on,"
-            " and vLLM ends (vllm-project/vllm pull requests 14189 and 40812)",
-            f"remove PYTORCH_CUDA_ALLOC_CONF, or remove {_SLEEP}",
-            certain=not engine.has(version, _SEGMENTS_ASSERTED_BEFORE),
-        )
-
-
 def _sharded_adapters(settings: ModelSettings, parallelism: Parallelism) -> Iterator[_Conflict]:
     """Fully sharded adapters: every device has a part of the rank."""
     rank = max((adapter.rank for adapter in settings.adapters), default=0)
@@ -326,20 +334,6 @@ def _guidance(settings: ModelSettings, version: str) -> Iterator[_Conflict]:
             " (vllm-project/vllm issue 55152, September 2026, open)",
             "remove it: vLLM takes xgrammar first",
             certain=False,
-        )
-
-
-def _turboquant(settings: ModelSettings, model: Model, version: str) -> Iterator[_Conflict]:
-    """TurboQuant's cache has a back end of its own, without latent attention and recurrent states."""
-    dtype = option_value(settings.extra_args, *_CACHE_TYPE) or ""
-    lacks = "latent attention" if model.mla is not None else "recurrent states" if model.recurrent else None
-    if dtype.startswith("turboquant") and lacks is not None:
-        yield _Conflict(
-            f"{_CACHE_TYPE[0]} {dtype}",
-            f"{model.id} has {lacks}, for which TurboQuant's cache had no back end in April 2026"
-            " (vllm-project/vllm issue 40069)",
-            f"remove {_CACHE_TYPE[0]}",
-            certain=not load_engine().has(version, _TURBOQUANT_READ),
         )
 
 

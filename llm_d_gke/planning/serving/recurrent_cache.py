@@ -58,6 +58,13 @@ def _problems(
             "remove --no-enable-chunked-prefill",
             True,
         )
+    if not every_state and is_on(settings, "--disable-chunked-mm-input") is True:
+        yield (
+            f"{model.id} keeps states at the ends of blocks, for which vLLM {version} has to cut images and videos:"
+            " Chunked MM input is required",
+            "remove --disable-chunked-mm-input",
+            True,
+        )
     if (
         run is not None
         and not every_state

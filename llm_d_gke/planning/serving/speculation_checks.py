@@ -16,14 +16,11 @@ from llm_d_gke.settings.models import ModelSettings
 # vllm/config/speculative.py of 0.11.2 and 0.13.0 raises NotImplementedError; a build of 0.14 loads one.
 _DRAFT_MODELS_SINCE = "0.14"
 # Gemma 4 has its prediction layers in a repository of their own, which method mtp loads: vllm-project/vllm pull request
-# 41745, seen running with 0.21.0. In 0.25 a check keeps the embeddings of both apart and the first model runner ends
-# with "a and b must have same reduction dim" (issue 48848); read again in v1/spec_decode/llm_base_proposer.py of
-# 0.26.0, fixed in 0.30.0. Mixtures of experts take that runner up to 0.28 unless the variable says otherwise.
+# 41745, seen running with 0.21.0. Mixtures of experts take the first model runner up to 0.28.
 _ASSISTED, _ASSISTANT = "Gemma4", "-assistant"
-_ASSISTANTS_SINCE, _BROKEN_SINCE, _MODEL_RUNNER_V2_SINCE = "0.21", "0.25", "0.29"
+_ASSISTANTS_SINCE, _MODEL_RUNNER_V2_SINCE = "0.21", "0.29"
 # Pull request 50514, on main by 7 September 2026 (pull request 55623).
 _EAGLE3_PIPELINES_SINCE = "0.30"
-_MODEL_RUNNER_V2 = "VLLM_USE_V2_MODEL_RUNNER"
 
 
 def check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
@@ -141,22 +138,6 @@ def _check_assistant(
             rule=f"vLLM {version} cannot load the assistants of Gemma 4; {_ASSISTANTS_SINCE}.0 can (vllm-project/vllm"
             " pull request 41745)",
             fix="use method: ngram, or a release with a newer engine, such as llm-d-0.9",
-        )
-    elif (
-        model.experts is not None
-        and engine.has(version, _BROKEN_SINCE)
-        and not engine.has(version, _MODEL_RUNNER_V2_SINCE)
-        and settings.env.get(_MODEL_RUNNER_V2) != "1"
-    ):
-        ctx.findings.error(
-            "LLMD-SPECULATION-METHOD",
-            *path,
-            "method",
-            value="mtp",
-            rule=f"vLLM {version} ends with 'a and b must have same reduction dim' where a mixture of experts of Gemma"
-            " 4 has an assistant and runs in the first model runner, as it does by default (vllm-project/vllm issue"
-            " 48848)",
-            fix=f'use allowExtraArgs: true and env: {{{_MODEL_RUNNER_V2}: "1"}}, or method: ngram',
         )
 
 

@@ -9,12 +9,18 @@ from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_length
-from llm_d_gke.planning.engine_support.options import named_backend, nested_value, option_value
+from llm_d_gke.planning.engine_support.options import long_form, named_backend, nested_value, option_value
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.parallelism.sharding import widths
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
 from llm_d_gke.settings.models import ModelSettings
+
+# Methods of speculative decoding: every one, and those that run layers of a checkpoint (`use_eagle` of vLLM).
+_METHODS = {
+    "any": ("ngram", "ngram_gpu", "mtp", "eagle", "eagle3", "draft_model"),
+    "layers": ("mtp", "eagle", "eagle3"),
+}
 
 
 def check_start_reports(ctx: PlanContext, index: int, settings: ModelSettings, model: Model, version: str) -> None:
@@ -67,18 +73,20 @@ def _alike(
     yield report.variable is None or report.variable_has in settings.env[report.variable]
     yield report.architecture in (None, model.architecture)
     yield not report.architectures or model.architecture in report.architectures
+    yield model.architecture not in report.except_architectures
     yield not report.accelerators or ctx.accelerator.name in report.accelerators
     yield engine.has(version, report.since)
     yield report.before is None or not engine.has(version, report.before)
     yield from _of_card(ctx, report)
     yield from _of_model(settings, model, report)
     yield report.dtype in (None, model.dtype if settings.dtype in (None, "auto") else settings.dtype)
-    yield from _of_features(ctx, settings, model, parallelism, report)
+    yield from _of_features(ctx, settings, model, version, parallelism, report)
     backend = named_backend(arguments) or settings.env.get("VLLM_ATTENTION_BACKEND")
     yield report.backend is None or (backend or "").upper() == report.backend
     cache = settings.kv_cache_dtype or option_value(arguments, "--kv-cache-dtype") or ""
     yield report.kv_cache is None or cache.startswith(report.kv_cache)
     yield report.unless_cache is None or not cache.startswith(report.unless_cache)
+    yield all(_is_given(settings, option) for option in report.beside)
     yield not any(_is_given(settings, option) for option in report.unless)
     yield report.unless_variable is None or report.unless_variable not in settings.env
 
@@ -103,15 +111,22 @@ def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Ite
 
 
 def _of_features(
-    ctx: PlanContext, settings: ModelSettings, model: Model, parallelism: Parallelism, report: StartReport
+    ctx: PlanContext,
+    settings: ModelSettings,
+    model: Model,
+    version: str,
+    parallelism: Parallelism,
+    report: StartReport,
 ) -> Iterator[bool]:
     speculation = settings.speculative_decoding
     yield (speculation.tokens if speculation is not None else 0) >= report.guessed
     method = speculation.method if speculation is not None else ""
-    yield report.guesses in (None, method) or (report.guesses == "any" and speculation is not None)
+    yield report.guesses in (None, method) or method in _METHODS.get(report.guesses or "", ())
     yield bool(settings.adapters) or not report.adapters
     yield max((adapter.rank for adapter in settings.adapters), default=0) >= report.rank
     yield parallelism.tensor >= report.tensor
+    yield parallelism.tensor * parallelism.pipeline * parallelism.data >= report.devices
+    yield settings.source.kind == "hugging-face" or not report.hub
     yield report.uneven is None or any(
         width // parallelism.tensor % report.uneven for width in widths(model, parallelism.expert)
     )
@@ -123,13 +138,23 @@ def _of_features(
     yield ctx.transfers_kv_cache or not report.disaggregated
     yield offloads or ctx.transfers_kv_cache or not report.connector
     yield settings.prefix_caching is False or not report.without_prefixes
+    yield not report.first_runner or _runs_in_first_runner(settings, model, version)
+
+
+def _runs_in_first_runner(settings: ModelSettings, model: Model, version: str) -> bool:
+    chosen = settings.env.get("VLLM_USE_V2_MODEL_RUNNER")
+    dense = model.experts is None and not model.recurrent
+    default = load_engine().defaults_to_model_runner_v2(version, model.architecture, dense=dense)
+    return chosen == "0" or (chosen is None and not default)
 
 
 def _is_given(settings: ModelSettings, option: str) -> bool:
     name, _, value = option.partition(" ")
     if value:
-        return option_value(settings.extra_args, name) == value
-    return name in {argument.partition("=")[0].replace("_", "-") for argument in settings.extra_args}
+        return (_value(settings, name) or "").lower() == value
+    if "." in name:
+        return _value(settings, name) is not None
+    return name in {long_form(argument.partition("=")[0]) for argument in settings.extra_args}
 
 
 def _value(settings: ModelSettings, option: str) -> str | None:
@@ -141,10 +166,9 @@ def _value(settings: ModelSettings, option: str) -> str | None:
 def _is_chosen(settings: ModelSettings, report: StartReport, version: str, model: Model) -> bool:
     """Whether the report's option is among `extraArgs`, with one of its values."""
     option = report.option or ""
-    value = _value(settings, option)
-    if value is None if "." in option else not _is_given(settings, option):
+    if not _is_given(settings, option):
         return False
-    text = value or ""
+    text = _value(settings, option) or ""
     if not all(_compares(settings, report, version, model, _number(text))):
         return False
     return not report.values or text.lower().replace("-", "_") in report.values

@@ -330,7 +330,7 @@ ENGINE_CONFLICTS = (
             **_options("--kv-cache-dtype", "turboquant_4bit_nc"),
         ),
         "--kv-cache-dtype turboquant_4bit_nc",
-        "Qwen/Qwen3.5-27B has recurrent states",
+        "TurboQuant's cache had no back end for recurrent states",
         "remove --kv-cache-dtype",
     ),
     Wrong(

@@ -161,11 +161,11 @@ ENGINE_FEATURES = (
     ),
     Wrong(
         name="the assistant of a mixture of Gemma 4 in the first model runner",
-        id="LLMD-SPECULATION-METHOD",
+        id="LLMD-START-REPORTED",
         changes=_on_l4("google/gemma-4-26B-A4B-it") | _guess("mtp", draftModel="google/gemma-4-26B-A4B-it-assistant"),
-        path="models[0].speculativeDecoding.method",
-        value="mtp",
-        rule="vLLM 0.26.0 ends with 'a and b must have same reduction dim'",
+        path="models[0].id",
+        value="google/gemma-4-26B-A4B-it",
+        rule="Model Runner V1 does not widen what the predicting layers take: a and b must have same reduction dim",
         fix='env: {VLLM_USE_V2_MODEL_RUNNER: "1"}',
     ),
     Wrong(
