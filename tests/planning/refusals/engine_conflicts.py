@@ -320,6 +320,26 @@ ENGINE_CONFLICTS = (
         "remove it: vLLM takes xgrammar first",
         severity=Severity.WARNING,
     ),
+    Wrong(
+        name="adapters beside guessed tokens in a small batch",
+        id="LLMD-BATCH-SEQUENCES",
+        changes=_on(
+            A100_2,
+            "Qwen/Qwen3-8B",
+            maxNumSeqs=256,
+            maxNumBatchedTokens=512,
+            adapters=[ADAPTERS[0]],
+            speculativeDecoding={
+                "method": "eagle3",
+                "tokens": 3,
+                "draftModel": "RedHatAI/Qwen3-8B-speculator.eagle3",
+            },
+        ),
+        path="models[0].maxNumBatchedTokens",
+        value="512",
+        rule="with adapters, a batch holds 4 tokens of each of 256 sequences",
+        fix="use 1024, or maxNumSeqs: 128",
+    ),
     _conflict(
         "TurboQuant's cache of a model with recurrent states",
         _on(
