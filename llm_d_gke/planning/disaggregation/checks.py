@@ -160,10 +160,7 @@ def _check_ranks(
     elif max(decode_ranks, prefill_ranks) % min(decode_ranks, prefill_ranks):
         decode.findings.error("LLMD-PD-TP-MULTIPLE", *path, value=prefill_ranks, decode_ranks=decode_ranks)
     elif reason := _refuses_wider(decode, settings, model, prefill_ranks, decode_ranks):
-        fix = "" if prefill_ranks > decode_ranks else f"use {decode_ranks}, or an image of 0.24 or later"
-        decode.findings.error(
-            "LLMD-PD-TP-WIDER", *path, value=prefill_ranks, decode_ranks=decode_ranks, rule=reason, fix=fix
-        )
+        decode.findings.error("LLMD-PD-TP-WIDER", *path, value=prefill_ranks, decode_ranks=decode_ranks, rule=reason)
     else:
         decode.findings.warning(
             "LLMD-PD-TENSOR-PARALLEL-DIFFERS", *path, value=prefill_ranks, decode_ranks=decode_ranks
