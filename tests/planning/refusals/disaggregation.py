@@ -345,7 +345,7 @@ DISAGGREGATION = (
         path="models[0].prefill.tensorParallel",
         value="8",
         rule="has 8 key-value heads, which 8 GPUs of prefill do not split further",
-        fix="use 4 or less",
+        fix="use 4, with more replicas",
     ),
     Wrong(
         id="LLMD-PD-TP-WIDER",
@@ -360,7 +360,7 @@ DISAGGREGATION = (
         path="models[0].prefill.tensorParallel",
         value="8",
         rule="vLLM 0.11.1 asserts that decode has at least as many GPUs as prefill",
-        fix="use 2 or less",
+        fix="use 2, with more replicas",
     ),
     Wrong(
         id="LLMD-PD-PATH",
