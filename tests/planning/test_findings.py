@@ -88,13 +88,13 @@ def test_every_call_names_a_rule_of_its_severity() -> None:
 def test_every_call_passes_what_the_texts_of_its_rule_name() -> None:
     """A text stands either in the rule or in the call, and each `{name}` in it is an argument of the call."""
     for path, call in calls_of_findings():
-        given = {str(keyword.arg) for keyword in call.keywords}
+        arguments = {str(keyword.arg) for keyword in call.keywords}
         for rule in rules_of(path, call):
             own = {"rule": rule.message, "fix": rule.hint}
             named = {name for text in own.values() for _, name, *_ in Formatter().parse(text) if name}
             place = f"{path.name}:{call.lineno} {rule.id}"
-            assert {part for part, text in own.items() if not text} == given & set(own), place
-            assert named - {"value"} == given - {"value", *own}, place
+            assert {part for part, text in own.items() if not text} == arguments & set(own), place
+            assert named - {"value"} == arguments - {"value", *own}, place
 
 
 def test_no_rule_is_unused() -> None:

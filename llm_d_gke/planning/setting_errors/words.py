@@ -18,7 +18,7 @@ from llm_d_gke.settings.models import ModelSettings
 
 _TABLES = Path(__file__).with_name("words.yaml")
 # How alike a key and a setting have to be for one to be the other misspelled.
-_MISSPELT = 0.8
+_MISSPELLED = 0.8
 
 WORDS_FOR_DEFAULT = ("auto", "automatic", "default", "max", "none", "null", "unlimited", "")
 # Factors of the short forms of numbers and times, and words for true and false.
@@ -57,7 +57,7 @@ def owner_of(path: tuple[str | int, ...], word: str, value: object = None) -> tu
     entry = _entry_with(_word_tables()["derived_in_models"], word)
     if entry is not None:
         return entry["why"].format(key=key), "remove it"
-    if nearest(key, keys_of(ModelSettings), _MISSPELT) is not None:
+    if nearest(key, keys_of(ModelSettings), _MISSPELLED) is not None:
         return None
     option = f"--{to_snake(key).replace('_', '-')}"
     if any(option in load_facts(version).options for version in versions()[-2:]):
