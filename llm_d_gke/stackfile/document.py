@@ -39,9 +39,10 @@ def parse(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise StackFileError(f"{path.name} is not valid YAML: {error}") from error
     if document is not None and not isinstance(document, dict):
-        line = f"{text.strip().splitlines()[0][:60]!r}"
+        start = f"{text.strip().splitlines()[0][:60]!r}"
         raise StackFileError(
-            f"{path.name} must hold keys at its top level, and begins with {line}. Write config: and the settings below"
+            f"{path.name} must hold keys at its top level, and begins with {start}."
+            " Write config: and the settings below"
         )
     _refuse_settings_at_the_top(path.name, text, document or {})
     return document or {}
