@@ -8,6 +8,7 @@ import statistics
 import pytest
 
 from llm_d_gke import catalog
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import weights_gib as stored
 from llm_d_gke.catalog.schema import RotaryTable
 from llm_d_gke.maintenance.measure.planners import PUBLISHED, Log, own_answer, read_logs, run_of, table
@@ -332,24 +333,25 @@ def test_starts_over_several_ranks_and_of_sparse_attention_that_were_written_dow
     assert abs(judgments["P23"].errors["availableGib"]) < 0.01
 
 
-def test_rows_that_no_node_of_google_cloud_can_repeat_are_a_group() -> None:
-    """Windows keeps part of a card that a Linux guest shares with its desktop. Nine of ten others are within 10 %."""
+def test_nine_of_ten_starts_since_0_19_are_within_ten_percent(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the guests of Windows, of whose card its desktop takes part; without them nine of ten are within 6 %."""
     rows = [
         row
         for file in LOGGED
         for row in json.loads(file.read_text(encoding="utf-8"))
-        if row["version"] >= "0.19" and not str(row.get("accelerator")).startswith("tpu")
+        if load_engine().has(row.get("version", "0"), "0.19") and not str(row.get("accelerator")).startswith("tpu")
     ]
-    judgments = judge_rows(rows, FRESH.parent)
+    judgments = [judgment for judgment in judge_rows(rows, FRESH.parent) if judgment.group != "cache only"]
     shared = [judgment.id for judgment in judgments if judgment.group == "under WSL"]
     assert shared == ["X03", "Y19", "Z01", "Z02", "Z03", "Z04", "W13", "V13", "V14", "Q25", "Q26"]
-    tokens = sorted(
-        abs(judgment.errors["kvTokens"])
-        for judgment in judgments
-        if judgment.group not in ("under WSL", "cache only") and "kvTokens" in judgment.errors
-    )
-    assert statistics.median(tokens) < 0.013
-    assert tokens[-(-9 * len(tokens) // 10) - 1] < 0.1
+    logged = {judgment.id: abs(judgment.errors["kvTokens"]) for judgment in judgments if "kvTokens" in judgment.errors}
+    for label, ids, median, ninth in (("all", set(), 0.015, 0.1), ("without WSL", set(shared), 0.012, 0.06)):
+        tokens = sorted(error for name, error in logged.items() if name not in ids)
+        figures = statistics.median(tokens), tokens[-(-9 * len(tokens) // 10) - 1]
+        with capsys.disabled():
+            print(f"\n{label}: {len(tokens)} rows, KV tokens {figures[0]:.2%} / {figures[1]:.2%} / {tokens[-1]:.1%}")
+        assert figures < (median, ninth)
+        assert figures[1] < ninth
 
 
 def test_slots_for_adapters_take_tables_of_the_vocabulary_and_graphs_of_their_own() -> None:
