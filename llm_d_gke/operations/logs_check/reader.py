@@ -153,6 +153,9 @@ def read_log(text: str) -> dict[str, Any]:
         row["maxNumSeqs"] = captured
     if re.search(r"Directly load the compiled graph\(s\)|Directly load AOT compilation", text):
         row["compiled"] = True
+    if re.search(r"num_gpu_blocks_override['\"]?[:=] ?\d", text):
+        # Their number was given, and says nothing about memory.
+        row = {name: value for name, value in row.items() if name not in ("kvTokens", "kvBlocks", "concurrency")}
     if "WSL is detected" in text:
         # Windows takes part of the card, of which no log states how much.
         row["group"] = UNDER_WINDOWS

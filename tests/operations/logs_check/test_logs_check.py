@@ -517,6 +517,16 @@ def test_a_log_of_a_tpu_is_read_by_device() -> None:
     assert (row["weightsGib"], row["availableGib"], row["kvBlocks"]) == (15.4, 13.35, 3417)
 
 
+def test_blocks_that_were_given_measure_no_memory() -> None:
+    """A public start on Neuron: 132,096 tokens of a longest request of 1024, in 128 blocks that its arguments give."""
+    text = (
+        "INFO [utils.py:233] non-default args: {'model': 'google/gemma-4-12B-it', 'num_gpu_blocks_override': 128}\n"
+        "INFO [kv_cache_utils.py:1307] GPU KV cache size: 132,096 tokens\n"
+        "INFO [kv_cache_utils.py:1312] Maximum concurrency for 1,024 tokens per request: 129.00x\n"
+    )
+    assert read_log(text) == {"model": "google/gemma-4-12B-it"}
+
+
 def test_a_guest_of_windows_is_a_group_of_its_own() -> None:
     text = "WARNING [interface.py:221] Using 'pin_memory=False' as WSL is detected. This may slow down the performance."
     assert read_log(text) == {"group": "under WSL"}
