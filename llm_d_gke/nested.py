@@ -21,3 +21,10 @@ def value_at(tree: object, *path: str | int, default: Any = None) -> Any:
         else:
             return default
     return tree
+
+
+def plain(tree: Any) -> Any:
+    """The same values in dictionaries and lists only, as JSON and YAML write them."""
+    if isinstance(tree, Mapping):
+        return {key: plain(value) for key, value in tree.items()}
+    return [plain(value) for value in tree] if isinstance(tree, list | tuple) else tree

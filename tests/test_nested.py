@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import pytest
 
-from llm_d_gke.nested import value_at
+from llm_d_gke.nested import plain, value_at
 
 TREE = {"spec": {"ports": [{"port": 80}, {"port": 443}], "replicas": 0, "host": None, "a.b": 1, 3: "three"}}
 
@@ -40,3 +42,7 @@ def test_a_value_is_found(path: tuple[str | int, ...], expected: object) -> None
 def test_a_path_that_leads_nowhere_has_the_default(path: tuple[str | int, ...]) -> None:
     assert value_at(TREE, *path) is None
     assert value_at(TREE, *path, default="nothing") == "nothing"
+
+
+def test_mappings_and_tuples_become_what_json_and_yaml_write() -> None:
+    assert plain(MappingProxyType({"a": ({"b": 1}, "c"), "d": None})) == {"a": [{"b": 1}, "c"], "d": None}

@@ -15,7 +15,7 @@ import yaml
 
 from llm_d_gke.maintenance.fuzz.run import spread
 from llm_d_gke.maintenance.fuzz.varied import VARIED, kinds_of
-from llm_d_gke.nested import value_at
+from llm_d_gke.nested import plain, value_at
 from llm_d_gke.operations.bench.job import job_objects
 from llm_d_gke.operations.bench.scenario import scenarios
 from llm_d_gke.operations.stage.command import objects as stage_objects
@@ -214,7 +214,7 @@ def helm_template(chart: ChartPlan) -> list[dict[str, Any]]:
     with TemporaryDirectory() as folder:
         archive, values = Path(folder, "chart.tgz"), Path(folder, "values.yaml")
         archive.write_bytes(pack(source, chart.chart.rsplit("/", 1)[-1], chart.version))
-        values.write_text(yaml.safe_dump(_plain(chart.values)), encoding="utf-8")
+        values.write_text(yaml.safe_dump(plain(chart.values)), encoding="utf-8")
         command = [str(helm), "template", chart.name, str(archive), "--namespace", chart.namespace]
         command += ["--values", str(values), "--kube-version", _KUBERNETES]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -228,12 +228,6 @@ def helm_template(chart: ChartPlan) -> list[dict[str, Any]]:
 def _plan(stack: str, overrides: Mapping[str, str]) -> tuple[StackPlan, StackSettings]:
     configuration = load(PROJECT_ROOT, stack, overrides, own_release=True)
     return plan_config(stack, configuration), StackSettings.model_validate(configuration.settings())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _resource(source: str, body: dict[str, Any]) -> Resource:

@@ -18,7 +18,7 @@ import pulumi
 from pydantic import SecretStr
 
 from llm_d_gke.components.outputs import outputs
-from llm_d_gke.nested import value_at
+from llm_d_gke.nested import plain, value_at
 from llm_d_gke.operations.explain.fields import MISSING, OUTPUTS, FieldError, FieldPath, Objects, find, parse
 from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Builder, Change, Moved, changes, moved, moved_output, value_of
@@ -178,21 +178,13 @@ def _parts(part: object, path: str = "") -> Iterator[tuple[str, object]]:
         return
     if isinstance(part, SecretStr):
         return
-    yield path, _plain(part)
+    yield path, plain(part)
     if isinstance(part, Mapping):
         for key, item in part.items():
             yield from _parts(item, f"{path}[{key}]")
     elif isinstance(part, tuple | list):
         for index, item in enumerate(part):
             yield from _parts(item, f"{path}[{index}]")
-
-
-def _plain(part: object) -> object:
-    if isinstance(part, Mapping):
-        return {key: _plain(item) for key, item in part.items()}
-    if isinstance(part, tuple | list):
-        return [_plain(item) for item in part]
-    return part
 
 
 # The only outputs that do not depend on the plan.

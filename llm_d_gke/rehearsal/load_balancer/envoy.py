@@ -15,6 +15,7 @@ import httpx
 
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.host.waiting import happens_within
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Config, Endpoint, bootstrap, discovery
 from llm_d_gke.rehearsal.paths import StackPaths
 
@@ -92,16 +93,17 @@ class Envoy:
         """
         if self._admin is None or not processes.alive(self._paths, NAME):
             return
-        deadline = time.monotonic() + READ_SECONDS
-        while time.monotonic() < deadline:
+        admin = self._admin
+
+        def has_read() -> bool:
             try:
-                read = endpoints_read(self._admin)
+                read = endpoints_read(admin)
             except httpx.HTTPError:  # it is starting, and reads its clusters before its listeners
-                return
-            if all(name in read and addresses <= read[name] for name, addresses in endpoints.items()):
-                return
-            time.sleep(0.01)
-        log.warning("Envoy has not read all clusters after %g s", READ_SECONDS)
+                return True
+            return all(name in read and addresses <= read[name] for name, addresses in endpoints.items())
+
+        if not happens_within(READ_SECONDS, has_read, pause=0.01):
+            log.warning("Envoy has not read all clusters after %g s", READ_SECONDS)
 
     def _with_leaving(
         self, clusters: list[Config], endpoints: Mapping[str, Config]
