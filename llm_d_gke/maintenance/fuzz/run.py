@@ -10,7 +10,7 @@ from typing import Any, Literal
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 
 
 def fuzz(strategy: st.SearchStrategy[dict[str, Any]], examples: int, number: int) -> Counter[str]:
@@ -63,9 +63,28 @@ def _outcomes(
 def outcome(values: dict[str, Any], stack: str = "fuzz") -> Literal["plan", "findings"]:
     """The outcome of planning a stack. Other exceptions than a refusal are passed on, and so is an empty refusal."""
     try:
-        plan_raw(stack, values, frozenset({"huggingFace", "registry", "apiKeys"}))
+        plan = plan_raw(stack, values, frozenset({"huggingFace", "registry", "apiKeys"}))
     except RefusedError as refused:
         if not refused.findings or not all((f.path, f.rule, f.fix) for f in refused.findings):
             raise AssertionError(f"refused without saying why: {refused.findings}") from None
         return "findings"
+    if twice := named_twice(plan):
+        raise AssertionError(f"named twice, which the API server refuses: {twice}")
     return "plan"
+
+
+def named_twice(plan: StackPlan) -> list[str]:
+    """Variables, ports and mounts that a container of a model server has twice. Server-side apply refuses them."""
+    pods = [server.pod for model in plan.models for server in model.servers]
+    return [
+        f"{pod.labels} {container.container}: {name}"
+        for pod in pods
+        for container in (pod, *pod.sidecars)
+        for names in (
+            [variable.name for variable in container.env],
+            [port.name for port in container.ports],
+            [volume.mount_path for volume in container.volumes],
+        )
+        for name, count in Counter(names).items()
+        if count > 1
+    ]

@@ -206,7 +206,8 @@ def _engine_pod(server: _Server, index: int, pull_secret: PullSecretPlan | None)
         ),
         command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
         args=(*server.arguments, *server.tls.args),
-        env=_variables(server),
+        # Server-side apply refuses a name twice. The last one counts, where the first stood.
+        env=tuple({variable.name: variable for variable in _variables(server)}.values()),
         ports=(
             *multi_node.ports(parallelism, role.port),
             *((PortPlan(name=EVENTS, number=EVENTS_PORT),) if follows_events(ctx) else ()),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.maintenance.fuzz.run import named_twice
 from llm_d_gke.planning.plan.stack import ModelPlan
 from tests.stacks import graph_of, plan_of
 
@@ -126,6 +127,11 @@ class TestPrecise:
         published = json.loads(pod.args[pod.args.index("--kv-events-config") + 1])
         assert published["topic"] == f"kv@$(POD_IP):{plan.pool.target_ports[0]}@{plan.served_name}"
         assert [(env.name, env.field_path) for env in pod.env if env.name == "POD_IP"] == [("POD_IP", "status.podIP")]
+
+    @pytest.mark.parametrize("stack", ["disaggregated-tpu", "disaggregated-gpu"])
+    def test_a_server_that_transfers_its_cache_names_its_address_once(self, stack: str) -> None:
+        """Both need it, and server-side apply refuses a variable that is there twice."""
+        assert named_twice(plan_of(stack, self.CHANGES)) == []
 
     def test_both_sides_have_one_size(self) -> None:
         for changes in ({}, {"models[0].blockSize": 32}):
