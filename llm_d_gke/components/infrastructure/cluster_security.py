@@ -20,7 +20,7 @@ def cluster_security(plan: ClusterSecurityPlan, *, autopilot: bool) -> dict[str,
             )
         ),
         "enable_legacy_abac": False,
-        # Nobody may bind roles to everybody (github.com/google/skills, gke-platform-security at 1af7775).
+        # No role may be bound to all users (github.com/google/skills, gke-platform-security at 1af7775).
         "rbac_binding_config": container.ClusterRbacBindingConfigArgs(
             enable_insecure_binding_system_authenticated=False, enable_insecure_binding_system_unauthenticated=False
         ),

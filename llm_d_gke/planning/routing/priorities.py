@@ -12,6 +12,9 @@ from llm_d_gke.planning.picker_config import can_count, can_queue, queues_reques
 from llm_d_gke.planning.plan.routing import ObjectivePlan
 from llm_d_gke.settings.edge import ApiKeysAuth
 
+OBJECTIVE_GROUP = "inference.networking.x-k8s.io"
+"""The API group of the InferenceObjectives of a stack."""
+
 
 def plan_objectives(ctx: PlanContext, pool: str) -> tuple[ObjectivePlan, ...]:
     """One for each client with a priority, of its name. Clients without one have priority 0."""
@@ -28,6 +31,7 @@ def check_priorities(ctx: PlanContext) -> None:
         return
     _check_keys(ctx)
     _check_names(ctx)
+    _check_group(ctx)
     if can_queue(ctx.picker) and not queues_requests(ctx):
         ctx.findings.error(
             "LLMD-PRIORITIES-QUEUE",
@@ -113,6 +117,22 @@ def _check_names(ctx: PlanContext) -> None:
                 value=name,
                 fix=f"use one of {', '.join(sorted(clients))}" if clients else f"use {name.partition('.')[0]}",
             )
+
+
+def _check_group(ctx: PlanContext) -> None:
+    """Warns of a cluster of others, whose definitions decide which API group's InferenceObjectives the picker reads."""
+    cluster = ctx.settings.cluster.existing
+    preferred = ctx.release.picker.objective_groups[0]
+    if cluster is not None and preferred != OBJECTIVE_GROUP:
+        ctx.findings.warning(
+            "LLMD-PRIORITIES-GROUP",
+            "gateway.priorities",
+            value=_priorities_text(ctx),
+            picker=ctx.picker.title,
+            preferred=preferred,
+            group=OBJECTIVE_GROUP,
+            cluster=cluster.name,
+        )
 
 
 def _priorities_text(ctx: PlanContext) -> str:

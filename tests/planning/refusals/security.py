@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import Wrong
+from tests.stacks import existing_cluster
 
 _ELSEWHERE = "projects/keys/locations/europe-west4/keyRings/llm-d/cryptoKeys/gke"
 _WIDE = "projects/keys/locations/us/keyRings/llm-d/cryptoKeys/gke"
@@ -240,6 +241,16 @@ PRIORITIES = (
         value="batch: 3",
         rule="the picker has no queue",
         fix="set picker.flowControl: true",
+    ),
+    Wrong(
+        name="priorities in an existing cluster, for a picker of two API groups",
+        id="LLMD-PRIORITIES-GROUP",
+        changes=_QUEUE | _CLIENTS | {"release": "llm-d-0.10", "gateway.priorities": {"batch": 3}} | existing_cluster(),
+        path="gateway.priorities",
+        value="batch: 3",
+        rule="ignores those of inference.networking.x-k8s.io",
+        fix="kubectl get crd inferenceobjectives.llm-d.ai",
+        severity=Severity.WARNING,
     ),
     Wrong(
         name="a queue before a single replica",
