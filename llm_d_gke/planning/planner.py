@@ -65,15 +65,17 @@ def plan_raw(
     themselves, and of the plan as far as the rest of the settings still makes one.
     """
     full_catalog = catalog or load_catalog()
-    unreplaced = placeholders(values, encrypted)
+    # A program's settings were never in a file, so that only what is a secret by its name is hidden.
+    hidden = frozenset[str]() if encrypted is _ANY_KEY else encrypted
+    unreplaced = placeholders(values, hidden)
     try:
         settings = StackSettings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
         findings = [
             with_machine_of_count(with_type_of_machine(finding, values, full_catalog), values, full_catalog)
-            for finding in from_validation(error, encrypted)
+            for finding in from_validation(error, hidden)
         ]
-        findings += findings_below_misspelled(values, error, encrypted)
+        findings += findings_below_misspelled(values, error, hidden)
         findings = without_consequences([*unreplaced, *findings])
         further = _findings_of_valid_parts(stack, values, error, encrypted, full_catalog, files, findings)
         raise RefusedError(with_signs_named([*findings, *further])) from None

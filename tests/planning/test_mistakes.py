@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llm_d_gke.planning import Finding, RefusedError, plan_raw
+from llm_d_gke.planning import Finding, RefusedError, plan_raw, plan_stack
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.stackfile import load
@@ -498,6 +498,18 @@ def test_a_secret_that_is_a_placeholder_is_not_repeated() -> None:
         found = [finding for finding in findings if finding.id == "LLMD-SETTING-PLACEHOLDER"]
         assert bool(found) is refused
         assert not [finding for finding in findings if token in str(finding)]
+
+
+def test_a_program_sees_its_own_values_and_no_secret() -> None:
+    values = {
+        **values_of("gpu"),
+        "location": "us-east-1",
+        "huggingFace": {"token": "hf_abcdefgh", "tokens": "hf_ijklmnop"},
+    }
+    with pytest.raises(RefusedError) as refused:
+        plan_stack("s", values)
+    assert "us-east-1" in str(refused.value)
+    assert "hf_" not in str(refused.value)
 
 
 _EDGE_TLS = "tls: {kind: secret, secret: edge}"
