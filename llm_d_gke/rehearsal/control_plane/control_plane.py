@@ -112,8 +112,8 @@ class ControlPlane:
                 " replace the cluster"
             )
         try:
-            self._bring_up(lambda: Layout(self.paths, self._ports(), service_range, minor, programs), report)
-            self._install(requested if before != requested else None, report)
+            changed = requested if before != requested else None
+            self._bring_up(lambda: Layout(self.paths, self._ports(), service_range, minor, programs), changed, report)
         except (KubeError, processes.ProcessError, OSError) as error:
             reason = full_disk("start it") if isinstance(error, OSError) and is_full(error) else error
             raise ControlPlaneError(
@@ -174,12 +174,12 @@ class ControlPlane:
 
     # -- processes
 
-    def _bring_up(self, new_layout: Callable[[], Layout], report: Report) -> None:
+    def _bring_up(self, new_layout: Callable[[], Layout], changed: Features | None, report: Report) -> None:
         """Start every part that does not run. Ports that another program took meanwhile are chosen again."""
         for attempt in range(_PORT_ATTEMPTS):
             new = not self._ports_file.exists()
             try:
-                self._start_parts(new_layout(), report)
+                self._start_parts(new_layout(), changed, report)
             except PortTakenError:
                 # Another program took a port after it was chosen. Nothing depends on these ports yet.
                 if not new or attempt == _PORT_ATTEMPTS - 1:
@@ -189,9 +189,21 @@ class ControlPlane:
             else:
                 return
 
-    def _install(self, changed: Features | None, report: Report) -> None:
-        """Install what GKE installs, where features changed, and wait until pods are accepted."""
+    def _start_parts(self, layout: Layout, changed: Features | None, report: Report) -> None:
+        """Start every part, install what GKE installs where features changed, and wait until pods are accepted.
+
+        The controllers start last: their garbage collector looks for kinds when it starts and every 30 s, and until it
+        finds a kind, the deletion of its objects waits.
+        """
+        layout.certificates.create(CLIENTS, [HOST, _first_address(layout.service_range)])
+        layout.write_files()
+        self._start(layout, ETCD)
+        self._start(layout, API_SERVER)  # it waits for etcd by itself
+        report("waiting for the API server")
         with client(self.paths) as kube:
+            self._wait((ETCD, API_SERVER), kube.ready, "the API server")
+            for part in PARTS[2:-1]:
+                self._start(layout, part)
             if changed is not None:
                 addons.install(
                     kube,
@@ -202,23 +214,13 @@ class ControlPlane:
                     secret_manager=changed.secret_manager,
                 )
                 _write(self._features_file, changed)
+            self._start(layout, PARTS[-1])
             # Pods are refused before it exists. The controllers create it.
             self._wait(
                 PARTS,
                 lambda: kube.find("v1", "ServiceAccount", "default", "default") is not None,
                 "the default service account",
             )
-
-    def _start_parts(self, layout: Layout, report: Report) -> None:
-        layout.certificates.create(CLIENTS, [HOST, _first_address(layout.service_range)])
-        layout.write_files()
-        self._start(layout, ETCD)
-        self._start(layout, API_SERVER)  # it waits for etcd by itself
-        report("waiting for the API server")
-        with client(self.paths) as kube:
-            self._wait((ETCD, API_SERVER), kube.ready, "the API server")
-            for part in PARTS[2:]:
-                self._start(layout, part)
 
     def _start(self, layout: Layout, part: str) -> None:
         command = layout.command(part)

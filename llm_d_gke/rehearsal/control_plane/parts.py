@@ -24,7 +24,7 @@ API_SERVER: Final = "kube-apiserver"
 CONTROLLERS: Final = "kube-controller-manager"
 SCHEDULER: Final = "kube-scheduler"
 KWOK: Final = "kwok"
-PARTS: Final = (ETCD, API_SERVER, CONTROLLERS, SCHEDULER, KWOK)
+PARTS: Final = (ETCD, API_SERVER, SCHEDULER, KWOK, CONTROLLERS)
 
 # The versions that Kubernetes 1.36 can emulate.
 OLDEST_MINOR: Final = 33

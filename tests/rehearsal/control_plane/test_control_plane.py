@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane, ControlPlaneError
+from llm_d_gke.rehearsal.control_plane.parts import CONTROLLERS
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import ApiError, Conflict, Kube, KubeError, Manifest, NotFound, UnknownKind, client
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -108,6 +110,18 @@ class TestWhatGkeBrings:
             == "true"
         ]
         assert marked == ["standard-rwo"]
+
+    def test_the_controllers_start_after_its_kinds(self, kube: Kube, paths: StackPaths) -> None:
+        """Their garbage collector looks for kinds when it starts and every 30 s, and deletes nothing of others."""
+        controllers = processes.find(paths, CONTROLLERS)
+        assert controllers is not None
+        created = [
+            datetime.datetime.fromisoformat(crd["metadata"]["creationTimestamp"]).timestamp()
+            for crd in kube.list("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+            if crd["spec"]["group"] in ("gateway.networking.k8s.io", "networking.gke.io")
+        ]
+        assert created
+        assert max(created) <= controllers.order / 1e9
 
     def test_the_collector_of_managed_prometheus_has_its_account(self, kube: Kube) -> None:
         assert kube.get("v1", "ServiceAccount", "collector", "gmp-system")
