@@ -14,6 +14,7 @@ class StartReport(Entry):
     architecture: str | None = None  # None: any
     architectures: tuple[str, ...] = ()  # one of them; none: any
     except_architectures: tuple[str, ...] = ()  # none of them
+    models: tuple[str, ...] = ()  # beginnings of ids on the Hub; none: any
     accelerators: tuple[str, ...] = ()  # by name; none: any
     capability_from: float = 0.0  # compute capability, with it
     capability_below: float | None = None

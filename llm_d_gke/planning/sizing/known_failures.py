@@ -74,6 +74,7 @@ def _alike(
     yield report.architecture in (None, model.architecture)
     yield not report.architectures or model.architecture in report.architectures
     yield model.architecture not in report.except_architectures
+    yield not report.models or model.id.startswith(report.models)
     yield not report.accelerators or ctx.accelerator.name in report.accelerators
     yield engine.has(version, report.since)
     yield report.before is None or not engine.has(version, report.before)

@@ -63,6 +63,42 @@ def _model(value: str) -> tuple[str, str, str]:
 
 REPORTED = (
     _wrong(
+        "a config.json that only code of its repository reads",
+        H100_4,
+        "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",
+        "0.18.0",
+        _model("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"),
+        "by Python files of its repository only",
+        'extraArgs: ["--trust-remote-code"]',
+    ),
+    _wrong(
+        "a config.json that an older engine reads by its repository's code",
+        B200_8,
+        "moonshotai/Kimi-K2-Instruct",
+        "0.17.1",
+        _model("moonshotai/Kimi-K2-Instruct"),
+        "by Python files of its repository only",
+        "or a release with a newer vLLM",
+    ),
+    _wrong(
+        "a type of model that transformers 4 does not know",
+        B200_8,
+        "nvidia/GLM-5.1-NVFP4",
+        "0.18.0",
+        _model("nvidia/GLM-5.1-NVFP4"),
+        "does not know the model type glm_moe_dsa",
+        "use a release with vLLM 0.19 or later",
+    ),
+    _wrong(
+        "a newer model of a type that transformers 4 does not know",
+        H100_4,
+        "nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-NVFP4",
+        "0.18.0",
+        _model("nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-NVFP4"),
+        "does not know the model type nemotron_h",
+        "use a release with vLLM 0.19 or later",
+    ),
+    _wrong(
         "kernels of experts in another format",
         _RTX,
         "Qwen/Qwen3.6-35B-A3B-FP8",
