@@ -47,8 +47,9 @@ from llm_d_gke.planning.serving.backend_tls import check_backend_tls, plan_serve
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.serving.engine_variables import check_variables
 from llm_d_gke.planning.serving.extra_args import check_extra_args, check_remote_code
+from llm_d_gke.planning.serving.hub_revision import commit_of
 from llm_d_gke.planning.serving.lora_adapters import other_names
-from llm_d_gke.planning.serving.model_server import commit_of, node_gib, plan_model_server
+from llm_d_gke.planning.serving.model_server import node_gib, plan_model_server
 from llm_d_gke.planning.serving.resources import busy_nodes, check_capacity
 from llm_d_gke.planning.sizing.cost import plan_cost
 from llm_d_gke.planning.sizing.timeline import plan_timeline

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -37,6 +36,7 @@ from llm_d_gke.planning.serving.engine_features import (
 )
 from llm_d_gke.planning.serving.engine_paths import WEIGHTS
 from llm_d_gke.planning.serving.extra_args import flag_of, runs_remote_code
+from llm_d_gke.planning.serving.hub_revision import revision_of
 from llm_d_gke.planning.serving.image_source import check_image_source
 from llm_d_gke.planning.serving.kv_block_size import block_argument, check_raised_blocks
 from llm_d_gke.planning.serving.kv_events import EVENTS, EVENTS_PORT, follows_events, publisher
@@ -329,19 +329,6 @@ def _arguments(
     served = (weights,) if flag is None else (flag, weights)
     features = feature_arguments(settings, template)
     return (*served, *names, *valued, *adapter_arguments(settings), *flags, *features, *settings.extra_args)
-
-
-def revision_of(settings: ModelSettings, model: Model | None) -> str | None:
-    """Branch, tag or commit of weights from the Hub; None for its branch main, and for weights from elsewhere."""
-    if settings.source.kind != "hugging-face":
-        return None
-    return settings.source.revision or (model.revision if model else None)
-
-
-def commit_of(settings: ModelSettings, model: Model | None) -> str | None:
-    """The commit of weights from the Hub; None for a branch or tag, which its owners can move."""
-    revision = revision_of(settings, model)
-    return revision if revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision) else None
 
 
 def can_drain(ctx: PlanContext, settings: ModelSettings) -> bool:
