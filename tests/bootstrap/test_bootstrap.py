@@ -121,7 +121,7 @@ class TestRoles:
         assert every & {"roles/owner", "roles/editor", "roles/iam.securityAdmin"} == set()
 
     def test_no_account_lets_itself_use_the_rights_of_others(self) -> None:
-        """Whoever sets the policy of a service account, or makes its tokens, has its rights."""
+        """Setting the policy of a service account, or making its tokens, gives its rights."""
         resources = graph()
         every = set().union(*(project_roles(resources, account) for account in ("deploy", "drift", "preview")))
         wide = {"Admin", "TokenCreator", "KeyAdmin", "OpenIdTokenCreator"}

@@ -76,7 +76,7 @@ def test_accounts_mount_no_token_unless_their_pod_says_so(resources: list[Resour
 
 
 def test_every_way_through_the_network_has_an_end(resources: list[Resource]) -> None:
-    """A rule without peers admits everybody, and one without ports every port: only pods of one model exchange so."""
+    """Rules without peers admit all addresses; those without ports all ports, which only pods of one model need."""
     policies = list(of(resources, "NetworkPolicy"))
     assert policies
     for spec in (policy["spec"] for policy in policies):
