@@ -131,57 +131,52 @@ def _check_calls(ctx: PlanContext, index: int, settings: ModelSettings, model: M
 
 
 def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
-    if settings.kv_offload_gib is None:
+    size, path = settings.kv_offload_gib, f"models[{index}].kvOffloadGib"
+    if size is None:
         return
     version = version_of(ctx, settings)
-    tables = facts_of(version)
-    if ctx.accelerator.kind == "tpu":
-        _refuse_offload(
-            ctx,
-            index,
-            settings.kv_offload_gib,
-            "vLLM moves KV-cache blocks to the host's memory on GPUs only",
-            "remove kvOffloadGib, or use a GPU",
-        )
-    elif ctx.transfers_kv_cache:
-        _refuse_offload(
-            ctx,
-            index,
-            settings.kv_offload_gib,
-            "vLLM has one connector for KV caches, and this pattern uses it between prefill and decode servers",
-            "remove kvOffloadGib, or use pattern: prefix-cache",
-        )
-    elif not tables:
-        warn_unknown(ctx, ("models", index, "kvOffloadGib"), settings.kv_offload_gib, version)
-    elif all("--kv-offloading-size" not in facts.options for facts in tables):
-        _refuse_offload(
-            ctx, index, settings.kv_offload_gib, f"vLLM {version} cannot do it", "use a release with a newer engine"
-        )
-    elif model is not None and _mixed(model) and not any(facts.kv_offload_hybrid for facts in tables):
-        _refuse_offload(
-            ctx,
-            index,
-            settings.kv_offload_gib,
-            f"{model.id} has layers of several kinds. vLLM {version} stores all alike as soon as blocks are offloaded:"
-            " layers with a sliding window keep everything, and those with a state do not start",
-            f"remove kvOffloadGib, or use a release whose engine does both, such as {_capable_release(ctx)}",
-        )
+    refusal = _offload_refusal(ctx, model, version)
+    if refusal is not None:
+        ctx.findings.error("LLMD-KV-OFFLOAD", path, value=size, rule=refusal[0], fix=refusal[1])
+    elif not facts_of(version):
+        warn_unknown(ctx, ("models", index, "kvOffloadGib"), size, version)
     elif model is not None and model.recurrent and not load_engine().has(version, _STATES_OFFLOADED_SINCE):
         ctx.findings.warning(
             "LLMD-KV-OFFLOAD-STATES",
-            f"models[{index}].kvOffloadGib",
-            value=settings.kv_offload_gib,
+            path,
+            value=size,
             rule=f"{model.id} keeps recurrent states, and engines of vLLM 0.25.1 and 0.27.1 ended with an assertion"
             " when cached prefixes of such models came back from the host (vllm-project/vllm issues 50454 and 53505)",
         )
     elif model is not None and model.architecture.startswith(_WINDOWS_OFFLOADED_BADLY):
         ctx.findings.warning(
             "LLMD-KV-OFFLOAD-STATES",
-            f"models[{index}].kvOffloadGib",
-            value=settings.kv_offload_gib,
+            path,
+            value=size,
             rule=f"engines with {model.id}'s windows and heads of two sizes ended with segmentation faults when blocks"
             " moved to the host (vllm-project/vllm issue 42348, open)",
         )
+
+
+def _offload_refusal(ctx: PlanContext, model: Model | None, version: str) -> tuple[str, str] | None:
+    """Why this engine cannot offload blocks of this model, and what to do instead."""
+    if ctx.accelerator.kind == "tpu":
+        return "vLLM moves KV-cache blocks to the host's memory on GPUs only", "remove kvOffloadGib, or use a GPU"
+    if ctx.transfers_kv_cache:
+        return (
+            "vLLM has one connector for KV caches, and this pattern uses it between prefill and decode servers",
+            "remove kvOffloadGib, or use pattern: prefix-cache",
+        )
+    tables = facts_of(version)
+    if tables and all("--kv-offloading-size" not in facts.options for facts in tables):
+        return f"vLLM {version} cannot do it", "use a release with a newer engine"
+    if tables and model is not None and _mixed(model) and not any(facts.kv_offload_hybrid for facts in tables):
+        return (
+            f"{model.id} has layers of several kinds. vLLM {version} stores all alike as soon as blocks are offloaded:"
+            " layers with a sliding window keep everything, and those with a state do not start",
+            f"remove kvOffloadGib, or use a release whose engine does both, such as {_capable_release(ctx)}",
+        )
+    return None
 
 
 def _mixed(model: Model) -> bool:
@@ -199,10 +194,6 @@ def _capable_release(ctx: PlanContext) -> str:
 
 def _all_hybrid(tables: tuple[EngineFacts, ...]) -> bool:
     return bool(tables) and all(facts.kv_offload_hybrid for facts in tables)
-
-
-def _refuse_offload(ctx: PlanContext, index: int, value: int, rule: str, fix: str) -> None:
-    ctx.findings.error("LLMD-KV-OFFLOAD", f"models[{index}].kvOffloadGib", value=value, rule=rule, fix=fix)
 
 
 def check_host_memory(
