@@ -206,8 +206,7 @@ def _engine_pod(server: _Server, index: int, pull_secret: PullSecretPlan | None)
         ),
         command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
         args=(*server.arguments, *server.tls.args),
-        # Server-side apply refuses a name twice. The last one counts, where the first stood.
-        env=tuple({variable.name: variable for variable in _variables(server)}.values()),
+        env=_variables(server),
         ports=(
             *multi_node.ports(parallelism, role.port),
             *((PortPlan(name=EVENTS, number=EVENTS_PORT),) if follows_events(ctx) else ()),
@@ -240,14 +239,22 @@ def _engine_pod(server: _Server, index: int, pull_secret: PullSecretPlan | None)
 
 
 def _variables(server: _Server) -> tuple[EnvPlan, ...]:
-    """The stack's own variables, then those of the stack file, then those of role and back end."""
+    """The stack's own variables, then those of the stack file, then those of role and back end.
+
+    Server-side apply refuses a name twice: of the program's own, the last one counts where the first stood. One of the
+    stack file that is among them stays twice, by which `engine_variables` refuses it.
+    """
     ctx, settings = server.ctx, server.settings
-    return (
+    own = (
         *stack_variables(ctx, settings, server.parallelism, server.hugging_face, server.budget),
         *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(ctx) else ()),
+    )
+    later = {variable.name: variable for variable in (*server.role.env, *backend_of(ctx.settings).engine_environment())}
+    first = {variable.name: later.get(variable.name, variable) for variable in own}
+    return (
+        *first.values(),
         *(EnvPlan(name=name, value=value) for name, value in settings.env.items()),
-        *server.role.env,
-        *backend_of(ctx.settings).engine_environment(),
+        *(variable for name, variable in later.items() if name not in first),
     )
 
 
