@@ -483,8 +483,10 @@ def test_a_placeholder_is_one_finding(tmp_path: Path) -> None:
 
 
 def test_a_text_that_looks_like_a_placeholder_can_be_acknowledged(tmp_path: Path) -> None:
-    said = "llm-d:acknowledge: [{id: LLMD-SETTING-PLACEHOLDER, reason: our product's name}]"
-    findings = findings_of(tmp_path, f"{model('servedName: chat-xxx')}\nllm-d:gateway: {{exposure: internal}}\n{said}")
+    acknowledgement = "llm-d:acknowledge: [{id: LLMD-SETTING-PLACEHOLDER, reason: our product's name}]"
+    findings = findings_of(
+        tmp_path, f"{model('servedName: chat-xxx')}\nllm-d:gateway: {{exposure: internal}}\n{acknowledgement}"
+    )
     assert [finding.severity for finding in findings] == [Severity.WARNING]
 
 
@@ -495,8 +497,8 @@ def test_a_secret_that_is_a_placeholder_is_not_repeated() -> None:
             findings = list(plan_raw("gpu", values, ENCRYPTED).warnings)
         except RefusedError as error:
             findings = list(error.findings)
-        found = [finding for finding in findings if finding.id == "LLMD-SETTING-PLACEHOLDER"]
-        assert bool(found) is refused
+        reported = [finding for finding in findings if finding.id == "LLMD-SETTING-PLACEHOLDER"]
+        assert bool(reported) is refused
         assert not [finding for finding in findings if token in str(finding)]
 
 
