@@ -142,7 +142,7 @@ class Bootstrap(pulumi.ComponentResource):
         pool = gcp.iam.WorkloadIdentityPool(
             "pool", workload_identity_pool_id="github", display_name="GitHub", opts=self._opts
         )
-        # Whoever may push a branch may name any environment in a workflow there.
+        # An account that may push a branch may name any environment in a workflow there.
         others = [self._subject("pull_request")]
         if _REVIEW in settings.environments:
             others.append(self._in_environment(_REVIEW))

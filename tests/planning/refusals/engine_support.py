@@ -345,7 +345,7 @@ ENGINE_SUPPORT = (
     Wrong(
         name="adapters of experts that devices share",
         id="LLMD-ADAPTER-EXPERTS",
-        changes={"release": "llm-d-0.6"} | _gpu(L4_8, **_experts(tensorParallel=8)),
+        changes={"release": "llm-d-0.6"} | _gpu(L4_8, **_experts(tensorParallel=8, gpuMemoryUtilization=0.7)),
         path="models[0].expertParallel",
         value="true",
         rule="vLLM 0.17.1 has no adapters for experts that are shared among devices",
