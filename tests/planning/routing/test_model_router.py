@@ -145,7 +145,13 @@ class TestIndex:
         assert headers == [{"key": "content-type", "value": "application/json"}] * len(headers)
 
     def test_a_name_with_a_dollar_reaches_envoy_as_it_is(self) -> None:
-        """Kubernetes would read `$(NAME)` in an argument as a variable."""
-        args = self.index({"models[0].servedName": "a$(HOME)"}).pod.args
+        """Kubernetes would read `$(NAME)` in an argument as a variable. Such a name has to be acknowledged."""
+        named = {
+            "models[0].servedName": "a$(HOME)",
+            "acknowledge": [
+                {"id": name, "reason": "a test"} for name in ("LLMD-SETTING-PLACEHOLDER", "LLMD-GATEWAY-OPEN")
+            ],
+        }
+        args = self.index(named).pod.args
         assert "a$$(HOME)" in args[args.index("--config-yaml") + 1]
-        assert self.answer("/v1/models/a$(HOME)", {"models[0].servedName": "a$(HOME)"})[0] == 200
+        assert self.answer("/v1/models/a$(HOME)", named)[0] == 200
