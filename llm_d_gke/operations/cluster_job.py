@@ -60,7 +60,12 @@ def job(
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
                     **({} if plan.cpu_pool.autopilot else selector),
-                    "securityContext": {**_RUN_AS, "fsGroup": _USER, "seccompProfile": {"type": "RuntimeDefault"}},
+                    "securityContext": {
+                        **_RUN_AS,
+                        "fsGroup": _USER,
+                        "fsGroupChangePolicy": "OnRootMismatch",
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
                     **(pod or {}),
                     "containers": [{**container, "securityContext": context}],
                     "volumes": list(volumes),

@@ -49,14 +49,14 @@ def test_more_replicas_cost_more_and_serve_more() -> None:
 
 
 def test_memory_that_becomes_scarce_is_seen() -> None:
-    changes = {"models[0].gpuMemoryUtilization": "0.94"}
+    changes = {"models[0].gpuMemoryUtilization": "0.92"}
     text = changed(**changes)
     assert row(text, "google/gemma-2b-it: memory")[:2] == [memory_in(facts()), memory_in(facts(**changes))]
     assert memory_in(facts()).startswith("fits")
     assert memory_in(facts(**changes)).startswith("marginal")
     assert "### `gpu`: accepted → marginal" in text
     assert row(text, "google/gemma-2b-it: KV cache")[2].startswith("+")
-    assert "**warning** `llm-d:models[0].gpuMemoryUtilization = 0.94`" in text
+    assert "**warning** `llm-d:models[0].gpuMemoryUtilization = 0.92`" in text
 
 
 def test_a_change_that_is_refused_says_why() -> None:
