@@ -5,7 +5,6 @@ Each step plans one part and reports what is wrong with it. The order of the ste
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -42,12 +41,12 @@ from llm_d_gke.planning.routing.model_router import plan_router
 from llm_d_gke.planning.routing.models_endpoint import plan_models_endpoint
 from llm_d_gke.planning.routing.network_policies import plan_network_policies
 from llm_d_gke.planning.routing.request_names import check_names, plan_request_names
+from llm_d_gke.planning.served_model import ServedModel, served_model
 from llm_d_gke.planning.serving.autoscaling import check_autoscaling, fully_scaled, plan_scaling
 from llm_d_gke.planning.serving.backend_tls import check_backend_tls, plan_server_certificate
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.serving.engine_variables import check_variables
 from llm_d_gke.planning.serving.extra_args import check_extra_args, check_remote_code
-from llm_d_gke.planning.serving.hub_revision import commit_of
 from llm_d_gke.planning.serving.lora_adapters import other_names
 from llm_d_gke.planning.serving.model_server import node_gib, plan_model_server
 from llm_d_gke.planning.serving.resources import busy_nodes, check_capacity
@@ -159,7 +158,8 @@ def _plan_foundation(sites: Sequence[PlanContext], encrypted: frozenset[str]) ->
 
 def _plan_accelerator_pools(ctx: PlanContext) -> tuple[NodePoolPlan, ...]:
     """Node pools of one site."""
-    pools = plan_accelerator_pools(ctx, max(map(functools.partial(node_gib, ctx), ctx.settings.models)))
+    downloads = max(node_gib(served_model(ctx, index)) for index in range(len(ctx.settings.models)))
+    pools = plan_accelerator_pools(ctx, downloads)
     check_capacity(ctx)
     return tuple(pool_in_role(ctx, pool) for pool in pools)
 
@@ -176,43 +176,43 @@ def _check_site(ctx: PlanContext) -> None:
 def _plan_model(foundation: _Foundation, index: int, key: str, *, throughput: bool) -> ModelPlan:
     """One model: servers, pool, picker, certificate and capacity."""
     ctx, pull_secret = foundation.ctx, foundation.pull_secret
-    model = ctx.settings.models[index]
+    stages = [served_model(site, index) for site in foundation.sites]
+    served, model = stages[0], stages[0].settings
     backend = backend_of(ctx.settings)
-    servers = tuple(_plan_server(foundation, site, pools, index, key) for site, pools in foundation.pools)
+    servers = tuple(
+        _plan_server(foundation, stage, pools, key) for stage, (_, pools) in zip(stages, foundation.pools, strict=True)
+    )
     memory = [server.memory for server in servers]
     check_image(ctx, index, servers[0].pod.image, pull_secret)
-    check_variables(ctx, index, servers)
-    pool = plan_pool(ctx, model, key)
-    backend.check_model(ctx, index, model, key)
-    for site, server in zip(foundation.sites, servers, strict=True):
-        backend.check_server(site, site.settings.models[index], server)
+    check_variables(served, servers)
+    pool = plan_pool(served, key)
+    backend.check_model(served, key)
+    for stage, server in zip(stages, servers, strict=True):
+        backend.check_server(stage, server)
     return ModelPlan(
         key=key,
         id=model.id,
         served_name=model.name,
         other_names=other_names(model),
         pool=pool,
-        picker=plan_picker(ctx, index, model, key, foundation.namespace.name, pull_secret, memory[0]),
+        picker=plan_picker(served, key, foundation.namespace.name, pull_secret, memory[0]),
         servers=servers,
         certificate=plan_server_certificate(ctx, key, pool.tls),
-        capacity=plan_capacity_of(foundation.sites, index, memory) if throughput else None,
-        inference_service=backend.inference_service(ctx, model, key),
+        capacity=plan_capacity_of(stages, memory) if throughput else None,
+        inference_service=backend.inference_service(served, key),
     )
 
 
 def _plan_server(
-    foundation: _Foundation, ctx: PlanContext, pools: Sequence[NodePoolPlan], index: int, key: str
+    foundation: _Foundation, served: ServedModel, pools: Sequence[NodePoolPlan], key: str
 ) -> ModelServerPlan:
-    """One model's servers in the site of `ctx`, whose node pools are `pools`."""
-    model = ctx.settings.models[index]
-    catalog_model = ctx.catalog.find_model(model.id)
-    role = role_of(ctx, catalog_model)
+    """One model's servers in one site, whose node pools are `pools`."""
     server = plan_model_server(
-        ctx, index, model, key, pools[0].disk_gib, foundation.hugging_face, foundation.pull_secret, role
+        served, key, pools[0].disk_gib, foundation.hugging_face, foundation.pull_secret, role_of(served)
     )
-    if ctx.role != "prefill":
-        check_extra_args(ctx.findings, index, model, server.pod.args)
-        check_remote_code(ctx.findings, index, model.extra_args, commit_of(model, catalog_model))
+    if served.ctx.role != "prefill":
+        check_extra_args(served, server.pod.args)
+        check_remote_code(served)
     return server
 
 

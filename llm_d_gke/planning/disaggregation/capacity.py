@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.disaggregation.speed import Split, StageEngines, split_of
-from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.plan.estimates import CapacityPlan, MemoryVerdict, SpeedEstimate, StageRate
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.capacity import (
     MAX_REPLICAS,
     basis_of,
@@ -30,22 +29,19 @@ from llm_d_gke.settings.workload import LoadSettings
 Role = Literal["decode", "prefill"]
 
 
-def plan_capacity_of(
-    stages: Sequence[PlanContext], index: int, verdicts: Sequence[MemoryVerdict | None]
-) -> CapacityPlan | None:
+def plan_capacity_of(stages: Sequence[ServedModel], verdicts: Sequence[MemoryVerdict | None]) -> CapacityPlan | None:
     """Estimate of one model's servers, whether one stage does both or two share it. None as for `plan_capacity`."""
     if len(stages) == 1:
-        return plan_capacity(stages[0], index, stages[0].settings.models[index], verdicts[0])
-    engines = _engines(stages, index, verdicts)
+        return plan_capacity(stages[0], verdicts[0])
+    engines = _engines(stages, verdicts)
     if engines is None:
         return None
     decode, prefill, rdma = engines
-    ctx, settings = stages[0], stages[0].settings.models[index]
-    lengths = lengths_of(ctx, index, settings, decode.run)
+    lengths = lengths_of(stages[0], decode.run)
     split = None if lengths is None else split_of(prefill, decode, *lengths, rdma=rdma)
     if split is None:
         return None
-    load = settings.load
+    load = stages[0].settings.load
     at_load = _at_load(split, load, decode.replicas)
     needed = _needed(prefill, decode, split, load, rdma=rdma)
     capacity = CapacityPlan(
@@ -67,7 +63,7 @@ def plan_capacity_of(
             _stage_rate("prefill", prefill, split.prefill_rate, split, needed[1]),
         ),
     )
-    _check(ctx, index, load, capacity)
+    _check(stages[0], capacity)
     return capacity
 
 
@@ -78,22 +74,20 @@ def _stage_rate(role: Role, stage: StageEngines, rate: float, split: Split, need
 
 
 def _engines(
-    stages: Sequence[PlanContext], index: int, verdicts: Sequence[MemoryVerdict | None]
+    stages: Sequence[ServedModel], verdicts: Sequence[MemoryVerdict | None]
 ) -> tuple[StageEngines, StageEngines, bool] | None:
     """Engines of decode and of prefill, and whether RDMA is between them."""
     engines = []
-    for ctx, verdict in zip(stages, verdicts, strict=True):
-        settings = ctx.settings.models[index]
-        model = ctx.catalog.find_model(settings.id)
-        run = run_of(ctx, settings, model) if model is not None else None
-        if run is None or verdict is None or settings.replicas < 1:
+    for stage, verdict in zip(stages, verdicts, strict=True):
+        run, replicas = run_of(stage), stage.settings.replicas
+        if run is None or verdict is None or replicas < 1:
             return None
-        engines.append(StageEngines(run=run, accelerator=ctx.accelerator, replicas=settings.replicas, verdict=verdict))
-    return engines[0], engines[1], connected_by_rdma(stages, index)
+        engines.append(StageEngines(run=run, accelerator=stage.accelerator, replicas=replicas, verdict=verdict))
+    return engines[0], engines[1], connected_by_rdma(stages)
 
 
-def connected_by_rdma(stages: Sequence[PlanContext], index: int) -> bool:
-    return all(uses_rdma(ctx, parallelism_of(ctx, ctx.settings.models[index])) for ctx in stages)
+def connected_by_rdma(stages: Sequence[ServedModel]) -> bool:
+    return all(uses_rdma(stage.ctx, stage.parallelism) for stage in stages)
 
 
 def _at_load(split: Split, load: LoadSettings, replicas: int) -> SpeedEstimate | None:
@@ -138,24 +132,24 @@ def _has_target(load: LoadSettings) -> bool:
     return load.requests_per_second is not None or has_objectives(load)
 
 
-def _check(ctx: PlanContext, index: int, load: LoadSettings, capacity: CapacityPlan) -> None:
-    if not _has_target(load):
+def _check(decode: ServedModel, capacity: CapacityPlan) -> None:
+    if not _has_target(decode.settings.load):
         return
     for stage in capacity.stages:
         if stage.needed is None:
             single = capacity.alone
-            ctx.findings.warning(
+            decode.warning(
                 "LLMD-PD-LOAD",
-                *("models", index, "load"),
+                "load",
                 value=capacity.basis,
                 first_token_ms=single.time_to_first_token * 1000,
                 later_token_ms=single.time_per_output_token * 1000,
             )
             return
         if stage.needed > stage.replicas:
-            ctx.findings.warning(
+            decode.warning(
                 "LLMD-PD-REPLICAS",
-                *("models", index, *(("prefill",) if stage.role == "prefill" else ()), "replicas"),
+                *(("prefill", "replicas") if stage.role == "prefill" else ("replicas",)),
                 value=stage.replicas,
                 basis=capacity.basis,
                 needed=stage.needed,

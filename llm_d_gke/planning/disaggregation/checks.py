@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.disaggregation.capacity import connected_by_rdma
 from llm_d_gke.planning.disaggregation.kv_transfer import BY_CHANNEL, STATE_LAYOUT
 from llm_d_gke.planning.disaggregation.speed import StageEngines, split_of
 from llm_d_gke.planning.engine_support.attention import split_block_sizes
-from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.plan.estimates import SpeedEstimate
+from llm_d_gke.planning.served_model import ServedModel, served_model
 from llm_d_gke.planning.serving.engine_checks import deployment_of
 from llm_d_gke.planning.serving.parallelism_checks import machine_with
 from llm_d_gke.planning.sizing.capacity import in_flight, lengths_of
-from llm_d_gke.planning.sizing.memory_check import run_of, version_of
+from llm_d_gke.planning.sizing.memory_check import run_of
 from llm_d_gke.planning.sizing.speed import Load, estimate
-from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.wording import count
 
 # The llm-d guide for prefill and decode advises it for prompts of 10,000 tokens and not of 200: below this, no prompt
@@ -56,14 +54,12 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
             decode=decode.accelerator.title,
             decode_name=decode.accelerator.name,
         )
-    for index, (decode_model, prefill_model) in enumerate(
-        zip(decode.settings.models, prefill.settings.models, strict=True)
-    ):
-        model = decode.catalog.find_model(decode_model.id)
-        _check_parallelism(decode, prefill, index, (decode_model, prefill_model), model)
-        _check_blocks(decode, index, decode_model, model)
-        _check_states(decode, index, decode_model, model)
-        _check_worth(decode, prefill, index, (decode_model, prefill_model), model)
+    for index in range(len(decode.settings.models)):
+        decoding, prefilling = served_model(decode, index), served_model(prefill, index)
+        _check_parallelism(decoding, prefilling)
+        _check_blocks(decoding)
+        _check_states(decoding)
+        _check_worth(decoding, prefilling)
 
 
 def _check_release(ctx: PlanContext) -> None:
@@ -102,26 +98,20 @@ def _check_picker(ctx: PlanContext) -> None:
         ctx.findings.error("LLMD-PD-PREFIX-SCORER", "picker.scorers.prefixCache", value=0)
 
 
-def _check_parallelism(
-    decode: PlanContext,
-    prefill: PlanContext,
-    index: int,
-    settings: tuple[ModelSettings, ModelSettings],
-    model: Model | None,
-) -> None:
+def _check_parallelism(decode: ServedModel, prefill: ServedModel) -> None:
     """vLLM's NixlConnector compatibility matrix; tpu_connector.py pulls blocks in the shards of its own slice."""
-    spread = parallelism_of(decode, settings[0]), parallelism_of(prefill, settings[1])
     for key, value in (
-        ("dataParallel", settings[0].data_parallel),
-        ("pipelineParallel", settings[0].pipeline_parallel),
+        ("dataParallel", decode.settings.data_parallel),
+        ("pipelineParallel", decode.settings.pipeline_parallel),
     ):
         if value > 1:
-            decode.findings.error("LLMD-PD-RANKS", f"models[{index}]", key, value=value)
-    for ctx, parallelism in zip((decode, prefill), spread, strict=True):
+            decode.error("LLMD-PD-RANKS", key, value=value)
+    for served in (decode, prefill):
+        ctx, parallelism = served.ctx, served.parallelism
         if parallelism.is_multi_node and parallelism.data == parallelism.pipeline == 1:
-            ctx.findings.error(
+            served.error(
                 "LLMD-PD-ONE-HOST",
-                f"models[{index}].tensorParallel",
+                "tensorParallel",
                 value=parallelism.tensor,
                 role=ctx.role,
                 machine=ctx.machine.name,
@@ -129,54 +119,43 @@ def _check_parallelism(
                 or_machine=machine_with(ctx, parallelism.tensor),
             )
         elif ctx.machine.rdma and not uses_rdma(ctx, parallelism):
-            ctx.findings.warning(
+            served.warning(
                 "LLMD-PD-WITHOUT-RDMA",
-                f"models[{index}].tensorParallel",
+                "tensorParallel",
                 value=parallelism.tensor,
                 machine=ctx.machine.name,
                 role=ctx.role,
                 per_node=ctx.per_node,
             )
-    if spread[0].tensor != spread[1].tensor:
-        _check_ranks(decode, index, settings[0], model, decode_ranks=spread[0].tensor, prefill_ranks=spread[1].tensor)
+    if decode.parallelism.tensor != prefill.parallelism.tensor:
+        _check_ranks(decode, prefill.parallelism.tensor)
 
 
-def _check_ranks(
-    decode: PlanContext,
-    index: int,
-    settings: ModelSettings,
-    model: Model | None,
-    *,
-    decode_ranks: int,
-    prefill_ranks: int,
-) -> None:
-    """Whether decode takes a KV cache that another number of ranks computed. `settings` are those of decode."""
+def _check_ranks(decode: ServedModel, prefill_ranks: int) -> None:
+    """Whether decode takes a KV cache that another number of ranks computed."""
+    model, decode_ranks = decode.model, decode.parallelism.tensor
     states = model is not None and any(group.kind == "linear" for group in model.attention)
-    path = ("models", index, "prefill", "tensorParallel")
+    path = ("prefill", "tensorParallel")
     if decode.accelerator.kind == "tpu":
-        decode.findings.error("LLMD-PD-TP-TPU", *path, value=prefill_ranks, decode_ranks=decode_ranks)
+        decode.error("LLMD-PD-TP-TPU", *path, value=prefill_ranks, decode_ranks=decode_ranks)
     elif states:
-        decode.findings.error("LLMD-PD-TP-STATES", *path, value=prefill_ranks, decode_ranks=decode_ranks)
+        decode.error("LLMD-PD-TP-STATES", *path, value=prefill_ranks, decode_ranks=decode_ranks)
     elif max(decode_ranks, prefill_ranks) % min(decode_ranks, prefill_ranks):
-        decode.findings.error("LLMD-PD-TP-MULTIPLE", *path, value=prefill_ranks, decode_ranks=decode_ranks)
-    elif reason := _refuses_wider(decode, settings, model, prefill_ranks, decode_ranks):
-        decode.findings.error("LLMD-PD-TP-WIDER", *path, value=prefill_ranks, decode_ranks=decode_ranks, rule=reason)
+        decode.error("LLMD-PD-TP-MULTIPLE", *path, value=prefill_ranks, decode_ranks=decode_ranks)
+    elif reason := _refuses_wider(decode, prefill_ranks):
+        decode.error("LLMD-PD-TP-WIDER", *path, value=prefill_ranks, decode_ranks=decode_ranks, rule=reason)
     else:
-        decode.findings.warning(
-            "LLMD-PD-TENSOR-PARALLEL-DIFFERS", *path, value=prefill_ranks, decode_ranks=decode_ranks
-        )
+        decode.warning("LLMD-PD-TENSOR-PARALLEL-DIFFERS", *path, value=prefill_ranks, decode_ranks=decode_ranks)
 
 
-def _refuses_wider(
-    ctx: PlanContext, settings: ModelSettings, model: Model | None, prefill_ranks: int, decode_ranks: int
-) -> str | None:
+def _refuses_wider(decode: ServedModel, prefill_ranks: int) -> str | None:
     """Why a decoding engine refuses the cache of an engine with more ranks; None where it takes it.
 
     `is_kv_replicated` of vLLM is true from as many ranks on as there are key-value heads (nixl/base_worker.py,
     `_validate_remote_agent_handshake`). Latent attention and recurrent states are exempt from it. With more ranks of
     decode, old versions take each of its blocks for a smaller part of a head than it is.
     """
-    version = version_of(ctx, settings)
+    model, version, decode_ranks = decode.model, decode.version, decode.parallelism.tensor
     if prefill_ranks < decode_ranks:
         if model is None or model.mla is not None or load_engine().transfers_to_capped(version):
             return None
@@ -198,36 +177,34 @@ def _refuses_wider(
     )
 
 
-def _check_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+def _check_blocks(decode: ServedModel) -> None:
     """NIXL hands over whole blocks; FlashInfer's kernels split blocks that are larger than any of theirs."""
-    size = settings.block_size
-    if size is None or model is None or ctx.accelerator.kind != "gpu":
+    size, model = decode.settings.block_size, decode.model
+    if size is None or model is None or decode.accelerator.kind != "gpu":
         return
-    sizes = split_block_sizes(deployment_of(ctx, settings, model), size)
+    sizes = split_block_sizes(deployment_of(decode, model), size)
     if sizes:
-        ctx.findings.warning(
+        decode.warning(
             "LLMD-PD-BLOCK-SIZE",
-            f"models[{index}].blockSize",
+            "blockSize",
             value=size,
-            accelerator=ctx.accelerator.title,
-            version=version_of(ctx, settings),
+            accelerator=decode.accelerator.title,
+            version=decode.version,
             sizes=", ".join(map(str, sizes)),
             largest=sizes[-1],
         )
 
 
-def _check_states(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+def _check_states(decode: ServedModel) -> None:
     """Recurrent states beside a KV cache, which NIXL's connector knows since 0.18."""
-    if model is None or ctx.accelerator.kind != "gpu":
+    settings, model, version = decode.settings, decode.model, decode.version
+    if model is None or not model.recurrent or decode.accelerator.kind != "gpu":
         return
-    if not model.recurrent:
-        return
-    version = version_of(ctx, settings)
     layout = settings.env.get(STATE_LAYOUT, BY_CHANNEL)
     if layout != BY_CHANNEL and load_engine().asks_for_state_layout(version):
-        ctx.findings.error(
+        decode.error(
             "LLMD-PD-STATES-LAYOUT",
-            f"models[{index}].env",
+            "env",
             STATE_LAYOUT,
             value=layout,
             model=model.id,
@@ -235,61 +212,48 @@ def _check_states(ctx: PlanContext, index: int, settings: ModelSettings, model: 
             state_layout=STATE_LAYOUT,
         )
     if not load_engine().transfers_kinds(version):
-        ctx.findings.error("LLMD-PD-HYBRID", f"models[{index}].id", value=model.id, version=version)
+        decode.error("LLMD-PD-HYBRID", "id", value=model.id, version=version)
         return
     if settings.prefix_caching is not False:
-        ctx.findings.warning(
+        decode.warning(
             "LLMD-PD-STATES-PREFIXES",
-            f"models[{index}].prefixCaching",
+            "prefixCaching",
             value="true" if settings.prefix_caching else "(by default, true)",
             model=model.id,
         )
     if settings.speculative_decoding is not None and settings.speculative_decoding.method == "mtp":
-        ctx.findings.warning(
-            "LLMD-PD-STATES-SPECULATION", f"models[{index}].speculativeDecoding", value="mtp", model=model.id
-        )
+        decode.warning("LLMD-PD-STATES-SPECULATION", "speculativeDecoding", value="mtp", model=model.id)
 
 
-def _check_worth(
-    decode: PlanContext,
-    prefill: PlanContext,
-    index: int,
-    settings: tuple[ModelSettings, ModelSettings],
-    model: Model | None,
-) -> None:
-    decode_settings, prefill_settings = settings
-    runs = (
-        (run_of(decode, decode_settings, model), run_of(prefill, prefill_settings, model))
-        if model is not None
-        else (None, None)
-    )
-    if runs[0] is None or runs[1] is None:
+def _check_worth(decode: ServedModel, prefill: ServedModel) -> None:
+    decode_run, prefill_run = run_of(decode), run_of(prefill)
+    if decode_run is None or prefill_run is None:
         return
-    lengths = lengths_of(decode, index, decode_settings, runs[0])
-    if decode_settings.load.prompt_tokens is None:
-        if runs[0].max_model_len < _SHORT:
-            decode.findings.warning("LLMD-PD-SHORT", f"models[{index}].maxModelLen", value=runs[0].max_model_len)
+    lengths = lengths_of(decode, decode_run)
+    if decode.settings.load.prompt_tokens is None:
+        if decode_run.max_model_len < _SHORT:
+            decode.warning("LLMD-PD-SHORT", "maxModelLen", value=decode_run.max_model_len)
         return
     if lengths is None:
         return
     # The same accelerators, every replica of them as decode's are.
     accelerators = (
-        decode_settings.replicas * runs[0].tensor_parallel + prefill_settings.replicas * runs[1].tensor_parallel
+        decode.settings.replicas * decode_run.tensor_parallel + prefill.settings.replicas * prefill_run.tensor_parallel
     )
-    replicas = max(1, accelerators // runs[0].tensor_parallel)
-    load = Load(*lengths, in_flight(decode_settings.load, replicas))
-    together = estimate(runs[0], decode.accelerator, load, replicas)
+    replicas = max(1, accelerators // decode_run.tensor_parallel)
+    load = Load(*lengths, in_flight(decode.settings.load, replicas))
+    together = estimate(decode_run, decode.accelerator, load, replicas)
     split = split_of(
-        StageEngines(run=runs[1], accelerator=prefill.accelerator, replicas=prefill_settings.replicas),
-        StageEngines(run=runs[0], accelerator=decode.accelerator, replicas=decode_settings.replicas),
+        StageEngines(run=prefill_run, accelerator=prefill.accelerator, replicas=prefill.settings.replicas),
+        StageEngines(run=decode_run, accelerator=decode.accelerator, replicas=decode.settings.replicas),
         *lengths,
-        rdma=connected_by_rdma((decode, prefill), index),
+        rdma=connected_by_rdma((decode, prefill)),
     )
     separate = split.at(load.concurrency) if split is not None else None
     if together is not None and separate is not None and _is_a_loss(separate, together):
-        decode.findings.warning(
+        decode.warning(
             "LLMD-PD-WORTH",
-            f"models[{index}].load",
+            "load",
             value=f"{load.prompt_tokens} + {load.output_tokens} tokens, {load.concurrency:g} in flight",
             separate=_latency_text(separate),
             together=_latency_text(together),

@@ -12,13 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.plan.pods import EnvPlan, PortPlan
-from llm_d_gke.planning.sizing.memory_check import version_of
-from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.planning.served_model import ServedModel
 
 Stage = Literal["decode", "prefill"]
 
@@ -107,26 +103,21 @@ class TpuConnectorHma(TpuConnector):
 KvTransfer = Nixl | TpuConnector | TpuConnectorHma
 
 
-def transfer_of(ctx: PlanContext, model: Model | None) -> KvTransfer:
+def transfer_of(served: ServedModel) -> KvTransfer:
     """The connector of an accelerator and a model; of one the catalog does not know, as if its layers were alike."""
+    model, engine = served.model, load_engine()
     kinds = set() if model is None else {group.kind for group in model.attention}
     # Chunked attention turns the manager of several kinds off, and vLLM refuses to be asked for it.
     hybrid = len(kinds) > 1 and "chunked" not in kinds
-    if ctx.accelerator.kind == "gpu":
-        engine, settings = load_engine(), _settings(ctx, model)
-        version = ctx.engine_image.version if settings is None else version_of(ctx, settings)
+    if served.accelerator.kind == "gpu":
         # A stack file that states the layout itself keeps it.
-        states = model is not None and model.recurrent and (settings is None or STATE_LAYOUT not in settings.env)
+        states = model is not None and model.recurrent and STATE_LAYOUT not in served.settings.env
         return Nixl(
-            hybrid=hybrid and engine.transfers_kinds(version),
-            states=states and engine.asks_for_state_layout(version),
-            rdma=settings is not None and uses_rdma(ctx, parallelism_of(ctx, settings)),
+            hybrid=hybrid and engine.transfers_kinds(served.version),
+            states=states and engine.asks_for_state_layout(served.version),
+            rdma=uses_rdma(served.ctx, served.parallelism),
         )
-    return TpuConnectorHma() if hybrid and ctx.accelerator.devices_per_chip > 1 else TpuConnector()
-
-
-def _settings(ctx: PlanContext, model: Model | None) -> ModelSettings | None:
-    return next((entry for entry in ctx.settings.models if ctx.catalog.find_model(entry.id) == model), None)
+    return TpuConnectorHma() if hybrid and served.accelerator.devices_per_chip > 1 else TpuConnector()
 
 
 def arguments(transfer: KvTransfer, stage: Stage) -> tuple[str, ...]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llm_d_gke.catalog.release import DisaggregationRelease
-from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.disaggregation import kv_transfer
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
 from llm_d_gke.planning.plan.pods import ContainerPlan, EnvPlan, PortPlan, ProbePlan
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backends import ServingBackend, backend_of
 from llm_d_gke.planning.serving.labels import ROLE_LABEL
 from llm_d_gke.planning.serving.server_role import ServerRole
@@ -28,11 +28,12 @@ _KEEP_ALIVE = EnvPlan(name="VLLM_HTTP_TIMEOUT_KEEP_ALIVE", value="120")
 _ROLE = "both"
 
 
-def role_of(ctx: PlanContext, model: Model | None) -> ServerRole:
-    """The additions to the pods of this context's server role."""
+def role_of(served: ServedModel) -> ServerRole:
+    """The additions to the model's pods in their server role."""
+    ctx = served.ctx
     if ctx.role == "both":
         return ServerRole(name="both", label=ctx.release.role_of_both or _ROLE)
-    transfer = kv_transfer.transfer_of(ctx, model)
+    transfer = kv_transfer.transfer_of(served)
     prefill = ServerRole(
         name=ctx.role,
         label=ctx.role,

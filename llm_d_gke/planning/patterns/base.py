@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import Findings, PlanContext
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.settings.stack import Pattern as Name
 
 
@@ -33,8 +32,8 @@ class Pattern:
         if not self.transfers_kv_cache:
             self._check_no_prefill(settings, findings)
 
-    def check_model(self, ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
-        """Findings about one model. `model` is None where the catalog does not have it."""
+    def check_model(self, served: ServedModel) -> None:
+        """Findings about one model."""
 
     def sites(self, ctx: PlanContext) -> tuple[PlanContext, ...] | None:
         """A context for each kind of model server; requests arrive at the first. None if one cannot be resolved."""

@@ -11,7 +11,7 @@ from llm_d_gke.planning.picker_config.build import APPROXIMATE, METRICS, PRECISE
 from llm_d_gke.planning.picker_config.check import parsed_config
 from llm_d_gke.planning.picker_config.document import PluginEntry
 from llm_d_gke.planning.picker_config.parameters import SHAPES
-from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.planning.served_model import ServedModel
 
 # Plugins that are worth something only where engines cache prefixes.
 _OF_PREFIXES = frozenset({PREFIX, APPROXIMATE, PRECISE, "precise-prefix-cache-scorer", "prefix-cache-affinity-filter"})
@@ -106,8 +106,9 @@ def _plugins(ctx: PlanContext) -> list[str]:
     return [kind for kind in dict.fromkeys(kinds) if ctx.picker.has(kind)]
 
 
-def check_blocks(ctx: PlanContext, index: int, model: ModelSettings, engine_block: int) -> None:
+def check_blocks(served: ServedModel, engine_block: int) -> None:
     """Sizes of prompt blocks in a configuration of the user's against the engine's, in tokens."""
+    ctx = served.ctx
     document = parsed_config(ctx)
     for number, entry in enumerate(document.plugins if document else ()):
         size = _tokens_of(ctx.picker, entry)
@@ -116,9 +117,9 @@ def check_blocks(ctx: PlanContext, index: int, model: ModelSettings, engine_bloc
                 "LLMD-PICKER-BLOCK-SIZE",
                 f"picker.config.plugins[{number}].parameters",
                 value=f"blocks of {size} tokens",
-                model=model.name,
+                model=served.settings.name,
                 engine_block=engine_block,
-                index=index,
+                index=served.index,
             )
 
 

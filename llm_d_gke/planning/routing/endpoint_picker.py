@@ -7,7 +7,6 @@ from typing import Any
 
 from llm_d_gke.planning.alternatives import releases_with_picker
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.picker_config import (
@@ -38,6 +37,7 @@ from llm_d_gke.planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcPro
 from llm_d_gke.planning.routing.fleet import plan_fleet
 from llm_d_gke.planning.routing.picker_index import check_index
 from llm_d_gke.planning.routing.priorities import check_priorities, plan_objectives
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving import multi_node
 from llm_d_gke.planning.serving.backend_tls import encrypted, plan_backend_tls
 from llm_d_gke.planning.serving.backends import ExtProcIdentity, backend_of
@@ -60,10 +60,9 @@ CONFIG_FILE = "picker.yaml"
 _NO_HIT_WEIGHT = 1.0
 
 
-def plan_pool(ctx: PlanContext, model: ModelSettings, key: str) -> PoolPlan:
+def plan_pool(served: ServedModel, key: str) -> PoolPlan:
     """InferencePool, health check and backend policy of one model."""
-    settings = ctx.settings
-    parallelism = parallelism_of(ctx, model)
+    ctx, settings, parallelism = served.ctx, served.ctx.settings, served.parallelism
     pool = backend_of(settings).pool(key, multi_node.serving_labels(parallelism))
     return PoolPlan(
         name=pool.name,
@@ -87,9 +86,7 @@ def plan_pool(ctx: PlanContext, model: ModelSettings, key: str) -> PoolPlan:
 
 
 def plan_picker(
-    ctx: PlanContext,
-    index: int,
-    model: ModelSettings,
+    served: ServedModel,
     key: str,
     namespace: str,
     pull_secret: PullSecretPlan | None,
@@ -99,12 +96,12 @@ def plan_picker(
 
     `memory` is what is known of the engine's KV cache.
     """
-    settings = ctx.settings.picker
+    ctx, settings = served.ctx, served.ctx.settings.picker
     identity = backend_of(ctx.settings).picker(key, ctx.release)
-    renderer = _tokenizer_service(ctx, model, key)
-    config = _config(ctx, model, _precise_index(model, renderer, namespace), memory)
-    _check_model(ctx, index, model)
-    if index == 0:
+    renderer = _tokenizer_service(served, key)
+    config = _config(served, _precise_index(served.settings, renderer, namespace), memory)
+    _check_model(served)
+    if served.index == 0:
         _check_failure_mode(ctx)
     elects = _elects_leader(settings)
     program = _program(ctx, key, namespace, identity)
@@ -130,12 +127,12 @@ def plan_picker(
     )
 
 
-def _tokenizer_service(ctx: PlanContext, model: ModelSettings, key: str) -> TokenizerServicePlan | None:
+def _tokenizer_service(served: ServedModel, key: str) -> TokenizerServicePlan | None:
     """The Service by which a precise index turns prompts into tokens; None where the index is approximate."""
-    if not follows_events(ctx):
+    if not follows_events(served.ctx):
         return None
     # Workers of a Ray group serve no requests, and count as ready: some prompts would get no tokens.
-    leaders = multi_node.serving_labels(parallelism_of(ctx, model))
+    leaders = multi_node.serving_labels(served.parallelism)
     return TokenizerServicePlan(name=f"{key}-render", selector={**selector_of(key), **leaders}, port=PORT)
 
 
@@ -282,10 +279,9 @@ def _check_spread(ctx: PlanContext) -> None:
         )
 
 
-def _config(
-    ctx: PlanContext, model: ModelSettings, precise: PreciseIndex | None, memory: MemoryVerdict | None
-) -> dict[str, Any]:
+def _config(served: ServedModel, precise: PreciseIndex | None, memory: MemoryVerdict | None) -> dict[str, Any]:
     """EndpointPickerConfig of one model's picker."""
+    ctx = served.ctx
     written = written_config(ctx)
     if written is not None:
         return dict(written)
@@ -293,13 +289,13 @@ def _config(
     weights = Weights(prefix=scorers.prefix_cache, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
     most = ctx.settings.picker.max_concurrency if can_count(ctx.picker) else None
     queue = Queue(most) if queues_requests(ctx) and can_queue(ctx.picker) else None
-    block_size = block_size_of(ctx, model, ctx.catalog.find_model(model.id))
+    block_size = block_size_of(served)
     # Disaggregated stages are never encrypted.
     https = encrypted(ctx) and ctx.release.picker.metrics_scheme_flag is None
     if ctx.role == "both" or ctx.release.disaggregation is None:
-        if not _sizes_index(ctx, model):
+        if not _sizes_index(served):
             return load_and_prefix(ctx.picker, api, weights, block_size, precise, https=https, queue=queue)
-        block_size = block_size or engine_block(ctx, model, ctx.catalog.find_model(model.id))
+        block_size = block_size or engine_block(served)
         # Without the size of blocks no producer is named, by which later pickers' scorer finds matches.
         spreads = can_spread_misses(ctx.picker) and block_size is not None
         default = _NO_HIT_WEIGHT if spreads else 0.0
@@ -310,7 +306,7 @@ def _config(
             replace(weights, no_hit=no_hit if spreads else 0.0),
             block_size,
             precise,
-            cached_tokens=_cached_tokens(ctx, model, memory),
+            cached_tokens=_cached_tokens(served, memory),
             https=https,
             queue=queue,
         )
@@ -318,44 +314,44 @@ def _config(
     return disaggregated(ctx.picker, api, weights, block_size, stages.prefill_from_tokens, precise, queue=queue)
 
 
-def _sizes_index(ctx: PlanContext, model: ModelSettings) -> bool:
+def _sizes_index(served: ServedModel) -> bool:
     """Whether the picker's index is sized by the engine's cache, and prompts without a hit are spread.
 
     By the pattern and not by the number of replicas: one more replica does not restart the picker, whose index would be
     lost.
     """
-    several_ranks = parallelism_of(ctx, model).data > 1
-    return pattern_of(ctx.settings).relies_on_prefixes or several_ranks or bool(ctx.settings.picker.scorers.no_hit_lru)
+    settings, several_ranks = served.ctx.settings, served.parallelism.data > 1
+    return pattern_of(settings).relies_on_prefixes or several_ranks or bool(settings.picker.scorers.no_hit_lru)
 
 
-def _cached_tokens(ctx: PlanContext, model: ModelSettings, memory: MemoryVerdict | None) -> int | None:
+def _cached_tokens(served: ServedModel, memory: MemoryVerdict | None) -> int | None:
     """Tokens that one engine keeps, on its accelerators and in its host's memory.
 
     None where that is not known, and where not one token fits: such a stack is refused for its memory.
     """
     if memory is None or memory.available_gib <= 0:
         return None
-    layout = parallelism_of(ctx, model)
+    layout = served.parallelism
     on_accelerators = memory.available_gib * layout.tensor * layout.pipeline
     tokens = memory.replica_tokens / layout.data
-    return round(tokens * (1 + (model.kv_offload_gib or 0) / on_accelerators)) or None
+    return round(tokens * (1 + (served.settings.kv_offload_gib or 0) / on_accelerators)) or None
 
 
-def _check_model(ctx: PlanContext, index: int, model: ModelSettings) -> None:
+def _check_model(served: ServedModel) -> None:
     """Check the picker's assumptions about one model's servers."""
-    block = engine_block(ctx, model, ctx.catalog.find_model(model.id))
+    ctx, block = served.ctx, engine_block(served)
     if block is not None:
-        check_blocks(ctx, index, model, block)
+        check_blocks(served, block)
     scores = prefix_plugin(ctx)
-    if scores is None or prefix_caching_of(ctx, model):
+    if scores is None or prefix_caching_of(served):
         return
     settings = ctx.settings.picker
     relies_on_prefixes = pattern_of(ctx.settings).relies_on_prefixes
     weight = f" (weight {settings.scorers.prefix_cache:g})" if settings.config is None else f" ({scores})"
     instead = "llm-d:picker.scorers.prefixCache to 0" if settings.config is None else f"up {scores}"
-    ctx.findings.error(
+    served.error(
         "LLMD-PREFIX-CACHING-OFF",
-        f"models[{index}].prefixCaching",
+        "prefixCaching",
         value="false",
         weight=weight,
         fix="remove prefixCaching"

@@ -13,6 +13,7 @@ from llm_d_gke.planning.context import Findings, PlanContext
 from llm_d_gke.planning.picker_config import queues_requests
 from llm_d_gke.planning.plan.serving import ModelServerPlan, ScalingPlan, ScalingSpeedPlan, TriggerPlan
 from llm_d_gke.planning.platform.queries import Queries
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.autoscaling import AutoscalingSettings, ScalingSpeed
@@ -128,8 +129,9 @@ def _check_stage(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], 
         )
 
 
-def check_zero(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+def check_zero(served: ServedModel) -> None:
     """What a request sees that finds no replica."""
+    settings, ctx = served.settings, served.ctx
     if settings.autoscaling is None or settings.autoscaling.minimum > 0 or ctx.role == "prefill":
         return
     seen = (
@@ -138,9 +140,10 @@ def check_zero(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         if queues_requests(ctx)
         else "requests then get 503 until a replica answers, and the first of them wakes it"
     )
-    ctx.findings.warning(
+    served.warning(
         "LLMD-AUTOSCALING-ZERO",
-        *("models", index, "autoscaling", "minimum"),
+        "autoscaling",
+        "minimum",
         value=0,
         idle_seconds=settings.autoscaling.idle_seconds,
         seen=seen,
@@ -149,19 +152,20 @@ def check_zero(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
     )
 
 
-def check_kserve(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+def check_kserve(served: ServedModel) -> None:
     """Whether KServe leaves the number of replicas alone."""
+    ctx = served.ctx
     if (
-        settings.autoscaling is None
+        served.settings.autoscaling is None
         or not backend_of(ctx.settings).needs_kserve
         or ctx.release.charts.kserve_keeps_scale
     ):
         return
     version, keeps = ctx.release.charts.kserve.version, ctx.release.charts.kserve_keeps_scale
     keeping = [name for name, release in ctx.catalog.releases.items() if release.charts.kserve_keeps_scale]
-    ctx.findings.error(
+    served.error(
         "LLMD-AUTOSCALING-KSERVE",
-        *("models", index, "autoscaling"),
+        "autoscaling",
         value="set",
         keeping=keeping[0],
         rule=f"KServe {version} resets the number of replicas of its Deployments whenever it reconciles them, which"

@@ -20,8 +20,8 @@ from llm_d_gke.planning.plan.platform import CertificatePlan
 from llm_d_gke.planning.plan.pods import VolumePlan
 from llm_d_gke.planning.plan.routing import BackendTlsPlan
 from llm_d_gke.planning.platform.certificates import check_issuer, issuer_of
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings.gateway import CertManagerBackend
-from llm_d_gke.settings.models import ModelSettings
 
 # Not that of KServe's presets: its own switch, enableLLMInferenceServiceTLS, is one for all services of the controller,
 # came with v0.19, has no value in the charts, and moves neither monitoring nor DestinationRule.
@@ -117,13 +117,12 @@ def check_backend_tls(ctx: PlanContext) -> None:
         check_issuer(ctx, tls.issuer, "backendTls")
 
 
-def check_engine_arguments(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+def check_engine_arguments(served: ServedModel) -> None:
     """HTTPS of engines concerns all their clients, and only `gateway.backendTls` changes all of them."""
-    positions = [n for n, text in enumerate(settings.extra_args) if text.partition("=")[0].replace("_", "-") in _HTTPS]
+    arguments = served.settings.extra_args
+    positions = [n for n, text in enumerate(arguments) if text.partition("=")[0].replace("_", "-") in _HTTPS]
     if positions:
-        ctx.findings.error(
-            "LLMD-ENGINE-TLS-ARGS", f"models[{index}].extraArgs", positions[0], value=settings.extra_args[positions[0]]
-        )
+        served.error("LLMD-ENGINE-TLS-ARGS", "extraArgs", positions[0], value=arguments[positions[0]])
 
 
 def _certificate(key: str) -> str:

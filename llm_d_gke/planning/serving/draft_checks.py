@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.options import option_value
-from llm_d_gke.planning.sizing.memory_check import version_of
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings.engine import SpeculativeDecoding
-from llm_d_gke.settings.models import ModelSettings
 
 # `_raise_if_multimodal` in v1/spec_decode/eagle.py of 0.17.1 and 0.19.1; 0.26.0 warns and guesses from the text.
 _IMAGES_SINCE, _IMAGES_READ = "0.26", "0.20"
@@ -25,23 +22,20 @@ _MODEL_RUNNER_V2, _MODEL_RUNNER_V2_READ = "VLLM_USE_V2_MODEL_RUNNER", "0.22"
 _FIRST_RUNNER_ONLY = ("ngram", "ngram_gpu", "draft_model", "suffix", "medusa", "mlp_speculator")
 
 
-def check_draft(
-    ctx: PlanContext, index: int, settings: ModelSettings, model: Model, speculation: SpeculativeDecoding
-) -> None:
+def check_draft(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
     """Findings about what guesses, for this model and accelerator."""
-    for setting, value, rule, fix, certain in _problems(ctx, settings, model, speculation):
-        add_finding = ctx.findings.error if certain else ctx.findings.warning
-        add_finding(
-            "LLMD-SPECULATION-TARGET", f"models[{index}].speculativeDecoding", setting, value=value, rule=rule, fix=fix
+    for setting, value, rule, fix, certain in _problems(served, model, speculation):
+        served.report(
+            "LLMD-SPECULATION-TARGET", "speculativeDecoding", setting, certain=certain, value=value, rule=rule, fix=fix
         )
 
 
 def _problems(
-    ctx: PlanContext, settings: ModelSettings, model: Model, speculation: SpeculativeDecoding
+    served: ServedModel, model: Model, speculation: SpeculativeDecoding
 ) -> Iterator[tuple[str, str, str, str, bool]]:
     """Setting, value, rule, fix, and whether the engine surely ends."""
-    engine, version = load_engine(), version_of(ctx, settings)
-    draft = ctx.catalog.models.get(speculation.draft_model or "")
+    settings, version = served.settings, served.version
+    draft = served.ctx.catalog.models.get(speculation.draft_model or "")
     if speculation.method == "draft_model" and draft is not None and draft.vocabulary != model.vocabulary:
         # SpeculativeConfig.verify_equal_vocab_size_if_draft_model of 0.17.1 to 0.30.0.
         yield (
@@ -55,19 +49,19 @@ def _problems(
     if (
         speculation.method == "draft_model"
         and model.architecture.endswith(_MULTIMODAL)
-        and not engine.has(version, _IMAGES_SINCE)
+        and not served.has(_IMAGES_SINCE)
     ):
         yield (
             "method",
             "draft_model",
             f"{model.id} takes images, and vLLM {version} has no draft models for such models",
             "use method: ngram, or a release with a newer engine",
-            not engine.has(version, _IMAGES_READ),
+            not served.has(_IMAGES_READ),
         )
     if (
         speculation.method in _FIRST_RUNNER_ONLY
         and settings.env.get(_MODEL_RUNNER_V2) == "1"
-        and engine.has(version, _MODEL_RUNNER_V2_READ)
+        and served.has(_MODEL_RUNNER_V2_READ)
     ):
         yield (
             "method",
@@ -82,14 +76,14 @@ def _problems(
         speculation.method == "mtp"
         and model.architecture.startswith(_ASSISTED)
         and cache.startswith("fp8")
-        and ctx.accelerator.compute_capability == _HOPPER
-        and engine.has(version, first)
-        and not engine.has(version, last)
+        and served.accelerator.compute_capability == _HOPPER
+        and served.has(first)
+        and not served.has(last)
     ):
         yield (
             "draftModel",
             str(speculation.draft_model),
-            f"on {ctx.accelerator.title} vLLM {version} runs the assistant's attention with an fp8 KV cache in"
+            f"on {served.accelerator.title} vLLM {version} runs the assistant's attention with an fp8 KV cache in"
             " FlashInfer, which ends on layers with a window (vllm-project/vllm issue 48848)",
             "remove kvCacheDtype, or use method: ngram",
             True,

@@ -15,13 +15,13 @@ from llm_d_gke.planning.engine_support.deployment import Deployment, Kind, Refus
 from llm_d_gke.planning.engine_support.options import named_backend, option_value
 from llm_d_gke.planning.engine_support.refusals import refusals_of
 from llm_d_gke.planning.engine_support.tpu import needs_attention_ranks, needs_torch
-from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.patterns import pattern_of
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.option_checks import check_options
 from llm_d_gke.planning.serving.option_conflicts import check_option_conflicts
 from llm_d_gke.planning.sizing.memory import judge
-from llm_d_gke.planning.sizing.memory_check import run_of, version_of
+from llm_d_gke.planning.sizing.memory_check import target_run_of
 from llm_d_gke.settings.engine import SpeculativeDecoding
 from llm_d_gke.settings.models import ModelSettings
 
@@ -58,19 +58,20 @@ _OF_THE_VERSION = (
 )
 
 
-def deployment_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> Deployment:
+def deployment_of(served: ServedModel, model: Model) -> Deployment:
     """One replica of a model as vLLM runs it. Arguments that duplicate a setting are refused elsewhere."""
+    settings = served.settings
     further = settings.extra_args
-    parallelism = parallelism_of(ctx, settings)
+    parallelism = served.parallelism
     return Deployment(
         model=model,
-        accelerator=ctx.accelerator,
-        version=version_of(ctx, settings),
+        accelerator=served.accelerator,
+        version=served.version,
         dtype=settings.dtype or option_value(further, "--dtype"),
         quantization=settings.quantization or option_value(further, "--quantization", "-q"),
         deprecated_quantization="--allow-deprecated-quantization" in further,
         kv_cache_dtype=settings.kv_cache_dtype or option_value(further, "--kv-cache-dtype"),
-        attention_backend=attention_backend(settings, version_of(ctx, settings)),
+        attention_backend=attention_backend(settings, served.version),
         tensor_parallel=parallelism.tensor,
         data_parallel=parallelism.data,
         expert_parallel=parallelism.expert or "--enable-expert-parallel" in further,
@@ -92,34 +93,37 @@ def attention_backend(settings: ModelSettings, version: str) -> str | None:
     return (named or "").upper() or None
 
 
-def tpu_variables(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> dict[str, str]:
+def tpu_variables(served: ServedModel) -> dict[str, str]:
     """Variables that select what a deployment on TPU needs: PyTorch's implementation, the mesh of attention ranks."""
+    model = served.model
     if model is None:
         return {}
-    deployment = deployment_of(ctx, settings, model)
+    deployment = deployment_of(served, model)
     values = {"NEW_MODEL_DESIGN": "1"} if needs_attention_ranks(deployment) else {}
-    if _IMPLEMENTATION not in settings.env and needs_torch(deployment):
+    if _IMPLEMENTATION not in served.settings.env and needs_torch(deployment):
         values[_IMPLEMENTATION] = "vllm"
     return values
 
 
-def attention_argument(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> str | None:
+def attention_argument(served: ServedModel) -> str | None:
     """The configuration of the TPU back end with data-parallel attention, where the deployment needs it."""
-    if model is None or not needs_attention_ranks(deployment_of(ctx, settings, model)):
+    model = served.model
+    if model is None or not needs_attention_ranks(deployment_of(served, model)):
         return None
     return '{"sharding":{"sharding_strategy":{"enable_dp_attention":true}}}'
 
 
-def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> bool:
+def check_engine(served: ServedModel) -> bool:
     """Check arguments and the engine's own limits. Returns whether the engine would start."""
-    check_options(ctx, index, settings)
-    check_option_conflicts(ctx, index, settings, model)
+    model = served.model
+    check_options(served)
+    check_option_conflicts(served)
     if model is None:
         return True
-    deployment = deployment_of(ctx, settings, model)
+    deployment = deployment_of(served, model)
     starts = True
     for refusal in refusals_of(deployment):
-        _report_refusal(ctx, index, settings, deployment, refusal)
+        _report_refusal(served, deployment, refusal)
         starts = starts and not refusal.certain
         if refusal.certain:
             # What else is wrong may well be a consequence of the same setting.
@@ -127,15 +131,16 @@ def check_engine(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     return starts
 
 
-def _report_refusal(
-    ctx: PlanContext, index: int, settings: ModelSettings, deployment: Deployment, refusal: Refusal
-) -> None:
+def _report_refusal(served: ServedModel, deployment: Deployment, refusal: Refusal) -> None:
     """An error where the tables are certain, otherwise a warning."""
-    add_finding = ctx.findings.error if refusal.certain else ctx.findings.warning
-    path: tuple[str | int, ...] = ("models", index, *_setting_path(settings, refusal))
-    value, rule = _value(settings, deployment, refusal), f"{refusal.reason} ({refusal.source})"
-    fix = _fix(ctx, settings, deployment, refusal)
-    add_finding(_RULES[refusal.kind], *path, value=value, rule=rule, fix=fix)
+    served.report(
+        _RULES[refusal.kind],
+        *_setting_path(served.settings, refusal),
+        certain=refusal.certain,
+        value=_value(served.settings, deployment, refusal),
+        rule=f"{refusal.reason} ({refusal.source})",
+        fix=_fix(served, deployment, refusal),
+    )
 
 
 def _setting_path(settings: ModelSettings, refusal: Refusal) -> tuple[str, ...]:
@@ -182,16 +187,14 @@ def _value(settings: ModelSettings, deployment: Deployment, refusal: Refusal) ->
 # ---- fixes ----
 
 
-def _fix(ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refusal: Refusal) -> str:
+def _fix(served: ServedModel, deployment: Deployment, refusal: Refusal) -> str:
     """At most two changes of the stack file after which nothing is known against the engine, the nearest first."""
     if refusal.about == "attentionBackend":
-        named = "option" if named_backend(settings.extra_args) is not None else "variable"
+        named = "option" if named_backend(served.settings.extra_args) is not None else "variable"
         return f"remove the {named}: vLLM takes the first back end that runs"
     fixes: list[str] = []
-    for text, changed in _possible_fixes(ctx, settings, deployment, refusal):
-        if not refusals_of(deployment_of(changed[0], changed[1], deployment.model)) and _has_memory(
-            *changed, deployment
-        ):
+    for text, changed in _possible_fixes(served, deployment, refusal):
+        if not refusals_of(deployment_of(changed, deployment.model)) and _has_memory(changed):
             fixes.append(text)
         if len(fixes) == 2:
             break
@@ -200,17 +203,9 @@ def _fix(ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refu
     return "use " + ", or ".join(fixes) if fixes else "use another model or another accelerator"
 
 
-_Changed = tuple[PlanContext, ModelSettings]
-
-
-def _possible_fixes(
-    ctx: PlanContext, settings: ModelSettings, deployment: Deployment, refusal: Refusal
-) -> Iterator[tuple[str, _Changed]]:
-    """Changes as the stack file spells them, each with what it makes of context and settings."""
-
-    def with_settings(**changes: object) -> _Changed:
-        return ctx, settings.model_copy(update=changes)
-
+def _possible_fixes(served: ServedModel, deployment: Deployment, refusal: Refusal) -> Iterator[tuple[str, ServedModel]]:
+    """Changes as the stack file spells them, each with the model as it is served then."""
+    settings, with_settings = served.settings, served.with_settings
     if refusal.about == "dtype" and option_value(settings.extra_args, "--dtype") is None:
         for dtype in _DTYPES:
             yield f"dtype: {dtype}", with_settings(dtype=dtype)
@@ -240,26 +235,27 @@ def _possible_fixes(
         yield "the model without adapters", with_settings(adapters=())
     if refusal.kind == "experts-kernel":
         for size in range(deployment.tensor_parallel - 1, 0, -1):
-            if ctx.per_node % size == 0 and shares(deployment.model, size):
+            if served.ctx.per_node % size == 0 and shares(deployment.model, size):
                 yield f"tensorParallel: {size}", with_settings(tensor_parallel=size)
         arguments = (*settings.extra_args, _EXPERT_BACKEND, "triton")
         yield (
             f"allowExtraArgs: true and extraArgs: {json.dumps(list(arguments))}",
             with_settings(allow_extra_args=True, extra_args=arguments),
         )
-    yield from _other_gpus(ctx, settings, deployment)
+    yield from _other_gpus(served, deployment)
     if refusal.kind in _OF_THE_VERSION:
-        yield from _newer_releases(ctx, settings)
+        yield from _newer_releases(served)
 
 
-def _other_gpus(ctx: PlanContext, settings: ModelSettings, deployment: Deployment) -> Iterator[tuple[str, _Changed]]:
+def _other_gpus(served: ServedModel, deployment: Deployment) -> Iterator[tuple[str, ServedModel]]:
     """Other GPUs that the zones have, smallest first, on the smallest machine that carries a replica."""
-    kind = ctx.accelerator.kind
+    settings, ctx = served.settings, served.ctx
+    kind = served.accelerator.kind
     if kind != "gpu" or pattern_of(ctx.settings).transfers_kv_cache:
         return
     by_size = sorted(ctx.catalog.accelerators.values(), key=lambda entry: entry.usable_gib or entry.nominal_gib)
     for accelerator in by_size:
-        if accelerator.kind != kind or accelerator.name == ctx.accelerator.name:
+        if accelerator.kind != kind or accelerator.name == served.accelerator.name:
             continue
         if not all(accelerator.offered_in(zone) for zone in ctx.zones):
             continue
@@ -269,12 +265,12 @@ def _other_gpus(ctx: PlanContext, settings: ModelSettings, deployment: Deploymen
         elsewhere = replace(
             ctx, accelerator=accelerator, machine=machine, per_node=machine.accelerator_count, topology=None, hosts=1
         )
-        changed_settings = settings
+        changed = replace(served, ctx=elsewhere)
         text = f"accelerator: {{type: {accelerator.name}, machineType: {machine.name}}}"
         if settings.dtype is not None and accelerator.bf16 and settings.dtype != "bfloat16":
-            changed_settings = settings.model_copy(update={"dtype": "bfloat16"})
+            changed = changed.with_settings(dtype="bfloat16")
             text += " and dtype: bfloat16"
-        yield text, (elsewhere, changed_settings)
+        yield text, changed
 
 
 def _machine(ctx: PlanContext, accelerator: Accelerator, devices: int) -> MachineType | None:
@@ -287,23 +283,21 @@ def _machine(ctx: PlanContext, accelerator: Accelerator, devices: int) -> Machin
     return None
 
 
-def _newer_releases(ctx: PlanContext, settings: ModelSettings) -> Iterator[tuple[str, _Changed]]:
+def _newer_releases(served: ServedModel) -> Iterator[tuple[str, ServedModel]]:
     """Releases with a newer engine that has a table, unless the stack sets an image."""
-    if settings.image is not None:
+    ctx = served.ctx
+    if served.settings.image is not None:
         return
     engine = load_engine()
     for release in ctx.catalog.releases.values():
-        image = release.engine.image_for(ctx.accelerator, disaggregated=ctx.transfers_kv_cache)
+        image = release.engine.image_for(served.accelerator, disaggregated=ctx.transfers_kv_cache)
         if image is None:
             continue
         newer = engine.has(image.version, ctx.engine_image.version) and image.version != ctx.engine_image.version
         if newer and facts_of(image.version):
-            yield f"release: {release.name}", (replace(ctx, release=release), settings)
+            yield f"release: {release.name}", replace(served, ctx=replace(ctx, release=release))
 
 
-def _has_memory(ctx: PlanContext, settings: ModelSettings, deployment: Deployment) -> bool:
-    # A draft of unknown size keeps the whole from being sized: its target alone has to fit.
-    run = run_of(ctx, settings, deployment.model) or run_of(
-        ctx, settings.model_copy(update={"speculative_decoding": None}), deployment.model
-    )
+def _has_memory(served: ServedModel) -> bool:
+    run = target_run_of(served)
     return run is None or judge(run).status != "refused"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.plan.platform import HuggingFacePlan
 from llm_d_gke.planning.plan.pods import EnvPlan
 from llm_d_gke.planning.platform.engine_images import library_environment
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving import multi_node
 from llm_d_gke.planning.serving.engine_checks import tpu_variables
 from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY, TOKEN_KEY
-from llm_d_gke.settings.models import ModelSettings
 
 
-def stack_variables(
-    ctx: PlanContext, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, budget: int
-) -> tuple[EnvPlan, ...]:
+def stack_variables(served: ServedModel, hugging_face: HuggingFacePlan, budget: int) -> tuple[EnvPlan, ...]:
     """Variables of an engine that has `budget` seconds to start."""
+    ctx, settings, parallelism = served.ctx, served.settings, served.parallelism
     values = {
         "HOME": f"{CACHE}/home",
         # torch looks up the name of a user that has no entry in /etc/passwd.
@@ -38,7 +35,7 @@ def stack_variables(
         values |= library_environment(ctx, settings)
         return tuple(EnvPlan(name=name, value=value) for name, value in values.items())
     values |= {"VLLM_XLA_CACHE_PATH": f"{CACHE}/xla", "PJRT_DEVICE": "TPU"}
-    values |= tpu_variables(ctx, settings, ctx.catalog.find_model(settings.id))
+    values |= tpu_variables(served)
     if parallelism.is_multi_node:
         # The controller of the group names the hosts.
         return tuple(EnvPlan(name=name, value=value) for name, value in values.items())

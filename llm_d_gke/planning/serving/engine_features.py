@@ -16,9 +16,9 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.plan.pods import ConfigFilePlan, VolumePlan
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.speculation_checks import check_speculation
 from llm_d_gke.planning.serving.unknown_names import warn_disagreeing, warn_unknown
-from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.planning.sizing.speculation import speculation_arguments
 from llm_d_gke.planning.suggest import did_you_mean
 from llm_d_gke.settings.models import ModelSettings
@@ -81,67 +81,65 @@ def offloaded_gib(settings: ModelSettings, parallelism: Parallelism) -> float:
     return (settings.kv_offload_gib or 0) * parallelism.data / parallelism.hosts
 
 
-def check_features(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+def check_features(served: ServedModel) -> None:
     """Findings about parsers, guessed tokens and offloaded blocks that the engine's version does not take."""
     # A plugin adds parser names from a file of the image.
+    settings = served.settings
     if option_value(settings.extra_args, "--tool-parser-plugin") is None:
-        _check_name(ctx, index, settings.tool_call_parser, "toolCallParser", "tool_parsers")
+        _check_name(served, settings.tool_call_parser, "toolCallParser", "tool_parsers")
     if option_value(settings.extra_args, "--reasoning-parser-plugin") is None:
-        _check_name(ctx, index, settings.reasoning_parser, "reasoningParser", "reasoning_parsers")
-    _check_calls(ctx, index, settings, model)
-    check_speculation(ctx, index, settings, model)
-    _check_offload(ctx, index, settings, model)
+        _check_name(served, settings.reasoning_parser, "reasoningParser", "reasoning_parsers")
+    _check_calls(served)
+    check_speculation(served)
+    _check_offload(served)
 
 
-def _check_name(ctx: PlanContext, index: int, value: str | None, setting: str, names: _Names) -> None:
+def _check_name(served: ServedModel, value: str | None, setting: str, names: _Names) -> None:
     if value is None:
         return
-    version = version_of(ctx, ctx.settings.models[index])
     # A table may lack the names, which not every version has in a readable form.
-    tables = [facts for facts in facts_of(version) if getattr(facts, names)]
+    tables = [facts for facts in facts_of(served.version) if getattr(facts, names)]
     if not tables:
-        warn_unknown(ctx, ("models", index, setting), value, version)
+        warn_unknown(served, setting, value=value)
     elif all(value not in getattr(facts, names) for facts in tables):
-        ctx.findings.error(
+        served.error(
             "LLMD-ENGINE-PARSER",
-            f"models[{index}]",
             setting,
             value=value,
-            version=version,
+            version=served.version,
             fix=did_you_mean(value, sorted({name for facts in tables for name in getattr(facts, names)})),
         )
     elif lacking := [facts for facts in tables if value not in getattr(facts, names)]:
-        warn_disagreeing(ctx, ("models", index, setting), value, version, lacking)
+        warn_disagreeing(served, setting, value=value, lacking=lacking)
     elif (package := load_engine().parser_packages.get(value)) is not None:
-        ctx.findings.warning("LLMD-ENGINE-PARSER-PACKAGE", f"models[{index}]", setting, value=value, package=package)
+        served.warning("LLMD-ENGINE-PARSER-PACKAGE", setting, value=value, package=package)
 
 
-def _check_calls(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+def _check_calls(served: ServedModel) -> None:
     """Say so if the parser reads another form of tool calls than the model writes."""
-    parser, form = settings.tool_call_parser, load_engine().tool_calls_of(model.id) if model is not None else None
+    model = served.model
+    parser = served.settings.tool_call_parser
+    form = load_engine().tool_calls_of(model.id) if model is not None else None
     if parser is None or model is None or form is None or parser in form.parsers:
         return
-    tables = facts_of(version_of(ctx, settings))
+    tables = facts_of(served.version)
     available = [name for name in form.parsers if any(name in facts.tool_parsers for facts in tables)]
     if not available or all(parser not in facts.tool_parsers for facts in tables):
         return
-    ctx.findings.warning(
-        "LLMD-ENGINE-PARSER-MODEL", f"models[{index}].toolCallParser", value=parser, model=model.id, parser=available[0]
-    )
+    served.warning("LLMD-ENGINE-PARSER-MODEL", "toolCallParser", value=parser, model=model.id, parser=available[0])
 
 
-def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
-    size, path = settings.kv_offload_gib, f"models[{index}].kvOffloadGib"
+def _check_offload(served: ServedModel) -> None:
+    model, size, path = served.model, served.settings.kv_offload_gib, "kvOffloadGib"
     if size is None:
         return
-    version = version_of(ctx, settings)
-    refusal = _offload_refusal(ctx, model, version)
+    refusal = _offload_refusal(served)
     if refusal is not None:
-        ctx.findings.error("LLMD-KV-OFFLOAD", path, value=size, rule=refusal[0], fix=refusal[1])
-    elif not facts_of(version):
-        warn_unknown(ctx, ("models", index, "kvOffloadGib"), size, version)
-    elif model is not None and model.recurrent and not load_engine().has(version, _STATES_OFFLOADED_SINCE):
-        ctx.findings.warning(
+        served.error("LLMD-KV-OFFLOAD", path, value=size, rule=refusal[0], fix=refusal[1])
+    elif not facts_of(served.version):
+        warn_unknown(served, path, value=size)
+    elif model is not None and model.recurrent and not served.has(_STATES_OFFLOADED_SINCE):
+        served.warning(
             "LLMD-KV-OFFLOAD-STATES",
             path,
             value=size,
@@ -149,7 +147,7 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
             " when cached prefixes of such models came back from the host (vllm-project/vllm issues 50454 and 53505)",
         )
     elif model is not None and model.architecture.startswith(_WINDOWS_OFFLOADED_BADLY):
-        ctx.findings.warning(
+        served.warning(
             "LLMD-KV-OFFLOAD-STATES",
             path,
             value=size,
@@ -158,8 +156,9 @@ def _check_offload(ctx: PlanContext, index: int, settings: ModelSettings, model:
         )
 
 
-def _offload_refusal(ctx: PlanContext, model: Model | None, version: str) -> tuple[str, str] | None:
+def _offload_refusal(served: ServedModel) -> tuple[str, str] | None:
     """Why this engine cannot offload blocks of this model, and what to do instead."""
+    ctx, model, version = served.ctx, served.model, served.version
     if ctx.accelerator.kind == "tpu":
         return "vLLM moves KV-cache blocks to the host's memory on GPUs only", "remove kvOffloadGib, or use a GPU"
     if ctx.transfers_kv_cache:
@@ -196,10 +195,9 @@ def _all_hybrid(tables: tuple[EngineFacts, ...]) -> bool:
     return bool(tables) and all(facts.kv_offload_hybrid for facts in tables)
 
 
-def check_host_memory(
-    ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism, limits: Mapping[str, str]
-) -> None:
+def check_host_memory(served: ServedModel, limits: Mapping[str, str]) -> None:
     """Offloaded blocks fit the memory that the pod may take of its node."""
+    settings, parallelism = served.settings, served.parallelism
     if settings.kv_offload_gib is None:
         return
     offloaded, limit = offloaded_gib(settings, parallelism), int(limits["memory"].removesuffix("Mi")) / 1024
@@ -207,13 +205,13 @@ def check_host_memory(
         return
     engines = parallelism.data / parallelism.hosts
     largest = int((limit - _HOST_GIB) / engines)
-    add_finding = ctx.findings.error if offloaded >= limit else ctx.findings.warning
-    add_finding(
+    served.report(
         "LLMD-KV-OFFLOAD-MEMORY",
-        f"models[{index}].kvOffloadGib",
+        "kvOffloadGib",
+        certain=offloaded >= limit,
         value=settings.kv_offload_gib,
         limit=limit,
-        machine=ctx.machine.name,
+        machine=served.ctx.machine.name,
         offloaded=offloaded,
         fix=f"use kvOffloadGib: {largest}, or a machineType with more memory"
         if largest >= 1

@@ -8,13 +8,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from llm_d_gke.catalog.upstream import Package, load_upstream
-from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.plan.serving import ModelServerPlan
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.setting_errors.values import flow
-from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.planning.suggest import nearest
-from llm_d_gke.settings.models import ModelSettings
 
 # Variables whose values must not be in a Deployment, and the setting to use instead.
 _SECRETS = {
@@ -38,31 +36,26 @@ _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _API_KEY = "VLLM_API_KEY"
 
 
-_Path = tuple[str | int, ...]
-
-
-def check_variables(ctx: PlanContext, index: int, servers: Iterable[ModelServerPlan]) -> None:
+def check_variables(served: ServedModel, servers: Iterable[ModelServerPlan]) -> None:
     """Findings about `models[].env`."""
-    model = ctx.settings.models[index]
-    variables = model.env
+    variables = served.settings.env
     if not variables:
         return
-    if not model.allow_extra_args:
-        ctx.findings.error("LLMD-ENV-ALLOWED", f"models[{index}].env", value=flow(without_secrets(dict(variables), ())))
+    if not served.settings.allow_extra_args:
+        served.error("LLMD-ENV-ALLOWED", "env", value=flow(without_secrets(dict(variables), ())))
     # Those of the stack file come last; a duplicate is a name that the stack sets.
     counts = [Counter(variable.name for variable in server.pod.env) for server in servers]
     twice = {name for count in counts for name, number in count.items() if number > 1}
     for name, value in variables.items():
-        path = ("models", index, "env", name)
-        if not _is_reported(ctx, model, path, value, of_stack=name in twice):
-            _check_known(ctx, path, index, name, value)
+        if not _is_reported(served, name, value, of_stack=name in twice):
+            _check_known(served, name, value)
 
 
-def _is_reported(ctx: PlanContext, model: ModelSettings, path: _Path, value: str, *, of_stack: bool) -> bool:
+def _is_reported(served: ServedModel, name: str, value: str, *, of_stack: bool) -> bool:
     """Whether a variable is the stack's, or means something else than what its writer expects; with the finding."""
-    name = str(path[-1])
+    path = ("env", name)
     if of_stack or name.startswith(_OF_CONTROLLERS):
-        ctx.findings.error(
+        served.error(
             "LLMD-ENV-OWNED",
             *path,
             value=value,
@@ -72,36 +65,39 @@ def _is_reported(ctx: PlanContext, model: ModelSettings, path: _Path, value: str
             else f"{name} is set by the LeaderWorkerSet controller",
         )
     elif name in _SECRETS:
-        ctx.findings.error("LLMD-ENV-SECRET", *path, value="(hidden)", secrets=_SECRETS[name])
+        served.error("LLMD-ENV-SECRET", *path, value="(hidden)", secrets=_SECRETS[name])
     elif name in _DEVICES:
-        ctx.findings.error("LLMD-ENV-DEVICES", *path, value=value, name=name)
+        served.error("LLMD-ENV-DEVICES", *path, value=value, name=name)
     elif name in _INTERNAL:
-        ctx.findings.warning("LLMD-ENV-INTERNAL", *path, value=value, name=name)
-    elif name in _OFFLINE and model.source.kind == "hugging-face" and value.lower() in ("1", "true", "yes", "on"):
-        ctx.findings.error("LLMD-ENV-OFFLINE", *path, value=value, name=name)
+        served.warning("LLMD-ENV-INTERNAL", *path, value=value, name=name)
+    elif (
+        name in _OFFLINE
+        and served.settings.source.kind == "hugging-face"
+        and value.lower() in ("1", "true", "yes", "on")
+    ):
+        served.error("LLMD-ENV-OFFLINE", *path, value=value, name=name)
     elif name == _API_KEY:
-        ctx.findings.error("LLMD-ENV-API-KEY", *path, value="(hidden)")
+        served.error("LLMD-ENV-API-KEY", *path, value="(hidden)")
     else:
         return False
     return True
 
 
-def _check_known(ctx: PlanContext, path: _Path, index: int, name: str, value: str) -> None:
-    upstream = load_upstream()
-    version = version_of(ctx, ctx.settings.models[index])
-    packages = (upstream.vllm, *((upstream.tpu_inference,) if ctx.accelerator.kind == "tpu" else ()))
+def _check_known(served: ServedModel, name: str, value: str) -> None:
+    upstream, version, path = load_upstream(), served.version, ("env", name)
+    packages = (upstream.vllm, *((upstream.tpu_inference,) if served.accelerator.kind == "tpu" else ()))
     variable = next((package.variables[name] for package in packages if name in package.variables), None)
     if variable is not None:
         type_ = variable.type_in(version)
         expected = _expected(type_, value)
         if expected is not None:
-            ctx.findings.error(
+            served.error(
                 "LLMD-ENV-TYPE", *path, value=value, name=name, expected=expected, example=_example(type_, value)
             )
     elif _CREDENTIAL.search(name.upper()) and not _NO_CREDENTIAL.fullmatch(value):
-        ctx.findings.warning("LLMD-ENV-CREDENTIAL", *path, value="(hidden)")
+        served.warning("LLMD-ENV-CREDENTIAL", *path, value="(hidden)")
     if name.upper().startswith("VLLM_") and _is_missing(packages, name, version):
-        ctx.findings.warning(
+        served.warning(
             "LLMD-ENV-UNKNOWN", *path, value=value, version=version, name=name, fix=_known_name(packages, name, version)
         )
 

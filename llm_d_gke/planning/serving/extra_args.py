@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.engine_support.options import long_form
 from llm_d_gke.planning.findings import without_secrets
+from llm_d_gke.planning.served_model import ServedModel
+from llm_d_gke.planning.serving.hub_revision import commit_of
 from llm_d_gke.planning.setting_errors.values import flow
-from llm_d_gke.settings.models import ModelSettings
 
 
 @dataclass(frozen=True)
@@ -112,16 +112,14 @@ _SETTINGS = {
 }
 
 
-def check_extra_args(findings: Findings, index: int, model: ModelSettings, rendered: Sequence[str]) -> None:
+def check_extra_args(served: ServedModel, rendered: Sequence[str]) -> None:
     """Findings about `extraArgs` that are not meant, or repeat arguments of the planner.
 
     `rendered` are all arguments of the engine, those of `extraArgs` among them.
     """
-    extra = model.extra_args
-    if extra and not model.allow_extra_args:
-        findings.error(
-            "LLMD-EXTRA-ARGS-ALLOWED", f"models[{index}].extraArgs", value=flow(without_secrets(list(extra), ()))
-        )
+    extra = served.settings.extra_args
+    if extra and not served.settings.allow_extra_args:
+        served.error("LLMD-EXTRA-ARGS-ALLOWED", "extraArgs", value=flow(without_secrets(list(extra), ())))
     planned = list(map(flag_of, rendered))
     for flag in map(flag_of, extra):
         if flag in planned:
@@ -132,16 +130,17 @@ def check_extra_args(findings: Findings, index: int, model: ModelSettings, rende
         if flag not in rest and owned is None:
             continue
         setting = _SETTINGS.get(flag)
-        findings.error(
+        served.error(
             "LLMD-EXTRA-ARGS-PLANNED",
-            f"models[{index}].extraArgs[{position}]",
+            "extraArgs",
+            position,
             value=without_secrets(argument, ()),
             rule=owned.why
             if owned is not None
             else "the planner passes this argument to vLLM already, and of two vLLM takes the last one",
             fix=owned.instead
             if owned is not None
-            else (f"set models[{index}].{setting}, and remove it here" if setting else "remove it here"),
+            else (f"set models[{served.index}].{setting}, and remove it here" if setting else "remove it here"),
         )
 
 
@@ -150,13 +149,14 @@ def runs_remote_code(extra: Sequence[str]) -> bool:
     return "--trust-remote-code" in extra or "--trust_remote_code" in extra
 
 
-def check_remote_code(findings: Findings, index: int, extra: Sequence[str], commit: str | None) -> None:
-    """A warning about code of the model's repository. `commit` is the one of the weights, None for a moving branch."""
-    if not runs_remote_code(extra):
+def check_remote_code(served: ServedModel) -> None:
+    """A warning about code of the model's repository, by the commit of the weights."""
+    if not runs_remote_code(served.settings.extra_args):
         return
-    findings.warning(
+    commit = commit_of(served.settings, served.model)
+    served.warning(
         "LLMD-REMOTE-CODE",
-        f"models[{index}].extraArgs",
+        "extraArgs",
         value="--trust-remote-code",
         rule=(
             f"the engine runs Python files of the model's repository, as they are at {commit}"

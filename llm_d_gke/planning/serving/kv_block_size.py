@@ -2,59 +2,60 @@
 
 from __future__ import annotations
 
-from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.patterns import pattern_of
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.kv_events import follows_events
 from llm_d_gke.planning.sizing.memory.kv_cache import layout
 from llm_d_gke.planning.sizing.memory_check import run_of
-from llm_d_gke.settings.models import ModelSettings
 
 # vLLM's own on GPUs.
 _GPU_BLOCK = 16
 
 
-def block_size_of(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> int | None:
+def block_size_of(served: ServedModel) -> int | None:
     """Tokens of a block that engine and picker are configured with; None leaves each its own default.
 
     Some patterns and a precise index always state it. Elsewhere it is stated where the stack file sets it.
     """
-    if settings.block_size is None and not _is_stated(ctx):
+    if served.settings.block_size is None and not _is_stated(served.ctx):
         return None
-    return engine_block(ctx, settings, model)
+    return engine_block(served)
 
 
-def block_argument(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> int | None:
+def block_argument(served: ServedModel) -> int | None:
     """Value of the engine's --block-size. None where it is left to the engine, which then arrives at the picker's.
 
     vLLM before 0.19 takes powers of two only, and raises the blocks of a model with recurrent states by itself.
     """
-    return None if raised_block(ctx, settings, model) is not None else block_size_of(ctx, settings, model)
+    return None if raised_block(served) is not None else block_size_of(served)
 
 
-def raised_block(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> int | None:
+def raised_block(served: ServedModel) -> int | None:
     """Tokens to which vLLM raises its blocks, so that one holds a recurrent state. None where it leaves them.
 
     vllm/platforms/interface.py `_align_hybrid_block_size` (before 0.20 in vllm/model_executor/models/config.py).
     """
-    if model is None or ctx.accelerator.kind != "gpu":
+    model = served.model
+    if model is None or served.accelerator.kind != "gpu":
         return None
     if not model.recurrent:
         return None
-    run = run_of(ctx, settings, model)
+    run = run_of(served)
     tokens = layout(run).block_tokens if run is not None else 0
-    return tokens if tokens > (settings.block_size or _GPU_BLOCK) else None
+    return tokens if tokens > (served.settings.block_size or _GPU_BLOCK) else None
 
 
-def check_raised_blocks(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+def check_raised_blocks(served: ServedModel) -> None:
     """Warn that vLLM raises the block size above the configured one, where the picker depends on it."""
-    tokens = raised_block(ctx, settings, model)
-    if tokens is None or not (_is_stated(ctx) or settings.block_size is not None):
+    settings = served.settings
+    tokens = raised_block(served)
+    if tokens is None or not (_is_stated(served.ctx) or settings.block_size is not None):
         return
     block_size = settings.block_size
-    ctx.findings.warning(
+    served.warning(
         "LLMD-KV-BLOCK-RAISED",
-        f"models[{index}].blockSize",
+        "blockSize",
         value=block_size if block_size is not None else "(by default)",
         model=settings.id,
         tokens=tokens,
@@ -67,15 +68,15 @@ def _is_stated(ctx: PlanContext) -> bool:
     return pattern_of(ctx.settings).states_block_size or follows_events(ctx)
 
 
-def engine_block(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> int | None:
+def engine_block(served: ServedModel) -> int | None:
     """Tokens of the engine's blocks: as set, else its own. None for a model on TPU that the catalog lacks."""
-    raised = raised_block(ctx, settings, model)
+    raised = raised_block(served)
     if raised is not None:
         return raised
-    if settings.block_size is not None:
-        return settings.block_size
-    if ctx.accelerator.kind == "gpu":
+    if served.settings.block_size is not None:
+        return served.settings.block_size
+    if served.accelerator.kind == "gpu":
         return _GPU_BLOCK
     # TPUs choose by the longest request; a smaller block would be raised, on the engine's side only.
-    run = run_of(ctx, settings, model) if model is not None else None
+    run = run_of(served)
     return run.kv_block() if run is not None else None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.pods import VolumePlan
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.bucket import bucket_volume
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
 from llm_d_gke.settings.models import AdapterSettings, ModelSettings
@@ -82,15 +82,16 @@ def _path(number: int, adapter: AdapterSettings) -> str:
     return adapter.source
 
 
-def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+def check_adapters(served: ServedModel) -> None:
     """Adapters are fetched from the Hub, so that the engine must be allowed there; and an adapter is not its base."""
+    settings = served.settings
     for number, adapter in enumerate(settings.adapters):
-        path = ("models", index, "adapters", number, "source")
+        path = ("adapters", number, "source")
         if settings.source.kind != "hugging-face" and not adapter.source.startswith((_BUCKET, _IMAGE)):
-            ctx.findings.error("LLMD-ADAPTER-SOURCE", *path, value=adapter.source, source=settings.source.kind)
+            served.error("LLMD-ADAPTER-SOURCE", *path, value=adapter.source, source=settings.source.kind)
         if adapter.path and not adapter.source.startswith(_IMAGE):
             in_bucket = adapter.source.startswith(_BUCKET)
-            ctx.findings.error(
+            served.error(
                 "LLMD-ADAPTER-PATH",
                 *path[:-1],
                 "path",
@@ -102,4 +103,4 @@ def check_adapters(ctx: PlanContext, index: int, settings: ModelSettings) -> Non
                 else "remove it, or copy that folder to a bucket and use source: gs://my-bucket/my-folder",
             )
         if adapter.source == settings.id:
-            ctx.findings.error("LLMD-ADAPTER-BASE", *path, value=adapter.source)
+            served.error("LLMD-ADAPTER-BASE", *path, value=adapter.source)

@@ -6,8 +6,8 @@ import json
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory_check import run_of
 from llm_d_gke.settings.models import ModelSettings
 
@@ -18,21 +18,24 @@ _VIDEO_TOKENS = 2496
 _WHOLE_SINCE, _ENOUGH_SINCE = "0.20", "0.22"
 
 
-def check_media_batch(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
+def check_media_batch(served: ServedModel, model: Model) -> None:
     """Gemma 4's larger models look at all of an image at once; the small ones, with embeddings per layer, do not."""
+    settings = served.settings
     whole = model.architecture == "Gemma4ForConditionalGeneration" and model.vision_language and model.per_layer is None
-    if not whole or ctx.accelerator.kind != "gpu" or _has_no_videos(settings):
+    if not whole or served.accelerator.kind != "gpu" or _has_no_videos(settings):
         return
-    run = run_of(ctx, settings, model)
+    run = run_of(served)
     if run is None or run.max_num_batched_tokens >= _VIDEO_TOKENS or not load_engine().has(run.version, _WHOLE_SINCE):
         return
     stated = settings.max_num_batched_tokens or option_value(settings.extra_args, "--max-num-batched-tokens")
     if stated is None and load_engine().has(run.version, _ENOUGH_SINCE):
         return
-    default_note = "" if stated is not None else f", which is what vLLM {run.version} takes on {ctx.accelerator.title}"
-    ctx.findings.error(
+    default_note = (
+        "" if stated is not None else f", which is what vLLM {run.version} takes on {served.accelerator.title}"
+    )
+    served.error(
         "LLMD-BATCH-MEDIA",
-        f"models[{index}].maxNumBatchedTokens",
+        "maxNumBatchedTokens",
         value=str(run.max_num_batched_tokens),
         model=model.id,
         video_tokens=_VIDEO_TOKENS,

@@ -6,24 +6,23 @@ import re
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
 from llm_d_gke.planning.engine_support.context_length import LONGER, with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import option_value
-from llm_d_gke.planning.parallelism.layout import parallelism_of
-from llm_d_gke.planning.parallelism.sharding import check_sharding
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backend_tls import check_engine_arguments
 from llm_d_gke.planning.serving.custom_models import copy_of_config
 from llm_d_gke.planning.serving.engine_checks import attention_backend, check_engine
 from llm_d_gke.planning.serving.media_batch import check_media_batch
 from llm_d_gke.planning.serving.parallelism_checks import check_spread
 from llm_d_gke.planning.serving.quantization import check_quantization
-from llm_d_gke.planning.sizing.memory_check import check_memory, run_of, version_of
+from llm_d_gke.planning.serving.sharding_checks import check_sharding
+from llm_d_gke.planning.sizing.memory_check import check_memory, target_run_of
 from llm_d_gke.planning.suggest import nearest
-from llm_d_gke.settings.models import HuggingFaceSource, ModelSettings
+from llm_d_gke.settings.models import HuggingFaceSource
 from llm_d_gke.wording import count
 
 # Measured on A100 with an fp8 cache in vllm-project/vllm pull request 24577, which 0.11.0 has.
@@ -34,55 +33,56 @@ _DRAFT_SLOTS_SINCE = "0.17"
 _SHORT_COMMIT = re.compile(r"(?=.*[0-9])[0-9a-f]{7,12}")
 
 
-def check_model(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
+def check_model(served: ServedModel) -> MemoryVerdict | None:
     """Findings about one model, and how it uses the memory of its accelerators.
 
     A model the catalog does not know gets the checks that need no figures of it, and no verdict.
     """
-    pattern_of(ctx.settings).check_model(ctx, index, settings, model)
-    check_spread(ctx, index, settings, model)
-    _check_cache_dtype(ctx, index, settings, model)
-    check_engine_arguments(ctx, index, settings)
-    _check_batch(ctx, index, settings, model)
-    _check_revision(ctx, index, settings)
-    starts = check_engine(ctx, index, settings, model)
+    model = served.model
+    pattern_of(served.ctx.settings).check_model(served)
+    check_spread(served)
+    _check_cache_dtype(served)
+    check_engine_arguments(served)
+    _check_batch(served)
+    _check_revision(served)
+    starts = check_engine(served)
     if starts:
-        check_quantization(ctx, index, settings, model)
+        check_quantization(served)
     if model is None:
-        _check_unknown_model(ctx, index, settings)
+        _check_unknown_model(served)
         return None
-    _check_spelling(ctx, index, settings, model)
-    _check_length(ctx, index, settings, model)
-    _check_default_length(ctx, index, settings, model)
-    parallelism = parallelism_of(ctx, settings)
-    if _check_heads(ctx, index, model, parallelism.tensor):
-        check_sharding(ctx, index, settings, model, parallelism)
-    _check_token(ctx, settings, model)
-    check_media_batch(ctx, index, settings, model)
+    _check_spelling(served, model)
+    _check_length(served, model)
+    _check_default_length(served, model)
+    if _check_heads(served, model):
+        check_sharding(served, model)
+    _check_token(served, model)
+    check_media_batch(served, model)
     # An engine that does not start takes no memory to judge.
-    return check_memory(ctx, index, settings, model) if starts else None
+    return check_memory(served) if starts else None
 
 
-def _check_unknown_model(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+def _check_unknown_model(served: ServedModel) -> None:
     """Say why nothing is known of a model, and how that changes."""
+    settings, ctx = served.settings, served.ctx
     if "/" not in settings.id and settings.source.kind == "hugging-face":
         same = [name for name in ctx.catalog.models if name.rpartition("/")[2].lower() == settings.id.lower()]
         close = same or [name] if (name := nearest(settings.id, ctx.catalog.models, 0.6)) else same
-        ctx.findings.error(
+        served.error(
             "LLMD-MODEL-ORGANIZATION",
-            f"models[{index}].id",
+            "id",
             value=settings.id,
             fix=f"did you mean {close[0]}?" if close else "write organization/name, for example Qwen/Qwen3-8B",
         )
         return
     # What is wrong with a given configuration is reported already.
-    if settings.config is not None or _holds_other_weights(ctx, index, settings):
+    if settings.config is not None or _holds_other_weights(served):
         return
     close_id = nearest(settings.id, ctx.catalog.models, 0.85)
     question = f"did you mean {close_id}? Otherwise " if close_id else ""
-    ctx.findings.warning(
+    served.warning(
         "LLMD-MODEL-UNKNOWN",
-        f"models[{index}].id",
+        "id",
         value=settings.id,
         fix=question
         + (copy_of_config(settings) or "set config to the path of its config.json or to hub")
@@ -90,9 +90,10 @@ def _check_unknown_model(ctx: PlanContext, index: int, settings: ModelSettings) 
     )
 
 
-def _check_spelling(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
+def _check_spelling(served: ServedModel, model: Model) -> None:
+    settings = served.settings
     if settings.id != model.id and settings.source.kind == "hugging-face" and settings.config is None:
-        ctx.findings.warning("LLMD-MODEL-CASE", f"models[{index}].id", value=settings.id, model=model.id)
+        served.warning("LLMD-MODEL-CASE", "id", value=settings.id, model=model.id)
 
 
 # Formats of weights by the ends and owners that publishers give such repositories.
@@ -100,8 +101,9 @@ _FORMATS = re.compile(r"(?i)[-_.](gguf|mlx|onnx|openvino|coreml|exl2|exl3|litert
 _OWNERS = {"mlx-community": "MLX", "onnx-community": "ONNX", "lmstudio-community": "GGUF or MLX"}
 
 
-def _holds_other_weights(ctx: PlanContext, index: int, settings: ModelSettings) -> bool:
+def _holds_other_weights(served: ServedModel) -> bool:
     """A warning where the repository's name says that it holds weights for other programs."""
+    settings = served.settings
     if settings.source.kind != "hugging-face":
         return False
     owner, _, name = settings.id.partition("/")
@@ -109,10 +111,10 @@ def _holds_other_weights(ctx: PlanContext, index: int, settings: ModelSettings) 
     form = match[1].upper() if match else _OWNERS.get(owner)
     if form is None:
         return False
-    original = nearest(_FORMATS.sub("", name), ctx.catalog.models, 0.75)
-    ctx.findings.warning(
+    original = nearest(_FORMATS.sub("", name), served.ctx.catalog.models, 0.75)
+    served.warning(
         "LLMD-MODEL-FORMAT",
-        f"models[{index}].id",
+        "id",
         value=settings.id,
         form=form,
         fix=f"use {original}" if original else "use the repository of the original weights",
@@ -120,33 +122,35 @@ def _holds_other_weights(ctx: PlanContext, index: int, settings: ModelSettings) 
     return True
 
 
-def _check_cache_dtype(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
-    accelerator, dtype = ctx.accelerator, settings.kv_cache_dtype
+def _check_cache_dtype(served: ServedModel) -> None:
+    model = served.model
+    accelerator, dtype = served.accelerator, served.settings.kv_cache_dtype
     if dtype in (None, "auto", "bfloat16") or accelerator.kind != "gpu" or accelerator.fp8:
         return
     e5m2 = model is not None and keeps_e5m2(model, accelerator.compute_capability or 0.0)
-    if e5m2 and (dtype == "fp8_e5m2" or attention_backend(settings, version_of(ctx, settings)) == _FP8_ON_AMPERE):
+    if e5m2 and (dtype == "fp8_e5m2" or attention_backend(served.settings, served.version) == _FP8_ON_AMPERE):
         return
     other = (
         "use kvCacheDtype: fp8_e5m2, remove it,"
         if e5m2 and model and model.quantization is None
         else "remove kvCacheDtype,"
     )
-    ctx.findings.error(
+    served.error(
         "LLMD-KV-CACHE-FP8",
-        f"models[{index}].kvCacheDtype",
+        "kvCacheDtype",
         value=str(dtype),
         accelerator=accelerator.title,
         other=other,
     )
 
 
-def _check_batch(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+def _check_batch(served: ServedModel) -> None:
+    settings, model = served.settings, served.model
     sequences, tokens = settings.max_num_seqs, settings.max_num_batched_tokens
     if sequences is not None and tokens is not None and tokens < sequences:
-        ctx.findings.error(
+        served.error(
             "LLMD-BATCH-SEQUENCES",
-            f"models[{index}].maxNumBatchedTokens",
+            "maxNumBatchedTokens",
             value=tokens,
             rule=f"a batch of {sequences} sequences has {sequences} tokens or more, and vLLM exits with fewer",
             fix=f"use {max(2048, sequences)}, or maxNumSeqs: {tokens}",
@@ -155,12 +159,11 @@ def _check_batch(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     speculation = settings.speculative_decoding
     if speculation is None or model is None:
         return
-    run = run_of(ctx, settings, model) or run_of(ctx, settings.model_copy(update={"speculative_decoding": None}), model)
+    run = target_run_of(served)
     needed = run.max_num_seqs * (speculation.tokens + 1) if run is not None else 0
     if run is not None and settings.adapters and run.max_num_batched_tokens < needed:
-        ctx.findings.error(
+        served.error(
             "LLMD-BATCH-SEQUENCES",
-            f"models[{index}]",
             "maxNumBatchedTokens",
             value=run.max_num_batched_tokens,
             rule=f"with adapters, a batch holds {speculation.tokens + 1} tokens of each of {run.max_num_seqs}"
@@ -171,9 +174,9 @@ def _check_batch(ctx: PlanContext, index: int, settings: ModelSettings, model: M
     if speculation.method != "draft_model" or tokens is None:
         return
     if run is not None and load_engine().has(run.version, _DRAFT_SLOTS_SINCE) and tokens <= run.max_num_seqs:
-        ctx.findings.error(
+        served.error(
             "LLMD-BATCH-SEQUENCES",
-            f"models[{index}].maxNumBatchedTokens",
+            "maxNumBatchedTokens",
             value=tokens,
             rule=f"a draft model takes one token of the batch for each of {run.max_num_seqs} sequences, which leaves"
             f" none to schedule (vLLM {run.version}; vllm-project/vllm issue 50708)",
@@ -181,27 +184,26 @@ def _check_batch(ctx: PlanContext, index: int, settings: ModelSettings, model: M
         )
 
 
-def _check_revision(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
-    source = settings.source
+def _check_revision(served: ServedModel) -> None:
+    source = served.settings.source
     if isinstance(source, HuggingFaceSource) and _SHORT_COMMIT.fullmatch(source.revision or ""):
-        ctx.findings.warning(
-            "LLMD-REVISION-SHORT", f"models[{index}].source.revision", value=source.revision, model=settings.id
-        )
+        served.warning("LLMD-REVISION-SHORT", "source", "revision", value=source.revision, model=served.settings.id)
 
 
-def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
+def _check_length(served: ServedModel, model: Model) -> None:
+    settings = served.settings
     context = with_stretched_context(model, settings.extra_args).context
     if settings.max_model_len is None or settings.max_model_len <= context:
         return
     forced = settings.env.get(LONGER, "").lower() in ("1", "true")
-    add_finding = ctx.findings.warning if forced else ctx.findings.error
     limit = "was trained for" if context == model.context else "takes, as extraArgs stretch its positions,"
     then = (
         f"{LONGER} lets vLLM start, and answers to longer requests may be nonsense" if forced else "vLLM refuses more"
     )
-    add_finding(
+    served.report(
         "LLMD-CONTEXT-LENGTH",
-        f"models[{index}].maxModelLen",
+        "maxModelLen",
+        certain=not forced,
         value=settings.max_model_len,
         model=model.id,
         limit=limit,
@@ -210,15 +212,16 @@ def _check_length(ctx: PlanContext, index: int, settings: ModelSettings, model: 
     )
 
 
-def _check_default_length(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
+def _check_default_length(served: ServedModel, model: Model) -> None:
+    settings = served.settings
     if settings.max_model_len is not None or option_value(settings.extra_args, "--max-model-len") is not None:
         return
-    version = version_of(ctx, settings)
+    version = served.version
     length = default_length(model, version)
     if length < model.context:
-        ctx.findings.warning(
+        served.warning(
             "LLMD-CONTEXT-LONGROPE",
-            f"models[{index}].maxModelLen",
+            "maxModelLen",
             value=f"(by default, {length})",
             model=model.id,
             context=model.context,
@@ -227,45 +230,49 @@ def _check_default_length(ctx: PlanContext, index: int, settings: ModelSettings,
         )
 
 
-def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: int) -> bool:
+def _check_heads(served: ServedModel, model: Model) -> bool:
     """vLLM config/model.py `verify_with_parallel_config`; on TPU replicated key-value heads work for few models.
 
     Returns whether the heads can be shared.
     """
-    path = ("models", index, "tensorParallel")
+    tensor_parallel = served.parallelism.tensor
     if model.attention_heads % tensor_parallel:
-        ctx.findings.error(
-            "LLMD-TP-DIVIDES", *path, value=tensor_parallel, model=model.id, attention_heads=model.attention_heads
+        served.error(
+            "LLMD-TP-DIVIDES",
+            "tensorParallel",
+            value=tensor_parallel,
+            model=model.id,
+            attention_heads=model.attention_heads,
         )
         return False
     if model.mla is not None or model.kv_heads % tensor_parallel == 0:
         return True
-    chips = "TPU chips" if ctx.accelerator.kind == "tpu" else "GPUs"
+    chips = "TPU chips" if served.accelerator.kind == "tpu" else "GPUs"
     heads = count(model.kv_heads, "key-value head")
     tested = model.tpu_tested or ()
-    if tensor_parallel % model.kv_heads == 0 and (ctx.accelerator.kind == "gpu" or tensor_parallel in tested):
+    if tensor_parallel % model.kv_heads == 0 and (served.accelerator.kind == "gpu" or tensor_parallel in tested):
         return True
     names = [
         other.id
-        for other in ctx.catalog.models.values()
+        for other in served.ctx.catalog.models.values()
         if other.tpu_tested is not None and tensor_parallel in other.tpu_tested
     ]
     fewer = [n for n in (1, 2, 4, 8) if n < tensor_parallel and model.kv_heads % n == 0]
-    if ctx.accelerator.kind == "tpu":
+    if served.accelerator.kind == "tpu":
         fix = f"use {count(fewer[-1], 'chip')}" if fewer else "use fewer chips"
         fix += f", or a model with {tensor_parallel} or more key-value heads"
         fix += f": {' and '.join(names[:2])} are known to run" if names else ""
     else:
         fix = f"use a tensorParallel that divides {model.kv_heads}, or a multiple of it"
-    ctx.findings.error(
+    served.error(
         "LLMD-TP-KV-HEADS",
-        *path,
+        "tensorParallel",
         value=tensor_parallel,
         rule=f"{model.id} has {heads}; {tensor_parallel} {chips} cannot share "
         + ("it" if model.kv_heads == 1 else "them")
         + (
             f" (needs a multiple of {tensor_parallel}, or a model tested with replicated heads)"
-            if ctx.accelerator.kind == "tpu"
+            if served.accelerator.kind == "tpu"
             else ""
         ),
         fix=fix,
@@ -273,8 +280,8 @@ def _check_heads(ctx: PlanContext, index: int, model: Model, tensor_parallel: in
     return False
 
 
-def _check_token(ctx: PlanContext, settings: ModelSettings, model: Model) -> None:
-    token = ctx.settings.hugging_face
+def _check_token(served: ServedModel, model: Model) -> None:
+    token = served.ctx.settings.hugging_face
     has_token = token.token or token.existing_secret or token.secret_manager_secret
-    if model.gated and settings.source.kind == "hugging-face" and not has_token:
-        ctx.findings.error("LLMD-GATED-TOKEN", "huggingFace.token", value="(missing)", model=model.id)
+    if model.gated and served.settings.source.kind == "hugging-face" and not has_token:
+        served.ctx.findings.error("LLMD-GATED-TOKEN", "huggingFace.token", value="(missing)", model=model.id)

@@ -10,7 +10,7 @@ from llm_d_gke.catalog.parameters import download_gib
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import COMPUTE_CLASS_LABEL, PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_dtype
-from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of, replicas_per_node
+from llm_d_gke.planning.parallelism.layout import Parallelism, replicas_per_node
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.picker_config import prefix_plugin
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
@@ -20,6 +20,7 @@ from llm_d_gke.planning.plan.pods import ConfigFilePlan, EnvPlan, PodPlan, PortP
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.platform.autopilot_pods import autopilot_selector
 from llm_d_gke.planning.platform.engine_images import image_of
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving import multi_node
 from llm_d_gke.planning.serving.autoscaling import check_kserve, check_zero
 from llm_d_gke.planning.serving.backend_tls import ServerTls, server_tls
@@ -50,7 +51,7 @@ from llm_d_gke.planning.serving.resources import least_replicas, limits, request
 from llm_d_gke.planning.serving.server_role import ServerRole
 from llm_d_gke.planning.serving.shutdown import DRAIN_SECONDS, END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
 from llm_d_gke.planning.serving.startup import pull_seconds, start_up_budget
-from llm_d_gke.planning.sizing.memory_check import run_of, version_of
+from llm_d_gke.planning.sizing.memory_check import run_of
 from llm_d_gke.planning.sizing.speed import simulation
 from llm_d_gke.settings.models import BucketSource, ImageSource, ModelSettings, VolumeClaimSource
 
@@ -61,20 +62,20 @@ _USER = 12000
 _UNKNOWN_GIB = 40.0
 
 
-def model_gib(ctx: PlanContext, settings: ModelSettings) -> float:
-    model = ctx.catalog.find_model(settings.id)
-    return download_gib(model) if model is not None else _UNKNOWN_GIB
+def model_gib(served: ServedModel) -> float:
+    return download_gib(served.model) if served.model is not None else _UNKNOWN_GIB
 
 
-def node_gib(ctx: PlanContext, settings: ModelSettings) -> float:
+def node_gib(served: ServedModel) -> float:
     """Download size of a node with as many of one model's replicas as fit. Each has a separate copy."""
-    if settings.source.kind == "image":
+    kind = served.settings.source.kind
+    if kind == "image":
         # Pulled once for all replicas; the layers lie beside the files until they are unpacked.
-        return 2 * model_gib(ctx, settings)
-    if settings.source.kind == "volume-claim":
+        return 2 * model_gib(served)
+    if kind == "volume-claim":
         return 0.0
     # A bucket's files pass through a cache on the node's disk, one for each pod.
-    return model_gib(ctx, settings) * replicas_per_node(ctx, parallelism_of(ctx, settings))
+    return model_gib(served) * replicas_per_node(served.ctx, served.parallelism)
 
 
 def weights_of(settings: ModelSettings) -> str:
@@ -95,11 +96,9 @@ def weights_of(settings: ModelSettings) -> str:
 class _Server:
     """What the pod of one model's servers follows from."""
 
-    ctx: PlanContext
-    settings: ModelSettings
+    served: ServedModel
     key: str
     role: ServerRole
-    parallelism: Parallelism
     names: ServerNames
     tls: ServerTls
     # GiB of the boot disk of the accelerator nodes, and of the weights.
@@ -118,9 +117,7 @@ class _Server:
 
 
 def plan_model_server(
-    ctx: PlanContext,
-    index: int,
-    settings: ModelSettings,
+    served: ServedModel,
     key: str,
     disk_gib: int,
     hugging_face: HuggingFacePlan,
@@ -128,32 +125,29 @@ def plan_model_server(
     role: ServerRole,
 ) -> ModelServerPlan:
     """One model's servers in one role. `disk_gib` is the boot disk of the accelerator nodes."""
+    ctx, settings, parallelism = served.ctx, served.settings, served.parallelism
     backend = backend_of(ctx.settings)
-    model = ctx.catalog.find_model(settings.id)
-    parallelism = parallelism_of(ctx, settings)
-    memory = _check(ctx, index, settings, model)
-    run = run_of(ctx, settings, model) if model is not None and memory is not None else None
-    size = model_gib(ctx, settings)
-    check_image_source(ctx, index, settings)
+    memory = _check(served)
+    run = run_of(served) if memory is not None else None
+    size = model_gib(served)
+    check_image_source(served)
     names = backend.server_names(key, role.name, multi_node=parallelism.is_multi_node)
-    rollout = backend.rollout(spare_replicas(ctx, settings), multi_node=parallelism.is_multi_node)
+    rollout = backend.rollout(spare_replicas(served), multi_node=parallelism.is_multi_node)
     template = plan_chat_template(ctx, settings, names.service_account)
     server = _Server(
-        ctx=ctx,
-        settings=settings,
+        served=served,
         key=key,
         role=role,
-        parallelism=parallelism,
         names=names,
         tls=server_tls(ctx, key),
         disk_gib=disk_gib,
         weights_gib=size,
         budget=start_up_budget(ctx.accelerator.kind, size, settings.source.kind),
         hugging_face=hugging_face,
-        arguments=(*_arguments(settings, model, parallelism, ctx, role.port.number, template), *role.args),
-        volumes=(*volumes_of(ctx, settings, parallelism, hugging_face, size), *chat_template_volume(template)),
+        arguments=(*_arguments(served, role.port.number, template), *role.args),
+        volumes=(*volumes_of(served, hugging_face, size), *chat_template_volume(template)),
     )
-    pod = _engine_pod(server, index, pull_secret)
+    pod = _engine_pod(server, pull_secret)
     workers = multi_node.worker_pod(ctx, parallelism, pod, server.arguments, server.volumes)
     uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
     return ModelServerPlan(
@@ -185,25 +179,24 @@ def plan_model_server(
     )
 
 
-def _engine_pod(server: _Server, index: int, pull_secret: PullSecretPlan | None) -> PodPlan:
+def _engine_pod(server: _Server, pull_secret: PullSecretPlan | None) -> PodPlan:
     """The pod of one replica, or of the leader of its group."""
-    ctx, settings, parallelism, role = server.ctx, server.settings, server.parallelism, server.role
+    served, role = server.served, server.role
+    ctx, settings, parallelism = served.ctx, served.settings, served.parallelism
     backend = backend_of(ctx.settings)
-    drains = can_drain(ctx, settings)
+    drains = can_drain(served)
     # An engine that cuts its requests at SIGTERM gets it when they have ended.
     pre_stop = NOTICE_SECONDS if drains else DRAIN_SECONDS
     exception = multi_node.security_exception(ctx, parallelism)
     claim = multi_node.claim_template(ctx, parallelism, server.names.claim_template)
     startup, liveness, readiness = engine_probes(parallelism, role.port.number, server.tls.scheme, server.budget)
     container_limits = limits(ctx, parallelism, server.disk_gib)
-    check_host_memory(ctx, index, settings, parallelism, container_limits)
+    check_host_memory(served, container_limits)
     return PodPlan(
         container=backend.container,
         image=image_of(ctx, settings),
         labels=backend.pod_labels({**server.selector, **_labels(server.key, role)}),
-        annotations=annotations_of(
-            ctx, settings, parallelism, server.hugging_face, server.disk_gib, server.weights_gib
-        ),
+        annotations=annotations_of(served, server.hugging_face, server.disk_gib, server.weights_gib),
         command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
         args=(*server.arguments, *server.tls.args),
         env=_variables(server),
@@ -212,7 +205,7 @@ def _engine_pod(server: _Server, index: int, pull_secret: PullSecretPlan | None)
             *((PortPlan(name=EVENTS, number=EVENTS_PORT),) if follows_events(ctx) else ()),
             *role.ports,
         ),
-        requests=requests(ctx, settings, parallelism, server.disk_gib, server.weights_gib),
+        requests=requests(served, server.disk_gib, server.weights_gib),
         limits=container_limits,
         startup=startup,
         liveness=liveness,
@@ -244,30 +237,30 @@ def _variables(server: _Server) -> tuple[EnvPlan, ...]:
     Server-side apply refuses a name twice: of the program's own, the last one counts where the first stood. One of the
     stack file that is among them stays twice, by which `engine_variables` refuses it.
     """
-    ctx, settings = server.ctx, server.settings
+    ctx = server.served.ctx
     own = (
-        *stack_variables(ctx, settings, server.parallelism, server.hugging_face, server.budget),
+        *stack_variables(server.served, server.hugging_face, server.budget),
         *((EnvPlan(name="POD_IP", field_path="status.podIP"),) if follows_events(ctx) else ()),
     )
     later = {variable.name: variable for variable in (*server.role.env, *backend_of(ctx.settings).engine_environment())}
     first = {variable.name: later.get(variable.name, variable) for variable in own}
     return (
         *first.values(),
-        *(EnvPlan(name=name, value=value) for name, value in settings.env.items()),
+        *(EnvPlan(name=name, value=value) for name, value in server.served.settings.env.items()),
         *(variable for name, variable in later.items() if name not in first),
     )
 
 
-def _check(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
+def _check(served: ServedModel) -> MemoryVerdict | None:
     """Findings about the model's settings, and whether it fits into memory: None where that is not known."""
-    memory = check_model(ctx, index, settings, model)
-    check_raised_blocks(ctx, index, settings, model)
-    check_recurrent_cache(ctx, index, settings, model, caching=prefix_caching_of(ctx, settings))
-    check_adapters(ctx, index, settings)
-    check_kserve(ctx, index, settings)
-    check_zero(ctx, index, settings)
-    if ctx.role != "prefill":
-        check_features(ctx, index, settings, model)
+    memory = check_model(served)
+    check_raised_blocks(served)
+    check_recurrent_cache(served, caching=prefix_caching_of(served))
+    check_adapters(served)
+    check_kserve(served)
+    check_zero(served)
+    if served.ctx.role != "prefill":
+        check_features(served)
     return memory
 
 
@@ -289,15 +282,9 @@ def _hardware(ctx: PlanContext, parallelism: Parallelism) -> str:
     return f"{share:g} of a {ctx.accelerator.title}" if share < 1 else f"{count} x {ctx.accelerator.title}"
 
 
-def _arguments(
-    settings: ModelSettings,
-    model: Model | None,
-    parallelism: Parallelism,
-    ctx: PlanContext,
-    port: int,
-    template: ConfigFilePlan | None,
-) -> tuple[str, ...]:
+def _arguments(served: ServedModel, port: int, template: ConfigFilePlan | None) -> tuple[str, ...]:
     """`vllm serve` arguments, the model first. The engine listens on `port`."""
+    ctx, settings, model, parallelism = served.ctx, served.settings, served.model, served.parallelism
     names = (
         "--port",
         str(port),
@@ -315,33 +302,34 @@ def _arguments(
     options += [
         ("--max-model-len", settings.max_model_len),
         ("--gpu-memory-utilization", settings.gpu_memory_utilization),
-        ("--dtype", dtype_of(ctx, settings, model)),
+        ("--dtype", dtype_of(served)),
         *multi_node.arguments(parallelism, _in_blocks(model), settings.extra_args),
         ("--max-num-seqs", settings.max_num_seqs),
         ("--max-num-batched-tokens", settings.max_num_batched_tokens),
         ("--quantization", settings.quantization),
         ("--kv-cache-dtype", settings.kv_cache_dtype),
-        ("--block-size", block_argument(ctx, settings, model)),
-        ("--additional-config", attention_argument(ctx, settings, model)),
+        ("--block-size", block_argument(served)),
+        ("--additional-config", attention_argument(served)),
         ("--kv-events-config", publisher(settings.name, PORT) if follows_events(ctx) else None),
     ]
-    if can_drain(ctx, settings):
+    if can_drain(served):
         options.append(("--shutdown-timeout", DRAIN_SECONDS))
-    caching = prefix_caching_of(ctx, settings)
-    flags = ["--enable-prefix-caching" if caching else "--no-enable-prefix-caching", "--disable-uvicorn-access-log"]
+    flags = [
+        "--enable-prefix-caching" if prefix_caching_of(served) else "--no-enable-prefix-caching",
+        "--disable-uvicorn-access-log",
+    ]
     valued = [text for flag, value in options if value is not None for text in (flag, str(value))]
     flags += [*multi_node.flag_arguments(parallelism), *multi_node.own_arguments(ctx, parallelism)]
     flag = ctx.release.engine.model_flag
     weights = weights_of(settings)
-    served = (weights,) if flag is None else (flag, weights)
+    model_argument = (weights,) if flag is None else (flag, weights)
     features = feature_arguments(settings, template)
-    return (*served, *names, *valued, *adapter_arguments(settings), *flags, *features, *settings.extra_args)
+    return (*model_argument, *names, *valued, *adapter_arguments(settings), *flags, *features, *settings.extra_args)
 
 
-def can_drain(ctx: PlanContext, settings: ModelSettings) -> bool:
+def can_drain(served: ServedModel) -> bool:
     """Whether this vLLM finishes running requests after SIGTERM. Older versions do not start with the flag for it."""
-    engine = load_engine()
-    return engine.has(version_of(ctx, settings), engine.features.graceful_shutdown)
+    return served.has(load_engine().features.graceful_shutdown)
 
 
 def _in_blocks(model: Model | None) -> bool:
@@ -350,22 +338,21 @@ def _in_blocks(model: Model | None) -> bool:
     return quantization is not None and quantization.method == "fp8" and quantization.group is not None
 
 
-def dtype_of(ctx: PlanContext, settings: ModelSettings, model: Model | None) -> str | None:
+def dtype_of(served: ServedModel) -> str | None:
     """The configured dtype; else vLLM's choice on an accelerator without bfloat16, so that it is explicit and checked.
 
     Models outside the catalog get no flag: vLLM reads their type and knows which of them refuse float16.
     """
-    if settings.dtype is not None or model is None:
-        return settings.dtype
-    chosen = default_dtype(model, ctx.accelerator, version_of(ctx, settings))
+    if served.settings.dtype is not None or served.model is None:
+        return served.settings.dtype
+    chosen = default_dtype(served.model, served.accelerator, served.version)
     return "half" if chosen == "float16" else chosen
 
 
-def prefix_caching_of(ctx: PlanContext, settings: ModelSettings) -> bool:
+def prefix_caching_of(served: ServedModel) -> bool:
     """As set; else on exactly when the picker scores prefixes, so that the two always agree."""
-    if settings.prefix_caching is not None:
-        return settings.prefix_caching
-    return prefix_plugin(ctx) is not None
+    caching = served.settings.prefix_caching
+    return caching if caching is not None else prefix_plugin(served.ctx) is not None
 
 
 def _node_selector(ctx: PlanContext, role: Mapping[str, str]) -> Mapping[str, str]:

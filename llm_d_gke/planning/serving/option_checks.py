@@ -5,29 +5,29 @@ from __future__ import annotations
 import re
 import shlex
 
-from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
 from llm_d_gke.planning.engine_support.options import abbreviations, replaced_objects, unknown_options
 from llm_d_gke.planning.findings import without_secrets
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.extra_args import OWNED
 from llm_d_gke.planning.setting_errors.values import flow
-from llm_d_gke.planning.sizing.memory_check import version_of
-from llm_d_gke.settings.models import ModelSettings
 
 
-def check_options(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
+def check_options(served: ServedModel) -> None:
     """Findings about names and values of the options."""
-    _check_names(ctx, index, settings)
-    _check_values(ctx, index, settings)
+    _check_names(served)
+    _check_values(served)
 
 
-def _check_names(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
-    version = version_of(ctx, settings)
+def _check_names(served: ServedModel) -> None:
+    settings = served.settings
+    version = served.version
     for position, name, near in unknown_options(version, settings.extra_args):
         argument = settings.extra_args[position]
-        ctx.findings.error(
+        served.error(
             "LLMD-ENGINE-OPTION",
-            f"models[{index}].extraArgs[{position}]",
+            "extraArgs",
+            position,
             value=argument,
             version=version,
             name=name,
@@ -35,9 +35,10 @@ def _check_names(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         )
     for position, name, full in abbreviations(version, settings.extra_args):
         owned = OWNED.get(full)
-        ctx.findings.error(
+        served.error(
             "LLMD-ENGINE-OPTION-SHORT",
-            f"models[{index}].extraArgs[{position}]",
+            "extraArgs",
+            position,
             value=without_secrets(settings.extra_args[position], ()),
             version=version,
             name=name,
@@ -46,15 +47,15 @@ def _check_names(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
         )
 
 
-def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
-    version, arguments = version_of(ctx, settings), settings.extra_args
+def _check_values(served: ServedModel) -> None:
+    version, arguments = served.version, served.settings.extra_args
     for wrong in wrong_values(version, arguments):
         if wrong.option in OWNED:
             # Refused with any value.
             continue
-        ctx.findings.error(
+        served.error(
             "LLMD-ENGINE-VALUE",
-            f"models[{index}].extraArgs",
+            "extraArgs",
             wrong.position,
             value=without_secrets(arguments[wrong.position], ()),
             version=version,
@@ -62,16 +63,18 @@ def _check_values(ctx: PlanContext, index: int, settings: ModelSettings) -> None
             fix=wrong.fix,
         )
     for position, name in repeated(arguments):
-        ctx.findings.warning(
+        served.warning(
             "LLMD-ENGINE-TWICE",
-            f"models[{index}].extraArgs[{position}]",
+            "extraArgs",
+            position,
             value=without_secrets(arguments[position], ()),
             name=name,
         )
     for position, name in replaced_objects(arguments):
-        ctx.findings.error(
+        served.error(
             "LLMD-ENGINE-PARTS",
-            f"models[{index}].extraArgs[{position}]",
+            "extraArgs",
+            position,
             value=without_secrets(arguments[position], ()),
             name=name,
         )

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import named_backend, nested_value, option_value, option_words
-from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
-from llm_d_gke.planning.sizing.memory_check import version_of
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings.models import ModelSettings
 
 _CONTEXT_PARALLEL = ("--decode-context-parallel-size", "-dcp")
@@ -59,60 +57,50 @@ class _Conflict:
     setting: str = "extraArgs"
 
 
-def check_option_conflicts(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+def check_option_conflicts(served: ServedModel) -> None:
     """Findings about options that do not go with the rest of the deployment. GPUs only."""
-    version = version_of(ctx, settings)
-    parallelism = parallelism_of(ctx, settings)
-    for conflict in (
-        *_swap_space(settings, parallelism, version, ctx.machine.memory_gib),
-        *_of_options(ctx, settings, model, parallelism, version),
-    ):
-        add_finding = ctx.findings.error if conflict.certain else ctx.findings.warning
-        add_finding(
+    for conflict in (*_swap_space(served), *_of_options(served)):
+        served.report(
             "LLMD-ENGINE-CONFLICT",
-            f"models[{index}]",
             conflict.setting,
+            certain=conflict.certain,
             value=conflict.option,
-            rule=f"{conflict.reason} (vLLM {version})",
+            rule=f"{conflict.reason} (vLLM {served.version})",
             fix=conflict.fix,
         )
 
 
-def _of_options(
-    ctx: PlanContext, settings: ModelSettings, model: Model | None, parallelism: Parallelism, version: str
-) -> tuple[_Conflict, ...]:
-    if model is None or ctx.accelerator.kind != "gpu" or not (settings.extra_args or settings.env):
-        return ()
-    return (
-        *_chunked_prefill(settings, model, version),
-        *_context_parallel(settings, model, parallelism),
-        *_asynchronous(settings, version),
-        *_load_balancer(settings, model, parallelism, version),
-        *_routed_experts(settings, model, version),
-        *_offloaded_weights(settings, model, version),
-        *_overlap(settings, parallelism),
-        *_sharded_adapters(settings, parallelism),
-        *_guidance(settings, version),
-        *_batch_invariant(settings, model, version),
-        *_graph_sizes(settings),
-    )
-
-
-def _swap_space(
-    settings: ModelSettings, parallelism: Parallelism, version: str, memory_gib: float
-) -> Iterator[_Conflict]:
-    """CacheConfig: memory of the host that is set aside for each device of a tensor group, though nothing uses it."""
-    engine = load_engine()
-    if engine.has(version, engine.dropped_options[_SWAP]):
+def _of_options(served: ServedModel) -> Iterator[_Conflict]:
+    model, settings = served.model, served.settings
+    if model is None or served.accelerator.kind != "gpu" or not (settings.extra_args or settings.env):
         return
-    stated = option_value(settings.extra_args, _SWAP)
+    yield from _chunked_prefill(served, model)
+    yield from _context_parallel(served, model)
+    yield from _asynchronous(served)
+    yield from _load_balancer(served, model)
+    yield from _routed_experts(served, model)
+    yield from _offloaded_weights(served, model)
+    yield from _overlap(served)
+    yield from _sharded_adapters(served)
+    yield from _guidance(served)
+    yield from _batch_invariant(served, model)
+    yield from _graph_sizes(settings)
+
+
+def _swap_space(served: ServedModel) -> Iterator[_Conflict]:
+    """CacheConfig: memory of the host that is set aside for each device of a tensor group, though nothing uses it."""
+    parallelism = served.parallelism
+    engine = load_engine()
+    if served.has(engine.dropped_options[_SWAP]):
+        return
+    stated = option_value(served.settings.extra_args, _SWAP)
     share_gib = float(stated) if stated is not None and stated.replace(".", "", 1).isdecimal() else _SWAP_GIB
     swap_gib = share_gib * parallelism.tensor
-    if swap_gib > _SWAP_SHARE * memory_gib:
+    if swap_gib > _SWAP_SHARE * served.ctx.machine.memory_gib:
         yield _Conflict(
             f"{_SWAP} {share_gib:g}",
             f"{share_gib:g} GiB for each of {parallelism.tensor} devices are more than 70 % of the host's"
-            f" {memory_gib:g} GiB, and vLLM ends: Too large swap space",
+            f" {served.ctx.machine.memory_gib:g} GiB, and vLLM ends: Too large swap space",
             f'use allowExtraArgs: true and extraArgs: ["{_SWAP}", "0"], or a machine with more memory',
         )
 
@@ -129,10 +117,11 @@ def is_on(settings: ModelSettings, option: str) -> bool | None:
     return value
 
 
-def _chunked_prefill(settings: ModelSettings, model: Model, version: str) -> Iterator[_Conflict]:
+def _chunked_prefill(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     """SchedulerConfig.verify_max_model_len: a prompt that is not cut has to fit into one batch."""
+    settings = served.settings
     batch = settings.max_num_batched_tokens
-    length = settings.max_model_len or default_length(model, version)
+    length = settings.max_model_len or default_length(model, served.version)
     if is_on(settings, _CHUNKED) is False and batch is not None and batch < length:
         yield _Conflict(
             "--no-enable-chunked-prefill",
@@ -142,13 +131,13 @@ def _chunked_prefill(settings: ModelSettings, model: Model, version: str) -> Ite
         )
 
 
-def _context_parallel(settings: ModelSettings, model: Model, parallelism: Parallelism) -> Iterator[_Conflict]:
+def _context_parallel(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     """ModelConfig.verify_with_parallel_config: ranks that would hold copies of key-value heads share the tokens."""
-    value = option_value(settings.extra_args, *_CONTEXT_PARALLEL)
+    value = option_value(served.settings.extra_args, *_CONTEXT_PARALLEL)
     ranks = int(value) if value is not None and value.isascii() and value.isdigit() else 1
     if ranks <= 1:
         return
-    tensor, heads = parallelism.tensor, max(1, model.kv_heads)
+    tensor, heads = served.parallelism.tensor, max(1, model.kv_heads)
     option = f"{_CONTEXT_PARALLEL[0]} {ranks}"
     if tensor % ranks:
         yield _Conflict(option, f"{tensor} devices cannot be divided among {ranks} ranks", "use a divisor of it")
@@ -171,18 +160,18 @@ def _context_parallel(settings: ModelSettings, model: Model, parallelism: Parall
         )
 
 
-def _asynchronous(settings: ModelSettings, version: str) -> Iterator[_Conflict]:
+def _asynchronous(served: ServedModel) -> Iterator[_Conflict]:
+    settings = served.settings
     if is_on(settings, _ASYNC) is not True:
         return
-    engine = load_engine()
     speculation = settings.speculative_decoding
     without = "remove --async-scheduling: vLLM turns it on by itself where it can"
-    if settings.pipeline_parallel > 1 and not engine.has(version, _ASYNC_PIPELINES_SINCE):
+    if settings.pipeline_parallel > 1 and not served.has(_ASYNC_PIPELINES_SINCE):
         yield _Conflict(_ASYNC, "asynchronous scheduling does not go with pipeline stages yet", without)
     if speculation is None:
         return
     since = _ASYNC_METHODS.get(speculation.method)
-    if since is None or not engine.has(version, since):
+    if since is None or not served.has(since):
         yield _Conflict(
             _ASYNC,
             f"asked for, it is refused beside speculativeDecoding.method: {speculation.method}",
@@ -190,10 +179,9 @@ def _asynchronous(settings: ModelSettings, version: str) -> Iterator[_Conflict]:
         )
 
 
-def _load_balancer(
-    settings: ModelSettings, model: Model, parallelism: Parallelism, version: str
-) -> Iterator[_Conflict]:
+def _load_balancer(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     """ParallelConfig, and `supports_eplb` of the quantization method."""
+    settings, parallelism = served.settings, served.parallelism
     if is_on(settings, _LOAD_BALANCER) is not True:
         return
     by_expert = parallelism.expert or "--enable-expert-parallel" in settings.extra_args
@@ -208,7 +196,7 @@ def _load_balancer(
         )
     elif parallelism.tensor * parallelism.data == 1:
         yield _Conflict(_LOAD_BALANCER, "there is one device, and nothing to balance", without)
-    elif (answer := _is_balanced(settings, model, version)) is not True:
+    elif (answer := _is_balanced(served, model)) is not True:
         quantization = model.quantization
         yield _Conflict(
             _LOAD_BALANCER,
@@ -219,30 +207,32 @@ def _load_balancer(
         )
 
 
-def _is_balanced(settings: ModelSettings, model: Model, version: str) -> bool | None:
+def _is_balanced(served: ServedModel, model: Model) -> bool | None:
     """Whether the load balancer knows the format of the experts; None where no version nearby was read."""
-    engine, own = load_engine(), model.quantization
+    settings = served.settings
+    own = model.quantization
     if own is None:
         return True if settings.quantization in (None, "fp8") else None
     method = own.method
     if method == "compressed-tensors" and own.bits == 8:
         method = "compressed-tensors-8"
     elif method == "compressed-tensors" and not own.is_nvfp4:
-        if not engine.has(version, "0.20"):
+        if not served.has("0.20"):
             return False
         first, last = _BALANCED_INTEGERS
-        if engine.has(version, last) and option_value(settings.extra_args, "--moe-backend") != "triton":
+        if served.has(last) and option_value(settings.extra_args, "--moe-backend") != "triton":
             return False
-        return True if engine.has(version, first) else None
+        return True if served.has(first) else None
     since = _BALANCED.get(method)
     if since is None:
         return False if method in ("awq", "gptq", "bitsandbytes") else None
-    if engine.has(version, since):
+    if served.has(since):
         return True
-    return False if method != "mxfp4" or not engine.has(version, "0.20") else None
+    return False if method != "mxfp4" or not served.has("0.20") else None
 
 
-def _routed_experts(settings: ModelSettings, model: Model, version: str) -> Iterator[_Conflict]:
+def _routed_experts(served: ServedModel, model: Model) -> Iterator[_Conflict]:
+    settings = served.settings
     if is_on(settings, _ROUTED) is not True:
         return
     if model.experts is None:
@@ -257,18 +247,18 @@ def _routed_experts(settings: ModelSettings, model: Model, version: str) -> Iter
             _ROUTED,
             "routed experts are returned by engines without pipeline stages and KV connectors only",
             "remove it",
-            certain=load_engine().has(version, "0.26"),
+            certain=served.has("0.26"),
         )
 
 
-def _offloaded_weights(settings: ModelSettings, model: Model, version: str) -> Iterator[_Conflict]:
+def _offloaded_weights(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     """Weights in the host's memory, for models whose kinds of cache have blocks of their own."""
-    value = option_value(settings.extra_args, _OFFLOAD)
+    value = option_value(served.settings.extra_args, _OFFLOAD)
     kinds = model.attention_kinds
     engine = load_engine()
     if value in (None, "0", "0.0"):
         return
-    if engine.defaults_to_model_runner_v2(version, model.architecture, dense=model.experts is None):
+    if engine.defaults_to_model_runner_v2(served.version, model.architecture, dense=model.experts is None):
         yield _Conflict(
             f"{_OFFLOAD} {value}",
             "Model Runner V2, which runs this model, keeps all weights on the accelerators and does not say so"
@@ -280,13 +270,13 @@ def _offloaded_weights(settings: ModelSettings, model: Model, version: str) -> I
     # Chunked attention turns the cache's manager of several kinds off.
     if len(kinds) < 2 or "chunked" in kinds:
         return
-    if not engine.has(version, _OFFLOADED_KINDS_SINCE):
+    if not served.has(_OFFLOADED_KINDS_SINCE):
         yield _Conflict(
             f"{_OFFLOAD} {value}",
             f"{model.id} has {len(kinds)} kinds of cache: vLLM ends with Cannot re-initialize the input batch when CPU"
             " weight offloading is enabled",
             "remove it, and use an accelerator with more memory",
-            certain=not engine.has(version, _OFFLOADED_KINDS_READ),
+            certain=not served.has(_OFFLOADED_KINDS_READ),
         )
     elif model.recurrent:
         yield _Conflict(
@@ -298,10 +288,10 @@ def _offloaded_weights(settings: ModelSettings, model: Model, version: str) -> I
         )
 
 
-def _overlap(settings: ModelSettings, parallelism: Parallelism) -> Iterator[_Conflict]:
+def _overlap(served: ServedModel) -> Iterator[_Conflict]:
     """VllmConfig: two batches overlap around an exchange that returns at once."""
-    exchange = parallelism.all_to_all
-    if is_on(settings, _OVERLAP) is True and not (exchange or "").startswith("deepep"):
+    exchange = served.parallelism.all_to_all
+    if is_on(served.settings, _OVERLAP) is True and not (exchange or "").startswith("deepep"):
         yield _Conflict(
             _OVERLAP,
             "two batches overlap with DeepEP's exchange only"
@@ -310,10 +300,11 @@ def _overlap(settings: ModelSettings, parallelism: Parallelism) -> Iterator[_Con
         )
 
 
-def _sharded_adapters(settings: ModelSettings, parallelism: Parallelism) -> Iterator[_Conflict]:
+def _sharded_adapters(served: ServedModel) -> Iterator[_Conflict]:
     """Fully sharded adapters: every device has a part of the rank."""
+    settings = served.settings
     rank = max((adapter.rank for adapter in settings.adapters), default=0)
-    tensor = parallelism.tensor
+    tensor = served.parallelism.tensor
     if is_on(settings, _SHARDED) is True and 0 < rank < 2 * tensor and tensor > 1:
         yield _Conflict(
             _SHARDED,
@@ -324,10 +315,11 @@ def _sharded_adapters(settings: ModelSettings, parallelism: Parallelism) -> Iter
         )
 
 
-def _guidance(settings: ModelSettings, version: str) -> Iterator[_Conflict]:
+def _guidance(served: ServedModel) -> Iterator[_Conflict]:
     """The back end of structured outputs that does not read the form in which vLLM writes strict tool calls."""
+    settings = served.settings
     chosen = nested_value(settings.extra_args, _STRUCTURED, "backend")
-    if chosen == "guidance" and settings.tool_call_parser and load_engine().has(version, _GUIDANCE_SEEN):
+    if chosen == "guidance" and settings.tool_call_parser and served.has(_GUIDANCE_SEEN):
         yield _Conflict(
             f"{_STRUCTURED}.backend guidance",
             "requests with tool_choice required, a named tool or strict tools end with KeyError: 'triggers'"
@@ -337,29 +329,29 @@ def _guidance(settings: ModelSettings, version: str) -> Iterator[_Conflict]:
         )
 
 
-def _batch_invariant(settings: ModelSettings, model: Model, version: str) -> Iterator[_Conflict]:
+def _batch_invariant(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     """Answers that do not depend on the batch: some attention back ends compute them."""
-    engine = load_engine()
+    settings = served.settings
     since, doubtful, chosen = _BACKEND_NAMED
-    if settings.env.get(_INVARIANT) != "1" or not engine.has(version, since):
+    if settings.env.get(_INVARIANT) != "1" or not served.has(since):
         return
     backend = named_backend(settings.extra_args)
-    if model.recurrent and engine.has(version, chosen):
+    if model.recurrent and served.has(chosen):
         yield _Conflict(
             f"{_INVARIANT}=1",
             f"{model.id} has recurrent states, whose back end does not compute the same in every batch: batch_invariant"
             " mode is not supported for GDN_ATTN (vllm-project/vllm issue 48613)",
             f"remove {_INVARIANT}",
-            certain=not engine.has(version, _INVARIANT_STATES_SEEN),
+            certain=not served.has(_INVARIANT_STATES_SEEN),
             setting="env",
         )
-    elif not engine.has(version, chosen) and backend is None and "VLLM_ATTENTION_BACKEND" not in settings.env:
+    elif not served.has(chosen) and backend is None and "VLLM_ATTENTION_BACKEND" not in settings.env:
         yield _Conflict(
             f"{_INVARIANT}=1",
             "batch_invariant mode requires an attention back end that is named (eugr/spark-vllm-docker issue 13,"
             " vllm-project/vllm pull request 40193)",
             f"add --attention-backend {'TRITON_MLA' if model.mla is not None else 'FLASH_ATTN'} to extraArgs",
-            certain=not engine.has(version, doubtful),
+            certain=not served.has(doubtful),
             setting="env",
         )
 

@@ -4,50 +4,46 @@ from __future__ import annotations
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.images import load_images
-from llm_d_gke.catalog.schema import Model
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.alternatives import any_of, machines_with, releases_since
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.gke_versions import DRANET_SINCE, newer_version
-from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.parallelism.ports import MAX_PORTS
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.platform.engine_images import image_of
-from llm_d_gke.planning.sizing.memory_check import version_of
-from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.planning.served_model import ServedModel
 
 
-def check_spread(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+def check_spread(served: ServedModel) -> None:
     """Findings about parallelism within one replica."""
-    parallelism = parallelism_of(ctx, settings)
-    if ctx.accelerator.kind == "tpu":
-        _check_tpu(ctx, index, parallelism)
+    if served.accelerator.kind == "tpu":
+        _check_tpu(served)
     else:
-        _check_hosts(ctx, index, parallelism, model)
-        _check_ranks(ctx, index, parallelism)
-        _check_gateway(ctx, parallelism)
-        _check_network(ctx, index, settings, parallelism)
-    _check_experts(ctx, index, settings, parallelism, model)
-    _check_engine(ctx, index, settings, parallelism)
-    _check_image(ctx, index, settings, parallelism)
+        _check_hosts(served)
+        _check_ranks(served)
+        _check_gateway(served)
+        _check_network(served)
+    _check_experts(served)
+    _check_engine(served)
+    _check_image(served)
 
 
-def _check_image(ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
+def _check_image(served: ServedModel) -> None:
     """Images that are known not to work on this accelerator, or with this pattern."""
-    image, version = image_of(ctx, settings), version_of(ctx, settings)
+    image, parallelism = image_of(served.ctx, served.settings), served.parallelism
     exchanges = parallelism.is_multi_node and (parallelism.all_to_all or "").startswith("deepep")
     for fault in load_images().faults:
         applies = (
-            (not fault.accelerators or ctx.accelerator.name in fault.accelerators)
-            and (not fault.disaggregated or ctx.role != "both")
+            (not fault.accelerators or served.accelerator.name in fault.accelerators)
+            and (not fault.disaggregated or served.ctx.role != "both")
             and (not fault.deepep or exchanges)
         )
-        if applies and fault.covers(image, version):
+        if applies and fault.covers(image, served.version):
             before = f", of vLLM {fault.before} or newer" if fault.before else ""
-            ctx.findings.warning(
+            served.warning(
                 "LLMD-IMAGE-FAULT",
-                f"models[{index}].image",
+                "image",
                 value=image,
                 what=fault.what,
                 citation=load_images().sources[fault.sources[0]].citation,
@@ -55,16 +51,17 @@ def _check_image(ctx: PlanContext, index: int, settings: ModelSettings, parallel
             )
 
 
-def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
+def _check_tpu(served: ServedModel) -> None:
+    ctx, parallelism = served.ctx, served.parallelism
     chips = ctx.chips * ctx.accelerator.devices_per_chip
     sizes = {"pipelineParallel": parallelism.pipeline, "dataParallel": parallelism.data}
     for name, size in sizes.items():
         if size > 1:
-            ctx.findings.error("LLMD-TPU-RANKS", f"models[{index}]", name, value=size, chips=chips)
+            served.error("LLMD-TPU-RANKS", name, value=size, chips=chips)
     if parallelism.tensor != chips and parallelism.data == 1:
-        ctx.findings.error(
+        served.error(
             "LLMD-TP-TPU-CHIPS",
-            f"models[{index}].tensorParallel",
+            "tensorParallel",
             value=parallelism.tensor,
             machine=ctx.machine.name,
             chips=chips,
@@ -72,8 +69,9 @@ def _check_tpu(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
         )
 
 
-def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism, model: Model | None) -> None:
+def _check_hosts(served: ServedModel) -> None:
     """A replica fits a host, or fills several."""
+    model, ctx, parallelism = served.model, served.ctx, served.parallelism
     tensor, on_host = parallelism.tensor, ctx.per_node
     if tensor > on_host and not ctx.machine.rdma:
         # A size that the model's heads and layers cannot be cut into is no fix, wherever it would find the devices.
@@ -87,9 +85,9 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism, model: 
         larger = min((size for size in works if size >= tensor), default=tensor)
         machine = machine_with(ctx, larger)
         with_size = f" with tensorParallel: {larger}" if larger != tensor and "no machine type" not in machine else ""
-        ctx.findings.error(
+        served.error(
             "LLMD-TP-ACROSS-NODES",
-            f"models[{index}].tensorParallel",
+            "tensorParallel",
             value=tensor,
             on_host=on_host,
             accelerator=ctx.accelerator.title,
@@ -98,9 +96,8 @@ def _check_hosts(ctx: PlanContext, index: int, parallelism: Parallelism, model: 
     elif parallelism.is_multi_node and parallelism.accelerators % on_host:
         sizes = {"dataParallel": parallelism.data, "pipelineParallel": parallelism.pipeline, "tensorParallel": tensor}
         last = next(name for name, size in sizes.items() if size > 1)
-        ctx.findings.error(
+        served.error(
             "LLMD-GROUP-HOSTS",
-            f"models[{index}]",
             last,
             value=sizes[last],
             accelerators=parallelism.accelerators,
@@ -134,16 +131,16 @@ def machine_with(ctx: PlanContext, devices: int) -> str:
     return f"or accelerator.{f'perNode: {count}' if machine.is_attachable else f'machineType: {machine.name}'}"
 
 
-def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None:
+def _check_ranks(served: ServedModel) -> None:
+    ctx, parallelism = served.ctx, served.parallelism
     if parallelism.data == 1:
         return
-    path = ("models", index, "dataParallel")
     if parallelism.pipeline > 1:
-        ctx.findings.error("LLMD-DP-PP", *path, value=parallelism.data)
+        served.error("LLMD-DP-PP", "dataParallel", value=parallelism.data)
     elif parallelism.is_multi_node and ctx.per_node % parallelism.tensor:
-        ctx.findings.error(
+        served.error(
             "LLMD-DP-RANK-HOST",
-            f"models[{index}].tensorParallel",
+            "tensorParallel",
             value=parallelism.tensor,
             per_node=ctx.per_node,
             accelerator=ctx.accelerator.title,
@@ -151,18 +148,18 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
         )
     elif parallelism.is_multi_node and parallelism.ranks_per_host < 2:
         smaller = ctx.per_node // 2
-        ctx.findings.error(
+        served.error(
             "LLMD-DP-LOCAL-RANKS",
-            f"models[{index}].tensorParallel",
+            "tensorParallel",
             value=parallelism.tensor,
             per_node=ctx.per_node,
             accelerator=ctx.accelerator.title,
             fix=f"use {smaller} or less" if smaller else "use a machine type with more accelerators, or one host",
         )
     elif parallelism.ranks_per_host > MAX_PORTS:
-        ctx.findings.error(
+        served.error(
             "LLMD-DP-PORTS",
-            *path,
+            "dataParallel",
             value=parallelism.data,
             ranks_per_host=parallelism.ranks_per_host,
             most=MAX_PORTS,
@@ -170,16 +167,19 @@ def _check_ranks(ctx: PlanContext, index: int, parallelism: Parallelism) -> None
         )
 
 
-def _check_gateway(ctx: PlanContext, parallelism: Parallelism) -> None:
-    if parallelism.ranks_per_host > 1 and ctx.settings.gateway.implementation == "gke":
-        ctx.findings.warning(
-            "LLMD-DP-PORTS-GATEWAY", "gateway.implementation", value="gke", ranks_per_host=parallelism.ranks_per_host
+def _check_gateway(served: ServedModel) -> None:
+    if served.parallelism.ranks_per_host > 1 and served.ctx.settings.gateway.implementation == "gke":
+        served.ctx.findings.warning(
+            "LLMD-DP-PORTS-GATEWAY",
+            "gateway.implementation",
+            value="gke",
+            ranks_per_host=served.parallelism.ranks_per_host,
         )
 
 
-def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
-    path = ("models", index, "allToAll")
-    chosen = settings.all_to_all
+def _check_network(served: ServedModel) -> None:
+    ctx, parallelism = served.ctx, served.parallelism
+    chosen = served.settings.all_to_all
     # DeepEPHTAll2AllManager of vllm/distributed/device_communicators/all2all.py: no RDMA buffer within one host.
     within = (
         chosen == "deepep_high_throughput"
@@ -187,15 +187,15 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
         and ctx.accelerator.interconnect == "nvlink"
     )
     if chosen is not None and not (parallelism.data > 1 and parallelism.expert):
-        ctx.findings.error("LLMD-ALL-TO-ALL-UNUSED", *path, value=chosen)
+        served.error("LLMD-ALL-TO-ALL-UNUSED", "allToAll", value=chosen)
     elif chosen is not None and load_engine().all_to_all[chosen].rdma and not ctx.machine.rdma and not within:
-        ctx.findings.error(
-            "LLMD-ALL-TO-ALL-RDMA", *path, value=chosen, machine=ctx.machine.name, rdma_machines=_with_rdma(ctx)
+        served.error(
+            "LLMD-ALL-TO-ALL-RDMA", "allToAll", value=chosen, machine=ctx.machine.name, rdma_machines=_with_rdma(ctx)
         )
     elif chosen == "deepep_high_throughput":
-        ctx.findings.warning(
+        served.warning(
             "LLMD-DEEPEP-DRIVER",
-            *path,
+            "allToAll",
             value=chosen,
             fix=f"use {'deepep_low_latency' if ctx.machine.rdma else 'allgather_reducescatter'}, or install an older"
             " driver yourself",
@@ -222,49 +222,44 @@ def _check_network(ctx: PlanContext, index: int, settings: ModelSettings, parall
         )
 
 
-def _check_experts(
-    ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism, model: Model | None
-) -> None:
+def _check_experts(served: ServedModel) -> None:
+    model, parallelism = served.model, served.parallelism
     if model is not None and model.experts is None:
         for name, is_set in (("dataParallel", parallelism.data > 1), ("expertParallel", parallelism.expert)):
             if is_set:
-                ctx.findings.error(
+                served.error(
                     "LLMD-DENSE-RANKS",
-                    f"models[{index}]",
                     name,
-                    value=settings.data_parallel if name == "dataParallel" else "true",
+                    value=served.settings.data_parallel if name == "dataParallel" else "true",
                     model=model.id,
                 )
 
 
-def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, parallelism: Parallelism) -> None:
+def _check_engine(served: ServedModel) -> None:
     """Check against the engine's version."""
-    engine, version = load_engine(), version_of(ctx, settings)
-    features = engine.features
+    ctx, parallelism = served.ctx, served.parallelism
+    version, features = served.version, load_engine().features
     several = parallelism.is_multi_node or parallelism.data > 1
     if several and ctx.accelerator.kind == "gpu" and not ctx.release.engine.command:
         needed = features.rank_ports if parallelism.data > 1 else features.multi_node
         serving = releases_since(ctx.catalog, ctx.accelerator, needed)
-        ctx.findings.error(
+        served.error(
             "LLMD-ENGINE-ENTRY-POINT",
-            f"models[{index}]",
             "dataParallel" if parallelism.data > 1 else "pipelineParallel",
             value=parallelism.data if parallelism.data > 1 else parallelism.pipeline,
             release=ctx.release.name,
             serving=serving,
         )
-    elif parallelism.data > 1 and not engine.has(version, features.rank_ports):
-        ctx.findings.error(
+    elif parallelism.data > 1 and not served.has(features.rank_ports):
+        served.error(
             "LLMD-DP-ENGINE-VERSION",
-            f"models[{index}].dataParallel",
+            "dataParallel",
             value=parallelism.data,
             version=version,
             since=features.rank_ports,
             releases=releases_since(ctx.catalog, ctx.accelerator, features.rank_ports),
         )
-    elif (
-        parallelism.is_multi_node and ctx.accelerator.kind == "tpu" and not engine.has(version, features.tpu_multi_host)
-    ):
+    elif parallelism.is_multi_node and ctx.accelerator.kind == "tpu" and not served.has(features.tpu_multi_host):
         ctx.findings.error(
             "LLMD-TPU-MULTI-HOST-ENGINE",
             "accelerator.topology",
@@ -274,10 +269,10 @@ def _check_engine(ctx: PlanContext, index: int, settings: ModelSettings, paralle
             since=features.tpu_multi_host,
             releases=releases_since(ctx.catalog, ctx.accelerator, features.tpu_multi_host),
         )
-    elif parallelism.is_multi_node and ctx.accelerator.kind == "gpu" and not engine.has(version, features.multi_node):
-        ctx.findings.error(
+    elif parallelism.is_multi_node and ctx.accelerator.kind == "gpu" and not served.has(features.multi_node):
+        served.error(
             "LLMD-PP-ENGINE-VERSION",
-            f"models[{index}].pipelineParallel",
+            "pipelineParallel",
             value=parallelism.pipeline,
             version=version,
             since=features.multi_node,

@@ -6,10 +6,9 @@ import functools
 import hashlib
 import math
 
-from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.plan.platform import HuggingFacePlan
 from llm_d_gke.planning.plan.pods import VolumePlan
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.bucket import bucket_volume, sidecar_annotations
 from llm_d_gke.planning.serving.engine_features import offloaded_gib
 from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY, WEIGHTS
@@ -38,15 +37,9 @@ def stack_of_digest(project: str, stack: str) -> str:
     return f"{project}/{stack}"
 
 
-def annotations_of(
-    ctx: PlanContext,
-    settings: ModelSettings,
-    parallelism: Parallelism,
-    hugging_face: HuggingFacePlan,
-    disk_gib: int,
-    size: float,
-) -> dict[str, str]:
+def annotations_of(served: ServedModel, hugging_face: HuggingFacePlan, disk_gib: int, size: float) -> dict[str, str]:
     """Annotations for the bucket driver, and a salted digest of the token. `size` are the GiB of the weights."""
+    ctx, settings, parallelism = served.ctx, served.settings, served.parallelism
     annotations = {}
     if buckets_of(settings):
         cached = size if isinstance(settings.source, BucketSource) else 0.0
@@ -63,13 +56,12 @@ def annotations_of(
     return annotations
 
 
-def volumes_of(
-    ctx: PlanContext, settings: ModelSettings, parallelism: Parallelism, hugging_face: HuggingFacePlan, size: float
-) -> tuple[VolumePlan, ...]:
+def volumes_of(served: ServedModel, hugging_face: HuggingFacePlan, size: float) -> tuple[VolumePlan, ...]:
     """Caches, shared memory, weights, token and adapters. `size` are the GiB of the weights."""
+    settings, parallelism = served.settings, served.parallelism
     source = settings.source
     cache = math.ceil(10 + (1.5 * size if source.kind == "hugging-face" else 0))
-    shared = 16 if ctx.accelerator.kind == "tpu" or parallelism.accelerators > 1 else 2
+    shared = 16 if served.accelerator.kind == "tpu" or parallelism.accelerators > 1 else 2
     # Newer versions keep offloaded KV-cache blocks in a file there (vllm/v1/kv_offload/cpu/shared_offload_region.py).
     shared += math.ceil(offloaded_gib(settings, parallelism))
     volumes = [

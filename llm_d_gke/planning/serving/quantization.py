@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.alternatives import accelerator_with
-from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.planning.served_model import ServedModel
 
 
-def check_quantization(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+def check_quantization(served: ServedModel) -> None:
     """Findings about a format for which the accelerator has no hardware support."""
-    capability = ctx.accelerator.compute_capability
+    settings, model = served.settings, served.model
+    capability = served.accelerator.compute_capability
     if capability is None:
         return
     own = model.quantization.method if model is not None and model.quantization is not None else None
     method = settings.quantization or own
-    path = ("models", index, "quantization" if settings.quantization else "id")
+    path = "quantization" if settings.quantization else "id"
     value = settings.quantization or settings.id
-    if method == "fp8" and not ctx.accelerator.fp8:
-        ctx.findings.warning(
+    if method == "fp8" and not served.accelerator.fp8:
+        served.warning(
             "LLMD-QUANTIZATION-FP8",
-            *path,
+            path,
             value=value,
-            accelerator=ctx.accelerator.title,
-            other=accelerator_with(ctx.catalog, lambda other: other.fp8),
+            accelerator=served.accelerator.title,
+            other=accelerator_with(served.ctx.catalog, lambda other: other.fp8),
         )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.option_conflicts import is_on
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory.kv_cache import layout
-from llm_d_gke.planning.sizing.memory_check import run_of, version_of
+from llm_d_gke.planning.sizing.memory_check import target_run_of
 from llm_d_gke.settings.models import ModelSettings
 
 _MODE = "--mamba-cache-mode"
@@ -23,21 +22,19 @@ _EVERY_STATE_READ = "0.20"
 _OFF = "prefixCaching: false with picker.scorers.prefixCache: 0"
 
 
-def check_recurrent_cache(
-    ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None, *, caching: bool
-) -> None:
+def check_recurrent_cache(served: ServedModel, *, caching: bool) -> None:
     """Findings about prefixes that are never kept, kept wrongly, or keep the engine from starting. GPUs only."""
-    if model is None or not model.recurrent or not caching or ctx.accelerator.kind != "gpu":
+    model = served.model
+    if model is None or not model.recurrent or not caching or served.accelerator.kind != "gpu":
         return
-    if not load_engine().has(version_of(ctx, settings), _ALIGNED_SINCE):
+    if not served.has(_ALIGNED_SINCE):
         return
-    run = run_of(ctx, settings, model) or run_of(ctx, settings.model_copy(update={"speculative_decoding": None}), model)
-    for rule, fix, certain in _problems(settings, model, version_of(ctx, settings), run):
-        add_finding = ctx.findings.error if certain else ctx.findings.warning
-        add_finding(
+    for rule, fix, certain in _problems(served, model, target_run_of(served)):
+        served.report(
             "LLMD-PREFIX-CACHING-STATES",
-            f"models[{index}].prefixCaching",
-            value="true" if settings.prefix_caching else "(by default, true)",
+            "prefixCaching",
+            certain=certain,
+            value="true" if served.settings.prefix_caching else "(by default, true)",
             rule=rule,
             fix=fix,
         )
@@ -45,11 +42,9 @@ def check_recurrent_cache(
         return
 
 
-def _problems(
-    settings: ModelSettings, model: Model, version: str, run: EngineRun | None
-) -> Iterator[tuple[str, str, bool]]:
+def _problems(served: ServedModel, model: Model, run: EngineRun | None) -> Iterator[tuple[str, str, bool]]:
     """Rule, fix, and whether the engine surely ends."""
-    engine = load_engine()
+    settings, version = served.settings, served.version
     every_state = _keeps_every_state(settings, run)
     block = layout(run).block_tokens if run is not None else 0
     if not every_state and is_on(settings, "--enable-chunked-prefill") is False:
@@ -65,17 +60,12 @@ def _problems(
             "remove --disable-chunked-mm-input",
             True,
         )
-    if (
-        run is not None
-        and not every_state
-        and block > run.max_num_batched_tokens
-        and not engine.has(version, _SMALLER_BATCHES)
-    ):
+    if run is not None and not every_state and block > run.max_num_batched_tokens and not served.has(_SMALLER_BATCHES):
         yield (
             f"blocks that hold a state of {model.id} have {block} tokens, as far as can be computed, and vLLM"
             f" {version} ends where a batch has fewer, here {run.max_num_batched_tokens}",
             f"use maxNumBatchedTokens: {-(-block // 1024) * 1024}, or {_OFF}",
-            not engine.has(version, _BATCH_READ),
+            not served.has(_BATCH_READ),
         )
     guesses = settings.speculative_decoding is not None and settings.speculative_decoding.method == "mtp"
     if guesses and every_state:
@@ -83,7 +73,7 @@ def _problems(
             f"vLLM {version} keeps a state of {model.id} for every block, and was seen to end at its start with tokens"
             " guessed by the checkpoint's own layers (vllm-project/vllm issue 39809)",
             f'use allowExtraArgs: true and extraArgs: ["{_MODE}", "align"], or {_OFF}',
-            not engine.has(version, _EVERY_STATE_READ),
+            not served.has(_EVERY_STATE_READ),
         )
     if guesses and any(group.kind == "linear" for group in model.attention):
         yield (

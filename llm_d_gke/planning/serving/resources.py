@@ -9,6 +9,7 @@ from llm_d_gke.planning.allocatable import EPHEMERAL_SHARE, allocatable
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import Parallelism, nodes_of, parallelism_of, replicas_per_node
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.wording import count
 
@@ -79,12 +80,12 @@ def busy_nodes(
     return busy
 
 
-def spare_replicas(ctx: PlanContext, settings: ModelSettings) -> int:
+def spare_replicas(served: ServedModel) -> int:
     """Replicas of a model that the pool could hold beyond all models' own: room for a rolling update without loss."""
-    parallelism = parallelism_of(ctx, settings)
-    per_node, model_nodes = replicas_per_node(ctx, parallelism), nodes_of(ctx, settings)
-    others = sum(nodes_of(ctx, model) for model in ctx.settings.models if model is not settings)
-    room = (ctx.settings.accelerator.nodes.max - others) // parallelism.hosts * per_node
+    ctx, settings = served.ctx, served.settings
+    per_node, model_nodes = replicas_per_node(ctx, served.parallelism), nodes_of(ctx, settings)
+    others = sum(nodes_of(ctx, model) for index, model in enumerate(ctx.settings.models) if index != served.index)
+    room = (ctx.settings.accelerator.nodes.max - others) // served.parallelism.hosts * per_node
     return room - settings.replicas if model_nodes else 0
 
 
@@ -102,18 +103,17 @@ def bucket_cache_gib(ctx: PlanContext, parallelism: Parallelism, disk_gib: int, 
     return max(1, min(_storage_gib(ctx, parallelism, disk_gib) - 1, math.ceil(cached)))
 
 
-def requests(
-    ctx: PlanContext, settings: ModelSettings, parallelism: Parallelism, disk_gib: int, size: float
-) -> dict[str, str]:
+def requests(served: ServedModel, disk_gib: int, size: float) -> dict[str, str]:
     """Three quarters of what the node leaves to pods, shared by its replicas: the rest is for GKE's own DaemonSets.
 
     `size` are the GiB of the weights, which the engine writes only where it downloads them: a bucket's are in its
     sidecar's cache, an image's belong to no pod, a claim's are elsewhere.
     """
-    downloads = size if settings.source.kind == "hugging-face" else 0.0
+    ctx, parallelism, source = served.ctx, served.parallelism, served.settings.source.kind
+    downloads = size if source == "hugging-face" else 0.0
     room, sharing = allocatable(ctx.machine, disk_gib), replicas_per_node(ctx, parallelism)
     storage = _storage_gib(ctx, parallelism, disk_gib)
-    if settings.source.kind == "bucket":
+    if source == "bucket":
         storage -= bucket_cache_gib(ctx, parallelism, disk_gib, size)
     return {
         "cpu": _cores(int(room.cpu_millis * 0.75 / sharing)),

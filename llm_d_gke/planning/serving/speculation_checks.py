@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import facts_of
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.draft_checks import check_draft
 from llm_d_gke.planning.serving.unknown_names import warn_disagreeing, warn_unknown
-from llm_d_gke.planning.sizing.memory_check import version_of
 from llm_d_gke.planning.suggest import did_you_mean
 from llm_d_gke.settings.engine import SpeculativeDecoding
-from llm_d_gke.settings.models import ModelSettings
 
 # vllm/config/speculative.py of 0.11.2 and 0.13.0 raises NotImplementedError; a build of 0.14 loads one.
 _DRAFT_MODELS_SINCE = "0.14"
@@ -23,38 +20,39 @@ _ASSISTANTS_SINCE, _MODEL_RUNNER_V2_SINCE = "0.21", "0.29"
 _EAGLE3_PIPELINES_SINCE = "0.30"
 
 
-def check_speculation(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> None:
+def check_speculation(served: ServedModel) -> None:
+    settings, model = served.settings, served.model
     speculation = settings.speculative_decoding
     if speculation is None:
         return
-    if not _check_method(ctx, index, settings, speculation):
+    if not _check_method(served, speculation):
         return
     if model is not None and model.architecture.startswith(_ASSISTED):
-        _check_assistant(ctx, index, settings, model, speculation)
+        _check_assistant(served, model, speculation)
     else:
-        _check_layers(ctx, index, model, speculation)
-    _check_pipeline(ctx, index, settings, speculation)
+        _check_layers(served, speculation)
+    _check_pipeline(served, speculation)
     if model is not None:
-        check_draft(ctx, index, settings, model, speculation)
-    path = ("models", index, "speculativeDecoding")
-    if ctx.accelerator.kind == "tpu":
-        ctx.findings.warning("LLMD-SPECULATION-TPU", *path, value=speculation.method)
+        check_draft(served, model, speculation)
+    path = "speculativeDecoding"
+    if served.accelerator.kind == "tpu":
+        served.warning("LLMD-SPECULATION-TPU", path, value=speculation.method)
     if speculation.draft_model is not None and settings.source.kind != "hugging-face":
-        ctx.findings.error(
-            "LLMD-SPECULATION-OFFLINE", *path, "draftModel", value=speculation.draft_model, source=settings.source.kind
+        served.error(
+            "LLMD-SPECULATION-OFFLINE", path, "draftModel", value=speculation.draft_model, source=settings.source.kind
         )
 
 
-def _check_method(ctx: PlanContext, index: int, settings: ModelSettings, speculation: SpeculativeDecoding) -> bool:
+def _check_method(served: ServedModel, speculation: SpeculativeDecoding) -> bool:
     """Whether the version may have the method."""
-    path = ("models", index, "speculativeDecoding", "method")
-    version = version_of(ctx, settings)
+    path = ("speculativeDecoding", "method")
+    version = served.version
     tables = facts_of(version)
     if not tables:
-        warn_unknown(ctx, path, speculation.method, version)
+        warn_unknown(served, *path, value=speculation.method)
     elif all(speculation.method not in facts.speculative_methods for facts in tables):
         methods = sorted({name for facts in tables for name in facts.speculative_methods})
-        ctx.findings.error(
+        served.error(
             "LLMD-SPECULATION-METHOD",
             *path,
             value=speculation.method,
@@ -63,9 +61,9 @@ def _check_method(ctx: PlanContext, index: int, settings: ModelSettings, specula
         )
         return False
     elif lacking := [facts for facts in tables if speculation.method not in facts.speculative_methods]:
-        warn_disagreeing(ctx, path, speculation.method, version, lacking)
-    elif speculation.method == "draft_model" and not load_engine().has(version, _DRAFT_MODELS_SINCE):
-        ctx.findings.error(
+        warn_disagreeing(served, *path, value=speculation.method, lacking=lacking)
+    elif speculation.method == "draft_model" and not served.has(_DRAFT_MODELS_SINCE):
+        served.error(
             "LLMD-SPECULATION-METHOD",
             *path,
             value="draft_model",
@@ -76,24 +74,25 @@ def _check_method(ctx: PlanContext, index: int, settings: ModelSettings, specula
     return True
 
 
-def _check_layers(ctx: PlanContext, index: int, model: Model | None, speculation: SpeculativeDecoding) -> None:
+def _check_layers(served: ServedModel, speculation: SpeculativeDecoding) -> None:
     """Method mtp, of models whose checkpoint has the prediction layers."""
+    model = served.model
     if speculation.method != "mtp":
         return
-    path = ("models", index, "speculativeDecoding")
+    path = "speculativeDecoding"
     if speculation.draft_model is not None and model is not None:
-        ctx.findings.error(
+        served.error(
             "LLMD-SPECULATION-DRAFT",
-            *path,
+            path,
             "draftModel",
             value=speculation.draft_model,
             rule=f"mtp takes the prediction layers of {model.id}'s own checkpoint, so this model would not be used",
             fix="remove draftModel, or use method: draft_model, eagle or eagle3",
         )
     elif model is not None and model.draft is None:
-        ctx.findings.error(
+        served.error(
             "LLMD-SPECULATION-METHOD",
-            *path,
+            path,
             "method",
             value="mtp",
             rule=f"{model.id} has no layers that predict further tokens: the engine would end while it loads the model",
@@ -101,17 +100,14 @@ def _check_layers(ctx: PlanContext, index: int, model: Model | None, speculation
         )
 
 
-def _check_assistant(
-    ctx: PlanContext, index: int, settings: ModelSettings, model: Model, speculation: SpeculativeDecoding
-) -> None:
+def _check_assistant(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
     """Gemma 4, whose prediction layers are in a repository of their own."""
-    path = ("models", index, "speculativeDecoding")
-    engine, version = load_engine(), version_of(ctx, settings)
+    path = "speculativeDecoding"
     draft = speculation.draft_model
     if speculation.method == "draft_model" and draft is not None and draft.endswith(_ASSISTANT):
-        ctx.findings.error(
+        served.error(
             "LLMD-SPECULATION-METHOD",
-            *path,
+            path,
             "method",
             value="draft_model",
             rule=f"{draft} has other attention heads than {model.id}, and vLLM takes a draft model of the same number"
@@ -121,40 +117,40 @@ def _check_assistant(
     if speculation.method != "mtp":
         return
     if draft is None:
-        ctx.findings.error(
+        served.error(
             "LLMD-SPECULATION-DRAFT",
-            *path,
+            path,
             "draftModel",
             value="(missing)",
             rule=f"the prediction layers of {model.id} are in a repository of their own, and none is named",
             fix=f"add draftModel, for example google/gemma-4-26B-A4B-it{_ASSISTANT} for google/gemma-4-26B-A4B-it",
         )
-    elif not engine.has(version, _ASSISTANTS_SINCE):
-        ctx.findings.error(
+    elif not served.has(_ASSISTANTS_SINCE):
+        served.error(
             "LLMD-SPECULATION-METHOD",
-            *path,
+            path,
             "method",
             value="mtp",
-            rule=f"vLLM {version} cannot load the assistants of Gemma 4; {_ASSISTANTS_SINCE}.0 can (vllm-project/vllm"
-            " pull request 41745)",
+            rule=f"vLLM {served.version} cannot load the assistants of Gemma 4; {_ASSISTANTS_SINCE}.0 can"
+            " (vllm-project/vllm pull request 41745)",
             fix="use method: ngram, or a release with a newer engine, such as llm-d-0.9",
         )
 
 
-def _check_pipeline(ctx: PlanContext, index: int, settings: ModelSettings, speculation: SpeculativeDecoding) -> None:
+def _check_pipeline(served: ServedModel, speculation: SpeculativeDecoding) -> None:
     """Only the last stage has what guesses, and in the first model runner every stage reaches for it."""
-    if settings.pipeline_parallel == 1:
+    if served.settings.pipeline_parallel == 1:
         return
-    version = version_of(ctx, settings)
-    if speculation.method == "eagle3" and load_engine().has(version, _EAGLE3_PIPELINES_SINCE):
+    version = served.version
+    if speculation.method == "eagle3" and served.has(_EAGLE3_PIPELINES_SINCE):
         return
-    certain = not load_engine().has(version, _MODEL_RUNNER_V2_SINCE)
-    add_finding = ctx.findings.error if certain else ctx.findings.warning
-    add_finding(
+    certain = not served.has(_MODEL_RUNNER_V2_SINCE)
+    served.report(
         "LLMD-SPECULATION-PIPELINE",
-        f"models[{index}].speculativeDecoding",
+        "speculativeDecoding",
+        certain=certain,
         value=speculation.method,
-        rule=f"with pipelineParallel: {settings.pipeline_parallel} vLLM {version}"
+        rule=f"with pipelineParallel: {served.settings.pipeline_parallel} vLLM {version}"
         + (
             " ends: only the last stage has what guesses (vllm-project/vllm issues 30436, 49355 and 52069)"
             if certain

@@ -5,31 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llm_d_gke.catalog.engine_tables import EngineFacts
-from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.served_model import ServedModel
 
 _FIX = "try one replica first, or use a release with a newer engine"
 
 
-def warn_unknown(ctx: PlanContext, path: tuple[str | int, ...], value: object, version: str) -> None:
+def warn_unknown(served: ServedModel, *path: str, value: object) -> None:
     """No table applies to the version."""
-    ctx.findings.warning(
+    served.warning(
         "LLMD-ENGINE-FEATURE-UNKNOWN",
         *path,
         value=value,
-        rule=f"the catalog does not list the values that vLLM {version} accepts here, so this value is not checked",
+        rule=f"the catalog does not list the values that vLLM {served.version} accepts here, so this value is not"
+        " checked",
         fix=_FIX,
     )
 
 
-def warn_disagreeing(
-    ctx: PlanContext, path: tuple[str | int, ...], value: object, version: str, lacking: Sequence[EngineFacts]
-) -> None:
+def warn_disagreeing(served: ServedModel, *path: str, value: object, lacking: Sequence[EngineFacts]) -> None:
     """The version has no table, and of its two neighbors one lacks the name."""
-    ctx.findings.warning(
+    served.warning(
         "LLMD-ENGINE-FEATURE-UNKNOWN",
         *path,
         value=value,
-        rule=f"the catalog does not list the values that vLLM {version} accepts here, and"
+        rule=f"the catalog does not list the values that vLLM {served.version} accepts here, and"
         f" {' and '.join(facts.cited for facts in lacking)}, the nearest that it lists, does not have this one",
         fix=_FIX,
     )

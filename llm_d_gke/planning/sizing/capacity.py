@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.estimates import CapacityPlan, CurvePoint, MemoryVerdict, SpeedEstimate
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory_check import run_of
 from llm_d_gke.planning.sizing.speed import METHOD, Load, estimate, held_out_errors_of, is_measured, replicas_for
@@ -22,21 +23,19 @@ _PROMPT, _OUTPUT = 128, 128
 MAX_REPLICAS = 256
 
 
-def plan_capacity(
-    ctx: PlanContext, index: int, settings: ModelSettings, verdict: MemoryVerdict | None
-) -> CapacityPlan | None:
+def plan_capacity(served: ServedModel, verdict: MemoryVerdict | None) -> CapacityPlan | None:
     """Estimate of one model's replicas, as if the stack were not paused; with warnings where they are too few.
 
     None where the catalog lacks a figure, where there is no replica, or where not one such request fits.
     """
-    model = ctx.catalog.find_model(settings.id)
-    run = run_of(ctx, settings, model) if model is not None else None
+    settings = served.settings
+    run = run_of(served)
     if run is None or verdict is None or settings.replicas < 1:
         return None
-    lengths = lengths_of(ctx, index, settings, run)
+    lengths = lengths_of(served, run)
     if lengths is None:
         return None
-    engines = _Engines(ctx, run, verdict, *lengths)
+    engines = _Engines(served.ctx, run, verdict, *lengths)
     single_request, saturated = engines.at(1, 1), engines.at(settings.replicas, 10**9)
     if single_request is None or saturated is None:
         return None
@@ -62,11 +61,11 @@ def plan_capacity(
         curve=curve_of(functools.partial(engines.at, settings.replicas), saturation),
         error=single_request.error,
         typical_error=held_out_errors_of(METHOD, run.kind).typical,
-        measured=is_measured(run, ctx.accelerator),
+        measured=is_measured(run, served.accelerator),
         within_objectives=_within_objectives(engines, settings, saturation),
     )
-    _check(ctx, index, settings, capacity)
-    _check_timeout(ctx, index, settings, capacity)
+    _check(served, capacity)
+    _check_timeout(served, capacity)
     return capacity
 
 
@@ -119,9 +118,9 @@ def basis_of(load: LoadSettings, replicas: int, prompt: int, output: int) -> str
     return f"{load_text} of {prompt:,} prompt and {output:,} output tokens"
 
 
-def lengths_of(ctx: PlanContext, index: int, settings: ModelSettings, run: EngineRun) -> tuple[int, int] | None:
+def lengths_of(served: ServedModel, run: EngineRun) -> tuple[int, int] | None:
     """Tokens of prompt and answer. Defaults are shortened to fit into the longest request."""
-    longest, load = run.max_model_len, settings.load
+    longest, load = run.max_model_len, served.settings.load
     prompt, output = load.prompt_tokens, load.output_tokens
     if prompt is None:
         prompt = max(1, min(_PROMPT, longest // 2 if output is None else longest - output))
@@ -129,9 +128,10 @@ def lengths_of(ctx: PlanContext, index: int, settings: ModelSettings, run: Engin
         output = max(1, min(_OUTPUT, longest // 4, longest - prompt))
     if prompt + output > longest:
         name, value = ("promptTokens", prompt) if load.prompt_tokens is not None else ("outputTokens", output)
-        ctx.findings.error(
+        served.error(
             "LLMD-LOAD-LENGTH",
-            *("models", index, "load", name),
+            "load",
+            name,
             value=value,
             prompt=prompt,
             output=output,
@@ -188,24 +188,25 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
     return smallest_satisfying(1, MAX_REPLICAS, lambda n: keeps_objectives(engines.at(n, requests), load))
 
 
-def _check_timeout(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:
+def _check_timeout(served: ServedModel, capacity: CapacityPlan) -> None:
     """An answer of the planned length has to end before the Gateway ends the request."""
-    speed, longest = capacity.at_load or capacity.alone, ctx.settings.gateway.timeout_seconds
+    speed, longest = capacity.at_load or capacity.alone, served.ctx.settings.gateway.timeout_seconds
     if speed.latency > longest:
-        ctx.findings.warning(
+        served.ctx.findings.warning(
             "LLMD-TIMEOUT-SHORT",
             "gateway.timeoutSeconds",
             value=longest,
-            name=settings.name,
+            name=served.settings.name,
             latency=speed.latency,
             output_tokens=capacity.output_tokens,
             basis=capacity.basis,
             seconds=min(86400, math.ceil(2 * speed.latency)),
-            index=index,
+            index=served.index,
         )
 
 
-def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan) -> None:
+def _check(served: ServedModel, capacity: CapacityPlan) -> None:
+    settings = served.settings
     load, needed = settings.load, capacity.needed
     if load.requests_per_second is None and not has_objectives(load):
         return
@@ -216,7 +217,7 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
         else "(an estimate: no measurement of this accelerator with such attention was held against it)"
     )
     if needed is None:
-        _too_slow(ctx, index, settings, capacity, doubt)
+        _too_slow(served, capacity, doubt)
     elif needed > settings.replicas:
         limits = [
             f"{name} within {value:g} ms"
@@ -227,9 +228,8 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
             if value is not None
         ]
         condition = capacity.basis + (", with " + " and ".join(limits) if limits else "")
-        ctx.findings.warning(
+        served.warning(
             "LLMD-LOAD-REPLICAS",
-            f"models[{index}]",
             *settings.replicas_path,
             value=settings.replicas,
             condition=condition,
@@ -238,9 +238,9 @@ def _check(ctx: PlanContext, index: int, settings: ModelSettings, capacity: Capa
         )
 
 
-def _too_slow(ctx: PlanContext, index: int, settings: ModelSettings, capacity: CapacityPlan, doubt: str) -> None:
+def _too_slow(served: ServedModel, capacity: CapacityPlan, doubt: str) -> None:
     """Not even a request that is alone keeps the objective: no number of replicas helps."""
-    alone, load = capacity.alone, settings.load
+    alone, load = capacity.alone, served.settings.load
     first, per_token = alone.time_to_first_token * 1000, alone.time_per_output_token * 1000
     late = load.time_to_first_token_ms is not None and first > load.time_to_first_token_ms
     name, value, takes = (
@@ -248,7 +248,7 @@ def _too_slow(ctx: PlanContext, index: int, settings: ModelSettings, capacity: C
         if late or load.time_per_output_token_ms is None
         else ("timePerOutputTokenMs", load.time_per_output_token_ms, per_token)
     )
-    ctx.findings.warning("LLMD-LOAD-OBJECTIVE", *("models", index, "load", name), value=value, takes=takes, doubt=doubt)
+    served.warning("LLMD-LOAD-OBJECTIVE", "load", name, value=value, takes=takes, doubt=doubt)
 
 
 def curve_of(at: Callable[[int], SpeedEstimate | None], saturation: int) -> tuple[CurvePoint, ...]:

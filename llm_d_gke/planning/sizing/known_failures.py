@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
-from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import long_form, named_backend, nested_value, option_value
-from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.parallelism.sharding import widths
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
 from llm_d_gke.settings.models import ModelSettings
@@ -23,26 +22,22 @@ _METHODS = {
 }
 
 
-def check_start_reports(ctx: PlanContext, index: int, settings: ModelSettings, model: Model, version: str) -> None:
+def check_start_reports(served: ServedModel, model: Model) -> None:
     """Say so if a report exists of the same model, accelerator, version and format that did not start, or answered
     wrongly."""
-    parallelism = parallelism_of(ctx, settings)
     for report in load_engine().start_reports:
-        if not all(_alike(ctx, settings, model, version, parallelism, report)):
+        if not all(_alike(served, model, report)):
             continue
-        add_finding = ctx.findings.error if report.ends else ctx.findings.warning
         by_card = report.accelerators or report.capability_from or report.capability_below is not None
-        rule = f"{f'on {ctx.accelerator.title} ' if by_card else ''}{report.seen} ({report.source})"
-        path, fix = ("models", index), report.instead
+        rule = f"{f'on {served.accelerator.title} ' if by_card else ''}{report.seen} ({report.source})"
+        fix = report.instead
         if report.option is not None or report.variable is not None:
-            setting, value = _argument(settings, report)
-            add_finding("LLMD-ENGINE-CONFLICT", *path, setting, value=value, rule=rule, fix=fix)
+            setting, value = _argument(served.settings, report)
+            served.report("LLMD-ENGINE-CONFLICT", setting, certain=report.ends, value=value, rule=rule, fix=fix)
         elif report.host_blocks and report.ends:
-            ctx.findings.error(
-                "LLMD-KV-OFFLOAD", *path, "kvOffloadGib", value=settings.kv_offload_gib, rule=rule, fix=fix
-            )
+            served.error("LLMD-KV-OFFLOAD", "kvOffloadGib", value=served.settings.kv_offload_gib, rule=rule, fix=fix)
         else:
-            add_finding("LLMD-START-REPORTED", *path, "id", value=model.id, rule=rule, fix=fix)
+            served.report("LLMD-START-REPORTED", "id", certain=report.ends, value=model.id, rule=rule, fix=fix)
         if report.ends:
             return
 
@@ -57,17 +52,10 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
     return "extraArgs", f"{report.option}{value}"
 
 
-def _alike(
-    ctx: PlanContext,
-    settings: ModelSettings,
-    model: Model,
-    version: str,
-    parallelism: Parallelism,
-    report: StartReport,
-) -> Iterator[bool]:
+def _alike(served: ServedModel, model: Model, report: StartReport) -> Iterator[bool]:
     """Whether each condition of the report holds; the cheap ones first."""
-    engine, arguments = load_engine(), settings.extra_args
-    yield report.option is None or _is_chosen(settings, report, version, model)
+    settings, arguments = served.settings, served.settings.extra_args
+    yield report.option is None or _is_chosen(served, model, report)
     yield report.image in (settings.image or "")
     yield report.variable is None or report.variable in settings.env
     yield report.variable is None or report.variable_has in settings.env[report.variable]
@@ -75,13 +63,13 @@ def _alike(
     yield not report.architectures or model.architecture in report.architectures
     yield model.architecture not in report.except_architectures
     yield not report.models or model.id.startswith(report.models)
-    yield not report.accelerators or ctx.accelerator.name in report.accelerators
-    yield engine.has(version, report.since)
-    yield report.before is None or not engine.has(version, report.before)
-    yield from _of_card(ctx, report)
+    yield not report.accelerators or served.accelerator.name in report.accelerators
+    yield served.has(report.since)
+    yield report.before is None or not served.has(report.before)
+    yield from _of_card(served.accelerator, report)
     yield from _of_model(settings, model, report)
     yield report.dtype in (None, model.dtype if settings.dtype in (None, "auto") else settings.dtype)
-    yield from _of_features(ctx, settings, model, version, parallelism, report)
+    yield from _of_features(served, model, report)
     backend = named_backend(arguments) or settings.env.get("VLLM_ATTENTION_BACKEND")
     yield report.backend is None or (backend or "").upper() == report.backend
     cache = settings.kv_cache_dtype or option_value(arguments, "--kv-cache-dtype") or ""
@@ -92,9 +80,9 @@ def _alike(
     yield report.unless_variable is None or report.unless_variable not in settings.env
 
 
-def _of_card(ctx: PlanContext, report: StartReport) -> Iterator[bool]:
+def _of_card(accelerator: Accelerator, report: StartReport) -> Iterator[bool]:
     if report.capability_from or report.capability_below is not None:
-        capability = ctx.accelerator.compute_capability
+        capability = accelerator.compute_capability
         yield capability is not None
         yield (capability or 0.0) >= report.capability_from
         yield report.capability_below is None or (capability or 0.0) < report.capability_below
@@ -111,14 +99,8 @@ def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Ite
     yield any(group.sparse_latent for group in model.attention) or not report.sparse
 
 
-def _of_features(
-    ctx: PlanContext,
-    settings: ModelSettings,
-    model: Model,
-    version: str,
-    parallelism: Parallelism,
-    report: StartReport,
-) -> Iterator[bool]:
+def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iterator[bool]:
+    settings, parallelism = served.settings, served.parallelism
     speculation = settings.speculative_decoding
     yield (speculation.tokens if speculation is not None else 0) >= report.guessed
     method = speculation.method if speculation is not None else ""
@@ -136,16 +118,16 @@ def _of_features(
     yield parallelism.expert or not report.expert_parallel
     offloads = settings.kv_offload_gib is not None
     yield offloads or not report.host_blocks
-    yield ctx.transfers_kv_cache or not report.disaggregated
-    yield offloads or ctx.transfers_kv_cache or not report.connector
+    yield served.ctx.transfers_kv_cache or not report.disaggregated
+    yield offloads or served.ctx.transfers_kv_cache or not report.connector
     yield settings.prefix_caching is False or not report.without_prefixes
-    yield not report.first_runner or _runs_in_first_runner(settings, model, version)
+    yield not report.first_runner or _runs_in_first_runner(served, model)
 
 
-def _runs_in_first_runner(settings: ModelSettings, model: Model, version: str) -> bool:
-    chosen = settings.env.get("VLLM_USE_V2_MODEL_RUNNER")
+def _runs_in_first_runner(served: ServedModel, model: Model) -> bool:
+    chosen = served.settings.env.get("VLLM_USE_V2_MODEL_RUNNER")
     dense = model.experts is None and not model.recurrent
-    default = load_engine().defaults_to_model_runner_v2(version, model.architecture, dense=dense)
+    default = load_engine().defaults_to_model_runner_v2(served.version, model.architecture, dense=dense)
     return chosen == "0" or (chosen is None and not default)
 
 
@@ -164,25 +146,24 @@ def _value(settings: ModelSettings, option: str) -> str | None:
     return nested_value(settings.extra_args, name, key) if key else option_value(settings.extra_args, name)
 
 
-def _is_chosen(settings: ModelSettings, report: StartReport, version: str, model: Model) -> bool:
+def _is_chosen(served: ServedModel, model: Model, report: StartReport) -> bool:
     """Whether the report's option is among `extraArgs`, with one of its values."""
-    option = report.option or ""
+    settings, option = served.settings, report.option or ""
     if not _is_given(settings, option):
         return False
     text = _value(settings, option) or ""
-    if not all(_compares(settings, report, version, model, _number(text))):
+    if not all(_compares(served, model, report, _number(text))):
         return False
     return not report.values or text.lower().replace("-", "_") in report.values
 
 
-def _compares(
-    settings: ModelSettings, report: StartReport, version: str, model: Model, number: int | None
-) -> Iterator[bool]:
+def _compares(served: ServedModel, model: Model, report: StartReport, number: int | None) -> Iterator[bool]:
     """Whether each comparison of the option's number holds; a value that is no number compares with nothing."""
+    settings = served.settings
     if report.above is not None:
         yield number is not None and number > report.above
     if report.above_length:
-        yield number is not None and number > (settings.max_model_len or default_length(model, version))
+        yield number is not None and number > (settings.max_model_len or default_length(model, served.version))
     if report.above_option is not None:
         other = _number(_value(settings, report.above_option) or "")
         yield number is not None and other is not None and number > other > 0
@@ -208,17 +189,17 @@ def _format(model: Model, settings: ModelSettings) -> str | None:
     )
 
 
-def check_field_reports(ctx: PlanContext, index: int, run: EngineRun) -> None:
+def check_field_reports(served: ServedModel, run: EngineRun) -> None:
     """Warn if a report exists of a failed start with the same model, accelerator, version and share of memory."""
     engine = load_engine()
     for report in engine.field_reports:
-        same = report.model == run.model.id and report.accelerator == ctx.accelerator.name
+        same = report.model == run.model.id and report.accelerator == served.accelerator.name
         if same and report.since <= engine.band(run.version).since < report.before:
             if run.utilization < report.utilization or run.max_num_seqs < report.sequences:
                 continue
-            ctx.findings.warning(
+            served.warning(
                 "LLMD-MEMORY-REPORTED",
-                f"models[{index}].gpuMemoryUtilization",
+                "gpuMemoryUtilization",
                 value=run.utilization,
                 seen=report.seen,
                 citation=engine.sources[report.source].citation,

@@ -13,9 +13,9 @@ from llm_d_gke.planning.engine_support.context_length import with_stretched_cont
 from llm_d_gke.planning.engine_support.deployment import default_dtype
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.engine_support.tpu import expands_latent_attention
-from llm_d_gke.planning.parallelism.layout import parallelism_of
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.plan.estimates import Limit, MemoryVerdict
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.known_failures import check_field_reports, check_start_reports
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
@@ -49,55 +49,56 @@ _NUMBERS = (
 )
 
 
-def check_memory(ctx: PlanContext, index: int, settings: ModelSettings, model: Model | None) -> MemoryVerdict | None:
+def check_memory(served: ServedModel) -> MemoryVerdict | None:
     """Judge one model's memory and say what is wrong with it.
 
     None, without an error, when model or accelerator lack the figures; for the accelerator with a warning.
     """
+    model, ctx = served.model, served.ctx
     if model is None:
         return None
-    check_start_reports(ctx, index, settings, model, version_of(ctx, settings))
-    run = run_of(ctx, settings, model)
+    check_start_reports(served, model)
+    run = run_of(served)
     if run is None:
-        _warn_unchecked(ctx, index, settings, model)
+        _warn_unchecked(served, model)
         return None
     verdict = judge(run)
     if verdict.status == "fits":
-        check_field_reports(ctx, index, run)
+        check_field_reports(served, run)
         return verdict
     helps = [
         replace(remedy, value=str(min(int(remedy.value), model.context))) if remedy.setting == "maxModelLen" else remedy
-        for remedy in remedies(run, _larger_tensor_parallel(ctx, model, run), ctx.accelerator.fp8)
+        for remedy in remedies(run, _larger_tensor_parallel(ctx, model, run), served.accelerator.fp8)
     ]
-    elsewhere = _alternatives(ctx, settings, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
-    add_finding = ctx.findings.error if verdict.status == "refused" else ctx.findings.warning
-    add_finding(
+    elsewhere = _alternatives(served, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
+    served.report(
         _RULES[verdict.limit],
-        f"models[{index}].{_SETTINGS[verdict.limit]}",
-        value=_value(settings, run, verdict),
+        _SETTINGS[verdict.limit],
+        certain=verdict.status == "refused",
+        value=_value(served.settings, run, verdict),
         rule=_rule(ctx, model, run, verdict),
         fix=_fix(verdict, helps, elsewhere),
     )
     return verdict
 
 
-def _warn_unchecked(ctx: PlanContext, index: int, settings: ModelSettings, model: Model) -> None:
+def _warn_unchecked(served: ServedModel, model: Model) -> None:
     """Warn that memory was not checked, with the reason."""
+    settings = served.settings
     fix = "watch the first start, or use another accelerator"
-    if ctx.accelerator.usable_gib is None:
-        ctx.findings.warning(
+    if served.accelerator.usable_gib is None:
+        served.ctx.findings.warning(
             "LLMD-MEMORY-UNKNOWN",
             "accelerator.type",
-            value=ctx.accelerator.name,
-            rule=f"no log shows how much memory vLLM sees on {ctx.accelerator.title}: memory is not checked",
+            value=served.accelerator.name,
+            rule=f"no log shows how much memory vLLM sees on {served.accelerator.title}: memory is not checked",
             fix=fix,
         )
         return
     guessing = settings.speculative_decoding
-    if not _speculation(ctx, settings, model).is_known:
-        ctx.findings.warning(
+    if not _speculation(served, model).is_known:
+        served.warning(
             "LLMD-MEMORY-DRAFT-UNKNOWN",
-            f"models[{index}]",
             "extraArgs" if guessing is None else "speculativeDecoding",
             value="--speculative-config" if guessing is None else guessing.draft_model or guessing.method,
             fix='watch the first start, or use the prediction layers of the checkpoint: {"method": "mtp"}, or "ngram"'
@@ -108,51 +109,51 @@ def _warn_unchecked(ctx: PlanContext, index: int, settings: ModelSettings, model
         )
         return
     if expands_latent_attention(model, settings.env):
-        ctx.findings.warning(
+        served.warning(
             "LLMD-MEMORY-UNKNOWN",
-            *("models", index, "env", "VLLM_MLA_DISABLE"),
+            "env",
+            "VLLM_MLA_DISABLE",
             value=settings.env["VLLM_MLA_DISABLE"],
             rule=f"vLLM then caches keys and values of all heads of {model.id} in place of one latent vector, which is"
             " not sized: memory is not checked",
             fix="remove the variable, or watch the first start",
         )
         return
-    ctx.findings.warning(
-        "LLMD-MEMORY-STATES-UNKNOWN", f"models[{index}].id", value=model.id, version=version_of(ctx, settings), fix=fix
-    )
+    served.warning("LLMD-MEMORY-STATES-UNKNOWN", "id", value=model.id, version=served.version, fix=fix)
 
 
-def _speculation(ctx: PlanContext, settings: ModelSettings, model: Model) -> Speculation:
-    arguments = (*speculation_arguments(settings), *settings.extra_args)
-    speculation = speculation_of(arguments, model, ctx.catalog.find_model)
-    if speculation.draft_model is not None and (ctx.accelerator.kind == "tpu" or _is_divided(ctx, settings)):
+def _speculation(served: ServedModel, model: Model) -> Speculation:
+    arguments = (*speculation_arguments(served.settings), *served.settings.extra_args)
+    speculation = speculation_of(arguments, model, served.ctx.catalog.find_model)
+    is_divided = served.parallelism.pipeline > 1 or served.parallelism.data > 1
+    if speculation.draft_model is not None and (served.accelerator.kind == "tpu" or is_divided):
         # Nothing was read about them there.
         return replace(speculation, is_known=False)
     return speculation
 
 
-def _is_divided(ctx: PlanContext, settings: ModelSettings) -> bool:
-    parallelism = parallelism_of(ctx, settings)
-    return parallelism.pipeline > 1 or parallelism.data > 1
+def run_of(served: ServedModel) -> EngineRun | None:
+    """The engine as the stack's settings, further arguments and the release's version start it.
 
-
-def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun | None:
-    """The engine as the stack's settings, further arguments and the release's version start it."""
+    None for a model that the catalog lacks, and for one whose memory is not computed.
+    """
+    settings, ctx, model = served.settings, served.ctx, served.model
+    if model is None:
+        return None
     extra = _numbers_in(settings.extra_args)
-    parallelism = parallelism_of(ctx, settings)
+    parallelism = served.parallelism
     cache = extra.get("kv-cache-memory-bytes")
     caching = settings.prefix_caching
-    speculation = _speculation(ctx, settings, model)
+    speculation = _speculation(served, model)
     if not speculation.is_known or expands_latent_attention(model, settings.env):
         return None
-    version = version_of(ctx, settings)
     model = with_stretched_context(model, settings.extra_args)
-    if ctx.transfers_kv_cache and ctx.accelerator.kind == "gpu" and not load_engine().transfers_kinds(version):
+    if ctx.transfers_kv_cache and ctx.accelerator.kind == "gpu" and not load_engine().transfers_kinds(served.version):
         model = _with_one_kind(model)
     return engine_run(
         model,
         ctx.accelerator,
-        version,
+        served.version,
         EngineOptions(
             max_model_len=extra.get("max-model-len", settings.max_model_len),
             utilization=_utilization(settings),
@@ -163,7 +164,7 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
             data_parallel=parallelism.data,
             expert_parallel=parallelism.expert or "--enable-expert-parallel" in settings.extra_args,
             all_to_all=parallelism.all_to_all,
-            dtype=_dtype(ctx, settings, model),
+            dtype=_dtype(served, model),
             quantization=settings.quantization,
             kv_cache_dtype=settings.kv_cache_dtype,
             prefix_caching=caching if caching is not None else ctx.settings.picker.scorers.prefix_cache > 0,
@@ -180,6 +181,11 @@ def run_of(ctx: PlanContext, settings: ModelSettings, model: Model) -> EngineRun
         ),
         share=ctx.machine.accelerator_share,
     )
+
+
+def target_run_of(served: ServedModel) -> EngineRun | None:
+    """The engine, or that of the target alone where a draft of unknown size keeps the whole from being sized."""
+    return run_of(served) or run_of(served.with_settings(speculative_decoding=None))
 
 
 def _with_one_kind(model: Model) -> Model:
@@ -205,21 +211,12 @@ def _same_but_for_count(first: Attention, other: Attention) -> bool:
     return first.model_copy(update=same) == other.model_copy(update=same)
 
 
-def _dtype(ctx: PlanContext, settings: ModelSettings, model: Model) -> str | None:
+def _dtype(served: ServedModel, model: Model) -> str | None:
     """The dtype as set, or vLLM's default on an accelerator without bfloat16."""
-    dtype = settings.dtype or option_value(settings.extra_args, "--dtype")
+    dtype = served.settings.dtype or option_value(served.settings.extra_args, "--dtype")
     if dtype in (None, "auto"):
-        return default_dtype(model, ctx.accelerator, version_of(ctx, settings))
+        return default_dtype(model, served.accelerator, served.version)
     return "float32" if dtype == "float" else dtype
-
-
-def version_of(ctx: PlanContext, settings: ModelSettings) -> str:
-    """vLLM's version: of the image's tag where it has one like v0.19.1, else of the release."""
-    if settings.image is None:
-        return ctx.engine_image.version
-    # llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
-    match = re.search(r"(?:^|/)vllm[\w-]*:v?(0\.\d+(?:\.\d+)?)[^/:]*$", settings.image.split("@")[0])
-    return match[1] if match is not None else ctx.engine_image.version
 
 
 def _numbers_in(arguments: Sequence[str]) -> dict[str, int]:
@@ -297,8 +294,9 @@ def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict
     )
 
 
-def _alternatives(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> list[str]:
+def _alternatives(served: ServedModel, run: EngineRun) -> list[str]:
     """Settings that would fit: a quantized checkpoint, more accelerators on a node, another accelerator."""
+    ctx = served.ctx
     alternatives = []
     for other in ctx.catalog.models.values():
         if _is_quantized_copy(run.model, other) and _runs_on(ctx, other) and certainly_fits(replace(run, model=other)):
@@ -308,7 +306,9 @@ def _alternatives(ctx: PlanContext, settings: ModelSettings, run: EngineRun) -> 
     if machine is not None:
         alternatives.append(machine)
     # More of the same accelerator is named already.
-    hardware = cheapest_hardware(ctx, settings, run, without=ctx.accelerator.name if machine is not None else None)
+    hardware = cheapest_hardware(
+        ctx, served.settings, run, without=served.accelerator.name if machine is not None else None
+    )
     if hardware is not None:
         alternatives.append(hardware)
     return alternatives

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from llm_d_gke.planning.findings import Severity
-from llm_d_gke.planning.parallelism.layout import Parallelism
-from llm_d_gke.planning.parallelism.sharding import check_sharding, shares
+from llm_d_gke.planning.parallelism.sharding import shares
+from llm_d_gke.planning.served_model import served_model
+from llm_d_gke.planning.serving.sharding_checks import check_sharding
 from tests.planning.parallelism.test_layout import CATALOG, H100, H200, V6E, context_for
 
 L4 = {"type": "nvidia-l4", "machineType": "g2-standard-96"}
@@ -16,14 +17,19 @@ QWEN, GPT_OSS = "Qwen/Qwen3-Coder-480B-A35B-Instruct", "openai/gpt-oss-120b"  # 
 BALANCED = ["--enable-eplb"]
 
 
-def expert_findings(accelerator: dict[str, Any], model: str, devices: int, **stated: Any) -> list[tuple[str, Severity]]:
+def expert_findings(
+    accelerator: dict[str, Any],
+    model: str,
+    devices: int,
+    *,
+    all_to_all: str = "allgather_reducescatter",
+    extra: list[str] | None = None,
+) -> list[tuple[str, Severity]]:
     """Findings of experts on data-parallel ranks of one device each."""
-    all_to_all = stated.pop("all_to_all", "allgather_reducescatter")
-    extra = stated.pop("extra", [])
-    ctx = context_for(accelerator, {"id": model, "allowExtraArgs": True, "extraArgs": extra})
-    parallelism = Parallelism(tensor=1, data=devices, expert=True, all_to_all=all_to_all, **stated)
+    ranks = {"dataParallel": devices, "expertParallel": True, "allToAll": all_to_all}
+    ctx = context_for(accelerator, {"id": model, "allowExtraArgs": True, "extraArgs": extra or [], **ranks})
     before = len(ctx.findings)
-    check_sharding(ctx, 0, ctx.settings.models[0], CATALOG.models[model], parallelism)
+    check_sharding(served_model(ctx, 0), CATALOG.models[model])
     return [(finding.id, finding.severity) for finding in ctx.findings[before:]]
 
 

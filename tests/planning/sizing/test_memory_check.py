@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from llm_d_gke import catalog
 from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
 from llm_d_gke.planning.findings import Finding, Severity
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
-from llm_d_gke.planning.sizing.memory_check import check_memory, run_of, version_of
+from llm_d_gke.planning.served_model import served_model
+from llm_d_gke.planning.sizing.memory_check import check_memory, run_of
 from llm_d_gke.settings import StackSettings
 
 CATALOG = catalog.load()
@@ -38,8 +40,7 @@ def check(
 ) -> tuple[MemoryVerdict | None, list[Finding]]:
     accelerator_settings = {"type": accelerator} if isinstance(accelerator, str) else accelerator
     ctx = context_for(accelerator_settings, {"id": model, "tensorParallel": tensor_parallel, **fields}, location)
-    settings = ctx.settings.models[0]
-    return check_memory(ctx, 0, settings, CATALOG.find_model(model)), ctx.findings
+    return check_memory(served_model(ctx, 0)), ctx.findings
 
 
 def test_what_fits_is_not_mentioned() -> None:
@@ -69,7 +70,7 @@ def test_the_second_model_runner_leaves_less_free_than_it_says() -> None:
         {"id": "google/gemma-2b-it", "maxModelLen": 4096, "gpuMemoryUtilization": 0.9, "dtype": "half"},
         release="llm-d-0.9",
     )
-    verdict = check_memory(ctx, 0, ctx.settings.models[0], CATALOG.models["google/gemma-2b-it"])
+    verdict = check_memory(served_model(ctx, 0))
     assert verdict is not None
     assert (verdict.status, verdict.limit) == ("marginal", "warm-up")
     # 1.456 outside the share, less 0.326 for graphs, 0.4 for the CUDA context, and 4.125 bytes for each of 256
@@ -138,7 +139,7 @@ def test_an_unknown_model_is_left_to_the_check_that_says_so() -> None:
 
 def test_a_part_of_a_card_has_its_part_of_the_memory() -> None:
     ctx = context_for({"type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-12"}, {"id": "Qwen/Qwen3-8B"})
-    run = run_of(ctx, ctx.settings.models[0], CATALOG.models["Qwen/Qwen3-8B"])
+    run = run_of(served_model(ctx, 0))
     assert run is not None
     assert run.total_gib == pytest.approx(94.97 / 4)
 
@@ -149,33 +150,17 @@ def test_further_arguments_count_as_vllm_counts_them() -> None:
         {"type": "nvidia-l4"},
         {"id": "Qwen/Qwen3-4B", "maxModelLen": 2048, "allowExtraArgs": True, "extraArgs": extra},
     )
-    run = run_of(ctx, ctx.settings.models[0], CATALOG.models["Qwen/Qwen3-4B"])
+    run = run_of(served_model(ctx, 0))
     assert run is not None
     assert (run.max_num_seqs, run.max_model_len, run.enforce_eager, run.utilization) == (64, 1024, True, 0.7)
 
 
-@pytest.mark.parametrize(
-    ("image", "version"),
-    [
-        (None, None),
-        ("vllm/vllm-openai:v0.11.2", "0.11.2"),
-        ("mirror.example:5000/vllm/vllm-openai:v0.21.0-cu129", "0.21.0"),
-        ("vllm/vllm-openai:latest", None),
-        ("ghcr.io/llm-d/llm-d-cuda:v0.4.0", None),
-        ("registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.0.0", None),
-    ],
-)
-def test_the_version_is_the_tags_where_vllm_numbers_it(image: str | None, version: str | None) -> None:
-    ctx = context_for({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B", "image": image})
-    assert version_of(ctx, ctx.settings.models[0]) == (version or ctx.engine_image.version)
-
-
 def test_a_hundred_models_are_judged_within_a_second() -> None:
-    ctx = context_for({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B"})
+    served = served_model(context_for({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B"}), 0)
     models = [*CATALOG.models.values()] * 2
     started = time.process_time()
     for model in models[:100]:
-        check_memory(ctx, 0, ctx.settings.models[0], model)
+        check_memory(replace(served, model=model))
     assert time.process_time() - started < 1
 
 
@@ -187,8 +172,8 @@ def test_no_combination_is_without_an_answer() -> None:
         ctx = context_for({"type": name}, {"id": "Qwen/Qwen3-4B"}, "us-central1-a")
         for model in CATALOG.models.values():
             for ranks in (1, 3, 8, 256):
-                settings = ctx.settings.models[0].model_copy(update={"tensor_parallel": ranks})
-                verdict = check_memory(ctx, 0, settings, model)
+                served = replace(served_model(ctx, 0), model=model).with_settings(tensor_parallel=ranks)
+                verdict = check_memory(served)
                 if accelerator.kind == "tpu" and (model.recurrent or model.compressed):
                     # The TPU back end has separate rules for their layout: reported, and not judged.
                     assert verdict is None

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from llm_d_gke.catalog.release import DisaggregationRelease, Release
-from llm_d_gke.planning.context import PlanContext, Role
+from llm_d_gke.planning.context import Role
 from llm_d_gke.planning.plan.pods import EnvPlan
 from llm_d_gke.planning.plan.serving import InferenceServicePlan, ModelServerPlan
-from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.planning.served_model import ServedModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +115,14 @@ class ServingBackend(Protocol):
     def picker(self, key: str, release: Release) -> ExtProcIdentity:
         """The model's endpoint picker."""
 
-    def inference_service(self, ctx: PlanContext, settings: ModelSettings, key: str) -> InferenceServicePlan | None:
+    def inference_service(self, served: ServedModel, key: str) -> InferenceServicePlan | None:
         """The object from which a controller creates all of the above; None where this program does."""
 
     def presets(self, servers: Sequence[ModelServerPlan]) -> tuple[str, ...]:
         """Names of empty presets in the stack's namespace, which the controller uses in place of its own."""
 
-    def check_model(self, ctx: PlanContext, index: int, settings: ModelSettings, key: str) -> None:
+    def check_model(self, served: ServedModel, key: str) -> None:
         """Findings about the settings of one model."""
 
-    def check_server(self, ctx: PlanContext, settings: ModelSettings, server: ModelServerPlan) -> None:
+    def check_server(self, served: ServedModel, server: ModelServerPlan) -> None:
         """Findings about the servers of one model in one role."""

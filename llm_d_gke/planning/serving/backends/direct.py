@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.release import DisaggregationRelease, Release
-from llm_d_gke.planning.context import PlanContext, Role
+from llm_d_gke.planning.context import Role
 from llm_d_gke.planning.plan.pods import EnvPlan
 from llm_d_gke.planning.plan.serving import InferenceServicePlan, ModelServerPlan
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backends.base import ExtProcIdentity, PoolNames, Rollout, ServerNames
 from llm_d_gke.planning.serving.labels import selector_of
-from llm_d_gke.settings.models import ModelSettings
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ class DirectBackend:
             },
         )
 
-    def inference_service(self, ctx: PlanContext, settings: ModelSettings, key: str) -> InferenceServicePlan | None:
+    def inference_service(self, served: ServedModel, key: str) -> InferenceServicePlan | None:
         return None
 
     def presets(self, servers: Sequence[ModelServerPlan]) -> tuple[str, ...]:
         return ()
 
-    def check_model(self, ctx: PlanContext, index: int, settings: ModelSettings, key: str) -> None:
+    def check_model(self, served: ServedModel, key: str) -> None:
         """Nothing: all rules about these objects hold under any back end."""
 
-    def check_server(self, ctx: PlanContext, settings: ModelSettings, server: ModelServerPlan) -> None:
+    def check_server(self, served: ServedModel, server: ModelServerPlan) -> None:
         """Nothing, as for the model."""

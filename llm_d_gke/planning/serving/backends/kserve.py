@@ -16,6 +16,7 @@ from llm_d_gke.catalog.release import DisaggregationRelease, Release
 from llm_d_gke.planning.context import PlanContext, Role
 from llm_d_gke.planning.plan.pods import EnvPlan
 from llm_d_gke.planning.plan.serving import InferenceServicePlan, ModelServerPlan
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backends.base import ExtProcIdentity, PoolNames, Rollout, ServerNames
 from llm_d_gke.planning.serving.engine_paths import CACHE, HEALTH_PATH
 from llm_d_gke.planning.serving.resources import spare_replicas
@@ -135,13 +136,13 @@ class KServeBackend:
             readiness_delay=1,
         )
 
-    def inference_service(self, ctx: PlanContext, settings: ModelSettings, key: str) -> InferenceServicePlan | None:
+    def inference_service(self, served: ServedModel, key: str) -> InferenceServicePlan | None:
         return InferenceServicePlan(
             name=key,
             # The path that KServe's own routes would have, and that its clients use.
-            path=f"/{ctx.namespace}/{key}",
-            uri=_uri(settings),
-            model_name=settings.name,
+            path=f"/{served.ctx.namespace}/{key}",
+            uri=_uri(served.settings),
+            model_name=served.settings.name,
             conditions=CONDITIONS,
         )
 
@@ -150,14 +151,14 @@ class KServeBackend:
         groups = [server.group for server in servers if server.group is not None]
         return tuple(sorted({_RANKS_PRESET if group.ranks > 1 else _ENGINE_PRESET for group in groups}))
 
-    def check_model(self, ctx: PlanContext, index: int, settings: ModelSettings, key: str) -> None:
-        _check_name(ctx, index, settings, key)
-        _check_templates(ctx, index, settings)
+    def check_model(self, served: ServedModel, key: str) -> None:
+        _check_name(served, key)
+        _check_templates(served)
 
-    def check_server(self, ctx: PlanContext, settings: ModelSettings, server: ModelServerPlan) -> None:
+    def check_server(self, served: ServedModel, server: ModelServerPlan) -> None:
         """Check for a spare accelerator with this stack file; only `up` knows the previous one."""
-        if spare_replicas(ctx, settings) <= 0 and server.replicas > 0:
-            _warn_of_rollout(ctx, server)
+        if spare_replicas(served) <= 0 and server.replicas > 0:
+            _warn_of_rollout(served.ctx, server)
 
 
 def _uri(settings: ModelSettings) -> str:
@@ -173,23 +174,23 @@ def _uri(settings: ModelSettings) -> str:
             return f"hf://{settings.id}"
 
 
-def _check_name(ctx: PlanContext, index: int, settings: ModelSettings, key: str) -> None:
+def _check_name(served: ServedModel, key: str) -> None:
     cut = [key + suffix for suffix in (_PICKER, _CERTIFICATE) if len(key + suffix) > _LONGEST]
     if cut:
-        ctx.findings.warning(
+        served.warning(
             "LLMD-KSERVE-LONG-NAME",
-            f"models[{index}].id",
-            value=settings.id,
+            "id",
+            value=served.settings.id,
             cut=cut[0],
             length=len(cut[0]),
             name=child_name(key, _PICKER),
         )
 
 
-def _check_templates(ctx: PlanContext, index: int, settings: ModelSettings) -> None:
-    for number, argument in enumerate(settings.extra_args):
+def _check_templates(served: ServedModel) -> None:
+    for number, argument in enumerate(served.settings.extra_args):
         if "{{" in argument:
-            ctx.findings.error("LLMD-KSERVE-TEMPLATE", f"models[{index}].extraArgs[{number}]", value=argument)
+            served.error("LLMD-KSERVE-TEMPLATE", "extraArgs", number, value=argument)
 
 
 def _warn_of_rollout(ctx: PlanContext, server: ModelServerPlan) -> None:

@@ -1,0 +1,85 @@
+"""One model of a stack and the site that serves it: what its checks and its servers follow from, looked up once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.schema import Accelerator, Model
+from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
+from llm_d_gke.settings.models import ModelSettings
+
+# llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
+_VLLM_TAG = re.compile(r"(?:^|/)vllm[\w-]*:v?(0\.\d+(?:\.\d+)?)[^/:]*$")
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One model of a stack, served by the accelerators of `ctx`.
+
+    `index` is its position among the stack file's `models`. `model` is its catalog entry, None where there is none.
+    """
+
+    ctx: PlanContext
+    index: int
+    settings: ModelSettings
+    model: Model | None
+
+    @property
+    def accelerator(self) -> Accelerator:
+        return self.ctx.accelerator
+
+    @cached_property
+    def parallelism(self) -> Parallelism:
+        """The layout of one replica."""
+        return parallelism_of(self.ctx, self.settings)
+
+    @cached_property
+    def version(self) -> str:
+        """vLLM's version: of the image's tag where it has one like v0.19.1, else of the release."""
+        match = _VLLM_TAG.search(self.settings.image.split("@")[0]) if self.settings.image is not None else None
+        return match[1] if match is not None else self.ctx.engine_image.version
+
+    def has(self, since: str) -> bool:
+        """Whether the engine's version is this one or a later one."""
+        return load_engine().has(self.version, since)
+
+    def with_settings(self, **changes: object) -> ServedModel:
+        """The same model with other values of some settings, by their Python names."""
+        return replace(self, settings=self.settings.model_copy(update=changes))
+
+    def error(
+        self, rule_id: str, /, *path: str | int, value: object, rule: str = "", fix: str = "", **facts: object
+    ) -> None:
+        """Report an error at a setting of the model, as `Findings.error` does; `path` begins below `models[index]`."""
+        self.report(rule_id, *path, certain=True, value=value, rule=rule, fix=fix, **facts)
+
+    def warning(
+        self, rule_id: str, /, *path: str | int, value: object, rule: str = "", fix: str = "", **facts: object
+    ) -> None:
+        """Report a warning at a setting of the model."""
+        self.report(rule_id, *path, certain=False, value=value, rule=rule, fix=fix, **facts)
+
+    def report(
+        self,
+        rule_id: str,
+        /,
+        *path: str | int,
+        certain: bool,
+        value: object,
+        rule: str = "",
+        fix: str = "",
+        **facts: object,
+    ) -> None:
+        """Report an error where it is certain that the model cannot be served, else a warning."""
+        add_finding = self.ctx.findings.error if certain else self.ctx.findings.warning
+        add_finding(rule_id, "models", self.index, *path, value=value, rule=rule, fix=fix, **facts)
+
+
+def served_model(ctx: PlanContext, index: int) -> ServedModel:
+    """The model at this position of the stack file, on the accelerators of `ctx`."""
+    settings = ctx.settings.models[index]
+    return ServedModel(ctx, index, settings, ctx.catalog.find_model(settings.id))

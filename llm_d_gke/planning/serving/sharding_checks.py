@@ -1,0 +1,175 @@
+"""Checks whether a model's matrices and experts divide by the number of devices. Each rule names vLLM's own check."""
+
+from __future__ import annotations
+
+import json
+
+from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.parallelism.sharding import block_edge, loads_equal_slices, padded_vocabulary, shares, widths
+from llm_d_gke.planning.served_model import ServedModel
+from llm_d_gke.settings.models import ModelSettings
+
+_EXPERT_PARALLEL = "--enable-expert-parallel"
+_PIPELINE_PARALLEL = "--pipeline-parallel-size"
+_LOAD_BALANCER = "--enable-eplb"
+_BALANCER_CONFIG, _REDUNDANT_EXPERTS = "--eplb-config", "num_redundant_experts"
+
+# FlashInfer's kernels for experts run on Hopper and newer (`_supports_current_device` in fused_moe/experts).
+_FLASHINFER_CAPABILITY = 9.0
+
+
+def check_sharding(served: ServedModel, model: Model) -> None:
+    """Findings about vocabulary, feed-forward layers, experts and pipeline stages; at most one about the devices."""
+    parallelism = served.parallelism
+    tensor_parallel, ranks = parallelism.tensor, parallelism.data
+    by_expert = parallelism.expert or _EXPERT_PARALLEL in served.settings.extra_args
+    path = "tensorParallel"
+    works = [n for n in range(1, tensor_parallel) if shares(model, n, by_expert) and served.accelerator.kind == "gpu"]
+    smaller = f"use tensorParallel: {works[-1]}" if works else "use another machineType"
+    vocabulary = padded_vocabulary(model.vocabulary)
+    if vocabulary % tensor_parallel:
+        # vocab_parallel_embedding.py: every rank gets the same number of rows.
+        served.error(
+            "LLMD-TP-VOCABULARY", path, value=tensor_parallel, model=model.id, vocabulary=vocabulary, fix=smaller
+        )
+    elif by_expert and (cause := _needs_even_experts(served, model)):
+        count = _physical_experts(served.settings, model)
+        served.error(
+            "LLMD-EP-EXPERTS",
+            path if ranks == 1 else "dataParallel",
+            value=tensor_parallel if ranks == 1 else ranks,
+            model=model.id,
+            count=count,
+            devices=tensor_parallel * ranks,
+            cause=cause[0],
+            cure=cause[1],
+        )
+    elif uneven := [width for width in widths(model, by_expert) if width % tensor_parallel]:
+        # distributed/utils.py `divide`, for every column-parallel layer.
+        served.error("LLMD-TP-WIDTH", path, value=tensor_parallel, model=model.id, uneven=uneven[0], fix=smaller)
+    elif broken := [width for width in widths(model, by_expert) if width // tensor_parallel % block_edge(model)]:
+        # fp8.py `validate_block_quant_shapes`, gptq and awq likewise: a block has one scale and stays whole.
+        divides = _whole_experts(model, tensor_parallel, by_expert)
+        served.error(
+            "LLMD-TP-QUANTIZATION-BLOCKS",
+            path,
+            value=tensor_parallel,
+            model=model.id,
+            broken=broken[0],
+            share=broken[0] // tensor_parallel,
+            block=block_edge(model),
+            fix=f"{smaller}, or expertParallel: true: whole experts then" if divides else smaller,
+        )
+    elif by_expert:
+        _check_uneven_experts(served, model)
+    _check_pipeline(served, model)
+
+
+def _needs_even_experts(served: ServedModel, model: Model) -> tuple[str, str] | None:
+    """The reason why experts must divide evenly, and the alternative. None if they need not.
+
+    vLLM itself gives the first ranks one expert more (`determine_expert_map` in fused_moe, from 0.11 to 0.30).
+    """
+    settings, parallelism = served.settings, served.parallelism
+    if model.experts is None or _physical_experts(settings, model) % (parallelism.tensor * parallelism.data) == 0:
+        return None
+    if served.accelerator.kind == "tpu":
+        # tpu-inference, kernels/fused_moe/v1/kernel.py.
+        return "tpu-inference needs equally many on each", "remove expertParallel"
+    if _LOAD_BALANCER in settings.extra_args:
+        # fused_moe/layer.py; counts redundant experts as well.
+        return f"{_LOAD_BALANCER} needs equally many on each", f"change {_REDUNDANT_EXPERTS}"
+    if parallelism.all_to_all is not None and parallelism.all_to_all.startswith("deepep"):
+        # DeepEP, csrc/deep_ep.cpp: `num_experts % num_ranks == 0` in both modes.
+        return "DeepEP needs equally many on each", "allToAll: allgather_reducescatter"
+    if loads_equal_slices(model):
+        return "vLLM loads this model's experts in equal slices", "remove expertParallel"
+    return None
+
+
+def _check_uneven_experts(served: ServedModel, model: Model) -> None:
+    """Warns where vLLM accepts an uneven division, and what the kernels then do is not established."""
+    parallelism = served.parallelism
+    devices, capability = parallelism.tensor * parallelism.data, served.accelerator.compute_capability
+    count = _physical_experts(served.settings, model)
+    if count % devices == 0:
+        return
+    if devices > count:
+        unknown = f"some of {devices} devices would hold none of {model.id}'s {count} experts"
+    elif capability is not None and capability >= _FLASHINFER_CAPABILITY:
+        unknown = (
+            f"{count % devices} of {devices} devices would hold one of {model.id}'s {count} experts more than the "
+            "others, and FlashInfer's kernels, which vLLM may choose on this GPU, get no map of experts"
+        )
+    else:
+        return
+    served.warning(
+        "LLMD-EP-UNEVEN",
+        "tensorParallel" if parallelism.data == 1 else "dataParallel",
+        value=parallelism.tensor if parallelism.data == 1 else parallelism.data,
+        unknown=unknown,
+        count=count,
+    )
+
+
+def _physical_experts(settings: ModelSettings, model: Model) -> int:
+    """Experts with the copies that the load balancer adds, where `extraArgs` turn it on."""
+    count = model.experts.count if model.experts is not None else 0
+    if _LOAD_BALANCER not in settings.extra_args:
+        return count
+    # 0.11 has a separate argument for it; later versions only the configuration.
+    nested = _argument(settings, f"{_BALANCER_CONFIG}.{_REDUNDANT_EXPERTS}") or _argument(
+        settings, "--num-redundant-experts"
+    )
+    if nested is None:
+        try:
+            config = json.loads(_argument(settings, _BALANCER_CONFIG) or "{}")
+        except ValueError:
+            return count
+        nested = str(config.get(_REDUNDANT_EXPERTS, 0)) if isinstance(config, dict) else "0"
+    return count + (int(nested) if nested.isascii() and nested.isdigit() else 0)
+
+
+def _whole_experts(model: Model, devices: int, by_expert: bool) -> bool:
+    """Whether expert parallelism, which distributes whole experts, would work instead."""
+    return not by_expert and model.experts is not None and shares(model, devices, by_expert=True)
+
+
+def _check_pipeline(served: ServedModel, model: Model) -> None:
+    further, tensor_parallel = _pipeline_stages(served.settings), served.parallelism.tensor
+    stages = max(further, served.parallelism.pipeline)
+    if stages > model.layers:
+        served.error(
+            "LLMD-PP-LAYERS",
+            "extraArgs" if further > 1 else "pipelineParallel",
+            value=f"{_PIPELINE_PARALLEL} {stages}" if further > 1 else stages,
+            model=model.id,
+            layers=model.layers,
+        )
+    elif further > 1 and stages * tensor_parallel > served.ctx.per_node:
+        served.error(
+            "LLMD-PP-EXTRA-ARGS",
+            "extraArgs",
+            value=f"{_PIPELINE_PARALLEL} {stages}",
+            stages=stages,
+            tensor_parallel=tensor_parallel,
+            devices=stages * tensor_parallel,
+            accelerator=served.accelerator.title,
+            per_node=served.ctx.per_node,
+        )
+
+
+def _pipeline_stages(settings: ModelSettings) -> int:
+    """As `extraArgs` say, in either spelling; 1 where they do not, or in a way only vLLM can judge."""
+    value = _argument(settings, _PIPELINE_PARALLEL)
+    return max(1, int(value)) if value is not None and value.isascii() and value.isdigit() else 1
+
+
+def _argument(settings: ModelSettings, name: str) -> str | None:
+    """Value of an argument in `extraArgs`, as `--name value` or `--name=value`; None where it is not there."""
+    arguments = settings.extra_args
+    for position, written in enumerate(arguments):
+        word, _, value = written.partition("=")
+        if word == name:
+            return value or (arguments[position + 1] if position + 1 < len(arguments) else "")
+    return None
