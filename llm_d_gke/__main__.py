@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
+# Until a command handles Ctrl-C, it ends the process in silence, also in the middle of an import. A shell's
+# background job ignores it.
+if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from llm_d_gke.cli.run import leave, run_app
 from llm_d_gke.operations.cli.app import build_app
 

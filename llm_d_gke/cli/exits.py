@@ -11,6 +11,8 @@ UNMET = 2
 # `preflight` without Google credentials: only the needs were listed.
 NO_CREDENTIALS = 3
 INTERRUPTED = 130
+# The program that read the output ended first, as `head` does: the status that a shell gives for SIGPIPE.
+CLOSED_PIPE = 141
 
 
 class CommandError(Exception):

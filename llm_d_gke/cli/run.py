@@ -1,7 +1,7 @@
 """Runs commands: errors become sentences and exit statuses.
 
 A command is a function with typer's annotations that returns its exit status. `add_command` registers it, `main` runs
-a command line. A `CommandError` is printed, as is an `--out` path that cannot be written. The `explain` function that
+a command line. A `CommandError` is printed, as is a path that cannot be read or written. The `explain` function that
 the command was registered with words other errors. An error that it does not know keeps its traceback: it is a defect.
 """
 
@@ -10,17 +10,20 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import re
+import select
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
-from llm_d_gke.cli.exits import DONE, FAILED, INTERRUPTED, REFUSED, CommandError
+from llm_d_gke.cli.exits import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, REFUSED, CommandError
 from llm_d_gke.cli.text import wrapped
 
 PROGRAM = "llmd"
@@ -44,27 +47,56 @@ def new_app(summary: str) -> typer.Typer:
     )
 
 
+# What pydantic, which typer asks, says of an option, and what a person reads.
+_WORDS = (
+    (re.compile(r"Value error, "), ""),
+    (re.compile(r"Input should be a valid integer.*"), "must be a whole number"),
+    (re.compile(r"Input should be a valid number.*"), "must be a number"),
+    (re.compile(r"Input should be greater than or equal to (\S+)"), r"must be \1 or more"),
+    (re.compile(r"Input should be less than or equal to (\S+)"), r"must be \1 or less"),
+)
+
+
+class _PlainCommand(TyperCommand):
+    """A command whose errors about its options are in plain words."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            for pattern, words in _WORDS:
+                error.message = pattern.sub(words, error.message)
+            raise
+
+
+# What an interrupted command leaves.
+UNCHANGED = "no stack was changed"
+
+
 def add_command(
-    app: typer.Typer, command: Command, explain: Explain, *, panel: str | None = None, changes_stack: bool = False
+    app: typer.Typer, command: Command, explain: Explain, *, panel: str | None = None, interrupted: str = UNCHANGED
 ) -> None:
     """Register a function under its own name.
 
-    `panel` is the heading in the list of commands. `changes_stack`: an interrupted run leaves a half-changed stack.
+    `panel` is the heading in the list of commands. `interrupted` says after Ctrl-C what to do, with the command's
+    arguments in braces.
     """
     name = command.__name__.rstrip("_").replace("_", "-")
-    app.command(name, rich_help_panel=panel)(_guarded(command, explain, changes_stack=changes_stack))
+    app.command(name, cls=_PlainCommand, rich_help_panel=panel)(_guarded(command, explain, interrupted))
 
 
 def run_command(command: Command, explain: Explain, program: str, arguments: Sequence[str] | None = None) -> int:
     """Run one command as a program. Return its exit status."""
     app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command()(_guarded(command, explain, changes_stack=False))
+    app.command(cls=_PlainCommand)(_guarded(command, explain, UNCHANGED))
     return run_app(app, program, arguments)
 
 
 def run_app(app: typer.Typer, program: str = PROGRAM, arguments: Sequence[str] | None = None) -> int:
     """Run a command line. Return its exit status."""
     previous_handler = signal.signal(signal.SIGTERM, _raise_interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app(args=None if arguments is None else list(arguments), prog_name=program)
     except SystemExit as ended:
@@ -76,8 +108,11 @@ def run_app(app: typer.Typer, program: str = PROGRAM, arguments: Sequence[str] |
 
 def leave(status: int) -> NoReturn:
     """End this process at once: freeing the Pulumi SDKs' hundred thousand objects would take over a second."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # A stream that the shell closed (`>&-`) is None.
+    if sys.stdout is not None and not _output_is_read():
+        status = CLOSED_PIPE
+    if sys.stderr is not None:
+        sys.stderr.flush()
     os._exit(status)
 
 
@@ -86,16 +121,18 @@ def _raise_interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _guarded(command: Command, explain: Explain, *, changes_stack: bool) -> Callable[..., None]:
+def _guarded(command: Command, explain: Explain, interrupted: str) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
         try:
             status = command(*arguments, **options)
         except KeyboardInterrupt:
-            print(f"\ninterrupted: {_after_interrupt(options['stack'] if changes_stack else None)}", file=sys.stderr)
+            print(f"\ninterrupted: {interrupted.format(**options)}", file=sys.stderr)
             status = INTERRUPTED
         except Exception as error:
-            failure = _known_failure(error, options.get("out")) or explain(error)
+            if isinstance(error, BrokenPipeError) and not _output_is_read():
+                leave(CLOSED_PIPE)
+            failure = _known_failure(error, options) or explain(error)
             if failure is None:
                 raise
             print(wrapped(failure.sentence), file=sys.stderr)
@@ -105,25 +142,39 @@ def _guarded(command: Command, explain: Explain, *, changes_stack: bool) -> Call
     return run
 
 
-def _known_failure(error: Exception, out: object) -> Failure | None:
-    """The failure of a command that says itself what is wrong, or that cannot write to `out`, the path of `--out`."""
+def _known_failure(error: Exception, options: Mapping[str, Any]) -> Failure | None:
+    """The failure of a command that says itself what is wrong, or that cannot read or write a file.
+
+    `options` are its arguments. The path of `--out` is named as it was given, with what to do.
+    """
     if isinstance(error, CommandError):
         return Failure(str(error), error.status)
     # A full disk is not the path's fault.
-    if not isinstance(error, OSError) or not isinstance(out, Path) or error.errno == errno.ENOSPC:
+    if not isinstance(error, OSError) or error.errno == errno.ENOSPC:
         return None
-    for name in (error.filename, error.filename2):
-        if isinstance(name, str | os.PathLike):
-            path = Path(name)
-            if path == out or path in out.parents or out in path.parents:
-                blocked = isinstance(error, FileExistsError | NotADirectoryError)
-                reason = "a folder of this path is a file" if blocked else error.strerror or str(error)
-                return Failure(f"{out} cannot be written: {reason}. Write to another path with --out.", REFUSED)
+    paths = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
+    reason = error.strerror or str(error)
+    out = options.get("out")
+    for path in paths:
+        if isinstance(out, Path) and (path == out or path in out.parents or out in path.parents):
+            if isinstance(error, FileExistsError | NotADirectoryError):
+                reason = "a folder of this path is a file"
+            return Failure(f"{out} cannot be written: {reason}. Write to another path with --out.", REFUSED)
+        if path in options.values():
+            return Failure(f"{path} cannot be used: {reason}. Name another path.", REFUSED)
+    if paths and (isinstance(error, PermissionError) or error.errno == errno.EROFS):
+        return Failure(f"{paths[0]} cannot be used: {reason}. Give your account access to it.")
     return None
 
 
-def _after_interrupt(stack: object) -> str:
-    """Next steps after an interrupted command. `stack` is None if the command changes no stack."""
-    if stack is None:
-        return "no stack was changed"
-    return f"`make up STACK={stack}` continues, `make down STACK={stack}` cleans up"
+def _output_is_read() -> bool:
+    """Whether the reader of this process' output is still there: `llmd report gpu | head -3` leaves early."""
+    try:
+        sys.stdout.flush()
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+    except BrokenPipeError:
+        return False
+    except (OSError, ValueError):
+        return True  # a stream in memory, as in tests
+    return not any(event & select.POLLERR for _, event in poll.poll(0))

@@ -12,7 +12,7 @@ import typer
 
 from llm_d_gke.cli.exits import FAILED, REFUSED
 from llm_d_gke.cli.options import Changes, Stack, overrides
-from llm_d_gke.cli.run import Failure, add_command, new_app
+from llm_d_gke.cli.run import UNCHANGED, Failure, add_command, new_app
 from llm_d_gke.rehearsal.engine_choice import EngineChoice
 
 _PANEL = "Rehearse on this machine"
@@ -135,5 +135,7 @@ def explain(error: Exception) -> Failure | None:
 
 
 app = new_app("Rehearse a stack on this machine: the same program, without a cloud account.")
+_HALF_CHANGED = "`make up STACK={stack}` continues, `make down STACK={stack}` cleans up"
 for _command in (up, preview, status, logs, why, endpoint, down, render):
-    add_command(app, _command, explain, panel=_PANEL, changes_stack=_command in (up, down))
+    left = _HALF_CHANGED if _command in (up, down) else UNCHANGED
+    add_command(app, _command, explain, panel=_PANEL, interrupted=left)

@@ -44,7 +44,7 @@ from llm_d_gke.rehearsal.terminal.waiting_pods import watched
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.rehearsal.vllm_cpu.prepare import prepare as prepare_vllm
-from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, stack_file
 from llm_d_gke.stackfile.assumptions import load_assumed, project_note, shown_project
 
 
@@ -120,6 +120,7 @@ def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> in
 
 
 def status(stack: str, *, differences: bool = False) -> int:
+    _check_name(stack)
     print_status(StackPaths(stack), differences=differences)
     return 0
 
@@ -166,7 +167,14 @@ def _workload(name: str, pod: str | None) -> str:
     return name if pod else f"deployment/{name}"
 
 
+def _check_name(stack: str) -> None:
+    """Raise StackFileError for a name that neither a stack file nor a rehearsed stack has."""
+    if not StackPaths(stack).home.exists():
+        stack_file(PROJECT_ROOT, stack)
+
+
 def endpoint(stack: str) -> int:
+    _check_name(stack)
     print(reachable(StackPaths(stack)))
     return 0
 
@@ -176,6 +184,7 @@ def down(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> int:
     began = time.monotonic()
     paths = StackPaths(stack)
     if not paths.home.exists():
+        _check_name(stack)
         print(f"stack {stack} is not up")
         return 0
     failed: Exception | None = None

@@ -26,6 +26,10 @@ def parse(path: Path) -> dict[str, Any]:
             f"{path.name}, line {line}: the file has another encoding than UTF-8. Save it as UTF-8, or use letters"
             " without accents"
         ) from error
+    except OSError as error:
+        raise StackFileError(
+            f"{path.name} cannot be read: {error.strerror}. It must be a file that your account may read"
+        ) from error
     refuse_signs(path.name, text)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -34,6 +38,10 @@ def parse(path: Path) -> dict[str, Any]:
             _refuse_twice(path.name, root)
             _refuse_other_numbers(path.name, root)
         document = yaml.safe_load(text)
+    except RecursionError as error:
+        raise StackFileError(
+            f"{path.name}: brackets or lists stand within each other hundreds of times. Remove them"
+        ) from error
     except yaml.MarkedYAMLError as error:
         raise StackFileError(fault(path.name, text, error)) from error
     except yaml.YAMLError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,12 @@ def stack_file(root: Path, stack: str) -> Path:
     """
     folders = (root, root / EXAMPLES)
     name = f"Pulumi.{stack}.yaml"
-    path = next((folder / name for folder in folders if (folder / name).exists()), None)
+    # A link that leads nowhere is the file all the same, which reading says.
+    path = next((folder / name for folder in folders if os.path.lexists(folder / name)), None)
     if path is None:
         stacks = stack_names(root)
-        close = difflib.get_close_matches(stack, stacks, n=1)
+        plain = Path(stack).name.lower().removeprefix("pulumi.").removesuffix(".yaml").removesuffix(".yml")
+        close = difflib.get_close_matches(plain, stacks, n=1)
         question = f" Did you mean {close[0]}?" if close else ""
         raise StackFileError(
             f"stack {stack!r} does not exist: there is no {name}.{question} Stacks: {', '.join(stacks)}"
@@ -58,8 +61,8 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
     # As on Pulumi's command line, a key without a namespace is the project's.
     values = {key if ":" in str(key) else f"{NAMESPACE}:{key}": value for key, value in values.items()}
     changes = {path: _override(path, text) for path, text in (overrides or {}).items()}
-    if _BASE in changes:
-        values[_BASE] = changes.pop(_BASE)
+    for key in {_BASE, BASE} & changes.keys():
+        values[_BASE] = changes.pop(key)
     defaults = _defaults(root)
     values = _with_base(values, defaults, root)
     for setting, value in changes.items():

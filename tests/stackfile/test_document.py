@@ -164,3 +164,21 @@ def test_two_ways_of_writing_the_namespace(tmp_path: Path, text: str, what: str)
     (tmp_path / "Pulumi.s.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(StackFileError, match=what):
         load(tmp_path, "s")
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.chat.yaml").mkdir()
+    with pytest.raises(StackFileError, match=r"Pulumi.chat.yaml cannot be read: Is a directory"):
+        load(tmp_path, "chat")
+
+
+def test_a_link_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.chat.yaml").symlink_to(tmp_path / "elsewhere.yaml")
+    with pytest.raises(StackFileError, match=r"Pulumi.chat.yaml cannot be read: No such file"):
+        load(tmp_path, "chat")
+
+
+def test_lists_without_end_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.chat.yaml").write_text(f"config: {'[' * 5000}\n", encoding="utf-8")
+    with pytest.raises(StackFileError, match="within each other"):
+        load(tmp_path, "chat")

@@ -13,9 +13,9 @@ from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.adopt_manifests.documents import read_files
-from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
 from llm_d_gke.operations.adopt_manifests.stack import Settings, stack_settings
+from llm_d_gke.operations.size.command import check_stack_name
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.findings import report
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
@@ -34,9 +34,7 @@ def adopt_files(
     if write is None:
         print(text)
     else:
-        path = PROJECT_ROOT / f"Pulumi.{write}.yaml"
-        if path.exists():
-            raise AdoptError(f"{path.name} exists already: choose another name, or remove it")
+        path = PROJECT_ROOT / f"Pulumi.{check_stack_name(write)}.yaml"
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path.name}\n")
     _print_not_carried(not_carried)

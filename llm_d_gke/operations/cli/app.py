@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from llm_d_gke.cli.run import Command, add_command, new_app
+from llm_d_gke.cli.run import UNCHANGED, Command, add_command, new_app
 from llm_d_gke.operations.cli import change, choose, environments, judge, watch
 from llm_d_gke.rehearsal import cli as rehearsal_cli
 
 # The printed text of an error of any command; None for a defect.
 explain_error = rehearsal_cli.explain
+
+# What to do after Ctrl-C, for commands that change something outside of this checkout.
+_INTERRUPTED: dict[Command, str] = {
+    change.upgrade: "with --plan nothing was changed, else `make upgrade STACK={stack} TO={to}` goes on (finished steps"
+    " change nothing), and `make rollback STACK={stack}` goes back",
+    change.rollback: "with --plan nothing was changed, else `make rollback STACK={stack}` goes on",
+    judge.leftovers: "what was removed stays removed, and `make leftovers STACK={stack}` lists the rest",
+}
 
 
 def build_app() -> typer.Typer:
@@ -44,6 +52,6 @@ def build_app() -> typer.Typer:
     }
     for panel, commands in panels.items():
         for command in commands:
-            add_command(app, command, explain_error, panel=panel)
+            add_command(app, command, explain_error, panel=panel, interrupted=_INTERRUPTED.get(command, UNCHANGED))
     app.add_typer(rehearsal_cli.app)
     return app

@@ -18,6 +18,14 @@ def _check_ending(out: Path | None) -> Path | None:
     return out
 
 
+def _check_fields(added: list[str] | None) -> list[str]:
+    for field in added or ():
+        name, equals, value = field.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise typer.BadParameter(f"{field!r} is not FIELD=VALUE, as in accelerator=nvidia-l4")
+    return added or []
+
+
 def report(
     stack: Stack,
     config: Changes = None,
@@ -122,7 +130,12 @@ def logs_read(
     log: Annotated[Path, typer.Argument(help="Start-up log of vLLM.", exists=True, dir_okay=False)],
     add: Annotated[
         list[str] | None,
-        typer.Option("--add", metavar="FIELD=VALUE", help="A field that no log has, such as accelerator=nvidia-l4."),
+        typer.Option(
+            "--add",
+            metavar="FIELD=VALUE",
+            help="A field that no log has, such as accelerator=nvidia-l4.",
+            callback=_check_fields,
+        ),
     ] = None,
     out: OutFile = None,
 ) -> int:

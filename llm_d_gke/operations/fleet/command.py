@@ -22,7 +22,7 @@ from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.planning import Finding, RefusedError, plan_config
 from llm_d_gke.planning.findings import errors_in
 from llm_d_gke.resource_graph.stack_program import record_stack
-from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError
+from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
 from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.project import own_stacks
 from llm_d_gke.wording import count
@@ -33,6 +33,8 @@ _HEAD = f"{'stack':<32}{'resources':>10}{'cloud':>7}{'$/h':>10}{'at most':>10}{'
 def print_fleet(stacks: Sequence[str], folder: Path | None, jobs: int | None) -> int:
     """Preview stacks, by default all of the folder, and print a line for each. Return the exit status."""
     root = (folder or PROJECT_ROOT).resolve()
+    for stack in stacks:
+        stack_file(root, stack)
     names = list(stacks) or own_stacks(root)
     if not names:
         raise StackFileError(f"{root} holds no stack file: name one Pulumi.<stack>.yaml")

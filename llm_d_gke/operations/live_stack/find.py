@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from llm_d_gke.operations.live_stack.gke import gke_stack
 from llm_d_gke.operations.live_stack.rehearsed import is_rehearsed, rehearsed_stack
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError, Place
+from llm_d_gke.stackfile import PROJECT_ROOT, stack_file
 
 
 def open_stack(
@@ -16,8 +17,10 @@ def open_stack(
 ) -> AbstractContextManager[LiveStack]:
     """The stack at `place`; by default the rehearsed one if it is up here, otherwise the one on GKE.
 
-    Raises LiveStackError.
+    Raises LiveStackError, and StackFileError for a name that no stack has.
     """
+    if not is_rehearsed(stack):
+        stack_file(PROJECT_ROOT, stack)
     if place == "rehearsal" or (place is None and is_rehearsed(stack)):
         return rehearsed_stack(stack, overrides)
     if place is None and shutil.which("pulumi") is None:

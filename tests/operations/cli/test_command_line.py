@@ -12,6 +12,7 @@ from typing import get_args
 
 import pytest
 
+from llm_d_gke.cli.exits import CLOSED_PIPE, INTERRUPTED
 from llm_d_gke.cli.options import Changes, Stack
 from llm_d_gke.operations.cli.app import build_app
 from llm_d_gke.stackfile import PROJECT_ROOT
@@ -170,6 +171,68 @@ def test_a_path_that_cannot_be_written_is_refused_in_one_sentence(
     assert llmd(*command, "--out", path) == 2
     sentence = f"{path} cannot be written: a folder of this path is a file. Write to another path with --out."
     assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("review-stack", "x", "--from", "gpu"), "must be a whole number"),
+        (("why", "gpu", "--last", "0"), "must be 1 or more"),
+        (("review-stack", "1", "--from", "gpu", "--hours", "soon"), "must be a number"),
+        (("up", "gpu", "--engine", "x"), "'--engine': 'x' is not one of"),
+        (("logs-read", "file", "--add", "accelerator"), "'accelerator' is not FIELD=VALUE"),
+        (("adopt-manifests", str(PROJECT_ROOT / "examples" / "manifests"), "--write", "../x"), "is no name of a stack"),
+        (("size", "Qwen/Qwen3-8B", "--write", "a/b"), "is no name of a stack"),
+        (("fleet", "gqu"), "Did you mean gpu?"),
+        (("status", "gqu"), "Did you mean gpu?"),
+        (("endpoint", "gqu"), "Did you mean gpu?"),
+        (("down", "gqu"), "Did you mean gpu?"),
+        (("verify", "gqu"), "Did you mean gpu?"),
+        (("diagnose", "gqu"), "Did you mean gpu?"),
+        (("report", "Pulumi.gpu.yaml"), "Did you mean gpu?"),
+        (("report", "GPU"), "Did you mean gpu?"),
+        (("report", "gpu", "-c", "base=/etc"), "llm-d:base = /etc"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, tuple) else None,
+)
+def test_a_mistake_on_the_command_line_is_refused_in_plain_words(
+    command: tuple[str, ...],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("a log", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert llmd(*command) == 2
+    assert words in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_a_reader_that_leaves_early_ends_a_command_in_silence() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [PROJECT_ROOT / "bin" / "llmd", "catalog", "releases"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (CLOSED_PIPE, "")
+
+
+def test_an_interrupted_upgrade_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("llm_d_gke.operations.upgrades.command.upgrade", interrupted)
+    assert llmd("upgrade", "gpu", "llm-d-0.10") == INTERRUPTED
+    error = capsys.readouterr().err
+    assert "`make upgrade STACK=gpu TO=llm-d-0.10` goes on" in error
+    assert "`make rollback STACK=gpu` goes back" in error
 
 
 def test_the_load_of_size_may_be_an_option(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,7 +136,10 @@ def test_a_tool_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_stack_that_is_not_up_here_is_not_looked_for_elsewhere() -> None:
-    with pytest.raises(LiveStackError, match="make up STACK=not-up"), open_stack("not-up", {}, "rehearsal"):
+    with (
+        pytest.raises(LiveStackError, match="make up STACK=multi-model-tpu"),
+        open_stack("multi-model-tpu", {}, "rehearsal"),
+    ):
         pass
 
 
@@ -146,5 +149,5 @@ def test_a_port_of_the_endpoint_stays() -> None:
 
 def test_without_pulumi_the_way_to_rehearse_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(LiveStackError, match=r"make up STACK=not-up.*pulumi\.com/docs/install"):
-        open_stack("not-up", {})
+    with pytest.raises(LiveStackError, match=r"make up STACK=multi-model-tpu.*pulumi\.com/docs/install"):
+        open_stack("multi-model-tpu", {})
