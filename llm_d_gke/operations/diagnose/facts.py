@@ -82,10 +82,16 @@ class Facts:
             for event in self.events
             if (event.get("involvedObject") or {}).get("kind") == kind and event["involvedObject"].get("name") == name
         ]
-        return sorted(events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+        return sorted(events, key=moment_of)
 
     def ready(self, workload: Workload) -> int:
         return sum(is_ready(pod) for pod in self.pods if workload.owns(pod))
+
+
+def moment_of(event: Manifest) -> str:
+    """When an event was last seen. Those of events.k8s.io have the time of a repetition in their series."""
+    series = event.get("series") or {}
+    return str(event.get("lastTimestamp") or series.get("lastObservedTime") or event.get("eventTime") or "")
 
 
 def gather(live: LiveStack) -> Facts:

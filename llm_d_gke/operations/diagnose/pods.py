@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llm_d_gke.operations.diagnose.cause import Cause
-from llm_d_gke.operations.diagnose.facts import Facts, Workload, containers_of
+from llm_d_gke.operations.diagnose.facts import Facts, Workload, containers_of, moment_of
 from llm_d_gke.operations.diagnose.messages import Origin, cause_of_state, last_exception, last_words, recognize
 from llm_d_gke.operations.live_stack.stack import Manifest, find_condition, is_ready
 
@@ -44,7 +44,7 @@ def not_scheduled(facts: Facts) -> Iterator[Cause]:
         events = facts.events_about("Pod", str(pod["metadata"]["name"]))
         scaling = [event for event in events if event.get("reason") in ("FailedScaleUp", "NotTriggerScaleUp")]
         growing = [event for event in events if event.get("reason") == "TriggeredScaleUp"]
-        latest = max((*scaling, *growing), key=_time_of, default=None)
+        latest = max((*scaling, *growing), key=moment_of, default=None)
         if latest in growing:
             yield cause_of_state("node-coming", subject, str(growing[-1].get("message", "")))
             continue
@@ -53,10 +53,6 @@ def not_scheduled(facts: Facts) -> Iterator[Cause]:
         recognized.append(recognize("scheduler", message, subject))
         evidence = message or str(condition.get("reason", ""))
         yield next(filter(None, recognized), None) or cause_of_state("unschedulable", subject, evidence)
-
-
-def _time_of(event: Manifest) -> str:
-    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
 def not_started(facts: Facts) -> Iterator[Cause]:
@@ -98,13 +94,12 @@ def ended(facts: Facts) -> Iterator[Cause]:
         status = pod.get("status") or {}
         if status.get("phase") == "Failed" and _is_replaced(facts, pod):
             continue
-        if status.get("reason") == "Evicted":
-            yield cause_of_state("evicted", _subject(pod), str(status.get("message", "")))
-            continue
         if status.get("phase") == "Failed" and status.get("reason"):
-            message = str(status.get("message", ""))
-            yield recognize("pod", message, _subject(pod)) or cause_of_state(
-                "pod-failed", _subject(pod), message or status["reason"], reason=status["reason"]
+            reason, message = str(status["reason"]), str(status.get("message") or status["reason"])
+            yield (
+                recognize("pod", message, _subject(pod))
+                or (cause_of_state("evicted", _subject(pod), message) if reason == "Evicted" else None)
+                or cause_of_state("pod-failed", _subject(pod), message, reason=reason)
             )
             continue
         for container in containers_of(pod):

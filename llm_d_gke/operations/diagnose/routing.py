@@ -52,10 +52,11 @@ def not_scaling(facts: Facts) -> Iterator[Cause]:
             for event in facts.events_about("ScaledObject", name)
             if event.get("type") == "Warning"
         ]
-        subject, evidence = f"ScaledObject/{name}", warnings[-1] if warnings else message
-        yield recognize("scaling", "\n".join([message, *warnings]), subject) or cause_of_state(
-            "not-scaling", subject, evidence
-        )
+        subject = f"ScaledObject/{name}"
+        # The latest first: an earlier reason may be gone. An event's own words are next to those of the condition.
+        texts = [*reversed(warnings), message]
+        recognized = filter(None, (recognize("scaling", text, subject) for text in texts))
+        yield next(recognized, None) or cause_of_state("not-scaling", subject, texts[0])
 
 
 def gateway_problems(facts: Facts) -> Iterator[Cause]:

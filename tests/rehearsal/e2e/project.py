@@ -137,9 +137,9 @@ class Project:
         checks = json.loads(self.look("verify", stack, *arguments, "--format", "json"))["checks"]
         return {check["id"] for check in checks if check["outcome"] == "passed"}
 
-    def diagnosed(self, stack: str) -> str:
+    def diagnosed(self, stack: str, *arguments: str) -> str:
         """The id of the cause that `diagnose` names first, empty where it finds nothing."""
-        done = Command(self.root, ("diagnose", stack, "--json"), "llm_d_gke").wait()
+        done = Command(self.root, ("diagnose", stack, "--json", *arguments), "llm_d_gke").wait()
         causes = json.loads(done.text)["causes"]
         assert done.code == (2 if causes else 0), done.text
         return str(causes[0]["id"]) if causes else ""
