@@ -22,6 +22,7 @@ from llm_d_gke.maintenance.measure.rehearsed import (
     ENGINES,
     PICKERS,
     client_keys,
+    fill_disk,
     kill_process,
     options,
     pods,
@@ -184,6 +185,14 @@ def _drain(stack: StackUnderLoad) -> str:
     return "its replica runs on another node"
 
 
+def _disk(stack: StackUnderLoad) -> str:
+    victim, count = pods(stack.kube, ENGINES)[0], len(ready_pods(stack.kube, ENGINES))
+    fill_disk(stack.paths, victim)
+    wait_for(lambda: victim["metadata"]["name"] not in ready_pods(stack.kube, ENGINES))
+    wait_for(lambda: len(ready_pods(stack.kube, ENGINES)) == count)
+    return "it is evicted, and another pod has taken its place"
+
+
 def _keys(stack: StackUnderLoad) -> str:
     """A new key is added, clients change to it, and the old one is removed."""
     name, old = next(iter(client_keys(stack.kube).items()))
@@ -224,6 +233,7 @@ FAULTS: dict[str, Callable[[StackUnderLoad], str]] = {
     "the controller manager is killed": _controller_manager,
     "the API server is killed and restarted": _api_server,
     "a node with an engine is drained": _drain,
+    "an engine fills its disk": _disk,
     "API keys are rotated": _keys,
     "the Hub token is rotated": _token,
     "the certificate is replaced": _certificate,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
+from llm_d_gke.quantities import quantity
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, Manifest
@@ -57,6 +58,20 @@ def kill_process(paths: StackPaths, name: str) -> None:
     """End the one living process whose name contains `name`, as a crash does."""
     [process] = [process for process in processes.listing(paths) if name in process.name and process.alive]
     os.kill(process.pid, signal.SIGKILL)
+
+
+def fill_disk(paths: StackPaths, pod: Manifest) -> None:
+    """Write more into a pod's largest volume on disk than its limit: a file with a hole, which takes no room here."""
+    volumes = {volume["name"]: volume.get("emptyDir") or {} for volume in pod["spec"]["volumes"]}
+    limits = {
+        name: int(quantity(source["sizeLimit"]))
+        for name, source in volumes.items()
+        if "sizeLimit" in source and source.get("medium") != "Memory"
+    }
+    name, limit = max(limits.items(), key=lambda item: item[1])
+    file = paths.home / "pods" / pod["metadata"]["uid"] / "volumes" / name / "full"
+    with file.open("wb") as written:
+        written.truncate(limit + 1)
 
 
 def wait_for(condition: Callable[[], bool], what: str = "the condition holds", seconds: float = 120.0) -> None:

@@ -229,11 +229,12 @@ class Container:
         self.state.state = {"waiting": {"reason": reason, "message": message}}
         self._not_before = time.monotonic() + RETRY_SECONDS
 
-    def complete(self) -> None:
-        """Mark a container without a process as completed."""
+    def complete(self, code: int = 0, reason: str = "Completed") -> None:
+        """Mark a container without a process as ended."""
         moment = timestamp()
+        began = (self.state.state.get("running") or {}).get("startedAt", moment)
         self.state.state = {
-            "terminated": {"exitCode": 0, "reason": "Completed", "startedAt": moment, "finishedAt": moment}
+            "terminated": {"exitCode": code, "reason": reason, "startedAt": began, "finishedAt": moment}
         }
 
 

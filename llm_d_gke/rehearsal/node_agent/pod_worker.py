@@ -24,6 +24,7 @@ from llm_d_gke.rehearsal.kube.conditions import timestamp
 from llm_d_gke.rehearsal.node_agent.containers import Container
 from llm_d_gke.rehearsal.node_agent.engine_arguments import serves
 from llm_d_gke.rehearsal.node_agent.environment import ConfigError, resolve
+from llm_d_gke.rehearsal.node_agent.eviction import GRACE_SECONDS, INTERVAL_SECONDS, REASON, eviction_message
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, KEDA, Program, program
 from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Launch, launch
 from llm_d_gke.rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, dated_back, phase
@@ -79,6 +80,8 @@ class PodWorker:
         self.home = host.paths.home / "pods" / self.uid
         self._folders: dict[str, str] | None = None
         self._retry = 0.0
+        self._measured = time.monotonic()
+        self._evicted = ""
         self._deleting_since: float | None = None
         self._started = timestamp()
         self._pids: dict[str, object] = {}
@@ -116,6 +119,8 @@ class PodWorker:
             return
         if self._folders is None and not self._mount():
             return
+        if self._evict():
+            return
         if self._refreshes:
             self._refresh()
         if self._initialize():
@@ -141,7 +146,7 @@ class PodWorker:
     def status(self) -> Manifest:
         everyone = [container.state for container in (*self._inits, *self._mains)]
         initialized = self._initialized()
-        stage = phase(everyone, self.policy, initialized)
+        stage = "Failed" if self._evicted else phase(everyone, self.policy, initialized)
         # The copy of the pod may be older than the last write, so the kubelet keeps its own conditions.
         seen = (self.pod.get("status") or {}).get("conditions") or []
         others = [condition for condition in seen if condition["type"] not in READY_CONDITIONS]
@@ -162,6 +167,8 @@ class PodWorker:
         }
         if self._inits:
             status["initContainerStatuses"] = [container.state.manifest() for container in self._inits]
+        if self._evicted:
+            status |= {"reason": REASON, "message": self._evicted}
         return status
 
     def clean(self) -> None:
@@ -303,6 +310,20 @@ class PodWorker:
         environment["KUBECONFIG"] = str(file)
 
     # -- termination
+
+    def _evict(self) -> bool:
+        """Whether the pod is evicted, because it wrote more to the disk than its limits allow."""
+        if self._evicted or time.monotonic() < self._measured + INTERVAL_SECONDS:
+            return bool(self._evicted)
+        self._measured = time.monotonic()
+        self._evicted = eviction_message(self.pod, self._folders or {})
+        if self._evicted:
+            self._kubelet.event(self.pod, REASON, self._evicted, warning=True)
+            self.stop_now(GRACE_SECONDS)
+            for container in (*self._mains, *self._inits):
+                if container.state.running:
+                    container.complete(137, "Error")
+        return bool(self._evicted)
 
     @functools.cached_property
     def _ready_for_seconds(self) -> float:

@@ -294,12 +294,12 @@ class TestScaling:
 
     def test_the_latest_reason_counts(self) -> None:
         """KEDA's events are of events.k8s.io, where a repetition is in the series."""
-        denied, lost = (
+        denied, empty = (
             event("ScaledObject", "vllm", "f", example(f"scaler-{name}")) for name in ("denied", "without-data")
         )
         times = {"lastTimestamp": None, "eventTime": "2026-11-28T09:00:00.000000Z"}
-        again = {"series": {"count": 2, "lastObservedTime": "2026-11-28T09:10:00.000000Z"}}
-        for events in ((denied | times, lost | times | again), (lost | times | again, denied | times)):
+        repeated = {"series": {"count": 2, "lastObservedTime": "2026-11-28T09:10:00.000000Z"}}
+        for events in ((denied | times, empty | times | repeated), (empty | times | repeated, denied | times)):
             assert first(running(scalers=(self.scaler("False"),), events=events)) == "scaler-without-data"
 
     def test_an_unknown_reason_is_shown(self) -> None:

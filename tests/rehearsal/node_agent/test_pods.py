@@ -12,6 +12,7 @@ import pytest
 from llm_d_gke.rehearsal.autoscaler.pod_requests import requests
 from llm_d_gke.rehearsal.host.ports import Ports
 from llm_d_gke.rehearsal.node_agent.environment import ConfigError, resolve
+from llm_d_gke.rehearsal.node_agent.eviction import eviction_message
 from llm_d_gke.rehearsal.node_agent.pod_status import ContainerState, conditions, dated_back, phase
 from llm_d_gke.rehearsal.node_agent.probes import check
 from llm_d_gke.rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts
@@ -98,6 +99,29 @@ def test_volumes_hold_what_they_name(tmp_path: Path) -> None:
     assert Path(folders["shm"]).is_dir()
     container = {"volumeMounts": [{"name": "config", "mountPath": "/config", "subPath": "a.yaml"}]}
     assert mounts(container, folders) == {"/config": f"{folders['config']}/a.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("volume", "written", "words"),
+    [
+        ({"sizeLimit": "1Mi"}, 2**20, ""),
+        ({"sizeLimit": "1Mi"}, 2**20 + 1, 'Usage of EmptyDir volume "cache" exceeds the limit "1Mi". '),
+        ({}, 3 * 2**30, ""),
+        ({}, 3 * 2**30 + 1, "Pod ephemeral local storage usage exceeds the total limit of containers 3Gi. "),
+        # A tmpfs: it counts as memory.
+        ({"medium": "Memory", "sizeLimit": "1Mi"}, 2**20 + 1, ""),
+    ],
+)
+def test_what_is_written_is_measured_against_the_limits(
+    tmp_path: Path, volume: dict[str, Any], written: int, words: str
+) -> None:
+    containers = [{"resources": {"limits": {"ephemeral-storage": limit}}} for limit in ("1Gi", "2Gi")]
+    filled = pod(volumes=[{"name": "cache", "emptyDir": volume}], containers=containers)
+    folders = materialize(filled, tmp_path, "", "", find)
+    with (Path(folders["cache"]) / "full").open("wb") as file:
+        file.truncate(written)
+    (Path(folders["cache"]) / "link").symlink_to("full")
+    assert eviction_message(filled, folders) == words
 
 
 def test_secrets_on_disk_are_for_their_owner_only(tmp_path: Path) -> None:

@@ -40,7 +40,11 @@ class Pod:
         }
         self.listed = False
         host = SimpleNamespace(
-            paths=self.paths, ports=Ports(), record_difference=self.said.append, listed=lambda _address: self.listed
+            paths=self.paths,
+            ports=Ports(),
+            record_difference=self.said.append,
+            listed=lambda _address: self.listed,
+            event=lambda _pod, _reason, message, **_: self.said.append(message),
         )
         self.worker = PodWorker(cast(Kubelet, host), self.pod, "127.64.1.9", "127.64.0.10")
         hook = {"lifecycle": {"preStop": {"sleep": {"seconds": sleep}}}} if sleep else {}
@@ -139,6 +143,25 @@ def test_the_sleep_is_part_of_the_grace(make: Callable[..., Pod], long_pre_stop:
 
 def test_a_forced_deletion_waits_for_nothing(make: Callable[..., Pod], long_pre_stop: float) -> None:
     assert make(sleep=3600, grace=0).leave() < long_pre_stop
+
+
+def test_a_pod_that_fills_its_disk_is_evicted(make: Callable[..., Pod], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processes get a second, whatever its own grace period."""
+    pod = make(sleep=3600, grace=3600, then=":")
+    monkeypatch.setattr(workers, "INTERVAL_SECONDS", 0.0)
+    pod.pod["spec"]["volumes"] = [{"name": "cache", "emptyDir": {"sizeLimit": "1Mi"}}]
+    folder = pod.folder / "cache"
+    folder.mkdir()
+    (folder / "full").write_bytes(b"0" * (2**20 + 1))
+    pod.worker._folders = {"cache": str(folder)}
+    pod.worker.sync(pod.pod)
+    status = pod.worker.status()
+    words = 'Usage of EmptyDir volume "cache" exceeds the limit "1Mi". '
+    assert (status["phase"], status["reason"], status["message"]) == ("Failed", "Evicted", words)
+    states = [entry["state"] for entry in (*status["containerStatuses"], *status["initContainerStatuses"])]
+    assert [state["terminated"]["exitCode"] for state in states] == [137, 137]
+    assert not [process for process in processes.listing(pod.paths) if process.alive]
+    assert pod.said == [words]
 
 
 def test_a_pod_has_been_ready_for_long_once_the_load_balancer_lists_it(make: Callable[..., Pod]) -> None:
