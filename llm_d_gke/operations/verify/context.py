@@ -81,8 +81,8 @@ class CheckContext:
 
     live: LiveStack
     gateway: httpx.Client | None
-    # The planned objects, recorded in parallel in a separate process.
-    planned: Future[list[dict[str, Any]]]
+    # The planned objects, recorded in parallel in a separate process; None where no check compares them.
+    planned: Future[list[dict[str, Any]]] | None
     patience: float
     requests: int
     pods_client: httpx.Client = field(

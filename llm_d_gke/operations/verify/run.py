@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import httpx
+import psutil
 
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
 from llm_d_gke.operations.verify.checks import gateway, images, objects, patterns, replicas, requests
@@ -123,17 +124,17 @@ def verify(
     `only`: ids of the checks to run, where not all of them can hold.
     """
     began = time.monotonic()
-    # A fork, so that the planned objects are recorded on another core and without a second start of Python.
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as other:
-        planned = other.submit(planned_objects, live.name, live.config)
+    chosen = [criterion for criterion in criteria_for(live) if only is None or criterion.id in only]
+    # The planned objects are recorded on another core.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(start_method())) as other:
+        compares = any(criterion.run is objects.objects_as_planned for criterion in chosen)
+        planned = other.submit(planned_objects, live.name, live.config) if compares else None
         ctx = CheckContext(
             live=live, gateway=_gateway(live, headers), planned=planned, patience=patience, requests=requests
         )
         try:
             checks = []
-            for criterion in criteria_for(live):
-                if only is not None and criterion.id not in only:
-                    continue
+            for criterion in chosen:
                 checks.append(_check(criterion, ctx))
                 report(checks[-1])
         finally:
@@ -141,6 +142,14 @@ def verify(
     return Verification(
         stack=live.name, looked_at=live.looked_at, checks=tuple(checks), seconds=time.monotonic() - began
     )
+
+
+def start_method() -> Literal["fork", "spawn"]:
+    """How a process is started that runs the program: a fork, which needs no second start of Python and its modules.
+
+    Not where this process has threads, as those of gRPC after an update: a copy without them may wait forever.
+    """
+    return "fork" if psutil.Process().num_threads() == 1 else "spawn"
 
 
 def planned_objects(stack: str, config: StackConfig) -> list[dict[str, Any]]:

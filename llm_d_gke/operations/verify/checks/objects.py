@@ -27,6 +27,7 @@ def settings_as_applied(ctx: CheckContext) -> Result:
 
 def objects_as_planned(ctx: CheckContext) -> Result:
     """Every Kubernetes object of the plan exists, and each planned field has its value."""
+    assert ctx.planned is not None, "recorded for this check"
     live, planned = ctx.live, ctx.planned.result()
     with ThreadPoolExecutor(_READERS) as pool:
         problems = list(pool.map(lambda item: _wrong(live, item), planned))
