@@ -10,7 +10,7 @@ from typing import Any
 
 from llm_d_gke import catalog
 from llm_d_gke.operations.live_stack.gke import gke_stack
-from llm_d_gke.operations.upgrades.run import StepError, failures, targets_of
+from llm_d_gke.operations.upgrades.run import StepError, failures, needs_order, targets_of
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.planning.deletions import refuse_losses, steps_of_preview
 from llm_d_gke.planning.upgrades.step import Step
@@ -33,8 +33,11 @@ class OnGke:
     def update(self, settings: Mapping[str, str], step: Step) -> None:
         config = load_assumed(self._stack, settings)
         targets: list[str] = []
+        order: list[str] = []
         if step.parts:
-            targets = targets_of(step, record_stack(self._stack, config), self._urns())
+            graph, state = record_stack(self._stack, config), self._state()
+            targets = targets_of(step, graph, {resource["urn"] for resource in state})
+            order = ["--parallel", "1"] if needs_order(graph, state) else []
         preview = self._pulumi(["preview", "--json", *_arguments(settings, targets)])
         try:
             refuse_losses(
@@ -42,7 +45,7 @@ class OnGke:
             )
         except RefusedError as refused:
             raise StepError(str(refused)) from refused
-        self._pulumi(["up", "--yes", "--skip-preview", *_arguments(settings, targets)], output=True)
+        self._pulumi(["up", "--yes", "--skip-preview", *order, *_arguments(settings, targets)], output=True)
 
     def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
         with gke_stack(self._stack, settings) as live:
@@ -52,9 +55,9 @@ class OnGke:
         """The latest other release among the stack's updates. None if there is none."""
         return previous_release(json.loads(self._pulumi(["stack", "history", "--json", "--page-size", "50"])), current)
 
-    def _urns(self) -> set[str]:
+    def _state(self) -> list[dict[str, Any]]:
         deployment: dict[str, Any] = json.loads(self._pulumi(["stack", "export"]))["deployment"]
-        return {resource["urn"] for resource in deployment.get("resources") or ()}
+        return list(deployment.get("resources") or ())
 
     def _pulumi(self, arguments: Sequence[str], *, output: bool = False) -> str:
         command = ["pulumi", *arguments, "--stack", self._stack]

@@ -10,7 +10,7 @@ from pulumi.automation import CommandError
 
 from llm_d_gke.cli.text import print_step
 from llm_d_gke.operations.live_stack.rehearsed import rehearsed_stack
-from llm_d_gke.operations.upgrades.run import StepError, failures, targets_of
+from llm_d_gke.operations.upgrades.run import StepError, failures, needs_order, targets_of
 from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.upgrades.step import Step
 from llm_d_gke.rehearsal.commands import each_step_once, resume_interrupted, show
@@ -25,6 +25,7 @@ from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
 from llm_d_gke.rehearsal.terminal.failures import explain
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
+from llm_d_gke.resource_graph import Graph
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
 
@@ -50,9 +51,17 @@ class Rehearsed:
         with defer_interrupts(), engine(paths, config, print_step) as pulumi:
             resume_interrupted(pulumi)
             write_engine_simulation(paths, config)
-            targets = targets_of(step, record_stack(self._stack, config), _urns(pulumi)) if step.parts else None
+            targets, parallel = (
+                _reached(pulumi, step, record_stack(self._stack, config)) if step.parts else (None, None)
+            )
             try:
-                pulumi.stack.up(target=targets, on_output=each_step_once(show), on_error=show, suppress_outputs=True)
+                pulumi.stack.up(
+                    target=targets,
+                    parallel=parallel,
+                    on_output=each_step_once(show),
+                    on_error=show,
+                    suppress_outputs=True,
+                )
             except CommandError as error:
                 raise StepError(explain(error) or str(error)) from error
         if not step.parts:
@@ -87,6 +96,9 @@ def last_upgrade(stack: str) -> tuple[str, str] | None:
     return str(record["before"]), str(record["after"])
 
 
-def _urns(pulumi: Engine) -> set[str]:
+def _reached(pulumi: Engine, step: Step, graph: Graph) -> tuple[list[str], int | None]:
+    """The targets of a step, and how many operations may run at the same time."""
     deployment: Mapping[str, Any] = pulumi.stack.export_stack().deployment or {}
-    return {resource["urn"] for resource in deployment.get("resources") or ()}
+    state = deployment.get("resources") or ()
+    targets = targets_of(step, graph, {resource["urn"] for resource in state})
+    return targets, 1 if needs_order(graph, state) else None

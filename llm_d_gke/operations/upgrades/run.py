@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from llm_d_gke.cli.exits import CommandError, RefusedInputError
 from llm_d_gke.operations.live_stack.stack import LiveStack
@@ -131,6 +131,26 @@ def targets_of(step: Step, graph: Graph, existing: Set[str]) -> list[str]:
     own = {resource.urn for root in roots for resource in (root, *graph.descendants(root))}
     missing = {urn for resource in own for urn in graph.dependencies_of(resource) if urn not in existing}
     return sorted(urn for urn in own | missing if not _is_stack(graph.find(urn)))
+
+
+def needs_order(graph: Graph, state: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a targeted update has to run one operation at a time. `state`: the resources as the engine keeps them.
+
+    Where several resources depend on one that the program no longer registers, the engine writes them all at once, and
+    may end with a state that it refuses to save (pulumi/pulumi v3.259.0, pkg/resource/deploy/step_generator.go).
+    """
+    registered = {resource.urn for resource in graph}
+    gone = {str(resource["urn"]) for resource in state} - registered
+    return any(not gone.isdisjoint(_depends_on(resource)) for resource in state if resource["urn"] in registered)
+
+
+def _depends_on(resource: Mapping[str, Any]) -> Iterator[str]:
+    """URNs that must stand before a resource in the engine's state."""
+    yield from resource.get("dependencies") or ()
+    for urns in (resource.get("propertyDependencies") or {}).values():
+        yield from urns or ()
+    yield from (str(resource[key]) for key in ("parent", "deletedWith") if resource.get(key))
+    yield str(resource.get("provider") or "").rpartition("::")[0]
 
 
 def _is_stack(resource: Recorded | None) -> bool:

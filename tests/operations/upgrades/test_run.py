@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
-from llm_d_gke.operations.upgrades.run import Ended, StepError, run_steps, way_back
+from llm_d_gke.operations.upgrades.run import Ended, StepError, needs_order, run_steps, way_back
 from llm_d_gke.planning.upgrades.step import Loss, Part, Step, UpgradePlan
+from tests.stacks import graph_of
 
 SETTINGS = {"llm-d:release": "new"}
 
@@ -103,3 +105,18 @@ def test_a_step_by_hand_stops_until_it_is_done() -> None:
 
 def test_a_finished_upgrade_needs_no_way_back() -> None:
     assert way_back(plan(step("rest")), run(Recorder(), step("rest"))) == []
+
+
+def test_what_depends_on_a_resource_that_leaves_is_written_in_order() -> None:
+    graph = graph_of("gpu")
+    namespace = next(resource.urn for resource in graph if resource.type == "kubernetes:core/v1:Namespace")
+    left = {"urn": "urn:pulumi:gpu::llm-d::kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition::left"}
+    state: list[dict[str, Any]] = [left, *({"urn": resource.urn} for resource in graph)]
+    assert not needs_order(graph, state)
+    for edge in (
+        {"dependencies": [left["urn"]]},
+        {"propertyDependencies": {"spec": [left["urn"]]}},
+        {"deletedWith": left["urn"]},
+        {"provider": f"{left['urn']}::id"},
+    ):
+        assert needs_order(graph, [*state, {"urn": namespace, **edge}])
