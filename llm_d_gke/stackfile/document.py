@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from llm_d_gke.settings.fields import takes_text
+from llm_d_gke.settings.stack import StackSettings
 from llm_d_gke.stackfile.faults import fault, refuse_signs
 from llm_d_gke.stackfile.paths import StackFileError, segments
 from llm_d_gke.stackfile.project import NAMESPACE
@@ -37,6 +39,7 @@ def parse(path: Path) -> dict[str, Any]:
             _refuse_circles(path.name, root, ())
             _refuse_twice(path.name, root)
             _refuse_other_numbers(path.name, root)
+            _refuse_texts_that_are_numbers(path.name, root, ())
         document = yaml.safe_load(text)
     except RecursionError as error:
         raise StackFileError(
@@ -154,6 +157,29 @@ def _refuse_other_numbers(name: str, node: yaml.Node) -> None:
             raise StackFileError(
                 f"{name}, line {line}: some programs read {node.value} as a number to base 60, others as text. Write a"
                 " plain number, or put it into quotes"
+            )
+
+
+# Numbers of the parser that Pulumi uses (gopkg.in/yaml.v3 v3.0.1, resolve.go; underscores are left out before).
+_GO_NUMBER = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)"
+)
+
+
+def _refuse_texts_that_are_numbers(name: str, node: yaml.Node, keys: Keys) -> None:
+    """Where text is expected, 1e3, 1.5e3, 0o17 and 0X1F are text here and numbers for Pulumi: a commit, a name."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            _refuse_texts_that_are_numbers(name, value, (*keys, str(key.value).removeprefix(f"{NAMESPACE}:")))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _refuse_texts_that_are_numbers(name, value, (*keys, index))
+    elif isinstance(node, yaml.ScalarNode) and node.style is None and node.tag.endswith(":str"):
+        is_number = _GO_NUMBER.fullmatch(node.value.replace("_", "")) and not node.value.startswith("_")
+        if is_number and takes_text(keys[1:], StackSettings):
+            raise StackFileError(
+                f"{name}, line {node.start_mark.line + 1}: Pulumi reads {node.value} as a number, and other programs as"
+                " text. Put it into quotes"
             )
 
 

@@ -84,6 +84,15 @@ FAULTS = (
     ("backslash", 'config:\n  llm-d:project: "\\z"\n', 2, "a backslash in double quotes", "single quotes"),
     ("base 8", "config:\n  llm-d:cpuPool: {diskGib: 0100}\n", 2, "to base 8", "Write 100"),
     ("base 60", "config:\n  llm-d:gateway: {timeoutSeconds: 5:00}\n", 2, "to base 60", "a plain number"),
+    (
+        "a commit of digits and e",
+        "config:\n  llm-d:labels: {commit: 12e45}\n",
+        2,
+        "Pulumi reads 12e45 as a number",
+        "quotes",
+    ),
+    ("octal as Go writes it", "config:\n  llm-d:labels: {a: 0o17}\n", 2, "Pulumi reads 0o17 as a number", "quotes"),
+    ("exponent without a sign", "config:\n  llm-d:labels: {a: 1.5e3}\n", 2, "Pulumi reads 1.5e3 as a number", "quotes"),
     ("config in capitals", "Config:\n  llm-d:paused: true\n", 1, "Config stands at the top level", "Write config:"),
     ("manifest", "apiVersion: apps/v1\nkind: Deployment\n", 1, "apiVersion stands", "a manifest of Kubernetes"),
     ("values of a chart", "replicaCount: 2\n", 1, "replicaCount stands", "Write config: above"),
@@ -103,6 +112,12 @@ def test_a_fault_says_where_what_and_how(tmp_path: Path, text: str, line: int, w
     assert what in error_text
     assert fix in error_text
     assert "<unicode string>" not in error_text
+
+
+@pytest.mark.parametrize("text", ["e3", "1e", "v1e3", "1.2.3", "12ef45", "_1e3", "1e3 tokens", "0x", "us-east1"])
+def test_text_that_no_parser_takes_for_a_number_stays(tmp_path: Path, text: str) -> None:
+    (tmp_path / "Pulumi.s.yaml").write_text(f"config:\n  llm-d:labels: {{a: {text}}}\n", encoding="utf-8")
+    assert load(tmp_path, "s").settings()["labels"] == {"a": text}
 
 
 def test_another_encoding_is_said_with_its_line(tmp_path: Path) -> None:
