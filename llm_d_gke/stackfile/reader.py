@@ -68,7 +68,16 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
     for setting, value in changes.items():
         put(values, setting, value)
     secrets = dict.fromkeys(_take_encrypted(values), ENCRYPTED_VALUE)
-    return StackConfig(values=values, secrets=secrets, defaults=defaults)
+    return StackConfig(values=values, secrets=secrets, defaults=defaults, notes=_unread(document))
+
+
+def _unread(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Sources of values that only Pulumi itself can read."""
+    names = document.get("environment")
+    if not names:
+        return ()
+    listed = ", ".join(map(str, names)) if isinstance(names, list) else "defined in the file"
+    return (f"environment ({listed}): values of Pulumi ESC are known to pulumi only, and are missing here",)
 
 
 def _refuse_spellings(name: str, values: Mapping[str, Any]) -> None:
