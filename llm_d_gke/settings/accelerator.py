@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from llm_d_gke.settings.base import Settings, form, refusal, replaces
+from llm_d_gke.settings.base import Settings, form, listed_once, refusal, replaces
 
 Provisioning = Literal["on-demand", "spot", "flex-start", "queued"]
 
@@ -59,17 +59,6 @@ class ComputeClassSettings(Settings):
     ] = False
 
 
-def _once(zones: tuple[str, ...]) -> tuple[str, ...]:
-    twice = sorted({zone for zone in zones if zones.count(zone) > 1})
-    if twice:
-        raise refusal(
-            "LLMD-ZONE-TWICE",
-            f"{', '.join(twice)} is listed twice, and a pool spreads over each zone once",
-            "list each zone once",
-        )
-    return zones
-
-
 class AcceleratorSettings(Settings):
     """The accelerator node pool. Machine type, chips and labels follow from `type` where they are not given."""
 
@@ -84,7 +73,8 @@ class AcceleratorSettings(Settings):
     machine_type: Annotated[
         str | None,
         Field(
-            description="Compute Engine machine type; by default the smallest one with this accelerator.",
+            description="Compute Engine machine type; by default the smallest one with this accelerator, or the one"
+            " host of the topology.",
             examples=["g2-standard-12"],
             json_schema_extra=replaces("accelerator pool"),
         ),
@@ -110,7 +100,7 @@ class AcceleratorSettings(Settings):
     nodes: Annotated[NodeCount, Field(description="Autoscaling bounds of the pool.")] = NodeCount.defaults()
     zones: Annotated[
         tuple[str, ...],
-        AfterValidator(_once),
+        listed_once(),
         Field(description="Zones of the pool; by default the stack's own zone."),
     ] = ()
     provisioning: Annotated[

@@ -1,8 +1,9 @@
 """Common base of all settings: unknown keys are refused, names are camelCase in YAML and snake_case in Python."""
 
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -52,3 +53,16 @@ def form(words: str) -> dict[str, JsonValue]:
 def refusal(rule_id: str, rule: str, fix: str) -> PydanticCustomError:
     """The error a validator raises. `rule_id` is an id of planning.rules, `rule` the reason, `fix` the correction."""
     return PydanticCustomError(rule_id, "{rule}; {fix}", {"rule": rule, "fix": fix})
+
+
+def listed_once(by: str | None = None) -> AfterValidator:
+    """Marks a list in which an element counts once: one that repeats, or has an earlier one's attribute, is refused."""
+
+    def check(elements: Sequence[Any]) -> Sequence[Any]:
+        names = [str(element if by is None else getattr(element, by)) for element in elements]
+        twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+        if twice is not None:
+            raise refusal("LLMD-SETTING-REPEATED", f"{twice} is listed twice, and counts once", f"list {twice} once")
+        return elements
+
+    return AfterValidator(check)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from llm_d_gke.settings.base import Settings, form, merged_by, refusal, replaces
+from llm_d_gke.settings.base import Settings, form, listed_once, merged_by, refusal, replaces
 from llm_d_gke.settings.names import ClusterName
 
 
@@ -26,6 +26,7 @@ class ControlPlaneSettings(Settings):
     ] = "dns-endpoint"
     authorized_networks: Annotated[
         tuple[AuthorizedNetwork, ...],
+        listed_once("cidr"),
         Field(description="Ranges for access: authorized-networks.", json_schema_extra=merged_by("cidr")),
     ] = ()
     google_cloud_addresses: Annotated[

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from llm_d_gke.settings.base import Settings, form, refusal
+from llm_d_gke.settings.base import Settings, form, listed_once, refusal
 from llm_d_gke.settings.names import SecretManagerName, SecretName
 
 HttpsUrl = Annotated[
@@ -92,6 +92,7 @@ class JwtAuth(Settings):
     jwks_uri: Annotated[HttpsUrl, Field(description="Address of the issuer's public keys.")]
     audiences: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=253)], ...],
+        listed_once(),
         Field(min_length=1, max_length=16, description="Accepted values of the tokens' claim `aud`."),
     ]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from llm_d_gke.settings.base import Settings, form, replaces
+from llm_d_gke.settings.base import Settings, form, listed_once, replaces
 from llm_d_gke.settings.edge import Auth, LimitsSettings, NoAuth, Priorities, TlsVersion
 from llm_d_gke.settings.names import AddressName, CertificateName, SecretName
 
@@ -34,7 +34,9 @@ class CertificateManagerTls(Settings):
 
     kind: Literal["certificate-manager"]
     certificates: Annotated[
-        tuple[CertificateName, ...], Field(min_length=1, max_length=15, description="Certificate names.")
+        tuple[CertificateName, ...],
+        listed_once(),
+        Field(min_length=1, max_length=15, description="Certificate names."),
     ]
 
 
@@ -43,7 +45,9 @@ class PreSharedTls(Settings):
 
     kind: Literal["pre-shared"]
     certificates: Annotated[
-        tuple[CertificateName, ...], Field(min_length=1, max_length=15, description="Certificate names.")
+        tuple[CertificateName, ...],
+        listed_once(),
+        Field(min_length=1, max_length=15, description="Certificate names."),
     ]
 
 
@@ -85,6 +89,7 @@ class CertManagerTls(Settings):
     ] = None
     dns_names: Annotated[
         tuple[DnsName, ...],
+        listed_once(),
         Field(max_length=100, description="Names of the certificate; by default the Gateway's host name."),
     ] = ()
 
@@ -205,6 +210,7 @@ class GatewaySettings(Settings):
     hostname: Annotated[HostName | None, Field(description="Host name the listener answers to.")] = None
     paths: Annotated[
         tuple[RequestPath, ...],
+        listed_once(),
         Field(
             max_length=16,
             description="Request paths beside the API's own (chat/completions, completions, responses, messages,"

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from llm_d_gke.settings.base import Settings, form, refusal
+from llm_d_gke.settings.base import Settings, form, listed_once, refusal
 
 Usd = Annotated[float, Field(ge=0, le=10_000)]
 
@@ -82,5 +82,6 @@ class BudgetSettings(Settings):
     ] = None
     notify_at: Annotated[
         tuple[Annotated[float, Field(gt=0, le=10)], ...],
+        listed_once(),
         Field(min_length=1, max_length=8, description="Shares of the amount at which spending is reported."),
     ] = (0.5, 0.9, 1.0)

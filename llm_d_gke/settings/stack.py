@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from llm_d_gke.settings.accelerator import AcceleratorSettings, CpuPoolSettings
 from llm_d_gke.settings.access import HuggingFaceSettings, RegistrySettings
 from llm_d_gke.settings.acknowledgements import Acknowledgement
-from llm_d_gke.settings.base import Settings, form, merged_by, refusal, replaces
+from llm_d_gke.settings.base import Settings, form, listed_once, merged_by, refusal, replaces
 from llm_d_gke.settings.cluster import ClusterSettings
 from llm_d_gke.settings.disaggregation import DisaggregationSettings
 from llm_d_gke.settings.edge import ApiKeys
@@ -112,6 +112,7 @@ class AlertSettings(Settings):
             ],
             ...,
         ],
+        listed_once(),
         Field(description="Whom to notify; without any, incidents show in the console only."),
     ] = ()
     availability: Annotated[

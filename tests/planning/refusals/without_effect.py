@@ -304,7 +304,7 @@ WITHOUT_EFFECT = (
         fix="the day",
     ),
     Wrong(
-        id="LLMD-ZONE-TWICE",
+        id="LLMD-SETTING-REPEATED",
         name="a zone twice",
         changes={"accelerator.zones": ["us-central1-a", "us-central1-a"]},
         path="accelerator.zones",
