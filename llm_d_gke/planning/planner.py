@@ -19,7 +19,7 @@ from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.sequence import plan_once
 from llm_d_gke.planning.serving.custom_models import with_own_models
-from llm_d_gke.planning.setting_errors.machine_fixes import with_machine_of_count, with_type_of_machine
+from llm_d_gke.planning.setting_errors.machine_fixes import with_better_fix
 from llm_d_gke.planning.setting_errors.placeholders import placeholders, without_consequences
 from llm_d_gke.planning.setting_errors.signs import with_signs_named
 from llm_d_gke.planning.setting_errors.valid_parts import findings_below_misspelled, valid_parts
@@ -71,10 +71,7 @@ def plan_raw(
     try:
         settings = StackSettings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
-        findings = [
-            with_machine_of_count(with_type_of_machine(finding, values, full_catalog), values, full_catalog)
-            for finding in from_validation(error, hidden)
-        ]
+        findings = [with_better_fix(finding, values, full_catalog) for finding in from_validation(error, hidden)]
         findings += findings_below_misspelled(values, error, hidden)
         findings = without_consequences([*unreplaced, *findings])
         further = _findings_of_valid_parts(stack, values, error, encrypted, full_catalog, files, findings)

@@ -42,7 +42,9 @@ def placeholders(values: Mapping[str, object], encrypted: Collection[str] = ()) 
         if piece is None or (place.kind is SecretStr and piece != text):
             continue
         hidden = place.kind is SecretStr or place.path[0] in encrypted
-        example = valid_example(place, None)
+        # An id that stands for the reader's project is a placeholder again.
+        is_project = place.path == ("project",)
+        example = None if is_project else valid_example(place, None)
         statement = "is a variable, and a stack file is no template: nothing replaces it"
         if _VARIABLE.fullmatch(piece) is None and _MEANT_IN_PROGRAMS.fullmatch(piece) is None:
             statement = "stands for a value, and nothing replaces it"
@@ -52,7 +54,9 @@ def placeholders(values: Mapping[str, object], encrypted: Collection[str] = ()) 
                 path=path_of(*place.path),
                 value=HIDDEN if hidden else text if len(text) <= 80 else text[:77] + "...",
                 rule=f"{'this text' if hidden else piece} {statement}",
-                fix=f"write the value itself{f', for example {example}' if example else ''}",
+                fix="write the value itself, the id of your project; look it up with: gcloud projects list"
+                if is_project
+                else f"write the value itself{f', for example {example}' if example else ''}",
             )
         )
     return findings

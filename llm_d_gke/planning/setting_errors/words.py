@@ -71,6 +71,12 @@ def owner_of(path: tuple[str | int, ...], word: str, value: object = None) -> tu
     return None
 
 
+def region_meant(text: str) -> str | None:
+    """The region of Google Cloud in or nearest to a city, a country or another cloud's region or zone."""
+    words = (letters(re.sub(r"(?<=[0-9])[a-z]$", "", part.strip().lower())) for part in text.split(","))
+    return next((region for word in words if (region := _name_here(_word_tables()["regions"], word))), None)
+
+
 def is_other_accelerator(name: str) -> bool:
     """Whether a name belongs to a real accelerator that is not in the catalog."""
     return not set(re.split(r"[^a-z0-9]+", name.lower())).isdisjoint(_word_tables()["other_accelerators"])
