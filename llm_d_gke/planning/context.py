@@ -258,7 +258,10 @@ def _machine(
     names = [machine.name for machine in fitting]
     machine_type = settings.accelerator.machine_type
     if machine_type is None:
-        return catalog.default_machine(accelerator.name)
+        topology = settings.accelerator.topology or ""
+        # The one host of a topology, which another machine type would be part of.
+        hosts = (machine for machine in fitting if machine.topologies.get(topology) == 1)
+        return next(hosts, catalog.default_machine(accelerator.name))
     if machine_type not in names:
         findings.error(
             "LLMD-MACHINE-TYPE",

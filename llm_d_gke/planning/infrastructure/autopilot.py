@@ -56,7 +56,7 @@ def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -
     settings, findings = ctx.settings.accelerator, ctx.findings
     if not _check_type(ctx):
         return
-    if ctx.hosts > 1 or rdma or ctx.machine.rdma:
+    if ctx.hosts > 1 or rdma:
         what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
         findings.error("LLMD-AUTOPILOT-HOSTS", "cluster.mode", value=f"autopilot, {what}")
     if settings.nodes.min > 0:

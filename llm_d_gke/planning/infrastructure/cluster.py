@@ -76,7 +76,7 @@ def plan_cluster(ctx: PlanContext) -> ClusterPlan:
         secret_rotation_seconds=_ROTATION_SECONDS if _keys_in_secret_manager(ctx) else 0,
         # Autopilot has it always (cloud.google.com/stackdriver/docs/managed-prometheus/setup-managed).
         managed_prometheus=ctx.settings.monitoring.enabled or ctx.autopilot,
-        multi_networking=ctx.machine.rdma,
+        multi_networking=ctx.machine.rdma and not ctx.autopilot,
         # --hpa-profile=performance of Google's page about multi-cluster Inference Gateways.
         fast_metrics=ctx.settings.fleet is not None,
         security=_security(ctx),
@@ -178,12 +178,16 @@ def _check(ctx: PlanContext) -> None:
     control_plane = settings.control_plane
     if control_plane.access == "authorized-networks" and not control_plane.authorized_networks:
         findings.error("LLMD-AUTHORIZED-NETWORKS-EMPTY", "cluster.controlPlane.authorizedNetworks", value="[]")
-    if control_plane.access == "dns-endpoint" and control_plane.authorized_networks:
-        findings.error(
-            "LLMD-AUTHORIZED-NETWORKS-UNUSED",
-            "cluster.controlPlane.authorizedNetworks",
-            value=f"{len(control_plane.authorized_networks)} ranges",
-        )
+    if control_plane.access == "dns-endpoint":
+        unused = {
+            "authorizedNetworks": f"{len(control_plane.authorized_networks)} ranges"
+            if control_plane.authorized_networks
+            else None,
+            "googleCloudAddresses": "true" if control_plane.google_cloud_addresses else None,
+        }
+        for key, value in unused.items():
+            if value is not None:
+                findings.error("LLMD-AUTHORIZED-NETWORKS-UNUSED", f"cluster.controlPlane.{key}", value=value)
     if settings.maintenance_window is not None:
         _check_maintenance(ctx, settings.maintenance_window)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from llm_d_gke.planning import names
@@ -142,7 +143,19 @@ def _workload_policy(ctx: PlanContext, name: str) -> WorkloadPolicyPlan | None:
     """The policy that places a slice of several hosts, or machines of one NVLink domain."""
     slices = ctx.topology if ctx.accelerator.workload_policy and ctx.hosts > 1 else None
     topology = slices or ctx.machine.placement
+    if slices is None and ctx.machine.placement is not None:
+        _check_domain(ctx, ctx.machine.placement)
     return WorkloadPolicyPlan(name=name, region=ctx.region, topology=topology) if topology is not None else None
+
+
+def _check_domain(ctx: PlanContext, placement: str) -> None:
+    """The nodes of one pool against those of an NVLink domain, such as 1x72 accelerators."""
+    hosts = math.prod(map(int, placement.split("x"))) // ctx.per_node
+    nodes = ctx.settings.accelerator.nodes.max
+    if nodes > hosts:
+        ctx.findings.error(
+            "LLMD-NVLINK-DOMAIN-NODES", "accelerator.nodes.max", value=nodes, hosts=hosts, machine=ctx.machine.name
+        )
 
 
 def _smallest_disk(ctx: PlanContext, weights_gib: float) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.gke_versions import TPU_FLEX_START_SINCE, newer_version
+from llm_d_gke.planning.parallelism.layout import parallelism_of
+from llm_d_gke.planning.parallelism.rdma import uses_rdma
 
 # Keys and positions of a setting.
 _Path = tuple[str | int, ...]
@@ -70,6 +72,14 @@ def _check_zones(ctx: PlanContext) -> None:
             value=", ".join(zones),
             hosts=ctx.hosts,
             topology=ctx.topology,
+            zone=zones[0],
+        )
+    elif any(uses_rdma(ctx, parallelism_of(ctx, model)) for model in ctx.settings.models):
+        ctx.findings.error(
+            "LLMD-RDMA-ZONES",
+            *(("accelerator", "zones") if settings.zones else ("location",)),
+            value=", ".join(zones),
+            machine=ctx.machine.name,
             zone=zones[0],
         )
     elif settings.reservation is not None:

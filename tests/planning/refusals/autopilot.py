@@ -56,7 +56,8 @@ AUTOPILOT = (
     Wrong(
         name="Autopilot with RDMA networks",
         id="LLMD-AUTOPILOT-HOSTS",
-        changes=_ON | {"accelerator": {"type": "nvidia-h200-141gb"}},
+        stack="mixture-of-experts-wide-gpu",
+        changes=_ON,
         path="cluster.mode",
         value="autopilot, a3-ultragpu-8g with RDMA networks",
         rule="with node pools",

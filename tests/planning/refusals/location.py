@@ -226,4 +226,13 @@ CLUSTER = (
         rule="turns off",
         fix="authorized-networks",
     ),
+    Wrong(
+        id="LLMD-AUTHORIZED-NETWORKS-UNUSED",
+        name="addresses of Google Cloud for an address that is off",
+        changes={"cluster.controlPlane": {"googleCloudAddresses": True}},
+        path="cluster.controlPlane.googleCloudAddresses",
+        value="true",
+        rule="turns off",
+        fix="remove it",
+    ),
 )

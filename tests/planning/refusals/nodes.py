@@ -124,6 +124,29 @@ PROVISIONING = (
         fix="accelerator.zones: [us-central1-a]",
     ),
     Wrong(
+        id="LLMD-RDMA-ZONES",
+        name="ranks that exchange tokens by RDMA, in two zones",
+        stack="mixture-of-experts-wide-gpu",
+        changes={"location": "europe-west1", "accelerator.zones": ["europe-west1-b", "europe-west1-c"]},
+        facts={"nvidia-h200-141gb": {"zones": ("europe-west1-b", "europe-west1-c")}},
+        path="accelerator.zones",
+        value="europe-west1-b, europe-west1-c",
+        rule="an RDMA network is of one zone",
+        fix="accelerator.zones: [europe-west1-b]",
+    ),
+    Wrong(
+        id="LLMD-NVLINK-DOMAIN-NODES",
+        name="more nodes than an NVLink domain",
+        changes={
+            "location": "us-central1-a",
+            "accelerator": {"type": "nvidia-gb200", "reservation": "mine", "nodes": {"min": 0, "max": 19}},
+        },
+        path="accelerator.nodes.max",
+        value="19",
+        rule="one NVLink domain, of 18 a4x-highgpu-4g hosts",
+        fix="use 18, and another stack",
+    ),
+    Wrong(
         id="LLMD-RESERVATION-ZONES",
         name="a reservation with two zones",
         changes={
