@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from llm_d_gke.planning.alternatives import releases_with_picker
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.gke_versions import INFERENCE_POOL_SINCE, gke_brings_inference_pool
 from llm_d_gke.planning.picker_config import can_count, can_queue, queues_requests
 from llm_d_gke.planning.plan.routing import ObjectivePlan
 from llm_d_gke.settings.edge import ApiKeysAuth
@@ -120,10 +121,14 @@ def _check_names(ctx: PlanContext) -> None:
 
 
 def _check_group(ctx: PlanContext) -> None:
-    """Warns of a cluster of others, whose definitions decide which API group's InferenceObjectives the picker reads."""
-    cluster = ctx.settings.cluster.existing
+    """Warns of definitions that others bring, which decide which API group's InferenceObjectives the picker reads.
+
+    KServe's chart brings them with InferencePools (kserve v0.20.0, charts/kserve-llmisvc-resources, gieCRDNames).
+    """
+    cluster = ctx.settings.cluster
     preferred = ctx.release.picker.objective_groups[0]
-    if cluster is not None and preferred != OBJECTIVE_GROUP:
+    by_chart = ctx.settings.deployment == "kserve" and not gke_brings_inference_pool(cluster)
+    if preferred != OBJECTIVE_GROUP and (cluster.existing is not None or by_chart):
         ctx.findings.warning(
             "LLMD-PRIORITIES-GROUP",
             "gateway.priorities",
@@ -131,7 +136,8 @@ def _check_group(ctx: PlanContext) -> None:
             picker=ctx.picker.title,
             preferred=preferred,
             group=OBJECTIVE_GROUP,
-            cluster=cluster.name,
+            cluster=cluster.existing.name if cluster.existing else "the new cluster, to which KServe's chart brings it",
+            since=INFERENCE_POOL_SINCE,
         )
 
 

@@ -253,6 +253,18 @@ PRIORITIES = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        name="priorities in a new cluster for which KServe's chart brings the newer definition",
+        id="LLMD-PRIORITIES-GROUP",
+        changes=_QUEUE
+        | _CLIENTS
+        | {"deployment": "kserve", "cluster.version": "1.33.5-gke.1000000", "gateway.priorities": {"batch": 3}},
+        path="gateway.priorities",
+        value="batch: 3",
+        rule="in the new cluster, to which KServe's chart brings it",
+        fix="of GKE 1.34.0-gke.1626000 or newer",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="a queue before a single replica",
         id="LLMD-FLOW-CONTROL-SINGLE",
         changes=_QUEUE,
