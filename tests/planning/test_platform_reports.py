@@ -15,7 +15,13 @@ from tests.stacks import ENCRYPTED, PROJECT, TOKEN, plan_of
 
 REPORTS: list[dict[str, Any]] = [
     report
-    for name in ("platform_reports", "platform_reports_second", "platform_reports_third", "platform_reports_fourth")
+    for name in (
+        "platform_reports",
+        "platform_reports_second",
+        "platform_reports_third",
+        "platform_reports_fourth",
+        "platform_reports_fifth",
+    )
     for report in yaml.safe_load((Path(__file__).parent / "figures" / f"{name}.yaml").read_text(encoding="utf-8"))
 ]
 SETTLED = [report for report in REPORTS if "unsettled" not in report]

@@ -27,8 +27,8 @@ def _with_nearest_zone(finding: Finding, values: Mapping[str, Any], catalog: Cat
         return finding
     accelerator = values.get("accelerator")
     type_ = str(accelerator.get("type")) if isinstance(accelerator, Mapping) else ""
-    known = [catalog.accelerators[type_]] if type_ in catalog.accelerators else [*catalog.accelerators.values()]
-    near = nearest_zones(region, {zone for entry in known for zone in entry.zones})
+    accelerators = [catalog.accelerators[type_]] if type_ in catalog.accelerators else [*catalog.accelerators.values()]
+    near = nearest_zones(region, {zone for entry in accelerators for zone in entry.zones})
     return replace(finding, fix=f"use {near[0] if near else region}")
 
 
