@@ -298,9 +298,7 @@ def _with_scaling(sites: Sequence[PlanContext], models: Sequence[ModelPlan], clu
         replace(
             model,
             servers=tuple(
-                replace(
-                    server, scaling=plan_scaling(site, site.settings.models[index], server, cluster, model.picker.name)
-                )
+                replace(server, scaling=plan_scaling(served_model(site, index), server, cluster, model.picker.name))
                 for site, server in zip(sites, model.servers, strict=True)
             ),
         )

@@ -175,11 +175,9 @@ def check_kserve(served: ServedModel) -> None:
     )
 
 
-def plan_scaling(
-    ctx: PlanContext, settings: ModelSettings, server: ModelServerPlan, cluster: str, picker: str
-) -> ScalingPlan | None:
+def plan_scaling(served: ServedModel, server: ModelServerPlan, cluster: str, picker: str) -> ScalingPlan | None:
     """How the number of one workload's replicas changes. `cluster` and `picker` are the names that metrics carry."""
-    autoscaling = settings.autoscaling
+    ctx, autoscaling = served.ctx, served.settings.autoscaling
     if autoscaling is None:
         return None
     queries = Queries(ctx.release.picker.metric_prefix, cluster, ctx.namespace)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.served_model import ServedModel
@@ -24,67 +22,65 @@ _FIRST_RUNNER_ONLY = ("ngram", "ngram_gpu", "draft_model", "suffix", "medusa", "
 
 def check_draft(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
     """Findings about what guesses, for this model and accelerator."""
-    for setting, value, rule, fix, certain in _problems(served, model, speculation):
-        served.report(
-            "LLMD-SPECULATION-TARGET", "speculativeDecoding", setting, certain=certain, value=value, rule=rule, fix=fix
-        )
+    _check_draft_model(served, model, speculation)
+    _check_model_runner(served, speculation)
+    _check_assistant_cache(served, model, speculation)
 
 
-def _problems(
-    served: ServedModel, model: Model, speculation: SpeculativeDecoding
-) -> Iterator[tuple[str, str, str, str, bool]]:
-    """Setting, value, rule, fix, and whether the engine surely ends."""
-    settings, version = served.settings, served.version
+def _check_draft_model(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
+    if speculation.method != "draft_model":
+        return
     draft = served.ctx.catalog.models.get(speculation.draft_model or "")
-    if speculation.method == "draft_model" and draft is not None and draft.vocabulary != model.vocabulary:
+    if draft is not None and draft.vocabulary != model.vocabulary:
         # SpeculativeConfig.verify_equal_vocab_size_if_draft_model of 0.17.1 to 0.30.0.
-        yield (
-            "draftModel",
-            draft.id,
-            f"{draft.id} has {draft.vocabulary} vocabulary entries and {model.id} {model.vocabulary}: vLLM ends where"
-            " they differ",
-            "use a draft model of the same vocabulary, or method: ngram",
-            True,
+        served.error(
+            "LLMD-SPECULATION-TARGET",
+            *("speculativeDecoding", "draftModel"),
+            value=draft.id,
+            rule=f"{draft.id} has {draft.vocabulary} vocabulary entries and {model.id} {model.vocabulary}: vLLM ends"
+            " where they differ",
+            fix="use a draft model of the same vocabulary, or method: ngram",
         )
-    if (
-        speculation.method == "draft_model"
-        and model.architecture.endswith(_MULTIMODAL)
-        and not served.has(_IMAGES_SINCE)
-    ):
-        yield (
-            "method",
-            "draft_model",
-            f"{model.id} takes images, and vLLM {version} has no draft models for such models",
-            "use method: ngram, or a release with a newer engine",
-            not served.has(_IMAGES_READ),
+    if model.architecture.endswith(_MULTIMODAL) and not served.has(_IMAGES_SINCE):
+        served.report(
+            "LLMD-SPECULATION-TARGET",
+            *("speculativeDecoding", "method"),
+            certain=not served.has(_IMAGES_READ),
+            value="draft_model",
+            rule=f"{model.id} takes images, and vLLM {served.version} has no draft models for such models",
+            fix="use method: ngram, or a release with a newer engine",
         )
-    if (
-        speculation.method in _FIRST_RUNNER_ONLY
-        and settings.env.get(_MODEL_RUNNER_V2) == "1"
-        and served.has(_MODEL_RUNNER_V2_READ)
-    ):
-        yield (
-            "method",
-            speculation.method,
-            f"env asks for Model Runner V2, which ends with this method in vLLM {version}",
-            f"remove {_MODEL_RUNNER_V2}: vLLM then takes the runner that has the method",
-            True,
+
+
+def _check_model_runner(served: ServedModel, speculation: SpeculativeDecoding) -> None:
+    asked_for = served.settings.env.get(_MODEL_RUNNER_V2) == "1"
+    if asked_for and speculation.method in _FIRST_RUNNER_ONLY and served.has(_MODEL_RUNNER_V2_READ):
+        served.error(
+            "LLMD-SPECULATION-TARGET",
+            *("speculativeDecoding", "method"),
+            value=speculation.method,
+            rule=f"env asks for Model Runner V2, which ends with this method in vLLM {served.version}",
+            fix=f"remove {_MODEL_RUNNER_V2}: vLLM then takes the runner that has the method",
         )
+
+
+def _check_assistant_cache(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
+    settings, accelerator = served.settings, served.accelerator
     cache = settings.kv_cache_dtype or option_value(settings.extra_args, "--kv-cache-dtype") or ""
     first, last = _ASSISTANT_FP8
     if (
         speculation.method == "mtp"
         and model.architecture.startswith(_ASSISTED)
         and cache.startswith("fp8")
-        and served.accelerator.compute_capability == _HOPPER
+        and accelerator.compute_capability == _HOPPER
         and served.has(first)
         and not served.has(last)
     ):
-        yield (
-            "draftModel",
-            str(speculation.draft_model),
-            f"on {served.accelerator.title} vLLM {version} runs the assistant's attention with an fp8 KV cache in"
+        served.error(
+            "LLMD-SPECULATION-TARGET",
+            *("speculativeDecoding", "draftModel"),
+            value=str(speculation.draft_model),
+            rule=f"on {accelerator.title} vLLM {served.version} runs the assistant's attention with an fp8 KV cache in"
             " FlashInfer, which ends on layers with a window (vllm-project/vllm issue 48848)",
-            "remove kvCacheDtype, or use method: ngram",
-            True,
+            fix="remove kvCacheDtype, or use method: ngram",
         )

@@ -49,9 +49,9 @@ def feature_arguments(settings: ModelSettings, template: ConfigFilePlan | None) 
     return (*arguments, *speculation_arguments(settings))
 
 
-def plan_chat_template(ctx: PlanContext, settings: ModelSettings, account: str) -> ConfigFilePlan | None:
+def plan_chat_template(served: ServedModel, account: str) -> ConfigFilePlan | None:
     """The ConfigMap of the model's template. Its name holds a digest, so that another text starts other pods."""
-    content = ctx.catalog.chat_templates.get(settings.chat_template or "")
+    content = served.ctx.catalog.chat_templates.get(served.settings.chat_template or "")
     if content is None:
         return None
     digest = hashlib.sha256(content.encode()).hexdigest()[:8]

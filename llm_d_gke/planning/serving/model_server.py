@@ -107,6 +107,7 @@ class _Server:
     # Seconds that a start may take.
     budget: int
     hugging_face: HuggingFacePlan
+    template: ConfigFilePlan | None
     # Of the engine itself, without what encryption adds: workers of a group get the same.
     arguments: tuple[str, ...]
     volumes: tuple[VolumePlan, ...]
@@ -126,27 +127,11 @@ def plan_model_server(
 ) -> ModelServerPlan:
     """One model's servers in one role. `disk_gib` is the boot disk of the accelerator nodes."""
     ctx, settings, parallelism = served.ctx, served.settings, served.parallelism
-    backend = backend_of(ctx.settings)
     memory = _check(served)
     run = run_of(served) if memory is not None else None
-    size = model_gib(served)
-    check_image_source(served)
-    names = backend.server_names(key, role.name, multi_node=parallelism.is_multi_node)
-    rollout = backend.rollout(spare_replicas(served), multi_node=parallelism.is_multi_node)
-    template = plan_chat_template(ctx, settings, names.service_account)
-    server = _Server(
-        served=served,
-        key=key,
-        role=role,
-        names=names,
-        tls=server_tls(ctx, key),
-        disk_gib=disk_gib,
-        weights_gib=size,
-        budget=start_up_budget(ctx.accelerator.kind, size, settings.source.kind),
-        hugging_face=hugging_face,
-        arguments=(*_arguments(served, role.port.number, template), *role.args),
-        volumes=(*volumes_of(served, hugging_face, size), *chat_template_volume(template)),
-    )
+    server = _server(served, key, disk_gib, hugging_face, role)
+    names = server.names
+    rollout = backend_of(ctx.settings).rollout(spare_replicas(served), multi_node=parallelism.is_multi_node)
     pod = _engine_pod(server, pull_secret)
     workers = multi_node.worker_pod(ctx, parallelism, pod, server.arguments, server.volumes)
     uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"
@@ -162,11 +147,11 @@ def plan_model_server(
         selector=server.selector,
         serving_selector={**server.selector, **multi_node.serving_labels(parallelism)},
         serving_ports=multi_node.serving_ports(parallelism),
-        start_up_seconds=server.budget + pull_seconds(size if settings.source.kind == "image" else 0.0),
+        start_up_seconds=server.budget + pull_seconds(server.weights_gib if settings.source.kind == "image" else 0.0),
         max_surge=rollout.max_surge,
         max_unavailable=rollout.max_unavailable,
         buckets=buckets_of(settings),
-        chat_template=template,
+        chat_template=server.template,
         workload_identity_secret=hugging_face.secret_manager if uses_secret_manager else None,
         memory=memory,
         latency=simulation(run, ctx.accelerator, verdict=memory) if run is not None else None,
@@ -176,6 +161,26 @@ def plan_model_server(
         if ctx.settings.gateway.direct_load_balancer and role.takes_requests
         else None,
         direct_annotations=INTERNAL_LOAD_BALANCER,
+    )
+
+
+def _server(served: ServedModel, key: str, disk_gib: int, hugging_face: HuggingFacePlan, role: ServerRole) -> _Server:
+    ctx, size = served.ctx, model_gib(served)
+    names = backend_of(ctx.settings).server_names(key, role.name, multi_node=served.parallelism.is_multi_node)
+    template = plan_chat_template(served, names.service_account)
+    return _Server(
+        served=served,
+        key=key,
+        role=role,
+        names=names,
+        tls=server_tls(ctx, key),
+        disk_gib=disk_gib,
+        weights_gib=size,
+        budget=start_up_budget(ctx.accelerator.kind, size, served.settings.source.kind),
+        hugging_face=hugging_face,
+        template=template,
+        arguments=(*_arguments(served, role.port.number, template), *role.args),
+        volumes=(*volumes_of(served, hugging_face, size), *chat_template_volume(template)),
     )
 
 
@@ -261,6 +266,7 @@ def _check(served: ServedModel) -> MemoryVerdict | None:
     check_zero(served)
     if served.ctx.role != "prefill":
         check_features(served)
+    check_image_source(served)
     return memory
 
 

@@ -44,52 +44,71 @@ def check_recurrent_cache(served: ServedModel, *, caching: bool) -> None:
 
 def _problems(served: ServedModel, model: Model, run: EngineRun | None) -> Iterator[tuple[str, str, bool]]:
     """Rule, fix, and whether the engine surely ends."""
+    every_state = _keeps_every_state(served.settings, run)
+    if not every_state:
+        yield from _problems_at_ends_of_blocks(served, model, run)
+    yield from _problems_of_guesses(served, model, every_state=every_state)
+    if run is not None:
+        yield from _problems_of_large_blocks(served, model, run)
+
+
+def _problems_at_ends_of_blocks(
+    served: ServedModel, model: Model, run: EngineRun | None
+) -> Iterator[tuple[str, str, bool]]:
     settings, version = served.settings, served.version
-    every_state = _keeps_every_state(settings, run)
-    block = layout(run).block_tokens if run is not None else 0
-    if not every_state and is_on(settings, "--enable-chunked-prefill") is False:
+    if is_on(settings, "--enable-chunked-prefill") is False:
         yield (
             f"{model.id} keeps states at the ends of blocks, for which vLLM {version} has to cut prompts",
             "remove --no-enable-chunked-prefill",
             True,
         )
-    if not every_state and is_on(settings, "--disable-chunked-mm-input") is True:
+    if is_on(settings, "--disable-chunked-mm-input") is True:
         yield (
             f"{model.id} keeps states at the ends of blocks, for which vLLM {version} has to cut images and videos:"
             " Chunked MM input is required",
             "remove --disable-chunked-mm-input",
             True,
         )
-    if run is not None and not every_state and block > run.max_num_batched_tokens and not served.has(_SMALLER_BATCHES):
+    block = layout(run).block_tokens if run is not None else 0
+    if run is not None and block > run.max_num_batched_tokens and not served.has(_SMALLER_BATCHES):
         yield (
             f"blocks that hold a state of {model.id} have {block} tokens, as far as can be computed, and vLLM"
             f" {version} ends where a batch has fewer, here {run.max_num_batched_tokens}",
             f"use maxNumBatchedTokens: {-(-block // 1024) * 1024}, or {_OFF}",
             not served.has(_BATCH_READ),
         )
-    guesses = settings.speculative_decoding is not None and settings.speculative_decoding.method == "mtp"
-    if guesses and every_state:
+
+
+def _problems_of_guesses(served: ServedModel, model: Model, *, every_state: bool) -> Iterator[tuple[str, str, bool]]:
+    speculation = served.settings.speculative_decoding
+    if speculation is None or speculation.method != "mtp":
+        return
+    if every_state:
         yield (
-            f"vLLM {version} keeps a state of {model.id} for every block, and was seen to end at its start with tokens"
-            " guessed by the checkpoint's own layers (vllm-project/vllm issue 39809)",
+            f"vLLM {served.version} keeps a state of {model.id} for every block, and was seen to end at its start with"
+            " tokens guessed by the checkpoint's own layers (vllm-project/vllm issue 39809)",
             f'use allowExtraArgs: true and extraArgs: ["{_MODE}", "align"], or {_OFF}',
             not served.has(_EVERY_STATE_READ),
         )
-    if guesses and any(group.kind == "linear" for group in model.attention):
+    if any(group.kind == "linear" for group in model.attention):
         yield (
             "prefix caching beside the checkpoint's prediction layers gave wrong answers and launch failures in models"
             " with linear attention, from 0.23 to 0.28 (vllm-project/vllm issues 43559, 47194 and 53912)",
             f"use {_OFF}, or remove speculativeDecoding",
             False,
         )
-    if run is not None and block >= run.max_model_len:
+
+
+def _problems_of_large_blocks(served: ServedModel, model: Model, run: EngineRun) -> Iterator[tuple[str, str, bool]]:
+    block = layout(run).block_tokens
+    if block >= run.max_model_len:
         yield (
             f"blocks that hold a state of {model.id} have {block} tokens, as far as can be computed, and only whole"
             f" blocks are kept: no request of {run.max_model_len} tokens has one (vllm-project/vllm issue 48401)",
             f"use {_OFF}, or maxModelLen above {2 * block}",
             False,
         )
-    elif settings.prefix_caching and block:
+    elif served.settings.prefix_caching and block:
         yield (
             f"blocks that hold a state of {model.id} have {block} tokens, as far as can be computed, and only whole"
             " blocks are kept: shorter prefixes are computed again (vllm-project/vllm issues 40696 and 54504)",

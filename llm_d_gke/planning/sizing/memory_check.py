@@ -306,9 +306,7 @@ def _alternatives(served: ServedModel, run: EngineRun) -> list[str]:
     if machine is not None:
         alternatives.append(machine)
     # More of the same accelerator is named already.
-    hardware = cheapest_hardware(
-        ctx, served.settings, run, without=served.accelerator.name if machine is not None else None
-    )
+    hardware = cheapest_hardware(served, run, without=ctx.accelerator.name if machine is not None else None)
     if hardware is not None:
         alternatives.append(hardware)
     return alternatives

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from llm_d_gke.catalog.schema import Accelerator, MachineType
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.sharding import shares
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.prices import prices_of
@@ -28,21 +29,20 @@ def certainly_fits(run: EngineRun) -> bool:
     return verdict.status == "fits" or (verdict.status == "marginal" and verdict.limit == "warm-up")
 
 
-def cheapest_hardware(
-    ctx: PlanContext, settings: ModelSettings, run: EngineRun, *, without: str | None = None
-) -> str | None:
+def cheapest_hardware(served: ServedModel, run: EngineRun, *, without: str | None = None) -> str | None:
     """Settings of the cheapest machine of the same kind that holds the model, as the words of a fix.
 
     `without` is an accelerator to leave out. Machines that the stack's zone is known not to have are left out, too.
     Those without a price come last, smallest first.
     """
+    ctx = served.ctx
     options = (option for option in _nodes(ctx, run.kind) if option.accelerator.name != without)
     fits: dict[tuple[str, int], bool] = {}
     for node in sorted(options, key=lambda option: _price_and_size(ctx, option)):
         for tensor_parallel in _sizes(run, node):
             key = (node.accelerator.name, tensor_parallel)
             if key not in fits:
-                fits[key] = _fits(run, settings, node.accelerator, tensor_parallel)
+                fits[key] = _fits(run, served.settings, node.accelerator, tensor_parallel)
             if fits[key]:
                 return _setting_text(ctx, run, node, tensor_parallel)
     return None
