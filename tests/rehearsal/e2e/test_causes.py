@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.maintenance.measure.rehearsed import fill_disk
 from llm_d_gke.operations.diagnose.messages import messages
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import Kube, Manifest
@@ -64,7 +65,7 @@ GATEWAY_WORDS = tuple(
 # Provoked here one after the other, because each needs the stack itself.
 STEPS = (
     *("warden", "webhook-unreachable", "pod-security", "resource-quota", "service-account-missing"),
-    *("no-replica", "picker-unreachable", *GATEWAY_WORDS),
+    *("disk-limit", "no-replica", "picker-unreachable", *GATEWAY_WORDS),
 )
 DEPLOYMENT, REPLICA_SET = ("apps/v1", "Deployment"), ("apps/v1", "ReplicaSet")
 GATEWAY = ("gateway.networking.k8s.io/v1", "Gateway")
@@ -293,6 +294,20 @@ def refused(kube: Kube, owner: Manifest) -> bool:
     except Exception:
         return True
     return False
+
+
+@pytest.mark.rehearsal
+@pytest.mark.slow
+def test_an_engine_that_fills_its_disk_is_evicted_and_replaced(stack: Stack) -> None:
+    [engine] = stack.project.model_servers(STACK)
+    name = engine["metadata"]["name"]
+    fill_disk(stack.project.paths(STACK), engine)
+    # The plan has a second replica, which is not there: the cause stays named when the Deployment has replaced the pod.
+    stack.shows("disk-limit", "-c", "models[0].replicas=2")
+    eventually(lambda: bool(stack.project.ready(STACK) - {name}), "another pod has taken its place")
+    assert stack.project.verified(STACK) >= {"replicas", "chat"}
+    assert stack.project.diagnosed(STACK) == ""
+    stack.kube.delete("v1", "Pod", name, NAMESPACE)
 
 
 @pytest.mark.rehearsal
