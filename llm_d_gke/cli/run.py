@@ -14,6 +14,7 @@ import re
 import select
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,8 @@ def _known_failure(error: Exception, options: Mapping[str, Any]) -> Failure | No
     """
     if isinstance(error, CommandError):
         return Failure(str(error), error.status)
+    if isinstance(error, RecursionError) and _is_of_parser(error):
+        return Failure("A file has brackets within each other hundreds of times and cannot be read.", REFUSED)
     # A full disk is not the path's fault.
     if not isinstance(error, OSError) or error.errno == errno.ENOSPC:
         return None
@@ -165,6 +168,12 @@ def _known_failure(error: Exception, options: Mapping[str, Any]) -> Failure | No
     if paths and (isinstance(error, PermissionError) or error.errno == errno.EROFS):
         return Failure(f"{paths[0]} cannot be used: {reason}. Give your account access to it.")
     return None
+
+
+def _is_of_parser(error: Exception) -> bool:
+    """Whether an error comes out of the parser of JSON or YAML, so that a file is at fault and not this program."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).parent.name in ("json", "yaml")
 
 
 def _output_is_read() -> bool:

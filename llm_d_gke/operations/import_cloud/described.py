@@ -84,9 +84,10 @@ def read_description(path: Path) -> Mapping[str, Any]:
     """The cluster of a file, as YAML or JSON. Raises DescriptionError."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DescriptionError(f"{path} cannot be read: {error}") from error
-    if not isinstance(document, Mapping) or "nodePools" not in document:
+    pools = document.get("nodePools") if isinstance(document, Mapping) else None
+    if not isinstance(pools, list) or not all(isinstance(pool, Mapping) for pool in pools):
         raise DescriptionError(
             f"{path} does not describe a cluster. Write it with: gcloud container clusters describe NAME"
             " --location LOCATION --format=yaml"

@@ -192,6 +192,11 @@ def test_a_path_that_cannot_be_written_is_refused_in_one_sentence(
         (("report", "Pulumi.gpu.yaml"), "Did you mean gpu?"),
         (("report", "GPU"), "Did you mean gpu?"),
         (("report", "gpu", "-c", "base=/etc"), "llm-d:base = /etc"),
+        (("logs-check", "deep.json"), "A file has brackets within each other"),
+        (("adopt-manifests", "deep.json"), "A file has brackets within each other"),
+        (("import", "gpu", "--described", "file"), "does not describe a cluster"),
+        (("import", "gpu", "--described", "bytes"), "bytes cannot be read"),
+        (("import", "gpu", "--described", "pools.yaml"), "does not describe a cluster"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, tuple) else None,
 )
@@ -203,6 +208,9 @@ def test_a_mistake_on_the_command_line_is_refused_in_plain_words(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "file").write_text("a log", encoding="utf-8")
+    (tmp_path / "deep.json").write_text("[" * 100_000, encoding="utf-8")
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "pools.yaml").write_text("nodePools: 5\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert llmd(*command) == 2
     assert words in " ".join(capsys.readouterr().err.replace("│", " ").split())
