@@ -90,7 +90,7 @@ def test_the_page_draws_lines_names_them_and_fetches_nothing() -> None:
     text = page("llm-d gpu", "the rehearsed stack", panels, END, SECONDS, refresh=5)
     # From the left lower corner of the chart to its right upper corner.
     assert 'd="M 48.0 158.0 L 360.0 10.0"' in text
-    assert "&lt;pod-0&gt;: 4" in text
+    assert "&lt;pod-0&gt;: <span>4" in text
     assert "Requests that wait, &lt;by replica&gt;" in text
     assert "parse error" in text
     assert "No value in this time." in text
