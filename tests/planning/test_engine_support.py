@@ -410,6 +410,8 @@ _METHODS = sorted({method for version in versions() for method in load_facts(ver
 def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quantization: str | None) -> bool:
     """Whether the file itself refuses it, read without the project's own rules."""
     table, entry, card = _raw(version), CATALOG.models[model], CATALOG.accelerators[accelerator]
+    if entry.quantization is not None and entry.quantization.method == "modelopt":
+        quantization = None  # such a checkpoint overrides what is set
     method = quantization or (entry.quantization.method if entry.quantization else None)
     if dtype in ("half", "float16") and entry.architecture.startswith(("Gemma2For", "Gemma3For")):
         return "gemma2" in table["float16_refused"]
@@ -443,7 +445,7 @@ def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quant
             return method in ("fp8", "mxfp4")
     heads = {group.head_dim or entry.head_dim for group in entry.attention if group.kind in ("full", "sliding")}
     sparse = any(group.indexer is not None for group in entry.attention)
-    if sparse and int(card.compute_capability or 0) not in ((9, 10) if version < "0.26" else (9, 10, 12)):
+    if sparse and int(card.compute_capability or 0) not in ((9, 10) if version < "0.24" else (9, 10, 12)):
         return True
     plain = entry.mla is None and entry.architecture not in table["sink_architectures"]
     rows = [row for row in capability["attention"] if row["use"] == "plain" and name in row["dtypes"]]
@@ -558,6 +560,23 @@ def test_an_engines_own_name_is_compared_as_it_is_written_on_tpus() -> None:
     chosen = {"MODEL_IMPL_TYPE": "vllm"}
     for method, expected in (("awq_marlin", ["tpu-quantization"]), ("auto_awq", []), ("awq", [])):
         assert kinds(on(V6E, "Qwen/Qwen3-14B-AWQ", quantization=method, environment=chosen)) == expected
+
+
+@pytest.mark.parametrize("method", ["fp8", "awq", "gptq_marlin", "modelopt_fp4"])
+def test_a_checkpoint_of_modelopt_overrides_the_method_that_is_set(method: str) -> None:
+    t4 = CATALOG.accelerators["nvidia-tesla-t4"]
+    stated = on(t4, "nvidia/Llama-3.1-70B-Instruct-FP8", "0.26.0")
+    assert on(t4, stated.model.id, "0.26.0", quantization=method).method == "modelopt"
+    assert refusals_of(on(t4, stated.model.id, "0.26.0", quantization=method)) == refusals_of(stated)
+
+
+def test_triton_keeps_no_cache_in_e5m2() -> None:
+    a100 = CATALOG.accelerators["nvidia-a100-80gb"]
+    changes: dict[str, Any] = {"kv_cache_dtype": "fp8_e5m2"}
+    assert not refusals_of(on(a100, "Qwen/Qwen3-8B", "0.26.0", **changes))
+    [refusal] = refusals_of(on(a100, "Qwen/Qwen3-8B", "0.26.0", attention_backend="TRITON_ATTN", **changes))
+    assert refusal.kind == "kv-cache-dtype"
+    assert refusals_of(on(a100, "google/gemma-4-31B-it", "0.19.1", **changes))
 
 
 @pytest.mark.parametrize("method", ["modelopt", "modelopt_fp4", "moe_wna16", "quark", "torchao", "inc", "auto_gptq"])

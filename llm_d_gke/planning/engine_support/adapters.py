@@ -8,8 +8,8 @@ from llm_d_gke.catalog.engine_tables import EngineFacts
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 
 _SOURCE = "vllm/lora/layers/fused_moe.py"
-# Tables: every one before 0.26.0 asserts that there is no expert parallelism, and that experts run in Triton's kernels.
-_EXPERTS_SHARED, _OTHER_KERNELS = (0, 26), (0, 26)
+# Tables: 0.19.1 and older assert that there is no expert parallelism, and that experts run in Triton's kernels.
+_EXPERTS_SHARED, _OTHER_KERNELS = (0, 22), (0, 22)
 ALL_TO_ALL_OF_ADAPTERS = "allgather_reducescatter"
 
 

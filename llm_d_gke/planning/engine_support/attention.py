@@ -21,8 +21,8 @@ _TRITON_MLA, _TRITON_MLA_SEEN = "TRITON_MLA", 8.0
 # The generations of card whose kernels choose tokens by an indexer, and the oldest table that has them. Read in
 # vllm/v1/attention/backends/mla of every table's version: the others' back ends say is_sparse() = False.
 _SPARSE = "SPARSE"
-_HOPPER, _NO_WINDOWS = 9.0, ((0, 20), (0, 30))
-_SPARSE_MLA = {9: (0, 11, 2), 10: (0, 11, 2), 12: (0, 26, 0)}
+_HOPPER, _NO_WINDOWS = 9.0, ((0, 25), (0, 30))
+_SPARSE_MLA = {9: (0, 11, 2), 10: (0, 11, 2), 12: (0, 24, 0)}
 COMPRESSED = (9, 10)  # generations with FlashMLA, which keeps the cache in fp8_ds_mla
 
 
@@ -95,7 +95,7 @@ def _compressed(deployment: Deployment, facts: EngineFacts) -> str | None:
 def _breaks_windows(
     deployment: Deployment, facts: EngineFacts, group: Attention, backends: tuple[str, ...] | None
 ) -> bool:
-    """FlashInfer's builder refuses windows on Hopper: v1/attention/backends/flashinfer.py of 0.26.0, not of others."""
+    """FlashInfer's builder refuses windows on Hopper: v1/attention/backends/flashinfer.py of 0.26.0 and 0.28.0."""
     first, last = _NO_WINDOWS
     chosen = deployment.attention_backend or next(iter(backends or ()), None)
     return (
@@ -175,6 +175,16 @@ def split_block_sizes(deployment: Deployment, size: int) -> tuple[int, ...]:
             if numbers and len(numbers) == len(sizes) and size > max(numbers):
                 return numbers
     return ()
+
+
+def keeps_fp8_in_flashinfer(model: Model, capability: float, version: str) -> bool:
+    """Whether a table that speaks for the version has FlashInfer for an fp8 cache of every layer on this card."""
+    heads = {_head(model, group) for group in model.attention if group.kind in ("full", "sliding", "chunked")}
+    dtype = "bfloat16" if capability >= 8.0 else "float16"
+    cards = [card for facts in facts_of(version) if (card := facts.for_capability(capability)) is not None]
+    return bool(heads) and any(
+        all(_FLASHINFER in (card.backends("fp8-cache", dtype, head) or ()) for head in heads) for card in cards
+    )
 
 
 def takes_flashinfer(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from llm_d_gke.catalog.engine_tables import CapabilityFacts, EngineFacts
+from llm_d_gke.catalog.engine_tables import TRITON, CapabilityFacts, EngineFacts
 from llm_d_gke.catalog.schema import Model
+from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.planning.engine_support.attention import COMPRESSED
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal, method_names
 
@@ -26,7 +27,7 @@ _SPARSE_AS_GIVEN, _SPARSE_E4M3_ON_HOPPER = (0, 18), (0, 30)
 # A checkpoint's own type is taken since (vllm/utils/torch_utils.py, resolve_kv_cache_dtype_string).
 _FROM_CHECKPOINT = (0, 17)
 # Since then compressed-tensors checkpoints without scales of the cache may have an e5m2 one.
-_WITHOUT_SCALES = (0, 26)
+_WITHOUT_SCALES = (0, 24)
 
 
 def cache_refusals(deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts) -> Iterator[Refusal]:
@@ -43,7 +44,9 @@ def cache_refusals(deployment: Deployment, facts: EngineFacts, card_facts: Capab
                 source="vllm/models/deepseek_v4/attention.py",
             )
         return
-    reason = _of_checkpoint(deployment, facts) if dtype == _E5M2 else None
+    reason = None
+    if dtype == _E5M2:
+        reason = _of_checkpoint(deployment, facts) or _of_triton(deployment, facts, card_facts)
     source = "vllm/model_executor/layers/attention/attention.py"
     if reason is None and any(group.kind == "mla" for group in deployment.model.attention):
         reason = _of_latent_attention(deployment, facts, card_facts, dtype)
@@ -90,6 +93,27 @@ def _of_checkpoint(deployment: Deployment, facts: EngineFacts) -> str | None:
     return f"vLLM {facts.version} refuses an {_E5M2} cache with weights in {method}, which may bring scales for e4m3"
 
 
+def _of_triton(deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts) -> str | None:
+    """Triton's back end has queries quantized, which `forward` asserts to be in e4m3: 0.19.1 to 0.32.0."""
+    for group in deployment.model.attention:
+        if group.kind not in ("full", "sliding", "chunked"):
+            continue
+        head = group.head_dim or deployment.model.head_dim
+        backends = card_facts.backends("fp8-cache", deployment.effective_dtype, head) or ()
+        chosen = TRITON if _takes_triton(deployment) else next(iter(backends), None)
+        if (deployment.attention_backend or chosen) == TRITON:
+            return (
+                f"vLLM {facts.version} has layers with heads of {head} in {TRITON} on {deployment.accelerator.title},"
+                f" which asserts that an fp8 cache is not in {_E5M2}"
+            )
+    return None
+
+
+def _takes_triton(deployment: Deployment) -> bool:
+    """Gemma 4 ran in Triton's back end by default (Gemma4Config of 0.19.1 to 0.22.1, not of 0.24.0)."""
+    return deployment.model.architecture.startswith("Gemma4") and version_numbers(deployment.version) < (0, 23)
+
+
 def _of_latent_attention(
     deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts, dtype: str
 ) -> str | None:
@@ -106,6 +130,8 @@ def _of_latent_attention(
         )
     head = mla.kv_lora_rank + mla.qk_rope_head_dim if mla is not None else model.head_dim
     backends = card_facts.backends("mla", deployment.effective_dtype, head)
+    if deployment.attention_backend in (backends or ()):
+        backends = (str(deployment.attention_backend),)
     if not backends or any(name not in _LATENT for name in backends):
         return None
     suitable = [

@@ -90,9 +90,13 @@ class Deployment:
 
     @property
     def method(self) -> str | None:
-        """How the weights are quantized: as set, otherwise as the checkpoint states."""
+        """How the weights are quantized: as set, otherwise as the checkpoint states.
+
+        A checkpoint of ModelOpt overrides what is set (quantization/modelopt.py, override_quantization_method).
+        """
         checkpoint = self.model.quantization
-        return self.quantization or (checkpoint.method if checkpoint is not None else None)
+        stated = checkpoint.method if checkpoint is not None else None
+        return stated if stated == "modelopt" else self.quantization or stated
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterato
     method = deployment.method
     if method is None or not facts.quantization:
         return
-    about: About = "quantization" if deployment.quantization else "id"
+    about: About = "quantization" if method == deployment.quantization else "id"
     # Another name of the method is found in a checkpoint; where nothing is quantized, the name is taken as it is set.
     names = method_names(method) if deployment.model.quantization else (method,)
     tables = [facts.quantization[name] for name in names if name in facts.quantization]

@@ -6,6 +6,7 @@ import re
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.engine_support.attention import keeps_fp8_in_flashinfer
 from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
 from llm_d_gke.planning.engine_support.context_length import LONGER, with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_length
@@ -26,7 +27,7 @@ from llm_d_gke.settings.models import HuggingFaceSource
 from llm_d_gke.wording import count
 
 # Measured on A100 with an fp8 cache in vllm-project/vllm pull request 24577, which 0.11.0 has.
-_FP8_ON_AMPERE = "FLASHINFER"
+_FLASHINFER = "FLASHINFER"  # keeps an fp8 cache without fp8 units
 # `max_num_new_slots_for_drafting` is in vllm/config/speculative.py of the published 0.17.1 to 0.30.0.
 _DRAFT_SLOTS_SINCE = "0.17"
 # What Git and web pages show of a commit: 7 to 12 of its digits.
@@ -127,12 +128,16 @@ def _check_cache_dtype(served: ServedModel) -> None:
     accelerator, dtype = served.accelerator, served.settings.kv_cache_dtype
     if dtype in (None, "auto", "bfloat16") or accelerator.kind != "gpu" or accelerator.fp8:
         return
-    e5m2 = model is not None and keeps_e5m2(model, accelerator.compute_capability or 0.0)
-    if e5m2 and (dtype == "fp8_e5m2" or attention_backend(served.settings, served.version) == _FP8_ON_AMPERE):
+    capability = accelerator.compute_capability or 0.0
+    e5m2 = model is not None and keeps_e5m2(model, capability)
+    if e5m2 and dtype == "fp8_e5m2":
+        return
+    flashinfer = model is not None and keeps_fp8_in_flashinfer(model, capability, served.version)
+    if flashinfer and attention_backend(served.settings, served.version) == _FLASHINFER:
         return
     other = (
         "use kvCacheDtype: fp8_e5m2, remove it,"
-        if e5m2 and model and model.quantization is None
+        if e5m2 and flashinfer and model and model.quantization is None
         else "remove kvCacheDtype,"
     )
     served.error(
