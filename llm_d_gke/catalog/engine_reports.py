@@ -23,7 +23,19 @@ class StartReport(Entry):
     since: str = "0"
     before: str | None = None  # None: no version is known that runs
     # What else has to be so: a format of weights, and that they are a mixture of experts'.
-    weights: Literal["nvfp4", "fp8", "compressed-nvfp4", "mxfp4", "bitsandbytes", "plain"] | None = None
+    weights: (
+        Literal[
+            "nvfp4",
+            "fp8",
+            "compressed-nvfp4",
+            "mxfp4",
+            "bitsandbytes",
+            "plain",
+            "fp8_per_channel",
+            "nvfp4_per_token",
+        ]
+        | None
+    ) = None
     experts: bool = False
     dense: bool = False  # no experts
     recurrent: bool = False  # layers with recurrent states
@@ -34,8 +46,10 @@ class StartReport(Entry):
     sparse: bool = False  # attention that chooses tokens by an indexer
     kv_cache: Literal["fp8", "nvfp4", "turboquant"] | None = None  # beginning of its type
     backend: str | None = None  # attention back end that the stack file names
+    reasoning: str | None = None  # parser of thoughts that the stack file names
     guessed: int = 0  # tokens, at least
     adapters: bool = False  # with LoRA adapters
+    no_adapters: bool = False  # without
     rank: int = 0  # of the adapters, at least
     guesses: str | None = None  # method of speculative decoding, "any", or "layers": those of a checkpoint
     tensor: int = 1  # devices that share each layer, at least
@@ -47,6 +61,7 @@ class StartReport(Entry):
     disaggregated: bool = False  # prefill and decode in servers of their own
     ranks: bool = False  # in several data-parallel ranks
     expert_parallel: bool = False
+    uneven_experts: bool = False  # expert parallelism does not divide their number
     host_blocks: bool = False  # KV-cache blocks in the host's memory
     connector: bool = False  # blocks in the host's memory, or prefill and decode in servers of their own
     without_prefixes: bool = False  # prefix caching is off
@@ -59,7 +74,7 @@ class StartReport(Entry):
     above_option: str | None = None
     below_adapters: bool = False
     variable: str | None = None
-    variable_has: str = ""  # part of the variable's value
+    variable_has: str = ""  # part of the variable's value; empty: any but 0 and false
     beside: tuple[str, ...] = ()  # options that are given too, each alone or with a value: "--name value"
     unless: tuple[str, ...] = ()  # options that choose something else, in the same form
     unless_variable: str | None = None

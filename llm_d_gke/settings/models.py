@@ -302,7 +302,18 @@ class ModelSettings(Settings):
     max_num_seqs: Annotated[int | None, Field(ge=1, le=65536, description="Most sequences in one batch.")] = None
     max_num_batched_tokens: Annotated[int | None, Field(ge=16, description="Most tokens in one batch.")] = None
     quantization: Annotated[
-        Literal["awq", "awq_marlin", "gptq", "gptq_marlin", "fp8", "bitsandbytes", "compressed-tensors", "mxfp4"]
+        Literal[
+            "awq",
+            "awq_marlin",
+            "gptq",
+            "gptq_marlin",
+            "fp8",
+            "bitsandbytes",
+            "compressed-tensors",
+            "mxfp4",
+            "modelopt",
+            "modelopt_fp4",
+        ]
         | None,
         Field(description="Quantization method, where the checkpoint does not say it."),
     ] = None

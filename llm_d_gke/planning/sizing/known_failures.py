@@ -20,6 +20,7 @@ _METHODS = {
     "any": ("ngram", "ngram_gpu", "mtp", "eagle", "eagle3", "draft_model"),
     "layers": ("mtp", "eagle", "eagle3"),
 }
+_NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 
 
 def check_start_reports(served: ServedModel, model: Model) -> None:
@@ -58,7 +59,7 @@ def _alike(served: ServedModel, model: Model, report: StartReport) -> Iterator[b
     yield report.option is None or _is_chosen(served, model, report)
     yield report.image in (settings.image or "")
     yield report.variable is None or report.variable in settings.env
-    yield report.variable is None or report.variable_has in settings.env[report.variable]
+    yield report.variable is None or _is_on(settings.env[report.variable], report.variable_has)
     yield report.architecture in (None, model.architecture)
     yield not report.architectures or model.architecture in report.architectures
     yield model.architecture not in report.except_architectures
@@ -72,6 +73,7 @@ def _alike(served: ServedModel, model: Model, report: StartReport) -> Iterator[b
     yield from _of_features(served, model, report)
     backend = named_backend(arguments) or settings.env.get("VLLM_ATTENTION_BACKEND")
     yield report.backend is None or (backend or "").upper() == report.backend
+    yield report.reasoning in (None, settings.reasoning_parser)
     cache = settings.kv_cache_dtype or option_value(arguments, "--kv-cache-dtype") or ""
     yield report.kv_cache is None or cache.startswith(report.kv_cache)
     yield report.unless_cache is None or not cache.startswith(report.unless_cache)
@@ -89,7 +91,7 @@ def _of_card(accelerator: Accelerator, report: StartReport) -> Iterator[bool]:
 
 
 def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Iterator[bool]:
-    yield report.weights in (None, _format(model, settings) or "plain")
+    yield report.weights in (None, _format(model, settings, report) or "plain")
     yield model.experts is not None or not report.experts
     yield model.experts is None or not report.dense
     yield model.recurrent or not report.recurrent
@@ -106,6 +108,7 @@ def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iter
     method = speculation.method if speculation is not None else ""
     yield report.guesses in (None, method) or method in _METHODS.get(report.guesses or "", ())
     yield bool(settings.adapters) or not report.adapters
+    yield not settings.adapters or not report.no_adapters
     yield max((adapter.rank for adapter in settings.adapters), default=0) >= report.rank
     yield parallelism.tensor >= report.tensor
     yield parallelism.tensor * parallelism.pipeline * parallelism.data >= report.devices
@@ -116,6 +119,7 @@ def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iter
     yield parallelism.pipeline > 1 or not report.pipeline
     yield parallelism.data > 1 or not report.ranks
     yield parallelism.expert or not report.expert_parallel
+    yield not report.uneven_experts or _divides_experts_unevenly(model, parallelism)
     offloads = settings.kv_offload_gib is not None
     yield offloads or not report.host_blocks
     yield served.ctx.transfers_kv_cache or not report.disaggregated
@@ -129,6 +133,15 @@ def _runs_in_first_runner(served: ServedModel, model: Model) -> bool:
     dense = model.experts is None and not model.recurrent
     default = load_engine().defaults_to_model_runner_v2(served.version, model.architecture, dense=dense)
     return chosen == "0" or (chosen is None and not default)
+
+
+def _is_on(value: str, part: str) -> bool:
+    return part in value if part else value.strip().lower() not in ("", "0", "false")
+
+
+def _divides_experts_unevenly(model: Model, parallelism: Parallelism) -> bool:
+    devices = parallelism.tensor * parallelism.data
+    return model.experts is not None and parallelism.expert and model.experts.count % devices != 0
 
 
 def _is_given(settings: ModelSettings, option: str) -> bool:
@@ -175,11 +188,13 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _format(model: Model, settings: ModelSettings) -> str | None:
+def _format(model: Model, settings: ModelSettings, report: StartReport) -> str | None:
+    """The format of the weights that the report is about: experts of mixed checkpoints have one of their own."""
     checkpoint = model.quantization
     if checkpoint is None:
         return settings.quantization
-    if checkpoint.is_nvfp4:
+    mixed = checkpoint.method == "modelopt" and checkpoint.parts.get("experts") == _NVFP4_BITS
+    if checkpoint.is_nvfp4 or (report.experts and mixed):
         return "compressed-nvfp4" if checkpoint.method == "compressed-tensors" else "nvfp4"
     # NVIDIA's checkpoints in fp8 and those of compressed-tensors run by the same kernels.
     return (
