@@ -444,7 +444,7 @@ def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quant
             # Marlin's kernels are used under the same name: the planner may accept more, but never refuse more.
             return method in ("fp8", "mxfp4")
     heads = {group.head_dim or entry.head_dim for group in entry.attention if group.kind in ("full", "sliding")}
-    sparse = any(group.indexer is not None for group in entry.attention)
+    sparse = any(group.sparse_latent for group in entry.attention)
     if sparse and int(card.compute_capability or 0) not in ((9, 10) if version < "0.24" else (9, 10, 12)):
         return True
     plain = entry.mla is None and entry.architecture not in table["sink_architectures"]

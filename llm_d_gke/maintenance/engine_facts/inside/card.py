@@ -119,6 +119,7 @@ def experts(_: Mapping[str, Any]) -> Any:
     names = []
     for backend in module._get_priority_backends(config):
         classes = module.backend_to_kernel_cls(backend)
-        if any(kernel._supports_current_device() for kernel in classes):
+        # One class up to 0.24.
+        if any(kernel._supports_current_device() for kernel in ([classes] if isinstance(classes, type) else classes)):
             names.append(backend.name)
     return names
