@@ -9,6 +9,7 @@ from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import long_form, named_backend, nested_value, option_value
+from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.parallelism.sharding import widths
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory import EngineRun
