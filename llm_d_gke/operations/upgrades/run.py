@@ -140,8 +140,8 @@ def needs_order(graph: Graph, state: Sequence[Mapping[str, Any]]) -> bool:
     may end with a state that it refuses to save (pulumi/pulumi v3.259.0, pkg/resource/deploy/step_generator.go).
     """
     registered = {resource.urn for resource in graph}
-    gone = {str(resource["urn"]) for resource in state} - registered
-    return any(not gone.isdisjoint(_depends_on(resource)) for resource in state if resource["urn"] in registered)
+    removed = {str(resource["urn"]) for resource in state} - registered
+    return any(not removed.isdisjoint(_depends_on(resource)) for resource in state if resource["urn"] in registered)
 
 
 def _depends_on(resource: Mapping[str, Any]) -> Iterator[str]:
