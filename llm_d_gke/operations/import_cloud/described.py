@@ -83,7 +83,7 @@ class Difference:
 def read_description(path: Path) -> Mapping[str, Any]:
     """The cluster of a file, as YAML or JSON. Raises DescriptionError."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DescriptionError(f"{path} cannot be read: {error}") from error
     pools = document.get("nodePools") if isinstance(document, Mapping) else None
@@ -92,7 +92,8 @@ def read_description(path: Path) -> Mapping[str, Any]:
             f"{path} does not describe a cluster. Write it with: gcloud container clusters describe NAME"
             " --location LOCATION --format=yaml"
         )
-    return document
+    described: Mapping[str, Any] = document
+    return described
 
 
 def missing_pools(graph: Graph, described: Mapping[str, Any]) -> tuple[str, ...]:
