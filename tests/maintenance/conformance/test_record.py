@@ -67,8 +67,8 @@ def test_objects_are_judged_with_the_kinds_of_their_chart(monkeypatch: pytest.Mo
     }
     assert runs[0].refused
     changed = [replace(runs[0], inputs=""), runs[1]]
-    again = [*record.kind_runs(RELEASE, lambda: server, lambda _: None, earlier=changed)]  # type: ignore[arg-type,return-value]
-    assert [run.part for run in again] == [kinds.OTHERS]
+    rerun = [*record.kind_runs(RELEASE, lambda: server, lambda _: None, earlier=changed)]  # type: ignore[arg-type,return-value]
+    assert [run.part for run in rerun] == [kinds.OTHERS]
 
 
 def test_no_server_starts_for_what_has_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
