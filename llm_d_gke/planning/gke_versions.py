@@ -17,6 +17,10 @@ TPU_FLEX_START_SINCE = "1.33.0-gke.1712000"
 # Managed DRANET and its device classes (GKE documentation, "Allocate network resources by using GKE managed DRANET").
 DRANET_SINCE = "1.34.1-gke.1829001"
 
+# AutoscalingMetrics with `spec.metrics[].pod` (GKE documentation, "Expose custom metrics for autoscaling"; a public
+# guide to several clusters with SGLang on G4 uses them for the Gateway with 1.35.1-gke.1396002).
+POD_METRICS_SINCE = "1.35.1-gke.1396000"
+
 # First version that mounts images as volumes without asking (Kubernetes feature gate ImageVolume).
 IMAGE_VOLUME_SINCE = "1.35"
 

@@ -1,6 +1,7 @@
 """GKE's kinds for several clusters behind one Gateway: the fields that this program sets.
 
-docs.cloud.google.com/kubernetes-engine/docs/how-to/setup-multicluster-inference-gateway (read 2026-11-28).
+docs.cloud.google.com/kubernetes-engine/docs/how-to/setup-multicluster-inference-gateway (read 2026-11-28). The form of
+AutoscalingMetric by pods is that of docs/how-to/expose-custom-metrics-autoscaling beside it (read 2026-11-29).
 """
 
 from typing import Annotated, Literal
@@ -32,11 +33,47 @@ class ExportedMetric(Part):
 
 
 class AutoscalingMetricSpec(Spec, api_version="autoscaling.gke.io/v1beta1", kind="AutoscalingMetric"):
-    """Exports a metric of pods of the namespace."""
+    """Exports a metric of pods of the namespace, in the form of GKE before `PodAutoscalingMetricSpec`."""
 
     selector: Selector
     endpoints: Annotated[list[Endpoint], Field(min_length=1)]
     metrics: Annotated[list[ExportedMetric], Field(min_length=1)]
+
+
+class LoadBalancing(Part):
+    enabled: bool = True
+
+
+class Gauge(Part):
+    """A metric that an endpoint serves, and its name for load balancing."""
+
+    name: str
+    prometheus_metric_name: str
+    load_balancing: LoadBalancing = LoadBalancing()
+
+
+class PodMetric(Part):
+    gauge: Gauge
+
+
+class ContainerMetrics(Part):
+    endpoint: Endpoint
+    metrics: Annotated[list[PodMetric], Field(min_length=1)]
+
+
+class PodMetrics(Part):
+    selector: Selector
+    containers: Annotated[list[ContainerMetrics], Field(min_length=1)]
+
+
+class MetricSource(Part):
+    pod: PodMetrics
+
+
+class PodAutoscalingMetricSpec(Spec, api_version="autoscaling.gke.io/v1beta1", kind="AutoscalingMetric"):
+    """Exports a metric of pods of the namespace, in the form of newer versions of GKE."""
+
+    metrics: Annotated[list[MetricSource], Field(min_length=1)]
 
 
 class CustomMetric(Part):

@@ -14,11 +14,17 @@ from llm_d_gke.components.custom_resources.fleet import (
     IMPORT_GROUP,
     IMPORT_KIND,
     AutoscalingMetricSpec,
+    ContainerMetrics,
     CustomMetric,
     Endpoint,
     ExportedMetric,
     FleetBackendDefault,
     FleetBackendPolicySpec,
+    Gauge,
+    MetricSource,
+    PodAutoscalingMetricSpec,
+    PodMetric,
+    PodMetrics,
 )
 from llm_d_gke.components.custom_resources.gke_policies import GcpBackendPolicySpec, HttpCheck, health_check
 from llm_d_gke.components.custom_resources.inference_objective import InferenceObjectiveSpec, PoolRef
@@ -34,7 +40,9 @@ from llm_d_gke.components.instance import Component
 from llm_d_gke.components.options import child
 from llm_d_gke.components.routing.edge import backend_default
 from llm_d_gke.components.scope import ClusterScope
-from llm_d_gke.planning.plan.routing import BackendTlsPlan, ObjectivePlan, PoolPlan
+from llm_d_gke.planning.plan.routing import BackendTlsPlan, FleetPlan, ObjectivePlan, PoolPlan
+
+_CACHE_USE = "vllm:kv_cache_usage_perc"
 
 
 class InferencePool(Component):
@@ -53,7 +61,7 @@ class InferencePool(Component):
             opts=child(self, depends_on=depends_on),
         )
         if plan.fleet is not None:
-            exported_metric(self, plan, scope.namespace)
+            exported_metric(self, plan, plan.fleet, scope.namespace)
         pool_policies(self, plan, scope.namespace, [self.pool])
         self.register_outputs({})
 
@@ -139,19 +147,21 @@ def _backend_policy(plan: PoolPlan, target: PolicyTarget) -> GcpBackendPolicySpe
     )
 
 
-def exported_metric(parent: pulumi.Resource, plan: PoolPlan, namespace: str) -> pulumi.Resource:
+def exported_metric(parent: pulumi.Resource, plan: PoolPlan, fleet: FleetPlan, namespace: str) -> pulumi.Resource:
     """Export the servers' use of the KV cache, by which the load balancer chooses among clusters."""
-    return custom_resource(
-        f"{plan.name}-metric",
-        AutoscalingMetricSpec(
-            selector=Selector(match_labels=dict(plan.selector)),
-            endpoints=[Endpoint(port=port, path="/metrics") for port in plan.target_ports],
-            metrics=[ExportedMetric(name="vllm:kv_cache_usage_perc", export_name=EXPORTED_METRIC)],
-        ),
-        name=plan.name,
-        namespace=namespace,
-        opts=child(parent),
-    )
+    selector = Selector(match_labels=dict(plan.selector))
+    endpoints = [Endpoint(port=port, path="/metrics") for port in plan.target_ports]
+    spec: AutoscalingMetricSpec | PodAutoscalingMetricSpec
+    if fleet.metrics_by_pod:
+        metric = PodMetric(gauge=Gauge(name=EXPORTED_METRIC, prometheus_metric_name=_CACHE_USE))
+        containers = [ContainerMetrics(endpoint=endpoint, metrics=[metric]) for endpoint in endpoints]
+        spec = PodAutoscalingMetricSpec(
+            metrics=[MetricSource(pod=PodMetrics(selector=selector, containers=containers))]
+        )
+    else:
+        exported = ExportedMetric(name=_CACHE_USE, export_name=EXPORTED_METRIC)
+        spec = AutoscalingMetricSpec(selector=selector, endpoints=endpoints, metrics=[exported])
+    return custom_resource(f"{plan.name}-metric", spec, name=plan.name, namespace=namespace, opts=child(parent))
 
 
 def _to_servers(plan: BackendTlsPlan) -> ClientTls:

@@ -26,10 +26,12 @@ class TlsPlan:
 class FleetPlan:
     """This cluster's part in a fleet. `membership` is the id of its membership, `regions` are those of all clusters.
 
-    The config cluster holds the Gateway. A member has none.
+    The config cluster holds the Gateway. A member has none. `metrics_by_pod` says in which form the cluster takes an
+    AutoscalingMetric.
     """
 
     config: bool
+    metrics_by_pod: bool
     membership: str
     regions: tuple[str, ...]
     max_utilization_percent: int

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.gke_versions import newer_version
+from llm_d_gke.planning.gke_versions import POD_METRICS_SINCE, newer_version
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.routing import FleetPlan
 from llm_d_gke.planning.serving.backends import backend_of
@@ -27,8 +27,11 @@ def plan_fleet(ctx: PlanContext) -> FleetPlan | None:
     if fleet is None:
         return None
     name = cluster.existing.name if cluster.existing else names.join("llm-d", ctx.stack, length=names.CLUSTER_LENGTH)
+    version = cluster.existing.version if cluster.existing else cluster.version
     return FleetPlan(
         config=fleet.role == "config",
+        # Without a version the release channel gives a newer one.
+        metrics_by_pod=version is None or reaches(version, POD_METRICS_SINCE),
         membership=name,
         regions=tuple(fleet.proxy_cidrs),
         max_utilization_percent=fleet.max_utilization_percent,

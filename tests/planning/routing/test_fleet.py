@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from llm_d_gke.resource_graph import Graph
 from tests.objects import of_kind
 from tests.stacks import EXISTING_NETWORK, graph_of, plan_of
@@ -78,9 +80,26 @@ def test_the_metric_that_the_policy_names_is_exported_by_both() -> None:
     for graph in (config(), member()):
         [metric] = of_kind(graph, "AutoscalingMetric")
         [pool] = of_kind(graph, "InferencePool")
-        assert metric["spec"]["selector"] == pool["spec"]["selector"]
-        assert balanced["name"] == f"gke.named_metrics.{metric['spec']['metrics'][0]['exportName']}"
+        [pods] = [source["pod"] for source in metric["spec"]["metrics"]]
+        assert pods["selector"] == pool["spec"]["selector"]
+        [container] = pods["containers"]
+        assert container["endpoint"] == {"port": pool["spec"]["targetPorts"][0]["number"], "path": "/metrics"}
+        [gauge] = [entry["gauge"] for entry in container["metrics"]]
+        assert balanced["name"] == f"gke.named_metrics.{gauge['name']}"
+        assert gauge["prometheusMetricName"] == "vllm:kv_cache_usage_perc"
+        assert gauge["loadBalancing"] == {"enabled": True}
     assert balanced["maxUtilizationPercent"] == 60
+
+
+@pytest.mark.parametrize(("version", "by_pod"), [("1.34.1-gke.1829001", False), ("1.35.1-gke.1396000", True)])
+def test_older_clusters_take_the_metric_in_its_older_form(version: str, by_pod: bool) -> None:
+    graph = graph_of("gpu", CONFIG | {"cluster.version": version})
+    [metric], [pool] = of_kind(graph, "AutoscalingMetric"), of_kind(graph, "InferencePool")
+    if by_pod:
+        assert set(metric["spec"]) == {"metrics"}
+    else:
+        assert metric["spec"]["selector"] == pool["spec"]["selector"]
+        assert metric["spec"]["metrics"] == [{"name": "vllm:kv_cache_usage_perc", "exportName": "kv-cache"}]
 
 
 def test_both_are_members_and_one_configures() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import inspect
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -118,8 +119,8 @@ def experts(_: Mapping[str, Any]) -> Any:
     config = types.SimpleNamespace(moe_parallel_config=parallel, activation=None, moe_backend="auto")
     names = []
     for backend in module._get_priority_backends(config):
-        classes = module.backend_to_kernel_cls(backend)
+        kernels: Any = module.backend_to_kernel_cls(backend)
         # One class up to 0.24.
-        if any(kernel._supports_current_device() for kernel in ([classes] if isinstance(classes, type) else classes)):
+        if any(kernel._supports_current_device() for kernel in ((kernels,) if inspect.isclass(kernels) else kernels)):
             names.append(backend.name)
     return names
