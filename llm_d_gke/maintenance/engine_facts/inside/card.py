@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import inspect
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -121,6 +120,7 @@ def experts(_: Mapping[str, Any]) -> Any:
     for backend in module._get_priority_backends(config):
         kernels: Any = module.backend_to_kernel_cls(backend)
         # One class up to 0.24.
-        if any(kernel._supports_current_device() for kernel in ((kernels,) if inspect.isclass(kernels) else kernels)):
+        classes: Any = [kernels] if inspect.isclass(kernels) else kernels
+        if any(kernel._supports_current_device() for kernel in classes):
             names.append(backend.name)
     return names
