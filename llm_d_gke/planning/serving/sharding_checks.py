@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.parallelism.sharding import block_edge, loads_equal_slices, padded_vocabulary, shares, widths
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings.models import ModelSettings
@@ -12,7 +13,8 @@ from llm_d_gke.settings.models import ModelSettings
 _EXPERT_PARALLEL = "--enable-expert-parallel"
 _PIPELINE_PARALLEL = "--pipeline-parallel-size"
 _LOAD_BALANCER = "--enable-eplb"
-_BALANCER_CONFIG, _REDUNDANT_EXPERTS = "--eplb-config", "num_redundant_experts"
+_BALANCER_CONFIG = "--eplb-config"
+_REDUNDANT = (f"{_BALANCER_CONFIG}.num-redundant-experts", "--num-redundant-experts")
 
 # FlashInfer's kernels for experts run on Hopper and newer (`_supports_current_device` in fused_moe/experts).
 _FLASHINFER_CAPABILITY = 9.0
@@ -78,7 +80,7 @@ def _needs_even_experts(served: ServedModel, model: Model) -> tuple[str, str] | 
         return "tpu-inference needs equally many on each", "remove expertParallel"
     if _LOAD_BALANCER in settings.extra_args:
         # fused_moe/layer.py; counts redundant experts as well.
-        return f"{_LOAD_BALANCER} needs equally many on each", f"change {_REDUNDANT_EXPERTS}"
+        return f"{_LOAD_BALANCER} needs equally many on each", "change num_redundant_experts"
     if parallelism.all_to_all is not None and parallelism.all_to_all.startswith("deepep"):
         # DeepEP, csrc/deep_ep.cpp: `num_experts % num_ranks == 0` in both modes.
         return "DeepEP needs equally many on each", "allToAll: allgather_reducescatter"
@@ -118,15 +120,13 @@ def _physical_experts(settings: ModelSettings, model: Model) -> int:
     if _LOAD_BALANCER not in settings.extra_args:
         return count
     # 0.11 has a separate argument for it; later versions only the configuration.
-    nested = _argument(settings, f"{_BALANCER_CONFIG}.{_REDUNDANT_EXPERTS}") or _argument(
-        settings, "--num-redundant-experts"
-    )
+    nested = option_value(settings.extra_args, *_REDUNDANT)
     if nested is None:
         try:
-            config = json.loads(_argument(settings, _BALANCER_CONFIG) or "{}")
+            config = json.loads(option_value(settings.extra_args, _BALANCER_CONFIG) or "{}")
         except ValueError:
             return count
-        nested = str(config.get(_REDUNDANT_EXPERTS, 0)) if isinstance(config, dict) else "0"
+        nested = str(config.get("num_redundant_experts", 0)) if isinstance(config, dict) else "0"
     return count + (int(nested) if nested.isascii() and nested.isdigit() else 0)
 
 
@@ -161,15 +161,5 @@ def _check_pipeline(served: ServedModel, model: Model) -> None:
 
 def _pipeline_stages(settings: ModelSettings) -> int:
     """As `extraArgs` say, in either spelling; 1 where they do not, or in a way only vLLM can judge."""
-    value = _argument(settings, _PIPELINE_PARALLEL)
+    value = option_value(settings.extra_args, _PIPELINE_PARALLEL)
     return max(1, int(value)) if value is not None and value.isascii() and value.isdigit() else 1
-
-
-def _argument(settings: ModelSettings, name: str) -> str | None:
-    """Value of an argument in `extraArgs`, as `--name value` or `--name=value`; None where it is not there."""
-    arguments = settings.extra_args
-    for position, written in enumerate(arguments):
-        word, _, value = written.partition("=")
-        if word == name:
-            return value or (arguments[position + 1] if position + 1 < len(arguments) else "")
-    return None

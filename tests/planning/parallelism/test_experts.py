@@ -74,6 +74,8 @@ def test_tpus_need_an_even_division() -> None:
         ([*BALANCED, '--eplb-config={"num_redundant_experts": 8}'], 32, REFUSED),
         ([*BALANCED, "--eplb-config.num_redundant_experts", "32"], 24, []),
         ([*BALANCED, "--num-redundant-experts=32"], 24, []),
+        # As in argparse, the last one counts.
+        ([*BALANCED, "--num-redundant-experts=8", "--num-redundant-experts=32"], 24, []),
         ([*BALANCED, "--eplb-config", "{"], 24, REFUSED),
     ],
 )
