@@ -55,15 +55,15 @@ class ServedModel:
         self, rule_id: str, /, *path: str | int, value: object, rule: str = "", fix: str = "", **facts: object
     ) -> None:
         """Report an error at a setting of the model, as `Findings.error` does; `path` begins below `models[index]`."""
-        self.report(rule_id, *path, certain=True, value=value, rule=rule, fix=fix, **facts)
+        self.add_finding(rule_id, *path, certain=True, value=value, rule=rule, fix=fix, **facts)
 
     def warning(
         self, rule_id: str, /, *path: str | int, value: object, rule: str = "", fix: str = "", **facts: object
     ) -> None:
         """Report a warning at a setting of the model."""
-        self.report(rule_id, *path, certain=False, value=value, rule=rule, fix=fix, **facts)
+        self.add_finding(rule_id, *path, certain=False, value=value, rule=rule, fix=fix, **facts)
 
-    def report(
+    def add_finding(
         self,
         rule_id: str,
         /,
@@ -75,8 +75,8 @@ class ServedModel:
         **facts: object,
     ) -> None:
         """Report an error where it is certain that the model cannot be served, else a warning."""
-        add_finding = self.ctx.findings.error if certain else self.ctx.findings.warning
-        add_finding(rule_id, "models", self.index, *path, value=value, rule=rule, fix=fix, **facts)
+        add = self.ctx.findings.error if certain else self.ctx.findings.warning
+        add(rule_id, "models", self.index, *path, value=value, rule=rule, fix=fix, **facts)
 
 
 def served_model(ctx: PlanContext, index: int) -> ServedModel:

@@ -11,6 +11,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.gke_versions import INFERENCE_POOL_SINCE, gke_brings_inference_pool
 from llm_d_gke.planning.picker_config import can_count, can_queue, queues_requests
 from llm_d_gke.planning.plan.routing import ObjectivePlan
+from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.settings.edge import ApiKeysAuth
 
 OBJECTIVE_GROUP = "inference.networking.x-k8s.io"
@@ -127,7 +128,7 @@ def _check_group(ctx: PlanContext) -> None:
     """
     cluster = ctx.settings.cluster
     preferred = ctx.release.picker.objective_groups[0]
-    by_chart = ctx.settings.deployment == "kserve" and not gke_brings_inference_pool(cluster)
+    by_chart = backend_of(ctx.settings).needs_kserve and not gke_brings_inference_pool(cluster)
     if preferred != OBJECTIVE_GROUP and (cluster.existing is not None or by_chart):
         ctx.findings.warning(
             "LLMD-PRIORITIES-GROUP",

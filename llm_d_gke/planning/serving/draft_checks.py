@@ -42,7 +42,7 @@ def _check_draft_model(served: ServedModel, model: Model, speculation: Speculati
             fix="use a draft model of the same vocabulary, or method: ngram",
         )
     if model.architecture.endswith(_MULTIMODAL) and not served.has(_IMAGES_SINCE):
-        served.report(
+        served.add_finding(
             "LLMD-SPECULATION-TARGET",
             *("speculativeDecoding", "method"),
             certain=not served.has(_IMAGES_READ),

@@ -133,7 +133,7 @@ def check_engine(served: ServedModel) -> bool:
 
 def _report_refusal(served: ServedModel, deployment: Deployment, refusal: Refusal) -> None:
     """An error where the tables are certain, otherwise a warning."""
-    served.report(
+    served.add_finding(
         _RULES[refusal.kind],
         *_setting_path(served.settings, refusal),
         certain=refusal.certain,

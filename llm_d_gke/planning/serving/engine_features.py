@@ -205,7 +205,7 @@ def check_host_memory(served: ServedModel, limits: Mapping[str, str]) -> None:
         return
     engines = parallelism.data / parallelism.hosts
     largest = int((limit - _HOST_GIB) / engines)
-    served.report(
+    served.add_finding(
         "LLMD-KV-OFFLOAD-MEMORY",
         "kvOffloadGib",
         certain=offloaded >= limit,

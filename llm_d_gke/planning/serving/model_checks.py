@@ -205,7 +205,7 @@ def _check_length(served: ServedModel, model: Model) -> None:
     then = (
         f"{LONGER} lets vLLM start, and answers to longer requests may be nonsense" if forced else "vLLM refuses more"
     )
-    served.report(
+    served.add_finding(
         "LLMD-CONTEXT-LENGTH",
         "maxModelLen",
         certain=not forced,

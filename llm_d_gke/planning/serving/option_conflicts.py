@@ -60,7 +60,7 @@ class _Conflict:
 def check_option_conflicts(served: ServedModel) -> None:
     """Findings about options that do not go with the rest of the deployment. GPUs only."""
     for conflict in (*_swap_space(served), *_of_options(served)):
-        served.report(
+        served.add_finding(
             "LLMD-ENGINE-CONFLICT",
             conflict.setting,
             certain=conflict.certain,

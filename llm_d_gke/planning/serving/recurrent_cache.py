@@ -30,7 +30,7 @@ def check_recurrent_cache(served: ServedModel, *, caching: bool) -> None:
     if not served.has(_ALIGNED_SINCE):
         return
     for rule, fix, certain in _problems(served, model, target_run_of(served)):
-        served.report(
+        served.add_finding(
             "LLMD-PREFIX-CACHING-STATES",
             "prefixCaching",
             certain=certain,

@@ -145,7 +145,7 @@ def _check_pipeline(served: ServedModel, speculation: SpeculativeDecoding) -> No
     if speculation.method == "eagle3" and served.has(_EAGLE3_PIPELINES_SINCE):
         return
     certain = not served.has(_MODEL_RUNNER_V2_SINCE)
-    served.report(
+    served.add_finding(
         "LLMD-SPECULATION-PIPELINE",
         "speculativeDecoding",
         certain=certain,

@@ -35,11 +35,11 @@ def check_start_reports(served: ServedModel, model: Model) -> None:
         fix = report.instead
         if report.option is not None or report.variable is not None:
             setting, value = _argument(served.settings, report)
-            served.report("LLMD-ENGINE-CONFLICT", setting, certain=report.ends, value=value, rule=rule, fix=fix)
+            served.add_finding("LLMD-ENGINE-CONFLICT", setting, certain=report.ends, value=value, rule=rule, fix=fix)
         elif report.host_blocks and report.ends:
             served.error("LLMD-KV-OFFLOAD", "kvOffloadGib", value=served.settings.kv_offload_gib, rule=rule, fix=fix)
         else:
-            served.report("LLMD-START-REPORTED", "id", certain=report.ends, value=model.id, rule=rule, fix=fix)
+            served.add_finding("LLMD-START-REPORTED", "id", certain=report.ends, value=model.id, rule=rule, fix=fix)
         if report.ends:
             return
 

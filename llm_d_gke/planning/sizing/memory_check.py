@@ -71,7 +71,7 @@ def check_memory(served: ServedModel) -> MemoryVerdict | None:
         for remedy in remedies(run, _larger_tensor_parallel(ctx, model, run), served.accelerator.fp8)
     ]
     elsewhere = _alternatives(served, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
-    served.report(
+    served.add_finding(
         _RULES[verdict.limit],
         _SETTINGS[verdict.limit],
         certain=verdict.status == "refused",
