@@ -13,7 +13,8 @@ _SUFFIXES = {
     **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", start=1)},
     **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)},
 }
-_TOKENS = {
+# Of vLLM's numbers: lower-case letters are thousands, capitals 1024s.
+TOKEN_UNITS: dict[str, int] = {
     "": 1,
     **{letter: 1000**power for power, letter in enumerate("kmgt", start=1)},
     **{letter: 1024**power for power, letter in enumerate("KMGT", start=1)},
@@ -47,7 +48,7 @@ def token_count(text: str) -> int:
     match = re.fullmatch(r"(-?[0-9]+(?:\.[0-9]+)?)([kmgtKMGT]?)", text)
     if match is None:
         raise ValueError(f"not a number of tokens: {text}")
-    return int(Decimal(match[1]) * _TOKENS[match[2]])
+    return int(Decimal(match[1]) * TOKEN_UNITS[match[2]])
 
 
 def seconds(duration: str) -> float:

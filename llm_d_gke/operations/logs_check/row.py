@@ -22,6 +22,7 @@ from llm_d_gke.catalog.schema import Accelerator, DraftLayers, Model
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.speculation import WITHOUT_LAYERS, shares_blocks
+from llm_d_gke.quantities import TOKEN_UNITS
 
 Row = Mapping[str, Any]
 
@@ -51,7 +52,6 @@ _CACHE_BYTES_KNOWN = ("bfloat16", "float16", "half", "fp8", "fp8_e4m3", "fp8_e5m
 _FITTED = ("auto", "-1")
 # A number with its unit, or with a letter as vLLM takes it (engine/arg_utils.py, human_readable_int).
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf|nan)\s*(?:Gi?B|([kKmMgG]))?\s*")
-_STEPS = {"k": 1e3, "K": 2**10, "m": 1e6, "M": 2**20, "g": 1e9, "G": 2**30}
 # Group of starts in a guest of Windows.
 UNDER_WINDOWS = "under WSL"
 _LEAST_RANK = 16  # vLLM's default for adapters
@@ -357,7 +357,7 @@ def _number(row: Row, name: str) -> float | None:
     written = _NUMBER.fullmatch(str(value).replace(",", ""))
     if written is None:
         raise UnknownStartError(f"{name} is {_short(value)}, where a number belongs")
-    number = float(written[1]) * _STEPS.get(written[2] or "", 1)
+    number = float(written[1]) * TOKEN_UNITS[written[2] or ""]
     if not 0 < number < 1e15:
         return None if number == 0 else _refuse(name, value)
     return number

@@ -9,9 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engine_tables import (
-    facts_of,
-)
+from llm_d_gke.catalog.engine_tables import facts_of
+from llm_d_gke.quantities import token_count
 
 # 8k and 1.5m are thousands and millions, 8K and 8M powers of 1024 without decimals (human_readable_int in
 # vllm/utils/argparse_utils.py, the same in 0.26.0 and 0.30.0).
@@ -152,13 +151,8 @@ def with_plain_numbers(text: str) -> str:
     0.20.2 to 0.32.0).
     """
     parts = re.split(r'("(?:[^"\\]|\\.)*")', text)
-    parts[::2] = [re.sub(WITH_UNIT, lambda match: str(_plain(match[0])), part) for part in parts[::2]]
+    parts[::2] = [re.sub(WITH_UNIT, lambda match: str(token_count(match[0])), part) for part in parts[::2]]
     return "".join(parts)
-
-
-def _plain(number: str) -> int:
-    power = "kmgt".index(number[-1].lower()) + 1
-    return int(float(number[:-1]) * (1000 if number[-1].islower() else 1024) ** power)
 
 
 def named_backend(arguments: Sequence[str]) -> str | None:
