@@ -39,7 +39,7 @@ def parse(path: Path) -> dict[str, Any]:
             _refuse_circles(path.name, root, ())
             _refuse_twice(path.name, root)
             _refuse_other_numbers(path.name, root)
-            _refuse_texts_that_are_numbers(path.name, root, ())
+            _refuse_texts_that_are_numbers(path.name, root)
         document = yaml.safe_load(text)
     except RecursionError as error:
         raise StackFileError(
@@ -69,7 +69,7 @@ def lines_of(path: Path) -> dict[Keys, int]:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, yaml.YAMLError):
         return {}
-    line_by_keys = dict(_walk(root, ())) if root is not None else {}
+    line_by_keys = {keys: start.start_mark.line + 1 for keys, start, _ in _below(root)} if root is not None else {}
     if {("config", "base"), ("config", f"{NAMESPACE}:base")} & set(line_by_keys):
         return {}
     return {keys[1:]: line for keys, line in line_by_keys.items() if keys[:1] == ("config",) and len(keys) > 1}
@@ -92,16 +92,17 @@ def line_of(lines: dict[Keys, int], path: str) -> int | None:
     return None
 
 
-def _walk(node: yaml.Node, path: Keys) -> Iterator[tuple[Keys, int]]:
+def _below(node: yaml.Node, path: Keys = ()) -> Iterator[tuple[Keys, yaml.Node, yaml.Node]]:
+    """Every value below a node: its path, the node at its beginning (a key, or the element of a list), and itself."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            key_path = (*path, str(key.value))
-            yield key_path, key.start_mark.line + 1
-            yield from _walk(value, key_path)
+            inner = (*path, str(key.value))
+            yield inner, key, value
+            yield from _below(value, inner)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            yield (*path, index), value.start_mark.line + 1
-            yield from _walk(value, (*path, index))
+            yield (*path, index), value, value
+            yield from _below(value, (*path, index))
 
 
 def _refuse_circles(name: str, node: yaml.Node, around: tuple[yaml.Node, ...]) -> None:
@@ -137,16 +138,11 @@ def _refuse_twice(name: str, node: yaml.Node) -> None:
             _refuse_twice(name, value)
 
 
-def _refuse_other_numbers(name: str, node: yaml.Node) -> None:
+def _refuse_other_numbers(name: str, root: yaml.Node) -> None:
     """YAML reads 010 as eight and 5:00 as three hundred; Pulumi's own parser reads the second one as text."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            _refuse_other_numbers(name, key)
-            _refuse_other_numbers(name, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_other_numbers(name, value)
-    elif isinstance(node, yaml.ScalarNode) and node.style is None and node.tag.endswith((":int", ":float")):
+    for node in (root, *(part for _, start, value in _below(root) for part in (start, value))):
+        if not _is_bare(node, ":int", ":float"):
+            continue
         line = node.start_mark.line + 1
         if re.fullmatch(r"[-+]?0[0-9]+", node.value):
             raise StackFileError(
@@ -160,23 +156,25 @@ def _refuse_other_numbers(name: str, node: yaml.Node) -> None:
             )
 
 
+def _is_bare(node: yaml.Node, *tags: str) -> bool:
+    """Whether a value without quotes has one of these tags."""
+    return isinstance(node, yaml.ScalarNode) and node.style is None and node.tag.endswith(tags)
+
+
 # Numbers of the parser that Pulumi uses (gopkg.in/yaml.v3 v3.0.1, resolve.go; underscores are left out before).
 _GO_NUMBER = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)"
 )
 
 
-def _refuse_texts_that_are_numbers(name: str, node: yaml.Node, keys: Keys) -> None:
+def _refuse_texts_that_are_numbers(name: str, root: yaml.Node) -> None:
     """Where text is expected, 1e3, 1.5e3, 0o17 and 0X1F are text here and numbers for Pulumi: a commit, a name."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            _refuse_texts_that_are_numbers(name, value, (*keys, str(key.value).removeprefix(f"{NAMESPACE}:")))
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _refuse_texts_that_are_numbers(name, value, (*keys, index))
-    elif isinstance(node, yaml.ScalarNode) and node.style is None and node.tag.endswith(":str"):
-        is_number = _GO_NUMBER.fullmatch(node.value.replace("_", "")) and not node.value.startswith("_")
-        if is_number and takes_text(keys[1:], StackSettings):
+    for keys, _, node in _below(root):
+        if not _is_bare(node, ":str") or node.value.startswith("_"):
+            continue
+        # What stands below `config:`, in either spelling of a setting.
+        path = [key.removeprefix(f"{NAMESPACE}:") if isinstance(key, str) else key for key in keys[1:]]
+        if _GO_NUMBER.fullmatch(node.value.replace("_", "")) and takes_text(path, StackSettings):
             raise StackFileError(
                 f"{name}, line {node.start_mark.line + 1}: Pulumi reads {node.value} as a number, and other programs as"
                 " text. Put it into quotes"
