@@ -35,7 +35,7 @@ def brings_inference_pool(version: str | None) -> bool:
 
 def gke_brings_inference_pool(cluster: ClusterSettings) -> bool:
     """Whether the cluster has the InferencePool kind from GKE."""
-    return brings_inference_pool(cluster.existing.version if cluster.existing else cluster.version)
+    return brings_inference_pool(cluster.gke_version)
 
 
 def newer_version(settings: ClusterSettings, minimum: str) -> str:

@@ -221,3 +221,13 @@ class ClusterSettings(Settings):
     deletion_protection: Annotated[
         bool, Field(description="Refuse to delete the cluster until an `up` with false has been run.")
     ] = False
+
+    @property
+    def gke_version(self) -> str | None:
+        """The version of the existing cluster or of the one to be made; None leaves it to the release channel."""
+        return self.existing.version if self.existing else self.version
+
+    @property
+    def version_path(self) -> tuple[str, ...]:
+        """The setting that says it."""
+        return ("cluster", "existing", "version") if self.existing else ("cluster", "version")

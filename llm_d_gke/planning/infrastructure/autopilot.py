@@ -106,12 +106,11 @@ def _check_type(ctx: PlanContext) -> bool:
             accelerator=accelerator.title,
             first_count=listed.counts[0],
         )
-    version = cluster.existing.version if cluster.existing else cluster.version
+    version = cluster.gke_version
     if version is not None and listed.since is not None and not reaches(version, listed.since):
         findings.error(
             "LLMD-AUTOPILOT-VERSION",
-            "cluster",
-            *(("existing", "version") if cluster.existing else ("version",)),
+            *cluster.version_path,
             value=version,
             accelerator=accelerator.title,
             since=listed.since,

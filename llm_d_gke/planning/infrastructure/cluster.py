@@ -159,8 +159,7 @@ def plan_crds(ctx: PlanContext) -> InferenceCrdsPlan:
 
 def _check(ctx: PlanContext) -> None:
     settings, findings = ctx.settings.cluster, ctx.findings
-    version = settings.existing.version if settings.existing else settings.version
-    path = ("cluster", "existing", "version") if settings.existing else ("cluster", "version")
+    version, path = settings.gke_version, settings.version_path
     if version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE):
         findings.error(
             "LLMD-GKE-VERSION", *path, value=version, since=INFERENCE_GATEWAY_SINCE, fix=newer_version(settings, "1.34")

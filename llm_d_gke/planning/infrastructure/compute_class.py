@@ -129,11 +129,11 @@ def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> N
         what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
         findings.error("LLMD-COMPUTE-CLASS-HOSTS", *_PATH, value=what)
     cluster = ctx.settings.cluster
-    version = cluster.existing.version if cluster.existing else cluster.version
+    version = cluster.gke_version
     if not ctx.autopilot and version is not None and not reaches(version, _CREATES_POOLS_SINCE):
         findings.warning(
             "LLMD-COMPUTE-CLASS-VERSION",
-            *(("cluster", "existing", "version") if cluster.existing else ("cluster", "version")),
+            *cluster.version_path,
             value=version,
             since=_CREATES_POOLS_SINCE,
         )

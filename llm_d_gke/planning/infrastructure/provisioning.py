@@ -114,11 +114,11 @@ def _check_flex_start(ctx: PlanContext, path: _Path) -> None:
     if accelerator.kind != "tpu":
         return
     cluster = ctx.settings.cluster
-    version = cluster.existing.version if cluster.existing else cluster.version
+    version = cluster.gke_version
     if version is not None and not reaches(version, TPU_FLEX_START_SINCE):
         findings.error(
             "LLMD-FLEX-START-VERSION",
-            *(("cluster", "existing", "version") if cluster.existing else ("cluster", "version")),
+            *cluster.version_path,
             value=version,
             since=TPU_FLEX_START_SINCE,
             fix=newer_version(cluster, TPU_FLEX_START_SINCE),

@@ -122,7 +122,7 @@ def _known_image(ctx: PlanContext) -> str:
 
 def _check_driver(ctx: PlanContext) -> None:
     images, drivers, needed = load_images(), _drivers(ctx), _minimum_driver(ctx)
-    version = _gke_version(ctx)
+    version = ctx.settings.cluster.gke_version
     # A version below that of the Inference Gateway is refused for every image.
     if needed is None or (version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE)):
         return
@@ -134,10 +134,9 @@ def _check_driver(ctx: PlanContext) -> None:
     newest = drivers.latest is not None and drivers.latest < needed
     installed = drivers.default if driver_version == "default" else drivers.latest
     if installed is not None and installed < needed:
-        cluster = ("existing", "version") if ctx.settings.cluster.existing else ("version",)
         ctx.findings.error(
             "LLMD-DRIVER-OLD",
-            *(("cluster", *cluster) if newest else ("accelerator", "driverVersion")),
+            *(ctx.settings.cluster.version_path if newest else ("accelerator", "driverVersion")),
             value=version if newest else driver_version,
             reason=reason,
             minor=_minor(ctx),
@@ -181,16 +180,11 @@ def _needed(ctx: PlanContext, settings: ModelSettings, images: Images) -> int | 
 
 
 def _drivers(ctx: PlanContext) -> NodeDrivers:
-    return load_images().drivers(_gke_version(ctx))
-
-
-def _gke_version(ctx: PlanContext) -> str | None:
-    cluster = ctx.settings.cluster
-    return cluster.existing.version if cluster.existing else cluster.version
+    return load_images().drivers(ctx.settings.cluster.gke_version)
 
 
 def _minor(ctx: PlanContext) -> str:
-    version = _gke_version(ctx)
+    version = ctx.settings.cluster.gke_version
     return "its release channel" if version is None else ".".join(version.split(".")[:2])
 
 

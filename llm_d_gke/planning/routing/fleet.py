@@ -27,7 +27,7 @@ def plan_fleet(ctx: PlanContext) -> FleetPlan | None:
     if fleet is None:
         return None
     name = cluster.existing.name if cluster.existing else names.join("llm-d", ctx.stack, length=names.CLUSTER_LENGTH)
-    version = cluster.existing.version if cluster.existing else cluster.version
+    version = cluster.gke_version
     return FleetPlan(
         config=fleet.role == "config",
         # Without a version the release channel gives a newer one.
@@ -53,12 +53,11 @@ def check_fleet(ctx: PlanContext) -> None:
 
 def _check_version(ctx: PlanContext) -> None:
     cluster = ctx.settings.cluster
-    version = cluster.existing.version if cluster.existing else cluster.version
+    version = cluster.gke_version
     if version is not None and not reaches(version, FLEET_SINCE):
         ctx.findings.error(
             "LLMD-FLEET-VERSION",
-            "cluster",
-            *(("existing", "version") if cluster.existing else ("version",)),
+            *cluster.version_path,
             value=version,
             since=FLEET_SINCE,
             fix=newer_version(cluster, FLEET_SINCE),

@@ -17,7 +17,7 @@ def check_image_source(served: ServedModel) -> None:
     if source.reference is None and served.settings.image is None:
         served.error("LLMD-IMAGE-WEIGHTS", path, value="image", index=served.index, path=source.path)
     cluster = served.ctx.settings.cluster
-    version = cluster.existing.version if cluster.existing else cluster.version
+    version = cluster.gke_version
     if source.reference is not None and version is not None and not reaches(version, IMAGE_VOLUME_SINCE):
         served.error(
             "LLMD-IMAGE-VOLUME",

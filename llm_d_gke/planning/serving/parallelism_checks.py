@@ -210,11 +210,11 @@ def _check_network(served: ServedModel) -> None:
             rdma_machines=_with_rdma(ctx),
         )
     cluster = ctx.settings.cluster
-    version = cluster.existing.version if cluster.existing else cluster.version
+    version = cluster.gke_version
     if uses_rdma(ctx, parallelism) and version is not None and not reaches(version, DRANET_SINCE):
         ctx.findings.error(
             "LLMD-RDMA-GKE-VERSION",
-            *(("cluster", "existing", "version") if cluster.existing else ("cluster", "version")),
+            *cluster.version_path,
             value=version,
             machine=ctx.machine.name,
             since=DRANET_SINCE,
