@@ -69,6 +69,11 @@ class StackPaths:
         return self.home / "run"
 
     @property
+    def temporary(self) -> Path:
+        """Temporary files of the engine and its providers: the Kubernetes provider leaves a kubeconfig for each chart."""
+        return self.home.absolute() / "tmp"
+
+    @property
     def logs(self) -> Path:
         return self.home / "logs"
 

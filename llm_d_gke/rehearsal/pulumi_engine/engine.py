@@ -8,6 +8,7 @@ import os
 import runpy
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,18 +45,25 @@ def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Ite
     executable = binaries(["pulumi"], report)["pulumi"]
     paths.home.mkdir(parents=True, exist_ok=True)
     paths.backend.mkdir(parents=True, exist_ok=True)
+    paths.temporary.mkdir(exist_ok=True)
     for difference in configuration.notes:
         record_difference(paths, difference)
     end_orphans(paths)
     # Selecting a stack already reads it.
     restore_state(paths.backend, paths.stack)
     install_plugin(paths, executable, report)
-    with patched_language_server(), serve(GcpProvider(paths, report)) as cloud, registry.serve(paths, report) as charts:
+    with (
+        _own_temporary_files(paths),
+        patched_language_server(),
+        serve(GcpProvider(paths, report)) as cloud,
+        registry.serve(paths, report) as charts,
+    ):
         os.environ["PATH"] = f"{executable.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         environment = {
             "PULUMI_BACKEND_URL": paths.backend.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
             "PULUMI_HOME": str(paths.pulumi_home),
+            "TMPDIR": str(paths.temporary),
             "PULUMI_DEBUG_PROVIDERS": f"gcp:{cloud.port}",
             # A provider on PATH would be used instead of the stack's.
             "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
@@ -69,6 +77,16 @@ def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Ite
             # another name, so that the next apply would conflict with it (pulumi-kubernetes, pkg/await).
             environment["PULUMI_K8S_ENABLE_PATCH_FORCE"] = "true"
         yield Engine(_stack(paths, configuration, environment), paths)
+
+
+@contextlib.contextmanager
+def _own_temporary_files(paths: StackPaths) -> Iterator[None]:
+    """Keep this process's temporary files in the stack's folder: the Automation API leaves one when it is killed."""
+    before, tempfile.tempdir = tempfile.tempdir, str(paths.temporary)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def _stack(paths: StackPaths, configuration: StackConfig, environment: dict[str, str]) -> auto.Stack:

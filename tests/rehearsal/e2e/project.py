@@ -57,7 +57,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": ""},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": "", "TMPDIR": str(temporary(root))},
             start_new_session=True,
         )
         self._lines: list[str] = []
@@ -108,6 +108,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
         copy_project(root)
+        temporary(root).mkdir()
         self.git("init", "--quiet")
         self.git("add", "--all")
         self.git("-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "--message=copy")
@@ -237,6 +238,11 @@ class Project:
         for home in base.iterdir() if base.exists() else ():
             processes.stop_all(self.paths(home.name))
         shutil.rmtree(self.root / ".rehearsal", ignore_errors=True)
+
+
+def temporary(root: Path) -> Path:
+    """The commands' folder for temporary files, beside the project."""
+    return root.parent / "tmp"
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .conftest import Running
-from .project import STACKS, chat, processes_about
+from .project import STACKS, chat, processes_about, temporary
 
 pytestmark = pytest.mark.rehearsal
 
@@ -25,6 +25,7 @@ def test_down_leaves_nothing_and_touches_no_other_stack(running: Running) -> Non
     assert project.leftovers("tpu") == []
     assert not (project.root / ".rehearsal").exists()
     assert [process for stack in STACKS for process in processes_about(str(project.paths(stack).base))] == []
+    assert [path.name for path in temporary(project.root).iterdir()] == []
     assert project.git("status", "--porcelain") == ""
 
 
