@@ -111,10 +111,15 @@ def leave(status: int) -> NoReturn:
     """End this process at once: freeing the Pulumi SDKs' hundred thousand objects would take over a second."""
     # A stream that the shell closed (`>&-`) is None.
     if sys.stdout is not None and not _output_is_read():
-        status = CLOSED_PIPE
+        _leave_unread(status)
     if sys.stderr is not None:
         sys.stderr.flush()
     os._exit(status)
+
+
+def _leave_unread(status: int = DONE) -> NoReturn:
+    """End this process after its reader ended. make would print `Error 141` below what `head` showed."""
+    os._exit(status if "MAKELEVEL" in os.environ else CLOSED_PIPE)
 
 
 def _raise_interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -130,9 +135,14 @@ def _guarded(command: Command, explain: Explain, interrupted: str) -> Callable[.
         except KeyboardInterrupt:
             print(f"\ninterrupted: {interrupted.format(**options)}", file=sys.stderr)
             status = INTERRUPTED
+        except SystemExit as ended:
+            # rich ends a program whose output nobody reads with status 1.
+            if isinstance(ended.__context__, BrokenPipeError):
+                _leave_unread()
+            raise
         except Exception as error:
             if isinstance(error, BrokenPipeError) and not _output_is_read():
-                leave(CLOSED_PIPE)
+                _leave_unread()
             failure = _known_failure(error, options) or explain(error)
             if failure is None:
                 raise

@@ -216,18 +216,24 @@ def test_a_mistake_on_the_command_line_is_refused_in_plain_words(
     assert words in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
-def test_a_reader_that_leaves_early_ends_a_command_in_silence() -> None:
+@pytest.mark.parametrize("command", [("catalog", "releases"), ("catalog", "machines"), ("preflight", "gpu")], ids=str)
+@pytest.mark.parametrize(("make", "status"), [({}, CLOSED_PIPE), ({"MAKELEVEL": "1"}, 0)], ids=("shell", "make"))
+def test_a_reader_that_leaves_early_ends_a_command_in_silence(
+    command: tuple[str, ...], make: dict[str, str], status: int
+) -> None:
+    """make would print an error for any other status than 0."""
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [PROJECT_ROOT / "bin" / "llmd", "catalog", "releases"],
+        [PROJECT_ROOT / "bin" / "llmd", *command],
         stdout=writing,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
+        env={name: value for name, value in os.environ.items() if name != "MAKELEVEL"} | make,
     )
     os.close(writing)
-    assert (done.returncode, done.stderr) == (CLOSED_PIPE, "")
+    assert (done.returncode, done.stderr) == (status, "")
 
 
 def test_an_interrupted_upgrade_says_how_to_go_on(
