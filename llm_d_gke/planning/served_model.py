@@ -9,7 +9,9 @@ from functools import cached_property
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.options import argument_of
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
+from llm_d_gke.planning.rules import RULES
 from llm_d_gke.settings.models import ModelSettings
 
 # llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
@@ -74,8 +76,18 @@ class ServedModel:
         fix: str = "",
         **facts: object,
     ) -> None:
-        """Report an error where it is certain that the model cannot be served, else a warning."""
+        """Report an error where it is certain that the model cannot be served, else a warning.
+
+        Where `extraArgs` gives the engine the argument of the setting, the finding is about that argument.
+        """
         add = self.ctx.findings.error if certain else self.ctx.findings.warning
+        argument = argument_of(self.settings.extra_args, path)
+        if argument is not None:
+            position, text = argument
+            fix = fix or RULES[rule_id].hint.format(value=value, **facts)
+            if str(path[0]) in fix:
+                fix += f", in place of {text} in extraArgs"
+            path, value = ("extraArgs", position), text
         add(rule_id, "models", self.index, *path, value=value, rule=rule, fix=fix, **facts)
 
 

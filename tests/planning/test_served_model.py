@@ -24,6 +24,25 @@ def test_findings_point_below_the_model() -> None:
     assert paths == ["llm-d:models[0].source.revision", 'llm-d:models[0].env["A.B"]']
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--enforce-eager", "--max-model-len", "99999"], "--max-model-len 99999"),
+        (["-q=awq", "--max_model_len=1"], "--max_model_len=1"),
+    ],
+    ids=str,
+)
+def test_a_finding_about_a_further_argument_is_at_that_argument(arguments: list[str], text: str) -> None:
+    model = {"id": "Qwen/Qwen3-4B", "extraArgs": arguments, "allowExtraArgs": True}
+    served = served_model(context_for(L4, model), 0)
+    served.error(
+        "LLMD-MEMORY-KV-CACHE", "maxModelLen", value="(by default, 1)", rule="too long", fix="use maxModelLen: 512"
+    )
+    [finding] = served.ctx.findings[-1:]
+    assert (finding.path, finding.value) == ("llm-d:models[0].extraArgs[1]", text)
+    assert finding.fix == f"use maxModelLen: 512, in place of {text} in extraArgs"
+
+
 def test_other_settings_change_what_follows_from_them() -> None:
     served = served_model(context_for({"type": "nvidia-l4", "machineType": "g2-standard-96"}, {"id": "some/model"}), 0)
     assert (served.parallelism.tensor, served.with_settings(tensor_parallel=2).parallelism.tensor) == (8, 2)

@@ -40,6 +40,26 @@ _SHORT = {
     "-ac": "--attention-config",
 }
 
+# Settings of the arguments that the planner renders from them, for messages.
+SETTINGS = {
+    "--chat-template": "chatTemplate",
+    "--speculative-config": "speculativeDecoding",
+    "--max-model-len": "maxModelLen",
+    "--gpu-memory-utilization": "gpuMemoryUtilization",
+    "--dtype": "dtype",
+    "--max-num-seqs": "maxNumSeqs",
+    "--max-num-batched-tokens": "maxNumBatchedTokens",
+    "--quantization": "quantization",
+    "--kv-cache-dtype": "kvCacheDtype",
+    "--block-size": "blockSize",
+    "--enable-prefix-caching": "prefixCaching",
+    "--pipeline-parallel-size": "pipelineParallel",
+    "--enable-expert-parallel": "expertParallel",
+    "--all2all-backend": "allToAll",
+    "--max-lora-rank": "adapters[].rank",
+    "--max-loras": "adapters",
+}
+
 
 def long_form(name: str) -> str:
     """The name of an option in full, with its part: underscores are another spelling of dashes."""
@@ -118,6 +138,17 @@ def option_value(arguments: Sequence[str], *names: str) -> str | None:
         if long_form(name) in names:
             value = inline_value if separator else arguments[position + 1] if position + 1 < len(arguments) else None
     return value
+
+
+def argument_of(arguments: Sequence[str], path: Sequence[str | int]) -> tuple[int, str] | None:
+    """Position and text of the further argument that has the effect of a model's setting, the last of several."""
+    found = None
+    for position, text in enumerate(arguments):
+        name, separator, _ = text.partition("=")
+        if (SETTINGS.get(long_form(name)),) == tuple(path):
+            following = arguments[position + 1 : position + 2] if not separator else ()
+            found = position, " ".join((text, *(word for word in following if not word.startswith("-"))))
+    return found
 
 
 def option_words(arguments: Sequence[str], option: str) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llm_d_gke.planning.engine_support.options import long_form
+from llm_d_gke.planning.engine_support.options import SETTINGS, long_form
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.hub_revision import commit_of
@@ -91,25 +91,6 @@ OWNED = {
         "adapters are loaded by name, and routes know these names", "list them in models[].adapters"
     ),
 }
-# Settings of the arguments that the planner renders from them, for messages.
-_SETTINGS = {
-    "--chat-template": "chatTemplate",
-    "--speculative-config": "speculativeDecoding",
-    "--max-model-len": "maxModelLen",
-    "--gpu-memory-utilization": "gpuMemoryUtilization",
-    "--dtype": "dtype",
-    "--max-num-seqs": "maxNumSeqs",
-    "--max-num-batched-tokens": "maxNumBatchedTokens",
-    "--quantization": "quantization",
-    "--kv-cache-dtype": "kvCacheDtype",
-    "--block-size": "blockSize",
-    "--enable-prefix-caching": "prefixCaching",
-    "--pipeline-parallel-size": "pipelineParallel",
-    "--enable-expert-parallel": "expertParallel",
-    "--all2all-backend": "allToAll",
-    "--max-lora-rank": "adapters[].rank",
-    "--max-loras": "adapters",
-}
 
 
 def check_extra_args(served: ServedModel, rendered: Sequence[str]) -> None:
@@ -129,7 +110,7 @@ def check_extra_args(served: ServedModel, rendered: Sequence[str]) -> None:
         owned = OWNED.get(flag)
         if flag not in rest and owned is None:
             continue
-        setting = _SETTINGS.get(flag)
+        setting = SETTINGS.get(flag)
         served.error(
             "LLMD-EXTRA-ARGS-PLANNED",
             "extraArgs",
