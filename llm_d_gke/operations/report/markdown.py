@@ -54,8 +54,9 @@ def _lines(facts: StackFacts) -> Iterator[str]:
 def finding(item: Finding) -> Iterator[str]:
     acknowledged = item.acknowledged
     severity = item.severity if acknowledged is None else "acknowledged"
+    place = "" if item.place is None else f", {item.place}"
     yield (
-        f"- **{severity}** `{item.path} = {item.value}` ({item.id})<br>{item.rule}"
+        f"- **{severity}** `{item.path} = {item.value}` ({item.id}{place})<br>{item.rule}"
         f"<br>*{item.fix}*" + ("" if acknowledged is None else f"<br>Acknowledged: {acknowledged}")
     )
 

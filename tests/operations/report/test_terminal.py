@@ -11,7 +11,8 @@ from llm_d_gke.operations.report.facts import MemoryFacts, Segment
 from llm_d_gke.operations.report.formatting import findings
 from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.operations.report.markdown import markdown
-from llm_d_gke.operations.report.terminal import bar, summary
+from llm_d_gke.operations.report.page import page
+from llm_d_gke.operations.report.terminal import bar, report_text, summary
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import graph_of, plan_of
 
@@ -190,5 +191,17 @@ def test_a_setting_of_the_command_line_has_no_line_of_the_file() -> None:
     facts = load_facts(PROJECT_ROOT, "gpu", {"llm-d:models[0].replica": "2"})
     places = {finding.path: finding.place for finding in facts.findings}
     assert places["llm-d:models[0].replica"] == "-c"
+
+
+def test_every_report_names_the_line_of_a_finding() -> None:
+    facts = load_facts(PROJECT_ROOT, "gpu", {})
+    [place] = {finding.place for finding in facts.findings}
+    assert place is not None and place.startswith("Pulumi.gpu.yaml, line ")
+    for text in (report_text(facts), markdown(facts), page(facts)):
+        assert " ".join(text.split()).count(place) == len(facts.findings)
+
+
+def test_findings_are_counted_by_kind() -> None:
+    facts = load_facts(PROJECT_ROOT, "gpu", {"llm-d:models[0].replica": "2"})
     assert findings(facts.findings) == "1 error, 1 warning and 1 acknowledged"
     assert findings(()) == "no findings"
