@@ -40,7 +40,7 @@ def text(diagnosis: Diagnosis) -> str:
         parts.append("\n".join(["also seen, perhaps a consequence:", *lines]))
     if diagnosis.unreadable:
         parts.append("\n".join(["not read:", *(f"  {line}" for line in diagnosis.unreadable)]))
-    return "\n\n".join(parts)
+    return wrapped("\n\n".join(parts))
 
 
 def _in_full(cause: Cause) -> str:
@@ -48,9 +48,9 @@ def _in_full(cause: Cause) -> str:
     return "\n".join(
         [
             f"{'waiting' if cause.waits else 'cause'}: {cause.id} at {cause.subject}",
-            wrapped(f"  {cause.cause}"),
+            f"  {cause.cause}",
             f"  it says: {cause.evidence}",
-            wrapped(f"  what to do: {cause.fix}"),
+            f"  what to do: {cause.fix}",
             *([f"  docs/pitfalls.md: {numbers}"] if numbers else []),
         ]
     )

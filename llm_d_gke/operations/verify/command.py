@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from llm_d_gke.cli.exits import DONE, UNMET
-from llm_d_gke.cli.text import wrapped
+from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import Place
 from llm_d_gke.operations.verify.format import Format
@@ -51,7 +52,10 @@ _NAME_WIDTH = 16
 
 def line(check: Checked) -> str:
     """One check for a terminal: mark, id, evidence; where it failed also the criterion and the next command."""
-    text = f"{_MARKS[check.outcome]} {check.id:<{_NAME_WIDTH}} {check.result.evidence}"
+    start = f"{_MARKS[check.outcome]} {check.id:<{_NAME_WIDTH}} "
+    text = textwrap.fill(
+        f"{start}{check.result.evidence}", WIDTH, subsequent_indent=" " * len(start), break_on_hyphens=False
+    )
     if check.outcome is Outcome.FAILED:
         text += "\n" + wrapped(f"          promised: {check.summary}")
         if check.result.next_command:

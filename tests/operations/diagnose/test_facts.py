@@ -27,6 +27,7 @@ def test_a_stack_that_answers_has_every_pod_and_no_cause() -> None:
         diagnosis = diagnose(replace(ctx.live, cluster=cluster))
     assert not diagnosis.has_causes, diagnosis
     assert "nothing is wrong that this command knows" in text(diagnosis)
+    assert max(map(len, text(diagnosis).splitlines())) <= 80
 
 
 class Forbidding(FakeCluster):
