@@ -225,6 +225,7 @@ MISTAKES = [
     ("path without a slash", "llm-d:gateway: {paths: [metrics]}", "SETTING-FORM", "gateway.paths[0]", "from the root", "use /metrics"),
     ("policy by its link", "llm-d:gateway: {securityPolicy: projects/x/regions/y/securityPolicies/z}", "SETTING-FORM", "gateway.securityPolicy", "name of a Cloud Armor", "use z"),
     ("external as a key", "llm-d:gateway: {external: true}", "SETTING-UNKNOWN", "gateway.external", "no such", "mean exposure?"),
+    ("unknown model as Ollama names it", "llm-d:models: [{id: 'solar3:9b'}]", "SETTING-FORM", "models[0].id", "organization, slash", "use my-organization/solar3-9b"),
     ("weights of this machine", "llm-d:models: [{id: ./models/qwen}]", "SETTING-FORM", "models[0].id", "do not see the folders", "copy the weights into a bucket"),
     ("one address", "llm-d:network: {nodeCidr: 10.0.0.1/32}", "CIDR-SMALL", "network.nodeCidr", "too small", "use 10.0.0.0/28"),
     ("id of a rule in small letters", "llm-d:acknowledge: [{id: llmd_tls_none, reason: only inside of the VPC}]", "SETTING-FORM", "acknowledge[0].id", "in capitals", "use LLMD-TLS-NONE"),

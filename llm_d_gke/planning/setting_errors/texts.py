@@ -53,8 +53,10 @@ def _by_key(place: Place, key: str, text: str) -> Iterator[str | None]:
     word = text.strip()
     if place.path[0] == "models" and key == "id":
         word = re.sub(r"^[a-z]+://(huggingface\.co/)?(models/)?", "", word)
-        yield nearest(re.sub(r"[:_ ]", "-", word), load_catalog().models, 0.75)
-        yield word
+        dashed = re.sub(r"[:_ ]+", "-", word)
+        yield nearest(dashed, load_catalog().models, 0.75)
+        # One without an organization would be refused next.
+        yield word if "/" in word else f"my-organization/{dashed}"
     elif key == "source":
         yield re.sub(r"[@:][\w.-]+$", "", word)
     elif key == "release":
