@@ -70,7 +70,7 @@ class StackPaths:
 
     @property
     def temporary(self) -> Path:
-        """Temporary files of the engine and its providers: the Kubernetes provider leaves a kubeconfig for each chart."""
+        """Temporary files of engine and providers: the Kubernetes provider leaves a kubeconfig for each chart."""
         return self.home.absolute() / "tmp"
 
     @property

@@ -196,7 +196,8 @@ def test_a_setting_of_the_command_line_has_no_line_of_the_file() -> None:
 def test_every_report_names_the_line_of_a_finding() -> None:
     facts = load_facts(PROJECT_ROOT, "gpu", {})
     [place] = {finding.place for finding in facts.findings}
-    assert place is not None and place.startswith("Pulumi.gpu.yaml, line ")
+    assert place is not None
+    assert place.startswith("Pulumi.gpu.yaml, line ")
     for text in (report_text(facts), markdown(facts), page(facts)):
         assert " ".join(text.split()).count(place) == len(facts.findings)
 

@@ -25,7 +25,8 @@ def test_the_table_names_promise_and_next_command_of_a_failure() -> None:
 
 def test_long_evidence_is_indented_below_itself() -> None:
     first, *rest = line(Checked(id="models", summary="", result=passed("word " * 30), seconds=0.1)).splitlines()
-    assert rest and all(text.index("word") == first.index("word") and len(text) <= 80 for text in (first, *rest))
+    assert rest
+    assert all(text.index("word") == first.index("word") and len(text) <= 80 for text in (first, *rest))
 
 
 def test_json_has_every_check_with_its_outcome() -> None:
