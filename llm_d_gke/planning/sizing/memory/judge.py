@@ -84,7 +84,7 @@ def _parts(run: EngineRun, stage: int) -> MemoryParts:
         weights=weights,
         activation=activation_gib(run, stage),
         cuda_graphs=graphs_gib(run, layers),
-        non_torch=non_torch_gib(run),
+        non_torch=non_torch_gib(run, stage),
     )
 
 

@@ -98,11 +98,11 @@ def compilation_gib(run: EngineRun, stage: int = 0) -> float:
     return table / GIB + figures.gib
 
 
-def _compiled_again_gib(run: EngineRun) -> float:
+def _compiled_again_gib(run: EngineRun, stage: int) -> float:
     """GiB that compilation takes again outside of torch's allocator."""
     figures = load_engine().compile
     doubled = (run.capability or 0.0) >= figures.again_from and not load_engine().has(run.version, figures.again_before)
-    return compilation_gib(run) if doubled and run.capability != GB10_CAPABILITY else 0.0
+    return compilation_gib(run, stage) if doubled and run.capability != GB10_CAPABILITY else 0.0
 
 
 def encoder_gib(run: EngineRun) -> float:
@@ -138,10 +138,11 @@ def _video_gib(run: EngineRun) -> float:
     return video.tokens * video.widths * run.model.hidden * run.dtype_bytes / GIB
 
 
-def non_torch_gib(run: EngineRun) -> float:
+def non_torch_gib(run: EngineRun, stage: int = 0) -> float:
     """CUDA context, cuBLAS, NCCL, the buffers of expert parallelism and of a runner, of one rank."""
     figures = run.band.non_torch
-    states = states_gib(run) if counts_states(run) else 0.0
+    # The last stage alone has a sampler (v1/worker/gpu/model_runner.py of 0.28.0, is_last_pp_rank).
+    states = states_gib(run) if counts_states(run) and stage == run.pipeline_parallel - 1 else 0.0
     shared = unified_memory_gib(run) if run.capability == GB10_CAPABILITY else 0.0
     if run.expert_ranks > 1:
         joined = figures.nvlink if run.interconnect == "nvlink" else figures.pcie
@@ -149,7 +150,7 @@ def non_torch_gib(run: EngineRun) -> float:
             joined = load_engine().model_runner_v2.non_torch_pcie_gib
         return joined + all_to_all_gib(run) + states + shared
     if run.uses_model_runner_v2:
-        return load_engine().model_runner_v2.non_torch_gib + states + shared + _compiled_again_gib(run)
+        return load_engine().model_runner_v2.non_torch_gib + states + shared + _compiled_again_gib(run, stage)
     if run.pipeline_parallel > 1:
         return figures.pipeline
     return figures.one_rank + shared
@@ -228,9 +229,13 @@ def graphs_gib(run: EngineRun, layers: int) -> float:
         # On other cards a hybrid model takes the same with 8 and with 256 sequences.
         sizes = largest = 1.0
     layer = figures.layer_gib
-    if run.model.mla is not None and not run.uses_model_runner_v2:
+    if _attends_latently(run) and not run.uses_model_runner_v2:
         layer += load_engine().graphs.latent_layer_gib - load_engine().graphs.layer_gib
     return figures.base_gib * largest + layer * layers * sizes + attention_workspace_gib(run)
+
+
+def _attends_latently(run: EngineRun) -> bool:
+    return run.model.mla is not None or run.model.compressed
 
 
 def attention_workspace_gib(run: EngineRun) -> float:
@@ -278,7 +283,7 @@ def captured_gib(run: EngineRun, layers: int) -> float:
     figures = load_engine().graphs
     quantized = run.quantized
     more = 0.0  # than a dense layer takes
-    if run.model.mla is not None or (quantized is not None and quantized.experts_only):
+    if _attends_latently(run) or (quantized is not None and quantized.experts_only):
         more = figures.latent_layer_gib - figures.layer_gib
     elif run.model.experts is not None:
         more = figures.experts_layer_gib - figures.layer_gib
