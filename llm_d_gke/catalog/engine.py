@@ -293,6 +293,7 @@ class Engine(Entry):
     video_frames: VideoFrames
     recurrent_models: RecurrentModels
     sparse_mla: SparseMla
+    page_slots_since: str  # pages of each size are as many as the widest group has; before, as many as of any size
     packed_pages_since: str  # caches of compressed keys lie side by side; before, all pages were as wide as the widest
     rejection_bytes: float  # of V1's sampler with a draft, beside `sampler_bytes`
     flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)

@@ -1,14 +1,16 @@
 """KV cache of attention to compressed keys (DeepSeek V4): several caches for each layer, which share pages.
 
-Follows vLLM 0.23.0 to 0.28.0, v1/core/kv_cache_utils.py (_get_kv_cache_groups_uniform_groups), and 0.30.0
+Follows vLLM 0.22.1 to 0.28.0, v1/core/kv_cache_utils.py (_get_kv_cache_groups_uniform_groups), and 0.30.0
 (_get_packed_kv_cache_groups); pages of vllm/models/deepseek_v4 (attention.py, compressor.py) and
-v1/attention/backends/mla/sparse_swa.py. A start of DeepSeek-V4-Flash states 6.66 GiB for 30,000 tokens (0.22), which
-agrees to the digit; one with an index in MXFP4, which is not described here, agrees by hand (13.94 requests, 0.26.0).
+v1/attention/backends/mla/sparse_swa.py. Starts of DeepSeek-V4-Flash state 6.66 GiB for 30,000 tokens (0.22) and
+1,993,100 tokens in 10.29 GiB (0.25), which agree to the digit; an index in MXFP4 is not described here.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine import load_engine
@@ -29,11 +31,12 @@ _SCALE_BYTES = 4  # of an index key
 class Pages:
     """Caches of a stage's layers: bytes of a block of the pool, and (tokens of its block, window, groups) of each kind.
 
-    A window of 0 is none: all tokens stay.
+    A window of 0 is none: all tokens stay. `logged_bytes`: what a kind fills of a block, by which the log counts.
     """
 
     block_bytes: int
     kinds: tuple[tuple[int, int, int], ...]
+    logged_bytes: tuple[int, ...] = ()
 
 
 def compressed_pages(run: EngineRun, stage_share: float) -> Pages:
@@ -44,19 +47,29 @@ def compressed_pages(run: EngineRun, stage_share: float) -> Pages:
     shrunk = [(group, count) for group, count in zip(groups, counts, strict=True) if _ratio(group) > 1]
     repeats = _least_padding([windows, *(count for _, count in shrunk)], max(count for _, count in shrunk))
     split = -(-windows // repeats)
+    sizes = sorted({size for group, _ in shrunk for size in _page(group)})
+    keys: Counter[int] = Counter()
+    for group, count in shrunk:
+        keys.update(_slots(_page(group), count))
+    window = _aligned(_WINDOW_BLOCK * _KEY_BYTES)
+    # Of each kind, layers of one group by the bytes of their pages.
+    pages = [keys, Counter({window: -(-windows // split)})]
     kinds = [(BLOCK, 0, 1), (_WINDOW_BLOCK, groups[0].window or 0, split)]
     for group, count in shrunk:
         ratio = _ratio(group)
         kinds.append((_STATE_BLOCKS[ratio], ratio * _overlap(ratio), -(-count // repeats)))
-    if load_engine().has(run.version, load_engine().packed_pages_since):
-        widest = max(
-            sum(count * sum(_page(group)) for group, count in shrunk),
-            -(-windows // split) * _aligned(_WINDOW_BLOCK * _KEY_BYTES),
-            *(count * _states(run, group) for group, count in shrunk),
-        )
-        return Pages(widest, tuple(kinds))
-    most = max(-(-windows // split), *(count for _, count in shrunk))
-    return Pages(most * sum({size for group, _ in shrunk for size in _page(group)}), tuple(kinds))
+        # States fill the smallest pages of keys that hold them.
+        pages.append(_slots([min(size for size in sizes if size >= state) for state in _states(run, group)], count))
+    of_kinds = tuple(sum(size * layers for size, layers in kind.items()) for kind in pages)
+    engine = load_engine()
+    if engine.has(run.version, engine.packed_pages_since):
+        return Pages(max(of_kinds), tuple(kinds))
+    if engine.has(run.version, engine.page_slots_since):
+        slots = pages[0]
+        for kind in pages[1:]:
+            slots |= kind
+        return Pages(sum(size * layers for size, layers in slots.items()), tuple(kinds), of_kinds)
+    return Pages(max(max(kind.values()) for kind in pages) * sum(sizes), tuple(kinds), of_kinds)
 
 
 def profile_gib(run: EngineRun) -> float:
@@ -103,14 +116,19 @@ def _page(group: Attention) -> tuple[int, ...]:
     return keys + index
 
 
-def _states(run: EngineRun, group: Attention) -> int:
+def _states(run: EngineRun, group: Attention) -> tuple[int, ...]:
     """Bytes of a layer's compressors: keys and scores of the tokens that are not compressed yet, in 32 bits."""
     form = group.compression
     if form is None or form.ratio == 1:
-        return 0
+        return ()
     widths = (run.model.head_dim, form.index_dim)
     unit_bytes = 2 * _overlap(form.ratio) * 4 * _STATE_BLOCKS[form.ratio]
-    return sum(_aligned(unit_bytes * width) for width in widths if width)
+    return tuple(_aligned(unit_bytes * width) for width in widths if width)
+
+
+def _slots(pages: Iterable[int], layers: int) -> Counter[int]:
+    """Pages of so many layers, by their bytes."""
+    return Counter({size: number * layers for size, number in Counter(pages).items()})
 
 
 def _aligned(size: int) -> int:

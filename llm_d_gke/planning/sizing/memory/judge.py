@@ -63,7 +63,7 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
         kv_tokens=chosen.tokens(blocks[decides], run.max_model_len, run.band.logged_tokens),
         kv_blocks=blocks[decides],
         block_size=chosen.block_tokens,
-        max_concurrency=blocks[decides] / per_request,
+        max_concurrency=blocks[decides] / chosen.logged_blocks(run.max_model_len),
         longest=chosen.longest(blocks[decides], run.model.context),
         ranks=run.data_parallel * run.attention_ranks,
     )

@@ -48,6 +48,7 @@ class Layout:
     state_blocks: int  # of one sequence, per group of linear layers
     states_everywhere: bool = False  # a state is kept at the end of every block, so that prefixes can be taken up there
     states_apart_bytes: int = 0  # states of all sequences, set aside before blocks are counted
+    logged_bytes: tuple[int, ...] = ()  # what each kind fills of a block
 
     @property
     def group_count(self) -> int:
@@ -63,7 +64,18 @@ class Layout:
 
     def blocks_per_request(self, length: int) -> int:
         """Blocks that a request of `length` tokens may hold at once."""
-        total = 0
+        return sum(self._held(length))
+
+    def logged_blocks(self, length: int) -> int:
+        """The same as the start-up log counts them: of kinds that fill blocks unequally, by their bytes."""
+        if not self.logged_bytes:
+            return self.blocks_per_request(length)
+        held = sum(blocks * size for blocks, size in zip(self._held(length), self.logged_bytes, strict=True))
+        return -(-held // self.logged_bytes[0])
+
+    def _held(self, length: int) -> list[int]:
+        """Blocks that a request may hold of all groups of each kind."""
+        held = []
         for kind, count, tokens, window in self.groups:
             if kind == "full":
                 needed = -(-length // tokens)
@@ -75,8 +87,8 @@ class Layout:
                 needed = -(-length // tokens) + self.state_blocks - 2
             else:
                 needed = self.state_blocks
-            total += count * needed
-        return total
+            held.append(count * needed)
+        return held
 
     def longest(self, blocks: int, most: int) -> int:
         """The longest request that fits into `blocks`, at most `most` tokens; 0 when none does."""
@@ -90,7 +102,7 @@ class Layout:
         """Tokens as the start-up log prints them."""
         if self.group_count == 1 or rule == "blocks":
             return blocks // self.group_count * self.block_tokens
-        return int(blocks / self.blocks_per_request(length) * length)
+        return int(blocks / self.logged_blocks(length) * length)
 
 
 def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
@@ -188,6 +200,7 @@ def _compressed(run: EngineRun, stage: int) -> Layout:
         ),
         in_flight_tokens=run.band.batches_in_flight * run.max_num_batched_tokens,
         state_blocks=0,
+        logged_bytes=caches.logged_bytes,
     )
 
 
