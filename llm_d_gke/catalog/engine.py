@@ -127,6 +127,7 @@ class SamplerWarmUp(Entry):
 
     refused_bytes: float  # below it every start that was logged failed
     graphs_error_gib: float  # of the estimate of captured graphs: a start is refused only beyond it
+    graphs_over_nccl_gib: float  # what graphs of V1 may take beyond their fit with more than two ranks over PCIe
     passed_bytes: float  # from it on every start that was logged came through
     expert_tuning_gib: float  # kept by FlashInfer's tuning of experts, compute capability 10.0 and up
     expert_tuning_since: str

@@ -168,7 +168,6 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     elif not fully:
         activation = max(activation, errors.activation_uncalibrated * parts.activation)
     if run.model.compressed:
-        # No log prints the profile's peak.
         activation = max(activation, errors.activation_compressed * parts.activation)
     measured_link = fully and run.interconnect == "nvlink"
     # No log of ranks that share experts over hosts has been seen.

@@ -22,6 +22,8 @@ FITTED_TOKENS = 8192
 # Tokens of the largest image: more of them fit into a larger batch, and are profiled at once.
 _IMAGE_TOKENS = 16384
 _USUAL_TOWER_GIB = 0.85
+# Over PCIe vLLM's own all-reduce takes two ranks (custom_all_reduce.py); more leave it to NCCL, in graphs too.
+_CUSTOM_REDUCE_RANKS = 2
 GB10_CAPABILITY = 12.1  # GB10, whose memory is the host's
 
 
@@ -319,6 +321,9 @@ def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> 
     needs = load_engine().model_runner_v2_warm_up(run.version) if run.uses_model_runner_v2 else figures
     refused_gib = needs.refused_bytes * entries - (0.0 if run.enforce_eager else figures.graphs_error_gib)
     passed_gib = needs.passed_bytes * entries
+    unreserved = not (run.enforce_eager or run.band.graphs_reserved or run.uses_model_runner_v2)
+    if unreserved and run.interconnect == "pcie" and run.tensor_parallel > _CUSTOM_REDUCE_RANKS:
+        passed_gib += figures.graphs_over_nccl_gib
     tuned = load_engine().has(run.version, figures.expert_tuning_since) and (run.capability or 0.0) >= 10.0
     if tuned and run.model.experts is not None:
         passed_gib += figures.expert_tuning_gib
