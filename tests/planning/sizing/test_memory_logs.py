@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from dataclasses import replace
 
 import pytest
 
@@ -13,8 +14,10 @@ from llm_d_gke.catalog.parameters import weights_gib as stored
 from llm_d_gke.catalog.schema import RotaryTable
 from llm_d_gke.maintenance.measure.planners import PUBLISHED, Log, own_answer, read_logs, run_of, table
 from llm_d_gke.operations.logs_check.judgment import judge_rows
+from llm_d_gke.operations.logs_check.row import start_of
 from llm_d_gke.planning.sizing.memory import engine_run, judge
 from llm_d_gke.planning.sizing.memory.allocator import rounded_bytes
+from llm_d_gke.planning.sizing.memory.kv_cache import layout
 from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
 LATER = PUBLISHED.with_name("later_starts.json")
@@ -26,7 +29,8 @@ HELD_OUT = PUBLISHED.with_name("held_out_starts.json")
 BLIND = PUBLISHED.with_name("blind_starts.json")
 FRESH = PUBLISHED.with_name("fresh_starts.json")
 RECENT = PUBLISHED.with_name("recent_starts.json")
-LOGGED = (LATER, LATEST, COLLECTED, FURTHER, UNSEEN, HELD_OUT, BLIND, FRESH, RECENT)
+NEWEST = PUBLISHED.with_name("newest_starts.json")
+LOGGED = (LATER, LATEST, COLLECTED, FURTHER, UNSEEN, HELD_OUT, BLIND, FRESH, RECENT, NEWEST)
 LOGS = read_logs()
 # What the log prints as available to the KV cache, GiB; for the pipeline the smallest rank's.
 MEASURED = {
@@ -273,7 +277,7 @@ def test_starts_of_0_14_to_0_30_that_were_written_down_before_they_were_judged()
     judgments = judge_rows(rows, HELD_OUT.parent)
     assert [judgment.not_known for judgment in judgments] == [None] * len(rows)
     assert [judgment.id for judgment in judgments if judgment.wrong] == []
-    assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == ["V09", "V13"]
+    assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == ["V02", "V09", "V13"]
     weights = sorted(abs(judgment.errors["weightsGib"]) for judgment in judgments if "weightsGib" in judgment.errors)
     assert statistics.median(weights) < 0.006
     assert weights[-1] < 0.035
@@ -333,8 +337,51 @@ def test_starts_over_several_ranks_and_of_sparse_attention_that_were_written_dow
     assert abs(judgments["P23"].errors["availableGib"]) < 0.01
 
 
+def test_28_starts_of_0_19_to_0_29_that_were_written_down_before_they_were_judged() -> None:
+    """What was wrong is in docs/measurements.md. N08 and N09 are of a model that no configuration describes here."""
+    judgments = {judgment.id: judgment for judgment in judge_rows(json.loads(NEWEST.read_text("utf-8")), NEWEST.parent)}
+    assert [name for name, judgment in judgments.items() if judgment.not_known is not None] == ["N08", "N09"]
+    assert [name for name, judgment in judgments.items() if judgment.wrong] == []
+    # Ended while graphs were captured.
+    assert [name for name, judgment in judgments.items() if judgment.call == "marginal"] == ["N15"]
+    layouts = [abs(judgment.tokens_given_memory or 0.0) for judgment in judgments.values()]
+    assert max(layouts) < 0.001
+    stated = [judgment for judgment in judgments.values() if judgment.group != "cache only"]
+    assert max(abs(judgment.errors.get("weightsGib", 0.0)) for judgment in stated) < 0.007
+    tokens = sorted(abs(judgment.errors["kvTokens"]) for judgment in stated if "kvTokens" in judgment.errors)
+    assert len(tokens) == 14
+    assert statistics.median(tokens) < 0.02
+    assert tokens[-1] < 0.07
+
+
+def test_the_last_stage_alone_counts_tokens() -> None:
+    """Model Runner V2 has a sampler there only: the first of two stages leaves 6.92 GiB, which would be 6.28."""
+    row = next(row for row in json.loads(HELD_OUT.read_text("utf-8")) if row["id"] == "V03")
+    assert abs(judge_rows([row], HELD_OUT.parent)[0].errors["availableGib"]) < 0.01
+
+
+def test_prediction_layers_are_plain_beside_weights_of_four_bits() -> None:
+    row = next(row for row in json.loads(NEWEST.read_text("utf-8")) if row["id"] == "N05")
+    with_layers, without = judge_rows([row, {**row, "speculativeTokens": 0}], NEWEST.parent)
+    assert abs(with_layers.errors["weightsGib"]) < 0.002
+    assert with_layers.prediction["weightsGib"] - without.prediction["weightsGib"] == pytest.approx(1.57, abs=0.01)
+
+
+def test_pages_of_compressed_keys_are_as_many_as_each_version_makes() -> None:
+    """DeepSeek-V4-Flash with its layer: 22 windows in a group, 21 layers with an index, 20 without."""
+    row = next(row for row in json.loads(NEWEST.read_text("utf-8")) if row["id"] == "N23")
+    run = start_of(row, NEWEST.parent).run
+    block_bytes = [layout(replace(run, version=version), 0).block_bytes for version in ("0.22.1", "0.25.0", "0.28.0")]
+    keys, index, summaries = 37_440, 8_640, 1_728
+    assert block_bytes == [
+        22 * (keys + index + summaries),
+        22 * keys + 21 * index + 20 * summaries,
+        21 * (keys + index) + 20 * summaries,
+    ]
+
+
 def test_nine_of_ten_starts_since_0_19_are_within_ten_percent(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the guests of Windows, of whose card its desktop takes part; without them nine of ten are within 6 %."""
+    """With the guests of Windows, of whose card its desktop takes part; without them nine of ten are within 5 %."""
     rows = [
         row
         for file in LOGGED
@@ -343,9 +390,9 @@ def test_nine_of_ten_starts_since_0_19_are_within_ten_percent(capsys: pytest.Cap
     ]
     judgments = [judgment for judgment in judge_rows(rows, FRESH.parent) if judgment.group != "cache only"]
     shared = [judgment.id for judgment in judgments if judgment.group == "under WSL"]
-    assert shared == ["X03", "Y19", "Z01", "Z02", "Z03", "Z04", "W13", "V13", "V14", "Q25", "Q26"]
+    assert shared == ["X03", "Y19", "Z01", "Z02", "Z03", "Z04", "W13", "V13", "V14", "Q25", "Q26", "N21"]
     logged = {judgment.id: abs(judgment.errors["kvTokens"]) for judgment in judgments if "kvTokens" in judgment.errors}
-    for label, ids, median, ninth in (("all", set(), 0.015, 0.1), ("without WSL", set(shared), 0.012, 0.06)):
+    for label, ids, median, ninth in (("all", set(), 0.015, 0.08), ("without WSL", set(shared), 0.012, 0.05)):
         tokens = sorted(error for name, error in logged.items() if name not in ids)
         figures = statistics.median(tokens), tokens[-(-9 * len(tokens) // 10) - 1]
         with capsys.disabled():
