@@ -422,6 +422,14 @@ def test_matrices_keep_what_the_allocator_does_not_split_off() -> None:
     assert weights_gib(gpu) - weights_gib(tpu) == pytest.approx(36 * 1.5 / 1024, abs=0.01)
 
 
+def test_matrices_from_20_mib_on_keep_whole_steps_since_torch_2_11() -> None:
+    """Qwen2.5-1.5B logs 2.98 GiB in four starts of 0.28 to 0.30, and 2.89 in older ones."""
+    rows = {row["id"]: row for row in json.loads(LATER.read_text("utf-8")) + json.loads(BLIND.read_text("utf-8"))}
+    newer, older = judge_rows([rows["R04"], rows["U06"]], LATER.parent)
+    assert abs(newer.errors["weightsGib"]) < 0.003
+    assert abs(older.errors["weightsGib"]) < 0.003
+
+
 def test_the_stated_error_holds_the_logged_memory_in_nineteen_of_twenty_starts() -> None:
     """Starts that log the memory left for the cache, those in guests of Windows and on shared memory among them."""
     rows = [row for file in LOGGED for row in json.loads(file.read_text(encoding="utf-8"))]
@@ -438,7 +446,7 @@ def test_a_tower_for_videos_peaks_with_the_longest_request() -> None:
     """Qwen2.5-VL is profiled with the longest video: 15.3 GiB with 128,000 tokens, and one pair of frames with 8192."""
     row = next(row for row in json.loads(FRESH.read_text("utf-8")) if row["id"] == "P02")
     long, short = judge_rows([row, {**row, "maxModelLen": 8192}], FRESH.parent)
-    assert long.prediction["availableGib"] == pytest.approx(-14.28, abs=0.05)
+    assert long.prediction["availableGib"] == pytest.approx(-14.37, abs=0.05)
     assert short.prediction["activationGib"] == pytest.approx(2.18, abs=0.01)
 
 

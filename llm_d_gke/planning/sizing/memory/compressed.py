@@ -76,8 +76,8 @@ def profile_gib(run: EngineRun) -> float:
     """What the profile's widest layer takes beside the usual: residual streams twice, queries and outputs.
 
     Heads are padded to 64 or 128 (FlashMLA), and every token visits its experts in 16 bits. Read in
-    vllm/models/deepseek_v4/nvidia of 0.26.0. No log of a release prints the peak: what is left of the share says 13 % more on
-    RTX PRO 6000 (0.25) and 19 % on GH200 (0.22).
+    vllm/models/deepseek_v4/nvidia of 0.26.0. No log of a release prints the peak: what is left of the share says 13 %
+    more on RTX PRO 6000 (0.25) and 19 % on GH200 (0.22).
     """
     model = run.model
     streams = 2 * model.hidden * max(group.compression.streams for group in model.attention if group.compression)

@@ -64,18 +64,18 @@ class Layout:
 
     def blocks_per_request(self, length: int) -> int:
         """Blocks that a request of `length` tokens may hold at once."""
-        return sum(self._held(length))
+        return sum(self._blocks_by_kind(length))
 
     def logged_blocks(self, length: int) -> int:
         """The same as the start-up log counts them: of kinds that fill blocks unequally, by their bytes."""
         if not self.logged_bytes:
             return self.blocks_per_request(length)
-        held = sum(blocks * size for blocks, size in zip(self._held(length), self.logged_bytes, strict=True))
-        return -(-held // self.logged_bytes[0])
+        kinds = zip(self._blocks_by_kind(length), self.logged_bytes, strict=True)
+        return -(-sum(blocks * size for blocks, size in kinds) // self.logged_bytes[0])
 
-    def _held(self, length: int) -> list[int]:
+    def _blocks_by_kind(self, length: int) -> list[int]:
         """Blocks that a request may hold of all groups of each kind."""
-        held = []
+        blocks = []
         for kind, count, tokens, window in self.groups:
             if kind == "full":
                 needed = -(-length // tokens)
@@ -87,8 +87,8 @@ class Layout:
                 needed = -(-length // tokens) + self.state_blocks - 2
             else:
                 needed = self.state_blocks
-            held.append(count * needed)
-        return held
+            blocks.append(count * needed)
+        return blocks
 
     def longest(self, blocks: int, most: int) -> int:
         """The longest request that fits into `blocks`, at most `most` tokens; 0 when none does."""
