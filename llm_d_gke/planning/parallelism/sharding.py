@@ -41,7 +41,7 @@ def block_edge(model: Model) -> int:
     quantization = model.quantization
     if quantization is None or quantization.group is None or quantization.experts_only:
         return 1
-    return math.isqrt(quantization.group) if quantization.method == "fp8" else quantization.group
+    return math.isqrt(quantization.group) if quantization.has_square_blocks else quantization.group
 
 
 def _left_over(experts: Experts | None, devices: int) -> int:
