@@ -237,7 +237,9 @@ def _possible_fixes(served: ServedModel, deployment: Deployment, refusal: Refusa
         for size in range(deployment.tensor_parallel - 1, 0, -1):
             if served.ctx.per_node % size == 0 and shares(deployment.model, size):
                 yield f"tensorParallel: {size}", with_settings(tensor_parallel=size)
-        arguments = (*settings.extra_args, _EXPERT_BACKEND, "triton")
+        weights = deployment.model.quantization
+        kernels = "marlin" if weights is not None and weights.is_nvfp4 else "triton"
+        arguments = (*settings.extra_args, _EXPERT_BACKEND, kernels)
         yield (
             f"allowExtraArgs: true and extraArgs: {json.dumps(list(arguments))}",
             with_settings(allow_extra_args=True, extra_args=arguments),

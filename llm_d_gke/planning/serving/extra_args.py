@@ -73,8 +73,9 @@ OWNED = {
         "remove it; to log less, set env: {VLLM_LOGGING_LEVEL: WARNING}",
     ),
     "--kv-transfer-config": Owned(
-        "KV caches are handed over between the prefill and decode servers that the planner connects",
-        "use pattern: disaggregated",
+        "the planner renders the connector: of prefill and decode servers, or of blocks in the host's memory, which it"
+        " adds to the pod. It renders no other connector",
+        "use pattern: disaggregated, or on GPUs models[].kvOffloadGib in place of an OffloadingConnector",
     ),
     "--kv-events-config": Owned(
         "events are published to the picker that reads them", "set picker.prefixRouting: precise"
