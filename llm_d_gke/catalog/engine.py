@@ -270,6 +270,7 @@ class FeatureVersions(Entry):
     nixl_capped_heads: str  # it expects that more ranks than key-value heads hold one head each
     nixl_state_layout: str  # it asks for convolution states by channel (VLLM_SSM_CONV_STATE_LAYOUT=DS)
     graceful_shutdown: str  # running requests may end after SIGTERM (--shutdown-timeout)
+    tpu_replicated_heads: str  # on TPU it repeats key-value heads for more chips than there are heads
     tpu_latent_attention: str  # on TPU it ends with latent attention, unless attention is data-parallel
 
 
@@ -307,6 +308,7 @@ class Engine(Entry):
     errors: EstimateErrors
     speed: Speed
     all_to_all: Mapping[str, AllToAll]
+    architectures: Mapping[str, str]  # first version with them, where it lies between two tables
     features: FeatureVersions
     metrics: Metrics
 

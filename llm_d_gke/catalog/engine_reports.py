@@ -27,6 +27,8 @@ class StartReport(Entry):
         Literal[
             "nvfp4",
             "fp8",
+            "fp8_blocks",
+            "compressed-tensors",
             "compressed-nvfp4",
             "mxfp4",
             "bitsandbytes",
@@ -56,15 +58,18 @@ class StartReport(Entry):
     devices: int = 1  # of a replica, at least
     uneven: int | None = None  # a device's part of some layer's width is no multiple of it
     pipeline: bool = False  # in several pipeline stages
+    stages: int = 1  # pipeline stages, at least
     image: str = ""  # part of the engine's image that the stack file names
     hub: bool = False  # weights are downloaded from the Hugging Face Hub
     disaggregated: bool = False  # prefill and decode in servers of their own
     ranks: bool = False  # in several data-parallel ranks
     expert_parallel: bool = False
+    no_expert_parallel: bool = False
     uneven_experts: bool = False  # expert parallelism does not divide their number
     host_blocks: bool = False  # KV-cache blocks in the host's memory
     connector: bool = False  # blocks in the host's memory, or prefill and decode in servers of their own
     without_prefixes: bool = False  # prefix caching is off
+    prefixes: bool = False  # prefix caching is asked for
     option: str | None = None  # or a key of an option that takes an object: --name.key
     values: tuple[str, ...] = ()  # of the option, one of them; none: any
     # The option's number is larger than this, than the longest request, or than that of another option that is given;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import (
     EngineFacts,
     facts_of,
@@ -24,11 +25,19 @@ from llm_d_gke.planning.engine_support.tpu import tpu_refusals
 
 def refusals_of(deployment: Deployment) -> list[Refusal]:
     """All reasons for which this version refuses the deployment. Empty if none is known."""
-    by_table = [list(_refusals(deployment, facts)) for facts in facts_of(deployment.version)]
+    name, engine = deployment.model.architecture, load_engine()
+    since = engine.architectures.get(name)
+    if since is not None and not engine.has(deployment.version, since):
+        return [_architecture_since(deployment.version, name, since)]
+    tables = facts_of(deployment.version)
+    speaking = [facts for facts in tables if since is None or name in facts.architectures]
+    by_table = [list(_refusals(deployment, facts)) for facts in speaking]
     if not by_table:
         return []
     # Two tables speak for a version between them: what only one of them refuses is not certain.
     kinds = [{refusal.kind for refusal in table_refusals} for table_refusals in by_table]
+    if len(speaking) < len(tables):
+        kinds.append(set())
     shared = set.intersection(*kinds)
     refusals = {
         refusal.kind: replace(refusal, certain=refusal.certain and refusal.kind in shared)
@@ -80,11 +89,15 @@ def _architecture(deployment: Deployment, facts: EngineFacts) -> Refusal | None:
     since = next((other.version for other in _tables_after(facts) if name in other.architectures), None)
     if since is None:
         return None
+    return _architecture_since(facts.version, name, since)
+
+
+def _architecture_since(version: str, name: str, since: str) -> Refusal:
     return Refusal(
         kind="architecture",
         about="id",
-        reason=f"vLLM {facts.version} has no implementation of {name}, which vLLM {since} has",
-        source=f"model registry of vLLM {facts.version}",
+        reason=f"vLLM {version} has no implementation of {name}, which vLLM {since} has",
+        source=f"model registry of vLLM {version}",
     )
 
 

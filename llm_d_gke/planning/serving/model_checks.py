@@ -254,8 +254,10 @@ def _check_heads(served: ServedModel, model: Model) -> bool:
         return True
     chips = "TPU chips" if served.accelerator.kind == "tpu" else "GPUs"
     heads = count(model.kv_heads, "key-value head")
-    tested = model.tpu_tested or ()
-    if tensor_parallel % model.kv_heads == 0 and (served.accelerator.kind == "gpu" or tensor_parallel in tested):
+    replicates = served.accelerator.kind == "gpu" or tensor_parallel in (model.tpu_tested or ())
+    if model.kv_heads > 1:
+        replicates |= served.has(load_engine().features.tpu_replicated_heads)
+    if replicates and tensor_parallel % model.kv_heads == 0:
         return True
     names = [
         other.id

@@ -118,14 +118,17 @@ def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iter
         width // parallelism.tensor % report.uneven for width in widths(model, parallelism.expert)
     )
     yield parallelism.pipeline > 1 or not report.pipeline
+    yield parallelism.pipeline >= report.stages
     yield parallelism.data > 1 or not report.ranks
     yield parallelism.expert or not report.expert_parallel
+    yield not parallelism.expert or not report.no_expert_parallel
     yield not report.uneven_experts or _divides_experts_unevenly(model, parallelism)
     offloads = settings.kv_offload_gib is not None
     yield offloads or not report.host_blocks
     yield served.ctx.transfers_kv_cache or not report.disaggregated
     yield offloads or served.ctx.transfers_kv_cache or not report.connector
     yield settings.prefix_caching is False or not report.without_prefixes
+    yield settings.prefix_caching is True or not report.prefixes
     yield not report.first_runner or _runs_in_first_runner(served, model)
 
 
@@ -198,11 +201,9 @@ def _format(model: Model, settings: ModelSettings, report: StartReport) -> str |
     if checkpoint.is_nvfp4 or (report.experts and mixed):
         return "compressed-nvfp4" if checkpoint.method == "compressed-tensors" else "nvfp4"
     # NVIDIA's checkpoints in fp8 and those of compressed-tensors run by the same kernels.
-    return (
-        "fp8"
-        if checkpoint.bits == 8 and checkpoint.method in ("fp8", "modelopt", "compressed-tensors")
-        else checkpoint.method
-    )
+    if checkpoint.bits != 8 or checkpoint.method not in ("fp8", "modelopt", "compressed-tensors"):
+        return checkpoint.method
+    return report.weights if report.weights == "fp8_blocks" and checkpoint.has_square_blocks else "fp8"
 
 
 def check_field_reports(served: ServedModel, run: EngineRun) -> None:

@@ -25,6 +25,11 @@ from llm_d_gke.planning.sizing.speculation import Speculation, speculation_argum
 from llm_d_gke.settings.models import ModelSettings
 
 _WINDOWED = ("sliding", "chunked")
+
+# tpu_inference/envs.py and utils.py of 0.18.0 to 0.27.0: the type that experts get as they are loaded, whatever theirs
+# is in the checkpoint.
+_EXPERTS_TYPE = "MOE_REQUANTIZE_WEIGHT_DTYPE"
+_EXPERTS_BITS = {"fp4": 4, "float4_e2m1fn": 4, "int4": 4, "fp8": 8, "fp8_e4m3": 8, "float8_e4m3fn": 8, "int8": 8}
 # Rule and setting by what runs out.
 _RULES: Mapping[Limit, str] = {
     "weights": "LLMD-MEMORY-WEIGHTS",
@@ -166,6 +171,9 @@ def run_of(served: ServedModel) -> EngineRun | None:
             all_to_all=parallelism.all_to_all,
             dtype=_dtype(served, model),
             quantization=settings.quantization,
+            experts_bits=_EXPERTS_BITS.get(settings.env.get(_EXPERTS_TYPE, ""))
+            if ctx.accelerator.kind == "tpu"
+            else None,
             kv_cache_dtype=settings.kv_cache_dtype,
             prefix_caching=caching if caching is not None else ctx.settings.picker.scorers.prefix_cache > 0,
             enforce_eager="--enforce-eager" in settings.extra_args,

@@ -48,6 +48,7 @@ class _Options:
     all_to_all: str | None = None
     dtype: str | None = None
     quantization: str | None = None
+    experts_bits: int | None = None  # of the type that the TPU back end gives experts' weights as it loads them
     kv_cache_dtype: str | None = None
     prefix_caching: bool = True
     enforce_eager: bool = False
@@ -143,6 +144,8 @@ class EngineRun(_Options):
     def stored_bytes(self, part: Part) -> float:
         """Bytes of one weight of a part on the device, with its scales."""
         quantization, plain = self.quantized, 8.0 * self.dtype_bytes
+        if part == "experts" and self.experts_bits is not None:
+            return self.experts_bits / 8
         if quantization is None or part == "per_layer":
             return self.dtype_bytes
         if self.kind == "tpu" and quantization.group and quantization.scale_bits == 16:
