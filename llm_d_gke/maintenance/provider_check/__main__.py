@@ -3,9 +3,10 @@
     pulumi plugin install resource gcp
     python -m llm_d_gke.maintenance.provider_check ~/.pulumi/plugins/resource-gcp-v*/pulumi-resource-gcp [STACK ...]
 
-`--random N` checks so many random stacks as well, the same ones for the same `--seed`. Each stack is checked twice: as
-a first preview has it, with outputs unknown, and with outputs known. Without stacks, the program in bootstrap/ is
-checked, too. Exit status 1: the provider refuses something.
+`-c PATH=VALUE` changes every stack, and `--every-release` checks each with every release and both deployments, where
+planning accepts that. `--random N` checks so many random stacks as well, the same ones for the same `--seed`. Each
+stack is checked twice: as a first preview has it, with outputs unknown, and with outputs known. Without stacks, the
+program in bootstrap/ is checked, too. Exit status 1: the provider refuses something.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
+from llm_d_gke import catalog
 from llm_d_gke.cli.markdown import table
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.maintenance.fuzz.run import planned
 from llm_d_gke.maintenance.fuzz.stacks import likely
 from llm_d_gke.maintenance.provider_check.check import PluginError, google_resources, plugin, problems
+from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.resource_graph import Graph, record
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks
@@ -44,10 +47,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("plugin", type=Path, help="the binary pulumi-resource-gcp")
     parser.add_argument("stacks", nargs="*", help="by default all of the project")
+    parser.add_argument("-c", dest="changes", action="append", default=[], metavar="PATH=VALUE")
+    parser.add_argument("--every-release", action="store_true", help="with every release and both deployments")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="random stacks to check as well")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    named = _named(options.stacks) if options.stacks else chain(_named(project_stacks()), _bootstrap())
+    changes = dict(change.split("=", 1) for change in options.changes)
+    names = options.stacks or project_stacks()
+    named = _on_every_release(names, changes) if options.every_release else _named(names, changes)
+    if not options.stacks:
+        named = chain(named, _bootstrap())
     try:
         with plugin(options.plugin) as provider:
             refused = _check_all(chain(named, _random(options.random, options.seed)), provider)
@@ -57,11 +66,21 @@ def main() -> None:
     raise SystemExit(bool(refused))
 
 
-def _named(stacks: list[str]) -> Iterator[tuple[str, Graph]]:
+def _named(stacks: list[str], changes: Mapping[str, str], label: str = "") -> Iterator[tuple[str, Graph]]:
     for stack in stacks:
-        config = load_assumed(stack)
+        config = load_assumed(stack, changes)
         for preview in (True, False):
-            yield stack, record_stack(stack, config, preview=preview)
+            yield f"{stack}{label}", record_stack(stack, config, preview=preview)
+
+
+def _on_every_release(stacks: list[str], changes: Mapping[str, str]) -> Iterator[tuple[str, Graph]]:
+    for stack, release, deployment in product(stacks, catalog.load().releases, ("direct", "kserve")):
+        changed = {**changes, "llm-d:release": release, "llm-d:deployment": deployment}
+        try:
+            plan_config(stack, load_assumed(stack, changed))
+        except RefusedError:
+            continue
+        yield from _named([stack], changed, f" ({release}, {deployment})")
 
 
 def _bootstrap() -> Iterator[tuple[str, Graph]]:

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
-from llm_d_gke.maintenance.provider_check import PluginError, Problem, plugin, problems
+from llm_d_gke.maintenance.provider_check import PluginError, Problem, __main__, plugin, problems
 from llm_d_gke.rehearsal.providers.base import Provider, serve
 from llm_d_gke.rehearsal.providers.properties import Properties
 from llm_d_gke.rehearsal.providers.requests import CheckRequest, Created, CreateRequest, Invalid, Refused
@@ -88,3 +88,12 @@ def test_a_plugin_that_does_not_start_says_why(tmp_path: Path) -> None:
         pass
     with pytest.raises(PluginError, match="cannot be run"), plugin(tmp_path / "absent"):
         pass
+
+
+def test_every_release_and_deployment_that_planning_accepts_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = graph_of("gpu")
+    monkeypatch.setattr(__main__, "record_stack", lambda *_, **__: graph)
+    checked = {name for name, _ in __main__._on_every_release(["gpu"], {"llm-d:models[0].replicas": "1"})}
+    assert {"gpu (llm-d-0.9, direct)", "gpu (llm-d-0.9, kserve)", "gpu (gaie-1.5, direct)"} <= checked
+    # Red Hat's images need an account, which the stack does not have.
+    assert not any("rhaiis" in name for name in checked)
