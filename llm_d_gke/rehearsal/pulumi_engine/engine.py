@@ -73,9 +73,10 @@ def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Ite
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
         }
         if paths.unfinished.exists():
-            # An interrupted create can leave an object that the state does not have. The provider owns its fields under
-            # another name, so that the next apply would conflict with it (pulumi-kubernetes, pkg/await).
-            environment["PULUMI_K8S_ENABLE_PATCH_FORCE"] = "true"
+            # An interrupted create can leave an object that the state does not have. The provider refuses to create it
+            # again since 4.29.0; before, as in the Go module's snapshot, it applied it, and conflicted with the fields'
+            # owner of another name (pulumi-kubernetes, provider/pkg/await/await.go).
+            environment |= {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true", "PULUMI_K8S_ENABLE_PATCH_FORCE": "true"}
         yield Engine(_stack(paths, configuration, environment), paths)
 
 
