@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--every-release", action="store_true", help="with every release and both deployments")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="random stacks to check as well")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     changes = dict(change.split("=", 1) for change in options.changes)
     names = options.stacks or project_stacks()
     named = _on_every_release(names, changes) if options.every_release else _named(names, changes)
