@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -35,11 +36,13 @@ def placeholders(values: Mapping[str, object], encrypted: Collection[str] = ()) 
     `encrypted` names the top-level keys that came encrypted, of which no text is repeated. A secret may hold any sign:
     it counts only where all of it is a placeholder.
     """
-    root = Place(path=(), group=None, kind=StackSettings, whole=StackSettings)
     findings = []
-    for place, text in _texts(values, root):
-        piece = _placeholder(text, in_program=_is_of_program(place))
-        if piece is None or (place.kind is SecretStr and piece != text):
+    for path, text in _texts(values, ()):
+        piece = _placeholder(text, in_program=_is_of_program(path))
+        if piece is None:
+            continue
+        place = _place_at(values, path)
+        if place.kind is SecretStr and piece != text:
             continue
         hidden = place.kind is SecretStr or place.path[0] in encrypted
         # An id that stands for the reader's project is a placeholder again.
@@ -72,23 +75,35 @@ def without_consequences(findings: list[Finding]) -> list[Finding]:
     ]
 
 
-def _texts(value: object, place: Place) -> Iterator[tuple[Place, str]]:
-    """Every text at or below a place, with its own place."""
+def _texts(value: object, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Every text at or below a place, with the keys and positions that lead to it."""
     if isinstance(value, str):
-        yield place, value
+        yield path, value
     elif isinstance(value, Mapping):
-        kind = next((group for group in groups_of(place.kind) if value.get("kind") in tags_of(group)), place.kind)
-        inside = replace(place, kind=kind)
         for key, item in value.items():
-            yield from _texts(item, place_below(inside, str(key)))
+            yield from _texts(item, (*path, key))
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from _texts(item, place_below(place, index))
+            yield from _texts(item, (*path, index))
 
 
-def _is_of_program(place: Place) -> bool:
+def _place_at(value: Any, path: tuple[Any, ...]) -> Place:
+    """The setting that a path leads to."""
+    place = Place(path=(), group=None, kind=StackSettings, whole=StackSettings)
+    for step in path:
+        if isinstance(value, Mapping):
+            tag = value.get("kind")
+            kind = next((group for group in groups_of(place.kind) if tag in tags_of(group)), place.kind)
+            place = place_below(replace(place, kind=kind), str(step))
+        else:
+            place = place_below(place, step)
+        value = value[step]
+    return place
+
+
+def _is_of_program(path: tuple[Any, ...]) -> bool:
     """Whether the text goes to a program that has variables and templates of its own, or Kubernetes expands it."""
-    return bool({"env", "extraArgs", "chatTemplate"} & set(place.path)) or place.path[:2] == ("picker", "config")
+    return bool({"env", "extraArgs", "chatTemplate"} & set(path)) or path[:2] == ("picker", "config")
 
 
 def _placeholder(text: str, *, in_program: bool) -> str | None:

@@ -27,7 +27,11 @@ _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 def check_start_reports(served: ServedModel, model: Model) -> None:
     """Say so if a report exists of the same model, accelerator, version and format that did not start, or answered
     wrongly."""
+    arguments, architecture = served.settings.extra_args, model.architecture
     for report in load_engine().start_reports:
+        # What most of them are about, before anything else is asked.
+        if (report.option is not None and not arguments) or report.architecture not in (None, architecture):
+            continue
         if not all(_alike(served, model, report)):
             continue
         by_card = report.accelerators or report.capability_from or report.capability_below is not None
@@ -61,7 +65,6 @@ def _alike(served: ServedModel, model: Model, report: StartReport) -> Iterator[b
     yield report.image in (settings.image or "")
     yield report.variable is None or report.variable in settings.env
     yield report.variable is None or _is_on(settings.env[report.variable], report.variable_has)
-    yield report.architecture in (None, model.architecture)
     yield not report.architectures or model.architecture in report.architectures
     yield model.architecture not in report.except_architectures
     yield not report.models or model.id.startswith(report.models)
