@@ -73,8 +73,8 @@ OWNED = {
         "remove it; to log less, set env: {VLLM_LOGGING_LEVEL: WARNING}",
     ),
     "--kv-transfer-config": Owned(
-        "the planner renders the connector: of prefill and decode servers, or of blocks in the host's memory, which it"
-        " adds to the pod. It renders no other connector",
+        "KV caches go to decode servers, or to the host's memory, by connectors that the planner renders, with all"
+        " that they need. It renders no others",
         "use pattern: disaggregated, or on GPUs models[].kvOffloadGib in place of an OffloadingConnector",
     ),
     "--kv-events-config": Owned(
