@@ -1,8 +1,11 @@
 """Number of replicas of a model: limits, and the metrics that scale it."""
 
+import datetime
 import re
 import zoneinfo
-from typing import Annotated
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
@@ -31,7 +34,7 @@ def _cron(line: str) -> str:
             'write it as in "0 7 * * 1-5": at 7:00 from Monday to Friday',
         )
     for text, (name, low, high, words) in zip(fields, _CRON, strict=True):
-        if not all(_in_range(part, low, high, words) for part in text.split(",")):
+        if not all(_values(part, low, high, words) for part in text.split(",")):
             raise refusal(
                 "LLMD-CRON-FORM",
                 f"{text} is no {name}: it goes from {low} to {high}",
@@ -40,21 +43,63 @@ def _cron(line: str) -> str:
     return " ".join(fields)
 
 
-def _in_range(part: str, low: int, high: int, words: tuple[str, ...]) -> bool:
-    """Whether one part of a field is `*`, a number, a name, or a range of these with a step."""
+def _values(part: str, low: int, high: int, words: tuple[str, ...]) -> range:
+    """The numbers that a part of a field stands for: `*`, a number, a name, or a range with a step; none if wrong."""
     match = _RANGE.fullmatch(part)
-    if match is None or match["step"] == "0":
-        return False
-    if match["first"] == "*":
-        return match["last"] is None
-    ends = [_number(end, low, words) for end in (match["first"], match["last"] or match["first"])]
-    return all(end is not None and low <= end <= high for end in ends) and (ends[0] or 0) <= (ends[1] or 0)
+    if match is None or (match["first"] == "*" and match["last"]) or int(match["step"] or 1) == 0:
+        return range(0)
+    first = low if match["first"] == "*" else _number(match["first"], low, words)
+    last = _number(match["last"], low, words) if match["last"] else first
+    if first is None or last is None or not low <= first <= last <= high:
+        return range(0)
+    if match["first"] == "*" or (match["step"] and not match["last"]):
+        last = high
+    return range(first, last + 1, int(match["step"] or 1))
 
 
 def _number(text: str, low: int, words: tuple[str, ...]) -> int | None:
     if text.lower() in words:
         return words.index(text.lower()) + low
     return int(text) if text.isdecimal() else None
+
+
+@dataclass(frozen=True)
+class CronSchedule:
+    """The minutes of a day and the days on which a cron line fires, as robfig/cron reads it."""
+
+    minutes: tuple[int, ...]
+    months: frozenset[int]
+    days: frozenset[int]
+    weekdays: frozenset[int]
+    # Days of the month and of the week count together only if one of them is `*`; otherwise either will do.
+    both_days: bool
+
+    @classmethod
+    def of(cls, line: str) -> Self:
+        """The schedule of a valid line."""
+        fields = line.split()
+        minutes, hours, days, months, weekdays = (
+            frozenset(value for part in text.split(",") for value in _values(part, low, high, words))
+            for text, (_, low, high, words) in zip(fields, _CRON, strict=True)
+        )
+        return cls(
+            minutes=tuple(sorted(hour * 60 + minute for hour in hours for minute in minutes)),
+            months=months,
+            days=days,
+            weekdays=weekdays,
+            both_days=any(part in ("*", "*/1") for text in (fields[2], fields[4]) for part in text.split(",")),
+        )
+
+    def times(self, first: datetime.date, days: int) -> Iterator[datetime.datetime]:
+        """When it fires in so many days, in order."""
+        for day in (first + datetime.timedelta(days=number) for number in range(days)):
+            if self._on(day):
+                midnight = datetime.datetime.combine(day, datetime.time())
+                yield from (midnight + datetime.timedelta(minutes=minute) for minute in self.minutes)
+
+    def _on(self, day: datetime.date) -> bool:
+        matches = (day.day in self.days, day.isoweekday() % 7 in self.weekdays)
+        return day.month in self.months and (all(matches) if self.both_days else any(matches))
 
 
 def _time_zone(name: str) -> str:

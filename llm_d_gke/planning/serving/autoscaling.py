@@ -15,6 +15,7 @@ from llm_d_gke.planning.plan.serving import ModelServerPlan, ScalingPlan, Scalin
 from llm_d_gke.planning.platform.queries import Queries
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backends import backend_of
+from llm_d_gke.planning.serving.scaling_windows import check_windows
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.autoscaling import AutoscalingSettings, ScalingSpeed
 from llm_d_gke.settings.disaggregation import PrefillSettings
@@ -58,7 +59,7 @@ def check_autoscaling(settings: StackSettings, findings: Findings) -> None:
             if "replicas" in stage.model_fields_set:
                 findings.error("LLMD-AUTOSCALING-REPLICAS", *(*path, "replicas"), value=stage.replicas)
             _check_limits(autoscaling, path, findings)
-            _check_windows(autoscaling, path, findings)
+            check_windows(autoscaling, (*path, "autoscaling", "windows"), findings)
             if not settings.monitoring.enabled:
                 findings.error("LLMD-AUTOSCALING-MONITORING", *(*path, "autoscaling"), value="set")
             if model.prefill is not None:
@@ -84,29 +85,6 @@ def _check_limits(autoscaling: AutoscalingSettings, path: tuple[str | int, ...],
         )
     if not any(value is not None for value in autoscaling.target.model_dump().values()):
         findings.error("LLMD-AUTOSCALING-TARGET", *(*path, "autoscaling", "target"), value="(missing)")
-
-
-def _check_windows(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], findings: Findings) -> None:
-    for number, window in enumerate(autoscaling.windows):
-        place = (*path, "autoscaling", "windows", number)
-        if window.start == window.end:
-            findings.error(
-                "LLMD-AUTOSCALING-WINDOW",
-                *(*place, "end"),
-                value=window.end,
-                rule="the window ends when it starts, which KEDA refuses",
-                fix="use another time, or minimum for all day",
-            )
-        if not autoscaling.minimum < window.replicas <= autoscaling.maximum:
-            findings.error(
-                "LLMD-AUTOSCALING-WINDOW",
-                *(*place, "replicas"),
-                value=window.replicas,
-                rule=f"a window raises the minimum, {autoscaling.minimum}, to at most the maximum,"
-                f" {autoscaling.maximum}: a window cannot lower it",
-                fix="use a number above minimum and up to maximum; for fewer replicas at night lower minimum and give"
-                " the day a window",
-            )
 
 
 def _check_stage(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], findings: Findings) -> None:

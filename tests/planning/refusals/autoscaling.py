@@ -88,6 +88,33 @@ AUTOSCALING = (
     ),
     *(
         Wrong(
+            id="LLMD-AUTOSCALING-WINDOW-PAIRS",
+            name=name,
+            changes=window(start=start, end=end),
+            path="models[0].autoscaling.windows[0].end",
+            value=end,
+            rule=rule,
+            fix="the same days",
+            severity=Severity.WARNING,
+        )
+        for name, start, end, rule in (
+            (
+                "a window that lasts over the weekend",
+                "30 6 * * 1-5",
+                "10 22 * * *",
+                "stay from Friday 22:10 to Saturday 22:10",
+            ),
+            (
+                "a window that opens on Fridays only",
+                "0 7 * * *",
+                "0 22 * * 5",
+                "not open from Monday 07:00 to Tuesday 07:00",
+            ),
+            ("a window that ends when it starts, in other words", "0 7 * * mon", "0 7 * * 1", "fall on Monday 07:00"),
+        )
+    ),
+    *(
+        Wrong(
             id="LLMD-CRON-FORM",
             name=f"no cron line: {line}",
             changes=window(start=line),
