@@ -95,6 +95,8 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
             ctx.findings.error("LLMD-PICKER-PROFILE-NAME", *path, "name", value=profile.name, picker=picker.title)
         names.add(profile.name)
         _check_profile(ctx, picker, profile, kinds, path)
+    if not document.scheduling_profiles:
+        _check_only_profile(ctx, picker, document)
     _check_handler(ctx, picker, document)
 
 
@@ -124,7 +126,30 @@ def _check_profile(
         if "picker" in roles:
             pickers.append(entry_path)
     for entry_path in pickers[1:]:
-        ctx.findings.error("LLMD-PICKER-PROFILE-PICKERS", *entry_path, value="a second picker", picker=picker.title)
+        ctx.findings.error(
+            "LLMD-PICKER-PROFILE-PICKERS",
+            *entry_path,
+            value="a second picker",
+            picker=picker.title,
+            profile="a profile",
+            fix="keep one of them",
+        )
+
+
+def _check_only_profile(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    """Without profiles a picker runs one, of all filters, scorers and pickers (pkg/epp/config/loader/defaults.go)."""
+    pickers = [
+        (index, entry) for index, entry in enumerate(document.plugins) if "picker" in picker.plugins[entry.type].kinds
+    ]
+    for index, entry in pickers[1:]:
+        ctx.findings.error(
+            "LLMD-PICKER-PROFILE-PICKERS",
+            f"picker.config.plugins[{index}].type",
+            value=entry.type,
+            picker=picker.title,
+            profile="without schedulingProfiles all plugins make up one profile, which",
+            fix="keep one of them, or add schedulingProfiles with a profile that names one",
+        )
 
 
 def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None:
@@ -144,7 +169,11 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
         )
     single = bool(handlers) and handlers[0][1].type == "single-profile-handler"
     if number > 1 and (single or not handlers):
-        stable = [p.type for p in picker.plugins.values() if "profile-handler" in p.kinds and p.stability != "alpha"]
+        stable = [
+            p.type
+            for p in picker.plugins.values()
+            if "profile-handler" in p.kinds and p.stability != "alpha" and p.deprecated is None
+        ]
         multi_profile = [kind for kind in stable if kind != "single-profile-handler"]
         ctx.findings.error(
             "LLMD-PICKER-PROFILES",
@@ -153,7 +182,7 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
             rule="single-profile-handler runs one profile"
             if single
             else "without a profile handler for several profiles the picker cannot choose between them",
-            fix=f"use {' or '.join(multi_profile)}" if multi_profile else "keep one profile",
+            fix=f"keep one profile, or use {' or '.join(multi_profile)}" if multi_profile else "keep one profile",
         )
     elif handlers and not single:
         _check_stages(ctx, document, *handlers[0])

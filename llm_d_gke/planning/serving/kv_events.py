@@ -10,7 +10,9 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.picker_config.build import APPROXIMATE, PRECISE, can_index_precisely
 from llm_d_gke.planning.picker_config.check import ROOT, parsed_config
 from llm_d_gke.planning.picker_config.parameters import SHAPES
+from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backends import backend_of
+from llm_d_gke.planning.serving.media_batch import takes_no
 
 # Where each engine publishes; the picker dials it.
 EVENTS_PORT = 5557
@@ -65,7 +67,7 @@ def check_events(ctx: PlanContext) -> None:
     if not backend_of(ctx.settings).creates_tokenizer_service:
         ctx.findings.error(
             "LLMD-KV-EVENTS-KSERVE",
-            *(("picker", "prefixRouting") if picker.config is None else (*ROOT, "plugins")),
+            *_precise_path(ctx),
             value="precise" if picker.config is None else PRECISE,
         )
     for index, model in enumerate(ctx.settings.models):
@@ -77,6 +79,24 @@ def check_events(ctx: PlanContext) -> None:
             )
     _check_own(ctx)
     _check_readers(ctx)
+
+
+def check_images(served: ServedModel) -> None:
+    """Warn of pictures in prompts whose tokens a precise index has to know."""
+    ctx, model = served.ctx, served.model
+    if not follows_events(ctx) or model is None or not model.vision_language or takes_no("image", served.settings):
+        return
+    ctx.findings.warning(
+        "LLMD-KV-EVENTS-IMAGES",
+        *_precise_path(ctx),
+        value="precise" if ctx.settings.picker.config is None else PRECISE,
+        model=served.settings.id,
+    )
+
+
+def _precise_path(ctx: PlanContext) -> tuple[str | int, ...]:
+    """The setting that asks for a precise index."""
+    return ("picker", "prefixRouting") if ctx.settings.picker.config is None else (*ROOT, "plugins")
 
 
 def _check_readers(ctx: PlanContext) -> None:

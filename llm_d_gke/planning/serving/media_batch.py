@@ -22,7 +22,7 @@ def check_media_batch(served: ServedModel, model: Model) -> None:
     """Gemma 4's larger models look at all of an image at once; the small ones, with embeddings per layer, do not."""
     settings = served.settings
     whole = model.architecture == "Gemma4ForConditionalGeneration" and model.vision_language and model.per_layer is None
-    if not whole or served.accelerator.kind != "gpu" or _has_no_videos(settings):
+    if not whole or served.accelerator.kind != "gpu" or takes_no("video", settings):
         return
     run = run_of(served)
     if run is None or run.max_num_batched_tokens >= _VIDEO_TOKENS or not load_engine().has(run.version, _WHOLE_SINCE):
@@ -43,8 +43,8 @@ def check_media_batch(served: ServedModel, model: Model) -> None:
     )
 
 
-def _has_no_videos(settings: ModelSettings) -> bool:
-    """Whether further arguments switch videos off, or limit them in a way that is not read here."""
+def takes_no(medium: str, settings: ModelSettings) -> bool:
+    """Whether further arguments switch a medium (image, video) off, or limit it in a way that is not read here."""
     arguments = settings.extra_args
     if "--language-model-only" in arguments or any(text.startswith("--limit-mm-per-prompt.") for text in arguments):
         return True
@@ -52,7 +52,7 @@ def _has_no_videos(settings: ModelSettings) -> bool:
     if limits is None:
         return False
     try:
-        videos = json.loads(limits).get("video", 1)
+        most = json.loads(limits).get(medium, 1)
     except (ValueError, AttributeError):
         return True
-    return not isinstance(videos, int) or videos < 1
+    return not isinstance(most, int) or most < 1

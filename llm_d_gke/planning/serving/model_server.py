@@ -38,9 +38,8 @@ from llm_d_gke.planning.serving.engine_features import (
 from llm_d_gke.planning.serving.engine_paths import WEIGHTS
 from llm_d_gke.planning.serving.extra_args import flag_of, runs_remote_code
 from llm_d_gke.planning.serving.hub_revision import revision_of
-from llm_d_gke.planning.serving.image_source import check_image_source
 from llm_d_gke.planning.serving.kv_block_size import block_argument, check_raised_blocks
-from llm_d_gke.planning.serving.kv_events import EVENTS, EVENTS_PORT, follows_events, publisher
+from llm_d_gke.planning.serving.kv_events import EVENTS, EVENTS_PORT, check_images, follows_events, publisher
 from llm_d_gke.planning.serving.labels import ROLE_LABEL, selector_of
 from llm_d_gke.planning.serving.lora_adapters import adapter_arguments, check_adapters
 from llm_d_gke.planning.serving.model_checks import check_model
@@ -51,6 +50,7 @@ from llm_d_gke.planning.serving.resources import least_replicas, limits, request
 from llm_d_gke.planning.serving.server_role import ServerRole
 from llm_d_gke.planning.serving.shutdown import DRAIN_SECONDS, END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
 from llm_d_gke.planning.serving.startup import pull_seconds, start_up_budget
+from llm_d_gke.planning.serving.weight_source import check_weight_source
 from llm_d_gke.planning.sizing.memory_check import run_of
 from llm_d_gke.planning.sizing.speed import simulation
 from llm_d_gke.settings.models import BucketSource, ImageSource, ModelSettings, VolumeClaimSource
@@ -266,7 +266,8 @@ def _check(served: ServedModel) -> MemoryVerdict | None:
     check_zero(served)
     if served.ctx.role != "prefill":
         check_features(served)
-    check_image_source(served)
+    check_weight_source(served)
+    check_images(served)
     return memory
 
 

@@ -532,6 +532,19 @@ SOURCES = (
         fix="models[0].image",
     ),
     Wrong(
+        id="LLMD-CLAIM-NODES",
+        name="a claim for pods on several nodes",
+        changes={
+            "models[0].source": {"kind": "volume-claim", "claim": "weights", "path": "gemma"},
+            "accelerator.nodes.max": 2,
+        },
+        path="models[0].source.claim",
+        value="weights",
+        rule="attached to one node only",
+        fix="kubectl get pvc weights",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-IMAGE-VOLUME",
         name="an image as volume where GKE cannot",
         changes={

@@ -264,6 +264,15 @@ PICKER = (
         fix="keep one",
     ),
     Wrong(
+        id="LLMD-PICKER-PROFILE-PICKERS",
+        name="two pickers and no profile that names one",
+        changes={"picker.config": {"plugins": [QUEUE, {"type": "max-score-picker"}, {"type": "random-picker"}]}},
+        path="picker.config.plugins[2].type",
+        value="random-picker",
+        rule="without schedulingProfiles all plugins make up one profile, which ends with one picker",
+        fix="add schedulingProfiles with a profile that names one",
+    ),
+    Wrong(
         id="LLMD-PICKER-PROFILE-NAME",
         name="two profiles of one name",
         changes=own({"type": "data-parallel-profile-handler"}, schedulingProfiles=[*ONE_PROFILE, {"name": "default"}]),
@@ -417,6 +426,19 @@ PICKER = (
         value="gemma",
         rule="matches nothing",
         fix="google/gemma-2b-it",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-KV-EVENTS-IMAGES",
+        name="a precise index of a model that takes images",
+        changes={
+            "picker.prefixRouting": "precise",
+            "models": [{"id": "Qwen/Qwen3-VL-2B-Instruct", "maxModelLen": 2048}],
+        },
+        path="picker.prefixRouting",
+        value="precise",
+        rule="Qwen/Qwen3-VL-2B-Instruct takes images",
+        fix="approximate",
         severity=Severity.WARNING,
     ),
     Wrong(
