@@ -29,6 +29,10 @@ _PLACEHOLDERS = (
     "my-project-id",
     "project-id",
 )
+# Google sets labels of its own with it, and refuses those of others.
+_RESERVED_LABELS = "goog"
+# A whole number of CPUs from here on is read as thousandths whose unit was left out.
+_LEAST_MILLIS = 50
 
 
 def check_project_placeholder(settings: StackSettings, findings: Findings) -> None:
@@ -49,6 +53,9 @@ def check_without_effect(ctx: PlanContext, *, has_router: bool) -> None:
         ctx.findings.error(
             "LLMD-LABEL-OWN", "labels", STACK_LABEL, value=settings.labels[STACK_LABEL], label=ctx.labels[STACK_LABEL]
         )
+    for key, value in settings.labels.items():
+        if key.startswith(_RESERVED_LABELS):
+            ctx.findings.error("LLMD-LABEL-RESERVED", "labels", key, value=value, prefix=_RESERVED_LABELS)
     ranges = settings.cluster.control_plane.authorized_networks
     for index, network in enumerate(ranges):
         if network.cidr.prefixlen == 0:
@@ -171,6 +178,7 @@ def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:
         ):
             if requested > available:
                 unit = "thousandths of a CPU" if key == "cpu" else "MiB"
+                in_millis = key == "cpu" and text.isdigit() and _LEAST_MILLIS <= int(text) <= available
                 ctx.findings.error(
                     "LLMD-ADDON-ROOM",
                     group,
@@ -181,6 +189,6 @@ def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:
                     unit=unit,
                     group=group,
                     fix=f"use {text}m, or less than {available:.0f}m"
-                    if key == "cpu" and text.isdigit() and int(text) <= available
+                    if in_millis
                     else f"use less, or a larger cpuPool.machineType than {pool.machine_type}",
                 )

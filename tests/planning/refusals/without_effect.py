@@ -231,6 +231,15 @@ WITHOUT_EFFECT = (
         fix="its value is gpu",
     ),
     Wrong(
+        id="LLMD-LABEL-RESERVED",
+        name="a label of Google's own",
+        changes={"labels": {"goog-team": "search"}},
+        path="labels.goog-team",
+        value="search",
+        rule="begin with goog are reserved",
+        fix="use another key",
+    ),
+    Wrong(
         id="LLMD-AUTHORIZED-NETWORKS-ALL",
         name="the internet as an authorized network",
         changes={
@@ -408,7 +417,10 @@ WITHOUT_EFFECT = (
                 "models[0].source.claim",
                 "weights",
                 "PersistentVolumeClaim",
-                {"models[0].source": {"kind": "volume-claim", "claim": "weights", "path": "gemma"}},
+                {
+                    "models[0].source": {"kind": "volume-claim", "claim": "weights", "path": "gemma"},
+                    "accelerator.nodes.max": 1,
+                },
                 "kind: bucket",
             ),
         )
