@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_d_gke.operations.diagnose.messages import recognize
 from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from llm_d_gke.planning.findings import Finding, Severity
 from llm_d_gke.planning.plan.serving import ModelServerPlan
@@ -21,10 +22,13 @@ REPORTS: list[dict[str, Any]] = [
         "platform_reports_third",
         "platform_reports_fourth",
         "platform_reports_fifth",
+        "platform_reports_sixth",
     )
     for report in yaml.safe_load((Path(__file__).parent / "figures" / f"{name}.yaml").read_text(encoding="utf-8"))
 ]
-SETTLED = [report for report in REPORTS if "unsettled" not in report]
+# What only a cluster shows: the words that the reporter saw, and the cause that the diagnosis names.
+LOGGED = [report for report in REPORTS if report["expected"] == "diagnosed"]
+SETTLED = [report for report in REPORTS if "unsettled" not in report and report not in LOGGED]
 # Warnings of every stack that others can reach, or that serves without a certificate.
 _COMMON = {"LLMD-TLS-NONE", "LLMD-GATEWAY-OPEN"}
 
@@ -48,6 +52,13 @@ def test_a_report_gets_its_answer(report: dict[str, Any]) -> None:
         assert severities[report["found"]] is (Severity.ERROR if answer == "refused" else Severity.WARNING)
     else:
         assert answer in ("accepted", "rendered")
+
+
+@pytest.mark.parametrize("report", LOGGED, ids=[report["report"] for report in LOGGED])
+def test_what_a_reporter_saw_gets_its_cause(report: dict[str, Any]) -> None:
+    recognized = recognize(report["in"], report["text"], "Pod/a")
+    assert recognized is not None
+    assert recognized.id == report["cause"]
 
 
 def plan_of_report(report: str) -> StackPlan:
