@@ -169,7 +169,6 @@ def _file_name(body: object) -> str:
 
 
 def _places(cloud: list[CloudCommands], steps: tuple[Step, ...]) -> Iterator[tuple[str, str]]:
-    """Where each resource of the stack is, by URN."""
     for item in cloud:
         yield item.resource.urn, "1-google-cloud.sh"
     for step in steps:
@@ -182,7 +181,6 @@ def _places(cloud: list[CloudCommands], steps: tuple[Step, ...]) -> Iterator[tup
 
 
 def readme(plan: StackPlan, cloud: Sequence[CloudCommands], steps: Sequence[Step]) -> str:
-    """The text of README.md."""
     text = render(
         Path(__file__).with_name("readme.md.jinja"),
         plan=plan,

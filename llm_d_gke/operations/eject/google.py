@@ -42,8 +42,10 @@ def cloud_commands(resource: Recorded, graph: Graph, project: str) -> CloudComma
         name, text, words = _WITH_FILE[resource.type](inputs, resource.name)
         files[name] = text
         commands = (words,)
+    elif resource.type in _CLUSTERS:
+        commands = _CLUSTERS[resource.type](inputs)
     elif resource.type in _COMMANDS:
-        commands = _COMMANDS[resource.type](inputs)
+        commands = (tuple(_COMMANDS[resource.type](inputs)),)
     else:
         raise NotEjectableError(f"there is no gcloud command for {resource.type} ({resource.name})")
     unused = inputs.unused()
@@ -52,154 +54,126 @@ def cloud_commands(resource: Recorded, graph: Graph, project: str) -> CloudComma
     return CloudCommands(resource=resource, commands=commands, files=files)
 
 
-def _service(inputs: Inputs) -> tuple[Words, ...]:
+def _create(inputs: Inputs, noun: str, name: str = "name") -> list[str]:
+    return ["gcloud", *noun.split(), "create", inputs.take(name), flag("project", inputs.project)]
+
+
+def _service(inputs: Inputs) -> list[str]:
     inputs.take("disableOnDestroy")
-    return (("gcloud", "services", "enable", inputs.take("service"), flag("project", inputs.project)),)
+    return ["gcloud", "services", "enable", inputs.take("service"), flag("project", inputs.project)]
 
 
-def _network(inputs: Inputs) -> tuple[Words, ...]:
+def _network(inputs: Inputs) -> list[str]:
     mode = "auto" if inputs.take("autoCreateSubnetworks") else "custom"
-    return (
-        (
-            *("gcloud", "compute", "networks", "create", inputs.take("name"), flag("project", inputs.project)),
-            flag("subnet-mode", mode),
-            flag("bgp-routing-mode", inputs.take("routingMode").lower()),
-        ),
-    )
+    routing = inputs.flag("bgp-routing-mode", "routingMode", str.lower)
+    return [*_create(inputs, "compute networks"), flag("subnet-mode", mode), *routing]
 
 
-def _subnetwork(inputs: Inputs) -> tuple[Words, ...]:
-    words = ["gcloud", "compute", "networks", "subnets", "create", inputs.take("name"), flag("project", inputs.project)]
-    words.append(flag("network", _network_of(inputs)))
-    words += [flag("region", inputs.take("region")), flag("range", inputs.take("ipCidrRange"))]
+def _subnetwork(inputs: Inputs) -> list[str]:
     ranges = inputs.take("secondaryIpRanges") or ()
-    if ranges:
-        pairs = ",".join(f"{item['rangeName']}={item['ipCidrRange']}" for item in ranges)
-        words.append(flag("secondary-range", pairs))
-    if inputs.take("privateIpGoogleAccess"):
-        words.append("--enable-private-ip-google-access")
-    for name in ("purpose", "role"):
-        value = inputs.take(name)
-        words += [flag(name, value)] if value else []
+    pairs = ",".join(f"{item['rangeName']}={item['ipCidrRange']}" for item in ranges)
+    words = [
+        *_create(inputs, "compute networks subnets"),
+        flag("network", inputs.name_or_path("network", _NETWORK)),
+        *inputs.flags({"region": "region", "range": "ipCidrRange"}),
+        *([flag("secondary-range", pairs)] if pairs else []),
+        *inputs.options({"enable-private-ip-google-access": "privateIpGoogleAccess"}),
+        *inputs.flags({"purpose": "purpose", "role": "role"}),
+    ]
     if inputs.take("logConfig") is not None:
-        words += [
-            "--enable-flow-logs",
-            flag("logging-aggregation-interval", _dashed(inputs.take("logConfig.aggregationInterval"))),
-            flag("logging-flow-sampling", inputs.take("logConfig.flowSampling")),
-            flag("logging-metadata", _dashed(inputs.take("logConfig.metadata")).removesuffix("-metadata")),
-        ]
-    return (tuple(words),)
+        words.append("--enable-flow-logs")
+        words += inputs.flag("logging-aggregation-interval", "logConfig.aggregationInterval", _dashed)
+        words += inputs.flag("logging-flow-sampling", "logConfig.flowSampling")
+        words.append(flag("logging-metadata", _dashed(inputs.take("logConfig.metadata")).removesuffix("-metadata")))
+    return words
 
 
-def _network_of(inputs: Inputs) -> str:
-    """The network's name, or its whole path for one of a Shared VPC, which is in another project."""
-    value = inputs.take("network")
-    return value if isinstance(value, str) else inputs.name_of("network", _NETWORK)
+def _router(inputs: Inputs) -> list[str]:
+    network = flag("network", inputs.name_of("network", _NETWORK))
+    return [*_create(inputs, "compute routers"), network, *inputs.flag("region", "region")]
 
 
-def _router(inputs: Inputs) -> tuple[Words, ...]:
-    return (
-        (
-            *("gcloud", "compute", "routers", "create", inputs.take("name"), flag("project", inputs.project)),
-            flag("network", inputs.name_of("network", _NETWORK)),
-            flag("region", inputs.take("region")),
-        ),
-    )
-
-
-def _nat(inputs: Inputs) -> tuple[Words, ...]:
+def _nat(inputs: Inputs) -> list[str]:
     _expect(inputs, "natIpAllocateOption", "AUTO_ONLY")
     _expect(inputs, "sourceSubnetworkIpRangesToNat", "ALL_SUBNETWORKS_ALL_IP_RANGES")
-    words = ["gcloud", "compute", "routers", "nats", "create", inputs.take("name"), flag("project", inputs.project)]
-    words += [flag("router", inputs.take("router")), flag("region", inputs.take("region"))]
+    words = [*_create(inputs, "compute routers nats"), *inputs.flags({"router": "router", "region": "region"})]
     words += ["--auto-allocate-nat-external-ips", "--nat-all-subnet-ip-ranges"]
     if inputs.take("logConfig.enable"):
-        words += ["--enable-logging", flag("log-filter", inputs.take("logConfig.filter"))]
-    return (tuple(words),)
+        words += ["--enable-logging", *inputs.flag("log-filter", "logConfig.filter")]
+    return words
 
 
-def _address(inputs: Inputs) -> tuple[Words, ...]:
-    words = ["gcloud", "compute", "addresses", "create", inputs.take("name"), flag("project", inputs.project)]
-    words.append(flag("region", inputs.take("region")))
+def _address(inputs: Inputs) -> list[str]:
+    words = [*_create(inputs, "compute addresses"), *inputs.flag("region", "region")]
     if inputs.take("addressType") == "INTERNAL":
-        value = inputs.take("subnetwork")
-        words.append(flag("subnet", value if isinstance(value, str) else inputs.name_of("subnetwork", _SUBNETWORK)))
-        words.append(flag("purpose", inputs.take("purpose")))
-    return (tuple(words),)
+        words.append(flag("subnet", inputs.name_or_path("subnetwork", _SUBNETWORK)))
+        words += inputs.flag("purpose", "purpose")
+    return words
 
 
-def _ssl_policy(inputs: Inputs) -> tuple[Words, ...]:
-    return (
-        (
-            *("gcloud", "compute", "ssl-policies", "create", inputs.take("name"), flag("project", inputs.project)),
-            flag("region", inputs.take("region")),
-            flag("profile", inputs.take("profile")),
-            flag("min-tls-version", inputs.take("minTlsVersion").removeprefix("TLS_").replace("_", ".")),
-        ),
-    )
+def _ssl_policy(inputs: Inputs) -> list[str]:
+    return [
+        *_create(inputs, "compute ssl-policies"),
+        *inputs.flags({"region": "region", "profile": "profile"}),
+        flag("min-tls-version", inputs.take("minTlsVersion").removeprefix("TLS_").replace("_", ".")),
+    ]
 
 
-def _workload_policy(inputs: Inputs) -> tuple[Words, ...]:
-    create = ("gcloud", "compute", "resource-policies", "create", "workload-policy", inputs.take("name"))
-    return (
-        (
-            *create,
-            flag("project", inputs.project),
-            flag("region", inputs.take("region")),
-            flag("type", inputs.take("workloadPolicy.type")),
-            flag("accelerator-topology", inputs.take("workloadPolicy.acceleratorTopology")),
-        ),
-    )
+def _workload_policy(inputs: Inputs) -> list[str]:
+    return [
+        *("gcloud", "compute", "resource-policies", "create", "workload-policy", inputs.take("name")),
+        flag("project", inputs.project),
+        *inputs.flags({"region": "region", "type": "workloadPolicy.type"}),
+        *inputs.flag("accelerator-topology", "workloadPolicy.acceleratorTopology"),
+    ]
 
 
-def _account(inputs: Inputs) -> tuple[Words, ...]:
-    return (
-        (
-            *("gcloud", "iam", "service-accounts", "create", inputs.take("accountId")),
-            flag("project", inputs.project),
-            flag("display-name", inputs.take("displayName")),
-        ),
-    )
+def _account(inputs: Inputs) -> list[str]:
+    return [*_create(inputs, "iam service-accounts", "accountId"), *inputs.flag("display-name", "displayName")]
 
 
-def _project_member(inputs: Inputs) -> tuple[Words, ...]:
-    return (
-        # Without --condition, gcloud prompts for one if the project's policy has any.
-        ("gcloud", "projects", "add-iam-policy-binding", inputs.project, *_binding(inputs), flag("condition", "None")),
-    )
+def _project_member(inputs: Inputs) -> list[str]:
+    # Without --condition, gcloud prompts for one if the project's policy has any.
+    return [
+        "gcloud",
+        "projects",
+        "add-iam-policy-binding",
+        inputs.project,
+        *_binding(inputs),
+        flag("condition", "None"),
+    ]
 
 
-def _secret_member(inputs: Inputs) -> tuple[Words, ...]:
-    secret = inputs.take("secretId")
-    project = flag("project", inputs.project)
-    return (("gcloud", "secrets", "add-iam-policy-binding", secret, project, *_binding(inputs)),)
+def _secret_member(inputs: Inputs) -> list[str]:
+    secret, project = inputs.take("secretId"), flag("project", inputs.project)
+    return ["gcloud", "secrets", "add-iam-policy-binding", secret, project, *_binding(inputs)]
 
 
-def _bucket_member(inputs: Inputs) -> tuple[Words, ...]:
+def _bucket_member(inputs: Inputs) -> list[str]:
     bucket = f"gs://{inputs.take('bucket')}"
-    return (("gcloud", "storage", "buckets", "add-iam-policy-binding", bucket, *_binding(inputs)),)
+    return ["gcloud", "storage", "buckets", "add-iam-policy-binding", bucket, *_binding(inputs)]
 
 
-def _binding(inputs: Inputs) -> Words:
+def _binding(inputs: Inputs) -> list[str]:
     member = inputs.take("member")
     if not isinstance(member, str):
         member = f"serviceAccount:{inputs.email('member')}"
-    return (flag("member", member), flag("role", inputs.take("role")))
+    return [flag("member", member), *inputs.flag("role", "role")]
 
 
-def _budget(inputs: Inputs) -> tuple[Words, ...]:
-    words = ["gcloud", "billing", "budgets", "create", flag("billing-account", inputs.take("billingAccount"))]
-    words.append(flag("display-name", inputs.take("displayName")))
+def _budget(inputs: Inputs) -> list[str]:
     amount = inputs.take("amount.specifiedAmount")
-    words.append(flag("budget-amount", f"{amount['units']}{amount['currencyCode']}"))
-    words.append(flag("calendar-period", inputs.take("budgetFilter.calendarPeriod").lower()))
-    words.append(flag("filter-projects", ",".join(inputs.take("budgetFilter.projects"))))
-    labels = inputs.take("budgetFilter.labels") or {}
-    words += [flag("filter-labels", ",".join(f"{key}={value}" for key, value in labels.items()))] if labels else []
-    words += [flag("threshold-rule", f"percent={rule['thresholdPercent']}") for rule in inputs.take("thresholdRules")]
-    channels = inputs.take("allUpdatesRule.monitoringNotificationChannels") or ()
-    words += [flag("notifications-rule-monitoring-notification-channels", ",".join(channels))] if channels else []
-    return (tuple(words),)
+    return [
+        *("gcloud", "billing", "budgets", "create"),
+        *inputs.flags({"billing-account": "billingAccount", "display-name": "displayName"}),
+        flag("budget-amount", f"{amount['units']}{amount['currencyCode']}"),
+        *inputs.flag("calendar-period", "budgetFilter.calendarPeriod", str.lower),
+        *inputs.flags({"filter-projects": "budgetFilter.projects", "filter-labels": "budgetFilter.labels"}),
+        *(flag("threshold-rule", f"percent={rule['thresholdPercent']}") for rule in inputs.take("thresholdRules")),
+        *inputs.flag(
+            "notifications-rule-monitoring-notification-channels", "allUpdatesRule.monitoringNotificationChannels"
+        ),
+    ]
 
 
 def _dashboard(inputs: Inputs, name: str) -> tuple[str, str, Words]:
@@ -232,7 +206,7 @@ def _dashed(text: str) -> str:
     return text.lower().replace("_", "-")
 
 
-_COMMANDS: Mapping[str, Callable[[Inputs], tuple[Words, ...]]] = {
+_COMMANDS: Mapping[str, Callable[[Inputs], list[str]]] = {
     "gcp:projects/service:Service": _service,
     _NETWORK: _network,
     _SUBNETWORK: _subnetwork,
@@ -246,6 +220,8 @@ _COMMANDS: Mapping[str, Callable[[Inputs], tuple[Words, ...]]] = {
     SECRET_MEMBER: _secret_member,
     BUCKET_MEMBER: _bucket_member,
     "gcp:billing/budget:Budget": _budget,
+}
+_CLUSTERS: Mapping[str, Callable[[Inputs], tuple[Words, ...]]] = {
     CLUSTER: cluster_command,
     NODE_POOL: node_pool_command,
 }

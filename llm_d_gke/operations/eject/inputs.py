@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from llm_d_gke.cli.exits import RefusedInputError
 from llm_d_gke.nested import value_at
+from llm_d_gke.operations.eject.shell import flag, pairs, switch
 from llm_d_gke.operations.import_cloud.spec import ACCOUNT
 from llm_d_gke.planning.names import service_account_address
 from llm_d_gke.resource_graph import Graph, Recorded, Secret, Unknown
@@ -31,6 +32,28 @@ class Inputs:
         self._used.add(path)
         value = value_at(self._resource.inputs, *path.split("."))
         return value.value if isinstance(value, Secret) else value
+
+    def flag(self, name: str, path: str, text: Callable[[Any], object] | None = None) -> list[str]:
+        """A flag with the value at a path, as `text` writes it. Nothing where there is none."""
+        value = self.take(path)
+        return [] if value in (None, "", [], {}) else [flag(name, (text or _text)(value))]
+
+    def flags(self, paths: Mapping[str, str]) -> list[str]:
+        """Flags with their values, by the paths of these."""
+        return [word for name, path in paths.items() for word in self.flag(name, path)]
+
+    def switches(self, paths: Mapping[str, str]) -> list[str]:
+        """Flags in the form that turns them on or off."""
+        return [switch(name, self.take(path)) for name, path in paths.items()]
+
+    def options(self, paths: Mapping[str, str]) -> list[str]:
+        """Flags that only turn something on."""
+        return [f"--{name}" for name, path in paths.items() if self.take(path)]
+
+    def name_or_path(self, path: str, kind: str) -> str:
+        """The name of another resource, or its whole path where it is in another project, as in a Shared VPC."""
+        value = self.take(path)
+        return value if isinstance(value, str) else self.name_of(path, kind)
 
     def name_of(self, path: str, kind: str) -> str:
         """The name in a reference to another resource: an id in text, or the resource that the input depends on."""
@@ -68,3 +91,12 @@ def _leaves(value: Any, path: str) -> Iterator[str]:
             yield from _leaves(item, f"{path}.{key}" if path else str(key))
     elif value is not None:
         yield path
+
+
+def _text(value: Any) -> object:
+    """A value as gcloud takes it."""
+    if isinstance(value, Mapping):
+        return pairs(value)
+    if isinstance(value, list):
+        return ",".join(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value

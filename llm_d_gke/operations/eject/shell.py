@@ -10,7 +10,6 @@ Words: TypeAlias = tuple[str, ...]
 
 
 def flag(name: str, value: object) -> str:
-    """A flag with its value in one word."""
     return f"--{name}={value}"
 
 
