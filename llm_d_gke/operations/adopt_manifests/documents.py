@@ -22,14 +22,7 @@ from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.nested import nested_servers, role_named
 from llm_d_gke.operations.adopt_manifests.pods import read_pod
 from llm_d_gke.operations.adopt_manifests.predictors import RUNTIMES, predictor
-from llm_d_gke.operations.adopt_manifests.servers import (
-    Json,
-    NotCarried,
-    Server,
-    int_or,
-    listing,
-    mapping,
-)
+from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, int_or, listing, mapping
 
 # Objects that a stack creates by itself, from its pattern and its models.
 _CREATED_BY_PROGRAM = {

@@ -10,15 +10,7 @@ from typing import Any
 from llm_d_gke.nested import value_at
 from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import server_of
-from llm_d_gke.operations.adopt_manifests.servers import (
-    Json,
-    NotCarried,
-    Role,
-    Server,
-    int_or,
-    listing,
-    mapping,
-)
+from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Role, Server, int_or, listing, mapping
 from llm_d_gke.operations.adopt_manifests.sources import source_of
 
 _ENGINE_SPEC = "servingEngineSpec"

@@ -9,15 +9,7 @@ from typing import Any
 from llm_d_gke.nested import value_at
 from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import ADDITIONAL, command_of, server_of, words_of
-from llm_d_gke.operations.adopt_manifests.servers import (
-    Json,
-    NotCarried,
-    Role,
-    Server,
-    int_or,
-    listing,
-    mapping,
-)
+from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Role, Server, int_or, listing, mapping
 from llm_d_gke.operations.adopt_manifests.sources import adapter_of, source_of
 
 # The name of the engine's container in KServe's presets.

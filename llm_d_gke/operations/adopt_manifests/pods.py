@@ -126,7 +126,6 @@ def _assignments(container: Json) -> dict[str, str]:
 
 
 def plain_environment(container: Json) -> dict[str, str]:
-    """Variables of a container that have a value in the document."""
     return {
         str(variable["name"]): str(variable["value"])
         for variable in listing(container, "env")

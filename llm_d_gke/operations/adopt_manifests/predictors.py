@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from llm_d_gke.nested import value_at
 from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import command_of, server_of
-from llm_d_gke.operations.adopt_manifests.servers import (
-    Json,
-    NotCarried,
-    Server,
-    int_or,
-    listing,
-    mapping,
-)
+from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, int_or, listing, mapping
 from llm_d_gke.operations.adopt_manifests.sources import source_of
 
 RUNTIMES = ("ServingRuntime", "ClusterServingRuntime")
@@ -42,26 +36,13 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
         return None, [NotCarried(origin, "predictor", "neither format nor container says vLLM")]
     not_carried: list[NotCarried] = []
     if model.get("runtime") and not runtime:
-        not_carried.append(
-            NotCarried(
-                origin,
-                f"runtime {model['runtime']}",
-                "its manifest is not among the files, so its arguments are not read",
-            )
-        )
+        why = "its manifest is not among the files, so its arguments are not read"
+        not_carried.append(NotCarried(origin, f"runtime {model['runtime']}", why))
     name = str(value_at(document, "metadata", "name") or "")
-    container = {**base, **own}
-    for key in ("resources", "image"):
-        if model.get(key):
-            container[key] = model[key]
+    container = {**base, **own, **{key: model[key] for key in ("resources", "image") if model.get(key)}}
     container["env"] = [*listing(base, "env"), *listing(own, "env"), *listing(model, "env")]
-    arguments = [
-        _vllm_argument(word.replace("{{.Name}}", name))
-        for word in (
-            *(command_of(own or base) or map(str, listing(own or base, "args"))),
-            *map(str, listing(model, "args")),
-        )
-    ]
+    words = (command_of(own or base) or map(str, listing(own or base, "args")), map(str, listing(model, "args")))
+    arguments = [_vllm_argument(word.replace("{{.Name}}", name)) for word in itertools.chain(*words)]
     storage = str(value_at(model, "storage", "path") or "")
     uri = str(value_at(model, "storageUri") or "")
     where, source = source_of(uri)
@@ -72,12 +53,7 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
     # KServe's own fields are next to those of the pod.
     pod = {key: value for key, value in {**mapping(runtime), **spec}.items() if key in _OF_THE_POD}
     server = server_of(
-        container,
-        pod,
-        arguments,
-        origin=origin,
-        replicas=max(1, int_or(spec.get("minReplicas"), 1)),
-        source=source,
+        container, pod, arguments, origin=origin, replicas=max(1, int_or(spec.get("minReplicas"), 1)), source=source
     )
     mounted = server.model is None or server.model.startswith(_MOUNT)
     return replace(server, model=where if mounted else server.model), not_carried

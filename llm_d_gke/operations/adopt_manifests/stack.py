@@ -17,14 +17,7 @@ from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.flags import settings_of
 from llm_d_gke.operations.adopt_manifests.known import with_known_model, with_known_options
 from llm_d_gke.operations.adopt_manifests.pods import ACCELERATOR_RESOURCES
-from llm_d_gke.operations.adopt_manifests.servers import (
-    Json,
-    NotCarried,
-    Server,
-    int_or,
-    listing,
-    mapping,
-)
+from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, int_or, listing, mapping
 from llm_d_gke.settings.models import ModelSettings
 
 Settings = dict[str, Any]
@@ -170,29 +163,15 @@ def _model(model: str, server: Server, not_carried: list[NotCarried]) -> Setting
     # A pod's count of accelerators. A stack uses all accelerators of a node by default.
     if server.accelerators and "tensorParallel" not in settings and server.hosts == 1 and not server.parallelism:
         settings["tensorParallel"] = server.accelerators if server.resource == "google.com/tpu" else 1
-    if server.image and not any(part in server.image for part in _PLAIN_IMAGES):
-        not_carried.append(
-            NotCarried(
-                server.origin,
-                f"image {server.image}",
-                "the release's image takes its place; or set models[].image and models[].imageFacts",
-            )
-        )
-    elif server.image:
-        not_carried.append(
-            NotCarried(
-                server.origin,
-                f"image {server.image}",
-                "the release's image takes its place; llm-d:release selects its version",
-            )
-        )
+    if server.image:
+        is_plain = any(part in server.image for part in _PLAIN_IMAGES)
+        instead = "llm-d:release selects its version" if is_plain else "or set models[].image and models[].imageFacts"
+        why = f"the release's image takes its place; {instead}"
+        not_carried.append(NotCarried(server.origin, f"image {server.image}", why))
     if server.environment:
-        names = ", ".join(server.environment)
-        not_carried.append(
-            NotCarried(
-                server.origin, f"variables {names}", "models[].env takes those that are needed, with allowExtraArgs"
-            )
-        )
+        what = f"variables {', '.join(server.environment)}"
+        why = "models[].env takes those that are needed, with allowExtraArgs"
+        not_carried.append(NotCarried(server.origin, what, why))
     if extra:
         settings |= {"allowExtraArgs": True, "extraArgs": extra}
     return dict(_without_invalid(settings, server, not_carried))
@@ -248,20 +227,15 @@ def _accelerator(
         kinds = ", ".join(sorted(map(str, names)))
         not_carried.append(NotCarried("stack", f"accelerators {kinds}", "a stack has one kind, the first is taken"))
     selector: Mapping[str, str] = selectors[0] if selectors else {}
-    pool = next(
-        (pool_entry for pool_entry in documents.pools if _label(selector) in (None, _pool_label(pool_entry))), None
-    )
+    pool = next((entry for entry in documents.pools if _label(selector) in (None, _pool_label(entry))), None)
     label = _label(selector) or (_pool_label(pool) if pool else None)
-    candidates = [entry for entry in catalog.accelerators.values() if entry.node_label_value == label]
-    if not candidates and label is None and default is not None and default in catalog.accelerators:
-        candidates = [catalog.accelerators[default]]
-    if not candidates:
-        what, why = (
-            (f"accelerator {label}", "the catalog does not have it") if label else ("accelerator", "no file names one")
-        )
+    labeled = (entry for entry in catalog.accelerators.values() if entry.node_label_value == label)
+    accelerator = next(labeled, None) or (catalog.accelerators.get(default or "") if label is None else None)
+    if accelerator is None:
+        what = f"accelerator {label}" if label else "accelerator"
+        why = "the catalog does not have it" if label else "no file names one"
         not_carried.append(NotCarried("stack", what, f"{why}; add --accelerator (make catalog KIND=accelerators)"))
         return {}
-    [accelerator, *_] = candidates
     settings: Settings = {"type": accelerator.name}
     machine = next((selector[key] for key in _MACHINE_LABELS if key in selector), None) or value_at(
         pool, "config", "machineType"
@@ -277,11 +251,8 @@ def _accelerator(
         settings["provisioning"] = "spot"
     elif pool_machine is not None and not pool_machine.on_demand_ok:
         settings["provisioning"] = "spot"
-        what, why = (
-            "provisioning",
-            f"Google does not sell {pool_machine.name} on demand; spot is taken, flex-start is another",
-        )
-        not_carried.append(NotCarried("stack", what, why))
+        why = f"Google does not sell {pool_machine.name} on demand; spot is taken, flex-start is another"
+        not_carried.append(NotCarried("stack", "provisioning", why))
     per_node = pool_machine.accelerator_count if pool_machine is not None else 0
     return {**settings, "nodes": _nodes(pool, servers, per_node)}
 
@@ -323,10 +294,7 @@ def _nodes(pool: Json | None, servers: Sequence[Server], per_node: int) -> Setti
     bounds = mapping(pool, "autoscaling") if pool else {}
     needed = max(1, sum(server.replicas * _hosts(server, per_node) for server in servers))
     if bounds.get("enabled"):
-        return {
-            "min": int_or(bounds.get("minNodeCount"), 0),
-            "max": max(1, int_or(bounds.get("maxNodeCount"), needed)),
-        }
+        return {"min": int_or(bounds.get("minNodeCount"), 0), "max": max(1, int_or(bounds.get("maxNodeCount"), needed))}
     return {"min": 0, "max": needed}
 
 
