@@ -3,73 +3,74 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from ipaddress import ip_network
 
 from llm_d_gke.operations.preflight.clusters import FEATURES
 from llm_d_gke.operations.preflight.google import Facts
-from llm_d_gke.operations.preflight.needs import NameNeed, Needs, QuotaNeed
-from llm_d_gke.planning.findings import Finding, Severity, path_of
+from llm_d_gke.operations.preflight.needs import Needs, QuotaNeed
+from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.findings import Finding
 
 _WHERE = {"network": "VPC", "subnetwork": "subnet", "address": "address", "cluster": "cluster"}
+# Roles by the beginning of the permissions that they contain.
+_ROLES = {
+    "container.": "roles/container.admin",
+    "compute.": "roles/compute.networkAdmin",
+    "iam.": "roles/iam.serviceAccountCreator, roles/iam.serviceAccountDeleter and roles/iam.serviceAccountUser",
+    "resourcemanager.": "roles/resourcemanager.projectIamAdmin",
+    "serviceusage.": "roles/serviceusage.serviceUsageAdmin",
+    "secretmanager.": "roles/secretmanager.admin",
+    "monitoring.": "roles/monitoring.editor",
+}
 # Without these two nothing else can be enabled.
 _FIRST_SERVICES = ("serviceusage.googleapis.com", "cloudresourcemanager.googleapis.com")
 
 
 def findings_of(needs: Needs, facts: Facts) -> list[Finding]:
     """All findings, errors and warnings."""
-    return [
-        *_permissions(needs, facts),
-        *_services(needs, facts),
-        *(finding for need in needs.quotas for finding in _quota(need, facts)),
-        *_machines(needs, facts),
-        *(finding for need in needs.names for finding in _name(need, facts)),
-        *_proxies(needs, facts),
-        *_features(needs, facts),
-        *_unanswered(facts),
-    ]
+    findings = Findings()
+    _check_permissions(needs, facts, findings)
+    _check_services(needs, facts, findings)
+    for quota in needs.quotas:
+        _check_quota(quota, facts, findings)
+    for machine in needs.machines:
+        for name in filter(None, (machine.machine, machine.accelerator)):
+            if (machine.zone, name) in facts.missing_machines:
+                where = {"zone": machine.zone, "machine": machine.machine}
+                findings.error("LLMD-PREFLIGHT-ZONE", *machine.path.split("."), value=name, **where)
+    for need in needs.names:
+        exists, path, what = facts.existing_names.get(need), need.path.split("."), _WHERE[need.kind]
+        if need.is_created and exists:
+            findings.warning("LLMD-PREFLIGHT-NAME-TAKEN", *path, value=need.name, what=what)
+        if not need.is_created and exists is False:
+            what += f" in {need.location}" if need.location else ""
+            findings.error("LLMD-PREFLIGHT-NOT-FOUND", *path, value=need.name, what=what)
+    _check_proxies(needs, facts, findings)
+    _check_features(needs, facts, findings)
+    for question, reason in facts.unanswered:
+        findings.warning("LLMD-PREFLIGHT-UNANSWERED", "project", value=question, reason=reason)
+    return findings
 
 
-def _permissions(needs: Needs, facts: Facts) -> Iterator[Finding]:
+def _check_permissions(needs: Needs, facts: Facts, findings: Findings) -> None:
     lacking = [] if facts.permissions is None else sorted(set(needs.permissions) - facts.permissions)
     if lacking:
-        in_cluster = [name for name in lacking if name.startswith("container.")]
-        roles = ["roles/container.admin"] if in_cluster else []
-        rest = {
-            "compute.": "roles/compute.networkAdmin",
-            "iam.": "roles/iam.serviceAccountCreator, roles/iam.serviceAccountDeleter and roles/iam.serviceAccountUser",
-            "resourcemanager.": "roles/resourcemanager.projectIamAdmin",
-            "serviceusage.": "roles/serviceusage.serviceUsageAdmin",
-            "secretmanager.": "roles/secretmanager.admin",
-            "monitoring.": "roles/monitoring.editor",
-        }
-        roles += [role for start, role in rest.items() if any(name.startswith(start) for name in lacking)]
-        yield _finding(
-            "LLMD-PREFLIGHT-PERMISSIONS",
-            "project",
-            value=needs.project,
-            rule=f"this account lacks permissions: {', '.join(lacking)}",
-            fix=f"gcloud projects add-iam-policy-binding {needs.project} --member=user:... --role=...: "
-            + ", ".join(roles),
-        )
+        roles = [role for start, role in _ROLES.items() if any(name.startswith(start) for name in lacking)]
+        names = {"lacking": ", ".join(lacking), "roles": ", ".join(roles)}
+        findings.error("LLMD-PREFLIGHT-PERMISSIONS", "project", value=needs.project, **names)
 
 
-def _services(needs: Needs, facts: Facts) -> Iterator[Finding]:
+def _check_services(needs: Needs, facts: Facts, findings: Findings) -> None:
     off = sorted(name for name in needs.services if facts.services.get(name) is False)
     may = facts.permissions is None or "serviceusage.services.enable" in facts.permissions
     first = [name for name in _FIRST_SERVICES if name in off]
     if off and (first or not may):
         names = first or off
-        yield _finding(
-            "LLMD-PREFLIGHT-APIS",
-            "project",
-            value=needs.project,
-            rule=f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} off, and `up` cannot turn that on",
-            fix=f"gcloud services enable {' '.join(names)} --project={needs.project}",
-        )
+        are = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+        findings.error("LLMD-PREFLIGHT-APIS", "project", value=needs.project, are=are, names=" ".join(names))
 
 
-def _quota(need: QuotaNeed, facts: Facts) -> Iterator[Finding]:
+def _check_quota(need: QuotaNeed, facts: Facts, findings: Findings) -> None:
     limit = facts.limits.get((need.quota.title, need.location))
     if limit is None:
         return
@@ -79,117 +80,38 @@ def _quota(need: QuotaNeed, facts: Facts) -> Iterator[Finding]:
         free = max(free, other.limit - (other.used or 0.0) if other is not None else 0.0)
     if free >= need.maximum:
         return
-    place = need.location or "the whole project"
     enough = free >= need.now
-    used = f", {limit.used:g} of them in use" if limit.used else "" if limit.used is not None else ", use unknown"
-    yield _finding(
+    (findings.warning if enough else findings.error)(
         "LLMD-PREFLIGHT-QUOTA",
-        "accelerator",
-        "nodes",
-        "max",
+        *("accelerator", "nodes", "max"),
         value=f"{need.maximum:g} {need.what}",
-        rule=f"{need.quota.title} allows {limit.limit:g} in {place}{used}; "
-        + (f"the replicas take {need.now:g}, but the pools may grow further" if enough else f"{need.now:g} are needed"),
-        fix=f"ask for {math.ceil(need.maximum + (limit.used or 0)):g} in the console under IAM & Admin, Quotas, "
-        "or lower nodes.max",
-        severity=Severity.WARNING if enough else Severity.ERROR,
+        quota=need.quota.title,
+        limit=f"{limit.limit:g}",
+        place=need.location or "the whole project",
+        used=f", {limit.used:g} of them in use" if limit.used else "" if limit.used is not None else ", use unknown",
+        now=f"the replicas take {need.now:g}, but the pools may grow further" if enough else f"{need.now:g} are needed",
+        request=math.ceil(need.maximum + (limit.used or 0)),
     )
 
 
-def _machines(needs: Needs, facts: Facts) -> Iterator[Finding]:
-    for need in needs.machines:
-        for name in filter(None, (need.machine, need.accelerator)):
-            if (need.zone, name) in facts.missing_machines:
-                yield _finding(
-                    "LLMD-PREFLIGHT-ZONE",
-                    *need.path.split("."),
-                    value=name,
-                    rule=f"Compute Engine has no {name} in {need.zone}, or not for this project",
-                    fix="use another zone: gcloud compute machine-types list --filter="
-                    f"name={need.machine} --format='value(zone)'",
-                )
-
-
-def _name(need: NameNeed, facts: Facts) -> Iterator[Finding]:
-    exists = facts.existing_names.get(need)
-    what = _WHERE[need.kind]
-    if need.is_created and exists:
-        yield _finding(
-            "LLMD-PREFLIGHT-NAME-TAKEN",
-            *need.path.split("."),
-            value=need.name,
-            rule=f"a {what} of this name exists already",
-            fix="nothing to do if this stack created it; otherwise use another stack name, or use it as `existing`",
-            severity=Severity.WARNING,
-        )
-    if not need.is_created and exists is False:
-        yield _finding(
-            "LLMD-PREFLIGHT-NOT-FOUND",
-            *need.path.split("."),
-            value=need.name,
-            rule=f"there is no such {what}" + (f" in {need.location}" if need.location else ""),
-            fix="correct the name, or let the stack create it",
-        )
-
-
-def _features(needs: Needs, facts: Facts) -> Iterator[Finding]:
+def _check_features(needs: Needs, facts: Facts, findings: Findings) -> None:
     cluster = next(need for need in needs.names if need.kind == "cluster")
-    for name in facts.missing_features:
-        feature = FEATURES[name]
-        option = feature.option.format(project=needs.project)
-        yield _finding(
-            "LLMD-PREFLIGHT-CLUSTER",
-            "cluster",
-            "existing",
-            "name",
-            value=cluster.name,
-            rule=feature.lacking,
-            fix=feature.instead
-            or f"gcloud container clusters update {cluster.name} --project={needs.project}"
-            f" --location={cluster.location} {option}",
-        )
+    for feature in (FEATURES[name] for name in facts.missing_features):
+        command = f"gcloud container clusters update {cluster.name} --project={needs.project}"
+        command += f" --location={cluster.location} {feature.option.format(project=needs.project)}"
+        texts = {"rule": feature.lacking, "fix": feature.instead or command}
+        findings.error("LLMD-PREFLIGHT-CLUSTER", "cluster", "existing", "name", value=cluster.name, **texts)
 
 
-def _proxies(needs: Needs, facts: Facts) -> Iterator[Finding]:
-    if needs.proxies is None:
-        return
-    network, cidr = needs.proxies
-    proxy_subnets = [subnet for subnet in facts.subnets if subnet.network == network]
-    for subnet in proxy_subnets:
+def _check_proxies(needs: Needs, facts: Facts, findings: Findings) -> None:
+    network, cidr = needs.proxies or ("", "")
+    for subnet in facts.subnets if needs.proxies is not None else ():
+        if subnet.network != network:
+            continue
+        names = {"network": network, "subnet": subnet.name}
         if subnet.active_proxies:
-            yield _finding(
-                "LLMD-PREFLIGHT-PROXY-SUBNET",
-                "network",
-                "existing",
-                "proxySubnetwork",
-                value="(missing)",
-                rule=f"{network} has an active proxy-only subnet in {needs.region} already, and takes no second one",
-                fix=f"use {subnet.name}",
-            )
+            path = ("network", "existing", "proxySubnetwork")
+            findings.error("LLMD-PREFLIGHT-PROXY-SUBNET", *path, value="(missing)", region=needs.region, **names)
         elif any(ip_network(cidr).overlaps(ip_network(other)) for other in subnet.cidrs):
-            yield _finding(
-                "LLMD-PREFLIGHT-CIDR",
-                "network",
-                "proxyCidr",
-                value=cidr,
-                rule=f"overlaps subnet {subnet.name} of {network} ({', '.join(subnet.cidrs)})",
-                fix="choose a range that is free in this VPC",
-            )
-
-
-def _unanswered(facts: Facts) -> Iterator[Finding]:
-    for question, reason in facts.unanswered:
-        yield _finding(
-            "LLMD-PREFLIGHT-UNANSWERED",
-            "project",
-            value=question,
-            rule=f"Google Cloud gave no answer: {reason}",
-            fix="enable the API that it names, or use an account with access",
-            severity=Severity.WARNING,
-        )
-
-
-def _finding(
-    rule_id: str, /, *path: str, value: str, rule: str, fix: str, severity: Severity = Severity.ERROR
-) -> Finding:
-    return Finding(id=rule_id, path=path_of(*path), value=value, rule=rule, fix=fix, severity=severity)
+            ranges = ", ".join(subnet.cidrs)
+            findings.error("LLMD-PREFLIGHT-CIDR", "network", "proxyCidr", value=cidr, ranges=ranges, **names)
