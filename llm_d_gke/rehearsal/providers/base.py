@@ -63,12 +63,6 @@ class Provider(rpc.ResourceProviderServicer):
 
     # Hooks
 
-    def check_config(self, urn: str, olds: Properties | None, news: Properties) -> Properties:
-        return news
-
-    def diff_config(self, urn: str, olds: Properties, news: Properties) -> Diff:
-        return difference(olds, news)
-
     def configure(self, config: Properties) -> None:
         """Refuse a configuration that cannot work."""
 
@@ -115,14 +109,10 @@ class Provider(rpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
-        def check(olds: Properties | None, news: Properties) -> Properties:
-            return self.check_config(request.urn, olds, news)
-
-        return self._checked(context, request, check)
+        return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
-        olds, news = _unwrapped(request.old_inputs), _unwrapped(request.news)
-        return _diffed(self._answer(context, lambda: self.diff_config(request.urn, olds, news)))
+        return _diffed(difference(_unwrapped(request.old_inputs), _unwrapped(request.news)))
 
     def Configure(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ConfigureResponse:
         config = _unwrapped(request.args)
@@ -134,20 +124,20 @@ class Provider(rpc.ResourceProviderServicer):
         )
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
-        common = self._common(request, context)
-
-        def check(olds: Properties | None, news: Properties) -> Properties:
-            return self.check(CheckRequest(olds=olds, news=news, seed=request.randomSeed, **common))
-
-        return self._checked(context, request, check)
+        news = unmarshal(request.news)
+        olds = _unwrapped(request.olds) if request.HasField("olds") and request.olds.fields else None
+        common = {"seed": request.randomSeed, **self._common(request, context)}
+        requested = CheckRequest(olds=olds, news=unwrap_secrets(news), **common)
+        try:
+            inputs = self._answer(context, lambda: self.check(requested))
+        except Invalid as invalid:
+            failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in invalid.failures]
+            return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+        return provider_pb2.CheckResponse(inputs=encode_struct(rewrap_secrets(inputs, news)))
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         requested = UpdateRequest(
-            id=request.id,
-            olds=_unwrapped(request.olds),
-            old_inputs=_unwrapped(request.old_inputs),
-            news=_unwrapped(request.news),
-            **self._common(request, context),
+            **self._before(request, request.olds), news=_unwrapped(request.news), **self._common(request, context)
         )
         return _diffed(self._answer(context, lambda: self.diff(requested)))
 
@@ -167,9 +157,7 @@ class Provider(rpc.ResourceProviderServicer):
     def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         news = unmarshal(request.news)
         requested = UpdateRequest(
-            id=request.id,
-            olds=_unwrapped(request.olds),
-            old_inputs=_unwrapped(request.old_inputs),
+            **self._before(request, request.olds),
             news=unwrap_secrets(news),
             preview=request.preview,
             timeout=request.timeout,
@@ -179,13 +167,8 @@ class Provider(rpc.ResourceProviderServicer):
         return provider_pb2.UpdateResponse(properties=encode_struct(rewrap_secrets(outputs, news)))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        requested = DeleteRequest(
-            id=request.id,
-            olds=_unwrapped(request.properties),
-            old_inputs=_unwrapped(request.old_inputs),
-            timeout=request.timeout,
-            **self._common(request, context),
-        )
+        before = self._before(request, request.properties)
+        requested = DeleteRequest(**before, timeout=request.timeout, **self._common(request, context))
         self._answer(context, lambda: self.delete(requested))
         return empty_pb2.Empty()
 
@@ -213,6 +196,11 @@ class Provider(rpc.ResourceProviderServicer):
         getattr(response, "return").CopyFrom(encode_struct(answer))
         return response
 
+    @staticmethod
+    def _before(request: Any, olds: Struct) -> dict[str, Any]:
+        """The resource as the engine knows it."""
+        return {"id": request.id, "olds": _unwrapped(olds), "old_inputs": _unwrapped(request.old_inputs)}
+
     def _common(self, request: Any, context: grpc.ServicerContext) -> dict[str, Any]:
         kind, _, name = request.urn.rpartition("::")
         return {
@@ -221,21 +209,6 @@ class Provider(rpc.ResourceProviderServicer):
             "name": request.name or name,
             "config": self._configs.get(context.peer(), {}),
         }
-
-    def _checked(
-        self,
-        context: grpc.ServicerContext,
-        request: Any,
-        check: Callable[[Properties | None, Properties], Properties],
-    ) -> provider_pb2.CheckResponse:
-        news = unmarshal(request.news)
-        olds = _unwrapped(request.olds) if request.HasField("olds") and request.olds.fields else None
-        try:
-            inputs = self._answer(context, lambda: check(olds, unwrap_secrets(news)))
-        except Invalid as invalid:
-            failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in invalid.failures]
-            return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
-        return provider_pb2.CheckResponse(inputs=encode_struct(rewrap_secrets(inputs, news)))
 
     def _answer(self, context: grpc.ServicerContext, hook: Callable[[], Answer]) -> Answer:
         try:
