@@ -9,9 +9,11 @@ from typing import Any
 Config = dict[str, Any]
 
 _TYPE = "@type"
-_FILTERS = "type.googleapis.com/envoy.extensions.filters"
-_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_FILTERS = "extensions.filters"
+_TLS = "extensions.transport_sockets.tls.v3"
+_HTTP_OPTIONS = "extensions.upstreams.http.v3.HttpProtocolOptions"
+_POLICIES = "extensions.load_balancing_policies"
+_CALLOUT = f"{_FILTERS}.http.ext_proc.v3"
 
 # The endpoint picker names the chosen endpoint in this header (Gateway API Inference Extension, proposal 004).
 DESTINATION_HEADER = "x-gateway-destination-endpoint"
@@ -48,38 +50,24 @@ def bootstrap(admin: Endpoint, listeners: str, clusters: str) -> Config:
     return {
         "node": {"id": "gateway", "cluster": "rehearsal"},
         "admin": {"address": _address(admin)},
-        "dynamic_resources": {
-            "lds_config": _file(listeners),
-            "cds_config": _file(clusters),
-        },
+        "dynamic_resources": {"lds_config": _file(listeners), "cds_config": _file(clusters)},
     }
 
 
 def discovery(kind: str, resources: Sequence[Config]) -> Config:
     """A file of resources of one kind, such as `listener.v3.Listener` or `endpoint.v3.ClusterLoadAssignment`."""
-    url = f"type.googleapis.com/envoy.config.{kind}"
-    return {"resources": [{_TYPE: url, **resource} for resource in resources]}
+    return {"resources": [_typed(f"config.{kind}", **resource) for resource in resources]}
 
 
 def forward(name: str, listen: Endpoint, target: Endpoint) -> tuple[Config, Config]:
     """The listener and the cluster that pass TCP from a pod's address to its process."""
-    proxy = {
-        _TYPE: f"{_FILTERS}.network.tcp_proxy.v3.TcpProxy",
-        "stat_prefix": "pod",
-        "cluster": name,
-        "idle_timeout": "0s",
-    }
+    proxy = _typed(f"{_FILTERS}.network.tcp_proxy.v3.TcpProxy", stat_prefix="pod", cluster=name, idle_timeout="0s")
     listener: Config = {
         "name": name,
         "address": _address(listen),
         "filter_chains": [{"filters": [{"name": "tcp", "typed_config": proxy}]}],
     }
-    cluster: Config = {
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "2s",
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [_endpoint(target)]}]},
-    }
+    cluster = {"name": name, "type": "STATIC", "connect_timeout": "2s", "load_assignment": assignment(name, [target])}
     return listener, cluster
 
 
@@ -90,40 +78,30 @@ def backend_cluster(name: str, assignments: str, *, picked: bool, http2: bool, t
     its health check fails, another one is used; without any, the answer is 503, "no healthy upstream". `tls` is the
     transport socket (see `client_tls`), None for plain text.
     """
-    cluster: Config = {
+    protocol: Config = {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}}
+    policy = _policy("round_robin.v3.RoundRobin")
+    if picked:
+        sources = [{"header": DESTINATION_HEADER}]
+        policy = _policy("override_host.v3.OverrideHost", override_host_sources=sources, fallback_policy=policy)
+    return {
         "name": name,
         "type": "EDS",
-        "eds_cluster_config": {
-            "service_name": name,
-            "eds_config": _file(assignments),
-        },
+        "eds_cluster_config": {"service_name": name, "eds_config": _file(assignments)},
         "connect_timeout": "5s",
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: _http_options(http2=http2)},
-    }
-    round_robin = {
-        "name": "envoy.load_balancing_policies.round_robin",
-        "typed_config": {
-            _TYPE: "type.googleapis.com/envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin"
+        "typed_extension_protocol_options": {
+            f"envoy.{_HTTP_OPTIONS}": _typed(_HTTP_OPTIONS, explicit_http_config=protocol)
         },
+        "load_balancing_policy": policy,
+        **({"transport_socket": tls} if tls is not None else {}),
     }
-    policies: list[Config] = [{"typed_extension_config": round_robin}]
-    if picked:
-        chosen = {
-            _TYPE: "type.googleapis.com/envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost",
-            "override_host_sources": [{"header": DESTINATION_HEADER}],
-            "fallback_policy": {"policies": policies},
-        }
-        policies = [
-            {"typed_extension_config": {"name": "envoy.load_balancing_policies.override_host", "typed_config": chosen}}
-        ]
-    cluster["load_balancing_policy"] = {"policies": policies}
-    if tls is not None:
-        cluster["transport_socket"] = tls
-    return cluster
+
+
+def _policy(kind: str, **fields: Any) -> Config:
+    extension = _named(f"envoy.load_balancing_policies.{kind.partition('.')[0]}", f"{_POLICIES}.{kind}", **fields)
+    return {"policies": [{"typed_extension_config": extension}]}
 
 
 def assignment(name: str, endpoints: Iterable[Endpoint]) -> Config:
-    """The endpoints of one cluster."""
     return {"cluster_name": name, "endpoints": [{"lb_endpoints": [_endpoint(endpoint) for endpoint in endpoints]}]}
 
 
@@ -142,8 +120,9 @@ def gateway_listener(
     `routes` is the file with its `route_configuration`, `extensions` has the file of each slot's filter, `changes` are
     fields of the connection manager.
     """
+    urls = [_typed(f"{_CALLOUT}.ExternalProcessor")[_TYPE]]
+    discovered = [{"config_source": _file(file), "type_urls": urls} for file in extensions]
     manager: Config = {
-        _TYPE: f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
         "codec_type": "AUTO",
         "use_remote_address": True,
@@ -152,25 +131,17 @@ def gateway_listener(
         "rds": {"route_config_name": name, "config_source": _file(routes)},
         "http_filters": [
             *filters,
-            *(
-                {
-                    "name": _slot(name, number),
-                    "config_discovery": {
-                        "config_source": _file(file),
-                        "type_urls": [f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor"],
-                    },
-                }
-                for number, file in enumerate(extensions)
-            ),
+            *({"name": _slot(name, number), "config_discovery": found} for number, found in enumerate(discovered)),
             {"name": PICKER_FILTER, "typed_config": _disabled_ext_proc() | {"allow_mode_override": True}},
-            {"name": "router", "typed_config": {_TYPE: f"{_FILTERS}.http.router.v3.Router"}},
+            _named("router", f"{_FILTERS}.http.router.v3.Router"),
         ],
         "access_log": [_access_log(log)],
         **(changes or {}),
     }
-    chain: Config = {"filters": [{"name": "http", "typed_config": manager}]}
-    if tls is not None:
-        chain["transport_socket"] = tls
+    chain: Config = {
+        "filters": [_named("http", f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager", **manager)],
+        **({"transport_socket": tls} if tls is not None else {}),
+    }
     return {"name": name, "address": _address(listen), "filter_chains": [chain]}
 
 
@@ -196,31 +167,20 @@ def extension_filters(name: str, extensions: Sequence[Extension]) -> list[Config
 
 def picker_override(cluster: str, authority: str, fail_open: bool) -> Config:
     """Per-route settings that send requests past the endpoint picker: both bodies streamed, in full duplex."""
-    return {
-        _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExtProcPerRoute",
-        "overrides": {
-            "grpc_service": _grpc(cluster, authority),
-            "failure_mode_allow": fail_open,
-            "processing_mode": {
-                "request_header_mode": "SEND",
-                "request_body_mode": "FULL_DUPLEX_STREAMED",
-                "request_trailer_mode": "SEND",
-                "response_header_mode": "SEND",
-                "response_body_mode": "FULL_DUPLEX_STREAMED",
-                "response_trailer_mode": "SEND",
-            },
-        },
+    both = ("SEND", "FULL_DUPLEX_STREAMED", "SEND")
+    overrides = {
+        "grpc_service": _grpc(cluster, authority),
+        "failure_mode_allow": fail_open,
+        "processing_mode": _modes(both, both),
     }
+    return _typed(f"{_CALLOUT}.ExtProcPerRoute", overrides=overrides)
 
 
 def server_tls(certificate: str, key: str) -> Config:
     """TLS of a listener from PEM texts."""
     pair = {"certificate_chain": {"inline_string": certificate}, "private_key": {"inline_string": key}}
     common = {"tls_certificates": [pair], "alpn_protocols": ["h2", "http/1.1"]}
-    return {
-        "name": "tls",
-        "typed_config": {_TYPE: f"{_TLS}.DownstreamTlsContext", "common_tls_context": common},
-    }
+    return _named("tls", f"{_TLS}.DownstreamTlsContext", common_tls_context=common)
 
 
 def client_tls(
@@ -232,44 +192,26 @@ def client_tls(
         matchers = [{"san_type": "DNS", "matcher": {"exact": name}} for name in names]
         trusted = {"trusted_ca": {"inline_string": authority}, "match_typed_subject_alt_names": matchers}
         common["validation_context"] = trusted
-    context = {_TYPE: f"{_TLS}.UpstreamTlsContext", "common_tls_context": common} | ({"sni": sni} if sni else {})
-    return {"name": "tls", "typed_config": context}
+    return _named("tls", f"{_TLS}.UpstreamTlsContext", common_tls_context=common, **({"sni": sni} if sni else {}))
 
 
 def _disabled_ext_proc() -> Config:
     """An ext_proc filter that makes no calls. Every route to a pool names its own picker."""
-    return {
-        _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor",
-        "grpc_service": _grpc("no-callout", "no-callout"),
-        "processing_mode": {
-            "request_header_mode": "SKIP",
-            "response_header_mode": "SKIP",
-            "request_body_mode": "NONE",
-            "response_body_mode": "NONE",
-            "request_trailer_mode": "SKIP",
-            "response_trailer_mode": "SKIP",
-        },
-        "message_timeout": "10s",
-    }
+    service, modes = _grpc("no-callout", "no-callout"), _modes(_NOTHING, _NOTHING)
+    return _typed(f"{_CALLOUT}.ExternalProcessor", grpc_service=service, processing_mode=modes, message_timeout="10s")
 
 
 def _extension_filter(extension: Extension) -> Config:
     """The filter of an extension. It gets its `supportedEvents` only, and a routing extension gets no responses."""
+    headers, trailers = ("SEND" if f"Request{part}" in extension.events else "SKIP" for part in ("Headers", "Trailers"))
     body = extension.body_mode if "RequestBody" in extension.events else "NONE"
-    return {
-        _TYPE: f"{_FILTERS}.http.ext_proc.v3.ExternalProcessor",
-        "grpc_service": _grpc(extension.cluster, extension.authority),
-        "failure_mode_allow": extension.fail_open,
-        "message_timeout": f"{extension.timeout:g}s",
-        "processing_mode": {
-            "request_header_mode": "SEND" if "RequestHeaders" in extension.events else "SKIP",
-            "request_body_mode": body,
-            "request_trailer_mode": "SEND" if "RequestTrailers" in extension.events else "SKIP",
-            "response_header_mode": "SKIP",
-            "response_body_mode": "NONE",
-            "response_trailer_mode": "SKIP",
-        },
-    }
+    return _typed(
+        f"{_CALLOUT}.ExternalProcessor",
+        grpc_service=_grpc(extension.cluster, extension.authority),
+        failure_mode_allow=extension.fail_open,
+        message_timeout=f"{extension.timeout:g}s",
+        processing_mode=_modes((headers, body, trailers), _NOTHING),
+    )
 
 
 def _slot(listener: str, number: int) -> str:
@@ -284,10 +226,24 @@ def _grpc(cluster: str, authority: str) -> Config:
     return {"envoy_grpc": {"cluster_name": cluster, "authority": authority}}
 
 
-def _http_options(*, http2: bool) -> Config:
+def _typed(kind: str, **fields: Any) -> Config:
+    return {_TYPE: f"type.googleapis.com/envoy.{kind}", **fields}
+
+
+def _named(name: str, kind: str, **fields: Any) -> Config:
+    return {"name": name, "typed_config": _typed(kind, **fields)}
+
+
+# Modes of headers, body and trailers of which a callout gets nothing.
+_NOTHING = ("SKIP", "NONE", "SKIP")
+
+
+def _modes(request: tuple[str, str, str], response: tuple[str, str, str]) -> Config:
+    """What of a request and of a response goes to a callout: headers, body, trailers."""
+    sides = {"request": request, "response": response}
+    parts = ("header", "body", "trailer")
     return {
-        _TYPE: f"type.googleapis.com/{_HTTP_OPTIONS}",
-        "explicit_http_config": {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}},
+        f"{side}_{part}_mode": mode for side, modes in sides.items() for part, mode in zip(parts, modes, strict=True)
     }
 
 
@@ -296,14 +252,8 @@ def _access_log(path: str) -> Config:
         '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
         f"%DURATION%ms %UPSTREAM_HOST% picked=%REQ({DESTINATION_HEADER})% %RESPONSE_CODE_DETAILS%\n"
     )
-    return {
-        "name": "file",
-        "typed_config": {
-            _TYPE: "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-            "path": path,
-            "log_format": {"text_format_source": {"inline_string": line}},
-        },
-    }
+    form = {"text_format_source": {"inline_string": line}}
+    return _named("file", "extensions.access_loggers.file.v3.FileAccessLog", path=path, log_format=form)
 
 
 def _address(endpoint: Endpoint) -> Config:
