@@ -100,16 +100,11 @@ _TURNS: Final = (
 _Further = Callable[[Model], Mapping[str, Any]]
 
 
-def _no_fields(_model: Model) -> Mapping[str, Any]:
-    return {}
+_GEMMA: Final = {"hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu_pytorch_tanh"}
 
 
 def _bias(model: Model) -> Mapping[str, Any]:
     return {"attention_bias": model.attention_bias != "none"}
-
-
-def _gemma(_model: Model) -> Mapping[str, Any]:
-    return {"hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu_pytorch_tanh"}
 
 
 def _alternating(model: Model) -> list[str]:
@@ -122,74 +117,47 @@ def _alternating(model: Model) -> list[str]:
     ]
 
 
-def _window(model: Model) -> int:
-    return next((group.window for group in model.attention if group.window), 4096)
+def _gemma_sliding(model: Model) -> Mapping[str, Any]:
+    """What Gemma 2 and 3 have in common."""
+    window = next((group.window for group in model.attention if group.window), 4096)
+    alternating = {"sliding_window": window, "layer_types": _alternating(model)}
+    return {**_GEMMA, **alternating, "query_pre_attn_scalar": HEAD_DIM}
 
 
-def _sliding(model: Model) -> Mapping[str, Any]:
-    return {"sliding_window": _window(model), "layer_types": _alternating(model)}
-
-
-def _gemma2(model: Model) -> Mapping[str, Any]:
-    return {
-        **_gemma(model),
-        **_sliding(model),
-        "query_pre_attn_scalar": HEAD_DIM,
-        "attn_logit_softcapping": 50.0,
-        "final_logit_softcapping": 30.0,
-    }
-
-
-def _gemma3(model: Model) -> Mapping[str, Any]:
-    return {
-        **_gemma(model),
-        **_sliding(model),
-        "query_pre_attn_scalar": HEAD_DIM,
-        "sliding_window_pattern": 2,
-        "rope_local_base_freq": 10000.0,
-    }
-
-
-def _phi3(model: Model) -> Mapping[str, Any]:
-    return {"original_max_position_embeddings": model.context, "sliding_window": None}
-
-
-def _mixtral(_model: Model) -> Mapping[str, Any]:
-    return {"num_local_experts": EXPERTS, "num_experts_per_tok": 2, "sliding_window": None}
-
-
-def _qwen3_moe(_model: Model) -> Mapping[str, Any]:
-    return {
-        "num_experts": EXPERTS,
-        "num_experts_per_tok": 2,
-        "moe_intermediate_size": HIDDEN,
-        "norm_topk_prob": True,
-        "decoder_sparse_step": 1,
-        "mlp_only_layers": [],
-    }
-
-
-def _granite(_model: Model) -> Mapping[str, Any]:
-    return {
-        "embedding_multiplier": 1.0,
-        "residual_multiplier": 1.0,
-        "attention_multiplier": 1.0 / HEAD_DIM**0.5,
-        "logits_scaling": 1.0,
-    }
+_MIXTRAL: Final = {"num_local_experts": EXPERTS, "num_experts_per_tok": 2, "sliding_window": None}
+_QWEN3_MOE: Final = {
+    "num_experts": EXPERTS,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": HIDDEN,
+    "norm_topk_prob": True,
+    "decoder_sparse_step": 1,
+    "mlp_only_layers": [],
+}
+_GRANITE: Final = {
+    "embedding_multiplier": 1.0,
+    "residual_multiplier": 1.0,
+    "attention_multiplier": 1.0 / HEAD_DIM**0.5,
+    "logits_scaling": 1.0,
+}
+_SOFT_CAPS: Final = {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}
+_TWO_ROPES: Final = {"sliding_window_pattern": 2, "rope_local_base_freq": 10000.0}
 
 
 # `model_type` of config.json, and what an architecture has beside what all have.
 _FAMILIES: Final[Mapping[str, tuple[str, _Further]]] = {
     "LlamaForCausalLM": ("llama", _bias),
     "MistralForCausalLM": ("mistral", lambda _model: {"sliding_window": None}),
-    "MixtralForCausalLM": ("mixtral", _mixtral),
-    "Qwen2ForCausalLM": ("qwen2", _no_fields),
-    "Qwen3ForCausalLM": ("qwen3", _no_fields),
-    "Qwen3MoeForCausalLM": ("qwen3_moe", _qwen3_moe),
-    "GemmaForCausalLM": ("gemma", _gemma),
-    "Gemma2ForCausalLM": ("gemma2", _gemma2),
-    "Gemma3ForCausalLM": ("gemma3_text", _gemma3),
-    "Phi3ForCausalLM": ("phi3", _phi3),
-    "GraniteForCausalLM": ("granite", _granite),
+    "MixtralForCausalLM": ("mixtral", lambda _model: _MIXTRAL),
+    "Qwen2ForCausalLM": ("qwen2", lambda _model: {}),
+    "Qwen3ForCausalLM": ("qwen3", lambda _model: {}),
+    "Qwen3MoeForCausalLM": ("qwen3_moe", lambda _model: _QWEN3_MOE),
+    "GemmaForCausalLM": ("gemma", lambda _model: _GEMMA),
+    "Gemma2ForCausalLM": ("gemma2", lambda model: {**_gemma_sliding(model), **_SOFT_CAPS}),
+    "Gemma3ForCausalLM": ("gemma3_text", lambda model: {**_gemma_sliding(model), **_TWO_ROPES}),
+    "Phi3ForCausalLM": (
+        "phi3",
+        lambda model: {"original_max_position_embeddings": model.context, "sliding_window": None},
+    ),
+    "GraniteForCausalLM": ("granite", lambda _model: _GRANITE),
     "SeedOssForCausalLM": ("seed_oss", _bias),
 }
