@@ -11,6 +11,16 @@ from pathlib import Path
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 
+class _InHome:
+    """A path inside the folder of a stack."""
+
+    def __init__(self, *parts: str) -> None:
+        self._parts = parts
+
+    def __get__(self, paths: StackPaths, owner: type[StackPaths] | None = None) -> Path:
+        return paths.home.joinpath(*self._parts)
+
+
 @dataclass(frozen=True)
 class StackPaths:
     """The files of one local stack.
@@ -30,11 +40,6 @@ class StackPaths:
         return self.base / self.stack
 
     @property
-    def unfinished(self) -> Path:
-        """Exists from the start of an update until it succeeds."""
-        return self.home / "unfinished"
-
-    @property
     def backend(self) -> Path:
         """Pulumi's file backend, shared by all stacks."""
         return self.base / "backend"
@@ -45,85 +50,40 @@ class StackPaths:
         return self.home.absolute() / "pulumi"
 
     @property
-    def project(self) -> Path:
-        """Copies of the project's YAML files, because Pulumi writes a salt into them."""
-        return self.home / "project"
-
-    @property
-    def cloud(self) -> Path:
-        """The state of the simulated Google Cloud, as JSON."""
-        return self.home / "cloud.json"
-
-    @property
-    def cluster(self) -> Path:
-        """Certificates, etcd data and kubeconfig of the control plane."""
-        return self.home / "cluster"
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.cluster / "admin.kubeconfig"
-
-    @property
-    def run(self) -> Path:
-        """One file for each process: pid, mark, command."""
-        return self.home / "run"
-
-    @property
     def temporary(self) -> Path:
         """Temporary files of engine and providers: the Kubernetes provider leaves a kubeconfig for each chart."""
         return self.home.absolute() / "tmp"
 
-    @property
-    def logs(self) -> Path:
-        return self.home / "logs"
-
-    @property
-    def pod_logs(self) -> Path:
-        return self.logs / "pods"
-
-    @property
-    def nodes(self) -> Path:
-        """The size of every node pool that the autoscaler chose."""
-        return self.home / "nodes.json"
-
-    @property
-    def envoy(self) -> Path:
-        return self.home / "envoy"
-
-    @property
-    def token_keys(self) -> Path:
-        """The key that signs clients' tokens in place of an issuer's."""
-        return self.envoy / "tokens"
-
-    @property
-    def prometheus(self) -> Path:
-        """Configuration and data of the stack's Prometheus, which runs where this folder exists."""
-        return self.home / "prometheus"
-
-    @property
-    def settings(self) -> Path:
-        """The settings of the last finished `up`."""
-        return self.home / "settings.json"
-
-    @property
-    def simulation(self) -> Path:
-        """Latencies and cache sizes of the simulated engines, by served model name."""
-        return self.home / "simulation.json"
-
-    @property
-    def engine(self) -> Path:
-        """The name of the engine that runs for model servers."""
-        return self.home / "engine"
-
-    @property
-    def engine_models(self) -> Path:
-        """The tiny models of real engines, and an index of them."""
-        return self.home / "models"
-
-    @property
-    def differences(self) -> Path:
-        """The differences from GKE, one sentence in each line."""
-        return self.home / "differences.txt"
+    # Exists from the start of an update until it succeeds.
+    unfinished = _InHome("unfinished")
+    # Copies of the project's YAML files, because Pulumi writes a salt into them.
+    project = _InHome("project")
+    # The state of the simulated Google Cloud, as JSON.
+    cloud = _InHome("cloud.json")
+    # Certificates, etcd data and kubeconfig of the control plane.
+    cluster = _InHome("cluster")
+    kubeconfig = _InHome("cluster", "admin.kubeconfig")
+    # One file for each process: pid, mark, command.
+    run = _InHome("run")
+    logs = _InHome("logs")
+    pod_logs = _InHome("logs", "pods")
+    # The size of every node pool that the autoscaler chose.
+    nodes = _InHome("nodes.json")
+    envoy = _InHome("envoy")
+    # The key that signs clients' tokens in place of an issuer's.
+    token_keys = _InHome("envoy", "tokens")
+    # Configuration and data of the stack's Prometheus, which runs where this folder exists.
+    prometheus = _InHome("prometheus")
+    # The settings of the last finished `up`.
+    settings = _InHome("settings.json")
+    # Latencies and cache sizes of the simulated engines, by served model name.
+    simulation = _InHome("simulation.json")
+    # The name of the engine that runs for model servers.
+    engine = _InHome("engine")
+    # The tiny models of real engines, and an index of them.
+    engine_models = _InHome("models")
+    # The differences from GKE, one sentence in each line.
+    differences = _InHome("differences.txt")
 
 
 def record_difference(paths: StackPaths, text: str) -> None:
