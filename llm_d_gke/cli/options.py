@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
+
+
+def option(*names: str, help: str, **more: Any) -> Any:  # noqa: A002 - typer's own name
+    """An option whose default speaks for itself, so that the help does not print it."""
+    return typer.Option(*names, help=help, show_default=False, **more)
+
+
+def argument(*, help: str, **more: Any) -> Any:  # noqa: A002
+    """The same for an argument."""
+    return typer.Argument(help=help, show_default=False, **more)
 
 
 def complete_stack(incomplete: str) -> list[str]:
@@ -26,35 +36,27 @@ def _check_changes(changes: list[str] | None) -> list[str]:
 
 Stack = Annotated[
     str,
-    typer.Argument(
+    argument(
         help="Name of a stack file Pulumi.<stack>.yaml, in the project's folder or in examples/.",
-        show_default=False,
         autocompletion=complete_stack,
     ),
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--config",
         "-c",
         metavar="PATH=VALUE",
         help="Change one setting for this run, in Pulumi's path syntax: models[0].replicas=2. May be repeated.",
         callback=_check_changes,
-        show_default=False,
     ),
 ]
 
 Project = Annotated[
     str | None,
-    typer.Option(
-        "--project",
-        help="Google Cloud project. By default that of the stack file, or else of the credentials.",
-        show_default=False,
-    ),
+    option("--project", help="Google Cloud project. By default that of the stack file, or else of the credentials."),
 ]
-OutFile = Annotated[
-    Path | None, typer.Option("--out", "-o", help="File to write instead of printing.", show_default=False)
-]
+OutFile = Annotated[Path | None, option("--out", "-o", help="File to write instead of printing.")]
 
 
 def overrides(changes: Iterable[str] | None) -> dict[str, str]:

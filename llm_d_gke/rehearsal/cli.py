@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from llm_d_gke.cli.exits import FAILED, REFUSED
-from llm_d_gke.cli.options import Changes, Stack, overrides
+from llm_d_gke.cli.options import Changes, Stack, argument, option, overrides
 from llm_d_gke.cli.run import UNCHANGED, Failure, add_command, new_app
 from llm_d_gke.rehearsal.engine_choice import EngineChoice
 
@@ -23,11 +23,10 @@ def up(
     config: Changes = None,
     engine: Annotated[
         EngineChoice | None,
-        typer.Option(
+        option(
             "--engine",
             help="simulator, or vllm: real vLLM on this machine's processor with a tiny model. By default that of the"
             " stack that runs, else the simulator.",
-            show_default=False,
         ),
     ] = None,
 ) -> int:
@@ -83,9 +82,7 @@ def render(
 
 def logs(
     stack: Stack,
-    pod: Annotated[
-        str | None, typer.Argument(help="Beginning of the pod's name. By default all pods.", show_default=False)
-    ] = None,
+    pod: Annotated[str | None, argument(help="Beginning of the pod's name. By default all pods.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until Ctrl-C.")] = False,
 ) -> int:
     """Print the logs of a stack's pods. For a stack that is not up here, print the commands for GKE."""
@@ -96,16 +93,12 @@ def logs(
 
 def why(
     stack: Stack,
-    request: Annotated[
-        str | None,
-        typer.Argument(help="Id of a request (x-request-id). By default the latest ones.", show_default=False),
-    ] = None,
+    request: Annotated[str | None, argument(help="Id of a request (x-request-id). By default the latest ones.")] = None,
     log: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--log",
             help="A picker's log to read instead, - for standard input: `kubectl logs ... | llmd why chat --log -`.",
-            show_default=False,
             allow_dash=True,
         ),
     ] = None,

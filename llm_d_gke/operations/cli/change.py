@@ -7,16 +7,12 @@ from typing import Annotated
 
 import typer
 
-from llm_d_gke.cli.options import Changes, Stack, overrides
+from llm_d_gke.cli.options import Changes, Stack, argument, option, overrides
 from llm_d_gke.operations.verify.format import Where
 
 _On = Annotated[
     Where | None,
-    typer.Option(
-        "--on",
-        help="Change the rehearsed stack or the one on GKE. By default the rehearsed one if it is up here.",
-        show_default=False,
-    ),
+    option("--on", help="Change the rehearsed stack or the one on GKE. By default the rehearsed one if it is up here."),
 ]
 _Plan = Annotated[
     bool, typer.Option("--plan", help="Only print the steps. Without a running stack nothing else is done.")
@@ -31,18 +27,12 @@ def _complete_release(incomplete: str) -> list[str]:
 
 def upgrade(
     stack: Stack,
-    to: Annotated[
-        str,
-        typer.Argument(
-            help="Release of the catalog.", show_default=False, autocompletion=_complete_release, metavar="RELEASE"
-        ),
-    ],
+    to: Annotated[str, argument(help="Release of the catalog.", autocompletion=_complete_release, metavar="RELEASE")],
     config: Changes = None,
     plan: _Plan = False,
     on: _On = None,
     after: Annotated[
-        str | None,
-        typer.Option("--after", metavar="STEP", help="Go on after this step, which is done.", show_default=False),
+        str | None, option("--after", metavar="STEP", help="Go on after this step, which is done.")
     ] = None,
 ) -> int:
     """Plan the steps to another release, and run them where the stack runs, with a verification after each.
@@ -87,13 +77,12 @@ def import_(
     config: Changes = None,
     described: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--described",
             metavar="FILE",
             help="Output of `gcloud container clusters describe NAME --format=yaml`: then what differs is listed.",
             exists=True,
             dir_okay=False,
-            show_default=False,
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="File for `pulumi import`.", dir_okay=False)] = Path(

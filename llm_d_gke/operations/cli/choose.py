@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llm_d_gke.cli.options import Changes, Stack, overrides
+from llm_d_gke.cli.options import Changes, Stack, argument, option, overrides
 from llm_d_gke.operations.catalog_tables.kind import Kind
 
 _LOAD = "1/s 1000+200"
@@ -28,8 +28,7 @@ def catalog(
         typer.Argument(help=f"What to list: {', '.join(Kind)}.", callback=_check_kind, autocompletion=lambda: [*Kind]),
     ] = "models",
     search: Annotated[
-        str | None,
-        typer.Argument(help="Words that must occur in a row, such as llama or europe-west4.", show_default=False),
+        str | None, argument(help="Words that must occur in a row, such as llama or europe-west4.")
     ] = None,
 ) -> int:
     """List the models, accelerators, zones, machines or releases that the catalog has."""
@@ -46,61 +45,37 @@ def _complete_model(incomplete: str) -> list[str]:
 
 def size(
     model: Annotated[
-        str,
-        typer.Argument(
-            help="Model of the catalog, or with --config-json any other.",
-            show_default=False,
-            autocompletion=_complete_model,
-        ),
+        str, argument(help="Model of the catalog, or with --config-json any other.", autocompletion=_complete_model)
     ],
     load: Annotated[
         str,
         typer.Argument(
             help="Requests per second and tokens of prompt and answer, '20/s 2000+300'; or requests in flight,"
-            " '16 2000+300'.",
+            " '16 2000+300'."
         ),
     ] = _LOAD,
     location: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--location",
             help="Zone, region, or the start of several regions' names, such as europe: then each machine where it is"
             " cheapest. By default where a price is known.",
-            show_default=False,
         ),
     ] = None,
-    accelerator: Annotated[
-        str | None, typer.Option("--accelerator", help="Only this accelerator.", show_default=False)
-    ] = None,
+    accelerator: Annotated[str | None, option("--accelerator", help="Only this accelerator.")] = None,
     max_model_len: Annotated[
-        int | None,
-        typer.Option(
-            "--max-model-len",
-            min=16,
-            help="Longest request in tokens. By default twice the load's.",
-            show_default=False,
-        ),
+        int | None, option("--max-model-len", min=16, help="Longest request in tokens. By default twice the load's.")
     ] = None,
     write: Annotated[
-        str | None,
-        typer.Option(
-            "--write",
-            metavar="STACK",
-            help="Write Pulumi.STACK.yaml for the cheapest row without ~.",
-            show_default=False,
-        ),
+        str | None, option("--write", metavar="STACK", help="Write Pulumi.STACK.yaml for the cheapest row without ~.")
     ] = None,
     config_json: Annotated[
         str | None,
-        typer.Option(
-            "--config-json",
-            help="config.json of a model that the catalog lacks, or the folder that holds it; or hub.",
-            show_default=False,
+        option(
+            "--config-json", help="config.json of a model that the catalog lacks, or the folder that holds it; or hub."
         ),
     ] = None,
-    load_option: Annotated[
-        str | None, typer.Option("--load", metavar="LOAD", help="LOAD as an option.", show_default=False)
-    ] = None,
+    load_option: Annotated[str | None, option("--load", metavar="LOAD", help="LOAD as an option.")] = None,
 ) -> int:
     """Compare what a model takes on every accelerator and machine: replicas, dollars, speed; cheapest first."""
     from llm_d_gke.operations.size.command import print_sizes
@@ -121,25 +96,17 @@ def init(yes: Annotated[bool, typer.Option("--yes", "-y", help="Take every defau
 def adopt_manifests(
     files: Annotated[
         list[Path],
-        typer.Argument(
+        argument(
             help="Manifests (LLMInferenceService, Deployment, LeaderWorkerSet, ...), helm values of vllm-stack and"
             " llm-d-modelservice, output of `gcloud container clusters describe`; files or folders.",
             exists=True,
-            show_default=False,
         ),
     ],
-    location: Annotated[
-        str | None,
-        typer.Option("--location", help="Zone or region, where no file names one.", show_default=False),
-    ] = None,
+    location: Annotated[str | None, option("--location", help="Zone or region, where no file names one.")] = None,
     accelerator: Annotated[
-        str | None,
-        typer.Option("--accelerator", help="Accelerator of the catalog, where no file names one.", show_default=False),
+        str | None, option("--accelerator", help="Accelerator of the catalog, where no file names one.")
     ] = None,
-    write: Annotated[
-        str | None,
-        typer.Option("--write", metavar="STACK", help="Write Pulumi.STACK.yaml.", show_default=False),
-    ] = None,
+    write: Annotated[str | None, option("--write", metavar="STACK", help="Write Pulumi.STACK.yaml.")] = None,
 ) -> int:
     """Turn what runs today into a stack file, with a list of what it does not carry over.
 

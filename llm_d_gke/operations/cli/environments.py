@@ -7,25 +7,21 @@ from typing import Annotated
 
 import typer
 
-from llm_d_gke.cli.options import Changes, Stack, complete_stack, overrides
+from llm_d_gke.cli.options import Changes, Stack, argument, complete_stack, option, overrides
 
 
 def fleet(
     stacks: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Names of stacks; by default all with a file in the project's folder.",
-            show_default=False,
-            autocompletion=complete_stack,
+        argument(
+            help="Names of stacks; by default all with a file in the project's folder.", autocompletion=complete_stack
         ),
     ] = None,
     folder: Annotated[
-        Path | None,
-        typer.Option("--folder", help="Folder with the stack files.", exists=True, file_okay=False, show_default=False),
+        Path | None, option("--folder", help="Folder with the stack files.", exists=True, file_okay=False)
     ] = None,
     jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", min=1, help="Stacks at a time; by default one for each core.", show_default=False),
+        int | None, option("--jobs", "-j", min=1, help="Stacks at a time; by default one for each core.")
     ] = None,
 ) -> int:
     """Preview many stacks from nothing: verdict, resources, dollars. Exit status 2 if one is refused."""
@@ -35,10 +31,8 @@ def fleet(
 
 
 def review_stack(
-    number: Annotated[int, typer.Argument(min=1, help="Number of the pull request.", show_default=False)],
-    source: Annotated[
-        str, typer.Option("--from", help="Stack to copy.", autocompletion=complete_stack, show_default=False)
-    ],
+    number: Annotated[int, argument(min=1, help="Number of the pull request.")],
+    source: Annotated[str, option("--from", help="Stack to copy.", autocompletion=complete_stack)],
     hours: Annotated[float, typer.Option("--hours", min=0.1, max=720, help="Time to live.")] = 8,
     budget: Annotated[float, typer.Option("--budget", min=0, help="The most dollars for all of it.")] = 50,
 ) -> int:
@@ -63,8 +57,7 @@ def backup_check(
     stack: Stack,
     config: Changes = None,
     location: Annotated[
-        str | None,
-        typer.Option("--location", help="Zone or region in which the stack is to be brought back.", show_default=False),
+        str | None, option("--location", help="Zone or region in which the stack is to be brought back.")
     ] = None,
 ) -> int:
     """List what has to be kept to bring a stack back elsewhere, and check that it is.

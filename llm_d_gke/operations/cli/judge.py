@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llm_d_gke.cli.options import Changes, OutFile, Project, Stack, complete_stack, overrides
+from llm_d_gke.cli.options import Changes, OutFile, Project, Stack, argument, complete_stack, option, overrides
 
 _ENDINGS = (".html", ".md", ".json")
 
@@ -31,12 +31,11 @@ def report(
     config: Changes = None,
     out: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--out",
             "-o",
             help="File to write: .html, .md or .json. By default the report is printed.",
             callback=_check_ending,
-            show_default=False,
         ),
     ] = None,
 ) -> int:
@@ -64,10 +63,7 @@ def compare(
 def diff(
     before: Stack,
     after: Annotated[
-        str,
-        typer.Argument(
-            help="The stack to compare it with.", show_default=False, autocompletion=complete_stack, metavar="OTHER"
-        ),
+        str, argument(help="The stack to compare it with.", autocompletion=complete_stack, metavar="OTHER")
     ],
     objects: Annotated[bool, typer.Option("--objects", help="Also every field of every rendered object.")] = False,
     out: OutFile = None,
@@ -85,10 +81,9 @@ def explain(
     stack: Stack,
     field: Annotated[
         str,
-        typer.Argument(
+        argument(
             help="Kind/name and the path of a field, as `render` writes them: 'Deployment/x spec.replicas'."
-            " Or an output of the stack: 'outputs hourlyCost.running'.",
-            show_default=False,
+            " Or an output of the stack: 'outputs hourlyCost.running'."
         ),
     ],
     config: Changes = None,
@@ -99,11 +94,7 @@ def explain(
     return print_explanation(stack, field, overrides(config))
 
 
-def preflight(
-    stack: Stack,
-    config: Changes = None,
-    project: Project = None,
-) -> int:
+def preflight(stack: Stack, config: Changes = None, project: Project = None) -> int:
     """Ask Google Cloud whether a stack gets its quotas, zones, APIs, permissions and names.
 
     Exit status 1 if something is in the way, 2 if the stack is refused, 3 without Google credentials: then it lists
@@ -116,9 +107,7 @@ def preflight(
 
 def logs_check(
     rows: Annotated[Path, typer.Argument(help="JSON file with a list of starts.", exists=True, dir_okay=False)],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File for the judgment of each row.", show_default=False)
-    ] = None,
+    out: Annotated[Path | None, option("--out", "-o", help="File for the judgment of each row.")] = None,
 ) -> int:
     """Judge the memory verdict on starts of vLLM that were logged. Exit status 2 if the file cannot be read."""
     from llm_d_gke.operations.logs_check.command import check_rows

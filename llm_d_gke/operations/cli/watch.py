@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llm_d_gke.cli.options import Changes, Stack, overrides
+from llm_d_gke.cli.options import Changes, Stack, argument, option, overrides
 from llm_d_gke.operations.verify.format import Format, Where
 
 
@@ -38,22 +38,19 @@ def _check_scenario(scenario: str) -> str:
 
 _Where = Annotated[
     Where | None,
-    typer.Option(
-        "--on",
-        help="Look at the rehearsed stack or at GKE. By default the rehearsed one if it is up here, else GKE.",
-        show_default=False,
+    option(
+        "--on", help="Look at the rehearsed stack or at GKE. By default the rehearsed one if it is up here, else GKE."
     ),
 ]
 
 _Headers = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--header",
         "-H",
         metavar="NAME: VALUE",
         help="Header of every request to the endpoint, such as an API key. May be repeated.",
         callback=_check_headers,
-        show_default=False,
     ),
 ]
 
@@ -97,49 +94,28 @@ def bench(
     stack: Stack,
     scenario: Annotated[
         str,
-        typer.Argument(
+        argument(
             help="Load to send: quick, latency, throughput, load, stress or shared-prefix.",
-            show_default=False,
             autocompletion=_complete_scenario,
             callback=_check_scenario,
         ),
     ],
-    model: Annotated[
-        str | None,
-        typer.Option("--model", help="Name of the model in requests. By default the first.", show_default=False),
-    ] = None,
+    model: Annotated[str | None, option("--model", help="Name of the model in requests. By default the first.")] = None,
     tokenizer: Annotated[
         str | None,
-        typer.Option(
-            "--tokenizer",
-            help="Folder or repository. By default the model's, in a rehearsal a small one.",
-            show_default=False,
-        ),
+        option("--tokenizer", help="Folder or repository. By default the model's, in a rehearsal a small one."),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Folder of the result. By default bench/STACK-SCENARIO.", show_default=False),
+        Path | None, option("--out", "-o", help="Folder of the result. By default bench/STACK-SCENARIO.")
     ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option("--url", help="Address to measure instead of the stack's own.", show_default=False),
-    ] = None,
+    url: Annotated[str | None, option("--url", help="Address to measure instead of the stack's own.")] = None,
     header: _Headers = None,
     service: Annotated[
         bool, typer.Option("--service", help="Measure a plain Service over the same pods, too.")
     ] = False,
-    job: Annotated[
-        Path | None,
-        typer.Option("--job", help="Write a Job for the cluster, and measure nothing here.", show_default=False),
-    ] = None,
-    results: Annotated[
-        Path | None,
-        typer.Option("--results", help="Folder with the files of such a Job to read.", show_default=False),
-    ] = None,
-    against: Annotated[
-        Path | None,
-        typer.Option("--against", help="result.json of an earlier run to compare with.", show_default=False),
-    ] = None,
+    job: Annotated[Path | None, option("--job", help="Write a Job for the cluster, and measure nothing here.")] = None,
+    results: Annotated[Path | None, option("--results", help="Folder with the files of such a Job to read.")] = None,
+    against: Annotated[Path | None, option("--against", help="result.json of an earlier run to compare with.")] = None,
 ) -> int:
     """Measure a running stack under load. Exit status 2 if requests failed or a figure got worse."""
     from llm_d_gke.operations.bench.command import Load, read_job, run_bench, write_job
@@ -156,10 +132,7 @@ def bench(
 def dashboard(
     stack: Stack,
     minutes: Annotated[float, typer.Option("--minutes", help="How far the panels look back.")] = 5.0,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="File to write once instead of serving the page.", show_default=False),
-    ] = None,
+    out: Annotated[Path | None, option("--out", "-o", help="File to write once instead of serving the page.")] = None,
 ) -> int:
     """Serve a page with the metrics of a rehearsed stack, until Ctrl-C."""
     from llm_d_gke.operations.dashboard.command import show_dashboard
