@@ -37,7 +37,8 @@ def upgrade(
     """Print the steps to another release, and run them where the stack runs. Return the exit status."""
     _check_release(to)
     place = place or ("rehearsal" if is_rehearsed(stack) else None)
-    begin = _running_release(stack, place) or release_of(stack)
+    # On GKE the stack file states it.
+    begin = (_place(stack, place).applied_release() if place is not None else None) or release_of(stack)
     plan = planned(stack, begin, to, changes)
     return _show_and_run(plan, stack, {**changes, _RELEASE: to}, place, only_plan=only_plan, after=after)
 
@@ -45,7 +46,12 @@ def upgrade(
 def rollback(stack: str, changes: Mapping[str, str], *, only_plan: bool, place: PlaceName | None) -> int:
     """Go back to the release before the last upgrade, also where that stopped in the middle. Return the exit status."""
     place = place or ("rehearsal" if is_rehearsed(stack) else "gke")
-    before, current = _last_upgrade(stack, place)
+    releases = _place(stack, place).last_upgrade(release_of(stack))
+    if releases is None:
+        raise UpgradeError(
+            f"no upgrade of stack {stack} is recorded: name the release, make upgrade STACK={stack} TO=..."
+        )
+    before, current = releases
     plan = planned(stack, current, before, changes)
     return _show_and_run(plan, stack, {**changes, _RELEASE: before}, place, only_plan=only_plan, after=None)
 
@@ -109,10 +115,10 @@ def _run(plan: UpgradePlan, stack: str, settings: Mapping[str, str], place: Plac
     names = [step.name for step in plan.steps]
     if after is not None and after not in names:
         raise UpgradeError(f"no step is named {after}; the steps are {', '.join(names)}")
-    if place == "rehearsal":
-        _write_record(stack, plan)
+    running = _place(stack, place)
+    running.record(plan)
     print()
-    ended = run_steps(plan, _place(stack, place), settings, say=lambda text: print(text, flush=True), after=after)
+    ended = run_steps(plan, running, settings, say=lambda text: print(text, flush=True), after=after)
     if ended.stopped is not None:
         # Commands are indented and stay on one line, to be copied.
         lines = [line if line.startswith("  ") else wrapped(line) for line in way_back(plan, ended)]
@@ -135,49 +141,14 @@ def _place(stack: str, place: PlaceName) -> Place:
     return OnGke(stack)
 
 
-def _running_release(stack: str, place: PlaceName | None) -> str | None:
-    """The release of the last `up` on this machine; on GKE the stack file states it."""
-    if place != "rehearsal":
-        return None
-    from llm_d_gke.operations.upgrades.rehearsed import applied_release
-
-    return applied_release(stack)
-
-
-def _last_upgrade(stack: str, place: PlaceName) -> tuple[str, str]:
-    """The releases before and after the last upgrade. Raises UpgradeError where there was none."""
-    if place == "rehearsal":
-        from llm_d_gke.operations.upgrades.rehearsed import last_upgrade
-
-        releases = last_upgrade(stack)
-    else:
-        from llm_d_gke.operations.upgrades.gke import OnGke
-
-        current = release_of(stack)
-        before = OnGke(stack).release_before(current)
-        releases = None if before is None else (before, current)
-    if releases is None:
-        raise UpgradeError(
-            f"no upgrade of stack {stack} is recorded: name the release, make upgrade STACK={stack} TO=..."
-        )
-    return releases
-
-
-def _write_record(stack: str, plan: UpgradePlan) -> None:
-    from llm_d_gke.operations.upgrades.rehearsed import record_upgrade
-
-    record_upgrade(stack, plan.before, plan.after)
-
-
-_KEY = "llm-d:release"
-
-
 def write_release(file: Path, release: str) -> None:
     """Set `llm-d:release` in a stack file. Comments and order stay. Raises UpgradeError where there is no `config:`."""
     text = file.read_text(encoding="utf-8")
     changed = "".join(_lines(text.splitlines(keepends=True), release))
-    if (yaml.safe_load(changed).get("config") or {}).get(_KEY) != release:
-        raise UpgradeError(f"{file.name} is not written in block style: set {_KEY}: {release} under config yourself")
+    if (yaml.safe_load(changed).get("config") or {}).get(_RELEASE) != release:
+        raise UpgradeError(
+            f"{file.name} is not written in block style: set {_RELEASE}: {release} under config yourself"
+        )
     if changed != text:
         file.write_text(changed, encoding="utf-8")
 
@@ -185,16 +156,16 @@ def write_release(file: Path, release: str) -> None:
 def _lines(lines: list[str], release: str) -> list[str]:
     for number, line in enumerate(lines):
         start = line.lstrip()
-        if start.startswith(f"{_KEY}:"):
+        if start.startswith(f"{_RELEASE}:"):
             comment = f"  #{line.partition('#')[2].rstrip()}" if "#" in line else ""
             return [
                 *lines[:number],
-                f"{line[: len(line) - len(start)]}{_KEY}: {release}{comment}\n",
+                f"{line[: len(line) - len(start)]}{_RELEASE}: {release}{comment}\n",
                 *lines[number + 1 :],
             ]
     for number, line in enumerate(lines):
         if line.rstrip() == "config:":
-            return [*lines[: number + 1], f"  {_KEY}: {release}\n", *lines[number + 1 :]]
+            return [*lines[: number + 1], f"  {_RELEASE}: {release}\n", *lines[number + 1 :]]
     return lines
 
 

@@ -13,7 +13,7 @@ from llm_d_gke.operations.live_stack.gke import gke_stack
 from llm_d_gke.operations.upgrades.run import StepError, failures, needs_order, targets_of
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.planning.deletions import refuse_losses, steps_of_preview
-from llm_d_gke.planning.upgrades.step import Step
+from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import PROJECT_ROOT
@@ -51,9 +51,16 @@ class OnGke:
         with gke_stack(self._stack, settings) as live:
             return failures(live, patience=_PATIENCE, whole=whole)
 
-    def release_before(self, current: str) -> str | None:
-        """The latest other release among the stack's updates. None if there is none."""
-        return previous_release(json.loads(self._pulumi(["stack", "history", "--json", "--page-size", "50"])), current)
+    def applied_release(self) -> str | None:
+        return None
+
+    def record(self, plan: UpgradePlan) -> None:
+        """Pulumi keeps the history."""
+
+    def last_upgrade(self, current: str) -> tuple[str, str] | None:
+        history = json.loads(self._pulumi(["stack", "history", "--json", "--page-size", "50"]))
+        before = previous_release(history, current)
+        return None if before is None else (before, current)
 
     def _state(self) -> list[dict[str, Any]]:
         deployment: dict[str, Any] = json.loads(self._pulumi(["stack", "export"]))["deployment"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pulumi.automation import CommandError
@@ -12,7 +13,7 @@ from llm_d_gke.cli.text import print_step
 from llm_d_gke.operations.live_stack.rehearsed import rehearsed_stack
 from llm_d_gke.operations.upgrades.run import StepError, failures, needs_order, targets_of
 from llm_d_gke.planning import plan_config
-from llm_d_gke.planning.upgrades.step import Step
+from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
 from llm_d_gke.rehearsal.commands import each_step_once, resume_interrupted, show
 from llm_d_gke.rehearsal.engine_choice import engine_of
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -27,11 +28,10 @@ from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.resource_graph import Graph
 from llm_d_gke.resource_graph.stack_program import record_stack
-from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
 
 # The rehearsed load balancer learns a backend in a second or two.
 _PATIENCE = 15.0
-_RECORD = "upgrade.json"
 
 
 class Rehearsed:
@@ -71,29 +71,24 @@ class Rehearsed:
         with rehearsed_stack(self._stack, settings) as live:
             return failures(live, patience=_PATIENCE, whole=whole)
 
+    def applied_release(self) -> str | None:
+        """The release of the last `up` on this machine. None before the first."""
+        file = self._paths.settings
+        return json.loads(file.read_text(encoding="utf-8")).get(f"{NAMESPACE}:release") if file.exists() else None
 
-def applied_release(stack: str) -> str | None:
-    """The release of the last `up` on this machine. None before the first."""
-    file = StackPaths(stack).settings
-    if not file.exists():
-        return None
-    release = json.loads(file.read_text(encoding="utf-8")).get("llm-d:release")
-    return None if release is None else str(release)
+    def record(self, plan: UpgradePlan) -> None:
+        releases = {"before": plan.before, "after": plan.after}
+        self._record.write_text(json.dumps(releases), encoding="utf-8")
 
+    def last_upgrade(self, current: str) -> tuple[str, str] | None:  # noqa: ARG002 - of the interface
+        if not self._record.exists():
+            return None
+        record = json.loads(self._record.read_text(encoding="utf-8"))
+        return record["before"], record["after"]
 
-def record_upgrade(stack: str, before: str, after: str) -> None:
-    """Remember where an upgrade began, for the way back."""
-    file = StackPaths(stack).home / _RECORD
-    file.write_text(json.dumps({"before": before, "after": after}), encoding="utf-8")
-
-
-def last_upgrade(stack: str) -> tuple[str, str] | None:
-    """The releases before and after the last upgrade on this machine. None where there was none."""
-    file = StackPaths(stack).home / _RECORD
-    if not file.exists():
-        return None
-    record = json.loads(file.read_text(encoding="utf-8"))
-    return str(record["before"]), str(record["after"])
+    @property
+    def _record(self) -> Path:
+        return self._paths.home / "upgrade.json"
 
 
 def _reached(pulumi: Engine, step: Step, graph: Graph) -> tuple[list[str], int | None]:

@@ -36,6 +36,18 @@ class Place(Protocol):
         """Problems of the running stack, one sentence each. `whole` also compares every object with the plan."""
         ...
 
+    def applied_release(self) -> str | None:
+        """The release that runs, None where the stack file states it."""
+        ...
+
+    def record(self, plan: UpgradePlan) -> None:
+        """Remember where an upgrade began, for the way back."""
+        ...
+
+    def last_upgrade(self, current: str) -> tuple[str, str] | None:
+        """The releases before and after the last upgrade. None where there was none."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
@@ -106,12 +118,7 @@ BETWEEN = frozenset(
 def failures(live: LiveStack, *, patience: float, whole: bool) -> list[str]:
     """A sentence for each failed check. `whole`: all checks, also that every object is as planned."""
     result = verify(
-        live,
-        patience=patience,
-        requests=60,
-        headers={},
-        report=lambda _: None,
-        only=None if whole else BETWEEN,
+        live, patience=patience, requests=60, headers={}, report=lambda _: None, only=None if whole else BETWEEN
     )
     return [
         f"{check.summary}: {check.result.evidence} (next: {check.result.next_command})"

@@ -10,12 +10,7 @@ from rich.table import Table
 from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.planning.upgrades.step import Loss, Span, Step, UpgradePlan
 
-LOSSES = {
-    Loss.NOTHING: "nothing",
-    Loss.CAPACITY: "capacity",
-    Loss.REQUESTS: "some requests",
-    Loss.OUTAGE: "OUTAGE",
-}
+LOSSES = {Loss.NOTHING: "nothing", Loss.CAPACITY: "capacity", Loss.REQUESTS: "some requests", Loss.OUTAGE: "OUTAGE"}
 
 
 def plan_text(plan: UpgradePlan, *, running: frozenset[str] = frozenset()) -> str:
@@ -51,12 +46,7 @@ def _table(plan: UpgradePlan, running: frozenset[str]) -> Table:
 
 def _details(number: int, step: Step) -> Iterator[str]:
     yield wrapped(f"{number}. {step.name}")
-    rows = [
-        ("changes", "; ".join(step.changes)),
-        ("how", step.method),
-        ("lost", step.consequence),
-        ("back", step.back),
-    ]
+    rows = [("changes", "; ".join(step.changes)), ("how", step.method), ("lost", step.consequence), ("back", step.back)]
     if step.by_hand is not None:
         rows.append(("run", step.by_hand))
     if step.instead is not None:

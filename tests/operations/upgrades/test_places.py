@@ -20,9 +20,9 @@ from pulumi.automation._cmd import CommandResult
 from llm_d_gke.operations.upgrades import rehearsed
 from llm_d_gke.operations.upgrades.command import planned
 from llm_d_gke.operations.upgrades.gke import OnGke
-from llm_d_gke.operations.upgrades.rehearsed import Rehearsed, applied_release, last_upgrade, record_upgrade
+from llm_d_gke.operations.upgrades.rehearsed import Rehearsed
 from llm_d_gke.operations.upgrades.run import StepError
-from llm_d_gke.planning.upgrades.step import Step
+from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
 from llm_d_gke.rehearsal.paths import StackPaths
 from tests.stacks import graph_of
 
@@ -82,9 +82,9 @@ def test_a_step_updates_its_own_resources_and_the_last_one_all(
     place = Rehearsed("gpu")
     place.update(SETTINGS, servers)
     # Until the last step the stack is between two releases.
-    assert applied_release("gpu") is None
+    assert place.applied_release() is None
     place.update(SETTINGS, rest)
-    assert applied_release("gpu") == "llm-d-0.10"
+    assert place.applied_release() == "llm-d-0.10"
     targets, everything = stack.targets
     assert everything is None
     assert targets is not None
@@ -100,9 +100,10 @@ def test_a_failed_update_is_a_failed_step(folder: StackPaths, monkeypatch: pytes
 
 
 def test_the_last_upgrade_is_remembered(folder: StackPaths) -> None:
-    assert last_upgrade("gpu") is None
-    record_upgrade("gpu", "old", "new")
-    assert last_upgrade("gpu") == ("old", "new")
+    place = Rehearsed("gpu")
+    assert place.last_upgrade("new") is None
+    place.record(UpgradePlan(stack="gpu", before="old", after="new", steps=()))
+    assert place.last_upgrade("new") == ("old", "new")
 
 
 PULUMI = """

@@ -52,6 +52,15 @@ class Recorder:
         self.notes.append(f"verify {'all' if whole else 'answers'}")
         return ["chat: 503"] if self._last == self._unmet else []
 
+    def applied_release(self) -> str | None:
+        return "old"
+
+    def record(self, plan: UpgradePlan) -> None:
+        self.notes.append(f"record {plan.before}")
+
+    def last_upgrade(self, current: str) -> tuple[str, str] | None:
+        return "old", current
+
 
 def run(place: Recorder, *steps: Step, after: str | None = None) -> Ended:
     return run_steps(plan(*steps), place, SETTINGS, say=lambda _: None, after=after)
