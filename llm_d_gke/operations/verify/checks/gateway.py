@@ -43,15 +43,12 @@ def gateway_programmed(ctx: CheckContext) -> Result:
 
 def routes_accepted(ctx: CheckContext) -> Result:
     """Every HTTPRoute is accepted, and everything that it refers to exists."""
-    live = ctx.live
-    names = [route.name for route in live.plan.routes]
-    return _parents(live, GATEWAY_API, "HTTPRoute", names)
+    return _parents(ctx.live, GATEWAY_API, "HTTPRoute", [route.name for route in ctx.live.plan.routes])
 
 
 def pools_accepted(ctx: CheckContext) -> Result:
     """Every InferencePool is accepted by the Gateway, with its endpoint picker."""
-    live = ctx.live
-    return _parents(live, POOL_API, "InferencePool", [model.pool.name for model in live.plan.models])
+    return _parents(ctx.live, POOL_API, "InferencePool", [model.pool.name for model in ctx.live.plan.models])
 
 
 def _parents(live: LiveStack, version: str, kind: str, names: list[str]) -> Result:
@@ -86,9 +83,9 @@ def policies_attached(ctx: CheckContext) -> Result:
                 condition = find_condition(policy, "Attached") or {}
                 reason = condition.get("message") or condition.get("reason") or "no status"
                 wrong.append(f"{kind}/{policy['metadata']['name']}: {reason}")
-    if wrong:
-        return failed("; ".join(wrong), f"{live.kubectl} describe healthcheckpolicy,gcpbackendpolicy")
-    return passed(f"{attached} policies attached") if attached else failed("no policy exists", live.diagnose)
+    if not attached:
+        return failed("no policy exists", live.diagnose)
+    return judged(wrong, f"{live.kubectl} describe healthcheckpolicy,gcpbackendpolicy", f"{attached} policies attached")
 
 
 def network_policies_select(ctx: CheckContext) -> Result:

@@ -11,7 +11,7 @@ import httpx
 
 from llm_d_gke.operations.live_stack.stack import LiveStackError, Manifest, is_ready
 from llm_d_gke.operations.verify.context import CheckContext, Replica, chat_body
-from llm_d_gke.operations.verify.result import Result, failed, passed, skipped
+from llm_d_gke.operations.verify.result import Result, failed, judged, passed, skipped
 from llm_d_gke.planning.plan.routing import PickerPlan, RouterPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
 
@@ -93,9 +93,9 @@ def engine_metrics(ctx: CheckContext) -> Result:
                 continue
             if _ENGINE_METRIC not in text:
                 wrong.append(f"{replica.name}: no {_ENGINE_METRIC}")
-    if wrong:
-        return failed("; ".join(wrong), ctx.live.diagnose)
-    return passed(f"{count} replicas") if count else failed("no replica is ready", ctx.live.diagnose)
+    if not count:
+        return failed("no replica is ready", ctx.live.diagnose)
+    return judged(wrong, ctx.live.diagnose, f"{count} replicas")
 
 
 def picker_metrics(ctx: CheckContext) -> Result:
@@ -117,9 +117,9 @@ def picker_metrics(ctx: CheckContext) -> Result:
             count += 1
             if problem := _guard_problem(ctx, pod, port, token):
                 wrong.append(f"{pod['metadata']['name']}: {problem}")
-    if wrong:
-        return failed("; ".join(wrong), ctx.live.diagnose)
-    return passed(f"{count} pods, 401 without a token") if count else skipped("no picker guards its metrics")
+    if not count:
+        return skipped("no picker guards its metrics")
+    return judged(wrong, ctx.live.diagnose, f"{count} pods, 401 without a token")
 
 
 def _guard_problem(ctx: CheckContext, pod: Manifest, port: int, token: str) -> str:
@@ -155,9 +155,9 @@ def scrapes_select(ctx: CheckContext) -> Result:
             for endpoint in spec["endpoints"]
             if endpoint["port"] not in ports
         ]
-    if wrong:
-        return failed("; ".join(wrong), f"{live.kubectl} get podmonitoring -o yaml")
-    return passed(f"{len(scrapes)} PodMonitorings") if scrapes else failed("there is no PodMonitoring", live.diagnose)
+    if not scrapes:
+        return failed("there is no PodMonitoring", live.diagnose)
+    return judged(wrong, f"{live.kubectl} get podmonitoring -o yaml", f"{len(scrapes)} PodMonitorings")
 
 
 def _port_names(pod: Manifest) -> set[str]:

@@ -179,9 +179,8 @@ def _each_model(
     """Passed where `problem` finds none, an empty text, with any model."""
     models = ctx.live.plan.models
     wrong = [f"{model.served_name}: {text}" for model in models if (text := problem(model))]
-    if wrong:
-        return failed("; ".join(wrong), ctx.live.diagnose)
-    return passed(evidence() if evidence is not None else ", ".join(model.served_name for model in models))
+    names = ", ".join(model.served_name for model in models)
+    return judged(wrong, ctx.live.diagnose, evidence() if evidence is not None else names)
 
 
 def _problem(reply: Reply, model: str) -> str:
