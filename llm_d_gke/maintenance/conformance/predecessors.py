@@ -25,13 +25,6 @@ from llm_d_gke.operations.templates import render
 from llm_d_gke.planning import StackPlan
 
 PAGE: Final = ROOT / "docs" / "predecessors.md"
-PREDECESSORS: Final = {
-    "llm-d-0.9": "llm-d-0.6",
-    "gaie-1.5": "llm-d-0.6",
-    "llm-d-0.6": "llm-d-0.4",
-    "llm-d-0.10": "llm-d-0.9",
-    "rhaii-3.4": "rhaiis-3.2",
-}
 # Stacks that a field reaches, by its beginning; the first that fits counts.
 STACKS: Final = (
     ("router", ("multi-model-gpu",)),
@@ -43,18 +36,13 @@ STACKS: Final = (
 _PARTS: Final = ("picker", "engine", "router", "charts", "disaggregation", "role_of_both")
 # Why nothing turns red, of the differences where that is known.
 _UNNOTICED: Final = {
-    (
-        "llm-d-0.9",
-        "router.body_bytes_seen",
-    ): "a limit that users met (issue 2115 of the extension), and that no source states",
-    (
-        "llm-d-0.9",
-        "disaggregation.sidecar.paths",
-    ): "the example serves the paths of both; LLMD-PD-PATH warns of a stack that serves others",
-    (
-        "llm-d-0.6",
-        "picker.requires_objectives",
-    ): "the picker of llm-d-0.6 starts with and without the CRD that this adds",
+    "llm-d-0.9 router.body_bytes_seen": (
+        "a limit that users met (issue 2115 of the extension), and that no source states"
+    ),
+    "llm-d-0.9 disaggregation.sidecar.paths": (
+        "the example serves the paths of both; LLMD-PD-PATH warns of a stack that serves others"
+    ),
+    "llm-d-0.6 picker.requires_objectives": "the picker of llm-d-0.6 starts with and without the CRD that this adds",
 }
 _UNKNOWN: Final = "nothing is known of the version in the image"
 _TEXTS: Final = ("withdrawn", "reason")
@@ -74,6 +62,24 @@ class Change:
 class Outcome:
     change: Change
     red: str
+
+
+def predecessors(catalog: Catalog) -> dict[str, str]:
+    """The predecessor of each release: the newest before it of the same product, else the one that it `follows`."""
+    found = {}
+    for name in catalog.releases:
+        earlier = list(_before(catalog, name))
+        product = name.rpartition("-")[0]
+        if earlier:
+            found[name] = next((other for other in earlier if other.rpartition("-")[0] == product), earlier[0])
+    return found
+
+
+def _before(catalog: Catalog, name: str) -> Iterator[str]:
+    before = catalog.releases[name].follows
+    if before is not None:
+        yield before
+        yield from _before(catalog, before)
 
 
 def changes(release: Release, predecessor: Release) -> Iterator[Change]:
@@ -143,7 +149,7 @@ def plugin_changes(catalog: Catalog) -> Iterator[tuple[str, int, int]]:
 
     A plugin that is listed and not in the picker, or the other way around, is found by the recorded source.
     """
-    for name, before in PREDECESSORS.items():
+    for name, before in predecessors(catalog).items():
         own, other = (catalog.pickers[catalog.releases[release].picker.build] for release in (name, before))
         differing = sorted(set(own.plugins) ^ set(other.plugins))
         red = 0
@@ -165,7 +171,7 @@ def _source_contradicts(release: Release, listed: Set[str]) -> bool:
 def outcomes(*, run: bool) -> list[Outcome]:
     catalog = load_catalog()
     results = []
-    for name, before in PREDECESSORS.items():
+    for name, before in predecessors(catalog).items():
         for change in changes(catalog.releases[name], catalog.releases[before]):
             results.append(judge(change, catalog, run=run))
     return results

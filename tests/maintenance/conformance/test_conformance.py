@@ -361,7 +361,7 @@ class TestPredecessors:
 
     @pytest.mark.parametrize(("name", "field"), CHANGES, ids=[".".join(change) for change in CHANGES])
     def test_it_turns_a_cell_red(self, name: str, field: str) -> None:
-        before = CATALOG.releases[predecessors.PREDECESSORS[name]]
+        before = CATALOG.releases[predecessors.predecessors(CATALOG)[name]]
         [change] = [change for change in predecessors.changes(CATALOG.releases[name], before) if change.field == field]
         assert predecessors.judge(change, CATALOG, run=False).red
 
@@ -374,7 +374,7 @@ class TestPredecessors:
         text = predecessors.PAGE.read_text(encoding="utf-8")
         differences = [
             change
-            for name, before in predecessors.PREDECESSORS.items()
+            for name, before in predecessors.predecessors(CATALOG).items()
             for change in predecessors.changes(CATALOG.releases[name], CATALOG.releases[before])
         ]
         missing = [change for change in differences if f"| {change.release} | {change.field} |" not in text]
