@@ -94,7 +94,6 @@ def _with_account(config: StackConfig) -> StackConfig:
 
 
 def objects(part: Kinds, release: Release) -> list[Mapping[str, Any]]:
-    """Objects of these kinds."""
     return [manifest for manifest in rendered_objects(release.name) if manifest["kind"] in part.kinds]
 
 

@@ -106,7 +106,6 @@ def _example(kind: Any) -> Any:
 
 
 def _fields(shape: type[Strict], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
-    """Every field of a shape and of the groups in it, by path."""
     for name, field in shape.model_fields.items():
         path = (*above, field.alias or name)
         yield path, field

@@ -54,12 +54,7 @@ class Case:
         metadata = {"name": self.model.pool.name, "namespace": self.namespace}
         return [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}},
-            {
-                "apiVersion": pool.API_VERSION,
-                "kind": pool.KIND,
-                "metadata": metadata,
-                "spec": pool.dump(),
-            },
+            {"apiVersion": pool.API_VERSION, "kind": pool.KIND, "metadata": metadata, "spec": pool.dump()},
         ]
 
 

@@ -66,13 +66,13 @@ class Outcome:
 
 def predecessors(catalog: Catalog) -> dict[str, str]:
     """The predecessor of each release: the newest before it of the same product, else the one that it `follows`."""
-    found = {}
+    by_release = {}
     for name in catalog.releases:
         earlier = list(_before(catalog, name))
         product = name.rpartition("-")[0]
         if earlier:
-            found[name] = next((other for other in earlier if other.rpartition("-")[0] == product), earlier[0])
-    return found
+            by_release[name] = next((other for other in earlier if other.rpartition("-")[0] == product), earlier[0])
+    return by_release
 
 
 def _before(catalog: Catalog, name: str) -> Iterator[str]:

@@ -138,11 +138,7 @@ def picker_runs(
 
 
 def kind_runs(
-    release: Release,
-    server: Callable[[], ApiServer],
-    report: Report,
-    *,
-    earlier: Sequence[Run] = (),
+    release: Release, server: Callable[[], ApiServer], report: Report, *, earlier: Sequence[Run] = ()
 ) -> Iterator[Run]:
     """Objects in a real API server with the CRDs of the release's charts, and the code of its webhooks."""
     judged: list[tuple[kinds.Kinds | None, str, Sequence[Mapping[str, Any]], str]] = []
@@ -169,12 +165,7 @@ def kind_runs(
 
 
 def _objects_run(
-    release: Release,
-    part: str,
-    judge: str,
-    objects: Sequence[Mapping[str, Any]],
-    lines: Iterable[str],
-    inputs: str,
+    release: Release, part: str, judge: str, objects: Sequence[Mapping[str, Any]], lines: Iterable[str], inputs: str
 ) -> Run:
     input_count = count(len(objects), "object")
     digest = shape([Rendered((), {"objects": list(objects)})])

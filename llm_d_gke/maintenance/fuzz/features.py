@@ -21,16 +21,7 @@ from llm_d_gke.settings.stack import Pattern
 Tree = dict[str, Any]
 
 # Parts of a stack that say nothing of the engine and are drawn whole; each in one of three stacks.
-_WHOLE: Final = (
-    "picker",
-    "gateway",
-    "router",
-    "monitoring",
-    "labels",
-    "namespace",
-    "cluster",
-    "cpuPool",
-)
+_WHOLE: Final = ("picker", "gateway", "router", "monitoring", "labels", "namespace", "cluster", "cpuPool")
 # Fields of a model that the JSON Schema describes well enough to be drawn from it.
 _PLAIN: Final = (
     "servedName",

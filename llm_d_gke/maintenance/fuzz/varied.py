@@ -21,15 +21,7 @@ from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, project_stacks, stack_f
 _KEY = "0123456789abcdef0123456789abcdef"
 
 # What a stack keeps of the stack file that it begins with.
-_FROM_STACK_FILE = (
-    "location",
-    "pattern",
-    "accelerator",
-    "prefillAccelerator",
-    "models",
-    "disaggregation",
-    "network",
-)
+_FROM_STACK_FILE = ("location", "pattern", "accelerator", "prefillAccelerator", "models", "disaggregation", "network")
 # Drawn from the schema of the settings, a few at a time. They are refused more often than the values below.
 _FROM_SCHEMA = ("cluster", "cpuPool", "labels", "router", "monitoring", "paused", "namespace")
 

@@ -19,15 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from llm_d_gke.cli.markdown import print_head, print_row, table
 from llm_d_gke.maintenance.measure.bad_requests import Refusal, bad_requests, send_all
-from llm_d_gke.maintenance.measure.rehearsed import (
-    ENGINES,
-    PICKERS,
-    client_keys,
-    options,
-    pods,
-    rehearse,
-    restarts,
-)
+from llm_d_gke.maintenance.measure.rehearsed import ENGINES, PICKERS, client_keys, options, pods, rehearse, restarts
 from llm_d_gke.maintenance.measure.table import print_median
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady, ask_in_turn, by_clients
 from llm_d_gke.rehearsal.host.waiting import wait_until

@@ -36,9 +36,7 @@ _SETTINGS = {
 
 def _changes(settings: Mapping[str, Any], *more: str) -> tuple[str, ...]:
     """Settings of the example's autoscaling, and whole ones, for the command line of `up`."""
-    return options(
-        [*(f"models[0].autoscaling.{key}={json.dumps(value)}" for key, value in settings.items()), *more],
-    )
+    return options([*(f"models[0].autoscaling.{key}={json.dumps(value)}" for key, value in settings.items()), *more])
 
 
 CHANGES = _changes(_SETTINGS)

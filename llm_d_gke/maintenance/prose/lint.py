@@ -138,7 +138,6 @@ def _rules(entries: Iterable[Replacement]) -> list[_Rule]:
 
 
 def _uses(text: str, rules: Iterable[_Rule], first_line: int = 1) -> Iterator[tuple[int, str, Replacement]]:
-    """Line, words and rule of each match."""
     lowered = text.lower()
     for rule in rules:
         # A search for a plain word is much quicker than the pattern.

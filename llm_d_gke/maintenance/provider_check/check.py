@@ -78,11 +78,7 @@ def _configure(graph: Graph, provider: ResourceProviderStub) -> Iterator[Problem
 
 def _refusals(resource: Recorded, provider: ResourceProviderStub) -> Iterator[Problem]:
     request = provider_pb2.CheckRequest(
-        urn=resource.urn,
-        news=encode_struct(resource.inputs),
-        randomSeed=_SEED,
-        name=resource.name,
-        type=resource.type,
+        urn=resource.urn, news=encode_struct(resource.inputs), randomSeed=_SEED, name=resource.name, type=resource.type
     )
     try:
         checked = provider.Check(request, timeout=_SECONDS)

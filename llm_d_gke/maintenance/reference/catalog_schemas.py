@@ -70,12 +70,7 @@ def _document(title: str, schema: Schema) -> Schema:
     """One file's schema with all definitions at the top, where references expect them."""
     definitions: Schema = {}
     body = _collect_definitions(schema, definitions)
-    return {
-        "$schema": _DIALECT,
-        **body,
-        "title": title,
-        "$defs": dict(sorted(definitions.items())),
-    }
+    return {"$schema": _DIALECT, **body, "title": title, "$defs": dict(sorted(definitions.items()))}
 
 
 def _collect_definitions(node: Any, definitions: Schema) -> Any:

@@ -112,6 +112,5 @@ def _subject(source: str, kind: str, name: str) -> str:
 
 
 def _named(resource: str) -> tuple[str, str]:
-    """Kind and name of `Kind.namespace.name`."""
     kind, _, rest = resource.partition(".")
     return kind, rest.split(".", 1)[1] if "." in rest else rest

@@ -42,10 +42,7 @@ def by_measured_operators(row: Row) -> Prediction | None:
     return None if steps is None else predict(row, steps)
 
 
-METHODS: Mapping[str, Method] = {
-    "roofline": by_roofline,
-    "aiconfigurator": by_measured_operators,
-}
+METHODS: Mapping[str, Method] = {"roofline": by_roofline, "aiconfigurator": by_measured_operators}
 
 
 _PREDICTIONS: dict[tuple[str, Method], Prediction | None] = {}

@@ -51,7 +51,6 @@ class Row:
 
     @property
     def measured(self) -> dict[str, float]:
-        """The published values by figure."""
         figures = {"ttft": self.ttft, "tpot": self.tpot, "tokens": self.tokens}
         return {name: value for name, value in figures.items() if value is not None}
 
@@ -66,7 +65,6 @@ class Row:
 
     @functools.cached_property
     def verdict(self) -> MemoryVerdict:
-        """The verdict of the memory model."""
         return judge(self.engine)
 
     @functools.cached_property

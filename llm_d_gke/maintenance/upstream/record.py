@@ -80,7 +80,6 @@ def _charts(releases: Sequence[Release], recorded: Upstream) -> dict[str, ChartS
 
 
 def _versions(releases: Sequence[Release], kind: str) -> set[str]:
-    """Engine versions in the releases for one kind of accelerator."""
     images = (getattr(release.engine, kind) for release in releases)
     return {image.version for image in images if image is not None}
 

@@ -147,7 +147,6 @@ def _write(result: BenchResult, out: Path, against: Path | None) -> int:
 
 
 def _lines(result: BenchResult) -> Iterator[str]:
-    """One line for each stage, then one for each stage of a plain Service."""
     for stage in result.stages:
         yield (
             f"{stage.concurrency:4d} in flight: {stage.requests_per_second:.2f} requests/s,"

@@ -56,7 +56,6 @@ class Scenario(_Part):
 
 @functools.cache
 def scenarios() -> Mapping[str, Scenario]:
-    """Every scenario by its name."""
     document = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     return {name: Scenario.model_validate(entry) for name, entry in document.items()}
 
@@ -77,14 +76,7 @@ def sized(scenario: Scenario, tokens: Tokens, *, cached_tokens: int, longest: in
 
 
 def configuration(
-    scenario: Scenario,
-    tokens: Tokens,
-    *,
-    url: str,
-    model: str,
-    headers: Mapping[str, str],
-    tokenizer: str,
-    out: Path,
+    scenario: Scenario, tokens: Tokens, *, url: str, model: str, headers: Mapping[str, str], tokenizer: str, out: Path
 ) -> dict[str, Any]:
     """inference-perf's configuration (v0.7.0). `tokenizer` is a folder or a repository of the Hub."""
     return {

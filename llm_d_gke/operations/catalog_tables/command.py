@@ -31,7 +31,6 @@ def print_catalog(kind: Kind, search: str | None) -> int:
 
 
 def tables(catalog: Catalog) -> dict[Kind, tuple[Row, list[Row]]]:
-    """Heads and rows by kind."""
     makers: dict[Kind, tuple[Row, Callable[[Catalog], Iterator[Row]]]] = {
         Kind.MODELS: (("model", "download", "context", "license"), _models),
         Kind.ACCELERATORS: (("accelerator", "name", "memory", "zones", "an hour from"), _accelerators),

@@ -56,9 +56,7 @@ def _panel(data: PanelData, end: float, seconds: float) -> _Panel:
     drawn = [series for series in data.series if series.points]
     legend = (
         _LegendLine(
-            color=number % _COLORS,
-            name=series.name or "all",
-            last=format_value(series.points[-1][1], data.panel.unit),
+            color=number % _COLORS, name=series.name or "all", last=format_value(series.points[-1][1], data.panel.unit)
         )
         for number, series in enumerate(drawn)
     )

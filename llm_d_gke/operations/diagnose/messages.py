@@ -112,7 +112,6 @@ def cause_of_state(name: str, subject: str, evidence: str, **values: object) -> 
 
 
 def recognize(origin: Origin, text: str, subject: str) -> Cause | None:
-    """The cause that matches a text, or None."""
     for name, message in messages().items():
         if message.origin == origin and message.matches(text):
             evidence = (last_exception(text) if name == _CONSEQUENCE else None) or message.evidence(text)
@@ -135,7 +134,6 @@ def last_exception(text: str) -> str | None:
 
 
 def last_words(text: str) -> str:
-    """The last line of a log with content."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return _shortened(lines[-1]) if lines else "the log is empty"
 

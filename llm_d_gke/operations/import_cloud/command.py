@@ -60,7 +60,6 @@ def write_import(stack: str, changes: Mapping[str, str], described: Path | None,
 
 
 def commands(stack: str, spec: ImportSpec, out: Path) -> Iterator[str]:
-    """The commands that import, in their order."""
     yield "# The provider and the parents under which resources are imported; nothing at Google changes"
     targets = " ".join(f"--target '{urn}'" for urn in spec.targets)
     yield f"{IMPORT_VARIABLE}=provider pulumi up --stack {stack} --yes {targets}"

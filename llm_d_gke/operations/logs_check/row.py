@@ -226,7 +226,7 @@ def _draft_layers(row: Row, model: Model, tokens: int) -> DraftLayers | None:
     """The checkpoint's own prediction layers, or one layer as heads of EAGLE have. None for guesses from the text."""
     if not tokens or _text(row, "draftModel") in WITHOUT_LAYERS:
         return None
-    return model.draft or DraftLayers(layers=1, experts=False, attention=_usual_attention(model))
+    return model.draft or DraftLayers(layers=1, experts=False, attention="mla" if model.mla is not None else "full")
 
 
 def _draft_model(row: Row, model: Model) -> Model | None:
@@ -240,10 +240,6 @@ def _draft_model(row: Row, model: Model) -> Model | None:
     if not shares_blocks(model, draft):
         raise UnknownStartError(f"how the KV cache of {name} is laid out beside the model's is not known")
     return draft
-
-
-def _usual_attention(model: Model) -> Any:
-    return "mla" if model.mla is not None else "full"
 
 
 def _model(row: Row, folder: Path) -> Model:

@@ -59,7 +59,6 @@ def _errors(judgments: Sequence[Judgment], figure: str) -> dict[str, float] | No
 
 
 def table(summary: dict[str, dict[str, Any]]) -> str:
-    """The summary as a Markdown table."""
     rows = [
         (
             name,

@@ -112,12 +112,7 @@ def grafana_of(plan: DashboardPlan) -> dict[str, Any]:
             "type": "timeseries",
             "title": panel.title,
             "datasource": source,
-            "gridPos": {
-                "x": number % _COLUMNS * _WIDTH,
-                "y": number // _COLUMNS * _HEIGHT,
-                "w": _WIDTH,
-                "h": _HEIGHT,
-            },
+            "gridPos": {"x": number % _COLUMNS * _WIDTH, "y": number // _COLUMNS * _HEIGHT, "w": _WIDTH, "h": _HEIGHT},
             "fieldConfig": {"defaults": {"unit": _UNITS[panel.unit]}, "overrides": []},
             "targets": [{"refId": "A", "datasource": source, "expr": panel.query}],
         }

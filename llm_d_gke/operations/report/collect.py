@@ -194,11 +194,7 @@ def _cost(cost: CostPlan) -> CostFacts:
         basis=None if units is None else units.basis,
         per_million={}
         if units is None
-        else {
-            "requests": units.requests,
-            "tokens": units.tokens,
-            "output tokens": units.output_tokens,
-        },
+        else {"requests": units.requests, "tokens": units.tokens, "output tokens": units.output_tokens},
     )
 
 

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from llm_d_gke.operations.report.facts import (
-    CapacityFacts,
-    CostFacts,
-    MemoryFacts,
-    PlanFacts,
-    ServerFacts,
-    SpeedFacts,
-)
+from llm_d_gke.operations.report.facts import CapacityFacts, CostFacts, MemoryFacts, PlanFacts, ServerFacts, SpeedFacts
 from llm_d_gke.planning.findings import Finding
 from llm_d_gke.planning.plan.estimates import StageRate, Total
 from llm_d_gke.planning.plan.timeline import TimelinePlan, TimelineStep

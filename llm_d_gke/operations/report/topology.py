@@ -48,10 +48,7 @@ def topology(plan: PlanFacts, columns: int) -> Drawing:
     shapes.insert(0, rect("frame", 4, frame, width - 8, bottom - frame))
     names = ", ".join(model.name for model in plan.models)
     return Drawing(
-        width=width,
-        height=bottom + 4,
-        label=f"Clients, a load balancer and the pools of {names}",
-        shapes=tuple(shapes),
+        width=width, height=bottom + 4, label=f"Clients, a load balancer and the pools of {names}", shapes=tuple(shapes)
     )
 
 

@@ -173,12 +173,7 @@ def _hourly(
 
 
 def _plan(
-    catalog: Catalog,
-    model: Model,
-    load: Load,
-    hardware: Hardware,
-    max_model_len: int | None,
-    config: str | None,
+    catalog: Catalog, model: Model, load: Load, hardware: Hardware, max_model_len: int | None, config: str | None
 ) -> Option | Refusal:
     """Plan one replica to learn how many are needed, then that many."""
     planned = _planned(catalog, settings_of(model, load, hardware, 1, max_model_len, config))

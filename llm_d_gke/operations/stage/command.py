@@ -114,12 +114,7 @@ def objects(plan: StackPlan, model: ModelPlan, settings: ModelSettings, source: 
     metadata = metadata_of(plan, stage_name(model))
     script = {_SCRIPT.name: _SCRIPT.read_text(encoding="utf-8")}
     return [
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": metadata,
-            "automountServiceAccountToken": False,
-        },
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": False},
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": script},
         *([egress_policy(metadata, _DESTINATIONS)] if plan.network_policies else []),
         _job(plan, model, settings, source, metadata),

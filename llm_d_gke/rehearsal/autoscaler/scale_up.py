@@ -48,10 +48,7 @@ def _is_unschedulable(scheduled: Manifest | None) -> bool:
 
 
 def decide(
-    pods: Sequence[Manifest],
-    pools: Sequence[Pool],
-    sizes: Mapping[str, int],
-    free: Mapping[str, Sequence[Amounts]],
+    pods: Sequence[Manifest], pools: Sequence[Pool], sizes: Mapping[str, int], free: Mapping[str, Sequence[Amounts]]
 ) -> Decision:
     """Decide which pools grow for the unschedulable `pods`.
 

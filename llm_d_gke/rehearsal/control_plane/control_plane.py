@@ -287,8 +287,7 @@ def _emulated(paths: StackPaths, version: str) -> str:
         raise ControlPlaneError(str(error)) from error
     offered = min(max(minor, OLDEST_MINOR), NEWEST_MINOR)
     record_difference(
-        paths,
-        f"the control plane is Kubernetes 1.{NEWEST_MINOR} offering what 1.{offered} offers, for GKE {version}",
+        paths, f"the control plane is Kubernetes 1.{NEWEST_MINOR} offering what 1.{offered} offers, for GKE {version}"
     )
     return f"1.{offered}"
 

@@ -255,12 +255,7 @@ class Layout:
         }
 
     def _scheduler(self) -> dict[str, object]:
-        return {
-            "config": self.scheduler_config,
-            "bind-address": HOST,
-            "secure-port": 0,
-            "emulated-version": self.minor,
-        }
+        return {"config": self.scheduler_config, "bind-address": HOST, "secure-port": 0, "emulated-version": self.minor}
 
     def _kwok(self) -> dict[str, object]:
         return {

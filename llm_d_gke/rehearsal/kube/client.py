@@ -117,12 +117,7 @@ class Kube:
     # -- writing
 
     def apply(
-        self,
-        manifest: Manifest,
-        *,
-        field_manager: str = "rehearsal",
-        force: bool = False,
-        dry_run: bool = False,
+        self, manifest: Manifest, *, field_manager: str = "rehearsal", force: bool = False, dry_run: bool = False
     ) -> Manifest:
         """Server-side apply of an object. Returns the stored object.
 
@@ -176,14 +171,7 @@ class Kube:
         """Patch `.status` through its subresource. A merge patch replaces whole lists, such as conditions."""
         body = {"status": status}
         return self.patch(
-            api_version,
-            kind,
-            name,
-            body,
-            namespace,
-            content=content,
-            subresource="status",
-            field_manager=field_manager,
+            api_version, kind, name, body, namespace, content=content, subresource="status", field_manager=field_manager
         )
 
     def delete(

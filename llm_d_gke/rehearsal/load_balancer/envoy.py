@@ -49,7 +49,6 @@ class Envoy:
         self._seen: dict[str, tuple[float, Config, Config]] = {}
 
     def assignments(self, cluster: str) -> Path:
-        """The file with the endpoints of a cluster."""
         return self._paths.envoy / "endpoints" / f"{cluster.replace('/', '_')}.json"
 
     def listener_file(self, listener: str, part: str) -> Path:

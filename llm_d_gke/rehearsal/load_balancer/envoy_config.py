@@ -131,7 +131,7 @@ def gateway_listener(
         "rds": {"route_config_name": name, "config_source": _file(routes)},
         "http_filters": [
             *filters,
-            *({"name": _slot(name, number), "config_discovery": found} for number, found in enumerate(discovered)),
+            *({"name": _slot(name, number), "config_discovery": source} for number, source in enumerate(discovered)),
             {"name": PICKER_FILTER, "typed_config": _disabled_ext_proc() | {"allow_mode_override": True}},
             _named("router", f"{_FILTERS}.http.router.v3.Router"),
         ],

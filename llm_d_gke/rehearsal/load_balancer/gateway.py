@@ -23,12 +23,7 @@ from llm_d_gke.rehearsal.load_balancer.envoy_config import (
 )
 from llm_d_gke.rehearsal.load_balancer.gateway_filters import IstioChanges
 from llm_d_gke.rehearsal.load_balancer.health import HealthChecks
-from llm_d_gke.rehearsal.load_balancer.kinds import (
-    CLASSES,
-    GATEWAY_API,
-    ISTIO,
-    is_istio_gateway,
-)
+from llm_d_gke.rehearsal.load_balancer.kinds import CLASSES, GATEWAY_API, ISTIO, is_istio_gateway
 from llm_d_gke.rehearsal.load_balancer.listener_tls import ListenerPorts
 from llm_d_gke.rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
 from llm_d_gke.rehearsal.load_balancer.statuses import CONTROLLER, Outcome, Statuses, address_of, condition

@@ -75,11 +75,7 @@ def precedence(match: Manifest) -> tuple[int, int, int]:
     """A sort key: exact path, longest prefix, most headers come first."""
     path = match.get("path") or {}
     exact = path.get("type") == "Exact"
-    return (
-        0 if exact else 1,
-        -len(path.get("value") or "/"),
-        -len(match.get("headers") or []),
-    )
+    return (0 if exact else 1, -len(path.get("value") or "/"), -len(match.get("headers") or []))
 
 
 def unsupported(rule: Manifest) -> str | None:

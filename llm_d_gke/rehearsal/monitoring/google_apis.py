@@ -111,8 +111,7 @@ class GoogleApis:
             return _error(HTTPStatus.UNAUTHORIZED, "Request had invalid authentication credentials.")
         if not may_read_metrics(self._cloud(), f"serviceAccount:{self.project}.svc.id.goog[{account}]"):
             return _error(
-                HTTPStatus.FORBIDDEN,
-                "Permission monitoring.timeSeries.list denied (or the resource may not exist).",
+                HTTPStatus.FORBIDDEN, "Permission monitoring.timeSeries.list denied (or the resource may not exist)."
             )
         inner = prometheus_path(path)
         if inner is None:

@@ -63,10 +63,7 @@ def _job(
         "metrics_path": endpoint.get("path") or "/metrics",
         "scheme": endpoint.get("scheme") or "http",
         "static_configs": [
-            {
-                "targets": [target],
-                "labels": labels.as_mapping() | {"namespace": namespace, "job": name} | own,
-            }
+            {"targets": [target], "labels": labels.as_mapping() | {"namespace": namespace, "job": name} | own}
             for target, own in _targets(monitoring, endpoint["port"], pods)
         ],
         "metric_relabel_configs": [_NAMED_AS_VLLM],

@@ -27,10 +27,7 @@ class Listening:
 
 def expand(text: str, environment: Mapping[str, str]) -> str:
     """Expand Kubernetes' `$(NAME)`. An unknown name stays as it is, `$$` is a dollar sign."""
-    return _VARIABLE.sub(
-        lambda hit: "$" if hit[0] == "$$" else environment.get(hit[1], hit[0]),
-        text,
-    )
+    return _VARIABLE.sub(lambda hit: "$" if hit[0] == "$$" else environment.get(hit[1], hit[0]), text)
 
 
 def mounted(text: str, folders: Mapping[str, str]) -> str:

@@ -371,7 +371,6 @@ class PodWorker:
         return min(requested, LONGEST_PRE_STOP)
 
     def _write_pids(self) -> None:
-        """Write the pids of the pod's processes to `pids.json`."""
         pids: dict[str, object] = {
             container.state.name: container.process.pid
             for container in (*self._inits, *self._mains)

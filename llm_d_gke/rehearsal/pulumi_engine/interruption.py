@@ -118,12 +118,7 @@ def _identity(resource: dict[str, Any]) -> tuple[str, str, str, str]:
     """The identity of a Kubernetes object. All other resources have the same one."""
     inputs: dict[str, Any] = resource.get("inputs") or {}
     about: dict[str, Any] = inputs.get("metadata") or {}
-    return (
-        str(inputs.get("apiVersion")),
-        str(inputs.get("kind")),
-        str(about.get("namespace")),
-        str(about.get("name")),
-    )
+    return (str(inputs.get("apiVersion")), str(inputs.get("kind")), str(about.get("namespace")), str(about.get("name")))
 
 
 def _remove(kube: Kube, manifest: dict[str, Any], report: Callable[[str], None]) -> None:

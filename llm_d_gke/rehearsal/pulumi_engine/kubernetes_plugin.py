@@ -93,10 +93,7 @@ def _provider(paths: StackPaths, pulumi: Path, report: Report) -> tuple[Path, di
             f" v{kubernetes_version()} is not available on this machine",
         )
     schema = module_dir(_MODULE, _PINS) / "cmd" / KUBERNETES / "schema.json"
-    return executable, {
-        "REHEARSAL_PROVIDER_SCHEMA": str(schema),
-        "REHEARSAL_PROVIDER_VERSION": kubernetes_version(),
-    }
+    return executable, {"REHEARSAL_PROVIDER_SCHEMA": str(schema), "REHEARSAL_PROVIDER_VERSION": kubernetes_version()}
 
 
 def _script(file: Path, *lines: str) -> None:

@@ -102,7 +102,6 @@ def console() -> Console:
 
 
 def print_differences(to: Console, paths: StackPaths) -> None:
-    """Print the differences from GKE."""
     to.print("\nin this rehearsal, unlike on GKE", style="bold")
     for sentence in recorded_differences(paths):
         to.print(wrapped(f"  - {sentence}"), markup=False)

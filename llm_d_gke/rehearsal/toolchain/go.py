@@ -55,12 +55,7 @@ def environment(*, local: bool = False) -> dict[str, str]:
 
     `local`: with the toolchain that is installed, fetching none.
     """
-    return {
-        **os.environ,
-        "GOWORK": "off",
-        "GOTOOLCHAIN": "local" if local else "auto",
-        "CGO_ENABLED": "0",
-    }
+    return {**os.environ, "GOWORK": "off", "GOTOOLCHAIN": "local" if local else "auto", "CGO_ENABLED": "0"}
 
 
 def fetch(module: str, dependency: str) -> str:

@@ -82,10 +82,7 @@ class CpuCommand:
 
 
 def command_for(
-    command: Sequence[str],
-    arguments: Sequence[str],
-    environment: Mapping[str, str],
-    models: Mapping[str, ServedModel],
+    command: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str], models: Mapping[str, ServedModel]
 ) -> CpuCommand:
     """The command line of a container's `command` and `args` (variables already expanded).
 

@@ -135,11 +135,7 @@ def _packages(environment: EngineEnvironment) -> Path:
 
 
 def _run(
-    environment: EngineEnvironment,
-    command: Sequence[str | Path],
-    label: str,
-    growing: Sequence[Path],
-    report: Report,
+    environment: EngineEnvironment, command: Sequence[str | Path], label: str, growing: Sequence[Path], report: Report
 ) -> None:
     """Run a command and report a line at least every 10 s. Raises EngineUnavailableError with its last lines."""
 

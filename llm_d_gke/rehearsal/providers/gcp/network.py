@@ -171,10 +171,7 @@ def refuse_if_used(context: ResourceContext, token: str, key: str) -> None:
     for other, record in context.all(token):
         if record.get(key) and refers(record[key], context.id):
             what = context.kind.type.rpartition(":")[2].lower()
-            raise refusal(
-                400,
-                f"The {what} resource '{context.id}' is already being used by '{other}'",
-            )
+            raise refusal(400, f"The {what} resource '{context.id}' is already being used by '{other}'")
 
 
 def creating_in_network(context: ResourceContext) -> None:

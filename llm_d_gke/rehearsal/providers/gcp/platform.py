@@ -7,14 +7,7 @@ from __future__ import annotations
 
 import json
 
-from llm_d_gke.rehearsal.providers.gcp.kinds import (
-    ACCOUNT,
-    SERVICE,
-    ResourceContext,
-    hash_of,
-    number_of,
-    refusal,
-)
+from llm_d_gke.rehearsal.providers.gcp.kinds import ACCOUNT, SERVICE, ResourceContext, hash_of, number_of, refusal
 from llm_d_gke.rehearsal.providers.properties import Properties
 
 PROJECT_NUMBER = "100000000000"  # every project of a rehearsal
