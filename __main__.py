@@ -14,7 +14,7 @@ from llm_d_gke.operations.report.terminal import summary
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.findings import located, report
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
-from llm_d_gke.stackfile.document import line_of, lines_of
+from llm_d_gke.stackfile.document import places_in
 from llm_d_gke.stackfile.model_files import model_files
 from llm_d_gke.stackfile.program_config import read
 
@@ -25,8 +25,7 @@ def _located(stack: str, findings: Sequence[Finding]) -> Sequence[Finding]:
         path = stack_file(PROJECT_ROOT, stack)
     except StackFileError:
         return findings
-    lines = lines_of(path)
-    return located(findings, lambda setting: line_of(lines, setting), path.name)
+    return located(findings, places_in(path))
 
 
 def main() -> None:

@@ -50,10 +50,9 @@ class RefusedError(Exception):
         super().__init__(report(self.findings))
 
 
-def located(findings: Iterable[Finding], line_of: Callable[[str], int | None], file: str) -> list[Finding]:
-    """The findings with the lines of a stack file in which their settings are."""
-    lines = [(finding, line_of(finding.path)) for finding in findings]
-    return [finding if line is None else replace(finding, place=f"{file}, line {line}") for finding, line in lines]
+def located(findings: Iterable[Finding], place_of: Callable[[str], str | None]) -> list[Finding]:
+    """The findings with the places of their settings, as far as they are known."""
+    return [replace(finding, place=finding.place or place_of(finding.path)) for finding in findings]
 
 
 def report(findings: Sequence[Finding]) -> str:

@@ -13,7 +13,7 @@ from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.planning.acknowledgements import acknowledge, mark_acknowledged
 from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import Finding, RefusedError, Severity, errors_in, path_of
+from llm_d_gke.planning.findings import Finding, RefusedError, Severity, errors_in, located, path_of
 from llm_d_gke.planning.independent_findings import independent_findings, is_independent
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.rules import RULES
@@ -46,9 +46,16 @@ def plan_stack(stack: str, settings: StackSettings | Mapping[str, Any], catalog:
 
 
 def plan_config(stack: str, config: StackConfig, catalog: Catalog | None = None) -> StackPlan:
-    """Check and plan a stack as its file configures it. Raises `RefusedError` with every finding."""
+    """Check and plan a stack as its file configures it. Raises `RefusedError` with every finding.
+
+    Findings have their places in the stack file.
+    """
     values = config.settings()
-    return plan_raw(stack, values, config.encrypted(), catalog, model_files(values))
+    try:
+        plan = plan_raw(stack, values, config.encrypted(), catalog, model_files(values))
+    except RefusedError as refused:
+        raise RefusedError(located(refused.findings, config.place_of)) from None
+    return replace(plan, warnings=tuple(located(plan.warnings, config.place_of)))
 
 
 def plan_raw(

@@ -8,9 +8,12 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from llm_d_gke.settings.stack import top_level_keys
+from llm_d_gke.stackfile.document import places_in
 from llm_d_gke.stackfile.paths import contains, put, segments
 from llm_d_gke.stackfile.project import NAMESPACE
 
@@ -24,13 +27,26 @@ class StackConfig:
 
     `values` are the stack file's, with overrides, by full key (`llm-d:models`). `secrets` holds, by path, a text for
     each value that is encrypted in the file: the plain text is not known here. `defaults` are Pulumi.yaml's, by path.
-    `notes` name every value that is not the stack file's own, one sentence each.
+    `notes` name every value that is not the stack file's own, one sentence each. `file` is the stack file, and
+    `overridden` are the paths with another value than in it.
     """
 
     values: Mapping[str, Any]
     secrets: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    file: Path | None = None
+    overridden: tuple[str, ...] = ()
+
+    def place_of(self, path: str) -> str | None:
+        """File and line of a setting in a finding, or `-c` for one of the command line. None where neither is known."""
+        if path.startswith(self.overridden):
+            return "-c"
+        return self._place_in_file(path)
+
+    @cached_property
+    def _place_in_file(self) -> Callable[[str], str | None]:
+        return places_in(self.file) if self.file is not None else lambda _: None
 
     def plain(self) -> dict[str, Any]:
         """All values by full key: the secret ones in place, and a default wherever the stack file has no value."""

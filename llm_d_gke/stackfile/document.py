@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,17 @@ def line_of(lines: dict[Keys, int], path: str) -> int | None:
                 return lines[(first, *keys[1:])]
         keys = keys[:-1]
     return None
+
+
+def places_in(path: Path) -> Callable[[str], str | None]:
+    """File and line of a setting in a stack file, by its path in a finding."""
+    lines = lines_of(path)
+
+    def place_of(setting: str) -> str | None:
+        line = line_of(lines, setting)
+        return None if line is None else f"{path.name}, line {line}"
+
+    return place_of
 
 
 def _below(node: yaml.Node, path: Keys = ()) -> Iterator[tuple[Keys, yaml.Node, yaml.Node]]:

@@ -68,7 +68,14 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
     for setting, value in changes.items():
         put(values, setting, value)
     secrets = dict.fromkeys(_take_encrypted(values), ENCRYPTED_VALUE)
-    return StackConfig(values=values, secrets=secrets, defaults=defaults, notes=_unread(document))
+    return StackConfig(
+        values=values,
+        secrets=secrets,
+        defaults=defaults,
+        notes=_unread(document),
+        file=path,
+        overridden=tuple(key if ":" in key else f"{NAMESPACE}:{key}" for key in overrides or {}),
+    )
 
 
 def _unread(document: Mapping[str, Any]) -> tuple[str, ...]:

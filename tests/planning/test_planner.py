@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from llm_d_gke import planning
-from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
+from llm_d_gke.planning import RefusedError, StackPlan, plan_config, plan_raw
+from llm_d_gke.stackfile.assumptions import load_assumed
 from tests.planning.refusals.case import errors_of
 from tests.stacks import ENCRYPTED, existing_cluster, plan_of, values_of
 
@@ -136,6 +137,20 @@ def test_a_stack_of_any_name_gets_legal_labels() -> None:
 
 def costs(plan: StackPlan) -> dict[str, tuple[float | None, float | None]]:
     return {line.name: (line.idle, line.running) for line in plan.cost.lines}
+
+
+def test_findings_of_a_stack_file_name_its_lines() -> None:
+    """`up`, `preview` and every other command print them, not only the report."""
+    warnings = plan_config("gpu", load_assumed("gpu")).warnings
+    assert warnings
+    assert all((finding.place or "").startswith("Pulumi.gpu.yaml, line ") for finding in warnings)
+    with pytest.raises(RefusedError) as refused:
+        plan_config("gpu", load_assumed("gpu", {"llm-d:models[0].replicas": "9"}))
+    places = {finding.path: finding.place for finding in refused.value.findings}
+    assert places["llm-d:accelerator.nodes.max"] == "Pulumi.gpu.yaml, line 7"
+    with pytest.raises(RefusedError) as mistyped:
+        plan_config("gpu", load_assumed("gpu", {"llm-d:models[0].replicas": "many"}))
+    assert [finding.place for finding in mistyped.value.findings if "replicas" in finding.path] == ["-c"]
 
 
 def test_an_idle_stack_pays_for_no_accelerator() -> None:
