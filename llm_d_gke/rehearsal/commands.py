@@ -16,6 +16,7 @@ from pulumi.automation import CommandError
 
 from llm_d_gke.cli.text import print_step, wrapped
 from llm_d_gke.planning import RefusedError, plan_config
+from llm_d_gke.planning.findings import located
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from llm_d_gke.rehearsal.errors import RehearsalError
@@ -229,7 +230,7 @@ def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing:
     plan = plan_config(paths.stack, configuration)
     switch = find_surge_problems(paths, configuration, plan) if changing else None
     if switch:
-        raise RefusedError([*switch, *plan.warnings])
+        raise RefusedError([*located(switch, configuration.place_of), *plan.warnings])
     return plan
 
 
@@ -336,18 +337,23 @@ def _remove_files(paths: StackPaths) -> None:
 # ` +  kubernetes:apps/v1:Deployment gemma-2b-it-vllm creating (12s) Waiting for ...`
 _STEP: Final = re.compile(r" (?:[+~-]{1,2}|[<>=]) +\S+:\S+ .*")
 _SECONDS: Final = re.compile(r" ?\(\d+(?:\.\d+)?s\)")
+# Pulumi's advice below a destroy, which `down` follows itself.
+_ADVICE: Final = ("The resources in the stack have been deleted", "If you want to remove the stack completely")
 _COLORS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def each_step_once(show: Callable[[str], None]) -> Callable[[str], None]:
     """A printer that leaves out lines that differ from an earlier one only in seconds.
 
-    The engine prints a line for every event of a resource, most of them twice. Lines that are no steps pass unchanged.
+    The engine prints a line for every event of a resource, most of them twice. Other lines pass unchanged, except its
+    advice to remove the stack.
     """
     seen: set[str] = set()
 
     def printer(text: str) -> None:
         line = _COLORS.sub("", text.rstrip("\n"))
+        if line.startswith(_ADVICE):
+            return
         step = _SECONDS.sub("", line).rstrip()
         if _STEP.fullmatch(line):
             if step in seen:

@@ -29,6 +29,7 @@ def printed(*lines: str) -> list[str]:
         ([" -  gcp:compute/network:Network network deleting (0s)"] * 2, [0]),
         (["@ updating....", "@ updating....", "", ""], [0, 1, 2, 3]),
         (["    error: timed out", "    error: timed out"], [0, 1]),
+        (["", "If you want to remove the stack completely, run `pulumi stack rm gpu`."], [0]),
         (["  ~ replicas: 1 => 2", "  ~ replicas: 1 => 2"], [0, 1]),
     ],
 )  # fmt: skip
