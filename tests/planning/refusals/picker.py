@@ -54,7 +54,7 @@ PICKER = (
         path="picker.release",
         value="gaie-1.5",
         rule="the picker v1.5.0 of gaie-1.5 was not tested with the other parts of llm-d-0.9",
-        fix="which then runs picker v0.10.0",
+        fix="GKE runs picker v0.10.0",
         severity=Severity.WARNING,
     ),
     Wrong(
