@@ -13,6 +13,7 @@ from cryptography import x509
 from llm_d_gke.operations.live_stack.stack import LiveStack, find_condition, is_true
 from llm_d_gke.operations.verify.context import CheckContext
 from llm_d_gke.operations.verify.result import Result, failed, judged, passed
+from llm_d_gke.wording import count
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 POOL_API = "inference.networking.k8s.io/v1"
@@ -38,7 +39,7 @@ def gateway_programmed(ctx: CheckContext) -> Result:
     attached = sum(int(listener.get("attachedRoutes", 0)) for listener in status.get("listeners") or [])
     if attached < len(plan.routes):
         return failed(f"{attached} routes are attached, {len(plan.routes)} are planned", look)
-    return passed(f"address {', '.join(addresses)}, {attached} route(s) attached")
+    return passed(f"address {', '.join(addresses)}, {count(attached, 'route')} attached")
 
 
 def routes_accepted(ctx: CheckContext) -> Result:

@@ -12,6 +12,7 @@ from llm_d_gke.operations.verify.result import Result, failed, judged, passed
 from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.quantities import quantity
 from llm_d_gke.resource_graph.kubernetes import PLACEHOLDER, REGISTRY_PLACEHOLDER
+from llm_d_gke.wording import count
 
 _MAX_LISTED = 4
 _READERS = 8
@@ -96,7 +97,7 @@ def inference_services(ctx: CheckContext) -> Result:
     """Check every LLMInferenceService for all conditions that `up` waits for. Ready can be True without presets."""
     wrong = [sentence for model in ctx.live.plan.models for sentence in _service_problems(ctx.live, model)]
     return judged(
-        wrong, ctx.live.diagnose, f"{len(ctx.live.plan.models)} LLMInferenceService(s) with every condition True"
+        wrong, ctx.live.diagnose, f"{count(len(ctx.live.plan.models), 'LLMInferenceService')} with every condition True"
     )
 
 

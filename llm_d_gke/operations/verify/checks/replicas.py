@@ -14,6 +14,7 @@ from llm_d_gke.operations.verify.context import CheckContext, Replica, chat_body
 from llm_d_gke.operations.verify.result import Result, failed, judged, passed, skipped
 from llm_d_gke.planning.plan.routing import PickerPlan, RouterPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.wording import count
 
 _OK = 200
 _CANARY = "Count from one to ten in English words, separated by commas."
@@ -82,10 +83,10 @@ def odd_one_out(texts: Mapping[str, list[str]]) -> str:
 
 def engine_metrics(ctx: CheckContext) -> Result:
     """Every replica and rank answers /metrics with vLLM's metrics."""
-    count, wrong = 0, []
+    seen, wrong = 0, []
     for model in ctx.live.plan.models:
         for replica in ctx.replicas(model):
-            count += 1
+            seen += 1
             try:
                 text = ctx.metrics(replica)
             except (httpx.HTTPError, LiveStackError) as error:
@@ -93,9 +94,9 @@ def engine_metrics(ctx: CheckContext) -> Result:
                 continue
             if _ENGINE_METRIC not in text:
                 wrong.append(f"{replica.name}: no {_ENGINE_METRIC}")
-    if not count:
+    if not seen:
         return failed("no replica is ready", ctx.live.diagnose)
-    return judged(wrong, ctx.live.diagnose, f"{count} replicas")
+    return judged(wrong, ctx.live.diagnose, count(seen, "replica"))
 
 
 def picker_metrics(ctx: CheckContext) -> Result:
@@ -103,7 +104,7 @@ def picker_metrics(ctx: CheckContext) -> Result:
     guarded: list[PickerPlan | RouterPlan] = [model.picker for model in ctx.live.plan.models]
     if ctx.live.plan.router is not None:
         guarded.append(ctx.live.plan.router)
-    wrong, count = [], 0
+    wrong, seen = [], 0
     for workload in guarded:
         if workload.metrics_reader is None:
             continue
@@ -114,12 +115,12 @@ def picker_metrics(ctx: CheckContext) -> Result:
         for pod in ctx.live.pods_of(workload.selector):
             if not is_ready(pod):
                 continue
-            count += 1
+            seen += 1
             if problem := _guard_problem(ctx, pod, port, token):
                 wrong.append(f"{pod['metadata']['name']}: {problem}")
-    if not count:
+    if not seen:
         return skipped("no picker guards its metrics")
-    return judged(wrong, ctx.live.diagnose, f"{count} pods, 401 without a token")
+    return judged(wrong, ctx.live.diagnose, f"{count(seen, 'pod')}, 401 without a token")
 
 
 def _guard_problem(ctx: CheckContext, pod: Manifest, port: int, token: str) -> str:
