@@ -136,7 +136,7 @@ def _guarded(command: Command, explain: Explain, interrupted: str) -> Callable[.
             print(f"\ninterrupted: {interrupted.format(**options)}", file=sys.stderr)
             status = INTERRUPTED
         except SystemExit as ended:
-            # rich ends a program whose output nobody reads with status 1.
+            # rich ends a program whose reader left with status 1.
             if isinstance(ended.__context__, BrokenPipeError):
                 _leave_unread()
             raise

@@ -142,13 +142,13 @@ def option_value(arguments: Sequence[str], *names: str) -> str | None:
 
 def argument_of(arguments: Sequence[str], path: Sequence[str | int]) -> tuple[int, str] | None:
     """Position and text of the further argument that has the effect of a model's setting, the last of several."""
-    found = None
+    last = None
     for position, text in enumerate(arguments):
         name, separator, _ = text.partition("=")
         if (SETTINGS.get(long_form(name)),) == tuple(path):
             following = arguments[position + 1 : position + 2] if not separator else ()
-            found = position, " ".join((text, *(word for word in following if not word.startswith("-"))))
-    return found
+            last = position, " ".join((text, *(word for word in following if not word.startswith("-"))))
+    return last
 
 
 def option_words(arguments: Sequence[str], option: str) -> list[str]:
