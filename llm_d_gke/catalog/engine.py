@@ -350,9 +350,8 @@ class Engine(Entry):
 
     def lays_out_states(self, version: str, *, prefix_caching: bool) -> bool:
         """Whether the layout of recurrent states by the TPU back end is established."""
-        figures = self.tpu_states
-        is_new_layout = self.has(version, figures.since)
-        return is_new_layout and not (prefix_caching and self.has(version, figures.prefixes_since))
+        figures, has = self.tpu_states, self.has
+        return has(version, figures.since) and not (prefix_caching and has(version, figures.prefixes_since))
 
     def defaults_to_model_runner_v2(self, version: str, architecture: str, *, dense: bool) -> bool:
         """Whether Model Runner V2 is a model's default. `dense`: the model has neither experts nor recurrent layers."""

@@ -293,11 +293,6 @@ class Quantization(Entry):
         """Four-bit floats with a scale of 8 bits for each 16 of them."""
         return self.bits == 4 and self.group == 16 and self.scale_bits == 8
 
-    @property
-    def has_square_blocks(self) -> bool:
-        """A scale of 32 bits for each block of so many rows and columns, which `group` counts together."""
-        return self.bits == 8 and self.group is not None and self.scale_bits == 32
-
     def stored_bits(self, part: Part, plain: float) -> float:
         """Bits that one weight of a part takes with its scales. `plain`: bits of what is not quantized."""
         if part in self.parts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from llm_d_gke.catalog.schema import Experts, Model
+from llm_d_gke.catalog.schema import Experts, Model, Quantization
 
 # vLLM pads the vocabulary so that every rank gets the same number of rows (vocab_parallel_embedding.py).
 _VOCABULARY_MULTIPLE = 64
@@ -36,12 +36,17 @@ def widths(model: Model, by_expert: bool) -> Iterator[int]:
             yield experts.intermediate
 
 
+def has_square_blocks(quantization: Quantization) -> bool:
+    """Whether each block of as many rows as columns, which `group` counts together, has a scale of 32 bits."""
+    return quantization.bits == 8 and quantization.group is not None and quantization.scale_bits == 32
+
+
 def block_edge(model: Model) -> int:
     """Edge length of a quantization block in weights, 1 without blocks. Blocks of fp8 are square."""
     quantization = model.quantization
     if quantization is None or quantization.group is None or quantization.experts_only:
         return 1
-    return math.isqrt(quantization.group) if quantization.has_square_blocks else quantization.group
+    return math.isqrt(quantization.group) if has_square_blocks(quantization) else quantization.group
 
 
 def _left_over(experts: Experts | None, devices: int) -> int:

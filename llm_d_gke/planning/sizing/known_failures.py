@@ -10,7 +10,7 @@ from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import long_form, named_backend, nested_value, option_value
 from llm_d_gke.planning.parallelism.layout import Parallelism
-from llm_d_gke.planning.parallelism.sharding import widths
+from llm_d_gke.planning.parallelism.sharding import has_square_blocks, widths
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
@@ -206,7 +206,7 @@ def _format(model: Model, settings: ModelSettings, report: StartReport) -> str |
     # NVIDIA's checkpoints in fp8 and those of compressed-tensors run by the same kernels.
     if checkpoint.bits != 8 or checkpoint.method not in ("fp8", "modelopt", "compressed-tensors"):
         return checkpoint.method
-    return report.weights if report.weights == "fp8_blocks" and checkpoint.has_square_blocks else "fp8"
+    return report.weights if report.weights == "fp8_blocks" and has_square_blocks(checkpoint) else "fp8"
 
 
 def check_field_reports(served: ServedModel, run: EngineRun) -> None:
