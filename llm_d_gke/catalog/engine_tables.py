@@ -119,6 +119,10 @@ OptionKind = Literal[
     "json",
     "object",
     "json or text",
+    "flag",  # true or false, of keys
+    "list",
+    "integer or object",
+    "object of objects",
 ]
 
 
@@ -144,7 +148,10 @@ class EngineFacts(Entry):
     option_takes: Mapping[OptionKind, tuple[str, ...]] = Field(default_factory=dict)
     # Options by a word that they take in place of a number or JSON: None, auto; 8k means numbers with a unit.
     option_words: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    # Names in the JSON object of an option, of options that refuse every other name.
+    # Options by the range of their number, for example "at least 0, at most 1".
+    option_ranges: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    # Names in the JSON object of an option, of options that refuse every other name. A key is an option of its own in
+    # the other tables: --name.key.
     option_keys: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     quantization: Mapping[str, MethodFacts]
     compressed_tensors: Mapping[str, float]  # least compute capability by format: W8A8Fp8, WNA16

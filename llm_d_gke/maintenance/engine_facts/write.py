@@ -104,11 +104,12 @@ def _card(collected: _Answers, task: Mapping[str, Any]) -> dict[str, Any]:
 def option_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of the document for the engine's options and their values."""
     return {
-        "options": sorted(options),
+        "options": sorted(name for name in options if "." not in name),
         "deprecated_options": sorted(name for name, entry in options.items() if entry.get("deprecated")),
         "option_values": {name: entry["values"] for name, entry in options.items() if entry.get("values")},
         "option_takes": _options_by_value_kind(options),
         "option_words": _options_by_word(options),
+        "option_ranges": _options_by_range(options),
         "option_keys": {name: entry["keys"] for name, entry in sorted(options.items()) if entry.get("keys")},
     }
 
@@ -132,10 +133,20 @@ def _options_by_word(options: Mapping[str, Any]) -> dict[str, list[str]]:
     """Options of numbers and JSON by the words that they take as well."""
     by_word: dict[str, list[str]] = defaultdict(list)
     for name, entry in sorted(options.items()):
-        if entry.get("takes", "").endswith(("integer", "integers", "number", "json", "object")):
+        kind = entry.get("takes", "")
+        if "." in name or kind.endswith(("integer", "integers", "number", "json", "object")):
             for word in entry.get("words", ()):
                 by_word[word].append(name)
     return dict(sorted(by_word.items()))
+
+
+def _options_by_range(options: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Options of numbers by the bounds that their configuration sets."""
+    by_range: dict[str, list[str]] = defaultdict(list)
+    for name, entry in sorted(options.items()):
+        if entry.get("range"):
+            by_range[entry["range"]].append(name)
+    return dict(sorted(by_range.items()))
 
 
 def _generative(architectures: Sequence[str]) -> list[str]:

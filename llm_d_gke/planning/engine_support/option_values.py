@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
+from llm_d_gke.planning.engine_support.object_values import is_choice, outside_range, wrong_in_object, wrong_part
 from llm_d_gke.planning.engine_support.options import WITH_UNIT, full_option, with_plain_numbers
 from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.quantities import token_count
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ _EXPECTED = {
     "number": "a number",
     "json": "JSON",
     "object": "a JSON object",
+    "object of objects": "a JSON object whose values are objects",
     "json or text": "JSON",
 }
 _EXAMPLES = {
@@ -34,6 +37,7 @@ _EXAMPLES = {
     "number": "0.5",
     "json": '{"key": "value"}',
     "object": '{"key": "value"}',
+    "object of objects": '{"video": {"num_frames": 8}}',
     "json or text": '{"key": "value"}',
 }
 _INTEGER = re.compile(r"[-+]?[0-9_]+")
@@ -44,6 +48,8 @@ _UNITS_IN_JSON = (0, 20)
 # Options that the server ends on without another one (validate_parsed_serve_args, 0.11.2 to 0.30.0), and those that it
 # takes from zero on.
 _NEEDS = {"--enable-log-outputs": "--enable-log-requests"}
+# Options whose word vLLM takes in capitals too (validators of its classes, 0.17.1 to 0.32.0).
+_LOWERED = ("--tokenizer-mode", "--load-format")
 _NOT_NEGATIVE = ("--sse-keep-alive-interval",)
 
 
@@ -113,8 +119,11 @@ def _check_option(facts: EngineFacts, arguments: Sequence[str], position: int) -
         ]
     written, equals, value = text.partition("=")
     name = full_option(facts.options, written.replace("_", "-"))
+    if name is None and "." in written:
+        part = wrong_part(facts, written, value if equals else " ".join(following[:1]) or None)
+        return len(following), [] if part is None else [WrongValue(position, part[0], *part[1])]
     if name is None:
-        return len(following), _wrong_part(facts, written, position)
+        return len(following), []
     kind = next((kind for kind, names in facts.option_takes.items() if name in names), "text")
     if name.startswith("--no-"):
         kind = "nothing"
@@ -159,7 +168,7 @@ def _without_value(
 
 def _problem_of_value(facts: EngineFacts, name: str, kind: str, value: str) -> tuple[str, str] | None:
     choices = facts.option_values.get(name, ())
-    if choices and value not in choices:
+    if choices and not is_choice(choices, value.lower() if name in _LOWERED else value):
         close = nearest(value, choices)
         return f"{name} takes {', '.join(choices)}", f"use {close or choices[0]}"
     if value in facts.option_words and name in facts.option_words[value]:
@@ -168,36 +177,19 @@ def _problem_of_value(facts: EngineFacts, name: str, kind: str, value: str) -> t
         "integer": lambda: _INTEGER.fullmatch(value) is not None or _takes_unit(facts, name, value),
         "number": lambda: _NUMBER.fullmatch(value) is not None,
         "json": lambda: _is_json(value),
-        "object": lambda: value.lstrip().startswith("{") and _is_json(_object_text(facts, value)),
+        "object": lambda: _is_object(_object_text(facts, value)),
+        "object of objects": lambda: _is_object(value) and all(isinstance(p, dict) for p in json.loads(value).values()),
         "json or text": lambda: not value.lstrip().startswith(("{", "[")) or _is_json(value),
     }
     if name in _NOT_NEGATIVE and _INTEGER.fullmatch(value) and value.startswith("-"):
         return f"{name} takes 0 or more", "use 0 to turn it off"
-    if kind not in fits or fits[kind]():
-        keys = _keys(_object_text(facts, value)) if kind == "object" else []
-        unknown = next((key for key in keys if not _has_key(facts, name, key)), None)
-        return None if unknown is None else _wrong_key(facts, name, unknown)
-    return f"{name} takes {_EXPECTED[kind]}", f"use {_EXPECTED[kind]}, for example '{_EXAMPLES[kind]}'"
-
-
-def _wrong_part(facts: EngineFacts, written: str, position: int) -> list[WrongValue]:
-    """What is wrong with `--option.key`, the other form of an object's key."""
-    option, dot, rest = written.partition(".")
-    name = full_option(facts.options, option.replace("_", "-"))
-    key = rest.partition(".")[0].replace("-", "_")
-    if not dot or name is None or _has_key(facts, name, key):
-        return []
-    return [WrongValue(position, name, *_wrong_key(facts, name, key))]
-
-
-def _has_key(facts: EngineFacts, name: str, key: str) -> bool:
-    return name not in facts.option_keys or key in facts.option_keys[name]
-
-
-def _wrong_key(facts: EngineFacts, name: str, key: str) -> tuple[str, str]:
-    keys = facts.option_keys[name]
-    close = nearest(key, keys)
-    return f"{name} has no {key}", f"use {close}" if close else f"use keys that it has: {', '.join(keys[:8])}"
+    if kind in fits and not fits[kind]():
+        return f"{name} takes {_EXPECTED[kind]}", f"use {_EXPECTED[kind]}, for example '{_EXAMPLES[kind]}'"
+    if kind in ("object", "json") and _is_object(_object_text(facts, value)):
+        return wrong_in_object(facts, name, json.loads(_object_text(facts, value)))
+    if kind in ("integer", "number"):
+        return outside_range(facts, name, token_count(value) if WITH_UNIT.fullmatch(value) else float(value))
+    return None
 
 
 def _object_text(facts: EngineFacts, value: str) -> str:
@@ -205,14 +197,12 @@ def _object_text(facts: EngineFacts, value: str) -> str:
     return with_plain_numbers(value) if facts.number >= _UNITS_IN_JSON else value
 
 
-def _keys(text: str) -> list[str]:
-    """The keys of a JSON object."""
-    document = json.loads(text)
-    return list(document) if isinstance(document, dict) else []
-
-
 def _takes_unit(facts: EngineFacts, name: str, value: str) -> bool:
     return name in facts.option_words.get("8k", ()) and WITH_UNIT.fullmatch(value) is not None
+
+
+def _is_object(text: str) -> bool:
+    return text.lstrip().startswith("{") and _is_json(text)
 
 
 def _is_json(text: str) -> bool:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import contextlib
-import dataclasses
 import importlib
 import importlib.util
 import inspect
-import re
-import sys
 import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .modules import error_text, first_module
+from .modules import error_text
 
 
 def float16_refused(_: Mapping[str, Any]) -> Any:
@@ -56,99 +52,6 @@ def sink_architectures(_: Mapping[str, Any]) -> Any:
     return sorted(names)
 
 
-def options(_: Mapping[str, Any]) -> Any:
-    """Every option of `vllm serve`, and which of them are deprecated; values that an option is limited to."""
-    arguments = first_module("vllm.entrypoints.openai.cli_args", "vllm.entrypoints.launchers.cli_args")
-    for name in ("vllm.utils.argparse_utils", "vllm.utils"):
-        with contextlib.suppress(ImportError, AttributeError):
-            parser_class = importlib.import_module(name).FlexibleArgumentParser
-            break
-    parser = arguments.make_arg_parser(parser_class())
-    by_spelling: dict[str, Any] = {}
-    deprecated: set[Any] = getattr(parser_class, "_deprecated", set())
-    for action in parser._actions:
-        spellings = [text for text in action.option_strings if text.startswith("--")]
-        for spelling in spellings:
-            entry: dict[str, Any] = {}
-            if (
-                action in deprecated
-                or getattr(action, "deprecated", False)
-                or "deprecated" in (action.help or "").lower()[:60]
-            ):
-                entry["deprecated"] = True
-            if spelling in ("--quantization", "--dtype", "--kv-cache-dtype", "--moe-backend", "--all2all-backend"):
-                choices = action.choices or _choices(action)
-                entry["values"] = sorted(str(choice) for choice in choices) if choices else []
-            entry["takes"] = _value_kind(action)
-            entry["words"] = [word for word in _WORDS if action.type is not None and _accepts(action.type, word)]
-            if entry["takes"] == "object" and not _accepts(action.type, '{"another": 1}'):
-                entry["keys"] = _keys(action.dest)
-            if action.choices and len(action.choices) <= _FEW_CHOICES:
-                entry["values"] = sorted(str(choice) for choice in action.choices if _is_choice(action, choice))
-            by_spelling[spelling] = entry
-    return by_spelling
-
-
-# Longer lists are those of models, quantization and parsers, which have tables of their own.
-_FEW_CHOICES = 40
-# What some options take in place of their kind of value: no value, and a number with a unit.
-_WORDS = ("", "None", "auto", "inf", "8k")
-
-
-def _is_choice(action: Any, choice: Any) -> bool:
-    """Whether the parser finds a choice again after its conversion, which makes None of the word None."""
-    try:
-        return (choice if action.type is None else action.type(str(choice))) in action.choices
-    except (ValueError, TypeError, argparse.ArgumentTypeError):
-        return False
-
-
-def _value_kind(action: Any) -> str:
-    """The value type of an option, found by trying its converter.
-
-    Nothing, perhaps a word, several words or integers, a whole number, a number, JSON, a JSON object, text, or JSON or
-    text.
-    """
-    if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction):
-        return "nothing"
-    if action.nargs in ("*", "+"):
-        integers = action.type is not None and _accepts(action.type, "1") and not _accepts(action.type, "word")
-        return ("several" if action.nargs == "*" else "one or more") + (" integers" if integers else "")
-    if action.nargs == "?":
-        return "perhaps"
-    if action.type is None or _accepts(action.type, "word"):
-        return "text" if action.type is None or _accepts(action.type, "{word}") else "json or text"
-    if _accepts(action.type, "{}"):
-        return "json" if _accepts(action.type, "8") else "object"
-    if _accepts(action.type, "1"):
-        return "number" if _accepts(action.type, "0.5") else "integer"
-    return "text"
-
-
-def _keys(field: str) -> list[str]:
-    """Keys of an option's JSON object: the fields of its configuration class.
-
-    Some annotations name classes that only type checkers import, so the class is looked up among those of vllm.config.
-    """
-    arguments = importlib.import_module("vllm.engine.arg_utils").EngineArgs
-    annotation = next((str(entry.type) for entry in dataclasses.fields(arguments) if entry.name == field), "")
-    modules = [module for name, module in sorted(sys.modules.items()) if name.startswith("vllm.config")]
-    for name in re.findall(r"\w+", annotation):
-        for module in modules:
-            configuration = getattr(module, name, None)
-            if dataclasses.is_dataclass(configuration):
-                return sorted(entry.name for entry in dataclasses.fields(configuration) if entry.init)
-    return []
-
-
-def _accepts(convert: Any, text: str) -> bool:
-    try:
-        convert(text)
-    except (ValueError, TypeError, argparse.ArgumentTypeError):
-        return False
-    return True
-
-
 def parsers(_: Mapping[str, Any]) -> Any:
     """Values of --tool-call-parser and --reasoning-parser: the packages register them by name, without loading any."""
     return {
@@ -185,12 +88,6 @@ def _source(module: str) -> str:
     if specification is None or specification.origin is None:
         raise LookupError(f"this version has no module {module}")
     return Path(specification.origin).read_text(encoding="utf-8")
-
-
-def _choices(action: Any) -> list[str]:
-    """Values that the metavar or help of an option lists, if its type checks them."""
-    metavar = action.metavar
-    return [str(part) for part in metavar] if isinstance(metavar, list | tuple) else []
 
 
 def quantization(_: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import card, engine, interfaces, kernels
+from . import card, engine, interfaces, kernels, options
 from .modules import error_text, trace
 from .stand_in import install_card
 
@@ -19,7 +19,7 @@ _QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         engine.sink_architectures,
         interfaces.lacking_interfaces,
         interfaces.eagle3_model_types,
-        engine.options,
+        options.options,
         engine.parsers,
         engine.speculative_methods,
         engine.kv_offload_hybrid,

@@ -1,0 +1,143 @@
+"""What a field of one of the engine's configuration classes takes, found by giving it values of every kind."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+import importlib
+import json
+import re
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+# A key that no class has: its refusal keeps a class from checking fields together, and from looking for a model.
+_STOP = "no_such_field"
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+_BEYOND = (-(10**9), -1, 0, 10**9)
+
+
+def facts_of(configuration: Any, field: str) -> dict[str, Any]:
+    """The kind of value that a field takes, the words that it is limited to, and the range of a number."""
+    kind = _kind(configuration, field)
+    facts: dict[str, Any] = {"takes": kind} if kind is not None else {"values": _words(configuration, field)}
+    if kind == "object" and not takes(configuration, field, {"a": 8}) and takes(configuration, field, {"a": {}}):
+        facts["takes"] = "object of objects"
+    if kind in ("integer", "number"):
+        facts["range"] = _range(configuration, field, integer=kind == "integer")
+    if (kind is not None or facts["values"]) and takes(configuration, field, None):
+        facts["words"] = ["None"]
+    return facts
+
+
+def keys(configuration: Any, field: str) -> list[str]:
+    """Keys of a field that holds another class, if that refuses every other key."""
+    if takes(configuration, field, {"another": 1}):
+        return []
+    classes = [part for part in _parts(_annotation(configuration, field)) if dataclasses.is_dataclass(part)]
+    return sorted(entry.name for entry in dataclasses.fields(classes[0]) if entry.init) if classes else []
+
+
+def inner_class(configuration: Any, field: str) -> Any:
+    return next(part for part in _parts(_annotation(configuration, field)) if dataclasses.is_dataclass(part))
+
+
+def takes(configuration: Any, field: str, value: Any) -> bool:
+    return not _errors(configuration, field, value)
+
+
+def _kind(configuration: Any, field: str) -> str | None:
+    """None for text, for words of a list, and for what several kinds of values fit."""
+    flag, integer, number, text, mapping, sequence = (
+        takes(configuration, field, value) for value in (True, 8, 0.5, "word", {}, [])
+    )
+    fitting = {
+        (True, False, False, False, False, False): "flag",
+        (True, True, False, False, False, False): "integer",
+        (True, True, True, False, False, False): "number",
+        (False, True, False, False, False, False): "integer",
+        (False, True, True, False, False, False): "number",
+        (True, False, True, False, False, False): "number",
+        (False, False, True, False, False, False): "number",
+        (False, False, False, False, True, False): "object",
+        (False, False, False, False, False, True): "list",
+    }
+    answers = (flag, integer, number, text, mapping, sequence)
+    if not all(str(error["type"]).endswith(("_type", "_parsing")) for error in _errors(configuration, field, "word")):
+        # It takes some words, or a check of its own decides.
+        return None
+    # A range that excludes 0.5, or 8: a number, whose errors name its bounds.
+    if answers == (False,) * 6 and _bounds(configuration, field):
+        return "number" if any(_is_bound(error) for error in _errors(configuration, field, 0.25)) else "integer"
+    return fitting.get(answers)
+
+
+def _range(configuration: Any, field: str, *, integer: bool) -> str:
+    """Bounds as `at least 0, at most 1`; those of whole numbers are the least and the largest."""
+    bounds = _bounds(configuration, field)
+    if integer:
+        bounds = {
+            {"gt": "ge", "lt": "le"}.get(name, name): number + {"gt": 1, "lt": -1}.get(name, 0)
+            for name, number in bounds.items()
+        }
+    return ", ".join(f"{_BOUNDS[name]} {number:g}" for name, number in sorted(bounds.items()))
+
+
+def _bounds(configuration: Any, field: str) -> dict[str, float]:
+    return {
+        name: number
+        for value in _BEYOND
+        for error in _errors(configuration, field, value)
+        if _is_bound(error)
+        for name, number in error.get("ctx", {}).items()
+        if name in _BOUNDS
+    }
+
+
+def _is_bound(error: dict[str, Any]) -> bool:
+    return str(error["type"]).startswith(("greater_than", "less_than"))
+
+
+def _words(configuration: Any, field: str) -> list[str]:
+    """Words that a field is limited to: those that its error lists, or names of its enumeration in any case."""
+    if any(takes(configuration, field, word) for word in ("word", "WORD", "a.Word", {}, [])):
+        return []
+    expected = [str(error.get("ctx", {}).get("expected", "")) for error in _errors(configuration, field, "word")]
+    listed = {word for text in expected for word in re.findall(r"'([^']*)'", text)}
+    members = {
+        name
+        for part in _parts(_annotation(configuration, field))
+        if isinstance(part, type) and issubclass(part, enum.Enum)
+        for name in (*part.__members__, "AUTO")
+    }
+    named = {
+        name for name in members if takes(configuration, field, name) and takes(configuration, field, name.lower())
+    }
+    numbers = {str(number) for number in range(10) if takes(configuration, field, number)}
+    return sorted({word for word in listed if takes(configuration, field, word)} | named | numbers)
+
+
+def _errors(configuration: Any, field: str, value: Any) -> list[dict[str, Any]]:
+    """The errors about this field alone. What a check of its own raises otherwise ends the engine as well."""
+    pydantic = importlib.import_module("pydantic")
+    document = json.dumps({field: value, _STOP: 0})
+    try:
+        pydantic.TypeAdapter(configuration).validate_json(document)
+    except pydantic.ValidationError as error:
+        return [entry for entry in error.errors() if entry["loc"] and entry["loc"][0] == field]
+    except Exception:
+        return [{"type": "raised", "loc": (field,)}]
+    return []
+
+
+def _annotation(configuration: Any, field: str) -> Any:
+    with contextlib.suppress(AttributeError, KeyError):
+        return configuration.__pydantic_fields__[field].annotation
+    return next(entry.type for entry in dataclasses.fields(configuration) if entry.name == field)
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in typing.get_args(annotation):
+        yield from _parts(part)

@@ -1,0 +1,132 @@
+"""Values inside of the JSON objects that options of `vllm serve` take, and ranges of numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llm_d_gke.catalog.engine_tables import EngineFacts
+from llm_d_gke.planning.engine_support.options import WITH_UNIT, full_option, long_form
+from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.quantities import token_count
+
+Problem = tuple[str, str]  # why a value is refused, and what to write
+
+# What pydantic takes for a value of each kind in JSON.
+_FLAGS = ("0", "1", "0.0", "1.0", "true", "false", "on", "off", "yes", "no", "t", "f", "y", "n")
+TITLES = {
+    "flag": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "a JSON object",
+    "object of objects": "a JSON object whose values are objects",
+    "integer or object": "a whole number or a JSON object",
+    "list": "a list",
+}
+_EXAMPLES = {"flag": "true", "integer": "8", "number": "0.5", "object": "{}", "list": "[]", "integer or object": "1"}
+
+
+def wrong_in_object(facts: EngineFacts, name: str, document: Mapping[str, Any]) -> Problem | None:
+    """The first key or value of an option's object that the engine's configuration refuses."""
+    keys = facts.option_keys.get(name)
+    for key, value in document.items():
+        if keys is not None and key not in keys:
+            close = nearest(key, keys)
+            fix = f"use {close}" if close else f"use keys that it has: {', '.join(keys[:8])}"
+            return f"{name} has no {key}", fix
+        problem = _wrong_inner(facts, f"{name}.{key}", value)
+        if problem is not None:
+            return problem
+    return None
+
+
+def wrong_part(facts: EngineFacts, written: str, text: str | None) -> tuple[str, Problem] | None:
+    """What is wrong with `--option.key value`, the other form of an object's key, and the option that it is of."""
+    option, *keys = written.removesuffix("+").split(".")
+    name = full_option(facts.options, long_form(option))
+    if name is None or not keys:
+        return None
+    if text is None:
+        return name, (f"{written} takes a value, and none follows", "write its value as the next element")
+    document = _value_of(text) if not written.endswith("+") else (text or "").split(",")
+    for key in reversed(keys):
+        document = {key: document}
+    problem = wrong_in_object(facts, name, document)
+    return None if problem is None else (name, problem)
+
+
+def outside_range(facts: EngineFacts, name: str, number: float) -> Problem | None:
+    bounds = next((bounds for bounds, names in facts.option_ranges.items() if name in names), "")
+    for bound in filter(None, bounds.split(", ")):
+        words, _, limit = bound.rpartition(" ")
+        if not _WITHIN[words](number, float(limit)):
+            return f"{name} takes numbers {bounds.replace(', ', ' and ')}", f"use a number {bound}"
+    return None
+
+
+_WITHIN = {
+    "at least": lambda number, limit: number >= limit,
+    "above": lambda number, limit: number > limit,
+    "at most": lambda number, limit: number <= limit,
+    "below": lambda number, limit: number < limit,
+}
+
+
+def _value_of(text: str | None) -> Any:
+    """As vLLM's parser reads the value of one key: JSON, a number with a unit, or text."""
+    try:
+        return json.loads(text or "")
+    except ValueError:
+        return token_count(text) if text is not None and WITH_UNIT.fullmatch(text) else text
+
+
+def is_choice(choices: Sequence[str], word: str) -> bool:
+    """Whether a word is one of a list. Names of enumerations, which are in capitals, are found in any case."""
+    capitals = all(choice.isupper() or choice.isdigit() for choice in choices)
+    return word in choices or (capitals and word.upper() in choices)
+
+
+def _wrong_inner(facts: EngineFacts, name: str, value: Any) -> Problem | None:
+    choices = facts.option_values.get(name, ())
+    kind = next((kind for kind, names in facts.option_takes.items() if name in names), None)
+    if value is None:
+        refused = (kind or choices) and name not in facts.option_words.get("None", ())
+        return (f"{name} takes no null", "remove the key") if refused else None
+    if choices:
+        # Enumerations, whose names are in capitals, are found in any case.
+        capitals = all(word.isupper() or word.isdigit() for word in choices)
+        fits = str(value) in choices or (capitals and str(value).upper() in choices)
+        return (
+            None
+            if fits
+            else (f"{name} takes {', '.join(choices)}", f"use {nearest(str(value), choices) or choices[0]}")
+        )
+    if kind is not None and not _fits(kind, value):
+        return f"{name} takes {TITLES[kind]}", f"use for example {_EXAMPLES.get(kind, '{}')}"
+    if isinstance(value, dict):
+        return wrong_in_object(facts, name, value)
+    return outside_range(facts, name, float(value)) if (kind or "").startswith(("integer", "number")) else None
+
+
+def _fits(kind: str, value: Any) -> bool:
+    match kind:
+        case "flag":
+            return not isinstance(value, dict | list) and str(value).lower() in _FLAGS
+        case "integer":
+            return isinstance(value, int) or re.fullmatch(r"\s*[-+]?[0-9_]+(\.0*)?\s*", str(value)) is not None
+        case "number":
+            return (
+                isinstance(value, int | float)
+                or re.fullmatch(r"\s*[-+]?[0-9.]+(e[-+]?[0-9]+)?\s*", str(value)) is not None
+            )
+        case "object":
+            return isinstance(value, dict)
+        case "object of objects":
+            return isinstance(value, dict) and all(isinstance(part, dict) for part in value.values())
+        case "integer or object":
+            return isinstance(value, dict) or _fits("integer", value)
+        case "list":
+            return isinstance(value, list)
+    return True
