@@ -9,9 +9,11 @@ from functools import cached_property
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.guessing import guessing_of
 from llm_d_gke.planning.engine_support.options import argument_of
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.rules import RULES
+from llm_d_gke.settings.engine import SpeculativeDecoding
 from llm_d_gke.settings.models import ModelSettings
 
 # llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
@@ -38,6 +40,11 @@ class ServedModel:
     def parallelism(self) -> Parallelism:
         """The layout of one replica."""
         return parallelism_of(self.ctx, self.settings)
+
+    @cached_property
+    def guessing(self) -> SpeculativeDecoding | None:
+        """Speculative decoding, by its setting or by options of `extraArgs`."""
+        return self.settings.speculative_decoding or guessing_of(self.settings.extra_args)
 
     @cached_property
     def version(self) -> str:
@@ -80,6 +87,8 @@ class ServedModel:
 
         Where `extraArgs` gives the engine the argument of the setting, the finding is about that argument.
         """
+        if path[:1] == ("speculativeDecoding",) and self.settings.speculative_decoding is None:
+            path = ("extraArgs",)
         add = self.ctx.findings.error if certain else self.ctx.findings.warning
         argument = argument_of(self.settings.extra_args, path)
         if argument is not None:

@@ -221,7 +221,7 @@ def _check_states(decode: ServedModel) -> None:
             value="true" if settings.prefix_caching else "(by default, true)",
             model=model.id,
         )
-    if settings.speculative_decoding is not None and settings.speculative_decoding.method == "mtp":
+    if decode.guessing is not None and decode.guessing.method == "mtp":
         decode.warning("LLMD-PD-STATES-SPECULATION", "speculativeDecoding", value="mtp", model=model.id)
 
 

@@ -79,7 +79,7 @@ def deployment_of(served: ServedModel, model: Model) -> Deployment:
         expert_backend=option_value(further, _EXPERT_BACKEND),
         adapters=bool(settings.adapters),
         pipeline_parallel=settings.pipeline_parallel,
-        speculative_method=settings.speculative_decoding.method if settings.speculative_decoding is not None else None,
+        speculative_method=served.guessing.method if served.guessing is not None else None,
         environment=settings.env,
         all_files_known=settings.config is None and settings.source.kind == "hugging-face",
     )

@@ -13,7 +13,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.engine_support.options import nested_value, option_value
 from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.plan.pods import ConfigFilePlan, VolumePlan
 from llm_d_gke.planning.served_model import ServedModel
@@ -89,6 +89,8 @@ def check_features(served: ServedModel) -> None:
         _check_name(served, settings.tool_call_parser, "toolCallParser", "tool_parsers")
     if option_value(settings.extra_args, "--reasoning-parser-plugin") is None:
         _check_name(served, settings.reasoning_parser, "reasoningParser", "reasoning_parsers")
+        nested = nested_value(settings.extra_args, "--structured-outputs-config", "reasoning_parser")
+        _check_name(served, nested, "extraArgs", "reasoning_parsers")
     _check_calls(served)
     check_speculation(served)
     _check_offload(served)

@@ -161,7 +161,7 @@ def _check_batch(served: ServedModel) -> None:
             fix=f"use {max(2048, sequences)}, or maxNumSeqs: {tokens}",
         )
         return
-    speculation = settings.speculative_decoding
+    speculation = served.guessing
     if speculation is None or model is None:
         return
     run = target_run_of(served)

@@ -80,7 +80,7 @@ def _problems_at_ends_of_blocks(
 
 
 def _problems_of_guesses(served: ServedModel, model: Model, *, every_state: bool) -> Iterator[tuple[str, str, bool]]:
-    speculation = served.settings.speculative_decoding
+    speculation = served.guessing
     if speculation is None or speculation.method != "mtp":
         return
     if every_state:

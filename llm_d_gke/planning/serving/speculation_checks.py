@@ -22,7 +22,7 @@ _EAGLE3_PIPELINES_SINCE = "0.30"
 
 def check_speculation(served: ServedModel) -> None:
     settings, model = served.settings, served.model
-    speculation = settings.speculative_decoding
+    speculation = served.guessing
     if speculation is None:
         return
     if not _check_method(served, speculation):

@@ -73,7 +73,8 @@ def _alike(served: ServedModel, model: Model, report: StartReport) -> Iterator[b
     yield report.before is None or not served.has(report.before)
     yield from _of_card(served.accelerator, report)
     yield from _of_model(settings, model, report)
-    yield report.dtype in (None, model.dtype if settings.dtype in (None, "auto") else settings.dtype)
+    dtype = settings.dtype or option_value(arguments, "--dtype")
+    yield report.dtype in (None, model.dtype if dtype in (None, "auto") else dtype)
     yield from _of_features(served, model, report)
     backend = named_backend(arguments) or settings.env.get("VLLM_ATTENTION_BACKEND")
     yield report.backend is None or (backend or "").upper() == report.backend
@@ -107,7 +108,7 @@ def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Ite
 
 def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iterator[bool]:
     settings, parallelism = served.settings, served.parallelism
-    speculation = settings.speculative_decoding
+    speculation = served.guessing
     yield (speculation.tokens if speculation is not None else 0) >= report.guessed
     method = speculation.method if speculation is not None else ""
     yield report.guesses in (None, method) or method in _METHODS.get(report.guesses or "", ())
@@ -199,7 +200,7 @@ def _format(model: Model, settings: ModelSettings, report: StartReport) -> str |
     """The format of the weights that the report is about: experts of mixed checkpoints have one of their own."""
     checkpoint = model.quantization
     if checkpoint is None:
-        return settings.quantization
+        return settings.quantization or option_value(settings.extra_args, "--quantization")
     mixed = checkpoint.method == "modelopt" and checkpoint.parts.get("experts") == _NVFP4_BITS
     if checkpoint.is_nvfp4 or (report.experts and mixed):
         return "compressed-nvfp4" if checkpoint.method == "compressed-tensors" else "nvfp4"
