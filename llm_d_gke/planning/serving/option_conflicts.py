@@ -164,7 +164,7 @@ def _asynchronous(served: ServedModel) -> Iterator[_Conflict]:
     settings = served.settings
     if is_on(settings, _ASYNC) is not True:
         return
-    speculation = settings.speculative_decoding
+    speculation = served.guessing
     without = "remove --async-scheduling: vLLM turns it on by itself where it can"
     if settings.pipeline_parallel > 1 and not served.has(_ASYNC_PIPELINES_SINCE):
         yield _Conflict(_ASYNC, "asynchronous scheduling does not go with pipeline stages yet", without)
@@ -291,12 +291,15 @@ def _offloaded_weights(served: ServedModel, model: Model) -> Iterator[_Conflict]
 def _overlap(served: ServedModel) -> Iterator[_Conflict]:
     """VllmConfig: two batches overlap around an exchange that returns at once."""
     exchange = served.parallelism.all_to_all
-    if is_on(served.settings, _OVERLAP) is True and not (exchange or "").startswith("deepep"):
+    parts = option_value(served.settings.extra_args, "--ubatch-size") or ""
+    splits = parts.isascii() and parts.isdigit() and int(parts) > 1
+    if (is_on(served.settings, _OVERLAP) is True or splits) and not (exchange or "").startswith("deepep"):
+        option = f"--ubatch-size {parts}" if splits else _OVERLAP
         yield _Conflict(
-            _OVERLAP,
+            option,
             "two batches overlap with DeepEP's exchange only"
             + (f", and here it is {exchange}" if exchange is not None else ", and this replica exchanges nothing"),
-            f"remove {_OVERLAP}, or use dataParallel with allToAll: deepep_low_latency",
+            f"remove {option.split()[0]}, or use dataParallel with allToAll: deepep_low_latency",
         )
 
 

@@ -61,6 +61,130 @@ def _model(value: str) -> tuple[str, str, str]:
     return "LLMD-START-REPORTED", "id", value
 
 
+_TEXT, _MEDIA = "Qwen/Qwen3-8B", "google/gemma-3-4b-it"
+_GUESS, _COMPILE = "--speculative-config", "--compilation-config"
+# Value of the finding, its rule, its fix, options, model: each of them was refused by `create_engine_config` of 0.26.0.
+RELATIONS = (
+    (f"{_GUESS}.method ngram", "num_speculative_tokens must be", "add", (_GUESS, '{"method": "ngram"}'), _TEXT),
+    (
+        f"{_GUESS}.prompt_lookup_min 5",
+        "must be <= prompt_lookup_max",
+        "use at most",
+        (_GUESS, '{"method": "ngram", "num_speculative_tokens": 3, "prompt_lookup_min": 5, "prompt_lookup_max": 2}'),
+        _TEXT,
+    ),
+    (
+        f"{_GUESS}.tensor_parallel_size",
+        "not a valid argument",
+        "use draft_tensor_parallel_size",
+        (_GUESS, '{"method": "ngram", "num_speculative_tokens": 3, "tensor_parallel_size": 1}'),
+        _TEXT,
+    ),
+    (
+        f"{_GUESS}.use_heterogeneous_vocab True",
+        "only works with method='draft_model'",
+        "remove use_heterogeneous_vocab",
+        (_GUESS, '{"method": "ngram", "num_speculative_tokens": 3, "use_heterogeneous_vocab": true}'),
+        _TEXT,
+    ),
+    (
+        f"{_GUESS}.rejection_sample_method synthetic",
+        "requires exactly one",
+        "add one of them",
+        (_GUESS, '{"method": "ngram", "num_speculative_tokens": 3, "rejection_sample_method": "synthetic"}'),
+        _TEXT,
+    ),
+    (
+        f"{_GUESS}.synthetic_acceptance_length",
+        "only valid with",
+        "remove synthetic_acceptance_length",
+        (_GUESS, '{"method": "ngram", "num_speculative_tokens": 3, "synthetic_acceptance_length": 2}'),
+        _TEXT,
+    ),
+    (
+        "--spec-tokens",
+        "mutually exclusive",
+        "keep one of them",
+        ("--spec-tokens", "3", _GUESS, '{"method": "ngram", "num_speculative_tokens": 3}'),
+        _TEXT,
+    ),
+    ("--spec-tokens", "without speculative model", "add --spec-method", ("--spec-tokens", "3"), _TEXT),
+    (
+        "--async-scheduling",
+        "not compatible with disable_padded_drafter_batch",
+        "remove --async-scheduling",
+        (
+            "--async-scheduling",
+            _GUESS,
+            '{"method": "ngram_gpu", "num_speculative_tokens": 3, "disable_padded_drafter_batch": true}',
+        ),
+        _TEXT,
+    ),
+    (
+        "--ec-transfer-config.ec_connector",
+        "specify ec_role",
+        "add ec_role",
+        ("--ec-transfer-config", '{"ec_connector": "ECExampleConnector"}'),
+        _TEXT,
+    ),
+    (
+        f"{_COMPILE}.cudagraph_capture_sizes []",
+        "at least one element",
+        "remove it",
+        (_COMPILE, '{"cudagraph_capture_sizes": []}'),
+        _TEXT,
+    ),
+    (
+        "--max-cudagraph-capture-size 0",
+        "greater than or equal to 1",
+        "use 1",
+        ("--max-cudagraph-capture-size", "0"),
+        _TEXT,
+    ),
+    (
+        f"{_COMPILE}.max_cudagraph_capture_size 0",
+        "greater than or equal to 1",
+        "use 1",
+        (f"{_COMPILE}.max_cudagraph_capture_size", "0"),
+        _TEXT,
+    ),
+    ("--ray-workers-use-nsight", "workers of Ray", "remove", ("--ray-workers-use-nsight",), _TEXT),
+    (
+        "--profiler-config.capture_torch_profiler True",
+        "only applicable when profiler",
+        "add profiler torch",
+        ("--profiler-config", '{"capture_torch_profiler": true}'),
+        _TEXT,
+    ),
+    (
+        "--mm-encoder-fp8-scale-save-path",
+        "require mm_encoder_attn_dtype",
+        "add --mm-encoder-attn-dtype fp8",
+        ("--mm-encoder-fp8-scale-save-path", "/tmp/scales.json"),
+        _MEDIA,
+    ),
+    (
+        "--mm-encoder-fp8-scale-save-path",
+        "not those of a file",
+        "keep one of them",
+        (
+            *("--mm-encoder-attn-dtype", "fp8", "--mm-encoder-fp8-scale-save-path", "/tmp/scales.json"),
+            *("--mm-encoder-fp8-scale-path", "/models/scales.json"),
+        ),
+        _MEDIA,
+    ),
+    (
+        "--offload-prefetch-step 0",
+        "offload_prefetch_step must be >= 1",
+        "use 1 or more",
+        ("--offload-group-size", "8", "--offload-prefetch-step", "0"),
+        _TEXT,
+    ),
+    ("--model-impl terratorch", "none of text", "remove --model-impl", ("--model-impl", "terratorch"), _TEXT),
+    ("--ubatch-size 2", "DeepEP's exchange only", "remove --ubatch-size", ("--ubatch-size", "2"), _TEXT),
+)
+
+
 REPORTED = (
     _wrong(
         "a config.json that only code of its repository reads",
@@ -308,16 +432,6 @@ REPORTED = (
         options=("--max-long-partial-prefills", "16"),
     ),
     _wrong(
-        "no prompts that are cut side by side",
-        H100_4,
-        "Qwen/Qwen3-8B",
-        "0.26.0",
-        _option("--max-num-partial-prefills 0"),
-        "vLLM has no concurrent partial prefills",
-        "remove --max-num-partial-prefills",
-        options=("--max-num-partial-prefills", "0"),
-    ),
-    _wrong(
         "an attention back end that a JSON object names",
         _RTX,
         "google/gemma-4-31B-it",
@@ -339,5 +453,29 @@ REPORTED = (
         maxNumSeqs=256,
         maxNumBatchedTokens=256,
         speculativeDecoding={"method": "draft_model", "tokens": 4, "draftModel": "Qwen/Qwen3-0.6B"},
+    ),
+    *(
+        _wrong(
+            f"options that vLLM refuses together: {value}",
+            H100_4,
+            model,
+            "0.26.0",
+            _option(value),
+            rule,
+            fix,
+            options=options,
+        )
+        for value, rule, fix, options, model in RELATIONS
+    ),
+    _wrong(
+        "a package of a method that vLLM does not require",
+        H100_4,
+        "Qwen/Qwen3-8B",
+        "0.26.0",
+        _option("--speculative-config.method suffix"),
+        "lacks the package arctic-inference",
+        "use method ngram",
+        options=("--speculative-config", '{"method": "suffix", "num_speculative_tokens": 8}'),
+        warns=True,
     ),
 )
