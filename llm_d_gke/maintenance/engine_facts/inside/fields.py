@@ -49,10 +49,9 @@ def takes(configuration: Any, field: str, value: Any) -> bool:
 
 def _kind(configuration: Any, field: str) -> str | None:
     """None for text, for words of a list, and for what several kinds of values fit."""
-    flag, integer, number, text, mapping, sequence = (
-        takes(configuration, field, value) for value in (True, 8, 0.5, "word", {}, [])
-    )
-    fitting = {
+    values: tuple[Any, ...] = (True, 8, 0.5, "word", {}, [])
+    answers = tuple(takes(configuration, field, value) for value in values)
+    fitting: dict[tuple[bool, ...], str] = {
         (True, False, False, False, False, False): "flag",
         (True, True, False, False, False, False): "integer",
         (True, True, True, False, False, False): "number",
@@ -63,7 +62,6 @@ def _kind(configuration: Any, field: str) -> str | None:
         (False, False, False, False, True, False): "object",
         (False, False, False, False, False, True): "list",
     }
-    answers = (flag, integer, number, text, mapping, sequence)
     if not all(str(error["type"]).endswith(("_type", "_parsing")) for error in _errors(configuration, field, "word")):
         # It takes some words, or a check of its own decides.
         return None
@@ -101,7 +99,8 @@ def _is_bound(error: dict[str, Any]) -> bool:
 
 def _words(configuration: Any, field: str) -> list[str]:
     """Words that a field is limited to: those that its error lists, or names of its enumeration in any case."""
-    if any(takes(configuration, field, word) for word in ("word", "WORD", "a.Word", {}, [])):
+    others: tuple[Any, ...] = ("word", "WORD", "a.Word", {}, [])
+    if any(takes(configuration, field, value) for value in others):
         return []
     expected = [str(error.get("ctx", {}).get("expected", "")) for error in _errors(configuration, field, "word")]
     listed = {word for text in expected for word in re.findall(r"'([^']*)'", text)}

@@ -121,11 +121,12 @@ def _fields_of_options() -> dict[str, tuple[Any, str]]:
         for node in ast.walk(call):
             if (
                 isinstance(node, ast.Subscript)
-                and getattr(node.value, "id", "") in classes
+                and isinstance(node.value, ast.Name)
+                and node.value.id in classes
                 and isinstance(node.slice, ast.Constant)
             ):
                 configuration = getattr(arguments, classes[node.value.id])
-                by_option |= dict.fromkeys(_spellings(call), (configuration, node.slice.value))
+                by_option |= dict.fromkeys(_spellings(call), (configuration, str(node.slice.value)))
     return by_option
 
 
