@@ -313,7 +313,7 @@ ENGINE_FEATURES = (
             ("--tool-call-parser", {}, "set models[].toolCallParser"),
             ("--reasoning_parser", {}, "set models[].reasoningParser"),
             ("--kv-offloading-size", {}, "set models[].kvOffloadGib"),
-            ("--speculative-config.method", _guess("ngram"), "set models[0].speculativeDecoding"),
+            ("--speculative-config.model", _guess("ngram"), "set models[0].speculativeDecoding"),
         )
     ),
 )
