@@ -45,6 +45,8 @@ BIAS: Mapping[str, Literal["none", "qkv", "all", "flag"]] = {
     "Glm4ForCausalLM": "qkv",
     "Glm4MoeForCausalLM": "qkv",
     "Glm4MoeLiteForCausalLM": "none",
+    "Glm4vForConditionalGeneration": "qkv",
+    "Glm4vMoeForConditionalGeneration": "qkv",
     "GlmMoeDsaForCausalLM": "none",
     "KimiVLForConditionalGeneration": "none",
     "KimiK25ForConditionalGeneration": "none",

@@ -200,6 +200,7 @@ def _model(
             "vision_gib": tower.parameters * 2 / GIB if tower is not None else None,
             "audio_gib": tower.audio * 2 / GIB if tower is not None else 0.0,
             "vision_sharded": tower.sharded if tower is not None else 0.5,
+            "vision_heads": tower.heads if tower is not None else None,
             "vision_language": tower is not None or architecture.endswith("ForConditionalGeneration"),
             "size_gib": size_gib,
             "source": source,

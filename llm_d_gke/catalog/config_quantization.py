@@ -61,6 +61,8 @@ class _QuantizationPlan:
     exceptions: Sequence[tuple[str, _Scheme]] = ()
     kv_cache: bool = False
     experts_only: bool = False
+    integers: bool = False
+    sparse: bool = False
     loose: bool = field(default=True)  # a name without dots matches any component of a module's name
 
 
@@ -84,6 +86,8 @@ def quantization_of(config: object, modules: CheckpointMatrices | None = None) -
         zero_point_bits=default.zero_point_bits,
         experts_only=plan.experts_only,
         kv_cache=plan.kv_cache,
+        integers=plan.integers,
+        sparse=plan.sparse,
         parts=parts,
     )
 
@@ -183,8 +187,9 @@ def _algorithm(name: object, group: object) -> _Scheme:
 
 def _compressed_tensors_plan(config: Config) -> _QuantizationPlan:
     """compressed-tensors: groups of targets, each with its weights; `ignore` wins over them."""
-    groups = config.get("config_groups")
+    groups, sparsity = config.get("config_groups"), config.get("sparsity_config")
     schemes: list[tuple[Sequence[str], _Scheme]] = []
+    integers = False
     for group in groups.values() if isinstance(groups, Mapping) else ():
         weights = group.get("weights") if isinstance(group, Mapping) else None
         if not isinstance(weights, Mapping):
@@ -192,6 +197,7 @@ def _compressed_tensors_plan(config: Config) -> _QuantizationPlan:
         targets = group.get("targets")
         names = tuple(map(str, targets)) if isinstance(targets, list) and targets else ("Linear",)
         schemes.append((names, _scheme_of(weights)))
+        integers = integers or all(_is_int8(group.get(name)) for name in ("weights", "input_activations"))
     if not schemes:
         raise ConfigError("its compressed-tensors configuration has no group of weights")
     default = next((scheme for names, scheme in schemes if "Linear" in names), None)
@@ -202,8 +208,14 @@ def _compressed_tensors_plan(config: Config) -> _QuantizationPlan:
         _names(config, "ignore"),
         exceptions,
         kv_cache=config.get("kv_cache_scheme") is not None,
+        integers=integers,
+        sparse=isinstance(sparsity, Mapping) and bool(sparsity.get("targets")),
         loose=False,
     )
+
+
+def _is_int8(numbers: object) -> bool:
+    return isinstance(numbers, Mapping) and numbers.get("type") == "int" and numbers.get("num_bits") == 8
 
 
 def _scheme_of(weights: Config) -> _Scheme:

@@ -7,7 +7,7 @@ where a tower has them; towers of any other kind raise ConfigError, for a guess 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import ConfigError
@@ -36,6 +36,17 @@ _DEFAULTS: Mapping[str, Mapping[str, int]] = {
         "mlp_ratio": 4,
         "intermediate_size": 3420,
         "out_hidden_size": 3584,
+    },
+    "glm4v": {
+        "depth": 24,
+        "hidden_size": 1536,
+        "num_heads": 12,
+        "image_size": 336,
+        "patch_size": 14,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "out_hidden_size": 4096,
+        "intermediate_size": 13696,
     },
     "gemma4_unified": {
         "patch_size": 16,
@@ -86,11 +97,15 @@ _MOONVIT_SHARDED = 0.5
 
 @dataclass(frozen=True)
 class Tower:
-    """Parameters of all towers and projectors, and the part of them that tensor parallelism divides."""
+    """Parameters of all towers and projectors, and the part of them that tensor parallelism divides.
+
+    `heads` are those of the tower for images, None where every rank holds all of them or the number is not known.
+    """
 
     parameters: int
     sharded: float
     audio: int = 0  # of those parameters, the tower for sound
+    heads: int | None = None
 
 
 def _tower(total: int, sharded: float) -> Tower:
@@ -102,6 +117,14 @@ def towers(architecture: str, config: Config, text_hidden: int) -> Tower | None:
     vision = config.get("vision_config")
     if not isinstance(vision, Mapping):
         return None
+    tower = _towers(architecture, config, vision, text_hidden)
+    defaults = _DEFAULTS["glm4v"] if architecture.startswith("Glm4v") else {}
+    names = ("num_heads", "num_attention_heads", "vt_num_attention_heads")
+    heads = next((_number(vision, name) for name in names if name in vision), defaults.get("num_heads"))
+    return replace(tower, heads=heads) if tower.sharded and heads else tower
+
+
+def _towers(architecture: str, config: Config, vision: Config, text_hidden: int) -> Tower:
     kind = str(vision.get("model_type") or "")
     if architecture.startswith("Gemma3"):
         kind = kind or "siglip_vision_model"
@@ -111,6 +134,8 @@ def towers(architecture: str, config: Config, text_hidden: int) -> Tower | None:
         return _qwen2({**_DEFAULTS["qwen2"], **vision}, gated=architecture.startswith("Qwen2_5"))
     if architecture.startswith("Gemma4Unified"):
         return _gemma4_unified(config, {**_DEFAULTS["gemma4_unified"], **vision}, text_hidden)
+    if architecture.startswith("Glm4v"):
+        return _glm4v({**_DEFAULTS["glm4v"], **vision})
     if architecture.startswith(("KimiK25", "KimiVL")):
         return _moonvit(vision, text_hidden)
     if architecture.startswith("MiniMaxM3"):
@@ -177,6 +202,19 @@ def _qwen2(vision: Config, *, gated: bool) -> Tower:
     merger = hidden * (1 if gated else 2) + (merged + 1) * merged + (merged + 1) * output
     sharded = _number(vision, "depth") * layer + merger
     return _tower(sharded + patch * hidden, sharded)
+
+
+def _glm4v(vision: Config) -> Tower:
+    """GLM-4.1V, 4.5V and 4.6V: blocks as wide inside as the text model, and a merger behind a convolution."""
+    hidden, output = _number(vision, "hidden_size"), _number(vision, "out_hidden_size")
+    merger = output * output + 3 * output * _number(vision, "intermediate_size")
+    sharded = _number(vision, "depth") * (4 * hidden + 3 * output) * hidden + merger
+    patch = _number(vision, "patch_size")
+    positions = (_number(vision, "image_size") // patch) ** 2
+    square = _number(vision, "spatial_merge_size") ** 2
+    patches = 3 * _number(vision, "temporal_patch_size") * patch**2 + 1
+    replicated = hidden * (patches + positions + square * output) + 3 * output
+    return _tower(sharded + replicated, sharded)
 
 
 def _moonvit(vision: Config, text_hidden: int) -> Tower:

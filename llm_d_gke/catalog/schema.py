@@ -284,9 +284,10 @@ class Quantization(Entry):
     scale_bits: int = 16  # of each group's scale
     zero_point_bits: int = 0  # of each group's zero point
     experts_only: bool = False  # gpt-oss: only the experts' weights are quantized
+    sparse: bool = False  # two of four weights are left out, besides
+    integers: bool = False  # activations are computed in integers of 8 bits, as the weights (W8A8)
     kv_cache: bool = False  # the checkpoint carries scales for an fp8 KV cache
-    # Bits per weight, scales included, of parts that are stored otherwise: what `ignore` lists, and mixed checkpoints.
-    parts: Mapping[Part, float] = Field(default_factory=dict)
+    parts: Mapping[Part, float] = Field(default_factory=dict)  # bits per weight, scales included, where they differ
 
     @property
     def is_nvfp4(self) -> bool:
@@ -345,6 +346,7 @@ class Model(Entry):
     vision_gib: float | None = None  # weights of the vision tower in GiB; None: has none, or (vision_language) unknown
     audio_gib: float = 0.0  # of those, the tower for sound
     vision_sharded: float = 0.5  # part of the tower that tensor parallelism divides; the rest is on every rank
+    vision_heads: int | None = None  # of the tower's attention, which tensor parallelism divides; None: not known
     vision_language: bool = False  # takes images: an encoder budget is reserved unless switched off
     size_gib: float | None = None  # files to download; None: the weights' own size (catalog.parameters.weights_gib)
     tpu_tested: tuple[int, ...] | None = None  # tensor-parallel sizes seen running on TPU; None: none seen
@@ -373,8 +375,11 @@ class Model(Entry):
             raise ValueError(f"the layers of the attention groups do not add up to {self.layers}")
         for group in self.attention:
             needed: dict[str, object] = {"mla": self.mla, "linear": group.linear, "mamba": group.mamba}
-            needed |= {"sliding": group.window, "chunked": group.window}
-            needed |= {"compressed": group.window and group.compression}
+            needed |= {
+                "sliding": group.window,
+                "chunked": group.window,
+                "compressed": group.window and group.compression,
+            }
             if group.kind in needed and needed[group.kind] is None:
                 raise ValueError(f"a group of {group.kind} attention lacks what describes it")
         return self

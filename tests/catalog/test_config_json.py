@@ -130,7 +130,7 @@ def _answer(name: str, base: dict[str, Any]) -> str | None:
 
 
 def test_what_a_file_leaves_out_is_what_transformers_takes() -> None:
-    """Gemma 3's own file names five figures of its text model, and no head."""
+    """Gemma 3's own file names five figures of its text model, and none of its heads."""
     config = {
         "architectures": ["Gemma3ForConditionalGeneration"],
         "text_config": {
@@ -146,6 +146,7 @@ def test_what_a_file_leaves_out_is_what_transformers_takes() -> None:
             "image_size": 896,
             "intermediate_size": 4304,
             "model_type": "siglip_vision_model",
+            "num_attention_heads": 16,
             "num_hidden_layers": 27,
             "patch_size": 14,
         },

@@ -28,7 +28,10 @@ def test_parameters_are_those_of_transformers(row: dict[str, Any]) -> None:
 
 
 def test_all_architectures_are_counted_but_those_that_transformers_does_not_build() -> None:
+    """GLM-V's towers are counted as vLLM builds them, whose merger transformers makes otherwise."""
     assert set(BIAS) - {architecture(row) for row in ROWS} == {
+        "Glm4vForConditionalGeneration",
+        "Glm4vMoeForConditionalGeneration",
         "KimiK25ForConditionalGeneration",
         "KimiVLForConditionalGeneration",
         "MiniMaxM3SparseForCausalLM",
