@@ -9,6 +9,8 @@ from llm_d_gke.catalog.schema import Experts, Model, Quantization
 
 # vLLM pads the vocabulary so that every rank gets the same number of rows (vocab_parallel_embedding.py).
 _VOCABULARY_MULTIPLE = 64
+# quantization/moe_wna16.py of vLLM 0.11.2 to 0.32.0 halves groups of experts until they fit, and repeats the scales.
+_HALVED_GROUPS, _LEAST_GROUP = ("awq", "gptq"), 32
 
 
 def shares(model: Model, devices: int, by_expert: bool = False) -> bool:
@@ -18,22 +20,49 @@ def shares(model: Model, devices: int, by_expert: bool = False) -> bool:
         model.attention_heads % devices == 0
         and (model.mla is not None or heads % devices == 0 or devices % heads == 0)
         and padded_vocabulary(model.vocabulary) % devices == 0
+        and not any(uneven_states(model, devices))
         and not (by_expert and loads_equal_slices(model) and _left_over(model.experts, devices))
-        and all(width % (devices * block_edge(model)) == 0 for width in widths(model, by_expert))
+        and all(width % (devices * edge) == 0 for width, edge in cut_widths(model, by_expert))
     )
+
+
+def uneven_states(model: Model, devices: int) -> Iterator[tuple[str, int]]:
+    """What of recurrent layers, and of DeepSeek V4's output, does not divide by the number of devices: name and number.
+
+    model_executor/layers/mamba (mamba_mixer2.py, mamba_utils.py, gdn) of vLLM 0.11.2 to 0.32.0; one group of Mamba2 is
+    copied. models/deepseek_v4/attention.py of 0.26.0 (n_local_groups).
+    """
+    for group in model.attention:
+        mamba, linear, compression = group.mamba, group.linear, group.compression
+        if mamba is not None and mamba.heads % devices:
+            yield "Mamba heads", mamba.heads
+        if mamba is not None and mamba.groups > 1 and mamba.groups % devices:
+            yield "Mamba groups", mamba.groups
+        if linear is not None and linear.key_heads % devices:
+            yield "key heads of linear attention", linear.key_heads
+        if linear is not None and linear.value_heads % devices:
+            yield "value heads of linear attention", linear.value_heads
+        if compression is not None and compression.output_groups % devices:
+            yield "groups of attention outputs", compression.output_groups
 
 
 def widths(model: Model, by_expert: bool) -> Iterator[int]:
     """Widths of the layers that are cut; routed experts stay whole where they are dealt out instead."""
-    experts = model.experts
+    return (width for width, _ in cut_widths(model, by_expert))
+
+
+def cut_widths(model: Model, by_expert: bool) -> Iterator[tuple[int, int]]:
+    """Widths of the layers that are cut, each with the edge of its quantization blocks, which stay whole."""
+    experts, quantization, edge = model.experts, model.quantization, block_edge(model)
     if experts is None or experts.layers < model.layers:
-        yield model.intermediate
+        yield model.intermediate, edge
     if experts is not None:
         if experts.shared_intermediate:
-            yield experts.shared_intermediate
+            yield experts.shared_intermediate, edge
         # gpt-oss's kernels pad their experts.
-        if not by_expert and not (model.quantization is not None and model.quantization.experts_only):
-            yield experts.intermediate
+        if not by_expert and not (quantization is not None and quantization.experts_only):
+            halved = quantization is not None and quantization.method in _HALVED_GROUPS
+            yield experts.intermediate, min(edge, _LEAST_GROUP) if halved else edge
 
 
 def has_square_blocks(quantization: Quantization) -> bool:

@@ -6,7 +6,14 @@ import json
 
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.options import option_value
-from llm_d_gke.planning.parallelism.sharding import block_edge, loads_equal_slices, padded_vocabulary, shares, widths
+from llm_d_gke.planning.parallelism.sharding import (
+    cut_widths,
+    loads_equal_slices,
+    padded_vocabulary,
+    shares,
+    uneven_states,
+    widths,
+)
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings.models import ModelSettings
 
@@ -15,6 +22,9 @@ _PIPELINE_PARALLEL = "--pipeline-parallel-size"
 _LOAD_BALANCER = "--enable-eplb"
 _BALANCER_CONFIG = "--eplb-config"
 _REDUNDANT = (f"{_BALANCER_CONFIG}.num-redundant-experts", "--num-redundant-experts")
+_TOWER_MODE = "--mm-encoder-tp-mode"
+# kimi_k25_vit.py of 0.26.0 to 0.32.0 tells the number of heads, and falls back.
+_TOWER_KEPT_WHOLE = "KimiK25"
 
 # FlashInfer's kernels for experts run on Hopper and newer (`_supports_current_device` in fused_moe/experts).
 _FLASHINFER_CAPABILITY = 9.0
@@ -34,6 +44,10 @@ def check_sharding(served: ServedModel, model: Model) -> None:
         served.error(
             "LLMD-TP-VOCABULARY", path, value=tensor_parallel, model=model.id, vocabulary=vocabulary, fix=smaller
         )
+    elif served.accelerator.kind == "gpu" and (states := next(uneven_states(model, tensor_parallel), None)):
+        served.error(
+            "LLMD-TP-STATES", path, value=tensor_parallel, model=model.id, part=states[0], number=states[1], fix=smaller
+        )
     elif by_expert and (cause := _needs_even_experts(served, model)):
         count = _physical_experts(served.settings, model)
         served.error(
@@ -49,7 +63,7 @@ def check_sharding(served: ServedModel, model: Model) -> None:
     elif uneven := [width for width in widths(model, by_expert) if width % tensor_parallel]:
         # distributed/utils.py `divide`, for every column-parallel layer.
         served.error("LLMD-TP-WIDTH", path, value=tensor_parallel, model=model.id, uneven=uneven[0], fix=smaller)
-    elif broken := [width for width in widths(model, by_expert) if width // tensor_parallel % block_edge(model)]:
+    elif broken := [(width, edge) for width, edge in cut_widths(model, by_expert) if width // tensor_parallel % edge]:
         # fp8.py `validate_block_quant_shapes`, gptq and awq likewise: a block has one scale and stays whole.
         divides = _whole_experts(model, tensor_parallel, by_expert)
         served.error(
@@ -57,14 +71,32 @@ def check_sharding(served: ServedModel, model: Model) -> None:
             path,
             value=tensor_parallel,
             model=model.id,
-            broken=broken[0],
-            share=broken[0] // tensor_parallel,
-            block=block_edge(model),
+            broken=broken[0][0],
+            share=broken[0][0] // tensor_parallel,
+            block=broken[0][1],
             fix=f"{smaller}, or expertParallel: true: whole experts then" if divides else smaller,
         )
     elif by_expert:
         _check_uneven_experts(served, model)
+    _check_tower(served, model)
     _check_pipeline(served, model)
+
+
+def _check_tower(served: ServedModel, model: Model) -> None:
+    """Vision towers are cut as the text model unless every device is to have all of it (`is_vit_use_data_parallel`)."""
+    settings, heads = served.settings, model.vision_heads
+    whole = option_value(settings.extra_args, _TOWER_MODE) == "data" or model.architecture.startswith(_TOWER_KEPT_WHOLE)
+    if served.accelerator.kind != "gpu" or heads is None or whole or "--language-model-only" in settings.extra_args:
+        return
+    if heads % served.parallelism.tensor:
+        served.error(
+            "LLMD-TP-VISION",
+            "tensorParallel",
+            value=served.parallelism.tensor,
+            model=model.id,
+            heads=heads,
+            fix=f'use allowExtraArgs: true and extraArgs: ["{_TOWER_MODE}", "data"], or another tensorParallel',
+        )
 
 
 def _needs_even_experts(served: ServedModel, model: Model) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.catalog.schema import Quantization
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.served_model import served_model
@@ -82,3 +83,19 @@ def test_tpus_need_an_even_division() -> None:
 def test_the_load_balancer_counts_copies(extra: list[str], devices: int, expected: list[object]) -> None:
     """A configuration that is no JSON is vLLM's to refuse; the experts are then counted without copies."""
     assert expert_findings(L4, QWEN, devices, extra=extra) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "model", "devices", "whole"),
+    [
+        ("awq", "Qwen/Qwen3-30B-A3B", 4, True),
+        ("gptq", "Qwen/Qwen3-30B-A3B", 4, True),
+        ("compressed-tensors", "Qwen/Qwen3-30B-A3B", 4, False),
+        ("awq", "Qwen/Qwen3-30B-A3B", 2, True),
+        ("awq", "Qwen/Qwen2.5-14B-Instruct", 8, False),
+    ],
+)
+def test_groups_of_experts_are_halved_until_they_fit(method: str, model: str, devices: int, *, whole: bool) -> None:
+    """192 numbers of an expert are three groups of 64, where the checkpoint has groups of 128: moe_wna16.py."""
+    quantization = Quantization(method=method, bits=4, group=128)
+    assert shares(CATALOG.models[model].model_copy(update={"quantization": quantization}), devices) is whole
