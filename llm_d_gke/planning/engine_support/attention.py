@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from llm_d_gke.catalog.engine_tables import (
     TRITON,
@@ -13,11 +13,18 @@ from llm_d_gke.catalog.engine_tables import (
     shared_memory_bytes,
 )
 from llm_d_gke.catalog.schema import Accelerator, Attention, Model
+from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal
 
 # Its kernel was not compiled by the tool; nothing says whether it runs on older cards than these.
 _FLASHINFER = "FLASHINFER"
 _TRITON_MLA, _TRITON_MLA_SEEN = "TRITON_MLA", 8.0
+# Tokens that a block of these back ends is a multiple of, since --block-size is taken as it is given: what
+# get_supported_kernel_block_sizes of vllm/v1/attention/backends/mla says in 0.18.0 to 0.32.0 (vllm-project/vllm issue
+# 48286), and of vllm/models/deepseek_v4 in 0.26.0 to 0.32.0. Before, vllm/platforms/cuda.py replaced what it was given.
+_LATENT_BLOCKS: Mapping[str, int] = {"FLASHMLA": 64, "CUTLASS_MLA": 128, "FLASHINFER_MLA": 32}
+_SPARSE_BLOCK, COMPRESSED_BLOCK, _BLOCKS_SINCE = 64, 256, (0, 18)
+GPU_BLOCK, _KEEPS_NO_FP8 = 16, "FLASH_ATTN_MLA"
 # The generations of card whose kernels choose tokens by an indexer, and the oldest table that has them. Read in
 # vllm/v1/attention/backends/mla of every table's version: the others' back ends say is_sparse() = False.
 _SPARSE = "SPARSE"
@@ -61,6 +68,9 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
             continue
         head = _head(deployment.model, group)
         backends = card_facts.backends(_attention_use(deployment, facts, group), dtype, head)
+        if sees_whole_images(deployment.model) and backends is not None:
+            whole = card_facts.backends("image-prefix", dtype, head)
+            backends = tuple(name for name in backends if whole is None or name in whole)
         if group.sparse_latent and not _has_sparse_mla(accelerator, facts):
             yield group, f"vLLM {facts.version} has no attention back end that is sparse on {accelerator.title}"
         elif group.sparse_latent and (named := deployment.attention_backend) and _SPARSE not in named:
@@ -149,6 +159,15 @@ def _head(model: Model, group: Attention) -> int:
     return group.head_dim or model.head_dim
 
 
+def sees_whole_images(model: Model) -> bool:
+    """Whether tokens of an image attend to later ones too, which few back ends compute.
+
+    is_mm_prefix_lm of vllm/config/model.py in 0.17.1 and 0.19.1, and of model_arch_config_convertor.py in
+    vllm/transformers_utils of 0.26.0 to 0.32.0. For Gemma 4, vLLM chooses the back end (pull request 42175).
+    """
+    return model.architecture == "Gemma3ForConditionalGeneration"
+
+
 def _attention_use(deployment: Deployment, facts: EngineFacts, group: Attention) -> AttentionUse:
     if group.kind == "mla":
         return "mla"
@@ -175,6 +194,26 @@ def split_block_sizes(deployment: Deployment, size: int) -> tuple[int, ...]:
             if numbers and len(numbers) == len(sizes) and size > max(numbers):
                 return numbers
     return ()
+
+
+def own_block_size(model: Model, accelerator: Accelerator, version: str, kv_cache_dtype: str | None) -> int:
+    """Tokens of a block as vLLM chooses it on a GPU where --block-size is absent."""
+    if version_numbers(version) < _BLOCKS_SINCE:
+        return GPU_BLOCK
+    if model.compressed:
+        return COMPRESSED_BLOCK
+    if any(group.sparse_latent for group in model.attention):
+        return _SPARSE_BLOCK
+    if model.mla is None:
+        return GPU_BLOCK
+    head = model.mla.kv_lora_rank + model.mla.qk_rope_head_dim
+    fp8 = (kv_cache_dtype or "").startswith("fp8")
+    for facts in facts_of(version):
+        card_facts = facts.for_capability(accelerator.compute_capability or 0.0)
+        backends = card_facts.backends("mla", "bfloat16", head) if card_facts is not None else None
+        chosen = next((name for name in backends or () if not (fp8 and name == _KEEPS_NO_FP8)), "")
+        return _LATENT_BLOCKS.get(chosen, GPU_BLOCK)
+    return GPU_BLOCK
 
 
 def keeps_fp8_in_flashinfer(model: Model, capability: float, version: str) -> bool:

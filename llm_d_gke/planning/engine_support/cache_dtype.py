@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from llm_d_gke.catalog.engine_tables import TRITON, CapabilityFacts, EngineFacts
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.catalog.versions import version_numbers
-from llm_d_gke.planning.engine_support.attention import COMPRESSED
+from llm_d_gke.planning.engine_support.attention import COMPRESSED, sees_whole_images
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal, method_names
 
 # Back ends of latent attention, each with the oldest table whose version keeps an fp8 cache with it, none in e5m2. Read
@@ -110,8 +110,12 @@ def _of_triton(deployment: Deployment, facts: EngineFacts, card_facts: Capabilit
 
 
 def _takes_triton(deployment: Deployment) -> bool:
-    """Gemma 4 ran in Triton's back end by default (Gemma4Config of 0.19.1 to 0.22.1, not of 0.24.0)."""
-    return deployment.model.architecture.startswith("Gemma4") and version_numbers(deployment.version) < (0, 23)
+    """Gemma 4 ran in Triton's back end by default (Gemma4Config of 0.19.1 to 0.22.1, not of 0.24.0).
+
+    Of the back ends that keep an fp8 cache it is the only one that sees whole images.
+    """
+    forced = deployment.model.architecture.startswith("Gemma4") and version_numbers(deployment.version) < (0, 23)
+    return forced or sees_whole_images(deployment.model)
 
 
 def _of_latent_attention(

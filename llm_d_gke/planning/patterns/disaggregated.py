@@ -13,6 +13,7 @@ from typing import Any
 
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
+from llm_d_gke.planning.engine_support.attention import COMPRESSED_BLOCK
 from llm_d_gke.planning.findings import Finding, path_of
 from llm_d_gke.planning.patterns.base import Pattern
 from llm_d_gke.settings import StackSettings
@@ -86,8 +87,16 @@ def _release(release: Release) -> Release:
 def _decode(ctx: PlanContext) -> StackSettings:
     if ctx.accelerator.kind != "gpu":
         return ctx.settings
-    models = [model.model_copy(update={"block_size": model.block_size or _GPU_BLOCK}) for model in ctx.settings.models]
+    models = [
+        model.model_copy(update={"block_size": model.block_size or _transferred_block(ctx, model)})
+        for model in ctx.settings.models
+    ]
     return ctx.settings.model_copy(update={"models": tuple(models)})
+
+
+def _transferred_block(ctx: PlanContext, model: ModelSettings) -> int:
+    entry = ctx.catalog.models.get(model.id)
+    return COMPRESSED_BLOCK if entry is not None and entry.compressed else _GPU_BLOCK
 
 
 def _prefill(ctx: PlanContext) -> StackSettings:

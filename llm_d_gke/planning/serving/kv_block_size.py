@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.attention import GPU_BLOCK, own_block_size
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.kv_events import follows_events
 from llm_d_gke.planning.sizing.memory.kv_cache import layout
 from llm_d_gke.planning.sizing.memory_check import run_of
-
-# vLLM's own on GPUs.
-_GPU_BLOCK = 16
 
 
 def block_size_of(served: ServedModel) -> int | None:
@@ -43,7 +41,7 @@ def raised_block(served: ServedModel) -> int | None:
         return None
     run = run_of(served)
     tokens = layout(run).block_tokens if run is not None else 0
-    return tokens if tokens > (served.settings.block_size or _GPU_BLOCK) else None
+    return tokens if tokens > (served.settings.block_size or GPU_BLOCK) else None
 
 
 def check_raised_blocks(served: ServedModel) -> None:
@@ -76,7 +74,10 @@ def engine_block(served: ServedModel) -> int | None:
     if served.settings.block_size is not None:
         return served.settings.block_size
     if served.accelerator.kind == "gpu":
-        return _GPU_BLOCK
+        model = served.model
+        if model is None:
+            return GPU_BLOCK
+        return own_block_size(model, served.accelerator, served.version, served.settings.kv_cache_dtype)
     # TPUs choose by the longest request; a smaller block would be raised, on the engine's side only.
     run = run_of(served)
     return run.kv_block() if run is not None else None

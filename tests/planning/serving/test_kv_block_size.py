@@ -57,6 +57,19 @@ class TestBlocks:
         # Several for a large cache, so that the index stays within its entries (tests of picker_config).
         assert picker_plugins(plan)[plugin][parameter] % (size * factor) == 0
 
+    def test_an_indexer_has_blocks_of_its_own(self) -> None:
+        """vllm-project/vllm#48286: smaller blocks, which other models have, end DeepSeek V3.2."""
+        changes = {
+            "location": "us-central1-b",
+            "accelerator": {
+                "type": "nvidia-h200-141gb",
+                "machineType": "a3-ultragpu-8g",
+                "nodes": {"min": 0, "max": 2},
+            },
+            "models[0]": {"id": "deepseek-ai/DeepSeek-V3.2", "tensorParallel": 8, "replicas": 2, "maxModelLen": 8192},
+        }
+        assert engine_block(model(GPU, changes)) == 64
+
     @pytest.mark.parametrize("release", ["llm-d-0.9", "gaie-1.5"])
     def test_a_model_with_recurrent_states_has_the_block_that_vllm_raises_it_to(self, release: str) -> None:
         """The engine raises its blocks itself, and older versions refuse such a value."""
