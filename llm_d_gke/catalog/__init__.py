@@ -14,6 +14,7 @@ import functools
 from .catalog import Catalog
 from .loading import load_catalog
 from .parameters import Parameters, count_parameters, download_gib, weights_gib
+from .price_entries import Price, PriceItem
 from .prices import Prices
 from .schema import (
     Accelerator,
@@ -23,8 +24,6 @@ from .schema import (
     MachineType,
     Mla,
     Model,
-    Price,
-    PriceItem,
     Provisioning,
     Quantization,
     Source,

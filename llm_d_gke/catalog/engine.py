@@ -32,8 +32,7 @@ class NonTorchMemory(Entry):
 class GraphReserve(Entry):
     """What vLLM estimates for CUDA graphs of all captured sizes, and reserves before the KV cache. A fit to its logs.
 
-    The estimate is `base_gib` and `layer_gib` for each layer, GiB per rank (profile_cudagraph_memory in
-    v1/worker/gpu_model_runner.py).
+    `base_gib` and `layer_gib` for each layer, GiB per rank (profile_cudagraph_memory of v1/worker/gpu_model_runner.py).
     """
 
     base_gib: float

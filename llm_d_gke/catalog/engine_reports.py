@@ -28,16 +28,18 @@ class StartReport(Entry):
             "nvfp4",
             "fp8",
             "fp8_blocks",
-            "compressed-tensors",
             "compressed-nvfp4",
             "mxfp4",
             "bitsandbytes",
             "plain",
             "fp8_per_channel",
             "nvfp4_per_token",
+            "int8",
+            "int4",
         ]
         | None
     ) = None
+    stored: bool = False  # the checkpoint's own format, not one that weights get while they are loaded
     experts: bool = False
     dense: bool = False  # no experts
     recurrent: bool = False  # layers with recurrent states
@@ -45,7 +47,10 @@ class StartReport(Entry):
     media: bool = False  # takes images, sound or video
     dtype: Literal["bfloat16"] | None = None  # of its computation
     heads: bool = False  # attention with keys and values for each head
-    sparse: bool = False  # attention that chooses tokens by an indexer
+    sparse: bool | None = None  # attention that chooses tokens by an indexer; False: without
+    windows: bool = False  # layers with a sliding window
+    shared_keys: bool = False  # layers that use the keys and values of earlier ones
+    block: int | None = None  # blockSize is stated, and no multiple of it
     kv_cache: Literal["fp8", "nvfp4", "turboquant"] | None = None  # beginning of its type
     backend: str | None = None  # attention back end that the stack file names
     reasoning: str | None = None  # parser of thoughts that the stack file names

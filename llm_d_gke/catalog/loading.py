@@ -12,10 +12,11 @@ from pydantic import BaseModel, ValidationError
 from .catalog import Catalog
 from .errors import CatalogError
 from .pickers import Picker
+from .price_entries import Price, PriceItem
 from .prices import Prices, Rates
 from .reading import problems, read_yaml
 from .release import Release
-from .schema import Accelerator, MachineType, Model, Price, PriceItem, Provisioning, Source
+from .schema import Accelerator, MachineType, Model, Provisioning, Source
 
 FOLDER = Path(__file__).parent
 _ORDER: tuple[Provisioning, ...] = ("on-demand", "spot", "flex-start", "reserved")

@@ -6,7 +6,8 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .schema import MachineType, Price, PriceItem, Provisioning
+from .price_entries import Price, PriceItem
+from .schema import MachineType, Provisioning
 
 Rates = Mapping[Provisioning, Price]  # of one machine or accelerator in one region
 

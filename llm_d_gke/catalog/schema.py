@@ -287,7 +287,8 @@ class Quantization(Entry):
     sparse: bool = False  # two of four weights are left out, besides
     integers: bool = False  # activations are computed in integers of 8 bits, as the weights (W8A8)
     kv_cache: bool = False  # the checkpoint carries scales for an fp8 KV cache
-    parts: Mapping[Part, float] = Field(default_factory=dict)  # bits per weight, scales included, where they differ
+    # Bits per weight, scales included, of parts that are stored otherwise: what `ignore` lists, and mixed checkpoints.
+    parts: Mapping[Part, float] = Field(default_factory=dict)
 
     @property
     def is_nvfp4(self) -> bool:
@@ -375,30 +376,8 @@ class Model(Entry):
             raise ValueError(f"the layers of the attention groups do not add up to {self.layers}")
         for group in self.attention:
             needed: dict[str, object] = {"mla": self.mla, "linear": group.linear, "mamba": group.mamba}
-            needed |= {
-                "sliding": group.window,
-                "chunked": group.window,
-                "compressed": group.window and group.compression,
-            }
+            needed |= {"sliding": group.window, "chunked": group.window}
+            needed |= {"compressed": group.window and group.compression}
             if group.kind in needed and needed[group.kind] is None:
                 raise ValueError(f"a group of {group.kind} attention lacks what describes it")
         return self
-
-
-class Price(Entry):
-    """`hourly` is USD per hour for the entry: a whole machine, or one accelerator."""
-
-    hourly: float
-    date: datetime.date
-    source: str  # citation, ready to print
-
-
-class PriceItem(Entry):
-    """A price that is not a machine's, per `unit`: "hour", "gib", "gib-month", "month", "million samples"."""
-
-    usd: float | None  # None: sources disagree or say nothing
-    unit: str
-    free: float = 0.0  # units that cost nothing (per month where the unit is not an hour)
-    date: datetime.date
-    source: str
-    note: str | None = None

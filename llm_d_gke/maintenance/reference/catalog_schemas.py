@@ -19,9 +19,10 @@ from llm_d_gke.catalog.images import Images
 from llm_d_gke.catalog.loading import FOLDER
 from llm_d_gke.catalog.metrics import Metrics
 from llm_d_gke.catalog.pickers import Picker, Plugin
+from llm_d_gke.catalog.price_entries import PriceItem
 from llm_d_gke.catalog.quotas import Quotas
 from llm_d_gke.catalog.release import Release
-from llm_d_gke.catalog.schema import Accelerator, MachineType, Model, PriceItem, Source
+from llm_d_gke.catalog.schema import Accelerator, MachineType, Model, Source
 from llm_d_gke.catalog.support import Support
 from llm_d_gke.catalog.timeline import Timeline
 from llm_d_gke.planning import rules

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.engine import Engine, load_engine, use_engine
-from llm_d_gke.catalog.schema import Price, PriceItem, Source
+from llm_d_gke.catalog.price_entries import Price, PriceItem
+from llm_d_gke.catalog.schema import Source
 from llm_d_gke.nested import value_at
 from llm_d_gke.operations.explain.alternatives import alternatives
 from llm_d_gke.operations.explain.fields import MISSING

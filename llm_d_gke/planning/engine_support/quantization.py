@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from llm_d_gke.catalog.engine_tables import (
     EngineFacts,
 )
+from llm_d_gke.catalog.schema import Quantization
 from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names
 
 # Methods that read how the checkpoint was quantized, rather than quantize it while it is loaded. Read in every method's
@@ -20,6 +21,10 @@ _JUDGED = ("awq", "gptq", "compressed-tensors", "fp8", "bitsandbytes", "mxfp4")
 # A checkpoint of one of these overrides the method that is set. Set for a checkpoint of another, they are refused.
 _JUDGED_IF_SET = (*_JUDGED, "modelopt", "quark", "torchao", "fbgemm_fp8")
 _INC_READS_A_FILE_SINCE = (0, 12)
+# Layers of GPTQ are Marlin's since: auto_gptq.py and inc/schemes/inc_wna16_linear.py of 0.26.0 to 0.32.0, not 0.19.1.
+# compressed_tensors.py of these versions (_parse_sparsity_config) refuses weights that are sparse besides.
+_MARLIN_ALONE, _MARLIN_GROUPS = (0, 26), (None, 32, 64, 128)
+_WHOLE_BITS_BEFORE = (0, 26)  # WNA16_SUPPORTED_TYPES_MAP of compressed-tensors
 
 
 def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
@@ -45,6 +50,15 @@ def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterato
             reason=f"vLLM {facts.version} takes the deprecated quantization method {method} only with "
             "--allow-deprecated-quantization",
             source=f"vllm/config/model.py of vLLM {facts.version}",
+        )
+        return
+    unknown = _unknown_format(deployment.model.quantization, facts)
+    if unknown is not None:
+        yield Refusal(
+            kind="quantization-unknown",
+            about="id",
+            reason=f"vLLM {facts.version} cannot load these {method} weights: {unknown}",
+            source="vllm/model_executor/layers/quantization (auto_gptq.py, auto_awq.py, inc, compressed_tensors)",
         )
         return
     other = _checkpoint_refusal(deployment, facts)
@@ -73,6 +87,25 @@ def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterato
             f"{' or '.join(dtypes)} only, and this is {dtype}",
             source=f"quantization methods of vLLM {facts.version}",
         )
+
+
+def _unknown_format(checkpoint: Quantization | None, facts: EngineFacts) -> str | None:
+    """Why no kernel of the version reads a checkpoint's bits, zero points or groups; None where one may."""
+    if checkpoint is None:
+        return None
+    method, bits = checkpoint.method, checkpoint.bits
+    alone = facts.number >= _MARLIN_ALONE
+    if checkpoint.sparse and alone:
+        return "Sparsity support has been removed from compressed-tensors"
+    if method == "gptq" and alone and checkpoint.zero_point_bits:
+        return "Unsupported quantization config, they are not symmetric (sym: false)"
+    if method == "gptq" and alone and checkpoint.group not in _MARLIN_GROUPS:
+        return f"Marlin's kernels have no groups of {checkpoint.group} weights"
+    if (method == "awq" or (method in ("gptq", "auto-round", "inc") and alone)) and bits not in (4, 8):
+        return f"Unsupported quantization config, they have {bits:g} bits"
+    if method == "compressed-tensors" and facts.number < _WHOLE_BITS_BEFORE and bits not in (4, 8):
+        return f"Unsupported num_bits = {bits:g}"
+    return None
 
 
 def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal | None:

@@ -106,6 +106,15 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
     supported = tpu.jax_quantization if implementation == "jax" else tpu.torch_quantization
     schemes = tpu.jax_compressed_tensors if implementation == "jax" else tpu.torch_compressed_tensors
     scheme = _tpu_scheme(checkpoint.bits) if method == "compressed-tensors" and checkpoint is not None else None
+    if method == "fp8" and checkpoint is None and deployment.model.experts is not None and implementation == "torch":
+        yield Refusal(
+            kind="tpu-quantization",
+            about=about,
+            reason="the TPU back end does not quantize experts to fp8 while it loads them: FP8OnelineMoEMethod is not"
+            " supported",
+            source=f"layers/vllm/quantization/fp8.py of {tpu.package}",
+        )
+        return
     if any(name in supported for name in names) and (scheme is None or any(name in schemes for name in scheme)):
         return
     called = "JAX" if implementation == "jax" else "PyTorch"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.served_model import ServedModel
@@ -11,6 +13,9 @@ from llm_d_gke.settings.engine import SpeculativeDecoding
 _IMAGES_SINCE, _IMAGES_READ = "0.26", "0.20"
 # Text models of the catalog end in ForCausalLM.
 _MULTIMODAL = "ForConditionalGeneration"
+# Models whose positions have three coordinates (`uses_mrope`): `_raise_if_mrope` in v1/spec_decode of 0.17.1 to 0.32.0
+# (vllm-project/vllm pull request 35714, closed).
+_THREE_COORDINATES, _COORDINATES_READ = re.compile(r"/(Qwen3\.[568]-|Qwen(2|2\.5|3)-VL|GLM-4\.[156]V)"), "0.17"
 # The assistant is a text model with heads of 512, for which an fp8 cache leaves FlashInfer alone on Hopper, whose
 # builder refuses windows: vllm-project/vllm issues 48495 and 48848, and 0.26.0's v1/attention/backends/flashinfer.py.
 _ASSISTED, _HOPPER, _ASSISTANT_FP8 = "Gemma4", 9.0, ("0.25", "0.30")
@@ -40,6 +45,18 @@ def _check_draft_model(served: ServedModel, model: Model, speculation: Speculati
             rule=f"{draft.id} has {draft.vocabulary} vocabulary entries and {model.id} {model.vocabulary}: vLLM ends"
             " where they differ",
             fix="use a draft model of the same vocabulary, or method: ngram",
+        )
+    if _THREE_COORDINATES.search(speculation.draft_model or ""):
+        served.add_finding(
+            "LLMD-SPECULATION-TARGET",
+            *("speculativeDecoding", "draftModel"),
+            certain=served.has(_COORDINATES_READ),
+            value=str(speculation.draft_model),
+            rule=f"the positions of {speculation.draft_model} have three coordinates, and vLLM {served.version} ends:"
+            " Speculative Decoding with draft models or parallel drafting does not support M-RoPE yet",
+            fix="use method: mtp, the checkpoint's own prediction layers, or method: ngram"
+            if model.draft is not None
+            else "use a draft model for text alone, or method: ngram",
         )
     if model.architecture.endswith(_MULTIMODAL) and not served.has(_IMAGES_SINCE):
         served.add_finding(

@@ -18,6 +18,8 @@ _ASSISTED, _ASSISTANT = "Gemma4", "-assistant"
 _ASSISTANTS_SINCE, _MODEL_RUNNER_V2_SINCE = "0.21", "0.29"
 # Pull request 50514, on main by 7 September 2026 (pull request 55623).
 _EAGLE3_PIPELINES_SINCE = "0.30"
+# runner/tpu_runner.py (_init_speculative_decoding) of tpu-inference 0.19.0, 0.26.0 and of 22 August 2026.
+_TPU_METHODS = {"ngram": "0", "eagle3": "0", "eagle": "0.20", "mtp": "0.20"}
 
 
 def check_speculation(served: ServedModel) -> None:
@@ -62,6 +64,15 @@ def _check_method(served: ServedModel, speculation: SpeculativeDecoding) -> bool
         return False
     elif lacking := [facts for facts in tables if speculation.method not in facts.speculative_methods]:
         warn_disagreeing(served, *path, value=speculation.method, lacking=lacking)
+    elif served.accelerator.kind == "tpu" and not served.has(_TPU_METHODS.get(speculation.method, "99")):
+        served.error(
+            "LLMD-SPECULATION-METHOD",
+            *path,
+            value=speculation.method,
+            rule=f"vLLM's TPU back end {version} does not have it, and ends: Unsupported speculative decoding method",
+            fix="use method: ngram, or eagle3 with a head that was trained for the model",
+        )
+        return False
     elif speculation.method == "draft_model" and not served.has(_DRAFT_MODELS_SINCE):
         served.error(
             "LLMD-SPECULATION-METHOD",

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.price_entries import Price
 from llm_d_gke.catalog.prices import Prices
-from llm_d_gke.catalog.schema import Price, Provisioning
+from llm_d_gke.catalog.schema import Provisioning
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.estimates import (
     HOURS_A_MONTH,

@@ -22,6 +22,8 @@ _METHODS = {
     "layers": ("mtp", "eagle", "eagle3"),
 }
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
+# Methods whose four bits are integers, scaled in 16.
+_FOUR_BITS = ("awq", "gptq", "auto-round", "inc", "compressed-tensors")
 
 
 def check_start_reports(served: ServedModel, model: Model) -> None:
@@ -42,6 +44,9 @@ def check_start_reports(served: ServedModel, model: Model) -> None:
             served.add_finding("LLMD-ENGINE-CONFLICT", setting, certain=report.ends, value=value, rule=rule, fix=fix)
         elif report.host_blocks and report.ends:
             served.error("LLMD-KV-OFFLOAD", "kvOffloadGib", value=served.settings.kv_offload_gib, rule=rule, fix=fix)
+        elif report.block is not None:
+            size = served.settings.block_size
+            served.add_finding("LLMD-START-REPORTED", "blockSize", certain=report.ends, value=size, rule=rule, fix=fix)
         else:
             served.add_finding("LLMD-START-REPORTED", "id", certain=report.ends, value=model.id, rule=rule, fix=fix)
         if report.ends:
@@ -97,13 +102,17 @@ def _of_card(accelerator: Accelerator, report: StartReport) -> Iterator[bool]:
 
 def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Iterator[bool]:
     yield report.weights in (None, _format(model, settings, report) or "plain")
+    checkpoint = model.quantization
+    yield checkpoint is not None or not report.stored
     yield model.experts is not None or not report.experts
     yield model.experts is None or not report.dense
     yield model.recurrent or not report.recurrent
     yield model.vision_language or not report.media
     yield model.mla is not None or not report.latent
     yield model.mla is None or not report.heads
-    yield any(group.sparse_latent for group in model.attention) or not report.sparse
+    yield report.sparse in (None, any(group.sparse_latent for group in model.attention))
+    yield "sliding" in model.attention_kinds or not report.windows
+    yield any(group.kv_shared for group in model.attention) or not report.shared_keys
 
 
 def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iterator[bool]:
@@ -133,6 +142,7 @@ def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iter
     yield offloads or served.ctx.transfers_kv_cache or not report.connector
     yield settings.prefix_caching is False or not report.without_prefixes
     yield settings.prefix_caching is True or not report.prefixes
+    yield report.block is None or bool((settings.block_size or 0) % report.block)
     yield not report.first_runner or _runs_in_first_runner(served, model)
 
 
@@ -201,6 +211,10 @@ def _format(model: Model, settings: ModelSettings, report: StartReport) -> str |
     checkpoint = model.quantization
     if checkpoint is None:
         return settings.quantization or option_value(settings.extra_args, "--quantization")
+    if checkpoint.integers:
+        return "int8"
+    if checkpoint.method in _FOUR_BITS and checkpoint.bits == 4 and checkpoint.scale_bits == 16:
+        return "int4"
     mixed = checkpoint.method == "modelopt" and checkpoint.parts.get("experts") == _NVFP4_BITS
     if checkpoint.is_nvfp4 or (report.experts and mixed):
         return "compressed-nvfp4" if checkpoint.method == "compressed-tensors" else "nvfp4"

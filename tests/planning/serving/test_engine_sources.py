@@ -1,0 +1,70 @@
+"""What vLLM's sources refuse is refused, and the nearest stack file that they accept is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_d_gke.catalog import load
+from llm_d_gke.catalog.config_json import parse
+from llm_d_gke.catalog.config_quantization import quantization_of
+from llm_d_gke.planning.engine_support.attention import own_block_size
+from llm_d_gke.planning.findings import Severity
+from tests.planning.refusals.case import findings_of
+from tests.planning.refusals.engine_sources import REFUSED, Refused
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.name)
+def test_the_accepted_neighbor_has_no_error(row: Refused) -> None:
+    findings = findings_of("gpu", row.changes(row.neighbor), facts={row.model: row.facts} if row.facts else {})
+    assert [finding for finding in findings if finding.severity is Severity.ERROR or row.rule in finding.rule] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "card", "cache", "tokens"),
+    [
+        ("deepseek-ai/DeepSeek-V4-Flash", "nvidia-b200", "fp8", 256),
+        ("deepseek-ai/DeepSeek-V3.2", "nvidia-h200-141gb", None, 64),
+        ("deepseek-ai/DeepSeek-V3", "nvidia-b200", None, 32),
+        ("deepseek-ai/DeepSeek-V3", "nvidia-h200-141gb", None, 16),
+        ("deepseek-ai/DeepSeek-V3", "nvidia-h200-141gb", "fp8", 64),
+        ("Qwen/Qwen3-8B", "nvidia-b200", None, 16),
+    ],
+)
+def test_blocks_as_the_engine_chooses_them(model: str, card: str, cache: str | None, tokens: int) -> None:
+    """get_preferred_block_size of the first back end, asked by vllm/platforms/interface.py of 0.26.0."""
+    catalog = load()
+    assert own_block_size(catalog.models[model], catalog.accelerators[card], "0.26.0", cache) == tokens
+
+
+@pytest.mark.parametrize(
+    ("kind", "activations", "integers"), [("int", 8, True), ("int", None, False), ("float", 8, False)]
+)
+def test_integers_of_compressed_tensors(kind: str, activations: int | None, integers: bool) -> None:
+    group = {
+        "targets": ["Linear"],
+        "weights": {"num_bits": 8, "type": kind, "strategy": "channel"},
+        "input_activations": {"num_bits": activations, "type": kind} if activations else None,
+    }
+    stored = quantization_of({"quant_method": "compressed-tensors", "config_groups": {"group_0": group}})
+    assert stored is not None
+    assert stored.integers is integers
+
+
+def test_the_tower_of_glm_v() -> None:
+    """GLM-4.1V-9B: 10.3 billion parameters are published, and 9.4 of GLM-4-9B; issue 24004 counts 12 heads."""
+    text = {
+        "hidden_size": 4096,
+        "intermediate_size": 13696,
+        "max_position_embeddings": 65536,
+        "num_attention_heads": 32,
+        "num_hidden_layers": 40,
+        "num_key_value_heads": 2,
+        "vocab_size": 151552,
+    }
+    model = parse(
+        "zai-org/GLM-4.1V-9B-Thinking",
+        {"architectures": ["Glm4vForConditionalGeneration"], "text_config": text, "vision_config": {"depth": 24}},
+    )
+    assert model.vision_heads == 12
+    assert model.vision_gib is not None
+    assert 0.85e9 < model.vision_gib * 2**30 / 2 < 0.95e9
