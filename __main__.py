@@ -1,5 +1,6 @@
 """One stack: read its settings, plan it, build it, say what came of it."""
 
+import functools
 import gc
 import os
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from llm_d_gke.operations.report.terminal import summary
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.findings import located, report
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
-from llm_d_gke.stackfile.document import places_in
+from llm_d_gke.stackfile.document import lines_of, place_in
 from llm_d_gke.stackfile.model_files import model_files
 from llm_d_gke.stackfile.program_config import read
 
@@ -25,7 +26,7 @@ def _located(stack: str, findings: Sequence[Finding]) -> Sequence[Finding]:
         path = stack_file(PROJECT_ROOT, stack)
     except StackFileError:
         return findings
-    return located(findings, places_in(path))
+    return located(findings, functools.partial(place_in, path, lines_of(path)))
 
 
 def main() -> None:

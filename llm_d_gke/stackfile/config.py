@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.settings.stack import top_level_keys
-from llm_d_gke.stackfile.document import places_in
+from llm_d_gke.stackfile.document import Keys, lines_of, place_in
 from llm_d_gke.stackfile.paths import contains, put, segments
 from llm_d_gke.stackfile.project import NAMESPACE
 
@@ -42,11 +42,12 @@ class StackConfig:
         """File and line of a setting in a finding, or `-c` for one of the command line. None where neither is known."""
         if path.startswith(self.overridden):
             return "-c"
-        return self._place_in_file(path)
+        return place_in(self.file, self._lines, path) if self.file is not None else None
 
     @cached_property
-    def _place_in_file(self) -> Callable[[str], str | None]:
-        return places_in(self.file) if self.file is not None else lambda _: None
+    def _lines(self) -> Mapping[Keys, int]:
+        # Plain values: a configuration goes to other processes.
+        return lines_of(self.file) if self.file is not None else {}
 
     def plain(self) -> dict[str, Any]:
         """All values by full key: the secret ones in place, and a default wherever the stack file has no value."""

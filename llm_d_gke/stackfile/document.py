@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def lines_of(path: Path) -> dict[Keys, int]:
     return {keys[1:]: line for keys, line in line_by_keys.items() if keys[:1] == ("config",) and len(keys) > 1}
 
 
-def line_of(lines: dict[Keys, int], path: str) -> int | None:
+def line_of(lines: Mapping[Keys, int], path: str) -> int | None:
     """The line of a path in a finding; for a missing setting, the line of its parent."""
     for written in (path, path.removeprefix(f"{NAMESPACE}:")):
         if (written,) in lines:
@@ -92,15 +92,10 @@ def line_of(lines: dict[Keys, int], path: str) -> int | None:
     return None
 
 
-def places_in(path: Path) -> Callable[[str], str | None]:
-    """File and line of a setting in a stack file, by its path in a finding."""
-    lines = lines_of(path)
-
-    def place_of(setting: str) -> str | None:
-        line = line_of(lines, setting)
-        return None if line is None else f"{path.name}, line {line}"
-
-    return place_of
+def place_in(file: Path, lines: Mapping[Keys, int], setting: str) -> str | None:
+    """File and line of a setting, by its path in a finding. `lines` are the file's."""
+    line = line_of(lines, setting)
+    return None if line is None else f"{file.name}, line {line}"
 
 
 def _below(node: yaml.Node, path: Keys = ()) -> Iterator[tuple[Keys, yaml.Node, yaml.Node]]:

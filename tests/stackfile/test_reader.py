@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +226,10 @@ def test_a_misspelled_stack_leads_to_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.chat.yaml").write_text("config: {}\n", encoding="utf-8")
     with pytest.raises(StackFileError, match=r"Did you mean chat\? Stacks: chat"):
         load(tmp_path, "chta")
+
+
+def test_a_configuration_can_go_to_another_process_after_a_place_was_asked() -> None:
+    config = load(PROJECT_ROOT, "gpu", {"llm-d:models[0].replicas": "2"})
+    assert config.place_of("llm-d:location") is not None
+    assert config.place_of("llm-d:models[0].replicas") == "-c"
+    assert pickle.dumps(config)
