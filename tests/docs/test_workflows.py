@@ -68,6 +68,18 @@ def test_a_plan_comes_after_the_verdict_and_an_update_after_the_plan() -> None:
     assert "--plan plan.json" in update
 
 
+def test_a_deployment_ends_with_what_verify_says_of_the_stack_on_gke() -> None:
+    steps = jobs("deploy")["up"]["steps"]
+    [updated] = [index for index, step in enumerate(steps) if "pulumi --non-interactive up" in step.get("run", "")]
+    [verified] = [index for index, step in enumerate(steps) if "llm_d_gke verify" in step.get("run", "")]
+    assert updated < verified == len(steps) - 1
+    script = steps[verified]["run"]
+    assert 'verify "$STACK" --on gke' in script
+    # Its exit status is the job's, although its output goes through `tee`.
+    assert "set -o pipefail" in script
+    assert "continue-on-error" not in steps[verified]
+
+
 @pytest.mark.parametrize(
     ("kind", "step", "copied"),
     [("helm.sh/v3:Release", "create", 0), ("helm.sh/v3:Release", "same", 1), ("core/v1:Secret", "create", 1)],

@@ -25,7 +25,10 @@ Answer = tuple[int, Any]
 
 @dataclass
 class FakeEngine:
-    """A vLLM server: `answer` is its text, `limit` its longest prompt in words, `cached` tokens of every request."""
+    """A vLLM server: `answer` is its text, `limit` its longest prompt in words, `cached` tokens of every request.
+
+    Where it has a `token`, metrics are answered to that token only.
+    """
 
     name: str
     model: str
@@ -34,6 +37,8 @@ class FakeEngine:
     limit: int = 2048
     cached: int = 0
     prefills: list[FakeEngine] = field(default_factory=list)
+    address: str = "10.0.0.1"
+    token: str = ""
     served: int = 0
     port: int = 0
 
@@ -46,7 +51,7 @@ class FakeEngine:
         self.served += 1
         text = self.answer
         for engine in self.prefills:
-            if (headers or {}).get("x-prefiller-host-port", "").endswith(f":{engine.name}"):
+            if (headers or {}).get("x-prefiller-host-port", "").startswith(f"{engine.address}:"):
                 text = engine.answer
         usage = {
             "prompt_tokens": words,
@@ -61,6 +66,7 @@ class FakeEngine:
             f'vllm:num_requests_running{{model_name="{self.model}"}} 0\n'
             f'vllm:request_prompt_tokens_count{{model_name="{self.model}"}} {self.served}\n'
             f'vllm:prefix_cache_hits_total{{model_name="{self.model}"}} {self.cached * self.served}\n'
+            f'vllm:prefix_cache_queries_total{{model_name="{self.model}"}} {100 * self.served}\n'
         )
 
     @property
@@ -68,7 +74,7 @@ class FakeEngine:
         return {
             "metadata": {"name": self.name, "namespace": "n", "labels": dict(self.labels)},
             "spec": {"containers": []},
-            "status": {"podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]},
+            "status": {"podIP": self.address, "conditions": [{"type": "Ready", "status": "True"}]},
         }
 
 
@@ -210,6 +216,9 @@ def context_of(
 
 def _of_engine(engine: FakeEngine) -> Reply:
     def reply(path: str, body: Body, headers: Mapping[str, str]) -> Answer | str:
-        return engine.metrics if path == "/metrics" else engine.reply(body, headers)
+        if path != "/metrics":
+            return engine.reply(body, headers)
+        is_allowed = not engine.token or headers.get("authorization") == f"Bearer {engine.token}"
+        return engine.metrics if is_allowed else (401, {})
 
     return reply

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import os
 from collections.abc import Callable
@@ -31,8 +32,8 @@ def engines_of(**settings: Any) -> Callable[[Any], list[FakeEngine]]:
                     name = f"{server.name}-{number}"
                     engines.append(FakeEngine(name, model.served_name, dict(server.serving_selector), **own))
         prefills = [engine for engine in engines if "prefill" in engine.name]
-        for engine in engines:
-            engine.prefills = prefills
+        for number, engine in enumerate(engines):
+            engine.prefills, engine.address = prefills, f"10.0.0.{number}"
         return engines
 
     return build
@@ -188,6 +189,23 @@ class TestSameAnswer:
         assert result.outcome is Outcome.FAILED
         assert f"{odd} says 'one, two, tree'" in result.evidence
 
+    def test_every_pair_of_prefill_and_decode_is_compared(self) -> None:
+        """The second prefill server computes another cache: both decode servers answer otherwise with it."""
+        changes = {"models[0].replicas": 2, "models[0].prefill": {"replicas": 2}, "accelerator.nodes": {"max": 8}}
+        plan = plan_of(ROLES, changes)
+        names = [f"{server.name}-{number}" for server in plan.models[0].servers for number in range(server.replicas)]
+        decodes, prefills = ([name for name in names if role in name] for role in ("decode", "prefill"))
+        for wrong in (None, names.index(prefills[1])):
+            answers = {} if wrong is None else {wrong: "one, two, tree"}
+            with context_of(ROLES, engines_of(answer=answers), by_model, changes=changes) as ctx:
+                result = replicas.same_answer_everywhere(ctx)
+            if wrong is None:
+                assert result.evidence.endswith("4 places, one answer")
+                continue
+            assert result.outcome is Outcome.FAILED
+            pairs = ", ".join(f"{prefills[1]} + {decode}" for decode in decodes)
+            assert f"but {pairs} says 'one, two, tree'" in result.evidence
+
     def test_one_replica_has_nothing_to_be_compared_with(self) -> None:
         with context_of(GPU, engines_of(), by_model) as ctx:
             assert replicas.same_answer_everywhere(ctx).outcome is Outcome.SKIPPED
@@ -212,6 +230,25 @@ class TestMetrics:
             assert replicas.engine_metrics(ctx).outcome is Outcome.PASSED
             monkeypatch.setattr(FakeEngine, "metrics", "sglang:num_running_reqs 0\n")
             assert "no vllm:num_requests_running" in replicas.engine_metrics(ctx).evidence
+
+    @pytest.mark.parametrize(
+        ("guard", "outcome", "words"),
+        [
+            ("secret", Outcome.PASSED, "1 pod, 401 without a token"),
+            ("", Outcome.FAILED, "HTTP 200 without a token"),
+            ("another", Outcome.FAILED, "HTTP 401 with the collectors' token"),
+        ],
+    )
+    def test_metrics_of_a_picker_are_for_the_collectors_token(self, guard: str, outcome: Outcome, words: str) -> None:
+        picker = plan_of(GPU).models[0].picker
+        secret = {"data": {"token": base64.b64encode(b"secret").decode()}}
+        pod = FakeEngine("epp-0", "m", dict(picker.selector), token=guard)
+        objects = {("Secret", str(picker.metrics_reader)): secret}
+        with context_of(GPU, lambda _plan: [pod], by_model, objects=objects) as ctx:
+            result = replicas.picker_metrics(ctx)
+        assert (result.outcome, words in result.evidence) == (outcome, True), result
+        with context_of(GPU, lambda _plan: [pod], by_model) as ctx:
+            assert replicas.picker_metrics(ctx).outcome is Outcome.SKIPPED
 
     def test_a_scrape_of_a_port_that_no_pod_has_is_named(self) -> None:
         def scrape(port: str) -> dict[tuple[str, str], Any]:
