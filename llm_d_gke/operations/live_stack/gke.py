@@ -89,6 +89,7 @@ def gke_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveStack]:
         kubeconfig = Path(folder) / "kubeconfig"
         _get_credentials(outputs, kubeconfig)
         with connect(kubeconfig) as kube:
+            _require_namespace(kube, plan.namespace.name, stack)
             pods = ForwardedPods(kube, kubeconfig)
             try:
                 yield LiveStack(
@@ -103,6 +104,19 @@ def gke_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveStack]:
                 )
             finally:
                 pods.close()
+
+
+def _require_namespace(kube: Kube, namespace: str, stack: str) -> None:
+    """Raise LiveStackError for a cluster that does not have the stack's namespace, as far as one may see that."""
+    try:
+        found = kube.find("v1", "Namespace", namespace)
+    except ApiError:
+        return
+    if found is None:
+        raise LiveStackError(
+            f"the cluster at {kube.server} has no namespace {namespace}: it is not that of stack {stack}, or its `up`"
+            f" did not finish: pulumi up --stack {stack}"
+        )
 
 
 def read_outputs(stack: str) -> dict[str, Any]:

@@ -72,7 +72,11 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Mo
         if headers.get("authorization") != "Bearer secret-token":
             return 401, {"message": "Unauthorized", "reason": "Unauthorized"}
         if path == "/api/v1":
-            return 200, {"resources": [{"name": "pods", "kind": "Pod", "namespaced": True}]}
+            kinds = {"pods": ("Pod", True), "namespaces": ("Namespace", False)}
+            resources = [{"name": key, "kind": kind, "namespaced": own} for key, (kind, own) in kinds.items()]
+            return 200, {"resources": resources}
+        if path == f"/api/v1/namespaces/{POD['metadata']['namespace']}" and os.environ.get("ANOTHER"):
+            return 404, {"message": "not found", "reason": "NotFound"}
         if "/log?" in path:
             return "the last line\n"
         return 200, {"metadata": {"resourceVersion": "1"}, "items": [POD]}
@@ -113,8 +117,9 @@ def test_a_stack_is_found_by_its_outputs_and_the_users_credentials(tools: pytest
         ("OUTPUTS", json.dumps({"clusterName": "x"}), "has no output getCredentials, endpoint, gatewayAddress"),
         ("OUTPUTS", json.dumps(OUTPUTS | {"getCredentials": "rm -rf /"}), "is not a command of gcloud"),
         ("SERVER", "", "no credentials for cluster llm-d-gpu: ERROR: (gcloud) 403 Permission denied"),
+        ("ANOTHER", "yes", "has no namespace llm-d-inference-scheduling: it is not that of stack gpu"),
     ],
-    ids=["no stack", "up did not finish", "another command", "no access"],
+    ids=["no stack", "up did not finish", "another command", "no access", "another cluster"],
 )
 def test_what_is_missing_is_one_sentence(tools: pytest.MonkeyPatch, name: str, value: str, sentence: str) -> None:
     tools.setenv(name, value)
