@@ -83,11 +83,13 @@ def diagnose(
     config: Changes = None,
     on: _Where = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    header: _Headers = None,
 ) -> int:
     """Find out why a running stack does not serve: one cause and its fix. Reads only. Exit status 2 if there is one."""
     from llm_d_gke.operations.diagnose.command import run_diagnose
 
-    return run_diagnose(stack, overrides(config), place=on.place if on is not None else None, as_json=json)
+    place = on.place if on is not None else None
+    return run_diagnose(stack, overrides(config), place=place, as_json=json, headers=_by_name(header))
 
 
 def bench(

@@ -10,21 +10,23 @@ from llm_d_gke.cli.exits import DONE, UNMET
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.diagnose import pods, routing
 from llm_d_gke.operations.diagnose.cause import Cause, Diagnosis
-from llm_d_gke.operations.diagnose.facts import Facts, gather
+from llm_d_gke.operations.diagnose.facts import NO_HEADERS, Facts, gather
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import LiveStack, Place
 
 
-def run_diagnose(stack: str, changes: Mapping[str, str], *, place: Place | None, as_json: bool) -> int:
-    """Print the cause and its fix. Exit status 2 if there is a cause."""
+def run_diagnose(
+    stack: str, changes: Mapping[str, str], *, place: Place | None, as_json: bool, headers: Mapping[str, str]
+) -> int:
+    """Print the cause and its fix. Exit status 2 if there is a cause. `headers` go with the request that it sends."""
     with open_stack(stack, changes, place) as live:
-        diagnosis = diagnose(live)
+        diagnosis = diagnose(live, headers)
     print(json_text(diagnosis) if as_json else text(diagnosis))
     return UNMET if diagnosis.has_causes else DONE
 
 
-def diagnose(live: LiveStack) -> Diagnosis:
-    facts = gather(live)
+def diagnose(live: LiveStack, headers: Mapping[str, str] = NO_HEADERS) -> Diagnosis:
+    facts = gather(live, headers)
     return Diagnosis(stack=live.name, looked_at=live.looked_at, causes=causes_of(facts), unreadable=facts.unreadable)
 
 

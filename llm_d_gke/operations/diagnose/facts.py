@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 import httpx
 
@@ -29,6 +30,7 @@ _KINDS = {
     "scalers": ("keda.sh/v1alpha1", "ScaledObject"),
 }
 _ANSWER_SECONDS = 30.0
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +96,8 @@ def moment_of(event: Manifest) -> str:
     return str(event.get("lastTimestamp") or series.get("lastObservedTime") or event.get("eventTime") or "")
 
 
-def gather(live: LiveStack) -> Facts:
-    """Read everything. Raises KubeError when no API server answers."""
+def gather(live: LiveStack, headers: Mapping[str, str] = NO_HEADERS) -> Facts:
+    """Read everything. `headers` go with the request. Raises KubeError when no API server answers."""
     objects: dict[str, tuple[Manifest, ...]] = {}
     unreadable = []
     for name, (version, kind) in _KINDS.items():
@@ -117,7 +119,7 @@ def gather(live: LiveStack) -> Facts:
         workloads=workloads_of(live),
         health_paths={model.pool.name: model.pool.health_path for model in live.plan.models},
         logs=_logs(live, alive),
-        answer=_answer(live),
+        answer=_answer(live, headers),
         unreadable=tuple(unreadable),
     )
 
@@ -161,7 +163,7 @@ def containers_of(pod: Manifest) -> list[Manifest]:
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
-def _answer(live: LiveStack) -> Answer | None:
+def _answer(live: LiveStack, headers: Mapping[str, str]) -> Answer | None:
     """Send one chat request of one token. None without a listening Gateway, or if no request is to be sent."""
     endpoint = live.endpoint
     if endpoint is None or live.plan.paused:
@@ -173,7 +175,7 @@ def _answer(live: LiveStack) -> Answer | None:
             response = client.post(
                 f"{endpoint.url}/v1/chat/completions",
                 json=body,
-                headers={"Host": endpoint.host, **endpoint.headers},
+                headers={"Host": endpoint.host, **endpoint.headers, **headers},
                 extensions={"sni_hostname": endpoint.host},
             )
     except httpx.HTTPError as error:
