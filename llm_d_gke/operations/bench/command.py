@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ from llm_d_gke.cli.exits import DONE, UNMET
 from llm_d_gke.operations.bench.compare import differences, read_earlier
 from llm_d_gke.operations.bench.job import RESULTS, commands, job_objects
 from llm_d_gke.operations.bench.page import page
+from llm_d_gke.operations.bench.replicas import cache_counters, cached_shares
 from llm_d_gke.operations.bench.result import BenchError, BenchResult, StageResult, read_stages
 from llm_d_gke.operations.bench.run import TOOL, find_python, make_tokenizer, run_tool
 from llm_d_gke.operations.bench.scenario import configuration
@@ -56,7 +58,12 @@ class Bench:
             out=out,
         )
 
-    def result(self, stages: tuple[StageResult, ...], service: tuple[StageResult, ...] = ()) -> BenchResult:
+    def result(
+        self,
+        stages: tuple[StageResult, ...],
+        service: tuple[StageResult, ...] = (),
+        cached_by_replica: Mapping[str, float] = MappingProxyType({}),
+    ) -> BenchResult:
         """The result of a run, with the figures of a plain Service if one was measured."""
         return BenchResult(
             stack=self.live.name,
@@ -67,6 +74,7 @@ class Bench:
             tool=TOOL,
             stages=stages,
             service=service,
+            cached_by_replica=dict(cached_by_replica),
             remarks=tuple(remarks(self.scenario, self.tokens, self.model.capacity, rehearsed=self.is_rehearsed)),
         )
 
@@ -103,7 +111,9 @@ def run_bench(stack: str, load: Load, out: Path, *, service: bool, against: Path
         if addresses:
             with PlainService(addresses) as plain:
                 by_service = stages(plain.url, {}, out / "service")
-        result = bench.result(stages(bench.url, bench.headers, out), by_service)
+        before = cache_counters(live, bench.model)
+        measured = stages(bench.url, bench.headers, out)
+        result = bench.result(measured, by_service, cached_shares(before, cache_counters(live, bench.model)))
     return _write(result, out, against)
 
 
@@ -137,6 +147,7 @@ def _write(result: BenchResult, out: Path, against: Path | None) -> int:
     compared = () if against is None else differences(read_earlier(against, result), result)
     (out / "result.json").write_text(result.as_json(), encoding="utf-8")
     (out / "report.html").write_text(page(result, compared), encoding="utf-8")
+    print(f"bench {result.scenario} of {result.target}")
     for line in _lines(result):
         print(line)
     for difference in compared:
@@ -159,6 +170,8 @@ def _lines(result: BenchResult) -> Iterator[str]:
             f" ({ratio:.2f} times that with the picker), first token {_first_token(plain)},"
             f" {plain.cached_share:.0%} of prompt tokens cached (with the picker {stage.cached_share:.0%})"
         )
+    for name, share in result.cached_by_replica.items():
+        yield f"{name}: {share:.0%} of prompt tokens found in its prefix cache"
 
 
 def _first_token(stage: StageResult) -> str:

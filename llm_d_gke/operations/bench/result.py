@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,8 @@ class BenchResult:
     """A whole run. `remarks` name results that cannot be compared with each other.
 
     `place` is `gke`, `rehearsal` or an address; `service` the same stages over a plain Service, empty where that was
-    not measured.
+    not measured. `cached_by_replica` are the shares of prompt tokens that replicas found in their prefix caches, empty
+    where their own counters were not read.
     """
 
     stack: str
@@ -77,6 +78,7 @@ class BenchResult:
     stages: tuple[StageResult, ...]
     remarks: tuple[str, ...]
     service: tuple[StageResult, ...] = ()
+    cached_by_replica: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def failures(self) -> int:

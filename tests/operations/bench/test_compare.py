@@ -156,3 +156,6 @@ def test_the_page_shows_service_and_earlier_run(tmp_path: Path) -> None:
     assert "plain Service" in text
     assert "worse" in text
     assert "Service" not in page(result)
+    assert "Prefix caches" not in page(result)
+    by_replica = page(replace(result, cached_by_replica={"vllm-0": 0.8}))
+    assert "<tr><td>vllm-0</td><td>80%</td></tr>" in by_replica

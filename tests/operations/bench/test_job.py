@@ -69,13 +69,16 @@ def test_the_job_sends_the_scenario_to_the_gateway(tmp_path: Path, capsys: pytes
     assert "--results bench/gpu-throughput" in printed
 
 
-def test_its_files_are_read_like_those_of_a_run_here(stack: argparse.Namespace, tmp_path: Path) -> None:
+def test_its_files_are_read_like_those_of_a_run_here(
+    stack: argparse.Namespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = written(tmp_path)
     out = tmp_path / "out"
     assert llmd("bench", "gpu", "quick", "--results", str(folder), "--out", str(out)) == 0
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))
     assert [stage["requests"] for stage in result["stages"]] == [10]
     assert result["target"] == stack.live.looked_at
+    assert f"bench quick of {stack.live.looked_at}" in capsys.readouterr().out
     assert (out / "report.html").exists()
 
 
