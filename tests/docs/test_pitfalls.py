@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_d_gke.operations.diagnose.messages import messages, states
 from tests.docs.test_named_things import names_in
 from tests.planning.refusals.every import EVERY
 
@@ -43,6 +44,21 @@ def test_the_tests_of_an_entry_exist(number: int, kind: str, test_ids: list[str]
             if "[" in name:
                 # A case of a table: its name is in the file literally.
                 assert f'"{name.split("[")[1][:-1]}"' in (ROOT / path).read_text(encoding="utf-8"), name
+
+
+def test_what_shows_at_run_time_names_its_causes() -> None:
+    """In the order of the files, as `make diagnose` prints the number of the pitfall with the cause."""
+    expected: dict[int, list[str]] = {}
+    for name, known in {**messages(), **states()}.items():
+        for number in known.pitfalls:
+            expected.setdefault(number, []).append(name)
+    text = (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8")
+    named = {
+        int(entry.split(".")[0]): re.findall(r"`([a-z0-9-]+)`", lines[0])
+        for entry in re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+        if (lines := re.findall(r"`make diagnose` on a running stack: (.*?)\.\n\n", entry, re.DOTALL))
+    }
+    assert named == expected
 
 
 def test_what_is_reproduced_is_shown_by_the_rehearsal() -> None:
