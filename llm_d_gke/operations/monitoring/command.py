@@ -7,7 +7,6 @@ rules: their syntax, and which alerts fire in which scenario.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
 from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan
 from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.rehearsal.toolchain.build import BuildError, binaries
 from llm_d_gke.stackfile.assumptions import load_assumed
 
 
@@ -51,12 +51,10 @@ def write_monitoring_files(stack: str, out: Path) -> int:
 
 def check_scenarios() -> int:
     """Run promtool on every scenario."""
-    promtool = find_promtool()
-    if promtool is None:
-        print(
-            f"promtool is not installed, so nothing was checked: apt-get install prometheus, or set {VARIABLE} to it",
-            file=sys.stderr,
-        )
+    try:
+        promtool = find_promtool()
+    except BuildError as error:
+        print(f"nothing was checked without promtool (apt-get install prometheus): {error}", file=sys.stderr)
         return FAILED
     shared_settings, listed = scenarios()
     wrong = [
@@ -131,8 +129,6 @@ def grafana_of(plan: DashboardPlan) -> dict[str, Any]:
 
 
 SCENARIOS = Path(__file__).with_name("scenarios.yaml")
-# Names the program; without it the one on PATH.
-VARIABLE = "LLMD_PROMTOOL"
 _SECONDS = 60
 
 
@@ -167,9 +163,9 @@ def scenarios() -> tuple[dict[str, Any], list[Scenario]]:
     return document["settings"], parsed
 
 
-def find_promtool() -> str | None:
-    """The path of promtool; None where there is none."""
-    return os.environ.get(VARIABLE) or shutil.which("promtool")
+def find_promtool() -> str:
+    """The promtool on PATH, otherwise one that is built from the Go module. Raises BuildError where it cannot be."""
+    return shutil.which("promtool") or str(binaries(["promtool"], print)["promtool"])
 
 
 def problems(promtool: str, plan: StackPlan, scenario: Scenario) -> Iterator[str]:

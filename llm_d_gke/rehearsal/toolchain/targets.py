@@ -135,6 +135,8 @@ _METRICS: Final = (
     Target("keda-admission-webhooks", "keda", f"{_KEDA}/cmd/webhooks", "keda-admission-webhooks", _KEDA),
     # Targets are static, so it needs none of the service discoveries of two dozen clouds.
     Target("prometheus", "prometheus", f"{_PROMETHEUS}/cmd/prometheus", tags="remove_all_sd"),
+    # For `make check-alerts`.
+    Target("promtool", "prometheus", f"{_PROMETHEUS}/cmd/promtool", tags="remove_all_sd"),
 )
 
 # For `make scan`. Helm is the version that the Kubernetes provider installs charts with.

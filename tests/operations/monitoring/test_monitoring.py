@@ -1,4 +1,4 @@
-"""Rules and dashboards as files: the plan's queries, and scenarios that name what there is. promtool runs by hand."""
+"""Rules and dashboards as files: the plan's queries, and scenarios that promtool runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from llm_d_gke.operations.monitoring import command
-from llm_d_gke.operations.monitoring.command import VARIABLE, grafana_of, rules_of, scenarios
+from llm_d_gke.operations.monitoring.command import grafana_of, rules_of, scenarios
 from tests.command_line import llmd
 from tests.stacks import plan_of
 
@@ -46,11 +46,33 @@ def test_files_are_written_of_what_a_stack_has(tmp_path: Path, capsys: pytest.Ca
     assert not (tmp_path / "none").exists()
 
 
-def test_without_promtool_nothing_passes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+def test_without_promtool_nothing_passes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("REHEARSAL_PROMTOOL", str(tmp_path / "absent"))
     assert llmd("check-alerts") == 1
     assert "nothing was checked" in capsys.readouterr().err
+
+
+@pytest.mark.rehearsal
+@pytest.mark.slow
+def test_promtool_finds_every_alert_as_its_scenario_says(capsys: pytest.CaptureFixture[str]) -> None:
+    _, listed = scenarios()
+    assert llmd("check-alerts") == 0
+    assert f"{len(listed)} scenarios: every alert fires or is silent as written" in capsys.readouterr().out
+
+
+@pytest.mark.rehearsal
+@pytest.mark.slow
+def test_promtool_finds_an_alert_that_a_scenario_does_not_expect() -> None:
+    """Else the test above could not fail."""
+    settings, listed = scenarios()
+    [late] = [scenario for scenario in listed if scenario.name == "four of five first tokens are late"]
+    wrong = late.model_copy(update={"fires": ("first-token-1h",)})
+    plan = plan_of("gpu", settings)
+    assert list(command.problems(command.find_promtool(), plan, late)) == []
+    assert "first-token-6h" in " ".join(command.problems(command.find_promtool(), plan, wrong))
 
 
 def test_every_alert_of_the_plan_fires_in_some_scenario() -> None:
