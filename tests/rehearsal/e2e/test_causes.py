@@ -58,6 +58,7 @@ UNPROVOKED = {
         if message.origin in ("autoscaler", "scaling") and name not in ("pool-at-maximum", "no-pool-fits")
     },
     "pool-saturated": "diagnose's request has no low priority",
+    "picker-profiles": "tested as data in tests/operations/diagnose: a filter that leaves no replica would provoke it",
 }
 GATEWAY_WORDS = tuple(
     name for name, message in messages().items() if message.origin == "gateway" and name not in ELSEWHERE
