@@ -2,7 +2,7 @@
 
 `python -m llm_d_gke.maintenance.measure.upgrades STACK BEFORE AFTER [PATH=VALUE ...]` brings the stack up with BEFORE,
 upgrades it to AFTER and rolls it back, under 20 requests a second, and destroys it. Run it in a copy of the project: it
-writes the release into the stack file. Nothing here is a test: machines differ.
+writes the settings and the release into the stack file. Nothing here is a test: machines differ.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import yaml
+
+from llm_d_gke import stackfile
 from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -24,15 +27,15 @@ _STEP = "step "
 
 
 def measure(stack: str, before: str, after: str, changes: Sequence[str]) -> None:
-    options = [word for change in changes for word in ("-c", change)]
-    _run("up", stack, "-c", f"llm-d:release={before}", *options)
+    _write_settings(stack, {"llm-d:release": before, **dict(change.split("=", 1) for change in changes)})
+    _run("up", stack)
     models = load(PROJECT_ROOT, stack).settings()["models"]
     model = str(models[0].get("servedName") or models[0]["id"])
     print_head("from, to", "requests", "not answered with 200", "in which step", "seconds")
     try:
         for title, command in (
-            (f"{before}, {after}", ("upgrade", stack, after, *options)),
-            (f"{after}, {before}", ("rollback", stack, *options)),
+            (f"{before}, {after}", ("upgrade", stack, after)),
+            (f"{after}, {before}", ("rollback", stack)),
         ):
             with Steady(Request(reachable(StackPaths(stack)), model, "is the number.")) as load_of_requests:
                 load_of_requests.await_answers(40)
@@ -45,6 +48,13 @@ def measure(stack: str, before: str, after: str, changes: Sequence[str]) -> None
             print_row(title, len(load_of_requests.samples), *failures, f"{seconds:.0f}")
     finally:
         _run("down", stack)
+
+
+def _write_settings(stack: str, changes: Mapping[str, str]) -> None:
+    """Change a stack file: a release may need them before and after, and `upgrade -c` changes only what comes after."""
+    values = stackfile.load(PROJECT_ROOT, stack, changes).values
+    text = yaml.safe_dump({"config": dict(values)}, sort_keys=False)
+    stackfile.stack_file(PROJECT_ROOT, stack).write_text(text, encoding="utf-8")
 
 
 def _run(*command: str) -> list[tuple[float, str]]:
