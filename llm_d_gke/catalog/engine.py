@@ -104,6 +104,7 @@ class ModelRunnerV2(Entry):
     every_since: str  # from here on it is the default of every model
     sampler_bytes: Mapping[str, float]  # by the version since which they hold
     graphs_since: str  # before, its profile reserves nothing for CUDA graphs
+    offloads_since: str  # before, it keeps every weight on the devices
     graphs: GraphReserve
     encoder_since: str  # before, its profile does not run a vision tower
     state_bytes: float  # counts of each sequence's tokens, per vocabulary entry, kept for penalties

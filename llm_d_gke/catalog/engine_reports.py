@@ -58,6 +58,7 @@ class StartReport(Entry):
     adapters: bool = False  # with LoRA adapters
     no_adapters: bool = False  # without
     rank: int = 0  # of the adapters, at least
+    draft: str = ""  # beginning of the id of the model that guesses
     guesses: str | None = None  # method of speculative decoding, "any", or "layers": those of a checkpoint
     tensor: int = 1  # devices that share each layer, at least
     devices: int = 1  # of a replica, at least
@@ -78,9 +79,10 @@ class StartReport(Entry):
     option: str | None = None  # or a key of an option that takes an object: --name.key
     values: tuple[str, ...] = ()  # of the option, one of them; none: any
     # The option's number is larger than this, than the longest request, or than that of another option that is given;
-    # or it is smaller than the number of adapters that the engine holds at once.
+    # or it is smaller than the longest request, or than the number of adapters that the engine holds at once.
     above: int | None = None
     above_length: bool = False
+    below_length: bool = False
     above_option: str | None = None
     below_adapters: bool = False
     variable: str | None = None

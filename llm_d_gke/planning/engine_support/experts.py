@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine_tables import (
     CapabilityFacts,
@@ -15,15 +16,34 @@ from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 # (vllm-project/vllm pull request 51492, vLLM 0.26.0 on B200).
 _ALIGNED = ("FLASHINFER_TRTLLM", "FLASHINFER_CUTLASS")
 _ALIGNMENT = 128
+_NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 
 
-# Before vLLM pads them, pieces of experts have to fill the kernels' tiles: Marlin's for fp8 weights on cards without
-# fp8 units (vllm-project/vllm issue 42390 of 0.21), and blocks of scales that are computed at the start (pull request
-# 44763). 0.19.1 pads neither and 0.26.0 both.
-_NO_FP8_UNITS, _MARLIN_TILE = 8.9, 64
-_ONLINE_BLOCKS, _ONLINE_BLOCK = "fp8_per_block", 128
-_UNPADDED_UNTIL = {_MARLIN_TILE: (0, 22), _ONLINE_BLOCK: (0, 24)}
-_PADDED_SINCE = (0, 26)
+@dataclass(frozen=True)
+class _Tile:
+    """What has to divide an expert's width on a GPU until vLLM pads it."""
+
+    columns: int
+    kernel: str  # a clause that ends with a verb
+    unpadded_until: tuple[int, ...]  # where it is known to end
+    padded_since: tuple[int, ...]
+    source: str
+
+
+# Marlin computes fp8 on cards without fp8 units, and NVFP4 on those without FP4 units. Read in the published 0.17.1 to
+# 0.26.0 (quantization/utils/marlin_utils_fp8.py: 0.24.0 pads no experts, 0.25.1 does; marlin_utils_fp4.py: 0.23.0 and
+# 0.24.0). Scales of blocks that are computed at the start: 0.19.1 does not pad, 0.26.0 does.
+_NO_FP8_UNITS, _NO_FP4_UNITS = 8.9, 10.0
+_MARLIN_FP8 = _Tile(
+    64, "computes fp8 experts with Marlin's kernels", (0, 25), (0, 25), "issue 42390 and pull request 36807"
+)
+_MARLIN_FP4 = _Tile(
+    64, "computes NVFP4 experts with Marlin's kernels", (0, 24), (0, 24), "pull requests 37296 and 45295"
+)
+_ONLINE_BLOCKS = "fp8_per_block"
+_ONLINE = _Tile(
+    128, f"--quantization {_ONLINE_BLOCKS} gives each block a scale", (0, 24), (0, 26), "pull request 44763"
+)
 
 
 def experts_refusals(deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts) -> Iterator[Refusal]:
@@ -83,28 +103,34 @@ def _nvfp4_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refu
 
 
 def _unpadded_refusals(deployment: Deployment) -> Iterator[Refusal]:
-    """Experts in fp8 whose pieces do not fill the tiles of the kernel. By the version, which tables do not say."""
-    experts, method = deployment.model.experts, deployment.method
-    if experts is None or method is None:
-        return
-    capability = deployment.accelerator.compute_capability or 0.0
+    """Experts whose pieces do not fill the tiles of the kernel. By the version, which tables do not say."""
+    experts, tile = deployment.model.experts, _tile(deployment)
     version = version_numbers(deployment.version)
-    if method == _ONLINE_BLOCKS:
-        tile, kernel = _ONLINE_BLOCK, f"--quantization {_ONLINE_BLOCKS} gives each block a scale"
-    elif method == "fp8" and capability < _NO_FP8_UNITS:
-        tile, kernel = _MARLIN_TILE, f"{deployment.accelerator.title} computes fp8 experts with Marlin's kernels"
-    else:
+    if experts is None or tile is None or version >= tile.padded_since:
         return
     ranks = 1 if deployment.expert_parallel else deployment.tensor_parallel
     width = experts.intermediate // ranks
-    if width % tile == 0 or version >= _PADDED_SINCE:
+    if width % tile.columns == 0:
         return
+    kernel = tile.kernel if tile is _ONLINE else f"{deployment.accelerator.title} {tile.kernel}"
     shared = f"{experts.intermediate} / {ranks} = {width}" if ranks > 1 else str(width)
     yield Refusal(
         kind="experts-kernel",
         about="tensorParallel" if ranks > 1 else "id",
-        reason=f"{kernel}, and {tile} does not divide an expert's width on a GPU, {shared}: vLLM {deployment.version}"
-        " ends while it loads the model",
-        source="vllm-project/vllm issue 42390" if tile == _MARLIN_TILE else "vllm-project/vllm pull request 44763",
-        certain=version < _UNPADDED_UNTIL[tile],
+        reason=f"{kernel}, and {tile.columns} does not divide an expert's width on a GPU, {shared}: "
+        f"vLLM {deployment.version} ends while it loads the model",
+        source=f"vllm-project/vllm {tile.source}",
+        certain=version < tile.unpadded_until,
     )
+
+
+def _tile(deployment: Deployment) -> _Tile | None:
+    """The tile of the kernel that computes a model's quantized experts on this card, where its width matters."""
+    capability = deployment.accelerator.compute_capability or 0.0
+    quantization = deployment.model.quantization
+    if deployment.method == _ONLINE_BLOCKS:
+        return _ONLINE
+    if quantization is not None and (quantization.is_nvfp4 or quantization.parts.get("experts") == _NVFP4_BITS):
+        return _MARLIN_FP4 if capability < _NO_FP4_UNITS else None
+    eight_bits = deployment.method == "fp8" or (quantization is not None and quantization.method == "modelopt")
+    return _MARLIN_FP8 if eight_bits and capability < _NO_FP8_UNITS else None

@@ -13,16 +13,12 @@ from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import named_backend, nested_value, option_value, option_words
 from llm_d_gke.planning.served_model import ServedModel
+from llm_d_gke.planning.sizing.offloaded_weights import OFFLOAD, offload_without_effect, offloaded_gib
 from llm_d_gke.settings.models import ModelSettings
 
 _CONTEXT_PARALLEL = ("--decode-context-parallel-size", "-dcp")
 _LOAD_BALANCER, _ROUTED = "--enable-eplb", "--enable-return-routed-experts"
-_CHUNKED, _ASYNC, _OFFLOAD, _OVERLAP = (
-    "--enable-chunked-prefill",
-    "--async-scheduling",
-    "--cpu-offload-gb",
-    "--enable-dbo",
-)
+_CHUNKED, _ASYNC, _OVERLAP = "--enable-chunked-prefill", "--async-scheduling", "--enable-dbo"
 # vllm/config/vllm.py: 0.11.1 refuses pipelines, and pull request 32359 allows them. Methods without an entry are
 # refused in every version read.
 _ASYNC_PIPELINES_SINCE = "0.14"
@@ -253,14 +249,13 @@ def _routed_experts(served: ServedModel, model: Model) -> Iterator[_Conflict]:
 
 def _offloaded_weights(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     """Weights in the host's memory, for models whose kinds of cache have blocks of their own."""
-    value = option_value(served.settings.extra_args, _OFFLOAD)
+    value = option_value(served.settings.extra_args, OFFLOAD)
     kinds = model.attention_kinds
-    engine = load_engine()
-    if value in (None, "0", "0.0"):
+    if not offloaded_gib(served.settings):
         return
-    if engine.defaults_to_model_runner_v2(served.version, model.architecture, dense=model.experts is None):
+    if offload_without_effect(served, model):
         yield _Conflict(
-            f"{_OFFLOAD} {value}",
+            f"{OFFLOAD} {value}",
             "Model Runner V2, which runs this model, keeps all weights on the accelerators and does not say so"
             " (vllm-project/vllm issues 51396 and 56283)",
             'remove it, or use env: {VLLM_USE_V2_MODEL_RUNNER: "0"}',
@@ -272,7 +267,7 @@ def _offloaded_weights(served: ServedModel, model: Model) -> Iterator[_Conflict]
         return
     if not served.has(_OFFLOADED_KINDS_SINCE):
         yield _Conflict(
-            f"{_OFFLOAD} {value}",
+            f"{OFFLOAD} {value}",
             f"{model.id} has {len(kinds)} kinds of cache: vLLM ends with Cannot re-initialize the input batch when CPU"
             " weight offloading is enabled",
             "remove it, and use an accelerator with more memory",
@@ -280,7 +275,7 @@ def _offloaded_weights(served: ServedModel, model: Model) -> Iterator[_Conflict]
         )
     elif model.recurrent:
         yield _Conflict(
-            f"{_OFFLOAD} {value}",
+            f"{OFFLOAD} {value}",
             "offloaded weights of a model with recurrent states gave wrong answers in a build of March 2026"
             " (vllm-project/vllm pull request 36461)",
             "compare answers with an engine that does not offload first",

@@ -14,6 +14,7 @@ from llm_d_gke.planning.parallelism.sharding import has_square_blocks, widths
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
+from llm_d_gke.planning.sizing.offloaded_weights import runs_in_first_runner
 from llm_d_gke.settings.models import ModelSettings
 
 # Methods of speculative decoding: every one, and those that run layers of a checkpoint (`use_eagle` of vLLM).
@@ -57,7 +58,13 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
     """The setting that holds the report's option or variable, and its value."""
     if report.option is None:
         return "env", f"{report.variable}={settings.env[report.variable or '']}"
-    compares = report.above is not None or report.above_length or report.above_option or report.below_adapters
+    compares = (
+        report.above is not None
+        or report.above_length
+        or report.below_length
+        or report.above_option
+        or report.below_adapters
+    )
     has_value = report.values or compares or report.kv_cache is not None
     value = f" {_value(settings, report.option)}" if has_value else ""
     return "extraArgs", f"{report.option}{value}"
@@ -120,6 +127,8 @@ def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iter
     speculation = served.guessing
     yield (speculation.tokens if speculation is not None else 0) >= report.guessed
     method = speculation.method if speculation is not None else ""
+    draft = speculation.draft_model if speculation is not None else None
+    yield (draft or "").startswith(report.draft)
     yield report.guesses in (None, method) or method in _METHODS.get(report.guesses or "", ())
     yield bool(settings.adapters) or not report.adapters
     yield not settings.adapters or not report.no_adapters
@@ -143,14 +152,7 @@ def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iter
     yield settings.prefix_caching is False or not report.without_prefixes
     yield settings.prefix_caching is True or not report.prefixes
     yield report.block is None or bool((settings.block_size or 0) % report.block)
-    yield not report.first_runner or _runs_in_first_runner(served, model)
-
-
-def _runs_in_first_runner(served: ServedModel, model: Model) -> bool:
-    chosen = served.settings.env.get("VLLM_USE_V2_MODEL_RUNNER")
-    dense = model.experts is None and not model.recurrent
-    default = load_engine().defaults_to_model_runner_v2(served.version, model.architecture, dense=dense)
-    return chosen == "0" or (chosen is None and not default)
+    yield not report.first_runner or runs_in_first_runner(served, model)
 
 
 def _is_on(value: str, part: str) -> bool:
@@ -195,6 +197,8 @@ def _compares(served: ServedModel, model: Model, report: StartReport, number: in
         yield number is not None and number > report.above
     if report.above_length:
         yield number is not None and number > (settings.max_model_len or default_length(model, served.version))
+    if report.below_length:
+        yield number is not None and number < (settings.max_model_len or default_length(model, served.version))
     if report.above_option is not None:
         other = _number(_value(settings, report.above_option) or "")
         yield number is not None and other is not None and number > other > 0

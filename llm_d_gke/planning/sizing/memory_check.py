@@ -20,6 +20,7 @@ from llm_d_gke.planning.sizing.known_failures import check_field_reports, check_
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
+from llm_d_gke.planning.sizing.offloaded_weights import offload_without_effect, offloaded_gib
 from llm_d_gke.planning.sizing.other_hardware import certainly_fits, cheapest_hardware
 from llm_d_gke.planning.sizing.speculation import Speculation, speculation_arguments, speculation_of
 from llm_d_gke.settings.models import ModelSettings
@@ -186,6 +187,7 @@ def run_of(served: ServedModel) -> EngineRun | None:
             lora_rank=max(16, *(adapter.rank for adapter in settings.adapters)) if settings.adapters else 16,
             block_size=extra.get("block-size", settings.block_size),
             kv_cache_gib=cache / 2**30 if cache is not None else None,
+            offloaded_gib=0.0 if offload_without_effect(served, model) else offloaded_gib(settings),
         ),
         share=ctx.machine.accelerator_share,
     )

@@ -62,6 +62,7 @@ class _Options:
     block_size: int | None = None
     kv_cache_gib: float | None = None
     others_gib: float = 0.0  # what other processes use of the device
+    offloaded_gib: float = 0.0  # of a device's weights of layers, which the host's memory keeps
     least_error_gib: float = 0.0  # of the memory left for the cache
 
 

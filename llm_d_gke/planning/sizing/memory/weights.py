@@ -96,7 +96,9 @@ def _weights_gib(run: EngineRun, stage: int) -> float:
     layers += rounded_bytes(run)
     parts = run.parameters
     layers += (parts.router + parts.norms) * plain
-    total = layers * share + _embedding_bytes(run, first=first, last=last) + _rotary(run)
+    # The embedding and the head are none of the layers that `make_layers` wraps.
+    resident = max(0.0, layers * share - run.offloaded_gib * GIB)
+    total = resident + _embedding_bytes(run, first=first, last=last) + _rotary(run)
     if first and run.has_encoder and model.vision_gib is not None:
         sharded = _sharded_tower(run)
         divided = sharded / run.dense_parallel + 1 - sharded
