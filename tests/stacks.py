@@ -101,5 +101,22 @@ EXISTING_NETWORK: Mapping[str, Any] = {
 }
 
 
+# Two stacks behind one multi-cluster Gateway, as changes of stack gpu.
+FLEET_RANGES = {"us-central1": "192.168.64.0/23", "europe-west4": "192.168.66.0/23"}
+FLEET_CONFIG: dict[str, Any] = {
+    "fleet": {"role": "config", "proxyCidrs": FLEET_RANGES},
+    "network.proxyCidr": FLEET_RANGES["us-central1"],
+    "gateway": {"exposure": "internal"},
+    "acknowledge": [],
+}
+FLEET_MEMBER: dict[str, Any] = FLEET_CONFIG | {
+    "fleet": {"role": "member", "proxyCidrs": FLEET_RANGES},
+    "location": "europe-west4-a",
+    "accelerator.type": "nvidia-l4",
+    "network.existing": dict(EXISTING_NETWORK),
+    "network.proxyCidr": FLEET_RANGES["europe-west4"],
+}
+
+
 def existing_cluster(version: str = "1.35.1-gke.1000000") -> dict[str, Any]:
     return {"cluster.existing": {"name": "shared", "version": version}, "network.existing": dict(EXISTING_NETWORK)}

@@ -199,7 +199,11 @@ class InferenceStack(pulumi.ComponentResource):
         cluster = InferenceCluster(plan.cluster, plan.network, plan.project, network, services, opts)
         pools = NodePools(plan.cpu_pool, plan.accelerator_pools, plan.project, plan.location, cluster.resources, opts)
         membership = plan.gateway.fleet
-        fleet = FleetMembership(membership, plan.cluster, plan.project, cluster.resources, opts) if membership else None
+        fleet = (
+            FleetMembership(membership, plan.cluster, plan.project, cluster.resources, services, opts)
+            if membership is not None
+            else None
+        )
         in_cluster = pulumi.ResourceOptions(parent=self, providers=[provider, cluster.resources.provider])
         return _Infrastructure(
             provider=provider,
@@ -265,8 +269,7 @@ class InferenceStack(pulumi.ComponentResource):
         plan = self._plan.gateway
         depends_on = [*platform.scope.ready, *_signed(certificates, plan.certificate)]
         if plan.fleet is not None:
-            proxies = infrastructure.network.resources.proxies
-            depends_on += [*infrastructure.fleet, *([proxies] if proxies is not None else [])]
+            depends_on += [*infrastructure.fleet, *infrastructure.network.resources.proxies]
             return FleetGateway(plan, plan.fleet, platform.scope, depends_on)
         if plan.implementation == "istio":
             # Istio's controller programs the Gateway, and deletes the Gateway's Service on destroy.

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from llm_d_gke.components.infrastructure.cluster import ClusterResources
+from llm_d_gke.components.infrastructure.services import ProjectServices
 from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.options import child
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan
@@ -23,6 +24,7 @@ class FleetMembership(Component):
         cluster_plan: ClusterPlan,
         project: str,
         cluster: ClusterResources,
+        services: ProjectServices,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("llm-d:cluster:FleetMembership", "fleet", opts)
@@ -33,7 +35,8 @@ class FleetMembership(Component):
             location="global",
             endpoint={"gke_cluster": {"resource_link": f"//container.googleapis.com/{cluster_plan.identifier}"}},
             labels=dict(cluster_plan.labels),
-            opts=child(self, depends_on=[cluster.created] if cluster.created is not None else []),
+            # An existing cluster does not wait for the fleet's services.
+            opts=child(self, depends_on=[*services.services, *([cluster.created] if cluster.created else [])]),
         )
         self.ready = [membership]
         if plan.config:

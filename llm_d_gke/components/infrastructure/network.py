@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pulumi
@@ -20,8 +21,8 @@ class NetworkResources:
     network: pulumi.Output[str]
     subnetwork: pulumi.Output[str]
     ready: list[pulumi.Resource]
-    # A regional Gateway needs it; None in an existing network.
-    proxies: gcp.compute.Subnetwork | None
+    # A Gateway needs those of all its regions; empty where others created them.
+    proxies: list[gcp.compute.Subnetwork]
 
 
 class InferenceNetwork(Component):
@@ -44,7 +45,7 @@ class InferenceNetwork(Component):
             nodes = self.instance.text(plan.subnet.name)
             subnetwork = pulumi.Output.concat(base, f"/regions/{plan.region}/subnetworks/", nodes)
             ready = []
-        proxies = self._proxies(plan, network, services) if plan.create_proxy_subnet else None
+        proxies = list(self._proxies(plan, network, services)) if plan.create_proxy_subnet else []
         self.resources = NetworkResources(network=network, subnetwork=subnetwork, ready=ready, proxies=proxies)
         self.register_outputs({"network": network, "subnetwork": subnetwork})
 
@@ -94,19 +95,22 @@ class InferenceNetwork(Component):
 
     def _proxies(
         self, plan: NetworkPlan, network: pulumi.Output[str], services: ProjectServices
-    ) -> gcp.compute.Subnetwork:
-        return gcp.compute.Subnetwork(
-            named("proxies", self),
-            name=plan.proxy_subnet,
-            # Subnets of a Shared VPC belong to its host project.
-            project=plan.project,
-            network=network,
-            region=plan.region,
-            ip_cidr_range=plan.proxy_cidr,
-            purpose=plan.proxy_purpose,
-            role="ACTIVE",
-            opts=child(self, depends_on=services.services, timeouts=SLOW_DELETE),
-        )
+    ) -> Iterator[gcp.compute.Subnetwork]:
+        others = [(f"proxies-{other.region}", other.name, other.region, other.cidr) for other in plan.other_proxies]
+        own = ("proxies", plan.proxy_subnet, plan.region, plan.proxy_cidr)
+        for logical_name, name, region, cidr in (own, *others):
+            yield gcp.compute.Subnetwork(
+                named(logical_name, self),
+                name=name,
+                # Subnets of a Shared VPC belong to its host project.
+                project=plan.project,
+                network=network,
+                region=region,
+                ip_cidr_range=cidr,
+                purpose=plan.proxy_purpose,
+                role="ACTIVE",
+                opts=child(self, depends_on=services.services, timeouts=SLOW_DELETE),
+            )
 
 
 def _flow_logs() -> gcp.compute.SubnetworkLogConfigArgs:

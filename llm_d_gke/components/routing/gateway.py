@@ -71,11 +71,10 @@ class InferenceGateway(Component):
         super().__init__("llm-d:gateway:InferenceGateway", "gateway", scope.opts)
         reserved = self._address(plan, scope.project, network, services)
         self.address = reserved.address
-        # Without the proxy-only subnet the Gateway is accepted but never gets an address.
-        proxies = [network.proxies] if network.proxies is not None else []
         gke_managed = plan.implementation == "gke"
         self.guards = before_gateway(self, plan, scope, [*services.services, *depends_on])
-        depends_on = [*depends_on, *self.guards]
+        # Without the proxy-only subnet the Gateway is accepted but never gets an address.
+        depends_on = [*network.proxies, *depends_on, *self.guards]
         infrastructure = None
         if plan.pods:
             depends_on = [*depends_on, self._parameters(plan, scope.namespace, depends_on)]
@@ -95,7 +94,7 @@ class InferenceGateway(Component):
             # Istio sets it on the Service of its proxies, which accepts only numeric addresses.
             late=None if gke_managed else {"addresses": [{"type": "IPAddress", "value": self.address}]},
             annotations={"pulumi.com/waitFor": "condition=Programmed"},
-            opts=child(self, depends_on=[reserved, *proxies, *services.services, *depends_on], timeouts=_TIMEOUTS),
+            opts=child(self, depends_on=[reserved, *services.services, *depends_on], timeouts=_TIMEOUTS),
         )
         self.ready = [self.gateway]
         if plan.edge.redirect:

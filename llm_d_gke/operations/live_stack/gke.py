@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from llm_d_gke.operations.live_stack.kubeconfig import connect
 from llm_d_gke.operations.live_stack.stack import Endpoint, LiveStack, LiveStackError, Manifest
-from llm_d_gke.planning import plan_config
+from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.rehearsal.kube import ApiError, Kube
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
 from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, load_assumed
@@ -100,7 +100,7 @@ def gke_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveStack]:
                     plan=plan,
                     cluster=kube,
                     pods=pods,
-                    endpoint=endpoint_of(outputs),
+                    endpoint=endpoint_of(outputs) or _endpoint_in_fleet(kube, plan),
                 )
             finally:
                 pods.close()
@@ -131,7 +131,7 @@ def read_outputs(stack: str) -> dict[str, Any]:
         outputs: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
         outputs = {}
-    missing = [name for name in ("clusterName", "getCredentials", "endpoint", "gatewayAddress") if name not in outputs]
+    missing = [name for name in ("clusterName", "getCredentials") if name not in outputs]
     if missing:
         raise LiveStackError(
             f"stack {stack} has no output {', '.join(missing)}, so its `up` did not finish: pulumi up --stack {stack}"
@@ -139,11 +139,25 @@ def read_outputs(stack: str) -> dict[str, Any]:
     return outputs
 
 
-def endpoint_of(outputs: Mapping[str, Any]) -> Endpoint:
-    """The address of the load balancer, under the host name of the endpoint, which need not be in DNS yet."""
+def endpoint_of(outputs: Mapping[str, Any]) -> Endpoint | None:
+    """The address of the load balancer, under the host name of the endpoint, which need not be in DNS yet.
+
+    None in a fleet: Google chooses the addresses, and a member has no Gateway.
+    """
+    if "gatewayAddress" not in outputs:
+        return None
     parts = urlsplit(str(outputs["endpoint"]))
     port = f":{parts.port}" if parts.port else ""
     return Endpoint(url=f"{parts.scheme}://{outputs['gatewayAddress']}{port}", host=parts.hostname or "", trusted=True)
+
+
+def _endpoint_in_fleet(kube: Kube, plan: StackPlan) -> Endpoint | None:
+    """The first address that Google chose for a fleet's Gateway. None in a member's cluster."""
+    gateway = kube.find("gateway.networking.k8s.io/v1", "Gateway", plan.gateway.name, plan.namespace.name) or {}
+    for address in (gateway.get("status") or {}).get("addresses") or []:
+        host = plan.gateway.hostname or str(address["value"])
+        return Endpoint(url=f"http://{address['value']}", host=host, trusted=True)
+    return None
 
 
 def credentials_command(outputs: Mapping[str, Any]) -> list[str]:

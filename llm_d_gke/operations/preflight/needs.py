@@ -272,20 +272,26 @@ def _names(plan: StackPlan) -> Iterator[NameNeed]:
     yield NameNeed(
         kind="subnetwork", name=network.subnet.name, location=plan.region, is_created=network.create, path=subnet
     )
-    yield NameNeed(
-        kind="subnetwork",
-        name=network.proxy_subnet,
-        location=plan.region,
-        is_created=network.create_proxy_subnet,
-        path="network" if network.create_proxy_subnet else "network.existing.proxySubnetwork",
-    )
-    yield NameNeed(
-        kind="address",
-        name=gateway.address,
-        location=plan.region,
-        is_created=gateway.create_address,
-        path="gateway" if gateway.create_address else "gateway.existingAddress",
-    )
+    if gateway.exists:
+        yield NameNeed(
+            kind="subnetwork",
+            name=network.proxy_subnet,
+            location=plan.region,
+            is_created=network.create_proxy_subnet,
+            path="network" if network.create_proxy_subnet else "network.existing.proxySubnetwork",
+        )
+    for proxies in network.other_proxies:
+        yield NameNeed(
+            kind="subnetwork", name=proxies.name, location=proxies.region, is_created=True, path="fleet.proxyCidrs"
+        )
+    if gateway.fleet is None:
+        yield NameNeed(
+            kind="address",
+            name=gateway.address,
+            location=plan.region,
+            is_created=gateway.create_address,
+            path="gateway" if gateway.create_address else "gateway.existingAddress",
+        )
     yield NameNeed(
         kind="cluster",
         name=cluster.name,

@@ -38,13 +38,28 @@ def _serves(live: LiveStack) -> bool:
     return not live.plan.paused
 
 
+def _answers(live: LiveStack) -> bool:
+    """Requests reach the stack through a Gateway of its own."""
+    return _serves(live) and live.plan.gateway.exists
+
+
+def _has_gateway(live: LiveStack) -> bool:
+    return live.plan.gateway.exists
+
+
 def _several_models(live: LiveStack) -> bool:
     return _serves(live) and live.plan.models_endpoint is not None
 
 
 def _several_replicas(live: LiveStack) -> bool:
-    return _serves(live) and any(
-        sum(server.replicas for server in model.servers if server.role != "prefill") > 1 for model in live.plan.models
+    """Several of one model, and no other cluster that requests could go to."""
+    return (
+        _serves(live)
+        and live.plan.gateway.fleet is None
+        and any(
+            sum(server.replicas for server in model.servers if server.role != "prefill") > 1
+            for model in live.plan.models
+        )
     )
 
 
@@ -61,28 +76,33 @@ def _scores_prefixes(live: LiveStack) -> bool:
 
 
 def _on_gke_gateway(live: LiveStack) -> bool:
-    return live.plan.gateway.implementation == "gke" and not _kserve(live)
+    return live.plan.gateway.implementation == "gke" and not _kserve(live) and live.plan.gateway.exists
+
+
+def _routes_to_pools(live: LiveStack) -> bool:
+    """Outside of a fleet, whose routes lead to imports."""
+    return live.plan.gateway.implementation == "gke" and live.plan.gateway.fleet is None
 
 
 # In the order in which they are run: what others need comes first.
 CRITERIA = (
     Criterion(id="settings", run=objects.settings_as_applied, applies=lambda live: live.place == "rehearsal"),
-    Criterion(id="gateway", run=gateway.gateway_programmed),
-    Criterion(id="routes", run=gateway.routes_accepted),
-    Criterion(id="pools", run=gateway.pools_accepted, applies=lambda live: live.plan.gateway.implementation == "gke"),
+    Criterion(id="gateway", run=gateway.gateway_programmed, applies=_has_gateway),
+    Criterion(id="routes", run=gateway.routes_accepted, applies=_has_gateway),
+    Criterion(id="pools", run=gateway.pools_accepted, applies=_routes_to_pools),
     Criterion(id="policies", run=gateway.policies_attached, applies=_on_gke_gateway),
     Criterion(id="certificate", run=gateway.certificate, applies=lambda live: live.plan.gateway.protocol == "HTTPS"),
     Criterion(id="kserve", run=objects.inference_services, applies=_kserve),
     Criterion(id="replicas", run=objects.replicas_ready),
     Criterion(id="images", run=images.images_as_locked, applies=images.has_lock),
-    Criterion(id="address", run=requests.address_answers, applies=_serves),
-    Criterion(id="models", run=requests.models_listed, applies=_serves),
-    Criterion(id="chat", run=requests.chat_answers, applies=_serves),
-    Criterion(id="completion", run=requests.completion_answers, applies=_serves),
-    Criterion(id="stream", run=requests.stream_answers, applies=_serves),
-    Criterion(id="long-prompt", run=requests.long_prompt, applies=_serves),
-    Criterion(id="too-long-prompt", run=requests.too_long_prompt, applies=_serves),
-    Criterion(id="unknown-model", run=requests.unknown_model, applies=_serves),
+    Criterion(id="address", run=requests.address_answers, applies=_answers),
+    Criterion(id="models", run=requests.models_listed, applies=_answers),
+    Criterion(id="chat", run=requests.chat_answers, applies=_answers),
+    Criterion(id="completion", run=requests.completion_answers, applies=_answers),
+    Criterion(id="stream", run=requests.stream_answers, applies=_answers),
+    Criterion(id="long-prompt", run=requests.long_prompt, applies=_answers),
+    Criterion(id="too-long-prompt", run=requests.too_long_prompt, applies=_answers),
+    Criterion(id="unknown-model", run=requests.unknown_model, applies=_answers),
     Criterion(id="health", run=requests.health, applies=_several_models),
     Criterion(
         id="other-names",

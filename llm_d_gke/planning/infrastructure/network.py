@@ -7,7 +7,7 @@ from itertools import combinations
 
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.plan.infrastructure import NetworkPlan, SubnetPlan
+from llm_d_gke.planning.plan.infrastructure import NetworkPlan, ProxySubnetPlan, SubnetPlan
 
 # Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 ranges").
 AUTO_MODE = IPv4Network("10.128.0.0/9")
@@ -51,10 +51,14 @@ def plan_network(ctx: PlanContext) -> NetworkPlan:
     _check_ranges(ctx)
     _check_existing(ctx)
     base = names.join("llm-d", ctx.stack)
-    # Only Google's own Envoys live in one.
-    create_proxy = ctx.settings.gateway.implementation == "gke" and (
-        existing is None or existing.proxy_subnetwork is None
+    fleet = ctx.settings.fleet
+    # Only Google's own Envoys live in one. Those of a fleet are the config cluster's, whose Gateway waits for them.
+    create_proxy = (
+        ctx.settings.gateway.implementation == "gke"
+        and (existing is None or existing.proxy_subnetwork is None)
+        and (fleet is None or fleet.role == "config")
     )
+    others = fleet.proxy_cidrs if fleet is not None and create_proxy else {}
     return NetworkPlan(
         create=existing is None,
         project=_host_project(ctx),
@@ -73,7 +77,12 @@ def plan_network(ctx: PlanContext) -> NetworkPlan:
         else names.join(base, "proxies"),
         proxy_cidr=str(settings.proxy_cidr),
         create_proxy_subnet=create_proxy,
-        proxy_purpose="REGIONAL_MANAGED_PROXY" if ctx.settings.fleet is None else "GLOBAL_MANAGED_PROXY",
+        other_proxies=tuple(
+            ProxySubnetPlan(name=names.join(base, "proxies", region), region=region, cidr=str(cidr))
+            for region, cidr in others.items()
+            if region != ctx.region
+        ),
+        proxy_purpose="REGIONAL_MANAGED_PROXY" if fleet is None else "GLOBAL_MANAGED_PROXY",
         router=names.join(base, "router"),
         nat=names.join(base, "nat"),
         create_nat=existing is None and ctx.settings.cluster.private_nodes,

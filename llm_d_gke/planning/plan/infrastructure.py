@@ -23,6 +23,13 @@ class SubnetPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProxySubnetPlan:
+    name: str
+    region: str
+    cidr: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NetworkPlan:
     """VPC and subnets. Only names if `create` is false, for an existing network."""
 
@@ -35,6 +42,8 @@ class NetworkPlan:
     proxy_subnet: str
     proxy_cidr: str
     create_proxy_subnet: bool
+    # Proxy-only subnets in the regions of a fleet's other clusters, without which its Gateway gets no address.
+    other_proxies: tuple[ProxySubnetPlan, ...]
     # REGIONAL: of one region's load balancers. GLOBAL: of those across regions. A region of a VPC has one kind.
     proxy_purpose: Literal["REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY"]
     router: str

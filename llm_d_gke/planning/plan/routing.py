@@ -64,6 +64,11 @@ class GatewayPlan:
     fleet: FleetPlan | None = None
 
     @property
+    def exists(self) -> bool:
+        """Whether this cluster has the Gateway: in a fleet only the config cluster does."""
+        return self.fleet is None or self.fleet.config
+
+    @property
     def listener(self) -> str:
         """Name of the listener that routes belong to."""
         return self.protocol.lower()

@@ -114,7 +114,7 @@ def test_a_stack_is_found_by_its_outputs_and_the_users_credentials(tools: pytest
     ("name", "value", "sentence"),
     [
         ("OUTPUTS", "", "neither rehearsed here (make up STACK=gpu) nor known to Pulumi: error: no stack named 'gpu'"),
-        ("OUTPUTS", json.dumps({"clusterName": "x"}), "has no output getCredentials, endpoint, gatewayAddress"),
+        ("OUTPUTS", json.dumps({"clusterName": "x"}), "has no output getCredentials"),
         ("OUTPUTS", json.dumps(OUTPUTS | {"getCredentials": "rm -rf /"}), "is not a command of gcloud"),
         ("SERVER", "", "no credentials for cluster llm-d-gpu: ERROR: (gcloud) 403 Permission denied"),
         ("ANOTHER", "yes", "has no namespace llm-d-inference-scheduling: it is not that of stack gpu"),
@@ -149,7 +149,9 @@ def test_a_stack_that_is_not_up_here_is_not_looked_for_elsewhere() -> None:
 
 
 def test_a_port_of_the_endpoint_stays() -> None:
-    assert endpoint_of(OUTPUTS | {"endpoint": "http://a:8080"}).url == "http://203.0.113.9:8080"
+    endpoint = endpoint_of(OUTPUTS | {"endpoint": "http://a:8080"})
+    assert endpoint is not None
+    assert endpoint.url == "http://203.0.113.9:8080"
 
 
 def test_without_pulumi_the_way_to_rehearse_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from llm_d_gke.resource_graph import Graph
+from llm_d_gke.catalog import load
+from llm_d_gke.operations.preflight.needs import needs_of
+from llm_d_gke.resource_graph import Graph, Recorded
 from tests.objects import of_kind
-from tests.stacks import EXISTING_NETWORK, graph_of, plan_of
-
-RANGES = {"us-central1": "192.168.64.0/23", "europe-west4": "192.168.66.0/23"}
-CONFIG: dict[str, Any] = {
-    "fleet": {"role": "config", "proxyCidrs": RANGES},
-    "network.proxyCidr": RANGES["us-central1"],
-    "gateway": {"exposure": "internal"},
-    "acknowledge": [],
-}
-MEMBER: dict[str, Any] = CONFIG | {
-    "fleet": {"role": "member", "proxyCidrs": RANGES},
-    "location": "europe-west4-a",
-    "accelerator.type": "nvidia-l4",
-    "network.existing": dict(EXISTING_NETWORK),
-    "network.proxyCidr": RANGES["europe-west4"],
-}
+from tests.stacks import FLEET_CONFIG as CONFIG
+from tests.stacks import FLEET_MEMBER as MEMBER
+from tests.stacks import FLEET_RANGES as RANGES
+from tests.stacks import graph_of, plan_of
 
 
 def config() -> Graph:
@@ -117,12 +105,27 @@ def test_both_are_members_and_one_configures() -> None:
 
 
 def test_proxies_are_global_and_let_in_from_every_region() -> None:
-    [proxies] = [s for s in config().by_type("gcp:compute/subnetwork:Subnetwork") if "purpose" in s.inputs]
-    assert proxies.inputs["purpose"] == "GLOBAL_MANAGED_PROXY"
+    proxies = proxy_subnets(config())
+    assert {subnet.inputs["purpose"] for subnet in proxies} == {"GLOBAL_MANAGED_PROXY"}
     for changes in (CONFIG, MEMBER):
         [server] = [policy for policy in plan_of("gpu", changes).network_policies if policy.name.endswith("-vllm")]
         peers = {peer.cidr for access in server.ingress for peer in access.peers}
         assert set(RANGES.values()) <= peers
+
+
+def proxy_subnets(graph: Graph) -> list[Recorded]:
+    return [subnet for subnet in graph.by_type("gcp:compute/subnetwork:Subnetwork") if "purpose" in subnet.inputs]
+
+
+def test_the_gateway_waits_for_the_proxies_of_every_region_which_are_the_config_clusters() -> None:
+    """A member comes up after the config cluster, whose Gateway would wait for a subnet of the member's for ever."""
+    graph = config()
+    proxies = proxy_subnets(graph)
+    assert {subnet.inputs["region"]: subnet.inputs["ipCidrRange"] for subnet in proxies} == RANGES
+    assert len({subnet.inputs["name"] for subnet in proxies}) == len(RANGES)
+    [gateway] = graph.by_type("kubernetes:gateway.networking.k8s.io/v1:Gateway")
+    assert all(graph.depends(gateway, subnet) for subnet in proxies)
+    assert proxy_subnets(member()) == []
 
 
 def test_apis_of_fleets_are_enabled() -> None:
@@ -134,3 +137,11 @@ def test_outputs_name_no_address_that_nobody_knows() -> None:
     assert "endpoint" not in config().outputs
     assert "kubectl get gateway inference-gateway" in str(config().outputs["gatewayAddresses"])
     assert "gatewayAddresses" not in member().outputs
+
+
+def test_preflight_looks_for_no_gateway_where_there_is_none() -> None:
+    of_config, of_member = (needs_of(plan_of("gpu", changes), load()).names for changes in (CONFIG, MEMBER))
+    assert {need.kind for need in of_config if need.is_created} >= {"network", "subnetwork", "cluster"}
+    assert "address" not in {need.kind for need in (*of_config, *of_member)}
+    assert [need.location for need in of_config if "-proxies" in need.name] == list(RANGES)
+    assert [need for need in of_member if "-proxies" in need.name] == []
