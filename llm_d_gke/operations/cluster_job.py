@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llm_d_gke.planning import StackPlan
+from llm_d_gke.planning.plan.routing import AccessPlan, PeerPlan
+from llm_d_gke.planning.routing.network_policies import dns_access
 
 LABEL = "app.kubernetes.io/name"
 _USER = 12000
@@ -56,6 +58,7 @@ def job(
             "template": {
                 "metadata": {**labels, "annotations": dict(annotations)} if annotations else labels,
                 "spec": {
+                    "serviceAccountName": metadata["name"],
                     "restartPolicy": "OnFailure" if retries else "Never",
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
@@ -75,9 +78,18 @@ def job(
     }
 
 
-def egress_policy(metadata: Mapping[str, Any], destinations: Iterable[tuple[str, Sequence[int]]]) -> Object:
-    """Nothing in; out to name servers, and to the TCP ports of each destination, a block of addresses."""
-    dns = {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
+def account(metadata: Mapping[str, Any]) -> Object:
+    """The Job's own ServiceAccount. What the namespace's default account may do is not the stack's to decide."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": dict(metadata),
+        "automountServiceAccountToken": False,
+    }
+
+
+def egress_policy(metadata: Mapping[str, Any], egress: Iterable[AccessPlan]) -> Object:
+    """Nothing in; out to name servers and to `egress`."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -86,14 +98,18 @@ def egress_policy(metadata: Mapping[str, Any], destinations: Iterable[tuple[str,
             "podSelector": {"matchLabels": dict(metadata["labels"])},
             "policyTypes": ["Ingress", "Egress"],
             "egress": [
-                dns,
-                *(
-                    {
-                        "to": [{"ipBlock": {"cidr": block}}],
-                        "ports": [{"protocol": "TCP", "port": port} for port in ports],
-                    }
-                    for block, ports in destinations
-                ),
+                {
+                    "to": [_peer(peer) for peer in access.peers],
+                    "ports": [{"protocol": protocol, "port": port} for protocol, port in access.ports],
+                }
+                for access in (*dns_access(), *egress)
             ],
         },
     }
+
+
+def _peer(peer: PeerPlan) -> Object:
+    if peer.cidr is not None:
+        return {"ipBlock": {"cidr": peer.cidr, "except": list(peer.except_cidrs)}}
+    namespace = {"kubernetes.io/metadata.name": peer.namespace}
+    return {"namespaceSelector": {"matchLabels": namespace}, "podSelector": {"matchLabels": dict(peer.pods)}}

@@ -100,8 +100,8 @@ def lifted_by(exception: str | None) -> frozenset[str]:
 
 def hygiene(pod: Pod) -> Iterator[str]:
     """Requirements of scanners besides Pod Security."""
-    if pod.spec.get("automountServiceAccountToken") is not False and not pod.spec.get("serviceAccountName"):
-        yield "mounts the token of the namespace's default account"
+    if pod.spec.get("serviceAccountName") in (None, "", "default"):
+        yield "runs as the namespace's default account"
     for container in pod.containers:
         name, resources = container["name"], container.get("resources") or {}
         limits = resources.get("limits") or {}

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import yaml
 
 from llm_d_gke.operations.bench.scenario import Scenario
-from llm_d_gke.operations.cluster_job import LABEL, egress_policy, job, metadata_of
+from llm_d_gke.operations.cluster_job import LABEL, account, egress_policy, job, metadata_of
 from llm_d_gke.planning import StackPlan
+from llm_d_gke.planning.plan.routing import AccessPlan, PeerPlan
 
 # The maintainers' image of the version that `make bench-env` installs (kubernetes-sigs/inference-perf docs on releases;
 # digest as public users of v0.7.0 pinned it, September 2026).
@@ -30,7 +31,7 @@ _PORTS = {"http": 80, "https": 443}
 def job_objects(
     plan: StackPlan, scenario: Scenario, configuration: Mapping[str, Any], name: str, url: str
 ) -> list[dict[str, Any]]:
-    """Secret with the tool's configuration (it may hold a key), NetworkPolicy and Job, in the order to apply them."""
+    """The Job and what it needs, in the order to apply them. The Secret of the configuration may hold a key."""
     metadata = metadata_of(plan, name)
     volumes = [
         {"name": "configuration", "secret": {"secretName": name, "defaultMode": 0o440}},
@@ -40,15 +41,17 @@ def job_objects(
     # The Gateway, and the Hub by HTTPS.
     address = urlsplit(url)
     ports = sorted({443, address.port or _PORTS[address.scheme]})
+    anywhere = AccessPlan(peers=(PeerPlan(cidr="0.0.0.0/0"),), ports=tuple(("TCP", port) for port in ports))
     spec = {"ttlSecondsAfterFinished": 24 * 3600}
     return [
+        account(metadata),
         {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": metadata,
             "stringData": {_FILE: yaml.safe_dump(dict(configuration), sort_keys=False)},
         },
-        *([egress_policy(metadata, [("0.0.0.0/0", ports)])] if plan.network_policies else []),
+        *([egress_policy(metadata, [anywhere])] if plan.network_policies else []),
         # A second try would add its requests to those of the first.
         job(plan, metadata, _container(scenario), volumes, retries=0, spec=spec),
     ]

@@ -14,9 +14,10 @@ import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.operations.cluster_job import OWNER, egress_policy, job, metadata_of
+from llm_d_gke.operations.cluster_job import OWNER, account, egress_policy, job, metadata_of
 from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.routing.network_policies import https_access, metadata_access
 from llm_d_gke.planning.serving.bucket import DRIVER, VOLUMES_ANNOTATION
 from llm_d_gke.planning.serving.engine_paths import TOKEN_DIRECTORY, TOKEN_KEY
 from llm_d_gke.settings import StackSettings
@@ -97,8 +98,6 @@ _SCRIPT = Path(__file__).with_name("copy_weights.py")
 _BUCKET, _SCRATCH, _CODE = "/bucket", "/scratch", "/code"
 # Room for one file at a time; shards of published models have 5 to 10 GB.
 _SCRATCH_GIB = 15
-# HTTPS, and the metadata server that gives the pod its identity.
-_DESTINATIONS = (("0.0.0.0/0", (443,)), ("169.254.169.254/32", (80,)), ("169.254.169.252/32", (988,)))
 
 
 def stage_name(model: ModelPlan) -> str:
@@ -114,9 +113,9 @@ def objects(plan: StackPlan, model: ModelPlan, settings: ModelSettings, source: 
     metadata = metadata_of(plan, stage_name(model))
     script = {_SCRIPT.name: _SCRIPT.read_text(encoding="utf-8")}
     return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": False},
+        account(metadata),
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": script},
-        *([egress_policy(metadata, _DESTINATIONS)] if plan.network_policies else []),
+        *([egress_policy(metadata, [*https_access(), *metadata_access()])] if plan.network_policies else []),
         _job(plan, model, settings, source, metadata),
     ]
 
@@ -159,8 +158,6 @@ def _job(
         {"name": "code", "configMap": {"name": metadata["name"]}},
         {"name": "token", "secret": token},
     ]
-    pod: dict[str, Any] = {"serviceAccountName": metadata["name"]}
-    if server.pull_secret:
-        pod["imagePullSecrets"] = [{"name": server.pull_secret}]
+    pod = {"imagePullSecrets": [{"name": server.pull_secret}]} if server.pull_secret else {}
     annotations = {VOLUMES_ANNOTATION: "true"}
     return job(plan, metadata, container, volumes, retries=4, pod=pod, annotations=annotations)

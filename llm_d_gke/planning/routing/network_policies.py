@@ -118,7 +118,7 @@ class _PolicyBuilder:
                 *(_access(self._clients(), ports) if server.direct_service is not None else ()),
             ),
             egress=(
-                *_dns_access(),
+                *dns_access(),
                 *_access(siblings, []),
                 *self._weight_downloads(settings),
             ),
@@ -137,7 +137,7 @@ class _PolicyBuilder:
                 *_access(self._collectors, [picker.metrics_port]),
             ),
             egress=(
-                *_dns_access(),
+                *dns_access(),
                 *self._api_server(),
                 *(
                     access
@@ -159,7 +159,7 @@ class _PolicyBuilder:
                 *_access(self._probers, [router.health_port]),
                 *_access(self._collectors, metrics),
             ),
-            egress=(*_dns_access(), *self._api_server()),
+            egress=(*dns_access(), *self._api_server()),
         )
 
     def index(self, index: ModelsEndpointPlan) -> NetworkPolicyPlan:
@@ -187,7 +187,7 @@ class _PolicyBuilder:
             selector={_GATEWAY_LABEL: self._gateway.name},
             ingress=_access((PeerPlan(cidr="0.0.0.0/0"),), self._gateway.ports),
             egress=(
-                *_dns_access(),
+                *dns_access(),
                 *_access((_ISTIOD,), [_ISTIOD_PORT]),
                 *(access for selector, port in behind for access in _access((_pods(selector),), [port])),
             ),
@@ -207,11 +207,7 @@ class _PolicyBuilder:
         # The sidecar that mounts a bucket, of weights or adapters, asks for a token of the pod's own identity; libtpu
         # looks up its slice.
         asks = bucket or self._ctx.accelerator.kind == "tpu"
-        metadata = tuple(access for cidr, port in _METADATA for access in _access((PeerPlan(cidr=cidr),), [port]))
-        return (
-            *(_access((_internet(),), [_HTTPS]) if downloads else ()),
-            *(metadata if asks else ()),
-        )
+        return (*(https_access() if downloads else ()), *(metadata_access() if asks else ()))
 
     def _api_server(self) -> tuple[AccessPlan, ...]:
         """The control plane is no pod. Its private endpoint has an address of the node subnet, its public one anywhere.
@@ -264,8 +260,19 @@ def _internet() -> PeerPlan:
     return PeerPlan(cidr="0.0.0.0/0", except_cidrs=(*map(str, PRIVATE), _LINK_LOCAL))
 
 
-def _dns_access() -> tuple[AccessPlan, ...]:
+def dns_access() -> tuple[AccessPlan, ...]:
+    """Name servers of a cluster, and no others: questions to a foreign one can carry data out."""
     return (AccessPlan(peers=_NAME_SERVERS, ports=(("UDP", 53), ("TCP", 53))),)
+
+
+def https_access() -> tuple[AccessPlan, ...]:
+    """HTTPS to public addresses: the Hub, and Google's APIs."""
+    return _access((_internet(),), [_HTTPS])
+
+
+def metadata_access() -> tuple[AccessPlan, ...]:
+    """The metadata server, which knows the pod's identity and its node."""
+    return tuple(access for cidr, port in _METADATA for access in _access((PeerPlan(cidr=cidr),), [port]))
 
 
 def _access(peers: Sequence[PeerPlan], ports: Sequence[int]) -> tuple[AccessPlan, ...]:
