@@ -53,6 +53,8 @@ class Container:
     prepare: Prepare
     free: Ports
     state: ContainerState
+    # Writes an event of the pod: reason, and message.
+    event: Callable[[str, str], None] = lambda _reason, _message: None
     # Ports that containers of the pod have reserved for each other, by the port in the spec.
     promised: dict[int, int] = field(default_factory=dict)
     ports: Mapping[int, int] = field(default_factory=dict)
@@ -170,6 +172,8 @@ class Container:
             if not active:
                 continue
             if probe.exhausted:
+                self.event("Unhealthy", f"{probe.kind.capitalize()} probe failed: {probe.message}")
+                self.event("Killing", f"Container {self.state.name} failed {probe.kind} probe, will be restarted")
                 self._kill(
                     f"Container {self.state.name} failed {probe.kind} probe ({probe.message}), will be restarted"
                 )

@@ -204,8 +204,12 @@ class PodWorker:
             state=ContainerState(
                 spec["name"], spec["image"], init=init, sidecar=sidecar, restarts=_restarts(self.pod, spec["name"])
             ),
+            event=self._event,
             promised=self._promised,
         )
+
+    def _event(self, reason: str, message: str) -> None:
+        self._kubelet.event(self.pod, reason, message, warning=reason != "Killing")
 
     def _mount(self) -> bool:
         if time.monotonic() < self._retry:

@@ -21,6 +21,7 @@ from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
 from llm_d_gke.rehearsal.node_agent.launch import Launch
 from llm_d_gke.rehearsal.node_agent.pod_status import ContainerState
 from llm_d_gke.rehearsal.node_agent.pod_worker import Kubelet, PodWorker
+from llm_d_gke.rehearsal.node_agent.probes import Probe
 from llm_d_gke.rehearsal.paths import StackPaths
 from tests.waiting import PATIENCE, eventually
 
@@ -181,3 +182,21 @@ def test_a_pod_has_been_ready_for_long_once_the_load_balancer_lists_it(make: Cal
     listed = since()
     assert (unlisted - listed).total_seconds() == pytest.approx(60.0, abs=2.0)
     assert since() == listed
+
+
+def test_a_container_that_does_not_start_in_time_is_ended_in_the_kubelets_words(make: Callable[..., Pod]) -> None:
+    pod = make(sleep=0, grace=5)
+    [container] = pod.worker._mains
+    container.event = pod.worker._event
+    container.state.started = False
+    container.probes = [Probe("startup", {"failureThreshold": 1, "periodSeconds": 1}, {}, {}, start_budget=0.0)]
+    container.probes[0].failures, container.probes[0].message = 1, "connection refused"
+    with ThreadPoolExecutor(1) as pool:
+        container.sync(pool, lambda: None)
+        assert pod.said == [
+            "Startup probe failed: connection refused",
+            "Container server failed startup probe, will be restarted",
+        ]
+        eventually(lambda: not container.alive)
+        container.sync(pool, lambda: None)
+    assert container.state.restarts == 1
