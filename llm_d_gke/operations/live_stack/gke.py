@@ -109,10 +109,10 @@ def gke_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveStack]:
 def _require_namespace(kube: Kube, namespace: str, stack: str) -> None:
     """Raise LiveStackError for a cluster that does not have the stack's namespace, as far as one may see that."""
     try:
-        found = kube.find("v1", "Namespace", namespace)
+        exists = kube.find("v1", "Namespace", namespace) is not None
     except ApiError:
         return
-    if found is None:
+    if not exists:
         raise LiveStackError(
             f"the cluster at {kube.server} has no namespace {namespace}: it is not that of stack {stack}, or its `up`"
             f" did not finish: pulumi up --stack {stack}"
