@@ -16,16 +16,31 @@ Problem = tuple[str, str]  # why a value is refused, and what to write
 
 # What pydantic takes for a value of each kind in JSON.
 _FLAGS = ("0", "1", "0.0", "1.0", "true", "false", "on", "off", "yes", "no", "t", "f", "y", "n")
-TITLES = {
-    "flag": "true or false",
-    "integer": "a whole number",
-    "number": "a number",
-    "object": "a JSON object",
-    "object of objects": "a JSON object whose values are objects",
-    "integer or object": "a whole number or a JSON object",
-    "list": "a list",
+# As Python and pydantic read numbers in texts: underscores between digits.
+INTEGER = re.compile(r"[-+]?[0-9]+(_[0-9]+)*")
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_WHOLE = re.compile(INTEGER.pattern + r"(\.0*)?")
+# Kinds of values in messages, each with an example.
+_KINDS = {
+    "flag": ("true or false", "true"),
+    "integer": ("a whole number", "8"),
+    "number": ("a number", "0.5"),
+    "json": ("JSON", '{"key": "value"}'),
+    "json or text": ("JSON", '{"key": "value"}'),
+    "object": ("a JSON object", '{"key": "value"}'),
+    "object of objects": ("a JSON object whose values are objects", '{"video": {"num_frames": 8}}'),
+    "integer or object": ("a whole number or a JSON object", "8"),
+    "list": ("a list", "[]"),
 }
-_EXAMPLES = {"flag": "true", "integer": "8", "number": "0.5", "object": "{}", "list": "[]", "integer or object": "1"}
+
+
+def of_another_kind(name: str, kind: str) -> Problem:
+    title, example = _KINDS[kind]
+    return f"{name} takes {title}", f"use {title}, for example '{example}'"
+
+
+def example_of(kind: str) -> str:
+    return _KINDS[kind][1] if kind in _KINDS else "value"
 
 
 def wrong_in_object(facts: EngineFacts, name: str, document: Mapping[str, Any]) -> Problem | None:
@@ -88,6 +103,10 @@ def is_choice(choices: Sequence[str], word: str) -> bool:
     return word in choices or (capitals and word.upper() in choices)
 
 
+def not_a_choice(name: str, choices: Sequence[str], word: str) -> Problem:
+    return f"{name} takes {', '.join(choices)}", f"use {nearest(word, choices) or choices[0]}"
+
+
 def _wrong_inner(facts: EngineFacts, name: str, value: Any) -> Problem | None:
     choices = facts.option_values.get(name, ())
     kind = next((kind for kind, names in facts.option_takes.items() if name in names), None)
@@ -95,19 +114,14 @@ def _wrong_inner(facts: EngineFacts, name: str, value: Any) -> Problem | None:
         refused = (kind or choices) and name not in facts.option_words.get("None", ())
         return (f"{name} takes no null", "remove the key") if refused else None
     if choices:
-        # Enumerations, whose names are in capitals, are found in any case.
-        capitals = all(word.isupper() or word.isdigit() for word in choices)
-        fits = str(value) in choices or (capitals and str(value).upper() in choices)
-        return (
-            None
-            if fits
-            else (f"{name} takes {', '.join(choices)}", f"use {nearest(str(value), choices) or choices[0]}")
-        )
+        return None if is_choice(choices, str(value)) else not_a_choice(name, choices, str(value))
     if kind is not None and not _fits(kind, value):
-        return f"{name} takes {TITLES[kind]}", f"use for example {_EXAMPLES.get(kind, '{}')}"
+        return of_another_kind(name, kind)
     if isinstance(value, dict):
         return wrong_in_object(facts, name, value)
-    return outside_range(facts, name, float(value)) if (kind or "").startswith(("integer", "number")) else None
+    if not (kind or "").startswith(("integer", "number")):
+        return None
+    return outside_range(facts, name, float(value) if isinstance(value, str) else value)
 
 
 def _fits(kind: str, value: Any) -> bool:
@@ -115,12 +129,9 @@ def _fits(kind: str, value: Any) -> bool:
         case "flag":
             return not isinstance(value, dict | list) and str(value).lower() in _FLAGS
         case "integer":
-            return isinstance(value, int) or re.fullmatch(r"\s*[-+]?[0-9_]+(\.0*)?\s*", str(value)) is not None
+            return isinstance(value, int) or _WHOLE.fullmatch(str(value).strip()) is not None
         case "number":
-            return (
-                isinstance(value, int | float)
-                or re.fullmatch(r"\s*[-+]?[0-9.]+(e[-+]?[0-9]+)?\s*", str(value)) is not None
-            )
+            return isinstance(value, int | float) or NUMBER.fullmatch(str(value).strip()) is not None
         case "object":
             return isinstance(value, dict)
         case "object of objects":

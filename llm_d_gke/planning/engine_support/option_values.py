@@ -8,9 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
-from llm_d_gke.planning.engine_support.object_values import is_choice, outside_range, wrong_in_object, wrong_part
+from llm_d_gke.planning.engine_support.object_values import (
+    INTEGER,
+    NUMBER,
+    example_of,
+    is_choice,
+    not_a_choice,
+    of_another_kind,
+    outside_range,
+    wrong_in_object,
+    wrong_part,
+)
 from llm_d_gke.planning.engine_support.options import WITH_UNIT, full_option, with_plain_numbers
-from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.quantities import token_count
 
 
@@ -24,24 +33,7 @@ class WrongValue:
     fix: str
 
 
-_EXPECTED = {
-    "integer": "a whole number",
-    "number": "a number",
-    "json": "JSON",
-    "object": "a JSON object",
-    "object of objects": "a JSON object whose values are objects",
-    "json or text": "JSON",
-}
-_EXAMPLES = {
-    "integer": "8",
-    "number": "0.5",
-    "json": '{"key": "value"}',
-    "object": '{"key": "value"}',
-    "object of objects": '{"video": {"num_frames": 8}}',
-    "json or text": '{"key": "value"}',
-}
-_INTEGER = re.compile(r"[-+]?[0-9_]+")
-_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
+_NO_NUMBER = re.compile(r"[-+]?(inf|nan)")
 # Numbers with units inside of JSON, which 0.19.1 does not read.
 _UNITS_IN_JSON = (0, 20)
 
@@ -139,7 +131,7 @@ def _check_option(facts: EngineFacts, arguments: Sequence[str], position: int) -
             WrongValue(place, name, *reason) for place, reason in wrong_words if reason is not None
         ]
     if not equals and not following:
-        example = (facts.option_values.get(name) or [_EXAMPLES.get(kind, "value")])[0]
+        example = (facts.option_values.get(name) or [example_of(kind)])[0]
         fix = f'write its value as the next element, for example "{example}"'
         return 0, [WrongValue(position, name, f"{name} takes a value, and none follows", fix)]
     option_value, place = (value, position) if equals else (following[0], position + 1)
@@ -169,22 +161,21 @@ def _without_value(
 def _problem_of_value(facts: EngineFacts, name: str, kind: str, value: str) -> tuple[str, str] | None:
     choices = facts.option_values.get(name, ())
     if choices and not is_choice(choices, value.lower() if name in _LOWERED else value):
-        close = nearest(value, choices)
-        return f"{name} takes {', '.join(choices)}", f"use {close or choices[0]}"
+        return not_a_choice(name, choices, value)
     if value in facts.option_words and name in facts.option_words[value]:
         return None
     fits = {
-        "integer": lambda: _INTEGER.fullmatch(value) is not None or _takes_unit(facts, name, value),
-        "number": lambda: _NUMBER.fullmatch(value) is not None,
+        "integer": lambda: INTEGER.fullmatch(value) is not None or _takes_unit(facts, name, value),
+        "number": lambda: (NUMBER.fullmatch(value) or _NO_NUMBER.fullmatch(value)) is not None,
         "json": lambda: _is_json(value),
         "object": lambda: _is_object(_object_text(facts, value)),
         "object of objects": lambda: _is_object(value) and all(isinstance(p, dict) for p in json.loads(value).values()),
         "json or text": lambda: not value.lstrip().startswith(("{", "[")) or _is_json(value),
     }
-    if name in _NOT_NEGATIVE and _INTEGER.fullmatch(value) and value.startswith("-"):
+    if name in _NOT_NEGATIVE and INTEGER.fullmatch(value) and value.startswith("-"):
         return f"{name} takes 0 or more", "use 0 to turn it off"
     if kind in fits and not fits[kind]():
-        return f"{name} takes {_EXPECTED[kind]}", f"use {_EXPECTED[kind]}, for example '{_EXAMPLES[kind]}'"
+        return of_another_kind(name, kind)
     if kind in ("object", "json") and _is_object(_object_text(facts, value)):
         return wrong_in_object(facts, name, json.loads(_object_text(facts, value)))
     if kind in ("integer", "number"):
@@ -208,6 +199,6 @@ def _is_object(text: str) -> bool:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except json.JSONDecodeError:
+    except ValueError:
         return False
     return True

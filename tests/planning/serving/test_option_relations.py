@@ -50,6 +50,28 @@ def test_an_option_for_guesses_is_judged_as_the_setting_is(options: tuple[str, .
     assert rule in error.rule
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--max-num-seqs", "_"),
+        ("--stream-interval", "1__0"),
+        (_GUESS, '{"method": "ngram", "num_speculative_tokens": "_"}'),
+        (_GUESS, '{"method": "suffix", "num_speculative_tokens": 3, "suffix_decoding_max_spec_factor": "1.2.3"}'),
+        ("--limit-mm-per-prompt", '{"image": "_"}'),
+        ("--limit-mm-per-prompt", f'{{"image": {"9" * 5000}}}'),  # more digits than json reads
+    ],
+    ids=lambda options: options[1][:60],
+)
+def test_what_looks_like_a_number_and_is_none_is_refused(options: tuple[str, ...]) -> None:
+    assert "LLMD-ENGINE-VALUE" in {error.id for error in errors_of("gpu", _stack(*options))}
+
+
+@pytest.mark.parametrize("number", ["1_0", "9" * 400])
+def test_numbers_of_every_length_are_compared(number: str) -> None:
+    options = (f"{_GUESS}.method", "ngram", f"{_GUESS}.num_speculative_tokens", number)
+    assert "LLMD-ENGINE-VALUE" not in {error.id for error in errors_of("gpu", _stack(*options))}
+
+
 def _stack(*options: str) -> dict[str, Any]:
     model = {"id": "Qwen/Qwen3-8B", "image": "vllm/vllm-openai:v0.26.0", "maxModelLen": 8192, "maxNumSeqs": 32}
     fields = {**model, "allowExtraArgs": True, "extraArgs": list(options)}
