@@ -62,6 +62,7 @@ class StartReport(Entry):
     guesses: str | None = None  # method of speculative decoding, "any", or "layers": those of a checkpoint
     tensor: int = 1  # devices that share each layer, at least
     devices: int = 1  # of a replica, at least
+    most_devices: int | None = None  # of a replica
     uneven: int | None = None  # a device's part of some layer's width is no multiple of it
     pipeline: bool = False  # in several pipeline stages
     stages: int = 1  # pipeline stages, at least

@@ -15,6 +15,7 @@ from llm_d_gke.planning.engine_support.options import named_backend, nested_valu
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.offloaded_weights import OFFLOAD, offload_without_effect, offloaded_gib
 from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.wording import count
 
 _CONTEXT_PARALLEL = ("--decode-context-parallel-size", "-dcp")
 _LOAD_BALANCER, _ROUTED = "--enable-eplb", "--enable-return-routed-experts"
@@ -141,10 +142,11 @@ def _context_parallel(served: ServedModel, model: Model) -> Iterator[_Conflict]:
         return
     elif tensor // heads < ranks or tensor <= heads:
         most = tensor // heads
+        copies = f"{most} copies of each" if most > 1 else "no copies of them"
         yield _Conflict(
             option,
-            f"{model.id} has {heads} key-value heads: {tensor} devices hold each {max(1, most)} times, and vLLM"
-            f" divides tokens among copies only",
+            f"{model.id} has {count(heads, 'key-value head')}: {tensor} devices hold {copies}, and vLLM divides tokens"
+            " among copies only",
             f"use {most}" if most > 1 and tensor > heads else "remove it, or use more tensorParallel than that",
         )
     elif (model.attention_heads // heads) % ranks:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import default_length
-from llm_d_gke.planning.engine_support.options import long_form, named_backend, nested_value, option_value
+from llm_d_gke.planning.engine_support.option_values import wrong_values
+from llm_d_gke.planning.engine_support.options import (
+    long_form,
+    named_backend,
+    nested_value,
+    option_value,
+    unknown_options,
+)
 from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.parallelism.sharding import has_square_blocks, widths
 from llm_d_gke.planning.served_model import ServedModel
@@ -28,30 +36,48 @@ _FOUR_BITS = ("awq", "gptq", "auto-round", "inc", "compressed-tensors")
 
 
 def check_start_reports(served: ServedModel, model: Model) -> None:
-    """Say so if a report exists of the same model, accelerator, version and format that did not start, or answered
-    wrongly."""
+    """Findings about reports of starts that ended, or answers that were wrong, in the same circumstances.
+
+    Of several about one setting, the first that ends an engine stands for all.
+    """
+    by_subject: dict[tuple[str, str, object], list[StartReport]] = defaultdict(list)
+    for report in _reports_of(served, model):
+        by_subject[_subject(served.settings, model, report)].append(report)
+    for (rule_id, setting, value), reports in by_subject.items():
+        for report in [report for report in reports if report.ends][:1] or reports:
+            by_card = report.accelerators or report.capability_from or report.capability_below is not None
+            rule = f"{f'on {served.accelerator.title} ' if by_card else ''}{report.seen} ({report.source})"
+            served.add_finding(rule_id, setting, certain=report.ends, value=value, rule=rule, fix=report.instead)
+
+
+def _reports_of(served: ServedModel, model: Model) -> Iterator[StartReport]:
     arguments, architecture = served.settings.extra_args, model.architecture
+    refused = _refused_options(served.version, arguments) if arguments else frozenset()
     for report in load_engine().start_reports:
         # What most of them are about, before anything else is asked.
         if (report.option is not None and not arguments) or report.architecture not in (None, architecture):
             continue
-        if not all(_alike(served, model, report)):
+        if report.option is not None and report.option.partition(".")[0] in refused:
             continue
-        by_card = report.accelerators or report.capability_from or report.capability_below is not None
-        rule = f"{f'on {served.accelerator.title} ' if by_card else ''}{report.seen} ({report.source})"
-        fix = report.instead
-        if report.option is not None or report.variable is not None:
-            setting, value = _argument(served.settings, report)
-            served.add_finding("LLMD-ENGINE-CONFLICT", setting, certain=report.ends, value=value, rule=rule, fix=fix)
-        elif report.host_blocks and report.ends:
-            served.error("LLMD-KV-OFFLOAD", "kvOffloadGib", value=served.settings.kv_offload_gib, rule=rule, fix=fix)
-        elif report.block is not None:
-            size = served.settings.block_size
-            served.add_finding("LLMD-START-REPORTED", "blockSize", certain=report.ends, value=size, rule=rule, fix=fix)
-        else:
-            served.add_finding("LLMD-START-REPORTED", "id", certain=report.ends, value=model.id, rule=rule, fix=fix)
-        if report.ends:
-            return
+        if all(_alike(served, model, report)):
+            yield report
+
+
+def _refused_options(version: str, arguments: Sequence[str]) -> frozenset[str]:
+    """Options that the parser ends on, whatever goes with them."""
+    unknown = (name for _, name, _ in unknown_options(version, arguments))
+    return frozenset((*unknown, *(wrong.option for wrong in wrong_values(version, arguments))))
+
+
+def _subject(settings: ModelSettings, model: Model, report: StartReport) -> tuple[str, str, object]:
+    """The rule of a finding, the setting that it is about, and the value there."""
+    if report.option is not None or report.variable is not None:
+        return ("LLMD-ENGINE-CONFLICT", *_argument(settings, report))
+    if report.host_blocks and report.ends:
+        return "LLMD-KV-OFFLOAD", "kvOffloadGib", settings.kv_offload_gib
+    if report.block is not None:
+        return "LLMD-START-REPORTED", "blockSize", settings.block_size
+    return "LLMD-START-REPORTED", "id", model.id
 
 
 def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
@@ -134,7 +160,8 @@ def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iter
     yield not settings.adapters or not report.no_adapters
     yield max((adapter.rank for adapter in settings.adapters), default=0) >= report.rank
     yield parallelism.tensor >= report.tensor
-    yield parallelism.tensor * parallelism.pipeline * parallelism.data >= report.devices
+    devices = parallelism.tensor * parallelism.pipeline * parallelism.data
+    yield report.devices <= devices <= (report.most_devices or devices)
     yield settings.source.kind == "hugging-face" or not report.hub
     yield report.uneven is None or any(
         width // parallelism.tensor % report.uneven for width in widths(model, parallelism.expert)

@@ -1,0 +1,73 @@
+"""Reports about starts that failed: one finding for each setting, and none where the parser ends before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.planning.refusals.case import findings_of
+from tests.planning.refusals.engine_conflicts import H100_4
+
+_RTX_2 = {**H100_4, "type": "nvidia-rtx-pro-6000", "machineType": "g4-standard-96"}
+_V6E = {"type": "tpu-v6e", "nodes": {"min": 0, "max": 4}}
+_GUESS = "--speculative-config"
+
+
+def about_starts(card: Mapping[str, Any], model: Mapping[str, Any], location: str = "us-central1-a") -> list[str]:
+    """Severity and value of each finding about a report."""
+    fields = {"maxModelLen": 8192, "maxNumSeqs": 32, "allowExtraArgs": True, **model}
+    findings = findings_of("gpu", {"location": location, "accelerator": dict(card), "models[0]": fields})
+    about = ("LLMD-START-REPORTED", "LLMD-ENGINE-CONFLICT", "LLMD-ENGINE-OPTION", "LLMD-ENGINE-VALUE")
+    return [f"{finding.severity} {finding.id} {finding.value}" for finding in findings if finding.id in about]
+
+
+def qwen(version: str, *options: str) -> dict[str, Any]:
+    return {"id": "Qwen/Qwen3-8B", "image": f"vllm/vllm-openai:v{version}", "extraArgs": list(options)}
+
+
+def test_conflicts_of_two_options_are_reported_at_once() -> None:
+    options = ("--ray-workers-use-nsight", "--model-impl", "terratorch")
+    assert about_starts(H100_4, qwen("0.26.0", *options)) == [
+        "error LLMD-ENGINE-CONFLICT --ray-workers-use-nsight",
+        "error LLMD-ENGINE-CONFLICT --model-impl terratorch",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "options", "finding"),
+    [
+        ("0.19.1", ("--spec-tokens", "3"), "error LLMD-ENGINE-OPTION --spec-tokens"),
+        (
+            "0.11.2",
+            (_GUESS, '{"method": "ngram", "num_speculative_tokens": 3, "tensor_parallel_size": 1}'),
+            'error LLMD-ENGINE-VALUE {"method": "ngram", "num_speculative_tokens": 3, "tensor_parallel_size": 1}',
+        ),
+    ],
+)
+def test_an_option_that_the_parser_ends_on_is_reported_once(
+    version: str, options: tuple[str, ...], finding: str
+) -> None:
+    assert about_starts(H100_4, qwen(version, *options)) == [finding]
+
+
+def test_one_that_ends_stands_for_warnings_about_the_same_model() -> None:
+    model = {"id": "nvidia/Gemma-4-26B-A4B-NVFP4", "image": "vllm/vllm-openai:v0.20.2", "tensorParallel": 2}
+    assert about_starts(_RTX_2, model) == ["error LLMD-START-REPORTED nvidia/Gemma-4-26B-A4B-NVFP4"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "topology", "severity"), [("ct6e-standard-8t", "2x4", "error"), ("ct6e-standard-4t", "4x4", "warning")]
+)
+def test_more_devices_than_in_a_report_are_not_refused(machine: str, topology: str, severity: str) -> None:
+    card = {**_V6E, "machineType": machine, "topology": topology}
+    model = {"id": "openai/gpt-oss-120b", "image": "vllm/vllm-tpu:v0.26.0"}
+    assert about_starts(card, model, "us-east5-b") == [f"{severity} LLMD-START-REPORTED openai/gpt-oss-120b"]
+
+
+def test_blocks_of_kernels_for_gpus_are_not_asked_of_a_tpu() -> None:
+    card = {**_V6E, "machineType": "ct6e-standard-8t", "topology": "2x4"}
+    model = {"id": "Qwen/Qwen3-8B", "image": "vllm/vllm-tpu:v0.26.0", "blockSize": 8}
+    assert about_starts(card, model, "us-east5-b") == []
+    assert about_starts(H100_4, {**model, "image": "vllm/vllm-openai:v0.26.0"}) == ["warning LLMD-START-REPORTED 8"]
