@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from llm_d_gke.catalog.engine_tables import (
-    EngineFacts,
-)
+from llm_d_gke.catalog.engine_tables import EngineFacts, MethodFacts
 from llm_d_gke.catalog.schema import Quantization
 from llm_d_gke.planning.engine_support.deployment import About, Deployment, Refusal, describe_format, method_names
 
@@ -35,58 +33,71 @@ def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterato
     # Another name of the method is found in a checkpoint; where nothing is quantized, the name is taken as it is set.
     names = method_names(method) if deployment.model.quantization else (method,)
     tables = [facts.quantization[name] for name in names if name in facts.quantization]
+    refusal = (
+        _method_refusal(deployment, facts, method, tables, about)
+        or _checkpoint_refusal(deployment, facts)
+        or _card_refusal(deployment, facts, method, tables, about)
+    )
+    if refusal is not None:
+        yield refusal
+
+
+def _method_refusal(
+    deployment: Deployment, facts: EngineFacts, method: str, tables: Sequence[MethodFacts], about: About
+) -> Refusal | None:
+    """A method that the version lacks, or whose format no kernel of it reads."""
     if not tables:
-        yield Refusal(
+        return Refusal(
             kind="quantization-unknown",
             about=about,
             reason=f"vLLM {facts.version} has no quantization method {method}",
             source=f"quantization methods of vLLM {facts.version}",
         )
-        return
     if all(entry.deprecated for entry in tables) and not deployment.deprecated_quantization:
-        yield Refusal(
+        return Refusal(
             kind="quantization-unknown",
             about=about,
             reason=f"vLLM {facts.version} takes the deprecated quantization method {method} only with "
             "--allow-deprecated-quantization",
             source=f"vllm/config/model.py of vLLM {facts.version}",
         )
-        return
     unknown = _unknown_format(deployment.model.quantization, facts)
-    if unknown is not None:
-        yield Refusal(
-            kind="quantization-unknown",
-            about="id",
-            reason=f"vLLM {facts.version} cannot load these {method} weights: {unknown}",
-            source="vllm/model_executor/layers/quantization (auto_gptq.py, auto_awq.py, inc, compressed_tensors)",
-        )
-        return
-    other = _checkpoint_refusal(deployment, facts)
-    if other is not None:
-        yield other
-        return
+    if unknown is None:
+        return None
+    return Refusal(
+        kind="quantization-unknown",
+        about="id",
+        reason=f"vLLM {facts.version} cannot load these {method} weights: {unknown}",
+        source="vllm/model_executor/layers/quantization (auto_gptq.py, auto_awq.py, inc, compressed_tensors)",
+    )
+
+
+def _card_refusal(
+    deployment: Deployment, facts: EngineFacts, method: str, tables: Sequence[MethodFacts], about: About
+) -> Refusal | None:
+    """A card that is too old for the kernels, or a data type that they do not compute in."""
     capability = deployment.accelerator.compute_capability or 0.0
     minimum = _minimum_capability(deployment, facts)
     if minimum is not None and capability < minimum:
-        yield Refusal(
+        return Refusal(
             kind="quantization-capability",
             about=about,
             reason=f"{deployment.accelerator.title} has compute capability {capability}; the kernels of vLLM "
             f"{facts.version} for {describe_format(deployment)} need {minimum}",
             source=f"quantization methods of vLLM {facts.version}",
         )
-        return
     capable = [entry for entry in tables if entry.minimum_capability is None or entry.minimum_capability <= capability]
     dtype = deployment.effective_dtype
-    if capable and all(entry.dtypes and dtype not in entry.dtypes for entry in capable):
-        dtypes = sorted({name for entry in capable for name in entry.dtypes})
-        yield Refusal(
-            kind="quantization-dtype",
-            about="dtype",
-            reason=f"vLLM {facts.version} runs {method} weights on {deployment.accelerator.title} in "
-            f"{' or '.join(dtypes)} only, and this is {dtype}",
-            source=f"quantization methods of vLLM {facts.version}",
-        )
+    if not capable or any(not entry.dtypes or dtype in entry.dtypes for entry in capable):
+        return None
+    dtypes = sorted({name for entry in capable for name in entry.dtypes})
+    return Refusal(
+        kind="quantization-dtype",
+        about="dtype",
+        reason=f"vLLM {facts.version} runs {method} weights on {deployment.accelerator.title} in "
+        f"{' or '.join(dtypes)} only, and this is {dtype}",
+        source=f"quantization methods of vLLM {facts.version}",
+    )
 
 
 def _unknown_format(checkpoint: Quantization | None, facts: EngineFacts) -> str | None:

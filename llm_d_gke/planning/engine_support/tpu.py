@@ -64,11 +64,15 @@ def expands_latent_attention(model: Model, environment: Mapping[str, str]) -> bo
 
 
 def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> Iterator[Refusal]:
-    implementation = implementation_of(deployment)
-    checkpoint = deployment.model.quantization
-    method = deployment.method
     source = f"sources of {tpu.package}" + ("" if tpu.exact else f", the nearest published to vLLM {facts.version}")
-    if deployment.adapters and implementation == "jax" and not tpu.jax_lora:
+    yield from _adapter_refusals(deployment, tpu, source)
+    refusal = _quantization_refusal(deployment, facts, tpu, source)
+    if refusal is not None:
+        yield refusal
+
+
+def _adapter_refusals(deployment: Deployment, tpu: TpuFacts, source: str) -> Iterator[Refusal]:
+    if deployment.adapters and implementation_of(deployment) == "jax" and not tpu.jax_lora:
         yield Refusal(
             kind="tpu-adapters",
             about="env",
@@ -85,8 +89,13 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
             f" parallelism (vLLM {load_engine().features.tpu_latent_attention} and later)",
             source=source,
         )
+
+
+def _quantization_refusal(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts, source: str) -> Refusal | None:
+    method, checkpoint = deployment.method, deployment.model.quantization
+    implementation = implementation_of(deployment)
     if method is None:
-        return
+        return None
     about: About = "quantization" if deployment.quantization else "id"
     names = method_names(method)
     if checkpoint is not None and checkpoint.method == "modelopt" and checkpoint.bits == 8:
@@ -96,29 +105,27 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
         # An engine's own name for a method is compared as it is written.
         names = (deployment.quantization,)
     if not any(name in tpu.platform_quantization for name in names):
-        yield Refusal(
+        return Refusal(
             kind="tpu-quantization",
             about=about,
             reason=f"vLLM {facts.version} on TPU has no quantization method {method}",
             source=source,
         )
-        return
     supported = tpu.jax_quantization if implementation == "jax" else tpu.torch_quantization
     schemes = tpu.jax_compressed_tensors if implementation == "jax" else tpu.torch_compressed_tensors
     scheme = _tpu_scheme(checkpoint.bits) if method == "compressed-tensors" and checkpoint is not None else None
     if method == "fp8" and checkpoint is None and deployment.model.experts is not None and implementation == "torch":
-        yield Refusal(
+        return Refusal(
             kind="tpu-quantization",
             about=about,
             reason="the TPU back end does not quantize experts to fp8 while it loads them: FP8OnelineMoEMethod is not"
             " supported",
             source=f"layers/vllm/quantization/fp8.py of {tpu.package}",
         )
-        return
     if any(name in supported for name in names) and (scheme is None or any(name in schemes for name in scheme)):
-        return
+        return None
     called = "JAX" if implementation == "jax" else "PyTorch"
-    yield Refusal(
+    return Refusal(
         kind="tpu-quantization",
         about=about,
         reason=f"on TPU vLLM {facts.version} runs {deployment.model.architecture} by its {called} implementation, "

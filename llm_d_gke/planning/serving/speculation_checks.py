@@ -64,7 +64,7 @@ def _check_method(served: ServedModel, speculation: SpeculativeDecoding) -> bool
         return False
     elif lacking := [facts for facts in tables if speculation.method not in facts.speculative_methods]:
         warn_disagreeing(served, *path, value=speculation.method, lacking=lacking)
-    elif served.accelerator.kind == "tpu" and not served.has(_TPU_METHODS.get(speculation.method, "99")):
+    elif served.accelerator.kind == "tpu" and not _runs_on_tpus(served, speculation.method):
         served.error(
             "LLMD-SPECULATION-METHOD",
             *path,
@@ -83,6 +83,11 @@ def _check_method(served: ServedModel, speculation: SpeculativeDecoding) -> bool
         )
         return False
     return True
+
+
+def _runs_on_tpus(served: ServedModel, method: str) -> bool:
+    since = _TPU_METHODS.get(method)
+    return since is not None and served.has(since)
 
 
 def _check_layers(served: ServedModel, speculation: SpeculativeDecoding) -> None:

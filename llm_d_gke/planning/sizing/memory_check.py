@@ -172,9 +172,7 @@ def run_of(served: ServedModel) -> EngineRun | None:
             all_to_all=parallelism.all_to_all,
             dtype=_dtype(served, model),
             quantization=settings.quantization,
-            experts_bits=_EXPERTS_BITS.get(settings.env.get(_EXPERTS_TYPE, ""))
-            if ctx.accelerator.kind == "tpu"
-            else None,
+            experts_bits=_experts_bits(served),
             kv_cache_dtype=settings.kv_cache_dtype,
             prefix_caching=caching if caching is not None else ctx.settings.picker.scorers.prefix_cache > 0,
             enforce_eager="--enforce-eager" in settings.extra_args,
@@ -191,6 +189,10 @@ def run_of(served: ServedModel) -> EngineRun | None:
         ),
         share=ctx.machine.accelerator_share,
     )
+
+
+def _experts_bits(served: ServedModel) -> int | None:
+    return _EXPERTS_BITS.get(served.settings.env.get(_EXPERTS_TYPE, "")) if served.accelerator.kind == "tpu" else None
 
 
 def target_run_of(served: ServedModel) -> EngineRun | None:

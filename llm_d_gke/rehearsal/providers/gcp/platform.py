@@ -10,8 +10,6 @@ import json
 from llm_d_gke.rehearsal.providers.gcp.kinds import ACCOUNT, SERVICE, ResourceContext, hash_of, number_of, refusal
 from llm_d_gke.rehearsal.providers.properties import Properties
 
-PROJECT_NUMBER = "100000000000"  # every project of a rehearsal
-
 # Services that Google enables along with one (a part of each service's dependencies: those with a resource type here).
 BRINGS = {
     "container.googleapis.com": (
