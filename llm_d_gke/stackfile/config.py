@@ -40,7 +40,7 @@ class StackConfig:
 
     def place_of(self, path: str) -> str | None:
         """File and line of a setting in a finding, or `-c` for one of the command line. None where neither is known."""
-        if path.startswith(self.overridden):
+        if any(path == key or path.startswith((f"{key}.", f"{key}[")) for key in self.overridden):
             return "-c"
         return place_in(self.file, self._lines, path) if self.file is not None else None
 

@@ -233,3 +233,9 @@ def test_a_configuration_can_go_to_another_process_after_a_place_was_asked() -> 
     assert config.place_of("llm-d:location") is not None
     assert config.place_of("llm-d:models[0].replicas") == "-c"
     assert pickle.dumps(config)
+
+
+def test_a_setting_is_of_the_command_line_if_it_or_what_is_around_it_was_changed_there() -> None:
+    config = load(PROJECT_ROOT, "gpu", {"models[0].image": "vllm/vllm-openai:v0.26.0", "gateway": "{}"})
+    assert config.place_of("llm-d:models[0].image") == config.place_of("llm-d:gateway.tls.kind") == "-c"
+    assert config.place_of("llm-d:models[0].imageFacts") == config.place_of("llm-d:models[0].id")
