@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
@@ -51,22 +51,24 @@ def check_start_reports(served: ServedModel, model: Model) -> None:
 
 
 def _reports_of(served: ServedModel, model: Model) -> Iterator[StartReport]:
-    arguments, architecture = served.settings.extra_args, model.architecture
-    refused = _refused_options(served.version, arguments) if arguments else frozenset()
+    options = _options_of(served.version, served.settings.extra_args)
     for report in load_engine().start_reports:
         # What most of them are about, before anything else is asked.
-        if (report.option is not None and not arguments) or report.architecture not in (None, architecture):
+        if report.architecture not in (None, model.architecture):
             continue
-        if report.option is not None and report.option.partition(".")[0] in refused:
+        if report.option is not None and report.option.partition(".")[0] not in options:
             continue
         if all(_alike(served, model, report)):
             yield report
 
 
-def _refused_options(version: str, arguments: Sequence[str]) -> frozenset[str]:
-    """Options that the parser ends on, whatever goes with them."""
-    unknown = (name for _, name, _ in unknown_options(version, arguments))
-    return frozenset((*unknown, *(wrong.option for wrong in wrong_values(version, arguments))))
+def _options_of(version: str, arguments: Sequence[str]) -> Set[str]:
+    """Options among further arguments, less those that the parser ends on, whatever goes with them."""
+    if not arguments:
+        return frozenset()
+    given = {long_form(argument.partition("=")[0]).partition(".")[0] for argument in arguments}
+    refused = {name for _, name, _ in unknown_options(version, arguments)}
+    return given - refused - {wrong.option for wrong in wrong_values(version, arguments)}
 
 
 def _subject(settings: ModelSettings, model: Model, report: StartReport) -> tuple[str, str, object]:
