@@ -18,6 +18,7 @@ class StartReport(Entry):
     accelerators: tuple[str, ...] = ()  # by name; none: any
     capability_from: float = 0.0  # compute capability, with it
     capability_below: float | None = None
+    capability_outside: tuple[float, float] | None = None  # below the first, or from the second on
     seen: str
     source: str  # address
     since: str = "0"

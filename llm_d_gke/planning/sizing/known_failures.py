@@ -45,7 +45,7 @@ def check_start_reports(served: ServedModel, model: Model) -> None:
         by_subject[_subject(served.settings, model, report)].append(report)
     for (rule_id, setting, value), reports in by_subject.items():
         for report in [report for report in reports if report.ends][:1] or reports:
-            by_card = report.accelerators or report.capability_from or report.capability_below is not None
+            by_card = report.accelerators or _is_about_cards(report)
             rule = f"{f'on {served.accelerator.title} ' if by_card else ''}{report.seen} ({report.source})"
             served.add_finding(rule_id, setting, certain=report.ends, value=value, rule=rule, fix=report.instead)
 
@@ -128,11 +128,19 @@ def _alike(served: ServedModel, model: Model, report: StartReport) -> Iterator[b
 
 
 def _of_card(accelerator: Accelerator, report: StartReport) -> Iterator[bool]:
-    if report.capability_from or report.capability_below is not None:
-        capability = accelerator.compute_capability
-        yield capability is not None
-        yield (capability or 0.0) >= report.capability_from
-        yield report.capability_below is None or (capability or 0.0) < report.capability_below
+    if _is_about_cards(report):
+        # One that has none is a TPU.
+        capability = accelerator.compute_capability or 0.0
+        yield capability > 0.0
+        yield capability >= report.capability_from
+        yield report.capability_below is None or capability < report.capability_below
+        if report.capability_outside is not None:
+            least, beyond = report.capability_outside
+            yield not least <= capability < beyond
+
+
+def _is_about_cards(report: StartReport) -> bool:
+    return bool(report.capability_from or report.capability_below or report.capability_outside)
 
 
 def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Iterator[bool]:
