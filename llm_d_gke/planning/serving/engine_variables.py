@@ -30,6 +30,8 @@ _OF_CONTROLLERS = ("LWS_",)
 _DEVICES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "TPU_VISIBLE_CHIPS", "TPU_VISIBLE_DEVICES")
 # Of vLLM's own processes, not of its server (docs.vllm.ai/en/stable/configuration/env_vars).
 _INTERNAL = ("VLLM_PORT", "VLLM_HOST_IP")
+# Read elsewhere than in vllm/envs.py, whose variables are known of each version: csrc/core/batch_invariant.hpp.
+_READ_ELSEWHERE = ("VLLM_BATCH_INVARIANT",)
 # Without the Hub no server gets weights that are downloaded when it starts.
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 # With it the engine requires a key of probes and of the endpoint picker, which they do not have.
@@ -116,6 +118,8 @@ def _known_name(packages: tuple[Package, ...], name: str, version: str) -> str:
 def _is_missing(packages: tuple[Package, ...], name: str, version: str) -> bool:
     """Whether the packages of versions around this one lack the variable."""
     vllm, *others = packages
+    if name in _READ_ELSEWHERE:
+        return False
     return vllm.lacks_variable(name, version) and not any(
         name in package.variables and package.variables[name].in_version(version) for package in others
     )

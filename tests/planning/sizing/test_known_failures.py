@@ -71,3 +71,11 @@ def test_blocks_of_kernels_for_gpus_are_not_asked_of_a_tpu() -> None:
     model = {"id": "Qwen/Qwen3-8B", "image": "vllm/vllm-tpu:v0.26.0", "blockSize": 8}
     assert about_starts(card, model, "us-east5-b") == []
     assert about_starts(H100_4, {**model, "image": "vllm/vllm-openai:v0.26.0"}) == ["warning LLMD-START-REPORTED 8"]
+
+
+def test_a_conflict_of_a_variable_is_not_beside_a_finding_that_it_is_ignored() -> None:
+    model = {**qwen("0.14.0"), "env": {"VLLM_BATCH_INVARIANT": "1"}}
+    findings = findings_of("gpu", {"accelerator": dict(H100_4), "models[0]": {**model, "allowExtraArgs": True}})
+    assert [finding.id for finding in findings if "VLLM_BATCH_INVARIANT" in f"{finding.path} {finding.value}"] == [
+        "LLMD-ENGINE-CONFLICT"
+    ]
