@@ -10,12 +10,14 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.guessing import guessing_of
-from llm_d_gke.planning.engine_support.options import argument_of
+from llm_d_gke.planning.engine_support.options import argument_of, named_backend
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.settings.engine import SpeculativeDecoding
 from llm_d_gke.settings.models import ModelSettings
 
+# Read by 0.11.2 and in reports of 0.12, where the option came; 0.17.1 does not read it any more.
+BACKEND_VARIABLE, _BACKEND_VARIABLE_BEFORE = "VLLM_ATTENTION_BACKEND", "0.14"
 # llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
 _VLLM_TAG = re.compile(r"(?:^|/)vllm[\w-]*:v?(0\.\d+(?:\.\d+)?)[^/:]*$")
 
@@ -45,6 +47,14 @@ class ServedModel:
     def guessing(self) -> SpeculativeDecoding | None:
         """Speculative decoding, by its setting or by options of `extraArgs`."""
         return self.settings.speculative_decoding or guessing_of(self.settings.extra_args)
+
+    @cached_property
+    def attention_backend(self) -> str | None:
+        """The back end that the stack file names, in capitals, as vLLM reads it."""
+        named = named_backend(self.settings.extra_args)
+        if named is None and not self.has(_BACKEND_VARIABLE_BEFORE):
+            named = self.settings.env.get(BACKEND_VARIABLE)
+        return (named or "").upper() or None
 
     @cached_property
     def version(self) -> str:

@@ -17,7 +17,7 @@ from llm_d_gke.planning.engine_support.refusals import refusals_of
 from llm_d_gke.planning.engine_support.tpu import needs_attention_ranks, needs_torch
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.patterns import pattern_of
-from llm_d_gke.planning.served_model import ServedModel
+from llm_d_gke.planning.served_model import BACKEND_VARIABLE, ServedModel
 from llm_d_gke.planning.serving.option_checks import check_options
 from llm_d_gke.planning.serving.option_conflicts import check_option_conflicts
 from llm_d_gke.planning.sizing.memory import judge
@@ -27,8 +27,6 @@ from llm_d_gke.settings.models import ModelSettings
 
 _DTYPES = ("half", "float32", "bfloat16")
 _EXPERT_BACKEND = "--moe-backend"
-# Read by 0.11.2 and in reports of 0.12, where the option came; 0.17.1 does not read it any more.
-_BACKEND_VARIABLE, _BACKEND_VARIABLE_BEFORE = "VLLM_ATTENTION_BACKEND", "0.14"
 _IMPLEMENTATION = "MODEL_IMPL_TYPE"
 _RULES: Mapping[Kind, str] = {
     "architecture": "LLMD-ENGINE-ARCHITECTURE",
@@ -71,7 +69,7 @@ def deployment_of(served: ServedModel, model: Model) -> Deployment:
         quantization=settings.quantization or option_value(further, "--quantization", "-q"),
         deprecated_quantization="--allow-deprecated-quantization" in further,
         kv_cache_dtype=settings.kv_cache_dtype or option_value(further, "--kv-cache-dtype"),
-        attention_backend=attention_backend(settings, served.version),
+        attention_backend=served.attention_backend,
         tensor_parallel=parallelism.tensor,
         data_parallel=parallelism.data,
         expert_parallel=parallelism.expert or "--enable-expert-parallel" in further,
@@ -83,14 +81,6 @@ def deployment_of(served: ServedModel, model: Model) -> Deployment:
         environment=settings.env,
         all_files_known=settings.config is None and settings.source.kind == "hugging-face",
     )
-
-
-def attention_backend(settings: ModelSettings, version: str) -> str | None:
-    """The back end that the stack file names, in capitals, as vLLM reads it."""
-    named = named_backend(settings.extra_args)
-    if named is None and not load_engine().has(version, _BACKEND_VARIABLE_BEFORE):
-        named = settings.env.get(_BACKEND_VARIABLE)
-    return (named or "").upper() or None
 
 
 def tpu_variables(served: ServedModel) -> dict[str, str]:
@@ -147,7 +137,7 @@ def _setting_path(settings: ModelSettings, refusal: Refusal) -> tuple[str, ...]:
     if refusal.about == "env":
         return ("env", _IMPLEMENTATION)
     if refusal.about == "attentionBackend" and named_backend(settings.extra_args) is None:
-        return ("env", _BACKEND_VARIABLE)
+        return ("env", BACKEND_VARIABLE)
     if refusal.about == "attentionBackend" or (refusal.about == "quantization" and settings.quantization is None):
         return ("extraArgs",)
     if refusal.about == "dtype" and settings.dtype is None and option_value(settings.extra_args, "--dtype"):

@@ -16,7 +16,7 @@ from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backend_tls import check_engine_arguments
 from llm_d_gke.planning.serving.custom_models import copy_of_config
-from llm_d_gke.planning.serving.engine_checks import attention_backend, check_engine
+from llm_d_gke.planning.serving.engine_checks import check_engine
 from llm_d_gke.planning.serving.media_batch import check_media_batch
 from llm_d_gke.planning.serving.parallelism_checks import check_spread
 from llm_d_gke.planning.serving.quantization import check_quantization
@@ -133,7 +133,7 @@ def _check_cache_dtype(served: ServedModel) -> None:
     if e5m2 and dtype == "fp8_e5m2":
         return
     flashinfer = model is not None and keeps_fp8_in_flashinfer(model, capability, served.version)
-    if flashinfer and attention_backend(served.settings, served.version) == _FLASHINFER:
+    if flashinfer and served.attention_backend == _FLASHINFER:
         return
     other = (
         "use kvCacheDtype: fp8_e5m2, remove it,"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.deployment import default_length
-from llm_d_gke.planning.engine_support.options import named_backend, nested_value, option_value, option_words
+from llm_d_gke.planning.engine_support.options import nested_value, option_value, option_words
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.offloaded_weights import OFFLOAD, offload_without_effect, offloaded_gib
 from llm_d_gke.settings.models import ModelSettings
@@ -335,7 +335,6 @@ def _batch_invariant(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     since, doubtful, chosen = _BACKEND_NAMED
     if settings.env.get(_INVARIANT) != "1" or not served.has(since):
         return
-    backend = named_backend(settings.extra_args)
     if model.recurrent and served.has(chosen):
         yield _Conflict(
             f"{_INVARIANT}=1",
@@ -345,7 +344,7 @@ def _batch_invariant(served: ServedModel, model: Model) -> Iterator[_Conflict]:
             certain=not served.has(_INVARIANT_STATES_SEEN),
             setting="env",
         )
-    elif not served.has(chosen) and backend is None and "VLLM_ATTENTION_BACKEND" not in settings.env:
+    elif not served.has(chosen) and served.attention_backend is None:
         yield _Conflict(
             f"{_INVARIANT}=1",
             "batch_invariant mode requires an attention back end that is named (eugr/spark-vllm-docker issue 13,"

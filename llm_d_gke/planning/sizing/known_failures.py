@@ -10,13 +10,7 @@ from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.option_values import wrong_values
-from llm_d_gke.planning.engine_support.options import (
-    long_form,
-    named_backend,
-    nested_value,
-    option_value,
-    unknown_options,
-)
+from llm_d_gke.planning.engine_support.options import long_form, nested_value, option_value, unknown_options
 from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.parallelism.sharding import has_square_blocks, widths
 from llm_d_gke.planning.served_model import ServedModel
@@ -66,9 +60,9 @@ def _options_of(version: str, arguments: Sequence[str]) -> Set[str]:
     """Options among further arguments, less those that the parser ends on, whatever goes with them."""
     if not arguments:
         return frozenset()
-    given = {long_form(argument.partition("=")[0]).partition(".")[0] for argument in arguments}
+    names = {long_form(argument.partition("=")[0]).partition(".")[0] for argument in arguments}
     refused = {name for _, name, _ in unknown_options(version, arguments)}
-    return given - refused - {wrong.option for wrong in wrong_values(version, arguments)}
+    return names - refused - {wrong.option for wrong in wrong_values(version, arguments)}
 
 
 def _subject(settings: ModelSettings, model: Model, report: StartReport) -> tuple[str, str, object]:
@@ -116,8 +110,7 @@ def _alike(served: ServedModel, model: Model, report: StartReport) -> Iterator[b
     dtype = settings.dtype or option_value(arguments, "--dtype")
     yield report.dtype in (None, model.dtype if dtype in (None, "auto") else dtype)
     yield from _of_features(served, model, report)
-    backend = named_backend(arguments) or settings.env.get("VLLM_ATTENTION_BACKEND")
-    yield report.backend is None or (backend or "").upper() == report.backend
+    yield report.backend in (None, served.attention_backend)
     yield report.reasoning in (None, settings.reasoning_parser)
     cache = settings.kv_cache_dtype or option_value(arguments, "--kv-cache-dtype") or ""
     yield report.kv_cache is None or cache.startswith(report.kv_cache)

@@ -136,14 +136,14 @@ RELATIONS = (
     ),
     (
         "--max-cudagraph-capture-size 0",
-        "greater than or equal to 1",
+        "largest size below 1",
         "use 1",
         ("--max-cudagraph-capture-size", "0"),
         _TEXT,
     ),
     (
         f"{_COMPILE}.max_cudagraph_capture_size 0",
-        "greater than or equal to 1",
+        "largest size below 1",
         "use 1",
         (f"{_COMPILE}.max_cudagraph_capture_size", "0"),
         _TEXT,
@@ -457,7 +457,8 @@ REPORTED = (
     *(
         _wrong(
             f"options that vLLM refuses together: {value}",
-            H100_4,
+            # Towers in fp8 have kernels there only.
+            B200_8 if "--mm-encoder-attn-dtype" in options else H100_4,
             model,
             "0.26.0",
             _option(value),

@@ -79,3 +79,16 @@ def test_a_conflict_of_a_variable_is_not_beside_a_finding_that_it_is_ignored() -
     assert [finding.id for finding in findings if "VLLM_BATCH_INVARIANT" in f"{finding.path} {finding.value}"] == [
         "LLMD-ENGINE-CONFLICT"
     ]
+
+
+@pytest.mark.parametrize(("version", "refused"), [("0.11.2", True), ("0.26.0", False)])
+def test_a_back_end_counts_where_vllm_reads_its_variable(version: str, refused: bool) -> None:
+    model = qwen(version, "--decode-context-parallel-size", "2")
+    fields = {
+        **model,
+        "tensorParallel": 8,
+        "env": {"VLLM_ATTENTION_BACKEND": "FLEX_ATTENTION"},
+        "id": "Qwen/Qwen3-30B-A3B",
+    }
+    conflict = "error LLMD-ENGINE-CONFLICT --decode-context-parallel-size 2" in about_starts(H100_4, fields)
+    assert conflict is refused
