@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
@@ -24,6 +24,12 @@ _METHODS = {
     "any": ("ngram", "ngram_gpu", "mtp", "eagle", "eagle3", "draft_model"),
     "layers": ("mtp", "eagle", "eagle3"),
 }
+_RULES: Mapping[str, str] = {
+    "id": "LLMD-START-REPORTED",
+    "blockSize": "LLMD-START-REPORTED",
+    "extraArgs": "LLMD-ENGINE-CONFLICT",
+    "env": "LLMD-ENGINE-CONFLICT",
+}
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 # Methods whose four bits are integers, scaled in 16.
 _FOUR_BITS = ("awq", "gptq", "auto-round", "inc", "compressed-tensors")
@@ -34,14 +40,18 @@ def check_start_reports(served: ServedModel, model: Model) -> None:
 
     Of several about one setting, the first that ends an engine stands for all.
     """
-    by_subject: dict[tuple[str, str, object], list[StartReport]] = defaultdict(list)
+    by_subject: dict[tuple[str, object], list[StartReport]] = defaultdict(list)
     for report in _reports_of(served, model):
         by_subject[_subject(served.settings, model, report)].append(report)
-    for (rule_id, setting, value), reports in by_subject.items():
+    for (setting, value), reports in by_subject.items():
         for report in [report for report in reports if report.ends][:1] or reports:
             by_card = report.accelerators or _is_about_cards(report)
             rule = f"{f'on {served.accelerator.title} ' if by_card else ''}{report.seen} ({report.source})"
-            served.add_finding(rule_id, setting, certain=report.ends, value=value, rule=rule, fix=report.instead)
+            ends, fix = report.ends, report.instead
+            if setting == "kvOffloadGib":
+                served.error("LLMD-KV-OFFLOAD", setting, value=value, rule=rule, fix=fix)
+            else:
+                served.add_finding(_RULES[setting], setting, certain=ends, value=value, rule=rule, fix=fix)
 
 
 def _reports_of(served: ServedModel, model: Model) -> Iterator[StartReport]:
@@ -65,15 +75,13 @@ def _options_of(version: str, arguments: Sequence[str]) -> Set[str]:
     return names - refused - {wrong.option for wrong in wrong_values(version, arguments)}
 
 
-def _subject(settings: ModelSettings, model: Model, report: StartReport) -> tuple[str, str, object]:
-    """The rule of a finding, the setting that it is about, and the value there."""
+def _subject(settings: ModelSettings, model: Model, report: StartReport) -> tuple[str, object]:
+    """The setting that a report is about, and the value there."""
     if report.option is not None or report.variable is not None:
-        return ("LLMD-ENGINE-CONFLICT", *_argument(settings, report))
+        return _argument(settings, report)
     if report.host_blocks and report.ends:
-        return "LLMD-KV-OFFLOAD", "kvOffloadGib", settings.kv_offload_gib
-    if report.block is not None:
-        return "LLMD-START-REPORTED", "blockSize", settings.block_size
-    return "LLMD-START-REPORTED", "id", model.id
+        return "kvOffloadGib", settings.kv_offload_gib
+    return ("id", model.id) if report.block is None else ("blockSize", settings.block_size)
 
 
 def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
