@@ -221,6 +221,7 @@ REPORTED = (
         _model("nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-NVFP4"),
         "does not know the model type nemotron_h",
         "use a release with vLLM 0.19 or later",
+        tensorParallel=1,
     ),
     _wrong(
         "kernels of experts in another format",
