@@ -20,6 +20,7 @@ from tests.planning.refusals.disaggregation import DISAGGREGATION
 from tests.planning.refusals.engine import ENGINE
 from tests.planning.refusals.engine_conflicts import ENGINE_CONFLICTS
 from tests.planning.refusals.engine_features import ENGINE_FEATURES
+from tests.planning.refusals.engine_issues import ENGINE_ISSUES
 from tests.planning.refusals.engine_sources import ENGINE_SOURCES
 from tests.planning.refusals.engine_support import ENGINE_SUPPORT
 from tests.planning.refusals.estimates import ESTIMATES
@@ -63,6 +64,7 @@ EVERY = (
     *ENGINE_CONFLICTS,
     *ENGINE_FEATURES,
     *REPORTED,
+    *ENGINE_ISSUES,
     *ENGINE_SOURCES,
     *BACKEND_TLS,
     *DISAGGREGATION,
