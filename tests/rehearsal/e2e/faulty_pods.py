@@ -13,8 +13,8 @@ NAMESPACE = "llm-d-inference-scheduling"
 ENGINE, PICKER = "gemma-2b-it-vllm", "gemma-2b-it-epp"
 # A moment after every event of the rehearsal: the latest event about a pod counts.
 LATER = "2090-01-01T00:00:00Z"
-# Read by the program that stands for the engine: it prints them and ends.
-LAST_WORDS = "LAST_WORDS"
+# Read by the program that stands for the engine: it prints them and ends, or hands them to the engine.
+LAST_WORDS, MORE_ARGUMENTS = "LAST_WORDS", "MORE_ARGUMENTS"
 
 _SECURITY = {
     "allowPrivilegeEscalation": False,
@@ -86,8 +86,8 @@ def _printed(words: str, labels: Mapping[str, str] | None = None) -> Faulty:
     return Faulty(container=engine, labels=labels or {})
 
 
-def _waiting(reason: str, message: str) -> Manifest:
-    status = {"name": "main", "image": "busybox:1", "imageID": "", "ready": False, "restartCount": 0}
+def _waiting(reason: str, message: str, **more: Any) -> Manifest:
+    status = {"name": "main", "image": "busybox:1", "imageID": "", "ready": False, "restartCount": 0, **more}
     return {"containerStatuses": [{**status, "state": {"waiting": {"reason": reason, "message": message}}}]}
 
 
@@ -101,6 +101,10 @@ def _variable(kind: str, **source: str) -> Faulty:
 
 _ENGINE_CONTAINER = {"image": "vllm/vllm-openai:v0.19.1", "command": ["vllm", "serve", "google/gemma-2b-it"]}
 _UNSCHEDULED = {"schedulerName": "none"}
+# A node that no pool has: the scheduler and the simulated autoscaler say so, and GKE's words come after theirs.
+_NOWHERE = {"nodeSelector": {"disk": "none"}}
+# A port at which the engine does not listen.
+_CLOSED = {"tcpSocket": {"port": 9}, "periodSeconds": 1}
 _ABSENT = {"secret": {"secretName": "absent"}}
 
 
@@ -117,14 +121,15 @@ def pods() -> dict[str, Faulty]:
     starts = {
         name: Faulty(spec=_UNSCHEDULED, status=_waiting("RunContainerError", words)) for name, words in _of("start")
     }
-    ended = {
-        name: Faulty(
-            spec=_UNSCHEDULED, status={"phase": "Failed", "reason": "UnexpectedAdmissionError", "message": words}
-        )
-        for name, words in _of("pod")
-    }
+    ended = {name: _failed("UnexpectedAdmissionError", words) for name, words in _of("pod")}
     # Those of drivers of volumes, at pods that the node agent lets wait for a Secret.
     mounts = {name: _volume(_ABSENT, event=("FailedMount", words)) for name, words in _of("mount")}
+    waits = {
+        name: Faulty(
+            spec=_NOWHERE, event=("NotTriggerScaleUp" if "didn't trigger" in words else "FailedScaleUp", words)
+        )
+        for name, words in _of("autoscaler")
+    }
     own = {
         # The node agent's, in the kubelet's words.
         "secret-missing": _variable("secretKeyRef", name="absent", key="token"),
@@ -133,6 +138,39 @@ def pods() -> dict[str, Faulty]:
         "volume-secret": _volume(_ABSENT),
         "volume-config": _volume({"configMap": {"name": "absent"}}),
         # The autoscaler's.
-        "no-pool-fits": Faulty(spec={"nodeSelector": {"disk": "none"}}),
+        "no-pool-fits": Faulty(spec=_NOWHERE),
     }
-    return {**printed, **pulls, **starts, **ended, **mounts, **own}
+    return {**printed, **pulls, **starts, **ended, **mounts, **waits, **own, **_states()}
+
+
+def _states() -> dict[str, Faulty]:
+    """Pods whose state is the cause, whatever the words."""
+    killed = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    return {
+        # The API server's words.
+        "unschedulable": Faulty(spec={"schedulingGates": [{"name": "example.com/gate"}]}),
+        "node-coming": Faulty(
+            spec=_NOWHERE, event=("TriggeredScaleUp", "pod triggered scale-up: [{pool 0->1 (max: 3)}]")
+        ),
+        "image-not-pulled": Faulty(
+            spec=_UNSCHEDULED, status=_waiting("InvalidImageName", 'couldn\'t parse image name "a:1:2"')
+        ),
+        "container-not-created": Faulty(
+            spec=_UNSCHEDULED, status=_waiting("CreateContainerError", "context deadline exceeded")
+        ),
+        "volume-not-mounted": _volume(
+            _ABSENT, event=("FailedMount", 'MountVolume.SetUp failed for volume "data": timed out')
+        ),
+        "evicted": _failed("Evicted", "The node was low on resource: memory."),
+        "pod-failed": _failed("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu"),
+        "host-memory": Faulty(spec=_UNSCHEDULED, status=_waiting("CrashLoopBackOff", "back-off 10s", lastState=killed)),
+        "container-ended": _printed("words that nobody knows"),
+        # The node agent's, of an engine that runs.
+        "starting": Faulty(container={**_ENGINE_CONTAINER, "startupProbe": {**_CLOSED, "failureThreshold": 1000}}),
+        "start-too-slow": Faulty(container={**_ENGINE_CONTAINER, "startupProbe": {**_CLOSED, "failureThreshold": 1}}),
+        "probe-fails": Faulty(container={**_ENGINE_CONTAINER, "readinessProbe": _CLOSED}),
+    }
+
+
+def _failed(reason: str, message: str) -> Faulty:
+    return Faulty(spec=_UNSCHEDULED, status={"phase": "Failed", "reason": reason, "message": message})

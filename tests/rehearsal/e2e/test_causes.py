@@ -14,17 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from llm_d_gke.components import custom_resources
 from llm_d_gke.maintenance.measure.rehearsed import fill_disk
-from llm_d_gke.operations.diagnose.messages import messages
+from llm_d_gke.operations.diagnose.messages import messages, states
+from llm_d_gke.planning.routing.gateway import ROUTE
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import Kube, Manifest
+from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import DAEMON
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from tests.waiting import eventually
 
-from .faulty_pods import ENGINE, LAST_WORDS, NAMESPACE, PICKER, Faulty, picker_pods, pods
-from .project import Command, Project, chat, project_in
+from .faulty_pods import ENGINE, LAST_WORDS, MORE_ARGUMENTS, NAMESPACE, PICKER, Faulty, picker_pods, pods
+from .project import ENGINES, PICKERS, Command, Project, chat, project_in
 
 STACK = "gpu"
 AT_ONCE = 25
@@ -47,34 +51,40 @@ ELSEWHERE = {
     "key-refused": "test_tokens.py, test_edge.py",
     # The real scheduler's.
     **{name: "test_scheduler_words.py" for name, message in messages().items() if message.origin == "scheduler"},
+    "health-check-path": "test_failures.py",
+    **dict.fromkeys(("kserve-presets", "kserve-condition"), "test_kserve_conditions.py"),
 }
-_AS_DATA = (
-    "tested as data in tests/operations/diagnose: the simulated autoscaler's next event would cover it, or KEDA's"
-)
+# Tested as data in tests/operations/diagnose.
 UNPROVOKED = {
-    **{
-        name: _AS_DATA
-        for name, message in messages().items()
-        if message.origin in ("autoscaler", "scaling") and name not in ("pool-at-maximum", "no-pool-fits")
-    },
-    "pool-saturated": "diagnose's request has no low priority",
-    "picker-profiles": "tested as data in tests/operations/diagnose: a filter that leaves no replica would provoke it",
+    **{name: "KEDA's words" for name, message in messages().items() if message.origin == "scaling"},
+    "not-scaling": "KEDA's words",
+    "picker-profiles": "a filter that leaves no replica would provoke it",
 }
 GATEWAY_WORDS = tuple(
     name for name, message in messages().items() if message.origin == "gateway" and name not in ELSEWHERE
 )
 # Provoked here one after the other, because each needs the stack itself.
 STEPS = (
-    *("warden", "webhook-unreachable", "pod-security", "resource-quota", "service-account-missing"),
-    *("disk-limit", "no-replica", "picker-unreachable", *GATEWAY_WORDS),
+    *("warden", "webhook-unreachable", "pod-security", "resource-quota", "service-account-missing", "pods-refused"),
+    *("disk-limit", "no-replica", "picker-unreachable", *GATEWAY_WORDS, "pool-saturated"),
+    *("pods-missing", "endpoint-refuses", "endpoint-unreachable"),
 )
 DEPLOYMENT, REPLICA_SET = ("apps/v1", "Deployment"), ("apps/v1", "ReplicaSet")
 GATEWAY = ("gateway.networking.k8s.io/v1", "Gateway")
+# Objects that the Gateway's controller refuses in unknown words.
+REFUSALS = {
+    "gateway-refused": (*GATEWAY, "inference-gateway"),
+    "httproute-refused": ("gateway.networking.k8s.io/v1", "HTTPRoute", ROUTE),
+    "inferencepool-refused": ("inference.networking.k8s.io/v1", "InferencePool", "gemma-2b-it"),
+}
+OBJECTIVE = "inference.networking.x-k8s.io/v1alpha2"
+# More requests wait at the engine, and more of its cache is in use, than a picker fills up.
+FULL = '--fake-metrics={"running-requests":8,"waiting-requests":50,"kv-cache-usage":0.99}'
 
 
 def test_every_cause_is_provoked_or_has_its_reason() -> None:
-    provoked = {*pods(), *picker_pods({}, ELSEWHERE), *STEPS, *ELSEWHERE}
-    assert set(messages()) == provoked | set(UNPROVOKED)
+    provoked = {*pods(), *picker_pods({}, ELSEWHERE), *STEPS, *REFUSALS, *ELSEWHERE}
+    assert {*messages(), *states()} == provoked | set(UNPROVOKED)
     assert not provoked & set(UNPROVOKED)
 
 
@@ -137,6 +147,21 @@ class Stack:
     def scale(self, name: str, replicas: int) -> None:
         self.kube.patch(*DEPLOYMENT, name, {"spec": {"replicas": replicas}}, NAMESPACE)
 
+    def restart(self, name: str, labels: str, **variables: str) -> None:
+        """New pods of a Deployment, with these variables of their container."""
+        before = self.project.ready(STACK, labels)
+        deployment = self.kube.get(*DEPLOYMENT, name, NAMESPACE)
+        container = deployment["spec"]["template"]["spec"]["containers"][0]["name"]
+        env = [{"name": key, "value": value} for key, value in {"RESTARTED": os.urandom(4).hex(), **variables}.items()]
+        template = {"spec": {"containers": [{"name": container, "env": env}]}}
+        self.kube.patch(*DEPLOYMENT, name, {"spec": {"template": template}}, NAMESPACE, content="strategic")
+
+        def replaced() -> bool:
+            names = {pod["metadata"]["name"] for pod in self.project.model_servers(STACK, labels)}
+            return len(names) == len(before) and names == self.project.ready(STACK, labels) and not names & before
+
+        eventually(replaced, f"{name} has new pods")
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Without autoscaler, node agent and load balancer, whose next words would cover the scheduler's."""
@@ -159,10 +184,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def printing_engine(file: Path) -> Path:
-    """The simulated engine, except that it prints its last words and ends where it has some."""
+    """The simulated engine with more arguments, or where it has last words one that prints them and ends."""
     engine = binaries(["llm-d-inference-sim"], lambda _: None)["llm-d-inference-sim"]
     words = f'if [ -n "${LAST_WORDS}" ]; then printf "%s\\n" "${LAST_WORDS}"; exit 1; fi'
-    file.write_text(f'#!/bin/sh\n{words}\nexec "{engine}" "$@"\n', encoding="utf-8")
+    file.write_text(f'#!/bin/sh\n{words}\nexec "{engine}" "$@" ${MORE_ARGUMENTS}\n', encoding="utf-8")
     file.chmod(0o755)
     return file
 
@@ -210,24 +235,26 @@ def webhook() -> Manifest:
     }
 
 
-def warden() -> list[Manifest]:
-    """A policy of the API server with the words of GKE's."""
+WARDEN = "GKE Warden rejected the request because it violates one or more constraints."
+
+
+def policy(words: str) -> list[Manifest]:
+    """A policy of the API server with these words, such as those of GKE's."""
     group = "admissionregistration.k8s.io/v1"
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
     constraints = {"resourceRules": [rule], "objectSelector": {"matchLabels": {"test": "refused"}}}
-    words = "GKE Warden rejected the request because it violates one or more constraints."
     return [
         {
             "apiVersion": group,
             "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": "warden"},
+            "metadata": {"name": "refusal"},
             "spec": {"matchConstraints": constraints, "validations": [{"expression": "false", "message": words}]},
         },
         {
             "apiVersion": group,
             "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": "warden"},
-            "spec": {"policyName": "warden", "validationActions": ["Deny"]},
+            "metadata": {"name": "refusal"},
+            "spec": {"policyName": "refusal", "validationActions": ["Deny"]},
         },
     ]
 
@@ -240,7 +267,8 @@ def quota() -> Manifest:
 
 REFUSED: dict[str, tuple[list[Manifest], Callable[[], Manifest]]] = {
     "webhook-unreachable": ([webhook()], replica_set),
-    "warden": (warden(), replica_set),
+    "warden": (policy(WARDEN), replica_set),
+    "pods-refused": (policy("no pods on Sundays"), replica_set),
     "pod-security": ([], lambda: replica_set(security={"privileged": True, "allowPrivilegeEscalation": True})),
     "service-account-missing": ([], lambda: replica_set(serviceAccountName="absent")),
     "resource-quota": (
@@ -272,7 +300,7 @@ def test_pods_that_are_not_admitted(stack: Stack, cause: str) -> None:
     objects, owner = REFUSED[cause]
     for manifest in objects:
         stack.kube.create(manifest)
-    if cause in ("warden", "resource-quota"):
+    if cause in ("warden", "pods-refused", "resource-quota"):
         # Policies and quotas are in force a moment after they exist.
         eventually(lambda: refused(stack.kube, owner()), f"{cause} is in force")
     try:
@@ -333,6 +361,48 @@ def test_no_picker_is_ready(stack: Stack) -> None:
 
 @pytest.mark.rehearsal
 @pytest.mark.slow
+def test_a_replica_is_missing_without_a_word(stack: Stack) -> None:
+    stack.shows("pods-missing", "-c", "models[0].replicas=2")
+
+
+@pytest.mark.rehearsal
+@pytest.mark.slow
+def test_a_full_pool_refuses_low_priorities(stack: Stack) -> None:
+    """A priority is that of the InferenceObjective that a request names, as `diagnose` does by its header."""
+    kind = yaml.safe_load(Path(custom_resources.__file__).with_name("inference_objective_crd.yaml").read_text("utf-8"))
+    pool = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "gemma-2b-it"}
+    batch = {
+        "apiVersion": OBJECTIVE,
+        "kind": "InferenceObjective",
+        "metadata": {"name": "batch", "namespace": NAMESPACE},
+        "spec": {"poolRef": pool, "priority": -1},
+    }
+    with stack.object(kind):
+        eventually(lambda: stack.kube.serves(OBJECTIVE, "InferenceObjective"), "the kind is served")
+        stack.kube.create(batch)
+        stack.restart(ENGINE, ENGINES, **{MORE_ARGUMENTS: FULL})
+        # It looks for the kind once, when it starts.
+        stack.restart(PICKER, PICKERS)
+        stack.shows("pool-saturated", "--header", "x-gateway-inference-objective: batch")
+        assert stack.project.diagnosed(STACK) == ""
+        stack.restart(ENGINE, ENGINES, **{MORE_ARGUMENTS: ""})
+    stack.restart(PICKER, PICKERS)
+
+
+@pytest.mark.rehearsal
+@pytest.mark.slow
+def test_the_endpoint_refuses_the_name_of_a_model_and_then_every_connection(stack: Stack) -> None:
+    stack.shows("endpoint-refuses", "-c", "models[0].servedName=another")
+    with stack.paused():
+        [proxy] = [process for process in processes.listing(stack.project.paths(STACK)) if process.name == envoy.NAME]
+        os.kill(proxy.pid, signal.SIGKILL)
+        stack.shows("endpoint-unreachable")
+    endpoint = stack.project.endpoint(STACK)
+    eventually(lambda: chat(endpoint, "google/gemma-2b-it").status_code == 200, "the endpoint answers again")
+
+
+@pytest.mark.rehearsal
+@pytest.mark.slow
 @pytest.mark.parametrize("cause", GATEWAY_WORDS)
 def test_words_of_the_gateway_controller(stack: Stack, cause: str) -> None:
     """Written into the Gateway's condition, in place of what the simulated load balancer would write."""
@@ -342,4 +412,19 @@ def test_words_of_the_gateway_controller(stack: Stack, cause: str) -> None:
         condition = {"type": "Programmed", "status": "False", "reason": "Invalid", "message": messages()[cause].example}
         status = {"conditions": [{**condition, "lastTransitionTime": moment}]}
         stack.kube.patch_status(*GATEWAY, "inference-gateway", status, NAMESPACE)
+        stack.shows(cause)
+
+
+@pytest.mark.rehearsal
+@pytest.mark.slow
+@pytest.mark.parametrize("cause", REFUSALS)
+def test_what_the_gateway_controller_refuses_in_unknown_words(stack: Stack, cause: str) -> None:
+    version, kind, name = REFUSALS[cause]
+    with stack.paused():
+        item = stack.kube.get(version, kind, name, NAMESPACE)
+        status = item["status"]
+        parent = status if kind == "Gateway" else status["parents"][0]
+        for condition in parent["conditions"]:
+            condition |= {"status": "False", "reason": "Invalid", "message": "words that nobody knows"}
+        stack.kube.patch_status(version, kind, name, status, NAMESPACE)
         stack.shows(cause)
