@@ -58,6 +58,8 @@ class Runner:
     programs: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    # Whether the reviewers of a GitHub environment approve a job in it, asked when the job could begin.
+    approve: Callable[[str], bool] = lambda _environment: True
 
     def run(self, file: Path, *only: str) -> list[Job]:
         """Run the jobs of a workflow whose `if` holds, in the order of the file; `only` these if any are named.
@@ -114,6 +116,10 @@ class Runner:
         }
         job = Job(name, workspace, contexts | {"steps": {}}, environment)
         job.environment |= _texts(definition.get("env"), job.contexts)
+        reviewed = substitute(str(definition.get("environment", "")), job.contexts)
+        if reviewed and not self.approve(reviewed):
+            job.failed = True
+            return job
         for step in definition["steps"]:
             self._step(job, step)
         return job

@@ -1,9 +1,9 @@
 """`python -m tests.workflows.walk`: a pull request from its preview to the end of its stack, by the workflows' steps.
 
-Takes some minutes, so it is no test: preview, a stack for the pull request and its end, merge, plan, update, verify,
-drift, destroy, leftovers, each a job of .github/workflows on a local Git server. Prints every step, and what stood in
-for it. Exit status 1 if one failed. `only-review` ends the walk after the pull request's own stack. `promotion` walks
-something else: two merges, each from staging to production, and the end of both stacks.
+Beside the slow test of a change that is approved (test_walk): preview, a stack for the pull request and its end, merge,
+plan, update, verify, drift, destroy, leftovers, each a job of .github/workflows on a local Git server. Prints every
+step, and what stood in for it. Exit status 1 if one failed. `only-review` ends the walk after the pull request's own
+stack. `promotion` walks something else: two merges, each from staging to production, and the end of both stacks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class Walk:
     programs: Path
     failed: bool = False
     runs: int = 0
+    approve: Callable[[str], bool] = lambda _environment: True
 
     def workflow(self, name: str, github: Mapping[str, Any], *jobs: str, **inputs: str) -> list[Job]:
         """Run a workflow, and print each of its steps."""
@@ -59,6 +61,7 @@ class Walk:
             inputs=inputs,
             actions=actions(self.server, pulumi),
             programs=self.programs,
+            approve=self.approve,
             environment={
                 "WALK_COMMENTS": str(self.folder / "comments.json"),
                 "WALK_BUCKETS": str(self.folder / "buckets"),
@@ -95,27 +98,31 @@ def pulumi(job: Job, arguments: Mapping[str, str]) -> str:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        rehearsal = folder / "stacks" / ".rehearsal"
-        rehearsal.mkdir(parents=True)
-        walk = Walk(folder, Server(folder, rehearsal), write_programs(folder / "programs", rehearsed=True))
-        try:
-            if "promotion" in sys.argv[1:]:
-                _promote(walk)
-            else:
-                _walk(walk, only_review="only-review" in sys.argv[1:])
-        finally:
-            for stack in (STACK, REVIEW_STACK, *ENVIRONMENTS):
-                processes.stop_all(StackPaths(stack, folder / "stacks"))
+    with tempfile.TemporaryDirectory() as name, walk_in(Path(name)) as walk:
+        if "promotion" in sys.argv[1:]:
+            _promote(walk)
+        else:
+            _walk(walk, only_review="only-review" in sys.argv[1:])
     return int(walk.failed)
+
+
+@contextmanager
+def walk_in(folder: Path) -> Iterator[Walk]:
+    """A server and its runners; afterwards nothing of the stacks runs."""
+    rehearsal = folder / "stacks" / ".rehearsal"
+    rehearsal.mkdir(parents=True)
+    try:
+        yield Walk(folder, Server(folder, rehearsal), write_programs(folder / "programs", rehearsed=True))
+    finally:
+        for stack in (STACK, REVIEW_STACK, *ENVIRONMENTS):
+            processes.stop_all(StackPaths(stack, folder / "stacks"))
 
 
 def _walk(walk: Walk, *, only_review: bool) -> None:
     clone = walk.server.clone
-    _keep_one_stack(walk)
+    keep_one_stack(walk)
     git(clone, "push", "--quiet", "origin", "main")
-    _shorten_requests(clone / f"Pulumi.{STACK}.yaml")
+    shorten_requests(clone / f"Pulumi.{STACK}.yaml")
     pull = walk.server.pull_request("Shorten requests", LABEL)
     walk.workflow("preview", pull)
     print(f"comments on the pull request: {len(comments(walk.folder / 'comments.json'))}")
@@ -137,7 +144,7 @@ def _walk(walk: Walk, *, only_review: bool) -> None:
 def _promote(walk: Walk) -> None:
     """Staging and production share a base. The first merge creates both, the second updates both by their plans."""
     clone = walk.server.clone
-    _keep_one_stack(walk)
+    keep_one_stack(walk)
     base = clone / "environments" / "service.yaml"
     base.parent.mkdir()
     (clone / f"Pulumi.{STACK}.yaml").rename(base)
@@ -148,7 +155,7 @@ def _promote(walk: Walk) -> None:
     walk.server.commit("Add staging and production")
     push = walk.server.merge()
     _expect_order(walk, walk.workflow("deploy", push))
-    _shorten_requests(base)
+    shorten_requests(base)
     walk.server.commit("Shorten requests")
     push = walk.server.merge()
     _expect_order(walk, walk.workflow("deploy", push))
@@ -156,14 +163,14 @@ def _promote(walk: Walk) -> None:
         walk.workflow("destroy", {**push, "event_name": "workflow_dispatch"}, stack=stack, confirm=stack)
 
 
-def _keep_one_stack(walk: Walk) -> None:
+def keep_one_stack(walk: Walk) -> None:
     clone = walk.server.clone
     for file in (clone / "Pulumi.tpu.yaml", *(clone / "examples").glob("Pulumi.*.yaml")):
         file.unlink()
     walk.server.commit("Keep one stack")
 
 
-def _shorten_requests(file: Path) -> None:
+def shorten_requests(file: Path) -> None:
     file.write_text(
         file.read_text(encoding="utf-8").replace("maxModelLen: 2048", "maxModelLen: 1024"), encoding="utf-8"
     )
