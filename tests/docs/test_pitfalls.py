@@ -49,8 +49,9 @@ def test_the_tests_of_an_entry_exist(number: int, kind: str, test_ids: list[str]
 def test_what_shows_at_run_time_names_its_causes() -> None:
     """In the order of the files, as `make diagnose` prints the number of the pitfall with the cause."""
     expected: dict[int, list[str]] = {}
-    for name, cause in {**messages(), **states()}.items():
-        for number in cause.pitfalls:
+    numbers = {name: message.pitfalls for name, message in messages().items()}
+    for name, pitfalls in {**numbers, **{name: state.pitfalls for name, state in states().items()}}.items():
+        for number in pitfalls:
             expected.setdefault(number, []).append(name)
     text = (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8")
     named = {

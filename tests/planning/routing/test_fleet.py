@@ -118,7 +118,7 @@ def proxy_subnets(graph: Graph) -> list[Recorded]:
 
 
 def test_the_gateway_waits_for_the_proxies_of_every_region_which_are_the_config_clusters() -> None:
-    """A member comes up after the config cluster, whose Gateway would wait for a subnet of the member's for ever."""
+    """A member comes up after the config cluster, whose Gateway would wait indefinitely for its subnet."""
     graph = config()
     proxies = proxy_subnets(graph)
     assert {subnet.inputs["region"]: subnet.inputs["ipCidrRange"] for subnet in proxies} == RANGES
