@@ -224,7 +224,7 @@ class GatewaySettings(Settings):
     direct_load_balancer: Annotated[
         bool,
         Field(
-            description="Second way in, past Gateway and picker: an internal load balancer on port 8000, for"
-            " exposure: internal."
+            description="Second way in, past Gateway and picker: an internal load balancer on port 8000, for clients"
+            " with private addresses and for a Gateway without authentication, limits and TLS of its own."
         ),
     ] = False

@@ -139,6 +139,7 @@ def direct_load_balancer(
         ),
         spec=kubernetes.core.v1.ServiceSpecArgs(
             type="LoadBalancer",
+            load_balancer_source_ranges=list(server.direct_sources),
             selector=dict(server.serving_selector),
             ports=[
                 service_port(

@@ -47,7 +47,7 @@ _GATEWAY: Mapping[str, tuple[Any, ...]] = {
     "redirectHttp": (True,),
     "hstsSeconds": (3600,),
     "limits": ({"requestsPerMinute": 60}, {"bodyBytes": 100_000}),
-    "paths": (["/tokenize"],),
+    "paths": (["/v1/rerank"],),
     "timeoutSeconds": (900,),
     "directLoadBalancer": (True,),
     "hostname": ("llm.example.com",),

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.plan.infrastructure import NetworkPlan, ProxySubnetPlan, SubnetPlan
+from llm_d_gke.planning.plan.infrastructure import PRIVATE, NetworkPlan, ProxySubnetPlan, SubnetPlan
 
 # Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 ranges").
 AUTO_MODE = IPv4Network("10.128.0.0/9")
@@ -22,21 +22,6 @@ DEFAULTS = {
     "serviceCidr": "10.8.0.0/20",
     "proxyCidr": "192.168.0.0/23",
 }
-
-# What a subnet may have besides public addresses (cloud.google.com/vpc/docs/subnets, "Valid IPv4 ranges"); those for
-# documentation are left out.
-PRIVATE = tuple(
-    IPv4Network(text)
-    for text in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "192.0.0.0/24",
-        "198.18.0.0/15",
-        "240.0.0.0/4",
-    )
-)
 
 # Smallest masks that GKE accepts: nodes /29, pods /24, services /27 (cloud.google.com/kubernetes-engine/docs/concepts/
 # alias-ips, its tables of ranges); and of proxy-only subnets /26, of which Google recommends /23

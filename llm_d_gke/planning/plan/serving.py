@@ -112,8 +112,9 @@ class ModelServerPlan:
     protocol: Literal["http", "https"] = "http"
     # A Service of type LoadBalancer that leads to these servers past the Gateway.
     direct_service: str | None
-    # Annotations of that Service: they keep its load balancer inside the VPC.
+    # Annotations of that Service, which keep its load balancer inside the VPC, and the ranges that it accepts.
     direct_annotations: Mapping[str, str] = field(default_factory=dict)
+    direct_sources: tuple[str, ...] = ()
 
     @property
     def wakes(self) -> bool:

@@ -27,6 +27,9 @@ GENERATION = ("/inference/v1/generate",)
 # Paths of vLLM's server that show or change its state (vllm/entrypoints, versions 0.11 to 0.32).
 ADMINISTRATION = (
     "/metrics",
+    "/health",
+    "/load",
+    "/version",
     "/pause",
     "/resume",
     "/sleep",
@@ -45,7 +48,7 @@ ADMINISTRATION = (
 
 
 def extra_paths(ctx: PlanContext) -> tuple[PathPlan, ...]:
-    """Paths that the stack file adds; a warning for each that reaches vLLM's administration."""
+    """Paths that the stack file adds, with a finding for each that reaches vLLM's administration."""
     paths = []
     for index, text in enumerate(ctx.settings.gateway.paths):
         path = PathPlan(value=text.removesuffix("*"), prefix=text.endswith("*"))
@@ -53,7 +56,8 @@ def extra_paths(ctx: PlanContext) -> tuple[PathPlan, ...]:
         _check_sidecar(ctx, index, text, path)
         opened = [admin for admin in ADMINISTRATION if _reaches(path, admin)]
         if opened:
-            ctx.findings.warning(
+            external = ctx.settings.gateway.exposure == "external"
+            (ctx.findings.error if external else ctx.findings.warning)(
                 "LLMD-ROUTE-ADMINISTRATION",
                 f"gateway.paths[{index}]",
                 value=text,

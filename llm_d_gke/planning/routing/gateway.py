@@ -22,6 +22,7 @@ from llm_d_gke.planning.platform.istio import gateway_pods
 from llm_d_gke.planning.routing.api_paths import API_PATHS, MODELS_LIST, extra_paths
 from llm_d_gke.planning.routing.edge import GATEWAY_NAME, plan_edge
 from llm_d_gke.planning.routing.fleet import FLEET_CLASS, check_fleet, plan_fleet
+from llm_d_gke.settings.edge import LimitsSettings
 from llm_d_gke.settings.gateway import EXTERNAL_CLASS, CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
 
 ISTIO_CLASS = "istio"
@@ -62,8 +63,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
             else f"{settings.hostname} answers plain HTTP only: prompts and answers cross the VPC unencrypted",
             fix="set a certificate, or exposure: internal" if external else "set a certificate, or remove hostname",
         )
-    if external and settings.direct_load_balancer:
-        ctx.findings.error("LLMD-DIRECT-EXPOSED", "gateway.directLoadBalancer", value="true")
+    _check_direct(ctx)
     edge = plan_edge(ctx, encrypted)
     check_fleet(ctx)
     return GatewayPlan(
@@ -84,6 +84,33 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
         hostname=settings.hostname,
         edge=edge,
         fleet=plan_fleet(ctx),
+    )
+
+
+def _check_direct(ctx: PlanContext) -> None:
+    """The way past the Gateway is refused where it would leave out something that the Gateway does to requests."""
+    settings = ctx.settings.gateway
+    if not settings.direct_load_balancer:
+        return
+    guards = {
+        "authentication": settings.auth.kind != "none",
+        "limits": settings.limits != LimitsSettings.defaults(),
+        "Cloud Armor policy": settings.security_policy is not None,
+        "TLS": settings.tls.kind != "none" and settings.backend_tls.kind == "none",
+    }
+    passed = [name for name, is_set in guards.items() if is_set]
+    if settings.exposure == "external":
+        rule, fix = "to the internet over plain HTTP", "set exposure: internal, or remove directLoadBalancer"
+    elif passed:
+        rule, fix = f"past the Gateway's {' and '.join(passed)}", "remove directLoadBalancer"
+    else:
+        return
+    ctx.findings.error(
+        "LLMD-DIRECT-EXPOSED",
+        "gateway.directLoadBalancer",
+        value="true",
+        rule=f"a load balancer that bypasses the Gateway exposes every path of vLLM, administration included, {rule}",
+        fix=f"{fix} and use kubectl port-forward",
     )
 
 

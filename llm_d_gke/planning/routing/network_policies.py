@@ -9,11 +9,11 @@ Kubelets' probes come from the node and always pass.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network
 from typing import Literal
 
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.infrastructure.network import PRIVATE
-from llm_d_gke.planning.plan.infrastructure import NetworkPlan
+from llm_d_gke.planning.plan.infrastructure import PRIVATE, NetworkPlan
 from llm_d_gke.planning.plan.routing import (
     AccessPlan,
     GatewayPlan,
@@ -221,10 +221,13 @@ class _PolicyBuilder:
         return _access(peers, [_HTTPS])
 
     def _clients(self) -> tuple[PeerPlan, ...]:
-        """Past the Gateway: from the internet, or under the address of the node that passed a connection on."""
+        """Past the Gateway: from the VPC, or under the address of the node that passed one on; no other pods."""
         is_existing = self._ctx.settings.network.existing is not None
-        nodes = () if is_existing else (PeerPlan(cidr=self._network.subnet.node_cidr),)
-        return (_internet(), *nodes)
+        pods = () if is_existing else (self._network.subnet.pod_cidr,)
+        return tuple(
+            PeerPlan(cidr=str(cidr), except_cidrs=tuple(pod for pod in pods if IPv4Network(pod).subnet_of(cidr)))
+            for cidr in PRIVATE
+        )
 
 
 # Ranges of private networks (RFC 1918, RFC 6598).

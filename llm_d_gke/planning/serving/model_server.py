@@ -14,7 +14,7 @@ from llm_d_gke.planning.parallelism.layout import Parallelism, replicas_per_node
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.picker_config import prefix_plugin
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
-from llm_d_gke.planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, TaintPlan
+from llm_d_gke.planning.plan.infrastructure import INTERNAL_LOAD_BALANCER, PRIVATE, TaintPlan
 from llm_d_gke.planning.plan.platform import HuggingFacePlan, PullSecretPlan
 from llm_d_gke.planning.plan.pods import ConfigFilePlan, EnvPlan, PodPlan, PortPlan, VolumePlan
 from llm_d_gke.planning.plan.serving import ModelServerPlan
@@ -161,6 +161,7 @@ def plan_model_server(
         if ctx.settings.gateway.direct_load_balancer and role.takes_requests
         else None,
         direct_annotations=INTERNAL_LOAD_BALANCER,
+        direct_sources=tuple(map(str, PRIVATE)),
     )
 
 

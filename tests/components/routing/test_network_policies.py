@@ -12,6 +12,7 @@ import pytest
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.routing.models_endpoint import PORT
 from llm_d_gke.stackfile import project_stacks
+from tests.objects import one
 from tests.stacks import existing_cluster, graph_of, plan_of
 
 OURS = "llm-d-inference-scheduling"
@@ -34,6 +35,7 @@ def world(plan: StackPlan) -> list[Party]:
     return [
         Party("proxies", _within(plan.network.proxy_cidr, 9)),
         Party("health checks", "35.191.8.1"),
+        Party("client in the VPC", "10.200.0.1"),
         Party("internet", "151.101.1.1", ports=(("TCP", 443), ("TCP", 80))),
         Party("metadata", "169.254.169.254", ports=(("TCP", 80), ("UDP", 53))),
         Party("API server", _within(subnet.node_cidr, 2), ports=(("TCP", 443),)),
@@ -264,6 +266,17 @@ class TestTable:
         }
         # The stack's own pods have no business there.
         assert {source for source, _, _ in inside} == {party.name for party in world(plan)} - {"stranger"}
+
+    def test_the_way_past_the_gateway_is_for_the_vpc(self) -> None:
+        """A node passes connections on under its own address, which is in the range of the API server's."""
+        changes = {"gateway.exposure": "internal", "gateway.directLoadBalancer": True}
+        [model] = plan_of("gpu", changes).models
+        server = f"{model.key} both"
+        added = {("client in the VPC", server, 8000), ("API server", server, 8000)}
+        assert table("gpu", changes) == of_model(model.key) | added
+        sources = one(graph_of("gpu", changes), "Service", "gemma-2b-it-direct")["spec"]["loadBalancerSourceRanges"]
+        assert "10.0.0.0/8" in sources
+        assert not [cidr for cidr in sources if ip_address("151.101.1.1") in ip_network(cidr)]
 
     def test_without_monitoring_no_collector_comes_in(self) -> None:
         changes = {"monitoring.enabled": False}

@@ -146,18 +146,52 @@ SPLITS = (
         changes={"gateway.directLoadBalancer": True},
         path="gateway.directLoadBalancer",
         value="true",
-        rule="exposes every path of vLLM, administration included",
+        rule="exposes every path of vLLM, administration included, to the internet",
         fix="set exposure: internal",
     ),
-    Wrong(
-        id="LLMD-ROUTE-ADMINISTRATION",
-        name="a path of vLLM's administration",
-        changes={"gateway.paths": ["/metrics"]},
-        path="gateway.paths[0]",
-        value="/metrics",
-        rule="every client reaches /metrics of vLLM",
-        fix="name only the API paths that clients need",
-        severity=Severity.WARNING,
+    *(
+        Wrong(
+            id="LLMD-DIRECT-EXPOSED",
+            name=f"a load balancer past the Gateway's {what}",
+            changes={
+                "gateway.exposure": "internal",
+                "gateway.directLoadBalancer": True,
+                "acknowledge": None,
+                **changes,
+            },
+            path="gateway.directLoadBalancer",
+            value="true",
+            rule=f"past the Gateway's {what}",
+            fix="remove directLoadBalancer",
+        )
+        for what, changes in (
+            (
+                "authentication",
+                {
+                    "gateway.implementation": "istio",
+                    "gateway.auth": {"kind": "api-keys", "existingSecret": "keys"},
+                },
+            ),
+            ("limits", {"gateway.implementation": "istio", "gateway.limits": {"bodyBytes": 100_000}}),
+            ("Cloud Armor policy", {"gateway.securityPolicy": "office-only"}),
+            ("TLS", {"gateway.tls": {"kind": "secret", "secret": "edge"}}),
+        )
+    ),
+    *(
+        Wrong(
+            id="LLMD-ROUTE-ADMINISTRATION",
+            name=f"a path of vLLM's administration, {exposure}",
+            changes={"gateway.paths": ["/metrics"], **changes},
+            path="gateway.paths[0]",
+            value="/metrics",
+            rule="every client reaches /metrics of vLLM",
+            fix="name only the API paths that clients need",
+            severity=severity,
+        )
+        for exposure, severity, changes in (
+            ("external", Severity.ERROR, {}),
+            ("internal", Severity.WARNING, {"gateway.exposure": "internal", "acknowledge": None}),
+        )
     ),
     Wrong(
         id="LLMD-SPLIT-PATTERN",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.plan.routing import PathPlan, RoutePlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.routing.api_paths import ADMINISTRATION
@@ -26,7 +27,7 @@ def api_route(plan: StackPlan) -> RoutePlan:
 
 
 @pytest.mark.parametrize("stack", ["gpu", "tpu", "prefix-cache-gpu", "disaggregated-gpu", "kserve-single-replica-gpu"])
-@pytest.mark.parametrize("path", [*ADMINISTRATION, "/health", "/v1/audio/transcriptions", "/"])
+@pytest.mark.parametrize("path", [*ADMINISTRATION, "/v1/audio/transcriptions", "/"])
 def test_what_is_no_api_reaches_no_pool(stack: str, path: str) -> None:
     rules = [rule for route in plan_of(stack).routes for rule in route.rules if rule.pools]
     assert rules
@@ -56,10 +57,12 @@ def test_the_stack_file_adds_paths() -> None:
     assert {PathPlan(value="/v1/rerank"), PathPlan(value="/v2/", prefix=True)} <= set(route.rules[0].paths)
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/*", "/v1/*", "/v1/load_lora_adapter"])
-def test_a_path_that_opens_administration_is_a_warning(path: str) -> None:
-    [warning] = [f for f in findings_of("gpu", {"gateway.paths": [path]}) if f.id == "LLMD-ROUTE-ADMINISTRATION"]
-    assert warning.value == path
+@pytest.mark.parametrize("path", ["/metrics", "/health", "/*", "/v1/*", "/v1/load_lora_adapter"])
+def test_a_path_that_opens_administration_is_refused_on_the_internet(path: str) -> None:
+    for exposure, severity in (("external", Severity.ERROR), ("internal", Severity.WARNING)):
+        changes = {"gateway.paths": [path], "gateway.exposure": exposure}
+        [finding] = [finding for finding in findings_of("gpu", changes) if finding.id == "LLMD-ROUTE-ADMINISTRATION"]
+        assert (finding.value, finding.severity) == (path, severity)
 
 
 def test_routes_keep_the_limits_of_the_gateway_api() -> None:
