@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -82,7 +83,7 @@ Reply = Callable[[str, Body, Mapping[str, str]], Answer | str]
 
 
 @contextmanager
-def serving(reply: Reply) -> Iterator[int]:
+def serving(reply: Reply, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """A server on this machine; its port. A reply that is a text is sent as such."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -109,6 +110,8 @@ def serving(reply: Reply) -> Iterator[int]:
         request_queue_size = 64
 
     server = Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
@@ -173,6 +176,7 @@ def context_of(
     lists: Any = None,
     objects: Mapping[tuple[str, str], Manifest] | None = None,
     planned: list[Manifest] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[CheckContext]:
     """A context over a stack's plan. `engines` builds its servers, `gateway` what the Gateway does with a request."""
     from contextlib import ExitStack
@@ -189,8 +193,8 @@ def context_of(
                 return 200, {"data": [{"id": name} for name in lists or [model.served_name for model in plan.models]]}
             return choose(body)
 
-        port = servers.enter_context(serving(answer))
-        url = f"http://127.0.0.1:{port}"
+        port = servers.enter_context(serving(answer, tls))
+        url = f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
         done: Future[list[dict[str, Any]]] = Future()
         done.set_result(planned or [])
         live = LiveStack(
@@ -201,7 +205,7 @@ def context_of(
             plan=plan,
             cluster=FakeCluster(engines_made, objects),
             pods=FakePods(engines_made),
-            endpoint=Endpoint(url=url, host="127.0.0.1", trusted=True),
+            endpoint=Endpoint(url=url, host="127.0.0.1", trusted=tls is None),
         )
         ctx = CheckContext(
             live=live,

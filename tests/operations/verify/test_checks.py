@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import itertools
 import os
+import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import trustme
 
 from llm_d_gke.operations.verify.checks import gateway, objects, patterns, replicas, requests
 from llm_d_gke.operations.verify.result import Outcome, Result
@@ -361,3 +364,27 @@ class TestObjects:
     def test_a_replica_that_is_not_ready_is_counted(self) -> None:
         with context_of(PREFIX, lambda plan: engines_of()(plan)[:2], by_model) as ctx:
             assert "2 of 3 ready" in objects.replicas_ready(ctx).evidence
+
+
+class TestCertificate:
+    """The Gateway's certificate, as the server presents it; `trusted` is off because its issuer is this test's own."""
+
+    @pytest.mark.parametrize(
+        ("age", "left", "outcome"),
+        [
+            (timedelta(days=60), timedelta(days=30), Outcome.PASSED),
+            (timedelta(days=80), timedelta(days=10), Outcome.FAILED),
+            # Certificates of six days are renewed when two of them are left.
+            (timedelta(days=4), timedelta(days=2), Outcome.PASSED),
+            (timedelta(days=91), timedelta(days=-1), Outcome.FAILED),
+        ],
+    )
+    def test_one_that_ends_soon_fails(self, age: timedelta, left: timedelta, outcome: Outcome) -> None:
+        now = datetime.now(UTC)
+        issued = trustme.CA().issue_cert("127.0.0.1", not_before=now - age, not_after=now + left)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issued.configure_cert(tls)
+        with context_of(GPU, engines_of(), by_model, tls=tls) as ctx:
+            result = gateway.certificate(ctx)
+        assert result.outcome is outcome
+        assert f"{now + left:%Y-%m-%d}" in result.evidence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -20,6 +20,8 @@ POOL_API = "inference.networking.k8s.io/v1"
 GKE_API = "networking.gke.io/v1"
 _POLICIES = ("HealthCheckPolicy", "GCPBackendPolicy")
 _CONNECT_SECONDS = 10.0
+# Issuers renew when a third of the time is left (cert-manager, Certificate Manager): half of that is too late.
+_ENDS_SOON, _SHARE_LEFT = timedelta(days=14), 6
 
 
 def gateway_programmed(ctx: CheckContext) -> Result:
@@ -101,7 +103,7 @@ def network_policies_select(ctx: CheckContext) -> Result:
 
 
 def certificate(ctx: CheckContext) -> Result:
-    """The listener answers in TLS with a certificate that is valid now and for the host name."""
+    """The listener answers in TLS with a certificate for the host name that is valid now and does not end soon."""
     live, endpoint = ctx.live, ctx.live.endpoint
     look = f"{live.kubectl} describe gateway {live.plan.gateway.name}"
     if endpoint is None:
@@ -115,8 +117,11 @@ def certificate(ctx: CheckContext) -> Result:
     now = datetime.now(UTC)
     names = _names(presented)
     until = presented.not_valid_after_utc
-    if not presented.not_valid_before_utc <= now <= until:
-        return failed(f"the certificate is valid from {presented.not_valid_before_utc} to {until}", look)
+    begins = presented.not_valid_before_utc
+    if not begins <= now <= until:
+        return failed(f"the certificate is valid from {begins} to {until}", look)
+    if until - now < min(_ENDS_SOON, (until - begins) / _SHARE_LEFT):
+        return failed(f"the certificate ends on {until:%Y-%m-%d %H:%M} UTC and was not renewed", look)
     if not endpoint.trusted:
         return passed(
             f"TLS with a certificate for {', '.join(names)}, until {until:%Y-%m-%d}; a stand-in, not verified"
