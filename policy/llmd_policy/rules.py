@@ -82,6 +82,20 @@ def _models(resources: Sequence[Resource], parameters: Parameters) -> list[Viola
     ]
 
 
+def _licenses(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:
+    """By the licenses that the parameters give models. One without any was judged by nobody, and is a violation."""
+    allowed, licenses = parameters["allowed"], parameters["licenses"]
+    violations = []
+    for pod in _pods(resources) if allowed else ():
+        for model in dict.fromkeys(_served(pod)):
+            name = next((licenses[pattern] for pattern in licenses if fnmatchcase(model, pattern)), None)
+            if name is None:
+                violations.append(_of(pod, f"no license is stated for the model {model}"))
+            elif name not in allowed:
+                violations.append(_of(pod, f"the model {model} has the license {name}, not {' or '.join(allowed)}"))
+    return violations
+
+
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -154,6 +168,13 @@ RULES: tuple[PolicyRule, ...] = (
         check=_models,
         parameters={"allowed": []},
         schema={"allowed": _STRINGS},
+    ),
+    PolicyRule(
+        id="allowed-licenses",
+        summary="Only models of allowed licenses are served; none for all.",
+        check=_licenses,
+        parameters={"allowed": [], "licenses": {}},
+        schema={"allowed": _STRINGS, "licenses": {"type": "object", "additionalProperties": {"type": "string"}}},
     ),
     PolicyRule(
         id="pinned-weights",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_stacks_are_deployed_in_the_order_of_the_file(tmp_path: Path) -> None:
 
 
 def test_drift_changes_nothing() -> None:
-    commands = [step["run"] for step in jobs("drift")["drift"]["steps"] if "pulumi " in step.get("run", "")]
+    commands = [step["run"] for step in jobs("drift")["drift"]["steps"] if "pulumi login" in step.get("run", "")]
     [command] = commands
     assert "refresh" in command
     assert {"--preview-only", "--expect-no-changes"} <= set(command.split())
@@ -136,3 +137,31 @@ def test_the_end_of_a_pull_request_waits_for_its_update() -> None:
     assert groups["up"]["group"] == "stack-pr-${{ github.event.number }}"
     assert groups["down"]["group"] == "stack-pr-${{ github.event.number || 'expired' }}"
     assert not any(group["cancel-in-progress"] for group in groups.values())
+
+
+_INSTALLS = ("pip install", "plugin install", "components install", "curl ", "wget ", "apt-get", "npm ")
+
+
+@pytest.mark.parametrize("workflow", sorted(path.stem for path in WORKFLOWS.glob("*.yml")))
+def test_nothing_is_installed_once_a_job_has_credentials(workflow: str) -> None:
+    """Code that is installed later runs with them, whoever wrote it."""
+    for job in jobs(workflow).values():
+        actions = [str(step.get("uses", "")).partition("@")[0] for step in job["steps"]]
+        if "google-github-actions/auth" not in actions:
+            assert "id-token" not in job.get("permissions", {})
+            continue
+        first = actions.index("google-github-actions/auth")
+        before, after = job["steps"][:first], job["steps"][first + 1 :]
+        assert not [word for step in after for word in _INSTALLS if word in step.get("run", "")]
+        # Pulumi's action runs a command there, with the CLI that the one before has installed.
+        assert {step["uses"].partition("@")[0] for step in after if "uses" in step} <= {"pulumi/actions"}
+        assert all("command" in step["with"] for step in after if "uses" in step)
+        versions = {
+            step["with"]["pulumi-version"]
+            for step in job["steps"]
+            if str(step.get("uses", "")).startswith("pulumi/actions")
+        }
+        assert len(versions) == 1
+        assert "pulumi plugin install" in [step.get("run") for step in before]
+        [gcloud] = [step["with"] for step in before if "setup-gcloud@" in step.get("uses", "")]
+        assert re.fullmatch(r"\d+\.0\.0", gcloud["version"])

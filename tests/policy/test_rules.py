@@ -297,6 +297,18 @@ class TestCloud:
         for stack in ("gpu", LWS_STACK, KSERVE_STACK, "multi-model-gpu"):
             assert messages("allowed-models", resources_of(stack), {"allowed": ["nobody/*"]}), stack
 
+    def test_licenses(self) -> None:
+        licenses = {"google/*": "gemma", "Qwen/*": "apache-2.0"}
+        apache = {"allowed": ["apache-2.0"], "licenses": licenses}
+        assert messages("allowed-licenses", resources_of("gpu"), {"licenses": licenses}) == []
+        assert messages("allowed-licenses", resources_of("tpu"), apache) == []
+        [text] = messages("allowed-licenses", resources_of("gpu"), apache)
+        assert "google/gemma-2b-it has the license gemma, not apache-2.0" in text
+        for stack in ("gpu", LWS_STACK, KSERVE_STACK):
+            unknown = messages("allowed-licenses", resources_of(stack), {"allowed": ["apache-2.0"]})
+            assert unknown, stack
+            assert all("no license is stated" in text for text in unknown)
+
     def test_weights_of_a_commit(self) -> None:
         required = {"required": True}
         source = {"kind": "hugging-face", "revision": "0123456789abcdef0123456789abcdef01234567"}
