@@ -16,12 +16,18 @@ from bootstrap.settings import BootstrapSettings
 config = pulumi.Config()
 settings = BootstrapSettings(
     project=config.require("project"),
+    project_number=config.require("projectNumber"),
     location=config.get("location") or "us-central1",
     repository=config.require("repository"),
     repository_id=config.require("repositoryId"),
     environments=tuple(config.require_object("environments")),
     branch=config.get("branch") or "main",
     preview_decrypts=config.get_bool("previewDecrypts") or False,
+    stack_accounts=config.get_bool("stackAccounts") or False,
+    access_logs=config.get_bool("accessLogs") is not False,
 )
-for name, value in Bootstrap(settings).variables.items():
+bootstrap = Bootstrap(settings)
+for name, value in bootstrap.variables.items():
     pulumi.export(name, value)
+if bootstrap.node_account is not None:
+    pulumi.export("nodeAccount", bootstrap.node_account)

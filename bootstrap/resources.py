@@ -9,6 +9,7 @@ cloud.google.com/iam/docs/workload-identity-federation-with-deployment-pipelines
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
@@ -32,14 +33,19 @@ _ISSUER = "https://token.actions.githubusercontent.com"
 DEPLOY_ROLES = (
     "roles/compute.networkAdmin",
     "roles/container.admin",
+    "roles/serviceusage.serviceUsageAdmin",
+)
+_USE_ACCOUNT = "roles/iam.serviceAccountUser"
+# With `stackAccounts`, too: stacks create the account of their nodes and start nodes with it. No condition limits the
+# last role to these accounts.
+STACK_ACCOUNT_ROLES = (
     # Not serviceAccountAdmin, which may let itself use any account's rights.
     "roles/iam.serviceAccountCreator",
     "roles/iam.serviceAccountDeleter",
-    "roles/iam.serviceAccountUser",
-    "roles/serviceusage.serviceUsageAdmin",
+    _USE_ACCOUNT,
 )
-# It may grant those of nodes and of the autoscaler, and no other.
-GRANTED_ROLES = (*NODE_ROLES, METRICS_ROLE)
+# It may grant the autoscaler's role, with `stackAccounts` those of nodes, and no other.
+GRANTED_ROLES = (METRICS_ROLE,)
 GRANTS = "roles/resourcemanager.projectIamAdmin"
 READ_ROLES = (
     "roles/compute.viewer",
@@ -54,12 +60,14 @@ _REVIEW = "review"
 _READ_STATE, _WRITE_STATE = "roles/storage.objectViewer", "roles/storage.objectUser"
 # 90 days in seconds. Old versions of the key still decrypt.
 _ROTATION = f"{90 * 24 * 3600}s"
+_LOG_DAYS = 400
 
 
 class Bootstrap(pulumi.ComponentResource):
     """Everything. `variables` are those of the GitHub repository, by name."""
 
     variables: Mapping[str, pulumi.Output[str]]
+    node_account: pulumi.Output[str] | None
 
     def __init__(self, settings: BootstrapSettings) -> None:
         super().__init__("llm-d:bootstrap:Bootstrap", "bootstrap", None)
@@ -68,17 +76,22 @@ class Bootstrap(pulumi.ComponentResource):
         base = pulumi.ResourceOptions(parent=self, providers=[provider])
         apis = [gcp.projects.Service(api, service=api, disable_on_destroy=False, opts=base) for api in APIS]
         self._opts = pulumi.ResourceOptions.merge(base, pulumi.ResourceOptions(depends_on=apis))
-        self._bucket, self._key = self._state(), self._encryption()
+        self._ring = gcp.kms.KeyRing("key-ring", name="llm-d", location=settings.location, opts=self._opts)
+        # Encrypts secrets in stack files and states. Without it they are lost.
+        self._key = self._protected_key("key", "pulumi")
+        self._bucket = self._state(self._access_logs() if settings.access_logs else None)
+        self._uses_of_keys_are_logged()
         self._pool, federation = self._federation()
         deploy = self._account(
             "deploy",
             "pulumi up and destroy",
             [self._in_environment(environment) for environment in settings.environments],
-            DEPLOY_ROLES,
+            (*DEPLOY_ROLES, *(STACK_ACCOUNT_ROLES if settings.stack_accounts else ())),
             state=_WRITE_STATE,
             key=_ENCRYPT,
         )
         self._may_grant_roles_of_stacks(deploy)
+        nodes = None if settings.stack_accounts else self._node_account(deploy)
         drift = self._account(
             "drift",
             "looks for drift of the main branch's stacks",
@@ -103,38 +116,90 @@ class Bootstrap(pulumi.ComponentResource):
             "PULUMI_STATE_URL": pulumi.Output.concat("gs://", self._bucket.name),
             "PULUMI_SECRETS_PROVIDER": pulumi.Output.concat("gcpkms://", self._key.id),
         }
+        # For `cluster.nodeAccount` of the stack files; no variable of the repository.
+        self.node_account = None if nodes is None else nodes.email
         self.register_outputs(dict(self.variables))
 
-    def _state(self) -> gcp.storage.Bucket:
-        """The bucket of states: private, with earlier versions, and not removed with this program."""
-        return gcp.storage.Bucket(
+    def _state(self, logs: gcp.storage.Bucket | None) -> gcp.storage.Bucket:
+        """The bucket of states: private, with a key of its own and earlier versions, and not removed with this program.
+
+        Cloud Storage's agent uses the key for everybody who may read the bucket: without the key nobody can.
+        """
+        key = self._protected_key("state-key", "state")
+        agent = f"service-{self._settings.project_number}@gs-project-accounts.iam.gserviceaccount.com"
+        grant = gcp.kms.CryptoKeyIAMMember(
+            "state-encryption", crypto_key_id=key.id, role=_ENCRYPT, member=f"serviceAccount:{agent}", opts=self._opts
+        )
+        return self._bucket_of(
             "state",
-            name=f"{self._settings.project}-llm-d-state",
+            keep=gcp.storage.BucketLifecycleRuleConditionArgs(num_newer_versions=20, days_since_noncurrent_time=90),
+            depends_on=[grant],
+            versioning=gcp.storage.BucketVersioningArgs(enabled=True),
+            encryption=gcp.storage.BucketEncryptionArgs(default_kms_key_name=key.id),
+            logging=None
+            if logs is None
+            else gcp.storage.BucketLoggingArgs(log_bucket=logs.name, log_object_prefix="state"),
+        )
+
+    def _access_logs(self) -> gcp.storage.Bucket:
+        """The bucket into which Cloud Storage writes each hour which states were read and written, and from where.
+
+        Source: cloud.google.com/storage/docs/access-logs.
+        """
+        logs = self._bucket_of("state-logs", keep=gcp.storage.BucketLifecycleRuleConditionArgs(age=_LOG_DAYS))
+        gcp.storage.BucketIAMMember(
+            "state-logs-writer",
+            bucket=logs.name,
+            role="roles/storage.objectCreator",
+            member="group:cloud-storage-analytics@google.com",
+            opts=self._opts,
+        )
+        return logs
+
+    def _bucket_of(
+        self,
+        name: str,
+        *,
+        keep: gcp.storage.BucketLifecycleRuleConditionArgs,
+        depends_on: Sequence[pulumi.Resource] = (),
+        **more: Any,
+    ) -> gcp.storage.Bucket:
+        """A private bucket that is not removed with this program. `keep` is when an object or version is deleted."""
+        return gcp.storage.Bucket(
+            name,
+            name=f"{self._settings.project}-llm-d-{name}",
             location=self._settings.location,
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
-            versioning=gcp.storage.BucketVersioningArgs(enabled=True),
             lifecycle_rules=[
                 gcp.storage.BucketLifecycleRuleArgs(
-                    action=gcp.storage.BucketLifecycleRuleActionArgs(type="Delete"),
-                    condition=gcp.storage.BucketLifecycleRuleConditionArgs(
-                        num_newer_versions=20, days_since_noncurrent_time=90
-                    ),
+                    action=gcp.storage.BucketLifecycleRuleActionArgs(type="Delete"), condition=keep
                 )
             ],
-            opts=pulumi.ResourceOptions.merge(self._opts, pulumi.ResourceOptions(protect=True)),
+            opts=pulumi.ResourceOptions.merge(
+                self._opts, pulumi.ResourceOptions(protect=True, depends_on=list(depends_on))
+            ),
+            **more,
         )
 
-    def _encryption(self) -> gcp.kms.CryptoKey:
-        """The key that encrypts secrets in stack files and states. Without it they are lost, so it is protected."""
-        ring = gcp.kms.KeyRing("key-ring", name="llm-d", location=self._settings.location, opts=self._opts)
+    def _protected_key(self, name: str, key: str) -> gcp.kms.CryptoKey:
         return gcp.kms.CryptoKey(
-            "key",
-            name="pulumi",
-            key_ring=ring.id,
+            name,
+            name=key,
+            key_ring=self._ring.id,
             purpose="ENCRYPT_DECRYPT",
             rotation_period=_ROTATION,
             opts=pulumi.ResourceOptions.merge(self._opts, pulumi.ResourceOptions(protect=True)),
+        )
+
+    def _uses_of_keys_are_logged(self) -> None:
+        """Who decrypted a secret, in Cloud Audit Logs; Google records only changes of keys by default."""
+        gcp.projects.IAMAuditConfig(
+            "key-uses",
+            project=self._settings.project,
+            service="cloudkms.googleapis.com",
+            audit_log_configs=[gcp.projects.IAMAuditConfigAuditLogConfigArgs(log_type="DATA_READ")],
+            opts=self._opts,
         )
 
     def _federation(self) -> tuple[gcp.iam.WorkloadIdentityPool, gcp.iam.WorkloadIdentityPoolProvider]:
@@ -176,7 +241,7 @@ class Bootstrap(pulumi.ComponentResource):
         account = gcp.serviceaccount.Account(
             name, account_id=f"llm-d-{name}", display_name=f"llm-d: {purpose}", opts=self._opts
         )
-        member = account.email.apply(lambda email: f"serviceAccount:{email}")
+        member = _member(account)
         for number, subject in enumerate(subjects):
             gcp.serviceaccount.IAMMember(
                 f"{name}-job-{number}",
@@ -202,17 +267,44 @@ class Bootstrap(pulumi.ComponentResource):
             )
         return account
 
+    def _node_account(self, deploy: gcp.serviceaccount.Account) -> gcp.serviceaccount.Account:
+        """The account of all stacks' nodes, the only one that the account that deploys may start nodes with."""
+        nodes = gcp.serviceaccount.Account(
+            "nodes", account_id="llm-d-nodes", display_name="llm-d: nodes", opts=self._opts
+        )
+        for role in NODE_ROLES:
+            gcp.projects.IAMMember(
+                f"nodes-{role.partition('/')[2]}",
+                project=self._settings.project,
+                role=role,
+                member=_member(nodes),
+                opts=self._opts,
+            )
+        gcp.serviceaccount.IAMMember(
+            "deploy-uses-nodes",
+            service_account_id=nodes.name,
+            role=_USE_ACCOUNT,
+            member=_member(deploy),
+            opts=self._opts,
+        )
+        return nodes
+
     def _may_grant_roles_of_stacks(self, deploy: gcp.serviceaccount.Account) -> None:
         """The account that deploys may not make itself owner."""
-        roles = ", ".join(f"'{role}'" for role in GRANTED_ROLES)
+        granted = (*NODE_ROLES, *GRANTED_ROLES) if self._settings.stack_accounts else GRANTED_ROLES
+        roles = ", ".join(f"'{role}'" for role in granted)
         gcp.projects.IAMMember(
             "deploy-grants",
             project=self._settings.project,
             role=GRANTS,
-            member=deploy.email.apply(lambda email: f"serviceAccount:{email}"),
+            member=_member(deploy),
             condition=gcp.projects.IAMMemberConditionArgs(
                 title="roles of nodes and autoscaler only",
                 expression=f"api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([{roles}])",
             ),
             opts=self._opts,
         )
+
+
+def _member(account: gcp.serviceaccount.Account) -> pulumi.Output[str]:
+    return account.email.apply(lambda email: f"serviceAccount:{email}")

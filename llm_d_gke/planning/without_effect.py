@@ -130,8 +130,8 @@ def _objects_of_others(settings: StackSettings) -> Iterator[tuple[tuple[str | in
 
 
 def _without_effect_in_existing(cluster: ClusterSettings) -> str:
-    """Keys that would shape a new cluster. `mode` says what the existing one is, diskKey is for the pools beside it."""
-    keys = _keys(cluster, ("existing", "mode", "private_nodes", "encryption"))
+    """Keys that would shape a new cluster. `mode` says what it is, diskKey and nodeAccount are for its pools."""
+    keys = _keys(cluster, ("existing", "mode", "private_nodes", "encryption", "node_account"))
     secrets = ["encryption.secretsKey"] if cluster.encryption.secrets_key is not None else []
     return ", ".join([*([keys] if keys else []), *secrets])
 

@@ -160,7 +160,7 @@ class ExistingCluster(Settings):
 
 
 class ClusterSettings(Settings):
-    """Shape of the cluster. With `existing`, only `mode` and `encryption.diskKey`, of the stack's nodes, count."""
+    """Shape of the cluster. With `existing` only `mode` counts, and `encryption.diskKey` and `nodeAccount` of nodes."""
 
     mode: Annotated[
         Literal["standard", "autopilot"],
@@ -198,6 +198,17 @@ class ClusterSettings(Settings):
     binary_authorization: Annotated[
         bool, Field(description="Admit only images that the project's Binary Authorization policy allows.")
     ] = False
+    node_account: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z][-a-z0-9]{4,28}[a-z0-9]@[a-z0-9.-]+\.iam\.gserviceaccount\.com$",
+            max_length=253,
+            description="Address of an existing service account that nodes run as, with the roles that nodes need; by"
+            " default the stack creates one.",
+            examples=["llm-d-nodes@my-project.iam.gserviceaccount.com"],
+            json_schema_extra=form("the address of a service account") | replaces("accelerator pool", "CPU pool"),
+        ),
+    ] = None
     security_posture: Annotated[
         Literal["basic", "disabled"], Field(description="GKE's audit of workload configurations, which is free.")
     ] = "basic"

@@ -11,17 +11,21 @@ import pytest
 import yaml
 
 from bootstrap.settings import BootstrapSettings
-from llm_d_gke.resource_graph import Graph, record
+from llm_d_gke.planning.infrastructure.cluster import NODE_ROLES
+from llm_d_gke.resource_graph import Graph, Recorded, record
 from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks
 from tests.stacks import graph_of
 
 CONFIG: dict[str, Any] = {
     "project": "my-project-123456",
+    "projectNumber": "815",
     "location": "europe-west4",
     "repository": "my-org/llm-d",
     "repositoryId": "4711",
     "environments": ["staging", "production"],
 }
+
+NODE_ACCOUNT = "llm-d-nodes@my-project.iam.gserviceaccount.com"
 
 
 @functools.cache
@@ -54,7 +58,8 @@ def project_roles(resources: Graph, account: str) -> set[str]:
 def jobs(resources: Graph, account: str) -> set[str]:
     """Subjects of GitHub's tokens that may be the account."""
     bindings = resources.by_type("gcp:serviceaccount/iAMMember:IAMMember")
-    assert {resource["role"] for resource in bindings} == {"roles/iam.workloadIdentityUser"}
+    others = [binding.name for binding in bindings if binding["role"] != "roles/iam.workloadIdentityUser"]
+    assert others in ([], ["deploy-uses-nodes"])
     return {
         resource["member"].partition("/subject/")[2]
         for resource in bindings
@@ -99,7 +104,8 @@ class TestFederation:
 
     def test_no_account_has_a_key_that_could_leak(self) -> None:
         assert graph().by_type("gcp:serviceaccount/key:Key") == []
-        assert len(graph().by_type("gcp:serviceaccount/account:Account")) == 3
+        accounts = {account.name for account in graph().by_type("gcp:serviceaccount/account:Account")}
+        assert accounts == {"deploy", "drift", "preview", "nodes"}
 
 
 class TestRoles:
@@ -127,34 +133,101 @@ class TestRoles:
         wide = {"Admin", "TokenCreator", "KeyAdmin", "OpenIdTokenCreator"}
         assert {role for role in every if role.removeprefix("roles/iam.serviceAccount") in wide} == set()
 
-    def test_the_account_that_deploys_grants_the_roles_that_stacks_have_and_no_other(self) -> None:
+    def test_nodes_run_as_one_account_and_the_one_that_deploys_may_use_no_other(self) -> None:
+        resources = graph()
+        assert {role for role in project_roles(resources, "deploy") if "serviceAccount" in role} == set()
+        uses = [
+            binding
+            for binding in resources.by_type("gcp:serviceaccount/iAMMember:IAMMember")
+            if binding["role"] == "roles/iam.serviceAccountUser"
+        ]
+        assert [(str(use["member"]).partition("@")[0], "llm-d-nodes@" in use["serviceAccountId"]) for use in uses] == [
+            ("serviceAccount:llm-d-deploy", True)
+        ]
+        assert project_roles(resources, "nodes") == set(NODE_ROLES)
+        assert str(resources.outputs["nodeAccount"]).startswith("llm-d-nodes@")
+
+    def test_stacks_create_accounts_where_somebody_says_so(self) -> None:
+        resources = graph(stackAccounts=True)
+        assert "roles/iam.serviceAccountUser" in project_roles(resources, "deploy")
+        assert "nodeAccount" not in resources.outputs
+        assert "nodes" not in {account.name for account in resources.by_type("gcp:serviceaccount/account:Account")}
+
+    @pytest.mark.parametrize("own", [False, True], ids=["nodeAccount", "stackAccounts"])
+    def test_the_account_that_deploys_grants_the_roles_that_stacks_have_and_no_other(self, own: bool) -> None:
+        changes = {} if own else {"cluster.nodeAccount": NODE_ACCOUNT}
         grants = [
             resource
-            for resource in graph().by_type("gcp:projects/iAMMember:IAMMember")
+            for resource in graph(stackAccounts=own).by_type("gcp:projects/iAMMember:IAMMember")
             if resource["role"] == "roles/resourcemanager.projectIamAdmin"
         ]
         assert [resource.name for resource in grants] == ["deploy-grants"]
         granted = {
             resource["role"]
             for stack in project_stacks()
-            for resource in graph_of(stack).by_type("gcp:projects/iAMMember:IAMMember")
+            for resource in graph_of(stack, changes).by_type("gcp:projects/iAMMember:IAMMember")
         }
         allowed = str(grants[0]["condition"]["expression"]).partition(".hasOnly(")[2].removesuffix(")")
         assert set(ast.literal_eval(allowed)) == granted
 
 
 class TestState:
-    def test_the_bucket_is_private_and_keeps_earlier_states(self) -> None:
-        [bucket] = graph().by_type("gcp:storage/bucket:Bucket")
+    def bucket(self, name: str, **changes: Any) -> Recorded:
+        [bucket] = [found for found in graph(**changes).by_type("gcp:storage/bucket:Bucket") if found.name == name]
+        return bucket
+
+    @pytest.mark.parametrize("name", ["state", "state-logs"])
+    def test_buckets_are_private_and_protected(self, name: str) -> None:
+        bucket = self.bucket(name)
         assert bucket["publicAccessPrevention"] == "enforced"
         assert bucket["uniformBucketLevelAccess"] is True
-        assert bucket["versioning"] == {"enabled": True}
         assert bucket.options.protect is True
 
-    def test_the_key_is_renewed_and_protected(self) -> None:
-        [key] = graph().by_type("gcp:kms/cryptoKey:CryptoKey")
-        assert key["rotationPeriod"] == "7776000s"
-        assert key.options.protect is True
+    def test_earlier_states_are_kept(self) -> None:
+        assert self.bucket("state")["versioning"] == {"enabled": True}
+
+    def test_states_are_encrypted_with_a_key_that_only_the_buckets_agent_uses(self) -> None:
+        """Not the key of secrets, which the account of drift may use: who has a copy of the bucket has no state."""
+        resources = graph()
+        assert self.bucket("state")["encryption"]["defaultKmsKeyName"].endswith("/state")
+        [key] = [key for key in resources.by_type("gcp:kms/cryptoKey:CryptoKey") if key.name == "state-key"]
+        grants = [
+            grant
+            for grant in resources.by_type("gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember")
+            if grant["cryptoKeyId"] == key.id
+        ]
+        assert [(grant["member"], grant["role"]) for grant in grants] == [
+            (
+                "serviceAccount:service-815@gs-project-accounts.iam.gserviceaccount.com",
+                "roles/cloudkms.cryptoKeyEncrypterDecrypter",
+            )
+        ]
+        assert resources.depends(self.bucket("state"), grants[0])
+
+    def test_reads_and_writes_of_states_are_logged_where_no_account_deletes_it(self) -> None:
+        resources = graph()
+        assert self.bucket("state")["logging"]["logBucket"] == self.bucket("state-logs")["name"]
+        members = resources.by_type("gcp:storage/bucketIAMMember:BucketIAMMember")
+        assert [
+            (member["member"], member["role"])
+            for member in members
+            if member["bucket"] == self.bucket("state-logs")["name"]
+        ] == [("group:cloud-storage-analytics@google.com", "roles/storage.objectCreator")]
+
+    def test_an_organization_that_refuses_googles_group_turns_the_log_off(self) -> None:
+        assert "logging" not in self.bucket("state", accessLogs=False).inputs
+        assert len(graph(accessLogs=False).by_type("gcp:storage/bucket:Bucket")) == 1
+
+    def test_uses_of_keys_are_logged(self) -> None:
+        [audit] = graph().by_type("gcp:projects/iAMAuditConfig:IAMAuditConfig")
+        assert (audit["service"], audit["auditLogConfigs"]) == ("cloudkms.googleapis.com", [{"logType": "DATA_READ"}])
+
+    def test_keys_are_renewed_and_protected(self) -> None:
+        keys = graph().by_type("gcp:kms/cryptoKey:CryptoKey")
+        assert {key["name"] for key in keys} == {"pulumi", "state"}
+        for key in keys:
+            assert key["rotationPeriod"] == "7776000s"
+            assert key.options.protect is True
 
 
 def test_outputs_are_the_variables_that_the_workflows_read() -> None:
@@ -165,7 +238,7 @@ def test_outputs_are_the_variables_that_the_workflows_read() -> None:
     }
     # Which stack a review copies, for how long and at what cost, is the choice of the repository's owners.
     chosen = {"REVIEW_STACK", "REVIEW_HOURS", "REVIEW_BUDGET"}
-    assert {name.strip("}") for name in read} == set(graph().outputs) | chosen
+    assert {name.strip("}") for name in read} == set(graph(stackAccounts=True).outputs) | chosen
 
 
 @pytest.mark.parametrize(
@@ -175,12 +248,14 @@ def test_outputs_are_the_variables_that_the_workflows_read() -> None:
         ("environments", ()),
         ("environments", ("production:ref",)),
         ("repository_id", "my-org"),
+        ("project_number", "815@example.com"),
         ("project", "My Project"),
     ],
 )
 def test_a_name_that_would_change_a_condition_is_refused(name: str, value: object) -> None:
     values = {
         "project": CONFIG["project"],
+        "project_number": CONFIG["projectNumber"],
         "location": CONFIG["location"],
         "repository": CONFIG["repository"],
         "repository_id": CONFIG["repositoryId"],

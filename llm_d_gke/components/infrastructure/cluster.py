@@ -26,7 +26,8 @@ class ClusterResources:
 
     name: str
     created: gcp.container.Cluster | None
-    node_account: gcp.serviceaccount.Account
+    # Address of the account that nodes run as.
+    node_account: pulumi.Output[str]
     node_permissions: list[gcp.projects.IAMMember]
     kubeconfig: pulumi.Output[str]
     provider: kubernetes.Provider
@@ -57,19 +58,13 @@ class InferenceCluster(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("llm-d:cluster:InferenceCluster", "cluster", opts)
-        account = gcp.serviceaccount.Account(
-            named("nodes", self),
-            account_id=plan.service_account,
-            project=project,
-            display_name=f"Nodes of {plan.name}",
-            opts=child(self, depends_on=services.services),
-        )
+        account = self._node_account(plan, project, services)
         permissions = [
             gcp.projects.IAMMember(
                 named(role.removeprefix("roles/").replace(".", "-"), self),
                 project=project,
                 role=role,
-                member=account.email.apply(lambda email: f"serviceAccount:{email}"),
+                member=account.apply(lambda email: f"serviceAccount:{email}"),
                 opts=child(self),
             )
             for role in plan.service_account_roles
@@ -88,6 +83,17 @@ class InferenceCluster(Component):
             adopt=lambda: self._cluster_provider("kubernetes-adopting", plan, cluster, adopts=True),
         )
         self.register_outputs({"name": plan.name})
+
+    def _node_account(self, plan: ClusterPlan, project: str, services: ProjectServices) -> pulumi.Output[str]:
+        if plan.node_account is not None:
+            return pulumi.Output.from_input(plan.node_account)
+        return gcp.serviceaccount.Account(
+            named("nodes", self),
+            account_id=plan.service_account,
+            project=project,
+            display_name=f"Nodes of {plan.name}",
+            opts=child(self, depends_on=services.services),
+        ).email
 
     def _cluster_provider(
         self, name: str, plan: ClusterPlan, cluster: gcp.container.Cluster, *, adopts: bool = False
@@ -112,7 +118,7 @@ class InferenceCluster(Component):
         network_plan: NetworkPlan,
         network: InferenceNetwork,
         services: ProjectServices,
-        account: gcp.serviceaccount.Account,
+        account: pulumi.Output[str],
     ) -> gcp.container.Cluster:
         return gcp.container.Cluster(
             named("cluster", self),
@@ -146,7 +152,7 @@ class InferenceCluster(Component):
             # Always set: if it were left out, an existing cluster would keep its private nodes.
             private_cluster_config={"enable_private_nodes": plan.private_nodes},
             master_authorized_networks_config=_authorized_networks(plan),
-            **(autopilot_nodes(account.email) if plan.autopilot else standard_nodes(plan, account.email)),
+            **(autopilot_nodes(account) if plan.autopilot else standard_nodes(plan, account)),
             **cluster_security(plan.security, autopilot=plan.autopilot),
             opts=pulumi.ResourceOptions(
                 parent=self,

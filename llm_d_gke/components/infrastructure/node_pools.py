@@ -63,7 +63,7 @@ class NodePools(Component):
             placement_policy=self._placement(plan),
             queued_provisioning={"enabled": True} if plan.provisioning == "queued" else None,
             network_config=_network(plan),
-            node_config=_node_config(plan, cluster.node_account.email),
+            node_config=_node_config(plan, cluster.node_account),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*cluster.node_permissions, *pools_before],

@@ -36,6 +36,7 @@ from llm_d_gke.stackfile.assumptions import load_assumed
 # The settings that the program in bootstrap/ requires.
 _BOOTSTRAP = {
     "project": "my-project-123456",
+    "projectNumber": "815",
     "location": "europe-west4",
     "repository": "my-org/llm-d",
     "repositoryId": "4711",

@@ -28,11 +28,8 @@ _CLUSTER = (
     "container.clusters.create",
     "container.clusters.delete",
     "iam.serviceAccounts.actAs",
-    "iam.serviceAccounts.create",
-    "iam.serviceAccounts.delete",
-    "resourcemanager.projects.getIamPolicy",
-    "resourcemanager.projects.setIamPolicy",
 )
+_NODE_ACCOUNT = ("iam.serviceAccounts.create", "iam.serviceAccounts.delete")
 _DASHBOARD = ("monitoring.dashboards.create", "monitoring.dashboards.delete")
 _ALERTS = ("monitoring.alertPolicies.create", "monitoring.alertPolicies.delete")
 # Project editors lack the last four, which the picker's roles need.
@@ -51,7 +48,8 @@ _ADDRESS = ("compute.addresses.create", "compute.addresses.delete")
 _WORKLOAD_POLICY = ("compute.resourcePolicies.create", "compute.resourcePolicies.delete")
 _SERVICES = ("serviceusage.services.enable", "serviceusage.services.list")
 _SECRET = ("secretmanager.secrets.setIamPolicy",)
-# KEDA's operator gets a role of the project. The budget's own permission is of the billing account, not of the project.
+# The nodes' account and KEDA's operator get roles of the project.
+# The budget's own permission is of the billing account, not of the project.
 _GRANT = ("resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy")
 
 Kind = Literal["network", "subnetwork", "address", "cluster"]
@@ -249,6 +247,8 @@ def _permissions(plan: StackPlan) -> Iterator[str]:
         yield from _PROXY_SUBNET
     if plan.cluster.create:
         yield from _CLUSTER
+    if plan.cluster.node_account is None:
+        yield from (*_NODE_ACCOUNT, *_GRANT)
     if plan.gateway.create_address:
         yield from _ADDRESS
     if any(pool.workload_policy for pool in plan.accelerator_pools):

@@ -71,7 +71,8 @@ def plan_cluster(ctx: PlanContext) -> ClusterPlan:
         deletion_protection=settings.deletion_protection,
         workload_pool=f"{project}.svc.id.goog",
         service_account=names.service_account_id(ctx.stack),
-        service_account_roles=NODE_ROLES,
+        service_account_roles=() if settings.node_account else NODE_ROLES,
+        node_account=settings.node_account,
         secret_manager=_uses_secret_manager(ctx),
         secret_rotation_seconds=_ROTATION_SECONDS if _keys_in_secret_manager(ctx) else 0,
         # Autopilot has it always (cloud.google.com/stackdriver/docs/managed-prometheus/setup-managed).

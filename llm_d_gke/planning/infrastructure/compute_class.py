@@ -27,12 +27,12 @@ def plan_compute_class(ctx: PlanContext, *, rdma: bool) -> ComputeClassPlan | No
     if settings is None or name is None:
         return None
     _check(ctx, settings, rdma=rdma)
-    account = names.service_account_id(ctx.stack)
+    own = names.service_account_address(names.service_account_id(ctx.stack), ctx.settings.project)
     return ComputeClassPlan(
         name=name,
         choices=tuple(_choices(ctx, settings)),
         active_migration=settings.active_migration,
-        service_account=names.service_account_address(account, ctx.settings.project),
+        service_account=ctx.settings.cluster.node_account or own,
         accelerator=ctx.accelerator.node_label_value,
         tpu_topology=ctx.topology if ctx.accelerator.kind == "tpu" else None,
     )

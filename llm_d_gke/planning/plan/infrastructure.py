@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Literal
+
+# What a subnet may have besides public addresses (cloud.google.com/vpc/docs/subnets, "Valid IPv4 ranges"); those for
+# documentation are left out.
+PRIVATE = tuple(
+    IPv4Network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "192.0.0.0/24",
+        "198.18.0.0/15",
+        "240.0.0.0/4",
+    )
+)
 
 # Keeps the load balancer of a Service inside the VPC. Istio hands it down to the Service of a Gateway.
 INTERNAL_LOAD_BALANCER: Mapping[str, str] = {"networking.gke.io/load-balancer-type": "Internal"}
@@ -91,8 +107,10 @@ class ClusterPlan:
     maintenance: MaintenancePlan | None
     deletion_protection: bool
     workload_pool: str
+    # Id and roles of the nodes' account that the stack creates. `node_account` is the address of an existing one.
     service_account: str
     service_account_roles: tuple[str, ...]
+    node_account: str | None
     secret_manager: bool
     # Seconds between two looks at newer versions of mounted secrets, 0 for none.
     secret_rotation_seconds: int

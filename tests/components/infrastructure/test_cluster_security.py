@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
 
+from llm_d_gke.planning.infrastructure.cluster import NODE_ROLES
 from llm_d_gke.resource_graph import Graph
+from llm_d_gke.resource_graph.values import jsonable
 from tests.stacks import existing_cluster, graph_of, plan_of
 
 CLUSTER = "gcp:container/cluster:Cluster"
@@ -30,6 +34,22 @@ def test_the_first_node_is_as_protected_as_the_others(either: Graph) -> None:
     ):
         assert config[name] == pool[name], name
     assert config["shieldedInstanceConfig"] == {"enableIntegrityMonitoring": True, "enableSecureBoot": True}
+
+
+def test_nodes_run_as_an_account_that_exists() -> None:
+    account = "llm-d-nodes@my-project.iam.gserviceaccount.com"
+    for stack, changes in (("gpu", {}), ("compute-class-gpu", {}), ("autopilot-gpu", {}), ("gpu", existing_cluster())):
+        graph = graph_of(stack, {"cluster.nodeAccount": account, **changes})
+        assert graph.by_type("gcp:serviceaccount/account:Account") == []
+        assert not [
+            member["role"]
+            for member in graph.by_type("gcp:projects/iAMMember:IAMMember")
+            if member["role"] in NODE_ROLES
+        ]
+        text = json.dumps([jsonable(resource.inputs) for resource in graph])
+        assert "-nodes@" in text
+        assert account in text
+        assert set(re.findall(r"[-a-z0-9]+-nodes@[-a-z0-9.]+", text)) == {account}
 
 
 def test_defaults_of_google_are_stated(either: Graph) -> None:

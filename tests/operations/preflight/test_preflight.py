@@ -32,13 +32,13 @@ def test_the_preflight_asks_and_judges() -> None:
 
 
 def test_a_stack_that_scales_in_an_existing_cluster_may_grant_a_role() -> None:
-    """KEDA's operator gets one of the project. The permissions of a new cluster have it already."""
+    """KEDA's operator gets one of the project; so does the account of nodes, unless it exists."""
     grant = "resourcemanager.projects.setIamPolicy"
-    scaling = scaled() | existing_cluster()
+    scaling = scaled() | existing_cluster() | {"cluster.nodeAccount": "llm-d-nodes@my-project.iam.gserviceaccount.com"}
 
     def may(changes: dict[str, Any]) -> bool:
         return grant in needs_of(plan_of("gpu", changes), load()).permissions
 
     assert may(scaling)
     assert not may(scaling | {"platform.keda.existing": True})
-    assert not may(existing_cluster())
+    assert may(existing_cluster())
