@@ -58,7 +58,6 @@ ELSEWHERE = {
 UNPROVOKED = {
     **{name: "KEDA's words" for name, message in messages().items() if message.origin == "scaling"},
     "not-scaling": "KEDA's words",
-    "picker-profiles": "a filter that leaves no replica would provoke it",
 }
 GATEWAY_WORDS = tuple(
     name for name, message in messages().items() if message.origin == "gateway" and name not in ELSEWHERE
@@ -66,7 +65,7 @@ GATEWAY_WORDS = tuple(
 # Provoked here one after the other, because each needs the stack itself.
 STEPS = (
     *("warden", "webhook-unreachable", "pod-security", "resource-quota", "service-account-missing", "pods-refused"),
-    *("disk-limit", "no-replica", "picker-unreachable", *GATEWAY_WORDS, "pool-saturated"),
+    *("disk-limit", "no-replica", "picker-unreachable", *GATEWAY_WORDS, "pool-saturated", "picker-profiles"),
     *("pods-missing", "endpoint-refuses", "endpoint-unreachable"),
 )
 DEPLOYMENT, REPLICA_SET = ("apps/v1", "Deployment"), ("apps/v1", "ReplicaSet")
@@ -387,6 +386,21 @@ def test_a_full_pool_refuses_low_priorities(stack: Stack) -> None:
         assert stack.project.diagnosed(STACK) == ""
         stack.restart(ENGINE, ENGINES, **{MORE_ARGUMENTS: ""})
     stack.restart(PICKER, PICKERS)
+
+
+@pytest.mark.rehearsal
+@pytest.mark.slow
+def test_a_filter_of_the_picker_leaves_no_replica(stack: Stack) -> None:
+    kind, filtering = ("v1", "ConfigMap"), "header-based-testing-filter"
+    before = stack.kube.get(*kind, PICKER, NAMESPACE)["data"]
+    config = yaml.safe_load(before["picker.yaml"])
+    config["plugins"].append({"type": filtering})
+    config["schedulingProfiles"][0]["plugins"].append({"pluginRef": filtering})
+    for data in ({"picker.yaml": yaml.safe_dump(config)}, before):
+        stack.kube.patch(*kind, PICKER, {"data": data}, NAMESPACE)
+        stack.restart(PICKER, PICKERS)
+        if data is not before:
+            stack.shows("picker-profiles")
 
 
 @pytest.mark.rehearsal
