@@ -62,6 +62,16 @@ class Package(Entry):
     arguments: Mapping[str, Availability] = {}
     variables: Mapping[str, Availability] = {}
 
+    def knows_variable(self, name: str, version: str) -> bool:
+        """Whether a version has the variable, or is newer or older than all that were read beside one that has it."""
+        variable, number = self.variables[name], version_numbers(version)
+        oldest, newest = (version_numbers(self.versions[position]) for position in (0, -1))
+        return variable.in_version(version) or (
+            variable.first == self.versions[0]
+            if number < oldest
+            else number > newest and variable.last == self.versions[-1]
+        )
+
     def lacks_variable(self, name: str, version: str) -> bool:
         """Whether the versions read on both sides of this one lack the variable: between them nothing else is known."""
         if not self.covers(version):

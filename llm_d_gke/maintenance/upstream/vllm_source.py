@@ -77,7 +77,7 @@ def _switches(tree: ast.Module) -> dict[str, str]:
         for table in ast.walk(tree)
         if isinstance(table, ast.Dict)
         for key, reader in zip(table.keys, table.values, strict=True)
-        if isinstance(key, ast.Constant) and isinstance(key.value, str) and isinstance(reader, ast.Lambda)
+        if isinstance(key, ast.Constant) and isinstance(key.value, str) and isinstance(reader, (ast.Lambda, ast.Call))
     }
     switches: dict[str, str] = {}
     for name, reader in read_by.items():
@@ -87,7 +87,7 @@ def _switches(tree: ast.Module) -> dict[str, str]:
     return switches
 
 
-def _read(name: str, word: str, reader: ast.Lambda, functions: list[ast.FunctionDef]) -> object:
+def _read(name: str, word: str, reader: ast.expr, functions: list[ast.FunctionDef]) -> object:
     """What the expression makes of the variable's value; None where it fails."""
     environment = {name: word}
     namespace: dict[str, object] = {"os": SimpleNamespace(environ=environment, getenv=environment.get, path=os.path)}

@@ -30,6 +30,9 @@ def stack_variables(served: ServedModel, hugging_face: HuggingFacePlan, budget: 
     else:
         values["HF_HUB_OFFLINE"] = "1"
     values |= multi_node.environment(ctx, parallelism, budget)
+    if multi_node.ENGINE_WAIT in settings.env:
+        # Only how long a server waits for its engines: the stack file's own time counts.
+        values.pop(multi_node.ENGINE_WAIT, None)
     if ctx.accelerator.kind == "gpu":
         values |= {"TRITON_CACHE_DIR": f"{CACHE}/triton", "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor"}
         values |= library_environment(ctx, settings)

@@ -88,9 +88,9 @@ def _is_reported(served: ServedModel, name: str, value: str, *, of_stack: bool) 
 def _check_known(served: ServedModel, name: str, value: str) -> None:
     upstream, version, path = load_upstream(), served.version, ("env", name)
     packages = (upstream.vllm, *((upstream.tpu_inference,) if served.accelerator.kind == "tpu" else ()))
-    variable = next((package.variables[name] for package in packages if name in package.variables), None)
-    if variable is not None:
-        type_ = variable.type_in(version)
+    package = next((package for package in packages if name in package.variables), None)
+    if package is not None and package.knows_variable(name, version):
+        type_ = package.variables[name].type_in(version)
         expected = _expected(type_, value)
         if expected is not None:
             served.error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def check_extra_args(served: ServedModel, rendered: Sequence[str]) -> None:
     rest = {flag for flag in planned if flag}
     for position, argument, flag in _flags(extra):
         owned = OWNED.get(flag)
-        if flag not in rest and owned is None:
+        if owned is None and (flag not in rest or _repeats(extra[position:], rendered)):
             continue
         setting = SETTINGS.get(flag)
         served.error(
@@ -124,6 +125,19 @@ def check_extra_args(served: ServedModel, rendered: Sequence[str]) -> None:
             if owned is not None
             else (f"set models[{served.index}].{setting}, and remove it here" if setting else "remove it here"),
         )
+
+
+def _repeats(extra: Sequence[str], rendered: Sequence[str]) -> bool:
+    """Whether an argument, the first of these, is twice among all of the engine in the same words."""
+
+    def words(arguments: Sequence[str]) -> tuple[str, ...]:
+        first, *following = arguments
+        values = itertools.takewhile(lambda word: not flag_of(word), following)
+        return (flag_of(first), first.partition("=")[2], *values) if first.startswith("-") else ()
+
+    own = words(extra)
+    same = [argument == extra[0] and words(rendered[place:]) == own for place, argument in enumerate(rendered)]
+    return same.count(True) > 1
 
 
 def runs_remote_code(extra: Sequence[str]) -> bool:

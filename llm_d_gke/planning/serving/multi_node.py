@@ -16,6 +16,9 @@ from llm_d_gke.planning.serving.extra_args import flag_of
 
 _RPC_PORT = 5555
 
+# How long a server waits for its engines, seconds.
+ENGINE_WAIT = "VLLM_ENGINE_READY_TIMEOUT_S"
+
 # What the controller of LeaderWorkerSets puts on the pods: leaders have index 0, pods of one group share the key.
 _INDEX_LABEL = "leaderworkerset.sigs.k8s.io/worker-index"
 GROUP_LABEL = "leaderworkerset.sigs.k8s.io/group-key"
@@ -175,8 +178,8 @@ def environment(ctx: PlanContext, parallelism: Parallelism, start_up_seconds: in
     if not parallelism.is_multi_node and parallelism.data == 1:
         return {}
     return _of_hosts(ctx, parallelism) | {
-        # How long a server waits for its engines; vLLM's own ten minutes are over before such weights are loaded.
-        "VLLM_ENGINE_READY_TIMEOUT_S": str(start_up_seconds)
+        # vLLM's own ten minutes are over before such weights are loaded.
+        ENGINE_WAIT: str(start_up_seconds)
     }
 
 
