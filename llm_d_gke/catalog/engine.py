@@ -301,7 +301,8 @@ class Engine(Entry):
     flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)
     batches: tuple[DefaultBatch, ...]  # largest first
     tpu_sequences: int  # default of --max-num-seqs on TPUs
-    tpu_utilization_tested: float  # highest --gpu-memory-utilization that left room for compiled programs there
+    # Highest --gpu-memory-utilization that left room for compiled programs, by accelerator.
+    tpu_utilization_tested: Mapping[str, float]
     tpu_states: TpuStates
     field_reports: tuple[FieldReport, ...]
     start_reports: tuple[StartReport, ...]

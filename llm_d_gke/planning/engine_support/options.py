@@ -162,6 +162,34 @@ def option_words(arguments: Sequence[str], option: str) -> list[str]:
     return words
 
 
+def object_value(arguments: Sequence[str], name: str) -> dict[str, object] | None:
+    """An option that takes a JSON object, with the keys that are given alone (`--name.key value`).
+
+    None without the option, and for a value that is no object.
+    """
+    whole = option_value(arguments, name)
+    parts = {
+        text.partition("=")[0].removeprefix(f"{name}.").replace("-", "_"): text
+        for text in arguments
+        if long_form(text.partition("=")[0]).startswith(f"{name}.")
+    }
+    if whole is None and not parts:
+        return None
+    try:
+        value = json.loads(with_plain_numbers(whole or "{}"))
+    except ValueError:
+        return None
+    if not isinstance(value, dict):
+        return None
+    for key in parts:
+        written = nested_value(arguments, name, key)
+        try:
+            value[key] = json.loads(written or "")
+        except ValueError:
+            value[key] = written
+    return value
+
+
 def nested_value(arguments: Sequence[str], name: str, key: str) -> str | None:
     """A key of an option that takes a JSON object, `--name.key value` or `--name '{"key": "value"}'`."""
     value = option_value(arguments, f"{name}.{key}".replace("_", "-"))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.schema import DraftLayers, Model
+from llm_d_gke.planning.engine_support.options import object_value, option_value
 from llm_d_gke.settings.models import ModelSettings
 
 _ARGUMENT = "--speculative-config"
@@ -42,15 +43,9 @@ def speculation_of(
 
     `find` looks such a model up by its id. Heads of EAGLE have shapes that only their own configuration states.
     """
-    text = _speculative_config(arguments)
-    if text is None:
-        return Speculation()
-    try:
-        config = json.loads(text)
-    except ValueError:
-        return Speculation(is_known=False)
-    if not isinstance(config, dict):
-        return Speculation(is_known=False)
+    config = object_value(arguments, _ARGUMENT)
+    if config is None:
+        return Speculation() if option_value(arguments, _ARGUMENT) is None else Speculation(is_known=False)
     tokens, method = config.get("num_speculative_tokens"), str(config.get("method") or "")
     if not isinstance(tokens, int) or isinstance(tokens, bool) or not 0 < tokens < 1000:
         tokens = 1
@@ -70,14 +65,3 @@ def shares_blocks(model: Model, draft: Model) -> bool:
     UniformTypeKVCacheSpecs in vLLM's v1/kv_cache_interface.py: a block has a page of each layer, however large.
     """
     return all(group.kind in ("full", "none") for group in (*model.attention, *draft.attention))
-
-
-def _speculative_config(arguments: Sequence[str]) -> str | None:
-    for position, argument in enumerate(arguments):
-        name, _, value = argument.partition("=")
-        if name == _ARGUMENT:
-            return value or (arguments[position + 1] if position + 1 < len(arguments) else "")
-        if argument.startswith(f"{_ARGUMENT}."):
-            # --speculative-config.method mtp: vLLM puts the parts together; here they are not.
-            return ""
-    return None

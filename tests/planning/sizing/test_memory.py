@@ -310,7 +310,7 @@ class TestLimits:
 
     def test_a_tpu_keeps_room_for_compiled_programs(self) -> None:
         model = "Qwen/Qwen2.5-3B-Instruct"
-        tested, above = (judge(start(model, "tpu-v6e", utilization=u)).status for u in (0.92, 0.95))
+        tested, above = (judge(start(model, "tpu-v5e", utilization=u)).status for u in (0.92, 0.95))
         assert (tested, above) == ("fits", "marginal")
 
     def test_too_high_a_share_is_refused(self) -> None:

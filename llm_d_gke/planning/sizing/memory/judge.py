@@ -101,8 +101,8 @@ def _warm_up(run: EngineRun, free: float, activation: float, layers: int) -> War
     """GiB left after the KV cache is allocated, and the GiB of them that start-up needs."""
     engine = load_engine()
     if run.kind == "tpu":
-        # Compiled programs live there. A rounding of the last digit is no doubt: 0.92 is exactly what was tested.
-        tested = run.total_gib * (1 - engine.tpu_utilization_tested) - 1e-9
+        # Compiled programs live there. A rounding of the last digit is no doubt: that share is exactly what was tested.
+        tested = run.total_gib * (1 - run.utilization_tested) - 1e-9
         figures = engine.warm_up
         if run.total_gib < figures.tpu_small_gib and not run.model.tpu_tested:
             tested = max(tested, figures.tpu_small_free_gib)

@@ -321,7 +321,8 @@ def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> 
     needs = load_engine().model_runner_v2_warm_up(run.version) if run.uses_model_runner_v2 else figures
     refused_gib = needs.refused_bytes * entries - (0.0 if run.enforce_eager else figures.graphs_error_gib)
     passed_gib = needs.passed_bytes * entries
-    unreserved = not (run.enforce_eager or run.band.graphs_reserved or run.uses_model_runner_v2)
+    by_default = run.band.graphs_reserved and run.estimates_graphs
+    unreserved = not (run.enforce_eager or by_default or run.uses_model_runner_v2)
     if unreserved and run.interconnect == "pcie" and run.tensor_parallel > _CUSTOM_REDUCE_RANKS:
         passed_gib += figures.graphs_over_nccl_gib
     tuned = load_engine().has(run.version, figures.expert_tuning_since) and (run.capability or 0.0) >= 10.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.planning.sizing.memory.judge import fits, judge
 from llm_d_gke.planning.sizing.memory.run import EngineRun
 
@@ -40,7 +39,7 @@ def remedies(run: EngineRun, parallel: Sequence[int] = (), fp8_cache: bool = Fal
 
 def _utilization(run: EngineRun) -> Remedy | None:
     """The value nearest to the present one, in steps of a hundredth."""
-    highest = load_engine().tpu_utilization_tested if run.kind == "tpu" else _HIGHEST_UTILIZATION
+    highest = run.utilization_tested if run.kind == "tpu" else _HIGHEST_UTILIZATION
     # Room for the cache grows with the share: where the highest leaves too little, no other leaves enough.
     if judge(replace(run, utilization=highest)).limit not in ("warm-up", "states") and not fits(
         run, utilization=highest

@@ -53,6 +53,7 @@ class _Options:
     prefix_caching: bool = True
     enforce_eager: bool = False
     compiled: bool = False  # what torch.compile made before is on disk
+    estimates_graphs: bool = True  # where the version can; VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS=0 leaves it out
     text_only: bool = False
     speculative_tokens: int = 0
     draft: DraftLayers | None = None  # loaded for speculative decoding; None: tokens are guessed without layers
@@ -90,6 +91,7 @@ class EngineRun(_Options):
     max_num_seqs: int
     max_num_batched_tokens: int
     capability: float | None = None  # CUDA compute capability
+    utilization_tested: float = 1.0  # TPU: the highest that left room for compiled programs
 
     @property
     def expert_ranks(self) -> int:
@@ -191,7 +193,7 @@ class EngineRun(_Options):
         """Whether an estimate of CUDA graphs is subtracted before the KV cache; otherwise they use the free rest."""
         engine = load_engine()
         profiled = not self.uses_model_runner_v2 or engine.has(self.version, engine.model_runner_v2.graphs_since)
-        return self.band.graphs_reserved and profiled and not self.enforce_eager
+        return self.estimates_graphs and self.band.graphs_reserved and profiled and not self.enforce_eager
 
     @property
     def kv_bytes(self) -> int:
@@ -273,6 +275,7 @@ def engine_run(
         interconnect=accelerator.interconnect,
         total_gib=total,
         capability=accelerator.compute_capability,
+        utilization_tested=engine.tpu_utilization_tested.get(accelerator.name, 1.0),
         **(vars(options) | filled_in),
     )
 
