@@ -177,7 +177,15 @@ class TestExperts:
         assert kinds(on(B200, GEMMA_4, "0.19.1")) == []
 
     def test_a_version_that_pads_takes_any_width(self) -> None:
-        assert kinds(on(B200, GEMMA_4, "0.30.0")) == []
+        narrow = "Qwen/Qwen3-30B-A3B"
+        assert kinds(on(B200, narrow, "0.26.0", tensor_parallel=4)) == ["experts-kernel"]
+        assert kinds(on(B200, narrow, "0.30.0", tensor_parallel=4)) == []
+
+    def test_gelu_goes_to_a_kernel_that_is_padded_nowhere(self) -> None:
+        """Gemma 4: to CUTLASS's since 0.24, to Triton's before."""
+        (refusal,) = refusals_of(on(B200, GEMMA_4, "0.30.0"))
+        assert (refusal.kind, refusal.certain) == ("experts-kernel", False)
+        assert kinds(on(B200, GEMMA_4, "0.23.0")) == []
 
     def test_between_two_versions_that_differ_nothing_is_certain(self) -> None:
         (refusal,) = refusals_of(on(B200, GEMMA_4, "0.28.0"))

@@ -17,6 +17,9 @@ from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 _ALIGNED = ("FLASHINFER_TRTLLM", "FLASHINFER_CUTLASS")
 _ALIGNMENT = 128
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
+# Gemma 4's experts have GELU: TensorRT-LLM's kernel takes none, CUTLASS's does since 0.24, and Triton's comes next
+# (_supports_activation of both in 0.23.0, 0.24.0, 0.26.0 and 0.30.0).
+_WITH_GELU, _GELU_SINCE = "Gemma4ForConditionalGeneration", (0, 24)
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,7 @@ def experts_refusals(deployment: Deployment, facts: EngineFacts, card_facts: Cap
         return
     if not card_facts.experts or deployment.expert_backend not in (None, "auto") or deployment.adapters:
         return
-    kernels = [
-        name for name in card_facts.experts if not (deployment.data_parallel > 1 and name == "FLASHINFER_CUTLASS")
-    ]
-    first = kernels[0] if kernels else ""
+    first = next((name for name in card_facts.experts if _takes(name, deployment)), "")
     if first not in _ALIGNED or (first == "FLASHINFER_TRTLLM" and facts.experts_padded):
         return
     ranks = 1 if deployment.expert_parallel else deployment.tensor_parallel
@@ -72,9 +72,17 @@ def experts_refusals(deployment: Deployment, facts: EngineFacts, card_facts: Cap
         f"they need {_ALIGNMENT} to divide an expert's width on a GPU, and here it is {shared}: the engine does not "
         "come up",
         source="vllm-project/vllm pull request 51492",
-        # Seen on compute capability 10.0; the same kernels are the first choice on others.
-        certain=10.0 <= (deployment.accelerator.compute_capability or 0.0) < 11.0,
+        # Seen on compute capability 10.0 with 0.26; the same kernels are the first choice on others, and later.
+        certain=10.0 <= (deployment.accelerator.compute_capability or 0.0) < 11.0 and not facts.experts_padded,
     )
+
+
+def _takes(kernel: str, deployment: Deployment) -> bool:
+    """Whether a kernel is chosen for 16-bit experts of this model before those behind it."""
+    if deployment.model.architecture == _WITH_GELU and kernel in _ALIGNED:
+        since = version_numbers(deployment.version) >= _GELU_SINCE
+        return kernel == "FLASHINFER_CUTLASS" and since and deployment.data_parallel == 1
+    return not (deployment.data_parallel > 1 and kernel == "FLASHINFER_CUTLASS")
 
 
 def _nvfp4_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:

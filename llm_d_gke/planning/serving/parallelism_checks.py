@@ -57,7 +57,9 @@ def _check_tpu(served: ServedModel) -> None:
     sizes = {"pipelineParallel": parallelism.pipeline, "dataParallel": parallelism.data}
     for name, size in sizes.items():
         if size > 1:
-            served.error("LLMD-TPU-RANKS", name, value=size, chips=chips)
+            served.error(
+                "LLMD-TPU-RANKS", name, value=size, chips=chips, fix=_without_ranks(ctx, parallelism.tensor, size)
+            )
     if parallelism.tensor != chips and parallelism.data == 1:
         served.error(
             "LLMD-TP-TPU-CHIPS",
@@ -103,6 +105,12 @@ def _check_hosts(served: ServedModel) -> None:
             accelerators=parallelism.accelerators,
             on_host=on_host,
         )
+
+
+def _without_ranks(ctx: PlanContext, tensor: int, ranks: int) -> str:
+    """What to use instead of several ranks on one slice."""
+    smaller = _slice_with(ctx, tensor).removeprefix("or ").removesuffix(", ")
+    return f"remove it, or use {smaller} with replicas: {ranks}" if smaller else "remove it"
 
 
 def _slice_with(ctx: PlanContext, devices: int) -> str:

@@ -59,7 +59,7 @@ GROUPS = (
         changes={"models[0].dataParallel": 2},
         path="models[0].dataParallel",
         value="2",
-        rule="chips of a slice form one rank",
+        rule="devices of a TPU slice form one rank",
         fix="remove it",
     ),
     Wrong(
