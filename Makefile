@@ -221,7 +221,7 @@ scan: $(STAMP) $(SCAN)/.venv/.installed ## run Pod Security, checkov and kube-sc
 
 policy: $(STAMP) ## run the policy pack in an environment of its own over all stacks
 	@test -x policy/.venv/bin/python || $(PYTHON) -m venv policy/.venv
-	@policy/.venv/bin/pip install -q -r policy/requirements.txt
+	@policy/.venv/bin/pip install --disable-pip-version-check -q --require-hashes -r policy/requirements.txt
 	@$(BIN)/python -m pytest -q tests/policy
 
 wheel: $(STAMP) ## build the Python package into dist/ (docs/library.md)
@@ -257,6 +257,7 @@ lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt wi
 	@for part in requirements requirements-install requirements-preflight requirements-docs requirements-speed; do \
 	  $(LOCK) --upgrade -c requirements-dev.txt $$part.in -o $$part.txt || exit 1; done
 	@$(LOCK) $(UPGRADE) llm_d_gke/maintenance/scan/requirements.in -o llm_d_gke/maintenance/scan/requirements.txt
+	@$(LOCK) $(UPGRADE) policy/requirements.in -o policy/requirements.txt
 	@$(LOCK) $(UPGRADE) llm_d_gke/operations/bench/requirements.in -o llm_d_gke/operations/bench/requirements.txt
 
 # The engine of ENGINE=vllm: pins/VERSION.in names vLLM and its torch, pins/VERSION.txt holds the whole environment.

@@ -15,6 +15,8 @@ from pulumi_policy import (
     PolicyConfigSchema,
     PolicyPack,
     ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
     Secret,
     StackValidationArgs,
     StackValidationPolicy,
@@ -23,6 +25,9 @@ from pulumi_policy.proxy import UnknownValueError
 
 EXEMPTIONS = Path(__file__).resolve().parent / "exemptions.yaml"
 UNKNOWN = "[unknown]"
+
+# Inputs by URN, as the engine hands each resource over before it is created.
+_INPUTS: dict[str, Any] = {}
 
 
 def plain(value: Any) -> Any:
@@ -51,7 +56,11 @@ def _policy(rule: PolicyRule, exemptions: tuple[Exemption, ...]) -> StackValidat
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         resources = [
             Resource(
-                urn=resource.urn, type=resource.resource_type, name=resource.name, properties=plain(resource.props)
+                urn=resource.urn,
+                type=resource.resource_type,
+                name=resource.name,
+                # In the preview of a new cluster nothing is known of what its provider will make, inputs included.
+                properties=plain(resource.props) or _INPUTS.get(resource.urn, {}),
             )
             for resource in args.resources
         ]
@@ -67,6 +76,20 @@ def _policy(rule: PolicyRule, exemptions: tuple[Exemption, ...]) -> StackValidat
         validate=validate,
         enforcement_level=EnforcementLevel.MANDATORY,
         config_schema=PolicyConfigSchema(properties=dict(rule.schema)) if rule.schema else None,
+    )
+
+
+def _inputs() -> ResourceValidationPolicy:
+    """Reports nothing: it keeps the inputs, because the rules look at all resources together."""
+
+    def validate(args: ResourceValidationArgs, _: ReportViolation) -> None:
+        _INPUTS[args.urn] = plain(args.props)
+
+    return ResourceValidationPolicy(
+        name="inputs",
+        description="Keeps the inputs of each resource for the other rules.",
+        validate=validate,
+        enforcement_level=EnforcementLevel.ADVISORY,
     )
 
 
@@ -91,5 +114,5 @@ _EXEMPTIONS = load(EXEMPTIONS)
 PolicyPack(
     name="llm-d",
     enforcement_level=EnforcementLevel.MANDATORY,
-    policies=[*(_policy(rule, _EXEMPTIONS) for rule in RULES), _listing(_EXEMPTIONS)],
+    policies=[_inputs(), *(_policy(rule, _EXEMPTIONS) for rule in RULES), _listing(_EXEMPTIONS)],
 )

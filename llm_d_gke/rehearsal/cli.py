@@ -17,6 +17,27 @@ from llm_d_gke.rehearsal.engine_choice import EngineChoice
 
 _PANEL = "Rehearse on this machine"
 
+PolicyPacks = Annotated[
+    list[Path] | None,
+    option(
+        "--policy-pack",
+        metavar="FOLDER",
+        help="Refuse what a policy pack refuses. May be repeated.",
+        file_okay=False,
+        exists=True,
+    ),
+]
+PolicyConfigs = Annotated[
+    list[Path] | None,
+    option(
+        "--policy-pack-config",
+        metavar="FILE",
+        help="Parameters of the policy pack, as JSON.",
+        dir_okay=False,
+        exists=True,
+    ),
+]
+
 
 def up(
     stack: Stack,
@@ -29,18 +50,27 @@ def up(
             " stack that runs, else the simulator.",
         ),
     ] = None,
+    policy_pack: PolicyPacks = None,
+    policy_pack_config: PolicyConfigs = None,
 ) -> int:
     """Bring a stack up on this machine, and send it one chat request."""
     from llm_d_gke.rehearsal import commands
+    from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import PolicyChoice
 
-    return commands.up(stack, overrides(config), engine)
+    return commands.up(stack, overrides(config), engine, PolicyChoice(policy_pack or (), policy_pack_config or ()))
 
 
-def preview(stack: Stack, config: Changes = None) -> int:
+def preview(
+    stack: Stack,
+    config: Changes = None,
+    policy_pack: PolicyPacks = None,
+    policy_pack_config: PolicyConfigs = None,
+) -> int:
     """Show what `up` would create or change. Exit status 2 if the stack is refused."""
     from llm_d_gke.rehearsal import commands
+    from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import PolicyChoice
 
-    return commands.preview(stack, overrides(config))
+    return commands.preview(stack, overrides(config), PolicyChoice(policy_pack or (), policy_pack_config or ()))
 
 
 def status(

@@ -36,6 +36,7 @@ from llm_d_gke.rehearsal.pulumi_engine.interruption import (
     delete_unrecorded_resources,
 )
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
+from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import NO_POLICY, PolicyChoice, policy_options
 from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.chat import Answer, ask, client_headers
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
@@ -54,7 +55,12 @@ def show(text: str) -> None:
     print(text.rstrip("\n"), flush=True)
 
 
-def up(stack: str, changes: Mapping[str, str] = MappingProxyType({}), engine_choice: EngineChoice | None = None) -> int:
+def up(
+    stack: str,
+    changes: Mapping[str, str] = MappingProxyType({}),
+    engine_choice: EngineChoice | None = None,
+    policy: PolicyChoice = NO_POLICY,
+) -> int:
     """Start or update a stack. `engine_choice` None keeps the stack's engine; a new stack gets the simulator."""
     began = time.monotonic()
     paths = StackPaths(stack)
@@ -74,7 +80,13 @@ def up(stack: str, changes: Mapping[str, str] = MappingProxyType({}), engine_cho
             _refuse_deletions(pulumi, configuration)
         paths.unfinished.touch()
         with watched(paths, show):
-            done = pulumi.stack.up(on_output=each_step_once(show), on_error=show, color=_color(), suppress_outputs=True)
+            done = pulumi.stack.up(
+                on_output=each_step_once(show),
+                on_error=show,
+                color=_color(),
+                suppress_outputs=True,
+                **policy_options(paths, policy),
+            )
         paths.unfinished.unlink()
         save_settings(paths, configuration)
         outputs = {name: output.value for name, output in done.outputs.items()}
@@ -98,7 +110,7 @@ def _ask(paths: StackPaths, plan: StackPlan, endpoint: str, host: str, model: st
         return ask(endpoint, host, model, headers=client_headers(plan, kube.find, paths.token_keys))
 
 
-def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> int:
+def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({}), policy: PolicyChoice = NO_POLICY) -> int:
     paths = StackPaths(stack)
     existed, stands = paths.home.exists(), paths.cloud.exists()
     # Nothing runs here for a preview, so it shows the stack's own picker, as the report and Google Cloud do. A stack
@@ -111,7 +123,14 @@ def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> in
             _print_changes(paths, configuration)
             # For a running stack the changed lines matter, for a new one the whole list.
             steps = PlannedSteps()
-            pulumi.stack.preview(on_output=show, on_error=show, on_event=steps.take, color=_color(), diff=stands)
+            pulumi.stack.preview(
+                on_output=show,
+                on_error=show,
+                on_event=steps.take,
+                color=_color(),
+                diff=stands,
+                **policy_options(paths, policy),
+            )
             _show_losses(steps, configuration)
     finally:
         if not existed:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf import json_format, struct_pb2
+from pulumi.automation import CommandError
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
+from llm_d_gke.rehearsal import commands
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import PolicyChoice
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.policy.graphs import EVERY_STACK, resources_of
 
@@ -19,6 +24,7 @@ PYTHON = PACK / ".venv" / "bin" / "python"
 
 # How the engine writes a text that it does not know yet (pulumi/pulumi, sdk/go/common/resource/plugin).
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+INTERNAL = {"llm-d:gateway.exposure": "internal", "llm-d:acknowledge": "[]"}
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="make policy creates policy/.venv")
 
@@ -93,3 +99,30 @@ def test_parameters_reach_the_rules(engine: analyzer_pb2_grpc.AnalyzerStub) -> N
     )
     names = {name for name, _, _ in violations(engine, "gpu")}
     assert "allowed-regions" in names
+
+
+class TestRehearsal:
+    """`bin/llmd preview --policy-pack policy`: the real engine calls the pack on what the program registers."""
+
+    @pytest.fixture(autouse=True)
+    def elsewhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(commands, "StackPaths", lambda name: StackPaths(name, tmp_path))
+
+    def test_a_preview_ends_with_what_the_pack_refuses(self, capfd: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(CommandError):
+            commands.preview("gpu", {}, PolicyChoice([PACK]))
+        assert "is reachable from the internet without authentication" in capfd.readouterr().out
+
+    def test_pods_of_a_cluster_that_does_not_exist_yet_are_checked(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """In such a preview the engine has no outputs of Kubernetes objects, and stack policies get nothing else."""
+        parameters = tmp_path / "policy.json"
+        parameters.write_text('{"pinned-images": {"digests": true}}', encoding="utf-8")
+        with pytest.raises(CommandError):
+            commands.preview("gpu", INTERNAL, PolicyChoice([PACK], [parameters]))
+        assert "the image vllm/vllm-openai" in capfd.readouterr().out
+
+    def test_a_stack_that_keeps_the_rules_passes(self, capfd: pytest.CaptureFixture[str]) -> None:
+        assert commands.preview("gpu", INTERNAL, PolicyChoice([PACK])) == 0
+        assert "llm-d@v0.1.0" in capfd.readouterr().out

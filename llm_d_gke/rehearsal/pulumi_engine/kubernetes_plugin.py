@@ -41,7 +41,7 @@ def install_plugin(paths: StackPaths, pulumi: Path, report: Report) -> None:
     """Install the provider into the PULUMI_HOME of a stack. The engine's environment holds `PROXY_VARIABLE`."""
     executable, variables = _provider(paths, pulumi, report)
     commands = paths.pulumi_home / "bin"
-    _script(commands / _CREDENTIAL_PLUGIN, f"exec cat {shlex.quote(str(credential_file(paths)))}")
+    write_script(commands / _CREDENTIAL_PLUGIN, f"exec cat {shlex.quote(str(credential_file(paths)))}")
     variables |= {
         # A public authority signs the certificates of DNS endpoints and registries. Here it is the stack's own.
         "SSL_CERT_FILE": str(paths.cluster.absolute() / "pki" / "ca.crt"),
@@ -54,7 +54,7 @@ def install_plugin(paths: StackPaths, pulumi: Path, report: Report) -> None:
     lines.append(f'export HTTPS_PROXY="${PROXY_VARIABLE}"')
     lines.append(f'export PATH={shlex.quote(str(commands))}:"$PATH"')
     lines.append(f'exec {shlex.quote(str(executable))} "$@"')
-    _script(plugin_folder(paths.pulumi_home) / KUBERNETES, *lines)
+    write_script(plugin_folder(paths.pulumi_home) / KUBERNETES, *lines)
 
 
 def end_orphans(paths: StackPaths) -> None:
@@ -96,7 +96,7 @@ def _provider(paths: StackPaths, pulumi: Path, report: Report) -> tuple[Path, di
     return executable, {"REHEARSAL_PROVIDER_SCHEMA": str(schema), "REHEARSAL_PROVIDER_VERSION": kubernetes_version()}
 
 
-def _script(file: Path, *lines: str) -> None:
+def write_script(file: Path, *lines: str) -> None:
     """Write a script unless it exists: another command of the stack may be about to start it."""
     text = "\n".join(["#!/bin/sh", *lines, ""])
     if not file.exists() or file.read_text(encoding="utf-8") != text:
