@@ -33,8 +33,8 @@ conditions. Written by `python -m llm_d_gke.maintenance.reference causes` from
 `llm_d_gke/operations/diagnose/messages.yaml` and `llm_d_gke/operations/diagnose/states.yaml`.
 
 `tests/rehearsal/e2e/test_causes.py` (`make test-slow`) breaks one rehearsed stack in most of these ways, one after
-the other, and lists what other tests provoke: words of real pickers, of the real scheduler, of Envoy and of Google's
-load balancer. KEDA's words are tested as data. The API server and the simulated kubelet say their own words. A process
+the other, and lists what other tests provoke: words of real pickers, of the real scheduler, of KEDA, of Envoy and of
+Google's load balancer. The API server and the simulated kubelet say their own words. A process
 that stands for the engine or a picker prints the line and ends. What only a container runtime, a driver of volumes,
 GKE's autoscaler, GKE's Gateway controller or GKE Warden says is written into the status, the event or the policy where
 it would stand.

@@ -51,14 +51,13 @@ ELSEWHERE = {
     "key-refused": "test_tokens.py, test_edge.py",
     # The real scheduler's.
     **{name: "test_scheduler_words.py" for name, message in messages().items() if message.origin == "scheduler"},
+    # KEDA's operator's.
+    **{name: "test_scaling.py" for name, message in messages().items() if message.origin == "scaling"},
     "health-check-path": "test_failures.py",
     **dict.fromkeys(("kserve-presets", "kserve-condition"), "test_kserve_conditions.py"),
 }
 # Tested as data in tests/operations/diagnose.
-UNPROVOKED = {
-    **{name: "KEDA's words" for name, message in messages().items() if message.origin == "scaling"},
-    "not-scaling": "KEDA's words",
-}
+UNPROVOKED = {"not-scaling": "KEDA's words that are not known"}
 GATEWAY_WORDS = tuple(
     name for name, message in messages().items() if message.origin == "gateway" and name not in ELSEWHERE
 )

@@ -23,9 +23,9 @@ SERVICE = "gcp:projects/service:Service"
 
 
 @contextmanager
-def without(project: Project, token: str, **fields: str) -> Iterator[None]:
+def without(project: Project, token: str, stack: str = "gpu", **fields: str) -> Iterator[None]:
     """Google Cloud without the one resource that has these values, as if it had never been created."""
-    store = CloudStore(project.paths("gpu").cloud)
+    store = CloudStore(project.paths(stack).cloud)
     with store.transaction() as cloud:
         records = cloud["resources"][token]
         ((key, record),) = [

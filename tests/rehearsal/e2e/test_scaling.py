@@ -2,28 +2,113 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import httpx
 import pytest
 
+from llm_d_gke.catalog.metrics import load_metrics
 from llm_d_gke.maintenance.measure import scaling
 from llm_d_gke.maintenance.measure.scaling import CHANGES, PARTS, step_of_load
+from llm_d_gke.operations.live_stack.metrics import prometheus_of
+from llm_d_gke.rehearsal.monitoring.google_apis import IAM_MEMBER
+from tests.waiting import eventually
 
-from .project import Project
+from .project import Command, Project, project_in
+from .test_failures import NAMESPACE, without
 
 pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 
 STACK = scaling.STACK
+SCALED = ("keda.sh/v1alpha1", "ScaledObject")
+_SUFFIXES = ("", "_bucket", "_sum", "_count")
 
 
-def test_a_step_of_load_adds_replicas_and_nodes_and_loses_no_request_on_the_way_back(fresh: Project) -> None:
-    fresh.run("up", STACK, *CHANGES)
-    done = step_of_load(fresh.paths(STACK))
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with project_in(tmp_path_factory.mktemp("scaling")) as created:
+        created.run("up", STACK, *CHANGES)
+        yield created
+
+
+def test_a_step_of_load_adds_replicas_and_nodes_and_loses_no_request_on_the_way_back(project: Project) -> None:
+    done = step_of_load(project.paths(STACK))
     assert list(done.seconds) == list(PARTS)
     assert done.requests > 50
     assert done.unanswered == 0
-    with fresh.kube(STACK) as kube:
-        [scaled] = kube.list("keda.sh/v1alpha1", "ScaledObject")
+    with project.kube(STACK) as kube:
+        [scaled] = kube.list(*SCALED)
     ready = {condition["type"]: condition["status"] for condition in scaled["status"]["conditions"]}
     assert ready["Ready"] == "True"
-    assert fresh.verified(STACK, *CHANGES) >= {"engine-metrics", "scrapes"}
-    fresh.run("down", STACK)
-    assert fresh.leftovers(STACK) == []
+    assert project.verified(STACK, *CHANGES) >= {"engine-metrics", "scrapes"}
+
+
+def test_every_metric_of_the_catalog_is_scraped(project: Project) -> None:
+    """But for those of which the catalog says when they appear."""
+    address = f"{prometheus_of(project.paths(STACK), print)}/api/v1/label/__name__/values"
+    names = set(httpx.get(address, timeout=10.0, trust_env=False).json()["data"])
+    exporters = {
+        exporter
+        for metric in load_metrics().metrics.values()
+        for exporter in metric.names
+        if any(name.startswith(exporter) for name in names)
+    }
+    assert len(exporters) == 2, "the engine and one picker"
+    assert [
+        name
+        for name, metric in load_metrics().metrics.items()
+        if not metric.appears
+        and not any(
+            metric.names[exporter] + suffix in names
+            for exporter in exporters & set(metric.names)
+            for suffix in _SUFFIXES
+        )
+    ] == []
+
+
+@contextmanager
+def changed(project: Project, **metadata: str | None) -> Iterator[None]:
+    """With other metadata in the triggers that read Prometheus."""
+    with project.kube(STACK) as kube:
+        [scaled] = kube.list(*SCALED, NAMESPACE)
+        name, before = scaled["metadata"]["name"], scaled["spec"]["triggers"]
+
+        def write(triggers: list[dict[str, Any]]) -> None:
+            kube.patch(*SCALED, name, {"spec": {"triggers": triggers}}, NAMESPACE)
+
+        write([trigger | {"metadata": _merged(trigger["metadata"], metadata)} for trigger in before])
+        try:
+            yield
+        finally:
+            write(before)
+
+
+def _merged(before: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    return {key: value for key, value in {**before, **changes}.items() if value is not None}
+
+
+# By cause: what is wrong with the stack.
+FAULTS: dict[str, Callable[[Project], AbstractContextManager[None]]] = {
+    "scaler-denied": lambda project: without(project, IAM_MEMBER, STACK, role="roles/monitoring.viewer"),
+    "scaler-without-data": lambda project: changed(project, query="sum(absent_metric)"),
+    "scaler-trigger": lambda project: changed(project, serverAddress=None),
+}
+
+
+@pytest.mark.parametrize("cause", FAULTS)
+def test_diagnose_has_the_cause_in_kedas_own_words(project: Project, cause: str) -> None:
+    def named() -> list[str]:
+        done = Command(project.root, ("diagnose", STACK, "--json", *CHANGES), "llm_d_gke").wait()
+        return [cause["id"] for cause in json.loads(done.text)["causes"]]
+
+    with FAULTS[cause](project):
+        eventually(lambda: named() == [cause], cause, every=1.0)
+    eventually(lambda: named() == [], "nothing is wrong", every=1.0)
+
+
+def test_nothing_is_left(project: Project) -> None:
+    project.run("down", STACK)
+    assert project.leftovers(STACK) == []
