@@ -16,7 +16,7 @@ from llm_d_gke.operations.templates import render
 from llm_d_gke.operations.templates.drawing import Drawing, Shape, line, text
 from llm_d_gke.planning.plan.platform import DashboardPlan, PanelPlan
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 360, 180, 48, 22, 10
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 360, 180, 64, 22, 10
 _UNITS = {"1": "", "1/s": " /s", "s": " s"}
 # Classes `color-0` and so on of page.css.
 _COLORS = 6
@@ -95,7 +95,7 @@ def _axis(value: float, unit: str) -> str:
 
 
 def _short(value: float) -> str:
-    # Left of an axis there is room for five figures.
+    # Left of an axis there is room for five figures, or for three with a unit.
     return f"{value:.0e}" if 0 < abs(value) < 0.001 else f"{value:.3g}"
 
 

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +15,7 @@ import pytest
 from llm_d_gke.operations.dashboard.page import DashboardError, PanelData, Series, format_value, page, read_panels
 from llm_d_gke.planning.plan.platform import DashboardPlan, PanelPlan
 from tests.command_line import llmd
+from tests.operations.browser import look
 from tests.stacks import plan_of
 
 END, SECONDS = 1_000_000.0, 300.0
@@ -89,7 +91,7 @@ def test_the_page_draws_lines_names_them_and_fetches_nothing() -> None:
     )
     text = page("llm-d gpu", "the rehearsed stack", panels, END, SECONDS, refresh=5)
     # From the left lower corner of the chart to its right upper corner.
-    assert 'd="M 48.0 158.0 L 360.0 10.0"' in text
+    assert 'd="M 64.0 158.0 L 360.0 10.0"' in text
     assert "&lt;pod-0&gt;: <span>4" in text
     assert "Requests that wait, &lt;by replica&gt;" in text
     assert "parse error" in text
@@ -98,6 +100,15 @@ def test_the_page_draws_lines_names_them_and_fetches_nothing() -> None:
     assert "refresh" not in page("t", "r", panels, END, SECONDS)
     for word in ("<script", "http:", "https:", "src=", "@import"):
         assert word not in text
+
+
+def test_a_browser_shows_every_label(tmp_path: Path) -> None:
+    """Of times below a second, whose labels have a unit: those of a real stack left their drawing."""
+    line = Series(name="a", points=((END - 300, 0.0), (END, 0.2439)))
+    text = page("t", "r", (PanelData(panel=LATENCY, series=(line,)),), END, SECONDS)
+    looked = look({"wide": (text, 1280), "narrow": (text, 420)}, tmp_path)
+    assert looked.console == ()
+    assert [(frame["beyond"], frame["lost"]) for frame in looked.frames.values()] == [([], [])] * 2
 
 
 @pytest.mark.parametrize(
