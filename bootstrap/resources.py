@@ -123,7 +123,7 @@ class Bootstrap(pulumi.ComponentResource):
     def _state(self, logs: gcp.storage.Bucket | None) -> gcp.storage.Bucket:
         """The bucket of states: private, with a key of its own and earlier versions, and not removed with this program.
 
-        Cloud Storage's agent uses the key for everybody who may read the bucket: without the key nobody can.
+        Cloud Storage's agent uses the key for each account that may read the bucket, which none can without the key.
         """
         key = self._protected_key("state-key", "state")
         agent = f"service-{self._settings.project_number}@gs-project-accounts.iam.gserviceaccount.com"

@@ -301,8 +301,7 @@ class Engine(Entry):
     flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)
     batches: tuple[DefaultBatch, ...]  # largest first
     tpu_sequences: int  # default of --max-num-seqs on TPUs
-    # Highest --gpu-memory-utilization that left room for compiled programs, by accelerator.
-    tpu_utilization_tested: Mapping[str, float]
+    tpu_utilization_tested: Mapping[str, float]  # highest --gpu-memory-utilization that left room there, by accelerator
     tpu_states: TpuStates
     field_reports: tuple[FieldReport, ...]
     start_reports: tuple[StartReport, ...]

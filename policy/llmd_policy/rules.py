@@ -83,7 +83,7 @@ def _models(resources: Sequence[Resource], parameters: Parameters) -> list[Viola
 
 
 def _licenses(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:
-    """By the licenses that the parameters give models. One without any was judged by nobody, and is a violation."""
+    """By the licenses that the parameters give models. One without any was never judged, and is a violation."""
     allowed, licenses = parameters["allowed"], parameters["licenses"]
     violations = []
     for pod in _pods(resources) if allowed else ():

@@ -173,7 +173,7 @@ class TestRoles:
 
 class TestState:
     def bucket(self, name: str, **changes: Any) -> Recorded:
-        [bucket] = [found for found in graph(**changes).by_type("gcp:storage/bucket:Bucket") if found.name == name]
+        [bucket] = [entry for entry in graph(**changes).by_type("gcp:storage/bucket:Bucket") if entry.name == name]
         return bucket
 
     @pytest.mark.parametrize("name", ["state", "state-logs"])

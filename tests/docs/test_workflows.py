@@ -144,7 +144,7 @@ _INSTALLS = ("pip install", "plugin install", "components install", "curl ", "wg
 
 @pytest.mark.parametrize("workflow", sorted(path.stem for path in WORKFLOWS.glob("*.yml")))
 def test_nothing_is_installed_once_a_job_has_credentials(workflow: str) -> None:
-    """Code that is installed later runs with them, whoever wrote it."""
+    """Code that is installed later runs with them, and others wrote it."""
     for job in jobs(workflow).values():
         actions = [str(step.get("uses", "")).partition("@")[0] for step in job["steps"]]
         if "google-github-actions/auth" not in actions:
