@@ -93,11 +93,12 @@ def up(
     models = outputs["models"]
     if not isinstance(models, list):
         raise RehearsalError("the stack has no output `models`")
-    endpoint = reachable(paths)
-    host = urlsplit(str(outputs["endpoint"])).hostname or ""
-    answer = _ask(paths, plan, endpoint, host, models[0]) if _serves(paths) else None
-    path = None if answer is None else path_of_answer(paths, plan, answer.model, endpoint)
-    if answer is None:
+    endpoint = reachable(paths) if plan.gateway.exists else None
+    answer = _ask(paths, plan, endpoint, outputs, models[0]) if endpoint is not None and _serves(paths) else None
+    path = None if answer is None or endpoint is None else path_of_answer(paths, plan, answer.model, endpoint)
+    if endpoint is None:
+        print("\na member of a fleet has no Gateway: the config cluster's sends requests here")
+    elif answer is None:
         cause = "is meant to run (paused)" if plan.paused else "runs until a request comes (autoscaling.minimum: 0)"
         print(f"\nno model server {cause}: nothing to ask")
     _print_up(paths, outputs, endpoint, answer, path)
@@ -105,7 +106,9 @@ def up(
     return 0
 
 
-def _ask(paths: StackPaths, plan: StackPlan, endpoint: str, host: str, model: str) -> Answer:
+def _ask(paths: StackPaths, plan: StackPlan, endpoint: str, outputs: Mapping[str, object], model: str) -> Answer:
+    # Of a fleet's Gateway no address is an output.
+    host = urlsplit(str(outputs.get("endpoint", endpoint))).hostname or ""
     with client(paths) as kube:
         return ask(endpoint, host, model, headers=client_headers(plan, kube.find, paths.token_keys))
 
@@ -307,7 +310,11 @@ def _serves(paths: StackPaths) -> bool:
 
 
 def _print_up(
-    paths: StackPaths, outputs: Mapping[str, object], endpoint: str, answer: Answer | None, path: AnswerPath | None
+    paths: StackPaths,
+    outputs: Mapping[str, object],
+    endpoint: str | None,
+    answer: Answer | None,
+    path: AnswerPath | None,
 ) -> None:
     to = console()
     if answer is not None:
@@ -321,7 +328,8 @@ def _print_up(
         if name == "hourlyCost" and isinstance(value, dict):
             value = f"idle {value['idle']}, running {value['running']} USD (prices of {value['pricesOf']})"
         to.print(wrapped(f"  {name}: {value}"), markup=False)
-    to.print(f"  reachable here as: {endpoint}", markup=False)
+    if endpoint is not None:
+        to.print(f"  reachable here as: {endpoint}", markup=False)
     print_differences(to, paths)
     if path is not None:
         to.print("\nthe path of this request", style="bold")

@@ -38,6 +38,7 @@ def install(
     """
     # Every cluster has it since GKE 1.30.3 (about-custom-compute-classes).
     crds: Manifests = _read(_FOLDER / "cloud.google.com.yaml")
+    crds += _read(_FOLDER / "autoscaling.gke.io.yaml")
     objects = _read(_FOLDER / "objects.yaml")
     classes: Manifests = []
     if gateway_api:

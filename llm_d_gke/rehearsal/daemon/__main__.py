@@ -30,6 +30,7 @@ from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.kube.informer import CrdChanges, Informer
 from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.load_balancer import konnectivity as konnectivity
+from llm_d_gke.rehearsal.load_balancer.fleet import Fleet
 from llm_d_gke.rehearsal.load_balancer.gateway import LoadBalancer
 from llm_d_gke.rehearsal.load_balancer.health import HealthChecks
 from llm_d_gke.rehearsal.load_balancer.kinds import KINDS
@@ -98,7 +99,8 @@ class Daemon:
             self._metrics.environment,
         )
         self._health = HealthChecks(self._kubelets.executor, self._changed)
-        self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health)
+        self._fleet = Fleet(paths, kube, {"Pod": pods, **informers}, self._changed)
+        self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health, self._fleet)
         self._kubelets.listed = self._balancer.lists
         self._cert_manager = CertManager(paths.cluster / "pki", kube, cert_informers)
         self._sail_operator = SailOperator(kube, istio_informer)
@@ -172,6 +174,7 @@ class Daemon:
         _run_part("metrics", lambda: self._metrics.reconcile(cloud))
         _run_part("pods", lambda: self._kubelets.sync(cloud.block))
         forwards = self._kubelets.forwards
+        _run_part("fleet", lambda: self._fleet.reconcile(cloud))
         seen = (cloud, forwards)
         if routing or seen != self._seen:
             self._seen, self._routed = seen, time.monotonic()

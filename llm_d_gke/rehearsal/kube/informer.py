@@ -75,9 +75,14 @@ class Informer:
         self._objects: dict[Key, Manifest] = {}
         self._lock = threading.Lock()
         self._synced = threading.Event()
+        self._stopped = False
 
     def start(self) -> None:
         threading.Thread(target=self._run, name=f"watch-{self.kind}", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the watch with its next answer or error: close its connection afterwards."""
+        self._stopped = True
 
     def wait(self, timeout: float) -> bool:
         """Whether the first list arrived (or the kind is known not to exist) within `timeout` seconds."""
@@ -92,7 +97,7 @@ class Informer:
             return self._objects.get((namespace, name))
 
     def _run(self) -> None:
-        while True:
+        while not self._stopped:
             seen = self._crds.count if self._crds else 0
             try:
                 self._follow()
@@ -108,13 +113,14 @@ class Informer:
                 log.debug("watch of %s ended: %s", self.kind, error)
                 time.sleep(RETRY)
             except Exception:
-                log.exception("watch of %s failed", self.kind)
+                if not self._stopped:
+                    log.exception("watch of %s failed", self.kind)
                 time.sleep(RETRY)
 
     def _follow(self) -> None:
         objects, version = self._kube.list_at(self.api_version, self.kind, metadata_only=self._metadata_only)
         self._replace(objects)
-        while True:
+        while not self._stopped:
             changes = self._kube.watch(
                 self.api_version, self.kind, resource_version=version, metadata_only=self._metadata_only
             )

@@ -71,6 +71,9 @@ class Backends:
     clusters: dict[str, Config] = field(default_factory=dict)
     endpoints: dict[str, Config] = field(default_factory=dict)
     gke_managed: bool = True
+    # Another cluster of the fleet whose objects these are, and what policies of an import's pool refer to.
+    member: str = ""
+    policy_target: tuple[str, str] = (POOL_GROUP, "InferencePool")
 
     def pool(self, namespace: str, name: str, weight: int) -> Target:
         """Raises UnresolvedError when the pool, or the Service of its picker, does not exist."""
@@ -78,17 +81,17 @@ class Backends:
         if pool is None:
             raise UnresolvedError(f'InferencePool "{namespace}/{name}" not found')
         spec = pool["spec"]
-        cluster = f"pool/{namespace}/{name}"
+        cluster = f"{self.member}pool/{namespace}/{name}"
         ports = [int(port["number"]) for port in spec.get("targetPorts") or []]
         selector = (spec.get("selector") or {}).get("matchLabels") or {}
-        check = self._check(POOL_GROUP, "InferencePool", namespace, name)
+        check = self._check(*self.policy_target, namespace, name)
         h2c = spec.get("appProtocol") == "kubernetes.io/h2c"
         members = [(ip, port) for ip, _ in self._ready_pods(namespace, selector) for port in ports]
         picker = spec.get("endpointPickerRef")
         # An InferencePool has no field for TLS to its servers.
         tls, trusted = self._tls(namespace, upstream_tls.service_of(name), http2=h2c, callout_tls=False)
         self._add(cluster, members if trusted else [], check, picked=picker is not None, http2=h2c, tls=tls)
-        timeout = self._timeout(POOL_GROUP, "InferencePool", namespace, name)
+        timeout = self._timeout(*self.policy_target, namespace, name)
         if self.gke_managed and not self.network_services:
             # The load balancer cannot call the picker, so it answers itself.
             return Target(weight=weight, refused=500)
@@ -107,6 +110,16 @@ class Backends:
     def usable(self, cluster: str) -> bool:
         """Whether a cluster has an endpoint that is ready and healthy."""
         return any(group["lb_endpoints"] for group in self.endpoints[cluster]["endpoints"])
+
+    def can_answer(self, target: Target) -> bool:
+        """Whether a pool has a server that is ready and healthy, and a picker that is."""
+        return bool(target.cluster) and all(self.usable(cluster) for cluster in _clusters_of(target))
+
+    def leave_out(self, target: Target) -> None:
+        """Forget the clusters of a target without route: Envoy keeps their last endpoints until its routes changed."""
+        for cluster in _clusters_of(target):
+            self.clusters.pop(cluster, None)
+            self.endpoints.pop(cluster, None)
 
     def _picker(self, namespace: str, reference: Manifest) -> Config:
         port = int((reference.get("port") or {}).get("number") or 9002)
@@ -127,7 +140,7 @@ class Backends:
             if target is not None:
                 members.append((ip, target))
             insecure = insecure or _serves_plain(pod)
-        cluster = f"{'callout' if callout else 'service'}/{namespace}/{name}/{port}"
+        cluster = f"{self.member}{'callout' if callout else 'service'}/{namespace}/{name}/{port}"
         h2c = entry.get("appProtocol") in ("kubernetes.io/h2c", "http2", "HTTP2", "grpc", "GRPC")
         http2 = callout or h2c
         tls, trusted = self._tls(namespace, name, http2=http2, callout_tls=callout and not insecure)
@@ -182,6 +195,13 @@ class Backends:
         policy = targeting(self.objects.backend_policies, group, kind, namespace, name)
         default = ((policy or {}).get("spec") or {}).get("default") or {}
         return int(default.get("timeoutSec") or DEFAULT_TIMEOUT)
+
+
+def _clusters_of(target: Target) -> list[str]:
+    """The cluster of a pool's servers, and that of its picker."""
+    if target.picker is None:
+        return [target.cluster]
+    return [target.cluster, target.picker["overrides"]["grpc_service"]["envoy_grpc"]["cluster_name"]]
 
 
 def health_check(default: Manifest) -> HealthCheck:

@@ -200,6 +200,20 @@ def endpoints_read(admin: Endpoint) -> dict[str, set[Endpoint]]:
     return {cluster["name"]: _hosts(cluster) for cluster in clusters}
 
 
+def forwarded(paths: StackPaths) -> dict[Endpoint, int]:
+    """The port of this machine behind each port of a stack's pods, from the clusters that its Envoy reads."""
+    file = paths.envoy / "clusters.json"
+    clusters = json.loads(file.read_text(encoding="utf-8"))["resources"] if file.exists() else []
+    ports: dict[Endpoint, int] = {}
+    for cluster in clusters:
+        kind, _, endpoint = str(cluster["name"]).partition("/")
+        if kind == "pod":
+            address, _, port = endpoint.rpartition("/")
+            [(_, target)] = _addresses(cluster["load_assignment"])
+            ports[address, int(port)] = target
+    return ports
+
+
 def proxied(paths: StackPaths) -> set[str]:
     """IP addresses to which Envoy sends requests."""
     return {address for hosts in endpoints_read(admin_of(paths)).values() for address, _ in hosts}

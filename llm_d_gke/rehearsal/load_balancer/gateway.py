@@ -10,6 +10,7 @@ from llm_d_gke.quantities import seconds
 from llm_d_gke.rehearsal.kube import Kube, Manifest, Manifests
 from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer import listener_tls
+from llm_d_gke.rehearsal.load_balancer.addresses import address_for
 from llm_d_gke.rehearsal.load_balancer.attachment import hostnames, listeners_of, refers
 from llm_d_gke.rehearsal.load_balancer.backends import POOL_GROUP, Backends, GatewayObjects, UnresolvedError, is_ready
 from llm_d_gke.rehearsal.load_balancer.envoy import Envoy
@@ -21,9 +22,17 @@ from llm_d_gke.rehearsal.load_balancer.envoy_config import (
     gateway_listener,
     route_configuration,
 )
+from llm_d_gke.rehearsal.load_balancer.fleet import Fleet, import_targets
 from llm_d_gke.rehearsal.load_balancer.gateway_filters import IstioChanges
 from llm_d_gke.rehearsal.load_balancer.health import HealthChecks
-from llm_d_gke.rehearsal.load_balancer.kinds import CLASSES, GATEWAY_API, ISTIO, is_istio_gateway
+from llm_d_gke.rehearsal.load_balancer.kinds import (
+    CLASSES,
+    GATEWAY_API,
+    GKE_GROUP,
+    IMPORT,
+    ISTIO,
+    is_istio_gateway,
+)
 from llm_d_gke.rehearsal.load_balancer.listener_tls import ListenerPorts
 from llm_d_gke.rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
 from llm_d_gke.rehearsal.load_balancer.statuses import CONTROLLER, Outcome, Statuses, address_of, condition
@@ -32,12 +41,6 @@ from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 
 log = logging.getLogger(__name__)
-
-_NO_PROXY_SUBNET = (
-    "error cause: gceSync: generic::invalid_argument: Insert: Invalid value for field 'resource.target': an active "
-    "proxy-only subnetwork is required in the same region and VPC as the forwarding rule (region {region}: none with "
-    "purpose REGIONAL_MANAGED_PROXY and role ACTIVE)"
-)
 
 
 @dataclass
@@ -70,6 +73,7 @@ class LoadBalancer:
         informers: dict[str, Informer],
         envoy: Envoy,
         health: HealthChecks,
+        fleet: Fleet,
     ) -> None:
         self._paths = paths
         self._kube = kube
@@ -77,6 +81,7 @@ class LoadBalancer:
         self._informers = informers
         self._envoy = envoy
         self._health = health
+        self._fleet = fleet
         self._statuses = Statuses(kube, informers)
         self._ports = ListenerPorts(paths)
         self._istio_changes = IstioChanges(paths, self._find)
@@ -103,7 +108,8 @@ class LoadBalancer:
                 self._paths,
                 "the load balancer checks health every second; on GKE by HealthCheckPolicy, every 15 s by default",
             )
-        self._health.begin({(forward.address, forward.port): forward.target for forward in forwards})
+        own = {(forward.address, forward.port): forward.target for forward in forwards}
+        self._health.begin(own | self._fleet.processes())
         now = _Pass(cloud, Backends(objects, self._envoy.assignments, enabled, self._health.healthy, self._find))
         gateways = [
             gateway
@@ -160,7 +166,7 @@ class LoadBalancer:
             for parent in route["spec"].get("parentRefs") or []:
                 if refers(route, parent, gateway):
                     self._route(route, parent, gateway, now, attached, rules)
-        address, problem = self._address(gateway, now)
+        address, problem = address_for(gateway, now.cloud, now.used_addresses)
         certificates: dict[str, str] = {}
         if problem is None:
             extensions = self._extensions(gateway, now)
@@ -170,29 +176,6 @@ class LoadBalancer:
                 except listener_tls.NoCertificateError as error:
                     certificates[listener["name"]] = str(error)
         now.outcomes.append(Outcome(gateway, address, problem, attached, certificates))
-
-    def _address(self, gateway: Manifest, now: _Pass) -> tuple[str, str | None]:
-        """Returns (address, None), or ("", why the load balancer gets no address)."""
-        if not is_istio_gateway(gateway) and not now.cloud.has_proxy_subnet():
-            return "", _NO_PROXY_SUBNET.format(region=now.cloud.region)
-        for requested in gateway["spec"].get("addresses") or []:
-            value = str(requested.get("value") or "")
-            if requested.get("type") != "NamedAddress":
-                return value, None
-            reserved = now.cloud.reserved_address(value)
-            if reserved is None:
-                return "", f'no regional address is named "{value}" in region {now.cloud.region}'
-            return reserved, None
-        current = address_of(gateway)
-        if current:
-            return current, None
-        free = next(
-            candidate
-            for low in range(1, 250)
-            if (candidate := f"127.{now.cloud.block}.251.{low}") not in now.used_addresses
-        )
-        now.used_addresses.add(free)
-        return free, None
 
     def _listen(
         self,
@@ -330,6 +313,10 @@ class LoadBalancer:
         targets: list[Target] = []
         for backend in rule.get("backendRefs") or []:
             try:
+                if (backend.get("group"), backend.get("kind")) == (GKE_GROUP, IMPORT):
+                    namespace = route["metadata"]["namespace"]
+                    targets += import_targets(self._fleet.clusters(), now.backends, namespace, backend)
+                    continue
                 target = self._target(route, backend, gateway, now)
                 if is_istio_gateway(gateway):
                     requested = (rule.get("timeouts") or {}).get("request") or "0s"

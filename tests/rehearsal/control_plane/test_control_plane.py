@@ -80,6 +80,8 @@ class TestWhatGkeBrings:
             ("networking.gke.io/v1", "HealthCheckPolicy"),
             ("networking.gke.io/v1", "GCPBackendPolicy"),
             ("networking.gke.io/v1", "GCPGatewayPolicy"),
+            ("networking.gke.io/v1", "GCPInferencePoolImport"),
+            ("autoscaling.gke.io/v1beta1", "AutoscalingMetric"),
             ("networking.gke.io/v1", "GCPRoutingExtension"),
             ("networking.gke.io/v1", "GCPTrafficExtension"),
             ("monitoring.googleapis.com/v1", "PodMonitoring"),
@@ -93,7 +95,13 @@ class TestWhatGkeBrings:
         assert not kube.serves("inference.networking.x-k8s.io/v1alpha2", "InferenceObjective")
 
     @pytest.mark.parametrize(
-        "name", ["gke-l7-regional-external-managed", "gke-l7-rilb", "gke-l7-global-external-managed"]
+        "name",
+        [
+            "gke-l7-regional-external-managed",
+            "gke-l7-rilb",
+            "gke-l7-global-external-managed",
+            "gke-l7-cross-regional-internal-managed-mc",
+        ],
     )
     def test_gateway_classes_are_accepted(self, kube: Kube, name: str) -> None:
         gateway_class = kube.get("gateway.networking.k8s.io/v1", "GatewayClass", name)

@@ -21,7 +21,7 @@ from llm_d_gke.rehearsal.toolchain.build import module_dir
 from llm_d_gke.resource_graph import Graph
 from llm_d_gke.resource_graph.rendering import manifests
 from llm_d_gke.resource_graph.values import jsonable
-from tests.stacks import graph_of
+from tests.stacks import FLEET_CONFIG, FLEET_MEMBER, graph_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.rehearsal
@@ -68,6 +68,9 @@ VARIANTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "no monitoring": ("gpu", {"monitoring.enabled": False}),
     "kinds that this GKE does not bring": ("gpu", {"cluster.version": "1.33"}),
     "three replicas": ("gpu", {"models[0].replicas": 3}),
+    "config cluster of a fleet": ("gpu", FLEET_CONFIG),
+    "member of a fleet": ("gpu", FLEET_MEMBER),
+    "member of a fleet with the older form of its metric": ("gpu", FLEET_MEMBER | {"cluster.version": VERSION}),
     "two replicas on tpu": ("tpu", {"models[0].replicas": 2}),
     "ranks over two hosts": ("mixture-of-experts-wide-gpu", {}),
     "ranks over two hosts without DeepEP": (
@@ -162,15 +165,16 @@ def pods_of(deployment: Manifest) -> Manifests:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_api_server_takes_every_object_and_the_scheduler_every_pod(server: Server, variant: str) -> None:
     stack, changes = VARIANTS[variant]
-    admitted_and_placed(server, graph_of(stack, changes, preview=False), silent=stack == "gpu")
+    has_gateway = not variant.startswith("member of a fleet")
+    admitted_and_placed(server, graph_of(stack, changes, preview=False), silent=stack == "gpu", has_gateway=has_gateway)
 
 
-def admitted_and_placed(server: Server, graph: Graph, *, silent: bool) -> None:
+def admitted_and_placed(server: Server, graph: Graph, *, silent: bool, has_gateway: bool = True) -> None:
     """Every object is accepted, if required without warnings, and every pod gets a node of the right pool."""
     every = objects(graph)
-    assert {"Namespace", "Deployment", "Gateway", "HTTPRoute", "InferencePool"} <= {
-        manifest["kind"] for manifest in every
-    }
+    kinds = {manifest["kind"] for manifest in every}
+    assert {"Namespace", "Deployment", "InferencePool"} <= kinds
+    assert ({"Gateway", "HTTPRoute"} <= kinds) is has_gateway
     server.warnings.clear()
     refused = []
     for manifest in every:

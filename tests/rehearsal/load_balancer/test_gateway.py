@@ -460,7 +460,7 @@ def test_a_proxy_subnet_counts_in_the_clusters_region_and_network(change: dict[s
             "gcp:compute/subnetwork:Subnetwork": {"s": subnet},
         },
     )
-    assert cloud.has_proxy_subnet() is expected
+    assert cloud.has_proxy_subnet("REGIONAL_MANAGED_PROXY", "us-central1") is expected
 
 
 def test_a_cluster_stays_for_the_requests_it_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,13 +44,13 @@ class Cloud:
     def service_enabled(self, name: str) -> bool:
         return any(record.get("service") == name for record in self.records(SERVICE).values())
 
-    def has_proxy_subnet(self) -> bool:
-        """Whether the cluster's network has an active proxy-only subnet in the cluster's region."""
+    def has_proxy_subnet(self, purpose: str, region: str) -> bool:
+        """Whether the cluster's network has an active proxy-only subnet of this purpose in a region."""
         network = short_name((self.cluster or {}).get("network") or "default")
         return any(
-            record.get("purpose") == "REGIONAL_MANAGED_PROXY"
+            record.get("purpose") == purpose
             and record.get("role", "ACTIVE") == "ACTIVE"
-            and short_name(record.get("region")) == self.region
+            and short_name(record.get("region")) == region
             and short_name(record.get("network") or "default") == network
             for record in self.records(SUBNETWORK).values()
         )

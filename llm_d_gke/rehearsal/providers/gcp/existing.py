@@ -8,7 +8,6 @@ from typing import Any
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, NetworkPlan
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NETWORK, SUBNETWORK
-from llm_d_gke.rehearsal.providers.gcp.network import PROXY_PURPOSES
 from llm_d_gke.rehearsal.providers.gcp.provider import GcpProvider
 from llm_d_gke.rehearsal.providers.gcp.store import CloudStore
 from llm_d_gke.rehearsal.providers.requests import CreateRequest
@@ -67,7 +66,7 @@ def _resources(project: str, network: NetworkPlan, cluster: ClusterPlan) -> Iter
                     **where,
                     "name": network.proxy_subnet,
                     "ipCidrRange": network.proxy_cidr,
-                    "purpose": PROXY_PURPOSES[0],
+                    "purpose": network.proxy_purpose,
                     "role": "ACTIVE",
                 },
             )

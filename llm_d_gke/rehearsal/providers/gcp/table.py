@@ -67,6 +67,7 @@ _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "gcp:monitoring/alertPolicy:AlertPolicy": {"outputs": platform.named_outputs},
     "gcp:billing/budget:Budget": {"outputs": platform.named_outputs},
+    "gcp:gkehub/membership:Membership": {"outputs": platform.named_outputs},
 }
 
 

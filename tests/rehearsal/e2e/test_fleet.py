@@ -1,0 +1,80 @@
+"""Two clusters of a fleet behind one multi-cluster Gateway, and one of them goes.
+
+A stand-in plays Google's multi-cluster controller and load balancer (llm_d_gke/rehearsal/load_balancer/fleet.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from llm_d_gke.maintenance.measure.traffic import Request, Steady, ask_in_turn
+from llm_d_gke.stackfile import put
+from tests.stacks import EXISTING_NETWORK, FLEET_CONFIG, FLEET_MEMBER
+from tests.waiting import eventually
+
+from .project import Project
+
+pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
+
+CONFIG, MEMBER = "west", "east"
+MODEL = "google/gemma-2b-it"
+GKE, IMPORT = "networking.gke.io/v1", "GCPInferencePoolImport"
+
+
+def write_stack(project: Project, stack: str, changes: Mapping[str, Any]) -> None:
+    document = yaml.safe_load((project.root / "Pulumi.gpu.yaml").read_text(encoding="utf-8"))
+    for path, value in changes.items():
+        put(document["config"], f"llm-d:{path}", value)
+    (project.root / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
+def imports(project: Project) -> set[str]:
+    with project.kube(CONFIG) as kube:
+        return {item["metadata"]["name"] for item in kube.list(GKE, IMPORT)}
+
+
+def pools(project: Project, stack: str) -> set[str]:
+    with project.kube(stack) as kube:
+        return {pool["metadata"]["name"] for pool in kube.list("inference.networking.k8s.io/v1", "InferencePool")}
+
+
+def test_both_clusters_answer_and_the_config_cluster_alone_when_the_member_goes(fresh: Project) -> None:
+    write_stack(fresh, CONFIG, FLEET_CONFIG)
+    network = {**EXISTING_NETWORK, "network": f"llm-d-{CONFIG}-network"}
+    write_stack(fresh, MEMBER, FLEET_MEMBER | {"network.existing": network})
+    assert f"{MODEL} answered in" in fresh.run("up", CONFIG)
+    assert "a member of a fleet has no Gateway" in fresh.run("up", MEMBER)
+    assert imports(fresh) == pools(fresh, CONFIG) == pools(fresh, MEMBER)
+
+    request = Request(fresh.endpoint(CONFIG), MODEL, "is the number.")
+    servers = {stack: fresh.ready(stack) for stack in (CONFIG, MEMBER)}
+    answered: set[str] = set()
+
+    def both_have_answered() -> bool:
+        samples = ask_in_turn([request] * 10)
+        assert all(sample.answered for sample in samples)
+        answered.update(sample.pod for sample in samples)
+        return all(answered & own for own in servers.values())
+
+    eventually(both_have_answered, "an answer of each cluster")
+    assert answered <= servers[CONFIG] | servers[MEMBER]
+    assert {"gateway", "routes", "policies", "chat", "objects"} <= fresh.verified(CONFIG)
+    assert {"replicas", "engine-metrics", "objects"} <= fresh.verified(MEMBER)
+
+    with Steady(request) as load:
+        load.await_answers(40)
+        fresh.run("down", MEMBER)
+        load.await_answers(40, since=time.monotonic())
+    # The member's picker refuses requests from the moment its servers end until the load balancer has noticed.
+    assert {sample.status for sample in load.unanswered} <= {503}
+    assert len(load.unanswered) <= len(load.samples) / 20
+    assert fresh.leftovers(MEMBER) == []
+    assert {sample.pod for sample in ask_in_turn([request] * 20)} <= servers[CONFIG]
+    assert imports(fresh) == pools(fresh, CONFIG)
+    fresh.run("down", CONFIG)
+    assert fresh.leftovers(CONFIG) == []
