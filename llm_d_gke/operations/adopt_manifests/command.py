@@ -18,6 +18,7 @@ from llm_d_gke.operations.adopt_manifests.stack import Settings, stack_settings
 from llm_d_gke.operations.size.command import check_stack_name
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.findings import report
+from llm_d_gke.planning.serving.extra_args import flag_of
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
 from llm_d_gke.stackfile.assumptions import assume_unset
 
@@ -46,13 +47,17 @@ def without_planned(settings: Settings) -> tuple[Settings, list[NotCarried]]:
     models: list[dict[str, Any]] = [dict(model) for model in settings.get("models") or []]
     planned: list[NotCarried] = []
     for number, words in _planned_words({**settings, "models": models}).items():
-        remaining, extra = [], list(models[number].get("extraArgs") or [])
-        for position, word in enumerate(extra):
+        remaining: list[str] = []
+        taken: list[list[str]] = []
+        taking = False
+        for position, word in enumerate(models[number].pop("extraArgs")):
+            # With its values.
+            taking = position in words or (taking and not flag_of(word))
             if position in words:
-                planned.append(NotCarried(str(models[number].get("id")), word, "the stack sets it by itself"))
-            else:
-                remaining.append(word)
-        models[number].pop("extraArgs")
+                taken.append([])
+            (taken[-1] if taking else remaining).append(word)
+        model = str(models[number].get("id"))
+        planned += [NotCarried(model, " ".join(option), "the stack sets it by itself") for option in taken]
         models[number] |= {"extraArgs": remaining} if remaining else {}
     return {**settings, "models": models} if planned else settings, planned
 

@@ -123,13 +123,13 @@ def test_certificates_of_the_engine_are_left_to_backend_tls(adopted: Any) -> Non
 
 
 def test_arguments_that_the_stack_sets_are_taken_out(adopted: Any) -> None:
-    settings, _ = adopted(pod("vllm serve Qwen/Qwen3-8B --disable-uvicorn-access-log --seed 7"))
+    settings, _ = adopted(pod("vllm serve Qwen/Qwen3-8B --shutdown-timeout 99 --seed 7"))
     [before] = settings["models"]
-    assert before["extraArgs"] == ["--disable-uvicorn-access-log", "--seed", "7"]
+    assert before["extraArgs"] == ["--shutdown-timeout", "99", "--seed", "7"]
     remaining, planned = without_planned(settings)
     [after] = remaining["models"]
     assert after["extraArgs"] == ["--seed", "7"]
-    assert [entry.what for entry in planned] == ["--disable-uvicorn-access-log"]
+    assert [entry.what for entry in planned] == ["--shutdown-timeout 99"]
 
 
 @pytest.mark.parametrize(
