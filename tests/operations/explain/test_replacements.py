@@ -96,7 +96,10 @@ def test_every_setting_that_replaces_something_says_so() -> None:
 
 
 # Settings of existing resources have no other value to try; tests/components/infrastructure has examples.
-EXISTING = {"llm-d:network.existing", "llm-d:cluster.existing", "llm-d:cluster.encryption.diskKey"}
+EXISTING = {
+    *("llm-d:network.existing", "llm-d:cluster.existing", "llm-d:cluster.encryption.diskKey"),
+    "llm-d:cluster.nodeAccount",
+}
 
 
 def test_no_setting_is_marked_that_replaces_nothing() -> None:

@@ -148,7 +148,7 @@ _FLAGS = (
     ("--dtype", "float32", "set models[0].dtype"),
     ("--headless", "", "pipelineParallel"),
     ("--no-enable-prefix-caching", "", "set models[0].prefixCaching"),
-    ("--disable-uvicorn-access-log", "", "remove it here"),
+    ("--shutdown-timeout", "99", "remove it here"),
     ("--enable-lora", "", "models[].adapters"),
     ("--config", "more.yaml", "as settings"),
 )
