@@ -48,16 +48,16 @@ def without_planned(settings: Settings) -> tuple[Settings, list[NotCarried]]:
     planned: list[NotCarried] = []
     for number, words in _planned_words({**settings, "models": models}).items():
         remaining: list[str] = []
-        taken: list[list[str]] = []
+        options: list[list[str]] = []
         taking = False
         for position, word in enumerate(models[number].pop("extraArgs")):
             # With its values.
             taking = position in words or (taking and not flag_of(word))
             if position in words:
-                taken.append([])
-            (taken[-1] if taking else remaining).append(word)
+                options.append([])
+            (options[-1] if taking else remaining).append(word)
         model = str(models[number].get("id"))
-        planned += [NotCarried(model, " ".join(option), "the stack sets it by itself") for option in taken]
+        planned += [NotCarried(model, " ".join(option), "the stack sets it by itself") for option in options]
         models[number] |= {"extraArgs": remaining} if remaining else {}
     return {**settings, "models": models} if planned else settings, planned
 
