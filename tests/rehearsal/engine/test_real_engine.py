@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
+from llm_d_gke.catalog.metrics import ENGINE, load_metrics
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, engine_of
 from tests.waiting import PATIENCE, eventually
 
 from ..e2e.project import Project, chat
-from .running import ADAPTER, CHANGES, LENGTH, MODEL, NAMESPACE, STACK, Up, total
+from .running import ADAPTER, CHANGES, ENGINES, LENGTH, MODEL, NAMESPACE, STACK, START_SECONDS, Up, total
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
@@ -131,6 +133,16 @@ class Stream:
         return self._thread.is_alive()
 
 
+def test_vllm_has_every_metric_of_the_catalog(up: Up) -> None:
+    assert chat(up.address, MODEL).status_code == 200
+    exposed = {
+        name
+        for text in up.metrics().values()
+        for name in re.findall(r"^(vllm:\w+?)(?:_bucket|_sum|_count)?[{ ]", text, re.MULTILINE)
+    }
+    assert {metric.names[ENGINE] for metric in load_metrics().metrics.values() if metric.of == "engine"} <= exposed
+
+
 def test_the_picker_reads_vllms_own_metrics(up: Up) -> None:
     """While an answer is written its cache is in use: a picker that looked for another name would see none."""
     names = ["num_requests_waiting", "num_requests_running", "kv_cache_usage_perc"]
@@ -179,6 +191,24 @@ def test_a_drained_pod_loses_nothing_of_a_running_stream(up: Up) -> None:
     assert stream.events[-1] == "data: [DONE]"
     assert json.loads(stream.events[-2].removeprefix("data: "))["usage"]["completion_tokens"] == tokens
     assert others == [200] * 5
+
+
+def test_a_replica_with_other_weights_is_found(up: Up) -> None:
+    """Of a model without weights vLLM draws other ones for another number format."""
+    name = "other-weights"
+    with up.project.kube(STACK) as kube:
+        template = kube.get("apps/v1", "Deployment", ENGINES, NAMESPACE)["spec"]["template"]
+        [container] = template["spec"]["containers"]
+        spec = {**template["spec"], "containers": [{**container, "args": [*container["args"], "--dtype=float32"]}]}
+        metadata = {**template["metadata"], "name": name, "namespace": NAMESPACE}
+        kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+        eventually(lambda: name in up.project.ready(STACK), "it serves", every=1.0, patience=START_SECONDS)
+        checks = json.loads(up.project.look("verify", STACK, *CHANGES, "--format", "json", code=2))["checks"]
+        kube.delete("v1", "Pod", name, NAMESPACE)
+    [canary] = [check for check in checks if check["id"] == "same-answer"]
+    assert canary["outcome"] == "failed"
+    assert "2 places say" in canary["evidence"]
+    assert f"but {name} says" in canary["evidence"]
 
 
 def test_another_engine_is_refused_while_this_one_runs(up: Up) -> None:
