@@ -39,8 +39,8 @@ TOURS = {
 }
 # This tour is one of a stack in a cluster and a network that it did not create.
 IN_EXISTING_CLUSTER = "existing"
-# These take several minutes each.
-SLOW = ("gke", "istio")
+# These take minutes, and `make test` has to end in fifteen on two cores.
+SLOW = ("gke", "istio", "experts")
 # The step that leaves KServe, whose chart takes its kinds along: refused unless acknowledged.
 WITHOUT_KSERVE = "disaggregated-tpu"
 DELETES = "LLMD-PREFLIGHT-DELETES"
