@@ -36,8 +36,8 @@ def job_of(jobs: Sequence[Job], name: str) -> Job:
 
 
 def step_of(job: Job, name: str) -> Step:
-    [step] = [step for step in job.steps if step.name == name]
-    return step
+    # Pulumi's action installs the CLI first, and runs a command later.
+    return [step for step in job.steps if step.name == name][-1]
 
 
 def context_lengths(walk: Walk) -> set[str]:

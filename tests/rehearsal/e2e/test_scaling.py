@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +17,7 @@ from llm_d_gke.maintenance.measure import scaling
 from llm_d_gke.maintenance.measure.scaling import CHANGES, PARTS, step_of_load
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
 from llm_d_gke.rehearsal.monitoring.google_apis import IAM_MEMBER
+from tests.operations.browser import look
 from tests.waiting import eventually
 
 from .project import Command, Project, project_in
@@ -44,6 +47,19 @@ def test_a_step_of_load_adds_replicas_and_nodes_and_loses_no_request_on_the_way_
     ready = {condition["type"]: condition["status"] for condition in scaled["status"]["conditions"]}
     assert ready["Ready"] == "True"
     assert project.verified(STACK, *CHANGES) >= {"engine-metrics", "scrapes"}
+
+
+def test_the_dashboard_shows_the_stack_in_a_browser(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    project.look("dashboard", STACK, "--minutes", "10", "--out", str(file))
+    page = file.read_text(encoding="utf-8")
+    panels = dict(re.findall(r"<figcaption>(.*?)</figcaption>(.*?)</figure>", page, re.DOTALL))
+    assert len(panels) == 12
+    assert [title for title, content in panels.items() if "<svg" not in content] == []
+    looked = look({"wide": (page, 1280), "narrow": (page, 420)}, tmp_path)
+    assert looked.console == ()
+    for frame in looked.frames.values():
+        assert (frame["wide"] <= frame["room"], frame["beyond"], frame["lost"]) == (True, [], [])
 
 
 def test_every_metric_of_the_catalog_is_scraped(project: Project) -> None:
