@@ -65,7 +65,7 @@ def wrong_part(facts: EngineFacts, written: str, text: str | None) -> tuple[str,
         return None
     if text is None:
         return name, (f"{written} takes a value, and none follows", "write its value as the next element")
-    document: Any = _value_of(text) if not written.endswith("+") else (text or "").split(",")
+    document: Any = _value_of(text) if not written.endswith("+") else text.split(",")
     for key in reversed(keys):
         document = {key: document}
     problem = wrong_in_object(facts, name, document)

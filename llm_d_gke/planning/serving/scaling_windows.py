@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import heapq
 from itertools import islice, pairwise
 
 from llm_d_gke.planning.context import Findings
-from llm_d_gke.settings.autoscaling import AutoscalingSettings, CronSchedule, ScalingWindow
+from llm_d_gke.settings.autoscaling import AutoscalingSettings, CronSchedule
 
 # Two years from a Monday on, so that each day of a leap year and each turn of a year is in them.
 _FIRST_DAY, _DAYS = datetime.date(2028, 1, 3), 731
@@ -37,17 +38,19 @@ def check_windows(autoscaling: AutoscalingSettings, path: tuple[str | int, ...],
                 rule="the window ends when it starts, which KEDA refuses",
                 fix="use another time, or minimum for all day",
             )
-        elif (effect := _unpaired(window)) is not None:
+        elif (effect := _unpaired(window.start, window.end)) is not None:
             findings.warning("LLMD-AUTOSCALING-WINDOW-PAIRS", *(*place, "end"), value=window.end, effect=effect)
 
 
-def _unpaired(window: ScalingWindow) -> str | None:
+# Two years of times take longer than the rest of a plan, and some commands plan a stack many times.
+@functools.lru_cache(maxsize=64)
+def _unpaired(start: str, end: str) -> str | None:
     """What the first start or end without a partner leads to; None if they alternate.
 
     KEDA keeps no record of a start: it is inside a window while the next end comes no later than the next start
     (kedacore/keda pkg/scalers/cron_scaler.go).
     """
-    starts, ends = CronSchedule.of(window.start), CronSchedule.of(window.end)
+    starts, ends = CronSchedule.of(start), CronSchedule.of(end)
     times = heapq.merge(
         ((time, "start") for time in starts.times(_FIRST_DAY, _DAYS)),
         ((time, "end") for time in ends.times(_FIRST_DAY, _DAYS)),
