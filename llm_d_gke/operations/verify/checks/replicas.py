@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
@@ -62,7 +63,9 @@ def answers_of(ctx: CheckContext, model: ModelPlan) -> Iterator[tuple[str, str]]
 
 
 def _answer(ctx: CheckContext, replica: Replica, headers: Mapping[str, str]) -> str:
-    body = chat_body(replica.model.served_name, _CANARY, max_tokens=_CANARY_TOKENS, temperature=0, seed=0)
+    # Each place computes the prompt: a decode server that has it cached would not read what a prefill server computed.
+    fresh = {"cache_salt": secrets.token_hex(8)}
+    body = chat_body(replica.model.served_name, _CANARY, max_tokens=_CANARY_TOKENS, temperature=0, seed=0, **fresh)
     reply = ctx.ask_replica(replica, body, headers)
     return reply.content if reply.status == _OK else reply.summary
 
