@@ -43,21 +43,8 @@ class Judgment:
     not_known: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        plain = asdict(self)
-        return {
-            "id": plain["id"],
-            "group": plain["group"],
-            "call": plain["call"],
-            "limit": plain["limit"],
-            "reason": plain["reason"],
-            "ran": plain["ran"],
-            "right": plain["right"],
-            "wrong": plain["wrong"],
-            "prediction": plain["prediction"],
-            "errors": plain["errors"],
-            "tokensErrorGivenMemory": plain["tokens_given_memory"],
-            "notKnown": plain["not_known"],
-        }
+        names = {"tokens_given_memory": "tokensErrorGivenMemory", "not_known": "notKnown"}
+        return {names.get(name, name): value for name, value in asdict(self).items()}
 
 
 def judge_rows(rows: Sequence[object], folder: Path) -> list[Judgment]:

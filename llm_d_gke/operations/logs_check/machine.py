@@ -6,24 +6,8 @@ import re
 from typing import Any
 
 from llm_d_gke import catalog
+from llm_d_gke.operations.logs_check.lines import load_lines
 
-# Names of cards in vLLM's own lines ("device_name=NVIDIA_H100_80GB_HBM3"), in `nvidia-smi`, and of TPUs in libtpu's.
-_CARDS = (
-    (r"RTX[ _]PRO[ _]6000[ _]Blackwell[ _]Server", "nvidia-rtx-pro-6000"),
-    (r"NVIDIA[ _]GB300\b", "nvidia-gb300"),
-    (r"NVIDIA[ _]GB200\b", "nvidia-gb200"),
-    (r"NVIDIA[ _]B200\b", "nvidia-b200"),
-    (r"NVIDIA[ _]H200\b(?![ _]NVL)", "nvidia-h200-141gb"),
-    (r"NVIDIA[ _]H100[ _]80GB[ _]HBM3\b", "nvidia-h100-80gb"),
-    (r"NVIDIA[ _]A100-SXM4-80GB\b", "nvidia-a100-80gb"),
-    (r"NVIDIA[ _]A100-SXM4-40GB\b", "nvidia-tesla-a100"),
-    (r"NVIDIA[ _]L4\b", "nvidia-l4"),
-    (r"\bTesla[ _]T4\b", "nvidia-tesla-t4"),
-    (r"TPU v6 lite|TPU v6e", "tpu-v6e"),
-    (r"TPU v5 lite|TPU v5e", "tpu-v5e"),
-    (r"TPU v5p?\b(?! lite)", "tpu-v5p"),
-    (r"TPU ?7x|TPU v7x", "tpu-v7x"),
-)
 _HBM_OF_ONE = r"Init model \| hbm=\[\([\d.]+, ([\d.]+)\)"
 _HBM_GIB = 0.05  # libtpu reports one device's memory to a hundredth
 _CAPABILITY = r"[Dd]evice capability (\d+\.\d+)"
@@ -35,7 +19,7 @@ _SMALL = (1, 2, 4)
 def machine(text: str) -> dict[str, Any]:
     """Accelerator and compute capability, if the log names exactly one."""
     fields: dict[str, Any] = {}
-    names = {name for pattern, name in _CARDS if re.search(pattern, text)}
+    names = {name for name, pattern in load_lines().accelerators.items() if re.search(pattern, text)}
     if not names:
         names = _tpus_by_memory(text)
     if len(names) == 1:

@@ -10,140 +10,51 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from llm_d_gke.operations.logs_check.lines import NUMBER, load_lines
 from llm_d_gke.operations.logs_check.machine import machine, sequences
 from llm_d_gke.operations.logs_check.row import UNDER_WINDOWS
 from llm_d_gke.operations.logs_check.wrapping import last_start, plain
 from llm_d_gke.planning.sizing.speculation import WITHOUT_LAYERS
 
-_NUMBER = r"(-?[\d,]+(?:\.\d+)?)"
-
-# Arguments of `vllm serve` that a row has, by their name in "non-default args".
-_ARGUMENTS = {
-    "model": "model",
-    "model_tag": "model",
-    "tensor_parallel_size": "tensorParallel",
-    "pipeline_parallel_size": "pipelineParallel",
-    "data_parallel_size": "dataParallel",
-    "enable_expert_parallel": "expertParallel",
-    "dtype": "dtype",
-    "quantization": "quantization",
-    "kv_cache_dtype": "kvCacheDtype",
-    "gpu_memory_utilization": "gpuMemoryUtilization",
-    "max_model_len": "maxModelLen",
-    "max_num_batched_tokens": "maxNumBatchedTokens",
-    "max_num_seqs": "maxNumSeqs",
-    "block_size": "blockSize",
-    "enforce_eager": "eager",
-    "language_model_only": "textOnly",
-    "enable_prefix_caching": "prefixCaching",
-    "max_loras": "maxLoras",
-    "max_lora_rank": "maxLoraRank",
-}
-
-# Fields of the line "Initializing a V1 LLM engine (v0.19.0) with config: model='...', ...".
-_CONFIGURED = {
-    "model": "model",
-    "max_seq_len": "maxModelLen",
-    "dtype": "dtype",
-    "quantization": "quantization",
-    "kv_cache_dtype": "kvCacheDtype",
-    "tensor_parallel_size": "tensorParallel",
-    "pipeline_parallel_size": "pipelineParallel",
-    "data_parallel_size": "dataParallel",
-    "enforce_eager": "eager",
-    "enable_prefix_caching": "prefixCaching",
-}
-
-# With one figure per rank, the largest counts for usage and the smallest for remaining memory. V0 writes GB and means
-# GiB.
-_LARGEST = {
-    "weightsGib": (
-        rf"[Mm]odel loading took {_NUMBER} ?Gi?B",
-        rf"[Ll]oading model weights took {_NUMBER} ?Gi?B",
-        rf"model weights take {_NUMBER} ?GiB",
-        # tpu-inference: what is used and what there is of each device.
-        rf"Init model \| hbm=\[\({_NUMBER},",
-    ),
-    "activationGib": (
-        rf"torch peak memory increase:? (?:is )?{_NUMBER} ?GiB",
-        rf"PyTorch activation peak memory takes {_NUMBER} ?GiB",
-        rf"{_NUMBER} GiB for peak activation",
-    ),
-}
-_SMALLEST = {
-    "availableGib": (
-        rf"Available KV cache memory: {_NUMBER} GiB",
-        rf"the rest of the memory reserved for KV Cache is {_NUMBER} ?GiB",
-    ),
-    "kvTokens": (rf"KV cache size: {_NUMBER} tokens",),
-    "kvBlocks": (
-        rf"# (?:GPU|TPU|CUDA|gpu|tpu|cuda) blocks: {_NUMBER}",
-        rf"num_gpu_blocks is: {_NUMBER}",
-        rf"Init kv-cache .*num_blocks=\[?{_NUMBER}",
-    ),
-    "concurrency": (rf"Maximum concurrency for [\d,]+ tokens per request: {_NUMBER}x",),
-}
-# tpu-inference sums over the devices of a host.
-_OF_ALL_DEVICES = {
-    "weightsGib": rf"total_hbm_used_gb={_NUMBER} ?Gi?B",
-    "availableGib": rf"total_hbm_avail_gb={_NUMBER} ?Gi?B",
-}
-_VERSIONS = (
-    r"LLM engine \(v(\d+\.\d+[\w.+-]*)",
-    r"vLLM API server version v?(\d+\.\d+[\w.+-]*)",
-    r"█ +version v?(\d+\.\d+[\w.+-]*)",
-    r"(?i:vllm[- ]version):? v?(\d+\.\d+[\w.+-]*)",
-)
 _COLORS = re.compile(r"(?:\x1b|\^\[)\[[0-9;]*m")
-_FAILURES = (
-    r"(To serve at least one request with the model'?s max seq len[^\n]*)",
-    r"(No available memory for the cache blocks[^\n]*)",
-    r"(The model's max seq len [^\n]*)",
-    r"(Free memory on device[^\n]*is less than desired[^\n]*)",
-    r"([^\n:]*(?:must be divisible by|is not divisible by)[^\n]*)",
-    r"(max_num_seqs[^\n]*exceeds[^\n]*)",
-    r"((?:CUDA|HIP) out of memory[^\n]*)",
-    r"(RESOURCE_EXHAUSTED[^\n]*)",
-    r"(RuntimeProgramAllocationFailure[^\n]*)",
-    r"(Engine core initialization failed[^\n]*)",
-)
 
 
 def read_log(text: str) -> dict[str, Any]:
     """The row of one start. Fields that the log does not state are left out."""
     text = last_start(_COLORS.sub("", plain(text)))
+    lines = load_lines()
     row: dict[str, Any] = {}
-    version = next((match for pattern in _VERSIONS if (match := re.search(pattern, text)) is not None), None)
+    version = _first(lines.versions, text)
     # Builds from a checkout without tags call themselves so.
-    if version is not None and not version[1].startswith(("0.1.dev", "0.0.")):
-        row["version"] = version[1].rstrip(".")
+    if version is not None and not version.startswith(("0.1.dev", "0.0.")):
+        row["version"] = version.rstrip(".")
     row |= _configured(text)
     row |= _arguments(text)
-    memory = re.search(rf"on device[^(\n]*\({_NUMBER}/{_NUMBER} GiB\)", text) or re.search(
-        rf"total_gpu_memory \({_NUMBER} ?GiB\)", text
+    memory = re.search(rf"on device[^(\n]*\({NUMBER}/{NUMBER} GiB\)", text) or re.search(
+        rf"total_gpu_memory \({NUMBER} ?GiB\)", text
     )
     if memory is not None:
         row["memory_gib"] = _value(memory[memory.lastindex or 1])
         if memory.lastindex == 2:
             row["freeGib"] = _value(memory[1])
-    share = re.search(rf"[Dd]esired GPU memory utilization (?:is )?\({_NUMBER}", text) or re.search(
-        rf"x gpu_memory_utilization \({_NUMBER}\)", text
+    share = re.search(rf"[Dd]esired GPU memory utilization (?:is )?\({NUMBER}", text) or re.search(
+        rf"x gpu_memory_utilization \({NUMBER}\)", text
     )
     if share is not None:
         row.setdefault("gpuMemoryUtilization", _value(share[1]))
     batch = re.search(r"max_num_batched_tokens[=:] ?(\d+)", text)
     if batch is not None:
         row.setdefault("maxNumBatchedTokens", int(batch[1]))
-    for fields, choose in ((_LARGEST, max), (_SMALLEST, min)):
+    for fields, choose in ((lines.largest, max), (lines.smallest, min)):
         for name, patterns in fields.items():
             values = [_value(match) for pattern in patterns for match in re.findall(pattern, text)]
             if values:
                 row[name] = choose(values)
     devices = row.get("tensorParallel")
-    for name, pattern in _OF_ALL_DEVICES.items():
+    for name, pattern in lines.of_all_devices.items():
         total = re.search(pattern, text)
         if total is not None:
             row.setdefault(name, round(_value(total[1]) / (devices if isinstance(devices, int) else 1), 4))
@@ -162,8 +73,13 @@ def read_log(text: str) -> dict[str, Any]:
     return row | _outcome(text)
 
 
+def _first(patterns: Iterable[str], text: str) -> str | None:
+    """The group of the first pattern that matches."""
+    return next((match[1] for pattern in patterns if (match := re.search(pattern, text)) is not None), None)
+
+
 def _outcome(text: str) -> dict[str, Any]:
-    failure = next((match[1] for pattern in _FAILURES if (match := re.search(pattern, text)) is not None), None)
+    failure = _first(load_lines().failures, text)
     if "Application startup complete" in text:
         return {"ran": True}
     if failure is not None:
@@ -185,7 +101,7 @@ def _arguments(text: str) -> dict[str, Any]:
             return {}
         literal = _argument_values(namespace[1], r"\b{name}=")
     arguments: dict[str, Any] = {}
-    for name, field in _ARGUMENTS.items():
+    for name, field in load_lines().arguments.items():
         value = literal.get(name)
         if value is not None and value != "auto":
             arguments.setdefault(field, value)
@@ -224,7 +140,7 @@ def _literal(text: str) -> Mapping[str, Any] | None:
 def _argument_values(text: str, before: str) -> dict[str, Any]:
     """Plain values of the arguments that a row has, one by one."""
     values: dict[str, Any] = {}
-    for name in (*_ARGUMENTS, "speculative_config", "enable_lora"):
+    for name in (*load_lines().arguments, "speculative_config", "enable_lora"):
         match = re.search(before.format(name=name) + r"('[^'\n]*'|\{[^{}\n]*\}|[^,)}\s]+)", text)
         if match is None:
             continue
@@ -238,7 +154,7 @@ def _argument_values(text: str, before: str) -> dict[str, Any]:
 def _configured(text: str) -> dict[str, Any]:
     line = re.search(r"Initializing an? (?:V\d )?LLM engine[^\n]*with config: ([^\n]*)", text)
     settings: dict[str, Any] = {}
-    for name, field in _CONFIGURED.items():
+    for name, field in load_lines().configured.items():
         match = re.search(rf"(?:^|[ ,]){name}=('[^']*'|[^,\s]+)", line[1]) if line is not None else None
         if match is None:
             continue
