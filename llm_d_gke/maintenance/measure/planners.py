@@ -12,7 +12,6 @@ and this project's, were fitted to a collection of logs of which these are a par
 
 from __future__ import annotations
 
-import csv
 import importlib
 import json
 import statistics
@@ -21,20 +20,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.parameters import count_parameters
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.cli import markdown
 from llm_d_gke.operations.logs_check.judgment import Judgment, judge_rows
-from llm_d_gke.operations.logs_check.row import start_of
+from llm_d_gke.operations.logs_check.row import Row, start_of
 from llm_d_gke.operations.logs_check.summary import summarize
 from llm_d_gke.operations.logs_check.summary import table as summary_table
-from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory import EngineRun, judge
 from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
 FIGURES = Path(__file__).parents[3] / "tests" / "planning" / "figures"
-LOGS = FIGURES / "start_up_logs.csv"
+# Twenty logs of vLLM 0.19.0, each figure of the rank that decides.
+LOGS = FIGURES / "first_starts.json"
 PUBLISHED = FIGURES / "published_starts.json"
 # Collections of logged starts with a table of their own, in the order in which they were found.
 COLLECTIONS = {
@@ -46,112 +47,63 @@ COLLECTIONS = {
 _NEW = tuple(FIGURES / f"{name}_starts.json" for name in ("unseen", "held_out", "blind", "fresh"))
 CARD = "nvidia-h100-80gb"
 NOMINAL_GIB = 80  # what the library's own catalog gives for this card
+_LIBRARY = "llm-d-planner 0.3.3"
 
-_NAMES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
-
-
-@dataclass(frozen=True)
-class Log:
-    """One line of the logs. Sizes in GiB on the rank that decides; `weights` is the heaviest rank's."""
-
-    id: str
-    model: str
-    tensor: int
-    pipeline: int
-    dtype: str
-    on_line_fp8: bool
-    fp8_cache: bool
-    utilization: float
-    length: int
-    weights: float
-    activation: float
-    tokens: int
-    concurrency: float
+_NAMES = {"bfloat16": "BF16", "float16": "F16", "half": "F16", "float32": "F32"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A planner's answer for one log."""
+    """A planner's answer for one start, or the log's. GiB of one rank."""
 
     weights: float
     activation: float
+    available: float
     tokens: int
     concurrency: float
 
 
-def read_logs(path: Path = LOGS) -> tuple[Log, ...]:
-    """All lines of the file; its first line names the source."""
-    with path.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    return tuple(
-        Log(
-            id=row["id"],
-            model=row["model"],
-            tensor=int(row["tp_pp"].split("/")[0]),
-            pipeline=int(row["tp_pp"].split("/")[1]),
-            dtype=row["dtype"],
-            on_line_fp8=row["quantization"] == "fp8",
-            fp8_cache=row["kv_dtype"] == "fp8",
-            utilization=float(row["gpu_memory_utilization"]),
-            length=int(row["max_model_len"]),
-            weights=float(row["weights_gib"].split("/")[-1]),
-            activation=float(row["activation_gib"].split("/")[-1]),
-            tokens=int(row["kv_tokens"]),
-            concurrency=float(row["max_concurrency"]),
-        )
-        for row in rows
-    )
+def read_rows(path: Path = LOGS) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return rows
 
 
-def run_of(log: Log) -> EngineRun:
+def run_of(row: Row) -> EngineRun:
     """The engine that wrote the log, from its settings alone."""
-    catalog_ = catalog.load()
-    run = engine_run(
-        catalog_.models[log.model],
-        catalog_.accelerators[CARD],
-        "0.19.0",
-        EngineOptions(
-            max_model_len=log.length,
-            utilization=log.utilization,
-            tensor_parallel=log.tensor,
-            pipeline_parallel=log.pipeline,
-            dtype=log.dtype,
-            quantization="fp8" if log.on_line_fp8 else None,
-            kv_cache_dtype="fp8" if log.fp8_cache else None,
-            prefix_caching=False,
-        ),
-    )
-    if run is None:
-        raise LookupError(f"the catalog does not know the memory of {CARD}")
-    return run
+    return start_of(row, FIGURES).run
 
 
-def own_answer(log: Log) -> Answer:
-    run = run_of(log)
+def logged_answer(row: Row) -> Answer:
+    return Answer(*(row[name] for name in ("weightsGib", "activationGib", "availableGib", "kvTokens", "concurrency")))
+
+
+def own_answer(row: Row) -> Answer:
+    run = run_of(row)
     verdict = judge(run)
-    heaviest = max(weights_gib(run, stage) for stage in range(log.pipeline))
-    return Answer(heaviest, verdict.parts.activation, verdict.kv_tokens, verdict.max_concurrency)
+    heaviest = max(weights_gib(run, stage) for stage in range(run.pipeline_parallel))
+    figures = (verdict.parts.activation, verdict.available_gib, verdict.kv_tokens, verdict.max_concurrency)
+    return Answer(heaviest, *figures)
 
 
-def library_answer(log: Log, planner: ModuleType, memory_gib: float) -> Answer:
+def library_answer(run: EngineRun, planner: ModuleType, memory_gib: float) -> Answer:
     """The answer of llm-d-planner, which has no settings for on-line quantization and the cache's type."""
-    model = catalog.load().models[log.model]
-    config = _config(model, log.dtype)
-    planner.model_params_by_dtype = lambda _name, _token=None: _stored(model, log.dtype)  # type: ignore[attr-defined]
-    shape = {"tp": log.tensor, "pp": log.pipeline}
-    memory = planner.allocatable_kv_cache_memory(log.model, config, memory_gib, log.utilization, **shape)
-    per_token = planner.KVCacheDetail(log.model, config, 1, 1).per_token_memory_bytes
+    dtype = run.dtype if run.dtype in _NAMES else run.model.dtype
+    config, stored = _config(run.model, dtype), _stored(run.model, dtype)
+    planner.model_params_by_dtype = lambda _name, _token=None: stored  # type: ignore[attr-defined]
+    name, tensor, pipeline = run.model.id, run.tensor_parallel, run.pipeline_parallel
+    memory = planner.allocatable_kv_cache_memory(name, config, memory_gib, run.utilization, tp=tensor, pp=pipeline)
     # Not `total_kv_cache_blocks`: with several ranks it divides the memory of all by the bytes of one.
-    tokens = int(memory * 2**30 / per_token)
+    tokens = int(memory * 2**30 / planner.KVCacheDetail(name, config, 1, 1).per_token_memory_bytes)
     return Answer(
-        weights=planner.per_gpu_model_memory_required(log.model, config, log.tensor, log.pipeline),
-        activation=planner.estimate_vllm_activation_memory(config, log.tensor),
+        weights=planner.per_gpu_model_memory_required(name, config, tensor, pipeline),
+        activation=planner.estimate_vllm_activation_memory(config, tensor),
+        available=memory / tensor,
         tokens=tokens,
-        concurrency=tokens / log.length,
+        concurrency=tokens / run.max_model_len,
     )
 
 
-def table(logs: Sequence[Log], answers: Mapping[str, Sequence[Answer]]) -> str:
+def table(logs: Sequence[Answer], answers: Mapping[str, Sequence[Answer]]) -> str:
     """Errors of each planner: average, median and worst of absolute relative ones; GiB for activations."""
     rows = []
     for name, outcomes in answers.items():
@@ -222,37 +174,33 @@ def starts_table(planner: ModuleType | None) -> str:
 
     A start counts as failed if no memory is left, or less than one request needs; several did.
     """
-    rows = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    judgments = judge_rows(rows, PUBLISHED.parent)
-    head = ("start", "ran", "this project", "weights", "GiB left")
+    rows = read_rows(PUBLISHED)
     lines = []
-    for row, judgment in zip(rows, judgments, strict=True):
-        cells = [
-            f"{row['model'].rpartition('/')[2]}, {row.get('tensorParallel', 1)} GPU, {row['maxModelLen']} tokens",
-            "yes" if row["ran"] else "no",
-            judgment.call,
-            _with_logged(judgment.prediction["weightsGib"], row.get("weightsGib")),
-            _with_logged(judgment.prediction["availableGib"], row.get("availableGib")),
-        ]
+    for row, judgment in zip(rows, judge_rows(rows, FIGURES), strict=True):
+        answers = [(judgment.prediction["weightsGib"], judgment.prediction["availableGib"])]
         if planner is not None:
-            model = catalog.load().models[row["model"]]
-            stored = _stored(model, model.dtype)
-            planner.model_params_by_dtype = lambda _name, _token=None, stored=stored: stored  # type: ignore[attr-defined]
-            config, shape = _config(model, model.dtype), {"tp": row.get("tensorParallel", 1), "pp": 1}
-            share = row.get("gpuMemoryUtilization", 0.9)
-            memory = (
-                planner.allocatable_kv_cache_memory(row["model"], config, NOMINAL_GIB, share, **shape) / shape["tp"]
+            answer = library_answer(run_of(row), planner, NOMINAL_GIB)
+            answers.append((answer.weights, answer.available))
+        lines.append(
+            (
+                f"{row['model'].rpartition('/')[2]}, {row.get('tensorParallel', 1)} GPU, {row['maxModelLen']} tokens",
+                "yes" if row["ran"] else "no",
+                judgment.call,
+                *(
+                    _with_logged(predicted, row.get(name))
+                    for pair in answers
+                    for predicted, name in zip(pair, ("weightsGib", "availableGib"), strict=True)
+                ),
             )
-            weights = planner.per_gpu_model_memory_required(row["model"], config, shape["tp"], 1)
-            cells += [_with_logged(weights, row.get("weightsGib")), _with_logged(memory, row.get("availableGib"))]
-        lines.append(cells)
+        )
+    head = ("start", "ran", "this project", "weights", "GiB left")
     others = () if planner is None else ("llm-d-planner: weights", "GiB left")
     return "\n".join(markdown.table((*head, *others), lines))
 
 
 def later_table() -> str:
     """Starts of vLLM 0.20 and later and of TPUs by group, those found since, and the share of marginal rows."""
-    calls = [judgment.call for judgment in _judged(PUBLISHED)] + [judge(run_of(log)).status for log in read_logs()]
+    calls = [judgment.call for path in (PUBLISHED, LOGS) for judgment in _judged(path)]
     parts: list[str] = []
     for title, path in COLLECTIONS.items():
         judgments = _judged(path)
@@ -262,7 +210,7 @@ def later_table() -> str:
 
 
 def _judged(path: Path) -> list[Judgment]:
-    return judge_rows(json.loads(path.read_text(encoding="utf-8")), path.parent)
+    return judge_rows(read_rows(path), FIGURES)
 
 
 def new_rows_table(planner: ModuleType) -> str:
@@ -274,15 +222,15 @@ def new_rows_table(planner: ModuleType) -> str:
     of_some: list[tuple[float, float]] = []
     unanswered = 0
     for path in (*list(COLLECTIONS.values())[1:], *_NEW):
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        for row, judgment in zip(rows, judge_rows(rows, path.parent), strict=True):
+        rows = read_rows(path)
+        for row, judgment in zip(rows, judge_rows(rows, FIGURES), strict=True):
             logged, predicted = row.get("kvTokens"), judgment.prediction.get("kvTokens")
             excluded = judgment.group in ("cache only", "under WSL")
             if not logged or not predicted or excluded or str(row.get("accelerator")).startswith("tpu"):
                 continue
-            run = start_of(row, path.parent).run
+            run = run_of(row)
             try:
-                tokens = _tokens(run, planner)
+                tokens = library_answer(run, planner, run.total_gib).tokens
             except Exception:
                 unanswered += 1
                 continue
@@ -292,22 +240,12 @@ def new_rows_table(planner: ModuleType) -> str:
                 of_some.append(errors)
     lines = []
     for name, pairs in (("all with an answer", of_all), ("expressible", of_some)):
-        for index, planner_name in enumerate(("this project", "llm-d-planner 0.3.3")):
+        for index, planner_name in enumerate(("this project", _LIBRARY)):
             errors_of = sorted(pair[index] for pair in pairs)
             shares = (statistics.median(errors_of), errors_of[int(0.9 * (len(errors_of) - 1))], errors_of[-1])
             lines.append((f"{len(pairs)} {name}", planner_name, _shares(shares)))
     head = ("starts", "planner", "KV tokens, median / 90 % below / worst")
     return "\n".join([*markdown.table(head, lines), "", f"No answer of the library: {unanswered}."])
-
-
-def _tokens(run: EngineRun, planner: ModuleType) -> float:
-    dtype = run.dtype if run.dtype in _NAMES else run.model.dtype
-    config, stored = _config(run.model, dtype), _stored(run.model, dtype)
-    planner.model_params_by_dtype = lambda _name, _token=None: stored  # type: ignore[attr-defined]
-    shape = {"tp": run.tensor_parallel, "pp": run.pipeline_parallel}
-    memory = planner.allocatable_kv_cache_memory(run.model.id, config, run.total_gib, run.utilization, **shape)
-    per_token = planner.KVCacheDetail(run.model.id, config, 1, 1).per_token_memory_bytes
-    return float(memory * 2**30 / per_token)
 
 
 def _is_expressible(run: EngineRun) -> bool:
@@ -322,8 +260,9 @@ def _with_logged(predicted: float, logged: float | None) -> str:
 
 
 def main() -> int:
-    logs = read_logs()
-    answers: dict[str, Sequence[Answer]] = {"this project": [own_answer(log) for log in logs]}
+    rows = read_rows()
+    logs = [logged_answer(row) for row in rows]
+    answers: dict[str, Sequence[Answer]] = {"this project": [own_answer(row) for row in rows]}
     try:
         planner = importlib.import_module("planner.capacity_planner")
     except ImportError:
@@ -332,18 +271,17 @@ def main() -> int:
         print(f"\n{later_table()}")
         print(f"\nllm-d-planner is not installed here; how to compare with it:\n{__doc__}", file=sys.stderr)
         return 1
-    answers["llm-d-planner 0.3.3"] = [library_answer(log, planner, NOMINAL_GIB) for log in logs]
     usable = catalog.load().accelerators[CARD].usable_gib or NOMINAL_GIB
-    answers[f"llm-d-planner 0.3.3, told {usable} GiB"] = [library_answer(log, planner, usable) for log in logs]
+    for name, memory in ((_LIBRARY, NOMINAL_GIB), (f"{_LIBRARY}, told {usable} GiB", usable)):
+        answers[name] = [library_answer(run_of(row), planner, memory) for row in rows]
     print(f"All {len(logs)} logs:\n\n{table(logs, answers)}")
     # Settings that it has no option for, and several ranks, distort its result: once more without them.
-    plain = [i for i, log in enumerate(logs) if not (log.on_line_fp8 or log.fp8_cache)]
+    plain = [i for i, row in enumerate(rows) if row.get("quantization") != "fp8" and "kvCacheDtype" not in row]
     some = {name: [outcomes[i] for i in plain] for name, outcomes in answers.items()}
     print(f"\nThe {len(plain)} whose settings it can express:\n\n{table([logs[i] for i in plain], some)}")
-    worst = sorted(
-        zip(logs, answers["llm-d-planner 0.3.3"], strict=True), key=lambda p: -abs(p[1].tokens / p[0].tokens - 1)
-    )
-    listed = ", ".join(f"{log.id} {log.model} {answer.tokens / log.tokens - 1:+.0%}" for log, answer in worst[:5])
+    errors = [answer.tokens / log.tokens - 1 for log, answer in zip(logs, answers[_LIBRARY], strict=True)]
+    worst = sorted(zip(errors, rows, strict=True), key=lambda pair: -abs(pair[0]))
+    listed = ", ".join(f"{row['id']} {row['model']} {error:+.0%}" for error, row in worst[:5])
     print(f"\nIts largest errors of KV tokens: {listed}")
     print(f'\nStarts of vLLM 0.11.0, logged figures after "of":\n\n{starts_table(planner)}')
     print(f"\n{later_table()}")
