@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,41 +22,9 @@ from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.nested import nested_servers, role_named
 from llm_d_gke.operations.adopt_manifests.pods import read_pod
 from llm_d_gke.operations.adopt_manifests.predictors import RUNTIMES, predictor
+from llm_d_gke.operations.adopt_manifests.replacements import replacements
 from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, int_or, listing, mapping
 
-# Objects that a stack creates by itself, from its pattern and its models.
-_CREATED_BY_PROGRAM = {
-    "InferencePool": "the stack makes one for each model",
-    "InferenceModel": "models[].id and models[].aliases take its place",
-    "InferenceObjective": "the stack makes its own",
-    "HTTPRoute": "routes follow from the pattern and its models",
-    "Gateway": "the stack makes its own: gateway.exposure, gateway.tls",
-    "Service": "the stack makes its own",
-    "ServiceAccount": "the stack makes one for each workload",
-    "Namespace": "the stack makes its own: namespace.name",
-    "PodMonitoring": "the stack makes its own: monitoring",
-    "PodMonitor": "the stack makes a PodMonitoring of Google Cloud's instead: monitoring",
-    "ServiceMonitor": "the stack makes a PodMonitoring of Google Cloud's instead: monitoring",
-    "HealthCheckPolicy": "the stack makes its own",
-    "GCPBackendPolicy": "the stack makes its own: gateway",
-    "DestinationRule": "the stack makes its own",
-    "Role": "the stack makes its own",
-    "RoleBinding": "the stack makes its own",
-    "ClusterRole": "the stack makes its own",
-    "ClusterRoleBinding": "the stack makes its own",
-    "NetworkPolicy": "the stack makes its own: networkPolicies",
-    "PodDisruptionBudget": "the stack makes its own",
-    "Secret": "set it again, encrypted: pulumi config set --path --secret llm-d:huggingFace.token",
-    "LLMInferenceServiceConfig": "presets of KServe are not read; set what they set in the stack file",
-    "HorizontalPodAutoscaler": "models[].autoscaling takes its place",
-    "ScaledObject": "models[].autoscaling takes its place",
-    "PersistentVolumeClaim": "it stays as it is; a model's source of kind volume-claim mounts it",
-    "ComputeClass": "accelerator.computeClass takes its place",
-    "ConfigMap": "files of a ConfigMap are not read: models[].chatTemplate and models[].env take their place",
-    "PersistentVolume": "it stays as it is; a model's source of kind volume-claim mounts its claim",
-    "PodAutoscaler": "models[].autoscaling takes its place",
-    "VariantAutoscaling": "models[].autoscaling takes its place",
-}
 _WORKLOADS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "ReplicaSet", "Pod", "Job", "DaemonSet")
 
 
@@ -73,6 +41,10 @@ class Documents:
     predictors: list[tuple[Json, str]] = field(default_factory=list)
     kserve: bool = False
 
+    def add(self, servers: Iterable[Server], not_carried: Iterable[NotCarried]) -> None:
+        self.servers += servers
+        self.not_carried += not_carried
+
 
 def read_files(paths: list[Path]) -> Documents:
     """Read YAML and JSON files; of folders all such files. Raises AdoptError."""
@@ -83,8 +55,7 @@ def read_files(paths: list[Path]) -> Documents:
     # A runtime may come after the services that use it.
     for document, origin in documents.predictors:
         server, not_carried = predictor(document, documents.runtimes, origin)
-        documents.servers += [] if server is None else [server]
-        documents.not_carried += not_carried
+        documents.add([] if server is None else [server], not_carried)
     return documents
 
 
@@ -123,13 +94,9 @@ def _read(document: Any, origin: str, documents: Documents) -> None:
     elif "nodePools" in document or "masterVersion" in document or "currentMasterVersion" in document:
         _read_cluster(document, origin, documents)
     elif is_production_stack(document):
-        servers, not_carried = production_stack(document, origin)
-        documents.servers += servers
-        documents.not_carried += not_carried
+        documents.add(*production_stack(document, origin))
     elif is_model_service(document):
-        servers, not_carried = model_service(document, origin)
-        documents.servers += servers
-        documents.not_carried += not_carried
+        documents.add(*model_service(document, origin))
     else:
         keys = ", ".join(list(map(str, document))[:4])
         documents.not_carried.append(
@@ -142,9 +109,7 @@ def _read_object(document: Json, documents: Documents) -> None:
     origin = f"{kind}/{value_at(document, 'metadata', 'name') or value_at(document, 'metadata', 'generateName') or '?'}"
     if kind == "LLMInferenceService":
         documents.kserve = True
-        servers, not_carried = inference_service(document, origin)
-        documents.servers += servers
-        documents.not_carried += not_carried
+        documents.add(*inference_service(document, origin))
     elif kind == "InferenceService":
         documents.predictors.append((document, origin))
     elif kind in RUNTIMES:
@@ -155,11 +120,11 @@ def _read_object(document: Json, documents: Documents) -> None:
             documents.not_carried.append(NotCarried(origin, "workload", "no container of it runs vLLM"))
         else:
             documents.servers.append(server)
-    elif kind not in _CREATED_BY_PROGRAM and (servers := nested_servers(document, origin)):
+    elif kind not in replacements().objects and (servers := nested_servers(document, origin)):
         documents.servers += servers
     else:
         documents.not_carried.append(
-            NotCarried(origin, "object", _CREATED_BY_PROGRAM.get(kind, "no setting of a stack stands for it"))
+            NotCarried(origin, "object", replacements().objects.get(kind, "no setting of a stack stands for it"))
         )
 
 

@@ -7,46 +7,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llm_d_gke.operations.adopt_manifests.pods import is_open
+from llm_d_gke.operations.adopt_manifests.replacements import replacements
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.serving.extra_args import OWNED, flag_of
 from llm_d_gke.quantities import token_count
 
-# Settings of a model by flag, and how the flag's value is read.
-_SETTINGS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "--max-model-len": ("maxModelLen", token_count),
-    "--gpu-memory-utilization": ("gpuMemoryUtilization", float),
-    "--dtype": ("dtype", str),
-    "--tensor-parallel-size": ("tensorParallel", int),
-    "--pipeline-parallel-size": ("pipelineParallel", int),
-    "--data-parallel-size": ("dataParallel", int),
-    "--max-num-seqs": ("maxNumSeqs", int),
-    "--max-num-batched-tokens": ("maxNumBatchedTokens", token_count),
-    "--quantization": ("quantization", str),
-    "--kv-cache-dtype": ("kvCacheDtype", str),
-    "--block-size": ("blockSize", int),
-    "--all2all-backend": ("allToAll", str),
-    "--tool-call-parser": ("toolCallParser", str),
-    "--reasoning-parser": ("reasoningParser", str),
-    "--kv-offloading-size": ("kvOffloadGib", lambda text: int(float(text))),
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "text": str,
+    "int": int,
+    "float": float,
+    "tokens": token_count,
+    "whole": lambda text: int(float(text)),
 }
-_SWITCHES = {"--enable-prefix-caching": "prefixCaching", "--enable-expert-parallel": "expertParallel"}
-_BY_HAND = {"--chat-template": "chatTemplate", "--speculative-config": "speculativeDecoding"}
-# Arguments that a stack sets by itself wherever they are needed.
-_FOLLOWS = (
-    "--host",
-    "--port",
-    "--enable-auto-tool-choice",
-    "--enable-lora",
-    "--max-lora-rank",
-    "--max-loras",
-    "--distributed-executor-backend",
-    "--headless",
-    "--nnodes",
-    "--node-rank",
-    "--kv-offloading-backend",
-    "--download-dir",
-)
 
 
 def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], list[str], list[NotCarried]]:
@@ -58,16 +31,16 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
     adapters: list[dict[str, Any]] = []
     for flag, values, words in _grouped(arguments):
         value = values[0] if values else ""
+        name, kind = replacements().settings.get(flag, ("", ""))
         if any(map(is_open, values)):
             not_carried.append(
                 NotCarried(origin, " ".join(words), "the value of its variable is not in the files; set it by hand")
             )
-        elif flag in _SWITCHES and not value:
-            settings[_SWITCHES[flag]] = not words[0].startswith("--no-")
-        elif flag in _SETTINGS:
-            name, read = _SETTINGS[flag]
+        elif kind == "switch" and not value:
+            settings[name] = not words[0].startswith("--no-")
+        elif kind in _READERS:
             try:
-                settings[name] = read(value)
+                settings[name] = _READERS[kind](value)
             except ValueError:
                 not_carried.append(
                     NotCarried(origin, f"{flag} {value}", f"its value cannot be read; set models[].{name}")
@@ -84,7 +57,7 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
             more_adapters, problems = _adapters(values, origin)
             adapters += more_adapters
             not_carried += problems
-        elif flag in _FOLLOWS:
+        elif flag in replacements().follows:
             continue
         elif flag == "--speculative-config" and (speculation := _speculation(value)):
             settings["speculativeDecoding"] = speculation
@@ -101,8 +74,8 @@ def _left_to_the_stack(flag: str, words: Sequence[str], origin: str) -> NotCarri
     """A remark for an argument that the stack sets by itself, or has a setting for which no value follows from it."""
     if flag.startswith("--ssl-") or flag == "--enable-ssl-refresh":
         return NotCarried(origin, flag, RULES["LLMD-ENGINE-TLS-ARGS"].hint)
-    if flag in _BY_HAND:
-        return NotCarried(origin, " ".join(words), f"set models[].{_BY_HAND[flag]}")
+    if setting := replacements().by_hand.get(flag):
+        return NotCarried(origin, " ".join(words), f"set models[].{setting}")
     # Never the value: it may be a key.
     return NotCarried(origin, flag, OWNED[flag].instead) if flag in OWNED else None
 

@@ -10,44 +10,32 @@ from typing import Any
 from llm_d_gke.nested import value_at
 from llm_d_gke.operations.adopt_manifests.left_out import unread
 from llm_d_gke.operations.adopt_manifests.pods import server_of
-from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Role, Server, int_or, listing, mapping
+from llm_d_gke.operations.adopt_manifests.replacements import replacements
+from llm_d_gke.operations.adopt_manifests.servers import (
+    Json,
+    NotCarried,
+    Role,
+    Server,
+    int_or,
+    listing,
+    mapping,
+    parallelism_of,
+)
 from llm_d_gke.operations.adopt_manifests.sources import source_of
 
 _ENGINE_SPEC = "servingEngineSpec"
 _VALUE = re.compile(r'"?\{\{-?\s*\.Values\.([\w.]+)\s*-?\}\}"?')
-# Keys of a production stack's vllmConfig that are flags of `vllm serve`.
-_FLAGS = {
-    "maxModelLen": "--max-model-len",
-    "dtype": "--dtype",
-    "tensorParallelSize": "--tensor-parallel-size",
-    "pipelineParallelSize": "--pipeline-parallel-size",
-    "maxNumSeqs": "--max-num-seqs",
-    "maxNumBatchedTokens": "--max-num-batched-tokens",
-    "gpuMemoryUtilization": "--gpu-memory-utilization",
-    "maxLoras": "--max-loras",
-    "runner": "--runner",
-    "convert": "--convert",
-}
 _READ = {
     "spec": (
         *("name", "enabled", "repository", "tag", "modelURL", "modelRevision", "servedModelName", "replicaCount"),
         *("requestGPU", "requestGPUType", "resources", "env", "nodeSelector", "nodeSelectorTerms", "affinity"),
         *("vllmConfig", "enableTool", "toolCallParser", "enableLoRA"),
     ),
-    "vllmConfig": (*_FLAGS, "enablePrefixCaching", "enableChunkedPrefill", "enableLoRA", "extraArgs"),
+    "vllmConfig": ("enablePrefixCaching", "enableChunkedPrefill", "enableLoRA", "extraArgs"),
     "servingEngineSpec": ("modelSpec", "enableEngine"),
 }
 # Arguments and variables of a server that receives KV caches from a prefill server.
 _ROLES: Mapping[str, Role] = {"kv_producer": "prefill", "kv_consumer": "decode"}
-_NOT_CARRIED = {
-    "lmcacheConfig": "models[].kvOffloadGib keeps KV-cache blocks in the host's memory by vLLM's own way",
-    "pvcStorage": "the stack keeps weights on the node's disk, or takes them from models[].source",
-    "raySpec": "a replica on several hosts is a group of pods without Ray: models[].pipelineParallel, dataParallel",
-    "chatTemplate": "write the template into a file and name it in models[].chatTemplate",
-    "keda": "replicas are a setting of the model, and nothing scales them by load",
-    "initContainer": "the stack has none of its own choice",
-    "extraVolumes": "the stack mounts what models[].source needs",
-}
 
 
 def is_production_stack(values: Json) -> bool:
@@ -58,6 +46,7 @@ def production_stack(values: Json, origin: str) -> tuple[list[Server], list[NotC
     """A server for each entry of `servingEngineSpec.modelSpec`."""
     servers: list[Server] = []
     not_carried: list[NotCarried] = []
+    replaced, config = replacements().model_spec, (*replacements().vllm_config, *_READ["vllmConfig"])
     for spec in listing(values, _ENGINE_SPEC, "modelSpec"):
         if isinstance(spec, Mapping):
             where = f"{origin} modelSpec/{spec.get('name', '?')}"
@@ -65,10 +54,10 @@ def production_stack(values: Json, origin: str) -> tuple[list[Server], list[NotC
                 not_carried.append(NotCarried(where, "the model", "the chart leaves it out: enabled"))
                 continue
             servers.append(_model_spec(spec, where))
-            not_carried += [NotCarried(where, key, why) for key, why in _NOT_CARRIED.items() if spec.get(key)]
+            not_carried += [NotCarried(where, key, why) for key, why in replaced.items() if spec.get(key)]
             rest = [
-                *unread(spec, (*_READ["spec"], *_NOT_CARRIED)),
-                *(f"vllmConfig.{key}" for key in unread(mapping(spec, "vllmConfig"), _READ["vllmConfig"])),
+                *unread(spec, (*_READ["spec"], *replaced)),
+                *(f"vllmConfig.{key}" for key in unread(mapping(spec, "vllmConfig"), config)),
             ]
             not_carried += _unread_keys(rest, where)
     if mapping(values, "routerSpec"):
@@ -91,7 +80,7 @@ def _unread_keys(keys: Sequence[str], origin: str) -> list[NotCarried]:
 def _model_spec(spec: Json, origin: str) -> Server:
     config = mapping(spec, "vllmConfig")
     arguments: list[str] = []
-    for key, flag in _FLAGS.items():
+    for key, flag in replacements().vllm_config.items():
         if config.get(key) is not None:
             arguments += [flag, str(config[key])]
     if config:
@@ -191,11 +180,7 @@ def _role_server(part: Json, role: Role, origin: str) -> Server:
     container: Json = next(
         (container for container in listing(part, "containers") if isinstance(container, Mapping)), {}
     )
-    parallelism = {
-        setting: int_or(value_at(part, "parallelism", key), 1)
-        for key, setting in (("tensor", "tensorParallel"), ("data", "dataParallel"))
-        if int_or(value_at(part, "parallelism", key), 1) > 1
-    }
+    parallelism = parallelism_of(part, "tensor", "data")
     more: dict[str, Any] = {"role": role, "parallelism": parallelism}
     local = int_or(value_at(part, "parallelism", "dataLocal"), 0)
     pods = int_or(value_at(part, "parallelism", "workers"), 0) or parallelism.get("dataParallel", 1) // max(

@@ -7,25 +7,23 @@ from dataclasses import replace
 from typing import Any
 
 from llm_d_gke.nested import value_at
-from llm_d_gke.operations.adopt_manifests.left_out import unread
+from llm_d_gke.operations.adopt_manifests.left_out import annotation_fields, unread
 from llm_d_gke.operations.adopt_manifests.pods import ADDITIONAL, command_of, server_of, words_of
-from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Role, Server, int_or, listing, mapping
+from llm_d_gke.operations.adopt_manifests.replacements import replacements
+from llm_d_gke.operations.adopt_manifests.servers import (
+    Json,
+    NotCarried,
+    Role,
+    Server,
+    int_or,
+    listing,
+    mapping,
+    parallelism_of,
+)
 from llm_d_gke.operations.adopt_manifests.sources import adapter_of, source_of
 
 # The name of the engine's container in KServe's presets.
 _MAIN = "main"
-_WIDTHS = {"tensor": "tensorParallel", "pipeline": "pipelineParallel", "data": "dataParallel"}
-
-
-_ELSEWHERE = {
-    "scaling": "models[].autoscaling takes its place",
-    "prefill.scaling": "models[].prefill.autoscaling takes its place",
-    "storageInitializer": "the stack loads weights by models[].source",
-    "tracing": "tracing of the stack takes its place",
-    "router.gateway": "the stack makes its own Gateway: gateway",
-    "router.route": "routes follow from pattern, models and gateway",
-    "router.ingress": "the stack makes its own Gateway: gateway",
-}
 
 
 def inference_service(document: Json, origin: str) -> tuple[list[Server], list[NotCarried]]:
@@ -42,19 +40,15 @@ def inference_service(document: Json, origin: str) -> tuple[list[Server], list[N
     scheduler = mapping(spec, "router", "scheduler")
     if scheduler:
         not_carried.append(NotCarried(origin, "router.scheduler", "the picker follows from pattern and picker.scorers"))
-    for where, why in _ELSEWHERE.items():
+    for where, why in replacements().inference_service.items():
         if value_at(spec, *where.split(".")):
             not_carried.append(NotCarried(origin, f"spec.{where}", why))
     fields = ("model", "replicas", "parallelism", "template", "worker", "prefill", "router", "baseRefs")
     rest = [
-        *unread(spec, (*fields, *(where.partition(".")[0] for where in _ELSEWHERE))),
+        *unread(spec, (*fields, *(where.partition(".")[0] for where in replacements().inference_service))),
         *(f"model.{key}" for key in unread(mapping(spec, "model"), ("uri", "name", "lora"))),
         *(f"prefill.{key}" for key in unread(prefill, (*fields, "scaling"))),
-        *(
-            f"annotation {key}"
-            for key in mapping(document, "metadata", "annotations")
-            if "last-applied" not in str(key)
-        ),
+        *annotation_fields(document),
     ]
     if any(mapping(part, "worker") for part in (spec, prefill)):
         why = "the further pods of a group get the arguments of its first one"
@@ -83,11 +77,8 @@ def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[
         else:
             adapters.append(adapter)
     arguments = _arguments(container)
-    parallelism = {
-        setting: int_or(value_at(part, "parallelism", key), 1)
-        for key, setting in _WIDTHS.items()
-        if int_or(value_at(part, "parallelism", key), 1) > 1
-    }
+    if value_at(part, "parallelism", "expert"):
+        arguments = (*arguments, "--enable-expert-parallel")
     server = server_of(
         container,
         pod,
@@ -97,11 +88,9 @@ def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[
         role=role,
         source=source,
         adapters=tuple(adapters),
-        parallelism=parallelism,
+        parallelism=parallelism_of(part, "tensor", "pipeline", "data"),
         hosts=_hosts(part),
     )
-    if value_at(part, "parallelism", "expert"):
-        server = _with_expert_parallel(server)
     return replace(
         server, model=where or served_name or server.model, served_name=served_name if served_name != where else None
     )
@@ -128,7 +117,3 @@ def _arguments(container: Json) -> tuple[str, ...]:
         if value_at(variable, "name") == ADDITIONAL:
             arguments += words_of(str(value_at(variable, "value") or ""))
     return tuple(arguments)
-
-
-def _with_expert_parallel(server: Server) -> Server:
-    return replace(server, arguments=(*server.arguments, "--enable-expert-parallel"))

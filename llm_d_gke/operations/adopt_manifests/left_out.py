@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from llm_d_gke.operations.adopt_manifests.replacements import replacements
 from llm_d_gke.operations.adopt_manifests.servers import Json, listing, mapping
 
 LeftOut = tuple[str, str]
@@ -12,21 +13,6 @@ LeftOut = tuple[str, str]
 _OWN = "the stack sets its own"
 _READ_OF_PODS = ("containers", "nodeSelector", "affinity", "restartPolicy", "initContainers")
 _READ_OF_CONTAINERS = ("name", "image", "command", "args", "env", "resources", "envFrom")
-# Labels of nodes from which the accelerator's pool and its location follow.
-_NODE_LABELS = (
-    "cloud.google.com/gke-accelerator",
-    "cloud.google.com/gke-accelerator-count",
-    "cloud.google.com/gke-gpu-driver-version",
-    "cloud.google.com/gke-spot",
-    "cloud.google.com/gke-tpu-accelerator",
-    "cloud.google.com/gke-tpu-topology",
-    "topology.kubernetes.io/zone",
-    "failure-domain.beta.kubernetes.io/zone",
-    "node.kubernetes.io/instance-type",
-    "beta.kubernetes.io/instance-type",
-    "kubernetes.io/os",
-    "kubernetes.io/arch",
-)
 
 
 def left_out_of_pod(pod: Json, container: Json, labels: Mapping[str, str]) -> Iterator[LeftOut]:
@@ -44,7 +30,7 @@ def left_out_of_pod(pod: Json, container: Json, labels: Mapping[str, str]) -> It
     if sizes:
         yield f"resources {', '.join(sizes)}", "pods take their share of the node that holds their accelerators"
     for label, value in labels.items():
-        if label not in _NODE_LABELS:
+        if label not in replacements().node_labels:
             yield f"node label {label}={value}", "the stack makes a pool of its own, and its pods select that"
     affinity = mapping(pod, "affinity")
     kept_apart = [f"affinity.{name}" for name in unread(affinity, ("nodeAffinity",))]
@@ -58,6 +44,13 @@ def left_out_of_pod(pod: Json, container: Json, labels: Mapping[str, str]) -> It
 def unread(document: Json, read: Collection[str]) -> list[str]:
     """Keys of a map that have a value and are not read."""
     return [str(key) for key, value in document.items() if key not in read and value not in (None, "", [], {})]
+
+
+def annotation_fields(document: Json) -> Iterator[str]:
+    """Annotations of an object, without kubectl's own record of it."""
+    for key in mapping(document, "metadata", "annotations"):
+        if "last-applied" not in str(key):
+            yield f"annotation {key}"
 
 
 def _sources(container: Json) -> Iterator[LeftOut]:

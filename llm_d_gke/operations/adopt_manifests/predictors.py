@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from llm_d_gke.nested import value_at
-from llm_d_gke.operations.adopt_manifests.left_out import unread
+from llm_d_gke.operations.adopt_manifests.left_out import annotation_fields, unread
 from llm_d_gke.operations.adopt_manifests.pods import command_of, server_of
 from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, int_or, listing, mapping
 from llm_d_gke.operations.adopt_manifests.sources import source_of
@@ -70,11 +70,7 @@ def _left_out(document: Json, origin: str) -> Iterator[NotCarried]:
         *unread(spec, _SPEC_FIELDS),
         *(f"model.{key}" for key in unread(mapping(spec, "model"), _MODEL_FIELDS)),
         *(f"spec.{key}" for key in unread(mapping(document, "spec"), ("predictor",))),
-        *(
-            f"annotation {key}"
-            for key in mapping(document, "metadata", "annotations")
-            if "last-applied" not in str(key)
-        ),
+        *annotation_fields(document),
     ]
     if rest:
         yield NotCarried(origin, ", ".join(rest), "no setting of a stack stands for them")

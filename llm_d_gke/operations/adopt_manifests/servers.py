@@ -70,3 +70,12 @@ def int_or(value: Any, default: int) -> int:
         return int(value)
     except (TypeError, ValueError):
         return default
+
+
+_WIDTHS = {"tensor": "tensorParallel", "pipeline": "pipelineParallel", "data": "dataParallel"}
+
+
+def parallelism_of(part: Json, *names: str) -> dict[str, int]:
+    """Widths above one in a part's `parallelism`, by the setting of a model."""
+    widths = {_WIDTHS[name]: int_or(value_at(part, "parallelism", name), 1) for name in names}
+    return {setting: width for setting, width in widths.items() if width > 1}
