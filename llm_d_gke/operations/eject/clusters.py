@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
 from llm_d_gke.operations.eject.inputs import Inputs, NotEjectableError
 from llm_d_gke.operations.eject.shell import Words, flag
 from llm_d_gke.operations.import_cloud.spec import RESOURCE_POLICY
@@ -14,62 +19,9 @@ _COMPONENTS = {"SYSTEM_COMPONENTS": "SYSTEM", "WORKLOADS": "WORKLOAD"}
 _POSTURES = {"BASIC": "standard", "DISABLED": "disabled"}
 _SCANS = {"VULNERABILITY_DISABLED": "disabled"}
 
-_ADDONS = {
-    "GcePersistentDiskCsiDriver": "addonsConfig.gcePersistentDiskCsiDriverConfig.enabled",
-    "GcsFuseCsiDriver": "addonsConfig.gcsFuseCsiDriverConfig.enabled",
-}
-_ACCESS = {
-    "enable-dns-access": "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic",
-    "enable-ip-access": "controlPlaneEndpointsConfig.ipEndpointsConfig.enabled",
-    "enable-insecure-binding-system-authenticated": "rbacBindingConfig.enableInsecureBindingSystemAuthenticated",
-    "enable-insecure-binding-system-unauthenticated": "rbacBindingConfig.enableInsecureBindingSystemUnauthenticated",
-}
-_MAINTENANCE = {
-    "maintenance-window-start": "maintenancePolicy.recurringWindow.startTime",
-    "maintenance-window-end": "maintenancePolicy.recurringWindow.endTime",
-    "maintenance-window-recurrence": "maintenancePolicy.recurringWindow.recurrence",
-}
-_POOL_SIZE = {
-    "min-nodes": "autoscaling.minNodeCount",
-    "max-nodes": "autoscaling.maxNodeCount",
-    "total-min-nodes": "autoscaling.totalMinNodeCount",
-    "total-max-nodes": "autoscaling.totalMaxNodeCount",
-    "location-policy": "autoscaling.locationPolicy",
-}
-_POOL = {
-    "cluster": "cluster",
-    "location": "location",
-    "node-locations": "nodeLocations",
-    "machine-type": "nodeConfig.machineType",
-    "placement-type": "placementPolicy.type",
-    "tpu-topology": "placementPolicy.tpuTopology",
-    "max-surge-upgrade": "upgradeSettings.maxSurge",
-    "max-unavailable-upgrade": "upgradeSettings.maxUnavailable",
-    "disk-type": "nodeConfig.diskType",
-    "node-labels": "nodeConfig.labels",
-    "labels": "nodeConfig.resourceLabels",
-    "threads-per-core": "nodeConfig.advancedMachineFeatures.threadsPerCore",
-    "accelerator-network-profile": "networkConfig.acceleratorNetworkProfile",
-}
-_POOL_OPTIONS = {
-    "spot": "nodeConfig.spot",
-    "flex-start": "nodeConfig.flexStart",
-    "enable-queued-provisioning": "queuedProvisioning.enabled",
-    "enable-image-streaming": "nodeConfig.gcfsConfig.enabled",
-    "enable-gvnic": "nodeConfig.gvnic.enabled",
-}
-# What the nodes of the default pool and of the stack's own have in common.
-_NODE = {
-    "scopes": "nodeConfig.oauthScopes",
-    "image-type": "nodeConfig.imageType",
-    "workload-metadata": "nodeConfig.workloadMetadataConfig.mode",
-    "metadata": "nodeConfig.metadata",
-    "boot-disk-kms-key": "nodeConfig.bootDiskKmsKey",
-}
-_NODE_OPTIONS = {
-    "shielded-secure-boot": "nodeConfig.shieldedInstanceConfig.enableSecureBoot",
-    "shielded-integrity-monitoring": "nodeConfig.shieldedInstanceConfig.enableIntegrityMonitoring",
-}
+_FLAGS: Mapping[str, Mapping[str, str]] = yaml.safe_load(
+    Path(__file__).with_name("gcloud_flags.yaml").read_text(encoding="utf-8")
+)
 
 
 def cluster_command(inputs: Inputs) -> tuple[Words, ...]:
@@ -83,15 +35,7 @@ def cluster_command(inputs: Inputs) -> tuple[Words, ...]:
         *(["--enable-dataplane-v2"] if inputs.take("datapathProvider") == "ADVANCED_DATAPATH" else []),
         *inputs.flag("gateway-api", "gatewayApiConfig.channel", lambda text: text.removeprefix("CHANNEL_").lower()),
         *inputs.options({"enable-multi-networking": "enableMultiNetworking"}),
-        *inputs.switches(
-            {
-                "enable-intra-node-visibility": "enableIntranodeVisibility",
-                "issue-client-certificate": "masterAuth.clientCertificateConfig.issueClientCertificate",
-                "enable-legacy-authorization": "enableLegacyAbac",
-                "enable-shielded-nodes": "enableShieldedNodes",
-                "enable-managed-prometheus": "monitoringConfig.managedPrometheus.enabled",
-            }
-        ),
+        *inputs.switches(_FLAGS["cluster_switches"]),
         *inputs.flag("workload-pool", "workloadIdentityConfig.workloadPool"),
         *_kubelet_port(inputs),
         *_addons(inputs),
@@ -141,7 +85,7 @@ def _common(inputs: Inputs) -> list[str]:
         *(flag("subnetwork", inputs.name_or_path("subnetwork", _SUBNETWORK)),),
         *inputs.flag("cluster-secondary-range-name", "ipAllocationPolicy.clusterSecondaryRangeName"),
         *inputs.flag("services-secondary-range-name", "ipAllocationPolicy.servicesSecondaryRangeName"),
-        *inputs.switches({"enable-private-nodes": "privateClusterConfig.enablePrivateNodes", **_ACCESS}),
+        *inputs.switches(_FLAGS["access_switches"]),
         *_authorized_networks(inputs),
         *inputs.flag("security-group", "authenticatorGroupsConfig.securityGroup"),
         *inputs.flag("security-posture", "securityPostureConfig.mode", _POSTURES.__getitem__),
@@ -152,7 +96,7 @@ def _common(inputs: Inputs) -> list[str]:
         *inputs.flag("logging", "loggingConfig.enableComponents", _components),
         *inputs.flag("monitoring", "monitoringConfig.enableComponents", _components),
         *inputs.flag("labels", "resourceLabels"),
-        *inputs.flags(_MAINTENANCE),
+        *inputs.flags(_FLAGS["maintenance"]),
     ]
 
 
@@ -179,7 +123,7 @@ def _kubelet_port(inputs: Inputs) -> list[str]:
 
 def _addons(inputs: Inputs) -> list[str]:
     addons = [] if inputs.take("addonsConfig.httpLoadBalancing.disabled") else ["HttpLoadBalancing"]
-    addons += [name for name, path in _ADDONS.items() if inputs.take(path)]
+    addons += [name for name, path in _FLAGS["addons"].items() if inputs.take(path)]
     return [flag("addons", ",".join(addons))]
 
 
@@ -187,8 +131,9 @@ def node_pool_command(inputs: Inputs) -> tuple[Words, ...]:
     words = ["gcloud", "container", "node-pools", "create", inputs.take("name"), flag("project", inputs.project)]
     count, initial = inputs.take("nodeCount"), inputs.take("initialNodeCount")
     words.append(flag("num-nodes", int(count if count is not None else initial or 0)))
-    words += ["--enable-autoscaling", *inputs.flags(_POOL_SIZE)] if inputs.take("autoscaling") is not None else []
-    words += [*inputs.flags(_POOL), *inputs.options(_POOL_OPTIONS)]
+    if inputs.take("autoscaling") is not None:
+        words += ["--enable-autoscaling", *inputs.flags(_FLAGS["pool_size"])]
+    words += [*inputs.flags(_FLAGS["pool"]), *inputs.options(_FLAGS["pool_options"])]
     words += [*_accelerators(inputs), *_reservation(inputs), *_node(inputs)]
     words += inputs.flag("disk-size", "nodeConfig.diskSizeGb", lambda size: f"{int(size)}GB")
     words += inputs.switches(
@@ -224,4 +169,4 @@ def _reservation(inputs: Inputs) -> list[str]:
 
 def _node(inputs: Inputs) -> list[str]:
     account = flag("service-account", inputs.email("nodeConfig.serviceAccount"))
-    return [account, *inputs.flags(_NODE), *inputs.options(_NODE_OPTIONS)]
+    return [account, *inputs.flags(_FLAGS["node"]), *inputs.options(_FLAGS["node_options"])]

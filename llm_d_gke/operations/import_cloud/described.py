@@ -1,7 +1,4 @@
-"""What `gcloud container clusters describe` says of an existing cluster, against what the stack would create.
-
-Field names on the left are the provider's inputs, on the right those of the GKE API (container.googleapis.com v1).
-"""
+"""What `gcloud container clusters describe` says of an existing cluster, against what the stack would create."""
 
 from __future__ import annotations
 
@@ -20,43 +17,9 @@ from llm_d_gke.rehearsal.providers.gcp.table import KINDS
 from llm_d_gke.rehearsal.providers.properties import under
 from llm_d_gke.resource_graph import Graph, Recorded, Unknown, contains_unknown
 
-_CLUSTER_FIELDS = {
-    "location": "location",
-    "ipAllocationPolicy.clusterSecondaryRangeName": "ipAllocationPolicy.clusterSecondaryRangeName",
-    "ipAllocationPolicy.servicesSecondaryRangeName": "ipAllocationPolicy.servicesSecondaryRangeName",
-    "datapathProvider": "networkConfig.datapathProvider",
-    "enableIntranodeVisibility": "networkConfig.enableIntraNodeVisibility",
-    "gatewayApiConfig.channel": "networkConfig.gatewayApiConfig.channel",
-    "workloadIdentityConfig.workloadPool": "workloadIdentityConfig.workloadPool",
-    "enableShieldedNodes": "shieldedNodes.enabled",
-    "releaseChannel.channel": "releaseChannel.channel",
-    "privateClusterConfig.enablePrivateNodes": "privateClusterConfig.enablePrivateNodes",
-    "enableMultiNetworking": "networkConfig.enableMultiNetworking",
-    "databaseEncryption.keyName": "databaseEncryption.keyName",
-    "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic": (
-        "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic"
-    ),
-    "controlPlaneEndpointsConfig.ipEndpointsConfig.enabled": "controlPlaneEndpointsConfig.ipEndpointsConfig.enabled",
-    "resourceLabels": "resourceLabels",
-}
-_POOL_FIELDS = {
-    "nodeConfig.machineType": "config.machineType",
-    "nodeConfig.diskSizeGb": "config.diskSizeGb",
-    "nodeConfig.diskType": "config.diskType",
-    "nodeConfig.imageType": "config.imageType",
-    "nodeConfig.spot": "config.spot",
-    "nodeConfig.flexStart": "config.flexStart",
-    "nodeConfig.labels": "config.labels",
-    "nodeConfig.oauthScopes": "config.oauthScopes",
-    "nodeConfig.bootDiskKmsKey": "config.bootDiskKmsKey",
-    "nodeConfig.workloadMetadataConfig.mode": "config.workloadMetadataConfig.mode",
-    "nodeConfig.shieldedInstanceConfig.enableSecureBoot": "config.shieldedInstanceConfig.enableSecureBoot",
-    "nodeLocations": "locations",
-    "autoscaling.totalMinNodeCount": "autoscaling.totalMinNodeCount",
-    "autoscaling.totalMaxNodeCount": "autoscaling.totalMaxNodeCount",
-    "autoscaling.locationPolicy": "autoscaling.locationPolicy",
-    "management.autoUpgrade": "management.autoUpgrade",
-}
+_FIELDS: Mapping[str, Mapping[str, str]] = yaml.safe_load(
+    Path(__file__).with_name("fields.yaml").read_text(encoding="utf-8")
+)
 # The types of the resources that the cluster refers to.
 _NETWORK = {"network": NETWORK, "subnetwork": SUBNETWORK}
 
@@ -108,12 +71,12 @@ def differences(graph: Graph, described: Mapping[str, Any]) -> tuple[Difference,
     pools = {pool.get("name"): pool for pool in described.get("nodePools") or ()}
     for cluster in graph.by_type(CLUSTER):
         if not cluster.read:
-            result += _differences(cluster, described, _CLUSTER_FIELDS)
+            result += _differences(cluster, described, _FIELDS["cluster"])
             result += _name(cluster, described)
             result += _networks(cluster, described, graph)
     for pool in graph.by_type(NODE_POOL):
         if pool["name"] in pools:
-            result += _differences(pool, pools[pool["name"]], _POOL_FIELDS)
+            result += _differences(pool, pools[pool["name"]], _FIELDS["pool"])
             result += _accelerators(pool, pools[pool["name"]])
     return tuple(result)
 
