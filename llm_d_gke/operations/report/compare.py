@@ -14,6 +14,7 @@ from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.markdown import table
 from llm_d_gke.operations.report import formatting
 from llm_d_gke.planning.plan.estimates import Total
+from llm_d_gke.stackfile import stack_names
 
 Facts = Mapping[str, Any]
 
@@ -211,23 +212,18 @@ def _identity(finding: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(finding[name] for name in ("severity", "path", "value", "rule", "fix"))
 
 
-def stacks_of(checkout: Path) -> list[str]:
-    files = (*sorted(checkout.glob("Pulumi.*.yaml")), *sorted(checkout.glob("examples/Pulumi.*.yaml")))
-    return [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files]
-
-
 def plan_all(checkout: Path) -> dict[str, Facts]:
     """Facts of every stack of a checkout, by its own program. Empty where that program writes no reports yet."""
-    # Checkouts from before the packages had one name have the second one.
-    modules = ("llm_d_gke.operations.report", "operations.report")
-    module = next((name for name in modules if (checkout / name.replace(".", "/")).is_dir()), None)
-    if module is None:
+    # Checkouts from before the packages had one name have the second command.
+    commands = {"llm_d_gke/__main__.py": ("llm_d_gke", "report"), "operations/report": ("operations.report",)}
+    words = next((words for path, words in commands.items() if (checkout / path).exists()), None)
+    if words is None:
         return {}
     facts_by_stack: dict[str, Facts] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for stack in stacks_of(checkout):
+        for stack in stack_names(checkout):
             out = Path(folder) / f"{stack}.json"
-            command = [sys.executable, "-m", module, stack, "--out", str(out)]
+            command = [sys.executable, "-m", *words, stack, "--out", str(out)]
             done = subprocess.run(command, cwd=checkout, check=False, stdout=subprocess.DEVNULL)
             # The status of a refused stack, which has a report as well.
             if done.returncode not in (DONE, REFUSED):

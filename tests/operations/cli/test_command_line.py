@@ -100,9 +100,6 @@ def test_stacks_are_completed() -> None:
     [
         ("llm_d_gke.rehearsal", ["preview", "--help"]),
         ("llm_d_gke", ["report", "--help"]),
-        ("llm_d_gke.operations.report", ["--help"]),
-        ("llm_d_gke.operations.explain", ["--help"]),
-        ("llm_d_gke.operations.preflight", ["--help"]),
     ],
 )
 def test_every_door_opens(module: str, arguments: list[str]) -> None:
