@@ -14,8 +14,8 @@ from llm_d_gke.catalog.images import load_images
 from llm_d_gke.catalog.release import EngineImage, IstioCharts, Release
 from llm_d_gke.catalog.upstream import ChartSource, Package, Program, Upstream, load_upstream
 from llm_d_gke.catalog.versions import version_numbers
-from llm_d_gke.maintenance.conformance.names import entry_point, flags, names_of_picker, pickers_of, tracing
-from llm_d_gke.maintenance.conformance.rendered import containers, names
+from llm_d_gke.maintenance.conformance.names import engines_of, entry_point, flags, names_of_picker, pickers_of, tracing
+from llm_d_gke.maintenance.conformance.rendered import names_for
 from llm_d_gke.maintenance.upstream.charts import charts_with_facts, differing_facts, name_of
 from llm_d_gke.maintenance.upstream.parts import images
 from llm_d_gke.planning import StackPlan
@@ -44,7 +44,6 @@ def cells_of(release: Release, plans: Mapping[str, StackPlan], sources: Upstream
 
 
 def _programs(release: Release, plans: Mapping[str, StackPlan], programs: Mapping[str, Program]) -> Iterator[Cell]:
-    pods = list(containers(plans))
     pickers = {picker.image: picker for picker in pickers_of(release)}
     picker_builds = catalog.load().pickers
     for role, image in images(release).items():
@@ -55,7 +54,7 @@ def _programs(release: Release, plans: Mapping[str, StackPlan], programs: Mappin
             result = DIFFERS if lines else "source not available"
             yield Cell(release.name, role, version, "versions", result, tuple(lines))
             continue
-        rendered_flags = {name for pod in pods if pod.image == image for name in names(pod)}
+        rendered_flags = names_for(plans, image)
         lines += flags(sorted(rendered_flags | set(_facts(release, image))), program)
         compared = f"{len(rendered_flags)} flags"
         lines += entry_point(release, image, program)
@@ -120,9 +119,7 @@ def _plugin_selection(release: Release, program: Program) -> Iterator[str]:
 
 
 def _engines(release: Release, plans: Mapping[str, StackPlan], read: Package) -> Iterator[Cell]:
-    pods = list(containers(plans))
-    engine = release.engine
-    for role, image in (("engine on GPU", engine.gpu), ("engine on TPU", engine.tpu)):
+    for role, image in engines_of(release).items():
         if image is None:
             yield Cell(release.name, role, "", "", "the release has none")
             continue
@@ -131,7 +128,7 @@ def _engines(release: Release, plans: Mapping[str, StackPlan], read: Package) ->
         if not read.covers(image.version):
             yield Cell(release.name, role, image.version, "", DIFFERS if lines else "source not available")
             continue
-        rendered_arguments = {name for pod in pods if pod.image == image.image for name in names(pod)}
+        rendered_arguments = names_for(plans, image.image)
         lines += [
             f"argument --{name} does not exist"
             for name in sorted(rendered_arguments)

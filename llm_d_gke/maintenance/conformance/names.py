@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from llm_d_gke.catalog.metrics import load_metrics
-from llm_d_gke.catalog.release import PickerRelease, Release
+from llm_d_gke.catalog.release import EngineImage, PickerRelease, Release
 from llm_d_gke.catalog.upstream import Program
 
 
@@ -14,6 +14,11 @@ def pickers_of(release: Release) -> Iterator[PickerRelease]:
     yield release.picker
     if release.disaggregation is not None and release.disaggregation.picker is not None:
         yield release.disaggregation.picker
+
+
+def engines_of(release: Release) -> dict[str, EngineImage | None]:
+    """The engine images of a release by part; None where it has none."""
+    return {"engine on GPU": release.engine.gpu, "engine on TPU": release.engine.tpu}
 
 
 def entry_point(release: Release, image: str, program: Program) -> Iterator[str]:

@@ -18,6 +18,7 @@ from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
 from llm_d_gke.cli.markdown import table
 from llm_d_gke.cli.text import print_step
 from llm_d_gke.maintenance.conformance import engines, stored
+from llm_d_gke.maintenance.conformance.names import engines_of
 from llm_d_gke.maintenance.conformance.rendered import Rendered
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import unknown_options
@@ -125,9 +126,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("versions", nargs="*", help="default: of every release whose package is installed")
     parser.add_argument("--engines", type=Path, default=cache_root() / "engines")
     options = parser.parse_args(arguments)
-    images = [
-        image for release in catalog.load().releases.values() for image in (release.engine.gpu, release.engine.tpu)
-    ]
+    images = [image for release in catalog.load().releases.values() for image in engines_of(release).values()]
     installed = {image.version for image in images if image is not None}
     installed = {version for version in installed if (options.engines / version / "complete").exists()}
     for version in options.versions or sorted(installed):

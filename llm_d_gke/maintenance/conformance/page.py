@@ -24,14 +24,16 @@ from llm_d_gke.maintenance.conformance import (
     record,
 )
 from llm_d_gke.maintenance.conformance.compare import DIFFERS, Cell, cells_of
-from llm_d_gke.maintenance.conformance.rendered import ROOT, Rendered, plans_of, rendered, shape, stacks, variants_of
+from llm_d_gke.maintenance.conformance.names import engines_of
+from llm_d_gke.maintenance.conformance.rendered import Rendered, plans_of, rendered, shape, stacks, variants_of
 from llm_d_gke.maintenance.upstream.parts import images
 from llm_d_gke.operations.templates import render
 from llm_d_gke.planning import StackPlan
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 _TEMPLATE: Final = Path(__file__).with_name("page.md.jinja")
 _REHEARSED: Final = Path(__file__).with_name("rehearsed.yaml")
-PAGE: Final = ROOT / "docs" / "conformance.md"
+PAGE: Final = PROJECT_ROOT / "docs" / "conformance.md"
 
 
 def page() -> str:
@@ -115,7 +117,7 @@ def _judged(
     for kind in kinds.PARTS:
         if kinds.served(kind, release) is not None and _has(kind, plans):
             yield kind.part, []
-    for part, engine in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
+    for part, engine in engines_of(release).items():
         published = engine is not None and engines.published(engine.version) is not None
         if engine is not None and published and (given := rendered(plans, engine.image)):
             yield part, given
@@ -129,7 +131,7 @@ def _missing(release: Release, earlier: Mapping[tuple[str, str], record.Run]) ->
         if kinds.served(kind, release) is None:
             chart = kind.chart(release)
             yield f"{release.name}, {kind.part}: the Go module proxy did not serve {chart.version}"
-    for part, engine in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
+    for part, engine in engines_of(release).items():
         if engine is not None and engines.published(engine.version) is None:
             yield f"{release.name}, {part}: no parser of vLLM {engine.version} is used here"
     yield f"{release.name}, cert-manager and Istio: a rehearsal installs their CRDs, their programs did not run"

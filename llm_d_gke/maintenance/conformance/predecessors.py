@@ -19,12 +19,13 @@ from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import load_upstream
 from llm_d_gke.maintenance.conformance import record
 from llm_d_gke.maintenance.conformance.compare import cells_of
-from llm_d_gke.maintenance.conformance.rendered import ROOT, plans_of
+from llm_d_gke.maintenance.conformance.rendered import plans_of
 from llm_d_gke.nested import value_at
 from llm_d_gke.operations.templates import render
 from llm_d_gke.planning import StackPlan
+from llm_d_gke.stackfile import PROJECT_ROOT
 
-PAGE: Final = ROOT / "docs" / "predecessors.md"
+PAGE: Final = PROJECT_ROOT / "docs" / "predecessors.md"
 # Stacks that a field reaches, by its beginning; the first that fits counts.
 STACKS: Final = (
     ("router", ("multi-model-gpu",)),
@@ -199,7 +200,7 @@ def main() -> int:
     results = outcomes(run=True)
     PAGE.write_text(page(results, list(plugin_changes(load_catalog()))), encoding="utf-8")
     red = sum(bool(outcome.red) for outcome in results)
-    print(f"{red} of {len(results)} differences turn something red: {PAGE.relative_to(ROOT)}")
+    print(f"{red} of {len(results)} differences turn something red: {PAGE.relative_to(PROJECT_ROOT)}")
     return 0
 
 

@@ -12,7 +12,6 @@ import re
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import yaml
 
 from llm_d_gke.maintenance.conformance.rendered import Rendered
 from llm_d_gke.rehearsal.host.ports import Ports
+from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.node_agent.arguments import with_ports
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program, version
 from llm_d_gke.rehearsal.toolchain import pickers
@@ -110,7 +110,7 @@ def has_word(executable: Path, word: str) -> bool:
 
 def _start(executable: Path, which: Program, rendering: Rendered, folder: Path) -> list[str]:
     with started(executable, which, rendering, folder, folder / "kubeconfig") as program:
-        loaded = _wait(program.child, program.log, _LOADED_MARKS[which])
+        loaded = _wait(program, _LOADED_MARKS[which])
     text = program.text
     lines = [f"flag --{name} is deprecated" for name in re.findall(r"Flag --([\w-]+) has been deprecated", text)]
     return lines if loaded else [*lines, reason(text)]
@@ -160,18 +160,18 @@ def started(
         child.wait()
 
 
-def _wait(child: subprocess.Popen[bytes], log: Path, marks: tuple[str, ...]) -> bool:
+def _wait(program: Started, marks: tuple[str, ...]) -> bool:
     """Whether the log has one of the marks before the program ends."""
-    deadline = time.monotonic() + _SECONDS
-    while time.monotonic() < deadline:
-        ended = child.poll() is not None
-        text = log.read_text(encoding="utf-8", errors="replace")
-        if any(mark in text for mark in marks):
-            return True
-        if ended:
-            return False
-        time.sleep(0.05)
-    return False
+
+    def attempt() -> str:
+        ended = program.child.poll() is not None
+        text = program.text
+        return "loaded" if any(mark in text for mark in marks) else "ended" if ended else ""
+
+    try:
+        return wait_until(attempt, timeout=_SECONDS, on_timeout=TimeoutError, longest_pause=0.05) == "loaded"
+    except TimeoutError:
+        return False
 
 
 def reason(text: str) -> str:

@@ -23,6 +23,7 @@ from llm_d_gke.cli.markdown import table
 from llm_d_gke.cli.text import print_step
 from llm_d_gke.maintenance.conformance import engines, kinds, programs, stored
 from llm_d_gke.maintenance.conformance.api_server import ApiServer, api_server
+from llm_d_gke.maintenance.conformance.names import engines_of
 from llm_d_gke.maintenance.conformance.rendered import rendered
 from llm_d_gke.maintenance.fuzz.features import featured
 from llm_d_gke.maintenance.upstream.parts import images
@@ -68,7 +69,7 @@ def engine_results(
     release: Release, plans: Mapping[str, StackPlan], folder: Path
 ) -> Iterator[tuple[str, str, int, list[str]]]:
     """The same of vLLM's parsers whose package is installed."""
-    for part, image in (("engine on GPU", release.engine.gpu), ("engine on TPU", release.engine.tpu)):
+    for part, image in engines_of(release).items():
         if image is None or not (folder / image.version / "complete").exists():
             continue
         renderings = rendered(plans, image.image)

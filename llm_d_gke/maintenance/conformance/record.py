@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.maintenance.conformance import api_server, engines, kinds, pickers_in_cluster, programs, stored
 from llm_d_gke.maintenance.conformance.api_server import ApiServer
+from llm_d_gke.maintenance.conformance.names import engines_of
 from llm_d_gke.maintenance.conformance.rendered import Rendered, rendered, shape, variants_of
 from llm_d_gke.maintenance.upstream.parts import images
 from llm_d_gke.planning import StackPlan
@@ -161,17 +162,9 @@ def kind_runs(
             server().define(kinds.definitions(part, release))
         answer = server().judge(objects)
         refused = kinds.webhook_refusals(part, release, answer.accepted, report) if part is not None else ()
-        yield _objects_run(release, name, judge, objects, [*answer.lines, *refused], inputs)
-
-
-def _objects_run(
-    release: Release, part: str, judge: str, objects: Sequence[Mapping[str, Any]], lines: Iterable[str], inputs: str
-) -> Run:
-    input_count = count(len(objects), "object")
-    digest = shape([Rendered((), {"objects": list(objects)})])
-    return Run(
-        release.name, part, judge, input_count, tuple(dict.fromkeys(lines)), digest, stored.today().isoformat(), inputs
-    )
+        renderings = [Rendered((), {"objects": list(objects)})]
+        run = _run(release, name, judge, renderings, [*answer.lines, *refused], inputs)
+        yield replace(run, given=count(len(objects), "object"))
 
 
 def engine_runs(
@@ -181,9 +174,8 @@ def engine_runs(
 
     A version that judges both starts once: importing vLLM takes longer than parsing.
     """
-    images_of = {"engine on GPU": release.engine.gpu, "engine on TPU": release.engine.tpu}
     questions: dict[str, list[tuple[str, list[Rendered], str]]] = {}
-    for part, image in images_of.items():
+    for part, image in engines_of(release).items():
         version = engines.published(image.version) if image is not None else None
         renderings = rendered(plans, image.image) if image is not None else []
         inputs = _inputs(renderings, engines, "")

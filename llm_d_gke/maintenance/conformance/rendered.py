@@ -16,11 +16,10 @@ from llm_d_gke.catalog import Catalog
 from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from llm_d_gke.planning.plan.pods import ContainerPlan
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
-from llm_d_gke.stackfile import StackConfig
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, stack_names
 from llm_d_gke.stackfile.model_files import model_files
 
 _VARIANTS = Path(__file__).with_name("variants.yaml")
-ROOT = Path(__file__).resolve().parents[3]
 # Some images are pulled with an account only.
 ACCOUNT = {"server": "registry.redhat.io", "username": "somebody", "password": "a stand-in"}
 # Names whose values decide what a program does with a configuration; of others only the type counts.
@@ -37,13 +36,12 @@ class Rendered:
 
 def stacks() -> list[str]:
     """Names of all stack files and examples."""
-    files = [*ROOT.glob("Pulumi.*.yaml"), *(ROOT / "examples").glob("Pulumi.*.yaml")]
-    return sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files)
+    return stack_names(PROJECT_ROOT)
 
 
 def configuration(release: str, stack: str) -> StackConfig:
     """A stack's configuration with another release."""
-    return load(ROOT, stack, {"llm-d:release": release}, own_release=True)
+    return load(PROJECT_ROOT, stack, {"llm-d:release": release}, own_release=True)
 
 
 def plan(release: str, stack: str, catalog: Catalog | None = None) -> StackPlan:
@@ -94,38 +92,33 @@ def _merged(below: Any, above: Any) -> Any:
     return above
 
 
-def containers(plans: Mapping[str, StackPlan]) -> Iterator[ContainerPlan]:
-    for stack_plan in plans.values():
-        if stack_plan.router is not None:
-            yield stack_plan.router.pod
-        for model in stack_plan.models:
-            yield model.picker.pod
+def _containers(plans: Mapping[str, StackPlan]) -> Iterator[tuple[ContainerPlan, Mapping[str, Any] | None]]:
+    """Every container with the configuration file that its arguments name."""
+    for plan in plans.values():
+        if plan.router is not None:
+            yield plan.router.pod, plan.router.config
+        for model in plan.models:
+            yield model.picker.pod, model.picker.config
             for server in model.servers:
-                yield server.pod
-                yield from server.pod.sidecars
+                yield from ((container, None) for container in (server.pod, *server.pod.sidecars))
 
 
 def rendered(plans: Mapping[str, StackPlan], image: str) -> list[Rendered]:
     """What is rendered for the containers of an image, each once."""
-    renderings: dict[str, Rendered] = {}
-
-    def add(pod: ContainerPlan, config: Mapping[str, Any] | None = None) -> None:
-        if pod.image == image:
-            renderings[json.dumps([pod.args, config], sort_keys=True)] = Rendered(tuple(pod.args), config)
-
-    for stack_plan in plans.values():
-        if stack_plan.router is not None:
-            add(stack_plan.router.pod, stack_plan.router.config)
-        for model in stack_plan.models:
-            add(model.picker.pod, model.picker.config)
-            for server in model.servers:
-                add(server.pod)
-                for sidecar in server.pod.sidecars:
-                    add(sidecar)
+    renderings = {
+        json.dumps([container.args, config], sort_keys=True): Rendered(tuple(container.args), config)
+        for container, config in _containers(plans)
+        if container.image == image
+    }
     return list(renderings.values())
 
 
-def names(pod: ContainerPlan | Rendered) -> set[str]:
+def names_for(plans: Mapping[str, StackPlan], image: str) -> set[str]:
+    """Flags of all arguments that are rendered for an image."""
+    return {name for rendering in rendered(plans, image) for name in names(rendering)}
+
+
+def names(pod: Rendered) -> set[str]:
     """Flags of a container's arguments, without dashes and values."""
     return {arg.lstrip("-").partition("=")[0] for arg in pod.args if arg.startswith("-")}
 
