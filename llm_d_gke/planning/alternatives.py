@@ -16,11 +16,6 @@ def any_of(names: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def accelerator_with(catalog: Catalog, suits: Callable[[Accelerator], bool]) -> str:
-    """The first accelerator of the catalog that suits, or a hint that there is none."""
-    return next((entry.name for entry in catalog.accelerators.values() if suits(entry)), "a newer one")
-
-
 def machines_with(catalog: Catalog, suits: Callable[[MachineType], bool]) -> str:
     """Machine types that suit. Those with Arm processors are left out: engine images are built for x86."""
     return any_of(entry.name for entry in catalog.machines.values() if suits(entry) and not entry.arm)

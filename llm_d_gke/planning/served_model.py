@@ -9,8 +9,9 @@ from functools import cached_property
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.deployment import Deployment
 from llm_d_gke.planning.engine_support.guessing import guessing_of
-from llm_d_gke.planning.engine_support.options import argument_of, named_backend
+from llm_d_gke.planning.engine_support.options import argument_of, named_backend, option_value
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.settings.engine import SpeculativeDecoding
@@ -18,6 +19,7 @@ from llm_d_gke.settings.models import ModelSettings
 
 # Read by 0.11.2 and in reports of 0.12, where the option came; 0.17.1 does not read it any more.
 BACKEND_VARIABLE, _BACKEND_VARIABLE_BEFORE = "VLLM_ATTENTION_BACKEND", "0.14"
+EXPERT_BACKEND = "--moe-backend"
 # llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
 _VLLM_TAG = re.compile(r"(?:^|/)vllm[\w-]*:v?(0\.\d+(?:\.\d+)?)[^/:]*$")
 
@@ -61,6 +63,31 @@ class ServedModel:
         """vLLM's version: of the image's tag where it has one like v0.19.1, else of the release."""
         match = _VLLM_TAG.search(self.settings.image.split("@")[0]) if self.settings.image is not None else None
         return match[1] if match is not None else self.ctx.engine_image.version
+
+    def deployment(self, model: Model) -> Deployment:
+        """One replica as vLLM runs it. Arguments that duplicate a setting are refused elsewhere."""
+        settings, parallelism = self.settings, self.parallelism
+        further = settings.extra_args
+        return Deployment(
+            model=model,
+            accelerator=self.accelerator,
+            version=self.version,
+            dtype=settings.dtype or option_value(further, "--dtype"),
+            quantization=settings.quantization or option_value(further, "--quantization", "-q"),
+            deprecated_quantization="--allow-deprecated-quantization" in further,
+            kv_cache_dtype=settings.kv_cache_dtype or option_value(further, "--kv-cache-dtype"),
+            attention_backend=self.attention_backend,
+            tensor_parallel=parallelism.tensor,
+            data_parallel=parallelism.data,
+            expert_parallel=parallelism.expert or "--enable-expert-parallel" in further,
+            all_to_all=parallelism.all_to_all,
+            expert_backend=option_value(further, EXPERT_BACKEND),
+            adapters=bool(settings.adapters),
+            pipeline_parallel=settings.pipeline_parallel,
+            speculative_method=self.guessing.method if self.guessing is not None else None,
+            environment=settings.env,
+            all_files_known=settings.config is None and settings.source.kind == "hugging-face",
+        )
 
     def has(self, since: str) -> bool:
         """Whether the engine's version is this one or a later one."""

@@ -13,7 +13,6 @@ from llm_d_gke.planning.engine_support.attention import split_block_sizes
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.plan.estimates import SpeedEstimate
 from llm_d_gke.planning.served_model import ServedModel, served_model
-from llm_d_gke.planning.serving.engine_checks import deployment_of
 from llm_d_gke.planning.serving.parallelism_checks import machine_with
 from llm_d_gke.planning.sizing.capacity import in_flight, lengths_of
 from llm_d_gke.planning.sizing.memory_check import run_of
@@ -182,7 +181,7 @@ def _check_blocks(decode: ServedModel) -> None:
     size, model = decode.settings.block_size, decode.model
     if size is None or model is None or decode.accelerator.kind != "gpu":
         return
-    sizes = split_block_sizes(deployment_of(decode, model), size)
+    sizes = split_block_sizes(decode.deployment(model), size)
     if sizes:
         decode.warning(
             "LLMD-PD-BLOCK-SIZE",

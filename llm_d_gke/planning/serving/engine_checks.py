@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import facts_of
-from llm_d_gke.catalog.schema import Accelerator, MachineType, Model
+from llm_d_gke.catalog.schema import Accelerator, MachineType
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.adapters import ALL_TO_ALL_OF_ADAPTERS
 from llm_d_gke.planning.engine_support.deployment import Deployment, Kind, Refusal
@@ -17,16 +17,15 @@ from llm_d_gke.planning.engine_support.refusals import refusals_of
 from llm_d_gke.planning.engine_support.tpu import needs_attention_ranks, needs_torch
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.patterns import pattern_of
-from llm_d_gke.planning.served_model import BACKEND_VARIABLE, ServedModel
+from llm_d_gke.planning.served_model import BACKEND_VARIABLE, EXPERT_BACKEND, ServedModel
 from llm_d_gke.planning.serving.option_checks import check_options
 from llm_d_gke.planning.serving.option_conflicts import check_option_conflicts
-from llm_d_gke.planning.sizing.memory import judge
-from llm_d_gke.planning.sizing.memory_check import target_run_of
+from llm_d_gke.planning.sizing.known_failures import ended_starts
+from llm_d_gke.planning.sizing.memory_check import has_memory
 from llm_d_gke.settings.engine import SpeculativeDecoding
 from llm_d_gke.settings.models import ModelSettings
 
 _DTYPES = ("half", "float32", "bfloat16")
-_EXPERT_BACKEND = "--moe-backend"
 _IMPLEMENTATION = "MODEL_IMPL_TYPE"
 _RULES: Mapping[Kind, str] = {
     "architecture": "LLMD-ENGINE-ARCHITECTURE",
@@ -56,39 +55,12 @@ _OF_THE_VERSION = (
 )
 
 
-def deployment_of(served: ServedModel, model: Model) -> Deployment:
-    """One replica of a model as vLLM runs it. Arguments that duplicate a setting are refused elsewhere."""
-    settings = served.settings
-    further = settings.extra_args
-    parallelism = served.parallelism
-    return Deployment(
-        model=model,
-        accelerator=served.accelerator,
-        version=served.version,
-        dtype=settings.dtype or option_value(further, "--dtype"),
-        quantization=settings.quantization or option_value(further, "--quantization", "-q"),
-        deprecated_quantization="--allow-deprecated-quantization" in further,
-        kv_cache_dtype=settings.kv_cache_dtype or option_value(further, "--kv-cache-dtype"),
-        attention_backend=served.attention_backend,
-        tensor_parallel=parallelism.tensor,
-        data_parallel=parallelism.data,
-        expert_parallel=parallelism.expert or "--enable-expert-parallel" in further,
-        all_to_all=parallelism.all_to_all,
-        expert_backend=option_value(further, _EXPERT_BACKEND),
-        adapters=bool(settings.adapters),
-        pipeline_parallel=settings.pipeline_parallel,
-        speculative_method=served.guessing.method if served.guessing is not None else None,
-        environment=settings.env,
-        all_files_known=settings.config is None and settings.source.kind == "hugging-face",
-    )
-
-
 def tpu_variables(served: ServedModel) -> dict[str, str]:
     """Variables that select what a deployment on TPU needs: PyTorch's implementation, the mesh of attention ranks."""
     model = served.model
     if model is None:
         return {}
-    deployment = deployment_of(served, model)
+    deployment = served.deployment(model)
     values = {"NEW_MODEL_DESIGN": "1"} if needs_attention_ranks(deployment) else {}
     if _IMPLEMENTATION not in served.settings.env and needs_torch(deployment):
         values[_IMPLEMENTATION] = "vllm"
@@ -98,7 +70,7 @@ def tpu_variables(served: ServedModel) -> dict[str, str]:
 def attention_argument(served: ServedModel) -> str | None:
     """The configuration of the TPU back end with data-parallel attention, where the deployment needs it."""
     model = served.model
-    if model is None or not needs_attention_ranks(deployment_of(served, model)):
+    if model is None or not needs_attention_ranks(served.deployment(model)):
         return None
     return '{"sharding":{"sharding_strategy":{"enable_dp_attention":true}}}'
 
@@ -110,7 +82,7 @@ def check_engine(served: ServedModel) -> bool:
     check_option_conflicts(served)
     if model is None:
         return True
-    deployment = deployment_of(served, model)
+    deployment = served.deployment(model)
     starts = True
     for refusal in refusals_of(deployment):
         _report_refusal(served, deployment, refusal)
@@ -184,7 +156,8 @@ def _fix(served: ServedModel, deployment: Deployment, refusal: Refusal) -> str:
         return f"remove the {named}: vLLM takes the first back end that runs"
     fixes: list[str] = []
     for text, changed in _possible_fixes(served, deployment, refusal):
-        if not refusals_of(deployment_of(changed, deployment.model)) and _has_memory(changed):
+        model = deployment.model
+        if not refusals_of(changed.deployment(model)) and not ended_starts(changed, model) and has_memory(changed):
             fixes.append(text)
         if len(fixes) == 2:
             break
@@ -229,7 +202,7 @@ def _possible_fixes(served: ServedModel, deployment: Deployment, refusal: Refusa
                 yield f"tensorParallel: {size}", with_settings(tensor_parallel=size)
         weights = deployment.model.quantization
         kernels = "marlin" if weights is not None and weights.is_nvfp4 else "triton"
-        arguments = (*settings.extra_args, _EXPERT_BACKEND, kernels)
+        arguments = (*settings.extra_args, EXPERT_BACKEND, kernels)
         yield (
             f"allowExtraArgs: true and extraArgs: {json.dumps(list(arguments))}",
             with_settings(allow_extra_args=True, extra_args=arguments),
@@ -288,8 +261,3 @@ def _newer_releases(served: ServedModel) -> Iterator[tuple[str, ServedModel]]:
         newer = engine.has(image.version, ctx.engine_image.version) and image.version != ctx.engine_image.version
         if newer and facts_of(image.version):
             yield f"release: {release.name}", replace(served, ctx=replace(ctx, release=release))
-
-
-def _has_memory(served: ServedModel) -> bool:
-    run = target_run_of(served)
-    return run is None or judge(run).status != "refused"

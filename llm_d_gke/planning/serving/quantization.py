@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from llm_d_gke.planning.alternatives import accelerator_with
 from llm_d_gke.planning.served_model import ServedModel
+from llm_d_gke.planning.sizing.memory_check import target_run_of
+from llm_d_gke.planning.sizing.other_hardware import cheapest_hardware
 
 
 def check_quantization(served: ServedModel) -> None:
@@ -17,10 +18,12 @@ def check_quantization(served: ServedModel) -> None:
     path = "quantization" if settings.quantization else "id"
     value = settings.quantization or settings.id
     if method == "fp8" and not served.accelerator.fp8:
+        run = target_run_of(served)
+        other = None if run is None else cheapest_hardware(served, run, target_run_of, lambda card: card.fp8)
         served.warning(
             "LLMD-QUANTIZATION-FP8",
             path,
             value=value,
             accelerator=served.accelerator.title,
-            other=accelerator_with(served.ctx.catalog, lambda other: other.fp8),
+            fix=(f"use {other}, or " if other is not None else "") + "expect less memory but no speedup",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 from llm_d_gke.catalog.schema import Model
@@ -15,6 +16,7 @@ from llm_d_gke.planning.parallelism.sharding import (
     widths,
 )
 from llm_d_gke.planning.served_model import ServedModel
+from llm_d_gke.planning.sizing.memory_check import has_memory
 from llm_d_gke.settings.models import ModelSettings
 
 _EXPERT_PARALLEL = "--enable-expert-parallel"
@@ -36,17 +38,22 @@ def check_sharding(served: ServedModel, model: Model) -> None:
     tensor_parallel, ranks = parallelism.tensor, parallelism.data
     by_expert = parallelism.expert or _EXPERT_PARALLEL in served.settings.extra_args
     path = "tensorParallel"
-    works = [n for n in range(1, tensor_parallel) if shares(model, n, by_expert) and served.accelerator.kind == "gpu"]
-    smaller = f"use tensorParallel: {works[-1]}" if works else "use another machineType"
+    smaller = functools.partial(_smaller, served, model, by_expert)
     vocabulary = padded_vocabulary(model.vocabulary)
     if vocabulary % tensor_parallel:
         # vocab_parallel_embedding.py: every rank gets the same number of rows.
         served.error(
-            "LLMD-TP-VOCABULARY", path, value=tensor_parallel, model=model.id, vocabulary=vocabulary, fix=smaller
+            "LLMD-TP-VOCABULARY", path, value=tensor_parallel, model=model.id, vocabulary=vocabulary, fix=smaller()
         )
     elif served.accelerator.kind == "gpu" and (states := next(uneven_states(model, tensor_parallel), None)):
         served.error(
-            "LLMD-TP-STATES", path, value=tensor_parallel, model=model.id, part=states[0], number=states[1], fix=smaller
+            "LLMD-TP-STATES",
+            path,
+            value=tensor_parallel,
+            model=model.id,
+            part=states[0],
+            number=states[1],
+            fix=smaller(),
         )
     elif by_expert and (cause := _needs_even_experts(served, model)):
         count = _physical_experts(served.settings, model)
@@ -62,8 +69,8 @@ def check_sharding(served: ServedModel, model: Model) -> None:
         )
     elif uneven := [width for width in widths(model, by_expert) if width % tensor_parallel]:
         # distributed/utils.py `divide`, for every column-parallel layer.
-        served.error("LLMD-TP-WIDTH", path, value=tensor_parallel, model=model.id, uneven=uneven[0], fix=smaller)
-    elif broken := [(width, edge) for width, edge in cut_widths(model, by_expert) if width // tensor_parallel % edge]:
+        served.error("LLMD-TP-WIDTH", path, value=tensor_parallel, model=model.id, uneven=uneven[0], fix=smaller())
+    elif broken := _broken_blocks(served, model, by_expert):
         # fp8.py `validate_block_quant_shapes`, gptq and awq likewise: a block has one scale and stays whole.
         divides = _whole_experts(model, tensor_parallel, by_expert)
         served.error(
@@ -74,12 +81,29 @@ def check_sharding(served: ServedModel, model: Model) -> None:
             broken=broken[0][0],
             share=broken[0][0] // tensor_parallel,
             block=broken[0][1],
-            fix=f"{smaller}, or expertParallel: true: whole experts then" if divides else smaller,
+            fix=f"{smaller()}, or expertParallel: true: whole experts then" if divides else smaller(),
         )
     elif by_expert:
         _check_uneven_experts(served, model)
     _check_tower(served, model)
     _check_pipeline(served, model)
+
+
+def _broken_blocks(served: ServedModel, model: Model, by_expert: bool) -> list[tuple[int, int]]:
+    """Widths whose part of a GPU cuts quantization blocks. TPUs load layers whole, and cut them then."""
+    if served.accelerator.kind == "tpu":
+        return []
+    tensor = served.parallelism.tensor
+    return [(width, edge) for width, edge in cut_widths(model, by_expert) if width // tensor % edge]
+
+
+def _smaller(served: ServedModel, model: Model, by_expert: bool) -> str:
+    """The largest smaller number of GPUs that can share the model and hold it."""
+    if served.accelerator.kind == "gpu":
+        for size in range(served.parallelism.tensor - 1, 0, -1):
+            if shares(model, size, by_expert) and has_memory(served.with_settings(tensor_parallel=size)):
+                return f"use tensorParallel: {size}"
+    return "use another machineType"
 
 
 def _check_tower(served: ServedModel, model: Model) -> None:

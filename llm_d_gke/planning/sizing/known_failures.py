@@ -54,6 +54,11 @@ def check_start_reports(served: ServedModel, model: Model) -> None:
                 served.add_finding(_RULES[setting], setting, certain=ends, value=value, rule=rule, fix=fix)
 
 
+def ended_starts(served: ServedModel, model: Model) -> list[StartReport]:
+    """The reports of starts that ended, and of nothing else, in the same circumstances."""
+    return [report for report in _reports_of(served, model) if report.ends]
+
+
 def _reports_of(served: ServedModel, model: Model) -> Iterator[StartReport]:
     options = _options_of(served.version, served.settings.extra_args)
     for report in load_engine().start_reports:

@@ -21,7 +21,7 @@ from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_ru
 from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
 from llm_d_gke.planning.sizing.offloaded_weights import offload_without_effect, offloaded_gib
-from llm_d_gke.planning.sizing.other_hardware import certainly_fits, cheapest_hardware
+from llm_d_gke.planning.sizing.other_hardware import Node, cheapest_hardware, on_node, serves, size_text
 from llm_d_gke.planning.sizing.speculation import Speculation, speculation_arguments, speculation_of
 from llm_d_gke.settings.models import ModelSettings
 
@@ -202,6 +202,12 @@ def target_run_of(served: ServedModel) -> EngineRun | None:
     return run_of(served) or run_of(served.with_settings(speculative_decoding=None))
 
 
+def has_memory(served: ServedModel) -> bool:
+    """Whether memory is not known to be too small, for fixes."""
+    run = target_run_of(served)
+    return run is None or judge(run).status != "refused"
+
+
 def _with_one_kind(model: Model) -> Model:
     """The model as vLLM stores its KV cache beside a connector that does not know several kinds: windows save nothing.
 
@@ -313,14 +319,17 @@ def _alternatives(served: ServedModel, run: EngineRun) -> list[str]:
     ctx = served.ctx
     alternatives = []
     for other in ctx.catalog.models.values():
-        if _is_quantized_copy(run.model, other) and _runs_on(ctx, other) and certainly_fits(replace(run, model=other)):
-            alternatives.append(f"id: {other.id}")
-            break
-    machine = _larger_machine(ctx, run)
+        if _is_quantized_copy(run.model, other):
+            copy = replace(served.with_settings(id=other.id), model=other)
+            if serves(copy, run_of):
+                alternatives.append(f"id: {other.id}")
+                break
+    machine = _larger_machine(served, run)
     if machine is not None:
         alternatives.append(machine)
     # More of the same accelerator is named already.
-    hardware = cheapest_hardware(served, run, without=ctx.accelerator.name if machine is not None else None)
+    own = None if machine is None else ctx.accelerator.name
+    hardware = cheapest_hardware(served, run, run_of, lambda other: other.name != own)
     if hardware is not None:
         alternatives.append(hardware)
     return alternatives
@@ -341,16 +350,9 @@ def _is_quantized_copy(model: Model, other: Model) -> bool:
     )
 
 
-def _runs_on(ctx: PlanContext, model: Model) -> bool:
-    """AWQ and GPTQ kernels go back to compute capability 7.5; the others' weight-only ones need 8.0."""
-    capability, quantization = ctx.accelerator.compute_capability, model.quantization
-    if capability is None or quantization is None:
-        return False
-    return capability >= 8.0 or quantization.method in ("awq", "gptq")
-
-
-def _larger_machine(ctx: PlanContext, run: EngineRun) -> str | None:
+def _larger_machine(served: ServedModel, run: EngineRun) -> str | None:
     """The smallest machine type with enough of the same accelerator for one replica, or more of it attached."""
+    ctx = served.ctx
     for machine in ctx.catalog.machines_for(ctx.accelerator.name):
         counts = machine.counts_of(ctx.accelerator.name)
         for count in counts:
@@ -362,9 +364,11 @@ def _larger_machine(ctx: PlanContext, run: EngineRun) -> str | None:
                 continue
             if machine.is_attachable and machine.name != ctx.machine.name:
                 continue
-            if certainly_fits(replace(run, tensor_parallel=devices)):
+            node = Node(accelerator=ctx.accelerator, machine=machine, per_node=count)
+            changed = on_node(served, run, node, devices)
+            if serves(changed, run_of):
                 where = "accelerator.perNode" if machine.is_attachable else "accelerator.machineType"
-                return f"{where}: {count if machine.is_attachable else machine.name}"
+                return f"{where}: {count if machine.is_attachable else machine.name}{size_text(served, changed)}"
     return None
 
 

@@ -458,6 +458,20 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-QUANTIZATION-FP8",
+        name="230 GB of fp8 weights without fp8 units, for which an L4 is no way out",
+        changes={
+            "location": "us-central1-c",
+            "accelerator": {"type": "nvidia-a100-80gb", "machineType": "a2-ultragpu-4g"},
+            "models[0]": {"id": "MiniMaxAI/MiniMax-M2.7", "maxModelLen": 8192},
+        },
+        path="models[0].id",
+        value="MiniMaxAI/MiniMax-M2.7",
+        rule="no fp8 units",
+        fix="use accelerator: {type: nvidia-h100-80gb, machineType: a3-highgpu-8g} and tensorParallel: 4",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-MEMORY-REPORTED",
         name="a share of memory with which a start was seen to fail",
         stack="prefix-cache-gpu",

@@ -85,7 +85,8 @@ def test_a_7b_on_a_t4_is_refused_with_what_would_hold_it() -> None:
     assert (finding.path, finding.value) == ("llm-d:models[0].id", "Qwen/Qwen2.5-7B-Instruct")
     assert "weights 14.25" in finding.rule
     assert finding.fix == (
-        "use id: Qwen/Qwen2.5-7B-Instruct-AWQ, or accelerator.perNode: 2, or accelerator.type: nvidia-l4"
+        "use id: Qwen/Qwen2.5-7B-Instruct-AWQ, or accelerator.perNode: 2 and tensorParallel: 2,"
+        " or accelerator.type: nvidia-l4"
     )
 
 
@@ -120,7 +121,7 @@ def test_a_tpu_too_small_is_offered_the_machine_with_more_chips() -> None:
     _, findings = check(
         {"type": "tpu-v5e", "machineType": "ct5lp-hightpu-1t"}, "Qwen/Qwen2.5-14B-Instruct", location="us-east5-a"
     )
-    assert findings[0].fix == "use accelerator.machineType: ct5lp-hightpu-4t"
+    assert findings[0].fix == "use accelerator.machineType: ct5lp-hightpu-4t and tensorParallel: 4"
 
 
 def test_an_accelerator_that_one_log_shows_is_checked() -> None:
