@@ -121,6 +121,10 @@ OptionKind = Literal[
     "json or text",
     "flag",  # true or false, of keys
     "list",
+    "list of integers",
+    "list of numbers",
+    "list of texts",
+    "list of lists of 3 integers",
     "integer or object",
     "object of objects",
 ]

@@ -20,6 +20,8 @@ _FLAGS = ("0", "1", "0.0", "1.0", "true", "false", "on", "off", "yes", "no", "t"
 INTEGER = re.compile(r"[-+]?[0-9]+(_[0-9]+)*")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _WHOLE = re.compile(INTEGER.pattern + r"(\.0*)?")
+# A list of anything, or of one kind: `list of integers`, `list of lists of 3 integers`.
+_LIST = re.compile(r"lists?( of ((?P<length>\d+) )?(?P<element>.+?)s?)?")
 # Kinds of values in messages, each with an example.
 _KINDS = {
     "flag": ("true or false", "true"),
@@ -31,6 +33,10 @@ _KINDS = {
     "object of objects": ("a JSON object whose values are objects", '{"video": {"num_frames": 8}}'),
     "integer or object": ("a whole number or a JSON object", "8"),
     "list": ("a list", "[]"),
+    "list of integers": ("a list of whole numbers", "[1, 2, 4]"),
+    "list of numbers": ("a list of numbers", "[0.5, 1.0]"),
+    "list of texts": ("a list of texts", '["name"]'),
+    "list of lists of 3 integers": ("a list of lists of three whole numbers", "[[1, 8, 4]]"),
 }
 
 
@@ -138,6 +144,15 @@ def _fits(kind: str, value: Any) -> bool:
             return isinstance(value, dict) and all(isinstance(part, dict) for part in value.values())
         case "integer or object":
             return isinstance(value, dict) or _fits("integer", value)
-        case "list":
-            return isinstance(value, list)
-    return True
+        case "text":
+            return isinstance(value, str)
+    return _fits_list(kind, value)
+
+
+def _fits_list(kind: str, value: Any) -> bool:
+    listed = _LIST.fullmatch(kind)
+    if listed is None:
+        return True
+    length, element = listed["length"], listed["element"] or "anything"
+    right_length = isinstance(value, list) and (length is None or len(value) == int(length))
+    return right_length and all(_fits(element, part) for part in value)

@@ -8,13 +8,14 @@ import textwrap
 import zipfile
 from pathlib import Path
 
+import pydantic
 import pytest
 import yaml
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engine_tables import EngineFacts, load_facts, versions
 from llm_d_gke.maintenance.engine_facts.environment import empty_wheel
-from llm_d_gke.maintenance.engine_facts.inside import interfaces
+from llm_d_gke.maintenance.engine_facts.inside import fields, interfaces
 from llm_d_gke.maintenance.engine_facts.questions import tasks
 from llm_d_gke.maintenance.engine_facts.tpu import read_tpu
 from llm_d_gke.maintenance.engine_facts.write import digest, render
@@ -85,6 +86,30 @@ class TestInterfaces:
 
     def test_the_list_of_model_types_is_read(self, tmp_path: Path) -> None:
         assert interfaces.model_types(self.package(tmp_path)) == ["llama", "qwen"]
+
+
+@pydantic.dataclasses.dataclass(config=pydantic.ConfigDict(extra="forbid"))
+class _Lists:
+    integers: list[int]
+    numbers: list[float]
+    texts: list[str]
+    triples: list[tuple[int, int, int]]
+    mixed: list[int | str]
+
+
+class TestFields:
+    @pytest.mark.parametrize(
+        ("field", "kind"),
+        [
+            ("integers", "list of integers"),
+            ("numbers", "list of numbers"),
+            ("texts", "list of texts"),
+            ("triples", "list of lists of 3 integers"),
+            ("mixed", "list"),
+        ],
+    )
+    def test_a_list_is_known_by_its_elements(self, field: str, kind: str) -> None:
+        assert fields.facts_of(_Lists, field)["takes"] == kind
 
 
 class TestDigest:

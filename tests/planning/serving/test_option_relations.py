@@ -72,6 +72,26 @@ def test_numbers_of_every_length_are_compared(number: str) -> None:
     assert "LLMD-ENGINE-VALUE" not in {error.id for error in errors_of("gpu", _stack(*options))}
 
 
+@pytest.mark.parametrize(
+    ("options", "is_taken"),
+    [
+        (("--compilation-config", '{"cudagraph_capture_sizes": ["a"]}'), False),
+        (("--compilation-config.cudagraph_capture_sizes", "[1, 2.5]"), False),
+        (("--compilation-config.cudagraph_capture_sizes+", "1,b"), False),
+        (("--compilation-config", '{"custom_ops": [1]}'), False),
+        ((_GUESS, '{"method": "ngram", "num_speculative_tokens_per_batch_size": [[1, 4]]}'), False),
+        (("--compilation-config", '{"cudagraph_capture_sizes": [1, "2", 4.0]}'), True),
+        (("--compilation-config.cudagraph_capture_sizes+", "1,2"), True),
+        (("--compilation-config", '{"compile_sizes": ["cudagraph_capture_sizes", 8]}'), True),
+        (("--compilation-config", '{"custom_ops": ["none", "+rms_norm"]}'), True),
+        ((_GUESS, '{"method": "ngram", "num_speculative_tokens_per_batch_size": [[1, 4, 3]]}'), True),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_elements_of_lists_are_judged(options: tuple[str, ...], is_taken: bool) -> None:
+    assert ("LLMD-ENGINE-VALUE" in {error.id for error in errors_of("gpu", _stack(*options))}) is not is_taken
+
+
 def _stack(*options: str) -> dict[str, Any]:
     model = {"id": "Qwen/Qwen3-8B", "image": "vllm/vllm-openai:v0.26.0", "maxModelLen": 8192, "maxNumSeqs": 32}
     fields = {**model, "allowExtraArgs": True, "extraArgs": list(options)}

@@ -16,6 +16,20 @@ from typing import Any
 _STOP = "no_such_field"
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 _BEYOND = (-(10**9), -1, 0, 10**9)
+# A value of each kind, and which of them fields of a kind take.
+_VALUES: tuple[Any, ...] = (True, 8, 0.5, "word", {}, [])
+_FITTING: dict[tuple[bool, ...], str] = {
+    (True, False, False, False, False, False): "flag",
+    (True, True, False, False, False, False): "integer",
+    (True, True, True, False, False, False): "number",
+    (False, True, False, False, False, False): "integer",
+    (False, True, True, False, False, False): "number",
+    (True, False, True, False, False, False): "number",
+    (False, False, True, False, False, False): "number",
+    (False, False, False, True, False, False): "text",
+    (False, False, False, False, True, False): "object",
+    (False, False, False, False, False, True): "list",
+}
 
 
 def facts_of(configuration: Any, field: str) -> dict[str, Any]:
@@ -24,6 +38,8 @@ def facts_of(configuration: Any, field: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"takes": kind} if kind is not None else {"values": _words(configuration, field)}
     if kind == "object" and not takes(configuration, field, {"a": 8}) and takes(configuration, field, {"a": {}}):
         facts["takes"] = "object of objects"
+    if kind == "list":
+        facts["takes"] = _list_kind(configuration, field)
     if kind in ("integer", "number"):
         facts["range"] = _range(configuration, field, integer=kind == "integer")
     if (kind is not None or facts["values"]) and takes(configuration, field, None):
@@ -49,26 +65,24 @@ def takes(configuration: Any, field: str, value: Any) -> bool:
 
 def _kind(configuration: Any, field: str) -> str | None:
     """None for text, for words of a list, and for what several kinds of values fit."""
-    values: tuple[Any, ...] = (True, 8, 0.5, "word", {}, [])
-    answers = tuple(takes(configuration, field, value) for value in values)
-    fitting: dict[tuple[bool, ...], str] = {
-        (True, False, False, False, False, False): "flag",
-        (True, True, False, False, False, False): "integer",
-        (True, True, True, False, False, False): "number",
-        (False, True, False, False, False, False): "integer",
-        (False, True, True, False, False, False): "number",
-        (True, False, True, False, False, False): "number",
-        (False, False, True, False, False, False): "number",
-        (False, False, False, False, True, False): "object",
-        (False, False, False, False, False, True): "list",
-    }
+    answers = tuple(takes(configuration, field, value) for value in _VALUES)
     if not all(str(error["type"]).endswith(("_type", "_parsing")) for error in _errors(configuration, field, "word")):
         # It takes some words, or a check of its own decides.
         return None
     # A range that excludes 0.5, or 8: a number, whose errors name its bounds.
     if answers == (False,) * 6 and _bounds(configuration, field):
         return "number" if any(_is_bound(error) for error in _errors(configuration, field, 0.25)) else "integer"
-    return fitting.get(answers)
+    kind = _FITTING.get(answers)
+    return None if kind == "text" else kind
+
+
+def _list_kind(configuration: Any, field: str) -> str:
+    """A list by its elements: whole numbers, numbers, text, lists of so many whole numbers, or anything."""
+    element = _FITTING.get(tuple(takes(configuration, field, [value]) for value in _VALUES))
+    lengths = [length for length in range(1, 6) if takes(configuration, field, [[8] * length])]
+    if element in ("integer", "number", "text"):
+        return f"list of {element}s"
+    return f"list of lists of {lengths[0]} integers" if len(lengths) == 1 else "list"
 
 
 def _range(configuration: Any, field: str, *, integer: bool) -> str:
