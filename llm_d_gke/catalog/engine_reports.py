@@ -60,7 +60,7 @@ class StartReport(Entry):
     no_adapters: bool = False  # without
     rank: int = 0  # of the adapters, at least
     draft: str = ""  # beginning of the id of the model that guesses
-    guesses: str | None = None  # method of speculative decoding, "any", or "layers": those of a checkpoint
+    guesses: str | None = None  # method of speculative decoding, "any", "none", or "layers": those of a checkpoint
     tensor: int = 1  # devices that share each layer, at least
     devices: int = 1  # of a replica, at least
     most_devices: int | None = None  # of a replica
@@ -87,6 +87,8 @@ class StartReport(Entry):
     below_length: bool = False
     above_option: str | None = None
     below_adapters: bool = False
+    above_sequences: bool = False  # larger than maxNumSeqs
+    other_than_devices: bool = False  # neither 1 nor the number of devices that share each layer
     variable: str | None = None
     variable_has: str = ""  # part of the variable's value; empty: any but 0 and false
     beside: tuple[str, ...] = ()  # options that are given too, each alone or with a value: "--name value"

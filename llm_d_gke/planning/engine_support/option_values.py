@@ -40,6 +40,8 @@ _UNITS_IN_JSON = (0, 20)
 # Options that the server ends on without another one (validate_parsed_serve_args, 0.11.2 to 0.30.0), and those that it
 # takes from zero on.
 _NEEDS = {"--enable-log-outputs": "--enable-log-requests"}
+# `-O3` and `-O=3` (vllm/utils/argparse_utils.py of 0.17.1 to 0.32.0).
+_OPTIMIZATION, _LEVEL = "--optimization-level", re.compile(r"^-O=?(?=[0-9]+$)")
 # Options whose word vLLM takes in capitals too (validators of its classes, 0.17.1 to 0.32.0).
 _LOWERED = ("--tokenizer-mode", "--load-format")
 _NOT_NEGATIVE = ("--sse-keep-alive-interval",)
@@ -109,6 +111,7 @@ def _check_option(facts: EngineFacts, arguments: Sequence[str], position: int) -
         return 0, [
             WrongValue(position, "", "the word stands behind no option, and the parser takes it for a model", fix)
         ]
+    text = _LEVEL.sub(f"{_OPTIMIZATION}=", text) if _OPTIMIZATION in facts.options else text
     written, equals, value = text.partition("=")
     name = full_option(facts.options, written.replace("_", "-"))
     if name is None and "." in written:

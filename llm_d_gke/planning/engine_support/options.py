@@ -140,6 +140,18 @@ def option_value(arguments: Sequence[str], *names: str) -> str | None:
     return value
 
 
+def is_on(arguments: Sequence[str], option: str) -> bool | None:
+    """A switch among further arguments; None where it is not there. The last one counts."""
+    value = None
+    for argument in arguments:
+        name = argument.replace("_", "-")
+        if name == option:
+            value = True
+        elif name == option.replace("--enable-", "--no-enable-").replace("--async", "--no-async"):
+            value = False
+    return value
+
+
 def argument_of(arguments: Sequence[str], path: Sequence[str | int]) -> tuple[int, str] | None:
     """Position and text of the further argument that has the effect of a model's setting, the last of several."""
     last = None

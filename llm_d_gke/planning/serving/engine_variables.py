@@ -30,6 +30,8 @@ _OF_CONTROLLERS = ("LWS_",)
 _DEVICES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "TPU_VISIBLE_CHIPS", "TPU_VISIBLE_DEVICES")
 # Of vLLM's own processes, not of its server (docs.vllm.ai/en/stable/configuration/env_vars).
 _INTERNAL = ("VLLM_PORT", "VLLM_HOST_IP")
+# What Python's logging knows: vLLM hands the word on, in capitals (vllm/logger.py of 0.11.1 to 0.32.0).
+_LEVELS = ("CRITICAL", "FATAL", "ERROR", "WARNING", "WARN", "INFO", "DEBUG", "NOTSET")
 # Read elsewhere than in vllm/envs.py, whose variables are known of each version: csrc/core/batch_invariant.hpp.
 _READ_ELSEWHERE = ("VLLM_BATCH_INVARIANT",)
 # Without the Hub no server gets weights that are downloaded when it starts.
@@ -70,7 +72,7 @@ def _is_reported(served: ServedModel, name: str, value: str, *, of_stack: bool) 
         served.error("LLMD-ENV-SECRET", *path, value="(hidden)", secrets=_SECRETS[name])
     elif name in _DEVICES:
         served.error("LLMD-ENV-DEVICES", *path, value=value, name=name)
-    elif name in _INTERNAL:
+    elif name in _INTERNAL and "://" not in value:
         served.warning("LLMD-ENV-INTERNAL", *path, value=value, name=name)
     elif (
         name in _OFFLINE
@@ -92,6 +94,8 @@ def _check_known(served: ServedModel, name: str, value: str) -> None:
     if package is not None and package.knows_variable(name, version):
         type_ = package.variables[name].type_in(version)
         expected = _expected(type_, value)
+        if name == "VLLM_LOGGING_LEVEL" and value.upper() not in _LEVELS:
+            type_, expected = "|".join(reversed(_LEVELS[2:7])), "a level of Python's logging, such as INFO or DEBUG"
         if expected is not None:
             served.error(
                 "LLMD-ENV-TYPE", *path, value=value, name=name, expected=expected, example=_example(type_, value)

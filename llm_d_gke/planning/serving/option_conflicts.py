@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.deployment import default_length
-from llm_d_gke.planning.engine_support.options import nested_value, option_value, option_words
+from llm_d_gke.planning.engine_support.options import is_on, nested_value, option_value
 from llm_d_gke.planning.served_model import ServedModel
+from llm_d_gke.planning.serving.graph_sizes import compiled_sizes, graph_sizes
 from llm_d_gke.planning.sizing.offloaded_weights import OFFLOAD, offload_without_effect, offloaded_gib
-from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.wording import count
 
 _CONTEXT_PARALLEL = ("--decode-context-parallel-size", "-dcp")
@@ -36,8 +36,6 @@ _STRUCTURED, _GUIDANCE_SEEN = "--structured-outputs-config", "0.28"
 # vllm/config/cache.py of 0.11.2 and 0.17.1 (verify_with_parallel_config): GiB of a device, share of the host's memory.
 _SWAP, _SWAP_GIB, _SWAP_SHARE = "--swap-space", 4.0, 0.7
 
-_COMPILATION, _SIZES, _LARGEST = "--compilation-config", "cudagraph_capture_sizes", "max_cudagraph_capture_size"
-_EAGER = "--enforce-eager"
 
 # Issue 13 of eugr/spark-vllm-docker is of January 2026. Pull request 40193 of 18 April 2026 chooses among back ends
 # that compute the same in every batch, and refuses recurrent states, as issue 48613 saw up to 0.27.1.
@@ -81,7 +79,8 @@ def _of_options(served: ServedModel) -> Iterator[_Conflict]:
     yield from _sharded_adapters(served)
     yield from _guidance(served)
     yield from _batch_invariant(served, model)
-    yield from _graph_sizes(settings)
+    for option, reason, fix in (*graph_sizes(settings), *compiled_sizes(served)):
+        yield _Conflict(option, reason, fix)
 
 
 def _swap_space(served: ServedModel) -> Iterator[_Conflict]:
@@ -102,24 +101,12 @@ def _swap_space(served: ServedModel) -> Iterator[_Conflict]:
         )
 
 
-def is_on(settings: ModelSettings, option: str) -> bool | None:
-    """A switch among `extraArgs`; None where it is not there. The last one counts."""
-    value = None
-    for argument in settings.extra_args:
-        name = argument.replace("_", "-")
-        if name == option:
-            value = True
-        elif name == option.replace("--enable-", "--no-enable-").replace("--async", "--no-async"):
-            value = False
-    return value
-
-
 def _chunked_prefill(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     """SchedulerConfig.verify_max_model_len: a prompt that is not cut has to fit into one batch."""
     settings = served.settings
     batch = settings.max_num_batched_tokens
     length = settings.max_model_len or default_length(model, served.version)
-    if is_on(settings, _CHUNKED) is False and batch is not None and batch < length:
+    if is_on(settings.extra_args, _CHUNKED) is False and batch is not None and batch < length:
         yield _Conflict(
             "--no-enable-chunked-prefill",
             f"without chunks a prompt is computed in one batch, and vLLM ends where a batch of {batch} tokens is"
@@ -160,7 +147,7 @@ def _context_parallel(served: ServedModel, model: Model) -> Iterator[_Conflict]:
 
 def _asynchronous(served: ServedModel) -> Iterator[_Conflict]:
     settings = served.settings
-    if is_on(settings, _ASYNC) is not True:
+    if is_on(settings.extra_args, _ASYNC) is not True:
         return
     speculation = served.guessing
     without = "remove --async-scheduling: vLLM turns it on by itself where it can"
@@ -180,7 +167,7 @@ def _asynchronous(served: ServedModel) -> Iterator[_Conflict]:
 def _load_balancer(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     """ParallelConfig, and `supports_eplb` of the quantization method."""
     settings, parallelism = served.settings, served.parallelism
-    if is_on(settings, _LOAD_BALANCER) is not True:
+    if is_on(settings.extra_args, _LOAD_BALANCER) is not True:
         return
     by_expert = parallelism.expert or "--enable-expert-parallel" in settings.extra_args
     without = f"remove {_LOAD_BALANCER}"
@@ -231,7 +218,7 @@ def _is_balanced(served: ServedModel, model: Model) -> bool | None:
 
 def _routed_experts(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     settings = served.settings
-    if is_on(settings, _ROUTED) is not True:
+    if is_on(settings.extra_args, _ROUTED) is not True:
         return
     if model.experts is None:
         yield _Conflict(
@@ -290,7 +277,7 @@ def _overlap(served: ServedModel) -> Iterator[_Conflict]:
     exchange = served.parallelism.all_to_all
     parts = option_value(served.settings.extra_args, "--ubatch-size") or ""
     splits = parts.isascii() and parts.isdigit() and int(parts) > 1
-    if (is_on(served.settings, _OVERLAP) is True or splits) and not (exchange or "").startswith("deepep"):
+    if (is_on(served.settings.extra_args, _OVERLAP) is True or splits) and not (exchange or "").startswith("deepep"):
         option = f"--ubatch-size {parts}" if splits else _OVERLAP
         yield _Conflict(
             option,
@@ -305,7 +292,7 @@ def _sharded_adapters(served: ServedModel) -> Iterator[_Conflict]:
     settings = served.settings
     rank = max((adapter.rank for adapter in settings.adapters), default=0)
     tensor = served.parallelism.tensor
-    if is_on(settings, _SHARDED) is True and 0 < rank < 2 * tensor and tensor > 1:
+    if is_on(settings.extra_args, _SHARDED) is True and 0 < rank < 2 * tensor and tensor > 1:
         yield _Conflict(
             _SHARDED,
             f"adapters of rank {rank} leave each of {tensor} devices one row or less, and the kernels ended with rank 8"
@@ -352,32 +339,4 @@ def _batch_invariant(served: ServedModel, model: Model) -> Iterator[_Conflict]:
             f"add --attention-backend {'TRITON_MLA' if model.mla is not None else 'FLASH_ATTN'} to extraArgs",
             certain=not served.has(doubtful),
             setting="env",
-        )
-
-
-def _graph_sizes(settings: ModelSettings) -> Iterator[_Conflict]:
-    """EngineArgs and VllmConfig of 0.19.1 to 0.30.0: sizes of CUDA graphs are stated once, with their largest."""
-    stated: dict[str, list[int]] = {}
-    for key in (_SIZES, _LARGEST):
-        option, nested = f"--{key.replace('_', '-')}", nested_value(settings.extra_args, _COMPILATION, key)
-        words = option_words(settings.extra_args, option)
-        if words and nested is not None:
-            yield _Conflict(
-                option,
-                f"{_COMPILATION} has {key} as well, and vLLM takes one of them: mutually exclusive",
-                f"remove {option}, or {key} from {_COMPILATION}",
-            )
-            return
-        listed = words or (nested or "").strip("[]").split(",")
-        stated[key] = [int(word) for word in listed if word.strip().isascii() and word.strip().isdigit()]
-    mode = nested_value(settings.extra_args, _COMPILATION, "cudagraph_mode") or ""
-    batch = settings.max_num_batched_tokens
-    sizes = [size for size in stated[_SIZES] if batch is None or size <= batch]
-    if not sizes or not stated[_LARGEST] or is_on(settings, _EAGER) or mode.upper() == "NONE":
-        return
-    if (largest := stated[_LARGEST][0]) != max(sizes):
-        yield _Conflict(
-            f"--{_LARGEST.replace('_', '-')} {largest}",
-            f"the largest of the sizes that are listed is {max(sizes)}, and vLLM refuses another maximum",
-            f"use {max(sizes)}, or remove it",
         )

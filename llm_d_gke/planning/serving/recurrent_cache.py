@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.engine_support.options import is_on, option_value
 from llm_d_gke.planning.served_model import ServedModel
-from llm_d_gke.planning.serving.option_conflicts import is_on
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory.kv_cache import layout
 from llm_d_gke.planning.sizing.memory_check import target_run_of
@@ -58,13 +57,13 @@ def _problems_at_ends_of_blocks(
     served: ServedModel, model: Model, run: EngineRun | None
 ) -> Iterator[tuple[str, str, bool]]:
     settings, version = served.settings, served.version
-    if is_on(settings, "--enable-chunked-prefill") is False:
+    if is_on(settings.extra_args, "--enable-chunked-prefill") is False:
         yield (
             f"{model.id} keeps states at the ends of blocks, for which vLLM {version} has to cut prompts",
             "remove --no-enable-chunked-prefill",
             True,
         )
-    if is_on(settings, "--disable-chunked-mm-input") is True:
+    if is_on(settings.extra_args, "--disable-chunked-mm-input") is True:
         yield (
             f"{model.id} keeps states at the ends of blocks, for which vLLM {version} has to cut images and videos:"
             " Chunked MM input is required",

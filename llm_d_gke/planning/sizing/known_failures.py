@@ -21,6 +21,7 @@ from llm_d_gke.settings.models import ModelSettings
 
 # Methods of speculative decoding: every one, and those that run layers of a checkpoint (`use_eagle` of vLLM).
 _METHODS = {
+    "none": ("",),
     "any": ("ngram", "ngram_gpu", "mtp", "eagle", "eagle3", "draft_model"),
     "layers": ("mtp", "eagle", "eagle3"),
 }
@@ -99,6 +100,8 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
         or report.below_length
         or report.above_option
         or report.below_adapters
+        or report.above_sequences
+        or report.other_than_devices
     )
     has_value = report.values or compares or report.kv_cache is not None
     value = f" {_value(settings, report.option)}" if has_value else ""
@@ -245,6 +248,11 @@ def _compares(served: ServedModel, model: Model, report: StartReport, number: in
     if report.above_option is not None:
         other = _number(_value(settings, report.above_option) or "")
         yield number is not None and other is not None and number > other > 0
+    if report.above_sequences:
+        sequences = settings.max_num_seqs
+        yield number is not None and sequences is not None and number > sequences
+    if report.other_than_devices:
+        yield number is not None and number not in (1, served.parallelism.tensor)
     if report.below_adapters:
         yield number is not None and number < min(len(settings.adapters), LORA_SLOTS)
 
