@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llm_d_gke.planning import StackPlan
-from llm_d_gke.planning.plan.routing import AccessPlan, PeerPlan
-from llm_d_gke.planning.routing.network_policies import dns_access
+from llm_d_gke.planning.plan.routing import AccessPlan, NetworkPolicyPlan
+from llm_d_gke.planning.routing.network_policies import dns_access, policy_spec
 
 LABEL = "app.kubernetes.io/name"
 _USER = 12000
@@ -90,26 +90,10 @@ def account(metadata: Mapping[str, Any]) -> Object:
 
 def egress_policy(metadata: Mapping[str, Any], egress: Iterable[AccessPlan]) -> Object:
     """Nothing in; out to name servers and to `egress`."""
+    plan = NetworkPolicyPlan(name=metadata["name"], selector=metadata["labels"], egress=(*dns_access(), *egress))
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": dict(metadata),
-        "spec": {
-            "podSelector": {"matchLabels": dict(metadata["labels"])},
-            "policyTypes": ["Ingress", "Egress"],
-            "egress": [
-                {
-                    "to": [_peer(peer) for peer in access.peers],
-                    "ports": [{"protocol": protocol, "port": port} for protocol, port in access.ports],
-                }
-                for access in (*dns_access(), *egress)
-            ],
-        },
+        "spec": policy_spec(plan),
     }
-
-
-def _peer(peer: PeerPlan) -> Object:
-    if peer.cidr is not None:
-        return {"ipBlock": {"cidr": peer.cidr, "except": list(peer.except_cidrs)}}
-    namespace = {"kubernetes.io/metadata.name": peer.namespace}
-    return {"namespaceSelector": {"matchLabels": namespace}, "podSelector": {"matchLabels": dict(peer.pods)}}

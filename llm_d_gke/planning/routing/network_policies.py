@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
-from typing import Literal
+from typing import Any, Literal
 
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.infrastructure import PRIVATE, NetworkPlan
@@ -261,6 +261,41 @@ def _pods(selector: Mapping[str, str]) -> PeerPlan:
 def _internet() -> PeerPlan:
     """All public addresses: without private ranges and the metadata server."""
     return PeerPlan(cidr="0.0.0.0/0", except_cidrs=(*map(str, PRIVATE), _LINK_LOCAL))
+
+
+def policy_spec(plan: NetworkPolicyPlan) -> dict[str, Any]:
+    """The spec of a NetworkPolicy. It names both directions, so that all other traffic is denied.
+
+    Empty lists and maps are left out: the Kubernetes provider drops them as soon as it can reach the cluster, so that
+    the update plan of a new stack, whose preview has no cluster, would hold fields that the update does not have.
+    """
+    rules = {"ingress": [_rule("from", access) for access in plan.ingress]}
+    rules["egress"] = [_rule("to", access) for access in plan.egress]
+    return {"podSelector": _selector(plan.selector), "policyTypes": ["Ingress", "Egress"], **_unless_empty(rules)}
+
+
+def _rule(side: str, access: AccessPlan) -> dict[str, Any]:
+    ports = [{"protocol": protocol, "port": port} for protocol, port in access.ports]
+    return {side: [_peer(peer) for peer in access.peers], **_unless_empty({"ports": ports})}
+
+
+def _peer(peer: PeerPlan) -> dict[str, Any]:
+    if peer.cidr is not None:
+        return {"ipBlock": {"cidr": peer.cidr, **_unless_empty({"except": list(peer.except_cidrs)})}}
+    selectors = {"podSelector": _selector(peer.pods)}
+    if peer.namespace is not None:
+        # Kubernetes sets this label on every namespace.
+        selectors["namespaceSelector"] = _selector({"kubernetes.io/metadata.name": peer.namespace})
+    return selectors
+
+
+def _selector(labels: Mapping[str, str]) -> dict[str, Any]:
+    """Selects pods or namespaces with all labels; without any, all of them."""
+    return _unless_empty({"matchLabels": dict(labels)})
+
+
+def _unless_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}
 
 
 def dns_access() -> tuple[AccessPlan, ...]:
