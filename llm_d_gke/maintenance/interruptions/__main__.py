@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from llm_d_gke.cli.markdown import print_head, print_row
+from llm_d_gke.cli.options import overrides
 from llm_d_gke.maintenance.interruptions.moments import moments
 from llm_d_gke.maintenance.interruptions.run import Outcome, clear, durations, interrupt
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("-c", dest="changes", action="append", default=[], metavar="PATH=VALUE")
     parser.add_argument("--durations", help="seconds of up and destroy, as 29,22; by default they are measured first")
     options = parser.parse_args()
-    changes = dict(change.split("=", 1) for change in options.changes)
+    changes = overrides(options.changes)
     chosen = list(moments(options.moments, options.seed))[options.first :][: options.count]
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llm_d_gke.cli.markdown import print_head, print_row
+from llm_d_gke.cli.options import overrides
 from llm_d_gke.maintenance.interruptions.remains import cluster_objects, remains
 from llm_d_gke.maintenance.interruptions.run import BrokenOffError, Operation, clear
 from llm_d_gke.maintenance.measure.traffic import Request, ask_in_turn
@@ -54,7 +55,7 @@ def _timed(operation: str, paths: StackPaths, changes: Mapping[str, str]) -> flo
 
 
 def main() -> None:
-    changes = dict(change.split("=", 1) for change in sys.argv[2:])
+    changes = overrides(sys.argv[2:])
     with tempfile.TemporaryDirectory() as folder:
         paths = StackPaths(sys.argv[1], Path(folder))
         try:

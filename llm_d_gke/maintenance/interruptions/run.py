@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from llm_d_gke.cli.options import overrides
 from llm_d_gke.maintenance.interruptions.moments import Moment
 from llm_d_gke.maintenance.interruptions.remains import cluster_objects, recorded, remains
 from llm_d_gke.planning import plan_config
@@ -190,7 +191,7 @@ def main(operation: str, stack: str, root: Path, changes: list[str]) -> None:
     what the test is about. `prepare` creates the cluster and network that the stack file names as existing.
     """
     paths = StackPaths(stack, root)
-    configuration = load(PROJECT_ROOT, stack, dict(change.split("=", 1) for change in changes))
+    configuration = load(PROJECT_ROOT, stack, overrides(changes))
     plan = plan_config(stack, configuration)
     binaries(needed_programs(plan, EngineChoice.SIMULATOR), show)
     with engine(paths, configuration, show) as pulumi:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from llm_d_gke.maintenance.measure import edge, faults, lifecycle, program, routing, scaling
+from llm_d_gke.maintenance.measure import edge, faults, lifecycle, priorities, program, routing, scaling
 
 PARTS: Final[dict[str, Callable[[], None]]] = {
     "plan": program.plan,
@@ -30,7 +30,7 @@ PARTS: Final[dict[str, Callable[[], None]]] = {
     "windows": scaling.windows,
     "edge": edge.edge,
     "faults": faults.faults,
-    "priorities": edge.priorities,
+    "priorities": priorities.priorities,
 }
 
 

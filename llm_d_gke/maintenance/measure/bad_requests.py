@@ -45,6 +45,8 @@ _TRICKS = (
     "http://other.example.com/metrics",
     "/" + "a" * 30_000,
 )
+# Longer than the Gateway waits for a request.
+_SLOW_SECONDS = 15.0
 _METHODS = ("GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT", "BREW")
 # A body that the picker or the engine would have to make sense of.
 _NO_JSON = (
@@ -94,10 +96,10 @@ class Refusal:
     status: int
 
 
-def bad_requests(host: str, key: str, body_bytes: int, slow_seconds: float = 15.0) -> Iterator[BadRequest]:
+def bad_requests(host: str, key: str, body_bytes: int) -> Iterator[BadRequest]:
     """Bad requests without end, all kinds in turn. `key` is valid: those with it are refused for another reason.
 
-    `body_bytes` is the longest body that the Gateway accepts; a slow request takes longer than the Gateway waits.
+    `body_bytes` is the longest body that the Gateway accepts.
     """
     right = {"x-api-key": key}
     chat = json.dumps({"model": "none", "messages": [{"role": "user", "content": "hello"}]}).encode()
@@ -119,8 +121,8 @@ def bad_requests(host: str, key: str, body_bytes: int, slow_seconds: float = 15.
         lambda n: BadRequest("malformed HTTP", _BROKEN[n % len(_BROKEN)]),
     )
     slow = (
-        BadRequest("slow headers", _request("POST", CHAT, host, right, b"")[:-2] + b"x", slow_seconds),
-        BadRequest("slow headers without a key", f"POST {CHAT} HTTP/1.1\r\nhost: {host}\r\nx".encode(), slow_seconds),
+        BadRequest("slow headers", _request("POST", CHAT, host, right, b"")[:-2] + b"x", _SLOW_SECONDS),
+        BadRequest("slow headers without a key", f"POST {CHAT} HTTP/1.1\r\nhost: {host}\r\nx".encode(), _SLOW_SECONDS),
     )
     for number in itertools.count():
         # Few of them: each holds a connection for seconds.

@@ -1,8 +1,4 @@
-"""The edge of a rehearsed stack: 10,000 bad requests, the time that authentication and limits add, and clients that
-compete.
-
-`priorities` measures whether one client can starve another: short requests of one while another floods the engine.
-"""
+"""The edge of a rehearsed stack: 10,000 bad requests, and the time that authentication and limits add."""
 
 from __future__ import annotations
 
@@ -17,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from llm_d_gke.cli.markdown import print_head, print_row, table
+from llm_d_gke.cli.markdown import print_head, table
 from llm_d_gke.maintenance.measure.bad_requests import Refusal, bad_requests, send_all
-from llm_d_gke.maintenance.measure.rehearsed import ENGINES, PICKERS, client_keys, options, pods, rehearse, restarts
+from llm_d_gke.maintenance.measure.rehearsed import ENGINES, PICKERS, client_keys, options, pods, restarts, running
 from llm_d_gke.maintenance.measure.table import print_median
-from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady, ask_in_turn, by_clients
+from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady, ask_in_turn
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.kube.conditions import is_true
@@ -85,9 +81,7 @@ class EdgeResult:
 
 def edge(requests: int = 10_000, pairs: int = 600) -> None:
     """Bad requests through Envoy and the picker of a stack with keys, then authentication and limits side by side."""
-    rehearse("up", STACK, *CHANGES)
-    try:
-        paths = StackPaths(STACK)
+    with running(STACK, *CHANGES) as paths:
         began = time.monotonic()
         result = bad_input(paths, requests)
         print(f"\n{requests} bad requests in {time.monotonic() - began:.0f} s\n", *result.table(), sep="\n")
@@ -103,11 +97,9 @@ def edge(requests: int = 10_000, pairs: int = 600) -> None:
             print_median(name, [1000 * second for second in seconds], "ms")
         added = [1000 * (checked - unchecked) for checked, unchecked in zip(with_checks, without, strict=True)]
         print(f"\nadded at the median of the pairs: {statistics.median(added):.2f} ms")
-    finally:
-        rehearse("down", STACK)
 
 
-def bad_input(paths: StackPaths, requests: int, per_second: float = 2.0) -> EdgeResult:
+def bad_input(paths: StackPaths, requests: int) -> EdgeResult:
     """Send bad requests, and good ones at a rate, and watch what is behind the Gateway."""
     address = reachable(paths)
     with client(paths) as kube:
@@ -115,7 +107,7 @@ def bad_input(paths: StackPaths, requests: int, per_second: float = 2.0) -> Edge
         before, restarted = to_engines(paths), _restarts(kube)
         result = EdgeResult()
         good = Request(address, MODEL, "is the number.", headers={"x-api-key": key})
-        with _watched(kube, result), Steady(good, per_second) as load:
+        with _watched(kube, result), Steady(good, 2.0) as load:
             bad = itertools.islice(bad_requests(address.partition("//")[2], key, BODY_BYTES), requests)
             result.refusals = asyncio.run(send_all(address, bad))
         result.good = load.samples
@@ -219,63 +211,3 @@ def _address_of(paths: StackPaths, name: str) -> str | None:
             [port] = gateway["ports"].values()
             return f"http://{gateway['address']}" + ("" if port == 80 else f":{port}")
     return None
-
-
-# The names of the rehearsal's own keys.
-FLOODING, QUIET = "rehearsal", "other"
-# Requests in an engine's batch; requests in flight of the flooding client, and their tokens; seconds of the flood.
-_BATCH, _FLOOD, _TOKENS, _SECONDS = 8, 60, 100, 20.0
-_PER_SECOND = 1.0
-# Settings of each comparison. The last two have an effect only where the picker of llm-d-0.9 runs (REHEARSAL_EPP).
-CASES: Mapping[str, tuple[str, ...]] = {
-    "no queue in the picker": (),
-    "picker.flowControl: clients take turns": ("picker.flowControl=true",),
-    "and gateway.priorities: the quiet one first": ("picker.flowControl=true", f"gateway.priorities.{QUIET}=10"),
-    "picker.maxConcurrency: clients take turns": ("picker.flowControl=true", f"picker.maxConcurrency={_BATCH}"),
-    "and gateway.priorities": (
-        "picker.flowControl=true",
-        f"picker.maxConcurrency={_BATCH}",
-        f"gateway.priorities.{QUIET}=10",
-    ),
-}
-
-
-def priorities() -> None:
-    """Seconds of a quiet client's requests, alone and beside the flood, with each of the settings."""
-    print_head("setting", "flood", "requests", "answered", "median", "slowest")
-    try:
-        for name, settings in CASES.items():
-            rehearse("up", STACK, *CHANGES, *options((f"models[0].maxNumSeqs={_BATCH}", *settings)))
-            paths = StackPaths(STACK)
-            if not settings:
-                _print_priorities(name, "none", quiet_beside(paths, 0))
-            _print_priorities(name, f"{_FLOOD} at once", quiet_beside(paths, _FLOOD))
-    finally:
-        rehearse("down", STACK)
-
-
-def quiet_beside(paths: StackPaths, flood: int, seconds: float = _SECONDS) -> list[Sample]:
-    """Samples of the quiet client that were sent while the other kept so many requests in flight."""
-    with client(paths) as kube:
-        keys = {name.partition(".")[0]: key for name, key in client_keys(kube).items()}
-    address = reachable(paths)
-    quiet = Request(address, MODEL, "is the number.", 8, {"x-api-key": keys[QUIET]})
-    with Steady(quiet, _PER_SECOND) as load:
-        if flood:
-            by_clients(_flood(address, keys[FLOODING]), flood, seconds)
-        else:
-            time.sleep(seconds)
-        until = time.monotonic()
-    # The first ones were sent before there was a queue.
-    return [sample for sample in sorted(load.samples, key=lambda sample: sample.began)[3:] if sample.began < until]
-
-
-def _flood(address: str, key: str) -> Iterator[Request]:
-    for number in itertools.count():
-        yield Request(address, MODEL, f"{number} of many.", _TOKENS, {"x-api-key": key})
-
-
-def _print_priorities(name: str, flood: str, samples: list[Sample]) -> None:
-    seconds = [sample.seconds for sample in samples] or [0.0]
-    answered = sum(sample.answered for sample in samples)
-    print_row(name, flood, len(samples), answered, f"{statistics.median(seconds):.2f} s", f"{max(seconds):.2f} s")

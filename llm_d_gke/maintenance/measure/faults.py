@@ -27,8 +27,8 @@ from llm_d_gke.maintenance.measure.rehearsed import (
     options,
     pods,
     ready_pods,
-    rehearse,
     restarts,
+    running,
     secret,
     wait_for,
 )
@@ -242,14 +242,10 @@ FAULTS: dict[str, Callable[[StackUnderLoad], str]] = {
 
 def faults() -> None:
     """Each fault in turn on one running stack."""
-    rehearse("up", STACK, *CHANGES)
-    try:
+    with running(STACK, *CHANGES) as paths, load_on(paths) as make:
         print_head("fault", "window ends when", "window", "requests", "lost", "last lost after", "lost outside")
-        with load_on(StackPaths(STACK)) as make:
-            for name, act in FAULTS.items():
-                print_row(*cells(outcome(name, act, make)))
-    finally:
-        rehearse("down", STACK)
+        for name, act in FAULTS.items():
+            print_row(*cells(outcome(name, act, make)))
 
 
 @contextmanager

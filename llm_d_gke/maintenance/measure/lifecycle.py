@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from llm_d_gke.cli.markdown import print_head, print_row
-from llm_d_gke.maintenance.measure.rehearsed import options, rehearse
+from llm_d_gke.maintenance.measure.rehearsed import options, rehearse, running
 from llm_d_gke.maintenance.measure.table import MEDIAN_COLUMNS, print_median, timed
 from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.rehearsal.host import processes
@@ -50,16 +50,12 @@ def switches(rounds: int = 1) -> None:
     )
     order = ("kserve", "direct", "kserve", "direct") * rounds
 
-    def up(deployment: str) -> None:
-        rehearse("up", _STACK, *options((f"deployment={deployment}",)), *cluster)
-
-    up("direct")
-    print_head("to", "requests", "not answered with 200", "seconds of `up`")
-    for deployment in order:
-        request = Request(reachable(StackPaths(_STACK)), "google/gemma-2b-it", "is the number.")
-        with Steady(request) as load:
-            load.await_answers(40)
-            seconds = timed(lambda deployment=deployment: up(deployment))  # type: ignore[misc]
-            load.await_answers(100, since=time.monotonic())
-        print_row(deployment, len(load.samples), len(load.unanswered), f"{seconds:.0f}")
-    rehearse("down", _STACK)
+    with running(_STACK, *options(("deployment=direct",)), *cluster) as paths:
+        print_head("to", "requests", "not answered with 200", "seconds of `up`")
+        for deployment in order:
+            words = (*options((f"deployment={deployment}",)), *cluster)
+            with Steady(Request(reachable(paths), "google/gemma-2b-it", "is the number.")) as load:
+                load.await_answers(40)
+                seconds = timed(lambda words=words: rehearse("up", _STACK, *words))  # type: ignore[misc]
+                load.await_answers(100, since=time.monotonic())
+            print_row(deployment, len(load.samples), len(load.unanswered), f"{seconds:.0f}")

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
 from llm_d_gke.quantities import quantity
@@ -26,6 +27,16 @@ def rehearse(command: str, stack: str, *arguments: str) -> str:
     """The output of a command of the rehearsal. Raises CalledProcessError."""
     argv = [sys.executable, "-m", "llm_d_gke.rehearsal", command, stack, *arguments]
     return subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True).stdout
+
+
+@contextmanager
+def running(stack: str, *words: str) -> Iterator[StackPaths]:
+    """The stack from `up`, with further words of its command line, to `down`."""
+    rehearse("up", stack, *words)
+    try:
+        yield StackPaths(stack)
+    finally:
+        rehearse("down", stack)
 
 
 def options(changes: Iterable[str]) -> tuple[str, ...]:

@@ -18,11 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from llm_d_gke.cli.markdown import print_head, print_row
-from llm_d_gke.maintenance.measure.rehearsed import ENGINES, kill_process, options, pods, ready_pods, rehearse, wait_for
+from llm_d_gke.maintenance.measure.rehearsed import ENGINES, kill_process, options, pods, ready_pods, running, wait_for
 from llm_d_gke.maintenance.measure.trace import Trace
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.terminal.status import reachable
 
 STACK = "prefix-cache-gpu"
 MODEL = "Qwen/Qwen2.5-3B-Instruct"
@@ -50,14 +51,9 @@ class Serving:
 @contextmanager
 def serving(*changes: str) -> Iterator[Serving]:
     """The running stack with changed settings, from `up` to `down`."""
-    rehearse("up", STACK, *options(changes))
-    address = rehearse("endpoint", STACK).strip()
-    try:
-        with client(StackPaths(STACK)) as kube:
-            engines = {pod["metadata"]["name"]: f"http://{pod['status']['podIP']}:8000" for pod in pods(kube, ENGINES)}
-            yield Serving(address, engines, kube)
-    finally:
-        rehearse("down", STACK)
+    with running(STACK, *options(changes)) as paths, client(paths) as kube:
+        engines = {pod["metadata"]["name"]: f"http://{pod['status']['podIP']}:8000" for pod in pods(kube, ENGINES)}
+        yield Serving(reachable(paths), engines, kube)
 
 
 def prefix(fillings: Sequence[float] = (0.55, 0.8, 0.95)) -> None:

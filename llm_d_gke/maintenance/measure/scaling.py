@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from llm_d_gke.cli.markdown import print_head, print_row
-from llm_d_gke.maintenance.measure.rehearsed import ENGINES, options, pods, ready_pods, rehearse, wait_for
+from llm_d_gke.maintenance.measure.rehearsed import ENGINES, options, pods, ready_pods, rehearse, running, wait_for
 from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
 from llm_d_gke.rehearsal.host.files import atomic_write
@@ -99,13 +99,11 @@ def zero(rounds: int = 2) -> None:
     """
     columns = ("sent until the first answer", "lost", "first answer", "longest answer", "zero after")
     print_head("requests to no replica", *columns)
-    paths = StackPaths(STACK)
     for title, queue in (("wait in the picker's queue", True), ("are refused", False)):
-        rehearse("up", STACK, *_changes(_FROM_ZERO, f"picker.flowControl={json.dumps(queue)}"))
-        with client(paths) as kube:
+        changes = _changes(_FROM_ZERO, f"picker.flowControl={json.dumps(queue)}")
+        with running(STACK, *changes) as paths, client(paths) as kube:
             for number in range(rounds if queue else 1):
                 print_row(title, *_wake(kube, reachable(paths), wait=queue and number + 1 < rounds))
-        rehearse("down", STACK)
 
 
 def _wake(kube: Kube, address: str, *, wait: bool) -> tuple[object, ...]:
@@ -131,29 +129,29 @@ def _wake(kube: Kube, address: str, *, wait: bool) -> tuple[object, ...]:
 
 def windows() -> None:
     """A window of one minute with two replicas, under two requests a second: when they come and go, and losses."""
-    paths = StackPaths(STACK)
     began = time.monotonic()
-    rehearse("up", STACK, *CHANGES)
-    # The second `up` changes one object, and ends before the window also on a busy machine.
-    ahead = datetime.timedelta(minutes=1, seconds=1.5 * (time.monotonic() - began))
-    with client(paths) as kube, Steady(Request(reachable(paths), _MODEL, "is the number."), 2.0) as steady:
-        start = (datetime.datetime.now(tz=datetime.UTC) + ahead).replace(second=0, microsecond=0)
-        start += datetime.timedelta(minutes=1)
-        end = start + datetime.timedelta(minutes=1)
-        window = {"start": _cron(start), "end": _cron(end), "replicas": _IN_WINDOW}
-        rehearse("up", STACK, *_changes(_SETTINGS | {"windows": [window]}))
-        if len(pods(kube, ENGINES)) != 1:
-            raise RuntimeError("there is more than one replica before the window")
-        seconds = [
-            _seconds_until(start, lambda: _replicas(kube) == _IN_WINDOW, "the replicas of the window"),
-            _seconds_until(start, lambda: len(ready_pods(kube, ENGINES)) == _IN_WINDOW, "they are ready"),
-            _seconds_until(end, lambda: _replicas(kube) == 1, "one replica after the window"),
-            _seconds_until(end, lambda: len(kube.list("v1", "Pod", labels=ENGINES)) == 1, "the other one has ended"),
-        ]
+    with running(STACK, *CHANGES) as paths:
+        # The second `up` changes one object, and ends before the window also on a busy machine.
+        ahead = datetime.timedelta(minutes=1, seconds=1.5 * (time.monotonic() - began))
+        with client(paths) as kube, Steady(Request(reachable(paths), _MODEL, "is the number."), 2.0) as steady:
+            start = (datetime.datetime.now(tz=datetime.UTC) + ahead).replace(second=0, microsecond=0)
+            start += datetime.timedelta(minutes=1)
+            end = start + datetime.timedelta(minutes=1)
+            window = {"start": _cron(start), "end": _cron(end), "replicas": _IN_WINDOW}
+            rehearse("up", STACK, *_changes(_SETTINGS | {"windows": [window]}))
+            if len(pods(kube, ENGINES)) != 1:
+                raise RuntimeError("there is more than one replica before the window")
+            seconds = [
+                _seconds_until(start, lambda: _replicas(kube) == _IN_WINDOW, "the replicas of the window"),
+                _seconds_until(start, lambda: len(ready_pods(kube, ENGINES)) == _IN_WINDOW, "they are ready"),
+                _seconds_until(end, lambda: _replicas(kube) == 1, "one replica after the window"),
+                _seconds_until(
+                    end, lambda: len(kube.list("v1", "Pod", labels=ENGINES)) == 1, "the other one has ended"
+                ),
+            ]
     events = ("raised after the start", "ready", "lowered after the end", "the replica has ended")
     print_head(*events, "requests", "lost")
     print_row(*(f"{second:.1f} s" for second in seconds), len(steady.samples), len(steady.unanswered))
-    rehearse("down", STACK)
 
 
 def _cron(moment: datetime.datetime) -> str:

@@ -17,6 +17,7 @@ import yaml
 
 from llm_d_gke import stackfile
 from llm_d_gke.cli.markdown import print_head, print_row
+from llm_d_gke.cli.options import overrides
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
@@ -27,7 +28,7 @@ _STEP = "step "
 
 
 def measure(stack: str, before: str, after: str, changes: Sequence[str]) -> None:
-    _write_settings(stack, {"llm-d:release": before, **dict(change.split("=", 1) for change in changes)})
+    _write_settings(stack, {"llm-d:release": before, **overrides(changes)})
     _run("up", stack)
     models = load(PROJECT_ROOT, stack).settings()["models"]
     model = str(models[0].get("servedName") or models[0]["id"])

@@ -23,6 +23,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.markdown import table
+from llm_d_gke.cli.options import overrides
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.maintenance.fuzz.run import planned
 from llm_d_gke.maintenance.fuzz.stacks import likely
@@ -53,7 +54,7 @@ def main() -> None:
     parser.add_argument("--random", type=int, default=0, metavar="N", help="random stacks to check as well")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_intermixed_args()
-    changes = dict(change.split("=", 1) for change in options.changes)
+    changes = overrides(options.changes)
     names = options.stacks or project_stacks()
     named = _on_every_release(names, changes) if options.every_release else _named(names, changes)
     if not options.stacks:
