@@ -6,7 +6,14 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from typing import Final
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.text import Text
 
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.rehearsal.kube import Kube, Manifest, client
@@ -14,7 +21,7 @@ from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import describe_engine
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines
-from llm_d_gke.rehearsal.terminal.scores import Choice, weighted
+from llm_d_gke.rehearsal.terminal.scores import Choice
 
 WIDTH: Final = 80
 _INDENT: Final = 4
@@ -26,7 +33,7 @@ class Stop:
 
     way: str
     title: str
-    lines: tuple[str, ...]
+    lines: tuple[RenderableType, ...]
 
 
 @dataclass(frozen=True)
@@ -42,11 +49,13 @@ class Backend:
 
 def drawing(stops: Sequence[Stop]) -> list[str]:
     """Boxes below each other in plain ASCII, at most 80 columns wide."""
-    lines: list[str] = []
-    for stop in stops:
-        lines += [f"{' ' * _INDENT}|  {way}" for way in textwrap.wrap(stop.way, WIDTH - _INDENT - 3)]
-        lines += [f"{' ' * _INDENT}v", *_box(stop)]
-    return lines
+    console = Console(width=WIDTH, file=StringIO(), markup=False, emoji=False, highlight=False)
+    with console.capture() as drawn:
+        for stop in stops:
+            arrow = "\n".join((*(f"|  {way}" for way in textwrap.wrap(stop.way, WIDTH - _INDENT - 3)), "v"))
+            console.print(Padding(Text(arrow), (0, 0, 0, _INDENT), expand=False))
+            console.print(Panel(Group(*stop.lines), box.ASCII, title=Text(stop.title), title_align="left"))
+    return [line.rstrip() for line in drawn.get().splitlines()]
 
 
 def gateway_stop(model: str, name: str, class_name: str, endpoint: str, route: str, pool: str) -> Stop:
@@ -58,21 +67,11 @@ def gateway_stop(model: str, name: str, class_name: str, endpoint: str, route: s
 
 
 def picker_stop(picker: str, choice: Choice, weights: Mapping[str, float]) -> Stop:
-    """Scores of every endpoint as columns; a scorer is named once, with its weight."""
-    legend = [
-        f"{column}: {scorer}" + (f" x {weights[scorer]:g}" if scorer in weights else "")
-        for column, scorer in zip(_columns(choice.scores), choice.scores, strict=True)
-    ]
-    endpoints = sorted(choice.endpoints, key=lambda name: -weighted(choice, name, weights))
-    room = WIDTH - 4 - 7 * (len(choice.scores) + 1) - 2
-    rows = [f"{'endpoint':<{room}}" + "".join(f"{column:>7}" for column in _columns(choice.scores)) + f"{'sum':>7}"]
-    for endpoint in endpoints:
-        mark = "* " if endpoint in choice.chosen else "  "
-        cells = [f"{scores.get(endpoint, 0.0):7.3f}" for scores in choice.scores.values()]
-        total = f"{weighted(choice, endpoint, weights):7.3f}"
-        rows.append(f"{mark}{_shortened(endpoint, room - 3):<{room - 2}}" + "".join(cells) + total)
-    scored = rows if endpoints else ["no scores in its log"]
-    return Stop("asks which pod (ext_proc)", f"endpoint picker {picker}", (*scored, *legend))
+    grid = scores.table(choice, weights)
+    grid.title, grid.box, grid.pad_edge = None, None, False
+    grid.expand, grid.columns[1].ratio = True, 1
+    body = (grid,) if choice.endpoints else ("no scores in its log",)
+    return Stop("asks which pod (ext_proc)", f"endpoint picker {picker}", body)
 
 
 def pod_stop(backend: Backend) -> Stop:
@@ -100,27 +99,6 @@ def backend_at(kube: Kube, address: str, engine: str) -> Backend | None:
     accelerator = labels.get("cloud.google.com/gke-accelerator") or labels.get("cloud.google.com/gke-tpu-accelerator")
     machine = " with ".join(filter(None, [labels.get("node.kubernetes.io/instance-type"), accelerator]))
     return Backend(pod["metadata"]["name"], address, name, machine or "machine unknown", engine)
-
-
-def _columns(scores: Mapping[str, object]) -> list[str]:
-    """A letter for each scorer: their names are longer than a column."""
-    return [chr(ord("a") + number) for number in range(len(scores))]
-
-
-def _shortened(text: str, width: int) -> str:
-    """The end of a name that is too long: pods differ at their end."""
-    return text if len(text) <= width else f"...{text[3 - width :]}"
-
-
-def _box(stop: Stop) -> list[str]:
-    inside = WIDTH - 4
-    title = _shortened(stop.title, inside - 2)
-    body = [piece for line in stop.lines for piece in textwrap.wrap(line, inside, drop_whitespace=False) or [""]]
-    return [
-        f"+- {title} {'-' * (WIDTH - 5 - len(title))}+",
-        *(f"| {piece:<{inside}} |" for piece in body),
-        f"+{'-' * (WIDTH - 2)}+",
-    ]
 
 
 _PICKED: Final = re.compile(r"picked=(\S+)")

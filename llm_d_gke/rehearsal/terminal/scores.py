@@ -61,6 +61,7 @@ def choices(lines: Iterable[str]) -> list[Choice]:
 def table(choice: Choice, weights: Mapping[str, float]) -> Table:
     """Endpoints with their scores and the weighted sum, the chosen one marked. Letters stand for scorers."""
     grid = Table(box=box.SIMPLE, title=f"{choice.request}  {choice.model}".rstrip(), title_justify="left")
+    grid.add_column()
     grid.add_column("endpoint", overflow="fold")
     caption = []
     for letter, scorer in zip(ascii_lowercase, choice.scores, strict=False):
@@ -69,9 +70,9 @@ def table(choice: Choice, weights: Mapping[str, float]) -> Table:
         caption.append(f"{letter}: {scorer}" if weight is None else f"{letter}: {scorer} x {weight:g}")
     grid.add_column("sum", justify="right")
     for endpoint in sorted(choice.endpoints, key=lambda name: -weighted(choice, name, weights)):
-        mark = "* " if endpoint in choice.chosen else "  "
+        mark = "*" if endpoint in choice.chosen else ""
         cells = [f"{values.get(endpoint, 0):.3f}" for values in choice.scores.values()]
-        grid.add_row(mark + endpoint, *cells, f"{weighted(choice, endpoint, weights):.3f}")
+        grid.add_row(mark, endpoint, *cells, f"{weighted(choice, endpoint, weights):.3f}")
     if choice.address:
         caption.append(f"*: chosen, sent to {choice.address}")
     grid.caption, grid.caption_justify = "\n".join(caption), "left"

@@ -66,7 +66,7 @@ def test_a_log_of_gke_is_read_from_a_file(tmp_path: Path, capsys: pytest.Capture
     assert why("prefix-cache-gpu", "r1", log, 3) == 0
     text = capsys.readouterr().out
     assert "queue-scorer x 2" in text
-    assert "* chat-b" in text
+    assert "*   chat-b" in text
     assert text.index("chat-b") < text.index("chat-a")
     assert "r2" not in text
 
