@@ -69,25 +69,25 @@ class Hit:
         return f'{self.path}:{self.line}: "{self.used}": write "{self.write}"'
 
 
-def load_vocabulary(path: Path = VOCABULARY) -> Vocabulary:
-    return Vocabulary.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+def load_vocabulary() -> Vocabulary:
+    return Vocabulary.model_validate(yaml.safe_load(VOCABULARY.read_text(encoding="utf-8")))
 
 
-def project_files(root: Path = ROOT) -> list[Path]:
+def project_files() -> list[Path]:
     """Text files of the project that people write, new ones included."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607
-        cwd=root,
+        cwd=ROOT,
         check=True,
         capture_output=True,
         text=True,
     )
     return [
-        root / name
+        ROOT / name
         for name in sorted(set(listed.stdout.splitlines()))
         if not name.startswith(_SKIPPED)
         and (Path(name).suffix in _SUFFIXES or Path(name).name in _NAMES)
-        and (root / name).is_file()
+        and (ROOT / name).is_file()
     ]
 
 

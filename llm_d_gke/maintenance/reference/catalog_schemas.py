@@ -99,8 +99,8 @@ def _entry(
     return schema
 
 
-def _object(properties: Mapping[str, Schema], optional: Iterable[str] = ()) -> Schema:
-    required = [name for name in properties if name not in set(optional)]
+def _object(properties: Mapping[str, Schema]) -> Schema:
+    required = list(properties)
     return {"type": "object", "properties": dict(properties), "required": required, "additionalProperties": False}
 
 

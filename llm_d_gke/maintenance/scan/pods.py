@@ -149,9 +149,9 @@ def plain_objects(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [manifest for manifest in objects if manifest["kind"] in _KINDS]
 
 
-def stack_objects(stack: str, overrides: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+def stack_objects(stack: str) -> list[dict[str, Any]]:
     """Every object of a stack as GKE would get it, and the Jobs that stage its weights."""
-    configuration = load(PROJECT_ROOT, stack, overrides or {}, own_release=True)
+    configuration = load(PROJECT_ROOT, stack, own_release=True)
     graph = record_stack(stack, configuration)
     return [dict(body) for body in kubernetes_objects(graph)]
 

@@ -147,8 +147,8 @@ class GuideLoad:
         return [_distance(predicted, measured) for predicted, measured in pairs]
 
 
-def guide_loads(*, held_out: bool = False) -> tuple[GuideLoad, ...]:
-    """The guides' measurements, those that were always held out or the others."""
+def guide_loads() -> tuple[GuideLoad, ...]:
+    """The guides' measurements, without those held out."""
     catalog_, loads = catalog.load(), []
     for entry in yaml.safe_load(_GUIDES.read_text(encoding="utf-8")):
         run = engine_run(
@@ -162,6 +162,6 @@ def guide_loads(*, held_out: bool = False) -> tuple[GuideLoad, ...]:
                 tensor_parallel=entry["tensor_parallel"],
             ),
         )
-        if run is not None and entry.get("held_out", False) is held_out:
+        if run is not None and not entry.get("held_out"):
             loads.append(GuideLoad(entry, run))
     return tuple(loads)

@@ -24,9 +24,9 @@ class PlainService:
     `addresses` are `host:port`. Usable while its `with` block runs; `url` is where it listens.
     """
 
-    def __init__(self, addresses: Sequence[str], seed: int = 1) -> None:
+    def __init__(self, addresses: Sequence[str]) -> None:
         self._addresses = tuple(addresses)
-        self._random = random.Random(seed)  # noqa: S311 - nothing secret
+        self._random = random.Random(1)  # noqa: S311 - nothing secret
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="plain-service", daemon=True)

@@ -53,10 +53,10 @@ def unknown_prices(*amounts: Total) -> str:
     return f", without the unknown price of {' and '.join(names)}" if names else ""
 
 
-def price_date(date: str, today: datetime.date | None = None) -> str:
+def price_date(date: str) -> str:
     """The date of the oldest price; where that is long ago, with its age."""
     try:
-        age = ((today or datetime.date.today()) - datetime.date.fromisoformat(date)).days
+        age = (datetime.date.today() - datetime.date.fromisoformat(date)).days
     except ValueError:
         return date
     return f"{date}, {age} days ago: check them" if age > OLD_PRICE_DAYS else date
