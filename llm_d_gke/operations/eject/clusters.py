@@ -9,10 +9,7 @@ import yaml
 
 from llm_d_gke.operations.eject.inputs import Inputs, NotEjectableError
 from llm_d_gke.operations.eject.shell import Words, flag
-from llm_d_gke.operations.import_cloud.spec import RESOURCE_POLICY
-
-_NETWORK = "gcp:compute/network:Network"
-_SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
+from llm_d_gke.operations.import_cloud.spec import NETWORK, RESOURCE_POLICY, SUBNETWORK
 
 # Values of the API by those of gcloud.
 _COMPONENTS = {"SYSTEM_COMPONENTS": "SYSTEM", "WORKLOADS": "WORKLOAD"}
@@ -81,8 +78,8 @@ def _common(inputs: Inputs) -> list[str]:
     return [
         *inputs.flag("cluster-version", "minMasterVersion"),
         *inputs.flag("release-channel", "releaseChannel.channel", str.lower),
-        *(flag("network", inputs.name_or_path("network", _NETWORK)),),
-        *(flag("subnetwork", inputs.name_or_path("subnetwork", _SUBNETWORK)),),
+        *(flag("network", inputs.name_or_path("network", NETWORK)),),
+        *(flag("subnetwork", inputs.name_or_path("subnetwork", SUBNETWORK)),),
         *inputs.flag("cluster-secondary-range-name", "ipAllocationPolicy.clusterSecondaryRangeName"),
         *inputs.flag("services-secondary-range-name", "ipAllocationPolicy.servicesSecondaryRangeName"),
         *inputs.switches(_FLAGS["access_switches"]),

@@ -25,6 +25,7 @@ from llm_d_gke.operations.eject.steps import (
     variables,
     waits,
 )
+from llm_d_gke.operations.import_cloud.spec import ADDRESS
 from llm_d_gke.operations.templates import render
 from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.resource_graph import Graph, Recorded, jsonable
@@ -51,7 +52,6 @@ def eject_stack(stack: str, changes: Mapping[str, str], out: Path) -> int:
 
 
 _CLOUD = Path("1-google-cloud.sh")
-_ADDRESS = "gcp:compute/address:Address"
 _SHELL = '#!/usr/bin/env bash\nset -euo pipefail\ncd "$(dirname "$0")"\n'
 
 
@@ -87,7 +87,7 @@ def _with_addresses(files: Mapping[Path, str], steps: tuple[Step, ...], graph: G
         for resource, body in step.objects:
             path = Path(step.folder, _file_name(body))
             address = next(
-                (dependency for dependency in _dependencies(resource, graph) if dependency.type == _ADDRESS), None
+                (dependency for dependency in _dependencies(resource, graph) if dependency.type == ADDRESS), None
             )
             if "[unknown]" not in files[path] or address is None:
                 continue

@@ -11,17 +11,17 @@ from llm_d_gke.operations.eject.inputs import Inputs, NotEjectableError
 from llm_d_gke.operations.eject.shell import Words, flag
 from llm_d_gke.operations.import_cloud.spec import (
     ACCOUNT,
+    ADDRESS,
     BUCKET_MEMBER,
     CLUSTER,
+    NETWORK,
     NODE_POOL,
     PROJECT_MEMBER,
     RESOURCE_POLICY,
     SECRET_MEMBER,
+    SUBNETWORK,
 )
 from llm_d_gke.resource_graph import Graph, Recorded
-
-_NETWORK = "gcp:compute/network:Network"
-_SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ def _subnetwork(inputs: Inputs) -> list[str]:
     pairs = ",".join(f"{item['rangeName']}={item['ipCidrRange']}" for item in ranges)
     words = [
         *_create(inputs, "compute networks subnets"),
-        flag("network", inputs.name_or_path("network", _NETWORK)),
+        flag("network", inputs.name_or_path("network", NETWORK)),
         *inputs.flags({"region": "region", "range": "ipCidrRange"}),
         *([flag("secondary-range", pairs)] if pairs else []),
         *inputs.options({"enable-private-ip-google-access": "privateIpGoogleAccess"}),
@@ -89,7 +89,7 @@ def _subnetwork(inputs: Inputs) -> list[str]:
 
 
 def _router(inputs: Inputs) -> list[str]:
-    network = flag("network", inputs.name_of("network", _NETWORK))
+    network = flag("network", inputs.name_of("network", NETWORK))
     return [*_create(inputs, "compute routers"), network, *inputs.flag("region", "region")]
 
 
@@ -106,7 +106,7 @@ def _nat(inputs: Inputs) -> list[str]:
 def _address(inputs: Inputs) -> list[str]:
     words = [*_create(inputs, "compute addresses"), *inputs.flag("region", "region")]
     if inputs.take("addressType") == "INTERNAL":
-        words.append(flag("subnet", inputs.name_or_path("subnetwork", _SUBNETWORK)))
+        words.append(flag("subnet", inputs.name_or_path("subnetwork", SUBNETWORK)))
         words += inputs.flag("purpose", "purpose")
     return words
 
@@ -208,11 +208,11 @@ def _dashed(text: str) -> str:
 
 _COMMANDS: Mapping[str, Callable[[Inputs], list[str]]] = {
     "gcp:projects/service:Service": _service,
-    _NETWORK: _network,
-    _SUBNETWORK: _subnetwork,
+    NETWORK: _network,
+    SUBNETWORK: _subnetwork,
     "gcp:compute/router:Router": _router,
     "gcp:compute/routerNat:RouterNat": _nat,
-    "gcp:compute/address:Address": _address,
+    ADDRESS: _address,
     "gcp:compute/regionSslPolicy:RegionSslPolicy": _ssl_policy,
     RESOURCE_POLICY: _workload_policy,
     ACCOUNT: _account,

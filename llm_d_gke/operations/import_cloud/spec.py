@@ -131,6 +131,9 @@ def _key(urn: str | None) -> str:
     return f"{kind.rpartition('$')[2].rpartition(':')[2]}-{name}"
 
 
+ADDRESS = "gcp:compute/address:Address"
+NETWORK = "gcp:compute/network:Network"
+SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 ACCOUNT = "gcp:serviceaccount/account:Account"
 BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
 CLUSTER = "gcp:container/cluster:Cluster"
@@ -142,13 +145,13 @@ SECRET_MEMBER = "gcp:secretmanager/secretIamMember:SecretIamMember"  # noqa: S10
 # Parts in braces are inputs of the resource, `project` the resource's own or else the stack's.
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
-        "gcp:compute/address:Address": "projects/{project}/regions/{region}/addresses/{name}",
-        "gcp:compute/network:Network": "projects/{project}/global/networks/{name}",
+        ADDRESS: "projects/{project}/regions/{region}/addresses/{name}",
+        NETWORK: "projects/{project}/global/networks/{name}",
         "gcp:compute/regionSslPolicy:RegionSslPolicy": "projects/{project}/regions/{region}/sslPolicies/{name}",
         RESOURCE_POLICY: "projects/{project}/regions/{region}/resourcePolicies/{name}",
         "gcp:compute/router:Router": "projects/{project}/regions/{region}/routers/{name}",
         "gcp:compute/routerNat:RouterNat": "projects/{project}/regions/{region}/routers/{router}/{name}",
-        "gcp:compute/subnetwork:Subnetwork": "projects/{project}/regions/{region}/subnetworks/{name}",
+        SUBNETWORK: "projects/{project}/regions/{region}/subnetworks/{name}",
         CLUSTER: "projects/{project}/locations/{location}/clusters/{name}",
         NODE_POOL: "{project}/{location}/{cluster}/{name}",
         ACCOUNT: "projects/{project}/serviceAccounts/{email}",
