@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_d_gke.catalog import Catalog
-from llm_d_gke.catalog.schema import MachineType, chips_of, region_of
+from llm_d_gke.catalog.schema import Accelerator, MachineType, chips_of, region_of
 from llm_d_gke.planning.allocatable import allocatable, kernel_memory_mib
 from llm_d_gke.rehearsal.errors import SimulationError
 from llm_d_gke.rehearsal.kube import Manifest
@@ -113,35 +113,27 @@ def node(pool: Pool, index: int, project: str, address: str, version: str) -> Ma
 
 
 def _pool(record: Record, catalog: Catalog, cluster: Record, *, gpu_taint: bool) -> Pool:
-    config: Mapping[str, Any] = record.get("nodeConfig") or {}
-    machine_name = str(config.get("machineType") or DEFAULT_MACHINE)
-    machine = catalog.machines.get(machine_name)
-    if machine is None:
-        raise UnknownMachineError(f"node pool {record.get('name')}: the catalog has no machine type {machine_name}")
-    zones = _zones(record, cluster)
-    accelerator, count = _accelerator(config, machine)
-    topology = (record.get("placementPolicy") or {}).get("tpuTopology") or machine.default_topology
-    tpu = accelerator is not None and catalog.accelerators[accelerator].kind == "tpu"
-    step = max(1, chips_of(topology) // count) if tpu and topology and count else 1
-
+    machines = _machines(record, catalog, _zones(record, cluster))
+    zones, count = len(machines.zones), machines.chips
+    topology = machines.topology
     scaling: Mapping[str, Any] = record.get("autoscaling") or {}
-    initial = _integer(record.get("initialNodeCount"), 0) * len(zones)
-    requested = None if record.get("nodeCount") is None else _integer(record["nodeCount"], 0) * len(zones)
+    initial = _integer(record.get("initialNodeCount"), 0) * zones
+    requested = None if record.get("nodeCount") is None else _integer(record["nodeCount"], 0) * zones
     return Pool(
         name=str(record.get("name")),
         cluster=short_name(record.get("cluster")),
-        zones=zones,
-        machine=machine_name,
+        zones=machines.zones,
+        machine=machines.type.name,
         initial=initial if requested is None or scaling else requested,
-        minimum=_bound(scaling, "min", len(zones), 0),
-        maximum=_bound(scaling, "max", len(zones), 1000),
+        minimum=_bound(scaling, "min", zones, 0),
+        maximum=_bound(scaling, "max", zones, 1000),
         autoscaled=bool(scaling),
-        machines_per_step=step,
-        labels=_labels(record, config, machine, catalog, accelerator, count, topology if tpu else None, zones),
-        taints=tuple(_taints(config, accelerator, tpu=tpu, gpu_taint=gpu_taint)),
-        capacity=_capacity(record, config, machine, accelerator, count, catalog, is_capacity=True),
-        allocatable=_capacity(record, config, machine, accelerator, count, catalog, is_capacity=False),
-        rdma_cards=count if machine.rdma and _has_profile(record) else 0,
+        machines_per_step=max(1, chips_of(topology) // count) if topology and count else 1,
+        labels=machines.labels(),
+        taints=tuple(machines.taints(gpu_taint=gpu_taint)),
+        capacity=machines.capacity(),
+        allocatable=machines.allocatable(),
+        rdma_cards=count if machines.type.rdma and _has_profile(record) else 0,
         requested=requested,
     )
 
@@ -158,66 +150,120 @@ def _zones(record: Record, cluster: Record) -> tuple[str, ...]:
     return tuple(listed) if listed else (location if location != region_of(location) else f"{location}-a",)
 
 
-def _accelerator(config: Mapping[str, Any], machine: MachineType) -> tuple[str | None, int]:
-    for attached in config.get("guestAccelerators") or []:
-        return str(attached["type"]), machine.accelerator_count or _integer(attached.get("count"), 1)
-    return machine.accelerator, machine.accelerator_count
-
-
 def _accelerated(record: Record, catalog: Catalog) -> bool:
+    try:
+        return _machines(record, catalog, ()).accelerator is not None
+    except UnknownMachineError:
+        return False
+
+
+def _machines(record: Record, catalog: Catalog, zones: tuple[str, ...]) -> _Machines:
     config: Mapping[str, Any] = record.get("nodeConfig") or {}
-    machine = catalog.machines.get(str(config.get("machineType") or DEFAULT_MACHINE))
-    return machine is not None and _accelerator(config, machine)[0] is not None
+    name = str(config.get("machineType") or DEFAULT_MACHINE)
+    machine = catalog.machines.get(name)
+    if machine is None:
+        raise UnknownMachineError(f"node pool {record.get('name')}: the catalog has no machine type {name}")
+    accelerator, chips = machine.accelerator, machine.accelerator_count
+    for attached in (config.get("guestAccelerators") or [])[:1]:
+        accelerator, chips = str(attached["type"]), chips or _integer(attached.get("count"), 1)
+    entry = catalog.accelerators[accelerator] if accelerator is not None else None
+    return _Machines(record, config, machine, entry, chips, zones)
 
 
-def _labels(
-    record: Record,
-    config: Mapping[str, Any],
-    machine: MachineType,
-    catalog: Catalog,
-    accelerator: str | None,
-    count: int,
-    topology: str | None,
-    zones: tuple[str, ...],
-) -> dict[str, str]:
-    region = region_of(zones[0])
-    architecture = "arm64" if machine.arm else "amd64"
-    labels = {
-        POOL_LABEL: str(record.get("name")),
-        "node.kubernetes.io/instance-type": machine.name,
-        "beta.kubernetes.io/instance-type": machine.name,
-        "topology.kubernetes.io/region": region,
-        "failure-domain.beta.kubernetes.io/region": region,
-        "cloud.google.com/machine-family": machine.family,
-        "cloud.google.com/gke-os-distribution": "cos",
-        "cloud.google.com/gke-container-runtime": "containerd",
-        "cloud.google.com/gke-boot-disk": str(config.get("diskType") or "pd-balanced"),
-        "kubernetes.io/arch": architecture,
-        "beta.kubernetes.io/arch": architecture,
-        "kubernetes.io/os": "linux",
-        "beta.kubernetes.io/os": "linux",
-    }
-    if len(zones) == 1:
-        labels["topology.kubernetes.io/zone"] = zones[0]
-    if accelerator is not None:
-        entry = catalog.accelerators[accelerator]
-        labels[entry.label_key] = entry.node_label_value
-        labels["cloud.google.com/gke-accelerator-count"] = str(count)
-        if entry.kind == "gpu":
+@dataclass(frozen=True)
+class _Machines:
+    """The machines of a pool, each with so many chips of an accelerator."""
+
+    record: Record
+    config: Mapping[str, Any]
+    type: MachineType
+    accelerator: Accelerator | None
+    chips: int
+    zones: tuple[str, ...]
+
+    @property
+    def topology(self) -> str | None:
+        """Of a TPU slice."""
+        if self.accelerator is None or self.accelerator.kind != "tpu":
+            return None
+        return (self.record.get("placementPolicy") or {}).get("tpuTopology") or self.type.default_topology
+
+    def labels(self) -> dict[str, str]:
+        config, region = self.config, region_of(self.zones[0])
+        architecture = "arm64" if self.type.arm else "amd64"
+        labels = {
+            POOL_LABEL: str(self.record.get("name")),
+            "node.kubernetes.io/instance-type": self.type.name,
+            "beta.kubernetes.io/instance-type": self.type.name,
+            "topology.kubernetes.io/region": region,
+            "failure-domain.beta.kubernetes.io/region": region,
+            "cloud.google.com/machine-family": self.type.family,
+            "cloud.google.com/gke-os-distribution": "cos",
+            "cloud.google.com/gke-container-runtime": "containerd",
+            "cloud.google.com/gke-boot-disk": str(config.get("diskType") or "pd-balanced"),
+            "kubernetes.io/arch": architecture,
+            "beta.kubernetes.io/arch": architecture,
+            "kubernetes.io/os": "linux",
+            "beta.kubernetes.io/os": "linux",
+            "cloud.google.com/gke-provisioning": "spot" if config.get("spot") else "standard",
+            **self._accelerator_labels(),
+        }
+        if len(self.zones) == 1:
+            labels["topology.kubernetes.io/zone"] = self.zones[0]
+        if (config.get("workloadMetadataConfig") or {}).get("mode") == "GKE_METADATA":
+            labels["iam.gke.io/gke-metadata-server-enabled"] = "true"
+        if config.get("spot"):
+            labels["cloud.google.com/gke-spot"] = "true"
+        return labels | {str(key): str(value) for key, value in (config.get("labels") or {}).items()}
+
+    def _accelerator_labels(self) -> dict[str, str]:
+        if self.accelerator is None:
+            return {}
+        labels = {
+            self.accelerator.label_key: self.accelerator.node_label_value,
+            "cloud.google.com/gke-accelerator-count": str(self.chips),
+        }
+        if self.accelerator.kind == "gpu":
             labels["cloud.google.com/gke-gpu"] = "true"
-            driver = _driver(config)
-            if driver:
+            if driver := _driver(self.config):
                 labels["cloud.google.com/gke-gpu-driver-version"] = driver
-        elif topology:
-            labels["cloud.google.com/gke-tpu-topology"] = topology
-    if (config.get("workloadMetadataConfig") or {}).get("mode") == "GKE_METADATA":
-        labels["iam.gke.io/gke-metadata-server-enabled"] = "true"
-    if config.get("spot"):
-        labels["cloud.google.com/gke-spot"] = "true"
-        labels["cloud.google.com/gke-provisioning"] = "spot"
-    else:
-        labels["cloud.google.com/gke-provisioning"] = "standard"
-    return labels | {str(key): str(value) for key, value in (config.get("labels") or {}).items()}
+        elif self.topology:
+            labels["cloud.google.com/gke-tpu-topology"] = self.topology
+        return labels
+
+    def taints(self, *, gpu_taint: bool) -> list[Taint]:
+        """The taints of a pool. GKE taints TPU nodes always, GPU nodes only if another pool exists.
+
+        Spot nodes are tainted only in pools that GKE creates by itself.
+        """
+        taints: list[Taint] = []
+        if self.accelerator is not None and (self.accelerator.kind == "tpu" or gpu_taint):
+            key = "google.com/tpu" if self.accelerator.kind == "tpu" else "nvidia.com/gpu"
+            taints.append({"key": key, "value": "present", "effect": "NoSchedule"})
+        for taint in self.config.get("taints") or []:
+            effect = _EFFECTS.get(str(taint["effect"]), str(taint["effect"]))
+            own = {"key": str(taint["key"]), "value": str(taint.get("value") or ""), "effect": effect}
+            if own not in taints:
+                taints.append(own)
+        return taints
+
+    def capacity(self) -> dict[str, str]:
+        memory = math.floor(kernel_memory_mib(self.type))
+        return self._amounts(cpu=str(self.type.vcpus), memory=f"{memory}Mi", disk=f"{self._disk}Gi")
+
+    def allocatable(self) -> dict[str, str]:
+        room = allocatable(self.type, self._disk)
+        disk = f"{math.floor(room.ephemeral_gib * 1024)}Mi"
+        return self._amounts(cpu=f"{room.cpu_millis}m", memory=f"{room.memory_mib}Mi", disk=disk)
+
+    @property
+    def _disk(self) -> int:
+        return _integer(self.config.get("diskSizeGb"), DEFAULT_DISK_GB)
+
+    def _amounts(self, *, cpu: str, memory: str, disk: str) -> dict[str, str]:
+        pods = str(_integer(self.record.get("maxPodsPerNode"), DEFAULT_PODS))
+        chips = {self.accelerator.resource_name: str(self.chips)} if self.accelerator is not None else {}
+        return {"cpu": cpu, "memory": memory, "ephemeral-storage": disk, "pods": pods, **chips}
 
 
 def _driver(config: Mapping[str, Any]) -> str:
@@ -226,47 +272,6 @@ def _driver(config: Mapping[str, Any]) -> str:
         if version and version != "INSTALLATION_DISABLED":
             return str(version).lower()
     return ""
-
-
-def _taints(config: Mapping[str, Any], accelerator: str | None, *, tpu: bool, gpu_taint: bool) -> list[Taint]:
-    """The taints of a pool. GKE taints TPU nodes always, GPU nodes only if another pool exists.
-
-    Spot nodes are tainted only in pools that GKE creates by itself.
-    """
-    taints: list[Taint] = []
-    if tpu:
-        taints.append({"key": "google.com/tpu", "value": "present", "effect": "NoSchedule"})
-    elif accelerator is not None and gpu_taint:
-        taints.append({"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"})
-    for taint in config.get("taints") or []:
-        effect = str(taint["effect"])
-        own = {"key": str(taint["key"]), "value": str(taint.get("value") or ""), "effect": _EFFECTS.get(effect, effect)}
-        if own not in taints:
-            taints.append(own)
-    return taints
-
-
-def _capacity(
-    record: Record,
-    config: Mapping[str, Any],
-    machine: MachineType,
-    accelerator: str | None,
-    count: int,
-    catalog: Catalog,
-    *,
-    is_capacity: bool,
-) -> dict[str, str]:
-    disk = _integer(config.get("diskSizeGb"), DEFAULT_DISK_GB)
-    room = allocatable(machine, disk)
-    amounts = {
-        "cpu": str(machine.vcpus) if is_capacity else f"{room.cpu_millis}m",
-        "memory": f"{math.floor(kernel_memory_mib(machine)) if is_capacity else room.memory_mib}Mi",
-        "ephemeral-storage": f"{disk}Gi" if is_capacity else f"{math.floor(room.ephemeral_gib * 1024)}Mi",
-        "pods": str(_integer(record.get("maxPodsPerNode"), DEFAULT_PODS)),
-    }
-    if accelerator is not None:
-        amounts[catalog.accelerators[accelerator].resource_name] = str(count)
-    return amounts
 
 
 def _bound(scaling: Mapping[str, Any], side: str, zones: int, default: int) -> int:
