@@ -27,6 +27,7 @@ def serving(
     *,
     action: Mapping[str, Any] = _ANSWER,
     clusters: Sequence[dict[str, Any]] = (),
+    workers: int = 1,
 ) -> Iterator[httpx.Client]:
     """A client of the proxy. An answer has each header of `seen` that arrived behind the filters, as `seen-NAME`.
 
@@ -56,7 +57,7 @@ def serving(
         str(executable()),
         "--disable-hot-restart",
         "--concurrency",
-        "1",
+        str(workers),
         "--log-level",
         "error",
         "-c",

@@ -122,6 +122,15 @@ class LimitsSettings(Settings):
             " their proxies, Istio's Envoys each for itself.",
         ),
     ] = None
+    tokens_per_minute: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=10_000_000,
+            description="Tokens of one client in a minute, prompts and answers; when they are spent, its next requests"
+            " get 429. Each of Istio's Envoys counts for itself. implementation: istio, with per: key.",
+        ),
+    ] = None
     per: Annotated[
         Literal["address", "key"],
         Field(description="One client is one source address, or the owner of an API key (auth: api-keys)."),
@@ -134,6 +143,11 @@ class LimitsSettings(Settings):
             description="Longest body of a request in bytes; a longer one gets 413. implementation: istio.",
         ),
     ] = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a limit at all."""
+        return any(limit is not None for limit in (self.requests_per_minute, self.tokens_per_minute, self.body_bytes))
 
 
 def _version(value: object) -> object:

@@ -232,7 +232,7 @@ MISTAKES = [
     ("project with its path", "llm-d:project: projects/Some-Project", "PROJECT-FORM", "project", "project id", "use some-project, if"),
     ("load by the minute", model("load: {requestsPerMinute: 60, promptTokens: 9, outputTokens: 9}"), "SETTING-UNKNOWN", "models[0].load.requestsPerMinute", "no such", "requestsPerSecond: 1?"),
     ("argument with its value", model("seed: 7"), "SETTING-UNKNOWN", "models[0].seed", "without a setting", 'extraArgs: ["--seed", "7"]'),
-    ("limit of tokens", "llm-d:gateway: {limits: {tokensPerMinute: 1000}}", "SETTING-UNKNOWN", "gateway.limits.tokensPerMinute", "not tokens", "requestsPerMinute"),
+    ("limit of tokens", "llm-d:gateway: {limits: {tpm: 1000}}", "SETTING-UNKNOWN", "gateway.limits.tpm", "no such", "tokensPerMinute?"),
     ("configuration of the picker as text", "llm-d:picker: {config: 'plugins: [{type: queue-scorer}]'}", "SETTING-TYPE", "picker.config", "keys", "use {plugins: [{type: queue-scorer}]}"),
     ("image with a scheme", model("image: 'https://docker.io/vllm/vllm-openai:v0.26.0'"), "IMAGE-FORM", "models[0].image", "not the name", "use docker.io/vllm/vllm-openai:v0.26.0"),
     ("another engine", model("engine: sglang"), "SETTING-UNKNOWN", "models[0].engine", "served by vLLM", "remove it"),

@@ -46,7 +46,11 @@ _GATEWAY: Mapping[str, tuple[Any, ...]] = {
     "backendTls": ({"kind": "cert-manager"},),
     "redirectHttp": (True,),
     "hstsSeconds": (3600,),
-    "limits": ({"requestsPerMinute": 60}, {"bodyBytes": 100_000}),
+    "limits": (
+        {"requestsPerMinute": 60},
+        {"bodyBytes": 100_000},
+        {"tokensPerMinute": 10_000, "per": "key"},
+    ),
     "paths": (["/v1/rerank"],),
     "timeoutSeconds": (900,),
     "directLoadBalancer": (True,),

@@ -82,11 +82,15 @@ class TlsPolicyPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class EdgePlan:
-    """Everything of one Gateway. `filters` are in the order in which a request passes them."""
+    """Everything of one Gateway. `filters` are in the order in which a request passes them.
+
+    `tokens_directory` is the folder of Istio's Envoys in which one of them counts tokens, None without such a limit.
+    """
 
     api_keys: ApiKeysPlan | None = None
     jwt: JwtPlan | None = None
     filters: tuple[HttpFilterPlan, ...] = ()
+    tokens_directory: str | None = None
     time_limits: TimeLimitsPlan | None = None
     throttle: ThrottlePlan | None = None
     tls_policy: TlsPolicyPlan | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from llm_d_gke.catalog.release import IstioOperator
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.image_names import has_mirror
-from llm_d_gke.planning.plan.edge import ApiKeysPlan
+from llm_d_gke.planning.plan.edge import ApiKeysPlan, EdgePlan
 from llm_d_gke.planning.plan.platform import IstioPlan, PullSecretPlan
 from llm_d_gke.planning.platform.images import RED_HAT
 
@@ -44,20 +44,26 @@ GATEWAY_PODS: Mapping[str, Any] = {"spec": {"template": {"spec": {"securityConte
 # The CSI driver of GKE's Secret Manager add-on.
 SECRET_MANAGER_DRIVER = "secrets-store-gke.csi.k8s.io"  # noqa: S105 - a driver's name
 
+# A byte for each token of two minutes: more than the accelerators of a stack compute.
+_TOKENS_SIZE = "256Mi"
+
 # The container of a Gateway's pod, as Istio's controller names it.
 _PROXY = "istio-proxy"
 
 
-def gateway_pods(keys: ApiKeysPlan | None) -> Mapping[str, Any]:
-    """Fields that Istio merges into the Deployment of a Gateway; with API keys, the Secret as files."""
-    if keys is None:
+def gateway_pods(edge: EdgePlan) -> Mapping[str, Any]:
+    """Fields that Istio merges into the Deployment of a Gateway: its files of API keys, its folder to count tokens."""
+    mounts, volumes = [], []
+    if edge.api_keys is not None:
+        mounts.append({"name": "api-keys", "mountPath": edge.api_keys.path.rpartition("/")[0], "readOnly": True})
+        volumes.append({"name": "api-keys", **_volume(edge.api_keys)})
+    if edge.tokens_directory is not None:
+        mounts.append({"name": "tokens", "mountPath": edge.tokens_directory})
+        volumes.append({"name": "tokens", "emptyDir": {"sizeLimit": _TOKENS_SIZE}})
+    if not volumes:
         return GATEWAY_PODS
-    mount = {"name": "api-keys", "mountPath": keys.path.rpartition("/")[0], "readOnly": True}
-    pod = {
-        "securityContext": _SECCOMP,
-        "containers": [{"name": _PROXY, "volumeMounts": [mount]}],
-        "volumes": [{"name": "api-keys", **_volume(keys)}],
-    }
+    containers = [{"name": _PROXY, "volumeMounts": mounts}]
+    pod = {"securityContext": _SECCOMP, "containers": containers, "volumes": volumes}
     return {"spec": {"template": {"spec": pod}}}
 
 

@@ -11,7 +11,7 @@ automatically").
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from llm_d_gke.planning.routing.api_paths import API_PATHS, MODELS_LIST
@@ -59,15 +59,20 @@ def key_filter(path: str) -> str:
         "internal": _list(INTERNAL_HEADERS),
         "naming": _list((*FAIRNESS_HEADERS, *OBJECTIVE_HEADERS)),
     }
-    program = _program()
-    for name, value in parameters.items():
+    return with_values(_PROGRAM, parameters)
+
+
+def with_values(file: Path, values: Mapping[str, str]) -> str:
+    """A Lua program in which each `<name>` is replaced."""
+    program = _text(file)
+    for name, value in values.items():
         program = program.replace(f"<{name}>", value)
     return program
 
 
 @functools.cache
-def _program() -> str:
-    return _PROGRAM.read_text(encoding="utf-8")
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
 
 
 def _list(texts: Iterable[str]) -> str:

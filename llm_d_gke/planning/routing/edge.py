@@ -28,6 +28,7 @@ from llm_d_gke.planning.routing.api_keys import (
     key_filter,
 )
 from llm_d_gke.planning.routing.edge_checks import check_edge
+from llm_d_gke.planning.routing.token_limit import TOKENS_DIRECTORY, token_filter
 from llm_d_gke.settings.edge import ApiKeysAuth, IapAuth, JwtAuth
 
 GATEWAY_NAME = "inference-gateway"
@@ -59,6 +60,7 @@ def plan_edge(ctx: PlanContext, encrypted: frozenset[str]) -> EdgePlan:
         api_keys=keys,
         jwt=_jwt(ctx),
         filters=() if gke else _filters(ctx, keys),
+        tokens_directory=None if gke or settings.limits.tokens_per_minute is None else TOKENS_DIRECTORY,
         time_limits=None if gke or not _guards(ctx) else TimeLimitsPlan(headers_seconds=10, request_seconds=60),
         throttle=_throttle(ctx),
         tls_policy=TlsPolicyPlan(
@@ -90,8 +92,7 @@ def backend_access(ctx: PlanContext) -> BackendAccessPlan:
 def _guards(ctx: PlanContext) -> bool:
     """Whether the Gateway authenticates or limits clients."""
     gateway = ctx.settings.gateway
-    limits = gateway.limits
-    return gateway.auth.kind != "none" or limits.requests_per_minute is not None or limits.body_bytes is not None
+    return gateway.auth.kind != "none" or gateway.limits.any
 
 
 def _throttle(ctx: PlanContext) -> ThrottlePlan | None:
@@ -135,8 +136,7 @@ def _filters(ctx: PlanContext, keys: ApiKeysPlan | None) -> tuple[HttpFilterPlan
     limits = ctx.settings.gateway.limits
     filters = []
     if keys is not None:
-        lua = {"@type": f"{_FILTERS}.lua.v3.Lua", "default_source_code": {"inline_string": key_filter(keys.path)}}
-        filters.append(HttpFilterPlan(name="llm-d.api-keys", config=lua))
+        filters.append(HttpFilterPlan(name="llm-d.api-keys", config=_lua(key_filter(keys.path))))
     tokens = isinstance(ctx.settings.gateway.auth, JwtAuth)
     if tokens:
         # Headers by which a client would name itself to the picker, or choose a replica. Verified claims come later.
@@ -144,19 +144,22 @@ def _filters(ctx: PlanContext, keys: ApiKeysPlan | None) -> tuple[HttpFilterPlan
         mutations = {"request_mutations": [{"remove": name} for name in removed]}
         config = {"@type": f"{_FILTERS}.header_mutation.v3.HeaderMutation", "mutations": mutations}
         filters.append(HttpFilterPlan(name="llm-d.headers", config=config))
+    # A token's owner is known behind Istio's checks of tokens only.
+    place = _AUTHORIZATION if tokens and limits.per == "key" else None
     if limits.requests_per_minute is not None:
-        # A token's owner is known behind Istio's checks of tokens only.
-        filters.append(
-            HttpFilterPlan(
-                name="llm-d.requests",
-                config=_rate_limit(limits.requests_per_minute, limits.per),
-                after=_AUTHORIZATION if tokens and limits.per == "key" else None,
-            )
-        )
+        config = _rate_limit(limits.requests_per_minute, limits.per)
+        filters.append(HttpFilterPlan(name="llm-d.requests", config=config, after=place))
+    if limits.tokens_per_minute is not None:
+        config = _lua(token_filter(limits.tokens_per_minute))
+        filters.append(HttpFilterPlan(name="llm-d.tokens", config=config, after=place))
     if limits.body_bytes is not None:
         buffer = {"@type": f"{_FILTERS}.buffer.v3.Buffer", "max_request_bytes": limits.body_bytes}
         filters.append(HttpFilterPlan(name="llm-d.body", config=buffer))
     return tuple(filters)
+
+
+def _lua(program: str) -> dict[str, Any]:
+    return {"@type": f"{_FILTERS}.lua.v3.Lua", "default_source_code": {"inline_string": program}}
 
 
 def _rate_limit(per_minute: int, per: str) -> dict[str, Any]:

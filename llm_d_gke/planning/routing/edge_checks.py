@@ -102,6 +102,19 @@ def _check_limits(ctx: PlanContext) -> None:
             rule="Google's load balancers have no limit for the body of a request",
             fix="remove it (the engine refuses prompts above maxModelLen), or use implementation: istio",
         )
+    if limits.tokens_per_minute is not None and (gke or limits.per != "key"):
+        ctx.findings.error(
+            "LLMD-LIMITS-IMPLEMENTATION",
+            *path,
+            "tokensPerMinute",
+            value=limits.tokens_per_minute,
+            rule="Google's load balancers and Cloud Armor count requests, not the tokens of answers"
+            if gke
+            else "tokens are counted for the owner of a key or token, not for an address",
+            fix="use implementation: istio; or requestsPerMinute, with models[].maxModelLen as the bound of one request"
+            if gke
+            else "set per: key, with gateway.auth: {kind: api-keys}",
+        )
     if limits.per == "key" and settings.auth.kind not in ("api-keys", "jwt"):
         ctx.findings.error(
             "LLMD-LIMITS-IMPLEMENTATION",

@@ -131,7 +131,7 @@ def _not_planned(ctx: PlanContext) -> Iterator[tuple[tuple[str, ...], object]]:
     for key, value in (
         ("existingAddress", gateway.existing_address),
         ("securityPolicy", gateway.security_policy),
-        ("limits", gateway.limits.requests_per_minute),
+        ("limits", gateway.limits.requests_per_minute or gateway.limits.tokens_per_minute),
     ):
         if value is not None:
             yield ("gateway", key), value

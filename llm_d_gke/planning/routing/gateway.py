@@ -22,7 +22,6 @@ from llm_d_gke.planning.platform.istio import gateway_pods
 from llm_d_gke.planning.routing.api_paths import API_PATHS, MODELS_LIST, extra_paths
 from llm_d_gke.planning.routing.edge import GATEWAY_NAME, plan_edge
 from llm_d_gke.planning.routing.fleet import FLEET_CLASS, check_fleet, plan_fleet
-from llm_d_gke.settings.edge import LimitsSettings
 from llm_d_gke.settings.gateway import EXTERNAL_CLASS, CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
 
 ISTIO_CLASS = "istio"
@@ -71,7 +70,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
         implementation=settings.implementation,
         class_name=class_name,
         annotations=INTERNAL_LOAD_BALANCER if settings.implementation == "istio" and not external else {},
-        pods=gateway_pods(edge.api_keys) if settings.implementation == "istio" else {},
+        pods=gateway_pods(edge) if settings.implementation == "istio" else {},
         region=ctx.region,
         address=settings.existing_address or names.join("llm-d", ctx.stack, "gateway"),
         # A fleet's Gateway has an ephemeral address in each region.
@@ -94,7 +93,7 @@ def _check_direct(ctx: PlanContext) -> None:
         return
     guards = {
         "authentication": settings.auth.kind != "none",
-        "limits": settings.limits != LimitsSettings.defaults(),
+        "limits": settings.limits.any,
         "Cloud Armor policy": settings.security_policy is not None,
         "TLS": settings.tls.kind != "none" and settings.backend_tls.kind == "none",
     }

@@ -325,6 +325,8 @@ def _arguments(served: ServedModel, port: int, template: ConfigFilePlan | None) 
     flags = [
         "--enable-prefix-caching" if prefix_caching_of(served) else "--no-enable-prefix-caching",
         "--disable-uvicorn-access-log",
+        # The Gateway counts the tokens of streams by it.
+        *(["--enable-force-include-usage"] if ctx.settings.gateway.limits.tokens_per_minute is not None else []),
     ]
     valued = [text for flag, value in options if value is not None for text in (flag, str(value))]
     flags += [*multi_node.flag_arguments(parallelism), *multi_node.own_arguments(ctx, parallelism)]

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 # The key in place of those of Secret Manager, which a rehearsal does not read.
 STAND_IN_KEY = "rehearsal-stand-in-of-secret-manager"
 
+# The kind of a volume without files of its own.
+_EMPTY = "emptyDir"
+
 # The label that Istio gives to the pods of a Gateway.
 _GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 
@@ -88,15 +91,18 @@ def filters_of(
 
 
 def with_mounts(gateway: Manifest, filters: Sequence[Config], folder: Path, find: Find) -> list[Config]:
-    """The filters with the paths of mounted Secrets on this machine, whose files are written below `folder`.
+    """The filters with the paths of mounted volumes on this machine, whose files are written below `folder`.
 
-    A Secret that is not there has no files, as in a volume that is not mounted yet.
+    A Secret that is not there has no files, as in a volume that is not mounted yet. An emptyDir belongs to the filters.
     """
     text = json.dumps(list(filters))
     namespace = gateway["metadata"]["namespace"]
     for path, (kind, name) in _mounts(gateway, find).items():
         place = folder / namespace / name
-        _write(place, _entries(find(kind, namespace, name)))
+        if kind == _EMPTY:
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            _write(place, _entries(find(kind, namespace, name)))
         text = text.replace(f"{path.rstrip('/')}/", f"{place}/")
     mounted: list[Config] = json.loads(text)
     return mounted
@@ -124,22 +130,24 @@ def _write(place: Path, entries: Mapping[str, bytes]) -> None:
 
 
 def _mounts(gateway: Manifest, find: Find) -> Mapping[str, tuple[str, str]]:
-    """Kind and name of a Secret or SecretProviderClass by the path at which the Gateway's pods mount it."""
+    """Kind and name of a Secret, SecretProviderClass or emptyDir by the path at which the Gateway's pods mount it."""
     reference = (gateway["spec"].get("infrastructure") or {}).get("parametersRef") or {}
     parameters = None
     if reference.get("kind") == "ConfigMap":
         parameters = find("ConfigMap", gateway["metadata"]["namespace"], reference["name"])
     text = ((parameters or {}).get("data") or {}).get("deployment")
     pod = ((((yaml.safe_load(text) if text else None) or {}).get("spec") or {}).get("template") or {}).get("spec") or {}
-    secrets: dict[str, tuple[str, str]] = {}
+    mounted: dict[str, tuple[str, str]] = {}
     for volume in pod.get("volumes") or []:
         if "secret" in volume:
-            secrets[volume["name"]] = ("Secret", volume["secret"]["secretName"])
+            mounted[volume["name"]] = ("Secret", volume["secret"]["secretName"])
+        elif "emptyDir" in volume:
+            mounted[volume["name"]] = (_EMPTY, volume["name"])
         elif name := ((volume.get("csi") or {}).get("volumeAttributes") or {}).get("secretProviderClass"):
-            secrets[volume["name"]] = ("SecretProviderClass", name)
+            mounted[volume["name"]] = ("SecretProviderClass", name)
     return {
-        mount["mountPath"]: secrets[mount["name"]]
+        mount["mountPath"]: mounted[mount["name"]]
         for container in pod.get("containers") or []
         for mount in container.get("volumeMounts") or []
-        if mount["name"] in secrets
+        if mount["name"] in mounted
     }

@@ -148,7 +148,7 @@ EDGE = (
     ),
     *(
         Wrong(
-            name=f"limit that the Gateway cannot keep: {path}",
+            name=f"limit that the Gateway cannot keep: {path}, {rule}",
             id="LLMD-LIMITS-IMPLEMENTATION",
             changes={path: value, **changes},
             path=path,
@@ -158,6 +158,14 @@ EDGE = (
         )
         for path, value, changes, rule, fix in (
             ("gateway.limits.bodyBytes", 100_000, {}, "no limit for the body", "implementation: istio"),
+            ("gateway.limits.tokensPerMinute", 1000, {}, "count requests", "models[].maxModelLen"),
+            (
+                "gateway.limits.tokensPerMinute",
+                1000,
+                {"gateway.implementation": "istio"},
+                "not for an address",
+                "per: key",
+            ),
             (
                 "gateway.limits.per",
                 "key",
