@@ -193,9 +193,9 @@ class GatewaySettings(Settings):
         Priorities,
         Field(
             max_length=100,
-            description="Priority of clients by name, with auth: api-keys and picker.flowControl: while all replicas"
-            " are busy, requests of a higher one are sent first. Clients without one have 0; those below 0 are refused"
-            " (429) or wait, by release.",
+            description="Priority of clients by name, with auth: api-keys. Clients without one have 0. While all"
+            " replicas are busy, requests of those below 0 are refused (429); with picker.flowControl they wait, and"
+            " requests of a higher priority are sent first.",
         ),
     ] = {}
     security_policy: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -107,6 +108,7 @@ def plan_picker(
     program = _program(ctx, key, namespace, identity)
     # A leader hands over when it ends. Until then the others are not ready, so waiting before the end would delay them.
     notice_seconds = 0 if elects else NOTICE_SECONDS
+    pod = ext_proc_pod(identity, program, spreadable_size(ctx, settings), config, notice_seconds, pull_secret)
     return PickerPlan(
         name=identity.name,
         replicas=settings.replicas,
@@ -114,7 +116,7 @@ def plan_picker(
         ready_replicas=1 if elects else settings.replicas,
         max_unavailable=settings.replicas if elects else 0,
         wait_for=_until_leader_is_ready(settings.replicas) if elects else (),
-        pod=ext_proc_pod(identity, program, spreadable_size(ctx, settings), config, notice_seconds, pull_secret),
+        pod=replace(pod, annotations={**pod.annotations, **_objectives(ctx)}),
         selector=identity.selector,
         grpc_port=GRPC_PORT,
         health_port=HEALTH_PORT,
@@ -125,6 +127,11 @@ def plan_picker(
         metrics_reader=METRICS_READER if ctx.settings.monitoring.enabled else None,
         renderer=renderer,
     )
+
+
+def _objectives(ctx: PlanContext) -> Mapping[str, str]:
+    """An annotation that restarts pickers with the first priority: they look for InferenceObjectives at their start."""
+    return {"llm-d.ai/inference-objectives": "true"} if ctx.settings.gateway.priorities else {}
 
 
 def _tokenizer_service(served: ServedModel, key: str) -> TokenizerServicePlan | None:

@@ -34,21 +34,25 @@ def check_priorities(ctx: PlanContext) -> None:
     _check_keys(ctx)
     _check_names(ctx)
     _check_group(ctx)
-    if can_queue(ctx.picker) and not queues_requests(ctx):
+    if can_queue(ctx.picker) and not queues_requests(ctx) and _needs_queue(ctx):
         ctx.findings.error(
             "LLMD-PRIORITIES-QUEUE",
             "gateway.priorities",
             value=_priorities_text(ctx),
-            fix="set picker.flowControl: true"
+            fix="set picker.flowControl: true, or give those that may wait a priority below 0"
             if ctx.settings.picker.config is None
             else "add flowControl to picker.config.featureGates",
         )
 
 
+def _needs_queue(ctx: PlanContext) -> bool:
+    """Whether clients shall go first. Those below 0 are refused while all replicas are busy, by any picker."""
+    return any(priority > 0 for priority in ctx.settings.gateway.priorities.values())
+
+
 def _check_queue(ctx: PlanContext) -> None:
     settings = ctx.settings
-    enabled = settings.picker.flow_control or bool(settings.gateway.priorities)
-    if enabled and not can_queue(ctx.picker):
+    if (settings.picker.flow_control or _needs_queue(ctx)) and not can_queue(ctx.picker):
         path = ("picker", "flowControl") if settings.picker.flow_control else ("gateway", "priorities")
         ctx.findings.error(
             "LLMD-FLOW-CONTROL-RELEASE",

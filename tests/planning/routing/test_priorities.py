@@ -39,6 +39,15 @@ def test_each_client_has_an_objective_of_its_name_in_the_pool(deployment: str) -
     }
 
 
+@pytest.mark.parametrize("release", ["llm-d-0.10", "llm-d-0.9", "llm-d-0.6", "llm-d-0.4", "gaie-1.5"])
+def test_a_client_below_the_others_needs_no_queue(release: str) -> None:
+    """Any picker refuses its requests while all replicas are busy."""
+    changes = CHANGES | {"gateway.priorities": {"batch": -5}, "picker": None, "release": release}
+    [model] = plan_of("gpu", changes).models
+    assert [(objective.name, objective.priority) for objective in model.pool.objectives] == [("batch", -5)]
+    assert "flowControl" not in model.picker.config
+
+
 def test_the_kind_is_there_before_pickers_look_for_it() -> None:
     """A picker looks once, when it starts. KServe's chart has the kind."""
     graph = graph_of("gpu", CHANGES)
@@ -47,6 +56,16 @@ def test_the_kind_is_there_before_pickers_look_for_it() -> None:
     picker = graph.one("kubernetes:apps/v1:Deployment", "gemma-2b-it-epp")
     assert graph.depends(picker, kind)
     assert not graph_of("gpu", CHANGES | {"deployment": "kserve"}).by_type(DEFINITION)
+
+
+def test_the_first_priority_starts_pickers_again() -> None:
+    """A running picker that found no such kind at its start would take every client for its equals."""
+    queue = {"gateway.priorities": None}
+    before, first, second = (
+        plan_of("gpu", CHANGES | changes).models[0].picker.pod.annotations
+        for changes in (queue, {}, {"gateway.priorities": {"batch": -7}})
+    )
+    assert before != first == second
 
 
 @pytest.mark.parametrize("release", ["llm-d-0.9", "llm-d-0.6", "gaie-1.5"])
