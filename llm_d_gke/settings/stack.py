@@ -151,6 +151,13 @@ class NetworkPoliciesSettings(Settings):
     enabled: Annotated[
         bool, Field(description="Close the namespace but for what requests, metrics, names and weights need.")
     ] = True
+    private_google_access: Annotated[
+        bool,
+        Field(
+            description="The network's DNS answers *.googleapis.com with private.googleapis.com (199.36.153.8/30):"
+            " servers whose weights and adapters are in buckets then reach those four addresses and no others."
+        ),
+    ] = False
 
 
 class StackSettings(Settings):

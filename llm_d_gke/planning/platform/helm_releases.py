@@ -113,7 +113,13 @@ def _keda(ctx: PlanContext) -> list[ChartPlan]:
     release, settings = ctx.release.charts.keda, ctx.settings.platform.keda
     _check_external_metrics(ctx)
     small = _resources("100m", "128Mi", "1000Mi")
+    # Its operator reads no Secret outside of its own namespace: triggers here use its own identity. The namespaces that
+    # it watches stay open (`watchNamespace`), because further stacks of the cluster use the same KEDA.
+    restricted = {"restrict": {"secret": True}}
     values = {
+        "permissions": {"operator": restricted, "metricServer": restricted},
+        # Beside Deployments, which are built in. The chart's default is every kind, which makes every object readable.
+        "rbac": {"scaledRefKinds": [{"apiGroup": "leaderworkerset.x-k8s.io", "kind": "leaderworkersets"}]},
         "operator": {"name": KEDA_OPERATOR},
         # Kept when the release is deleted: with the kinds every ScaledObject of the cluster would be deleted.
         "crds": {"additionalAnnotations": {"helm.sh/resource-policy": "keep"}},

@@ -51,6 +51,9 @@ _NAME_SERVERS = (
 # With Dataplane V2 a pod queries the first, otherwise the second replaces it.
 _METADATA = (("169.254.169.254/32", 80), ("169.254.169.252/32", 988))
 
+# private.googleapis.com (cloud.google.com/vpc/docs/configure-private-google-access). It has no addresses of customers.
+_GOOGLE = PeerPlan(cidr="199.36.153.8/30")
+
 _LINK_LOCAL = "169.254.0.0/16"
 _HTTPS = 443
 
@@ -202,12 +205,14 @@ class _PolicyBuilder:
         return tuple(_pods(selector) for selector in (*own, *selectors))
 
     def _weight_downloads(self, settings: ModelSettings) -> tuple[AccessPlan, ...]:
-        bucket = bool(buckets_of(settings))
-        downloads = bucket or bool(settings.adapters) or settings.source.kind == "hugging-face"
+        # Adapters of the Hub are refused beside other weights.
+        bucket, hub = bool(buckets_of(settings)), settings.source.kind == "hugging-face"
+        private = self._ctx.settings.network_policies.private_google_access
+        https = https_access() if hub or (bucket and not private) else _access((_GOOGLE,), [_HTTPS]) if bucket else ()
         # The sidecar that mounts a bucket, of weights or adapters, asks for a token of the pod's own identity; libtpu
         # looks up its slice.
         asks = bucket or self._ctx.accelerator.kind == "tpu"
-        return (*(https_access() if downloads else ()), *(metadata_access() if asks else ()))
+        return (*https, *(metadata_access() if asks else ()))
 
     def _api_server(self) -> tuple[AccessPlan, ...]:
         """The control plane is no pod. Its private endpoint has an address of the node subnet, its public one anywhere.
@@ -245,6 +250,9 @@ def _check(ctx: PlanContext) -> None:
             value="(missing)",
             proxy_subnetwork=existing.proxy_subnetwork,
         )
+    private = ctx.settings.network_policies.private_google_access
+    if private and not any(buckets_of(model) and model.source.kind != "hugging-face" for model in ctx.settings.models):
+        ctx.findings.warning("LLMD-PRIVATE-ACCESS-UNUSED", "networkPolicies.privateGoogleAccess", value="true")
     if ctx.settings.cluster.existing is not None:
         ctx.findings.warning(
             "LLMD-NETWORK-POLICIES-KEPT",

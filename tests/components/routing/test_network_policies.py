@@ -219,6 +219,30 @@ class TestTable:
             [model] = plan_of("gpu", changes).models
             assert table("gpu", changes) == of_model(model.key, metadata=True)
 
+    @pytest.mark.parametrize("everywhere", [False, True])
+    def test_a_bucket_is_reached_at_google_s_private_addresses(self, everywhere: bool) -> None:
+        """Where the network's names lead there. What comes of the Hub needs the internet, as before."""
+        changes = {
+            "models[0].source": {"kind": "hugging-face"}
+            if everywhere
+            else {"kind": "bucket", "bucket": "weights", "path": "m"},
+            "models[0].adapters": [{"name": "a", "source": "gs://weights/a"}],
+            "networkPolicies.privateGoogleAccess": True,
+        }
+        plan = plan_of("gpu", changes)
+        [model] = plan.models
+        [policy] = [entry for entry in plan.network_policies if entry.name == model.servers[0].name]
+        [https] = [access for access in policy.egress if access.ports == (("TCP", 443),)]
+        assert [peer.cidr for peer in https.peers] == ["0.0.0.0/0" if everywhere else "199.36.153.8/30"]
+        unused = "LLMD-PRIVATE-ACCESS-UNUSED" in [finding.id for finding in plan.warnings]
+        assert unused is everywhere
+
+    def test_adapters_of_an_image_need_nobody(self) -> None:
+        claim = {"kind": "volume-claim", "claim": "weights", "path": "m"}
+        changes = {"models[0].source": claim, "models[0].adapters": [{"name": "a", "source": "oci://r.io/a:1"}]}
+        [model] = plan_of("gpu", changes).models
+        assert table("gpu", changes) == of_model(model.key) - {(f"{model.key} both", "internet", 443)}
+
     def test_weights_of_a_volume_need_nobody(self) -> None:
         changes = {"models[0].source": {"kind": "volume-claim", "claim": "weights", "path": "m"}}
         [model] = plan_of("gpu", changes).models
