@@ -9,6 +9,7 @@ from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.gke_versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, newer_version
+from llm_d_gke.planning.infrastructure.production import check_production
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, ClusterSecurityPlan, MaintenancePlan
 from llm_d_gke.planning.plan.platform import InferenceCrdsPlan
 from llm_d_gke.planning.serving.backends import backend_of
@@ -50,6 +51,7 @@ def plan_cluster(ctx: PlanContext) -> ClusterPlan:
     settings = ctx.settings.cluster
     _check(ctx)
     _check_features(ctx)
+    check_production(ctx)
     name = settings.existing.name if settings.existing else names.join("llm-d", ctx.stack, length=names.CLUSTER_LENGTH)
     project, location = ctx.settings.project, ctx.settings.location
     control_plane = settings.control_plane

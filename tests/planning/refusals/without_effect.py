@@ -478,6 +478,57 @@ WITHOUT_EFFECT = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-PRIVATE-ACCESS-UNUSED",
+        name="private access without a bucket",
+        changes={"networkPolicies.privateGoogleAccess": True},
+        path="networkPolicies.privateGoogleAccess",
+        value="true",
+        rule="from buckets alone",
+        fix="make stage",
+        severity=Severity.WARNING,
+    ),
+    *(
+        Wrong(
+            id=f"LLMD-PRODUCTION-{kind}",
+            name=f"production {kind}, {sign}",
+            changes=changes | {"labels": labels},
+            path=path,
+            value=value,
+            rule=f"{sign} says production",
+            fix=fix,
+            severity=Severity.WARNING,
+        )
+        for kind, sign, labels, changes, path, value, fix in (
+            (
+                "DELETABLE",
+                "label env: prod",
+                {"env": "prod"},
+                {},
+                "cluster.deletionProtection",
+                "(missing)",
+                "cluster.deletionProtection: true",
+            ),
+            (
+                "SPOT",
+                "label environment: production",
+                {"environment": "production"},
+                {"accelerator.provisioning": "spot", "cluster.deletionProtection": True},
+                "accelerator.provisioning",
+                "spot",
+                "on-demand",
+            ),
+            (
+                "SPOT",
+                "cluster.deletionProtection",
+                {},
+                {"accelerator.provisioning": "spot", "cluster.deletionProtection": True},
+                "accelerator.provisioning",
+                "spot",
+                "fallbacks",
+            ),
+        )
+    ),
+    Wrong(
         id="LLMD-NODES-PUBLIC",
         name="nodes on the internet",
         changes={"cluster.privateNodes": False},
