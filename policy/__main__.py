@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llmd_policy.exemptions import Exemption, exempted, load
+from llmd_policy.exemptions import Exemption, exempted, listing, load
 from llmd_policy.resources import Resource
 from llmd_policy.rules import RULES, PolicyRule
 from pulumi_policy import (
@@ -97,10 +97,8 @@ def _listing(exemptions: tuple[Exemption, ...]) -> StackValidationPolicy:
     """Exemptions are seen in every preview, and so are those whose end has passed."""
 
     def validate(_: StackValidationArgs, report: ReportViolation) -> None:
-        today = datetime.now(UTC).date()
-        for exemption in exemptions:
-            state = "ended" if exemption.until < today else "until"
-            report(f"{exemption.rule} on {exemption.resource}, {state} {exemption.until}: {exemption.reason}")
+        for line in listing(exemptions, datetime.now(UTC).date()):
+            report(line)
 
     return StackValidationPolicy(
         name="exemptions",

@@ -17,7 +17,7 @@ import yaml
 # As a script, its folder is the first of the path, not the project's.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from policy.llmd_policy.exemptions import exempted, load
+from policy.llmd_policy.exemptions import exempted, listing, load
 from policy.llmd_policy.resources import Resource
 from policy.llmd_policy.rules import RULES
 
@@ -72,7 +72,8 @@ def main(arguments: list[str]) -> int:
             except (yaml.YAMLError, UnicodeDecodeError):
                 return _unreadable(argument, f"{file} is not YAML")
     lines = check(resources)
-    print(*lines, f"{len(resources)} objects, {len(lines)} violations", sep="\n")
+    exemptions = [f"exemption: {line}" for line in listing(load(_EXEMPTIONS), datetime.now(UTC).date())]
+    print(*exemptions, *lines, f"{len(resources)} objects, {len(lines)} violations", sep="\n")
     return 1 if lines else 0
 
 

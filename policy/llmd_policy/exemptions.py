@@ -60,3 +60,12 @@ def exempted(
         is_exempted = any(fnmatchcase(violation.resource, exemption.resource) for exemption in valid)
         (covered if is_exempted else open_).append(violation)
     return open_, covered
+
+
+def listing(exemptions: Iterable[Exemption], today: date) -> list[str]:
+    """A line for each exemption, those whose last day has passed included, for the output of every run."""
+    lines = []
+    for exemption in exemptions:
+        state = "ended" if exemption.until < today else "until"
+        lines.append(f"{exemption.rule} on {exemption.resource}, {state} {exemption.until}: {exemption.reason}")
+    return lines

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from policy import check_manifests
 from policy.check_manifests import main
+
+EXEMPTIONS = """
+exemptions:
+  - {rule: pinned-images, resource: "shell*", reason: for the workshop, until: 2999-12-31}
+  - {rule: pinned-images, resource: old, reason: was needed once, until: 2020-01-31}
+"""
+LISTED = (
+    "pinned-images on shell*, until 2999-12-31: for the workshop",
+    "pinned-images on old, ended 2020-01-31: was needed once",
+)
 
 
 @pytest.mark.parametrize("argument", ["-h", "--help"])
@@ -34,3 +45,22 @@ def test_manifests_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", encoding="utf-8")
     assert main([str(tmp_path)]) == 0
     assert "1 objects, 0 violations" in capsys.readouterr().out
+
+
+def test_exemptions_are_listed_with_reason_and_last_day(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that count, and those that have ended and count no more."""
+    file = tmp_path / "exemptions.yaml"
+    file.write_text(EXEMPTIONS, encoding="utf-8")
+    monkeypatch.setattr(check_manifests, "_EXEMPTIONS", file)
+    manifests = tmp_path / "manifests"
+    manifests.mkdir()
+    for name in ("shell", "old"):
+        pod = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: [{{name: a, image: a}}]}}\n"
+        (manifests / f"{name}.yaml").write_text(pod, encoding="utf-8")
+    assert main([str(manifests)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [f"exemption: {line}" for line in LISTED]
+    pinned = [line for line in lines if line.startswith("pinned-images:")]
+    assert len(pinned) == 1

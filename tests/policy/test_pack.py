@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,14 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import PolicyChoice
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.policy.graphs import EVERY_STACK, resources_of
+from tests.policy.test_check_manifests import EXEMPTIONS, LISTED
 
 PACK = PROJECT_ROOT / "policy"
 PYTHON = PACK / ".venv" / "bin" / "python"
 
 # How the engine writes a text that it does not know yet (pulumi/pulumi, sdk/go/common/resource/plugin).
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+INTERNAL_GATEWAY = {"gateway.exposure": "internal", "acknowledge": None}
 INTERNAL = {"llm-d:gateway.exposure": "internal", "llm-d:acknowledge": "[]"}
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="make policy creates policy/.venv")
@@ -31,7 +35,14 @@ pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="make policy creates
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
-    command = [str(PYTHON), "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(PACK)]
+    with running(PACK) as engine:
+        yield engine
+
+
+@contextmanager
+def running(pack: Path) -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+    """The pack's process, as Pulumi's engine starts it."""
+    command = [str(PYTHON), "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(pack)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -85,6 +96,17 @@ def test_no_rule_is_skipped_for_what_a_preview_does_not_know(
     reported = violations(engine, stack)
     assert {(name, level) for name, level, _ in reported} == {("public-endpoint", analyzer_pb2.MANDATORY)}
     assert not [text for _, _, text in reported if "can't run policy" in text]
+
+
+def test_every_run_lists_the_exemptions(tmp_path: Path) -> None:
+    pack = tmp_path / "policy"
+    shutil.copytree(PACK, pack, ignore=shutil.ignore_patterns(".venv", "__pycache__"))
+    (pack / "exemptions.yaml").write_text(EXEMPTIONS, encoding="utf-8")
+    with running(pack) as engine:
+        reported = violations(engine, "gpu", INTERNAL_GATEWAY)
+    # Below the description of the policy.
+    listed = [(level, text.splitlines()[-1]) for name, level, text in reported if name == "exemptions"]
+    assert listed == [(analyzer_pb2.ADVISORY, line) for line in LISTED]
 
 
 def test_parameters_reach_the_rules(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
