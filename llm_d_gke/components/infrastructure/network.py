@@ -88,7 +88,8 @@ class InferenceNetwork(Component):
                     nat_ip_allocate_option="AUTO_ONLY",
                     source_subnetwork_ip_ranges_to_nat="ALL_SUBNETWORKS_ALL_IP_RANGES",
                     log_config={"enable": True, "filter": "ERRORS_ONLY"},
-                    opts=child(self),
+                    # Deleted first: a subnet can be in use by it (hashicorp/terraform-provider-google, issue 26776).
+                    opts=child(self, depends_on=[nodes]),
                 )
             )
         return network.id, nodes.id, ready

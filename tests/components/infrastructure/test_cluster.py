@@ -215,3 +215,10 @@ class TestSharedVpc:
         assert cluster["network"] == "projects/net-host/global/networks/shared"
         assert cluster["subnetwork"] == "projects/net-host/regions/us-central1/subnetworks/nodes"
         assert graph.one("gcp:compute/subnetwork:Subnetwork", "proxies")["project"] == "net-host"
+
+
+def test_nat_is_deleted_before_the_subnet() -> None:
+    graph = graph_of("gpu")
+    assert graph.depends(
+        graph.one("gcp:compute/routerNat:RouterNat"), graph.one("gcp:compute/subnetwork:Subnetwork", "nodes")
+    )
