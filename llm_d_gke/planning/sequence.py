@@ -49,7 +49,7 @@ from llm_d_gke.planning.serving.engine_variables import check_variables
 from llm_d_gke.planning.serving.extra_args import check_extra_args, check_remote_code
 from llm_d_gke.planning.serving.lora_adapters import other_names
 from llm_d_gke.planning.serving.model_server import node_gib, plan_model_server
-from llm_d_gke.planning.serving.resources import busy_nodes, check_capacity
+from llm_d_gke.planning.serving.resources import busy_nodes, check_capacity, with_derived_nodes
 from llm_d_gke.planning.sizing.cost import plan_cost
 from llm_d_gke.planning.sizing.timeline import plan_timeline
 from llm_d_gke.planning.without_effect import check_project_placeholder, check_without_effect
@@ -135,7 +135,8 @@ def _resolve_sites(
     pattern = pattern_of(settings)
     pattern.check_settings(settings, findings)
     ctx = resolve_context(stack, settings, catalog, findings, transfers_kv_cache=pattern.transfers_kv_cache)
-    return pattern.sites(ctx) if ctx is not None else None
+    sites = pattern.sites(ctx) if ctx is not None else None
+    return None if sites is None else tuple(with_derived_nodes(site) for site in sites)
 
 
 def _plan_foundation(sites: Sequence[PlanContext], encrypted: frozenset[str]) -> _Foundation:

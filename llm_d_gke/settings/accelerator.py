@@ -97,7 +97,13 @@ class AcceleratorSettings(Settings):
             json_schema_extra=replaces("accelerator pool") | form("two or three numbers joined by x"),
         ),
     ] = None
-    nodes: Annotated[NodeCount, Field(description="Autoscaling bounds of the pool.")] = NodeCount.defaults()
+    nodes: Annotated[
+        NodeCount,
+        Field(
+            description="Autoscaling bounds of the pool. Where GKE creates the nodes (computeClass, Autopilot), max is"
+            " by default what all replicas need."
+        ),
+    ] = NodeCount.defaults()
     zones: Annotated[
         tuple[str, ...],
         listed_once(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llm_d_gke.planning.allocatable import EPHEMERAL_SHARE, allocatable
 from llm_d_gke.planning.context import PlanContext
@@ -12,6 +13,18 @@ from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.wording import count
+
+
+def with_derived_nodes(ctx: PlanContext) -> PlanContext:
+    """The context with as many nodes as all replicas need, where GKE creates nodes and the stack file bounds none."""
+    accelerator = ctx.settings.accelerator
+    creates = ctx.autopilot or accelerator.compute_class is not None
+    if not creates or "nodes" in accelerator.model_fields_set:
+        return ctx
+    needed = sum(nodes_of(ctx, model) for model in ctx.settings.models)
+    nodes = accelerator.nodes.model_copy(update={"max": max(1, needed)})
+    bounded = accelerator.model_copy(update={"nodes": nodes})
+    return replace(ctx, settings=ctx.settings.model_copy(update={"accelerator": bounded}))
 
 
 def check_capacity(ctx: PlanContext) -> None:
