@@ -23,11 +23,12 @@ REPORTS: list[dict[str, Any]] = [
         "platform_reports_fourth",
         "platform_reports_fifth",
         "platform_reports_sixth",
+        "platform_reports_seventh",
     )
     for report in yaml.safe_load((Path(__file__).parent / "figures" / f"{name}.yaml").read_text(encoding="utf-8"))
 ]
 # What only a cluster shows: the words that the reporter saw, and the cause that the diagnosis names.
-LOGGED = [report for report in REPORTS if report["expected"] == "diagnosed"]
+LOGGED = [report for report in REPORTS if report["expected"] == "diagnosed" and "unsettled" not in report]
 SETTLED = [report for report in REPORTS if "unsettled" not in report and report not in LOGGED]
 # Warnings of every stack that others can reach, or that serves without a certificate.
 _COMMON = {"LLMD-TLS-NONE", "LLMD-GATEWAY-OPEN"}
@@ -137,3 +138,25 @@ class TestPods:
         assert "cloud.google.com/gke-queued" in [taint.key for taint in server.pod.tolerations]
         [pool] = plan_of_report(report).accelerator_pools
         assert pool.flex_start
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        "report", ["kubernetes-sigs/lws#410", "kubernetes-sigs/lws#410, by KServe", "kedacore/keda#7762"]
+    )
+    def test_names_leave_room_for_what_controllers_append(self, report: str) -> None:
+        """KServe names a LeaderWorkerSet `<service>-kserve-mn`; a worker's StatefulSet has a number behind it."""
+        [model] = plan_of_report(report).models
+        names = [model.key + "-kserve-mn" if "KServe" in report else server.name for server in model.servers]
+        assert all(len(f"{name}-9-0123456789") <= 63 and len(f"keda-hpa-{name}") <= 63 for name in names)
+
+
+class TestNodesThatGkeCreates:
+    def test_their_bound_is_what_all_replicas_need_unless_it_is_given(self) -> None:
+        report = next(row for row in REPORTS if row["report"] == "ai-on-gke/tutorials-and-examples autoscale")
+        assert plan_of_report(report["report"]).models[0].servers[0].most_replicas == 5
+        config = report["config"]
+        given = config | {"accelerator": config["accelerator"] | {"nodes": {"max": 4}}}
+        plan, findings = judged(report | {"config": given})
+        assert plan is None
+        assert [finding.id for finding in findings if finding.severity is Severity.ERROR] == ["LLMD-POOL-REPLICAS"]
