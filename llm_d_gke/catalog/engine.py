@@ -8,7 +8,16 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal
 
-from .engine_memory import EncoderBeside, RecurrentModels, SparseMla, UnifiedMemory, Video, VideoFrames
+from .engine_memory import (
+    EncoderBeside,
+    FusedExperts,
+    KvPages,
+    RecurrentModels,
+    SparseMla,
+    UnifiedMemory,
+    Video,
+    VideoFrames,
+)
 from .engine_reports import FieldReport, StartReport, ToolCalls
 from .reading import read_yaml
 from .schema import AttentionKind, Entry, Source
@@ -50,7 +59,6 @@ class VersionBand(Entry):
     since: str
     default_utilization: float  # of --gpu-memory-utilization
     sampler_bytes: float  # peak of the sampler's dummy run, bytes per (sequence x vocabulary entry)
-    experts_gib: float  # peak of fused experts in the profile run, GiB for each 8192 tokens of a batch
     graphs_reserved: bool  # `graphs` is taken off before the KV cache; otherwise graphs use what is left free
     batches_in_flight: int  # whose tokens a sliding window keeps beside itself (max_in_flight_tokens)
     # How the log's "GPU KV cache size" follows from blocks, for models with several kinds of attention: tokens in one
@@ -111,7 +119,8 @@ class ModelRunnerV2(Entry):
     context_gib: float  # CUDA context, made before memory is first read
     state_counted_since: str  # before, its profile does not count them: they come out of what is left free
     non_torch_gib: float  # outside torch's allocator, one rank
-    non_torch_pcie_gib: float  # of each of several ranks without NVLink
+    non_torch_pcie_gib: float  # of each of two ranks without NVLink
+    experts_gib: float  # beside it with routed experts, once graphs are profiled
     warm_up: Mapping[str, ModelRunnerV2WarmUp]  # by the version since which they hold
 
 
@@ -295,8 +304,8 @@ class Engine(Entry):
     video_frames: VideoFrames
     recurrent_models: RecurrentModels
     sparse_mla: SparseMla
-    page_slots_since: str  # pages of each size are as many as the widest group has; before, as many as of any size
-    packed_pages_since: str  # caches of compressed keys lie side by side; before, all pages were as wide as the widest
+    fused_experts: FusedExperts
+    kv_pages: KvPages
     rejection_bytes: float  # of V1's sampler with a draft, beside `sampler_bytes`
     flashinfer_gib: float  # its buffer (VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE)
     batches: tuple[DefaultBatch, ...]  # largest first

@@ -46,6 +46,24 @@ class SparseMla(Entry):
     logits_gib: float  # its scores, while layers run
 
 
+class FusedExperts(Entry):
+    """Workspaces of the routed experts of a layer."""
+
+    kept_since: str  # before, they are freed with the layer
+    part_tokens: int  # the most that were computed at once
+    whole_batches_since: str  # from here on all tokens of a batch are
+    marlin_below: float  # compute capability from which experts that alone are quantized have kernels of their own
+
+
+class KvPages(Entry):
+    """How blocks of layers that differ are made equally large."""
+
+    slots_since: str  # of attention to compressed keys: a slot for each size of page; before, all sizes for every slot
+    packed_since: str  # likewise: the widest group
+    window_blocks_since: str  # layers with a window have blocks of their own
+    window_block: int  # tokens of such a block, before it is made as large as the others
+
+
 class UnifiedMemory(Entry):
     """What an accelerator that shares its host's memory has more outside torch's allocator, GiB."""
 

@@ -124,6 +124,7 @@ def _options(row: Row, model: Model, accelerator: Accelerator, version: str) -> 
         kv_cache_dtype=_cache_dtype(row),
         prefix_caching=_caches_prefixes(version, recurrent=model.recurrent) if caching is None else caching,
         enforce_eager=bool(_flag(row, "eager")),
+        asynchronous=_flag(row, "asyncScheduling") is not False,
         compiled=bool(_flag(row, "compiled")),
         text_only=bool(_flag(row, "textOnly")),
         speculative_tokens=tokens,

@@ -226,6 +226,15 @@ def keeps_fp8_in_flashinfer(model: Model, capability: float, version: str) -> bo
     )
 
 
+def _mixes_heads(model: Model) -> bool:
+    """Whether layers' heads differ in size: vLLM then gives all one back end, FlashAttention 4 or Triton's.
+
+    Gemma4Config in vllm/model_executor/models/config.py of 0.26.0 to 0.32.0.
+    """
+    attending = ("full", "sliding", "chunked")
+    return len({_head(model, group) for group in model.attention if group.kind in attending}) > 1
+
+
 def takes_flashinfer(
     model: Model, capability: float | None, version: str, dtype: str | None, kv_cache_dtype: str | None
 ) -> bool:
@@ -235,7 +244,7 @@ def takes_flashinfer(
         key=lambda group: group.layers,
         default=None,
     )
-    if group is None or capability is None:
+    if group is None or capability is None or _mixes_heads(model):
         return False
     use: AttentionUse = "fp8-cache" if (kv_cache_dtype or "").startswith("fp8") else "plain"
     for facts in facts_of(version):

@@ -176,6 +176,7 @@ def run_of(served: ServedModel) -> EngineRun | None:
             kv_cache_dtype=settings.kv_cache_dtype,
             prefix_caching=caching if caching is not None else ctx.settings.picker.scorers.prefix_cache > 0,
             enforce_eager="--enforce-eager" in settings.extra_args,
+            asynchronous="--no-async-scheduling" not in settings.extra_args,
             # vLLM reads a number (vllm/envs.py): other text stops it, which the check of variables says.
             estimates_graphs=settings.env.get("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", "1").strip() != "0",
             text_only="--language-model-only" in settings.extra_args,

@@ -30,8 +30,10 @@ BLIND = PUBLISHED.with_name("blind_starts.json")
 FRESH = PUBLISHED.with_name("fresh_starts.json")
 RECENT = PUBLISHED.with_name("recent_starts.json")
 NEWEST = PUBLISHED.with_name("newest_starts.json")
-LOGGED = (LATER, LATEST, COLLECTED, FURTHER, UNSEEN, HELD_OUT, BLIND, FRESH, RECENT, NEWEST)
+ADDED = PUBLISHED.with_name("added_starts.json")
+LOGGED = (LATER, LATEST, COLLECTED, FURTHER, UNSEEN, HELD_OUT, BLIND, FRESH, RECENT, NEWEST, ADDED)
 LOGS = read_rows()
+_NOT_OF_ONE_RANK, _ASLEEP = ("K09", "K19", "K29"), ("K20", "K21", "K22", "K23", "K24")
 
 
 def test_the_figures_are_the_twenty_logs() -> None:
@@ -326,7 +328,7 @@ def test_starts_over_several_ranks_and_of_sparse_attention_that_were_written_dow
     ]
     assert max(layouts) < 0.0005
     # The state of Qwen3-Next is in 16 bits: twice as many blocks.
-    assert abs(judgments["P01"].errors["kvBlocks"]) < 0.01
+    assert abs(judgments["P01"].errors["kvBlocks"]) < 0.02
     assert abs(judgments["P19"].errors["kvTokens"]) < 0.02
     # A draft's sampler is counted; 2.3 GiB of its start are not explained.
     assert abs(judgments["P20"].errors["kvTokens"]) < 0.1
@@ -348,6 +350,27 @@ def test_28_starts_of_0_19_to_0_29_that_were_written_down_before_they_were_judge
     assert len(tokens) == 14
     assert statistics.median(tokens) < 0.02
     assert tokens[-1] < 0.07
+
+
+def test_51_starts_of_0_20_to_0_29_that_were_written_down_before_they_were_judged() -> None:
+    """What was wrong is in docs/measurements.md. K48 and K49 guess with a draft that the catalog does not have."""
+    judgments = {judgment.id: judgment for judgment in judge_rows(json.loads(ADDED.read_text("utf-8")), ADDED.parent)}
+    assert [name for name, judgment in judgments.items() if judgment.not_known is not None] == ["K48", "K49"]
+    assert [name for name, judgment in judgments.items() if judgment.wrong] == []
+    # K22, K27 and K50 ran; K14, K18, K28 and K31 did not.
+    marginal = [name for name, judgment in judgments.items() if judgment.call == "marginal"]
+    assert marginal == ["K14", "K18", "K22", "K27", "K28", "K31", "K50"]
+    # K09 names the memory of another stage than the one with the fewest tokens; K19 and K29 name round figures.
+    layouts = [abs(item.tokens_given_memory or 0.0) for name, item in judgments.items() if name not in _NOT_OF_ONE_RANK]
+    assert max(layouts) < 0.001
+    assert max(abs(judgment.errors.get("weightsGib", 0.0)) for judgment in judgments.values()) < 0.016
+    # Sleep mode hid memory from the profile before 0.27.
+    stated = [item for name, item in judgments.items() if item.group != "cache only" and name not in _ASLEEP]
+    tokens = sorted(abs(judgment.errors["kvTokens"]) for judgment in stated if "kvTokens" in judgment.errors)
+    assert len(tokens) == 29
+    assert statistics.median(tokens) < 0.01
+    assert tokens[-3] < 0.07
+    assert tokens[-1] < 0.1
 
 
 def test_the_last_stage_alone_counts_tokens() -> None:
@@ -377,7 +400,10 @@ def test_pages_of_compressed_keys_are_as_many_as_each_version_makes() -> None:
 
 
 def test_nine_of_ten_starts_since_0_19_are_within_ten_percent(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the guests of Windows, of whose card its desktop takes part; without them nine of ten are within 5 %."""
+    """With the guests of Windows, of whose card its desktop takes part; without them nine of ten are within 5 %.
+
+    Sleep mode hid memory from the profile before 0.27: K20 to K24 kept up to 1.5 GiB more than others would.
+    """
     rows = [
         row
         for file in LOGGED
@@ -388,7 +414,10 @@ def test_nine_of_ten_starts_since_0_19_are_within_ten_percent(capsys: pytest.Cap
     shared = [judgment.id for judgment in judgments if judgment.group == "under WSL"]
     assert shared == ["X03", "Y19", "Z01", "Z02", "Z03", "Z04", "W13", "V13", "V14", "Q25", "Q26", "N21"]
     logged = {judgment.id: abs(judgment.errors["kvTokens"]) for judgment in judgments if "kvTokens" in judgment.errors}
-    for label, ids, median, ninth in (("all", set(), 0.015, 0.08), ("without WSL", set(shared), 0.012, 0.05)):
+    for label, ids, median, ninth in (
+        ("all", set(), 0.015, 0.085),
+        ("without WSL and sleep mode", {*shared, *_ASLEEP}, 0.012, 0.05),
+    ):
         tokens = sorted(error for name, error in logged.items() if name not in ids)
         figures = statistics.median(tokens), tokens[-(-9 * len(tokens) // 10) - 1]
         with capsys.disabled():

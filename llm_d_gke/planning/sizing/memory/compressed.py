@@ -62,9 +62,9 @@ def compressed_pages(run: EngineRun, stage_share: float) -> Pages:
         pages.append(_slots([min(size for size in sizes if size >= state) for state in _states(run, group)], count))
     of_kinds = tuple(sum(size * layers for size, layers in kind.items()) for kind in pages)
     engine = load_engine()
-    if engine.has(run.version, engine.packed_pages_since):
+    if engine.has(run.version, engine.kv_pages.packed_since):
         return Pages(max(of_kinds), tuple(kinds))
-    if engine.has(run.version, engine.page_slots_since):
+    if engine.has(run.version, engine.kv_pages.slots_since):
         slots = pages[0]
         for kind in pages[1:]:
             slots |= kind

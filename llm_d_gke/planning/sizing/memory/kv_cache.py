@@ -170,21 +170,37 @@ def _layout(run: EngineRun, stage: int) -> Layout:
         if everywhere:
             step = max((group.mamba.chunk for group in run.model.attention if group.mamba is not None), default=16)
         block = max(block, -(-state // (step * largest)) * step)
-    page = max(block * largest, state, 1)
+    page = max(*(_block_of(run, kind, block) * kind.token_bytes for kind in kinds), state, 1)
     counts = [layers.count for layers in kinds]
     group = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
     return Layout(
         page_bytes=page,
         group_layers=group,
         block_tokens=block,
-        groups=tuple(
-            (k.kind, -(-k.count // group), page // k.token_bytes if k.token_bytes else block, k.window) for k in kinds
-        ),
-        in_flight_tokens=run.band.batches_in_flight * run.max_num_batched_tokens,
+        groups=tuple((k.kind, -(-k.count // group), _tokens_of(run, k, block, page), k.window) for k in kinds),
+        in_flight_tokens=run.in_flight_tokens,
         # With prefix caching the state at the last block boundary is kept beside the running one.
         state_blocks=(2 if run.prefix_caching else 1) + run.speculative_tokens,
         states_everywhere=everywhere,
     )
+
+
+def _block_of(run: EngineRun, kind: Layers, block: int) -> int:
+    """Tokens of a block of one kind before all pages are made equally large: --block-size is not that of windows."""
+    pages = load_engine().kv_pages
+    of_its_own = kind.kind == "sliding" and load_engine().has(run.version, pages.window_blocks_since)
+    return pages.window_block if of_its_own and not run.recurrent else block
+
+
+def _tokens_of(run: EngineRun, kind: Layers, block: int, page: int) -> int:
+    """Tokens of a page of one kind: as many times its own block as fit exactly, else one, padded."""
+    if not kind.token_bytes:
+        return block
+    own = _block_of(run, kind, block)
+    padded = load_engine().has(run.version, load_engine().kv_pages.window_blocks_since) and not run.recurrent
+    if padded and page % (own * kind.token_bytes):
+        return own
+    return page // kind.token_bytes
 
 
 def _compressed(run: EngineRun, stage: int) -> Layout:
@@ -198,7 +214,7 @@ def _compressed(run: EngineRun, stage: int) -> Layout:
         groups=tuple(
             ("sliding" if window else "full", count, tokens, window) for tokens, window, count in caches.kinds
         ),
-        in_flight_tokens=run.band.batches_in_flight * run.max_num_batched_tokens,
+        in_flight_tokens=run.in_flight_tokens,
         state_blocks=0,
         logged_bytes=caches.logged_bytes,
     )

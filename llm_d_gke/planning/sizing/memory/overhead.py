@@ -13,6 +13,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import GIB
 from llm_d_gke.planning.engine_support.attention import takes_flashinfer
 from llm_d_gke.planning.sizing.memory.compressed import profile_gib
+from llm_d_gke.planning.sizing.memory.experts import keeps_workspace, workspace_gib
 from llm_d_gke.planning.sizing.memory.run import EngineRun
 
 _LARGEST_GRAPH = 512
@@ -42,16 +43,14 @@ def activation_gib(run: EngineRun, stage: int = 0) -> float:
         # The fit is of 16-bit weights; logits of wider ones are wider.
         per_entry = _sampler_bytes(run) + run.dtype_bytes - 2
         sampler = per_entry * run.sampled_rows * model.vocabulary + run.dtype_bytes * tokens * model.hidden
-    # gpt-oss, whose experts alone are quantized, shows no such extra.
-    quantized = run.quantized
-    routed = model.experts is not None and not (quantized is not None and quantized.experts_only)
-    # Each token visits as many experts whatever the batch is; the fit is of batches of 8192.
-    experts = run.band.experts_gib * tokens / FITTED_TOKENS if routed else 0.0
+    experts = workspace_gib(run)
     # Experts and the indexer take turns with one workspace.
     workspace = indexer_workspace_gib(run)
     if workspace:
         layer += load_engine().sparse_mla.logits_gib * GIB
     text = max(layer, sampler) / GIB + max(experts, workspace)
+    if not keeps_workspace(run):
+        text = max(layer / GIB + max(experts, workspace), sampler / GIB)
     if model.compressed:
         text = max(layer, sampler) / GIB + profile_gib(run)
     encoder = encoder_gib(run) if stage == 0 else 0.0
@@ -148,14 +147,27 @@ def non_torch_gib(run: EngineRun, stage: int = 0) -> float:
     shared = unified_memory_gib(run) if run.capability == GB10_CAPABILITY else 0.0
     if run.expert_ranks > 1:
         joined = figures.nvlink if run.interconnect == "nvlink" else figures.pcie
-        if run.uses_model_runner_v2 and run.interconnect == "pcie":
+        if run.uses_model_runner_v2 and run.interconnect == "pcie" and not _uses_nccl(run):
             joined = load_engine().model_runner_v2.non_torch_pcie_gib
-        return joined + all_to_all_gib(run) + states + shared
+        return joined + all_to_all_gib(run) + states + shared + _kept_beside_experts_gib(run)
     if run.uses_model_runner_v2:
-        return load_engine().model_runner_v2.non_torch_gib + states + shared + _compiled_again_gib(run, stage)
+        apart = load_engine().model_runner_v2.non_torch_gib + _kept_beside_experts_gib(run)
+        return apart + states + shared + _compiled_again_gib(run, stage)
     if run.pipeline_parallel > 1:
         return figures.pipeline
     return figures.one_rank + shared
+
+
+def _kept_beside_experts_gib(run: EngineRun) -> float:
+    """GiB that Model Runner V2 keeps beside the weights of routed experts."""
+    figures = load_engine().model_runner_v2
+    profiled = run.uses_model_runner_v2 and load_engine().has(run.version, figures.graphs_since)
+    return figures.experts_gib if profiled and run.model.experts is not None else 0.0
+
+
+def _uses_nccl(run: EngineRun) -> bool:
+    """Whether ranks over PCIe exchange tokens or sums by NCCL rather than by vLLM's own all-reduce."""
+    return run.tensor_parallel > _CUSTOM_REDUCE_RANKS or run.data_parallel > 1
 
 
 def unified_memory_gib(run: EngineRun) -> float:
@@ -307,8 +319,9 @@ class WarmUp:
 def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> WarmUp:
     """The sampler runs once more, beside graphs that have been captured by then.
 
-    The profile's own peak is free again, and so is what was reserved for graphs. On small cards starts died before
-    that, while graphs were captured: there the one allocation that failed counts against what was free from the start.
+    The profile's own peak is free again but for the experts' workspaces, and so is what was reserved for graphs. On
+    small cards starts died before that, while graphs were captured: there the one allocation that failed counts against
+    what was free from the start.
     """
     figures = load_engine().warm_up
     free_gib -= run.others_gib + (load_engine().model_runner_v2.context_gib if run.uses_model_runner_v2 else 0.0)
@@ -316,7 +329,8 @@ def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> 
     captured = captured_gib(run, layers)
     if not counts_states(run):
         free_gib -= states_gib(run)
-    room = free_gib + activation + reserved - captured
+    kept = workspace_gib(run) if keeps_workspace(run) else 0.0
+    room = free_gib + activation - kept + reserved - captured
     entries = run.sampled_rows * run.model.vocabulary / GIB
     needs = load_engine().model_runner_v2_warm_up(run.version) if run.uses_model_runner_v2 else figures
     refused_gib = needs.refused_bytes * entries - (0.0 if run.enforce_eager else figures.graphs_error_gib)

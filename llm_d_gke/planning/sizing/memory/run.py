@@ -52,6 +52,7 @@ class _Options:
     kv_cache_dtype: str | None = None
     prefix_caching: bool = True
     enforce_eager: bool = False
+    asynchronous: bool = True  # the next batch is scheduled while one runs; --no-async-scheduling
     compiled: bool = False  # what torch.compile made before is on disk
     estimates_graphs: bool = True  # where the version can; VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS=0 leaves it out
     text_only: bool = False
@@ -187,6 +188,18 @@ class EngineRun(_Options):
         guessing = self.speculative_tokens > 0 and self.draft is None
         engine = load_engine()
         return not guessing and engine.defaults_to_model_runner_v2(self.version, self.model.architecture, dense=dense)
+
+    @property
+    def in_flight_tokens(self) -> int:
+        """Tokens of batches that run at once, which a sliding window keeps beside itself (max_concurrent_batches)."""
+        stages = self.pipeline_parallel
+        if self.band.batches_in_flight == 1:
+            batches = 1
+        elif self.asynchronous and (self.uses_model_runner_v2 or stages == 1):
+            batches = stages + 1
+        else:
+            batches = stages
+        return batches * self.max_num_batched_tokens
 
     @property
     def reserves_graphs(self) -> bool:

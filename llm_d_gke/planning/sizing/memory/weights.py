@@ -99,7 +99,7 @@ def _weights_gib(run: EngineRun, stage: int) -> float:
     # The embedding and the head are none of the layers that `make_layers` wraps.
     resident = max(0.0, layers * share - run.offloaded_gib * GIB)
     total = resident + _embedding_bytes(run, first=first, last=last) + _rotary(run)
-    if first and run.has_encoder and model.vision_gib is not None:
+    if first and _loads_tower(run) and model.vision_gib is not None:
         sharded = _sharded_tower(run)
         divided = sharded / run.dense_parallel + 1 - sharded
         # The TPU back end loads no tower for sound (logs of gemma-4-E2B: 8.96 GiB on v5e and v6e).
@@ -110,6 +110,16 @@ def _weights_gib(run: EngineRun, stage: int) -> float:
         if run.drafting is not None:
             total += weights_gib(run.drafting) * GIB
     return (total + _lora(run) * share) / GIB
+
+
+def _loads_tower(run: EngineRun) -> bool:
+    """Whether the tower for images is loaded: by Gemma 4 in JAX also where only text is served.
+
+    Gemma4Model in tpu_inference/models/jax/gemma4_mm.py makes it in any case (0.26.0 and b8692ff); E2B logs 8.97 GiB.
+    """
+    name = run.model.architecture
+    always = run.kind == "tpu" and name.startswith(_TPU_TOWER) and not name.startswith(_TPU_BY_TORCH)
+    return run.has_encoder or (always and run.model.vision_language)
 
 
 def _sharded_tower(run: EngineRun) -> float:
