@@ -13,6 +13,7 @@ from .engine_memory import (
     FusedExperts,
     KvPages,
     RecurrentModels,
+    SamplerWarmUp,
     SparseMla,
     UnifiedMemory,
     Video,
@@ -129,22 +130,6 @@ class Adapters(Entry):
 
     vocabulary: tuple[str, ...]  # architectures whose embedding and head take adapters too
     graphs: float  # of the graphs with adapters, as a multiple of the graphs without
-
-
-class SamplerWarmUp(Entry):
-    """Memory of the sampler's warm-up after the KV cache is allocated, bytes per (sequence x vocabulary entry)."""
-
-    refused_bytes: float  # below it every start that was logged failed
-    graphs_error_gib: float  # of the estimate of captured graphs: a start is refused only beyond it
-    graphs_over_nccl_gib: float  # what graphs of V1 may take beyond their fit with more than two ranks over PCIe
-    passed_bytes: float  # from it on every start that was logged came through
-    expert_tuning_gib: float  # kept by FlashInfer's tuning of experts, compute capability 10.0 and up
-    expert_tuning_since: str
-    small_card_bytes: float  # cards below `small_card_gib`: the one allocation that was seen to fail there
-    small_card_gib: float
-    small_card_graphs_gib: float  # error of the graphs there
-    tpu_small_gib: float  # TPUs with less memory than this
-    tpu_small_free_gib: float  # and less than this left free start for some models only
 
 
 class TpuStates(Entry):

@@ -37,6 +37,22 @@ class RecurrentModels(Entry):
     blocks_checked_since: str  # with CUDA graphs, more sequences than blocks end the start
 
 
+class SamplerWarmUp(Entry):
+    """Memory of the sampler's warm-up after the KV cache is allocated, bytes per (sequence x vocabulary entry)."""
+
+    refused_bytes: float  # below it every start that was logged failed
+    graphs_error_gib: float  # of the estimate of captured graphs: a start is refused only beyond it
+    graphs_over_nccl_gib: float  # what graphs of V1 may take beyond their fit with more than two ranks over PCIe
+    passed_bytes: float  # from it on every start that was logged came through
+    expert_tuning_gib: float  # kept by FlashInfer's tuning of experts, compute capability 10.0 and up
+    expert_tuning_since: str
+    small_card_bytes: float  # cards below `small_card_gib`: the one allocation that was seen to fail there
+    small_card_gib: float
+    small_card_graphs_gib: float  # error of the graphs there
+    tpu_small_gib: float  # TPUs with less memory than this
+    tpu_small_free_gib: float  # and less than this left free start for some models only
+
+
 class SparseMla(Entry):
     """Latent attention that reads the tokens an indexer chose."""
 

@@ -144,6 +144,7 @@ _FIELDS: dict[str, list[Any]] = {
     "maxNumSeqs": [1, 1024],
     "blockSize": [16, 256],
     "eager": [True, False, "false"],
+    "asyncScheduling": [True, False, "no"],
     "textOnly": [True, False, 1],
     "prefixCaching": [True, False, "no"],
     "speculativeTokens": [0, 3],
