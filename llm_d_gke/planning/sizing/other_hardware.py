@@ -58,10 +58,10 @@ def cheapest_hardware(
 
 def on_node(served: ServedModel, run: EngineRun, node: Node, tensor_parallel: int) -> ServedModel:
     """The model on another machine, with the settings that a fix names."""
-    hardware = {"accelerator": node.accelerator, "machine": node.machine, "per_node": node.per_node}
     # A machine of TPUs is one slice of one host, as the present one has to be.
-    elsewhere = served.ctx if node.accelerator.kind == "tpu" else replace(served.ctx, topology=None, hosts=1)
-    changed = replace(served, ctx=replace(elsewhere, **hardware))
+    ctx = served.ctx if node.accelerator.kind == "tpu" else replace(served.ctx, topology=None, hosts=1)
+    ctx = replace(ctx, accelerator=node.accelerator, machine=node.machine, per_node=node.per_node)
+    changed = replace(served, ctx=ctx)
     by_default = changed.parallelism.tensor
     if by_default == tensor_parallel or (tensor_parallel == run.tensor_parallel and shares(run.model, by_default)):
         return changed
