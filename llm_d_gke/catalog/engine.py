@@ -278,6 +278,7 @@ class Engine(Entry):
     model_runner_v2: ModelRunnerV2
     tool_calls: tuple[ToolCalls, ...]  # the first whose expression is found counts
     dropped_options: Mapping[str, str]  # option -> the first version without it
+    added_options: Mapping[str, str]  # option that no table has -> the first version that may have it
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
     adapters: Adapters
     compile: Compilation

@@ -5,16 +5,18 @@ Each was read in the configuration classes of vLLM 0.11.1, 0.17.1, 0.19.1, 0.26.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.deployment import default_length
-from llm_d_gke.planning.engine_support.options import is_on, nested_value, option_value
+from llm_d_gke.planning.engine_support.options import is_on, nested_value, object_value, option_value
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.graph_sizes import compiled_sizes, graph_sizes
 from llm_d_gke.planning.sizing.offloaded_weights import OFFLOAD, offload_without_effect, offloaded_gib
+from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.wording import count
 
 _CONTEXT_PARALLEL = ("--decode-context-parallel-size", "-dcp")
@@ -32,6 +34,7 @@ _BALANCED = {"fp8": "0.11", "modelopt": "0.17", "compressed-tensors-8": "0.17", 
 # Four-bit integers of compressed-tensors are balanced in 0.26.0; not in 0.19.1, and in 0.30.0 not by Marlin.
 _BALANCED_INTEGERS = ("0.26", "0.30")
 _SHARDED = "--fully-sharded-loras"
+_BUCKETS = "--custom-histogram-buckets"
 _STRUCTURED, _GUIDANCE_SEEN = "--structured-outputs-config", "0.28"
 # vllm/config/cache.py of 0.11.2 and 0.17.1 (verify_with_parallel_config): GiB of a device, share of the host's memory.
 _SWAP, _SWAP_GIB, _SWAP_SHARE = "--swap-space", 4.0, 0.7
@@ -79,6 +82,7 @@ def _of_options(served: ServedModel) -> Iterator[_Conflict]:
     yield from _sharded_adapters(served)
     yield from _guidance(served)
     yield from _batch_invariant(served, model)
+    yield from _histograms(settings)
     for option, reason, fix in (*graph_sizes(settings), *compiled_sizes(served)):
         yield _Conflict(option, reason, fix)
 
@@ -314,6 +318,18 @@ def _guidance(served: ServedModel) -> Iterator[_Conflict]:
             "remove it: vLLM takes xgrammar first",
             certain=False,
         )
+
+
+def _histograms(settings: ModelSettings) -> Iterator[_Conflict]:
+    """ObservabilityConfig of 0.32.0: bounds of a histogram are positive and rise."""
+    for family, bounds in (object_value(settings.extra_args, _BUCKETS) or {}).items():
+        numbers = [bound for bound in bounds if isinstance(bound, int | float)] if isinstance(bounds, list) else []
+        if any(low >= high for low, high in itertools.pairwise([0, *numbers])):
+            yield _Conflict(
+                f"{_BUCKETS} {family}",
+                f"bounds of a histogram are above 0 and strictly increasing, and these are {numbers}",
+                f"use {sorted({number for number in numbers if number > 0})}",
+            )
 
 
 def _batch_invariant(served: ServedModel, model: Model) -> Iterator[_Conflict]:
