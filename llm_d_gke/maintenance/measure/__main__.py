@@ -31,6 +31,7 @@ PARTS: Final[dict[str, Callable[[], None]]] = {
     "edge": edge.edge,
     "faults": faults.faults,
     "priorities": priorities.priorities,
+    "shedding": priorities.shedding,
 }
 
 

@@ -67,3 +67,25 @@ def test_mounted_secrets_become_files_and_go_with_their_secret(tmp_path: Path) -
     secret = None
     mounted()
     assert not file.exists()
+
+
+def test_the_folder_that_tokens_are_counted_in_is_the_filters_own(tmp_path: Path) -> None:
+    graph = graph_of("gpu", KEYS | {"gateway.limits": {"tokensPerMinute": 1000, "per": "key"}})
+    gateway, envoy_filter, parameters = (
+        revealed(graph.one(*kind).inputs) for kind in ((GATEWAY, None), (ENVOY_FILTER, None), PARAMETERS)
+    )
+    filters, _ = filters_of(gateway, [envoy_filter])
+    assert [entry["name"] for entry in filters] == ["llm-d.api-keys", "llm-d.tokens"]
+    parameters["kind"] = "ConfigMap"
+
+    def mounted() -> str:
+        return json.dumps(
+            with_mounts(gateway, filters, tmp_path, lambda kind, _, __: parameters if kind == "ConfigMap" else None)
+        )
+
+    folder = tmp_path / NAMESPACE / "tokens"
+    assert f'local DIRECTORY, LIMIT, CLIENT = \\"{folder}/\\", 1000' in mounted()
+    count = folder / "count"
+    count.write_text("...")
+    mounted()
+    assert count.read_text() == "..."
