@@ -42,14 +42,14 @@ def test_it_is_cyclonedx_with_the_packages_of_the_lock(document: dict[str, objec
 
 
 def test_every_package_has_the_hashes_of_the_lock_and_a_purl(document: dict[str, object]) -> None:
-    known = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", LOCK.read_text(encoding="utf-8")))
-    found = set()
+    locked_hashes = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", LOCK.read_text(encoding="utf-8")))
+    listed_hashes = set()
     for component in components(document):
         assert str(component["purl"]).startswith(f"pkg:pypi/{canonicalize_name(str(component['name']))}@")
         hashes = set(re.findall(r"[0-9a-f]{64}", json.dumps(component)))
         assert hashes
-        found |= hashes
-    assert found == known
+        listed_hashes |= hashes
+    assert listed_hashes == locked_hashes
 
 
 def test_no_path_of_this_machine_is_in_it(document: dict[str, object]) -> None:

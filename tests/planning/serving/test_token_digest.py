@@ -1,4 +1,4 @@
-"""The checksum of the Hub's token on pods: it restarts them, and tells nobody which token it is."""
+"""The checksum of the Hub's token on pods: it restarts them, and does not show which token it is."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_it_belongs_to_one_token_of_one_stack(stack: str, changes: dict[str, obj
 
 def test_a_dictionary_of_leaked_tokens_does_not_hold_it() -> None:
     """No plain digest of the token begins so, and neither does one with an attacker's own salt of the same form."""
-    found = checksum("gpu")
+    digest = checksum("gpu")
     dictionary = {
-        getattr(hashlib, name)(text.encode()).hexdigest()[: len(found)]
+        getattr(hashlib, name)(text.encode()).hexdigest()[: len(digest)]
         for name in ("md5", "sha1", "sha256", "sha512")
         for text in (TOKEN, f"{TOKEN}\n", f"gpu{TOKEN}", f"{TOKEN}gpu", f"golden-project/gpu{TOKEN}")
     }
-    assert found not in dictionary | {token_digest(TOKEN, stack) for stack in ("", "gpu", "another-project/gpu")}
+    assert digest not in dictionary | {token_digest(TOKEN, stack) for stack in ("", "gpu", "another-project/gpu")}
 
 
 def test_each_guess_costs_100_000_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
