@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from rich.console import Console
 from rich.table import Table
 
 from llm_d_gke.catalog import Catalog, download_gib
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.operations.catalog_tables.kind import Kind
 
 Row = tuple[str, ...]
@@ -109,7 +108,4 @@ def _text(head: Row, rows: Iterable[Row]) -> str:
         table.add_column(name, overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*row)
-    console = Console(width=WIDTH, color_system=None, legacy_windows=False, highlight=False)
-    with console.capture() as capture:
-        console.print(table, markup=False)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+    return drawn(table)

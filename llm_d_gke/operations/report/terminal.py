@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from io import StringIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.findings import findings_text
-from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import CapacityFacts, Kind, MemoryFacts, ModelFacts, StackFacts
 
@@ -23,10 +22,7 @@ LEGEND = "█ weights  ▓ activations, runtime, graphs  ▒ KV cache  · outsid
 
 def summary(facts: StackFacts) -> str:
     """The table as plain text of at most 80 columns, without colors, for the log of `pulumi up`."""
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
-    console.print(_table(facts))
-    text = console.file.getvalue() if isinstance(console.file, StringIO) else ""
-    return "\n".join(line.rstrip() for line in text.splitlines()).rstrip()
+    return drawn(_table(facts)).rstrip()
 
 
 def report_text(facts: StackFacts) -> str:

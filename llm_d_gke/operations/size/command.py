@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 
 from llm_d_gke.catalog import Catalog, Model
 from llm_d_gke.catalog import load as load_catalog
+from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import WIDTH, wrapped
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.size.load import Load, SizeError, parse_load
 from llm_d_gke.operations.size.options import Option, Refusal, compare_hardware
 from llm_d_gke.planning.context import Findings
@@ -125,14 +125,8 @@ def sizes_text(
     model: Model, load: Load, options: Sequence[Option], refusals: Sequence[Refusal], *, chosen_place: bool = False
 ) -> str:
     """The table, the reasons against the other machines, and how far to trust the figures; 80 columns wide."""
-    console = Console(width=WIDTH, color_system=None, legacy_windows=False, highlight=False)
-    with console.capture() as capture:
-        console.print(f"{model.id}, {load}\n", markup=False)
-        if options:
-            console.print(_table(options))
-    parts = [line.rstrip() for line in capture.get().splitlines()]
-    parts += ["", *_notes(options, chosen_place=chosen_place), *_reasons(refusals)]
-    return "\n".join(parts).rstrip()
+    table = drawn(f"{model.id}, {load}\n", *([_table(options)] if options else []))
+    return "\n".join([table, "", *_notes(options, chosen_place=chosen_place), *_reasons(refusals)]).rstrip()
 
 
 def _table(options: Sequence[Option]) -> Table:

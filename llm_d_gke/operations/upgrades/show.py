@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.table import Table
 
+from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.planning.upgrades.step import Loss, Span, Step, UpgradePlan
 
@@ -15,13 +15,10 @@ LOSSES = {Loss.NOTHING: "nothing", Loss.CAPACITY: "capacity", Loss.REQUESTS: "so
 
 def plan_text(plan: UpgradePlan, *, running: frozenset[str] = frozenset()) -> str:
     """The table of steps, and what each replaces and loses, and the way back. `running`: names of finished steps."""
-    console = Console(width=WIDTH, force_terminal=False, color_system=None)
-    with console.capture() as capture:
-        console.print(_table(plan, running))
     lines = [f"{plan.stack}: {plan.before} -> {plan.after}", ""]
     if not plan.steps:
         return "\n".join([*lines, wrapped("No step: nothing differs between the two.")])
-    lines.append(capture.get().rstrip())
+    lines.append(drawn(_table(plan, running)))
     for number, step in enumerate(plan.steps, 1):
         lines += ["", *_details(number, step)]
     for finding in plan.findings:

@@ -6,15 +6,16 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from typing import Final
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.text import Text
 
+from llm_d_gke.cli.drawing import drawn
+from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.rehearsal.kube import Kube, Manifest, client
 from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import describe_engine
@@ -23,7 +24,6 @@ from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines
 from llm_d_gke.rehearsal.terminal.scores import Choice
 
-WIDTH: Final = 80
 _INDENT: Final = 4
 
 
@@ -49,13 +49,12 @@ class Backend:
 
 def drawing(stops: Sequence[Stop]) -> list[str]:
     """Boxes below each other in plain ASCII, at most 80 columns wide."""
-    console = Console(width=WIDTH, file=StringIO(), markup=False, emoji=False, highlight=False)
-    with console.capture() as drawn:
-        for stop in stops:
-            arrow = "\n".join((*(f"|  {way}" for way in textwrap.wrap(stop.way, WIDTH - _INDENT - 3)), "v"))
-            console.print(Padding(Text(arrow), (0, 0, 0, _INDENT), expand=False))
-            console.print(Panel(Group(*stop.lines), box.ASCII, title=Text(stop.title), title_align="left"))
-    return [line.rstrip() for line in drawn.get().splitlines()]
+    parts: list[RenderableType] = []
+    for stop in stops:
+        arrow = "\n".join((*(f"|  {way}" for way in textwrap.wrap(stop.way, WIDTH - _INDENT - 3)), "v"))
+        parts.append(Padding(Text(arrow), (0, 0, 0, _INDENT), expand=False))
+        parts.append(Panel(Group(*stop.lines), box.ASCII, title=Text(stop.title), title_align="left"))
+    return drawn(*parts).splitlines()
 
 
 def gateway_stop(model: str, name: str, class_name: str, endpoint: str, route: str, pool: str) -> Stop:

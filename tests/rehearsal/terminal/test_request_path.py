@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.rehearsal.terminal.request_path import (
-    WIDTH,
     Backend,
     backend_at,
     drawing,

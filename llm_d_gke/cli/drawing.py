@@ -1,0 +1,26 @@
+"""What rich draws, as text for terminals of 80 columns."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console, RenderableType
+
+from llm_d_gke.cli.text import WIDTH
+
+
+def drawn(*parts: RenderableType) -> str:
+    """Tables and texts below each other, without colors, and without spaces at the ends of lines."""
+    console = Console(
+        file=StringIO(),
+        width=WIDTH,
+        color_system=None,
+        legacy_windows=False,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
