@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from llm_d_gke.components.outputs import outputs
 from llm_d_gke.nested import plain, value_at
-from llm_d_gke.operations.explain.fields import MISSING, OUTPUTS, FieldError, FieldPath, Objects, find, parse
+from llm_d_gke.operations.explain.fields import MISSING, OUTPUTS, FieldError, FieldPath, Objects, find, members, parse
 from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Builder, Change, Moved, changes, moved, moved_output, value_of
 from llm_d_gke.planning import StackPlan
@@ -172,19 +172,12 @@ def _length(value: object) -> int:
 
 def _parts(part: object, path: str = "") -> Iterator[tuple[str, object]]:
     """Every part of a plan with its value as a manifest would hold it."""
-    if is_dataclass(part) and not isinstance(part, type):
-        for plan_field in fields(part):
-            yield from _parts(getattr(part, plan_field.name), f"{path}.{plan_field.name}" if path else plan_field.name)
-        return
     if isinstance(part, SecretStr):
         return
-    yield path, plain(part)
-    if isinstance(part, Mapping):
-        for key, item in part.items():
-            yield from _parts(item, f"{path}[{key}]")
-    elif isinstance(part, tuple | list):
-        for index, item in enumerate(part):
-            yield from _parts(item, f"{path}[{index}]")
+    if not is_dataclass(part):
+        yield path.lstrip("."), plain(part)
+    for step, item in members(part):
+        yield from _parts(item, path + step)
 
 
 # The only outputs that do not depend on the plan.

@@ -95,7 +95,17 @@ def find(available: Objects, path: FieldPath) -> tuple[Recorded, Mapping[str, An
 
 
 # What only the stack's outputs tell: figures about the plan, not parts of it.
-_FIGURES = ("cost", "timeline", "capacity", "memory", "latency", "warnings", "hardware")
+_FIGURES = {".cost", ".timeline", ".capacity", ".memory", ".latency", ".warnings", ".hardware"}
+
+
+def members(part: object) -> Iterator[tuple[str, object]]:
+    """What a part of a plan is made of, with the step to it: `.field`, `[key]` or `[index]`. A leaf has none."""
+    if is_dataclass(part):
+        for plan_field in fields(part):
+            yield f".{plan_field.name}", getattr(part, plan_field.name)
+    elif isinstance(part, Mapping | tuple | list):
+        for key, item in part.items() if isinstance(part, Mapping) else enumerate(part):
+            yield f"[{key}]", item
 
 
 def plan_leaves(part: object, path: str = "", *, figures: bool = False) -> Iterator[tuple[str, object]]:
@@ -103,19 +113,11 @@ def plan_leaves(part: object, path: str = "", *, figures: bool = False) -> Itera
 
     Secrets are compared by their text, so that another one is a difference.
     """
-    if is_dataclass(part) and not isinstance(part, type):
-        for plan_field in fields(part):
-            if figures or plan_field.name not in _FIGURES:
-                below = f"{path}.{plan_field.name}" if path else plan_field.name
-                yield from plan_leaves(getattr(part, plan_field.name), below, figures=figures)
-    elif isinstance(part, Mapping) and part:
-        for key, item in part.items():
-            yield from plan_leaves(item, f"{path}[{key}]", figures=figures)
-    elif isinstance(part, tuple | list) and part:
-        for index, item in enumerate(part):
-            yield from plan_leaves(item, f"{path}[{index}]", figures=figures)
-    else:
-        yield path, part.get_secret_value() if isinstance(part, SecretStr) else part
+    below = _members(part, figures=figures)
+    for step, item in below.items():
+        yield from plan_leaves(item, path + step, figures=figures)
+    if not below:
+        yield path.lstrip("."), part.get_secret_value() if isinstance(part, SecretStr) else part
 
 
 def changed_leaves(before: object, after: object, path: str = "", *, figures: bool = False) -> Iterator[str]:
@@ -126,29 +128,18 @@ def changed_leaves(before: object, after: object, path: str = "", *, figures: bo
     """
     if before == after:
         return
-    if type(before) is type(after) and is_dataclass(before):
-        for plan_field in fields(before):
-            name = plan_field.name
-            if figures or name not in _FIGURES:
-                below = f"{path}.{name}" if path else name
-                yield from changed_leaves(getattr(before, name), getattr(after, name), below, figures=figures)
-        return
-    first, second = _members(before), _members(after)
-    if not first or not second:
+    first, second = _members(before, figures=figures), _members(after, figures=figures)
+    if not first or not second or (is_dataclass(before) and type(before) is not type(after)):
         for part in (before, after):
             yield from (leaf for leaf, _ in plan_leaves(part, path, figures=figures))
         return
-    for key in dict.fromkeys((*first, *second)):
-        below = f"{path}[{key}]"
-        if key in first and key in second:
-            yield from changed_leaves(first[key], second[key], below, figures=figures)
+    for step in {**first, **second}:
+        if step in first and step in second:
+            yield from changed_leaves(first[step], second[step], path + step, figures=figures)
         else:
-            only = first.get(key, second.get(key))
-            yield from (leaf for leaf, _ in plan_leaves(only, below, figures=figures))
+            only = first.get(step, second.get(step))
+            yield from (leaf for leaf, _ in plan_leaves(only, path + step, figures=figures))
 
 
-def _members(part: object) -> Mapping[Any, object]:
-    """Members of a mapping or a sequence by key or index; empty for every other value."""
-    if isinstance(part, Mapping):
-        return part
-    return dict(enumerate(part)) if isinstance(part, tuple | list) else {}
+def _members(part: object, *, figures: bool) -> dict[str, object]:
+    return {step: item for step, item in members(part) if figures or step not in _FIGURES}
