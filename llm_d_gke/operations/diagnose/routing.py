@@ -40,7 +40,10 @@ def service_conditions(facts: Facts) -> Iterator[Cause]:
 
 
 def not_scaling(facts: Facts) -> Iterator[Cause]:
-    """ScaledObjects that are not ready. The condition is general; KEDA puts its reason into events."""
+    """ScaledObjects that are not ready.
+
+    KEDA puts the reason into an event, and into the condition only where it does not take the object itself.
+    """
     for scaler in facts.scalers:
         condition = find_condition(scaler, "Ready")
         if condition is None or condition["status"] == "True":
@@ -53,8 +56,9 @@ def not_scaling(facts: Facts) -> Iterator[Cause]:
             if event.get("type") == "Warning"
         ]
         subject = f"ScaledObject/{name}"
-        # The latest first: an earlier reason may be gone. An event's own words are next to those of the condition.
-        texts = [*reversed(warnings), message]
+        # The latest first: an earlier reason may be gone. An event's own words are next to those of the condition,
+        # unless they are its words: then other events tell of earlier reasons.
+        texts = [message] if message in warnings else [*reversed(warnings), message]
         recognized = filter(None, (recognize("scaling", text, subject) for text in texts))
         yield next(recognized, None) or cause_of_state("not-scaling", subject, texts[0])
 

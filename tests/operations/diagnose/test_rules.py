@@ -302,6 +302,16 @@ class TestScaling:
         for events in ((denied | times, empty | times | repeated), (empty | times | repeated, denied | times)):
             assert first(running(scalers=(self.scaler("False"),), events=events)) == "scaler-without-data"
 
+    def test_an_earlier_reason_is_not_that_of_an_object_that_is_refused_now(self) -> None:
+        """KEDA writes why it does not take the object into an event and into the condition."""
+        words = 'ScaledObject doesn\'t have correct scaleTargetRef specification: statefulsets.apps "vllm" not found'
+        scaler = self.scaler("False")
+        scaler["status"]["conditions"][0]["message"] = words
+        earlier = event("ScaledObject", "vllm", "KEDAScalerFailed", example("scaler-denied"))
+        now = event("ScaledObject", "vllm", "ScaledObjectCheckFailed", words)
+        cause = causes_of(running(scalers=(scaler,), events=(earlier, now)))[0]
+        assert (cause.id, words in cause.evidence) == ("not-scaling", True)
+
     def test_an_unknown_reason_is_shown(self) -> None:
         cause = causes_of(running(scalers=(self.scaler("False"),)))[0]
         assert cause.id == "not-scaling"
