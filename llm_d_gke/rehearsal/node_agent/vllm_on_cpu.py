@@ -13,7 +13,7 @@ from llm_d_gke.rehearsal.node_agent.arguments import Allocate, mounted
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, repository
 from llm_d_gke.rehearsal.node_agent.launch import Launch, words_of
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.vllm_cpu.arguments import ServedModel, command_for, with_events_port
+from llm_d_gke.rehearsal.vllm_cpu.arguments import CpuCommand, ServedModel, command_for, with_events_port
 from llm_d_gke.rehearsal.vllm_cpu.environment import SERVE, EngineEnvironment, environment_of
 from llm_d_gke.rehearsal.vllm_cpu.model_folders import KV_CACHE_GIB
 from llm_d_gke.rehearsal.vllm_cpu.tiny_model import LAYERS, VOCABULARY
@@ -21,6 +21,10 @@ from llm_d_gke.rehearsal.vllm_cpu.versions import nearest, version_in
 
 # Python reads torch and vLLM for 15 s on an idle core, twice. Several engines share the cores.
 START_BUDGET_SECONDS: Final = 600.0
+# On which ranks find each other, by default.
+_RPC_PORT = 29550
+# Where an engine tells others how to read its KV cache.
+_SIDE_HOST, _SIDE_PORT = "VLLM_NIXL_SIDE_CHANNEL_HOST", "VLLM_NIXL_SIDE_CHANNEL_PORT"
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,20 @@ class VllmOnCpu:
         self, container: Manifest, environment: Mapping[str, str], mounts: Mapping[str, str], allocate: Allocate
     ) -> Launch:
         command, arguments = words_of(container, environment, mounts)
-        engine = command_for(command, arguments, environment, self.models)
-        ports = {engine.port: allocate(engine.port, 1)}
+        runs = self.version.installed
+        library = runs.transfer
+        installed = library is not None and library.exists()
+        engine = command_for(command, arguments, environment, self.models, transfers=installed)
+        first = allocate(engine.port, engine.ranks)
+        ports = {engine.port + rank: first + rank for rank in range(engine.ranks)}
         own = engine.arguments
         if engine.events is not None:
             ports[engine.events] = allocate(engine.events, 1)
             own = with_events_port(own, ports[engine.events])
-        runs = self.version.installed
+        if engine.supervisor is not None:
+            ports[engine.supervisor] = allocate(engine.supervisor, 1)
+            own += ("--data-parallel-supervisor-port", str(ports[engine.supervisor]))
+            own += ("--data-parallel-rpc-port", str(allocate(_RPC_PORT, 1)))
         # Caches in a volume of the pod are folders of this machine.
         inherited = {name: mounted(value, mounts) for name, value in environment.items()}
         variables = {
@@ -74,17 +85,24 @@ class VllmOnCpu:
             "VLLM_CPU_KVCACHE_SPACE": str(KV_CACHE_GIB),
             "VLLM_HOST_IP": "127.0.0.1",
         }
+        if engine.transfers or engine.supervisor is not None:
+            # What other places computed has to show in an answer.
+            variables.setdefault("WEIGHTS_SEED", "1234")
+        if engine.transfers:
+            side = int(environment[_SIDE_PORT])
+            ports[side] = allocate(side, 1)
+            variables |= {_SIDE_HOST: "127.0.0.1", _SIDE_PORT: str(ports[side]), "PYTHONPATH": str(library)}
         # -P: the folder in which it starts is not a place of modules.
         words = ("-P", str(SERVE), "serve", *own)
         return Launch(
-            (*words, "--host", "127.0.0.1", "--port", str(ports[engine.port])),
+            (*words, "--host", "127.0.0.1", "--port", str(first)),
             variables,
             ports,
-            self._remarks(engine.dropped),
+            self._remarks(engine),
             START_BUDGET_SECONDS,
         )
 
-    def _remarks(self, dropped: tuple[str, ...]) -> tuple[str, ...]:
+    def _remarks(self, engine: CpuCommand) -> tuple[str, ...]:
         requested, runs = self.version.requested, self.version.installed.version
         instead = "" if runs == requested else f" instead of {requested}, which is not pinned here,"
         remarks = [
@@ -92,9 +110,16 @@ class VllmOnCpu:
             f" architecture and the kind of tokenizer are the model's, with {LAYERS} layers and {VOCABULARY} tokens;"
             " its answers mean nothing, and its speed is not the accelerator's"
         ]
-        if dropped:
+        if engine.dropped:
             remarks.append(
                 "arguments that only an accelerator or the model's own files take are left out of vLLM's command:"
-                f" {' '.join(dropped)}"
+                f" {' '.join(engine.dropped)}"
             )
+        if engine.supervisor is not None:
+            remarks.append(
+                "data-parallel ranks of a pod are vLLM's own; each has a part of every expert, and they exchange tokens"
+                " by two functions of the rehearsal, which vLLM does not have for processors"
+            )
+        if engine.transfers:
+            remarks.append("NIXL transfers KV caches between engines in this machine's memory, not over a network")
         return tuple(remarks)

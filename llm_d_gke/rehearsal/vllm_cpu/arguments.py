@@ -13,6 +13,9 @@ from llm_d_gke.rehearsal.node_agent.engine_arguments import UnknownCommandError,
 
 # Ports of a pod as arguments name them, and those of its process.
 EVENTS_FLAG: Final = "kv-events-config"
+_TRANSFER_FLAG: Final = "kv-transfer-config"
+# The connector of vLLM that takes a processor's memory.
+CONNECTOR: Final = "NixlConnector"
 
 # Of an accelerator, or of several: their kernels, links and hosts.
 _ACCELERATOR: Final = frozenset(
@@ -21,7 +24,7 @@ _ACCELERATOR: Final = frozenset(
         "master-addr", "master-port", "headless", "enable-expert-parallel", "enable-eplb", "eplb-config",
         "all2all-backend", "moe-backend", "attention-backend", "attention-config", "enable-dbo",
         "dbo-decode-token-threshold",
-        "disable-custom-all-reduce", "kv-transfer-config", "kv-offloading-size", "kv-offloading-backend",
+        "disable-custom-all-reduce", _TRANSFER_FLAG, "kv-offloading-size", "kv-offloading-backend",
         "compilation-config", "cuda-graph-sizes", "additional-config", "mm-encoder-tp-mode", "kernel-config",
         "gdn-prefill-backend", "O", "cc", "tp", "pp", "ep", "ac",
     }
@@ -72,21 +75,31 @@ class ServedModel:
 class CpuCommand:
     """Arguments of `vllm serve` without its ports. `dropped` are options left out, with dashes.
 
-    `events` is the port of the pod on which it publishes KV events, None without them.
+    `events` is the port of the pod on which it publishes KV events, None without them. `transfers`: whether KV caches
+    come from and go to other engines. `ranks` serve on `port` and those that follow, their supervisor on `supervisor`.
     """
 
     arguments: tuple[str, ...]
     port: int
     events: int | None
     dropped: tuple[str, ...]
+    transfers: bool = False
+    ranks: int = 1
+    supervisor: int | None = None
 
 
 def command_for(
-    command: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str], models: Mapping[str, ServedModel]
+    command: Sequence[str],
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    models: Mapping[str, ServedModel],
+    *,
+    transfers: bool = False,
 ) -> CpuCommand:
     """The command line of a container's `command` and `args` (variables already expanded).
 
-    `models` are by id and by served name. Raises UnknownCommandError where the container starts no vLLM server, and
+    `models` are by id and by served name; `transfers`: whether the connector for KV caches is installed. Raises
+    UnknownCommandError where the container starts no vLLM server, and
     UnsupportedCommandError for what a processor cannot run.
     """
     positional, options = _parse(server_arguments(command, arguments, environment))
@@ -97,13 +110,15 @@ def command_for(
         raise UnsupportedCommandError(
             f"no tiny model was written for {' or '.join(requested) or 'a command without a model'}"
         )
-    if any(int(size) > 1 for size in values.get("data-parallel-size", ())):
-        raise UnsupportedCommandError("vLLM runs no data-parallel ranks on a processor")
+    ranks, supervisor = _ranks(values)
+    transfers = transfers and any(CONNECTOR in value for value in values.get(_TRANSFER_FLAG, ()))
     remaining: list[str] = []
     dropped: set[str] = set()
     for option in options:
-        if option.name in _ACCELERATOR or option.name in _FILES or _RANKS.fullmatch(option.name):
-            if option.name != "model":
+        if transfers and option.name == _TRANSFER_FLAG:
+            remaining += option.words
+        elif option.name in _ACCELERATOR or option.name in _FILES or _RANKS.fullmatch(option.name):
+            if option.name != "model" and not (supervisor and _RANKS.fullmatch(option.name)):
                 dropped.add(f"--{option.name}")
         elif option.name == "lora-modules":
             remaining += ["--lora-modules", *(_adapter(value, model) for value in option.values)]
@@ -117,13 +132,34 @@ def command_for(
     if "num-gpu-blocks-override" not in values:
         built += ["--num-gpu-blocks-override", str(model.blocks)]
     built += ["--load-format", "dummy", "--enforce-eager"]
+    if supervisor is not None:
+        number = ["--data-parallel-size", str(ranks), "--data-parallel-size-local", str(ranks)]
+        built += [*number, "--data-parallel-multi-port-external-lb"]
     events = next((_events_port(value) for value in values.get(EVENTS_FLAG, ())), None)
     return CpuCommand(
         arguments=tuple(built),
         port=int(values.get("port", ("8000",))[0]),
         events=events,
         dropped=tuple(sorted(dropped)),
+        transfers=transfers,
+        ranks=ranks,
+        supervisor=supervisor,
     )
+
+
+def _ranks(values: Mapping[str, tuple[str, ...]]) -> tuple[int, int | None]:
+    """Data-parallel ranks and the port of their supervisor. Raises UnsupportedCommandError for several hosts."""
+    ranks, local, supervisor = (
+        int(next(iter(values.get(f"data-parallel-{name}", ())), "0"))
+        for name in ("size", "size-local", "supervisor-port")
+    )
+    if ranks <= 1:
+        return 1, None
+    if local != ranks or not supervisor:
+        raise UnsupportedCommandError(
+            "vLLM's data-parallel ranks run on a processor only where one supervisor starts all of them"
+        )
+    return ranks, supervisor
 
 
 def with_events_port(arguments: Sequence[str], port: int) -> tuple[str, ...]:

@@ -27,6 +27,10 @@ Report = Callable[[str], None]
 NEEDED_DISK_GIB: Final = 4.5
 # Starts vLLM: the first word of its process that names it.
 SERVE: Final = Path(__file__).with_name("serve.py")
+# NIXL, with which decode reads the KV cache of prefill, and the versions of vLLM that it runs with: it looks for the
+# CUDA of their torch, which is 13, and needs none to read main memory (vLLM's nixl/utils.py lists `cpu`).
+_TRANSFER: Final = PINS / "nixl.txt"
+_TRANSFERS: Final = frozenset({"0.26.0"})
 _UV: Final = Path(sys.executable).with_name("uv")
 
 
@@ -44,6 +48,11 @@ class EngineEnvironment:
     @property
     def is_ready(self) -> bool:
         return (self.home / "complete").exists()
+
+    @property
+    def transfer(self) -> Path | None:
+        """The folder of the packages for KV transfer, which all versions share. None where they do not run."""
+        return _beside("nixl", _TRANSFER) if self.version in _TRANSFERS else None
 
     def variables(self) -> dict[str, str]:
         """Environment variables of every process of the engine."""
@@ -67,9 +76,13 @@ class EngineEnvironment:
 
 def environment_of(version: str) -> EngineEnvironment:
     """The environment of a pinned version, installed or not."""
-    pins = (PINS / f"{version}.txt").read_bytes()
-    digest = hashlib.sha256(pins + sys.version.encode()).hexdigest()[:8]
-    return EngineEnvironment(version, cache_root() / "vllm" / f"{version}-{digest}")
+    return EngineEnvironment(version, _beside(version, PINS / f"{version}.txt"))
+
+
+def _beside(name: str, pins: Path) -> Path:
+    """A folder of the cache for these pins and this Python."""
+    digest = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:8]
+    return cache_root() / "vllm" / f"{name}-{digest}"
 
 
 def installed(version: str, report: Report) -> EngineEnvironment:
@@ -81,6 +94,28 @@ def installed(version: str, report: Report) -> EngineEnvironment:
             if not environment.is_ready:
                 _install(environment, report)
     return environment
+
+
+def install_transfer(environment: EngineEnvironment, report: Report) -> None:
+    """Install what an engine needs for KV transfer, where it runs with this version and is not there yet."""
+    folder = environment.transfer
+    if folder is None or folder.exists():
+        return
+    with build_lock(report):
+        if not folder.exists():
+            report("installing NIXL for KV transfer on this processor, once on this machine (60 MB of downloads)")
+            unfinished = folder.with_name(f".{folder.name}")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            command = [*_PIP, "--python", environment.python, "--target", unfinished, "--requirements", _TRANSFER]
+            _run(environment, command, "NIXL", [unfinished], report)
+            unfinished.rename(folder)
+
+
+# No resolution: the pins are all there is, and what a processor does not need is missing on purpose. Wheels only, so
+# that no package runs code while it is installed.
+_PIP: Final[tuple[str | Path, ...]] = (
+    *(_UV, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-config"),
+)
 
 
 def _install(environment: EngineEnvironment, report: Report) -> None:
@@ -98,19 +133,8 @@ def _install(environment: EngineEnvironment, report: Report) -> None:
     downloads = home.with_name(f".{home.name}.downloads")
     try:
         _run(environment, [_UV, "venv", "--quiet", "--python", sys.executable, home], "[1/3] environment", [], report)
-        # No resolution: the pins are all there is, and what a processor does not need is missing on purpose.
-        # Wheels only, so that no package runs code while it is installed.
-        command: list[str | Path] = [
-            _UV,
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "--no-config",
-        ]
-        command += ["--cache-dir", downloads, "--python", environment.python, "--requirements", PINS / f"{version}.txt"]
+        command = [*_PIP, "--cache-dir", downloads, "--python", environment.python]
+        command += ["--requirements", PINS / f"{environment.version}.txt"]
         _run(environment, command, "[2/3] packages", [downloads, home], report)
         report("[3/3] libraries in place of NVIDIA's")
         _name_platform(environment)

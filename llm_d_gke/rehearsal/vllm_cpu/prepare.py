@@ -11,7 +11,8 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.vllm_cpu.environment import SERVE, Report, installed
+from llm_d_gke.rehearsal.vllm_cpu.arguments import CONNECTOR
+from llm_d_gke.rehearsal.vllm_cpu.environment import SERVE, Report, install_transfer, installed
 from llm_d_gke.rehearsal.vllm_cpu.model_folders import tiny_models, write_models
 from llm_d_gke.rehearsal.vllm_cpu.versions import EngineUnavailableError, nearest, version_in
 from llm_d_gke.stackfile import StackConfig
@@ -32,19 +33,23 @@ def prepare(paths: StackPaths, plan: StackPlan, configuration: StackConfig, repo
         for server in model.servers:
             if server.group is not None and server.group.ranks > 1:
                 raise EngineUnavailableError(
-                    f"{model.id} runs {server.group.ranks} data-parallel ranks, which share experts over accelerators'"
-                    " links and do not start on a processor: leave --engine vllm (ENGINE=vllm) out"
+                    f"{model.id} runs {server.group.ranks} data-parallel ranks on several hosts, which do not start on"
+                    " a processor: leave --engine vllm (ENGINE=vllm) out"
                 )
     _check_memory(paths, plan)
     catalog = load_catalog()
     versions = {version_in(server.pod.image, catalog) for model in plan.models for server in model.servers}
     environments = [installed(nearest(version), report) for version in sorted(versions)]
+    pods = [server.pod for model in plan.models for server in model.servers]
+    if any(CONNECTOR in word for pod in pods for word in pod.args):
+        for environment in environments:
+            install_transfer(environment, report)
     if environments:
         write_models(paths, models, environments[0])
 
 
 def _check_memory(paths: StackPaths, plan: StackPlan) -> None:
-    engines = sum(server.replicas for model in plan.models for server in model.servers)
+    engines = sum(server.replicas * len(server.serving_ports) for model in plan.models for server in model.servers)
     running = _running_engines(paths)
     needed = max(0, engines - running) * ENGINE_GIB + (0.0 if running else REST_GIB)
     available = psutil.virtual_memory().available / 2**30

@@ -28,8 +28,8 @@ Answer = tuple[int, Any]
 class FakeEngine:
     """A vLLM server: `answer` is its text, `limit` its longest prompt in words, `cached` tokens of every request.
 
-    Where it has a `token`, metrics are answered to that token only. `known` are answers whose prompt a prefill server
-    has computed, by prompt and salt: these are in its own cache then.
+    Where it has a `token`, metrics are answered to that token only. `computed` are answers whose prompt a prefill
+    server has computed, by prompt and salt: these are in its own cache then.
     """
 
     name: str
@@ -43,7 +43,7 @@ class FakeEngine:
     token: str = ""
     served: int = 0
     port: int = 0
-    known: dict[tuple[str, str], str] = field(default_factory=dict)
+    computed: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def reply(self, body: Body, headers: Mapping[str, str] | None = None) -> Answer:
         prompt = str(body.get("prompt") or body["messages"][0]["content"])
@@ -56,7 +56,7 @@ class FakeEngine:
         text = self.answer
         for engine in self.prefills:
             if (headers or {}).get("x-prefiller-host-port", "").startswith(f"{engine.address}:"):
-                text = self.known.setdefault((prompt, str(body.get("cache_salt"))), engine.answer)
+                text = self.computed.setdefault((prompt, str(body.get("cache_salt"))), engine.answer)
         usage = {
             "prompt_tokens": words,
             "completion_tokens": 3,

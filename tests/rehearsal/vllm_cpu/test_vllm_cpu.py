@@ -111,6 +111,17 @@ class TestArguments:
         assert cpu_command.arguments[:3] == ("/tiny", "--max-model-len=2048", "--enable-prefix-caching")
         assert not {"4", "fp8", "8200", "-O3"} & set(cpu_command.arguments)
 
+    @pytest.mark.parametrize(("connector", "is_passed_on"), [("NixlConnector", True), ("TPUConnector", False)])
+    def test_only_a_connector_that_takes_a_processors_memory_is_passed_on(
+        self, connector: str, is_passed_on: bool
+    ) -> None:
+        config = json.dumps({"kv_connector": connector, "kv_role": "kv_consumer"})
+        words = [MODEL, "--kv-transfer-config", config]
+        cpu_command = command_for(["vllm", "serve"], words, {}, {MODEL: SERVED}, transfers=True)
+        assert cpu_command.transfers is is_passed_on
+        assert (config in cpu_command.arguments) is is_passed_on
+        assert ("--kv-transfer-config" in cpu_command.dropped) is not is_passed_on
+
     def test_the_model_is_a_folder_under_the_names_of_the_pod(self) -> None:
         assert command("--served-model-name", "chat", MODEL, models={"chat": SERVED})[:4] == (
             "/tiny",
@@ -164,6 +175,26 @@ class TestLaunch:
         started = self.launched("--kv-events-config", config)
         assert started.ports == {8000: 28000, 5557: 25557}
         assert config.replace("5557", "25557") in started.arguments
+
+    def test_ranks_and_their_supervisor_have_ports_of_this_machine(self) -> None:
+        words = ["--data-parallel-size", "2", "--data-parallel-size-local", "2", "--enable-expert-parallel"]
+        words += ["--data-parallel-supervisor-port", "8208", "--data-parallel-multi-port-external-lb"]
+        started = self.launched(*words)
+        assert started.ports == {8000: 28000, 8001: 28001, 8208: 28208}
+        assert "--data-parallel-supervisor-port 28208 --data-parallel-rpc-port 49550" in " ".join(started.arguments)
+        assert "--enable-expert-parallel" not in started.arguments
+        assert started.remarks[1].endswith(": --enable-expert-parallel")
+
+    def test_kv_caches_are_offered_on_a_port_of_this_machine(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(EngineEnvironment, "transfer", tmp_path)
+        environment = {"VLLM_NIXL_SIDE_CHANNEL_HOST": "10.0.0.1", "VLLM_NIXL_SIDE_CHANNEL_PORT": "5600"}
+        started = self.launched("--kv-transfer-config", '{"kv_connector":"NixlConnector"}', environment=environment)
+        assert started.ports == {8000: 28000, 5600: 25600}
+        assert started.environment["VLLM_NIXL_SIDE_CHANNEL_HOST"] == "127.0.0.1"
+        assert started.environment["VLLM_NIXL_SIDE_CHANNEL_PORT"] == "25600"
+        assert started.environment["PYTHONPATH"] == str(tmp_path)
 
     def test_paths_of_volumes_are_folders_and_the_engines_own_variables_win(self) -> None:
         environment = {"TRITON_CACHE_DIR": "/var/cache/triton", "LD_LIBRARY_PATH": "/usr/local/nvidia/lib64"}
