@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from llm_d_gke import catalog
+from llm_d_gke.maintenance.scan.pods import helm_template
 from llm_d_gke.planning.plan.platform import ChartPlan
 from llm_d_gke.planning.platform.chart_namespaces import plan_chart_namespaces
 from llm_d_gke.rehearsal.toolchain.build import module_dir
@@ -136,6 +137,20 @@ class TestValues:
     def test_of_keda(self) -> None:
         [chart] = charts_of(scales=True)
         assert list(unknown(chart, module_dir("github.com/kedacore/charts", "definitions") / "keda")) == []
+
+    def test_kedas_operator_reads_the_secrets_of_its_own_namespace_and_the_kinds_that_scale(self) -> None:
+        """By the chart as Helm renders it with the stack's values."""
+        [chart] = charts_of(scales=True)
+        roles = [
+            item
+            for item in helm_template(chart)
+            if item["kind"] in ("ClusterRole", "Role") and "operator" in item["metadata"]["name"]
+        ]
+        rules = [(role["kind"], rule) for role in roles for rule in role["rules"]]
+        assert rules
+        assert not [rule for _, rule in rules if "*" in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])]
+        assert {kind for kind, rule in rules if "secrets" in rule["resources"]} == {"Role"}
+        assert [rule["verbs"] for _, rule in rules if rule["resources"] == ["leaderworkersets/scale"]]
 
     def test_a_misspelled_one_is_found(self, tmp_path: Path) -> None:
         """Else the tests around this one could not fail."""
