@@ -9,12 +9,12 @@ import yaml
 from pydantic import ValidationError
 
 # libyaml reads ten times faster, but PyYAML is sometimes built without it. Both loaders are safe.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_yaml(file: Path) -> Any:
     """The content of a file. Raises OSError or yaml.YAMLError."""
-    return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (see above)
+    return yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 (see above)
 
 
 def problems(error: ValidationError) -> str:

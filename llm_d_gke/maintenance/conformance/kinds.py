@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import yaml
 
+from llm_d_gke.catalog.reading import LOADER
 from llm_d_gke.catalog.release import ChartRelease, Release
 from llm_d_gke.maintenance.conformance.rendered import ACCOUNT, configuration, plan
 from llm_d_gke.planning import RefusedError
@@ -22,7 +23,6 @@ from llm_d_gke.resource_graph.rendering import manifests
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import NAMESPACE, StackConfig
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Stacks that together have every kind of object.
 STACKS: Final = (
     "gpu",
@@ -82,7 +82,7 @@ def rendered_objects(release: str) -> tuple[Mapping[str, Any], ...]:
         except RefusedError:
             continue
         graph = record_stack(stack, _with_account(configuration(release, stack)))
-        documents += (yaml.load(text, Loader=_LOADER) for text in manifests(graph).values())  # noqa: S506 (both are safe)
+        documents += (yaml.load(text, Loader=LOADER) for text in manifests(graph).values())  # noqa: S506 (both are safe)
     return tuple(documents)
 
 
@@ -115,7 +115,7 @@ def definitions(part: Kinds, release: Release) -> list[Mapping[str, Any]]:
     assert source is not None, part.part
     root: Path = module_dir(source.module, source.pins)
     files = [file for pattern in part.patterns for file in sorted(root.glob(pattern))]
-    read = [yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER) for file in files]  # noqa: S506
+    read = [yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER) for file in files]  # noqa: S506
     return [definition for definition in read if definition and definition["kind"] == "CustomResourceDefinition"]
 
 

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import yaml
 
+from llm_d_gke.catalog.reading import LOADER
 from llm_d_gke.rehearsal.charts import sources
 from llm_d_gke.rehearsal.charts.sources import Source
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
@@ -185,7 +186,6 @@ class _Handler(HttpHandler):
         self.do_GET()
 
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Helm takes what `Files.Get` returns as it is, where a template would read the braces of a description as its own.
 _CRDS, _CRDS_TEMPLATE = "files/crds.yaml", b'{{ .Files.Get "files/crds.yaml" }}\n'
 
@@ -220,7 +220,7 @@ def _crd_chart(source: Source) -> dict[str, bytes]:
     """A chart of CRDs only. They are templates, so that a newer chart changes them, and Helm keeps them on removal."""
     documents = [source.location.read_text("utf-8")] if source.path else []
     documents += [source.own.read_text("utf-8")] if source.own is not None else []
-    crds = [crd for text in documents for crd in yaml.load_all(text, Loader=_LOADER) if crd]
+    crds = [crd for text in documents for crd in yaml.load_all(text, Loader=LOADER) if crd]
     for crd in crds:
         crd["metadata"].setdefault("annotations", {})["helm.sh/resource-policy"] = "keep"
     if not crds:

@@ -9,6 +9,7 @@ from typing import Final
 
 import yaml
 
+from llm_d_gke.catalog.reading import LOADER
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.gke_versions import DRANET_SINCE, brings_inference_pool
 from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
@@ -108,11 +109,7 @@ def _read(file: Path) -> Manifests:
     """All objects of a YAML file, with Lists expanded."""
     manifests: Manifests = []
     with file.open(encoding="utf-8") as text:
-        for manifest in yaml.load_all(text, Loader=_LOADER):
+        for manifest in yaml.load_all(text, Loader=LOADER):
             if manifest:
                 manifests += manifest["items"] if manifest["kind"] == "List" else [manifest]
     return manifests
-
-
-# The CRDs of the Gateway API are a megabyte of YAML, which libyaml reads in a tenth of the time.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -34,13 +34,18 @@ class Ports:
 
 def is_free(port: int, host: str = "") -> bool:
     """Whether a process could listen there now."""
+    return _bind_error(port, host) is None
+
+
+def _bind_error(port: int, host: str) -> int | None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+            probe.listen()
+        except OSError as error:
+            return error.errno
+    return None
 
 
 def bindable(port: int) -> int:
@@ -60,18 +65,8 @@ def listening_port(address: str, requested: int) -> tuple[int, str]:
     first = bindable(requested)
     why = "" if first == requested else f"port {requested} needs more rights than this user has"
     for port in (first, 8000 + requested, 18000 + requested):
-        if port < 65536 and not _is_used(port, address):
+        # An address that this machine does not have yet is not taken either.
+        if port < 65536 and _bind_error(port, address) != errno.EADDRINUSE:
             return port, why and f"{why}: the Gateway listens on port {port}"
         why = why or f"port {requested} is taken by another program of this machine"
     return first, f"port {requested} of {address} and its substitutes are taken by other programs: end one of them"
-
-
-def _is_used(port: int, address: str) -> bool:
-    """Whether a program listens there. False for an address that this machine does not have."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            return error.errno == errno.EADDRINUSE
-    return False
