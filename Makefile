@@ -135,7 +135,7 @@ check-alerts: $(STAMP) ## which alerts fire in which scenario, by promtool (the 
 	@$(CLI) check-alerts
 
 ##@ Change, keep and end a stack
-.PHONY: upgrade rollback backup-check leftovers
+.PHONY: upgrade rollback backup-check leftovers destroy
 
 upgrade: $(STAMP) ## steps from STACK's release to another, run where the stack runs: TO=llm-d-0.10; ARGS=--plan only prints them
 	@$(CLI) upgrade $(STACK) $(TO) $(ARGS)
@@ -148,6 +148,9 @@ backup-check: $(STAMP) ## what has to be kept to bring STACK back elsewhere, and
 
 leftovers: $(STAMP) ## ask Google Cloud what a destroyed STACK left behind; ARGS=--remove removes it after asking
 	@$(CLI) leftovers $(STACK) $(ARGS)
+
+destroy: $(STAMP) ## destroy STACK on GKE, also what a killed update left, and look for leftovers; ARGS=--unlock after a kill
+	@$(CLI) destroy $(STACK) $(ARGS)
 
 ##@ Take over what exists, or leave
 .PHONY: import eject

@@ -31,9 +31,9 @@ from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.pulumi_engine.engine import Engine, engine
 from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
 from llm_d_gke.rehearsal.pulumi_engine.interruption import (
+    adopt_pending_creates,
     defer_interrupts,
     delete_orphaned_creates,
-    delete_unrecorded_resources,
 )
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
 from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import NO_POLICY, PolicyChoice, policy_options
@@ -259,7 +259,7 @@ def _refuse_mistakes(paths: StackPaths, configuration: StackConfig, *, changing:
 def resume_interrupted(pulumi: Engine, *, destroying: bool = False) -> None:
     """Resume after an interruption or a reboot, before an `up` or, if `destroying`, before a destroy.
 
-    Frees the engine's lock, starts the cluster's processes, and deletes objects that no state has recorded.
+    Frees the engine's lock, starts the cluster's processes, and records or deletes objects that no state has.
     """
     lock = pulumi.paths.backend / ".pulumi" / "locks" / "organization" / "llm-d" / pulumi.paths.stack
     if lock.exists() and any(lock.iterdir()):
@@ -268,9 +268,8 @@ def resume_interrupted(pulumi: Engine, *, destroying: bool = False) -> None:
         resume(pulumi.paths, print_step)
     except Refused as refused:
         raise RehearsalError(str(refused)) from refused
-    if destroying:
-        delete_unrecorded_resources(pulumi.stack, pulumi.paths, print_step)
-    delete_orphaned_creates(pulumi.stack, pulumi.paths, print_step)
+    clean = adopt_pending_creates if destroying else delete_orphaned_creates
+    clean(pulumi.stack, pulumi.paths, print_step)
 
 
 def _print_changes(paths: StackPaths, configuration: StackConfig) -> bool:

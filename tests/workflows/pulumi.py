@@ -25,7 +25,7 @@ from llm_d_gke.rehearsal.pulumi_engine.patches import ProgramServer
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.stackfile import PROJECT_ROOT
 
-_OPERATIONS = ("preview", "up", "refresh", "destroy")
+_OPERATIONS = ("preview", "up", "refresh", "destroy", "export", "import")
 _RUNS_PROGRAM = ("preview", "up")
 _FILES = ("--plan", "--save-plan")
 
@@ -48,7 +48,8 @@ def main(words: list[str]) -> int:
     paths = StackPaths(stack)
     configuration = load(PROJECT_ROOT, stack)
     with engine(paths, configuration, _report) as pulumi:
-        resume_interrupted(pulumi, destroying=operation == "destroy")
+        if operation in _RUNS_PROGRAM:
+            resume_interrupted(pulumi)
         write_engine_simulation(paths, configuration)
         server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
         language_pb2_grpc.add_LanguageRuntimeServicer_to_server(ProgramServer(run_program), server)

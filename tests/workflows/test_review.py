@@ -15,18 +15,17 @@ from llm_d_gke.stackfile import PROJECT_ROOT
 from .server import write_programs
 
 STACK = "pr-7"
-# Pulumi's `destroy --remove` and `stack rm` delete the stack file beside the program (pkg/cmd/pulumi, v3.259.0).
+# Pulumi's `stack rm` deletes the stack file beside the program (pkg/cmd/pulumi, v3.259.0).
 _PULUMI = """#!/bin/sh
 case "$*" in
-  *destroy*) name=$(echo "$*" | sed 's/.*--stack \\([^ ]*\\).*/\\1/'); [ -e "$STATES/$name" ] || exit 255;;
   *"stack rm"*) name=$(echo "$*" | sed 's/.*stack rm \\([^ ]*\\).*/\\1/');;
 esac
-case "$*" in *--remove*|*"stack rm"*) rm "$STATES/$name" "Pulumi.$name.yaml";; esac
+case "$*" in *"stack rm"*) rm "$STATES/$name" "Pulumi.$name.yaml";; esac
 """
 _PYTHON = """#!/bin/sh
 case "$*" in
   *expired-stacks*) basename -a "$4"/* | sed 's/^Pulumi.\\(.*\\).yaml$/\\1/';;
-  *leftovers*) [ -e "Pulumi.$4.yaml" ] && [ ! -e "$STATES/left" ];;
+  *" destroy "*) [ -e "Pulumi.$4.yaml" ] && [ -e "$STATES/$4" ] && [ ! -e "$STATES/left" ];;
 esac
 """
 

@@ -99,5 +99,5 @@ def test_a_change_is_planned_approved_made_as_planned_and_removed(walk: Walk) ->
     assert not job_of(walk.workflow("drift", schedule, "stacks", "drift"), "drift").failed
     dispatch = {**push, "event_name": "workflow_dispatch"}
     destroy = job_of(walk.workflow("destroy", dispatch, stack=STACK, confirm=STACK), "destroy")
-    assert step_of(destroy, "Look for leftovers").status == 0
+    assert step_of(destroy, "Destroy, and look for leftovers").status == 0
     assert not walk.failed

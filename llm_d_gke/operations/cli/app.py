@@ -16,6 +16,7 @@ _INTERRUPTED: dict[Command, str] = {
     change.upgrade: "with --plan nothing was changed, else `make upgrade STACK={stack} TO={to}` goes on (finished steps"
     " change nothing), and `make rollback STACK={stack}` goes back",
     change.rollback: "with --plan nothing was changed, else `make rollback STACK={stack}` goes on",
+    judge.destroy: "`make destroy STACK={stack}` continues",
     judge.leftovers: "what was removed stays removed, and `make leftovers STACK={stack}` lists the rest",
 }
 
@@ -46,6 +47,7 @@ def build_app() -> typer.Typer:
             environments.expired_stacks,
             environments.backup_check,
             judge.leftovers,
+            judge.destroy,
         ),
         "Take over what exists, or leave with it": (change.import_, change.eject),
         "Hold the memory verdict against your own starts": (judge.logs_check, judge.logs_read),

@@ -150,3 +150,22 @@ def leftovers(
     from llm_d_gke.operations.leftovers.command import look_for_leftovers
 
     return look_for_leftovers(stack, overrides(config), project, remove=remove, yes=yes)
+
+
+def destroy(
+    stack: Stack,
+    config: Changes = None,
+    project: Project = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    unlock: Annotated[
+        bool,
+        typer.Option("--unlock", help="First take away the lock of an update that was killed, not of one that runs."),
+    ] = False,
+) -> int:
+    """Destroy a stack on GKE with the Pulumi of this machine, also what a killed update left, and look for leftovers.
+
+    Exit status 1 if something is left or could not be queried, 3 without Google credentials.
+    """
+    from llm_d_gke.operations.teardown.command import destroy as destroy_stack
+
+    return destroy_stack(stack, overrides(config), project, yes=yes, unlock=unlock)

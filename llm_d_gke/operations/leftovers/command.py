@@ -52,8 +52,19 @@ def identify(stack: str, changes: Mapping[str, str], project: str | None, fallba
     return identity_of(stack, used, record_stack(stack, config))
 
 
-def report_leftovers(identity: Identity, session: Session, console: Console, *, remove: bool, yes: bool) -> int:
-    """List the remaining resources, and remove them if `remove` is set. Return the exit status."""
+def report_leftovers(
+    identity: Identity,
+    session: Session,
+    console: Console,
+    *,
+    remove: bool,
+    yes: bool,
+    recorded: frozenset[tuple[str, str]] = frozenset(),
+) -> int:
+    """List the remaining resources, and remove them if `remove` is set. Return the exit status.
+
+    `recorded` are type and name of what Pulumi's state holds, which stays.
+    """
     policies = {grant.policy for grant in identity.grants} | {project_policy(identity.project)}
     with Progress(SpinnerColumn(), TextColumn("listing {task.description}"), console=console, transient=True) as bar:
         task = bar.add_task("")
@@ -73,7 +84,8 @@ def report_leftovers(identity: Identity, session: Session, console: Console, *, 
                 "The cluster is there: the stack is not destroyed. Run `pulumi destroy` first; nothing removed."
             )
             return FAILED
-        failed = _remove([leftover for leftover in remaining if leftover.is_certain], session, console, yes=yes)
+        certain = [item for item in remaining if item.is_certain and _name_in_state(item) not in recorded]
+        failed = _remove(certain, session, console, yes=yes)
         return FAILED if failed or unanswered or any(not leftover.is_certain for leftover in remaining) else DONE
     return FAILED if remaining or unanswered else DONE
 
@@ -115,6 +127,10 @@ def _print(
         if (month := monthly(leftover.resource.kind, leftover.resource.body)) is not None
     ]
     console.print(f"{len(remaining)} left, at least ${sum(monthly_costs):,.2f} a month.", highlight=False)
+
+
+def _name_in_state(leftover: Leftover) -> tuple[str | None, str]:
+    return leftover.resource.kind.graph, leftover.resource.name
 
 
 def monthly(kind: Kind, body: Mapping[str, Any]) -> float | None:

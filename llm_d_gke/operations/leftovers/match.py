@@ -79,7 +79,7 @@ def identity_of(stack: str, project: str, graph: Graph) -> Identity:
     """The names in a stack's recorded graph."""
     planned: dict[str, set[str]] = {}
     for resource in graph.resources:
-        name = _planned_name(resource.inputs)
+        name = planned_name(resource.inputs)
         if resource.type.startswith("gcp:") and isinstance(name, str):
             planned.setdefault(resource.type, set()).add(name)
     objects = [body for resource in graph.resources if (body := kubernetes_object(resource)) is not None]
@@ -100,7 +100,8 @@ def identity_of(stack: str, project: str, graph: Graph) -> Identity:
     )
 
 
-def _planned_name(inputs: Mapping[str, Any]) -> Any:
+def planned_name(inputs: Mapping[str, Any]) -> Any:
+    """The name among the arguments of a resource. None where Google chooses it."""
     dashboard = inputs.get("dashboardJson")
     if isinstance(dashboard, str):
         return json.loads(dashboard).get("displayName")

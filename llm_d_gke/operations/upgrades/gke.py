@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_d_gke import catalog
 from llm_d_gke.operations.live_stack.gke import gke_stack
+from llm_d_gke.operations.pulumi_cli import PulumiError, run_pulumi
 from llm_d_gke.operations.upgrades.run import StepError, failures, needs_order, targets_of
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.planning.deletions import refuse_losses, steps_of_preview
 from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.stackfile import PROJECT_ROOT
 from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.reader import unquoted
 
@@ -67,24 +65,10 @@ class OnGke:
         return list(deployment.get("resources") or ())
 
     def _pulumi(self, arguments: Sequence[str], *, output: bool = False) -> str:
-        command = ["pulumi", *arguments, "--stack", self._stack]
         try:
-            done = subprocess.run(
-                command,
-                cwd=PROJECT_ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=None if output else subprocess.PIPE,
-                stderr=None if output else subprocess.PIPE,
-                text=True,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise StepError("pulumi is not installed: https://www.pulumi.com/docs/install") from None
-        if done.returncode != 0:
-            raise StepError(
-                f"`{shlex.join(command[:3])} ...` ended with {done.returncode}: {(done.stderr or '')[-400:]}"
-            )
-        return done.stdout or ""
+            return run_pulumi(self._stack, arguments, output=output)
+        except PulumiError as error:
+            raise StepError(str(error)) from error
 
 
 def _arguments(settings: Mapping[str, str], targets: Sequence[str]) -> list[str]:

@@ -15,9 +15,8 @@ from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp import lifecycle
-from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER
-from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore, Record
+from llm_d_gke.rehearsal.pulumi_engine.pending_creates import adopt_pending
+from llm_d_gke.wording import count
 
 _GONE_SECONDS = 180.0
 
@@ -73,32 +72,19 @@ def delete_orphaned_creates(stack: auto.Stack, paths: StackPaths, report: Callab
     stack.import_stack(auto.Deployment(version=exported.version, deployment=deployment))
 
 
-def delete_unrecorded_resources(stack: auto.Stack, paths: StackPaths, report: Callable[[str], None]) -> None:
-    """Delete resources of the simulated Google Cloud whose creation was running when an engine died.
+def adopt_pending_creates(stack: auto.Stack, paths: StackPaths, report: Callable[[str], None]) -> None:
+    """Record what was being created when an engine died, as `llmd destroy` does on GKE. Only before a destroy.
 
-    Only before a destroy: an `up` adopts them. On Google Cloud `pulumi refresh` asks for each such resource, and
-    `leftovers` finds it.
+    An `up` creates it again: the simulated gcp provider adopts its own, and `delete_orphaned_creates` deletes the rest.
     """
     if not _has_pending_operations(paths):
         return
-    deployment: dict[str, Any] = dict(stack.export_stack().deployment or {})
-    recorded = {resource["urn"] for resource in deployment.get("resources") or []}
-    begun = {
-        operation["resource"]["urn"]
-        for operation in deployment.get("pending_operations") or []
-        if operation["type"] == "creating"
-    }
-    with CloudStore(paths.cloud).transaction() as cloud:
-        for token, records in cloud["resources"].items():
-            for identifier in [key for key, record in records.items() if _owner(record) in begun - recorded]:
-                report(f"{identifier}: deleting it, because the command that created it was killed")
-                del records[identifier]
-                if token == CLUSTER:
-                    lifecycle.stop(paths)
-
-
-def _owner(record: Record) -> str:
-    return str((record.get(MARKS) or {}).get("urn", ""))
+    exported = stack.export_stack()
+    deployment, adopted = adopt_pending(exported.deployment or {})
+    stack.import_stack(auto.Deployment(version=exported.version, deployment=deployment))
+    if adopted:
+        report(f"{count(len(adopted), 'resource')} of a killed command: recorded, to be deleted with the others")
+        stack.refresh(target=adopted, color="never")
 
 
 def _has_pending_operations(paths: StackPaths) -> bool:

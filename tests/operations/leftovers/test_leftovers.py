@@ -91,10 +91,10 @@ def left_in(project: Project, identity: Identity) -> Mapping[str, bool]:
     return {leftover.resource.name: leftover.is_certain for leftover in leftovers(resources, identity)}
 
 
-def report(project: Project, identity: Identity, **options: bool) -> tuple[int, str]:
+def report(project: Project, identity: Identity, remove: bool = False) -> tuple[int, str]:
     output = io.StringIO()
     console = Console(file=output, width=200)
-    status = report_leftovers(identity, project, console, **{"remove": False, "yes": True, **options})
+    status = report_leftovers(identity, project, console, remove=remove, yes=True)
     return status, output.getvalue()
 
 

@@ -94,11 +94,9 @@ def delete(tmp_path: Path, kind: str, identifier: str) -> None:
     provider.delete(request)
 
 
-def report(store: CloudStore, identity: Identity, **options: bool) -> tuple[int, str]:
+def report(store: CloudStore, identity: Identity, remove: bool = False) -> tuple[int, str]:
     output = io.StringIO()
-    status = report_leftovers(
-        identity, GoogleApi(store), Console(file=output, width=300), **{"remove": False, "yes": True, **options}
-    )
+    status = report_leftovers(identity, GoogleApi(store), Console(file=output, width=300), remove=remove, yes=True)
     return status, output.getvalue()
 
 

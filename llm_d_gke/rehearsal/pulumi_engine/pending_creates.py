@@ -1,0 +1,74 @@
+"""Records resources whose creation was under way when an engine was killed, so that a destroy deletes them.
+
+Pulumi writes a creation into the state before it begins, without an id. The id follows from the arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llm_d_gke.rehearsal.providers.gcp.naming import identify, place_of
+from llm_d_gke.rehearsal.providers.gcp.store import Cloud
+from llm_d_gke.rehearsal.providers.gcp.table import KINDS
+from llm_d_gke.rehearsal.providers.requests import Request
+
+State = Mapping[str, Any]
+
+_HELM_RELEASE = "kubernetes:helm.sh/v3:Release"
+
+
+def adopt_pending(deployment: State) -> tuple[dict[str, Any], list[str]]:
+    """The state (`deployment` of `pulumi stack export`) without pending operations, and the URNs that it now has.
+
+    An adopted resource has its arguments as outputs: refresh it. One whose id Google chooses stays unrecorded.
+    """
+    resources = list(deployment.get("resources") or ())
+    by_urn = {resource["urn"]: resource for resource in resources}
+    adopted: list[dict[str, Any]] = []
+    for operation in deployment.get("pending_operations") or ():
+        begun = operation["resource"]
+        if operation["type"] != "creating":
+            continue
+        identifier = _identifier(begun, by_urn)
+        recorded = by_urn.get(begun["urn"])
+        if identifier is None or (recorded is not None and recorded.get("id") == identifier):
+            continue
+        # Of a replacement the state has the old resource: then the new one is one to delete.
+        beside = {} if recorded is None else {"delete": True}
+        adopted.append({**begun, "id": identifier, "outputs": begun.get("inputs") or {}, **beside})
+    state = {key: value for key, value in deployment.items() if key != "pending_operations"}
+    state["resources"] = [*resources, *adopted]
+    return state, [resource["urn"] for resource in adopted]
+
+
+def _identifier(resource: State, by_urn: Mapping[str, State]) -> str | None:
+    """The id that the provider gives. None where the arguments do not tell it."""
+    inputs: dict[str, Any] = dict(resource.get("inputs") or {})
+    token = str(resource["type"])
+    if token == _HELM_RELEASE:
+        return _path(inputs.get("namespace"), inputs.get("name"))
+    if token.startswith("kubernetes:"):
+        about = inputs.get("metadata") or {}
+        return _path(about.get("namespace"), about.get("name"))
+    kind = KINDS.get(token)
+    if kind is None or "{serial}" in kind.id:
+        return None
+    provider = by_urn.get(str(resource.get("provider") or "").rpartition("::")[0]) or {}
+    request = Request(
+        urn=resource["urn"],
+        type=token,
+        name=resource["urn"].rpartition("::")[2],
+        config=dict(provider.get("inputs") or {}),
+    )
+    nothing: Cloud = {"block": 0, "resources": {}}
+    try:
+        return identify(nothing, kind, {**kind.defaults, **place_of(request, kind, inputs), **inputs})
+    except KeyError:
+        return None
+
+
+def _path(namespace: object, name: object) -> str | None:
+    if not isinstance(name, str):
+        return None
+    return f"{namespace}/{name}" if isinstance(namespace, str) else name

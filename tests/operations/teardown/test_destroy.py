@@ -1,0 +1,118 @@
+"""`destroy` ends with nothing left after a kill that lost what was being created, in the rehearsal's Google Cloud."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from llm_d_gke.operations.leftovers.command import identify
+from llm_d_gke.operations.leftovers.match import Identity
+from llm_d_gke.operations.pulumi_cli import PulumiError
+from llm_d_gke.operations.teardown.command import destroy_all
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.kinds import ACCOUNT, NETWORK, ROUTER
+from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
+from tests.google_api import GoogleApi
+
+PROJECT = "my-project"
+PROVIDER = {
+    "urn": "urn:provider",
+    "type": "pulumi:providers:gcp",
+    "id": "1",
+    "inputs": {"project": PROJECT, "region": "us-central1"},
+}
+IDS = {
+    NETWORK: f"projects/{PROJECT}/global/networks/llm-d-gpu-network",
+    ROUTER: f"projects/{PROJECT}/regions/us-central1/routers/llm-d-gpu-router",
+    ACCOUNT: f"projects/{PROJECT}/serviceAccounts/llm-d-gpu-nodes@{PROJECT}.iam.gserviceaccount.com",
+}
+INPUTS: dict[str, dict[str, Any]] = {
+    NETWORK: {"name": "llm-d-gpu-network"},
+    ROUTER: {"name": "llm-d-gpu-router", "network": IDS[NETWORK], "region": "us-central1"},
+    ACCOUNT: {"accountId": "llm-d-gpu-nodes", "email": f"llm-d-gpu-nodes@{PROJECT}.iam.gserviceaccount.com"},
+}
+
+
+def resource(kind: str, **more: str) -> dict[str, Any]:
+    return {"urn": f"urn:{kind}", "type": kind, "inputs": INPUTS[kind], "provider": "urn:provider::1"} | more
+
+
+class Pulumi:
+    """Pulumi's CLI over a state: `destroy` deletes what the state has, unless something else holds it."""
+
+    def __init__(self, store: CloudStore, recorded: Sequence[str], pending: Sequence[str]) -> None:
+        self.store, self.commands = store, list[str]()
+        operations = [{"type": "creating", "resource": resource(kind)} for kind in pending]
+        resources = [PROVIDER, *(resource(kind, id=IDS[kind]) for kind in recorded)]
+        self.state: dict[str, Any] = {"resources": resources, "pending_operations": operations}
+
+    def __call__(self, arguments: Sequence[str], *, output: bool = False) -> str:
+        assert output is (arguments[0] == "destroy")
+        self.commands.append(" ".join(arguments[:2]))
+        if arguments[:2] == ["stack", "import"]:
+            self.state = json.loads(Path(arguments[-1]).read_text(encoding="utf-8"))["deployment"]
+        if arguments[0] == "destroy":
+            self._destroy()
+        return json.dumps({"version": 3, "deployment": self.state})
+
+    def _destroy(self) -> None:
+        for own in reversed(self.state["resources"][1:]):
+            with self.store.transaction() as cloud:
+                if own["type"] == NETWORK and cloud["resources"].get(ROUTER):
+                    raise PulumiError("the network is in use")
+                del cloud["resources"][own["type"]][own["id"]]
+            self.state["resources"].remove(own)
+
+
+@pytest.fixture(scope="module")
+def identity() -> Identity:
+    return identify("gpu", {}, PROJECT)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CloudStore:
+    monkeypatch.setattr("llm_d_gke.rehearsal.providers.gcp.store.cache_root", lambda: tmp_path / "register")
+    store = CloudStore(StackPaths("gpu", tmp_path).cloud)
+    with store.transaction() as cloud:
+        marks: dict[str, Any] = {MARKS: {"urn": "", "run": ""}}
+        cloud["resources"] = {kind: {IDS[kind]: INPUTS[kind] | marks} for kind in IDS}
+    return store
+
+
+@pytest.mark.parametrize(
+    ("pending", "commands"),
+    [
+        # The state says what was begun.
+        ((ROUTER, ACCOUNT), ["stack export", "stack import", "refresh --yes", "destroy --yes", "stack export"]),
+        # The state knows nothing of the router and the account: their names tell, and the router holds the network.
+        ((), ["stack export", "destroy --yes", "stack export", "destroy --yes"]),
+    ],
+)
+def test_what_no_state_recorded_goes_with_the_stack(
+    store: CloudStore, identity: Identity, pending: Sequence[str], commands: list[str]
+) -> None:
+    pulumi, output = Pulumi(store, [NETWORK], pending), io.StringIO()
+    assert destroy_all(identity, pulumi, GoogleApi(store), Console(file=output, width=300), yes=True) == 0
+    assert not any(store.read()["resources"].values())
+    assert pulumi.commands == commands
+    assert "Nothing of stack gpu is left" in output.getvalue()
+
+
+def test_what_the_state_still_has_is_not_removed_behind_pulumi(
+    store: CloudStore, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A protected network: destroy fails, and so does the command."""
+
+    def refuse(_: Pulumi) -> None:
+        raise PulumiError("protected")
+
+    monkeypatch.setattr(Pulumi, "_destroy", refuse)
+    pulumi = Pulumi(store, [NETWORK], [])
+    assert destroy_all(identity, pulumi, GoogleApi(store), Console(file=io.StringIO()), yes=True) == 1
+    assert set(store.read()["resources"]) == {NETWORK}
