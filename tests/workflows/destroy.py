@@ -16,8 +16,7 @@ from llm_d_gke.rehearsal.pulumi_engine.configuration import PROJECT
 from tests.google_api import GoogleApi
 
 if __name__ == "__main__":
-    stack = sys.argv[1]
+    stack = sys.argv[4]
     session = GoogleApi(CloudStore(StackPaths(stack).cloud))
-    sys.exit(
-        destroy_all(identify(stack, {}, PROJECT), functools.partial(run_pulumi, stack), session, Console(), yes=True)
-    )
+    identity, pulumi = identify(stack, {}, PROJECT), functools.partial(run_pulumi, stack)
+    sys.exit(destroy_all(identity, pulumi, session, Console(), yes=True, unlock="--unlock" in sys.argv))

@@ -25,7 +25,7 @@ from llm_d_gke.rehearsal.pulumi_engine.patches import ProgramServer
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.stackfile import PROJECT_ROOT
 
-_OPERATIONS = ("preview", "up", "refresh", "destroy", "export", "import")
+_OPERATIONS = ("preview", "up", "refresh", "destroy", "cancel", "export", "import")
 _RUNS_PROGRAM = ("preview", "up")
 _FILES = ("--plan", "--save-plan")
 

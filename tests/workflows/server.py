@@ -36,7 +36,7 @@ exec {python} "$@"
 _REHEARSED_WRAPPER = """#!/bin/sh
 case "$*" in
   *" verify "*) echo "replaced: --on gke"; exec {python} -m llm_d_gke verify "$4" --on rehearsal;;
-  *" destroy "*) echo "replaced: Google's APIs by the stand-in's"; exec {python} -m tests.workflows.destroy "$4";;
+  *" destroy "*) echo "replaced: Google's APIs by the stand-in's"; exec {python} -m tests.workflows.destroy "$@";;
 esac
 exec {python} "$@"
 """

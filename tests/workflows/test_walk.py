@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from llm_d_gke.maintenance.interruptions.remains import remains
 from llm_d_gke.rehearsal.kube import client
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.kinds import ROUTER
+from tests.maintenance.interruptions.test_lost_results import kill_up
 
 from .runner import Job, Step
 from .server import comments
@@ -46,6 +49,19 @@ def context_lengths(walk: Walk) -> set[str]:
         pods = kube.list("v1", "Pod", labels="llm-d.ai/inference-serving=true")
     arguments = [pod["spec"]["containers"][0]["args"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     return {words[words.index("--max-model-len") + 1] for words in arguments}
+
+
+def test_the_workflow_destroys_what_a_killed_update_left(walk: Walk) -> None:
+    """The update was killed between the creation of a router, which holds the network, and its record."""
+    paths = StackPaths(STACK, walk.folder / "stacks")
+    kill_up(ROUTER, paths)
+    assert any(line.startswith("state: pending creating") for line in remains(paths))
+    keep_one_stack(walk)
+    dispatch = {**walk.server.merge(), "event_name": "workflow_dispatch"}
+    destroy = job_of(walk.workflow("destroy", dispatch, stack=STACK, confirm=STACK), "destroy")
+    assert not destroy.failed, destroy.steps[-1].output
+    services = "Google Cloud: gcp:projects/service:Service"
+    assert [line for line in remains(paths) if not line.startswith(services)] == []
 
 
 def test_a_change_is_planned_approved_made_as_planned_and_removed(walk: Walk) -> None:

@@ -38,15 +38,17 @@ def destroy(stack: str, changes: Mapping[str, str], project: str | None, *, yes:
     def pulumi(arguments: Sequence[str], *, output: bool = False) -> str:
         return run_pulumi(stack, arguments, output=output)
 
+    return destroy_all(identity, pulumi, session, console, yes=yes, unlock=unlock)
+
+
+def destroy_all(
+    identity: Identity, pulumi: Pulumi, session: Session, console: Console, *, yes: bool, unlock: bool
+) -> int:
+    """Destroy, remove what is certainly the stack's and in no state, and destroy again what that held."""
     if unlock:
         # Pulumi's own service refuses it where no update runs.
         with suppress(PulumiError):
             pulumi(["cancel", "--yes"])
-    return destroy_all(identity, pulumi, session, console, yes=yes)
-
-
-def destroy_all(identity: Identity, pulumi: Pulumi, session: Session, console: Console, *, yes: bool) -> int:
-    """Destroy, remove what is certainly the stack's and in no state, and destroy again what that held."""
     _adopt(pulumi, console)
     destroyed = _destroy(pulumi, yes=yes)
     status = report_leftovers(identity, session, console, remove=True, yes=yes, recorded=_recorded(pulumi))

@@ -18,7 +18,8 @@ from llm_d_gke.stackfile import PROJECT_ROOT
 
 pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 
-_UP = """
+# `up` of stack gpu below a root, killed when something of a kind is created and no state knows.
+_KILLED_UP = """
 import os, pathlib, signal
 from llm_d_gke.maintenance.interruptions import run
 from llm_d_gke.rehearsal.providers.gcp.provider import GcpProvider
@@ -36,6 +37,12 @@ run.main("up", "gpu", pathlib.Path({root!r}), [])
 """
 
 
+def kill_up(kind: str, paths: StackPaths) -> None:
+    command = [sys.executable, "-c", _KILLED_UP.format(kind=kind, root=str(paths.root))]
+    killed = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, start_new_session=True, check=False)
+    assert killed.returncode == -9, killed.stdout
+
+
 @pytest.fixture
 def paths(tmp_path: Path) -> Iterator[StackPaths]:
     paths = StackPaths("gpu", tmp_path)
@@ -46,9 +53,7 @@ def paths(tmp_path: Path) -> Iterator[StackPaths]:
 # The first three were left by a destroy after a kill with the real gcp provider (docs/measurements.md).
 @pytest.mark.parametrize("kind", [ACCOUNT, ROUTER, SUBNETWORK, CLUSTER])
 def test_what_was_created_and_not_recorded_goes_with_the_next_destroy(kind: str, paths: StackPaths) -> None:
-    command = [sys.executable, "-c", _UP.format(kind=kind, root=str(paths.root))]
-    killed = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, start_new_session=True, check=False)
-    assert killed.returncode == -9, killed.stdout
+    kill_up(kind, paths)
     created = CloudStore(paths.cloud).resources(kind)
     assert created
     assert not [line for line in recorded(paths) if line.startswith("state: urn") and f"::{kind}::" in line]

@@ -98,7 +98,7 @@ def test_what_no_state_recorded_goes_with_the_stack(
     store: CloudStore, identity: Identity, pending: Sequence[str], commands: list[str]
 ) -> None:
     pulumi, output = Pulumi(store, [NETWORK], pending), io.StringIO()
-    assert destroy_all(identity, pulumi, GoogleApi(store), Console(file=output, width=300), yes=True) == 0
+    assert destroy_all(identity, pulumi, GoogleApi(store), Console(file=output, width=300), yes=True, unlock=False) == 0
     assert not any(store.read()["resources"].values())
     assert pulumi.commands == commands
     assert "Nothing of stack gpu is left" in output.getvalue()
@@ -114,5 +114,5 @@ def test_what_the_state_still_has_is_not_removed_behind_pulumi(
 
     monkeypatch.setattr(Pulumi, "_destroy", refuse)
     pulumi = Pulumi(store, [NETWORK], [])
-    assert destroy_all(identity, pulumi, GoogleApi(store), Console(file=io.StringIO()), yes=True) == 1
+    assert destroy_all(identity, pulumi, GoogleApi(store), Console(file=io.StringIO()), yes=True, unlock=False) == 1
     assert set(store.read()["resources"]) == {NETWORK}
