@@ -156,7 +156,7 @@ class TestNodesThatGkeCreates:
         report = next(row for row in REPORTS if row["report"] == "ai-on-gke/tutorials-and-examples autoscale")
         assert plan_of_report(report["report"]).models[0].servers[0].most_replicas == 5
         config = report["config"]
-        given = config | {"accelerator": config["accelerator"] | {"nodes": {"max": 4}}}
-        plan, findings = judged(report | {"config": given})
+        bounded = config | {"accelerator": config["accelerator"] | {"nodes": {"max": 4}}}
+        plan, findings = judged(report | {"config": bounded})
         assert plan is None
         assert [finding.id for finding in findings if finding.severity is Severity.ERROR] == ["LLMD-POOL-REPLICAS"]

@@ -77,6 +77,10 @@ def check_events(ctx: PlanContext) -> None:
             ctx.findings.warning(
                 "LLMD-KV-EVENTS-ALIASES", f"models[{index}].aliases", value=", ".join(model.aliases), model=model.name
             )
+    for index, split in enumerate(ctx.settings.splits):
+        ctx.findings.warning(
+            "LLMD-KV-EVENTS-ALIASES", f"splits[{index}].name", value=split.name, model=" or ".join(split.weights)
+        )
     _check_own(ctx)
     _check_readers(ctx)
 
