@@ -20,8 +20,8 @@ _MIXED = (
     "vLLM refuses to transfer a KV cache between two of its versions (vllm-project/vllm pull request 29503, and"
     " releases before it fail without a check): while both run, requests whose prefill and decode servers differ fail"
 )
-# docs/measurements.md, switches between deployments.
-KSERVE_PICKER = "possibly requests: KServe's picker counts as ready before the load balancer has checked it"
+# Strategy Recreate in kserve v0.17.0 to v0.20.0, pkg/controller/v1alpha2/llmisvc/scheduler.go.
+KSERVE_PICKER = "requests until the new picker answers: KServe ends the old one before it starts the new one"
 _BACK = "the same step with the release before, in the same way"
 
 
