@@ -175,12 +175,12 @@ class TestForgotten:
 def test_fixes_name_what_the_catalog_has(tmp_path: Path) -> None:
     """A better machine or accelerator appears in fixes without a change of the rule."""
 
-    def first(accelerators: dict[str, Any], _: dict[str, Any]) -> None:
-        entries = {"nvidia-made-up": accelerators.pop("nvidia-made-up"), **accelerators}
-        accelerators.clear()
-        accelerators.update(entries)
+    def alone(accelerators: dict[str, Any], _: dict[str, Any]) -> None:
+        for name, entry in accelerators.items():
+            if entry.get("fp8") and name != "nvidia-made-up":
+                entry |= {"zones": {"us-west1": "a"}, "zones_complete": True}
 
-    catalog = extended(tmp_path / "catalog", first)
+    catalog = extended(tmp_path / "catalog", alone)
     values = values_of("gpu", {"models[0].quantization": "fp8"})
     fixes = [finding.fix for finding in plan_raw("gpu", values, ENCRYPTED, catalog).warnings]
     assert any("nvidia-made-up" in fix for fix in fixes), fixes
