@@ -151,8 +151,8 @@ def non_torch_gib(run: EngineRun, stage: int = 0) -> float:
             joined = load_engine().model_runner_v2.non_torch_pcie_gib
         return joined + all_to_all_gib(run) + states + shared + _kept_beside_experts_gib(run)
     if run.uses_model_runner_v2:
-        apart = load_engine().model_runner_v2.non_torch_gib + _kept_beside_experts_gib(run)
-        return apart + states + shared + _compiled_again_gib(run, stage)
+        context = load_engine().model_runner_v2.non_torch_gib + _kept_beside_experts_gib(run)
+        return context + states + shared + _compiled_again_gib(run, stage)
     if run.pipeline_parallel > 1:
         return figures.pipeline
     return figures.one_rank + shared
@@ -329,8 +329,8 @@ def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> 
     captured = captured_gib(run, layers)
     if not counts_states(run):
         free_gib -= states_gib(run)
-    kept = workspace_gib(run) if keeps_workspace(run) else 0.0
-    room = free_gib + activation - kept + reserved - captured
+    workspace = workspace_gib(run) if keeps_workspace(run) else 0.0
+    room = free_gib + activation - workspace + reserved - captured
     entries = run.sampled_rows * run.model.vocabulary / GIB
     needs = load_engine().model_runner_v2_warm_up(run.version) if run.uses_model_runner_v2 else figures
     refused_gib = needs.refused_bytes * entries - (0.0 if run.enforce_eager else figures.graphs_error_gib)
