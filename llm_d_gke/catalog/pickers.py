@@ -63,7 +63,7 @@ class Need(_Frozen):
 
 
 class Plugin(_Frozen):
-    """One plugin type of a picker. `parameters` names their shape in llm_d_gke/planning/picker_config."""
+    """One plugin type of a picker. `parameters` names their group in picker_parameters.yaml."""
 
     type: str
     kinds: tuple[Kind, ...]

@@ -26,8 +26,7 @@ from llm_d_gke.maintenance.conformance import programs, stored
 from llm_d_gke.maintenance.conformance.names import pickers_of
 from llm_d_gke.maintenance.conformance.rendered import Rendered
 from llm_d_gke.planning.picker_config.check import is_unchecked
-from llm_d_gke.planning.picker_config.parameters import SHAPES, NoParameters
-from llm_d_gke.planning.picker_config.parameters.base import Reference, Strict
+from llm_d_gke.planning.picker_config.parameters import Group, is_reference, parameters_of, read_parameters
 from llm_d_gke.rehearsal.toolchain.build import Report
 
 FILE = Path(__file__).with_name("picker_parameters.yaml")
@@ -72,30 +71,26 @@ class Difference:
 
 def probes(plugin: Plugin) -> Iterator[Probe]:
     """Each parameter with values of every type, and a parameter of another name."""
-    shape = SHAPES[plugin.parameters]
-    if shape is NoParameters or plugin.parameters in LEFT_OUT:
+    shape = parameters_of(plugin)
+    if not shape.model_fields or plugin.parameters in LEFT_OUT:
         return
     base = example(shape)
     yield Probe(plugin.type, "", "least parameters", base)
     for path, field in _fields(shape):
-        if _is_reference(field):
+        if is_reference(field):
             continue  # names another plugin, which the planner looks for elsewhere
         for value in _VALUES:
             yield Probe(plugin.type, ".".join(path), value, _with(base, path, value))
 
 
-def example(shape: type[Strict]) -> dict[str, Any]:
+def example(shape: type[Group]) -> dict[str, Any]:
     """The least parameters that a shape takes."""
-    least = {
-        field.alias or name: _example(field.annotation)
-        for name, field in shape.model_fields.items()
-        if field.is_required()
-    }
+    least = {name: _example(field.annotation) for name, field in shape.model_fields.items() if field.is_required()}
     return {**least, **_NEEDED.get(shape.__name__, {})}
 
 
 def _example(kind: Any) -> Any:
-    if isinstance(kind, type) and issubclass(kind, Strict):
+    if isinstance(kind, type) and issubclass(kind, Group):
         return example(kind)
     origin = get_origin(kind)
     if origin is Literal:
@@ -105,28 +100,20 @@ def _example(kind: Any) -> Any:
     return {str: "a", int: 1, float: 1.0, bool: True}.get(kind, "a")
 
 
-def _fields(shape: type[Strict], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+def _fields(shape: type[Group], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     for name, field in shape.model_fields.items():
-        path = (*above, field.alias or name)
+        path = (*above, name)
         yield path, field
         for inner in _groups(field.annotation):
             yield from _fields(inner, path)
 
 
-def _groups(kind: Any) -> Iterator[type[Strict]]:
-    if isinstance(kind, type) and issubclass(kind, Strict):
+def _groups(kind: Any) -> Iterator[type[Group]]:
+    if isinstance(kind, type) and issubclass(kind, Group):
         yield kind
     elif get_origin(kind) in (Union, types.UnionType):
         for inner in get_args(kind):
             yield from _groups(inner)
-
-
-def _is_reference(field: FieldInfo) -> bool:
-    names = (
-        *field.metadata,
-        *(annotation for kind in get_args(field.annotation) for annotation in getattr(kind, "__metadata__", ())),
-    )
-    return any(isinstance(annotation, Reference) for annotation in names)
 
 
 def _with(tree: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
@@ -143,7 +130,7 @@ def refusal_here(picker: Picker, plugin: Plugin, parameters: Mapping[str, Any]) 
     It refuses unknown names also of pickers that ignore them, and says that they do.
     """
     try:
-        SHAPES[plugin.parameters].model_validate_json(json.dumps(parameters))
+        read_parameters(plugin, parameters)
     except ValidationError as error:
         for detail in error.errors():
             ignored = detail["type"] == "extra_forbidden" and picker.unknown_parameters == "ignored"

@@ -18,6 +18,7 @@ from llm_d_gke.catalog.engine_tables import Capabilities
 from llm_d_gke.catalog.images import Images
 from llm_d_gke.catalog.loading import FOLDER
 from llm_d_gke.catalog.metrics import Metrics
+from llm_d_gke.catalog.picker_parameters import Parameter
 from llm_d_gke.catalog.pickers import Picker, Plugin
 from llm_d_gke.catalog.price_entries import PriceItem
 from llm_d_gke.catalog.quotas import Quotas
@@ -44,6 +45,7 @@ def schemas() -> dict[str, Schema]:
         "machines": _machines,
         "metrics": lambda: Metrics.model_json_schema(),
         "models": _models,
+        "picker_parameters": _picker_parameters,
         "pickers": _pickers,
         "prices": _prices,
         "quotas": lambda: Quotas.model_json_schema(by_alias=True),
@@ -158,6 +160,12 @@ def _keyed_by_name(entry: Schema) -> Schema:
 
 def _releases() -> Schema:
     return _keyed_by_name(_entry(Release, without=["name", "as_of"]))
+
+
+def _picker_parameters() -> Schema:
+    like = {"type": "string", "description": "Another group, whose parameters come first."}
+    parameter = Parameter.model_json_schema()
+    return _by_name({"type": "object", "properties": {"like": like}, "additionalProperties": parameter})
 
 
 def _pickers() -> Schema:

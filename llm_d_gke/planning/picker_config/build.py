@@ -10,7 +10,7 @@ from typing import Any
 
 from llm_d_gke.catalog.pickers import Picker
 from llm_d_gke.planning.picker_config.document import DOCUMENTS
-from llm_d_gke.planning.picker_config.parameters import SHAPES
+from llm_d_gke.planning.picker_config.parameters import parameters_of, read_parameters
 
 PREFIX, KV_CACHE, QUEUE = "prefix-cache-scorer", "kv-cache-utilization-scorer", "queue-scorer"
 _GATE, _TURNS, _CONCURRENCY = "flowControl", "round-robin-fairness-policy", "concurrency-detector"
@@ -225,11 +225,11 @@ def _approximate_index_plugins(
 ) -> tuple[list[Config], Config]:
     """Plugins before the prefix scorer, and its parameters. Versions differ in which plugin has the index."""
     scorer = picker.plugins[PREFIX]
-    takes = SHAPES[scorer.parameters].model_fields
-    in_scorer = not takes.keys().isdisjoint({"block_size", "block_size_tokens"})
+    takes = parameters_of(scorer).model_fields
+    in_scorer = not takes.keys().isdisjoint({"blockSize", "blockSizeTokens"})
     least = 0 if in_scorer else picker.plugins[APPROXIMATE].least_block_tokens
     size, index = _index(block_tokens, cached_tokens, least)
-    if "block_size" in takes:
+    if "blockSize" in takes:
         return [], {"blockSize": size * _CHARACTERS_A_TOKEN, **index}
     if in_scorer:
         used = {name: value for name, value in index.items() if name not in scorer.unused}
@@ -258,8 +258,8 @@ def _index(block_tokens: int, cached_tokens: int | None, least: int) -> tuple[in
 
 def _no_hit_parameters(picker: Picker, prefix: Config) -> Config:
     """Parameters that connect the no-hit scorer with the data of the prefix scorer."""
-    takes = SHAPES[picker.plugins[NO_HIT].parameters].model_fields
-    return prefix if "prefix_match_info_producer_name" in takes else {}
+    takes = parameters_of(picker.plugins[NO_HIT]).model_fields
+    return prefix if "prefixMatchInfoProducerName" in takes else {}
 
 
 def _precise_index_plugins(picker: Picker, block_tokens: int | None, index: PreciseIndex) -> list[Config]:
@@ -274,8 +274,7 @@ def _precise_index_plugins(picker: Picker, block_tokens: int | None, index: Prec
 
 def _plugin(picker: Picker, kind: str, **parameters: Any) -> Config:
     """One entry. Raises KeyError or ValidationError if the picker lacks the plugin or its parameters."""
-    shape = SHAPES[picker.plugins[kind].parameters]
-    shape.model_validate_json(json.dumps(parameters))
+    read_parameters(picker.plugins[kind], parameters)
     return {"type": kind} | ({"parameters": parameters} if parameters else {})
 
 

@@ -16,7 +16,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.picker_config.check_effect import check_effect
 from llm_d_gke.planning.picker_config.check_profiles import check_gates, check_profiles, check_references
 from llm_d_gke.planning.picker_config.document import DOCUMENTS, Document, PluginEntry
-from llm_d_gke.planning.picker_config.parameters import SHAPES, NoParameters
+from llm_d_gke.planning.picker_config.parameters import parameters_of, read_parameters
 from llm_d_gke.planning.setting_errors.values import problem
 
 ROOT = ("picker", "config")
@@ -167,9 +167,9 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
 def _check_parameters(
     ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, parameters: Mapping[str, Any]
 ) -> None:
-    shape = SHAPES[plugin.parameters]
+    shape = parameters_of(plugin)
     try:
-        shape.model_validate_json(json.dumps(parameters))
+        read_parameters(plugin, parameters)
         _check_unused(ctx, picker, plugin, index, parameters)
     except ValidationError as error:
         for detail in _without_branches(error):
@@ -186,7 +186,7 @@ def _check_parameters(
                 continue
             unknown = detail["type"] == "extra_forbidden"
             # Parameters of a plugin without parameters are never decoded.
-            ignored = unknown and (picker.unknown_parameters == "ignored" or shape is NoParameters)
+            ignored = unknown and (picker.unknown_parameters == "ignored" or not shape.model_fields)
             then = "ignores it silently" if ignored else "does not start with it"
             ctx.findings.error(
                 "LLMD-PICKER-PLUGIN-PARAMETERS",

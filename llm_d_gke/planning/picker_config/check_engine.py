@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from llm_d_gke.catalog.pickers import Picker
@@ -10,7 +9,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.picker_config.build import APPROXIMATE, METRICS, PRECISE, PREFIX
 from llm_d_gke.planning.picker_config.check import parsed_config
 from llm_d_gke.planning.picker_config.document import PluginEntry
-from llm_d_gke.planning.picker_config.parameters import SHAPES
+from llm_d_gke.planning.picker_config.parameters import read_parameters
 from llm_d_gke.planning.served_model import ServedModel
 
 # Plugins that are worth something only where engines cache prefixes.
@@ -129,14 +128,14 @@ def _tokens_of(picker: Picker, entry: PluginEntry) -> int | None:
     if plugin is None:
         return None
     try:
-        shape = SHAPES[plugin.parameters].model_validate_json(json.dumps(entry.parameters or {}))
+        parameters = read_parameters(plugin, entry.parameters)
     except ValueError:
         return None
-    sections: dict[str, Any] = shape.model_dump(exclude_unset=True)
-    if shape.model_dump().get("auto_tune"):
+    sections: dict[str, Any] = parameters.model_dump(exclude_unset=True)
+    if parameters.model_dump().get("autoTune"):
         return None
-    processor = sections.get("token_processor_config", sections)
-    if "block_size" in processor and plugin.parameters == "CharacterBlocks":
-        return int(processor["block_size"] / _CHARACTERS_A_TOKEN)
-    size: int | None = processor.get("block_size") or processor.get("block_size_tokens")
+    processor = sections.get("tokenProcessorConfig", sections)
+    if "blockSize" in processor and plugin.parameters == "CharacterBlocks":
+        return int(processor["blockSize"] / _CHARACTERS_A_TOKEN)
+    size: int | None = processor.get("blockSize") or processor.get("blockSizeTokens")
     return size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,8 +10,7 @@ from pydantic import BaseModel
 from llm_d_gke.catalog.pickers import Picker
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.picker_config.document import Document, PluginEntry, Profile, WholeProfile
-from llm_d_gke.planning.picker_config.parameters import SHAPES
-from llm_d_gke.planning.picker_config.parameters.base import Reference
+from llm_d_gke.planning.picker_config.parameters import is_reference, read_parameters
 
 Path = tuple[str | int, ...]
 ROOT: Path = ("picker", "config")
@@ -192,9 +190,8 @@ def stages_of(picker: Picker, document: Document) -> list[str]:
     """Names of the profiles that the configured handler runs. Empty where it runs all, or its parameters are wrong."""
     for entry in document.plugins:
         if "profile-handler" in picker.plugins[entry.type].kinds:
-            shape = SHAPES[picker.plugins[entry.type].parameters]
             try:
-                return _stages(shape.model_validate_json(json.dumps(entry.parameters or {})))
+                return _stages(read_parameters(picker.plugins[entry.type], entry.parameters))
             except ValueError:
                 return []  # what is wrong with them is reported with the plugin
     return []
@@ -221,7 +218,7 @@ def _stages(parameters: BaseModel) -> list[str]:
         deciders = values["deciders"]
         extra = [values["profiles"][stage] for stage in ("prefill", "encode") if deciders[stage]]
         return [values["profiles"]["decode"], *extra]
-    return [values[key] for key in ("decode_profile", "prefill_profile") if key in values]
+    return [values[key] for key in ("decodeProfile", "prefillProfile") if key in values]
 
 
 def check_references(ctx: PlanContext, picker: Picker, document: Document) -> None:
@@ -242,9 +239,8 @@ def all_references(picker: Picker, document: Document) -> list[tuple[Path, str]]
     """Paths and names of all plugins that parameters and sections call. Profiles are not among them."""
     references: list[tuple[Path, str]] = []
     for index, entry in enumerate(document.plugins):
-        shape = SHAPES[picker.plugins[entry.type].parameters]
         try:
-            parameters = shape.model_validate_json(json.dumps(entry.parameters or {}))
+            parameters = read_parameters(picker.plugins[entry.type], entry.parameters)
         except ValueError:
             continue
         references += [((*ROOT, "plugins", index, "parameters", *at), name) for at, name in _references(parameters)]
@@ -265,20 +261,7 @@ def _references(value: Any) -> Iterator[tuple[Path, str]]:
         for field in value.model_fields_set:
             info, inner = type(value).model_fields[field], getattr(value, field)
             key = info.alias or field
-            if isinstance(inner, str) and _is_reference(type(value), field):
+            if isinstance(inner, str) and is_reference(info):
                 yield (key,), inner
             else:
                 yield from (((key, *path), name) for path, name in _references(inner))
-
-
-def _is_reference(shape: type[BaseModel], field: str) -> bool:
-    info = shape.model_fields[field]
-    marked = [
-        *info.metadata,
-        *(mark for part in getattr(info.annotation, "__args__", ()) for mark in _annotated_metadata(part)),
-    ]
-    return any(isinstance(mark, Reference) for mark in marked)
-
-
-def _annotated_metadata(annotation: Any) -> tuple[Any, ...]:
-    return getattr(annotation, "__metadata__", ())

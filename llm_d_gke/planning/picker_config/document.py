@@ -2,14 +2,21 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
-from llm_d_gke.planning.picker_config.parameters.base import AtLeastOne, Duration, PluginName, Share, Strict, Text
+from llm_d_gke.planning.picker_config.parameters import AtLeastOne, Duration, Group, PluginName, Share, Text
 
 # Kubernetes quantities: 100, "1k", "1Gi".
 Quantity = Annotated[int | str, Field(union_mode="left_to_right")]
 
 Weight = Annotated[int | float, Field(ge=0)]
+
+
+class Strict(Group):
+    """A group of values of the document; camelCase outside, snake_case here."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
 class PluginEntry(Strict):

@@ -1,6 +1,5 @@
 """KV events: engines tell which blocks they cache, and a picker with a precise index follows every one of them."""
 
-import json
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -9,7 +8,7 @@ from llm_d_gke.planning.alternatives import releases_with_picker
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.picker_config.build import APPROXIMATE, PRECISE, can_index_precisely
 from llm_d_gke.planning.picker_config.check import ROOT, parsed_config
-from llm_d_gke.planning.picker_config.parameters import SHAPES
+from llm_d_gke.planning.picker_config.parameters import parameters_of, read_parameters
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.serving.media_batch import takes_no
@@ -20,7 +19,7 @@ EVENTS = "kv-events"
 _NOTIFICATIONS = "endpoint-notification-source"
 _DECIDER = "prefix-based-pd-decider"
 # Field of a plugin's parameters that names the index which the plugin reads.
-_PRODUCER = "prefix_match_info_producer_name"
+_PRODUCER = "prefixMatchInfoProducerName"
 
 
 class EnginePublisher(BaseModel):
@@ -106,7 +105,7 @@ def _precise_path(ctx: PlanContext) -> tuple[str | int, ...]:
 def _check_readers(ctx: PlanContext) -> None:
     """Plugins that read the approximate index beside a precise one; a picker without it creates one, with defaults."""
     decider = ctx.picker.plugins.get(_DECIDER)
-    bound = decider is not None and _PRODUCER not in SHAPES[decider.parameters].model_fields
+    bound = decider is not None and _PRODUCER not in parameters_of(decider).model_fields
     document = parsed_config(ctx)
     if document is None:
         stages = ctx.settings.disaggregation
@@ -124,12 +123,12 @@ def _check_readers(ctx: PlanContext) -> None:
     precise = next(entry.called for entry in document.plugins if entry.type == PRECISE)
     for index, entry in enumerate(document.plugins):
         path = (*ROOT, "plugins", index)
-        shape = SHAPES[ctx.picker.plugins[entry.type].parameters]
+        takes = parameters_of(ctx.picker.plugins[entry.type]).model_fields
         if entry.type == _DECIDER and bound:
             _warn_of_reader(ctx, path, entry.called, entry.called, f"add {{type: {APPROXIMATE}}}, sized like the other")
-        elif _PRODUCER in shape.model_fields and not (entry.parameters or {}).get("prefixMatchInfoProducerName"):
+        elif _PRODUCER in takes and not (entry.parameters or {}).get(_PRODUCER):
             _warn_of_reader(
-                ctx, path, entry.called, entry.called, f"add parameters: {{prefixMatchInfoProducerName: {precise}}}"
+                ctx, path, entry.called, entry.called, f"add parameters: {{{_PRODUCER}: {precise}}}"
             )
 
 
@@ -167,17 +166,15 @@ def _check_own(ctx: PlanContext) -> None:
                 called=entry.called,
             )
         try:
-            producer = SHAPES[ctx.picker.plugins[entry.type].parameters].model_validate_json(
-                json.dumps(entry.parameters or {})
-            )
+            producer = read_parameters(ctx.picker.plugins[entry.type], entry.parameters)
         except ValueError:
             continue
-        events = producer.model_dump()["kv_events_config"]
-        port = events["pod_discovery_config"]["socket_port"]
-        if events["zmq_endpoint"] or not events["discover_pods"] or port != EVENTS_PORT:
+        events = producer.model_dump()["kvEventsConfig"]
+        port = events["podDiscoveryConfig"]["socketPort"]
+        if events["zmqEndpoint"] or not events["discoverPods"] or port != EVENTS_PORT:
             ctx.findings.error(
                 "LLMD-KV-EVENTS-PORT",
                 f"picker.config.plugins[{index}].parameters.kvEventsConfig",
-                value=events["zmq_endpoint"] or f"discoverPods {str(events['discover_pods']).lower()}, port {port}",
+                value=events["zmqEndpoint"] or f"discoverPods {str(events['discoverPods']).lower()}, port {port}",
                 events_port=EVENTS_PORT,
             )

@@ -18,7 +18,7 @@ import yaml
 from llm_d_gke.catalog import load
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.planning.findings import Severity
-from llm_d_gke.planning.picker_config.parameters import SHAPES
+from llm_d_gke.planning.picker_config.parameters import read_parameters
 from llm_d_gke.planning.plan.routing import PickerPlan
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.stackfile import project_stacks
@@ -106,8 +106,8 @@ def test_it_loads_what_examples_and_presets_render(
 def test_it_has_every_plugin_with_every_parameter_of_its_shape(program: Path, nowhere: Path, tmp_path: Path) -> None:
     """A plugin missing there, or a parameter of another type, ends it."""
     for kind, plugin in PICKER.plugins.items():
-        shape = SHAPES[plugin.parameters].model_validate_json(json.dumps(_NEEDED.get(kind, {})))
-        parameters = shape.model_dump(mode="json", by_alias=True, exclude_none=True)
+        read = read_parameters(plugin, _NEEDED.get(kind))
+        parameters = read.model_dump(mode="json", exclude_none=True)
         config = {
             "apiVersion": API,
             "kind": "EndpointPickerConfig",
