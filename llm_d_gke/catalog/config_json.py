@@ -8,22 +8,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from .checkpoint_matrices import CheckpointMatrices
-from .config_architectures import (
-    BIAS,
-    DEFAULTS,
-    DTYPES,
-    LLAVA_TEXT,
-    OUTPUT_GATE,
-    REFUSED,
-    TIED,
-    TWO_MATRICES,
-    Bias,
-)
+from .config_architectures import Bias, load_architectures
 from .config_fields import Fields
 from .config_layers import Layers, attention_of, draft_of, experts_of, layers_of, mla_of, rotary_of
 from .config_quantization import quantization_of
@@ -31,7 +21,7 @@ from .config_vision import towers
 from .errors import ConfigError
 from .parameters import GIB
 from .reading import problems
-from .schema import Model, PerLayerEmbedding
+from .schema import DType, Model, PerLayerEmbedding
 
 Config = Mapping[str, Any]
 
@@ -57,16 +47,21 @@ def parse(
     architecture = str(names[0]) if isinstance(names, list) and names else "(none)"
     if architecture == "(none)":
         raise ConfigError("it names no architectures, from which the kinds of its layers follow", unknown=True)
-    if architecture in REFUSED:
-        raise ConfigError(f"the memory of {architecture} cannot be computed: {REFUSED[architecture]}", unknown=True)
-    if architecture not in BIAS:
+    known = load_architectures()
+    if architecture in known.refused:
+        raise ConfigError(
+            f"the memory of {architecture} cannot be computed: {known.refused[architecture]}", unknown=True
+        )
+    if architecture not in known.biases:
         raise ConfigError(f"architecture {architecture} is not one whose memory this program can compute", unknown=True)
     text = config.get("text_config")
-    text = {**_defaults(architecture), **config, **(text if isinstance(text, Mapping) else {})}
+    text = {**known.defaults_of(architecture), **config, **(text if isinstance(text, Mapping) else {})}
     fields = Fields({**text, **_global_shape(text)})
     try:
         layers = layers_of(architecture, fields)
-        model = _model(model_id, architecture, config, fields, layers, revision, size_gib, source)
+        figures = _figures(architecture, config, fields, layers)
+        origin = {"id": model_id, "revision": revision, "source": source, "date": datetime.date.today()}
+        model = Model.model_validate({**figures, **origin, "size_gib": size_gib})
         stored = _written_quantization(config) or _written_quantization(fields.config) or quantization
         if quantization is not None and not _says_method(stored):
             stored = quantization
@@ -83,12 +78,6 @@ def parse(
 def _written_quantization(config: Mapping[str, Any]) -> Any:
     """vLLM reads the key of old compressed-tensors checkpoints where the other is absent."""
     return config.get("quantization_config") or config.get("compression_config")
-
-
-def _defaults(architecture: str) -> Mapping[str, int]:
-    """Of the longest beginning that fits."""
-    fitting = [begin for begin in DEFAULTS if architecture.startswith(begin)]
-    return DEFAULTS[max(fitting, key=len)] if fitting else {}
 
 
 def _global_shape(text: Config) -> Mapping[str, Any]:
@@ -144,16 +133,8 @@ def _check(model: Model) -> None:
         raise ConfigError("it has no layer that keeps keys and values", unknown=True)
 
 
-def _model(
-    model_id: str,
-    architecture: str,
-    config: Config,
-    fields: Fields,
-    layers: Layers,
-    revision: str | None,
-    size_gib: float | None,
-    source: str,
-) -> Model:
+def _figures(architecture: str, config: Config, fields: Fields, layers: Layers) -> dict[str, Any]:
+    """What the configuration states and implies, by its names in the catalog."""
     heads = fields.number("num_attention_heads")
     hidden = fields.number("hidden_size")
     if not (heads and hidden):
@@ -166,47 +147,50 @@ def _model(
         raise ConfigError(f"hidden_size is {hidden}, which num_attention_heads, {heads}, does not divide", wrong=True)
     width = head_dim or hidden // heads
     dtype = str(fields.config.get("dtype") or fields.config.get("torch_dtype") or "bfloat16").removeprefix("torch.")
+    towers_beside, known = _towers(architecture, config, hidden), load_architectures()
+    return {
+        "architecture": architecture,
+        "layers": layers.count,
+        "attention_heads": heads,
+        "kv_heads": heads if mla is not None else fields.number("num_key_value_heads", default=heads) or heads,
+        "head_dim": width,
+        "hidden": hidden,
+        "intermediate": _intermediate(architecture, fields, hidden),
+        "vocabulary": fields.number("vocab_size"),
+        "tied_embeddings": fields.flag("tie_word_embeddings", architecture.startswith(known.tied)),
+        "gated_mlp": architecture not in known.two_matrices,
+        "attention_bias": _bias(architecture, fields),
+        "output_gate": fields.flag("attn_output_gate", architecture.startswith(known.output_gate)),
+        "context": stretched_context(
+            architecture, fields.number("max_position_embeddings", "n_positions"), _scaling(fields)
+        ),
+        "original_context": _original_context(fields),
+        "dense_layers": layers.dense if layers.dense + sum(layers.sparse) != layers.count else None,
+        "wide_layers": layers.wide,
+        "per_layer": _per_layer(fields),
+        "rotary": rotary_of(architecture, fields, layers, width, mla),
+        "draft": draft_of(fields, layers, mla),
+        "dtype": dtype if dtype in get_args(DType) else "bfloat16",
+        "gated": False,
+        "attention": attention_of(architecture, fields, layers, mla),
+        "mla": mla,
+        "experts": experts_of(architecture, fields, layers),
+        **towers_beside,
+    }
+
+
+def _towers(architecture: str, config: Config, hidden: int) -> dict[str, Any]:
+    """Figures of what sees and hears beside the text model."""
     tower = towers(architecture, config, hidden)
-    return Model.model_validate(
-        {
-            "id": model_id,
-            "revision": revision,
-            "architecture": architecture,
-            "layers": layers.count,
-            "attention_heads": heads,
-            "kv_heads": heads if mla is not None else fields.number("num_key_value_heads", default=heads) or heads,
-            "head_dim": width,
-            "hidden": hidden,
-            "intermediate": _intermediate(architecture, fields, hidden),
-            "vocabulary": fields.number("vocab_size"),
-            "tied_embeddings": fields.flag("tie_word_embeddings", architecture.startswith(TIED)),
-            "gated_mlp": architecture not in TWO_MATRICES,
-            "attention_bias": _bias(architecture, fields),
-            "output_gate": fields.flag("attn_output_gate", architecture.startswith(OUTPUT_GATE)),
-            "context": stretched_context(
-                architecture, fields.number("max_position_embeddings", "n_positions"), _scaling(fields)
-            ),
-            "original_context": _original_context(fields),
-            "dense_layers": layers.dense if layers.dense + sum(layers.sparse) != layers.count else None,
-            "wide_layers": layers.wide,
-            "per_layer": _per_layer(fields),
-            "rotary": rotary_of(architecture, fields, layers, width, mla),
-            "draft": draft_of(fields, layers, mla),
-            "dtype": dtype if dtype in DTYPES else "bfloat16",
-            "gated": False,
-            "attention": attention_of(architecture, fields, layers, mla),
-            "mla": mla,
-            "experts": experts_of(architecture, fields, layers),
-            "vision_gib": tower.parameters * 2 / GIB if tower is not None else None,
-            "audio_gib": tower.audio * 2 / GIB if tower is not None else 0.0,
-            "vision_sharded": tower.sharded if tower is not None else 0.5,
-            "vision_heads": tower.heads if tower is not None else None,
-            "vision_language": tower is not None or architecture.endswith("ForConditionalGeneration"),
-            "size_gib": size_gib,
-            "source": source,
-            "date": datetime.date.today(),
-        }
-    )
+    if tower is None:
+        return {"vision_language": architecture.endswith("ForConditionalGeneration")}
+    return {
+        "vision_gib": tower.parameters * 2 / GIB,
+        "audio_gib": tower.audio * 2 / GIB,
+        "vision_sharded": tower.sharded,
+        "vision_heads": tower.heads,
+        "vision_language": True,
+    }
 
 
 def _intermediate(architecture: str, fields: Fields, hidden: int) -> int:
@@ -252,12 +236,13 @@ def _bias(architecture: str, fields: Fields) -> Bias:
         kind = str(fields.config.get("model_type") or "")
         text = fields.config.get("text_config")
         kind = str(text.get("model_type") or kind) if isinstance(text, Mapping) else kind
-        if kind not in LLAVA_TEXT:
+        biases = load_architectures().llava_biases
+        if kind not in biases:
             raise ConfigError(
                 f"its text model ({kind or 'unnamed'}) is not one whose memory can be computed", unknown=True
             )
-        return LLAVA_TEXT[kind]
-    bias = BIAS[architecture]
+        return biases[kind]
+    bias = load_architectures().biases[architecture]
     if architecture.startswith(("Glm4", "GlmFor", "SeedOss")):
         return "qkv" if fields.flag("attention_bias", architecture.startswith(("Glm4For", "SeedOss"))) else "none"
     if architecture.startswith("StableLm"):

@@ -10,87 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .config_architectures import load_architectures
 from .errors import ConfigError
 
 Config = Mapping[str, Any]
-
-# What transformers takes where a vision_config leaves a field out, by the kind of tower (configuration classes of 5.5).
-_DEFAULTS: Mapping[str, Mapping[str, int]] = {
-    "qwen3": {
-        "hidden_size": 1152,
-        "intermediate_size": 4304,
-        "depth": 27,
-        "temporal_patch_size": 2,
-        "patch_size": 16,
-        "spatial_merge_size": 2,
-        "out_hidden_size": 3584,
-        "num_position_embeddings": 2304,
-    },
-    "qwen2": {
-        "hidden_size": 3584,
-        "depth": 32,
-        "temporal_patch_size": 2,
-        "patch_size": 14,
-        "spatial_merge_size": 2,
-        "embed_dim": 1280,
-        "mlp_ratio": 4,
-        "intermediate_size": 3420,
-        "out_hidden_size": 3584,
-    },
-    "glm4v": {
-        "depth": 24,
-        "hidden_size": 1536,
-        "num_heads": 12,
-        "image_size": 336,
-        "patch_size": 14,
-        "spatial_merge_size": 2,
-        "temporal_patch_size": 2,
-        "out_hidden_size": 4096,
-        "intermediate_size": 13696,
-    },
-    "gemma4_unified": {
-        "patch_size": 16,
-        "pooling_kernel_size": 3,
-        "mm_embed_dim": 3840,
-        "mm_posemb_size": 1120,
-    },
-    "siglip_vision_model": {
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 12,
-        "image_size": 224,
-        "patch_size": 16,
-    },
-    "clip_vision_model": {
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 12,
-        "image_size": 224,
-        "patch_size": 32,
-    },
-    "pixtral": {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "patch_size": 16},
-    "gemma4_vision": {
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 16,
-        "head_dim": 64,
-        "num_attention_heads": 12,
-        "num_key_value_heads": 12,
-        "patch_size": 16,
-        "position_embedding_size": 10240,
-    },
-    "llama4_vision_model": {
-        "hidden_size": 768,
-        "intermediate_size": 5632,
-        "num_hidden_layers": 34,
-        "image_size": 448,
-        "patch_size": 14,
-        "projector_input_dim": 4096,
-        "projector_output_dim": 4096,
-        "vision_output_dim": 7680,
-    },
-}
-
 
 _MOONVIT_SHARDED = 0.5
 
@@ -114,34 +37,37 @@ def _tower(total: int, sharded: float) -> Tower:
 
 def towers(architecture: str, config: Config, text_hidden: int) -> Tower | None:
     """The towers of a model; None where its configuration describes none."""
-    vision = config.get("vision_config")
-    if not isinstance(vision, Mapping):
+    written = config.get("vision_config")
+    if not isinstance(written, Mapping):
         return None
-    tower = _towers(architecture, config, vision, text_hidden)
-    defaults = _DEFAULTS["glm4v"] if architecture.startswith("Glm4v") else {}
+    kind = _kind_of(architecture, written)
+    vision = {**load_architectures().tower_defaults.get(kind, {}), **written}
+    tower = _tower_of(kind, architecture, config, vision, text_hidden)
     names = ("num_heads", "num_attention_heads", "vt_num_attention_heads")
-    heads = next((_number(vision, name) for name in names if name in vision), defaults.get("num_heads"))
+    heads = next((_number(written, name) for name in names if name in written), vision.get("num_heads"))
     return replace(tower, heads=heads) if tower.sharded and heads else tower
 
 
-def _towers(architecture: str, config: Config, vision: Config, text_hidden: int) -> Tower:
-    kind = str(vision.get("model_type") or "")
-    if architecture.startswith("Gemma3"):
-        kind = kind or "siglip_vision_model"
-    if architecture.startswith(("Qwen3_5", "Qwen3VL")):
-        return _qwen3({**_DEFAULTS["qwen3"], **vision})
-    if architecture.startswith(("Qwen2VL", "Qwen2_5_VL")):
-        return _qwen2({**_DEFAULTS["qwen2"], **vision}, gated=architecture.startswith("Qwen2_5"))
-    if architecture.startswith("Gemma4Unified"):
-        return _gemma4_unified(config, {**_DEFAULTS["gemma4_unified"], **vision}, text_hidden)
-    if architecture.startswith("Glm4v"):
-        return _glm4v({**_DEFAULTS["glm4v"], **vision})
-    if architecture.startswith(("KimiK25", "KimiVL")):
-        return _moonvit(vision, text_hidden)
-    if architecture.startswith("MiniMaxM3"):
-        return _minimax(vision, text_hidden)
-    vision = {**_DEFAULTS.get(kind, {}), **vision}
+def _kind_of(architecture: str, vision: Config) -> str:
+    own = (kind for begin, kind in load_architectures().towers.items() if architecture.startswith(begin))
+    usual = "siglip_vision_model" if architecture.startswith("Gemma3") else ""
+    return next(own, str(vision.get("model_type") or usual))
+
+
+def _tower_of(kind: str, architecture: str, config: Config, vision: Config, text_hidden: int) -> Tower:
     match kind:
+        case "qwen3-vl":
+            return _qwen3(vision)
+        case "qwen2-vl":
+            return _qwen2(vision, gated=architecture.startswith("Qwen2_5"))
+        case "gemma-4-unified":
+            return _gemma4_unified(config, vision, text_hidden)
+        case "glm-4v":
+            return _glm4v(vision)
+        case "kimi":
+            return _moonvit(vision, text_hidden)
+        case "minimax-m3":
+            return _minimax(vision, text_hidden)
         case "siglip_vision_model" | "clip_vision_model":
             return _encoder(architecture, config, vision, text_hidden)
         case "pixtral":

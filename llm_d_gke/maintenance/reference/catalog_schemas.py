@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from llm_d_gke.catalog.config_architectures import Architectures
 from llm_d_gke.catalog.engine import Engine
 from llm_d_gke.catalog.engine_tables import Capabilities
 from llm_d_gke.catalog.images import Images
@@ -39,6 +40,7 @@ def schemas() -> dict[str, Schema]:
     """The schema of each file that people write, by its name without ending. upstream.yaml is written by a command."""
     makers: dict[str, Callable[[], Schema]] = {
         "accelerators": _accelerators,
+        "architectures": lambda: Architectures.model_json_schema(),
         "capabilities": lambda: Capabilities.model_json_schema(),
         "engine": lambda: Engine.model_json_schema(),
         "images": lambda: Images.model_json_schema(),
