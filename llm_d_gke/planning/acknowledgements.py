@@ -32,8 +32,9 @@ def acknowledge(settings: StackSettings, findings: Findings) -> None:
             findings.error(
                 "LLMD-ACKNOWLEDGE-UNKNOWN",
                 *path,
+                case="similar" if close else "unlike",
                 value=acknowledgement.id,
-                fix=f"did you mean {close}?" if close else "copy the id from the warning; docs/findings.md lists all",
+                close=close,
             )
         elif (rule.severity == "error" and not rule.acknowledgeable) or acknowledgement.id in refused:
             findings.error("LLMD-ACKNOWLEDGE-ERROR", *path, value=acknowledgement.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.pickers import Picker
@@ -38,35 +38,33 @@ class Findings(list[Finding]):
 
     `rule_id` is an id of `llm_d_gke.planning.rules`, `path` the setting as a stack file nests it:
     `"gateway.limits.bodyBytes"`, `f"models[{index}].id"`; keys that may have dots are parts of their own. The texts are
-    the rule's `message` and `hint`, filled in with `value` and `facts`; a call whose text depends on more than values
-    gives `rule` or `fix` itself.
+    the rule's `message` and `hint`, or those of one `case` of it, filled in with `value` and further values by name; a
+    call whose text depends on more than values gives `rule` or `fix` itself.
     """
 
-    def error(
-        self, rule_id: str, /, *path: str | int, value: object, rule: str = "", fix: str = "", **facts: object
-    ) -> None:
-        self._add(Severity.ERROR, rule_id, path, value, rule, fix, facts)
+    def error(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
+        self._add(Severity.ERROR, rule_id, path, value=value, **texts)
 
-    def warning(
-        self, rule_id: str, /, *path: str | int, value: object, rule: str = "", fix: str = "", **facts: object
-    ) -> None:
-        self._add(Severity.WARNING, rule_id, path, value, rule, fix, facts)
+    def warning(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
+        self._add(Severity.WARNING, rule_id, path, value=value, **texts)
 
     def _add(
         self,
         severity: Severity,
         rule_id: str,
         path: tuple[str | int, ...],
-        value: object,
-        rule: str,
-        fix: str,
-        facts: Mapping[str, object],
+        /,
+        *,
+        case: str = "",
+        rule: str = "",
+        fix: str = "",
+        **facts: object,
     ) -> None:
         if rule_id not in RULES:
             raise LookupError(f"llm_d_gke/planning/rules has no rule {rule_id!r}")
-        rule = rule or RULES[rule_id].message.format(value=value, **facts)
-        fix = fix or RULES[rule_id].hint.format(value=value, **facts)
-        self.append(Finding(id=rule_id, path=path_of(*path), value=str(value), rule=rule, fix=fix, severity=severity))
+        texts, value = RULES[rule_id].texts(case), str(facts["value"])
+        rule, fix = rule or texts.message.format(**facts), fix or texts.hint.format(**facts)
+        self.append(Finding(id=rule_id, path=path_of(*path), value=value, rule=rule, fix=fix, severity=severity))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,13 +306,13 @@ def _node_shape(
         findings.error(
             "LLMD-PER-NODE",
             "accelerator.perNode",
+            case="counts" if other is None else "other-machine",
             value=per_node,
             machine=machine.name,
             counts=" or ".join(map(str, counts)),
             accelerator=accelerator.title,
-            fix=f"use {counts[0]}, or another machineType"
-            if other is None
-            else f"use machineType: {other} without perNode: it has {per_node}",
+            fewest=counts[0],
+            other=other,
         )
         return None
     return per_node, None, 1

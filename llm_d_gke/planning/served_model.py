@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Accelerator, Model
@@ -97,29 +98,15 @@ class ServedModel:
         """The same model with other values of some settings, by their Python names."""
         return replace(self, settings=self.settings.model_copy(update=changes))
 
-    def error(
-        self, rule_id: str, /, *path: str | int, value: object, rule: str = "", fix: str = "", **facts: object
-    ) -> None:
+    def error(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
         """Report an error at a setting of the model, as `Findings.error` does; `path` begins below `models[index]`."""
-        self.add_finding(rule_id, *path, certain=True, value=value, rule=rule, fix=fix, **facts)
+        self.add_finding(rule_id, *path, certain=True, value=value, **texts)
 
-    def warning(
-        self, rule_id: str, /, *path: str | int, value: object, rule: str = "", fix: str = "", **facts: object
-    ) -> None:
+    def warning(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
         """Report a warning at a setting of the model."""
-        self.add_finding(rule_id, *path, certain=False, value=value, rule=rule, fix=fix, **facts)
+        self.add_finding(rule_id, *path, certain=False, value=value, **texts)
 
-    def add_finding(
-        self,
-        rule_id: str,
-        /,
-        *path: str | int,
-        certain: bool,
-        value: object,
-        rule: str = "",
-        fix: str = "",
-        **facts: object,
-    ) -> None:
+    def add_finding(self, rule_id: str, /, *path: str | int, certain: bool, value: object, **texts: Any) -> None:
         """Report an error where it is certain that the model cannot be served, else a warning.
 
         Where `extraArgs` gives the engine the argument of the setting, the finding is about that argument.
@@ -130,11 +117,11 @@ class ServedModel:
         argument = argument_of(self.settings.extra_args, path)
         if argument is not None:
             position, text = argument
-            fix = fix or RULES[rule_id].hint.format(value=value, **facts)
-            if str(path[0]) in fix:
-                fix += f", in place of {text} in extraArgs"
+            hint = RULES[rule_id].texts(texts.get("case", "")).hint
+            fix = texts.get("fix") or hint.format(value=value, **texts)
+            texts["fix"] = f"{fix}, in place of {text} in extraArgs" if str(path[0]) in fix else fix
             path, value = ("extraArgs", position), text
-        add(rule_id, "models", self.index, *path, value=value, rule=rule, fix=fix, **facts)
+        add(rule_id, "models", self.index, *path, value=value, **texts)
 
 
 def served_model(ctx: PlanContext, index: int) -> ServedModel:

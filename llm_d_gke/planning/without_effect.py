@@ -75,23 +75,9 @@ def _keys(group: Settings, without: tuple[str, ...]) -> str:
 def _check_namespace(ctx: PlanContext) -> None:
     name, existing = ctx.settings.namespace.name, ctx.settings.namespace.existing
     if name is not None and (name in _SYSTEM_NAMESPACES or name.startswith(_SYSTEM_PREFIXES)):
-        ctx.findings.error(
-            "LLMD-NAMESPACE-SYSTEM",
-            "namespace.name",
-            value=name,
-            rule="the namespace belongs to Kubernetes or GKE: the stack's policies, quota and admission rules would"
-            " hold for system pods, too",
-            fix="use a name of your own, for example llm-d",
-        )
+        ctx.findings.error("LLMD-NAMESPACE-SYSTEM", "namespace.name", case="system", value=name)
     elif name == "default" and not existing:
-        ctx.findings.error(
-            "LLMD-NAMESPACE-SYSTEM",
-            "namespace.name",
-            value=name,
-            rule="every cluster has this namespace already, so the stack cannot create it",
-            fix="use a name of your own, for example llm-d; in an existing cluster default can be used with"
-            " existing: true",
-        )
+        ctx.findings.error("LLMD-NAMESPACE-SYSTEM", "namespace.name", case="own", value=name)
     if existing and ctx.settings.cluster.existing is None and name != "default":
         ctx.findings.error("LLMD-NAMESPACE-MISSING", "namespace.existing", value="true")
 
@@ -141,20 +127,11 @@ def _check_existing(ctx: PlanContext) -> None:
     network, cluster = ctx.settings.network, ctx.settings.cluster
     if network.existing is not None and (keys := _keys(network, ("existing", "proxy_cidr"))):
         ctx.findings.warning(
-            "LLMD-EXISTING-IGNORED",
-            "network",
-            value=keys,
-            rule=f"the stack uses network {network.existing.network} as it is: ranges and logs of its subnet are its"
-            " owner's",
-            fix=f"remove {keys}, or remove existing",
+            "LLMD-EXISTING-IGNORED", "network", case="network", value=keys, network=network.existing.network
         )
     if cluster.existing is not None and (keys := _without_effect_in_existing(cluster)):
         ctx.findings.warning(
-            "LLMD-EXISTING-IGNORED",
-            "cluster",
-            value=keys,
-            rule=f"the stack uses cluster {cluster.existing.name} as it is",
-            fix=f"remove {keys}, and change the cluster where it is managed; or remove existing",
+            "LLMD-EXISTING-IGNORED", "cluster", case="cluster", value=keys, cluster=cluster.existing.name
         )
     region = network.existing.linked_region if network.existing is not None else None
     if region is not None and region != ctx.region:
@@ -183,12 +160,10 @@ def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:
                     "LLMD-ADDON-ROOM",
                     group,
                     key,
+                    case="millicores" if in_millis else "other",
                     value=text,
                     machine_type=pool.machine_type,
                     available=available,
                     unit=unit,
                     group=group,
-                    fix=f"use {text}m, or less than {available:.0f}m"
-                    if in_millis
-                    else f"use less, or a larger cpuPool.machineType than {pool.machine_type}",
                 )

@@ -91,14 +91,34 @@ def test_every_call_names_a_rule_of_its_severity() -> None:
 
 def test_every_call_passes_what_the_texts_of_its_rule_name() -> None:
     """A text stands either in the rule or in the call, and each `{name}` in it is an argument of the call."""
+    used: set[tuple[str, str]] = set()
     for path, call in calls_of_findings():
-        arguments = {str(keyword.arg) for keyword in call.keywords} - {"certain"}
+        arguments = {str(keyword.arg) for keyword in call.keywords} - {"certain", "case"}
         for rule in rules_of(path, call):
-            own = {"rule": rule.message, "fix": rule.hint}
-            named = {name for text in own.values() for _, name, *_ in Formatter().parse(text) if name}
             place = f"{path.name}:{call.lineno} {rule.id}"
-            assert {part for part, text in own.items() if not text} == arguments & set(own), place
-            assert named - {"value"} == arguments - {"value", *own}, place
+            cases = (cases_of(call) or [*rule.cases]) if has_case(call) else [""]
+            used |= {(rule.id, case) for case in cases}
+            texts = [rule.texts(case) for case in cases]
+            named = {
+                name for text in texts for part in (text.message, text.hint) for _, name, *_ in Formatter().parse(part)
+            }
+            for text in texts:
+                missing = {part for part, own in (("rule", text.message), ("fix", text.hint)) if not own}
+                assert missing == arguments & {"rule", "fix"}, place
+            if "None" not in arguments:  # Of a mapping nothing is known.
+                assert named - {"value", None} == arguments - {"value", "rule", "fix"}, place
+    assert used >= {(rule.id, case) for rule in RULES.values() for case in rule.cases}
+
+
+def has_case(call: ast.Call) -> bool:
+    return any(keyword.arg == "case" for keyword in call.keywords)
+
+
+def cases_of(call: ast.Call) -> list[str]:
+    """The cases that a call names in words. Empty for a call without one, or with one that a variable names."""
+    values = [node for keyword in call.keywords if keyword.arg == "case" for node in ast.walk(keyword.value)]
+    chosen = [node for value in values if isinstance(value, ast.IfExp) for node in (value.body, value.orelse)]
+    return [str(node.value) for node in chosen or values[:1] if isinstance(node, ast.Constant)]
 
 
 def test_no_rule_is_unused() -> None:

@@ -25,29 +25,15 @@ def check_autopilot(ctx: PlanContext) -> None:
     if settings.location != ctx.region:
         findings.error("LLMD-AUTOPILOT-LOCATION", "location", value=settings.location, region=ctx.region)
     if settings.cpu_pool != CpuPoolSettings():
-        findings.error(
-            "LLMD-AUTOPILOT-POOL",
-            "cpuPool",
-            value="set",
-            rule="an Autopilot cluster has no node pools: GKE creates nodes for pickers and controllers by itself",
-            fix="remove cpuPool",
-        )
+        findings.error("LLMD-AUTOPILOT-POOL", "cpuPool", case="cpu-pool", value="set")
     cluster = settings.cluster
     if cluster.intranode_visibility and cluster.existing is None:
         findings.error(
-            "LLMD-AUTOPILOT-CLUSTER",
-            "cluster.intranodeVisibility",
-            value="true",
-            rule="the gcp provider refuses enableIntranodeVisibility together with enableAutopilot",
-            fix="remove it",
+            "LLMD-AUTOPILOT-CLUSTER", "cluster.intranodeVisibility", case="intranode-visibility", value="true"
         )
     if cluster.encryption.disk_key is not None and settings.accelerator.compute_class is None:
         findings.error(
-            "LLMD-AUTOPILOT-CLUSTER",
-            "cluster.encryption.diskKey",
-            value=cluster.encryption.disk_key,
-            rule="the stack sets the key of nodes' disks in node pools and compute classes, and it has neither",
-            fix="remove diskKey, or set a key for the nodes of the compute class: accelerator.computeClass: {}",
+            "LLMD-AUTOPILOT-CLUSTER", "cluster.encryption.diskKey", case="disk-key", value=cluster.encryption.disk_key
         )
 
 
@@ -60,13 +46,7 @@ def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -
         what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
         findings.error("LLMD-AUTOPILOT-HOSTS", "cluster.mode", value=f"autopilot, {what}")
     if settings.nodes.min > 0:
-        findings.error(
-            "LLMD-AUTOPILOT-POOL",
-            "accelerator.nodes.min",
-            value=settings.nodes.min,
-            rule="Autopilot creates nodes for pods and deletes empty ones, so no minimum of nodes can be kept",
-            fix="use 0; models[].replicas keeps nodes",
-        )
+        findings.error("LLMD-AUTOPILOT-POOL", "accelerator.nodes.min", case="minimum", value=settings.nodes.min)
     if settings.compute_class is not None:
         return
     for key, value in _needs_class(ctx):

@@ -60,9 +60,9 @@ def _choices(ctx: PlanContext, settings: ComputeClassSettings) -> Iterator[NodeC
                 "LLMD-PROVISIONING-ON-DEMAND",
                 *path,
                 "provisioning",
+                case="choice",
                 value=fallback.provisioning,
                 machine=machine.name,
-                fix="use provisioning: spot or flex-start",
             )
         yield NodeChoicePlan(
             machine_type=machine.name,

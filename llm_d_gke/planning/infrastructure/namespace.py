@@ -58,11 +58,4 @@ def plan_pull_secret(ctx: PlanContext, encrypted: frozenset[str]) -> PullSecretP
 
 def _check_encrypted(ctx: PlanContext, group: str, key: str, encrypted: frozenset[str]) -> None:
     if group not in encrypted:
-        ctx.findings.error(
-            "LLMD-SECRET-PLAIN",
-            group,
-            key,
-            value="(hidden)",
-            rule="the secret is in plain text, and everybody who reads the stack file could use it",
-            fix=f"pulumi config set --path --secret llm-d:{group}.{key} ...",
-        )
+        ctx.findings.error("LLMD-SECRET-PLAIN", group, key, case="group", value="(hidden)", group=group, key=key)

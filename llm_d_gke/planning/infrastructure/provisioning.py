@@ -35,9 +35,9 @@ def check_provisioning(ctx: PlanContext) -> None:
         findings.warning(
             "LLMD-PROVISIONING-ON-DEMAND",
             "accelerator.provisioning",
+            case="pool",
             value=settings.provisioning,
             machine=ctx.machine.name,
-            fix="use provisioning: spot or flex-start, or name a reservation",
         )
     _check_zones(ctx)
     # A compute class refuses queued nodes as such.

@@ -217,11 +217,10 @@ def _check_unused(ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, 
             "LLMD-PICKER-PARAMETER-UNUSED",
             f"picker.config.plugins[{index}].parameters",
             name,
+            case="tuned" if name in tuned else "unused",
             value=parameters[name],
-            rule=f"{picker.title} uses the block size that engines report instead, because autoTune is true by default"
-            if name in tuned
-            else f"{picker.title} accepts {name} and never uses it",
-            fix="add autoTune: false, or remove it and set models[].blockSize" if name in tuned else "remove it",
+            picker=picker.title,
+            name=name,
         )
 
 
@@ -248,9 +247,12 @@ def _check_lacking(ctx: PlanContext, document: Document) -> None:
                 "LLMD-PICKER-PLUGIN-REFERENCE",
                 f"picker.config.plugins[{index}].parameters",
                 needs.unless,
+                case="needed",
                 value=f"{needs.plugin} (default)",
-                rule=f"{entry.type} uses {needs.plugin}, and {ctx.picker.title} does not start without it",
-                fix=f"add {{type: {needs.plugin}}} to plugins, or name another one in {needs.unless}",
+                user=entry.type,
+                plugin=needs.plugin,
+                picker=ctx.picker.title,
+                parameter=needs.unless,
             )
         lacking = ctx.picker.plugins[entry.type].lacking
         if lacking is not None and lacking.plugin not in kinds:

@@ -81,14 +81,10 @@ def _check_scorers(ctx: PlanContext, picker: Picker, document: Document) -> None
         ctx.findings.warning(
             "LLMD-PICKER-PROFILE-SCORERS",
             *path,
+            case="default-profile" if path == ROOT else "profile",
             value="{}" if path == ROOT else f"profile {name}",
             name=name,
             picker=picker.title,
-            fix="remove picker.config, whose place the generated configuration takes, or name a scorer, for example"
-            " plugins: [{type: queue-scorer}]; list random-picker to choose at random on purpose"
-            if path == ROOT
-            else "add a scorer to plugins and to the profile, for example {pluginRef: queue-scorer, weight: 1}; use"
-            " random-picker to choose at random on purpose",
         )
 
 
@@ -117,13 +113,11 @@ def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
         ctx.findings.warning(
             "LLMD-PICKER-PLUGIN-UNUSED",
             f"picker.config.plugins[{index}]",
+            case="profile" if place == "profile" else "section",
             value=entry.called,
             place=place,
             roles=" and ".join(sorted(roles)),
             picker=picker.title,
-            fix=f"add {{pluginRef: {entry.called}}} to a profile, or remove it from plugins"
-            if place == "profile"
-            else f"name {entry.called} in the {place} that is to use it, or remove it from plugins",
         )
     stages = stages_of(picker, document)
     for number, profile in enumerate(document.scheduling_profiles if stages else ()):
@@ -146,11 +140,10 @@ def _check_weights(ctx: PlanContext, picker: Picker, document: Document) -> None
             ctx.findings.warning(
                 "LLMD-PICKER-WEIGHT-UNUSED",
                 f"picker.config.schedulingProfiles[{number}].plugins[{index}].weight",
+                case="zero" if "scorer" in roles else "no-scorer",
                 value=f"{entry.weight:g}",
-                rule=f"with weight 0 the score of {entry.plugin_ref} counts for nothing"
-                if "scorer" in roles
-                else f"weights are for scorers, and {entry.plugin_ref} is a {min(roles)}",
-                fix="remove the plugin from the profile, or use a weight above 0" if "scorer" in roles else "remove it",
+                plugin=entry.plugin_ref,
+                kind=min(roles),
             )
 
 

@@ -51,17 +51,18 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
             ctx.findings.error(
                 "LLMD-PICKER-FEATURE-GATE",
                 f"picker.config.featureGates[{index}]",
+                case="unknown",
                 value=gate,
-                rule=f"{picker.title} has no such feature gate and does not start with it",
-                fix=f"use one of {', '.join(picker.feature_gates)}",
+                picker=picker.title,
+                gates=", ".join(picker.feature_gates),
             )
         if picker.document == "v1.4" and gate == "dataLayer" and getattr(document, "data", None) is None:
             ctx.findings.error(
                 "LLMD-PICKER-FEATURE-GATE",
                 f"picker.config.featureGates[{index}]",
+                case="data-layer",
                 value=gate,
-                rule=f"with this gate {picker.title} needs the section data, and does not start without it",
-                fix="add data with its sources, or remove the gate",
+                picker=picker.title,
             )
     on = any(gate in ("flowControl", "flowControl=true") for gate in document.feature_gates)
     _check_moved(ctx, picker, document)
@@ -127,10 +128,10 @@ def _check_profile(
         ctx.findings.error(
             "LLMD-PICKER-PROFILE-PICKERS",
             *entry_path,
+            case="profile",
             value="a second picker",
             picker=picker.title,
             profile="a profile",
-            fix="keep one of them",
         )
 
 
@@ -143,10 +144,10 @@ def _check_only_profile(ctx: PlanContext, picker: Picker, document: Document) ->
         ctx.findings.error(
             "LLMD-PICKER-PROFILE-PICKERS",
             f"picker.config.plugins[{index}].type",
+            case="default-profile",
             value=entry.type,
             picker=picker.title,
             profile="without schedulingProfiles all plugins make up one profile, which",
-            fix="keep one of them, or add schedulingProfiles with a profile that names one",
         )
 
 
@@ -227,11 +228,7 @@ def check_references(ctx: PlanContext, picker: Picker, document: Document) -> No
     for path, name in all_references(picker, document):
         if name not in names:
             ctx.findings.error(
-                "LLMD-PICKER-PLUGIN-REFERENCE",
-                *path,
-                value=name,
-                rule="no plugin has this name",
-                fix=f"add it to plugins, or use one of {', '.join(sorted(names))}",
+                "LLMD-PICKER-PLUGIN-REFERENCE", *path, case="named", value=name, names=", ".join(sorted(names))
             )
 
 

@@ -59,10 +59,10 @@ def check_image_kinds(ctx: PlanContext) -> None:
         ctx.findings.warning(
             "LLMD-IMAGE-KIND",
             f"models[{index}].image",
+            case="engine" if engine is not None else "hardware",
             value=settings.image,
             image=ctx.engine_image.image,
             own=own,
-            rule=f"by its name this image is of {engine}, and servers are started with the arguments of vLLM"
-            if engine is not None
-            else f"by its name this image is for {hardware}, and the pool has {own}",
+            engine=engine,
+            hardware=hardware,
         )

@@ -83,10 +83,11 @@ def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]
             "LLMD-MIRROR-UNUSED",
             "registry.mirrors",
             host,
+            case="similar" if close else "unlike",
             value=mirrors[host],
             host=host,
             used=", ".join(sorted(used)),
-            fix=f"did you mean {close}?" if close else "remove it; a base may name it for stacks of other releases",
+            close=close,
         )
 
 

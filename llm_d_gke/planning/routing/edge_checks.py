@@ -39,24 +39,16 @@ def _check_auth(ctx: PlanContext) -> None:
         ctx.findings.error(
             "LLMD-AUTH-IMPLEMENTATION",
             "gateway.auth.kind",
+            case="istio" if other == "istio" else "gke",
             value=kind,
             has=" or ".join(has),
             other=other,
-            rule="Google's load balancers verify neither API keys nor tokens without a service that answers their"
-            " callouts, and this stack has none"
-            if other == "istio"
-            else "Identity-Aware Proxy is part of Google's load balancers, and this Gateway is Istio's",
         )
         return
     # Google's proxy requires HTTPS everywhere; a key in plain HTTP is readable on the way.
     if settings.tls.kind == "none" and (settings.exposure == "external" or kind == "iap"):
         ctx.findings.error(
-            "LLMD-AUTH-PLAIN",
-            "gateway.auth.kind",
-            value=kind,
-            rule="without a certificate clients would send their credentials unencrypted"
-            if kind != "iap"
-            else "Identity-Aware Proxy answers HTTPS only, and the Gateway has no certificate",
+            "LLMD-AUTH-PLAIN", "gateway.auth.kind", case="credentials" if kind != "iap" else "iap", value=kind
         )
 
 
@@ -76,13 +68,7 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
     if keys and not in_stack_file:
         ctx.findings.error("LLMD-API-KEYS-UNUSED", "apiKeys", value=f"{len(keys)} keys")
     if keys and "apiKeys" not in encrypted:
-        ctx.findings.error(
-            "LLMD-SECRET-PLAIN",
-            "apiKeys",
-            value="(hidden)",
-            rule="the keys are in plain text, and everybody who reads the stack file could use them",
-            fix="pulumi config set --path --secret llm-d:apiKeys.my-team ...",
-        )
+        ctx.findings.error("LLMD-SECRET-PLAIN", "apiKeys", case="api-keys", value="(hidden)")
     for name, key in keys.items():
         text = key.get_secret_value()
         if text != ENCRYPTED_VALUE and (len(text) < _MIN_KEY_LENGTH or not text.isascii() or len(text.split()) != 1):
@@ -94,14 +80,7 @@ def _check_limits(ctx: PlanContext) -> None:
     path = ("gateway", "limits")
     gke = settings.implementation == "gke"
     if limits.body_bytes is not None and gke:
-        ctx.findings.error(
-            "LLMD-LIMITS-IMPLEMENTATION",
-            *path,
-            "bodyBytes",
-            value=limits.body_bytes,
-            rule="Google's load balancers have no limit for the body of a request",
-            fix="remove it (the engine refuses prompts above maxModelLen), or use implementation: istio",
-        )
+        ctx.findings.error("LLMD-LIMITS-IMPLEMENTATION", *path, "bodyBytes", case="body", value=limits.body_bytes)
     if limits.tokens_per_minute is not None and (gke or limits.per != "key"):
         ctx.findings.error(
             "LLMD-LIMITS-IMPLEMENTATION",
@@ -116,31 +95,14 @@ def _check_limits(ctx: PlanContext) -> None:
             else "set per: key, with gateway.auth: {kind: api-keys}",
         )
     if limits.per == "key" and settings.auth.kind not in ("api-keys", "jwt"):
-        ctx.findings.error(
-            "LLMD-LIMITS-IMPLEMENTATION",
-            *path,
-            "per",
-            value="key",
-            rule="without API keys or tokens the Gateway cannot tell clients apart",
-            fix="use per: address, or gateway.auth: {kind: api-keys}",
-        )
+        ctx.findings.error("LLMD-LIMITS-IMPLEMENTATION", *path, "per", case="clients", value="key")
     if limits.requests_per_minute is not None and gke and settings.exposure == "internal":
         ctx.findings.error(
-            "LLMD-LIMITS-IMPLEMENTATION",
-            *path,
-            "requestsPerMinute",
-            value=limits.requests_per_minute,
-            rule="the limit is a Cloud Armor policy, and it is not established whether Cloud Armor counts requests"
-            " behind an internal load balancer",
-            fix="remove it, or use implementation: istio",
+            "LLMD-LIMITS-IMPLEMENTATION", *path, "requestsPerMinute", case="internal", value=limits.requests_per_minute
         )
     if settings.security_policy is not None and not gke:
         ctx.findings.error(
-            "LLMD-LIMITS-IMPLEMENTATION",
-            "gateway.securityPolicy",
-            value=settings.security_policy,
-            rule="Cloud Armor is part of Google's application load balancers, and this Gateway is Istio's",
-            fix="use gateway.limits, or implementation: gke",
+            "LLMD-LIMITS-IMPLEMENTATION", "gateway.securityPolicy", case="cloud-armor", value=settings.security_policy
         )
     if settings.security_policy is not None and gke and limits.requests_per_minute is not None:
         ctx.findings.error(

@@ -262,17 +262,17 @@ def _check_no_hit_weight(ctx: PlanContext) -> None:
         ctx.findings.error(
             "LLMD-SCORER-NO-HIT",
             "picker.scorers.noHitLru",
+            case="unknown",
             value=f"{weights.no_hit_lru:g}",
-            rule=f"{ctx.picker.title} has no no-hit-lru-scorer and does not start with it",
-            fix=f"remove it, or use release {' or '.join(having)}",
+            picker=ctx.picker.title,
+            having=" or ".join(having),
         )
     if weights.no_hit_lru and not weights.prefix_cache:
         ctx.findings.error(
             "LLMD-SCORER-NO-HIT",
             "picker.scorers.noHitLru",
+            case="no-prefix",
             value=f"{weights.no_hit_lru:g}, with prefixCache: 0",
-            rule="without the prefix scorer no prompt counts as cached, so this would be round robin",
-            fix="give prefixCache a weight, or remove noHitLru",
         )
 
 

@@ -80,9 +80,10 @@ def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
         ctx.findings.error(
             "LLMD-FLEET-RANGE",
             "network.proxyCidr",
+            case="other",
             value=network.proxy_cidr,
-            rule=f"fleet.proxyCidrs has {expected} for {ctx.region}, and the other clusters let only that range in",
-            fix=f"use proxyCidr: {expected}, or correct fleet.proxyCidrs in every stack",
+            expected=expected,
+            region=ctx.region,
         )
     ranges = list(fleet.proxy_cidrs.items())
     for number, (region, cidr) in enumerate(ranges):
@@ -92,9 +93,10 @@ def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
                     "LLMD-FLEET-RANGE",
                     "fleet.proxyCidrs",
                     region,
+                    case="overlap",
                     value=cidr,
-                    rule=f"overlaps {earlier} of {other}: both subnets are in one VPC",
-                    fix="choose ranges without common addresses",
+                    earlier=earlier,
+                    other=other,
                 )
 
 

@@ -56,11 +56,9 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
         ctx.findings.warning(
             "LLMD-TLS-NONE",
             "gateway.tls.kind",
+            case="external" if external else "internal",
             value="none",
-            rule="prompts and answers cross the internet unencrypted"
-            if external
-            else f"{settings.hostname} answers plain HTTP only: prompts and answers cross the VPC unencrypted",
-            fix="set a certificate, or exposure: internal" if external else "set a certificate, or remove hostname",
+            hostname=settings.hostname,
         )
     _check_direct(ctx)
     edge = plan_edge(ctx, encrypted)

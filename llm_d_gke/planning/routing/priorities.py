@@ -38,10 +38,8 @@ def check_priorities(ctx: PlanContext) -> None:
         ctx.findings.error(
             "LLMD-PRIORITIES-QUEUE",
             "gateway.priorities",
+            case="generated" if ctx.settings.picker.config is None else "own-config",
             value=_priorities_text(ctx),
-            fix="set picker.flowControl: true, or give those that may wait a priority below 0"
-            if ctx.settings.picker.config is None
-            else "add flowControl to picker.config.featureGates",
         )
 
 
@@ -101,10 +99,8 @@ def _check_keys(ctx: PlanContext) -> None:
     ctx.findings.error(
         "LLMD-PRIORITIES-AUTH",
         "gateway.priorities",
+        case="anonymous" if gateway.auth.kind != "jwt" else "token",
         value=_priorities_text(ctx),
-        rule="without API keys the Gateway does not know which client asks"
-        if gateway.auth.kind != "jwt"
-        else "the Gateway names a token's subject to the picker, which need not be the name of an InferenceObjective",
     )
 
 
@@ -120,8 +116,10 @@ def _check_names(ctx: PlanContext) -> None:
                 "LLMD-PRIORITIES-CLIENT",
                 "gateway.priorities",
                 name,
+                case="clients" if clients else "key-names",
                 value=name,
-                fix=f"use one of {', '.join(sorted(clients))}" if clients else f"use {name.partition('.')[0]}",
+                clients=", ".join(sorted(clients)),
+                client=name.partition(".")[0],
             )
 
 

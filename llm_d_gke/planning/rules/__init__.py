@@ -53,14 +53,21 @@ RuleBasis = Literal["project", "catalog", "arithmetic", "estimate", "unestablish
 """
 
 
+class Texts(Entry):
+    """Reason and correction of a finding, with `{name}` where a call passes a value."""
+
+    message: str = ""
+    hint: str = ""
+
+
 class Rule(Entry):
     """One reason to refuse a stack or to warn about it.
 
     `id` is stable: messages, documents and acknowledgments refer to it, and a rule that is gone does not leave its id
     to another one. Most rules are errors; `either` is the severity of a rule that is an error or a warning depending on
     how certain it is. `source` names the public document or code that the rule follows; a rule without one states its
-    `basis`. `message` and `hint` are the reason and the correction of a finding, with `{name}` where a call passes a
-    value; a rule without one of them has a text that depends on more, which stands in the code.
+    `basis`. `message` and `hint` are the texts of its findings; a rule that can be broken in several ways has texts
+    for each of these `cases`. A rule without a text has one that depends on more, which stands in the code.
     `acknowledgeable`: a stack could run with this error, and its owner has to decide; acknowledged in the stack file,
     it no longer refuses the stack.
     """
@@ -73,8 +80,14 @@ class Rule(Entry):
     fix: str
     message: str = ""
     hint: str = ""
+    cases: Mapping[str, Texts] = {}
     source: str = ""
     basis: RuleBasis | None = None
+
+    def texts(self, case: str) -> Texts:
+        """The texts of a case, or of the rule where the case has none. Raises KeyError for another case."""
+        own = self.cases[case] if case else Texts()
+        return Texts(message=own.message or self.message, hint=own.hint or self.hint)
 
 
 class Subject(Entry):

@@ -100,10 +100,8 @@ def _check_stage(autoscaling: AutoscalingSettings, path: tuple[str | int, ...], 
         findings.error(
             "LLMD-AUTOSCALING-ZERO-STAGE",
             *(*path, "autoscaling", "minimum"),
+            case=stage,
             value=0,
-            rule=f"without {stage} servers the other stage keeps its accelerators and answers no request"
-            if stage == "decode"
-            else "without prefill servers every prompt is computed by the decode servers, which are planned without it",
         )
 
 
@@ -144,12 +142,10 @@ def check_kserve(served: ServedModel) -> None:
     served.error(
         "LLMD-AUTOSCALING-KSERVE",
         "autoscaling",
+        case="resets" if keeps is False else "unestablished",
         value="set",
         keeping=keeping[0],
-        rule=f"KServe {version} resets the number of replicas of its Deployments whenever it reconciles them, which"
-        " overrides an autoscaler"
-        if keeps is False
-        else f"it is not established that KServe {version} leaves the number of replicas to an autoscaler",
+        version=version,
     )
 
 

@@ -41,10 +41,11 @@ def _check_draft_model(served: ServedModel, model: Model, speculation: Speculati
         served.error(
             "LLMD-SPECULATION-TARGET",
             *("speculativeDecoding", "draftModel"),
+            case="vocabulary",
             value=draft.id,
-            rule=f"{draft.id} has {draft.vocabulary} vocabulary entries and {model.id} {model.vocabulary}: vLLM ends"
-            " where they differ",
-            fix="use a draft model of the same vocabulary, or method: ngram",
+            draft_vocabulary=draft.vocabulary,
+            model=model.id,
+            vocabulary=model.vocabulary,
         )
     if _THREE_COORDINATES.search(speculation.draft_model or ""):
         served.add_finding(
@@ -62,10 +63,11 @@ def _check_draft_model(served: ServedModel, model: Model, speculation: Speculati
         served.add_finding(
             "LLMD-SPECULATION-TARGET",
             *("speculativeDecoding", "method"),
+            case="images",
             certain=not served.has(_IMAGES_READ),
             value="draft_model",
-            rule=f"{model.id} takes images, and vLLM {served.version} has no draft models for such models",
-            fix="use method: ngram, or a release with a newer engine",
+            model=model.id,
+            version=served.version,
         )
 
 
@@ -75,9 +77,9 @@ def _check_model_runner(served: ServedModel, speculation: SpeculativeDecoding) -
         served.error(
             "LLMD-SPECULATION-TARGET",
             *("speculativeDecoding", "method"),
+            case="model-runner",
             value=speculation.method,
-            rule=f"env asks for Model Runner V2, which ends with this method in vLLM {served.version}",
-            fix=f"remove {_MODEL_RUNNER_V2}: vLLM then takes the runner that has the method",
+            version=served.version,
         )
 
 
@@ -96,8 +98,8 @@ def _check_assistant_cache(served: ServedModel, model: Model, speculation: Specu
         served.error(
             "LLMD-SPECULATION-TARGET",
             *("speculativeDecoding", "draftModel"),
+            case="assistant-cache",
             value=str(speculation.draft_model),
-            rule=f"on {accelerator.title} vLLM {served.version} runs the assistant's attention with an fp8 KV cache in"
-            " FlashInfer, which ends on layers with a window (vllm-project/vllm issue 48848)",
-            fix="remove kvCacheDtype, or use method: ngram",
+            accelerator=accelerator.title,
+            version=served.version,
         )

@@ -141,21 +141,9 @@ def _check_offload(served: ServedModel) -> None:
     elif not facts_of(served.version):
         warn_unknown(served, path, value=size)
     elif model is not None and model.recurrent and not served.has(_STATES_OFFLOADED_SINCE):
-        served.warning(
-            "LLMD-KV-OFFLOAD-STATES",
-            path,
-            value=size,
-            rule=f"{model.id} keeps recurrent states, and engines of vLLM 0.25.1 and 0.27.1 ended with an assertion"
-            " when cached prefixes of such models came back from the host (vllm-project/vllm issues 50454 and 53505)",
-        )
+        served.warning("LLMD-KV-OFFLOAD-STATES", path, case="recurrent", value=size, model=model.id)
     elif model is not None and model.architecture.startswith(_WINDOWS_OFFLOADED_BADLY):
-        served.warning(
-            "LLMD-KV-OFFLOAD-STATES",
-            path,
-            value=size,
-            rule=f"engines with {model.id}'s windows and heads of two sizes ended with segmentation faults when blocks"
-            " moved to the host (vllm-project/vllm issue 42348, open)",
-        )
+        served.warning("LLMD-KV-OFFLOAD-STATES", path, case="windows", value=size, model=model.id)
 
 
 def _offload_refusal(served: ServedModel) -> tuple[str, str] | None:
@@ -210,12 +198,11 @@ def check_host_memory(served: ServedModel, limits: Mapping[str, str]) -> None:
     served.add_finding(
         "LLMD-KV-OFFLOAD-MEMORY",
         "kvOffloadGib",
+        case="smaller" if largest >= 1 else "none",
         certain=offloaded >= limit,
         value=settings.kv_offload_gib,
         limit=limit,
         machine=served.ctx.machine.name,
         offloaded=offloaded,
-        fix=f"use kvOffloadGib: {largest}, or a machineType with more memory"
-        if largest >= 1
-        else "remove kvOffloadGib, or use a machineType with more memory",
+        largest=largest,
     )

@@ -62,11 +62,9 @@ def _is_reported(served: ServedModel, name: str, value: str, *, of_stack: bool) 
         served.error(
             "LLMD-ENV-OWNED",
             *path,
+            case="stack" if not name.startswith(_OF_CONTROLLERS) else "controller",
             value=value,
             name=name,
-            rule=f"{name} is set by the stack itself"
-            if not name.startswith(_OF_CONTROLLERS)
-            else f"{name} is set by the LeaderWorkerSet controller",
         )
     elif name in _SECRETS:
         served.error("LLMD-ENV-SECRET", *path, value="(hidden)", secrets=_SECRETS[name])

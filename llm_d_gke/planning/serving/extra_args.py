@@ -153,18 +153,9 @@ def check_remote_code(served: ServedModel) -> None:
     served.warning(
         "LLMD-REMOTE-CODE",
         "extraArgs",
+        case="commit" if commit is not None else "branch",
         value="--trust-remote-code",
-        rule=(
-            f"the engine runs Python files of the model's repository, as they are at {commit}"
-            if commit is not None
-            else "the engine runs Python files of the model's repository, which its owners can change at any time"
-        ),
-        fix=(
-            "read the files of that commit, or remove the argument if this vLLM has the architecture itself"
-            if commit is not None
-            else "set models[].source.revision to a commit whose files you have read, or remove the argument if this"
-            " vLLM has the architecture itself"
-        ),
+        commit=commit,
     )
 
 

@@ -127,9 +127,7 @@ def _check_readers(ctx: PlanContext) -> None:
         if entry.type == _DECIDER and bound:
             _warn_of_reader(ctx, path, entry.called, entry.called, f"add {{type: {APPROXIMATE}}}, sized like the other")
         elif _PRODUCER in takes and not (entry.parameters or {}).get(_PRODUCER):
-            _warn_of_reader(
-                ctx, path, entry.called, entry.called, f"add parameters: {{{_PRODUCER}: {precise}}}"
-            )
+            _warn_of_reader(ctx, path, entry.called, entry.called, f"add parameters: {{{_PRODUCER}: {precise}}}")
 
 
 def _warn_of_reader(ctx: PlanContext, path: tuple[str | int, ...], value: str, reader: str, fix: str) -> None:

@@ -68,12 +68,9 @@ def _check_unknown_model(served: ServedModel) -> None:
     settings, ctx = served.settings, served.ctx
     if "/" not in settings.id and settings.source.kind == "hugging-face":
         same = [name for name in ctx.catalog.models if name.rpartition("/")[2].lower() == settings.id.lower()]
-        close = same or [name] if (name := nearest(settings.id, ctx.catalog.models, 0.6)) else same
+        close = next(iter(same), nearest(settings.id, ctx.catalog.models, 0.6))
         served.error(
-            "LLMD-MODEL-ORGANIZATION",
-            "id",
-            value=settings.id,
-            fix=f"did you mean {close[0]}?" if close else "write organization/name, for example Qwen/Qwen3-8B",
+            "LLMD-MODEL-ORGANIZATION", "id", case="similar" if close else "unlike", value=settings.id, close=close
         )
         return
     # What is wrong with a given configuration is reported already.
@@ -116,9 +113,10 @@ def _holds_other_weights(served: ServedModel) -> bool:
     served.warning(
         "LLMD-MODEL-FORMAT",
         "id",
+        case="original" if original else "unlike",
         value=settings.id,
         form=form,
-        fix=f"use {original}" if original else "use the repository of the original weights",
+        original=original,
     )
     return True
 
@@ -156,9 +154,10 @@ def _check_batch(served: ServedModel) -> None:
         served.error(
             "LLMD-BATCH-SEQUENCES",
             "maxNumBatchedTokens",
+            case="batch",
             value=tokens,
-            rule=f"a batch of {sequences} sequences has {sequences} tokens or more, and vLLM exits with fewer",
-            fix=f"use {max(2048, sequences)}, or maxNumSeqs: {tokens}",
+            sequences=sequences,
+            batch=max(2048, sequences),
         )
         return
     speculation = served.guessing
@@ -170,10 +169,12 @@ def _check_batch(served: ServedModel) -> None:
         served.error(
             "LLMD-BATCH-SEQUENCES",
             "maxNumBatchedTokens",
+            case="adapters",
             value=run.max_num_batched_tokens,
-            rule=f"with adapters, a batch holds {speculation.tokens + 1} tokens of each of {run.max_num_seqs}"
-            " sequences, and vLLM exits with fewer (vllm/engine/arg_utils.py of 0.11.2 to 0.32.0)",
-            fix=f"use {needed}, or maxNumSeqs: {max(1, run.max_num_batched_tokens // (speculation.tokens + 1))}",
+            tokens=speculation.tokens + 1,
+            sequences=run.max_num_seqs,
+            needed=needed,
+            fewer=max(1, run.max_num_batched_tokens // (speculation.tokens + 1)),
         )
         return
     if speculation.method != "draft_model" or tokens is None:
@@ -182,10 +183,12 @@ def _check_batch(served: ServedModel) -> None:
         served.error(
             "LLMD-BATCH-SEQUENCES",
             "maxNumBatchedTokens",
+            case="draft-model",
             value=tokens,
-            rule=f"a draft model takes one token of the batch for each of {run.max_num_seqs} sequences, which leaves"
-            f" none to schedule (vLLM {run.version}; vllm-project/vllm issue 50708)",
-            fix=f"use {max(2048, 2 * run.max_num_seqs)}, or maxNumSeqs: {max(1, tokens // 2)}",
+            sequences=run.max_num_seqs,
+            version=run.version,
+            batch=max(2048, 2 * run.max_num_seqs),
+            fewer=max(1, tokens // 2),
         )
 
 

@@ -6,7 +6,7 @@ Each was read in the configuration classes of vLLM 0.11.1, 0.17.1, 0.19.1, 0.26.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine import load_engine
@@ -16,7 +16,6 @@ from llm_d_gke.planning.engine_support.options import is_on, nested_value, objec
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.graph_sizes import compiled_sizes, graph_sizes
 from llm_d_gke.planning.sizing.offloaded_weights import OFFLOAD, offload_without_effect, offloaded_gib
-from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.wording import count
 
 _CONTEXT_PARALLEL = ("--decode-context-parallel-size", "-dcp")
@@ -39,7 +38,6 @@ _STRUCTURED, _GUIDANCE_SEEN = "--structured-outputs-config", "0.28"
 # vllm/config/cache.py of 0.11.2 and 0.17.1 (verify_with_parallel_config): GiB of a device, share of the host's memory.
 _SWAP, _SWAP_GIB, _SWAP_SHARE = "--swap-space", 4.0, 0.7
 
-
 # Issue 13 of eugr/spark-vllm-docker is of January 2026. Pull request 40193 of 18 April 2026 chooses among back ends
 # that compute the same in every batch, and refuses recurrent states, as issue 48613 saw up to 0.27.1.
 _INVARIANT, _BACKEND_NAMED = "VLLM_BATCH_INVARIANT", ("0.13", "0.20", "0.21")
@@ -48,11 +46,19 @@ _INVARIANT_STATES_SEEN = "0.28"
 
 @dataclass(frozen=True)
 class _Conflict:
+    """A case of LLMD-ENGINE-CONFLICT, with the values in its texts."""
+
+    case: str
     option: str
-    reason: str  # a clause
-    fix: str
-    certain: bool = True
-    setting: str = "extraArgs"
+    certain: bool
+    setting: str
+    facts: Mapping[str, object]
+
+
+def _conflict(
+    case: str, option: str, *, certain: bool = True, setting: str = "extraArgs", **facts: object
+) -> _Conflict:
+    return _Conflict(case, option, certain, setting, facts)
 
 
 def check_option_conflicts(served: ServedModel) -> None:
@@ -61,10 +67,11 @@ def check_option_conflicts(served: ServedModel) -> None:
         served.add_finding(
             "LLMD-ENGINE-CONFLICT",
             conflict.setting,
+            case=conflict.case,
             certain=conflict.certain,
             value=conflict.option,
-            rule=f"{conflict.reason} (vLLM {served.version})",
-            fix=conflict.fix,
+            version=served.version,
+            **conflict.facts,
         )
 
 
@@ -82,9 +89,9 @@ def _of_options(served: ServedModel) -> Iterator[_Conflict]:
     yield from _sharded_adapters(served)
     yield from _guidance(served)
     yield from _batch_invariant(served, model)
-    yield from _histograms(settings)
+    yield from _histograms(served)
     for option, reason, fix in (*graph_sizes(settings), *compiled_sizes(served)):
-        yield _Conflict(option, reason, fix)
+        yield _conflict("", option, rule=f"{reason} (vLLM {served.version})", fix=fix)
 
 
 def _swap_space(served: ServedModel) -> Iterator[_Conflict]:
@@ -97,11 +104,12 @@ def _swap_space(served: ServedModel) -> Iterator[_Conflict]:
     share_gib = float(stated) if stated is not None and stated.replace(".", "", 1).isdecimal() else _SWAP_GIB
     swap_gib = share_gib * parallelism.tensor
     if swap_gib > _SWAP_SHARE * served.ctx.machine.memory_gib:
-        yield _Conflict(
+        yield _conflict(
+            "swap-space",
             f"{_SWAP} {share_gib:g}",
-            f"{share_gib:g} GiB for each of {parallelism.tensor} devices are more than 70 % of the host's"
-            f" {served.ctx.machine.memory_gib:g} GiB, and vLLM ends: Too large swap space",
-            f'use allowExtraArgs: true and extraArgs: ["{_SWAP}", "0"], or a machine with more memory',
+            share_gib=share_gib,
+            devices=parallelism.tensor,
+            memory_gib=served.ctx.machine.memory_gib,
         )
 
 
@@ -111,12 +119,7 @@ def _chunked_prefill(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     batch = settings.max_num_batched_tokens
     length = settings.max_model_len or default_length(model, served.version)
     if is_on(settings.extra_args, _CHUNKED) is False and batch is not None and batch < length:
-        yield _Conflict(
-            "--no-enable-chunked-prefill",
-            f"without chunks a prompt is computed in one batch, and vLLM ends where a batch of {batch} tokens is"
-            f" smaller than the longest request, {length}",
-            f"remove --no-enable-chunked-prefill, or use maxNumBatchedTokens: {length}",
-        )
+        yield _conflict("chunked-prefill", "--no-enable-chunked-prefill", batch=batch, length=length)
 
 
 def _context_parallel(served: ServedModel, model: Model) -> Iterator[_Conflict]:
@@ -128,25 +131,23 @@ def _context_parallel(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     tensor, heads = served.parallelism.tensor, max(1, model.kv_heads)
     option = f"{_CONTEXT_PARALLEL[0]} {ranks}"
     if tensor % ranks:
-        yield _Conflict(option, f"{tensor} devices cannot be divided among {ranks} ranks", "use a divisor of it")
+        yield _conflict("context-devices", option, tensor=tensor, ranks=ranks)
     elif model.mla is not None:
         return
     elif tensor // heads < ranks or tensor <= heads:
         most = tensor // heads
         copies = f"{most} copies of each" if most > 1 else "no copies of them"
-        yield _Conflict(
+        yield _conflict(
+            "context-copies",
             option,
-            f"{model.id} has {count(heads, 'key-value head')}: {tensor} devices hold {copies}, and vLLM divides tokens"
-            " among copies only",
-            f"use {most}" if most > 1 and tensor > heads else "remove it, or use more tensorParallel than that",
+            model=model.id,
+            heads=count(heads, "key-value head"),
+            tensor=tensor,
+            copies=copies,
+            fewer=f"use {most}" if most > 1 and tensor > heads else "remove it, or use more tensorParallel than that",
         )
     elif (model.attention_heads // heads) % ranks:
-        yield _Conflict(
-            option,
-            f"{model.id} has {model.attention_heads // heads} query heads for each key-value head, which {ranks} does"
-            " not divide",
-            "use a divisor of it",
-        )
+        yield _conflict("context-heads", option, model=model.id, heads=model.attention_heads // heads, ranks=ranks)
 
 
 def _asynchronous(served: ServedModel) -> Iterator[_Conflict]:
@@ -154,18 +155,13 @@ def _asynchronous(served: ServedModel) -> Iterator[_Conflict]:
     if is_on(settings.extra_args, _ASYNC) is not True:
         return
     speculation = served.guessing
-    without = "remove --async-scheduling: vLLM turns it on by itself where it can"
     if settings.pipeline_parallel > 1 and not served.has(_ASYNC_PIPELINES_SINCE):
-        yield _Conflict(_ASYNC, "asynchronous scheduling does not go with pipeline stages yet", without)
+        yield _conflict("async-pipeline", _ASYNC)
     if speculation is None:
         return
     since = _ASYNC_METHODS.get(speculation.method)
     if since is None or not served.has(since):
-        yield _Conflict(
-            _ASYNC,
-            f"asked for, it is refused beside speculativeDecoding.method: {speculation.method}",
-            without,
-        )
+        yield _conflict("async-guesses", _ASYNC, method=speculation.method)
 
 
 def _load_balancer(served: ServedModel, model: Model) -> Iterator[_Conflict]:
@@ -174,25 +170,17 @@ def _load_balancer(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     if is_on(settings.extra_args, _LOAD_BALANCER) is not True:
         return
     by_expert = parallelism.expert or "--enable-expert-parallel" in settings.extra_args
-    without = f"remove {_LOAD_BALANCER}"
     if not by_expert or model.experts is None:
-        yield _Conflict(
-            _LOAD_BALANCER,
-            f"{model.id} has no experts to balance"
-            if model.experts is None
-            else "experts are balanced among devices that hold whole ones, which expertParallel: true makes them",
-            without if model.experts is None else f"use expertParallel: true, or {without}",
-        )
+        yield _conflict("no-experts" if model.experts is None else "parted-experts", _LOAD_BALANCER, model=model.id)
     elif parallelism.tensor * parallelism.data == 1:
-        yield _Conflict(_LOAD_BALANCER, "there is one device, and nothing to balance", without)
+        yield _conflict("one-device", _LOAD_BALANCER)
     elif (answer := _is_balanced(served, model)) is not True:
         quantization = model.quantization
-        yield _Conflict(
+        yield _conflict(
+            "unbalanced",
             _LOAD_BALANCER,
-            "EPLB is not supported for experts in"
-            f" {quantization.method if quantization is not None else settings.quantization}",
-            without,
             certain=answer is False,
+            method=quantization.method if quantization is not None else settings.quantization,
         )
 
 
@@ -225,19 +213,9 @@ def _routed_experts(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     if is_on(settings.extra_args, _ROUTED) is not True:
         return
     if model.experts is None:
-        yield _Conflict(
-            _ROUTED,
-            f"{model.id} has no experts: vLLM looks for their number in its config.json, and ends once the weights are"
-            " loaded (vllm-project/vllm issue 42593)",
-            "remove it",
-        )
+        yield _conflict("routed-dense", _ROUTED, model=model.id)
     elif settings.pipeline_parallel > 1 or settings.kv_offload_gib is not None:
-        yield _Conflict(
-            _ROUTED,
-            "routed experts are returned by engines without pipeline stages and KV connectors only",
-            "remove it",
-            certain=served.has("0.26"),
-        )
+        yield _conflict("routed", _ROUTED, certain=served.has("0.26"))
 
 
 def _offloaded_weights(served: ServedModel, model: Model) -> Iterator[_Conflict]:
@@ -247,33 +225,21 @@ def _offloaded_weights(served: ServedModel, model: Model) -> Iterator[_Conflict]
     if not offloaded_gib(served.settings):
         return
     if offload_without_effect(served, model):
-        yield _Conflict(
-            f"{OFFLOAD} {value}",
-            "Model Runner V2, which runs this model, keeps all weights on the accelerators and does not say so"
-            " (vllm-project/vllm issues 51396 and 56283)",
-            'remove it, or use env: {VLLM_USE_V2_MODEL_RUNNER: "0"}',
-            certain=False,
-        )
+        yield _conflict("offload-ignored", f"{OFFLOAD} {value}", certain=False)
         return
     # Chunked attention turns the cache's manager of several kinds off.
     if len(kinds) < 2 or "chunked" in kinds:
         return
     if not served.has(_OFFLOADED_KINDS_SINCE):
-        yield _Conflict(
+        yield _conflict(
+            "offload-caches",
             f"{OFFLOAD} {value}",
-            f"{model.id} has {len(kinds)} kinds of cache: vLLM ends with Cannot re-initialize the input batch when CPU"
-            " weight offloading is enabled",
-            "remove it, and use an accelerator with more memory",
             certain=not served.has(_OFFLOADED_KINDS_READ),
+            model=model.id,
+            kinds=len(kinds),
         )
     elif model.recurrent:
-        yield _Conflict(
-            f"{OFFLOAD} {value}",
-            "offloaded weights of a model with recurrent states gave wrong answers in a build of March 2026"
-            " (vllm-project/vllm pull request 36461)",
-            "compare answers with an engine that does not offload first",
-            certain=False,
-        )
+        yield _conflict("offload-recurrent", f"{OFFLOAD} {value}", certain=False)
 
 
 def _overlap(served: ServedModel) -> Iterator[_Conflict]:
@@ -283,11 +249,8 @@ def _overlap(served: ServedModel) -> Iterator[_Conflict]:
     splits = parts.isascii() and parts.isdigit() and int(parts) > 1
     if (is_on(served.settings.extra_args, _OVERLAP) is True or splits) and not (exchange or "").startswith("deepep"):
         option = f"--ubatch-size {parts}" if splits else _OVERLAP
-        yield _Conflict(
-            option,
-            "two batches overlap with DeepEP's exchange only"
-            + (f", and here it is {exchange}" if exchange is not None else ", and this replica exchanges nothing"),
-            f"remove {option.split()[0]}, or use dataParallel with allToAll: deepep_low_latency",
+        yield _conflict(
+            "overlap" if exchange is not None else "overlap-alone", option, name=option.split()[0], exchange=exchange
         )
 
 
@@ -297,13 +260,7 @@ def _sharded_adapters(served: ServedModel) -> Iterator[_Conflict]:
     rank = max((adapter.rank for adapter in settings.adapters), default=0)
     tensor = served.parallelism.tensor
     if is_on(settings.extra_args, _SHARDED) is True and 0 < rank < 2 * tensor and tensor > 1:
-        yield _Conflict(
-            _SHARDED,
-            f"adapters of rank {rank} leave each of {tensor} devices one row or less, and the kernels ended with rank 8"
-            " on eight devices (vllm-project/vllm issue 20944, open)",
-            f"remove {_SHARDED}",
-            certain=False,
-        )
+        yield _conflict("sharded-adapters", _SHARDED, certain=False, rank=rank, tensor=tensor)
 
 
 def _guidance(served: ServedModel) -> Iterator[_Conflict]:
@@ -311,25 +268,17 @@ def _guidance(served: ServedModel) -> Iterator[_Conflict]:
     settings = served.settings
     chosen = nested_value(settings.extra_args, _STRUCTURED, "backend")
     if chosen == "guidance" and settings.tool_call_parser and served.has(_GUIDANCE_SEEN):
-        yield _Conflict(
-            f"{_STRUCTURED}.backend guidance",
-            "requests with tool_choice required, a named tool or strict tools end with KeyError: 'triggers'"
-            " (vllm-project/vllm issue 55152, September 2026, open)",
-            "remove it: vLLM takes xgrammar first",
-            certain=False,
-        )
+        yield _conflict("guidance", f"{_STRUCTURED}.backend guidance", certain=False)
 
 
-def _histograms(settings: ModelSettings) -> Iterator[_Conflict]:
+def _histograms(served: ServedModel) -> Iterator[_Conflict]:
     """ObservabilityConfig of 0.32.0: bounds of a histogram are positive and rise."""
-    for family, bounds in (object_value(settings.extra_args, _BUCKETS) or {}).items():
+    for family, bounds in (object_value(served.settings.extra_args, _BUCKETS) or {}).items():
         numbers = [bound for bound in bounds if isinstance(bound, int | float)] if isinstance(bounds, list) else []
         if any(low >= high for low, high in itertools.pairwise([0, *numbers])):
-            yield _Conflict(
-                f"{_BUCKETS} {family}",
-                f"bounds of a histogram are above 0 and strictly increasing, and these are {numbers}",
-                f"use {sorted({number for number in numbers if number > 0})}",
-            )
+            rule = f"bounds of a histogram are above 0 and strictly increasing, and these are {numbers}"
+            fix = f"use {sorted({number for number in numbers if number > 0})}"
+            yield _conflict("", f"{_BUCKETS} {family}", rule=f"{rule} (vLLM {served.version})", fix=fix)
 
 
 def _batch_invariant(served: ServedModel, model: Model) -> Iterator[_Conflict]:
@@ -339,20 +288,18 @@ def _batch_invariant(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     if settings.env.get(_INVARIANT) != "1" or not served.has(since):
         return
     if model.recurrent and served.has(chosen):
-        yield _Conflict(
+        yield _conflict(
+            "invariant-states",
             f"{_INVARIANT}=1",
-            f"{model.id} has recurrent states, whose back end does not compute the same in every batch: batch_invariant"
-            " mode is not supported for GDN_ATTN (vllm-project/vllm issue 48613)",
-            f"remove {_INVARIANT}",
             certain=not served.has(_INVARIANT_STATES_SEEN),
             setting="env",
+            model=model.id,
         )
     elif not served.has(chosen) and served.attention_backend is None:
-        yield _Conflict(
+        yield _conflict(
+            "invariant-backend",
             f"{_INVARIANT}=1",
-            "batch_invariant mode requires an attention back end that is named (eugr/spark-vllm-docker issue 13,"
-            " vllm-project/vllm pull request 40193)",
-            f"add --attention-backend {'TRITON_MLA' if model.mla is not None else 'FLASH_ATTN'} to extraArgs",
             certain=not served.has(doubtful),
             setting="env",
+            backend="TRITON_MLA" if model.mla is not None else "FLASH_ATTN",
         )

@@ -149,20 +149,21 @@ def _check_ranks(served: ServedModel) -> None:
         served.error(
             "LLMD-DP-RANK-HOST",
             "tensorParallel",
+            case="one" if ctx.per_node == 1 else "several",
             value=parallelism.tensor,
             per_node=ctx.per_node,
             accelerator=ctx.accelerator.title,
-            fix="use 1" if ctx.per_node == 1 else f"use a divisor of {ctx.per_node}",
         )
     elif parallelism.is_multi_node and parallelism.ranks_per_host < 2:
         smaller = ctx.per_node // 2
         served.error(
             "LLMD-DP-LOCAL-RANKS",
             "tensorParallel",
+            case="smaller" if smaller else "none",
             value=parallelism.tensor,
             per_node=ctx.per_node,
             accelerator=ctx.accelerator.title,
-            fix=f"use {smaller} or less" if smaller else "use a machine type with more accelerators, or one host",
+            smaller=smaller,
         )
     elif parallelism.ranks_per_host > MAX_PORTS:
         served.error(

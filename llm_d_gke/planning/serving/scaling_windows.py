@@ -24,20 +24,13 @@ def check_windows(autoscaling: AutoscalingSettings, path: tuple[str | int, ...],
             findings.error(
                 "LLMD-AUTOSCALING-WINDOW",
                 *(*place, "replicas"),
+                case="replicas",
                 value=window.replicas,
-                rule=f"a window raises the minimum, {autoscaling.minimum}, to at most the maximum,"
-                f" {autoscaling.maximum}: a window cannot lower it",
-                fix="use a number above minimum and up to maximum; for fewer replicas at night lower minimum and give"
-                " the day a window",
+                minimum=autoscaling.minimum,
+                maximum=autoscaling.maximum,
             )
         if window.start == window.end:
-            findings.error(
-                "LLMD-AUTOSCALING-WINDOW",
-                *(*place, "end"),
-                value=window.end,
-                rule="the window ends when it starts, which KEDA refuses",
-                fix="use another time, or minimum for all day",
-            )
+            findings.error("LLMD-AUTOSCALING-WINDOW", *(*place, "end"), case="empty", value=window.end)
         elif (effect := _unpaired(window.start, window.end)) is not None:
             findings.warning("LLMD-AUTOSCALING-WINDOW-PAIRS", *(*place, "end"), value=window.end, effect=effect)
 

@@ -119,7 +119,6 @@ def _check_tower(served: ServedModel, model: Model) -> None:
             value=served.parallelism.tensor,
             model=model.id,
             heads=heads,
-            fix=f'use allowExtraArgs: true and extraArgs: ["{_TOWER_MODE}", "data"], or another tensorParallel',
         )
 
 

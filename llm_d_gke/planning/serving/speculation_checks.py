@@ -65,22 +65,10 @@ def _check_method(served: ServedModel, speculation: SpeculativeDecoding) -> bool
     elif lacking := [facts for facts in tables if speculation.method not in facts.speculative_methods]:
         warn_disagreeing(served, *path, value=speculation.method, lacking=lacking)
     elif served.accelerator.kind == "tpu" and not _runs_on_tpus(served, speculation.method):
-        served.error(
-            "LLMD-SPECULATION-METHOD",
-            *path,
-            value=speculation.method,
-            rule=f"vLLM's TPU back end {version} does not have it, and ends: Unsupported speculative decoding method",
-            fix="use method: ngram, or eagle3 with a head that was trained for the model",
-        )
+        served.error("LLMD-SPECULATION-METHOD", *path, case="tpu", value=speculation.method, version=version)
         return False
     elif speculation.method == "draft_model" and not served.has(_DRAFT_MODELS_SINCE):
-        served.error(
-            "LLMD-SPECULATION-METHOD",
-            *path,
-            value="draft_model",
-            rule=f"vLLM {version} names the method and does not support it: the engine ends while it is configured",
-            fix="use method: ngram, or eagle3 with a head that was trained for the model",
-        )
+        served.error("LLMD-SPECULATION-METHOD", *path, case="draft-models", value="draft_model", version=version)
         return False
     return True
 
@@ -101,19 +89,12 @@ def _check_layers(served: ServedModel, speculation: SpeculativeDecoding) -> None
             "LLMD-SPECULATION-DRAFT",
             path,
             "draftModel",
+            case="own-layers",
             value=speculation.draft_model,
-            rule=f"mtp takes the prediction layers of {model.id}'s own checkpoint, so this model would not be used",
-            fix="remove draftModel, or use method: draft_model, eagle or eagle3",
+            model=model.id,
         )
     elif model is not None and model.draft is None:
-        served.error(
-            "LLMD-SPECULATION-METHOD",
-            path,
-            "method",
-            value="mtp",
-            rule=f"{model.id} has no layers that predict further tokens: the engine would end while it loads the model",
-            fix="use method: ngram, which needs no layers, or draft_model with a small model of the same vocabulary",
-        )
+        served.error("LLMD-SPECULATION-METHOD", path, "method", case="no-layers", value="mtp", model=model.id)
 
 
 def _check_assistant(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
@@ -125,10 +106,10 @@ def _check_assistant(served: ServedModel, model: Model, speculation: Speculative
             "LLMD-SPECULATION-METHOD",
             path,
             "method",
+            case="assistant-as-draft",
             value="draft_model",
-            rule=f"{draft} has other attention heads than {model.id}, and vLLM takes a draft model of the same number"
-            " only (vllm-project/vllm pull request 42180)",
-            fix="use method: mtp, which knows such assistants",
+            draft=draft,
+            model=model.id,
         )
     if speculation.method != "mtp":
         return
@@ -137,19 +118,18 @@ def _check_assistant(served: ServedModel, model: Model, speculation: Speculative
             "LLMD-SPECULATION-DRAFT",
             path,
             "draftModel",
+            case="no-assistant",
             value="(missing)",
-            rule=f"the prediction layers of {model.id} are in a repository of their own, and none is named",
-            fix=f"add draftModel, for example google/gemma-4-26B-A4B-it{_ASSISTANT} for google/gemma-4-26B-A4B-it",
+            model=model.id,
         )
     elif not served.has(_ASSISTANTS_SINCE):
         served.error(
             "LLMD-SPECULATION-METHOD",
             path,
             "method",
+            case="assistant-early",
             value="mtp",
-            rule=f"vLLM {served.version} cannot load the assistants of Gemma 4; {_ASSISTANTS_SINCE}.0 can"
-            " (vllm-project/vllm pull request 41745)",
-            fix="use method: ngram, or a release with a newer engine, such as llm-d-0.9",
+            version=served.version,
         )
 
 

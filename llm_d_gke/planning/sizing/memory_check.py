@@ -119,10 +119,9 @@ def _warn_unchecked(served: ServedModel, model: Model) -> None:
             "LLMD-MEMORY-UNKNOWN",
             "env",
             "VLLM_MLA_DISABLE",
+            case="latent",
             value=settings.env["VLLM_MLA_DISABLE"],
-            rule=f"vLLM then caches keys and values of all heads of {model.id} in place of one latent vector, which is"
-            " not sized: memory is not checked",
-            fix="remove the variable, or watch the first start",
+            model=model.id,
         )
         return
     served.warning("LLMD-MEMORY-STATES-UNKNOWN", "id", value=model.id, version=served.version, fix=fix)
