@@ -9,7 +9,7 @@ from llm_d_gke import catalog
 from llm_d_gke.planning.context import Findings, resolve_context
 from llm_d_gke.planning.findings import errors_in
 from llm_d_gke.planning.plan.platform import ChartPlan, PullSecretPlan
-from llm_d_gke.planning.platform.helm_releases import plan_charts
+from llm_d_gke.planning.platform.helm_releases import ChartNeeds, plan_charts
 from llm_d_gke.settings import StackSettings
 from tests.stacks import existing_cluster, values_of
 
@@ -31,16 +31,8 @@ def charts_of(
     findings = Findings()
     ctx = resolve_context("gpu", settings, catalog.load(), findings, transfers_kv_cache=False)
     assert ctx is not None
-    charts = plan_charts(
-        ctx,
-        gateway=GATEWAY,
-        groups=groups,
-        kserve=kserve,
-        istio=istio,
-        certificates=certificates,
-        pull_secret=PULL_SECRET,
-        scales=scales,
-    )
+    needs = ChartNeeds(groups=groups, kserve=kserve, istio=istio, certificates=certificates, scales=scales)
+    charts = plan_charts(ctx, needs, gateway=GATEWAY, pull_secret=PULL_SECRET)
     # A chart past its end of support is a warning that comes with the date of the run.
     assert errors_in(findings) == []
     return charts

@@ -30,7 +30,7 @@ from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
 from llm_d_gke.planning.platform.engine_images import check_engine_images
-from llm_d_gke.planning.platform.helm_releases import plan_charts
+from llm_d_gke.planning.platform.helm_releases import ChartNeeds, plan_charts
 from llm_d_gke.planning.platform.image_kinds import check_image_kinds
 from llm_d_gke.planning.platform.image_sources import with_image_sources
 from llm_d_gke.planning.platform.images import check_image, check_proven, check_release
@@ -219,17 +219,16 @@ def _plan_server(
 
 def _plan_charts(foundation: _Foundation, models: Sequence[ModelPlan], gateway: GatewayPlan) -> tuple[ChartPlan, ...]:
     """The controllers that Gateway and model servers need, and GKE does not bring."""
-    certificates = (gateway.certificate, *(model.certificate for model in models))
-    return plan_charts(
-        foundation.ctx,
-        gateway=(foundation.namespace.name, gateway.name),
+    ctx, certificates = foundation.ctx, (gateway.certificate, *(model.certificate for model in models))
+    needs = ChartNeeds(
         groups=any(server.group is not None for model in models for server in model.servers),
-        kserve=backend_of(foundation.ctx.settings).needs_kserve,
+        kserve=backend_of(ctx.settings).needs_kserve,
         istio=gateway.implementation == "istio",
         certificates=any(certificate is not None for certificate in certificates),
-        pull_secret=foundation.pull_secret,
         scales=any(model.autoscaling is not None for site in foundation.sites for model in site.settings.models),
     )
+    place = (foundation.namespace.name, gateway.name)
+    return plan_charts(ctx, needs, gateway=place, pull_secret=foundation.pull_secret)
 
 
 def _plan_routing(foundation: _Foundation, models: tuple[ModelPlan, ...], gateway: GatewayPlan) -> _Routing:

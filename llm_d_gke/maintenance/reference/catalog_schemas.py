@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from llm_d_gke.catalog.charts import ChartFacts
 from llm_d_gke.catalog.config_architectures import Architectures
 from llm_d_gke.catalog.engine import Engine
 from llm_d_gke.catalog.engine_tables import Capabilities
@@ -42,6 +43,7 @@ def schemas() -> dict[str, Schema]:
         "accelerators": _accelerators,
         "architectures": lambda: Architectures.model_json_schema(),
         "capabilities": lambda: Capabilities.model_json_schema(),
+        "charts": lambda: _by_name(ChartFacts.model_json_schema()),
         "engine": lambda: Engine.model_json_schema(),
         "images": lambda: Images.model_json_schema(),
         "machines": _machines,

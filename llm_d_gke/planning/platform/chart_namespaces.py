@@ -2,9 +2,6 @@
 
 Controllers talk to the API server and answer its webhooks; on GKE both cross the network from addresses that differ
 with the kind of cluster. The ports of their webhooks are open to all sources; outward only HTTPS and DNS are open.
-Ports: charts/lws of kubernetes-sigs/lws v0.9.0, charts/kserve-llmisvc-resources of kserve/kserve v0.20.0,
-deploy/charts/cert-manager of cert-manager v1.20.2, keda of kedacore/charts v2.20.2,
-istio.io/latest/docs/ops/deployment/application-requirements.
 """
 
 from __future__ import annotations
@@ -12,27 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from llm_d_gke.catalog.charts import load_charts
 from llm_d_gke.planning.plan.platform import ChartPlan, NamespacePlan
 from llm_d_gke.planning.plan.routing import AccessPlan, NetworkPolicyPlan, PeerPlan
-from llm_d_gke.planning.platform.helm_releases import KEDA_NAMESPACE
-from llm_d_gke.planning.platform.istio import ISTIO_NAMESPACE
 
-# Ports that pods of a namespace answer on, beside the kubelet's probes, which always pass. Istio: configuration of
-# proxies (15012) and webhooks (15017). KEDA: the external metrics API (6443), webhooks, and the operator's
-# values for that API (9666).
-_PORTS: Mapping[str, tuple[int, ...]] = {
-    "lws-system": (9443,),
-    "kserve": (9443,),
-    "cert-manager": (10250,),
-    ISTIO_NAMESPACE: (15012, 15017),
-    KEDA_NAMESPACE: (6443, 9443, 9666),
-}
 _ANYWHERE = PeerPlan(cidr="0.0.0.0/0")
 _NAMES: tuple[tuple[Literal["UDP", "TCP"], int], ...] = (("UDP", 53), ("TCP", 53))
-# cert-manager looks at its own answers to a challenge before it asks the authority to: ACME's HTTP-01.
-# KEDA's metrics server reads from its operator, which gets its token from the node's metadata server (80, or 988).
-_WEB: Mapping[str, tuple[int, ...]] = {"cert-manager": (80, 443), KEDA_NAMESPACE: (80, 443, 988, 9666)}
-
 # Controllers have few pods; a hook of Helm is one for a minute. Each asks for no load balancer.
 _QUOTA = {"pods": "20", "services.loadbalancers": "0"}
 # Charts state CPU and memory of their own, and some leave out the rest.
@@ -69,8 +51,9 @@ def plan_chart_policies(
 
 
 def _policy(namespace: str) -> NetworkPolicyPlan:
-    ports = _PORTS.get(namespace, ())
-    web = _WEB.get(namespace, (443,))
+    charts = [chart for chart in load_charts().values() if chart.namespace == namespace]
+    ports = next((chart.ports for chart in charts if chart.ports), ())
+    web = next((chart.web for chart in charts if chart.web), (443,))
     return NetworkPolicyPlan(
         name="controllers",
         selector={},

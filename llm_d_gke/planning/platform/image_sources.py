@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from llm_d_gke.catalog.charts import load_charts
 from llm_d_gke.catalog.locks import load_lock
 from llm_d_gke.nested import value_at
 from llm_d_gke.planning.context import PlanContext
@@ -20,31 +21,6 @@ from llm_d_gke.planning.platform.helm_releases import KEDA
 from llm_d_gke.planning.suggest import nearest
 
 Part = TypeVar("Part")
-
-# Images of charts, by the path of the value that names them: without their tags, but for the Sail operator's, whose
-# tag is the chart's version. Istio's names the folder of several.
-# Sources: values.yaml of kubernetes-sigs/lws v0.9.0, cert-manager v1.20.2, kserve v0.20.0, kedacore/charts v2.20.2,
-# istio 1.29 (manifests/charts/istio-control/istio-discovery); read 2026-11-28. Of the Sail operator: chart/values.yaml
-# of istio-ecosystem/sail-operator at 006075db, and quay.io/sail-dev/sail-operator:1.26.3 in a public report of a
-# cluster; read 2026-11-29.
-CHART_IMAGES: Mapping[str, Mapping[tuple[str, ...], str]] = {
-    "lws": {("image", "manager", "repository"): "registry.k8s.io/lws/lws"},
-    "cert-manager": {
-        ("image", "repository"): "quay.io/jetstack/cert-manager-controller",
-        ("webhook", "image", "repository"): "quay.io/jetstack/cert-manager-webhook",
-        ("cainjector", "image", "repository"): "quay.io/jetstack/cert-manager-cainjector",
-        ("acmesolver", "image", "repository"): "quay.io/jetstack/cert-manager-acmesolver",
-        ("startupapicheck", "image", "repository"): "quay.io/jetstack/cert-manager-startupapicheck",
-    },
-    "kserve-llmisvc-resources": {("kserve", "llmisvc", "controller", "image"): "kserve/llmisvc-controller"},
-    "keda": {
-        ("image", "keda", "repository"): "ghcr.io/kedacore/keda",
-        ("image", "metricsApiServer", "repository"): "ghcr.io/kedacore/keda-metrics-apiserver",
-        ("image", "webhooks", "repository"): "ghcr.io/kedacore/keda-admission-webhooks",
-    },
-    "istiod": {("global", "hub"): "gcr.io/istio-release"},
-    "sail-operator": {("image",): "quay.io/sail-dev/sail-operator:{version}"},
-}
 
 
 def with_image_sources(ctx: PlanContext, plan: StackPlan) -> StackPlan:
@@ -146,7 +122,7 @@ _ISTIO_IMAGES = (("pilot", "image"), ("global", "proxy", "image"))
 
 
 def _images(plan: ChartPlan) -> Mapping[tuple[str, ...], str]:
-    return {path: image.format(version=plan.version) for path, image in CHART_IMAGES.get(plan.name, {}).items()}
+    return load_charts()[plan.name].images_of(plan.version)
 
 
 def _istio_images(plan: IstioPlan | None) -> Sequence[str]:

@@ -1,10 +1,11 @@
-"""Istio's control plane: values of its own charts, or the resource of an operator."""
+"""Istio's control plane where an operator installs it, and the pods of a Gateway."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from llm_d_gke.catalog.charts import load_charts
 from llm_d_gke.catalog.release import IstioOperator
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.image_names import has_mirror
@@ -19,23 +20,12 @@ _NAME = "default"
 
 _SECCOMP: Mapping[str, Any] = {"seccompProfile": {"type": "RuntimeDefault"}}
 
-# One Gateway and its picker, no sidecars: a fifth of the default. The chart states no limits.
-_RESOURCES: Mapping[str, Any] = {
-    "requests": {"cpu": "250m", "memory": "512Mi", "ephemeral-storage": "64Mi"},
-    "limits": {"cpu": "2", "memory": "2Gi", "ephemeral-storage": "256Mi"},
-}
-
-# Off by default in every version so far; without it an InferencePool is no backend.
-_INFERENCE: Mapping[str, str] = {"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": "true"}
-
 # On by default. Set explicitly as in opendatahub-io/rhaii-on-xks, charts/sail-operator.
 _GATEWAY_API: Mapping[str, str] = {
     "PILOT_ENABLE_GATEWAY_API": "true",
     "PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER": "true",
     "PILOT_ENABLE_GATEWAY_API_STATUS": "true",
 }
-
-_NO_SIDECARS: Mapping[str, Any] = {"sidecarInjectorWebhook": {"enableNamespacesByDefault": False}}
 
 # The Envoys of a Gateway run in the stack's namespace, with its pod security level. The level is set by the
 # Gateway itself: the Istio kind of the operator has no field for it (v1.27.3, `spec.values`).
@@ -74,13 +64,9 @@ def _volume(keys: ApiKeysPlan) -> Mapping[str, Any]:
     return {"csi": {"driver": SECRET_MANAGER_DRIVER, "readOnly": True, "volumeAttributes": attributes}}
 
 
-def istiod_values() -> Mapping[str, Any]:
-    """Of the chart `istiod`."""
-    return {"resources": _RESOURCES, **_SECCOMP, "env": _INFERENCE, **_NO_SIDECARS}
-
-
 def istio_plan(release: IstioOperator, pull_secret: PullSecretPlan | None) -> IstioPlan:
     """The control plane of the Sail operator. Gateway pods use the pull secret of that name in their own namespace."""
+    istiod = load_charts()["istiod"].values
     shared: dict[str, Any] = {"proxy": {"image": release.proxy}}
     if pull_secret is not None:
         shared["imagePullSecrets"] = [pull_secret.name]
@@ -92,11 +78,11 @@ def istio_plan(release: IstioOperator, pull_secret: PullSecretPlan | None) -> Is
             "global": shared,
             "pilot": {
                 "image": release.pilot,
-                "resources": _RESOURCES,
+                "resources": istiod["resources"],
                 **_SECCOMP,
-                "env": {**_GATEWAY_API, **_INFERENCE},
+                "env": {**_GATEWAY_API, **istiod["env"]},
             },
-            **_NO_SIDECARS,
+            "sidecarInjectorWebhook": istiod["sidecarInjectorWebhook"],
         },
         pull_secret=pull_secret,
     )

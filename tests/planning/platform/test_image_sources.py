@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 import llm_d_gke.planning.platform.image_sources as image_sources
+from llm_d_gke.catalog.charts import load_charts
 from llm_d_gke.catalog.locks import Lock, load_lock, write_lock
 from llm_d_gke.planning.image_names import mirrored, registry_of
-from llm_d_gke.planning.platform.image_sources import CHART_IMAGES, references
+from llm_d_gke.planning.platform.image_sources import references
 from llm_d_gke.rehearsal.charts import sources
 from llm_d_gke.stackfile import project_stacks
 from tests.stacks import plan_of
@@ -92,7 +93,7 @@ class TestCharts:
         source = sources.find(name)
         assert source is not None
         values = yaml.safe_load((source.location / "values.yaml").read_text(encoding="utf-8"))
-        for path, image in CHART_IMAGES[name].items():
+        for path, image in load_charts()[name].images_of("").items():
             name_in_chart = values
             for key in path:
                 name_in_chart = name_in_chart[key]
