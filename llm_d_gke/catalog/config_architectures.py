@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
-from .reading import read_yaml
+from .reading import reader
 from .schema import Entry
-
-_FILE = Path(__file__).with_name("architectures.yaml")
 
 Bias = Literal["none", "qkv", "all"]
 
@@ -34,7 +30,4 @@ class Architectures(Entry):
         return self.defaults[max(fitting, key=len)] if fitting else {}
 
 
-@functools.cache
-def load_architectures() -> Architectures:
-    """Read and validate architectures.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Architectures.model_validate(read_yaml(_FILE))
+load_architectures = reader(Architectures, "architectures.yaml")

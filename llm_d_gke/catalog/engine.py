@@ -1,11 +1,9 @@
 """Typed access to engine.yaml: what each version of vLLM takes for itself, and how fast it is measured to be."""
 
 import contextlib
-import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Literal
 
 from .engine_memory import (
@@ -20,11 +18,9 @@ from .engine_memory import (
     VideoFrames,
 )
 from .engine_reports import FieldReport, StartReport, ToolCalls
-from .reading import read_yaml
+from .reading import reader
 from .schema import AttentionKind, Entry, Source
 from .versions import version_numbers
-
-_FILE = Path(__file__).with_name("engine.yaml")
 
 
 class NonTorchMemory(Entry):
@@ -277,6 +273,7 @@ class Engine(Entry):
     graphs: CapturedGraphs
     model_runner_v2: ModelRunnerV2
     tool_calls: tuple[ToolCalls, ...]  # the first whose expression is found counts
+    short_options: Mapping[str, str]
     dropped_options: Mapping[str, str]  # option -> the first version without it
     added_options: Mapping[str, str]  # option that no table has -> the first version that may have it
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
@@ -390,6 +387,4 @@ def use_engine(engine: Engine) -> Iterator[None]:
         _IN_USE.reset(token)
 
 
-@functools.cache
-def _read_engine() -> Engine:
-    return Engine.model_validate(read_yaml(_FILE))
+_read_engine = reader(Engine, "engine.yaml")

@@ -1,15 +1,11 @@
 """Facts of engine images, and of the drivers that GKE's nodes have for them."""
 
-import functools
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
-from .reading import read_yaml
+from .reading import reader
 from .schema import Entry, Source
 from .versions import version_numbers
-
-_FILE = Path(__file__).with_name("images.yaml")
 
 # repository:v0.26.0-cu129, with a registry's port in the repository and a digest behind the tag.
 _REFERENCE = re.compile(
@@ -82,6 +78,14 @@ class Fault(Entry):
         )
 
 
+class ImageNames(Entry):
+    """What names of published images say: what an image runs on, for which processors (Arm's: true), which engine."""
+
+    hardware: Mapping[str, str]
+    processors: Mapping[str, bool]
+    engines: Mapping[str, str]
+
+
 class Images(Entry):
     """The whole of images.yaml."""
 
@@ -92,6 +96,7 @@ class Images(Entry):
     images: Mapping[str, tuple[ImageFacts, ...]]
     contents: Mapping[str, Contents]
     faults: tuple[Fault, ...]
+    names: ImageNames
 
     def vllm_in(self, reference: str) -> str | None:
         """The version of vLLM in an image: from the tag of vLLM's own images, otherwise as the catalog states."""
@@ -136,7 +141,4 @@ class Images(Entry):
         return min(versions, key=version_numbers, default=None)
 
 
-@functools.cache
-def load_images() -> Images:
-    """Read and validate images.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Images.model_validate(read_yaml(_FILE))
+load_images = reader(Images, "images.yaml")

@@ -1,16 +1,12 @@
 """Typed access to metrics.yaml: what engines and endpoint pickers export, under which names."""
 
-import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from .reading import read_yaml
+from .reading import reader
 from .schema import Entry, Source
-
-_FILE = Path(__file__).with_name("metrics.yaml")
 
 ENGINE = "vllm"
 
@@ -53,7 +49,4 @@ class Metrics(Entry):
         return entry.names[ENGINE if entry.of == "engine" else picker_prefix]
 
 
-@functools.cache
-def load_metrics() -> Metrics:
-    """Read and validate metrics.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Metrics.model_validate(read_yaml(_FILE))
+load_metrics = reader(Metrics, "metrics.yaml")

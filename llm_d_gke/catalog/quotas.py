@@ -1,16 +1,12 @@
 """Typed access to quotas.yaml: which quotas of Google Cloud an accelerator, a machine or an address draws on."""
 
-import functools
 from collections.abc import Mapping
-from pathlib import Path
 
 from pydantic import Field
 
 from .errors import CatalogError
-from .reading import read_yaml
+from .reading import reader
 from .schema import Entry, Source
-
-_FILE = Path(__file__).with_name("quotas.yaml")
 
 
 class Quota(Entry):
@@ -52,7 +48,4 @@ class Quotas(Entry):
         return self.accelerators[name]
 
 
-@functools.cache
-def load_quotas() -> Quotas:
-    """Read and validate quotas.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Quotas.model_validate(read_yaml(_FILE))
+load_quotas = reader(Quotas, "quotas.yaml")

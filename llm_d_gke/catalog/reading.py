@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 # libyaml reads ten times faster, but PyYAML is sometimes built without it. Both loaders are safe.
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Content = TypeVar("Content", bound=BaseModel)
 
 
 def read_yaml(file: Path) -> Any:
     """The content of a file. Raises OSError or yaml.YAMLError."""
     return yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 (see above)
+
+
+def reader(kind: type[Content], name: str) -> Callable[[], Content]:
+    """A function that reads and validates a file of the catalog, once.
+
+    It raises pydantic's ValidationError naming the field.
+    """
+
+    @functools.cache
+    def read() -> Content:
+        return kind.model_validate(read_yaml(Path(__file__).with_name(name)))
+
+    return read
 
 
 def problems(error: ValidationError) -> str:

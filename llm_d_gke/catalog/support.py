@@ -1,15 +1,11 @@
 """Typed access to support.yaml: until when upstream supports the charts of the platform."""
 
 import datetime
-import functools
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
-from .reading import read_yaml
+from .reading import reader
 from .schema import Entry, Source
-
-_FILE = Path(__file__).with_name("support.yaml")
 
 
 class End(Entry):
@@ -33,7 +29,4 @@ class Support(Entry):
         return ends.get(match[1]) if match is not None else None
 
 
-@functools.cache
-def load_support() -> Support:
-    """Read and validate support.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Support.model_validate(read_yaml(_FILE))
+load_support = reader(Support, "support.yaml")

@@ -1,16 +1,12 @@
 """Typed access to timeline.yaml: how long each step from the first `pulumi up` to the first answer takes."""
 
-import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from .reading import read_yaml
+from .reading import reader
 from .schema import Entry, Source
-
-_FILE = Path(__file__).with_name("timeline.yaml")
 
 Span = tuple[float, float]
 
@@ -64,7 +60,4 @@ class Timeline(Entry):
         return self
 
 
-@functools.cache
-def load_timeline() -> Timeline:
-    """Read and validate timeline.yaml, once. Raises pydantic's ValidationError naming the field."""
-    return Timeline.model_validate(read_yaml(_FILE))
+load_timeline = reader(Timeline, "timeline.yaml")

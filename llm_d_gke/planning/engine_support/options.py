@@ -15,31 +15,6 @@ from llm_d_gke.quantities import token_count
 # 8k and 1.5m are thousands and millions, 8K and 8M powers of 1024 without decimals (human_readable_int in
 # vllm/utils/argparse_utils.py, the same in 0.26.0 and 0.30.0).
 WITH_UNIT = re.compile(r"(?<![\w.])(?:[0-9]+(?:\.[0-9]+)?[kmgt]|[0-9]+[KMGT])(?!\w)")
-# vLLM's short forms (engine/arg_utils.py of 0.17.1 to 0.30.0), which take parts (`-cc.mode`) as the long ones do.
-_SHORT = {
-    "-tp": "--tensor-parallel-size",
-    "-pp": "--pipeline-parallel-size",
-    "-dcp": "--decode-context-parallel-size",
-    "-pcp": "--prefill-context-parallel-size",
-    "-dp": "--data-parallel-size",
-    "-dpn": "--data-parallel-rank",
-    "-dpl": "--data-parallel-size-local",
-    "-dpa": "--data-parallel-address",
-    "-dpp": "--data-parallel-rpc-port",
-    "-dpr": "--data-parallel-start-rank",
-    "-dpb": "--data-parallel-backend",
-    "-dph": "--data-parallel-hybrid-lb",
-    "-dpe": "--data-parallel-external-lb",
-    "-dpm": "--data-parallel-multi-port-external-lb",
-    "-n": "--nnodes",
-    "-r": "--node-rank",
-    "-ep": "--enable-expert-parallel",
-    "-q": "--quantization",
-    "-sc": "--speculative-config",
-    "-cc": "--compilation-config",
-    "-ac": "--attention-config",
-}
-
 # Settings of the arguments that the planner renders from them, for messages.
 SETTINGS = {
     "--chat-template": "chatTemplate",
@@ -64,7 +39,7 @@ SETTINGS = {
 def long_form(name: str) -> str:
     """The name of an option in full, with its part: underscores are another spelling of dashes."""
     option, dot, part = name.partition(".")
-    return f"{_SHORT.get(option, option)}{dot}{part}".replace("_", "-")
+    return f"{load_engine().short_options.get(option, option)}{dot}{part}".replace("_", "-")
 
 
 def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, str, str | None]]:

@@ -4,46 +4,22 @@ from __future__ import annotations
 
 import re
 
+from llm_d_gke.catalog.images import load_images
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.platform.engine_images import image_of
-
-# Words in names of published images, with what such an image runs on.
-_HARDWARE = {
-    "rocm": "AMD GPUs",
-    "xpu": "Intel GPUs",
-    "gaudi": "Intel Gaudi",
-    "hpu": "Intel Gaudi",
-    "neuron": "AWS Trainium",
-    "ascend": "Ascend NPUs",
-    "cpu": "processors",
-}
-# The same of processors. Where both are named, the image is for both.
-_PROCESSORS = {"x86_64": False, "amd64": False, "aarch64": True, "arm64": True}
-# Parts of the names of other engines' images.
-_ENGINES = {
-    "text-generation-inference": "Text Generation Inference",
-    "text-embeddings-inference": "Text Embeddings Inference",
-    "sglang": "SGLang",
-    "ollama": "Ollama",
-    "llama.cpp": "llama.cpp",
-    "lmdeploy": "LMDeploy",
-    "tritonserver": "Triton Inference Server",
-    "tensorrt-llm": "TensorRT-LLM",
-    "tgi": "Text Generation Inference",
-}
 
 
 def check_image_kinds(ctx: PlanContext) -> None:
     """A warning for each image that by its name does not serve a model on this accelerator with vLLM's command line."""
-    own = "TPUs" if ctx.accelerator.kind == "tpu" else "NVIDIA GPUs"
+    names, own = load_images().names, "TPUs" if ctx.accelerator.kind == "tpu" else "NVIDIA GPUs"
     for index, settings in enumerate(ctx.settings.models):
         if settings.image is None:
             continue
         repository = re.sub(r"(:[^/:]+)?(@.*)?$", "", image_of(ctx, settings))
         words = set(re.split(r"[/._-]", repository))
-        named = {arm for word, arm in _PROCESSORS.items() if word in image_of(ctx, settings)}
-        engine = next((title for part, title in _ENGINES.items() if part in repository), None)
-        hardware = next((title for word, title in _HARDWARE.items() if word in words), None)
+        named = {arm for word, arm in names.processors.items() if word in image_of(ctx, settings)}
+        engine = next((title for part, title in names.engines.items() if part in repository), None)
+        hardware = next((title for word, title in names.hardware.items() if word in words), None)
         if "tpu" in words and ctx.accelerator.kind != "tpu":
             hardware = "TPUs"
         elif ctx.accelerator.kind == "tpu" and (words & {"cuda", "openai"}) and "tpu" not in words:

@@ -9,46 +9,10 @@ from pydantic.alias_generators import to_camel
 
 from llm_d_gke.planning.findings import NAMESPACE, path_of
 from llm_d_gke.planning.setting_errors.provider_settings import is_of_provider, provider_setting
-from llm_d_gke.planning.setting_errors.words import key_here, owner_of
+from llm_d_gke.planning.setting_errors.words import key_here, owner_of, setting_elsewhere
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Place, every_key, keys_of
-
-# Settings that other programs have under names that are written quite differently, and where they are here.
-_ELSEWHERE: Mapping[str, str] = {
-    "autopilot": "cluster.mode: autopilot",
-    "clustername": "cluster.existing.name",
-    "kmskey": "cluster.encryption.secretsKey",
-    "certmanager": "gateway.tls: {kind: cert-manager}; where KServe or TLS needs it, the stack installs cert-manager",
-    "istio": "gateway.implementation: istio",
-    "kserve": "deployment: kserve",
-    "autoscaling": "models[].autoscaling; nodes follow it between accelerator.nodes.min and max",
-    "gpu": "accelerator.type",
-    "hftoken": "huggingFace.token",
-    "huggingfacehubtoken": "huggingFace.token",
-    "huggingfacetoken": "huggingFace.token",
-    "gpus": "accelerator.perNode",
-    "iap": "gateway.auth: {kind: iap, ...}",
-    "lora": "models[].adapters",
-    "loras": "models[].adapters",
-    "preemptible": "accelerator.provisioning: spot",
-    "secrets": "huggingFace, registry or apiKeys",
-    "subnet": "network.existing.subnetwork",
-    "subnetwork": "network.existing.subnetwork",
-    "vllmversion": "the release decides on vLLM's version, or models[].image on another image",
-    "vpc": "network.existing.network",
-    "ingress": "gateway",
-    "loadbalancer": "gateway",
-    "machine": "accelerator.machineType",
-    "maxnodes": "accelerator.nodes.max",
-    "minnodes": "accelerator.nodes.min",
-    "nodes": "accelerator.nodes",
-    "region": "location",
-    "spot": "accelerator.provisioning: spot",
-    "token": "huggingFace.token",
-    "tp": "models[].tensorParallel",
-    "zone": "location",
-}
 
 # Keys of many groups, which mean something else in each.
 _EVERYWHERE = ("config", "cpu", "enabled", "existing", "id", "kind", "memory", "name", "path", "release", "version")
@@ -65,6 +29,12 @@ def _letters(key: str) -> str:
 
 
 def unknown_key(place: Place, value: object) -> tuple[str, str]:
+    """Why a key is no setting, and what to write instead."""
+    return _of_others(place, value) or _misspelled(place, value)
+
+
+def _of_others(place: Place, value: object) -> tuple[str, str] | None:
+    """The same of keys that belong to providers, manifests or other programs, or are derived. None for other keys."""
     key = str(place.path[-1])
     namespace, colon, rest = key.partition(":")
     if is_of_provider(place.path):
@@ -85,38 +55,47 @@ def unknown_key(place: Place, value: object) -> tuple[str, str]:
     several = len(place.path) == 1 and letters in [f"{word}s" for word in _ACCELERATORS]
     if several or (place.path[0] == "models" and letters.removesuffix("s") in _ACCELERATORS):
         return "the stack's accelerator serves all its models: there is no such setting", ONE_ACCELERATOR
-    where = path_of(*place.path[:-1]) if len(place.path) > 1 else "the stack file"
     if place.path[:-1] == ("cluster",) and letters in ("name", "clustername"):
         return (
             "the stack names the cluster after itself",
             "remove it; for a cluster that exists write existing: {name: my-cluster, version: 1.35.2-gke.1842000}",
         )
-    if letters in _ELSEWHERE and _synonym(place) is None and owner_of(place.path, letters) is None:
-        return f"{where} has no such setting", _place_words(_ELSEWHERE[letters])
-    owner = owner_of(place.path, letters, value) if _synonym(place) is None else None
-    if owner is not None:
-        return owner
+    if _synonym(place) is not None:
+        return None
+    if (elsewhere := setting_elsewhere(letters)) and owner_of(place.path, letters) is None:
+        return _no_such_setting(place), _place_words(elsewhere)
+    return owner_of(place.path, letters, value)
+
+
+def _no_such_setting(place: Place) -> str:
+    return f"{path_of(*place.path[:-1]) if len(place.path) > 1 else 'the stack file'} has no such setting"
+
+
+def _misspelled(place: Place, value: object) -> tuple[str, str]:
+    """The same of keys that are spelled otherwise, or stand elsewhere."""
+    key, none_here = str(place.path[-1]), _no_such_setting(place)
+    letters = _letters(key)
     intended = intended_key(place)
     inner = (_nested_key(place, letters) if len(place.path) > 1 else None) or next(iter(_inner_name(key)), None)
     if inner is not None and _synonym(place) is None:
-        return f"{where} has no such setting", f"did you mean {inner}? Move it there"
+        return none_here, f"did you mean {inner}? Move it there"
     if intended == "requestsPerMinute" and isinstance(value, int | float) and re.search("second|rps|qps", key.lower()):
-        return f"{where} has no such setting", f"did you mean requestsPerMinute: {value * 60:g}?"
+        return none_here, f"did you mean requestsPerMinute: {value * 60:g}?"
     if intended == "requestsPerSecond" and isinstance(value, int | float) and re.search("minute|rpm|qpm", key.lower()):
-        return f"{where} has no such setting", f"did you mean requestsPerSecond: {value / 60:g}?"
+        return none_here, f"did you mean requestsPerSecond: {value / 60:g}?"
     if intended is not None:
         full = f"{NAMESPACE}:{intended}" if len(place.path) == 1 else intended
-        reason = "keys are written in camelCase" if to_camel(key) == intended else f"{where} has no such setting"
+        reason = "keys are written in camelCase" if to_camel(key) == intended else none_here
         return reason, f"did you mean {full}?"
     inside = [] if letters in _EVERYWHERE and len(place.path) > 1 else _same_name(key)
     top = nearest(key, keys_of(StackSettings), 1.0) if len(place.path) > 1 else None
     if top is not None and (isinstance(value, Mapping | list | tuple) or not inside):
         inside = [f"{NAMESPACE}:{top}"]
     if inside:
-        return f"{where} has no such setting", f"did you mean {' or '.join(inside[:3])}? Move it there"
+        return none_here, f"did you mean {' or '.join(inside[:3])}? Move it there"
     keys = keys_of(place.group) if place.group is not None else ()
     listing = f"settings here are {', '.join(keys)}" if 0 < len(keys) <= 20 else "look for it in docs/settings.md"
-    return f"{where} has no such setting", f"remove it, or use another one: {listing}"
+    return none_here, f"remove it, or use another one: {listing}"
 
 
 def written_as_path(key: str) -> str | None:
@@ -146,7 +125,7 @@ def intended_key(place: Place) -> str | None:
     same = _synonym(place)
     if same is None and owner_of(place.path, _letters(str(place.path[-1]))) is not None:
         return None
-    if same is not None or _letters(str(place.path[-1])) in _ELSEWHERE:
+    if same is not None or setting_elsewhere(_letters(str(place.path[-1]))) is not None:
         return same
     return nearest(str(place.path[-1]), keys_of(place.group), 0.75) if place.group is not None else None
 

@@ -47,6 +47,12 @@ def choice_elsewhere(key: str, value: object) -> str | None:
     return entry["fix"] if entry is not None else None
 
 
+def setting_elsewhere(word: str) -> str | None:
+    """Where the setting is that other programs call so: its path, or a sentence."""
+    place: str | None = _word_tables()["settings_elsewhere"].get(word)
+    return place
+
+
 def owner_of(path: tuple[str | int, ...], word: str, value: object = None) -> tuple[str, str] | None:
     """Why a key of a model or of a group is no setting, and what to write. None for other keys."""
     if len(path) > 1 and (entry := _entry_with(_word_tables()["derived_in_groups"].get(path[0], ()), word)) is not None:
