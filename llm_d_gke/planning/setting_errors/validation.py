@@ -161,30 +161,23 @@ def _with_kind(place: Place, value: object) -> object:
 
 
 def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
-    is_text = place.kind is str and place.form is None and isinstance(value, int | float)
-    is_text = is_text and not isinstance(value, bool)
-    statement = "YAML reads this as a number, and it must be text" if is_text else f"must be {expected(place)}"
     if place.path[-2:-1] == ("extraArgs",) and not isinstance(value, str | int | float):
-        return statement, _arguments(value)
+        return _must_be(place, value), _arguments(value)
     if place.path[-2:-1] == ("extraArgs",) and isinstance(value, bool):
-        return statement, "remove it: an option that is switched on stands alone, or has --no- before its name"
+        off = "remove it: an option that is switched on stands alone, or has --no- before its name"
+        return _must_be(place, value), off
+    statement = _must_be(place, value) + _how_yaml_reads(place, value)
     if isinstance(value, list | tuple | Mapping) and not value:
         statement = f"must not be empty{_description_of(place)}"
-    elif place.kind is str and isinstance(value, bool):
-        statement += "; YAML reads this value as a flag, not as text"
-        value = None
-    elif place.kind is str and isinstance(value, int | float) and place.form is not None:
-        statement += "; YAML reads this value as a number, not as text"
-    if isinstance(value, str) and ("\n" in value or value.startswith("- ")):
-        statement += "; a bar or quotes make YAML read the lines below as one text"
     if place.path[-1] == "bucket" and isinstance(value, str) and re.match(r"(?!gs:)[a-z0-9]+://", value):
         return f"{statement}; only buckets of Google Cloud Storage can be mounted", "copy the weights into one"
+    if place.kind is str and isinstance(value, bool):
+        value = None
     close = valid_example(place, value)
     if place.kind is SecretStr and close is None:
         return statement, f"pulumi config set --path --secret {path_of(*place.path)}"
     if place.is_key:
-        statement = f"the key {statement}"
-        return statement, f"name it {close}" if close else "choose another name"
+        return f"the key {statement}", f"name it {close}" if close else "choose another name"
     if kind == "too_long" and isinstance(value, list | tuple | Mapping):
         return f"has {len(value)} entries, and at most {max_entries(place)} are possible", "remove some of them"
     if kind in ("too_long", "string_too_long"):
@@ -192,31 +185,52 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
             f"too long, with {len(str(value))} characters: {statement}",
             f"use at most {max_entries(place)} characters",
         )
-    fix = f"use {close}" if close else "give a value of this form"
-    if value is None and place.infos and not place.infos[0].is_required() and not place.is_key:
-        return statement, f"remove {place.path[-1]}: the default is then taken; otherwise {fix}"
-    word = flow(value) if isinstance(value, bool) else str("" if value is None else value).strip().lower()
-    is_optional = bool(place.infos) and not place.infos[0].is_required() and place.infos[0].default is None
-    if is_optional and (word == "-1" or (word in NO and not word.isdigit())):
-        return statement, f"remove {place.path[-1]}{f'; otherwise {fix}' if close else ''}"
-    if _may_be_left_out(place) and word in WORDS_FOR_DEFAULT:
-        return statement, f"remove {place.path[-1]}: the default is then taken; otherwise {fix}"
-    if place.path[0] == "platform" and isinstance(value, bool | str):
-        return statement, (
-            "remove it: the stack installs what it needs; {existing: true} is for a cluster that has it already"
-        )
-    if groups_of(place.kind) and word in ("none", "null", "no", "off") and "enabled" not in expected(place):
-        return statement, f"remove {place.path[-1]}; otherwise write its settings below it"
     if place.path[0] == "models" and place.path[-1] == "id" and str(value).startswith((".", "/", "~")):
         return (
             f"{statement}; servers do not see the folders of this machine",
             "copy the weights into a bucket: source: {kind: bucket, bucket: my-models, path: my-folder}, and keep the"
             " model's repository as id",
         )
-    several = isinstance(value, list | tuple) and len(value) > 1
-    if several and place.path in (("accelerator",), ("accelerator", "type")):
-        return statement, f"{fix}; {ONE_ACCELERATOR}"
-    return statement, fix
+    return statement, _other_fix(place, value, close)
+
+
+def _must_be(place: Place, value: object) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if place.kind is str and place.form is None and is_number:
+        return "YAML reads this as a number, and it must be text"
+    return f"must be {expected(place)}"
+
+
+def _how_yaml_reads(place: Place, value: object) -> str:
+    """A clause about text that YAML takes for something else. Empty for other values."""
+    if place.kind is str and isinstance(value, bool):
+        return "; YAML reads this value as a flag, not as text"
+    if place.kind is str and isinstance(value, int | float) and place.form is not None:
+        return "; YAML reads this value as a number, not as text"
+    if isinstance(value, str) and ("\n" in value or value.startswith("- ")):
+        return "; a bar or quotes make YAML read the lines below as one text"
+    return ""
+
+
+def _other_fix(place: Place, value: object, close: str | None) -> str:
+    """What to write in place of a value of the wrong type or form; `close` is a valid one that is similar."""
+    fix, key = f"use {close}" if close else "give a value of this form", place.path[-1]
+    has_default = bool(place.infos) and not place.infos[0].is_required()
+    word = flow(value) if isinstance(value, bool) else str("" if value is None else value).strip().lower()
+    if value is None and has_default:
+        return f"remove {key}: the default is then taken; otherwise {fix}"
+    if has_default and place.infos[0].default is None and (word == "-1" or (word in NO and not word.isdigit())):
+        return f"remove {key}{f'; otherwise {fix}' if close else ''}"
+    # Other programs have words for the default of numbers and flags.
+    if has_default and place.kind in (int, float, bool) and word in WORDS_FOR_DEFAULT:
+        return f"remove {key}: the default is then taken; otherwise {fix}"
+    if place.path[0] == "platform" and isinstance(value, bool | str):
+        return "remove it: the stack installs what it needs; {existing: true} is for a cluster that has it already"
+    if groups_of(place.kind) and word in ("none", "null", "no", "off") and "enabled" not in expected(place):
+        return f"remove {key}; otherwise write its settings below it"
+    if isinstance(value, list | tuple) and len(value) > 1 and place.path in (("accelerator",), ("accelerator", "type")):
+        return f"{fix}; {ONE_ACCELERATOR}"
+    return fix
 
 
 def _arguments(value: object) -> str:
@@ -224,11 +238,6 @@ def _arguments(value: object) -> str:
     words = [word for pair in value.items() for word in pair] if isinstance(value, Mapping) else value
     flat = ", ".join(flow(str(word)) for word in words) if isinstance(words, list | tuple) else '--seed, "1"'
     return f"write each word as an element of its own: {flat}"
-
-
-def _may_be_left_out(place: Place) -> bool:
-    """Numbers and flags with a default: other programs have words for it there."""
-    return place.kind in (int, float, bool) and bool(place.infos) and not place.infos[0].is_required()
 
 
 def _description_of(place: Place) -> str:
