@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 def pod_template(plan: PodPlan) -> dict[str, Any]:
     """A pod template that meets the Pod Security standard `restricted`, except for the plan's stated exception."""
-    spec: dict[str, Any] = {
+    annotations, exception = dict(plan.annotations), plan.security_exception
+    if exception is not None:
+        annotations["llm-d.ai/security-exception"] = f"{exception.rule}: {exception.reason}"
+    metadata = {"labels": dict(plan.labels), **_unless_empty(annotations=annotations)}
+    return {"metadata": metadata, "spec": _pod_spec(plan)}
+
+
+def _pod_spec(plan: PodPlan) -> dict[str, Any]:
+    return {
         "serviceAccountName": plan.service_account,
         "automountServiceAccountToken": plan.mount_api_token,
         "enableServiceLinks": False,
@@ -36,44 +44,39 @@ def pod_template(plan: PodPlan) -> dict[str, Any]:
         },
         "containers": [_own_container(plan) | _lifecycle(plan)],
         # Controllers that read and write a custom kind leave empty lists out, and every preview would add them again.
-        **_unless_empty(volumes=[{"name": volume.name, volume.kind: dict(volume.source)} for volume in _volumes(plan)]),
+        **_unless_empty(
+            volumes=[{"name": volume.name, volume.kind: dict(volume.source)} for volume in _volumes(plan)],
+            initContainers=[_sidecar(plan, sidecar) for sidecar in plan.sidecars],
+            nodeSelector=dict(plan.node_selector),
+            tolerations=[
+                {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
+                for taint in plan.tolerations
+            ],
+            imagePullSecrets=[{"name": plan.pull_secret}] if plan.pull_secret is not None else [],
+            resourceClaims=[{"name": name, "resourceClaimTemplateName": name} for name in plan.claims],
+            affinity=_affinity(plan),
+            topologySpreadConstraints=_spread_constraints(plan),
+        ),
     }
-    if plan.sidecars:
-        spec["initContainers"] = [_sidecar(plan, sidecar) for sidecar in plan.sidecars]
-    if plan.node_selector:
-        spec["nodeSelector"] = dict(plan.node_selector)
-    if plan.tolerations:
-        spec["tolerations"] = [
-            {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
-            for taint in plan.tolerations
-        ]
-    if plan.pull_secret is not None:
-        spec["imagePullSecrets"] = [{"name": plan.pull_secret}]
-    if plan.claims:
-        spec["resourceClaims"] = [{"name": name, "resourceClaimTemplateName": name} for name in plan.claims]
-    affinity = {
+
+
+def _affinity(plan: PodPlan) -> dict[str, Any]:
+    return {
         **({"podAffinity": _preferred(_group_affinity(plan))} if plan.near else {}),
         **({"podAntiAffinity": _preferred([_spread_term(plan)])} if plan.spread_over else {}),
     }
-    if affinity:
-        spec["affinity"] = affinity
-    if plan.spread_over:
-        spec["topologySpreadConstraints"] = [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": dict(plan.spread_over)},
-            }
-        ]
-    annotations = dict(plan.annotations)
-    if plan.security_exception is not None:
-        exception = plan.security_exception
-        annotations["llm-d.ai/security-exception"] = f"{exception.rule}: {exception.reason}"
-    metadata: dict[str, Any] = {"labels": dict(plan.labels)}
-    if annotations:
-        metadata["annotations"] = annotations
-    return {"metadata": metadata, "spec": spec}
+
+
+def _spread_constraints(plan: PodPlan) -> list[dict[str, Any]]:
+    if not plan.spread_over:
+        return []
+    constraint = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": dict(plan.spread_over)},
+    }
+    return [constraint]
 
 
 def deployment_spec(
@@ -191,8 +194,8 @@ def _container(plan: ContainerPlan, user: int) -> dict[str, Any]:
     return container
 
 
-def _unless_empty(**lists: list[Any]) -> dict[str, Any]:
-    return {name: values for name, values in lists.items() if values}
+def _unless_empty(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}
 
 
 def _env(variable: EnvPlan) -> dict[str, Any]:

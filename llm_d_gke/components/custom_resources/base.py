@@ -23,6 +23,16 @@ class Part(BaseModel):
         return self.model_dump(by_alias=True, exclude_none=True, mode="json")
 
 
+class Named(Part):
+    """A reference to another object by its name."""
+
+    name: str
+
+
+class Enabled(Part):
+    enabled: bool
+
+
 class Spec(Part):
     """The spec of one kind: `class GatewaySpec(Spec, api_version="gateway.networking.k8s.io/v1", kind="Gateway")`."""
 

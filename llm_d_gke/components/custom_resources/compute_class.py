@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from llm_d_gke.components.custom_resources.base import Part, Spec
+from llm_d_gke.components.custom_resources.base import Enabled, Named, Part, Spec
 
 
 class Gpu(Part):
@@ -22,10 +22,6 @@ class Tpu(Part):
     topology: str
 
 
-class FlexStart(Part):
-    enabled: bool
-
-
 class Storage(Part):
     boot_disk_type: str
     boot_disk_size: Annotated[int, Field(ge=10)]
@@ -34,10 +30,6 @@ class Storage(Part):
 
 class Location(Part):
     zones: Annotated[list[str], Field(min_length=1)]
-
-
-class Named(Part):
-    name: str
 
 
 class ReservationBlock(Named):
@@ -62,18 +54,10 @@ class Priority(Part):
     spot: bool | None = None
     location: Location | None = None
     reservations: Reservations | None = None
-    flex_start: FlexStart | None = None
+    flex_start: Enabled | None = None
     gpu: Gpu | None = None
     tpu: Tpu | None = None
     storage: Storage
-
-
-class NodePoolAutoCreation(Part):
-    enabled: bool
-
-
-class ImageStreaming(Part):
-    enabled: bool
 
 
 class NodePoolConfig(Part):
@@ -85,7 +69,7 @@ class NodePoolConfig(Part):
 
     service_account: str
     node_labels: dict[str, str]
-    image_streaming: ImageStreaming
+    image_streaming: Enabled
 
 
 class ActiveMigration(Part):
@@ -93,7 +77,7 @@ class ActiveMigration(Part):
 
 
 class ComputeClassSpec(Spec, api_version="cloud.google.com/v1", kind="ComputeClass"):
-    node_pool_auto_creation: NodePoolAutoCreation
+    node_pool_auto_creation: Enabled
     node_pool_config: NodePoolConfig
     priorities: Annotated[list[Priority], Field(min_length=1)]
     active_migration: ActiveMigration | None = None

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from llm_d_gke.components.custom_resources.base import Part, PolicyTarget, Spec
+from llm_d_gke.components.custom_resources.base import Enabled, Part, PolicyTarget, Spec
 from llm_d_gke.components.custom_resources.gke_policies import BackendDefault
 from llm_d_gke.components.custom_resources.inference_pool import Selector
 
@@ -40,16 +40,12 @@ class AutoscalingMetricSpec(Spec, api_version="autoscaling.gke.io/v1beta1", kind
     metrics: Annotated[list[ExportedMetric], Field(min_length=1)]
 
 
-class LoadBalancing(Part):
-    enabled: bool = True
-
-
 class Gauge(Part):
     """A metric that an endpoint serves, and its name for load balancing."""
 
     name: str
     prometheus_metric_name: str
-    load_balancing: LoadBalancing = LoadBalancing()
+    load_balancing: Enabled = Enabled(enabled=True)
 
 
 class PodMetric(Part):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from llm_d_gke.components.custom_resources.base import Part, PolicyTarget, Spec
+from llm_d_gke.components.custom_resources.base import Named, Part, PolicyTarget, Spec
 
 _GROUP = "networking.gke.io/v1"
 
@@ -80,18 +80,13 @@ class Logging(Part):
     sample_rate: Annotated[int, Field(ge=0, le=1_000_000)] = 1_000_000
 
 
-class ClientSecret(Part):
-    """A Secret of the namespace with the OAuth client's secret in its entry `key`."""
-
-    name: str
-
-
 class IdentityAwareProxy(Part):
     """The definition spells one field with two capitals."""
 
     enabled: bool = True
     client_id: Annotated[str, Field(alias="clientID", min_length=1)]
-    oauth2_client_secret: Annotated[ClientSecret, Field(alias="oauth2ClientSecret")]
+    # A Secret of the namespace with the OAuth client's secret in its entry `key`.
+    oauth2_client_secret: Annotated[Named, Field(alias="oauth2ClientSecret")]
 
 
 class BackendDefault(Part):

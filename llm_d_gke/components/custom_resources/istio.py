@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from llm_d_gke.components.custom_resources.base import Part, Spec
+from llm_d_gke.components.custom_resources.base import Part, PolicyTarget, Spec
 
 
 class ClientTls(Part):
@@ -41,14 +41,6 @@ class EnvoyFilterSpec(Spec, api_version="networking.istio.io/v1alpha3", kind="En
     config_patches: list[dict[str, Any]]
 
 
-class TargetRef(Part):
-    """A Gateway of the same namespace."""
-
-    group: Literal["gateway.networking.k8s.io"] = "gateway.networking.k8s.io"
-    kind: Literal["Gateway"] = "Gateway"
-    name: str
-
-
 class ClaimHeader(Part):
     header: str
     claim: str
@@ -64,7 +56,7 @@ class JwtRule(Part):
 class RequestAuthenticationSpec(Spec, api_version="security.istio.io/v1", kind="RequestAuthentication"):
     """Refuses wrong tokens. A request without one passes: that is for an AuthorizationPolicy to refuse."""
 
-    target_refs: list[TargetRef]
+    target_refs: list[PolicyTarget]
     jwt_rules: list[JwtRule]
 
 
@@ -83,7 +75,7 @@ class AuthorizationRule(Part):
 class AuthorizationPolicySpec(Spec, api_version="security.istio.io/v1", kind="AuthorizationPolicy"):
     """Admits what a rule admits, and nothing else."""
 
-    target_refs: list[TargetRef]
+    target_refs: list[PolicyTarget]
     action: Literal["ALLOW"] = "ALLOW"
     rules: list[AuthorizationRule]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from llm_d_gke.components.custom_resources.base import Part, Spec
+from llm_d_gke.components.custom_resources.base import Named, Part, Spec
 
 # Holds the target at this number of replicas and deletes the HorizontalPodAutoscaler.
 PAUSED_REPLICAS = "autoscaling.keda.sh/paused-replicas"
@@ -43,16 +43,12 @@ class Advanced(Part):
     horizontal_pod_autoscaler_config: HorizontalPodAutoscalerConfig
 
 
-class AuthenticationRef(Part):
-    name: str
-
-
 class Trigger(Part):
     type: Literal["prometheus", "cron"]
     name: str
     metadata: dict[str, str]
     metric_type: Literal["AverageValue", "Value"]
-    authentication_ref: AuthenticationRef | None = None
+    authentication_ref: Named | None = None
 
 
 class ScaledObjectSpec(Spec, api_version="keda.sh/v1alpha1", kind="ScaledObject"):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from llm_d_gke.components.custom_resources.base import Part, Spec
+from llm_d_gke.components.custom_resources.base import Enabled, Named, Part, Spec
 from llm_d_gke.components.custom_resources.inference_pool import InferencePoolSpec
 
 PodSpec = dict[str, Any]
@@ -18,22 +18,10 @@ class Model(Part):
     name: Annotated[str, Field(min_length=1)]
 
 
-class StorageInitializer(Part):
-    """KServe's download container. If off, the engine loads the weights by its own arguments; `uri` is informative."""
-
-    enabled: bool
-
-
-class RouteRef(Part):
-    """An HTTPRoute of the same namespace. It must exist before the service."""
-
-    name: str
-
-
 class HttpRoutes(Part):
-    """Existing routes by name. The controller's own route has timeouts, which GKE refuses."""
+    """Existing routes of the namespace by name. The controller's own route has timeouts, which GKE refuses."""
 
-    refs: Annotated[list[RouteRef], Field(min_length=1)]
+    refs: Annotated[list[Named], Field(min_length=1)]
 
 
 class Route(Part):
@@ -106,7 +94,8 @@ class Workload(Part):
 
 class LlmInferenceServiceSpec(Spec, api_version="serving.kserve.io/v1alpha2", kind="LLMInferenceService"):
     model: Model
-    storage_initializer: StorageInitializer
+    # KServe's download container. If off, the engine loads the weights by its own arguments; `uri` is informative.
+    storage_initializer: Enabled
     replicas: Annotated[int, Field(ge=0)] | None = None
     # Annotations of the pods, in addition to those that KServe sets.
     labels: dict[str, str]

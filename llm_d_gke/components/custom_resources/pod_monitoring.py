@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from llm_d_gke.components.custom_resources.base import Part, Spec
+from llm_d_gke.components.custom_resources.inference_pool import Selector
 
 
 class SecretKey(Part):
@@ -36,10 +37,6 @@ class Endpoint(Part):
     authorization: Authorization | None = None
 
 
-class LabelSelector(Part):
-    match_labels: dict[str, str]
-
-
 class PodMonitoringSpec(Spec, api_version="monitoring.googleapis.com/v1", kind="PodMonitoring"):
-    selector: LabelSelector
+    selector: Selector
     endpoints: Annotated[list[Endpoint], Field(min_length=1)]

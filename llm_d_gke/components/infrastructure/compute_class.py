@@ -6,16 +6,12 @@ from collections.abc import Sequence
 
 import pulumi
 
-from llm_d_gke.components.custom_resources.base import custom_resource
+from llm_d_gke.components.custom_resources.base import Enabled, Named, custom_resource
 from llm_d_gke.components.custom_resources.compute_class import (
     ActiveMigration,
     ComputeClassSpec,
-    FlexStart,
     Gpu,
-    ImageStreaming,
     Location,
-    Named,
-    NodePoolAutoCreation,
     NodePoolConfig,
     Priority,
     ReservationBlock,
@@ -34,11 +30,11 @@ def compute_class(
     return custom_resource(
         plan.name,
         ComputeClassSpec(
-            node_pool_auto_creation=NodePoolAutoCreation(enabled=True),
+            node_pool_auto_creation=Enabled(enabled=True),
             node_pool_config=NodePoolConfig(
                 service_account=plan.service_account,
                 node_labels=dict(pool.node_labels),
-                image_streaming=ImageStreaming(enabled=True),
+                image_streaming=Enabled(enabled=True),
             ),
             priorities=[_priority(choice, plan, pool) for choice in plan.choices],
             active_migration=ActiveMigration(optimize_rule_priority=True) if plan.active_migration else None,
@@ -57,7 +53,7 @@ def _priority(choice: NodeChoicePlan, plan: ComputeClassPlan, pool: NodePoolPlan
         spot=choice.provisioning == "spot",
         location=Location(zones=list(pool.zones)) if pool.zones and choice.reservation is None else None,
         reservations=_reservations(choice.reservation, pool) if choice.reservation is not None else None,
-        flex_start=FlexStart(enabled=True) if choice.provisioning == "flex-start" else None,
+        flex_start=Enabled(enabled=True) if choice.provisioning == "flex-start" else None,
         gpu=Gpu.model_validate(
             {
                 "type": plan.accelerator,

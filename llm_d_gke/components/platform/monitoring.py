@@ -6,10 +6,10 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from llm_d_gke.components.custom_resources.base import custom_resource
+from llm_d_gke.components.custom_resources.inference_pool import Selector
 from llm_d_gke.components.custom_resources.pod_monitoring import (
     Authorization,
     Endpoint,
-    LabelSelector,
     PodMonitoringSpec,
     ScrapeTls,
     SecretKey,
@@ -74,7 +74,7 @@ class Monitoring(Component):
     def _scrape(self, name: str, labels: dict[str, str], *endpoints: Endpoint) -> None:
         custom_resource(
             name,
-            PodMonitoringSpec(selector=LabelSelector(match_labels=labels), endpoints=list(endpoints)),
+            PodMonitoringSpec(selector=Selector(match_labels=labels), endpoints=list(endpoints)),
             name=name,
             namespace=self._namespace,
             opts=self._options,

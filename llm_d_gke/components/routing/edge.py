@@ -9,11 +9,10 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
-from llm_d_gke.components.custom_resources.base import PolicyTarget, custom_resource
+from llm_d_gke.components.custom_resources.base import Named, PolicyTarget, custom_resource
 from llm_d_gke.components.custom_resources.gateway_api import GROUP as GATEWAY_GROUP
 from llm_d_gke.components.custom_resources.gke_policies import (
     BackendDefault,
-    ClientSecret,
     Draining,
     GatewayDefault,
     GcpBackendPolicySpec,
@@ -29,7 +28,6 @@ from llm_d_gke.components.custom_resources.istio import (
     JwtRule,
     RequestAuthenticationSpec,
     Source,
-    TargetRef,
     WorkloadSelector,
 )
 from llm_d_gke.components.custom_resources.secret_provider import secret_file
@@ -76,7 +74,7 @@ def backend_default(access: BackendAccessPlan, timeout_seconds: int, draining_se
     """How Google's load balancer serves and guards one backend."""
     iap = None
     if access.iap_client is not None and access.iap_secret is not None:
-        iap = IdentityAwareProxy(client_id=access.iap_client, oauth2_client_secret=ClientSecret(name=access.iap_secret))
+        iap = IdentityAwareProxy(client_id=access.iap_client, oauth2_client_secret=Named(name=access.iap_secret))
     return BackendDefault(
         timeout_sec=timeout_seconds,
         connection_draining=Draining(draining_timeout_sec=draining_seconds),
@@ -184,7 +182,7 @@ def _time_limits(limits: TimeLimitsPlan) -> dict[str, Any]:
 
 
 def _tokens(plan: GatewayPlan, jwt: JwtPlan, namespace: str, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-    targets = [TargetRef(name=plan.name)]
+    targets = [PolicyTarget(group=GATEWAY_GROUP, kind="Gateway", name=plan.name)]
     rule = JwtRule(
         issuer=jwt.issuer,
         jwks_uri=jwt.jwks_uri,

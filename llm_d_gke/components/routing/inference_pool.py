@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from llm_d_gke.components.custom_resources.base import PolicyTarget, custom_resource
+from llm_d_gke.components.custom_resources.base import PolicyTarget, Spec, custom_resource
 from llm_d_gke.components.custom_resources.fleet import (
     EXPORT_ANNOTATION,
     EXPORTED_METRIC,
@@ -88,15 +88,14 @@ def pool_policies(
     pool.
     """
     objectives = [_objective(parent, objective, namespace, depends_on) for objective in plan.objectives]
+    options = child(parent, depends_on=depends_on)
     if plan.implementation == "istio":
         # Pickers create a self-signed certificate when they start.
-        service = plan.picker_service
-        host = f"{service}.{namespace}.svc.cluster.local"
-        unseen = ClientTls(insecure_skip_verify=True)
-        rules = [_tls_rule(parent, f"{plan.name}-picker", service, host, unseen, namespace, depends_on)]
+        picker = (plan.picker_service, f"{plan.picker_service}.{namespace}.svc.cluster.local")
+        rules = [_tls_rule(f"{plan.name}-picker", picker, ClientTls(insecure_skip_verify=True), namespace, options)]
         if plan.tls is not None:
-            name, service = f"{plan.name}-servers", plan.tls.service
-            rules.append(_tls_rule(parent, name, service, plan.tls.host, _to_servers(plan.tls), namespace, depends_on))
+            servers = (plan.tls.service, plan.tls.host)
+            rules.append(_tls_rule(f"{plan.name}-servers", servers, _to_servers(plan.tls), namespace, options))
         return [*rules, *objectives]
     if plan.fleet is not None and not plan.fleet.config:
         # The config cluster's policies are for the pools of all clusters.
@@ -105,21 +104,17 @@ def pool_policies(
     if plan.fleet is not None:
         target = PolicyTarget(group=IMPORT_GROUP, kind=IMPORT_KIND, name=plan.name)
     check = HttpCheck(port=plan.health_port, request_path=plan.health_path)
-    health = custom_resource(
-        f"{plan.name}-health",
-        health_check(target, plan.health_interval, http=check),
-        name=plan.name,
-        namespace=namespace,
-        opts=child(parent, depends_on=depends_on),
-    )
-    backend = custom_resource(
-        f"{plan.name}-backend",
-        _backend_policy(plan, target),
-        name=plan.name,
-        namespace=namespace,
-        opts=child(parent, depends_on=depends_on),
-    )
-    return [health, backend, *objectives]
+    policies: dict[str, Spec] = {
+        "health": health_check(target, plan.health_interval, http=check),
+        "backend": _backend_policy(plan, target),
+    }
+    return [
+        *(
+            custom_resource(f"{plan.name}-{name}", spec, name=plan.name, namespace=namespace, opts=options)
+            for name, spec in policies.items()
+        ),
+        *objectives,
+    ]
 
 
 def _objective(
@@ -171,18 +166,9 @@ def _to_servers(plan: BackendTlsPlan) -> ClientTls:
 
 
 def _tls_rule(
-    parent: pulumi.Resource,
-    logical_name: str,
-    service: str,
-    host: str,
-    tls: ClientTls,
-    namespace: str,
-    depends_on: Sequence[pulumi.Resource],
+    logical_name: str, service: tuple[str, str], tls: ClientTls, namespace: str, opts: pulumi.ResourceOptions
 ) -> pulumi.Resource:
-    return custom_resource(
-        logical_name,
-        DestinationRuleSpec(host=host, traffic_policy=TrafficPolicy(tls=tls)),
-        name=service,
-        namespace=namespace,
-        opts=child(parent, depends_on=depends_on),
-    )
+    """TLS of connections to a Service, which is given by its name and host."""
+    name, host = service
+    spec = DestinationRuleSpec(host=host, traffic_policy=TrafficPolicy(tls=tls))
+    return custom_resource(logical_name, spec, name=name, namespace=namespace, opts=opts)

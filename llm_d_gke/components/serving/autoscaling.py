@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_gcp as gcp
 
-from llm_d_gke.components.custom_resources.base import custom_resource
+from llm_d_gke.components.custom_resources.base import Named, custom_resource
 from llm_d_gke.components.custom_resources.keda import (
     PAUSED_REPLICAS,
     Advanced,
-    AuthenticationRef,
     Behavior,
     HorizontalPodAutoscalerConfig,
     ScaledObjectSpec,
@@ -114,5 +113,5 @@ def _trigger(plan: TriggerPlan) -> Trigger:
         name=plan.name,
         metadata=dict(plan.metadata),
         metric_type=plan.metric_type,
-        authentication_ref=AuthenticationRef(name=_METRICS) if plan.kind == "prometheus" else None,
+        authentication_ref=Named(name=_METRICS) if plan.kind == "prometheus" else None,
     )

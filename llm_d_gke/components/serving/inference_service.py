@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from llm_d_gke.components.custom_resources.base import custom_resource
+from llm_d_gke.components.custom_resources.base import Enabled, Named, custom_resource
 from llm_d_gke.components.custom_resources.llm_inference_service import (
     GatewayRef,
     Gateways,
@@ -20,11 +20,9 @@ from llm_d_gke.components.custom_resources.llm_inference_service import (
     Parallelism,
     Route,
     Router,
-    RouteRef,
     Scheduler,
     SchedulerConfig,
     SchedulerPool,
-    StorageInitializer,
     Workload,
 )
 from llm_d_gke.components.disruption import disruption_budget
@@ -121,7 +119,7 @@ def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, refs: Ro
     workers = None if group is None else _template(group.workers or model.servers[0].pod)
     return LlmInferenceServiceSpec(
         model=Model(uri=plan.uri, name=plan.model_name),
-        storage_initializer=StorageInitializer(enabled=False),
+        storage_initializer=Enabled(enabled=False),
         replicas=first.replicas,
         labels=first.labels,
         annotations=first.annotations,
@@ -131,7 +129,7 @@ def _spec(plan: InferenceServicePlan, model: ModelPlan, namespace: str, refs: Ro
         prefill=next(iter(others), None),
         router=Router(
             gateway=Gateways(refs=[GatewayRef(name=refs.gateway, namespace=namespace)]),
-            route=Route(http=HttpRoutes(refs=[RouteRef(name=name) for name in refs.routes])),
+            route=Route(http=HttpRoutes(refs=[Named(name=name) for name in refs.routes])),
             scheduler=Scheduler(
                 replicas=picker.replicas,
                 pool=SchedulerPool(spec=pool_spec(model.pool)),
