@@ -9,17 +9,7 @@ from typing import Any
 
 from .config_fields import Fields
 from .errors import ConfigError
-from .schema import (
-    Attention,
-    AttentionKind,
-    DraftLayers,
-    Experts,
-    Indexer,
-    LinearState,
-    MambaState,
-    Mla,
-    RotaryTable,
-)
+from .schema import Attention, AttentionKind, DraftLayers, Experts, Indexer, LinearState, MambaState, Mla, RotaryTable
 
 _LAYER_TYPES: Mapping[str, AttentionKind] = {
     "full_attention": "full",

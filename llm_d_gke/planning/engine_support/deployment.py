@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llm_d_gke.catalog.engine_tables import (
-    EngineFacts,
-    facts_of,
-)
+from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
 from llm_d_gke.catalog.schema import Accelerator, Model
 
 Kind = Literal[

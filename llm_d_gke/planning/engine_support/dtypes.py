@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llm_d_gke.catalog.engine_tables import (
-    CapabilityFacts,
-    EngineFacts,
-)
+from llm_d_gke.catalog.engine_tables import CapabilityFacts, EngineFacts
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal, refuses_float16
 
 

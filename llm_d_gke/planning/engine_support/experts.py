@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llm_d_gke.catalog.engine_tables import (
-    CapabilityFacts,
-    EngineFacts,
-)
+from llm_d_gke.catalog.engine_tables import CapabilityFacts, EngineFacts
 from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.planning.engine_support.deployment import Deployment, Refusal
 

@@ -6,12 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engine_tables import (
-    EngineFacts,
-    facts_of,
-    load_facts,
-    versions,
-)
+from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of, load_facts, versions
 from llm_d_gke.planning.engine_support.adapters import adapters_refusals
 from llm_d_gke.planning.engine_support.attention import attention_outcomes, attention_refusals
 from llm_d_gke.planning.engine_support.cache_dtype import cache_refusals

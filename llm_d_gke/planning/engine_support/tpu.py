@@ -6,11 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engine_tables import (
-    EngineFacts,
-    TpuFacts,
-    facts_of,
-)
+from llm_d_gke.catalog.engine_tables import EngineFacts, TpuFacts, facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.deployment import (
     CHECKPOINT_NAMES,

@@ -21,15 +21,7 @@ from llm_d_gke.planning.setting_errors.numbers import number_in
 from llm_d_gke.planning.setting_errors.texts import text_candidates
 from llm_d_gke.planning.setting_errors.words import NO, YES, choice_here
 from llm_d_gke.planning.suggest import nearest
-from llm_d_gke.settings.fields import (
-    Place,
-    choices_of,
-    groups_of,
-    is_group,
-    keys_of,
-    place_below,
-    place_of_key,
-)
+from llm_d_gke.settings.fields import Place, choices_of, groups_of, is_group, keys_of, place_below, place_of_key
 from llm_d_gke.wording import count
 
 # As many keys of a group as a message lists.
