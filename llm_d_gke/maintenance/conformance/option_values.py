@@ -22,7 +22,7 @@ from llm_d_gke.maintenance.conformance.names import engines_of
 from llm_d_gke.maintenance.conformance.rendered import Rendered
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import unknown_options
-from llm_d_gke.planning.serving.extra_args import OWNED
+from llm_d_gke.planning.serving.extra_args import owned_options
 from llm_d_gke.rehearsal.toolchain.targets import cache_root
 
 FILE: Final = Path(__file__).with_name("option_values.yaml")
@@ -80,7 +80,7 @@ class Probe:
 def probes(facts: EngineFacts) -> Iterator[Probe]:
     """Every option of a table that a stack may write, with each kind of value and with each of its own choices."""
     for option in facts.options:
-        if option in _LEFT_OUT or option in OWNED:
+        if option in _LEFT_OUT or option in owned_options():
             continue
         for value in dict.fromkeys((*_VALUES, *facts.option_values.get(option, ()))):
             yield Probe(option, value)

@@ -10,7 +10,7 @@ from llm_d_gke.operations.adopt_manifests.pods import is_open
 from llm_d_gke.operations.adopt_manifests.replacements import replacements
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
 from llm_d_gke.planning.rules import RULES
-from llm_d_gke.planning.serving.extra_args import OWNED, flag_of
+from llm_d_gke.planning.serving.extra_args import flag_of, owned_options
 from llm_d_gke.quantities import token_count
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
@@ -77,7 +77,8 @@ def _left_to_the_stack(flag: str, words: Sequence[str], origin: str) -> NotCarri
     if setting := replacements().by_hand.get(flag):
         return NotCarried(origin, " ".join(words), f"set models[].{setting}")
     # Never the value: it may be a key.
-    return NotCarried(origin, flag, OWNED[flag].instead) if flag in OWNED else None
+    owned = owned_options().get(flag)
+    return NotCarried(origin, flag, owned.instead) if owned is not None else None
 
 
 def _grouped(arguments: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+from llm_d_gke.catalog.reading import read_yaml
+from llm_d_gke.catalog.schema import Entry
 from llm_d_gke.planning.engine_support.options import SETTINGS, long_form
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.served_model import ServedModel
@@ -14,85 +17,19 @@ from llm_d_gke.planning.serving.hub_revision import commit_of
 from llm_d_gke.planning.setting_errors.values import flow
 
 
-@dataclass(frozen=True)
-class Owned:
-    """Why the planner sets an argument itself, and the setting to use instead."""
+class Owned(Entry):
+    """Why the planner sets arguments itself, and what to write instead."""
 
+    options: tuple[str, ...]
     why: str
     instead: str
 
 
-_NETWORK = "probes, picker, Gateway and network policies reach the engine where the planner has put it"
-_SPREAD = "pods, hosts and accelerators are planned for the parallelism of the settings"
-_BY_NAME = "the names that this version of the engine knows are checked where a setting gives them"
-_HOST = "only the setting adds memory for these KV-cache blocks to the pod"
-_KEY = (
-    "with a key, vLLM answers 401 to probes on /v1/models, so the pod never gets ready; and the key would stand in the"
-    " stack file in plain text"
-)
-_AUTHENTICATE = "remove it, and authenticate in front of the Gateway or use gateway.exposure: internal"
-
-# Arguments of `vllm serve` (docs.vllm.ai/en/stable/cli/serve) that a setting or the planner owns, by flag.
-OWNED = {
-    "--port": Owned(_NETWORK, "remove it: the port inside of the pod is the planner's, clients use the Gateway's"),
-    "--host": Owned(_NETWORK, "remove it: the engine has to listen on the pod's address"),
-    "--uds": Owned(_NETWORK, "remove it: nothing reaches a socket inside of the pod"),
-    "--root-path": Owned(_NETWORK, "remove it: routes and probes use /v1 and /health"),
-    "--api-key": Owned(_KEY, _AUTHENTICATE),
-    "--model": Owned("a server is planned for the memory and limits of models[].id", "set models[].id"),
-    "--model-tag": Owned("a server is planned for the memory and limits of models[].id", "set models[].id"),
-    "--config": Owned(
-        "a file of arguments is read inside of the pod, where no check sees it", "write its arguments as settings"
-    ),
-    "--served-model-name": Owned(
-        "routes, picker and model list know the names of the settings", "set models[].servedName or models[].aliases"
-    ),
-    "--revision": Owned("the commit is pinned in the catalog or in the stack file", "set models[].source.revision"),
-    "--tensor-parallel-size": Owned(_SPREAD, "set models[].tensorParallel"),
-    "--data-parallel-size": Owned(_SPREAD, "set models[].dataParallel"),
-    "--data-parallel-size-local": Owned(_SPREAD, "set models[].dataParallel"),
-    "--data-parallel-address": Owned(_SPREAD, "set models[].dataParallel"),
-    "--data-parallel-rpc-port": Owned(_SPREAD, "set models[].dataParallel"),
-    "--data-parallel-start-rank": Owned(_SPREAD, "set models[].dataParallel"),
-    "--data-parallel-rank": Owned(_SPREAD, "set models[].dataParallel"),
-    "--data-parallel-backend": Owned(_SPREAD, "set models[].dataParallel"),
-    "--data-parallel-hybrid-lb": Owned(_SPREAD, "set models[].dataParallel"),
-    "--data-parallel-external-lb": Owned(_SPREAD, "set models[].dataParallel"),
-    "--distributed-executor-backend": Owned(_SPREAD, "remove it: the planner chooses it for the hosts of a replica"),
-    "--nnodes": Owned(_SPREAD, "set models[].pipelineParallel or models[].dataParallel"),
-    "--node-rank": Owned(_SPREAD, "set models[].pipelineParallel or models[].dataParallel"),
-    "--master-addr": Owned(_SPREAD, "set models[].pipelineParallel or models[].dataParallel"),
-    "--headless": Owned(
-        "an engine without a server answers no request", "set models[].pipelineParallel or models[].dataParallel"
-    ),
-    "--hf-token": Owned(
-        "the token would stand in the stack file and in the Deployment in plain text",
-        "remove it, and set huggingFace.token, existingSecret or secretManagerSecret",
-    ),
-    "--disable-log-stats": Owned(
-        "without its statistics the engine exports no metrics, by which the picker chooses replicas",
-        "remove it; to log less, set env: {VLLM_LOGGING_LEVEL: WARNING}",
-    ),
-    "--kv-transfer-config": Owned(
-        "KV caches go to decode servers, or to the host's memory, by connectors that the planner renders, with all"
-        " that they need. It renders no others",
-        "use pattern: disaggregated, or on GPUs models[].kvOffloadGib in place of an OffloadingConnector",
-    ),
-    "--kv-events-config": Owned(
-        "events are published to the picker that reads them", "set picker.prefixRouting: precise"
-    ),
-    "--tool-call-parser": Owned(_BY_NAME, "set models[].toolCallParser"),
-    "--enable-auto-tool-choice": Owned(_BY_NAME, "set models[].toolCallParser"),
-    "--reasoning-parser": Owned(_BY_NAME, "set models[].reasoningParser"),
-    "--kv-offloading-size": Owned(_HOST, "set models[].kvOffloadGib"),
-    "--kv-offloading-backend": Owned(_HOST, "set models[].kvOffloadGib, which uses vLLM's own way"),
-    "--enable-lora": Owned(
-        "adapters are loaded by name, and routes know these names", "list them in models[].adapters"
-    ),
-    "--lora-modules": Owned(
-        "adapters are loaded by name, and routes know these names", "list them in models[].adapters"
-    ),
-}
+@functools.cache
+def owned_options() -> Mapping[str, Owned]:
+    """Arguments that a setting or the planner owns, by flag."""
+    groups = map(Owned.model_validate, read_yaml(Path(__file__).with_name("owned_options.yaml")))
+    return {option: owned for owned in groups for option in owned.options}
 
 
 def check_extra_args(served: ServedModel, rendered: Sequence[str]) -> None:
@@ -109,7 +46,7 @@ def check_extra_args(served: ServedModel, rendered: Sequence[str]) -> None:
             planned.remove(flag)
     rest = {flag for flag in planned if flag}
     for position, argument, flag in _flags(extra):
-        owned = OWNED.get(flag)
+        owned = owned_options().get(flag)
         if owned is None and (flag not in rest or _repeats(extra[position:], rendered)):
             continue
         setting = SETTINGS.get(flag)

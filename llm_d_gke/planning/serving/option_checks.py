@@ -9,7 +9,7 @@ from llm_d_gke.planning.engine_support.option_values import repeated, wrong_valu
 from llm_d_gke.planning.engine_support.options import abbreviations, replaced_objects, unknown_options
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.served_model import ServedModel
-from llm_d_gke.planning.serving.extra_args import OWNED
+from llm_d_gke.planning.serving.extra_args import owned_options
 from llm_d_gke.planning.setting_errors.values import flow
 
 
@@ -34,7 +34,7 @@ def _check_names(served: ServedModel) -> None:
             fix=_option_fix(argument, near),
         )
     for position, name, full in abbreviations(version, settings.extra_args):
-        owned = OWNED.get(full)
+        owned = owned_options().get(full)
         served.error(
             "LLMD-ENGINE-OPTION-SHORT",
             "extraArgs",
@@ -50,7 +50,7 @@ def _check_names(served: ServedModel) -> None:
 def _check_values(served: ServedModel) -> None:
     version, arguments = served.version, served.settings.extra_args
     for wrong in wrong_values(version, arguments):
-        if wrong.option in OWNED:
+        if wrong.option in owned_options():
             # Refused with any value.
             continue
         served.error(

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pydantic.alias_generators import to_camel
 
 from llm_d_gke.planning.findings import NAMESPACE, path_of
-from llm_d_gke.planning.setting_errors.provider_settings import is_of_provider, provider_setting
-from llm_d_gke.planning.setting_errors.words import key_here, owner_of, setting_elsewhere
+from llm_d_gke.planning.setting_errors.provider_settings import is_of_provider
+from llm_d_gke.planning.setting_errors.words import key_here, owner_of, provider_setting, setting_elsewhere
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Place, every_key, keys_of

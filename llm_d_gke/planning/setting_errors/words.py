@@ -47,6 +47,13 @@ def choice_elsewhere(key: str, value: object) -> str | None:
     return entry["fix"] if entry is not None else None
 
 
+def provider_setting(key: str) -> tuple[str, str]:
+    """Why a setting of a provider has no effect, and what to do in its place."""
+    entries = _word_tables()["provider_settings"]
+    entry = entries.get(key, entries["*"])
+    return entry["why"], entry["fix"]
+
+
 def setting_elsewhere(word: str) -> str | None:
     """Where the setting is that other programs call so: its path, or a sentence."""
     place: str | None = _word_tables()["settings_elsewhere"].get(word)

@@ -9,7 +9,7 @@ from llm_d_gke.catalog.engine_tables import load_facts, versions
 from llm_d_gke.maintenance.conformance import option_values
 from llm_d_gke.maintenance.conformance.option_values import Probe, probes, refusal_here
 from llm_d_gke.planning.engine_support.option_values import wrong_values
-from llm_d_gke.planning.serving.extra_args import OWNED
+from llm_d_gke.planning.serving.extra_args import owned_options
 
 
 @pytest.mark.parametrize("version", versions())
@@ -17,7 +17,7 @@ def test_every_option_that_a_stack_may_write_gets_right_and_wrong_values(version
     tried = set(probes(load_facts(version)))
     assert {Probe("--seed", None), Probe("--seed", "8"), Probe("--seed", "word")} <= tried
     assert {Probe("--dtype", choice) for choice in ("half", "auto", "8")} <= tried
-    assert not {probe.option for probe in tried} & set(OWNED)
+    assert not {probe.option for probe in tried} & set(owned_options())
 
 
 @pytest.mark.parametrize(
