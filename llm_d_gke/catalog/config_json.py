@@ -47,15 +47,15 @@ def parse(
     architecture = str(names[0]) if isinstance(names, list) and names else "(none)"
     if architecture == "(none)":
         raise ConfigError("it names no architectures, from which the kinds of its layers follow", unknown=True)
-    known = load_architectures()
-    if architecture in known.refused:
+    facts = load_architectures()
+    if architecture in facts.refused:
         raise ConfigError(
-            f"the memory of {architecture} cannot be computed: {known.refused[architecture]}", unknown=True
+            f"the memory of {architecture} cannot be computed: {facts.refused[architecture]}", unknown=True
         )
-    if architecture not in known.biases:
+    if architecture not in facts.biases:
         raise ConfigError(f"architecture {architecture} is not one whose memory this program can compute", unknown=True)
     text = config.get("text_config")
-    text = {**known.defaults_of(architecture), **config, **(text if isinstance(text, Mapping) else {})}
+    text = {**facts.defaults_of(architecture), **config, **(text if isinstance(text, Mapping) else {})}
     fields = Fields({**text, **_global_shape(text)})
     try:
         layers = layers_of(architecture, fields)
@@ -147,7 +147,7 @@ def _figures(architecture: str, config: Config, fields: Fields, layers: Layers) 
         raise ConfigError(f"hidden_size is {hidden}, which num_attention_heads, {heads}, does not divide", wrong=True)
     width = head_dim or hidden // heads
     dtype = str(fields.config.get("dtype") or fields.config.get("torch_dtype") or "bfloat16").removeprefix("torch.")
-    towers_beside, known = _towers(architecture, config, hidden), load_architectures()
+    towers_beside, facts = _towers(architecture, config, hidden), load_architectures()
     return {
         "architecture": architecture,
         "layers": layers.count,
@@ -157,10 +157,10 @@ def _figures(architecture: str, config: Config, fields: Fields, layers: Layers) 
         "hidden": hidden,
         "intermediate": _intermediate(architecture, fields, hidden),
         "vocabulary": fields.number("vocab_size"),
-        "tied_embeddings": fields.flag("tie_word_embeddings", architecture.startswith(known.tied)),
-        "gated_mlp": architecture not in known.two_matrices,
+        "tied_embeddings": fields.flag("tie_word_embeddings", architecture.startswith(facts.tied)),
+        "gated_mlp": architecture not in facts.two_matrices,
         "attention_bias": _bias(architecture, fields),
-        "output_gate": fields.flag("attn_output_gate", architecture.startswith(known.output_gate)),
+        "output_gate": fields.flag("attn_output_gate", architecture.startswith(facts.output_gate)),
         "context": stretched_context(
             architecture, fields.number("max_position_embeddings", "n_positions"), _scaling(fields)
         ),
@@ -180,7 +180,7 @@ def _figures(architecture: str, config: Config, fields: Fields, layers: Layers) 
 
 
 def _towers(architecture: str, config: Config, hidden: int) -> dict[str, Any]:
-    """Figures of what sees and hears beside the text model."""
+    """Figures of what encodes pictures and sound beside the text model."""
     tower = towers(architecture, config, hidden)
     if tower is None:
         return {"vision_language": architecture.endswith("ForConditionalGeneration")}
