@@ -60,9 +60,9 @@ def test_a_run_beside_a_plain_service_and_an_earlier_run(tmp_path: Path, capsys:
     reports = [yaml.safe_load(file.read_text("utf-8")) for file in out.glob("inference-perf.partial.stage_*.yaml")]
     assert [str(report["version"]).rpartition(".")[0] for report in reports] == ["0.2"]
     # The files of one run are compared with itself: nothing is better or worse.
-    again = ("bench", "gpu", "quick", "--results", str(out), "--against", str(out / "result.json"))
+    comparison = ("bench", "gpu", "quick", "--results", str(out), "--against", str(out / "result.json"))
     capsys.readouterr()
-    assert llmd(*again, "--out", str(tmp_path / "again")) == 0
+    assert llmd(*comparison, "--out", str(tmp_path / "compared")) == 0
     assert "in flight, time to first token: " in capsys.readouterr().out
-    assert llmd("bench", "gpu", "latency", *again[3:], "--out", str(tmp_path / "other")) == 1
+    assert llmd("bench", "gpu", "latency", *comparison[3:], "--out", str(tmp_path / "other")) == 1
     assert "only runs of one kind can be compared" in " ".join(capsys.readouterr().err.split())
