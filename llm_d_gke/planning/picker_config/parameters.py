@@ -153,8 +153,9 @@ def _knows_engine(*built_in: str) -> Callable[[Any], str | None]:
 
     def check(group: Any) -> str | None:
         engines = (*built_in, *(engine.name for engine in group.engineConfigs))
-        known = not group.defaultEngine or group.defaultEngine in engines
-        return None if known else f"defaultEngine {group.defaultEngine} is none of {', '.join(engines)}"
+        if not group.defaultEngine or group.defaultEngine in engines:
+            return None
+        return f"defaultEngine {group.defaultEngine} is none of {', '.join(engines)}"
 
     return check
 
