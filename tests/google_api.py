@@ -11,16 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from llm_d_gke.google_types import ACCOUNT, ADDRESS, CLUSTER, NETWORK, ROUTER, SUBNETWORK
 from llm_d_gke.rehearsal.providers.gcp.controller_resources import PREFIX
-from llm_d_gke.rehearsal.providers.gcp.kinds import (
-    ACCOUNT,
-    ADDRESS,
-    CLUSTER,
-    NETWORK,
-    ROUTER,
-    SUBNETWORK,
-    refers,
-)
+from llm_d_gke.rehearsal.providers.gcp.kinds import refers
 from llm_d_gke.rehearsal.providers.gcp.store import Cloud, CloudStore, Record
 from llm_d_gke.rehearsal.providers.properties import Properties
 

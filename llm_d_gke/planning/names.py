@@ -49,12 +49,6 @@ def service_account_id(stack: str) -> str:
     return join("llm-d", stack, "nodes", length=ACCOUNT_LENGTH)
 
 
-def service_account_address(account: str, project: str) -> str:
-    """The address of a service account. Projects of a domain, such as example.com:chat, have the domain behind."""
-    domain, colon, name = project.partition(":")
-    return f"{account}@{f'{name}.{domain}' if colon else project}.iam.gserviceaccount.com"
-
-
 def model_keys(settings: StackSettings) -> list[str]:
     """One short name per model, stable when models are reordered. Models of one repository take their served name."""
     short = [model_slug(model.id) for model in settings.models]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from llm_d_gke.google_types import ROUTER
 from llm_d_gke.maintenance.interruptions.remains import remains
 from llm_d_gke.rehearsal.kube import client
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp.kinds import ROUTER
 from tests.maintenance.interruptions.test_lost_results import kill_up
 
 from .runner import Job, Step

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from llm_d_gke.google_types import CLUSTER
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, KubeError, client
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
 
 # Kubernetes itself writes and removes these.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import yaml
 
+from llm_d_gke.google_types import NETWORK, RESOURCE_POLICY, SUBNETWORK
 from llm_d_gke.operations.eject.inputs import Inputs, NotEjectableError
 from llm_d_gke.operations.eject.shell import Words, flag
-from llm_d_gke.operations.import_cloud.spec import NETWORK, RESOURCE_POLICY, SUBNETWORK
 
 # Values of the API by those of gcloud.
 _COMPONENTS = {"SYSTEM_COMPONENTS": "SYSTEM", "WORKLOADS": "WORKLOAD"}

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.google_types import ADDRESS
 from llm_d_gke.operations.eject.google import CloudCommands, cloud_commands
 from llm_d_gke.operations.eject.inputs import NotEjectableError
 from llm_d_gke.operations.eject.shell import lines
@@ -25,7 +26,6 @@ from llm_d_gke.operations.eject.steps import (
     variables,
     waits,
 )
-from llm_d_gke.operations.import_cloud.spec import ADDRESS
 from llm_d_gke.operations.templates import render
 from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.resource_graph import Graph, Recorded, jsonable

@@ -6,21 +6,24 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from llm_d_gke.operations.eject.clusters import cluster_command, node_pool_command
-from llm_d_gke.operations.eject.inputs import Inputs, NotEjectableError
-from llm_d_gke.operations.eject.shell import Words, flag
-from llm_d_gke.operations.import_cloud.spec import (
+from llm_d_gke.google_types import (
     ACCOUNT,
     ADDRESS,
     BUCKET_MEMBER,
     CLUSTER,
+    NAT,
     NETWORK,
     NODE_POOL,
     PROJECT_MEMBER,
     RESOURCE_POLICY,
+    ROUTER,
     SECRET_MEMBER,
+    SERVICE,
     SUBNETWORK,
 )
+from llm_d_gke.operations.eject.clusters import cluster_command, node_pool_command
+from llm_d_gke.operations.eject.inputs import Inputs, NotEjectableError
+from llm_d_gke.operations.eject.shell import Words, flag
 from llm_d_gke.resource_graph import Graph, Recorded
 
 
@@ -207,11 +210,11 @@ def _dashed(text: str) -> str:
 
 
 _COMMANDS: Mapping[str, Callable[[Inputs], list[str]]] = {
-    "gcp:projects/service:Service": _service,
+    SERVICE: _service,
     NETWORK: _network,
     SUBNETWORK: _subnetwork,
-    "gcp:compute/router:Router": _router,
-    "gcp:compute/routerNat:RouterNat": _nat,
+    ROUTER: _router,
+    NAT: _nat,
     ADDRESS: _address,
     "gcp:compute/regionSslPolicy:RegionSslPolicy": _ssl_policy,
     RESOURCE_POLICY: _workload_policy,

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from llm_d_gke.cli.exits import RefusedInputError
+from llm_d_gke.google_types import ACCOUNT, account_address
 from llm_d_gke.nested import value_at
 from llm_d_gke.operations.eject.shell import flag, pairs, switch
-from llm_d_gke.operations.import_cloud.spec import ACCOUNT
-from llm_d_gke.planning.names import service_account_address
 from llm_d_gke.resource_graph import Graph, Recorded, Secret, Unknown
 
 
@@ -68,7 +67,7 @@ class Inputs:
         if not isinstance(value, Unknown):
             return str(value)
         account = self._dependency(path, ACCOUNT)
-        return service_account_address(str(account["accountId"]), str(account.inputs.get("project") or self.project))
+        return account_address(str(account["accountId"]), str(account.inputs.get("project") or self.project))
 
     def unused(self) -> list[str]:
         """Paths that were not used, except those without a value."""

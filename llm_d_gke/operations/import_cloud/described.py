@@ -10,11 +10,8 @@ from typing import Any
 import yaml
 
 from llm_d_gke.cli.exits import RefusedInputError
+from llm_d_gke.google_types import CLUSTER, NETWORK, NODE_POOL, SUBNETWORK, google_types
 from llm_d_gke.nested import value_at
-from llm_d_gke.operations.import_cloud.spec import CLUSTER, NODE_POOL
-from llm_d_gke.rehearsal.providers.gcp.kinds import NETWORK, SUBNETWORK, VIRTUAL
-from llm_d_gke.rehearsal.providers.gcp.table import KINDS
-from llm_d_gke.rehearsal.providers.properties import under
 from llm_d_gke.resource_graph import Graph, Recorded, Unknown, contains_unknown
 
 _FIELDS: Mapping[str, Mapping[str, str]] = yaml.safe_load(
@@ -91,10 +88,8 @@ def _differences(resource: Recorded, described: Mapping[str, Any], fields: Mappi
 
 
 def _difference(resource: Recorded, field: str, now: Any, planned: Any) -> Difference:
-    kind = KINDS[resource.type]
     path = tuple(field.split("."))
-    replaced = kind.replaced_by(_nested(path, now), dict(resource.inputs))
-    replaces = not under(path, *VIRTUAL, *kind.updates) and ("*" in replaced or under(path, *replaced))
+    replaces = google_types()[resource.type].replaces(path, _nested(path, now), resource.inputs)
     return Difference(resource=_title(resource), field=field, now=now, planned=planned, replaces=replaces)
 
 

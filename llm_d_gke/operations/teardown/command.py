@@ -16,7 +16,7 @@ from llm_d_gke.operations.google_cloud import NoCredentialsError, Session, open_
 from llm_d_gke.operations.leftovers.command import identify, report_leftovers
 from llm_d_gke.operations.leftovers.match import Identity, planned_name
 from llm_d_gke.operations.pulumi_cli import PulumiError, run_pulumi
-from llm_d_gke.rehearsal.pulumi_engine.pending_creates import adopt_pending
+from llm_d_gke.pending_creates import adopt_pending
 
 
 class Pulumi(Protocol):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from llm_d_gke.catalog.schema import MachineType
 from llm_d_gke.catalog.versions import reaches
+from llm_d_gke.google_types import account_address
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.infrastructure import ComputeClassPlan, NodeChoicePlan, ReservationPlan
@@ -27,7 +28,7 @@ def plan_compute_class(ctx: PlanContext, *, rdma: bool) -> ComputeClassPlan | No
     if settings is None or name is None:
         return None
     _check(ctx, settings, rdma=rdma)
-    own = names.service_account_address(names.service_account_id(ctx.stack), ctx.settings.project)
+    own = account_address(names.service_account_id(ctx.stack), ctx.settings.project)
     return ComputeClassPlan(
         name=name,
         choices=tuple(_choices(ctx, settings)),

@@ -125,14 +125,6 @@ def difference(
     return Diff(changes_found, frozenset(path for path in changes_found if replaces(path)), delete_before_replace)
 
 
-def under(path: Path, *prefixes: str) -> bool:
-    """Whether the path is one of the dotted prefixes or lies below one. List positions do not count: a[0].b is a.b."""
-    names = [part for part in path if isinstance(part, str)]
-    return any(
-        names[: len(prefix_names)] == prefix_names for prefix_names in (prefix.split(".") for prefix in prefixes)
-    )
-
-
 def dotted(path: Path) -> str:
     """A path in Pulumi's notation: `spec.ports[0].port`, `metadata.labels["app.kubernetes.io/name"]`."""
     text = ""

@@ -11,11 +11,11 @@ from typing import Any
 
 from pulumi import automation as auto
 
+from llm_d_gke.pending_creates import adopt_pending
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.pulumi_engine.pending_creates import adopt_pending
 from llm_d_gke.wording import count
 
 _GONE_SECONDS = 180.0

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from llm_d_gke.google_types import NETWORK
 from llm_d_gke.maintenance.interruptions.moments import moments
 from llm_d_gke.maintenance.interruptions.remains import remains
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp.kinds import NETWORK
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from llm_d_gke.google_types import ACCOUNT, ROUTER, SUBNETWORK
 from llm_d_gke.maintenance.interruptions.remains import recorded, remains
 from llm_d_gke.maintenance.interruptions.run import Operation, clear
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp.kinds import ACCOUNT, ROUTER, SUBNETWORK
 from llm_d_gke.rehearsal.providers.gcp.store import CloudStore
 from llm_d_gke.stackfile import PROJECT_ROOT
 

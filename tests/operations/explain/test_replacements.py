@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_d_gke.google_types import google_types, under
 from llm_d_gke.maintenance.reference.settings import page, schema
 from llm_d_gke.operations.explain.command import stack_input_of
 from llm_d_gke.operations.explain.fields import Objects
@@ -17,10 +18,7 @@ from llm_d_gke.operations.report.compare import compare
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.findings import path_of
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp.kinds import VIRTUAL
-from llm_d_gke.rehearsal.providers.gcp.table import KINDS
 from llm_d_gke.rehearsal.providers.properties import changes as differences
-from llm_d_gke.rehearsal.providers.properties import under
 from llm_d_gke.rehearsal.pulumi_engine.changes import diff_settings, save_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.settings import StackSettings
@@ -50,11 +48,10 @@ def replaced(before: Objects, after: Objects) -> set[str]:
         name = name_of(*key)
         if name is None or key not in after:
             continue
-        new, kind = after[key][1], KINDS[resource.type]
-        changed = kind.replaced_by(dict(old), dict(new))
+        new = after[key][1]
         for path, _ in differences(old, new):
-            fixed = under(path, *VIRTUAL, *kind.updates, *resource.options.ignore_changes)
-            if not fixed and ("*" in changed or under(path, *changed)):
+            ignored = under(path, *resource.options.ignore_changes)
+            if not ignored and google_types()[resource.type].replaces(path, old, new):
                 names.add(name)
     return names
 

@@ -10,15 +10,16 @@ import pulumi_gcp
 import pytest
 import yaml
 
+from llm_d_gke.google_types import account_address, google_types
 from llm_d_gke.operations.import_cloud.command import write_import
 from llm_d_gke.operations.import_cloud.described import DescriptionError, differences, missing_pools, read_description
-from llm_d_gke.operations.import_cloud.spec import FORMATS, UnknownIdError, import_id, import_spec
-from llm_d_gke.planning.names import service_account_address
+from llm_d_gke.operations.import_cloud.spec import UnknownIdError, import_id, import_spec
 from llm_d_gke.rehearsal.providers.gcp.table import KINDS
 from tests.stacks import PROJECT, graph_of
 
+FORMATS = {token: kind.import_format for token, kind in google_types().items() if kind.import_format}
 # The placeholders of the documentation by those of FORMATS, where they have other names.
-_WORDS = {"project_id": "project", "cluster_id": "cluster", "pool_id": "name"}
+_WORDS = {"project_id": "project", "cluster_id": "cluster", "pool_id": "name", "membership_id": "membershipId"}
 # Their documentation has no format with placeholders, only examples:
 # `project role member` and `b/bucket role member`, separated by spaces; an account by its e-mail address.
 _BY_EXAMPLE = (
@@ -104,7 +105,7 @@ class TestIds:
         assert import_id(member, graph, PROJECT) == f"{PROJECT} roles/artifactregistry.reader serviceAccount:{address}"
 
     def test_a_project_of_a_domain_has_the_domain_behind(self) -> None:
-        assert service_account_address("nodes", "example.com:chat") == "nodes@chat.example.com.iam.gserviceaccount.com"
+        assert account_address("nodes", "example.com:chat") == "nodes@chat.example.com.iam.gserviceaccount.com"
 
     def test_an_id_that_google_chooses_is_not_guessed(self) -> None:
         graph = graph_of("gpu", {"monitoring.dashboard": True})

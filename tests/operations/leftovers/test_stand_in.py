@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from llm_d_gke.google_types import ADDRESS, CLUSTER, NETWORK, SUBNETWORK
 from llm_d_gke.operations.leftovers.bindings import project_policy
 from llm_d_gke.operations.leftovers.command import identify, report_leftovers
 from llm_d_gke.operations.leftovers.match import Identity
@@ -21,7 +22,6 @@ from llm_d_gke.rehearsal.providers.gcp.controller_resources import (
     service_load_balancers,
     site_of,
 )
-from llm_d_gke.rehearsal.providers.gcp.kinds import ADDRESS, CLUSTER, NETWORK, SUBNETWORK
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS
 from llm_d_gke.rehearsal.providers.requests import DeleteRequest, Refused
 from tests.google_api import ROLE, GoogleApi

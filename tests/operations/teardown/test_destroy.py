@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from llm_d_gke.google_types import ACCOUNT, NETWORK, ROUTER
 from llm_d_gke.operations.leftovers.command import identify
 from llm_d_gke.operations.leftovers.match import Identity
 from llm_d_gke.operations.pulumi_cli import PulumiError
 from llm_d_gke.operations.teardown.command import destroy_all
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp.kinds import ACCOUNT, NETWORK, ROUTER
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
 from tests.google_api import GoogleApi
 

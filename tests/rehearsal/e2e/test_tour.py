@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NETWORK
+from llm_d_gke.google_types import CLUSTER, NETWORK
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import existing_cluster

@@ -15,10 +15,7 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp import CloudStore, GcpProvider, arguments
-from llm_d_gke.rehearsal.providers.gcp.cluster import version_of
-from llm_d_gke.rehearsal.providers.gcp.kinds import (
+from llm_d_gke.google_types import (
     ACCOUNT,
     ADDRESS,
     CLUSTER,
@@ -28,7 +25,11 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ROUTER,
     SERVICE,
     SUBNETWORK,
+    google_types,
 )
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp import CloudStore, GcpProvider, arguments
+from llm_d_gke.rehearsal.providers.gcp.cluster import version_of
 from llm_d_gke.rehearsal.providers.gcp.pools import Size, size_of
 from llm_d_gke.rehearsal.providers.gcp.store import BLOCKS, MARKS
 from llm_d_gke.rehearsal.providers.gcp.table import KINDS
@@ -337,6 +338,10 @@ def test_a_bucket_outside_of_the_stack_may_be_read_by_those_who_exist(google: Go
     missing = "serviceAccount:none@demo.iam.gserviceaccount.com"
     with pytest.raises(Refused, match="does not exist"):
         google.make(BUCKET_MEMBER, "missing", member=missing, **reader)
+
+
+def test_every_google_type_of_stacks_can_be_rehearsed() -> None:
+    assert KINDS.keys() == google_types().keys()
 
 
 def test_every_type_and_every_enumerated_argument_exists_in_the_sdk() -> None:

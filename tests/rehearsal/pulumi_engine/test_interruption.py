@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from llm_d_gke.google_types import CLUSTER, NETWORK, ROUTER
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp import GcpProvider, lifecycle
-from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NETWORK, ROUTER
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
 from llm_d_gke.rehearsal.providers.requests import DeleteRequest
 

@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 from llm_d_gke.catalog.versions import version_numbers
-from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NETWORK, SUBNETWORK, ResourceContext, refusal
+from llm_d_gke.google_types import CLUSTER, NETWORK, SUBNETWORK
+from llm_d_gke.rehearsal.providers.gcp.kinds import ResourceContext, refusal
 from llm_d_gke.rehearsal.providers.properties import Properties
 from llm_d_gke.rehearsal.providers.requests import Refused
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from llm_d_gke.google_types import CLUSTER, NETWORK, SUBNETWORK
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, NetworkPlan
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
-from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NETWORK, SUBNETWORK
 from llm_d_gke.rehearsal.providers.gcp.provider import GcpProvider
 from llm_d_gke.rehearsal.providers.gcp.store import CloudStore
 from llm_d_gke.rehearsal.providers.requests import CreateRequest

@@ -9,32 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from llm_d_gke.google_types import NETWORK, GoogleType
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, Cloud, Record
 from llm_d_gke.rehearsal.providers.properties import Properties
 from llm_d_gke.rehearsal.providers.requests import Refused
 
-NETWORK: Final = "gcp:compute/network:Network"
-SUBNETWORK: Final = "gcp:compute/subnetwork:Subnetwork"
-ROUTER: Final = "gcp:compute/router:Router"
-NAT: Final = "gcp:compute/routerNat:RouterNat"
-ADDRESS: Final = "gcp:compute/address:Address"
-RESOURCE_POLICY: Final = "gcp:compute/resourcePolicy:ResourcePolicy"
-CLUSTER: Final = "gcp:container/cluster:Cluster"
-NODE_POOL: Final = "gcp:container/nodePool:NodePool"
-SERVICE: Final = "gcp:projects/service:Service"
-ACCOUNT: Final = "gcp:serviceaccount/account:Account"
-
 # Every project has this network by default: one subnet in each region, from 10.128.0.0/9.
 DEFAULT_NETWORK: Final[Mapping[str, Any]] = {"name": "default", "autoCreateSubnetworks": True}
-
-# Arguments of the provider that are no properties of the resource.
-VIRTUAL: Final = (
-    "deletionPolicy",
-    "deletionProtection",
-    "disableOnDestroy",
-    "ignoreNodeCountChanges",
-    "skipNodePoolRefresh",
-)
 
 
 def refusal(code: int, message: str) -> Refused:
@@ -77,7 +58,7 @@ class ResourceContext:
     def all(self, token: str) -> Iterator[tuple[str, Record]]:
         """Every other resource of a type, with its id."""
         for other, record in self.cloud["resources"].get(token, {}).items():
-            if not (token == self.kind.type and other == self.id):
+            if not (token == self.kind.token and other == self.id):
                 yield other, record
 
     def find(self, token: str, reference: str, **same: str | None) -> tuple[str, Record] | None:
@@ -113,21 +94,13 @@ def _accept(_: ResourceContext) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
-    """A simulated resource type.
+class Kind(GoogleType):
+    """A simulated resource type. An id that Google chooses has a `serial`; `outputs` are values Google computes."""
 
-    `type` is the token. `id` is a template over inputs, project, region. A change at one of the dotted paths in
-    `force_new` needs a new resource; `*` stands for all paths except those in `updates`. `outputs` are the values that
-    Google computes.
-    """
-
-    type: str
     id: str
     api: str | None = None
     name: Name | None = None
     regional: bool = False
-    force_new: tuple[str, ...] = ()
-    updates: tuple[str, ...] = ()
     link: str | None = None  # version path of the self link, e.g. "compute/v1"
     defaults: Mapping[str, Any] = field(default_factory=dict)
     computed: tuple[str, ...] = ()  # dotted paths of outputs that are unknown in a preview
@@ -135,10 +108,6 @@ class Kind:
     creating: Callable[[ResourceContext], None] = _accept
     updating: Callable[[ResourceContext], None] = _accept
     deleting: Callable[[ResourceContext], None] = _accept
-    replacing: Callable[[Properties, Properties], tuple[str, ...]] = lambda _old, _new: ()
-
-    def replaced_by(self, old: Properties, new: Properties) -> tuple[str, ...]:
-        return (*self.force_new, *self.replacing(old, new))
 
 
 def with_default(properties: Properties, keys: list[str], value: Any) -> Properties:

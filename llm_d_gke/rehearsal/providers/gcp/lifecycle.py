@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from llm_d_gke.google_types import CLUSTER
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, refers
+from llm_d_gke.rehearsal.providers.gcp.kinds import refers
 from llm_d_gke.rehearsal.providers.gcp.pools import Size
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore, Record
 from llm_d_gke.rehearsal.providers.properties import Properties

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from llm_d_gke import catalog
-from llm_d_gke.rehearsal.providers.gcp.kinds import RESOURCE_POLICY, ResourceContext, refusal
+from llm_d_gke.google_types import RESOURCE_POLICY
+from llm_d_gke.rehearsal.providers.gcp.kinds import ResourceContext, refusal
 from llm_d_gke.rehearsal.providers.properties import Properties
 from llm_d_gke.rehearsal.providers.requests import Refused
 

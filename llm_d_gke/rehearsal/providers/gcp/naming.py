@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
+from llm_d_gke.google_types import ACCOUNT, CLUSTER, NODE_POOL
 from llm_d_gke.rehearsal.providers.gcp import arguments
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import short_name
-from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NODE_POOL, Kind, hash_of, visible
+from llm_d_gke.rehearsal.providers.gcp.kinds import Kind, hash_of, visible
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, Cloud, Record
 from llm_d_gke.rehearsal.providers.properties import Properties
 from llm_d_gke.rehearsal.providers.requests import CheckRequest, Refused, Request
@@ -41,14 +42,16 @@ def place_of(request: Request, kind: Kind, inputs: Properties) -> Properties:
 def identify(cloud: Cloud, kind: Kind, values: Properties) -> str:
     """The id that the provider gives: the template of the kind, with the last part of references to parents."""
     parts = dict(values)
+    if kind.token == ACCOUNT:
+        parts["email"] = f"{parts['accountId']}@{parts['project']}.iam.gserviceaccount.com"
     for key in ("cluster", "router", "secretId", "bucket"):
         if isinstance(parts.get(key), str):
             parts[key] = short_name(parts[key])
-    if kind.type == NODE_POOL and not parts.get("location"):
+    if kind.token == NODE_POOL and not parts.get("location"):
         parts["location"] = next((record["location"] for record in cloud["resources"].get(CLUSTER, {}).values()), "-")
     if "{serial}" in kind.id:
         serials = cloud.setdefault("serials", {})
-        counted = kind.type + str(parts.get("secret", ""))
+        counted = kind.token + str(parts.get("secret", ""))
         serials[counted] = serials.get(counted, 0) + 1
         parts["serial"] = serials[counted]
     if parts.get("namePrefix") and not parts.get("name"):
@@ -85,6 +88,6 @@ def imported_inputs(kind: Kind, record: Record) -> Properties:
     The real provider returns what Google filled in as well. It knows from its schema that this is no difference to a
     program that leaves it out, which the stand-in knows from the request.
     """
-    accepted = arguments.arguments_of(kind.type).types
+    accepted = arguments.arguments_of(kind.token).types
     created_with = record[MARKS].get("inputs", visible(record))
     return {key: value for key, value in created_with.items() if key in accepted} | {DEFAULTS: []}

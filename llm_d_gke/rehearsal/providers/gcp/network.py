@@ -6,19 +6,10 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any, Final
 
+from llm_d_gke.google_types import ADDRESS, CLUSTER, NETWORK, ROUTER, SUBNETWORK
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import short_name
 from llm_d_gke.rehearsal.providers.gcp.controller_resources import PREFIX
-from llm_d_gke.rehearsal.providers.gcp.kinds import (
-    ADDRESS,
-    CLUSTER,
-    NETWORK,
-    ROUTER,
-    SUBNETWORK,
-    ResourceContext,
-    number_of,
-    refers,
-    refusal,
-)
+from llm_d_gke.rehearsal.providers.gcp.kinds import ResourceContext, number_of, refers, refusal
 from llm_d_gke.rehearsal.providers.properties import Properties
 
 Range = ipaddress.IPv4Network
@@ -136,15 +127,6 @@ def _secondary_users(context: ResourceContext) -> Iterator[tuple[str, str]]:
                     yield allocation[key], other.rpartition("/")[2]
 
 
-def replacing_subnetwork(old: Properties, new: Properties) -> tuple[str, ...]:
-    """Refuse every change of a primary range except growth."""
-    try:
-        grows = Range(old["ipCidrRange"]).subnet_of(Range(new["ipCidrRange"]))
-    except (KeyError, ValueError, TypeError):
-        return ("ipCidrRange",)
-    return () if grows else ("ipCidrRange",)
-
-
 def subnetwork_outputs(context: ResourceContext) -> Properties:
     gateway = str(Range(context.inputs["ipCidrRange"])[1]) if context.inputs.get("ipCidrRange") else ""
     return {
@@ -170,7 +152,7 @@ def refuse_if_used(context: ResourceContext, token: str, key: str) -> None:
     """Refuse the deletion of the resource while a resource of `token` names it in its argument `key`."""
     for other, record in context.all(token):
         if record.get(key) and refers(record[key], context.id):
-            what = context.kind.type.rpartition(":")[2].lower()
+            what = context.kind.token.rpartition(":")[2].lower()
             raise refusal(400, f"The {what} resource '{context.id}' is already being used by '{other}'")
 
 

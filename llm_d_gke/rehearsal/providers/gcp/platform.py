@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 
-from llm_d_gke.rehearsal.providers.gcp.kinds import ACCOUNT, SERVICE, ResourceContext, hash_of, number_of, refusal
+from llm_d_gke.google_types import ACCOUNT, SERVICE
+from llm_d_gke.rehearsal.providers.gcp.kinds import ResourceContext, hash_of, number_of, refusal
 from llm_d_gke.rehearsal.providers.properties import Properties
 
 # Services that Google enables along with one (a part of each service's dependencies: those with a resource type here).
@@ -52,12 +53,6 @@ def deleting_service(context: ResourceContext) -> None:
 def network_outputs(context: ResourceContext) -> Properties:
     number = number_of(context.id)
     return {"gatewayIpv4": "", "networkId": number, "numericId": number, "mtu": context.inputs.get("mtu", 0)}
-
-
-def replacing_cluster(old: Properties, new: Properties) -> tuple[str, ...]:
-    """Refuse to turn off two features that can only be turned on in place."""
-    one_way = ("enableL4IlbSubsetting", "enableFqdnNetworkPolicy")
-    return tuple(key for key in one_way if old.get(key) and not new.get(key))
 
 
 def account_outputs(context: ResourceContext) -> Properties:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from llm_d_gke.catalog.schema import region_of
-from llm_d_gke.rehearsal.providers.gcp.kinds import CLUSTER, NODE_POOL, ResourceContext, refers, refusal
+from llm_d_gke.google_types import CLUSTER, NODE_POOL
+from llm_d_gke.rehearsal.providers.gcp.kinds import ResourceContext, refers, refusal
 from llm_d_gke.rehearsal.providers.gcp.machines import DEFAULT_MACHINE, check_machine
 from llm_d_gke.rehearsal.providers.gcp.platform import refuse_missing_account
 from llm_d_gke.rehearsal.providers.gcp.store import Record

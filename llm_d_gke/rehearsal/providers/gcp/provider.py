@@ -10,24 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.google_types import ADDRESS, CLUSTER, NODE_POOL, SUBNETWORK
 from llm_d_gke.nested import value_at
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import Provider
 from llm_d_gke.rehearsal.providers.gcp import arguments, lifecycle, network, platform, pools
 from llm_d_gke.rehearsal.providers.gcp.controller_resources import ControllerResource, left_by_cluster
-from llm_d_gke.rehearsal.providers.gcp.kinds import (
-    ADDRESS,
-    CLUSTER,
-    NODE_POOL,
-    SUBNETWORK,
-    VIRTUAL,
-    Kind,
-    ResourceContext,
-    now,
-    refusal,
-    visible,
-    with_default,
-)
+from llm_d_gke.rehearsal.providers.gcp.kinds import Kind, ResourceContext, now, refusal, visible, with_default
 from llm_d_gke.rehearsal.providers.gcp.naming import (
     DEFAULTS,
     automatic_name,
@@ -38,8 +27,7 @@ from llm_d_gke.rehearsal.providers.gcp.naming import (
 )
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, Cloud, CloudStore, Marks, Record
 from llm_d_gke.rehearsal.providers.gcp.table import KINDS
-from llm_d_gke.rehearsal.providers.properties import Diff, Properties, difference, under
-from llm_d_gke.rehearsal.providers.properties import Path as PropertyPath
+from llm_d_gke.rehearsal.providers.properties import Diff, Properties, difference
 from llm_d_gke.rehearsal.providers.requests import (
     CheckRequest,
     Created,
@@ -90,14 +78,7 @@ class GcpProvider(Provider):
         self._known.add(request.id)
         kind = _kind(request)
         old, new = _plain(request.old_inputs), _plain(request.news)
-        replaced = kind.replaced_by(old, new)
-
-        def replaces(path: PropertyPath) -> bool:
-            if under(path, *VIRTUAL, *kind.updates):
-                return False
-            return "*" in replaced or under(path, *replaced)
-
-        changes = difference(old, new, replaces=replaces)
+        changes = difference(old, new, replaces=lambda path: kind.replaces(path, old, new))
         # A fixed name cannot exist twice, so the old resource is deleted first.
         name_key = kind.name.key if kind.name else ""
         keeps_name = not kind.name or (
@@ -116,28 +97,28 @@ class GcpProvider(Provider):
             return Created("", planned)
         with self._store.transaction() as cloud:
             context = self._context(cloud, kind, request, inputs, record=None)
-            records = cloud["resources"].setdefault(kind.type, {})
+            records = cloud["resources"].setdefault(kind.token, {})
             self._refuse_existing(context, request, records.get(context.id))
             records.pop(context.id, None)
             _refuse_api_off(context)
             kind.creating(context)
-            record = _record(context, kind, self._new_marks(request, inputs, making=kind.type in (CLUSTER, NODE_POOL)))
+            record = _record(context, kind, self._new_marks(request, inputs, making=kind.token in (CLUSTER, NODE_POOL)))
             records[context.id] = record
         try:
-            if kind.type == CLUSTER:
+            if kind.token == CLUSTER:
                 record |= self._make_cluster(record)
-            elif kind.type == NODE_POOL:
+            elif kind.token == NODE_POOL:
                 self._await_pool(record, pools.size_of(record, len(record["nodeLocations"])), created=True)
         except BaseException:
             with self._store.transaction() as cloud:
-                cloud["resources"][kind.type].pop(context.id, None)
-            if kind.type == CLUSTER:
+                cloud["resources"][kind.token].pop(context.id, None)
+            if kind.token == CLUSTER:
                 lifecycle.stop(self._paths)
             raise
         record[MARKS].pop("maker", None)
-        if kind.type in (CLUSTER, NODE_POOL):
+        if kind.token in (CLUSTER, NODE_POOL):
             with self._store.transaction() as cloud:
-                cloud["resources"][kind.type][context.id] = record
+                cloud["resources"][kind.token][context.id] = record
         self._known.add(context.id)
         return Created(context.id, _outputs(record))
 
@@ -150,7 +131,7 @@ class GcpProvider(Provider):
                 planned = with_default(planned, path.split("."), value_at(request.olds, *path.split(".")))
             return planned
         with self._store.transaction() as cloud:
-            records = cloud["resources"].get(kind.type, {})
+            records = cloud["resources"].get(kind.token, {})
             if request.id not in records:
                 raise refusal(404, f"The resource '{request.id}' was not found")
             before = records[request.id]
@@ -158,11 +139,11 @@ class GcpProvider(Provider):
             kind.updating(context)
             record = _record(context, kind, self._new_marks(request, inputs, making=False))
             records[request.id] = record
-        if kind.type == CLUSTER:
+        if kind.token == CLUSTER:
             record |= lifecycle.start(self._paths, record, self._report)
             with self._store.transaction() as cloud:
                 cloud["resources"][CLUSTER][request.id] = record
-        elif kind.type == NODE_POOL:
+        elif kind.token == NODE_POOL:
             self._await_pool(record, pools.size_of(record, len(record["nodeLocations"])), created=False)
         return _outputs(record)
 
@@ -172,15 +153,15 @@ class GcpProvider(Provider):
             raise Refused(
                 f"Cannot destroy '{request.id}': deletionPolicy is PREVENT; set it to DELETE and run `up` once before"
             )
-        left = self._left_by_cluster(request) if kind.type == CLUSTER else []
+        left = self._left_by_cluster(request) if kind.token == CLUSTER else []
         deleted: Record | None = None
         with self._store.transaction() as cloud:
             self._drop_abandoned(cloud)
-            records = cloud["resources"].get(kind.type, {})
+            records = cloud["resources"].get(kind.token, {})
             deleted = records.get(request.id)
             if deleted is None:
                 # Deleted before, by a command that may have been killed while it stopped the cluster's processes.
-                ended = kind.type == CLUSTER and not records
+                ended = kind.token == CLUSTER and not records
                 if ended:
                     lifecycle.stop(self._paths)
                 return
@@ -190,21 +171,21 @@ class GcpProvider(Provider):
             context = self._context(cloud, kind, request, visible(deleted), record=deleted, resource_id=request.id)
             kind.deleting(context)
             self._refuse_gateways(context)
-            if kind.type == CLUSTER:
+            if kind.token == CLUSTER:
                 pools.deleting_pools_of(context)
             del records[request.id]
             for resource in left:
                 cloud["resources"].setdefault(resource.token, {})[resource.id] = resource.record
-        if kind.type == CLUSTER:
+        if kind.token == CLUSTER:
             self._report(f"cluster {deleted['name']}: stopping its control plane")
             lifecycle.stop(self._paths)
-        elif kind.type == NODE_POOL:
+        elif kind.token == NODE_POOL:
             self._await_pool(deleted, pools.Size(0, 0, 0), created=False)
 
     def read(self, request: ReadRequest) -> Live | None:
         kind = _kind(request)
         self._known.add(request.id)
-        records = self._store.resources(kind.type)
+        records = self._store.resources(kind.token)
         resource_id = matching_id(records, request.id)
         if resource_id is None:
             return None
@@ -266,8 +247,8 @@ class GcpProvider(Provider):
         lifecycle.wait_for_nodes(self._paths, record["name"], target, canceled=self.canceled, report=self._report)
 
     def _refuse_gateways(self, context: ResourceContext) -> None:
-        proxies = context.kind.type == SUBNETWORK and context.inputs.get("purpose") == network.PROXY_PURPOSES[0]
-        if not proxies and context.kind.type != ADDRESS:
+        proxies = context.kind.token == SUBNETWORK and context.inputs.get("purpose") == network.PROXY_PURPOSES[0]
+        if not proxies and context.kind.token != ADDRESS:
             return
         users = lifecycle.gateways_using(self._paths, None if proxies else context.id)
         if users:

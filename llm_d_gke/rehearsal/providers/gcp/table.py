@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from llm_d_gke.rehearsal.providers.gcp import cluster, network, platform, pools
-from llm_d_gke.rehearsal.providers.gcp.kinds import (
+from llm_d_gke.google_types import (
     ACCOUNT,
     ADDRESS,
     CLUSTER,
@@ -19,9 +18,10 @@ from llm_d_gke.rehearsal.providers.gcp.kinds import (
     ROUTER,
     SERVICE,
     SUBNETWORK,
-    Kind,
-    Name,
+    google_types,
 )
+from llm_d_gke.rehearsal.providers.gcp import cluster, network, platform, pools
+from llm_d_gke.rehearsal.providers.gcp.kinds import Kind, Name
 
 _FILE = Path(__file__).with_name("types.yaml")
 _RFC1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
@@ -43,7 +43,6 @@ _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
         "creating": network.creating_subnetwork,
         "updating": network.updating_subnetwork,
         "deleting": network.deleting_subnetwork,
-        "replacing": network.replacing_subnetwork,
     },
     ROUTER: {"creating": network.creating_in_network},
     NAT: {"creating": network.creating_nat},
@@ -53,7 +52,6 @@ _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
         "creating": cluster.creating_cluster,
         "updating": cluster.updating_cluster,
         "deleting": cluster.deleting_cluster,
-        "replacing": platform.replacing_cluster,
     },
     NODE_POOL: {"outputs": pools.pool_outputs, "creating": pools.checking_pool, "updating": pools.checking_pool},
     SERVICE: {"creating": platform.creating_service, "deleting": platform.deleting_service},
@@ -73,11 +71,10 @@ _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
 
 def _kinds() -> Iterator[Kind]:
     for token, entry in yaml.safe_load(_FILE.read_text(encoding="utf-8")).items():
-        paths: dict[str, Any] = {
-            key: tuple(entry.pop(key)) for key in ("force_new", "updates", "computed") if key in entry
-        }
         name = _NAMES[entry.pop("name")] if "name" in entry else None
-        yield Kind(type=token, name=name, **paths, **entry, **_RULES.get(token, {}))
+        computed = tuple(entry.pop("computed", ()))
+        known = {key: value for key, value in vars(google_types()[token]).items() if value is not None}
+        yield Kind(name=name, computed=computed, **{**known, **entry}, **_RULES.get(token, {}))
 
 
-KINDS: Final[Mapping[str, Kind]] = {kind.type: kind for kind in _kinds()}
+KINDS: Final[Mapping[str, Kind]] = {kind.token: kind for kind in _kinds()}

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_d_gke.rehearsal.providers.gcp.naming import identify, place_of
-from llm_d_gke.rehearsal.providers.gcp.store import Cloud
-from llm_d_gke.rehearsal.providers.gcp.table import KINDS
-from llm_d_gke.rehearsal.providers.requests import Request
+from llm_d_gke.google_types import ACCOUNT, account_address, google_types
 
 State = Mapping[str, Any]
 
 _HELM_RELEASE = "kubernetes:helm.sh/v3:Release"
+_PARENTS = ("cluster", "router", "secretId", "bucket")
 
 
 def adopt_pending(deployment: State) -> tuple[dict[str, Any], list[str]]:
@@ -51,19 +49,20 @@ def _identifier(resource: State, by_urn: Mapping[str, State]) -> str | None:
     if token.startswith("kubernetes:"):
         about = inputs.get("metadata") or {}
         return _path(about.get("namespace"), about.get("name"))
-    kind = KINDS.get(token)
-    if kind is None or "{serial}" in kind.id:
-        return None
     provider = by_urn.get(str(resource.get("provider") or "").rpartition("::")[0]) or {}
-    request = Request(
-        urn=resource["urn"],
-        type=token,
-        name=resource["urn"].rpartition("::")[2],
-        config=dict(provider.get("inputs") or {}),
-    )
-    nothing: Cloud = {"block": 0, "resources": {}}
+    return _google_id(token, {**(provider.get("inputs") or {}), **inputs})
+
+
+def _google_id(token: str, inputs: Mapping[str, Any]) -> str | None:
+    google_type = google_types().get(token)
+    if google_type is None or google_type.id is None:
+        return None
+    parts = {key: value for key, value in inputs.items() if isinstance(value, str)}
+    parts |= {key: parts[key].rpartition("/")[2] for key in _PARENTS if key in parts}
     try:
-        return identify(nothing, kind, {**kind.defaults, **place_of(request, kind, inputs), **inputs})
+        if token == ACCOUNT:
+            parts["email"] = account_address(parts["accountId"], parts["project"])
+        return google_type.id.format_map(parts)
     except KeyError:
         return None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.rehearsal.pulumi_engine.pending_creates import adopt_pending
+from llm_d_gke.pending_creates import adopt_pending
 
 PROVIDER = {
     "urn": "urn:pulumi:gpu::llm-d::pulumi:providers:gcp::google",
@@ -29,6 +29,11 @@ def creating(kind: str, inputs: dict[str, Any], provider: str = GCP, operation: 
             "gcp:serviceaccount/account:Account",
             {"accountId": "llm-d-gpu-nodes"},
             "projects/my-project/serviceAccounts/llm-d-gpu-nodes@my-project.iam.gserviceaccount.com",
+        ),
+        (
+            "gcp:serviceaccount/account:Account",
+            {"accountId": "nodes", "project": "example.com:chat"},
+            "projects/example.com:chat/serviceAccounts/nodes@chat.example.com.iam.gserviceaccount.com",
         ),
         ("gcp:compute/network:Network", {"name": "vpc"}, "projects/my-project/global/networks/vpc"),
         (
