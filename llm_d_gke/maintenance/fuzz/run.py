@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
+from llm_d_gke.planning.plan.pods import VolumePlan
+from llm_d_gke.quantities import memory_mib
 
 
 def fuzz(strategy: st.SearchStrategy[dict[str, Any]], examples: int, number: int) -> Counter[str]:
@@ -70,6 +72,8 @@ def outcome(values: dict[str, Any], stack: str = "fuzz") -> Literal["plan", "fin
         return "findings"
     if twice := named_twice(plan):
         raise AssertionError(f"named twice, which the API server refuses: {twice}")
+    if evicted := beyond_disk(plan):
+        raise AssertionError(f"evicted before a volume is full: {evicted}")
     return "plan"
 
 
@@ -88,3 +92,22 @@ def named_twice(plan: StackPlan) -> list[str]:
         for name, count in Counter(names).items()
         if count > 1
     ]
+
+
+def beyond_disk(plan: StackPlan) -> list[str]:
+    """Model servers whose volumes on disk may hold more than their limits allow, of which logs take 1 GiB.
+
+    The kubelet evicts them by that sum, before any volume has reached its own limit.
+    """
+    return [
+        f"{server.pod.labels}: {volumes:.0f} of {limit:.0f} MiB"
+        for model in plan.models
+        for server in model.servers
+        if (volumes := sum(map(_on_disk_mib, server.pod.volumes)))
+        > (limit := memory_mib(server.pod.limits["ephemeral-storage"]) - 1024)
+    ]
+
+
+def _on_disk_mib(volume: VolumePlan) -> float:
+    on_disk = volume.kind == "emptyDir" and volume.source.get("medium") != "Memory"
+    return memory_mib(volume.source["sizeLimit"]) if on_disk else 0.0

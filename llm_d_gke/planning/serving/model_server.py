@@ -181,7 +181,7 @@ def _server(served: ServedModel, key: str, disk_gib: int, hugging_face: HuggingF
         hugging_face=hugging_face,
         template=template,
         arguments=(*_arguments(served, role.port.number, template), *role.args),
-        volumes=(*volumes_of(served, hugging_face, size), *chat_template_volume(template)),
+        volumes=(*volumes_of(served, hugging_face, disk_gib, size), *chat_template_volume(template)),
     )
 
 

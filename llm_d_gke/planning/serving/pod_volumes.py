@@ -13,7 +13,7 @@ from llm_d_gke.planning.serving.bucket import bucket_volume, sidecar_annotations
 from llm_d_gke.planning.serving.engine_features import offloaded_gib
 from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY, WEIGHTS
 from llm_d_gke.planning.serving.lora_adapters import adapter_buckets, adapter_volumes
-from llm_d_gke.planning.serving.resources import bucket_cache_gib, limits
+from llm_d_gke.planning.serving.resources import TMP_GIB, bucket_cache_gib, cache_gib, limits
 from llm_d_gke.settings.models import BucketSource, ImageSource, ModelSettings, VolumeClaimSource
 
 
@@ -56,17 +56,19 @@ def annotations_of(served: ServedModel, hugging_face: HuggingFacePlan, disk_gib:
     return annotations
 
 
-def volumes_of(served: ServedModel, hugging_face: HuggingFacePlan, size: float) -> tuple[VolumePlan, ...]:
+def volumes_of(
+    served: ServedModel, hugging_face: HuggingFacePlan, disk_gib: int, size: float
+) -> tuple[VolumePlan, ...]:
     """Caches, shared memory, weights, token and adapters. `size` are the GiB of the weights."""
     settings, parallelism = served.settings, served.parallelism
     source = settings.source
-    cache = math.ceil(10 + (1.5 * size if source.kind == "hugging-face" else 0))
+    cache = cache_gib(served.ctx, parallelism, disk_gib, size if source.kind == "hugging-face" else 0.0)
     shared = 16 if served.accelerator.kind == "tpu" or parallelism.accelerators > 1 else 2
     # Newer versions keep offloaded KV-cache blocks in a file there (vllm/v1/kv_offload/cpu/shared_offload_region.py).
     shared += math.ceil(offloaded_gib(settings, parallelism))
     volumes = [
         VolumePlan(name="cache", kind="emptyDir", source={"sizeLimit": f"{cache}Gi"}, mount_path=CACHE),
-        VolumePlan(name="tmp", kind="emptyDir", source={"sizeLimit": "4Gi"}, mount_path="/tmp"),  # noqa: S108
+        VolumePlan(name="tmp", kind="emptyDir", source={"sizeLimit": f"{TMP_GIB}Gi"}, mount_path="/tmp"),  # noqa: S108
         # Workers of one replica exchange tensors through shared memory; a container's own 64 MiB are too few.
         VolumePlan(
             name="shared-memory",

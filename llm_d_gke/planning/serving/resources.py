@@ -104,6 +104,10 @@ def spare_replicas(served: ServedModel) -> int:
 
 # GiB that an engine writes beside its weights: compiled kernels and graphs, temporary files.
 _OWN_FILES_GIB = 4
+# GiB of the volume /tmp, and of a container's logs; its root file system is read-only.
+TMP_GIB, _LOGS_GIB = 4, 1
+# GiB beside the weights for which a node's disk has room, for each replica: kernels and graphs, /tmp, logs.
+BESIDE_WEIGHTS_GIB = 3 + TMP_GIB + _LOGS_GIB
 
 
 def _storage_gib(ctx: PlanContext, parallelism: Parallelism, disk_gib: int) -> int:
@@ -136,12 +140,27 @@ def requests(served: ServedModel, disk_gib: int, size: float) -> dict[str, str]:
     }
 
 
+def cache_gib(ctx: PlanContext, parallelism: Parallelism, disk_gib: int, downloads: float) -> int:
+    """GiB of the volume for downloads, kernels and graphs, of which `downloads` GiB are weights.
+
+    The kubelet evicts a pod whose volumes on disk, logs and layers together exceed its containers' limits, whatever the
+    limits of the volumes (podEphemeralStorageLimitEviction in pkg/kubelet/eviction of Kubernetes v1.36.3).
+    """
+    room = _storage_limit_gib(ctx, parallelism, disk_gib) - TMP_GIB - _LOGS_GIB
+    return min(room, math.ceil(10 + 1.5 * downloads))
+
+
+def _storage_limit_gib(ctx: PlanContext, parallelism: Parallelism, disk_gib: int) -> int:
+    room = allocatable(ctx.machine, disk_gib).ephemeral_gib * EPHEMERAL_SHARE
+    return int(room / replicas_per_node(ctx, parallelism))
+
+
 def limits(ctx: PlanContext, parallelism: Parallelism, disk_gib: int) -> dict[str, str]:
     room, sharing = allocatable(ctx.machine, disk_gib), replicas_per_node(ctx, parallelism)
     return {
         "cpu": _cores(ctx.machine.vcpus * 1000 // sharing),
         "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
-        "ephemeral-storage": f"{int(room.ephemeral_gib * EPHEMERAL_SHARE / sharing)}Gi",
+        "ephemeral-storage": f"{_storage_limit_gib(ctx, parallelism, disk_gib)}Gi",
         ctx.accelerator.resource_name: _accelerators(ctx, parallelism),
     }
 

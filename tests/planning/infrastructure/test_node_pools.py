@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from llm_d_gke.catalog import download_gib, load
+from llm_d_gke.maintenance.fuzz.run import beyond_disk
 from llm_d_gke.planning.allocatable import allocatable
+from llm_d_gke.quantities import memory_mib
+from llm_d_gke.stackfile import project_stacks
 from tests.stacks import plan_of
 
 L4: dict[str, Any] = {
@@ -35,7 +38,15 @@ def test_what_replicas_download_fits_what_gke_leaves_of_the_disk(
     room = allocatable(catalog_.machines[machine], pool.disk_gib)
     sharing = pool.accelerators_per_node // tensor_parallel
     [server] = plan.models[0].servers
-    limit = float(server.pod.limits["ephemeral-storage"].removesuffix("Gi"))
-    assert limit >= download_gib(catalog_.models[model])
+    limit = memory_mib(server.pod.limits["ephemeral-storage"]) / 1024
+    [cache] = [volume.source["sizeLimit"] for volume in server.pod.volumes if volume.name == "cache"]
+    # Kernels and graphs lie beside the weights.
+    assert memory_mib(cache) / 1024 >= 1.1 * download_gib(catalog_.models[model]) + 2
+    assert beyond_disk(plan) == []
     assert sharing * limit <= room.ephemeral_gib
-    assert sharing * float(server.pod.requests["ephemeral-storage"].removesuffix("Gi")) <= room.ephemeral_gib
+    assert sharing * memory_mib(server.pod.requests["ephemeral-storage"]) / 1024 <= room.ephemeral_gib
+
+
+@pytest.mark.parametrize("stack", project_stacks())
+def test_no_pod_is_evicted_before_a_volume_is_full(stack: str) -> None:
+    assert beyond_disk(plan_of(stack)) == []
