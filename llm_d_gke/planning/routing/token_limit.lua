@@ -55,13 +55,16 @@ end
 function envoy_on_response(handle)
   local own = handle:streamInfo():dynamicMetadata():get(METADATA)
   if not own then return end
-  local client, counted, waiting, before = own["client"], 0, 0, ""
+  local client, counted, waiting, before, edge = own["client"], 0, 0, "", ""
   local total, input, output = nil, 0, 0
   local stream = (handle:headers():get("content-type") or ""):find("text/event-stream", 1, true)
   for chunk in handle:bodyChunks() do
     local text = chunk:getBytes(0, chunk:length())
     if stream then
-      local _, events = text:gsub("\ndata:", "")
+      -- An event begins at the beginning of a chunk, or anywhere in it.
+      local piece = edge .. text
+      local _, events = piece:gsub("\ndata:", "")
+      edge = piece:sub(1 - #"\ndata:")
       waiting = waiting + events
       if waiting >= PORTION then
         spend(client, waiting)

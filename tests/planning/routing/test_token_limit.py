@@ -18,16 +18,19 @@ from llm_d_gke.planning.routing.token_limit import TOKENS_DIRECTORY
 from tests.envoy import serving
 from tests.planning.routing.test_edge import JWT, KEYS
 from tests.stacks import plan_of
+from tests.waiting import PATIENCE
 
 LIMIT = 100
 LIMITS = {"gateway.limits": {"tokensPerMinute": LIMIT, "per": "key"}}
-CLIENTS = ("answers", "streams", "events", "claims", "quiet", "many", "shut")
+CLIENTS = ("answers", "streams", "events", "steps", "claims", "quiet", "many", "shut")
 
 
 class Engine(BaseHTTPRequestHandler):
     """Sends back the body of a request, as a stream of events where it begins with `data:`."""
 
     protocol_version = "HTTP/1.1"
+    # The events that the client has got of a stream of completions.
+    received = threading.Semaphore(0)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -36,12 +39,19 @@ class Engine(BaseHTTPRequestHandler):
         self.send_header("content-type", kind)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        # Short pieces, so that numbers are cut.
-        for place in range(0, len(body), 7):
-            piece = body[place : place + 7]
-            self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
-            self.wfile.flush()
+        if self.path == "/v1/completions":
+            for event in body.split(b"\n\n")[:-1]:
+                self._send(event + b"\n\n")
+                self.received.acquire(timeout=PATIENCE)
+        else:
+            # Short pieces, so that numbers are cut.
+            for place in range(0, len(body), 7):
+                self._send(body[place : place + 7])
         self.wfile.write(b"0\r\n\r\n")
+
+    def _send(self, piece: bytes) -> None:
+        self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+        self.wfile.flush()
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -133,6 +143,15 @@ def test_an_answer_costs_what_its_usage_says(
     answer = ask(proxy, client, body)
     assert (answer.status_code, answer.text) == (200, body)
     assert spent(counts, client) == tokens
+
+
+def test_events_are_counted_that_arrive_one_by_one(proxy: httpx.Client, counts: Path) -> None:
+    """As an engine sends them: each begins a chunk."""
+    headers, body = {"x-api-key": key_of("steps")}, events(70, None)
+    with proxy.stream("POST", "/v1/completions", content=body, headers=headers) as answer:
+        for _ in answer.iter_raw():
+            Engine.received.release()
+    assert spent(counts, "steps") == 70
 
 
 def test_all_workers_of_an_envoy_count_together(proxy: httpx.Client) -> None:
