@@ -10,7 +10,7 @@ import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -115,7 +115,7 @@ def _engine(stack: StackUnderLoad) -> str:
         return back or address not in proxied(stack.paths)
 
     wait_for(noticed)
-    return "the load balancer has removed its endpoint"
+    return "the load balancer has removed its end point"
 
 
 def _picker(stack: StackUnderLoad) -> str:
@@ -131,7 +131,7 @@ def _proxy(stack: StackUnderLoad) -> str:
     kill_process(stack.paths, "envoy")
     wait_for(lambda: _listens(stack))
     stack.serves_again()
-    return "it has started again; a second proxy of Istio's would answer new connections"
+    return "it has started again"
 
 
 def _listens(stack: StackUnderLoad) -> bool:
@@ -153,7 +153,7 @@ def _api_server(stack: StackUnderLoad) -> str:
     stack.load.await_answers(40, since=time.monotonic())
     resume(stack.paths, lambda _: None)
     wait_for(lambda: _serves(stack.kube))
-    return "it has started again"
+    return "it answers again"
 
 
 def _serves(kube: Kube) -> bool:
@@ -228,47 +228,29 @@ def _certificate(stack: StackUnderLoad) -> str:
 
 FAULTS: dict[str, Callable[[StackUnderLoad], str]] = {
     "an engine of three is killed": _engine,
-    "the picker is killed, failureMode: close": _picker,
+    "the picker is killed, `failureMode: close`": _picker,
     "the Gateway's only proxy is killed": _proxy,
     "the controller manager is killed": _controller_manager,
-    "the API server is killed and restarted": _api_server,
+    "the API server is killed, and restarted after 2 s": _api_server,
     "a node with an engine is drained": _drain,
     "an engine fills its disk": _disk,
-    "API keys are rotated": _keys,
-    "the Hub token is rotated": _token,
+    "API keys: one added, clients change, one removed": _keys,
+    "the Hub token is replaced": _token,
     "the certificate is replaced": _certificate,
 }
 
 
 def faults() -> None:
     """Each fault in turn on one running stack."""
-    with running(STACK, *CHANGES) as paths, load_on(paths) as make:
+    with running(STACK, *CHANGES) as paths:
         print_head("fault", "window ends when", "window", "requests", "lost", "last lost after", "lost outside")
         for name, act in FAULTS.items():
-            print_row(*cells(outcome(name, act, make)))
+            print_row(*cells(outcome(name, act, paths)))
 
 
-@contextmanager
-def load_on(paths: StackPaths) -> Iterator[Callable[[], tuple[StackUnderLoad, ExitStack]]]:
-    """A function that starts the load again, with the key that is valid then."""
-    with client(paths) as kube:
-
-        def make() -> tuple[StackUnderLoad, ExitStack]:
-            headers = {"x-api-key": next(iter(client_keys(kube).values())), "Host": _HOST}
-            request = Request(reachable(paths), MODEL, "is the number.", 16, headers, trusted=False)
-            running = ExitStack()
-            load = running.enter_context(Steady(request, _RATE, streams=_STREAMS))
-            return StackUnderLoad(paths, kube, load, request), running
-
-        yield make
-
-
-def outcome(
-    name: str, act: Callable[[StackUnderLoad], str], make: Callable[[], tuple[StackUnderLoad, ExitStack]]
-) -> Outcome:
+def outcome(name: str, act: Callable[[StackUnderLoad], str], paths: StackPaths) -> Outcome:
     """Load, the fault, the end of its window, and load again."""
-    stack, running = make()
-    with running:
+    with _load_on(paths) as stack:
         stack.load.await_answers(40)
         began = time.monotonic()
         ends = act(stack)
@@ -285,6 +267,16 @@ def outcome(
         outside=len(outside),
         last=max((sample.ended - began for sample in failed), default=0.0),
     )
+
+
+@contextmanager
+def _load_on(paths: StackPaths) -> Iterator[StackUnderLoad]:
+    """Requests with the key that is valid now."""
+    with client(paths) as kube:
+        headers = {"x-api-key": next(iter(client_keys(kube).values())), "Host": _HOST}
+        request = Request(reachable(paths), MODEL, "is the number.", 16, headers, trusted=False)
+        with Steady(request, _RATE, streams=_STREAMS) as load:
+            yield StackUnderLoad(paths, kube, load, request)
 
 
 def cells(result: Outcome) -> tuple[object, ...]:

@@ -12,10 +12,11 @@ from typing import cast
 import pytest
 import trustme
 
-from llm_d_gke.maintenance.measure.faults import StackUnderLoad
+from llm_d_gke.maintenance.measure.faults import FAULTS, StackUnderLoad
 from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.rehearsal.kube import Kube
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -72,3 +73,8 @@ def test_requests_that_are_not_answered_do_not_end_the_wait(monkeypatch: pytest.
     with _stack("http://127.0.0.1:1").load as load, pytest.raises(TimeoutError, match="not 1 answers"):
         load.await_answers(1)
     assert load.unanswered
+
+
+def test_the_page_has_a_row_for_each_fault() -> None:
+    page = (PROJECT_ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    assert [name for name in FAULTS if f"\n| {name} | " not in page] == []
