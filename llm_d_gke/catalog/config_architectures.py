@@ -1,7 +1,5 @@
 """Typed access to architectures.yaml: what a config.json leaves unsaid, by architecture."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

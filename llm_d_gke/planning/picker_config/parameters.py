@@ -4,8 +4,6 @@ The parameters are those of llm_d_gke/catalog/picker_parameters.yaml. Here are t
 values of one group.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Arguments in `extraArgs` that the planner renders itself, or that break what it has planned around the engine."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 import re

@@ -11,7 +11,7 @@ from llm_d_gke.maintenance.fuzz.features import featured
 from llm_d_gke.maintenance.fuzz.run import outcome
 
 # Of each release; `python -m llm_d_gke.maintenance.fuzz` plans more.
-STACKS = 30
+STACKS = 40
 
 
 @pytest.mark.parametrize("release", sorted(catalog.load().releases))

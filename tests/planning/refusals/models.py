@@ -199,7 +199,7 @@ MODEL = (
         path="models[0].id",
         value="google/gemma-7b",
         rule="needs more than the 12.38 GiB that vLLM may use of each T4 before any KV cache (weights 15.91",
-        fix="use accelerator.perNode: 2, or accelerator.type: nvidia-l4",
+        fix="use accelerator.perNode: 2, or accelerator: {type: nvidia-l4, machineType: g2-standard-24}",
     ),
     Wrong(
         id="LLMD-MEMORY-KV-CACHE",

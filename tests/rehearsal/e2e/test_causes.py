@@ -64,6 +64,7 @@ GATEWAY_WORDS = tuple(
 # Provoked here one after the other, because each needs the stack itself.
 STEPS = (
     *("warden", "webhook-unreachable", "pod-security", "resource-quota", "service-account-missing", "pods-refused"),
+    "name-too-long",
     *("disk-limit", "no-replica", "picker-unreachable", *GATEWAY_WORDS, "pool-saturated", "picker-profiles"),
     *("pods-missing", "endpoint-refuses", "endpoint-unreachable"),
 )
@@ -263,12 +264,21 @@ def quota() -> Manifest:
     return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": spec}
 
 
+def with_long_name() -> Manifest:
+    """A StatefulSet whose name leaves no room for what its controller appends in a label of its pods."""
+    owner = replica_set()
+    name = owner["metadata"]["name"].ljust(55, "n")
+    metadata = {**owner["metadata"], "name": name}
+    return {**owner, "kind": "StatefulSet", "metadata": metadata, "spec": {**owner["spec"], "serviceName": name}}
+
+
 REFUSED: dict[str, tuple[list[Manifest], Callable[[], Manifest]]] = {
     "webhook-unreachable": ([webhook()], replica_set),
     "warden": (policy(WARDEN), replica_set),
     "pods-refused": (policy("no pods on Sundays"), replica_set),
     "pod-security": ([], lambda: replica_set(security={"privileged": True, "allowPrivilegeEscalation": True})),
     "service-account-missing": ([], lambda: replica_set(serviceAccountName="absent")),
+    "name-too-long": ([], with_long_name),
     "resource-quota": (
         [quota()],
         lambda: replica_set(
