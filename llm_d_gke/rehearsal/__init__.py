@@ -9,5 +9,6 @@
 - `charts`, `toolchain`: Helm charts and binaries from pinned Go modules
 - `vllm_cpu`: real vLLM on the processor, for `up --engine vllm`
 - `kube`, `host`: the Kubernetes client, and this machine's processes, ports and files
+- `shared_cluster`: several stacks in one cluster
 - `paths`, `errors`, `engine_choice`: what all of them use
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +19,6 @@ from llm_d_gke.planning.findings import located
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from llm_d_gke.rehearsal.errors import RehearsalError
-from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.kube import client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
@@ -37,6 +35,7 @@ from llm_d_gke.rehearsal.pulumi_engine.interruption import (
 )
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
 from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import NO_POLICY, PolicyChoice, policy_options
+from llm_d_gke.rehearsal.shared_cluster import join, leave, refuse_guests
 from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.chat import Answer, ask, client_headers
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
@@ -66,6 +65,7 @@ def up(
     paths = StackPaths(stack)
     configuration = load(PROJECT_ROOT, stack, changes, available=lambda picker: obtain(picker, print_step))
     plan = _refuse_mistakes(paths, configuration)
+    join(paths, plan.cluster)
     chosen = choose_engine(paths, engine_choice)
     if chosen is EngineChoice.VLLM:
         prepare_vllm(paths, plan, configuration, print_step)
@@ -76,6 +76,7 @@ def up(
         resume_interrupted(pulumi)
         create_existing(paths, plan.project, plan.network, plan.cluster, print_step)
         write_engine_simulation(paths, configuration)
+        paths.gateway.write_text(f"{plan.namespace.name}/{plan.gateway.name}", encoding="utf-8")
         if _print_changes(paths, configuration):
             _refuse_deletions(pulumi, configuration)
         paths.unfinished.touch()
@@ -94,7 +95,7 @@ def up(
     if not isinstance(models, list):
         raise RehearsalError("the stack has no output `models`")
     endpoint = reachable(paths) if plan.gateway.exists else None
-    answer = _ask(paths, plan, endpoint, outputs, models[0]) if endpoint is not None and _serves(paths) else None
+    answer = _ask(paths, plan, endpoint, outputs, models[0]) if endpoint is not None and _serves(paths, plan) else None
     path = None if answer is None or endpoint is None else path_of_answer(paths, plan, answer.model, endpoint)
     if endpoint is None:
         print("\na member of a fleet has no Gateway: the config cluster's sends requests here")
@@ -120,6 +121,7 @@ def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({}), polic
     # running stack is compared with the result of an `up`: the same release, with the picker that can run here.
     configuration = load(PROJECT_ROOT, stack, changes, own_release=not stands)
     plan = _refuse_mistakes(paths, configuration)
+    join(paths, plan.cluster)
     try:
         with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
             create_existing(paths, plan.project, plan.network, plan.cluster, print_step)
@@ -137,8 +139,7 @@ def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({}), polic
             _show_losses(steps, configuration)
     finally:
         if not existed:
-            processes.stop_all(paths)
-            _remove_files(paths)
+            leave(paths)
     return 0
 
 
@@ -210,6 +211,7 @@ def down(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> int:
         _check_name(stack)
         print(f"stack {stack} is not up")
         return 0
+    refuse_guests(paths)
     failed: Exception | None = None
     try:
         configuration = load(PROJECT_ROOT, stack, changes)
@@ -220,11 +222,12 @@ def down(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> int:
     except Exception as error:
         # A stack that cannot be destroyed must not leave processes and files behind either.
         failed = error
-    processes.stop_all(paths)
-    _remove_files(paths)
-    print(f"down after {time.monotonic() - began:.0f} s: no process, no file is left")
+    last = leave(paths)
+    left = "no process, no file is left" if last else "its cluster stays for the other stacks in it"
+    print(f"down after {time.monotonic() - began:.0f} s: {left}")
     if failed is not None:
-        print("destroy itself failed; everything was stopped and removed without it:", file=sys.stderr)
+        without = "everything was stopped and removed without it" if last else "its objects are still in the cluster"
+        print(f"destroy itself failed; {without}:", file=sys.stderr)
         raise failed
     return 0
 
@@ -301,10 +304,10 @@ def _show_losses(steps: PlannedSteps, configuration: StackConfig) -> None:
         print(f"(acknowledged) {finding}", flush=True)
 
 
-def _serves(paths: StackPaths) -> bool:
+def _serves(paths: StackPaths, plan: StackPlan) -> bool:
     """Whether any model server runs. A paused stack has none."""
     with client(paths) as kube:
-        pods = kube.list("v1", "Pod", labels="llm-d.ai/inference-serving=true")
+        pods = kube.list("v1", "Pod", plan.namespace.name, labels="llm-d.ai/inference-serving=true")
     return any("deletionTimestamp" not in pod["metadata"] for pod in pods)
 
 
@@ -346,18 +349,6 @@ def _facts(facts: Mapping[str, object]) -> str:
 
 def _color() -> str:
     return "always" if sys.stdout.isatty() else "never"
-
-
-def _remove_files(paths: StackPaths) -> None:
-    """Remove the stack's folder and what the engine keeps of it, and with the last stack everything stacks share."""
-    shutil.rmtree(paths.home, ignore_errors=True)
-    for path in list((paths.backend / ".pulumi").glob("*/**/*")):
-        if path.name == paths.stack:
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name.startswith(f"{paths.stack}.json"):
-            path.unlink(missing_ok=True)
-    if paths.base.exists() and not any(path.is_dir() and path != paths.backend for path in paths.base.iterdir()):
-        shutil.rmtree(paths.base, ignore_errors=True)
 
 
 # ` +  kubernetes:apps/v1:Deployment gemma-2b-it-vllm creating (12s) Waiting for ...`

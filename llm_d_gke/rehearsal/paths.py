@@ -21,11 +21,19 @@ class _InHome:
         return paths.home.joinpath(*self._parts)
 
 
+class _InCluster(_InHome):
+    """A path inside the folder of the stack that has the cluster."""
+
+    def __get__(self, paths: StackPaths, owner: type[StackPaths] | None = None) -> Path:
+        return paths.host.home.joinpath(*self._parts)
+
+
 @dataclass(frozen=True)
 class StackPaths:
     """The files of one local stack.
 
-    `stack` is the Pulumi stack's name (`gpu`); `root` holds `.rehearsal/` and is the project's folder by default.
+    A stack in the cluster of another one, its `host`, has only its own settings and Pulumi's files. `stack` is the
+    Pulumi stack's name (`gpu`); `root` holds `.rehearsal/` and is the project's folder by default.
     """
 
     stack: str
@@ -38,6 +46,14 @@ class StackPaths:
     @property
     def home(self) -> Path:
         return self.base / self.stack
+
+    @property
+    def host(self) -> StackPaths:
+        """The stack that has the cluster: this one, unless it came up in the cluster of another."""
+        try:
+            return StackPaths(self.hosted.read_text(encoding="utf-8"), self.root)
+        except FileNotFoundError:
+            return self
 
     @property
     def backend(self) -> Path:
@@ -54,34 +70,40 @@ class StackPaths:
         """Temporary files of engine and providers: the Kubernetes provider leaves a kubeconfig for each chart."""
         return self.home.absolute() / "tmp"
 
+    # The name of the stack that has the cluster, where that is another one.
+    hosted = _InHome("host")
+    # Namespace and name of the stack's Gateway.
+    gateway = _InHome("gateway")
     # Exists from the start of an update until it succeeds.
     unfinished = _InHome("unfinished")
     # Copies of the project's YAML files, because Pulumi writes a salt into them.
     project = _InHome("project")
     # The state of the simulated Google Cloud, as JSON.
-    cloud = _InHome("cloud.json")
+    cloud = _InCluster("cloud.json")
     # Certificates, etcd data and kubeconfig of the control plane.
-    cluster = _InHome("cluster")
-    kubeconfig = _InHome("cluster", "admin.kubeconfig")
+    cluster = _InCluster("cluster")
+    kubeconfig = _InCluster("cluster", "admin.kubeconfig")
     # One file for each process: pid, mark, command.
-    run = _InHome("run")
-    logs = _InHome("logs")
-    pod_logs = _InHome("logs", "pods")
+    run = _InCluster("run")
+    logs = _InCluster("logs")
+    pod_logs = _InCluster("logs", "pods")
     # The size of every node pool that the autoscaler chose.
-    nodes = _InHome("nodes.json")
-    envoy = _InHome("envoy")
+    nodes = _InCluster("nodes.json")
+    # Folders of running pods, by uid.
+    pods = _InCluster("pods")
+    envoy = _InCluster("envoy")
     # The key that signs clients' tokens in place of an issuer's.
-    token_keys = _InHome("envoy", "tokens")
+    token_keys = _InCluster("envoy", "tokens")
     # Configuration and data of the stack's Prometheus, which runs where this folder exists.
-    prometheus = _InHome("prometheus")
+    prometheus = _InCluster("prometheus")
     # The settings of the last finished `up`.
     settings = _InHome("settings.json")
-    # Latencies and cache sizes of the simulated engines, by served model name.
-    simulation = _InHome("simulation.json")
+    # Latencies and cache sizes of the simulated engines, by namespace and served model name.
+    simulation = _InCluster("simulation.json")
     # The name of the engine that runs for model servers.
-    engine = _InHome("engine")
+    engine = _InCluster("engine")
     # The tiny models of real engines, and an index of them.
-    engine_models = _InHome("models")
+    engine_models = _InCluster("models")
     # The differences from GKE, one sentence in each line.
     differences = _InHome("differences.txt")
 
@@ -95,5 +117,7 @@ def record_difference(paths: StackPaths, text: str) -> None:
 
 
 def recorded_differences(paths: StackPaths) -> list[str]:
-    """The recorded sentences, oldest first."""
-    return paths.differences.read_text(encoding="utf-8").splitlines() if paths.differences.exists() else []
+    """The recorded sentences, oldest first, after those of the cluster that it shares."""
+    files = dict.fromkeys((paths.host.differences, paths.differences))
+    lines = [line for file in files if file.exists() for line in file.read_text(encoding="utf-8").splitlines()]
+    return list(dict.fromkeys(lines))

@@ -10,11 +10,11 @@ from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.kube import Kube, KubeError, client
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.existing import EXISTING
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
 
 # Kubernetes itself writes and removes these.
 _IGNORED_KINDS = frozenset({"Event", "Lease", "Endpoints", "EndpointSlice"})
-_EXISTING = "existing::"
 _SECONDS = 30.0
 
 
@@ -72,7 +72,7 @@ def recorded(paths: StackPaths) -> Iterator[str]:
 def _cloud(paths: StackPaths) -> Iterator[str]:
     for token, records in CloudStore(paths.cloud).read()["resources"].items():
         for identifier, record in records.items():
-            if not str(record.get(MARKS, {}).get("urn", "")).startswith(_EXISTING):
+            if not str(record.get(MARKS, {}).get("urn", "")).startswith(EXISTING):
                 yield f"Google Cloud: {token} {identifier}"
 
 

@@ -80,7 +80,7 @@ def fill_disk(paths: StackPaths, pod: Manifest) -> None:
         if "sizeLimit" in source and source.get("medium") != "Memory"
     }
     name, limit = max(limits.items(), key=lambda item: item[1])
-    file = paths.home / "pods" / pod["metadata"]["uid"] / "volumes" / name / "full"
+    file = paths.pods / pod["metadata"]["uid"] / "volumes" / name / "full"
     with file.open("wb") as written:
         written.truncate(limit + 1)
 

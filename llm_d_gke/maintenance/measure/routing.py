@@ -171,7 +171,8 @@ def failure(rounds: int = 5, rate: float = 20.0) -> None:
 
 def _cache() -> tuple[int, int]:
     """Blocks of one simulated engine's KV cache, and tokens of a block."""
-    plan = json.loads(StackPaths(STACK).simulation.read_text(encoding="utf-8"))[MODEL]
+    [models] = json.loads(StackPaths(STACK).simulation.read_text(encoding="utf-8")).values()
+    plan = models[MODEL]
     return int(plan["kv_cache_blocks"]), int(plan["block_size"])
 
 

@@ -89,7 +89,7 @@ class Fleet:
         projects = _projects(cloud)
         for home in self._paths.base.iterdir():
             other = StackPaths(home.name, self._paths.root)
-            if home.name != self._paths.stack and other.kubeconfig.exists():
+            if other.host == other != self._paths and other.kubeconfig.exists():
                 reader = self._clouds.setdefault(home.name, CloudReader(other))
                 if projects & _projects(reader.read()):
                     yield home.name

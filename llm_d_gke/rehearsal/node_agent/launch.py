@@ -51,16 +51,17 @@ class Launch:
 
 @dataclass(frozen=True)
 class Simulated:
-    """What simulated engines do: latencies and caches by model, and context lengths by model id."""
+    """What simulated engines do: latencies and caches by namespace and model, and context lengths by model id."""
 
-    simulations: Mapping[str, Simulation] = field(default_factory=dict)
+    simulations: Mapping[str, Mapping[str, Simulation]] = field(default_factory=dict)
     context_lengths: Mapping[str, int] = field(default_factory=dict)
 
     def launch(
         self, container: Manifest, environment: Mapping[str, str], mounts: Mapping[str, str], allocate: Allocate
     ) -> Launch:
         command, arguments = words_of(container, environment, mounts)
-        engine = translate(command, arguments, environment, self.simulations, self.context_lengths)
+        simulations = self.simulations.get(environment.get("POD_NAMESPACE", ""), {})
+        engine = translate(command, arguments, environment, simulations, self.context_lengths)
         first = allocate(engine.port, engine.ranks)
         ports = {engine.port + rank: first + rank for rank in range(engine.ranks)}
         if engine.supervisor is not None:
@@ -143,10 +144,10 @@ def launch(
     return Launch(listening.arguments, dict(environment), listening.ports, (remark, *remarks))
 
 
-def read_simulations(paths: StackPaths) -> dict[str, Simulation]:
-    """Latencies by model. Empty when the plan has none or the file cannot be read."""
+def read_simulations(paths: StackPaths) -> dict[str, dict[str, Simulation]]:
+    """Latencies by namespace and model. Empty when the plan has none or the file cannot be read."""
     try:
-        simulations: dict[str, Simulation] = json.loads(paths.simulation.read_text(encoding="utf-8"))
+        simulations: dict[str, dict[str, Simulation]] = json.loads(paths.simulation.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return simulations

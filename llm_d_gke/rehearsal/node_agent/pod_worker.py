@@ -77,7 +77,7 @@ class PodWorker:
         self.address = address
         self._host_ip = host_ip
         self.uid: str = pod["metadata"]["uid"]
-        self.home = host.paths.home / "pods" / self.uid
+        self.home = host.paths.pods / self.uid
         self._folders: dict[str, str] | None = None
         self._retry = 0.0
         self._measured = time.monotonic()

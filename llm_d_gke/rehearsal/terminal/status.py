@@ -81,13 +81,14 @@ def _condition(thing: dict[str, Any], kind: str) -> str:
 
 
 def reachable(paths: StackPaths) -> str:
-    """The URL of the stack's first Gateway: its address, and the port of Envoy on this machine.
+    """The URL of the stack's Gateway: its address, and the port of Envoy on this machine.
 
     Raises RehearsalError when no Gateway listens.
     """
     listening = paths.envoy / "gateways.json"
     gateways = json.loads(listening.read_text(encoding="utf-8")) if listening.exists() else {}
-    for gateway in gateways.values():
+    own = [gateways.get(paths.gateway.read_text(encoding="utf-8"))] if paths.gateway.exists() else gateways.values()
+    for gateway in filter(None, own):
         for requested, port in sorted(gateway["ports"].items()):
             scheme, usual = ("https", 443) if requested == "443" else ("http", 80)
             return f"{scheme}://{gateway['address']}" + ("" if port == usual else f":{port}")

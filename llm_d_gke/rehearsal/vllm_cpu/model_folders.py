@@ -68,13 +68,15 @@ def tiny_models(plan: StackPlan, configuration: StackConfig) -> list[TinyModel]:
 
 def write_models(paths: StackPaths, models: list[TinyModel], environment: EngineEnvironment) -> None:
     """Write one folder for each model, and the index of them by every name that a command line may give."""
-    index: dict[str, Any] = {}
+    file = paths.engine_models / "index.json"
+    # Another stack of the cluster may have models here.
+    index: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     for model in models:
         served = _write(paths.engine_models / model.plan.key, model, environment)
         record = {**asdict(served), "folder": str(served.folder)}
         record["adapters"] = {name: str(folder) for name, folder in served.adapters.items()}
         index |= dict.fromkeys((model.plan.id, model.plan.served_name), record)
-    (paths.engine_models / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+    file.write_text(json.dumps(index, indent=1), encoding="utf-8")
 
 
 def read_models(paths: StackPaths) -> dict[str, ServedModel]:

@@ -11,10 +11,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -25,6 +26,7 @@ from llm_d_gke.rehearsal.kube import Kube, Manifests, client
 from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.status import reachable
+from llm_d_gke.stackfile import put
 from tests.project_copy import copy_project
 from tests.waiting import PATIENCE, eventually
 
@@ -117,6 +119,13 @@ class Project:
         command = ["git", *arguments]
         done = subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True)
         return done.stdout
+
+    def write_stack(self, stack: str, changes: Mapping[str, Any], base: str = "gpu") -> None:
+        """Write the stack file of another stack with changed settings, by path, as a stack file of its own."""
+        document = yaml.safe_load((self.root / f"Pulumi.{base}.yaml").read_text(encoding="utf-8"))
+        for path, value in changes.items():
+            put(document["config"], f"llm-d:{path}", value)
+        (self.root / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
 
     def start(self, *arguments: str) -> Command:
         return Command(self.root, arguments)

@@ -6,14 +6,10 @@ A stand-in plays Google's multi-cluster controller and load balancer (llm_d_gke/
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
-import yaml
 
 from llm_d_gke.maintenance.measure.traffic import Request, Steady, ask_in_turn
-from llm_d_gke.stackfile import put
 from tests.stacks import EXISTING_NETWORK, FLEET_CONFIG, FLEET_MEMBER
 from tests.waiting import eventually
 
@@ -24,13 +20,6 @@ pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 CONFIG, MEMBER = "west", "east"
 MODEL = "google/gemma-2b-it"
 GKE, IMPORT = "networking.gke.io/v1", "GCPInferencePoolImport"
-
-
-def write_stack(project: Project, stack: str, changes: Mapping[str, Any]) -> None:
-    document = yaml.safe_load((project.root / "Pulumi.gpu.yaml").read_text(encoding="utf-8"))
-    for path, value in changes.items():
-        put(document["config"], f"llm-d:{path}", value)
-    (project.root / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
 
 
 def imports(project: Project) -> set[str]:
@@ -44,9 +33,9 @@ def pools(project: Project, stack: str) -> set[str]:
 
 
 def test_both_clusters_answer_and_the_config_cluster_alone_when_the_member_goes(fresh: Project) -> None:
-    write_stack(fresh, CONFIG, FLEET_CONFIG)
+    fresh.write_stack(CONFIG, FLEET_CONFIG)
     network = {**EXISTING_NETWORK, "network": f"llm-d-{CONFIG}-network"}
-    write_stack(fresh, MEMBER, FLEET_MEMBER | {"network.existing": network})
+    fresh.write_stack(MEMBER, FLEET_MEMBER | {"network.existing": network})
     assert f"{MODEL} answered in" in fresh.run("up", CONFIG)
     assert "a member of a fleet has no Gateway" in fresh.run("up", MEMBER)
     assert imports(fresh) == pools(fresh, CONFIG) == pools(fresh, MEMBER)

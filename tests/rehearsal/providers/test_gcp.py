@@ -29,6 +29,7 @@ from llm_d_gke.google_types import (
 )
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp import CloudStore, GcpProvider, arguments
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import CloudReader
 from llm_d_gke.rehearsal.providers.gcp.cluster import version_of
 from llm_d_gke.rehearsal.providers.gcp.pools import Size, size_of
 from llm_d_gke.rehearsal.providers.gcp.store import BLOCKS, MARKS
@@ -511,6 +512,14 @@ def test_what_the_engine_knows_of_is_not_taken_over(google: Google) -> None:
     later.read(ROUTER, router)
     with pytest.raises(Refused, match="409"):
         later.make(ROUTER, "r", network="llm-d", name="r", region="us-central1")
+
+
+def test_a_service_that_another_stack_enabled_can_be_enabled_again(google: Google) -> None:
+    [first, second] = [google.make(SERVICE, name, service="compute.googleapis.com")[0] for name in ("a", "b")]
+    assert first == second
+    google.drop(SERVICE, second)
+    assert CloudReader(google.paths).read().service_enabled("compute.googleapis.com")
+    google.drop(SERVICE, first)
 
 
 def test_a_half_made_cluster_holds_nothing_back(google: Google) -> None:

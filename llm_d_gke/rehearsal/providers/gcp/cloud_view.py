@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from llm_d_gke.catalog.schema import region_of
@@ -24,11 +24,13 @@ def short_name(reference: object) -> str:
 
 
 class Cloud:
-    """A snapshot of the simulated cloud's resources."""
+    """A snapshot of the simulated cloud's resources, and of the services that stayed on after theirs was deleted."""
 
-    def __init__(self, block: int, resources: Mapping[str, Mapping[str, Record]]) -> None:
+    def __init__(
+        self, block: int, resources: Mapping[str, Mapping[str, Record]], enabled: Collection[str] = ()
+    ) -> None:
         self.block = block
-        self._resources = resources
+        self._resources, self._enabled = resources, enabled
 
     def records(self, token: str) -> Mapping[str, Record]:
         return self._resources.get(token, {})
@@ -42,7 +44,8 @@ class Cloud:
         return region_of(str((self.cluster or {}).get("location", "")))
 
     def service_enabled(self, name: str) -> bool:
-        return any(record.get("service") == name for record in self.records(SERVICE).values())
+        requested = {record.get("service") for record in self.records(SERVICE).values()}
+        return name in requested or name in self._enabled
 
     def has_proxy_subnet(self, purpose: str, region: str) -> bool:
         """Whether the cluster's network has an active proxy-only subnet of this purpose in a region."""
@@ -79,6 +82,6 @@ class CloudReader:
         stamp = (state.st_mtime_ns, state.st_ino)
         if stamp != self._stamp:
             content = self._store.read()
-            self._cloud = Cloud(content["block"], content["resources"])
+            self._cloud = Cloud(content["block"], content["resources"], content.get("enabled", ()))
             self._stamp = stamp
         return self._cloud

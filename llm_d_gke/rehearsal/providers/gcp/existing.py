@@ -12,6 +12,9 @@ from llm_d_gke.rehearsal.providers.gcp.provider import GcpProvider
 from llm_d_gke.rehearsal.providers.gcp.store import CloudStore
 from llm_d_gke.rehearsal.providers.requests import CreateRequest
 
+# Begins the URN of a resource that the stack file names as existing.
+EXISTING = "existing::"
+
 # An existing cluster shows that they are enabled.
 _SERVICES = ("compute.googleapis.com", "container.googleapis.com")
 
@@ -32,7 +35,7 @@ def create_existing(
     for kind, identifier, inputs in _resources(project, network, cluster):
         if identifier not in store.resources(kind):
             request = CreateRequest(
-                urn=f"existing::{identifier}", type=kind, name="existing", inputs=inputs, preview=False, timeout=0
+                urn=f"{EXISTING}{identifier}", type=kind, name="existing", inputs=inputs, preview=False, timeout=0
             )
             provider.create(request)
             record_difference(paths, f"{identifier} does not exist: the rehearsal created it as the stack file says")

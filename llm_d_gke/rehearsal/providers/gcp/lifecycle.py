@@ -50,7 +50,7 @@ def start(paths: StackPaths, cluster: Record, report: Report) -> Properties:
             report=report,
         )
         if not processes.alive(paths, DAEMON):
-            command = [sys.executable, "-m", "llm_d_gke.rehearsal.daemon", paths.stack, "--root", str(paths.root)]
+            command = [sys.executable, "-m", "llm_d_gke.rehearsal.daemon", paths.host.stack, "--root", str(paths.root)]
             search = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
             environment = {**os.environ, "PYTHONPATH": search}
             processes.start(paths, DAEMON, command, env=environment, log=_last_words(paths), cwd=paths.root)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from llm_d_gke.catalog.schema import region_of
-from llm_d_gke.google_types import ADDRESS, CLUSTER, NODE_POOL, SUBNETWORK
+from llm_d_gke.google_types import ADDRESS, CLUSTER, NODE_POOL, SERVICE, SUBNETWORK
 from llm_d_gke.nested import value_at
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import Provider
@@ -228,8 +228,11 @@ class GcpProvider(Provider):
         return marks
 
     def _refuse_existing(self, context: ResourceContext, request: CreateRequest, existing: Record | None) -> None:
-        """Refuse an id in use, unless an interrupted run left it and the engine does not know it."""
-        if existing is None:
+        """Refuse an id in use, unless an interrupted run left it and the engine does not know it.
+
+        A service that another stack enabled is enabled again.
+        """
+        if existing is None or context.kind.token == SERVICE:
             return
         left_over = existing[MARKS]["urn"] == request.urn and existing[MARKS]["run"] != self._run
         if context.id in self._known or not left_over:

@@ -1,0 +1,79 @@
+"""Stacks of one folder that share a rehearsed cluster: common files, who may go, and when the cluster goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llm_d_gke.google_types import CLUSTER
+from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.paths import StackPaths, record_difference, recorded_differences
+from llm_d_gke.rehearsal.providers.gcp.existing import EXISTING
+from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
+from llm_d_gke.rehearsal.shared_cluster import join, leave, refuse_guests
+from tests.stacks import plan_of
+
+NAMED = replace(plan_of("gpu").cluster, create=False)
+
+
+def stack(root: Path, name: str, urn: str = "") -> StackPaths:
+    """A stack that is up; with the named cluster in its Google Cloud, where a URN is given."""
+    paths = StackPaths(name, root)
+    paths.home.mkdir(parents=True, exist_ok=True)
+    paths.settings.write_text("{}", encoding="utf-8")
+    if urn:
+        with CloudStore(paths.cloud).transaction() as cloud:
+            cloud["resources"] = {CLUSTER: {NAMED.identifier: {MARKS: {"urn": urn}}}}
+    return paths
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("llm_d_gke.rehearsal.providers.gcp.store.cache_root", lambda: tmp_path / "register")
+    return tmp_path
+
+
+def test_a_stack_joins_the_cluster_that_it_names_and_keeps_its_own_state(root: Path) -> None:
+    first, second = stack(root, "first", "urn:cluster"), StackPaths("second", root)
+    join(second, plan_of("gpu").cluster)
+    assert second.host == second
+    join(second, NAMED)
+    assert second.host == first
+    assert (second.cloud, second.kubeconfig, second.pods) == (first.cloud, first.kubeconfig, first.pods)
+    assert second.settings.parent == second.project.parent == second.home
+    record_difference(first, "of the cluster")
+    record_difference(second, "of the stack")
+    assert recorded_differences(second) == ["of the cluster", "of the stack"]
+
+
+def test_without_that_cluster_a_stack_has_one_of_its_own(root: Path) -> None:
+    stack(root, "first", "urn:cluster")
+    second = StackPaths("second", root)
+    join(second, replace(NAMED, identifier="projects/p/locations/l/clusters/other"))
+    assert second.host == second
+
+
+def test_a_cluster_of_its_own_is_not_taken_from_others(root: Path) -> None:
+    first, second = stack(root, "first", "urn:cluster"), StackPaths("second", root)
+    join(second, NAMED)
+    with pytest.raises(RehearsalError, match="make down STACK=second"):
+        refuse_guests(first)
+    refuse_guests(second)
+    assert leave(second) is False
+    assert not second.home.exists()
+    refuse_guests(first)
+    assert leave(first) is True
+    assert not first.base.exists()
+
+
+def test_a_brought_cluster_stays_for_the_other_stack(root: Path) -> None:
+    first, second = stack(root, "first", f"{EXISTING}cluster"), StackPaths("second", root)
+    join(second, NAMED)
+    refuse_guests(first)
+    assert leave(first) is False
+    assert first.cloud.exists()
+    assert not first.settings.exists()
+    assert leave(second) is True
+    assert not first.base.exists()
