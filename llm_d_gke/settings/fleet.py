@@ -28,6 +28,13 @@ class FleetSettings(Settings):
             examples=[{"us-central1": "192.168.64.0/23", "europe-west4": "192.168.66.0/23"}],
         ),
     ]
+    exported: Annotated[
+        bool,
+        Field(
+            description="Whether the Gateway sends requests to this cluster's pool. With false and an `up` before its"
+            " destroy, a cluster leaves the fleet without lost requests."
+        ),
+    ] = True
     max_utilization_percent: Annotated[
         int,
         Field(ge=1, le=100, description="Use of the KV cache above which requests go to another cluster. Config only."),

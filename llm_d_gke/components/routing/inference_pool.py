@@ -57,7 +57,7 @@ class InferencePool(Component):
             pool_spec(plan),
             name=plan.name,
             namespace=scope.namespace,
-            annotations=None if plan.fleet is None else {EXPORT_ANNOTATION: "True"},
+            annotations={EXPORT_ANNOTATION: "True"} if plan.fleet is not None and plan.fleet.exported else None,
             opts=child(self, depends_on=depends_on),
         )
         if plan.fleet is not None:

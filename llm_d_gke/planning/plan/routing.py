@@ -26,11 +26,12 @@ class TlsPlan:
 class FleetPlan:
     """This cluster's part in a fleet. `membership` is the id of its membership, `regions` are those of all clusters.
 
-    The config cluster holds the Gateway. A member has none. `metrics_by_pod` says in which form the cluster takes an
-    AutoscalingMetric.
+    The config cluster holds the Gateway. A member has none. `exported` says whether the Gateway sends requests here,
+    `metrics_by_pod` in which form the cluster takes an AutoscalingMetric.
     """
 
     config: bool
+    exported: bool
     metrics_by_pod: bool
     membership: str
     regions: tuple[str, ...]

@@ -30,6 +30,7 @@ def plan_fleet(ctx: PlanContext) -> FleetPlan | None:
     version = cluster.gke_version
     return FleetPlan(
         config=fleet.role == "config",
+        exported=fleet.exported,
         # Without a version the release channel gives a newer one.
         metrics_by_pod=version is None or reaches(version, POD_METRICS_SINCE),
         membership=name,

@@ -48,6 +48,13 @@ def test_routes_and_policies_are_for_the_pools_of_all_clusters() -> None:
         assert of_kind(member(), kind) == []
 
 
+def test_a_cluster_that_is_not_exported_keeps_its_pool_and_policies() -> None:
+    hidden = graph_of("gpu", MEMBER | {"fleet": {**MEMBER["fleet"], "exported": False}})
+    [pool], [exported] = (of_kind(graph, "InferencePool") for graph in (hidden, member()))
+    assert "networking.gke.io/export" not in (pool["metadata"].get("annotations") or {})
+    assert pool["spec"] == exported["spec"]
+
+
 def test_both_clusters_export_one_pool_of_the_same_name() -> None:
     pools = [pool for graph in (config(), member()) for pool in of_kind(graph, "InferencePool")]
     assert {pool["metadata"]["annotations"]["networking.gke.io/export"] for pool in pools} == {"True"}
