@@ -94,10 +94,9 @@ def _grows(old: Any, new: Any) -> bool:
 def google_types() -> Mapping[str, GoogleType]:
     """All types, by token."""
     entries = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-    return {
-        token: GoogleType(
-            token=token,
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()},
-        )
-        for token, entry in entries.items()
-    }
+    return {token: _described(token, entry) for token, entry in entries.items()}
+
+
+def _described(token: str, entry: Mapping[str, Any]) -> GoogleType:
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    return GoogleType(token=token, **values)

@@ -9,6 +9,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from llm_d_gke.google_types import under
 from llm_d_gke.rehearsal.providers.base import Provider, serve
 from llm_d_gke.rehearsal.providers.properties import (
     Change,
@@ -17,7 +18,6 @@ from llm_d_gke.rehearsal.providers.properties import (
     difference,
     dotted,
     rewrap_secrets,
-    under,
     unmarshal,
     unwrap_secrets,
 )
