@@ -1,4 +1,7 @@
-"""A stack under bad requests with API keys, then with tokens: nothing wrong is served, and nothing behind notices."""
+"""A stack under bad requests with API keys, then with tokens: nothing wrong is served, and nothing behind notices.
+
+Then a client that has used up its tokens of a minute is refused, and another one is not.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import pytest
 from llm_d_gke.maintenance.measure.edge import CHANGES, MODEL, SETTINGS, STACK, bad_input
 from llm_d_gke.maintenance.measure.rehearsed import options
 from llm_d_gke.rehearsal.load_balancer.tokens import signed_token
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 from .project import Project
 
@@ -19,6 +22,7 @@ pytestmark = pytest.mark.rehearsal
 # `python -m llm_d_gke.maintenance.measure edge` sends 10,000. All kinds are among these, slow ones included.
 REQUESTS = 220
 
+TOKENS = 60
 NOT_AUTH = [f"gateway.{key}={value}" for key, value in SETTINGS.items() if not key.startswith("auth")]
 AUTH = {
     "kind": "jwt",
@@ -38,7 +42,11 @@ def test_bad_requests_are_refused_and_reach_no_engine(fresh: Project) -> None:
     assert [sample for sample in result.good if not sample.answered] == []
     assert (result.unready, result.restarts) == (set(), 0)
     # The same running stack asks for tokens instead. The answer that `up` waits for comes with one.
-    fresh.run("up", STACK, *options((*NOT_AUTH, f"gateway.auth={json.dumps(AUTH)}")))
+    fresh.run(
+        "up",
+        STACK,
+        *options((*NOT_AUTH, f"gateway.auth={json.dumps(AUTH)}", f"gateway.limits.tokensPerMinute={TOKENS}")),
+    )
     claims = {"iss": AUTH["issuer"], "aud": "llm", "sub": "search"}
     keys, address = fresh.paths(STACK).token_keys, fresh.endpoint(STACK)
     tokens = {
@@ -52,3 +60,15 @@ def test_bad_requests_are_refused_and_reach_no_engine(fresh: Project) -> None:
             answer = client.post("/v1/completions", json=body, headers={"authorization": f"Bearer {token}"})
             assert answer.status_code == status
         assert client.post("/v1/completions", json=body).status_code == 403
+
+        def status_for(client_name: str, *, stream: bool) -> int:
+            headers = {"authorization": f"Bearer {signed_token(keys, claims | {'sub': client_name})}"}
+            more = {"max_tokens": 2 * TOKENS, "ignore_eos": True, "stream": stream}
+            return client.post("/v1/completions", json=body | more, headers=headers).status_code
+
+        for stream in (False, True):
+            name = f"batch-{stream}"
+            assert status_for(name, stream=stream) == 200
+            # A request that is the first of a new minute is answered again.
+            eventually(lambda name=name, stream=stream: status_for(name, stream=stream) == 429, f"{name} is refused")
+        assert status_for("another", stream=False) == 200
