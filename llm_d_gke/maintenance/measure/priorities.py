@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import httpx
 
@@ -58,13 +58,13 @@ def shedding() -> None:
     for release in ("gaie-1.5", "llm-d-0.6"):
         settings = options((f"models[0].maxNumSeqs={BATCH}", f"release={release}"))
         with running(STACK, *CHANGES, *settings) as paths:
-            _print_beside_rate(release, "priority 0", paths)
+            print_beside_rate(release, "priority 0", *quiet_beside_rate(paths))
             rehearse("up", STACK, *CHANGES, *settings, *options((f"gateway.priorities.{FLOODING}={LOW}",)))
-            _print_beside_rate(release, f"priority {LOW}", paths)
+            print_beside_rate(release, f"priority {LOW}", *quiet_beside_rate(paths))
 
 
-def _print_beside_rate(release: str, name: str, paths: StackPaths) -> None:
-    quiet, flood = quiet_beside_rate(paths)
+def print_beside_rate(release: str, name: str, quiet: Sequence[Sample], flood: Sequence[Sample]) -> None:
+    """Print a row of both clients' samples."""
     answered = sum(sample.answered for sample in quiet)
     seconds = [sample.seconds for sample in quiet]
     times = (f"{statistics.median(seconds):.2f} s", f"{max(seconds):.2f} s")
