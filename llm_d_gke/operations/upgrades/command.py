@@ -79,7 +79,7 @@ def _show_and_run(
         print()
         print(wrapped(f"{stack} is not up on this machine. On GKE, `--on gke` runs these steps."))
         return DONE
-    return _run(plan, stack, settings, place, after)
+    return _run(plan, stack, settings, place, after, finished)
 
 
 def planned(stack: str, before: str, to: str, changes: Mapping[str, str]) -> UpgradePlan:
@@ -111,14 +111,21 @@ def _check_release(name: str) -> None:
         raise UpgradeError(f"no release is named {name}: {hint}")
 
 
-def _run(plan: UpgradePlan, stack: str, settings: Mapping[str, str], place: PlaceName, after: str | None) -> int:
+def _run(
+    plan: UpgradePlan,
+    stack: str,
+    settings: Mapping[str, str],
+    place: PlaceName,
+    after: str | None,
+    finished: frozenset[str],
+) -> int:
     names = [step.name for step in plan.steps]
     if after is not None and after not in names:
         raise UpgradeError(f"no step is named {after}; the steps are {', '.join(names)}")
     running = _place(stack, place)
     running.record(plan)
     print()
-    ended = run_steps(plan, running, settings, say=lambda text: print(text, flush=True), after=after)
+    ended = run_steps(plan, running, settings, say=lambda text: print(text, flush=True), after=after, finished=finished)
     if ended.stopped is not None:
         # Commands are indented and stay on one line, to be copied.
         lines = [line if line.startswith("  ") else wrapped(line) for line in way_back(plan, ended)]

@@ -30,8 +30,9 @@ from llm_d_gke.resource_graph import Graph
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
 
-# The rehearsed load balancer learns a backend in a second or two.
-_PATIENCE = 15.0
+# The rehearsed load balancer learns a backend in a second or two. A picker that KServe replaces after a change of its
+# controller, while requests pass without one, takes longer.
+_PATIENCE = 60.0
 
 
 class Rehearsed:

@@ -8,24 +8,31 @@ from typing import Any
 from llm_d_gke.operations.live_stack.stack import Cluster
 from llm_d_gke.planning.plan.pods import PodPlan
 from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.planning.upgrades.open_pickers import OPEN_PICKERS
+from llm_d_gke.planning.upgrades.servers import passes_without_picker
 from llm_d_gke.planning.upgrades.step import UpgradePlan
 
 Manifest = Mapping[str, Any]
 _DEPLOYMENT = ("apps/v1", "Deployment")
+_POOL = ("inference.networking.k8s.io/v1", "InferencePool")
 _GROUP = ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet")
 
 
 def finished_steps(plan: UpgradePlan, after: StackPlan, cluster: Cluster) -> frozenset[str]:
     """Names of the steps whose workloads run the new image and arguments in every replica.
 
-    Only steps that replace pods can be judged so; a finished step changes nothing when it is run again.
+    Only steps that replace pods, or open pools, can be judged so; a finished step changes nothing when it is run again.
     """
     workloads = dict(_workloads(after))
+    pools = [model.pool.name for model in after.models if passes_without_picker(model)]
     return frozenset(
         step.name
         for step in plan.steps
-        if step.name in workloads
-        and all(_runs(cluster, after, name, pod) for name, pod in workloads[step.name].items())
+        if (step.name == OPEN_PICKERS and all(_passes(cluster, after, pool) for pool in pools))
+        or (
+            step.name in workloads
+            and all(_runs(cluster, after, name, pod) for name, pod in workloads[step.name].items())
+        )
     )
 
 
@@ -51,6 +58,12 @@ def is_complete(workload: Manifest) -> bool:
     newest = status.get("observedGeneration") in (None, workload["metadata"].get("generation"))
     counts = [status.get(name, 0) for name in ("updatedReplicas", "readyReplicas", "replicas")]
     return newest and counts == [replicas] * 3
+
+
+def _passes(cluster: Cluster, plan: StackPlan, pool: str) -> bool:
+    """Whether a pool lets requests pass without a picker."""
+    declared = cluster.find(*_POOL, pool, plan.namespace.name) if cluster.serves(*_POOL) else None
+    return declared is not None and declared["spec"]["endpointPickerRef"].get("failureMode") == "FailOpen"
 
 
 def _runs(cluster: Cluster, plan: StackPlan, name: str, pod: PodPlan) -> bool:

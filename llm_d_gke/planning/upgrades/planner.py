@@ -11,6 +11,7 @@ from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import KSERVE_CRDS
 from llm_d_gke.planning.surge_capacity import check_surge_capacity, deployed_servers_of
 from llm_d_gke.planning.upgrades.infrastructure import infrastructure_steps, minor_of
+from llm_d_gke.planning.upgrades.open_pickers import with_open_pickers
 from llm_d_gke.planning.upgrades.platform import is_older, kinds_of, platform_steps, release_of
 from llm_d_gke.planning.upgrades.routing import routing_steps
 from llm_d_gke.planning.upgrades.servers import server_steps
@@ -32,6 +33,7 @@ def plan_upgrade(before: StackPlan, after: StackPlan, old: Release, new: Release
         *(_way_back(step, before, old) for step in routing_steps(before, after)),
         *(_way_back(step, before, old) for step in server_steps(before, after)),
     )
+    steps = with_open_pickers(before, steps, old.name)
     previous = {(warning.id, warning.path, warning.value) for warning in before.warnings}
     return UpgradePlan(
         stack=after.stack,

@@ -11,6 +11,7 @@ from llm_d_gke.planning.plan.platform import ChartPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import ISTIO_BASE, KSERVE, KSERVE_CRDS, KSERVE_PRESETS, LEADER_WORKER_SET
 from llm_d_gke.planning.upgrades import durations
+from llm_d_gke.planning.upgrades.servers import lost_under_kserve
 from llm_d_gke.planning.upgrades.step import Loss, Part, Step
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -163,11 +164,13 @@ def _controller(before: ChartPlan | None, after: ChartPlan, old: StackPlan) -> S
     services = [model for model in old.models if model.inference_service is not None]
     if after.name in (KSERVE, KSERVE_PRESETS) and services and running:
         spare = all(server.max_surge for server in running)
+        consequence = (
+            lost_under_kserve(*services) if spare else "possibly requests: the pool has no spare node for the servers"
+        )
         return replace(
             step,
             loss=Loss.REQUESTS,
-            consequence="possibly requests: the new controller may write other pods for the services that exist, and"
-            f" then replaces pickers and servers{'' if spare else ', for which the pool has no spare node'}",
+            consequence=f"{consequence}; the new controller writes other pods for the services that exist",
         )
     return step
 

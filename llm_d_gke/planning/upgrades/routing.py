@@ -8,7 +8,7 @@ from llm_d_gke.planning.plan.routing import RouterPlan
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.planning.upgrades import durations
 from llm_d_gke.planning.upgrades.differences import picker_changes, pod_changes
-from llm_d_gke.planning.upgrades.servers import KSERVE_PICKER, parts_of, server_changes
+from llm_d_gke.planning.upgrades.servers import lost_under_kserve, parts_of, server_changes
 from llm_d_gke.planning.upgrades.step import Loss, Part, Step
 
 _PICKER, _POOL = "llm-d:inference:EndpointPicker", "llm-d:inference:InferencePool"
@@ -53,7 +53,7 @@ def _picker(before: ModelPlan, after: ModelPlan) -> Iterator[Step]:
             changes=changes,
             method="KServe replaces the picker",
             loss=Loss.REQUESTS,
-            consequence=KSERVE_PICKER,
+            consequence=lost_under_kserve(after),
             back=_BACK,
             seconds=durations.of_change("program"),
             parts=parts_of(after),

@@ -20,8 +20,14 @@ _MIXED = (
     "vLLM refuses to transfer a KV cache between two of its versions (vllm-project/vllm pull request 29503, and"
     " releases before it fail without a check): while both run, requests whose prefill and decode servers differ fail"
 )
-# Strategy Recreate in kserve v0.17.0 to v0.20.0, pkg/controller/v1alpha2/llmisvc/scheduler.go.
-KSERVE_PICKER = "requests until the new picker answers: KServe ends the old one before it starts the new one"
+# docs/measurements.md, upgrades under load. KServe ends the old picker before it starts the new one (strategy Recreate,
+# kserve v0.17.0 to v0.20.0, pkg/controller/v1alpha2/llmisvc/scheduler.go), and its Deployments have no minReadySeconds.
+_PASSING = (
+    "a few requests, until the load balancer has noticed that a picker has ended; without one any server answers"
+    " (picker.failureMode: open). On GKE possibly more: KServe ends an old server before the load balancer has checked"
+    " the new one"
+)
+_REFUSING = "requests from the end of a picker until the new one answers: KServe ends the old one first"
 _BACK = "the same step with the release before, in the same way"
 
 
@@ -34,6 +40,16 @@ class _Rollout:
     consequence: str = "nothing"
     seconds: Span
     instead: str | None = None
+
+
+def passes_without_picker(model: ModelPlan) -> bool:
+    """Whether any server of a model can answer any request: a prefill server cannot."""
+    return len(model.servers) == 1
+
+
+def lost_under_kserve(*models: ModelPlan) -> str:
+    """What clients lose while KServe replaces pickers and servers, where a server more has room."""
+    return _PASSING if all(map(passes_without_picker, models)) else _REFUSING
 
 
 def server_steps(before: StackPlan, after: StackPlan) -> Iterator[Step]:
@@ -86,7 +102,7 @@ def _model(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> Iterator[Ste
         yield _pause_step(after)
     rollout = _rollout(before, after, plan)
     if picker and rollout.loss is Loss.NOTHING:
-        rollout = replace(rollout, loss=Loss.REQUESTS, consequence=KSERVE_PICKER)
+        rollout = replace(rollout, loss=Loss.REQUESTS, consequence=lost_under_kserve(after))
     yield Step(
         name=f"servers-{after.key}",
         title=f"model servers of {after.served_name}",
@@ -139,8 +155,9 @@ def _rollout(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> _Rollout:
             consequence=f"requests to {after.served_name} until the first replica is ready",
             seconds=start,
         )
-    worst = max((_server_rollout(server, plan) for server in after.servers), key=lambda rollout: rollout.loss.severity)
-    seconds = longest(_server_rollout(server, plan).seconds for server in after.servers)
+    rollouts = [_server_rollout(server, plan, after.inference_service is not None) for server in after.servers]
+    worst = max(rollouts, key=lambda rollout: rollout.loss.severity)
+    seconds = longest(rollout.seconds for rollout in rollouts)
     if _is_replaced(before, after):
         start = longest(durations.of_replica(plan, server.pod) for server in after.servers)
         return _Rollout(
@@ -167,7 +184,8 @@ def _rollout(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> _Rollout:
     )
 
 
-def _server_rollout(server: ModelServerPlan, plan: StackPlan) -> _Rollout:
+def _server_rollout(server: ModelServerPlan, plan: StackPlan, by_kserve: bool) -> _Rollout:
+    seconds_ready = "" if by_kserve else f" for {server.pod.min_ready_seconds} s"
     unit = "replica" if server.group is None else f"group of {server.group.size} pods"
     if not server.replicas:
         return _Rollout(
@@ -176,7 +194,7 @@ def _server_rollout(server: ModelServerPlan, plan: StackPlan) -> _Rollout:
         )
     if server.max_surge:
         return _Rollout(
-            method=f"surge: a new {unit} is ready for {server.pod.min_ready_seconds} s before an old one ends",
+            method=f"surge: a new {unit} is ready{seconds_ready} before an old one ends",
             consequence=_cut_off_text(server),
             seconds=durations.of_rollout(plan, server, new_node=True),
         )

@@ -66,6 +66,15 @@ def run(place: Recorder, *steps: Step, after: str | None = None) -> Ended:
     return run_steps(plan(*steps), place, SETTINGS, say=lambda _: None, after=after)
 
 
+@pytest.mark.parametrize("finished", [{"open-pickers"}, {"servers"}])
+def test_a_step_with_the_release_before_does_not_bring_it_back(finished: set[str]) -> None:
+    """Else a second try, or the way back from a failed upgrade, would begin with the release that it leaves."""
+    place, opened = Recorder(), step("open-pickers", {"llm-d:release": "old"})
+    ended = run_steps(plan(opened, step("servers")), place, SETTINGS, say=lambda _: None, finished=finished)
+    assert ended.done == ("open-pickers", "servers")
+    assert place.notes == ["update servers new paused=false", "verify all"]
+
+
 def test_each_step_is_verified_and_the_last_one_wholly() -> None:
     place = Recorder()
     ended = run(place, step("picker"), step("servers"), step("rest"))

@@ -15,6 +15,7 @@ from llm_d_gke import catalog
 from llm_d_gke.catalog.timeline import load_timeline
 from llm_d_gke.planning import RefusedError, StackPlan
 from llm_d_gke.planning.upgrades.differences import pod_changes
+from llm_d_gke.planning.upgrades.open_pickers import OPEN_PICKERS
 from llm_d_gke.planning.upgrades.planner import REST, plan_upgrade
 from llm_d_gke.planning.upgrades.step import Loss, Step, UpgradePlan
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
@@ -104,7 +105,8 @@ def test_kinds_come_first_and_servers_last(stack: str) -> None:
         old, new = _planned(stack, before, "{}"), _planned(stack, after, "{}")
         if isinstance(old, tuple) or isinstance(new, tuple):
             continue
-        names = [step.name for step in plan_upgrade(old, new, RELEASES[before], RELEASES[after]).steps[:-1]]
+        planned = plan_upgrade(old, new, RELEASES[before], RELEASES[after]).steps[:-1]
+        names = [step.name for step in planned if step.name != OPEN_PICKERS]
         ranks = [next(rank for rank, name in enumerate(ORDER) if step.startswith(name)) for step in names]
         by_name = [rank for rank, name in zip(ranks, names, strict=True) if name != "kinds-lws"]
         pairs = [rank for rank in by_name if ORDER[rank] not in ("pause", "servers")]
@@ -183,6 +185,23 @@ def test_kserve_without_room_has_to_stop_first() -> None:
     assert pause.settings == {"llm-d:paused": "true"}
     assert pause.parts == step.parts
     assert pause.loss is step.loss is Loss.OUTAGE
+
+
+@pytest.mark.parametrize("failure_mode", ["close", "open"])
+def test_requests_pass_while_kserve_replaces_a_picker(failure_mode: str) -> None:
+    """KServe ends the old picker first. The pools of the old release open before, and the last step closes them."""
+    changes = {"picker.failureMode": failure_mode}
+    plan = upgrade("kserve-single-replica-gpu", "llm-d-0.6", "llm-d-0.9", changes)
+    names, opens = list(steps(plan)), {"llm-d:picker.failureMode": "open"}
+    assert (OPEN_PICKERS in names) is (failure_mode == "close")
+    if failure_mode == "close":
+        first = names.index(OPEN_PICKERS)
+        assert names[first + 1].startswith("controller-kserve-llmisvc")
+        opened, *later, last = plan.steps[first:]
+        assert opened.settings == {**opens, "llm-d:release": "llm-d-0.6"}
+        assert opened.parts == servers(plan).parts
+        assert all(step.settings == opens for step in later)
+        assert last.settings == {}
 
 
 def test_prefill_and_decode_of_two_versions_do_not_exchange_a_cache() -> None:
