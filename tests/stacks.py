@@ -118,5 +118,21 @@ FLEET_MEMBER: dict[str, Any] = FLEET_CONFIG | {
 }
 
 
+def sharing_nodes(*gpus: int, most: int) -> dict[str, Any]:
+    """Models on so many GPUs each, in a pool of `most` nodes with four T4."""
+    accelerator = {"type": "nvidia-tesla-t4", "machineType": "n1-standard-32", "perNode": 4}
+    model = {"id": "google/gemma-2b-it", "dtype": "half", "maxModelLen": 2048, "gpuMemoryUtilization": 0.85}
+    return {
+        "accelerator": {**accelerator, "nodes": {"min": 0, "max": most}},
+        "models": [
+            # Three GPUs share no layer of this model, but may have a third of the layers each.
+            {**model, "servedName": f"model-{number}", "tensorParallel": 1, "pipelineParallel": 3}
+            if count == 3
+            else {**model, "servedName": f"model-{number}", "tensorParallel": count}
+            for number, count in enumerate(gpus)
+        ],
+    }
+
+
 def existing_cluster(version: str = "1.35.1-gke.1000000") -> dict[str, Any]:
     return {"cluster.existing": {"name": "shared", "version": version}, "network.existing": dict(EXISTING_NETWORK)}

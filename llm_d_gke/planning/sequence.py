@@ -159,7 +159,7 @@ def _plan_foundation(sites: Sequence[PlanContext], encrypted: frozenset[str]) ->
 
 def _plan_accelerator_pools(ctx: PlanContext) -> tuple[NodePoolPlan, ...]:
     """Node pools of one site."""
-    downloads = max(node_gib(served_model(ctx, index)) for index in range(len(ctx.settings.models)))
+    downloads = node_gib([served_model(ctx, index) for index in range(len(ctx.settings.models))])
     pools = plan_accelerator_pools(ctx, downloads)
     check_capacity(ctx)
     return tuple(pool_in_role(ctx, pool) for pool in pools)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from llm_d_gke.planning.findings import Finding
+from llm_d_gke.planning.parallelism.packing import enough_nodes, fewest_nodes
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import StackPlan
@@ -16,11 +16,15 @@ from llm_d_gke.planning.serving.labels import ROLE_LABEL
 
 @dataclass(frozen=True, kw_only=True)
 class RolePools:
-    """The node pools of one role, and the model servers on them with the nodes that these take."""
+    """The node pools of one role, and the model servers on them with the nodes that these take.
+
+    `pods` are the accelerators of each pod. What an older version saved has none: its pods take whole nodes.
+    """
 
     pools: tuple[str, ...]
     servers: tuple[str, ...]
     nodes: int
+    pods: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +42,13 @@ def deployed_servers_of(plan: StackPlan, deployment: str) -> DeployedServers:
     return DeployedServers(
         deployment=deployment,
         places=tuple(
-            RolePools(pools=_names(pools), servers=_names(servers), nodes=_nodes(servers, pools))
-            for pools, servers in _by_role(plan)
+            RolePools(
+                pools=_names(pools),
+                servers=_names(servers),
+                nodes=busy_nodes(servers, pools),
+                pods=tuple(_pods(servers)),
+            )
+            for pools, servers in by_role(plan)
         ),
     )
 
@@ -52,7 +61,7 @@ def check_surge_capacity(before: DeployedServers, plan: StackPlan, deployment: s
     """
     return [
         finding
-        for pools, servers in _by_role(plan)
+        for pools, servers in by_role(plan)
         for place in before.places
         if set(place.pools) & set(_names(pools))
         for finding in _check_role(before, place, deployment, pools, servers)
@@ -69,22 +78,23 @@ def _check_role(
     changed = deployment != before.deployment
     added = [server for server in servers if changed or server.name not in place.servers]
     leaving = changed or set(place.servers) - set(_names(servers))
-    maximum = sum(pool.max_nodes for pool in pools)
-    needed = _nodes(added, pools)
-    if not leaving or not needed or place.nodes + needed <= maximum:
+    maximum, per_node = sum(pool.max_nodes for pool in pools), _per_node(pools)
+    standing = place.pods or (per_node,) * place.nodes
+    enough = enough_nodes(_pods(added), per_node, standing=[min(pod, per_node) for pod in standing])
+    if not leaving or enough <= maximum:
         return
     yield Finding(
         id="LLMD-PREFLIGHT-SWITCH",
         path="llm-d:deployment" if changed else "llm-d:models",
         value=deployment if changed else ", ".join(_names(added)),
         rule=f"model servers take {place.nodes} of at most {maximum} accelerator nodes, and the new ones need"
-        f" {needed} more before the old ones stop: `up` would wait indefinitely",
-        fix=f"set llm-d:accelerator.nodes.max to {place.nodes + needed} for the switch, or run one up with"
+        f" {max(1, enough - place.nodes)} more before the old ones stop: `up` would wait indefinitely",
+        fix=f"set llm-d:accelerator.nodes.max to {enough} for the switch, or run one up with"
         " llm-d:paused: true before it, during which no requests are answered",
     )
 
 
-def _by_role(plan: StackPlan) -> list[tuple[list[NodePoolPlan], list[ModelServerPlan]]]:
+def by_role(plan: StackPlan) -> list[tuple[list[NodePoolPlan], list[ModelServerPlan]]]:
     """Pools and servers with replicas: those of prefill, which have pools of their own, and the others."""
     servers = [server for model in plan.models for server in model.servers if server.most_replicas]
     return [
@@ -100,19 +110,24 @@ def _names(items: Iterable[NodePoolPlan | ModelServerPlan]) -> tuple[str, ...]:
     return tuple(item.name for item in items)
 
 
-def _nodes(servers: Iterable[ModelServerPlan], pools: Iterable[NodePoolPlan]) -> int:
-    """Accelerator nodes that all replicas of these servers take."""
-    per_node = max((pool.accelerators_per_node for pool in pools), default=0) or 1
-    accelerators = 0
-    for server in servers:
-        pods = server.most_replicas * (server.group.size if server.group is not None else 1)
-        accelerators += pods * max(map(_count, server.pod.requests.items()), default=0)
-    return math.ceil(accelerators / per_node)
+def busy_nodes(servers: Iterable[ModelServerPlan], pools: Iterable[NodePoolPlan]) -> int:
+    """Nodes of these pools that all replicas of these servers take."""
+    return fewest_nodes(_pods(servers), _per_node(pools))
 
 
-def _count(request: tuple[str, str]) -> int:
-    name, amount = request
-    return int(amount) if name in ("nvidia.com/gpu", "google.com/tpu") else 0
+def _per_node(pools: Iterable[NodePoolPlan]) -> int:
+    return max((pool.accelerators_per_node for pool in pools), default=0) or 1
+
+
+def _pods(servers: Iterable[ModelServerPlan]) -> list[int]:
+    """Accelerators of each pod of all replicas."""
+    return [
+        int(amount)
+        for server in servers
+        for name, amount in server.pod.requests.items()
+        if name in ("nvidia.com/gpu", "google.com/tpu")
+        for _ in range(server.most_replicas * (server.group.size if server.group is not None else 1))
+    ]
 
 
 def saved_deployed_servers(saved: Mapping[str, Any]) -> DeployedServers | None:
@@ -122,7 +137,12 @@ def saved_deployed_servers(saved: Mapping[str, Any]) -> DeployedServers | None:
     return DeployedServers(
         deployment=str(saved["deployment"]),
         places=tuple(
-            RolePools(pools=tuple(place["pools"]), servers=tuple(place["servers"]), nodes=int(place["nodes"]))
+            RolePools(
+                pools=tuple(place["pools"]),
+                servers=tuple(place["servers"]),
+                nodes=int(place["nodes"]),
+                pods=tuple(map(int, place.get("pods", ()))),
+            )
             for place in saved["places"]
         ),
     )

@@ -14,7 +14,7 @@ from llm_d_gke import planning
 from llm_d_gke.planning import RefusedError, StackPlan, plan_config, plan_raw
 from llm_d_gke.stackfile.assumptions import load_assumed
 from tests.planning.refusals.case import errors_of
-from tests.stacks import ENCRYPTED, existing_cluster, plan_of, values_of
+from tests.stacks import ENCRYPTED, existing_cluster, plan_of, sharing_nodes, values_of
 
 
 def test_planning_and_settings_need_no_pulumi() -> None:
@@ -119,6 +119,13 @@ class TestCapacity:
             "models[0].replicas": replicas,
         }
         assert (errors_of("gpu", changes) == []) is fits
+
+    @pytest.mark.parametrize(
+        ("gpus", "most", "fits"),
+        [((1, 2, 1), 1, True), ((1, 2, 2), 1, False), ((3, 1), 1, True), ((4, 1, 1), 2, True), ((4, 4, 1), 2, False)],
+    )
+    def test_models_share_a_node_with_many_gpus(self, gpus: tuple[int, ...], most: int, fits: bool) -> None:
+        assert (errors_of("multi-model-gpu", sharing_nodes(*gpus, most=most)) == []) is fits
 
     @pytest.mark.parametrize(("replicas", "fits"), [(2, True), (3, False)])
     def test_a_tpu_pod_takes_its_node_whole(self, replicas: int, fits: bool) -> None:

@@ -18,7 +18,7 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.changes import find_surge_problems, save_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.stackfile import PROJECT_ROOT
-from tests.stacks import plan_of
+from tests.stacks import plan_of, sharing_nodes
 
 
 def pool_names(plan: StackPlan) -> tuple[str, ...]:
@@ -88,6 +88,26 @@ def test_servers_that_share_a_node_are_counted_as_one_node() -> None:
         "models[0]": {"id": "Qwen/Qwen3-4B", "maxModelLen": 4096, "replicas": 2, "tensorParallel": 1},
     }
     assert deployed_servers_of(plan_of("prefix-cache-gpu", changes), "direct").places[0].nodes == 1
+
+
+def test_new_servers_take_what_old_ones_leave_of_a_node() -> None:
+    def node_of_four(*gpus: int) -> StackPlan:
+        return plan_of("multi-model-gpu", sharing_nodes(*gpus, most=1))
+
+    def findings(*gpus: int, saved_pods: bool = True) -> list[str]:
+        before = deployed_servers_of(node_of_four(1, 1), "direct")
+        if not saved_pods:
+            before = replace(before, places=tuple(replace(place, pods=()) for place in before.places))
+        others = tuple(
+            replace(place, servers=tuple(f"old-{name}" for name in place.servers)) for place in before.places
+        )
+        plan = node_of_four(*gpus)
+        return [finding.id for finding in check_surge_capacity(replace(before, places=others), plan, "direct")]
+
+    assert findings(1, 1) == []
+    assert findings(1, 2) == ["LLMD-PREFLIGHT-SWITCH"]
+    # What an older version saved counts whole nodes.
+    assert findings(1, 1, saved_pods=False) == ["LLMD-PREFLIGHT-SWITCH"]
 
 
 def test_servers_of_another_accelerator_stand_on_another_pool() -> None:

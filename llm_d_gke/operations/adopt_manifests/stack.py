@@ -18,6 +18,7 @@ from llm_d_gke.operations.adopt_manifests.flags import settings_of
 from llm_d_gke.operations.adopt_manifests.known import with_known_model, with_known_options
 from llm_d_gke.operations.adopt_manifests.pods import ACCELERATOR_RESOURCES
 from llm_d_gke.operations.adopt_manifests.servers import Json, NotCarried, Server, int_or, listing, mapping
+from llm_d_gke.planning.parallelism.packing import enough_nodes
 from llm_d_gke.settings.models import ModelSettings
 
 Settings = dict[str, Any]
@@ -254,7 +255,7 @@ def _accelerator(
         why = f"Google does not sell {pool_machine.name} on demand; spot is taken, flex-start is another"
         not_carried.append(NotCarried("stack", "provisioning", why))
     per_node = pool_machine.accelerator_count if pool_machine is not None else 0
-    return {**settings, "nodes": _nodes(pool, servers, per_node)}
+    return {**settings, "nodes": _nodes(pool, servers, max(1, per_node), whole=accelerator.kind == "tpu")}
 
 
 def _machine(catalog: Catalog, accelerator: Accelerator, count: int, topology: str | None) -> str | None:
@@ -290,9 +291,16 @@ def _pool_label(pool: Json) -> str | None:
     return labels.get(_TPU_LABEL) or labels.get(_GPU_LABEL)
 
 
-def _nodes(pool: Json | None, servers: Sequence[Server], per_node: int) -> Settings:
+def _nodes(pool: Json | None, servers: Sequence[Server], per_node: int, *, whole: bool) -> Settings:
+    """Bounds of the pool, or else what all replicas take. A pod of a group takes a node, and each does if `whole`."""
     bounds = mapping(pool, "autoscaling") if pool else {}
-    needed = max(1, sum(server.replicas * _hosts(server, per_node) for server in servers))
+    pods = [
+        per_node if whole or hosts > 1 else min(per_node, _accelerators_of(server))
+        for server in servers
+        for hosts in (_hosts(server, per_node),)
+        for _ in range(server.replicas * hosts)
+    ]
+    needed = max(1, enough_nodes(pods, per_node))
     if bounds.get("enabled"):
         return {"min": int_or(bounds.get("minNodeCount"), 0), "max": max(1, int_or(bounds.get("maxNodeCount"), needed))}
     return {"min": 0, "max": needed}

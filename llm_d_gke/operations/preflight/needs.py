@@ -11,6 +11,7 @@ from llm_d_gke.catalog.quotas import AcceleratorQuotas, Quota, load_quotas
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import KEDA
+from llm_d_gke.planning.surge_capacity import busy_nodes, by_role
 
 # Permissions for creating each part (docs: IAM permissions reference of Compute Engine, GKE, IAM).
 _NETWORK = (
@@ -147,7 +148,7 @@ def _quotas(plan: StackPlan, catalog: Catalog) -> Iterator[QuotaNeed]:
         if accelerator is None:
             continue
         maximum = pool.max_nodes * pool.accelerators_per_node
-        now = min(maximum, _accelerators_needed(plan, accelerator.resource_name))
+        now = _nodes(plan, pool) * pool.accelerators_per_node
         first, spare = _drawn_on(quotas.of_accelerator(accelerator.name), pool)
         title = accelerator.title
         for location in pool.zones if first.zonal else (region,):
@@ -157,7 +158,7 @@ def _quotas(plan: StackPlan, catalog: Catalog) -> Iterator[QuotaNeed]:
     # Autopilot chooses the machines of pods without accelerators: their quota is not known before.
     for pool in (*(() if plan.cpu_pool.autopilot else (plan.cpu_pool,)), *plan.accelerator_pools):
         machine = catalog.machines[pool.machine_type]
-        nodes = _nodes(plan, pool, catalog)
+        nodes = _nodes(plan, pool)
         if machine.family in quotas.cpus:
             cpus = (nodes * machine.quota, pool.max_nodes * machine.quota)
             yield _need(quotas.cpus[machine.family], region, cpus, f"vCPUs of {machine.family.upper()} machines")
@@ -209,24 +210,12 @@ def _drawn_on(quotas: AcceleratorQuotas, pool: NodePoolPlan) -> tuple[Quota, Quo
     return quotas.preemptible, quotas.standard if pool.provisioning in ("flex-start", "queued") else None
 
 
-def _accelerators_needed(plan: StackPlan, resource: str) -> int:
-    """Accelerators of all planned replicas on one pool."""
-    total = 0
-    for model in plan.models:
-        for server in model.servers:
-            hosts = server.group.size if server.group is not None else 1
-            total += server.most_replicas * hosts * int(server.pod.requests.get(resource, "0"))
-    # The scheduler decides how pods spread over pools. An even share is requested of each pool.
-    return -(-total // len(plan.accelerator_pools))
-
-
-def _nodes(plan: StackPlan, pool: NodePoolPlan, catalog: Catalog) -> int:
-    """Nodes that the planned replicas take, at least the pool's minimum."""
-    if pool.accelerators_per_node == 0:
-        return max(1, pool.min_nodes)
-    accelerator = catalog.accelerator_on(pool.machine_type, pool.guest_accelerator)
-    needed = 0 if accelerator is None else _accelerators_needed(plan, accelerator.resource_name)
-    return max(pool.min_nodes, min(pool.max_nodes, -(-needed // pool.accelerators_per_node)))
+def _nodes(plan: StackPlan, pool: NodePoolPlan) -> int:
+    """Nodes that the planned replicas take, at least the pool's minimum. Slices of one role share them evenly."""
+    for pools, servers in by_role(plan):
+        if pool in pools:
+            return max(pool.min_nodes, min(pool.max_nodes, -(-busy_nodes(servers, pools) // len(pools))))
+    return max(1, pool.min_nodes)
 
 
 def _machines(plan: StackPlan, catalog: Catalog) -> Iterator[MachineNeed]:

@@ -12,6 +12,7 @@ from llm_d_gke.catalog.schema import Provisioning, region_of
 from llm_d_gke.operations.size.load import Load, SizeError
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Finding, errors_in
+from llm_d_gke.planning.parallelism.packing import fewest_nodes
 from llm_d_gke.planning.plan.estimates import CapacityPlan, MemoryVerdict
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.planner import plan_with_findings
@@ -47,7 +48,7 @@ class Hardware:
         return f"{count}{part} {chip}"
 
     def nodes(self, replicas: int) -> int:
-        return math.ceil(replicas / (self.devices // self.tensor_parallel))
+        return fewest_nodes([self.tensor_parallel] * replicas, self.devices)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.infrastructure.autopilot import check_autopilot, check_autopilot_nodes
 from llm_d_gke.planning.infrastructure.compute_class import plan_compute_class
 from llm_d_gke.planning.infrastructure.provisioning import check_provisioning
-from llm_d_gke.planning.parallelism.layout import parallelism_of, replicas_per_node
+from llm_d_gke.planning.parallelism.layout import parallelism_of, pod_accelerators
 from llm_d_gke.planning.parallelism.rdma import DRANET_LABEL, uses_rdma
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan, WorkloadPolicyPlan
 from llm_d_gke.planning.platform.engine_images import driver_version
@@ -161,8 +161,8 @@ def _check_domain(ctx: PlanContext, placement: str) -> None:
 
 def _smallest_disk(ctx: PlanContext, weights_gib: float) -> int:
     """GiB, in steps of ten: room for the image, and for what the node's pods write within what GKE leaves to pods."""
-    sharing = max(replicas_per_node(ctx, parallelism_of(ctx, model)) for model in ctx.settings.models)
-    written = 1.1 * weights_gib + BESIDE_WEIGHTS_GIB * sharing
+    fewest = min(pod_accelerators(ctx, parallelism_of(ctx, model)) for model in ctx.settings.models)
+    written = 1.1 * weights_gib + BESIDE_WEIGHTS_GIB * ctx.per_node / fewest
     disk = _SMALLEST_DISK_GIB
     while (
         allocatable(ctx.machine, disk).ephemeral_gib * EPHEMERAL_SHARE < written

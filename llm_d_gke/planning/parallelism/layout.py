@@ -62,20 +62,17 @@ def parallelism_of(ctx: PlanContext, settings: ModelSettings) -> Parallelism:
     )
 
 
-def replicas_per_node(ctx: PlanContext, parallelism: Parallelism) -> int:
-    """Replicas that share a node; on TPU always one, because a pod takes every chip."""
-    if ctx.accelerator.kind == "tpu" or parallelism.is_multi_node:
-        return 1
-    return max(1, ctx.per_node // parallelism.accelerators)
+def pod_accelerators(ctx: PlanContext, parallelism: Parallelism) -> int:
+    """Accelerators that each pod requests. A TPU's pod takes all chips of its host, and so does one pod of a group."""
+    all_of_node = ctx.accelerator.kind == "tpu" or parallelism.is_multi_node
+    return ctx.per_node if all_of_node else parallelism.accelerators
 
 
-def nodes_of(ctx: PlanContext, settings: ModelSettings, replicas: int | None = None) -> int:
-    """Nodes that all replicas of a model take, or so many of them."""
+def pods_of(ctx: PlanContext, settings: ModelSettings, replicas: int | None = None) -> list[int]:
+    """Accelerators of each pod of all replicas of a model, or of so many of them."""
     parallelism = parallelism_of(ctx, settings)
-    return (
-        -(-(settings.replicas if replicas is None else replicas) // replicas_per_node(ctx, parallelism))
-        * parallelism.hosts
-    )
+    pods = (settings.replicas if replicas is None else replicas) * parallelism.hosts
+    return [pod_accelerators(ctx, parallelism)] * pods
 
 
 def _all_to_all(ctx: PlanContext, settings: ModelSettings) -> AllToAll:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine import load_engine
@@ -10,7 +10,7 @@ from llm_d_gke.catalog.parameters import download_gib
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import COMPUTE_CLASS_LABEL, PlanContext
 from llm_d_gke.planning.engine_support.deployment import default_dtype
-from llm_d_gke.planning.parallelism.layout import Parallelism, replicas_per_node
+from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.picker_config import prefix_plugin
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
@@ -46,7 +46,7 @@ from llm_d_gke.planning.serving.model_checks import check_model
 from llm_d_gke.planning.serving.pod_volumes import annotations_of, buckets_of, volumes_of
 from llm_d_gke.planning.serving.probes import engine_probes
 from llm_d_gke.planning.serving.recurrent_cache import check_recurrent_cache
-from llm_d_gke.planning.serving.resources import least_replicas, limits, requests, spare_replicas
+from llm_d_gke.planning.serving.resources import has_spare, least_replicas, limits, node_share, requests
 from llm_d_gke.planning.serving.server_role import ServerRole
 from llm_d_gke.planning.serving.shutdown import DRAIN_SECONDS, END_SECONDS, LISTED_SECONDS, NOTICE_SECONDS
 from llm_d_gke.planning.serving.startup import pull_seconds, start_up_budget
@@ -66,16 +66,18 @@ def model_gib(served: ServedModel) -> float:
     return download_gib(served.model) if served.model is not None else _UNKNOWN_GIB
 
 
-def node_gib(served: ServedModel) -> float:
-    """Download size of a node with as many of one model's replicas as fit. Each has a separate copy."""
-    kind = served.settings.source.kind
-    if kind == "image":
-        # Pulled once for all replicas; the layers lie beside the files until they are unpacked.
-        return 2 * model_gib(served)
-    if kind == "volume-claim":
-        return 0.0
-    # A bucket's files pass through a cache on the node's disk, one for each pod.
-    return model_gib(served) * replicas_per_node(served.ctx, served.parallelism)
+def node_gib(models: Sequence[ServedModel]) -> float:
+    """The most that pods of these models download onto the disk of a node that they fill."""
+    copies = shared = whole = 0.0
+    for served in models:
+        size, share = model_gib(served), node_share(served.ctx, served.parallelism)
+        if served.settings.source.kind == "image":
+            # Pulled once for all replicas; the layers lie beside the files until they are unpacked.
+            shared, whole = (shared, max(whole, 2 * size)) if share == 1 else (shared + 2 * size, whole)
+        elif served.settings.source.kind != "volume-claim":
+            # Each pod has a copy of its own. A bucket's files pass through a cache on the node's disk.
+            copies = max(copies, size / share)
+    return max(copies + shared, whole)
 
 
 def weights_of(settings: ModelSettings) -> str:
@@ -131,7 +133,7 @@ def plan_model_server(
     run = run_of(served) if memory is not None else None
     server = _server(served, key, disk_gib, hugging_face, role)
     names = server.names
-    rollout = backend_of(ctx.settings).rollout(spare_replicas(served), multi_node=parallelism.is_multi_node)
+    rollout = backend_of(ctx.settings).rollout(spare=has_spare(served), multi_node=parallelism.is_multi_node)
     pod = _engine_pod(server, pull_secret)
     workers = multi_node.worker_pod(ctx, parallelism, pod, server.arguments, server.volumes)
     uses_secret_manager = hugging_face.secret_manager is not None and settings.source.kind == "hugging-face"

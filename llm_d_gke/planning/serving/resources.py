@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from llm_d_gke.planning.allocatable import EPHEMERAL_SHARE, allocatable
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.parallelism.layout import Parallelism, nodes_of, parallelism_of, replicas_per_node
+from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of, pod_accelerators, pods_of
+from llm_d_gke.planning.parallelism.packing import enough_nodes, fewest_nodes
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings.models import ModelSettings
@@ -16,13 +17,13 @@ from llm_d_gke.wording import count
 
 
 def with_derived_nodes(ctx: PlanContext) -> PlanContext:
-    """The context with as many nodes as all replicas need, where GKE creates nodes and the stack file bounds none."""
+    """The context with as many nodes as replicas may take, where GKE creates nodes and the stack file bounds none."""
     accelerator = ctx.settings.accelerator
     creates = ctx.autopilot or accelerator.compute_class is not None
     if not creates or "nodes" in accelerator.model_fields_set:
         return ctx
-    needed = sum(nodes_of(ctx, model) for model in ctx.settings.models)
-    nodes = accelerator.nodes.model_copy(update={"max": max(1, needed)})
+    most = enough_nodes(_pods(ctx), ctx.per_node)
+    nodes = accelerator.nodes.model_copy(update={"max": max(1, most)})
     bounded = accelerator.model_copy(update={"nodes": nodes})
     return replace(ctx, settings=ctx.settings.model_copy(update={"accelerator": bounded}))
 
@@ -36,9 +37,8 @@ def check_capacity(ctx: PlanContext) -> None:
         return
     models, most = ctx.settings.models, ctx.settings.accelerator.nodes.max
     _check_zero(ctx)
-    least = [nodes_of(ctx, model, least_replicas(model)) for model in models]
-    full = [nodes_of(ctx, model) for model in models]
-    needed, together = sum(full), max(sum(least) - low + high for low, high in zip(least, full, strict=True))
+    needed, enough = fewest_nodes(_pods(ctx), ctx.per_node), enough_nodes(_pods(ctx), ctx.per_node)
+    together = max(fewest_nodes(_pods(ctx, full={index}), ctx.per_node) for index in range(len(models)))
     if together > most:
         replicas = sum(model.replicas for model in models)
         hosts = max(parallelism_of(ctx, model).hosts for model in models)
@@ -58,6 +58,19 @@ def check_capacity(ctx: PlanContext) -> None:
         )
     elif needed > most:
         ctx.findings.warning("LLMD-AUTOSCALING-SHARED", "accelerator.nodes.max", value=most, needed=needed)
+    elif enough > most:
+        ctx.findings.warning(
+            "LLMD-POOL-PACKING", "accelerator.nodes.max", value=most, machine=ctx.machine.name, enough=enough
+        )
+
+
+def _pods(ctx: PlanContext, full: Collection[int] | None = None) -> list[int]:
+    """Accelerators of each pod of all replicas, or, of models whose index is not in `full`, of the fewest."""
+    return [
+        pod
+        for index, model in enumerate(ctx.settings.models)
+        for pod in pods_of(ctx, model, None if full is None or index in full else least_replicas(model))
+    ]
 
 
 def _check_zero(ctx: PlanContext) -> None:
@@ -79,9 +92,8 @@ def busy_nodes(
 
     `scaled_down`: with the fewest replicas of each model instead, and never fewer nodes than the pool keeps.
     """
-    models = ctx.settings.models
-    nodes_left = sum(nodes_of(ctx, model, least_replicas(model) if scaled_down else None) for model in models)
-    if any(model.autoscaling is not None for model in models):
+    nodes_left = fewest_nodes(_pods(ctx, full=() if scaled_down else None), ctx.per_node)
+    if any(model.autoscaling is not None for model in ctx.settings.models):
         # Models may share the last nodes.
         nodes_left = min(nodes_left, max(sum(pool.max_nodes for pool in pools), 0))
     busy = []
@@ -93,13 +105,16 @@ def busy_nodes(
     return busy
 
 
-def spare_replicas(served: ServedModel) -> int:
-    """Replicas of a model that the pool could hold beyond all models' own: room for a rolling update without loss."""
+def has_spare(served: ServedModel) -> bool:
+    """Whether one more replica of a model surely finds room beside all models' own: a rolling update without loss."""
     ctx, settings = served.ctx, served.settings
-    per_node, model_nodes = replicas_per_node(ctx, served.parallelism), nodes_of(ctx, settings)
-    others = sum(nodes_of(ctx, model) for index, model in enumerate(ctx.settings.models) if index != served.index)
-    room = (ctx.settings.accelerator.nodes.max - others) // served.parallelism.hosts * per_node
-    return room - settings.replicas if model_nodes else 0
+    needed = enough_nodes(pods_of(ctx, settings, 1), ctx.per_node, standing=_pods(ctx))
+    return settings.replicas > 0 and needed <= ctx.settings.accelerator.nodes.max
+
+
+def node_share(ctx: PlanContext, parallelism: Parallelism) -> float:
+    """The part of a node that one pod gets, by its accelerators."""
+    return pod_accelerators(ctx, parallelism) / ctx.per_node
 
 
 # GiB that an engine writes beside its weights: compiled kernels and graphs, temporary files.
@@ -112,7 +127,7 @@ BESIDE_WEIGHTS_GIB = 3 + TMP_GIB + _LOGS_GIB
 
 def _storage_gib(ctx: PlanContext, parallelism: Parallelism, disk_gib: int) -> int:
     """GiB of the node's disk that one replica may request, with what its sidecars do."""
-    return int(allocatable(ctx.machine, disk_gib).ephemeral_gib * 0.8 / replicas_per_node(ctx, parallelism))
+    return int(allocatable(ctx.machine, disk_gib).ephemeral_gib * 0.8 * node_share(ctx, parallelism))
 
 
 def bucket_cache_gib(ctx: PlanContext, parallelism: Parallelism, disk_gib: int, cached: float) -> int:
@@ -121,22 +136,22 @@ def bucket_cache_gib(ctx: PlanContext, parallelism: Parallelism, disk_gib: int, 
 
 
 def requests(served: ServedModel, disk_gib: int, size: float) -> dict[str, str]:
-    """Three quarters of what the node leaves to pods, shared by its replicas: the rest is for GKE's own DaemonSets.
+    """Three quarters of what the node leaves to pods, by accelerators: the rest is for GKE's own DaemonSets.
 
     `size` are the GiB of the weights, which the engine writes only where it downloads them: a bucket's are in its
     sidecar's cache, an image's belong to no pod, a claim's are elsewhere.
     """
     ctx, parallelism, source = served.ctx, served.parallelism, served.settings.source.kind
     downloads = size if source == "hugging-face" else 0.0
-    room, sharing = allocatable(ctx.machine, disk_gib), replicas_per_node(ctx, parallelism)
+    room, share = allocatable(ctx.machine, disk_gib), node_share(ctx, parallelism)
     storage = _storage_gib(ctx, parallelism, disk_gib)
     if source == "bucket":
         storage -= bucket_cache_gib(ctx, parallelism, disk_gib, size)
     return {
-        "cpu": _cores(int(room.cpu_millis * 0.75 / sharing)),
-        "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
+        "cpu": _cores(int(room.cpu_millis * 0.75 * share)),
+        "memory": f"{int(room.memory_mib * 0.8 * share)}Mi",
         "ephemeral-storage": f"{max(1, min(storage, math.ceil(_OWN_FILES_GIB + downloads)))}Gi",
-        ctx.accelerator.resource_name: _accelerators(ctx, parallelism),
+        ctx.accelerator.resource_name: str(pod_accelerators(ctx, parallelism)),
     }
 
 
@@ -152,23 +167,17 @@ def cache_gib(ctx: PlanContext, parallelism: Parallelism, disk_gib: int, downloa
 
 def _storage_limit_gib(ctx: PlanContext, parallelism: Parallelism, disk_gib: int) -> int:
     room = allocatable(ctx.machine, disk_gib).ephemeral_gib * EPHEMERAL_SHARE
-    return int(room / replicas_per_node(ctx, parallelism))
+    return int(room * node_share(ctx, parallelism))
 
 
 def limits(ctx: PlanContext, parallelism: Parallelism, disk_gib: int) -> dict[str, str]:
-    room, sharing = allocatable(ctx.machine, disk_gib), replicas_per_node(ctx, parallelism)
+    room, share = allocatable(ctx.machine, disk_gib), node_share(ctx, parallelism)
     return {
-        "cpu": _cores(ctx.machine.vcpus * 1000 // sharing),
-        "memory": f"{int(room.memory_mib * 0.8 / sharing)}Mi",
+        "cpu": _cores(int(ctx.machine.vcpus * 1000 * share)),
+        "memory": f"{int(room.memory_mib * 0.8 * share)}Mi",
         "ephemeral-storage": f"{_storage_limit_gib(ctx, parallelism, disk_gib)}Gi",
-        ctx.accelerator.resource_name: _accelerators(ctx, parallelism),
+        ctx.accelerator.resource_name: str(pod_accelerators(ctx, parallelism)),
     }
-
-
-def _accelerators(ctx: PlanContext, parallelism: Parallelism) -> str:
-    """A TPU's pod takes all chips of its host, and so does one pod of a group."""
-    all_of_node = ctx.accelerator.kind == "tpu" or parallelism.is_multi_node
-    return str(ctx.per_node if all_of_node else parallelism.accelerators)
 
 
 def _cores(millis: int) -> str:

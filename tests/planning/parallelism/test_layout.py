@@ -8,7 +8,8 @@ import pytest
 
 from llm_d_gke.catalog import load
 from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
-from llm_d_gke.planning.parallelism.layout import Parallelism, nodes_of, parallelism_of
+from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of, pods_of
+from llm_d_gke.planning.parallelism.packing import fewest_nodes
 from llm_d_gke.planning.sizing.memory import EngineOptions, engine_run, judge
 from llm_d_gke.planning.sizing.speed import Load, estimate
 from llm_d_gke.settings import StackSettings
@@ -82,7 +83,7 @@ def test_tokens_travel_over_rdma_where_there_is_some(accelerator: dict[str, Any]
 )
 def test_groups_take_whole_hosts(accelerator: dict[str, Any], stated: dict[str, Any], nodes: int) -> None:
     ctx = context_for(accelerator, {"id": "some/model", **stated})
-    assert nodes_of(ctx, ctx.settings.models[0]) == nodes
+    assert fewest_nodes(pods_of(ctx, ctx.settings.models[0]), ctx.per_node) == nodes
 
 
 def test_one_pod_serves_for_a_group_without_ranks() -> None:

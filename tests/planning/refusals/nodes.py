@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import Wrong
-from tests.stacks import existing_cluster
+from tests.stacks import existing_cluster, sharing_nodes
 
 EXISTING_NETWORK = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q", "nat": True}
 
@@ -292,6 +292,17 @@ NODES = (
         value="3",
         rule="4 replicas need 4 n1-standard-4 nodes",
         fix="use 4 or more",
+    ),
+    Wrong(
+        id="LLMD-POOL-PACKING",
+        name="a model of four GPUs beside two of one",
+        stack="multi-model-gpu",
+        changes=sharing_nodes(1, 4, 1, most=2),
+        severity=Severity.WARNING,
+        path="accelerator.nodes.max",
+        value="2",
+        rule="none has enough left",
+        fix="use 3",
     ),
     Wrong(
         id="LLMD-REPLICAS-ZERO",

@@ -16,7 +16,7 @@ from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY
 from llm_d_gke.planning.serving.startup import start_up_budget
 from tests.planning.refusals.case import errors_of
-from tests.stacks import plan_of
+from tests.stacks import plan_of, sharing_nodes
 
 T4_OF_FOUR = {"type": "nvidia-tesla-t4", "machineType": "n1-standard-16", "perNode": 4, "nodes": {"max": 3}}
 
@@ -156,6 +156,27 @@ class TestResources:
         assert 4 * millis(pod.requests["cpu"]) < room.cpu_millis
         assert 4 * mebibytes(pod.requests["memory"]) < room.memory_mib
         assert 4 * int(pod.requests["nvidia.com/gpu"]) == 4
+
+    @pytest.mark.parametrize("gpus", [(1, 1, 1, 1), (1, 2, 1), (2, 2), (3, 1)])
+    def test_models_whose_accelerators_fit_a_node_fit_it_together(self, gpus: tuple[int, ...]) -> None:
+        """The planner counts nodes by accelerators alone."""
+        plan = plan_of("multi-model-gpu", sharing_nodes(*gpus, most=1))
+        pool, pods = plan.accelerator_pools[0], [model.servers[0].pod for model in plan.models]
+        room = allocatable(load().machines[pool.machine_type], pool.disk_gib)
+        assert sum(int(pod.requests["nvidia.com/gpu"]) for pod in pods) == 4
+        assert sum(millis(pod.requests["cpu"]) for pod in pods) <= 0.75 * room.cpu_millis
+        assert sum(mebibytes(pod.requests["memory"]) for pod in pods) <= 0.8 * room.memory_mib
+        assert sum(mebibytes(pod.limits["ephemeral-storage"]) for pod in pods) / 1024 < room.ephemeral_gib
+
+    def test_the_disk_holds_the_images_of_all_models_on_a_node(self) -> None:
+        def disk(count: int) -> int:
+            changes = sharing_nodes(*[1] * count, most=1)
+            for number, model in enumerate(changes["models"]):
+                source = {"kind": "image", "reference": f"us-docker.pkg.dev/my-project/models/model-{number}:v1"}
+                model |= {"id": "microsoft/Phi-3-mini-4k-instruct", "source": {**source, "path": "weights"}}
+            return plan_of("multi-model-gpu", changes).accelerator_pools[0].disk_gib
+
+        assert disk(4) > disk(2)
 
     @pytest.mark.parametrize("stack", ["gpu", "tpu"])
     def test_requests_never_exceed_limits(self, stack: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.plan.estimates import CostLine, When
-from tests.stacks import KUEUE, OPEN, plan_of
+from tests.stacks import KUEUE, OPEN, plan_of, sharing_nodes
 
 WHENS: tuple[When, ...] = ("running", "idle", "paused")
 DATED = {"date": "2026-11-01", "source": "contract"}
@@ -74,6 +74,10 @@ class TestParts:
             "models[0].replicas": 4,
         }
         assert line(plan_of("gpu", shared), "accelerator nodes").note.startswith("1 x n1-standard-32")
+
+    def test_models_that_share_a_node_pay_it_once(self) -> None:
+        plan = plan_of("multi-model-gpu", sharing_nodes(1, 2, 1, most=2))
+        assert line(plan, "accelerator nodes").note.startswith("1 x n1-standard-32")
 
     def test_public_nodes_pay_for_their_addresses(self) -> None:
         plan = plan_of("gpu", {"cluster.privateNodes": False})

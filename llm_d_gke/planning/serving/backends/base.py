@@ -106,8 +106,8 @@ class ServingBackend(Protocol):
     def server_names(self, key: str, role: Role, *, multi_node: bool) -> ServerNames:
         """Names for the servers of the model with this key."""
 
-    def rollout(self, spare_replicas: int, *, multi_node: bool) -> Rollout:
-        """The update strategy if the accelerator pool has room for `spare_replicas` more replicas."""
+    def rollout(self, *, spare: bool, multi_node: bool) -> Rollout:
+        """The update strategy where `spare` says whether the accelerator pool has room for one more replica."""
 
     def pool(self, key: str, serving_labels: Mapping[str, str]) -> PoolNames:
         """The model's pool. `serving_labels` mark the pods of a group that answer requests."""

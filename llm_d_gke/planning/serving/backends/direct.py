@@ -47,9 +47,8 @@ class DirectBackend:
             direct_service=f"{key}-direct",
         )
 
-    def rollout(self, spare_replicas: int, *, multi_node: bool) -> Rollout:
+    def rollout(self, *, spare: bool, multi_node: bool) -> Rollout:
         """Without a spare accelerator a new pod would wait for one forever: an old one ends first."""
-        spare = spare_replicas > 0
         return Rollout(max_surge=1 if spare else 0, max_unavailable=0 if spare else 1)
 
     def pool(self, key: str, serving_labels: Mapping[str, str]) -> PoolNames:

@@ -19,7 +19,7 @@ from llm_d_gke.planning.plan.serving import InferenceServicePlan, ModelServerPla
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backends.base import ExtProcIdentity, PoolNames, Rollout, ServerNames
 from llm_d_gke.planning.serving.engine_paths import CACHE, HEALTH_PATH
-from llm_d_gke.planning.serving.resources import spare_replicas
+from llm_d_gke.planning.serving.resources import has_spare
 from llm_d_gke.settings.models import BucketSource, ImageSource, ModelSettings, VolumeClaimSource
 
 # KServe merges its presets into the container of this name only.
@@ -102,9 +102,9 @@ class KServeBackend:
             direct_service=f"{name}-direct",
         )
 
-    def rollout(self, spare_replicas: int, *, multi_node: bool) -> Rollout:
+    def rollout(self, *, spare: bool, multi_node: bool) -> Rollout:
         """Of a LeaderWorkerSet KServe states nothing, so its own defaults hold."""
-        spare = spare_replicas > 0 and not multi_node
+        spare = spare and not multi_node
         return Rollout(max_surge=1 if spare else 0, max_unavailable=0 if spare else 1)
 
     def pool(self, key: str, serving_labels: Mapping[str, str]) -> PoolNames:
@@ -157,7 +157,7 @@ class KServeBackend:
 
     def check_server(self, served: ServedModel, server: ModelServerPlan) -> None:
         """Check for a spare accelerator with this stack file; only `up` knows the previous one."""
-        if spare_replicas(served) <= 0 and server.replicas > 0:
+        if not has_spare(served) and server.replicas > 0:
             _warn_of_rollout(served.ctx, server)
 
 
