@@ -8,7 +8,7 @@
   `monitoring`
 - `charts`, `toolchain`: Helm charts and binaries from pinned Go modules
 - `vllm_cpu`: real vLLM on the processor, for `up --engine vllm`
-- `kube`, `host`: the Kubernetes client, and this machine's processes, ports and files
+- `cluster_client`, `host`: the connection to a stack's cluster, and this machine's processes, ports and files
 - `shared_cluster`: several stacks in one cluster
 - `paths`, `errors`, `engine_choice`: what all of them use
 """

@@ -17,9 +17,9 @@ from llm_d_gke.cli.text import print_step, wrapped
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.findings import located
 from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from llm_d_gke.rehearsal.errors import RehearsalError
-from llm_d_gke.rehearsal.kube import client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume

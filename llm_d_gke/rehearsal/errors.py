@@ -4,16 +4,14 @@ RehearsalError
 ├── BuildError               a binary is not available                       toolchain.go
 ├── ControlPlaneError        the control plane does not start                control_plane.control_plane
 │   └── PortTakenError
-├── KubeError                a request to the Kubernetes API failed          kube.types
-│   ├── Unreachable
-│   ├── UnknownKind
-│   └── ApiError             the API server refused: NotFound, Conflict, Expired
 ├── ProcessError             a process could not be started or ended         host.processes
 ├── ProviderError            a simulated provider refuses                    providers.requests
 │   └── Refused, Invalid, UnknownTypeError
 └── SimulationError          what GKE would refuse too, written to a status  node_agent, load_balancer, autoscaler
     └── ConfigError, MountError, UnknownCommandError, UnresolvedError, NoCertificateError, UntrustedError,
         UnknownMachineError
+
+Requests to the Kubernetes API raise KubeError (llm_d_gke/kube/types.py).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 
 from llm_d_gke.google_types import ROUTER
 from llm_d_gke.maintenance.interruptions.remains import remains
-from llm_d_gke.rehearsal.kube import client
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.paths import StackPaths
 from tests.maintenance.interruptions.test_lost_results import kill_up
 

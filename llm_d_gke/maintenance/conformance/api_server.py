@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from llm_d_gke.kube.client import Kube
+from llm_d_gke.kube.types import ApiError, Conflict, KubeError, UnknownKind
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
-from llm_d_gke.rehearsal.host.waiting import wait_until
-from llm_d_gke.rehearsal.kube.client import Kube
-from llm_d_gke.rehearsal.kube.connection import client
-from llm_d_gke.rehearsal.kube.types import ApiError, Conflict, KubeError, UnknownKind
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.toolchain.build import Report
+from llm_d_gke.waiting import wait_until
 
 # What GKE installs into a cluster of this version is there as well: the Gateway API, InferencePool, PodMonitoring.
 GKE_VERSION: Final = "1.34.1-gke.1829001"

@@ -22,12 +22,12 @@ import yaml
 
 from llm_d_gke.maintenance.conformance.rendered import Rendered
 from llm_d_gke.rehearsal.host.ports import Ports
-from llm_d_gke.rehearsal.host.waiting import wait_until
 from llm_d_gke.rehearsal.node_agent.arguments import with_ports
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program, version
 from llm_d_gke.rehearsal.toolchain import pickers
 from llm_d_gke.rehearsal.toolchain.build import Report, binaries
 from llm_d_gke.rehearsal.toolchain.targets import TARGETS, of_version
+from llm_d_gke.waiting import wait_until
 
 # What each kind of program logs once it has accepted its flags and configuration.
 _LOADED_MARKS: Final = {

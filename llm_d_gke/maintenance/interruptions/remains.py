@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 
 from llm_d_gke.google_types import CLUSTER
+from llm_d_gke.kube import Kube, KubeError
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.host.waiting import wait_until
-from llm_d_gke.rehearsal.kube import Kube, KubeError, client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.existing import EXISTING
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
+from llm_d_gke.waiting import wait_until
 
 # Kubernetes itself writes and removes these.
 _IGNORED_KINDS = frozenset({"Event", "Lease", "Endpoints", "EndpointSlice"})

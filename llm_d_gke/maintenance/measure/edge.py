@@ -14,16 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from llm_d_gke.cli.markdown import print_head, table
+from llm_d_gke.kube import Kube
+from llm_d_gke.kube.conditions import is_true
 from llm_d_gke.maintenance.measure.bad_requests import Refusal, bad_requests, send_all
 from llm_d_gke.maintenance.measure.rehearsed import ENGINES, PICKERS, client_keys, options, pods, restarts, running
 from llm_d_gke.maintenance.measure.table import print_median
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady, ask_in_turn
-from llm_d_gke.rehearsal.host.waiting import wait_until
-from llm_d_gke.rehearsal.kube import Kube, client
-from llm_d_gke.rehearsal.kube.conditions import is_true
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.status import reachable
+from llm_d_gke.waiting import wait_until
 
 STACK = "gpu"
 MODEL = "google/gemma-2b-it"

@@ -18,6 +18,7 @@ import httpx
 import trustme
 
 from llm_d_gke.cli.markdown import print_head, print_row
+from llm_d_gke.kube import ApiError, Kube, KubeError
 from llm_d_gke.maintenance.measure.rehearsed import (
     ENGINES,
     PICKERS,
@@ -34,7 +35,7 @@ from llm_d_gke.maintenance.measure.rehearsed import (
 )
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
-from llm_d_gke.rehearsal.kube import ApiError, Kube, KubeError, client
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.load_balancer.envoy import proxied
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume

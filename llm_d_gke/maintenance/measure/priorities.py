@@ -13,7 +13,7 @@ from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.maintenance.measure.edge import CHANGES, MODEL, STACK
 from llm_d_gke.maintenance.measure.rehearsed import client_keys, options, rehearse, running
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady, at_rate, by_clients
-from llm_d_gke.rehearsal.kube import client
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.status import reachable
 

@@ -9,15 +9,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from llm_d_gke.kube import Kube, Manifest
+from llm_d_gke.kube.conditions import is_true
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
 from llm_d_gke.quantities import quantity
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.host.waiting import wait_until
-from llm_d_gke.rehearsal.kube import Kube, Manifest
-from llm_d_gke.rehearsal.kube.conditions import is_true
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.chat import names_by_key
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
+from llm_d_gke.waiting import wait_until
 
 ENGINES = "llm-d.ai/inference-serving=true"
 PICKERS = "app.kubernetes.io/name=endpoint-picker"

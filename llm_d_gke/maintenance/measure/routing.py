@@ -18,10 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from llm_d_gke.cli.markdown import print_head, print_row
+from llm_d_gke.kube import Kube
 from llm_d_gke.maintenance.measure.rehearsed import ENGINES, kill_process, options, pods, ready_pods, running, wait_for
 from llm_d_gke.maintenance.measure.trace import Trace
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady, ask_in_turn, at_rate, by_clients
-from llm_d_gke.rehearsal.kube import Kube, client
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.status import reachable
 

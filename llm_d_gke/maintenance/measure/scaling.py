@@ -14,11 +14,12 @@ from typing import Any
 import httpx
 
 from llm_d_gke.cli.markdown import print_head, print_row
+from llm_d_gke.kube import Kube
 from llm_d_gke.maintenance.measure.rehearsed import ENGINES, options, pods, ready_pods, rehearse, running, wait_for
 from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.status import reachable
 

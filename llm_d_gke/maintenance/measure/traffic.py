@@ -12,7 +12,7 @@ from types import TracebackType
 
 import httpx
 
-from llm_d_gke.rehearsal.host.waiting import wait_until
+from llm_d_gke.waiting import wait_until
 
 # A request that has not been answered after this many seconds counts as lost.
 PATIENCE = 60.0

@@ -12,9 +12,9 @@ from typing import Final, Literal
 
 import httpx
 
+from llm_d_gke.kube import KubeError, Unreachable
 from llm_d_gke.operations.live_stack.stack import LiveStack, Manifest, is_ready
 from llm_d_gke.operations.verify.context import chat_body
-from llm_d_gke.rehearsal.kube import KubeError, Unreachable
 
 Role = Literal["engine", "picker", "other"]
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from llm_d_gke.kube import ApiError, Kube
 from llm_d_gke.operations.live_stack.kubeconfig import connect
 from llm_d_gke.operations.live_stack.stack import Endpoint, LiveStack, LiveStackError, Manifest
 from llm_d_gke.planning import StackPlan, plan_config
-from llm_d_gke.rehearsal.kube import ApiError, Kube
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
 from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, load_assumed
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
+from llm_d_gke.kube import Kube
 from llm_d_gke.operations.live_stack.stack import LiveStackError
-from llm_d_gke.rehearsal.kube import Kube
 
 _PLUGIN_SECONDS = 60
 

@@ -8,11 +8,11 @@ import httpx
 
 from llm_d_gke.operations.live_stack.stack import LiveStackError
 from llm_d_gke.rehearsal.errors import RehearsalError
-from llm_d_gke.rehearsal.host.waiting import happens_within
 from llm_d_gke.rehearsal.monitoring.prometheus import address
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.store import CloudStore
 from llm_d_gke.rehearsal.toolchain.build import binaries
+from llm_d_gke.waiting import happens_within
 
 _READY_SECONDS = 60.0
 

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from llm_d_gke.kube import KubeError
 from llm_d_gke.operations.live_stack.stack import Endpoint, LiveStack, LiveStackError, Manifest
 from llm_d_gke.planning import plan_config
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, engine_of
 from llm_d_gke.rehearsal.errors import RehearsalError
-from llm_d_gke.rehearsal.kube import client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.changes import diff_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
@@ -75,6 +76,6 @@ def rehearsed_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveSt
 def _endpoint(paths: StackPaths, hostname: str | None, headers: Mapping[str, str]) -> Endpoint | None:
     try:
         url = reachable(paths)
-    except RehearsalError:
+    except (RehearsalError, KubeError):
         return None
     return Endpoint(url=url, host=hostname or urlsplit(url).hostname or "", trusted=False, headers=headers)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from llm_d_gke.cli.exits import CommandError
+from llm_d_gke.kube.conditions import find_condition as find_condition
+from llm_d_gke.kube.conditions import is_true as is_true
 from llm_d_gke.planning.plan.stack import StackPlan
-from llm_d_gke.rehearsal.kube.conditions import find_condition as find_condition
-from llm_d_gke.rehearsal.kube.conditions import is_true as is_true
 from llm_d_gke.stackfile import StackConfig
 
 Manifest: TypeAlias = dict[str, Any]

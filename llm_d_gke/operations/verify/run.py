@@ -12,11 +12,11 @@ from typing import Any, Literal
 import httpx
 import psutil
 
+from llm_d_gke.kube import KubeError
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
 from llm_d_gke.operations.verify.checks import gateway, images, objects, patterns, replicas, requests
 from llm_d_gke.operations.verify.context import REQUEST_SECONDS, CheckContext
 from llm_d_gke.operations.verify.result import Checked, Result, Verification, failed
-from llm_d_gke.rehearsal.kube import KubeError
 from llm_d_gke.stackfile import StackConfig
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.schema import Accelerator, MachineType
+from llm_d_gke.kube import Manifest
 from llm_d_gke.planning.allocatable import allocatable
 from llm_d_gke.quantities import quantity
 from llm_d_gke.rehearsal.autoscaler.pod_requests import requests
-from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Record
 
 _GENERAL_MACHINE = "e2-standard-8"

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from llm_d_gke.catalog import Catalog
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.autoscaler.node_pools import Pool, pools
-from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Record
 
 COMPUTE_CLASS = ("cloud.google.com/v1", "ComputeClass")

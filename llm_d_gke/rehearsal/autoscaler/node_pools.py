@@ -10,9 +10,9 @@ from typing import Any
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.schema import Accelerator, MachineType, chips_of, region_of
+from llm_d_gke.kube import Manifest
 from llm_d_gke.planning.allocatable import allocatable, kernel_memory_mib
 from llm_d_gke.rehearsal.errors import SimulationError
-from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Record, short_name
 
 POOL_LABEL = "cloud.google.com/gke-nodepool"

@@ -12,6 +12,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from llm_d_gke.catalog import Catalog
+from llm_d_gke.kube import Conflict, Kube, KubeError, Manifest, Manifests
+from llm_d_gke.kube.conditions import internal_ip
+from llm_d_gke.kube.events import Recorder
+from llm_d_gke.kube.informer import Informer
 from llm_d_gke.quantities import quantity
 from llm_d_gke.rehearsal.autoscaler.autopilot import autopilot_records
 from llm_d_gke.rehearsal.autoscaler.compute_classes import class_pools
@@ -19,10 +23,6 @@ from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, UnknownM
 from llm_d_gke.rehearsal.autoscaler.pod_requests import Amounts, requests
 from llm_d_gke.rehearsal.autoscaler.scale_up import decide, take, unschedulable
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.kube import Conflict, Kube, KubeError, Manifest, Manifests
-from llm_d_gke.rehearsal.kube.conditions import internal_ip
-from llm_d_gke.rehearsal.kube.events import Recorder
-from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import NODE_POOL, Cloud
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from decimal import Decimal
 
+from llm_d_gke.kube import Manifest
 from llm_d_gke.quantities import quantity
-from llm_d_gke.rehearsal.kube import Manifest
 
 Amounts = dict[str, Decimal]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from llm_d_gke.kube import Manifest
+from llm_d_gke.kube.conditions import find_condition
 from llm_d_gke.quantities import quantity
 from llm_d_gke.rehearsal.autoscaler.node_pools import Pool
 from llm_d_gke.rehearsal.autoscaler.pod_requests import Amounts, requests
-from llm_d_gke.rehearsal.kube import Manifest
-from llm_d_gke.rehearsal.kube.conditions import find_condition
 
 
 @dataclass(frozen=True)

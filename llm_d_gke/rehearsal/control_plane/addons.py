@@ -11,9 +11,9 @@ import yaml
 
 from llm_d_gke.catalog.reading import LOADER
 from llm_d_gke.catalog.versions import reaches
+from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
+from llm_d_gke.kube.conditions import is_true, timestamp
 from llm_d_gke.planning.gke_versions import DRANET_SINCE, brings_inference_pool
-from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
-from llm_d_gke.rehearsal.kube.conditions import is_true, timestamp
 from llm_d_gke.rehearsal.toolchain.build import module_dir
 
 _FOLDER: Final = Path(__file__).resolve().parent / "crds"

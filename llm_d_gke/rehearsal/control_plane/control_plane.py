@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from llm_d_gke.catalog.versions import gke_version_parts
+from llm_d_gke.kube import KubeError
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane import addons
 from llm_d_gke.rehearsal.control_plane.parts import (
     API_SERVER,
@@ -31,12 +33,11 @@ from llm_d_gke.rehearsal.control_plane.parts import (
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.host.waiting import happens_within, wait_until
-from llm_d_gke.rehearsal.kube import KubeError, client
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.go import full_disk, is_full
 from llm_d_gke.rehearsal.toolchain.targets import pinned
+from llm_d_gke.waiting import happens_within, wait_until
 
 Report = Callable[[str], None]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 
-from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest
-from llm_d_gke.rehearsal.kube.informer import Informer
+from llm_d_gke.kube import Kube, KubeError, Manifest
+from llm_d_gke.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer.backends import is_ready, selected
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import trustme
 
-from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
-from llm_d_gke.rehearsal.kube.conditions import is_true, timestamp
-from llm_d_gke.rehearsal.kube.informer import Informer
+from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
+from llm_d_gke.kube.conditions import is_true, timestamp
+from llm_d_gke.kube.informer import Informer
 
 log = logging.getLogger(__name__)
 

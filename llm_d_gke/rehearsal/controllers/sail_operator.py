@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
-from llm_d_gke.rehearsal.kube.conditions import timestamp
-from llm_d_gke.rehearsal.kube.informer import Informer
+from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
+from llm_d_gke.kube.conditions import timestamp
+from llm_d_gke.kube.informer import Informer
 
 log = logging.getLogger(__name__)
 

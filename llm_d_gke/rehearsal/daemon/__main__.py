@@ -15,8 +15,11 @@ from pathlib import Path
 from types import FrameType
 
 from llm_d_gke.catalog import load
+from llm_d_gke.kube import Kube
+from llm_d_gke.kube.informer import CrdChanges, Informer
 from llm_d_gke.rehearsal.autoscaler.compute_classes import COMPUTE_CLASS
 from llm_d_gke.rehearsal.autoscaler.nodes import Nodes
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.control_plane.control_plane import tunnel_port
 from llm_d_gke.rehearsal.controllers import aggregated_apis as aggregated_apis
@@ -26,8 +29,6 @@ from llm_d_gke.rehearsal.controllers.aggregated_apis import AggregatedApis
 from llm_d_gke.rehearsal.controllers.cert_manager import CertManager
 from llm_d_gke.rehearsal.controllers.sail_operator import SailOperator
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.kube import Kube, client
-from llm_d_gke.rehearsal.kube.informer import CrdChanges, Informer
 from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.load_balancer import konnectivity as konnectivity
 from llm_d_gke.rehearsal.load_balancer.fleet import Fleet

@@ -1,4 +1,4 @@
-"""This machine: processes, ports, files, and waiting.
+"""This machine: processes, ports and files.
 
-`processes` outlive a command and `servers` do not; `ports`, `files` and `waiting` have what both need.
+`processes` outlive a command and `servers` do not; `ports` and `files` have what both need.
 """

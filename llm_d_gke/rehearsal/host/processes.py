@@ -23,8 +23,8 @@ import psutil
 
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.host.waiting import happens_within
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.waiting import happens_within
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MARK = "REHEARSAL_PROCESS"

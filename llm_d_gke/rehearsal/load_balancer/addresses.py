@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.load_balancer.kinds import EPHEMERAL, is_istio_gateway
 from llm_d_gke.rehearsal.load_balancer.statuses import address_of
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_d_gke.rehearsal.kube import Manifest, Manifests
+from llm_d_gke.kube import Manifest, Manifests
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 

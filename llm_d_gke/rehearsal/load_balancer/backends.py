@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from llm_d_gke.kube import Manifest, Manifests
+from llm_d_gke.kube.conditions import is_true
 from llm_d_gke.rehearsal.errors import SimulationError
-from llm_d_gke.rehearsal.kube import Manifest, Manifests
-from llm_d_gke.rehearsal.kube.conditions import is_true
 from llm_d_gke.rehearsal.load_balancer import upstream_tls as upstream_tls
 from llm_d_gke.rehearsal.load_balancer.envoy_config import (
     Config,

@@ -15,9 +15,9 @@ import httpx
 
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.host.waiting import happens_within
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Config, Endpoint, bootstrap, discovery
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.waiting import happens_within
 
 log = logging.getLogger(__name__)
 

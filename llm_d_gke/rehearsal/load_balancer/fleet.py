@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
-from llm_d_gke.rehearsal.kube.informer import Informer, Key, key_of
+from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
+from llm_d_gke.kube.informer import Informer, Key, key_of
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.load_balancer.backends import Backends, UnresolvedError
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Endpoint

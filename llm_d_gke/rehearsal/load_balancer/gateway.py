@@ -6,9 +6,9 @@ import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from llm_d_gke.kube import Kube, Manifest, Manifests
+from llm_d_gke.kube.informer import Informer
 from llm_d_gke.quantities import seconds
-from llm_d_gke.rehearsal.kube import Kube, Manifest, Manifests
-from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer import listener_tls
 from llm_d_gke.rehearsal.load_balancer.addresses import address_for
 from llm_d_gke.rehearsal.load_balancer.attachment import hostnames, listeners_of, refers

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import yaml
 
+from llm_d_gke.kube import Manifest, Manifests
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.kube import Manifest, Manifests
 from llm_d_gke.rehearsal.load_balancer.envoy_config import ISTIO_MANAGER, Config
 from llm_d_gke.rehearsal.load_balancer.kinds import is_istio_gateway
 from llm_d_gke.rehearsal.load_balancer.tokens import token_filters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.load_balancer.backends import POOL_GROUP
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"

@@ -14,9 +14,9 @@ import socketserver
 import ssl
 from collections.abc import Callable
 
+from llm_d_gke.kube import Manifest, Manifests
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.host.servers import TcpServer
-from llm_d_gke.rehearsal.kube import Manifest, Manifests
 from llm_d_gke.rehearsal.load_balancer.backends import is_ready, selected, target_port
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 import trustme
 
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.errors import SimulationError
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.host.ports import listening_port
-from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Config, server_tls
 from llm_d_gke.rehearsal.node_agent.environment import Find, data_of
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference

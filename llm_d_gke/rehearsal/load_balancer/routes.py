@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.load_balancer.envoy_config import PICKER_FILTER, Config
 
 # The answer of Google's load balancers to a request without a route or with a route without a backend.

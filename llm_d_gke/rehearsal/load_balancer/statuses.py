@@ -6,9 +6,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
-from llm_d_gke.rehearsal.kube.conditions import timestamp
-from llm_d_gke.rehearsal.kube.informer import Informer
+from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
+from llm_d_gke.kube.conditions import timestamp
+from llm_d_gke.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer.attachment import GATEWAY_GROUP
 from llm_d_gke.rehearsal.load_balancer.backends import targeting
 

@@ -20,8 +20,8 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Config
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.errors import SimulationError
-from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Config, client_tls
 from llm_d_gke.rehearsal.node_agent.environment import data_of
 

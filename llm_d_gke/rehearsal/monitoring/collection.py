@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from llm_d_gke.kube import Kube, KubeError, Manifest
+from llm_d_gke.kube.informer import Informer
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
-from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest
-from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer import konnectivity
 from llm_d_gke.rehearsal.monitoring.google_apis import HOST, PROXY_PORT, GoogleApis, ask_prometheus
 from llm_d_gke.rehearsal.monitoring.prometheus import Prometheus, address

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from llm_d_gke.rehearsal.kube import Manifest, Manifests
+from llm_d_gke.kube import Manifest, Manifests
 
 # Seconds between two scrapes. A PodMonitoring's own interval is one for months of data.
 SCRAPE_SECONDS = 2

@@ -12,10 +12,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from llm_d_gke.kube import Manifest
+from llm_d_gke.kube.conditions import timestamp
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.ports import Ports, is_free
-from llm_d_gke.rehearsal.kube import Manifest
-from llm_d_gke.rehearsal.kube.conditions import timestamp
 from llm_d_gke.rehearsal.node_agent.engine_arguments import UnknownCommandError
 from llm_d_gke.rehearsal.node_agent.environment import ConfigError
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program

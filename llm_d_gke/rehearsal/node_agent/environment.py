@@ -6,8 +6,8 @@ import base64
 import re
 from collections.abc import Callable
 
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.errors import SimulationError
-from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.node_agent.arguments import expand
 
 # (kind, namespace, name) -> object, None when there is none

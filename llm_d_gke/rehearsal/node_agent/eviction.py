@@ -13,8 +13,8 @@ from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
+from llm_d_gke.kube import Manifest
 from llm_d_gke.quantities import quantity
-from llm_d_gke.rehearsal.kube import Manifest
 
 REASON = "Evicted"
 INTERVAL_SECONDS = 10.0

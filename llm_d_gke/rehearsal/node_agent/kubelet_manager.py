@@ -9,12 +9,12 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from llm_d_gke.catalog import Catalog
+from llm_d_gke.kube import Kube, KubeError, Manifest, NotFound
+from llm_d_gke.kube.conditions import internal_ip
+from llm_d_gke.kube.events import Recorder
+from llm_d_gke.kube.informer import Informer
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.ports import Ports
-from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, NotFound
-from llm_d_gke.rehearsal.kube.conditions import internal_ip
-from llm_d_gke.rehearsal.kube.events import Recorder
-from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.node_agent.exec_streams import Context
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
 from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Simulated, read_simulations

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import yaml
 
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.control_plane.parts import AUTOSCALER_SECONDS
-from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.node_agent.arguments import (
     Allocate,
     expand,

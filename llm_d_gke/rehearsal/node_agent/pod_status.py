@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from llm_d_gke.rehearsal.kube import Manifest, Manifests
-from llm_d_gke.rehearsal.kube.conditions import timestamp
+from llm_d_gke.kube import Manifest, Manifests
+from llm_d_gke.kube.conditions import timestamp
 
 READY_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
 

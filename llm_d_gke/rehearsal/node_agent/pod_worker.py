@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
+from llm_d_gke.kube.conditions import timestamp
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.host.ports import Ports
 from llm_d_gke.rehearsal.host.processes import Process
-from llm_d_gke.rehearsal.host.waiting import happens_within
-from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests
-from llm_d_gke.rehearsal.kube.conditions import timestamp
 from llm_d_gke.rehearsal.node_agent.containers import Container
 from llm_d_gke.rehearsal.node_agent.engine_arguments import serves
 from llm_d_gke.rehearsal.node_agent.environment import ConfigError, resolve
@@ -30,6 +29,7 @@ from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Launch, launch
 from llm_d_gke.rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, dated_back, phase
 from llm_d_gke.rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts, write_kubeconfig
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.waiting import happens_within
 
 # Longest preStop sleep in seconds: load balancer and picker notice a terminating pod within milliseconds.
 LONGEST_PRE_STOP = 1.0

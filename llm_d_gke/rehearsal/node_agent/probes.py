@@ -14,7 +14,7 @@ from typing import Literal
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.kube import Manifest
 
 Kind = Literal["startup", "readiness", "liveness"]
 

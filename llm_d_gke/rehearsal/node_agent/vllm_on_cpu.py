@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from llm_d_gke.catalog import Catalog
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, engine_of
-from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.node_agent.arguments import Allocate, mounted
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, repository
 from llm_d_gke.rehearsal.node_agent.launch import Launch, words_of

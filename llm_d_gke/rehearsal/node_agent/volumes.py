@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
+from llm_d_gke.kube import Kube, Manifest
 from llm_d_gke.rehearsal.errors import SimulationError
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.kube import Kube, Manifest
 from llm_d_gke.rehearsal.node_agent.environment import ConfigError, Find, data_of, field
 from llm_d_gke.rehearsal.paths import StackPaths
 

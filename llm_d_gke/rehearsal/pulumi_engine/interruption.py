@@ -11,11 +11,12 @@ from typing import Any
 
 from pulumi import automation as auto
 
+from llm_d_gke.kube import Kube
 from llm_d_gke.pending_creates import adopt_pending
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.errors import RehearsalError
-from llm_d_gke.rehearsal.host.waiting import wait_until
-from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.waiting import wait_until
 from llm_d_gke.wording import count
 
 _GONE_SECONDS = 180.0

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import httpx
 
+from llm_d_gke.kube import Manifest
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.errors import RehearsalError
-from llm_d_gke.rehearsal.host.waiting import wait_until
-from llm_d_gke.rehearsal.kube import Manifest
 from llm_d_gke.rehearsal.load_balancer.gateway_filters import STAND_IN_KEY
 from llm_d_gke.rehearsal.load_balancer.tokens import signed_token
 from llm_d_gke.rehearsal.node_agent.environment import data_of
+from llm_d_gke.waiting import wait_until
 
 
 @dataclass(frozen=True)

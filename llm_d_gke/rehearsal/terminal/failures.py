@@ -6,6 +6,7 @@ import errno
 
 from pulumi import automation as auto
 
+from llm_d_gke.kube import KubeError
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.resource_graph.rendering import DuplicateObjectError
 from llm_d_gke.stackfile import StackFileError
@@ -13,7 +14,7 @@ from llm_d_gke.stackfile import StackFileError
 
 def explain(error: BaseException) -> str | None:
     """Sentences for the person at the keyboard, None for an unexpected error."""
-    if isinstance(error, RehearsalError | StackFileError | DuplicateObjectError):
+    if isinstance(error, RehearsalError | KubeError | StackFileError | DuplicateObjectError):
         return str(error)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"the disk is full ({error.filename or 'no file named'}): free some space and run the command again"

@@ -16,8 +16,9 @@ from rich.text import Text
 
 from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.text import WIDTH
+from llm_d_gke.kube import Kube, Manifest
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
-from llm_d_gke.rehearsal.kube import Kube, Manifest, client
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import describe_engine
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal import scores

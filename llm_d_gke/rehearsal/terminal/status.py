@@ -13,9 +13,10 @@ from typing import Any
 from rich.console import Console
 
 from llm_d_gke.cli.text import wrapped
+from llm_d_gke.kube import Kube, KubeError
+from llm_d_gke.kube.conditions import find_condition
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.errors import RehearsalError
-from llm_d_gke.rehearsal.kube import Kube, client
-from llm_d_gke.rehearsal.kube.conditions import find_condition
 from llm_d_gke.rehearsal.paths import StackPaths, recorded_differences
 from llm_d_gke.rehearsal.terminal.waiting_pods import waiting_reason
 from llm_d_gke.wording import count
@@ -33,7 +34,7 @@ def print_status(paths: StackPaths, *, differences: bool = False) -> None:
             print("\n".join([title, *map(wrapped, lines)]))
     try:
         print(f"endpoint  {reachable(paths)}")
-    except RehearsalError as error:
+    except (RehearsalError, KubeError) as error:
         print(wrapped(f"endpoint  none: {error}"))
     if differences:
         print_differences(console(), paths)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from llm_d_gke.rehearsal.kube import KubeError, client
-from llm_d_gke.rehearsal.kube.conditions import find_condition
+from llm_d_gke.kube import KubeError
+from llm_d_gke.kube.conditions import find_condition
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.paths import StackPaths
 
 _SECONDS = 5.0

@@ -12,9 +12,9 @@ from typing import cast
 import pytest
 import trustme
 
+from llm_d_gke.kube import Kube
 from llm_d_gke.maintenance.measure.faults import FAULTS, StackUnderLoad
 from llm_d_gke.maintenance.measure.traffic import Request, Steady
-from llm_d_gke.rehearsal.kube import Kube
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.stackfile import PROJECT_ROOT
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.kube import ApiError, Unreachable
 from llm_d_gke.operations.diagnose.command import diagnose, json_text, text
 from llm_d_gke.operations.diagnose.facts import gather
 from llm_d_gke.operations.live_stack.stack import Manifest
-from llm_d_gke.rehearsal.kube import ApiError, Unreachable
 from tests.operations.verify.fake_stack import FakeCluster, FakeEngine, FakePods, context_of
 from tests.operations.verify.test_checks import by_model, engines_of
 

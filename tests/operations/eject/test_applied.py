@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.kube import Kube
 from llm_d_gke.operations.eject.command import ejected_files, write_files
 from llm_d_gke.operations.eject.steps import plain, variable
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from tests.stacks import graph_of, plan_of

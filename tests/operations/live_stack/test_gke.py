@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
+from llm_d_gke.kube import ApiError
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.gke import endpoint_of
 from llm_d_gke.operations.live_stack.stack import LiveStackError
-from llm_d_gke.rehearsal.kube import ApiError
 from tests.operations.verify.fake_stack import Answer, Body, serving
 
 OUTPUTS = {

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from llm_d_gke.kube import ApiError, Conflict, Kube, KubeError, Manifest, NotFound, UnknownKind
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane, ControlPlaneError
 from llm_d_gke.rehearsal.control_plane.parts import CONTROLLERS
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.kube import ApiError, Conflict, Kube, KubeError, Manifest, NotFound, UnknownKind, client
 from llm_d_gke.rehearsal.paths import StackPaths
 from tests.waiting import eventually
 

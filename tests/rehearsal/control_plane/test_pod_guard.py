@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.kube import ApiError, Kube, Manifest
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.kube import ApiError, Kube, Manifest, client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from policy.llmd_policy.resources import Pod, pods_of

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from llm_d_gke.kube import Kube, Manifest
 from llm_d_gke.operations.diagnose.messages import messages, recognize
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.kube import Kube, Manifest, client
 from llm_d_gke.rehearsal.paths import StackPaths
 from tests.waiting import eventually
 

@@ -12,12 +12,12 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from llm_d_gke.kube import Kube, Manifest, Manifests
+from llm_d_gke.kube.informer import Informer
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.controllers.aggregated_apis import AggregatedApis
 from llm_d_gke.rehearsal.controllers.cert_manager import KINDS, CertManager, sign
 from llm_d_gke.rehearsal.controllers.sail_operator import SailOperator
-from llm_d_gke.rehearsal.kube import Kube, Manifest, Manifests
-from llm_d_gke.rehearsal.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer.konnectivity import resolve, resolve_name
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program, target_of
 from llm_d_gke.rehearsal.node_agent.launch import controller, keda

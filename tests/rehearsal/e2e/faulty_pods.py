@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from llm_d_gke.kube import Kube, Manifest
 from llm_d_gke.operations.diagnose.messages import messages
-from llm_d_gke.rehearsal.kube import Kube, Manifest
 
 NAMESPACE = "llm-d-inference-scheduling"
 ENGINE, PICKER = "gemma-2b-it-vllm", "gemma-2b-it-epp"

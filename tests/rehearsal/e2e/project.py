@@ -20,9 +20,10 @@ from typing import Any
 import httpx
 import yaml
 
+from llm_d_gke.kube import Kube, Manifests
 from llm_d_gke.maintenance.measure.traffic import Steady
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.kube import Kube, Manifests, client
 from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.status import reachable

@@ -17,11 +17,11 @@ import pytest
 import yaml
 
 from llm_d_gke.components import custom_resources
+from llm_d_gke.kube import Kube, Manifest
 from llm_d_gke.maintenance.measure.rehearsed import fill_disk
 from llm_d_gke.operations.diagnose.messages import messages, states
 from llm_d_gke.planning.routing.gateway import ROUTE
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.kube import Kube, Manifest
 from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import DAEMON
 from llm_d_gke.rehearsal.toolchain.build import binaries

@@ -29,6 +29,6 @@ def test_a_flood_of_low_priority_does_not_starve_another_client(fresh: Project, 
     assert [sample for sample in quiet if not sample.answered] == []
     seconds, before = (statistics.median(sample.seconds for sample in samples) for samples in (quiet, equal))
     assert seconds < before / 2
-    # The engine stays busy with what it can answer of the flood. The rest is told so at once.
+    # The engine stays busy with what it can answer of the flood. The rest is refused at once.
     assert {sample.status for sample in flood} == {200, 429}
     assert max(sample.seconds for sample in flood if sample.status == 429) < 2.0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.rehearsal.kube import ApiError, Manifest
+from llm_d_gke.kube import ApiError, Manifest
 from tests.waiting import eventually
 
 from .group_stacks import KSERVE as STACK

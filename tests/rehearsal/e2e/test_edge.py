@@ -5,6 +5,7 @@ Then a client that has used up its tokens of a minute is refused, and another on
 
 from __future__ import annotations
 
+import functools
 import json
 
 import httpx
@@ -66,9 +67,12 @@ def test_bad_requests_are_refused_and_reach_no_engine(fresh: Project) -> None:
             more = {"max_tokens": 2 * TOKENS, "ignore_eos": True, "stream": stream}
             return client.post("/v1/completions", json=body | more, headers=headers).status_code
 
+        def refuses(client_name: str, *, stream: bool) -> bool:
+            return status_for(client_name, stream=stream) == 429
+
         for stream in (False, True):
             name = f"batch-{stream}"
             assert status_for(name, stream=stream) == 200
             # A request that is the first of a new minute is answered again.
-            eventually(lambda name=name, stream=stream: status_for(name, stream=stream) == 429, f"{name} is refused")
+            eventually(functools.partial(refuses, name, stream=stream), f"{name} is refused")
         assert status_for("another", stream=False) == 200

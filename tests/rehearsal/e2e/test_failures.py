@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.providers.gcp.store import CloudStore, Record
 from tests.waiting import eventually
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from llm_d_gke.rehearsal.kube import Manifest, Manifests
+from llm_d_gke.kube import Manifest, Manifests
 from tests.waiting import eventually
 
 from .group_stacks import KSERVE, MODELS, NAMESPACE, SLICE, WIDE

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.rehearsal.kube import Kube
+from llm_d_gke.kube import Kube
 from tests.waiting import eventually
 
 from .faulty_pods import NAMESPACE

@@ -15,7 +15,7 @@ from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.operations.live_stack.gke import ForwardedPods
 from llm_d_gke.operations.verify.run import CRITERIA
-from llm_d_gke.rehearsal.kube.connection import administrator
+from llm_d_gke.rehearsal.cluster_client import administrator
 from tests.rehearsal.exec_client import execute
 from tests.waiting import eventually
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.kube import Kube, KubeError, Manifest, Manifests, client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.toolchain.build import module_dir
 from llm_d_gke.stackfile import PROJECT_ROOT

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from llm_d_gke.rehearsal.kube.informer import Informer
+from llm_d_gke.kube.informer import Informer
 from llm_d_gke.rehearsal.load_balancer.addresses import address_for
 from llm_d_gke.rehearsal.load_balancer.backends import UnresolvedError
 from llm_d_gke.rehearsal.load_balancer.fleet import Cluster, import_targets

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_d_gke.catalog.metrics import load_metrics
-from llm_d_gke.rehearsal.kube import Manifest
+from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.monitoring.scrape_config import ClusterLabels, prometheus_config
 
 LABELS = ClusterLabels(project="p", location="us-central1-a", cluster="llm-d-gpu")

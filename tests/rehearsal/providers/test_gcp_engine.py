@@ -12,8 +12,8 @@ import pulumi_gcp as gcp
 import pytest
 from pulumi import automation
 
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.kube import client
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import serve
 from llm_d_gke.rehearsal.providers.gcp import CloudStore, GcpProvider, lifecycle

@@ -17,17 +17,18 @@ import pulumi_kubernetes as k8s
 import pytest
 from pulumi import automation
 
+from llm_d_gke.kube import Kube
 from llm_d_gke.rehearsal.charts import registry
+from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.host.waiting import wait_until
-from llm_d_gke.rehearsal.kube import Kube, client
 from llm_d_gke.rehearsal.paths import StackPaths, recorded_differences
 from llm_d_gke.rehearsal.pulumi_engine import kubernetes_plugin
 from llm_d_gke.rehearsal.pulumi_engine.kubernetes_plugin import PROXY_VARIABLE, end_orphans, install_plugin
 from llm_d_gke.rehearsal.pulumi_engine.patches import ProgramServer
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.plugins import KUBERNETES, installed_plugin, plugin_folder
+from llm_d_gke.waiting import wait_until
 
 ACCEPTED = "jsonpath={.status.parents[*].conditions[?(@.type=='Accepted')].status}=True"
 

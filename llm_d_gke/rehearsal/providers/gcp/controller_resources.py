@@ -60,7 +60,8 @@ class ControllerResource:
 
 def left_by_cluster(paths: StackPaths, cluster: Record, region: str) -> list[ControllerResource]:
     """What stays when the cluster is deleted now: load balancers and disks of objects that still exist."""
-    from llm_d_gke.rehearsal.kube import KubeError, client
+    from llm_d_gke.kube import KubeError
+    from llm_d_gke.rehearsal.cluster_client import client
 
     if not paths.kubeconfig.exists():
         return []

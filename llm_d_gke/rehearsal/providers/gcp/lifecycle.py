@@ -106,7 +106,8 @@ def resume(paths: StackPaths, report: Report) -> bool:
 
 def wait_for_nodes(paths: StackPaths, pool: str, size: Size, *, canceled: threading.Event, report: Report) -> None:
     """Wait until the pool has `size.minimum` to `size.maximum` nodes in Kubernetes. Raises `Refused` after a minute."""
-    from llm_d_gke.rehearsal.kube import KubeError, client
+    from llm_d_gke.kube import KubeError
+    from llm_d_gke.rehearsal.cluster_client import client
 
     began = reported_at = time.monotonic()
     have, trouble = 0, ""
@@ -134,7 +135,8 @@ def wait_for_nodes(paths: StackPaths, pool: str, size: Size, *, canceled: thread
 
 def gateways_using(paths: StackPaths, address: str | None) -> list[str]:
     """Gateways, as `namespace/name`, that hold a named address (None: that need the proxy-only subnet)."""
-    from llm_d_gke.rehearsal.kube import KubeError, client
+    from llm_d_gke.kube import KubeError
+    from llm_d_gke.rehearsal.cluster_client import client
 
     api, users = "gateway.networking.k8s.io/v1", []
     try:

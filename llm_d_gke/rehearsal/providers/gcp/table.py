@@ -73,8 +73,8 @@ def _kinds() -> Iterator[Kind]:
     for token, entry in yaml.safe_load(_FILE.read_text(encoding="utf-8")).items():
         name = _NAMES[entry.pop("name")] if "name" in entry else None
         computed = tuple(entry.pop("computed", ()))
-        known = {key: value for key, value in vars(google_types()[token]).items() if value is not None}
-        yield Kind(name=name, computed=computed, **{**known, **entry}, **_RULES.get(token, {}))
+        facts = {key: value for key, value in vars(google_types()[token]).items() if value is not None}
+        yield Kind(name=name, computed=computed, **{**facts, **entry}, **_RULES.get(token, {}))
 
 
 KINDS: Final[Mapping[str, Kind]] = {kind.token: kind for kind in _kinds()}

@@ -7,16 +7,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from llm_d_gke.rehearsal.errors import RehearsalError
-
 Manifest: TypeAlias = dict[str, Any]
 Manifests: TypeAlias = list[Manifest]
 PatchType: TypeAlias = Literal["merge", "json", "strategic"]
 Query: TypeAlias = dict[str, str]
 
 
-class KubeError(RehearsalError):
-    """A request to the Kubernetes API failed."""
+class KubeError(Exception):
+    """A request to the Kubernetes API failed. The text says which, and why."""
 
 
 class Unreachable(KubeError):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from llm_d_gke.rehearsal.kube.client import Kube
-from llm_d_gke.rehearsal.kube.types import KubeError
+from llm_d_gke.kube.client import Kube
+from llm_d_gke.kube.types import KubeError
 from llm_d_gke.rehearsal.paths import StackPaths
 
 

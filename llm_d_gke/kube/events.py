@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import uuid
 
-from llm_d_gke.rehearsal.kube.client import Kube
-from llm_d_gke.rehearsal.kube.conditions import timestamp
-from llm_d_gke.rehearsal.kube.types import KubeError, Manifest
+from llm_d_gke.kube.client import Kube
+from llm_d_gke.kube.conditions import timestamp
+from llm_d_gke.kube.types import KubeError, Manifest
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from llm_d_gke.rehearsal.kube.client import Kube
-from llm_d_gke.rehearsal.kube.types import Expired, KubeError, Manifest, Manifests, UnknownKind
+from llm_d_gke.kube.client import Kube
+from llm_d_gke.kube.types import Expired, KubeError, Manifest, Manifests, UnknownKind
 
 log = logging.getLogger(__name__)
 

@@ -1,12 +1,11 @@
 """A client of the Kubernetes API, with watches and events. Manifests are plain dictionaries.
 
-`connection` opens the client of a stack, `client` has its calls, `informer` keeps copies by a watch, `types` has
-manifests and errors, and `conditions` and `events` are parts of objects.
+`client` has the calls, `informer` keeps copies by a watch, `types` has manifests and errors, and `conditions` and
+`events` are parts of objects.
 """
 
-from llm_d_gke.rehearsal.kube.client import Kube
-from llm_d_gke.rehearsal.kube.connection import client
-from llm_d_gke.rehearsal.kube.types import (
+from llm_d_gke.kube.client import Kube
+from llm_d_gke.kube.types import (
     ApiError,
     Conflict,
     Expired,
@@ -31,5 +30,4 @@ __all__ = [
     "Resource",
     "UnknownKind",
     "Unreachable",
-    "client",
 ]

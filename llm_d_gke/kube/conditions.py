@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from llm_d_gke.rehearsal.kube.types import Manifest
+from llm_d_gke.kube.types import Manifest
 
 
 def timestamp(*, seconds_ago: float = 0.0) -> str:

@@ -13,8 +13,7 @@ from typing import Literal, Self
 
 import httpx
 
-from llm_d_gke.rehearsal.host.waiting import wait_until
-from llm_d_gke.rehearsal.kube.types import (
+from llm_d_gke.kube.types import (
     APPLY,
     CONTENT_TYPES,
     JSON,
@@ -32,6 +31,7 @@ from llm_d_gke.rehearsal.kube.types import (
     group_path,
     refusal,
 )
+from llm_d_gke.waiting import wait_until
 
 
 class Kube:
