@@ -124,6 +124,7 @@ def cloud_of(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.rehearsal
+@pytest.mark.slow
 def test_a_lost_state_comes_back_and_nothing_at_google_changes(tmp_path: Path) -> None:
     spec = import_spec(graph_of(STACK), PROJECT)
     with project(tmp_path) as stack:

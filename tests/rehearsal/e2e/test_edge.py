@@ -33,6 +33,7 @@ AUTH = {
 }
 
 
+@pytest.mark.slow
 def test_bad_requests_are_refused_and_reach_no_engine(fresh: Project) -> None:
     fresh.run("up", STACK, *CHANGES)
     result = bad_input(fresh.paths(STACK), REQUESTS)

@@ -40,7 +40,7 @@ TOURS = {
 # This tour is one of a stack in a cluster and a network that it did not create.
 IN_EXISTING_CLUSTER = "existing"
 # These take minutes, and `make test` has to end in fifteen on two cores.
-SLOW = ("gke", "istio", "experts")
+SLOW = ("gke", "istio", "experts", "existing", "autopilot")
 # The step that leaves KServe, whose chart takes its kinds along: refused unless acknowledged.
 WITHOUT_KSERVE = "disaggregated-tpu"
 DELETES = "LLMD-PREFLIGHT-DELETES"
