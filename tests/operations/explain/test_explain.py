@@ -155,7 +155,13 @@ def test_a_default_and_a_fact_are_told_as_such(explained: Callable[[str], Explan
             "models[0].capacity",
             marks=pytest.mark.slow,
         ),
-        ("outputs models[0]", {"models[0].servedName", "models[0].id"}, {"location"}, "models[0].served_name"),
+        pytest.param(
+            "outputs models[0]",
+            {"models[0].servedName", "models[0].id"},
+            {"location"},
+            "models[0].served_name",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_an_output_comes_from(

@@ -54,7 +54,9 @@ def test_up_goes_on_after_every_kill_and_down_after_an_interruption(fresh: Proje
     assert fresh.leftovers("gpu") == []
 
 
-@pytest.mark.parametrize("moment", [CLUSTER, OBJECTS, SERVER], ids=["cluster", "objects", "server"])
+@pytest.mark.parametrize(
+    "moment", [CLUSTER, OBJECTS, pytest.param(SERVER, marks=pytest.mark.slow)], ids=["cluster", "objects", "server"]
+)
 def test_down_after_an_interrupted_up_leaves_nothing(fresh: Project, moment: str) -> None:
     interrupt(fresh, moment, "up", "gpu")
     fresh.run("down", "gpu")

@@ -85,7 +85,6 @@ def test_a_long_prompt_that_is_cached_stays(project: Project, address: str) -> N
     assert (first, requested(project, address, f"Once more: {LONG}")[1]) == ("decode", Counter(decode=1))
 
 
-@pytest.mark.slow
 def test_kserve_takes_over_both_roles_at_the_same_address(project: Project, address: str) -> None:
     examples = project.root / "examples"
     shutil.copy(examples / f"Pulumi.{KSERVE}.yaml", examples / f"Pulumi.{STACK}.yaml")
