@@ -85,32 +85,41 @@ def test_every_metric_of_the_catalog_is_scraped(project: Project) -> None:
     ] == []
 
 
+Spec = dict[str, Any]
+
+
 @contextmanager
-def changed(project: Project, **metadata: str | None) -> Iterator[None]:
-    """With other metadata in the triggers that read Prometheus."""
+def changed(project: Project, changes: Callable[[Spec], Spec]) -> Iterator[None]:
+    """With another specification of the ScaledObject: `changes` are those of the present one."""
     with project.kube(STACK) as kube:
         [scaled] = kube.list(*SCALED, NAMESPACE)
-        name, before = scaled["metadata"]["name"], scaled["spec"]["triggers"]
-
-        def write(triggers: list[dict[str, Any]]) -> None:
-            kube.patch(*SCALED, name, {"spec": {"triggers": triggers}}, NAMESPACE)
-
-        write([trigger | {"metadata": _merged(trigger["metadata"], metadata)} for trigger in before])
+        name, before = scaled["metadata"]["name"], scaled["spec"]
+        different = changes(before)
+        kube.patch(*SCALED, name, {"spec": different}, NAMESPACE)
         try:
             yield
         finally:
-            write(before)
+            kube.patch(*SCALED, name, {"spec": {key: before[key] for key in different}}, NAMESPACE)
 
 
-def _merged(before: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
-    return {key: value for key, value in {**before, **changes}.items() if value is not None}
+def triggers(**metadata: str | None) -> Callable[[Spec], Spec]:
+    """Other metadata of the triggers that read Prometheus; None removes it."""
+
+    def merged(before: Mapping[str, str]) -> dict[str, str]:
+        return {key: value for key, value in {**before, **metadata}.items() if value is not None}
+
+    return lambda spec: {
+        "triggers": [trigger | {"metadata": merged(trigger["metadata"])} for trigger in spec["triggers"]]
+    }
 
 
 # By cause: what is wrong with the stack.
 FAULTS: dict[str, Callable[[Project], AbstractContextManager[None]]] = {
     "scaler-denied": lambda project: without(project, IAM_MEMBER, STACK, role="roles/monitoring.viewer"),
-    "scaler-without-data": lambda project: changed(project, query="sum(absent_metric)"),
-    "scaler-trigger": lambda project: changed(project, serverAddress=None),
+    "scaler-without-data": lambda project: changed(project, triggers(query="sum(absent_metric)")),
+    "scaler-trigger": lambda project: changed(project, triggers(serverAddress=None)),
+    # Last: earlier reasons stay among the events.
+    "not-scaling": lambda project: changed(project, lambda _: {"scaleTargetRef": {"kind": "StatefulSet"}}),
 }
 
 
