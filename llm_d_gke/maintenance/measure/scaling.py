@@ -47,6 +47,8 @@ _QUIET, _BUSY, _TOKENS = 0.5, 7.0, 60
 _SCALES_SECONDS = 420.0
 # None without requests, for the least time that the settings allow.
 _FROM_ZERO = {"windows": [], "minimum": 0, "maximum": 2, "target": {"requestsPerReplica": 16}, "idleSeconds": 60}
+# By whether requests wait in the picker's queue.
+FROM_ZERO = {queue: _changes(_FROM_ZERO, f"picker.flowControl={json.dumps(queue)}") for queue in (True, False)}
 # Requests that are watched after the first answer.
 _MORE = 10
 _IN_WINDOW = 2
@@ -63,6 +65,35 @@ class Round:
     nodes_gone: float = 0.0
     requests: int = 0
     unanswered: int = 0
+
+
+@dataclass(frozen=True)
+class Woken:
+    """Requests to a model without replicas, in seconds: to the first answer, and the longest that one took.
+
+    `sent` were sent before the first answer; `refused` are statuses of all that were not answered, 0 where the
+    connection broke. `zero_after` counts from the last request to the end of the last replica, None if not waited for.
+    """
+
+    sent: int
+    refused: tuple[int, ...]
+    first: float
+    longest: float
+    zero_after: float | None
+
+
+@dataclass(frozen=True)
+class Window:
+    """Seconds from the start of a window until its replicas are planned and ready, and from its end until one replica
+    is planned and the others have ended. All requests, and those that were not answered.
+    """
+
+    raised: float
+    ready: float
+    lowered: float
+    ended: float
+    requests: int
+    unanswered: int
 
 
 def scaling(rounds: int = 10) -> None:
@@ -98,61 +129,64 @@ def zero(rounds: int = 2) -> None:
     With the picker's queue each round but the last waits for the end of the last replica. Without it, it ends with the
     first answer: the picker's errors keep the model awake for five minutes.
     """
-    columns = ("sent until the first answer", "lost", "first answer", "longest answer", "zero after")
-    print_head("requests to no replica", *columns)
+    print_head("requests to no replica", "sent until the first answer", "lost", "first answer", "longest", "zero after")
     for title, queue in (("wait in the picker's queue", True), ("are refused", False)):
-        changes = _changes(_FROM_ZERO, f"picker.flowControl={json.dumps(queue)}")
-        with running(STACK, *changes) as paths, client(paths) as kube:
+        with running(STACK, *FROM_ZERO[queue]) as paths:
             for number in range(rounds if queue else 1):
-                print_row(title, *_wake(kube, reachable(paths), wait=queue and number + 1 < rounds))
+                done = wake(paths, wait=queue and number + 1 < rounds)
+                returned = "not waited for" if done.zero_after is None else f"{done.zero_after:.0f} s"
+                print_row(title, done.sent, len(done.refused), f"{done.first:.1f} s", f"{done.longest:.1f} s", returned)
 
 
-def _wake(kube: Kube, address: str, *, wait: bool) -> tuple[object, ...]:
-    """One round: the cells of its row."""
+def wake(paths: StackPaths, *, wait: bool) -> Woken:
+    """Wait until no replica is left, then send a request a second. With `wait`, wait for no replica once more."""
+    with client(paths) as kube:
 
-    def none_left() -> bool:
-        return not kube.list("v1", "Pod", labels=ENGINES)
+        def none_left() -> bool:
+            return not kube.list("v1", "Pod", labels=ENGINES)
 
-    _until(none_left, "no replica is left")
-    with Steady(Request(address, _MODEL, "is the number."), 1.0) as steady:
-        began = time.monotonic()
-        _until(lambda: bool(steady.answers()), "the first answer")
-        first = time.monotonic() - began
-        _until(lambda: len(steady.answers(began + first)) >= _MORE, f"{_MORE} requests more")
-    over = time.monotonic()
-    if wait:
         _until(none_left, "no replica is left")
-    sent = sum(sample.began < began + first for sample in steady.samples)
-    longest = max(sample.seconds for sample in steady.samples if sample.answered)
-    returned = f"{time.monotonic() - over:.0f} s" if wait else "not waited for"
-    return sent, len(steady.unanswered), f"{first:.1f} s", f"{longest:.1f} s", returned
+        with Steady(Request(reachable(paths), _MODEL, "is the number."), 1.0) as steady:
+            began = time.monotonic()
+            _until(lambda: bool(steady.answers()), "the first answer")
+            first = time.monotonic() - began
+            _until(lambda: len(steady.answers(began + first)) >= _MORE, f"{_MORE} requests more")
+        over = time.monotonic()
+        if wait:
+            _until(none_left, "no replica is left")
+    return Woken(
+        sent=sum(sample.began < began + first for sample in steady.samples),
+        refused=tuple(sample.status for sample in steady.unanswered),
+        first=first,
+        longest=max(sample.seconds for sample in steady.samples if sample.answered),
+        zero_after=time.monotonic() - over if wait else None,
+    )
 
 
 def windows() -> None:
     """A window of one minute with two replicas, under two requests a second: when they come and go, and losses."""
-    began = time.monotonic()
     with running(STACK, *CHANGES) as paths:
-        # The second `up` changes one object, and ends before the window also on a busy machine.
-        ahead = datetime.timedelta(minutes=1, seconds=1.5 * (time.monotonic() - began))
-        with client(paths) as kube, Steady(Request(reachable(paths), _MODEL, "is the number."), 2.0) as steady:
-            start = (datetime.datetime.now(tz=datetime.UTC) + ahead).replace(second=0, microsecond=0)
-            start += datetime.timedelta(minutes=1)
-            end = start + datetime.timedelta(minutes=1)
-            window = {"start": _cron(start), "end": _cron(end), "replicas": _IN_WINDOW}
-            rehearse("up", STACK, *_changes(_SETTINGS | {"windows": [window]}))
-            if len(pods(kube, ENGINES)) != 1:
-                raise RuntimeError("there is more than one replica before the window")
-            seconds = [
-                _seconds_until(start, lambda: _replicas(kube) == _IN_WINDOW, "the replicas of the window"),
-                _seconds_until(start, lambda: len(ready_pods(kube, ENGINES)) == _IN_WINDOW, "they are ready"),
-                _seconds_until(end, lambda: _replicas(kube) == 1, "one replica after the window"),
-                _seconds_until(
-                    end, lambda: len(kube.list("v1", "Pod", labels=ENGINES)) == 1, "the other one has ended"
-                ),
-            ]
-    events = ("raised after the start", "ready", "lowered after the end", "the replica has ended")
-    print_head(*events, "requests", "lost")
-    print_row(*(f"{second:.1f} s" for second in seconds), len(steady.samples), len(steady.unanswered))
+        done = window(paths, lambda *changes: rehearse("up", STACK, *changes))
+    print_head("raised after the start", "ready", "lowered after the end", "the replica has ended", "requests", "lost")
+    seconds = (done.raised, done.ready, done.lowered, done.ended)
+    print_row(*(f"{second:.1f} s" for second in seconds), done.requests, done.unanswered)
+
+
+def window(paths: StackPaths, up: Callable[..., object]) -> Window:
+    """Give a stack that runs with CHANGES a window, by `up`, which changes one object and ends before the window."""
+    with client(paths) as kube, Steady(Request(reachable(paths), _MODEL, "is the number."), 2.0) as steady:
+        minute = datetime.timedelta(minutes=1)
+        start = datetime.datetime.now(tz=datetime.UTC).replace(second=0, microsecond=0) + 3 * minute
+        end = start + minute
+        planned = {"start": _cron(start), "end": _cron(end), "replicas": _IN_WINDOW}
+        up(*_changes(_SETTINGS | {"windows": [planned]}))
+        if len(pods(kube, ENGINES)) != 1:
+            raise RuntimeError("there is more than one replica before the window")
+        raised = _seconds_until(start, lambda: _replicas(kube) == _IN_WINDOW, "the replicas of the window")
+        ready = _seconds_until(start, lambda: len(ready_pods(kube, ENGINES)) == _IN_WINDOW, "they are ready")
+        lowered = _seconds_until(end, lambda: _replicas(kube) == 1, "one replica after the window")
+        ended = _seconds_until(end, lambda: len(kube.list("v1", "Pod", labels=ENGINES)) == 1, "the other has ended")
+    return Window(raised, ready, lowered, ended, len(steady.samples), len(steady.unanswered))
 
 
 def _cron(moment: datetime.datetime) -> str:
