@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
 
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 from ..e2e.project import Project
 
@@ -62,3 +65,29 @@ class Up:
 def total(text: str, name: str) -> float:
     values = re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
     return sum(float(value) for value in values)
+
+
+def canary(project: Project, stack: str, changes: Sequence[str], *, code: int) -> tuple[str, str]:
+    """Outcome and evidence of the check that every place gives one answer; `code` is the status of `verify`."""
+    checks = json.loads(project.look("verify", stack, *changes, "--format", "json", code=code))["checks"]
+    [check] = [check for check in checks if check["id"] == "same-answer"]
+    return check["outcome"], check["evidence"]
+
+
+@contextmanager
+def other_weights(project: Project, stack: str, deployment: str) -> Iterator[str]:
+    """One more pod of a Deployment, whose model has other weights; its name."""
+    # Behind the Deployment's own pods: of answers that are equally frequent the first is the usual one.
+    name = "with-other-weights"
+    with project.kube(stack) as kube:
+        template = kube.get("apps/v1", "Deployment", deployment, NAMESPACE)["spec"]["template"]
+        [container] = template["spec"]["containers"]
+        env = [*container.get("env", []), {"name": "WEIGHTS_SEED", "value": "5"}]
+        spec = {**template["spec"], "containers": [{**container, "env": env}]}
+        metadata = {**template["metadata"], "name": name, "namespace": NAMESPACE}
+        kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+        try:
+            eventually(lambda: name in project.ready(stack), "it serves", every=1.0, patience=START_SECONDS)
+            yield name
+        finally:
+            kube.delete("v1", "Pod", name, NAMESPACE)

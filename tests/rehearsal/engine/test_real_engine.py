@@ -16,7 +16,7 @@ from llm_d_gke.rehearsal.engine_choice import EngineChoice, engine_of
 from tests.waiting import PATIENCE, eventually
 
 from ..e2e.project import Project, chat
-from .running import ADAPTER, CHANGES, ENGINES, LENGTH, MODEL, NAMESPACE, STACK, START_SECONDS, Up, total
+from .running import ADAPTER, CHANGES, ENGINES, LENGTH, MODEL, NAMESPACE, STACK, Up, canary, other_weights, total
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
@@ -194,21 +194,11 @@ def test_a_drained_pod_loses_nothing_of_a_running_stream(up: Up) -> None:
 
 
 def test_a_replica_with_other_weights_is_found(up: Up) -> None:
-    """Of a model without weights vLLM draws other ones for another number format."""
-    name = "other-weights"
-    with up.project.kube(STACK) as kube:
-        template = kube.get("apps/v1", "Deployment", ENGINES, NAMESPACE)["spec"]["template"]
-        [container] = template["spec"]["containers"]
-        spec = {**template["spec"], "containers": [{**container, "args": [*container["args"], "--dtype=float32"]}]}
-        metadata = {**template["metadata"], "name": name, "namespace": NAMESPACE}
-        kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-        eventually(lambda: name in up.project.ready(STACK), "it serves", every=1.0, patience=START_SECONDS)
-        checks = json.loads(up.project.look("verify", STACK, *CHANGES, "--format", "json", code=2))["checks"]
-        kube.delete("v1", "Pod", name, NAMESPACE)
-    [canary] = [check for check in checks if check["id"] == "same-answer"]
-    assert canary["outcome"] == "failed"
-    assert "2 places say" in canary["evidence"]
-    assert f"but {name} says" in canary["evidence"]
+    with other_weights(up.project, STACK, ENGINES) as name:
+        outcome, evidence = canary(up.project, STACK, CHANGES, code=2)
+    assert outcome == "failed"
+    assert "2 places say" in evidence
+    assert f"but {name} says" in evidence
 
 
 def test_another_engine_is_refused_while_this_one_runs(up: Up) -> None:
