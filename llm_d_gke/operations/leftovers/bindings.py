@@ -10,16 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llm_d_gke.google_types import ACCOUNT, BUCKET_MEMBER, PROJECT_MEMBER, SECRET_MEMBER
 from llm_d_gke.operations.leftovers.kinds import Kind
 from llm_d_gke.resource_graph import Graph
 from llm_d_gke.resource_graph.values import contains_unknown
-
-_MEMBER, _BUCKET, _SECRET = (
-    "gcp:projects/iAMMember:IAMMember",
-    "gcp:storage/bucketIAMMember:BucketIAMMember",
-    "gcp:secretmanager/secretIamMember:SecretIamMember",
-)
-_ACCOUNT = "gcp:serviceaccount/account:Account"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +50,7 @@ def accounts_of(graph: Graph, project: str) -> frozenset[str]:
     return frozenset(
         f"{resource.inputs['accountId']}@{project}.iam.gserviceaccount.com"
         for resource in graph.resources
-        if resource.type == _ACCOUNT
+        if resource.type == ACCOUNT
     )
 
 
@@ -98,11 +92,11 @@ def _grants(graph: Graph, project: str) -> Iterator[Grant]:
         member = resource.inputs.get("member")
         name = None if contains_unknown(member) else str(member)
         role = str(resource.inputs.get("role"))
-        if resource.type == _MEMBER:
+        if resource.type == PROJECT_MEMBER:
             yield Grant(project_policy(project), role, name)
-        elif resource.type == _BUCKET:
+        elif resource.type == BUCKET_MEMBER:
             yield Grant(_bucket(str(resource.inputs["bucket"])), role, name)
-        elif resource.type == _SECRET:
+        elif resource.type == SECRET_MEMBER:
             yield Grant(_secret(project, str(resource.inputs["secretId"])), role, name)
 
 

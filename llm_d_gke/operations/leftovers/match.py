@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from llm_d_gke.google_types import CLUSTER, NETWORK, NODE_POOL
 from llm_d_gke.operations.leftovers.bindings import Grant, Policy, accounts_of, grants_of, is_granted
 from llm_d_gke.operations.leftovers.kinds import LOAD_BALANCER, UNMANAGED, Kind
 from llm_d_gke.resource_graph import Graph
@@ -87,11 +88,11 @@ def identity_of(stack: str, project: str, graph: Graph) -> Identity:
     return Identity(
         stack=stack,
         project=project,
-        cluster=next(iter(planned.get("gcp:container/cluster:Cluster", ())), None),
-        network=next(iter(planned.get("gcp:compute/network:Network", ())), None),
+        cluster=next(iter(planned.get(CLUSTER, ())), None),
+        network=next(iter(planned.get(NETWORK, ())), None),
         planned={kind: frozenset(values) for kind, values in planned.items()},
         region=next((str(r.inputs["region"]) for r in graph.resources if r.inputs.get("region")), ""),
-        pools=frozenset(planned.get("gcp:container/nodePool:NodePool", ())),
+        pools=frozenset(planned.get(NODE_POOL, ())),
         accounts=accounts_of(graph, project),
         grants=grants_of(graph, project),
         namespaces=frozenset(

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from llm_d_gke.catalog import Catalog
+from llm_d_gke.google_types import NODE_POOL
 from llm_d_gke.kube import Conflict, Kube, KubeError, Manifest, Manifests
 from llm_d_gke.kube.conditions import internal_ip
 from llm_d_gke.kube.events import Recorder
@@ -24,7 +25,7 @@ from llm_d_gke.rehearsal.autoscaler.pod_requests import Amounts, requests
 from llm_d_gke.rehearsal.autoscaler.scale_up import decide, take, unschedulable
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
-from llm_d_gke.rehearsal.providers.gcp.cloud_view import NODE_POOL, Cloud
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 
 log = logging.getLogger(__name__)
 

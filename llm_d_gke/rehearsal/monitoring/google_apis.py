@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from llm_d_gke.google_types import PROJECT_MEMBER
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
@@ -27,7 +28,6 @@ HOST = "monitoring.googleapis.com"
 PROXY_PORT = 3128
 # Roles with monitoring.timeSeries.list (cloud.google.com/iam/docs/roles-permissions/monitoring).
 READERS = ("roles/monitoring.viewer", "roles/monitoring.editor", "roles/monitoring.admin", "roles/viewer")
-IAM_MEMBER = "gcp:projects/iAMMember:IAMMember"
 
 _TOKEN_SECONDS = 3600
 _ANSWER_SECONDS = 30.0
@@ -40,7 +40,7 @@ def may_read_metrics(cloud: Cloud, member: str) -> bool:
     """Whether the project grants a member (`serviceAccount:PROJECT.svc.id.goog[namespace/account]`) a reading role."""
     return any(
         record.get("member") == member and record.get("role") in READERS
-        for record in cloud.records(IAM_MEMBER).values()
+        for record in cloud.records(PROJECT_MEMBER).values()
     )
 
 

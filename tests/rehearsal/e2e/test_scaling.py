@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from llm_d_gke.catalog.metrics import load_metrics
+from llm_d_gke.google_types import PROJECT_MEMBER
 from llm_d_gke.maintenance.measure import scaling
 from llm_d_gke.maintenance.measure.scaling import CHANGES, PARTS, step_of_load
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
-from llm_d_gke.rehearsal.monitoring.google_apis import IAM_MEMBER
 from tests.operations.browser import look
 from tests.waiting import eventually
 
@@ -115,7 +115,7 @@ def triggers(**metadata: str | None) -> Callable[[Spec], Spec]:
 
 # By cause: what is wrong with the stack.
 FAULTS: dict[str, Callable[[Project], AbstractContextManager[None]]] = {
-    "scaler-denied": lambda project: without(project, IAM_MEMBER, STACK, role="roles/monitoring.viewer"),
+    "scaler-denied": lambda project: without(project, PROJECT_MEMBER, STACK, role="roles/monitoring.viewer"),
     "scaler-without-data": lambda project: changed(project, triggers(query="sum(absent_metric)")),
     "scaler-trigger": lambda project: changed(project, triggers(serverAddress=None)),
     # Last: earlier reasons stay among the events.

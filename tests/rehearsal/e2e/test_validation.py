@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from llm_d_gke.catalog import load
+from llm_d_gke.google_types import CLUSTER, NODE_POOL
 from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
 from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, node, pools
 from llm_d_gke.rehearsal.autoscaler.nodes import resource_slice
@@ -17,7 +18,6 @@ from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp.cloud_view import CLUSTER, NODE_POOL
 from llm_d_gke.rehearsal.toolchain.build import module_dir
 from llm_d_gke.resource_graph import Graph
 from llm_d_gke.resource_graph.rendering import manifests

@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from llm_d_gke.google_types import CLUSTER, PROJECT_MEMBER
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
-from llm_d_gke.rehearsal.monitoring.google_apis import HOST, IAM_MEMBER, GoogleApis, prometheus_path
-from llm_d_gke.rehearsal.providers.gcp.cloud_view import CLUSTER, Cloud
+from llm_d_gke.rehearsal.monitoring.google_apis import HOST, GoogleApis, prometheus_path
+from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 
 ACCOUNT = "keda/keda-operator"
 PATH = "/v1/projects/p/location/global/prometheus/api/v1/query?query=up&time=1"
@@ -22,7 +23,7 @@ def cloud(*grants: tuple[str, str]) -> Cloud:
     members: dict[str, Any] = {
         str(number): {"role": role, "member": member} for number, (role, member) in enumerate(grants)
     }
-    return Cloud(64, {CLUSTER: {"c": {"project": "p"}}, IAM_MEMBER: members})
+    return Cloud(64, {CLUSTER: {"c": {"project": "p"}}, PROJECT_MEMBER: members})
 
 
 VIEWER = ("roles/monitoring.viewer", f"serviceAccount:p.svc.id.goog[{ACCOUNT}]")

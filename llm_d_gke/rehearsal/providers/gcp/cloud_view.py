@@ -6,16 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.google_types import ADDRESS, CLUSTER, SERVICE, SUBNETWORK
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.store import CloudStore
 
 Record = Mapping[str, Any]
-
-NODE_POOL = "gcp:container/nodePool:NodePool"
-CLUSTER = "gcp:container/cluster:Cluster"
-SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
-ADDRESS = "gcp:compute/address:Address"
-SERVICE = "gcp:projects/service:Service"
 
 
 def short_name(reference: object) -> str:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llm_d_gke.google_types import ACCOUNT, CLUSTER, NODE_POOL
+from llm_d_gke.google_types import ACCOUNT, CLUSTER, NODE_POOL, account_address
 from llm_d_gke.rehearsal.providers.gcp import arguments
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import short_name
 from llm_d_gke.rehearsal.providers.gcp.kinds import Kind, hash_of, visible
@@ -43,7 +43,7 @@ def identify(cloud: Cloud, kind: Kind, values: Properties) -> str:
     """The id that the provider gives: the template of the kind, with the last part of references to parents."""
     parts = dict(values)
     if kind.token == ACCOUNT:
-        parts["email"] = f"{parts['accountId']}@{parts['project']}.iam.gserviceaccount.com"
+        parts["email"] = account_address(parts["accountId"], parts["project"])
     for key in ("cluster", "router", "secretId", "bucket"):
         if isinstance(parts.get(key), str):
             parts[key] = short_name(parts[key])

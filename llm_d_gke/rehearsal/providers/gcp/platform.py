@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from llm_d_gke.google_types import ACCOUNT, SERVICE
+from llm_d_gke.google_types import ACCOUNT, SERVICE, account_address
 from llm_d_gke.rehearsal.providers.gcp.kinds import ResourceContext, hash_of, number_of, refusal
 from llm_d_gke.rehearsal.providers.properties import Properties
 
@@ -56,7 +56,7 @@ def network_outputs(context: ResourceContext) -> Properties:
 
 
 def account_outputs(context: ResourceContext) -> Properties:
-    email = f"{context.inputs['accountId']}@{context.project}.iam.gserviceaccount.com"
+    email = account_address(context.inputs["accountId"], context.project)
     return {
         "email": email,
         "member": f"serviceAccount:{email}",
