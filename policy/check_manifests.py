@@ -35,7 +35,9 @@ def resources_in(text: str, source: str) -> Iterator[Resource]:
 
 def _items(document: Any) -> Iterator[dict[str, Any]]:
     if isinstance(document, dict) and str(document.get("kind", "")).endswith("List") and "items" in document:
-        for item in document["items"]:
+        yield from _items(document["items"])
+    elif isinstance(document, list):
+        for item in document:
             yield from _items(item)
     elif isinstance(document, dict) and "kind" in document:
         yield document
@@ -64,7 +66,7 @@ def main(arguments: list[str]) -> int:
                 return _unreadable("-", "standard input is not YAML")
             continue
         path = Path(argument)
-        for file in sorted(path.rglob("*.yaml")) if path.is_dir() else [path]:
+        for file in _manifests(path) if path.is_dir() else [path]:
             try:
                 resources += resources_in(file.read_text(encoding="utf-8"), file.name)
             except OSError as error:
@@ -75,6 +77,10 @@ def main(arguments: list[str]) -> int:
     exemptions = [f"exemption: {line}" for line in listing(load(_EXEMPTIONS), datetime.now(UTC).date())]
     print(*exemptions, *lines, f"{len(resources)} objects, {len(lines)} violations", sep="\n")
     return 1 if lines else 0
+
+
+def _manifests(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.suffix in (".yaml", ".yml", ".json"))
 
 
 def _unreadable(argument: str, reason: str) -> int:

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .resources import Resource, Violation
+from .resources import Resource, Violation, pods_of
 
 CLUSTER = "gcp:container/cluster:Cluster"
 POOL = "gcp:container/nodePool:NodePool"
 _HOURS = 730
+# Labels by which a pod asks GKE for its node.
+_GPU, _TPU, _SPOT = (f"cloud.google.com/gke-{name}" for name in ("accelerator", "tpu-accelerator", "spot"))
+# Machine families of TPUs by that label (docs.cloud.google.com/kubernetes-engine/docs/concepts/plan-tpus).
+_FAMILIES = {
+    "tpu-v4-podslice": "ct4p",
+    "tpu-v5-lite-podslice": "ct5lp",
+    "tpu-v5p-slice": "ct5p",
+    "tpu-v6e-slice": "ct6e",
+    "tpu7x": "tpu7x",
+}
 
 
 def _violation(resource: Resource, text: str) -> Violation:
@@ -41,12 +51,20 @@ def regions(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> lis
 
 
 def accelerators(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
-    """GPUs by their type, TPUs by the family of their machine (`ct6e` of `ct6e-standard-4t`)."""
+    """GPUs by their type, TPUs by the family of their machine (`ct6e` of `ct6e-standard-4t`).
+
+    Where GKE creates the nodes, by what ComputeClasses and pods ask for.
+    """
     allowed = parameters["allowed"]
+    if not allowed:
+        return []
+    pools = [(pool, accelerator) for pool in _pools(resources) for accelerator in _accelerators(pool)]
+    seen = {accelerator for _, accelerator in pools}
+    # A group of hosts asks twice, in the pods of leader and workers.
+    wanted = {(resource.urn, name): (resource, name) for resource, name in _wanted(resources) if name not in seen}
     return [
-        _violation(pool, f"has {accelerator}, and the allowed accelerators are {', '.join(allowed)}")
-        for pool in (_pools(resources) if allowed else ())
-        for accelerator in _accelerators(pool)
+        _violation(resource, f"has {accelerator}, and the allowed accelerators are {', '.join(allowed)}")
+        for resource, accelerator in (*pools, *wanted.values())
         if accelerator not in allowed
     ]
 
@@ -54,7 +72,30 @@ def accelerators(resources: Sequence[Resource], parameters: Mapping[str, Any]) -
 def _accelerators(pool: Resource) -> Iterator[str]:
     config = pool.properties.get("nodeConfig") or {}
     yield from (str(entry.get("type")) for entry in config.get("guestAccelerators") or ())
-    family = str(config.get("machineType") or "").partition("-")[0]
+    yield from _family(config.get("machineType"))
+
+
+def _wanted(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    """Accelerators that ComputeClasses and pods ask GKE for, by the resource that holds them."""
+    for resource in resources:
+        for choice in _choices(resource):
+            names = [str(choice[key].get("type")) for key in ("gpu", "tpu") if isinstance(choice.get(key), Mapping)]
+            yield from ((resource, _FAMILIES.get(name, name)) for name in names)
+            yield from ((resource, family) for family in _family(choice.get("machineType")))
+        for pod in pods_of(resource):
+            selector = pod.spec.get("nodeSelector") or {}
+            names = [str(selector[label]) for label in (_GPU, _TPU) if label in selector]
+            yield from ((resource, _FAMILIES.get(name, name)) for name in names)
+
+
+def _choices(resource: Resource) -> Iterator[Mapping[str, Any]]:
+    if resource.kind == "ComputeClass":
+        spec = resource.properties.get("spec") or {}
+        yield from (choice for choice in spec.get("priorities") or () if isinstance(choice, Mapping))
+
+
+def _family(machine: Any) -> Iterator[str]:
+    family = str(machine or "").partition("-")[0]
     if family.startswith(("ct", "tpu")):
         yield family
 
@@ -73,7 +114,12 @@ def production(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> 
         config = pool.properties.get("nodeConfig") or {}
         if config.get("spot") or config.get("preemptible"):
             violations.append(_violation(pool, "is in production and has spot nodes, which Google takes away"))
-    return violations
+    return violations + [
+        _violation(resource, "is in production and asks for spot nodes, which Google takes away")
+        for resource in resources
+        if any(choice.get("spot") for choice in _choices(resource))
+        or (not _pools(resources) and any(_SPOT in (pod.spec.get("nodeSelector") or {}) for pod in pods_of(resource)))
+    ]
 
 
 def labels(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> list[Violation]:
@@ -93,7 +139,12 @@ def ceiling(resources: Sequence[Resource], parameters: Mapping[str, Any]) -> lis
     limit, prices = parameters["usd"], parameters["prices"]
     if not limit:
         return []
-    violations, total = [], 0.0
+    total = 0.0
+    violations = [
+        _violation(resource, "lets GKE create nodes without a bound, so the ceiling cannot be checked")
+        for resource in resources
+        if resource.kind == "ComputeClass" or (resource.type == CLUSTER and resource.properties.get("enableAutopilot"))
+    ]
     for pool in _pools(resources):
         machine = str((pool.properties.get("nodeConfig") or {}).get("machineType"))
         if machine not in prices:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .resources import EXCEPTION, Pod
+from .resources import EXCEPTION, Part, Pod
 
 # Rules that a typed exception lifts: the exception's rule, and what follows from it. Root needs no user of its own, and
 # the API server refuses a privileged container that may not escalate.
@@ -33,7 +33,9 @@ _VOLUMES = frozenset(
 _SELINUX_TYPES = (None, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 _PROBES, _HOOKS = ("livenessProbe", "readinessProbe", "startupProbe"), ("postStart", "preStop")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
-_MOVING = frozenset({"latest", "main", "master", "nightly", "dev", "edge", "stable"})
+_MOVING = frozenset({"latest", "main", "master", "nightly", "dev", "edge", "stable", "canary", "rolling", "release"})
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_SECRET_NAME = re.compile(r"(TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|(API|ACCESS|PRIVATE)_?KEY|CREDENTIALS)$")
 
 
 def exception_of(pod: Pod) -> str | None:
@@ -54,8 +56,45 @@ def broken_rules(pod: Pod) -> Iterator[tuple[str, str]]:
     yield from ((rule, "pod") for rule in _of_context(security_context))
     if security_context.get("sysctls"):
         yield "sysctls", "pod"
+    if security_context.get("runAsUser") == 0 or security_context.get("runAsNonRoot") is False:
+        # Whatever its containers say.
+        yield "runAsNonRoot", "pod"
+    if (security_context.get("seccompProfile") or {}).get("type") == "Unconfined":
+        yield "seccompProfile", "pod"
     for container in pod.containers:
         yield from ((rule, f"container {container['name']}") for rule in _of_container(container, security_context))
+
+
+def loosened(part: Part) -> Iterator[str]:
+    """Rules of `restricted` that a part of a pod breaks by what it states; what it leaves out, others may add."""
+    fields = part.fields
+    yield from (name for name in _HOST if fields.get(name) is True)
+    path = fields.get("hostPath")
+    if isinstance(path, Mapping) and isinstance(path.get("path"), str):
+        yield "volumes"
+    if fields.get("privileged") is True:
+        yield "privileged"
+    if fields.get("allowPrivilegeEscalation") is True:
+        yield "allowPrivilegeEscalation"
+    if fields.get("runAsNonRoot") is False or _is_zero(fields.get("runAsUser")):
+        yield "runAsNonRoot"
+    capabilities = fields.get("capabilities")
+    added = capabilities.get("add") if isinstance(capabilities, Mapping) else None
+    if isinstance(added, list) and set(map(str, added)) - {"NET_BIND_SERVICE"}:
+        yield "capabilities"
+    for name in ("seccompProfile", "appArmorProfile"):
+        profile = fields.get(name)
+        if isinstance(profile, Mapping) and profile.get("type") == "Unconfined":
+            yield name
+    if fields.get("procMount") == "Unmasked":
+        yield "procMount"
+    port = fields.get("hostPort")
+    if isinstance(port, int) and not isinstance(port, bool) and port:
+        yield "hostPort"
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value == 0
 
 
 def _of_container(container: Mapping[str, Any], pod_context: Mapping[str, Any]) -> Iterator[str]:
@@ -111,20 +150,42 @@ def hygiene(pod: Pod) -> Iterator[str]:
         if (container.get("securityContext") or {}).get("readOnlyRootFilesystem") is not True:
             yield f"container {name} can write to its root file system"
         for variable in container.get("env") or ():
-            if re.search(r"(TOKEN|PASSWORD|SECRET|API_?KEY)$", str(variable.get("name"))) and variable.get("value"):
+            value = str(variable.get("value") or "")
+            # A path leads to a mounted Secret.
+            if _SECRET_NAME.search(str(variable.get("name"))) and value and not value.startswith("/"):
                 yield f"container {name} has the secret {variable['name']} in its environment"
+
+
+def moves(tag: str) -> bool:
+    """Whether a tag names a branch or a variant: it has a word for one and no commit, or no digit at all."""
+    words = re.split(r"[-._+]", tag.lower())
+    moving = _MOVING.intersection(words) or not any(character.isdigit() for character in tag)
+    return bool(moving) and not any(_COMMIT.fullmatch(word) and re.search(r"\d", word) for word in words)
+
+
+def tags_of(part: Part) -> Iterator[str]:
+    """Tags that a chart's values or a template state: `image: NAME:TAG`, or `tag` by itself."""
+    for key in ("image", "tag"):
+        value = part.fields.get(key)
+        tag = tag_of(value) if key == "image" and isinstance(value, str) else value
+        if isinstance(tag, str) and tag:
+            yield tag
+
+
+def tag_of(image: str) -> str:
+    """The tag of an image's name, empty without one."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 
 def image_problem(image: str, *, digests: bool, registries: list[str]) -> str | None:
     """The reason why an image's name is not accepted."""
-    path, _, _ = image.partition("@")
-    tag = path.rpartition("/")[2].partition(":")[2]
+    tag = tag_of(image)
     if _DIGEST.search(image) is None:
         if digests:
             return "has no digest"
         if not tag:
             return "has neither tag nor digest"
-        if tag in _MOVING:
+        if moves(tag):
             return f"has the tag {tag}, which moves"
     if registries and not any(image.startswith(registry.rstrip("/") + "/") for registry in registries):
         return f"is not from {' or '.join(registries)}"

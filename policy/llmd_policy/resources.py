@@ -2,14 +2,17 @@
 
 A pod stands in a Deployment, and as well inside a LeaderWorkerSet, an LLMInferenceService or any kind that an operator
 brings. Whatever a kind is called, a pod's specification is a map with a list of containers: it is found by its form.
+Everything else is a part, which another program may complete to a pod: values of a chart, a template without
+containers, a merge in the text of a ConfigMap.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import yaml
 
 EXCEPTION = "llm-d.ai/security-exception"
 
@@ -63,50 +66,66 @@ class Pod:
         ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A map of a resource that is in no pod. `place` is its path."""
+
+    resource: Resource
+    place: str
+    fields: Mapping[str, Any]
+
+
 def pods_of(resource: Resource) -> list[Pod]:
     """Every pod inside the resource, however deep."""
-    if not resource.type.startswith("kubernetes:"):
-        return []
-    return list(_pods(resource, resource.properties, "", {}))
+    return [item for item in _contents(resource) if isinstance(item, Pod)]
 
 
-def _pods(resource: Resource, value: Any, place: str, annotations: Mapping[str, str]) -> Iterator[Pod]:
+def parts_of(resource: Resource) -> list[Part]:
+    """Every map inside the resource that is in none of its pods."""
+    return [item for item in _contents(resource) if isinstance(item, Part)]
+
+
+def _contents(resource: Resource) -> Iterator[Pod | Part]:
+    if resource.type.startswith("kubernetes:"):
+        yield from _walk(resource, resource.properties, "", {})
+
+
+def _walk(
+    resource: Resource, value: Any, place: str, annotations: Mapping[str, str], *, merge: bool = False
+) -> Iterator[Pod | Part]:
+    """Pods and parts below a value. A merge states what it changes, so containers without an image are parts of it."""
     if isinstance(value, str):
-        # Istio merges a template from the text of a ConfigMap.
-        yield from _text(resource, value, place, annotations)
-    if isinstance(value, Sequence) and not isinstance(value, str):
+        # A text inside a text is not read.
+        for document in () if merge else _documents(value):
+            yield from _walk(resource, document, place, annotations, merge=True)
+    elif isinstance(value, Sequence):
         for index, item in enumerate(value):
-            yield from _pods(resource, item, f"{place}[{index}]", annotations)
-    if not isinstance(value, Mapping):
-        return
-    if _is_pod(value):
+            yield from _walk(resource, item, f"{place}[{index}]", annotations, merge=merge)
+    elif isinstance(value, Mapping) and _is_pod(value, merge=merge):
         yield Pod(resource=resource, place=place.lstrip("."), spec=value, annotations=annotations)
-        return
-    for key, item in value.items():
-        yield from _pods(resource, item, f"{place}.{key}", _annotations(value, key))
+    elif isinstance(value, Mapping):
+        yield Part(resource=resource, place=place.lstrip("."), fields=value)
+        for key, item in value.items():
+            yield from _walk(resource, item, f"{place}.{key}", _annotations(value, key), merge=merge)
 
 
-def _text(resource: Resource, text: str, place: str, annotations: Mapping[str, str]) -> Iterator[Pod]:
-    """Manifests inside text: a merge into a workload counts only if it sets a different image."""
-    if not text.startswith("{") or '"containers"' not in text:
-        return
+def _documents(text: str) -> list[Any]:
+    """Manifests inside text, as JSON or YAML: Istio merges those of a ConfigMap. Templates of Helm are not read."""
+    if ":" not in text or "{{" in text or ("\n" not in text and not text.startswith("{")):
+        return []
     try:
-        document = json.loads(text)
-    except ValueError:
-        return
-    for pod in _pods(resource, document, place, annotations):
-        if any(container.get("image") for container in pod.containers):
-            yield pod
+        return [document for document in yaml.safe_load_all(text) if not isinstance(document, str)]
+    except yaml.YAMLError:
+        return []
 
 
-def _is_pod(value: Mapping[str, Any]) -> bool:
+def _is_pod(value: Mapping[str, Any], *, merge: bool) -> bool:
+    """Whether a map has containers. In a preview, some items of the list may not be known yet."""
     containers = value.get("containers")
-    return (
-        isinstance(containers, Sequence)
-        and not isinstance(containers, str)
-        and bool(containers)
-        and all(isinstance(container, Mapping) and "name" in container for container in containers)
-    )
+    if not isinstance(containers, Sequence) or isinstance(containers, str):
+        return False
+    named = [container for container in containers if isinstance(container, Mapping) and "name" in container]
+    return bool(named) and (not merge or any(container.get("image") for container in named))
 
 
 def _annotations(value: Mapping[str, Any], key: str) -> Mapping[str, str]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from itertools import pairwise
 from typing import Any
 
-from . import cloud, edge
-from .pods import broken_rules, exception_of, hygiene, image_problem, lifted_by
-from .resources import Pod, Resource, Violation, pods_of
+from . import cloud, credentials, edge, models
+from .pods import broken_rules, exception_of, hygiene, image_problem, lifted_by, loosened, moves, tags_of
+from .resources import Part, Pod, Resource, Violation, parts_of, pods_of
 
 Parameters = Mapping[str, Any]
 Check = Callable[[Sequence[Resource], Parameters], list[Violation]]
@@ -34,7 +32,12 @@ def _pods(resources: Sequence[Resource]) -> Iterator[Pod]:
         yield from pods_of(resource)
 
 
-def _of(pod: Pod, text: str) -> Violation:
+def _parts(resources: Sequence[Resource]) -> Iterator[Part]:
+    for resource in resources:
+        yield from parts_of(resource)
+
+
+def _of(pod: Pod | Part, text: str) -> Violation:
     where = f"{pod.resource.kind} {pod.resource.object_name}"
     place = f" ({pod.place})" if pod.place else ""
     return Violation(resource=pod.resource.object_name, message=f"{where}{place}: {text}", urn=pod.resource.urn)
@@ -52,7 +55,21 @@ def _pod_security(resources: Sequence[Resource], parameters: Parameters) -> list
         ]
         if exception is not None and not any(True for _ in broken_rules(pod)):
             violations.append(_of(pod, f"claims the exception {exception} and breaks no rule"))
-    return violations
+    violations += [
+        _of(part, f"states what breaks {rule} of Pod Security restricted")
+        for part in _parts(resources)
+        for rule in loosened(part)
+    ]
+    return violations + [
+        _of(part, "has no label that enforces a level of Pod Security")
+        for part in _parts(resources)
+        if part.resource.kind == "Namespace" and part.place == "" and not _is_enforced(part.fields)
+    ]
+
+
+def _is_enforced(namespace: Mapping[str, Any]) -> bool:
+    labels = (namespace.get("metadata") or {}).get("labels") or {}
+    return "pod-security.kubernetes.io/enforce" in labels
 
 
 def _pod_hygiene(resources: Sequence[Resource], _: Parameters) -> list[Violation]:
@@ -62,22 +79,31 @@ def _pod_hygiene(resources: Sequence[Resource], _: Parameters) -> list[Violation
 def _images(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:
     violations = []
     for pod in _pods(resources):
-        for container in pod.containers:
-            # Without an image another controller fills it in.
-            image = str(container.get("image") or "")
+        for where, image in _images_of(pod):
             problem = image_problem(image, digests=parameters["digests"], registries=parameters["registries"])
+            # Without an image another controller fills it in.
             if image and problem is not None:
-                violations.append(_of(pod, f"the image {image} of container {container['name']} {problem}"))
-    return violations
+                violations.append(_of(pod, f"the image {image} of {where} {problem}"))
+    return violations + [
+        _of(part, f"the tag {tag} moves") for part in _parts(resources) for tag in tags_of(part) if moves(tag)
+    ]
+
+
+def _images_of(pod: Pod) -> Iterator[tuple[str, str]]:
+    for container in pod.containers:
+        yield f"container {container['name']}", str(container.get("image") or "")
+    for volume in pod.spec.get("volumes") or ():
+        if "image" in volume:
+            yield f"volume {volume.get('name')}", str((volume["image"] or {}).get("reference") or "")
 
 
 def _models(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:
     if not parameters["allowed"]:
         return []
     return [
-        _of(pod, f"the model {model} is not among {', '.join(parameters['allowed'])}")
-        for pod in _pods(resources)
-        for model in _served(pod)
+        _of(holder, f"the model {model} is not among {', '.join(parameters['allowed'])}")
+        for holder, served in _served(resources)
+        for model in dict.fromkeys(model.id for model in served)
         if not any(fnmatchcase(model, pattern) for pattern in parameters["allowed"])
     ]
 
@@ -86,17 +112,14 @@ def _licenses(resources: Sequence[Resource], parameters: Parameters) -> list[Vio
     """By the licenses that the parameters give models. One without any was never judged, and is a violation."""
     allowed, licenses = parameters["allowed"], parameters["licenses"]
     violations = []
-    for pod in _pods(resources) if allowed else ():
-        for model in dict.fromkeys(_served(pod)):
+    for holder, served in _served(resources) if allowed else ():
+        for model in dict.fromkeys(model.id for model in served):
             name = next((licenses[pattern] for pattern in licenses if fnmatchcase(model, pattern)), None)
             if name is None:
-                violations.append(_of(pod, f"no license is stated for the model {model}"))
+                violations.append(_of(holder, f"no license is stated for the model {model}"))
             elif name not in allowed:
-                violations.append(_of(pod, f"the model {model} has the license {name}, not {' or '.join(allowed)}"))
+                violations.append(_of(holder, f"the model {model} has the license {name}, not {' or '.join(allowed)}"))
     return violations
-
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def _weights(resources: Sequence[Resource], parameters: Parameters) -> list[Violation]:
@@ -104,35 +127,19 @@ def _weights(resources: Sequence[Resource], parameters: Parameters) -> list[Viol
     if not parameters["required"]:
         return []
     return [
-        _of(pod, f"the weights of {model} are those of a branch or tag, which moves: --revision has to be a commit")
-        for pod in _pods(resources)
-        for model in dict.fromkeys(_served(pod))
-        if not model.startswith("/") and not any(_COMMIT.fullmatch(revision) for revision in _revisions(pod))
+        _of(holder, f"the weights of {model} are those of a branch or tag, which moves: --revision has to be a commit")
+        for holder, served in _served(resources)
+        for model in dict.fromkeys(model.id for model in served if not model.pinned)
+        if not model.startswith("/")
     ]
 
 
-def _revisions(pod: Pod) -> Iterator[str]:
-    for container in pod.containers:
-        words = [str(word) for word in (*(container.get("command") or ()), *(container.get("args") or ()))]
-        yield from (word for before, word in pairwise(words) if before == "--revision")
-        yield from (word.partition("=")[2] for word in words if word.startswith("--revision="))
-
-
-def _served(pod: Pod) -> Iterator[str]:
-    """The model argument of `vllm serve`: the next word, or the first argument of a shell that passes its own on to it.
-
-    Or the value of `--model`.
-    """
-    for container in pod.containers:
-        command = [str(word) for word in container.get("command") or ()]
-        arguments = [str(word) for word in container.get("args") or ()]
-        words = [*command, *arguments]
-        for before, word in pairwise(words):
-            if before in ("serve", "--model") and not word.startswith("-"):
-                yield word
-        yield from (word.partition("=")[2] for word in words if word.startswith("--model="))
-        if any("vllm serve" in word and '"$@"' in word for word in command) and arguments:
-            yield arguments[0]
+def _served(resources: Sequence[Resource]) -> Iterator[tuple[Pod | Part, list[models.ServedModel]]]:
+    """Models by what loads them: the programs of a pod, and KServe by the address of a service."""
+    for pod in _pods(resources):
+        yield pod, list(models.of_pod(pod))
+    for part in _parts(resources):
+        yield part, list(models.of_address(part))
 
 
 RULES: tuple[PolicyRule, ...] = (
@@ -154,6 +161,11 @@ RULES: tuple[PolicyRule, ...] = (
         id="pod-hygiene",
         summary="Pods have limits, a read-only root, an account of their own and no secret in their environment.",
         check=_pod_hygiene,
+    ),
+    PolicyRule(
+        id="no-clear-secrets",
+        summary="No token, key or password stands outside of a Secret, in whatever object.",
+        check=credentials.clear_secrets,
     ),
     PolicyRule(
         id="pinned-images",

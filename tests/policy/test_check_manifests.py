@@ -47,6 +47,16 @@ def test_manifests_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "1 objects, 0 violations" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["a.yaml", "b.yml", "c.json"])
+def test_every_form_of_a_manifest_in_a_folder_is_read(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pod = '[{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"hostNetwork": true}}]'
+    (tmp_path / name).write_text(pod, encoding="utf-8")
+    assert main([str(tmp_path)]) == 1
+    assert "hostNetwork" in capsys.readouterr().out
+
+
 def test_exemptions_are_listed_with_reason_and_last_day(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
