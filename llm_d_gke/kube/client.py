@@ -6,10 +6,11 @@ custom kind can be used as soon as its CRD is established. One `Kube` may be sha
 
 from __future__ import annotations
 
+import copy
 import json
 import ssl
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, Self
+from typing import Self, Unpack
 
 import httpx
 
@@ -18,6 +19,7 @@ from llm_d_gke.kube.types import (
     CONTENT_TYPES,
     JSON,
     ApiError,
+    DeleteOptions,
     KubeError,
     Manifest,
     Manifests,
@@ -52,6 +54,7 @@ class Kube:
         `trust_env` uses the proxy of the environment, which must not be used for 127.0.0.1.
         """
         self.server = server
+        self.field_manager = "rehearsal"
         self._on_warning = on_warning
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -116,26 +119,30 @@ class Kube:
 
     # -- writing
 
-    def apply(
-        self, manifest: Manifest, *, field_manager: str = "rehearsal", force: bool = False, dry_run: bool = False
-    ) -> Manifest:
+    def managed_by(self, field_manager: str) -> Self:
+        """The same client, whose writes have another field manager."""
+        client = copy.copy(self)
+        client.field_manager = field_manager
+        return client
+
+    def apply(self, manifest: Manifest, *, force: bool = False, dry_run: bool = False) -> Manifest:
         """Server-side apply of an object. Returns the stored object.
 
         Raises Conflict when another manager owns a field and `force` is off, ApiError (422 `Invalid`, 403 `Forbidden`,
         400) when validation or admission refuses it.
         """
-        query = {"fieldManager": field_manager, "force": _flag(force), "fieldValidation": "Strict"}
+        query = {"fieldManager": self.field_manager, "force": _flag(force), "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
         path = self._object_path(manifest)
         return self.request("PATCH", path, body=manifest, content_type=APPLY, query=query)
 
-    def create(self, manifest: Manifest, *, field_manager: str = "rehearsal", dry_run: bool = False) -> Manifest:
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create an object (`metadata.generateName` is possible). Raises Conflict when it exists."""
         metadata = manifest.get("metadata") or {}
         resource = self.resource(manifest["apiVersion"], manifest["kind"])
         path = resource.path(metadata.get("namespace") or "default")
-        query = {"fieldManager": field_manager, "fieldValidation": "Strict"}
+        query = {"fieldManager": self.field_manager, "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
         return self.request("POST", path, body=manifest, query=query)
@@ -149,51 +156,30 @@ class Kube:
         namespace: str | None = None,
         *,
         content: PatchType = "merge",
-        subresource: str | None = None,
-        field_manager: str = "rehearsal",
     ) -> Manifest:
         """Patch an existing object. With `content="json"` the body is a list of operations."""
-        path = self.resource(api_version, kind).path(namespace or "default", name, subresource)
-        query = {"fieldManager": field_manager}
-        return self.request("PATCH", path, body=body, content_type=CONTENT_TYPES[content], query=query)
+        path = self.resource(api_version, kind).path(namespace or "default", name)
+        return self._patch(path, body, content)
 
     def patch_status(
-        self,
-        api_version: str,
-        kind: str,
-        name: str,
-        status: Manifest,
-        namespace: str | None = None,
-        *,
-        content: PatchType = "merge",
-        field_manager: str = "rehearsal",
+        self, api_version: str, kind: str, name: str, status: Manifest, namespace: str | None = None
     ) -> Manifest:
         """Patch `.status` through its subresource. A merge patch replaces whole lists, such as conditions."""
-        body = {"status": status}
-        return self.patch(
-            api_version, kind, name, body, namespace, content=content, subresource="status", field_manager=field_manager
-        )
+        path = self.resource(api_version, kind).path(namespace or "default", name, "status")
+        return self._patch(path, {"status": status}, "merge")
+
+    def _patch(self, path: str, body: Manifest | Manifests, content: PatchType) -> Manifest:
+        query = {"fieldManager": self.field_manager}
+        return self.request("PATCH", path, body=body, content_type=CONTENT_TYPES[content], query=query)
 
     def delete(
-        self,
-        api_version: str,
-        kind: str,
-        name: str,
-        namespace: str | None = None,
-        *,
-        propagation: Literal["Background", "Foreground", "Orphan"] = "Background",
-        grace: int | None = None,
-        uid: str | None = None,
+        self, api_version: str, kind: str, name: str, namespace: str | None = None, **options: Unpack[DeleteOptions]
     ) -> bool:
         """Request deletion. Returns False when the object did not exist. Finalizers and garbage collection run later.
 
-        `grace` are seconds for pods (0: at once). With `uid`, raises Conflict for another object of the same name.
+        With a uid among `preconditions`, raises Conflict for another object of the same name.
         """
-        body: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        if grace is not None:
-            body["gracePeriodSeconds"] = grace
-        if uid is not None:
-            body["preconditions"] = {"uid": uid}
+        body: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", **options}
         try:
             path = self.resource(api_version, kind).path(namespace or "default", name)
             self.request("DELETE", path, body=body)
@@ -250,21 +236,16 @@ class Kube:
         kind: str,
         namespace: str | None = None,
         *,
-        labels: str | None = None,
-        fields: str | None = None,
-        resource_version: str | None = None,
+        resource_version: str,
         timeout: float = 300.0,
         metadata_only: bool = False,
     ) -> Iterator[tuple[str, Manifest]]:
         """Yields (`ADDED` | `MODIFIED` | `DELETED` | `BOOKMARK`, object); ends after `timeout` seconds.
 
-        Without `resource_version` it starts with an ADDED for every existing object. Raises Expired when the version is
-        too old, Unreachable when the connection breaks.
+        Raises Expired when the version is too old, Unreachable when the connection breaks.
         """
-        query = _selectors(labels, fields) | {"watch": "true", "allowWatchBookmarks": "true"}
+        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": resource_version}
         query["timeoutSeconds"] = str(max(1, int(timeout)))
-        if resource_version is not None:
-            query["resourceVersion"] = resource_version
         path = self.resource(api_version, kind).path(namespace)
         headers = {"Accept": accept_header("PartialObjectMetadata", metadata_only=metadata_only)}
         limits = httpx.Timeout(10.0, read=timeout + 15.0)

@@ -5,12 +5,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 Manifest: TypeAlias = dict[str, Any]
 Manifests: TypeAlias = list[Manifest]
 PatchType: TypeAlias = Literal["merge", "json", "strategic"]
 Query: TypeAlias = dict[str, str]
+
+
+class DeleteOptions(TypedDict, total=False):
+    """Options of a deletion, by the API's names. The grace period of a pod is in seconds (0: at once)."""
+
+    propagationPolicy: Literal["Background", "Foreground", "Orphan"]
+    gracePeriodSeconds: int
+    preconditions: dict[str, str]
 
 
 class KubeError(Exception):

@@ -6,7 +6,7 @@ those that its NetworkPolicy lists.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llm_d_gke.planning import StackPlan
@@ -32,14 +32,12 @@ def job(
     plan: StackPlan,
     metadata: Mapping[str, Any],
     container: Mapping[str, Any],
-    volumes: Sequence[Object],
+    pod: Mapping[str, Any],
     *,
-    retries: int,
-    spec: Mapping[str, Any] | None = None,
-    pod: Mapping[str, Any] | None = None,
     annotations: Mapping[str, str] | None = None,
+    **spec: Any,
 ) -> Object:
-    """`spec` has further fields of the Job, `pod` of its pod. Without `retries` a failed pod is not started again."""
+    """`spec` has further fields of the Job, `pod` of its pod. With `backoffLimit=0` no failed pod starts again."""
     context = {
         **_RUN_AS,
         "allowPrivilegeEscalation": False,
@@ -53,13 +51,12 @@ def job(
         "kind": "Job",
         "metadata": dict(metadata),
         "spec": {
-            "backoffLimit": retries,
-            **(spec or {}),
+            **spec,
             "template": {
                 "metadata": {**labels, "annotations": dict(annotations)} if annotations else labels,
                 "spec": {
                     "serviceAccountName": metadata["name"],
-                    "restartPolicy": "OnFailure" if retries else "Never",
+                    "restartPolicy": "OnFailure" if spec["backoffLimit"] else "Never",
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
                     **({} if plan.cpu_pool.autopilot else selector),
@@ -69,9 +66,8 @@ def job(
                         "fsGroupChangePolicy": "OnRootMismatch",
                         "seccompProfile": {"type": "RuntimeDefault"},
                     },
-                    **(pod or {}),
+                    **pod,
                     "containers": [{**container, "securityContext": context}],
-                    "volumes": list(volumes),
                 },
             },
         },

@@ -72,6 +72,27 @@ def up(
     record_engine(paths, chosen)
     # Otherwise the first pod of each program would wait for its build without a line on the screen.
     binaries(needed_programs(plan, chosen), print_step)
+    outputs = _update(paths, plan, configuration, policy)
+    models = outputs["models"]
+    if not isinstance(models, list):
+        raise RehearsalError("the stack has no output `models`")
+    endpoint = reachable(paths) if plan.gateway.exists else None
+    answer = _ask(paths, plan, endpoint, outputs, models[0]) if endpoint is not None and _serves(paths, plan) else None
+    path = None if answer is None or endpoint is None else path_of_answer(paths, plan, answer.model, endpoint)
+    if endpoint is None:
+        print("\na member of a fleet has no Gateway: the config cluster's sends requests here")
+    elif answer is None:
+        cause = "is meant to run (paused)" if plan.paused else "runs until a request comes (autoscaling.minimum: 0)"
+        print(f"\nno model server {cause}: nothing to ask")
+    _print_up(paths, outputs, endpoint, answer, path)
+    print(f"\nup after {time.monotonic() - began:.0f} s; it keeps running until `make down STACK={stack}`")
+    return 0
+
+
+def _update(
+    paths: StackPaths, plan: StackPlan, configuration: StackConfig, policy: PolicyChoice
+) -> Mapping[str, object]:
+    """Create or update the stack's resources, and return its outputs."""
     with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
         resume_interrupted(pulumi)
         create_existing(paths, plan.project, plan.network, plan.cluster, print_step)
@@ -90,21 +111,7 @@ def up(
             )
         paths.unfinished.unlink()
         save_settings(paths, configuration)
-        outputs = {name: output.value for name, output in done.outputs.items()}
-    models = outputs["models"]
-    if not isinstance(models, list):
-        raise RehearsalError("the stack has no output `models`")
-    endpoint = reachable(paths) if plan.gateway.exists else None
-    answer = _ask(paths, plan, endpoint, outputs, models[0]) if endpoint is not None and _serves(paths, plan) else None
-    path = None if answer is None or endpoint is None else path_of_answer(paths, plan, answer.model, endpoint)
-    if endpoint is None:
-        print("\na member of a fleet has no Gateway: the config cluster's sends requests here")
-    elif answer is None:
-        cause = "is meant to run (paused)" if plan.paused else "runs until a request comes (autoscaling.minimum: 0)"
-        print(f"\nno model server {cause}: nothing to ask")
-    _print_up(paths, outputs, endpoint, answer, path)
-    print(f"\nup after {time.monotonic() - began:.0f} s; it keeps running until `make down STACK={stack}`")
-    return 0
+        return {name: output.value for name, output in done.outputs.items()}
 
 
 def _ask(paths: StackPaths, plan: StackPlan, endpoint: str, outputs: Mapping[str, object], model: str) -> Answer:

@@ -34,7 +34,9 @@ def check_backup(stack: str, changes: Mapping[str, str], location: str | None) -
     status = _status(items)
     if location is None:
         return status
-    return max(status, _restore(stack, changes, location, plan, settings, session, console))
+    moved = load(PROJECT_ROOT, stack, {**changes, f"{NAMESPACE}:location": location})
+    console.print(f"\nIn {location} instead of {plan.location}:")
+    return max(status, _restore(moved, plan, settings, session, console))
 
 
 def inventory(
@@ -84,29 +86,20 @@ def _status(items: list[Item]) -> int:
 
 
 def _restore(
-    stack: str,
-    changes: Mapping[str, str],
-    location: str,
-    before: StackPlan,
-    settings: StackSettings,
-    session: Session | None,
-    console: Console,
+    moved: StackConfig, before: StackPlan, settings: StackSettings, session: Session | None, console: Console
 ) -> int:
     """Plan the stack in another location, and print what that refuses, costs and leaves behind."""
-    console.print(f"\nIn {location} instead of {before.location}:")
-    moved = {**changes, f"{NAMESPACE}:location": location}
     try:
-        after, _ = _planned(stack, load(PROJECT_ROOT, stack, moved))
+        after, _ = _planned(before.stack, moved)
     except RefusedError as refused:
         console.print(refusal_text(refused.findings), markup=False, highlight=False)
         return REFUSED
-    for line in left_behind(settings, location, session):
+    for line in left_behind(settings, after.location, session):
         console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
     costs = [_dollars(plan.cost.running) for plan in (before, after)]
     console.print(f"- running costs {costs[1]} an hour there, {costs[0]} here", highlight=False)
-    console.print(
-        f"- rehearse it: make preview STACK={stack} ARGS='-c {NAMESPACE}:location={location}'", highlight=False
-    )
+    rehearsal = f"make preview STACK={after.stack} ARGS='-c {NAMESPACE}:location={after.location}'"
+    console.print(f"- rehearse it: {rehearsal}", highlight=False)
     return DONE
 
 

@@ -17,7 +17,7 @@ from llm_d_gke.operations.bench.page import page
 from llm_d_gke.operations.bench.replicas import cache_counters, cached_shares
 from llm_d_gke.operations.bench.result import BenchError, BenchResult, StageResult, read_stages
 from llm_d_gke.operations.bench.run import TOOL, find_python, make_tokenizer, run_tool
-from llm_d_gke.operations.bench.scenario import configuration
+from llm_d_gke.operations.bench.scenario import Target, configuration
 from llm_d_gke.operations.bench.service import PlainService, service_addresses
 from llm_d_gke.operations.bench.workload import comparable, find_model, remarks, workload_of
 from llm_d_gke.operations.live_stack.find import open_stack
@@ -48,15 +48,8 @@ class Bench:
 
     def configuration(self, url: str, headers: Mapping[str, str], tokenizer: str, out: Path) -> dict[str, Any]:
         """The load generator's configuration for an address."""
-        return configuration(
-            self.scenario,
-            self.tokens,
-            url=url,
-            model=self.model.served_name,
-            headers=headers,
-            tokenizer=tokenizer,
-            out=out,
-        )
+        target = Target(url=url, model=self.model.served_name, headers=headers, tokenizer=tokenizer)
+        return configuration(self.scenario, self.tokens, target, out)
 
     def result(
         self,

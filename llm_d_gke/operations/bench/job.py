@@ -42,7 +42,6 @@ def job_objects(
     address = urlsplit(url)
     ports = sorted({443, address.port or _PORTS[address.scheme]})
     anywhere = AccessPlan(peers=(PeerPlan(cidr="0.0.0.0/0"),), ports=tuple(("TCP", port) for port in ports))
-    spec = {"ttlSecondsAfterFinished": 24 * 3600}
     return [
         account(metadata),
         {
@@ -53,7 +52,14 @@ def job_objects(
         },
         *([egress_policy(metadata, [anywhere])] if plan.network_policies else []),
         # A second try would add its requests to those of the first.
-        job(plan, metadata, _container(scenario), volumes, retries=0, spec=spec),
+        job(
+            plan,
+            metadata,
+            _container(scenario),
+            {"volumes": volumes},
+            backoffLimit=0,
+            ttlSecondsAfterFinished=24 * 3600,
+        ),
     ]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from llm_d_gke.operations.bench.result import StageResult, read_stages
 from llm_d_gke.operations.bench.run import find_python, make_tokenizer, run_tool
-from llm_d_gke.operations.bench.scenario import Scenario, Stage, Tokens, configuration
+from llm_d_gke.operations.bench.scenario import Scenario, Stage, Target, Tokens, configuration
 
 FIRST_TOKEN, NEXT_TOKEN = 0.100, 0.010
 _MODEL = "fixed"
@@ -74,7 +74,7 @@ def measure(requests: int = 50) -> StageResult:
             tokens = Tokens(prompt=64, output=32)
             run_tool(
                 python,
-                configuration(scenario, tokens, url=url, model=_MODEL, headers={}, tokenizer=tokenizer, out=out),
+                configuration(scenario, tokens, Target(url=url, model=_MODEL, headers={}, tokenizer=tokenizer), out),
                 out,
                 offline=True,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,21 @@ def sized(scenario: Scenario, tokens: Tokens, *, cached_tokens: int, longest: in
     return scenario.model_copy(update={"shared_prefix": shared.model_copy(update=sizes)})
 
 
-def configuration(
-    scenario: Scenario, tokens: Tokens, *, url: str, model: str, headers: Mapping[str, str], tokenizer: str, out: Path
-) -> dict[str, Any]:
-    """inference-perf's configuration (v0.7.0). `tokenizer` is a folder or a repository of the Hub."""
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where requests go, and how. `tokenizer` is a folder or a repository of the Hub."""
+
+    url: str
+    model: str
+    headers: Mapping[str, str]
+    tokenizer: str
+
+
+def configuration(scenario: Scenario, tokens: Tokens, target: Target, out: Path) -> dict[str, Any]:
+    """inference-perf's configuration (v0.7.0)."""
+    headers = {"headers": dict(target.headers)} if target.headers else {}
     return {
-        "api": {"type": "completion", "streaming": True, **({"headers": dict(headers)} if headers else {})},
+        "api": {"type": "completion", "streaming": True, **headers},
         "data": _data(scenario, tokens),
         "load": {
             "type": "concurrent",
@@ -91,8 +101,8 @@ def configuration(
                 {"num_requests": stage.requests, "concurrency_level": stage.concurrency} for stage in scenario.stages
             ],
         },
-        "server": {"type": "vllm", "model_name": model, "base_url": url, "ignore_eos": True},
-        "tokenizer": {"pretrained_model_name_or_path": tokenizer},
+        "server": {"type": "vllm", "model_name": target.model, "base_url": target.url, "ignore_eos": True},
+        "tokenizer": {"pretrained_model_name_or_path": target.tokenizer},
         "report": {
             "request_lifecycle": {
                 "summary": True,

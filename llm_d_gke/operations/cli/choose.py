@@ -78,12 +78,13 @@ def size(
     load_option: Annotated[str | None, option("--load", metavar="LOAD", help="LOAD as an option.")] = None,
 ) -> int:
     """Compare what a model takes on every accelerator and machine: replicas, dollars, speed; cheapest first."""
-    from llm_d_gke.operations.size.command import print_sizes
+    from llm_d_gke.operations.size.command import Choice, print_sizes
     from llm_d_gke.operations.size.load import LoadError
 
     if load_option is not None and load not in (_LOAD, load_option):
         raise LoadError(f"LOAD is given twice, as {load!r} and as --load {load_option!r}. State it once.")
-    return print_sizes(model, load_option or load, location, accelerator, max_model_len, write, config_json)
+    choice = Choice(location=location, accelerator=accelerator, max_model_len=max_model_len, config=config_json)
+    return print_sizes(model, load_option or load, choice, write)
 
 
 def init(yes: Annotated[bool, typer.Option("--yes", "-y", help="Take every default, ask nothing.")] = False) -> int:

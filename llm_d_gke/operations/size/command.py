@@ -6,6 +6,7 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,25 +39,25 @@ _OWN_MODEL = (
 )
 
 
-def print_sizes(
-    model_id: str,
-    load_text: str,
-    location: str | None,
-    accelerator: str | None,
-    max_model_len: int | None,
-    write: str | None,
-    config: str | None = None,
-) -> int:
-    """Print one row per machine, cheapest first; with `write` also write a stack file for the first row that fits.
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What to compare. `config` describes a model that the catalog lacks: the path of its config.json, or `hub`."""
 
-    `config` describes a model that the catalog lacks: the path of its config.json, or `hub`.
-    """
+    location: str | None
+    accelerator: str | None
+    max_model_len: int | None
+    config: str | None
+
+
+def print_sizes(model_id: str, load_text: str, choice: Choice, write: str | None) -> int:
+    """Print one row per machine, cheapest first; with `write` also write a stack file for the first row that fits."""
     catalog, load = load_catalog(), parse_load(load_text)
+    config, accelerator = choice.config, choice.accelerator
     if config is not None:
         config = config if config == HUB else str(Path(config).resolve())
         catalog = with_described(catalog, model_id, config)
     model = find_model(catalog, model_id)
-    options, refusals = compare_hardware(catalog, model, load, location, max_model_len, config)
+    options, refusals = compare_hardware(catalog, model, load, choice.location, choice.max_model_len, config)
     if accelerator is not None:
         if accelerator not in catalog.accelerators:
             raise SizeError(_unknown("accelerator", accelerator, list(catalog.accelerators)))
@@ -67,7 +68,7 @@ def print_sizes(
         path = write_stack(write, option.settings, option, "make size")
         print(f"wrote {path.name} for {row_of(option, options)}.")
         print(f"next: make report STACK={write}\n")
-    print(sizes_text(model, load, options, refusals, chosen_place=location is not None))
+    print(sizes_text(model, load, options, refusals, chosen_place=choice.location is not None))
     return DONE if options else REFUSED
 
 

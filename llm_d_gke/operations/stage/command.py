@@ -158,6 +158,6 @@ def _job(
         {"name": "code", "configMap": {"name": metadata["name"]}},
         {"name": "token", "secret": token},
     ]
-    pod = {"imagePullSecrets": [{"name": server.pull_secret}]} if server.pull_secret else {}
+    secrets = {"imagePullSecrets": [{"name": server.pull_secret}]} if server.pull_secret else {}
     annotations = {VOLUMES_ANNOTATION: "true"}
-    return job(plan, metadata, container, volumes, retries=4, pod=pod, annotations=annotations)
+    return job(plan, metadata, container, {**secrets, "volumes": volumes}, annotations=annotations, backoffLimit=4)

@@ -37,6 +37,7 @@ def install(
     `gateway_api`: the cluster's Gateway API channel is `standard` (the HTTP load balancing add-on with it);
     `managed_prometheus`: managed collection is on; `secret_manager`: the Secret Manager add-on is. Raises KubeError.
     """
+    kube = kube.managed_by(_MANAGER)
     # Every cluster has it since GKE 1.30.3 (about-custom-compute-classes).
     crds: Manifests = _read(_FOLDER / "cloud.google.com.yaml")
     crds += _read(_FOLDER / "autoscaling.gke.io.yaml")
@@ -70,7 +71,7 @@ def install(
 
 def _apply(kube: Kube, manifest: Manifest) -> Manifest:
     try:
-        return kube.apply(manifest, field_manager=_MANAGER, force=True)
+        return kube.apply(manifest, force=True)
     except KubeError as error:
         raise KubeError(f"{manifest['kind']} {manifest['metadata']['name']}: {error}") from error
 
@@ -87,9 +88,7 @@ def _accept(kube: Kube, gateway_class: Manifest) -> None:
         "lastTransitionTime": timestamp(),
     }
     name = gateway_class["metadata"]["name"]
-    kube.patch_status(
-        gateway_class["apiVersion"], "GatewayClass", name, {"conditions": [accepted]}, field_manager=_MANAGER
-    )
+    kube.patch_status(gateway_class["apiVersion"], "GatewayClass", name, {"conditions": [accepted]})
 
 
 def _definitions(folder: Path) -> Manifests:

@@ -50,7 +50,7 @@ class AggregatedApis:
             if self._written.get(uid) == manifest:
                 continue
             try:
-                self._kube.apply(manifest, field_manager=_MANAGER, force=True)
+                self._kube.apply(manifest, force=True)
                 self._written[uid] = manifest
             except KubeError as error:
                 log.warning("slice of %s: %s", service["metadata"]["name"], error)

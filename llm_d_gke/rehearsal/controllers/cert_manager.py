@@ -40,7 +40,7 @@ class CertManager:
 
     def __init__(self, pki: Path, kube: Kube, informers: dict[str, Informer]) -> None:
         self._pki = pki
-        self._kube = kube
+        self._kube = kube.managed_by(_MANAGER)
         self._informers = informers
         self._signed: frozenset[str] = frozenset()
         self._definitions_read = 0.0
@@ -83,7 +83,6 @@ class CertManager:
                 },
                 "data": {name: base64.b64encode(content).decode() for name, content in data.items()},
             },
-            field_manager=_MANAGER,
             force=True,
         )
         log.info("certificate %s/%s signed", about["namespace"], about["name"])
@@ -132,9 +131,7 @@ class CertManager:
     def _patch(self, manifest: Manifest, changes: Manifests) -> None:
         name = manifest["metadata"]["name"]
         try:
-            self._kube.patch(
-                manifest["apiVersion"], manifest["kind"], name, changes, content="json", field_manager=_MANAGER
-            )
+            self._kube.patch(manifest["apiVersion"], manifest["kind"], name, changes, content="json")
         except KubeError as error:
             log.warning("%s %s: %s", manifest["kind"], name, error)
 

@@ -21,7 +21,7 @@ class SailOperator:
     """
 
     def __init__(self, kube: Kube, informer: Informer) -> None:
-        self._kube = kube
+        self._kube = kube.managed_by(_MANAGER)
         self._informer = informer
 
     def reconcile(self) -> None:
@@ -54,6 +54,6 @@ class SailOperator:
         about = istio["metadata"]
         status = {"observedGeneration": about["generation"], "state": state, "conditions": conditions}
         try:
-            self._kube.patch_status(API, KIND, about["name"], status, field_manager=_MANAGER)
+            self._kube.patch_status(API, KIND, about["name"], status)
         except KubeError as error:
             log.warning("Istio %s: %s", about["name"], error)

@@ -54,6 +54,17 @@ RESYNC_SECONDS = 0.3
 # Seconds between two computations of routing without a change.
 ROUTING_RESYNC_SECONDS = 5.0
 
+# Kinds whose changes may change routing, and those whose changes only wake the loop.
+_ROUTED = (("v1", "Pod"), ("v1", "Node"), COMPUTE_CLASS, *KINDS)
+_WATCHED = (
+    ("v1", "ConfigMap"),
+    ("v1", "Secret"),
+    *cert_manager.KINDS,
+    (sail_operator.API, sail_operator.KIND),
+    (aggregated_apis.API, aggregated_apis.KIND),
+    (collection.API, collection.KIND),
+)
+
 
 class Daemon:
     """Reconciles all parts in one thread. Watches and probes only wake it."""
@@ -66,49 +77,34 @@ class Daemon:
         self._stopping = False
         self._cloud = CloudReader(paths)
         self._needs_resync = True
-        crds = CrdChanges()
-
-        def informer(api_version: str, kind: str, changed: Callable[[], None]) -> Informer:
-            return Informer(kube, api_version, kind, changed, crds=crds)
-
-        pods = informer("v1", "Pod", self._changed)
-        nodes = informer("v1", "Node", self._changed)
-        informers = {kind: informer(version, kind, self._changed) for version, kind in KINDS}
-        cert_informers = {kind: informer(version, kind, self.wake) for version, kind in cert_manager.KINDS}
-        istio_informer = informer(sail_operator.API, sail_operator.KIND, self.wake)
-        classes = informer(*COMPUTE_CLASS, self._changed)
-        api_informer = informer(aggregated_apis.API, aggregated_apis.KIND, self.wake)
-        monitorings = informer(collection.API, collection.KIND, self.wake)
-        mounted = {kind: informer("v1", kind, self.wake) for kind in ("ConfigMap", "Secret")}
-        self._informers = [
-            # Only their names: the CRDs of KServe are megabytes of schema.
-            Informer(kube, "apiextensions.k8s.io/v1", "CustomResourceDefinition", crds.add, metadata_only=True),
-            *(pods, nodes, classes, *informers.values(), *cert_informers.values()),
-            *(istio_informer, api_informer, monitorings, *mounted.values()),
-        ]
-        self._services, self._pods = informers["Service"], pods
-        self._metrics = ManagedCollection(paths, kube, pods, monitorings, self._prometheus, self._resolve_name)
-        self._envoy = envoy.Envoy(paths)
-        self._nodes = Nodes(paths, kube, load, nodes, pods, classes)
-        self._kubelets = KubeletManager(
-            paths,
-            kube,
-            load,
-            {"Node": nodes, "Pod": pods, **mounted},
-            self._executable,
-            self.wake,
-            self._metrics.environment,
-        )
-        self._health = HealthChecks(self._kubelets.executor, self._changed)
-        self._fleet = Fleet(paths, kube, {"Pod": pods, **informers}, self._changed)
-        self._balancer = LoadBalancer(paths, kube, pods, informers, self._envoy, self._health, self._fleet)
-        self._kubelets.listed = self._balancer.lists
-        self._cert_manager = CertManager(paths.cluster / "pki", kube, cert_informers)
-        self._sail_operator = SailOperator(kube, istio_informer)
-        self._aggregated_apis = AggregatedApis(kube, api_informer, informers["Service"], pods)
         self._kubelet_port: int | None = None
         self._routed = 0.0
         self._seen: object = None
+        crds = CrdChanges()
+        informers = {
+            kind: Informer(kube, version, kind, changed, crds=crds)
+            for changed, kinds in ((self._changed, _ROUTED), (self.wake, _WATCHED))
+            for version, kind in kinds
+        }
+        # Only their names: the CRDs of KServe are megabytes of schema.
+        definitions = Informer(
+            kube, "apiextensions.k8s.io/v1", "CustomResourceDefinition", crds.add, metadata_only=True
+        )
+        self._informers = [definitions, *informers.values()]
+        self._services, self._pods = informers["Service"], informers["Pod"]
+        self._metrics = ManagedCollection(
+            paths, kube, self._pods, informers[collection.KIND], self._prometheus, self._resolve_name
+        )
+        self._envoy = envoy.Envoy(paths)
+        self._nodes = Nodes(paths, kube, load, informers["Node"], self._pods, informers[COMPUTE_CLASS[1]])
+        self._kubelets = KubeletManager(paths, kube, informers, self._executable, self.wake, self._metrics.environment)
+        self._health = HealthChecks(self._kubelets.executor, self._changed)
+        self._fleet = Fleet(paths, kube, informers, self._changed)
+        self._balancer = LoadBalancer(paths, kube, informers, self._envoy, self._health, self._fleet)
+        self._kubelets.listed = self._balancer.lists
+        self._cert_manager = CertManager(paths.cluster / "pki", kube, informers)
+        self._sail_operator = SailOperator(kube, informers[sail_operator.KIND])
+        self._aggregated_apis = AggregatedApis(kube, informers[aggregated_apis.KIND], self._services, self._pods)
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -108,18 +108,17 @@ def assignment(name: str, endpoints: Iterable[Endpoint]) -> Config:
 def gateway_listener(
     name: str,
     listen: Endpoint,
-    routes: str,
-    extensions: Sequence[str],
-    tls: Config | None,
+    files: Sequence[str],
     log: str,
-    filters: Sequence[Config] = (),
-    changes: Config | None = None,
+    tls: Config | None = None,
+    changes: tuple[Sequence[Config], Config] = ((), {}),
 ) -> Config:
-    """An HTTP listener: `filters`, extensions, the picker's filter (off unless a route turns it on), then routing.
+    """An HTTP listener: extensions, the picker's filter (off unless a route turns it on), then routing.
 
-    `routes` is the file with its `route_configuration`, `extensions` has the file of each slot's filter, `changes` are
-    fields of the connection manager.
+    `files` are the one with its `route_configuration`, and one with the filter of each slot. `changes` are filters in
+    front of all others, and fields of the connection manager.
     """
+    (routes, *extensions), (filters, fields) = files, changes
     urls = [_typed(f"{_CALLOUT}.ExternalProcessor")[_TYPE]]
     discovered = [{"config_source": _file(file), "type_urls": urls} for file in extensions]
     manager: Config = {
@@ -136,7 +135,7 @@ def gateway_listener(
             _named("router", f"{_FILTERS}.http.router.v3.Router"),
         ],
         "access_log": [_access_log(log)],
-        **(changes or {}),
+        **fields,
     }
     chain: Config = {
         "filters": [_named("http", f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager", **manager)],

@@ -54,7 +54,7 @@ class Fleet:
     def __init__(
         self, paths: StackPaths, kube: Kube, local: Mapping[str, Informer], changed: Callable[[], None]
     ) -> None:
-        self._paths, self._kube, self._changed = paths, kube, changed
+        self._paths, self._kube, self._changed = paths, kube.managed_by(_MANAGER), changed
         self._local = local
         self._clouds: dict[str, CloudReader] = {}
         self._members: dict[str, tuple[Cluster, Kube]] = {}
@@ -124,7 +124,7 @@ class Fleet:
             manifest = {"apiVersion": GKE_API, "kind": IMPORT, "metadata": {"name": name, "namespace": namespace}}
             # A namespace that this cluster does not have, or no longer, gets no import.
             with suppress(KubeError):
-                self._kube.apply(manifest, field_manager=_MANAGER)
+                self._kube.apply(manifest)
         for namespace, name in imported - exported:
             with suppress(KubeError):
                 self._kube.delete(GKE_API, IMPORT, name, namespace)

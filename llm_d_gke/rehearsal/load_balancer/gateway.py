@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -69,15 +70,13 @@ class LoadBalancer:
         self,
         paths: StackPaths,
         kube: Kube,
-        pods: Informer,
-        informers: dict[str, Informer],
+        informers: Mapping[str, Informer],
         envoy: Envoy,
         health: HealthChecks,
         fleet: Fleet,
     ) -> None:
         self._paths = paths
         self._kube = kube
-        self._pods = pods
         self._informers = informers
         self._envoy = envoy
         self._health = health
@@ -95,7 +94,7 @@ class LoadBalancer:
 
     def reconcile(self, cloud: Cloud, forwards: list[Forward]) -> None:
         objects = GatewayObjects(
-            pods=self._pods.all(),
+            pods=self._informers["Pod"].all(),
             services=self._live_objects("Service"),
             pools=self._live_objects("InferencePool"),
             health_policies=self._live_objects("HealthCheckPolicy"),
@@ -211,7 +210,7 @@ class LoadBalancer:
             now.listener_files |= slots | {routes: route_configuration(name, hosts)}
             files = [str(file) for file in slots]
             changes = self._istio_changes.of(gateway, self._live_objects)
-            now.listeners.append(gateway_listener(name, (address, port), str(routes), files, tls, log_file, *changes))
+            now.listeners.append(gateway_listener(name, (address, port), [str(routes), *files], log_file, tls, changes))
 
     def _extensions(self, gateway: Manifest, now: _Pass) -> list[Extension]:
         extensions: list[Extension] = []

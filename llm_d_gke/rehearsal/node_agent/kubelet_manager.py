@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
-from llm_d_gke.catalog import Catalog
+from llm_d_gke.catalog import load
 from llm_d_gke.kube import Kube, KubeError, Manifest, NotFound
 from llm_d_gke.kube.conditions import internal_ip
 from llm_d_gke.kube.events import Recorder
@@ -17,7 +17,7 @@ from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.ports import Ports
 from llm_d_gke.rehearsal.node_agent.exec_streams import Context
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
-from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Simulated, read_simulations
+from llm_d_gke.rehearsal.node_agent.launch import Launcher, Simulated, read_simulations
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward, PodWorker
 from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import VllmOnCpu, environment_for, runs_vllm
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
@@ -39,7 +39,6 @@ class KubeletManager:
         self,
         paths: StackPaths,
         kube: Kube,
-        catalog: Callable[[], Catalog],
         informers: Mapping[str, Informer],
         binary: Callable[[Program, str], Path],
         wake: Callable[[], None],
@@ -53,7 +52,6 @@ class KubeletManager:
         self.wake = wake
         self.cloud_environment = cloud_environment
         self.event = Recorder(kube, "kubelet")
-        self._catalog = catalog
         self._nodes, self._pods = informers["Node"], informers["Pod"]
         self._informers = informers
         self._workers: dict[str, PodWorker] = {}
@@ -70,10 +68,10 @@ class KubeletManager:
             self._said.add(text)
             record_difference(self.paths, text)
 
-    def engine_launcher(self, image: str) -> EngineLauncher:
+    def engine_launcher(self, image: str) -> Launcher:
         if runs_vllm(self.paths, image):
-            return VllmOnCpu(environment_for(image, self._catalog()), read_models(self.paths))
-        contexts = {name: model.context for name, model in self._catalog().models.items()}
+            return VllmOnCpu(environment_for(image, load()), read_models(self.paths))
+        contexts = {name: model.context for name, model in load().models.items()}
         return Simulated(read_simulations(self.paths), contexts)
 
     def watched(self, kind: str, namespace: str, name: str) -> Manifest | None:
@@ -166,7 +164,7 @@ class KubeletManager:
 
     def _delete(self, pod: Manifest) -> None:
         metadata = pod["metadata"]
-        self.kube.delete("v1", "Pod", metadata["name"], metadata["namespace"], grace=0)
+        self.kube.delete("v1", "Pod", metadata["name"], metadata["namespace"], gracePeriodSeconds=0)
 
     def _end(self, uid: str) -> None:
         worker = self._workers.pop(uid)

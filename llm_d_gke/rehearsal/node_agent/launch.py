@@ -79,8 +79,8 @@ class Simulated:
         return Launch((*engine.arguments, f"--port={first}"), dict(environment), ports, (*remarks, *engine.changed))
 
 
-class EngineLauncher(Protocol):
-    """Launches the containers of model servers: simulated, or as real vLLM."""
+class Launcher(Protocol):
+    """Launches containers of one kind. Raises UnknownCommandError or ValueError for a command that is not supported."""
 
     def launch(
         self, container: Manifest, environment: Mapping[str, str], mounts: Mapping[str, str], allocate: Allocate
@@ -98,50 +98,53 @@ def words_of(
     return words("command"), words("args")
 
 
-def launch(
-    program: Program,
-    container: Manifest,
-    environment: Mapping[str, str],
-    mounts: Mapping[str, str],
-    allocate: Allocate,
-    promise: Callable[[int], int],
-    engine: EngineLauncher,
-) -> Launch:
-    """The launch of a container. `promise` reserves the port of another container of the pod.
+@dataclass(frozen=True)
+class ProgramLauncher:
+    """Launches any other program than an engine. `promise` reserves the port of another container of the pod."""
 
-    Raises UnknownCommandError or ValueError for a command that the program does not support.
-    """
-    if program is Program.ENGINE:
-        return engine.launch(container, environment, mounts, allocate)
-    command, arguments = words_of(container, environment, mounts)
-    command_line = [*command[1:], *arguments]
-    if program in CONTROLLERS:
-        return controller(program, command_line, environment, mounts, allocate)
-    if program in KEDA:
-        return keda(program, command_line, environment, allocate)
-    if program is Program.SIDECAR:
-        command_line = [*with_engine_port(command_line, promise)]
+    program: Program
+    promise: Callable[[int], int]
+
+    def launch(
+        self, container: Manifest, environment: Mapping[str, str], mounts: Mapping[str, str], allocate: Allocate
+    ) -> Launch:
+        command, arguments = words_of(container, environment, mounts)
+        command_line = [*command[1:], *arguments]
+        if self.program in CONTROLLERS:
+            return controller(self.program, command_line, environment, mounts, allocate)
+        if self.program in KEDA:
+            return keda(self.program, command_line, environment, allocate)
+        if self.program is Program.SIDECAR:
+            command_line = [*with_engine_port(command_line, self.promise)]
+        remarks = _adjust_picker(command_line) if self.program in _PICKERS else []
+        listening = (
+            with_configured_ports(command_line, allocate)
+            if self.program is Program.PROXY
+            else with_ports(self.program, command_line, allocate)
+        )
+        named = ", ".join(f"{requested}" for requested in listening.ports)
+        remark = (
+            f"{self.program.value} runs with its pod's own arguments, except that ports {named} and paths below volume"
+            " mounts are those of this machine"
+        )
+        return Launch(listening.arguments, dict(environment), listening.ports, (remark, *remarks))
+
+
+def _adjust_picker(command_line: list[str]) -> list[str]:
+    """Add what this machine needs to a picker's arguments. Returns how it differs from GKE."""
     remarks: list[str] = []
-    own = program in _PICKERS and os.environ.get("REHEARSAL_EPP") is None
-    if own and not any(word.partition("=")[0] == _PACE for word in command_line):
+    if os.environ.get("REHEARSAL_EPP") is not None:
+        return remarks
+    if not any(word.partition("=")[0] == _PACE for word in command_line):
         command_line.append(f"{_PACE}=250ms")
         remarks.append("the endpoint picker asks engines for their metrics every 250 ms; on GKE every 50 ms")
-    if own and not any(word.partition("=")[0].lstrip("-") == "v" for word in command_line):
+    if not any(word.partition("=")[0].lstrip("-") == "v" for word in command_line):
         command_line.append(f"--v={_SCORES_FROM}")
         remarks.append(
             f"the endpoint picker logs the scores of every request (verbosity {_SCORES_FROM}), for make why and the"
             " drawing at the end of up; on GKE picker.verbosity decides"
         )
-    configured = program is Program.PROXY
-    listening = (
-        with_configured_ports(command_line, allocate) if configured else with_ports(program, command_line, allocate)
-    )
-    named = ", ".join(f"{requested}" for requested in listening.ports)
-    remark = (
-        f"{program.value} runs with its pod's own arguments, except that ports {named} and paths below volume mounts "
-        "are those of this machine"
-    )
-    return Launch(listening.arguments, dict(environment), listening.ports, (remark, *remarks))
+    return remarks
 
 
 def read_simulations(paths: StackPaths) -> dict[str, dict[str, Simulation]]:

@@ -25,7 +25,7 @@ from llm_d_gke.rehearsal.node_agent.engine_arguments import serves
 from llm_d_gke.rehearsal.node_agent.environment import ConfigError, resolve
 from llm_d_gke.rehearsal.node_agent.eviction import GRACE_SECONDS, INTERVAL_SECONDS, REASON, eviction_message
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, KEDA, Program, program
-from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Launch, launch
+from llm_d_gke.rehearsal.node_agent.launch import Launch, Launcher, ProgramLauncher
 from llm_d_gke.rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, dated_back, phase
 from llm_d_gke.rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts, write_kubeconfig
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -54,7 +54,7 @@ class Kubelet(Protocol):
     def wake(self) -> None: ...
     def listed(self, address: str) -> bool: ...
     def event(self, pod: Manifest, reason: str, message: str, *, warning: bool = False) -> None: ...
-    def engine_launcher(self, image: str) -> EngineLauncher: ...
+    def engine_launcher(self, image: str) -> Launcher: ...
     def cloud_environment(self, namespace: str, account: str) -> Mapping[str, str]: ...
     def watched(self, kind: str, namespace: str, name: str) -> Manifest | None: ...
 
@@ -288,15 +288,12 @@ class PodWorker:
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             if "exec" in (spec.get(probe) or {}):
                 self._kubelet.record_difference("exec probes always succeed: there is no container to run a command in")
-        prepared = launch(
-            container.program,
-            spec,
-            environment,
-            mounts(spec, self._folders or {}),
-            allocate,
-            container.promise,
-            self._kubelet.engine_launcher(spec["image"]),
+        launcher = (
+            self._kubelet.engine_launcher(spec["image"])
+            if container.program is Program.ENGINE
+            else ProgramLauncher(container.program, container.promise)
         )
+        prepared = launcher.launch(spec, environment, mounts(spec, self._folders or {}), allocate)
         for remark in prepared.remarks:
             self._kubelet.record_difference(remark)
         return prepared

@@ -54,7 +54,7 @@ def environment_for(image: str, catalog: Catalog) -> EngineVersion:
 
 @dataclass(frozen=True)
 class VllmOnCpu:
-    """Implements `launch.EngineLauncher`."""
+    """Implements `launch.Launcher`."""
 
     version: EngineVersion
     models: Mapping[str, ServedModel]

@@ -115,7 +115,8 @@ def _remove(kube: Kube, manifest: dict[str, Any], report: Callable[[str], None])
     if existing is None:
         return
     report(f"{manifest['kind']} {name}: deleting it, because the command that created it was killed")
-    kube.delete(*kind, name, namespace, propagation="Foreground", uid=existing["metadata"]["uid"])
+    uid = {"uid": existing["metadata"]["uid"]}
+    kube.delete(*kind, name, namespace, propagationPolicy="Foreground", preconditions=uid)
     wait_until(
         lambda: kube.find(*kind, name, namespace) is None,
         timeout=_GONE_SECONDS,

@@ -99,8 +99,7 @@ def command_for(
     """The command line of a container's `command` and `args` (variables already expanded).
 
     `models` are by id and by served name; `transfers`: whether the connector for KV caches is installed. Raises
-    UnknownCommandError where the container starts no vLLM server, and
-    UnsupportedCommandError for what a processor cannot run.
+    UnknownCommandError where the container starts no vLLM server, UnsupportedCommandError for what cannot run here.
     """
     positional, options = _parse(server_arguments(command, arguments, environment))
     values = {option.name: option.values for option in options}
@@ -112,19 +111,13 @@ def command_for(
         )
     ranks, supervisor = _ranks(values)
     transfers = transfers and any(CONNECTOR in value for value in values.get(_TRANSFER_FLAG, ()))
-    remaining: list[str] = []
-    dropped: set[str] = set()
-    for option in options:
-        if transfers and option.name == _TRANSFER_FLAG:
-            remaining += option.words
-        elif option.name in _ACCELERATOR or option.name in _FILES or _RANKS.fullmatch(option.name):
-            if option.name != "model" and not (supervisor and _RANKS.fullmatch(option.name)):
-                dropped.add(f"--{option.name}")
-        elif option.name == "lora-modules":
-            remaining += ["--lora-modules", *(_adapter(value, model) for value in option.values)]
-        elif option.name not in _OWN:
-            remaining += option.words
-    built = [str(model.folder), *remaining]
+    kept = [
+        option for option in options if not _is_dropped(option.name) or (transfers and option.name == _TRANSFER_FLAG)
+    ]
+    dropped = {option.name for option in options if option not in kept} - {"model"}
+    if supervisor is not None:
+        dropped = {name for name in dropped if not _RANKS.fullmatch(name)}
+    built = [str(model.folder), *(word for option in kept for word in _words(option, model))]
     if "served-model-name" not in values:
         built += ["--served-model-name", model.name]
     if "block-size" not in values:
@@ -135,16 +128,27 @@ def command_for(
     if supervisor is not None:
         number = ["--data-parallel-size", str(ranks), "--data-parallel-size-local", str(ranks)]
         built += [*number, "--data-parallel-multi-port-external-lb"]
-    events = next((_events_port(value) for value in values.get(EVENTS_FLAG, ())), None)
     return CpuCommand(
         arguments=tuple(built),
         port=int(values.get("port", ("8000",))[0]),
-        events=events,
-        dropped=tuple(sorted(dropped)),
+        events=next((_events_port(value) for value in values.get(EVENTS_FLAG, ())), None),
+        dropped=tuple(sorted(f"--{name}" for name in dropped)),
         transfers=transfers,
         ranks=ranks,
         supervisor=supervisor,
     )
+
+
+def _is_dropped(name: str) -> bool:
+    """Whether an option is of an accelerator, of the model's files, or of the ranks of a pod."""
+    return name in _ACCELERATOR or name in _FILES or _RANKS.fullmatch(name) is not None
+
+
+def _words(option: Option, model: ServedModel) -> Sequence[str]:
+    """An option as a processor takes it; none of those that the command has of its own."""
+    if option.name == "lora-modules":
+        return ["--lora-modules", *(_adapter(value, model) for value in option.values)]
+    return () if option.name in _OWN else option.words
 
 
 def _ranks(values: Mapping[str, tuple[str, ...]]) -> tuple[int, int | None]:

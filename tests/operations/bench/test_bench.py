@@ -16,7 +16,7 @@ import pytest
 from llm_d_gke.operations.bench.page import page
 from llm_d_gke.operations.bench.result import BenchError, BenchResult, read_stages
 from llm_d_gke.operations.bench.run import PYTHON
-from llm_d_gke.operations.bench.scenario import Tokens, configuration, scenarios, sized
+from llm_d_gke.operations.bench.scenario import Target, Tokens, configuration, scenarios, sized
 from llm_d_gke.operations.bench.workload import comparable, find_model, remarks, tokens_of
 from tests.command_line import llmd
 from tests.stacks import plan_of
@@ -34,15 +34,8 @@ def written(folder: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize("name", scenarios())
 def test_every_stage_sends_as_many_requests_as_it_says(name: str) -> None:
     scenario = scenarios()[name]
-    config = configuration(
-        scenario,
-        Tokens(prompt=100, output=10),
-        url="http://gateway",
-        model="m",
-        headers={"Host": "h"},
-        tokenizer="t",
-        out=Path("o"),
-    )
+    target = Target(url="http://gateway", model="m", headers={"Host": "h"}, tokenizer="t")
+    config = configuration(scenario, Tokens(prompt=100, output=10), target, Path("o"))
     stages = [(stage["concurrency_level"], stage["num_requests"]) for stage in config["load"]["stages"]]
     assert stages == [(stage.concurrency, stage.requests) for stage in scenario.stages]
     # One worker alone has to be able to hold what is in flight, and none is without work.

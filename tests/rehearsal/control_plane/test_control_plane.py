@@ -143,7 +143,7 @@ class TestWhatGkeBrings:
         del crd["status"]
         crd["spec"]["names"]["shortNames"] = ["other"]
         with pytest.raises(Conflict, match="addon-manager"):
-            kube.apply(crd, field_manager="somebody", dry_run=True)
+            kube.managed_by("somebody").apply(crd, dry_run=True)
 
 
 class TestPolicies:

@@ -153,6 +153,7 @@ def test_other_names_make_another_certificate(tmp_path: Path) -> None:
     """Else a Gateway of a new host name would show the old one."""
     Certificates(tmp_path).create(["admin"], ["127.0.0.1"])
     kube = mock.Mock(spec=Kube)
+    kube.managed_by.return_value = kube
     informers: dict[str, Any] = {kind: mock.Mock(spec=Informer) for _, kind in KINDS}
     for informer in informers.values():
         informer.all.return_value = []
@@ -182,6 +183,7 @@ class TestSail:
     def answers(self, *, secret: bool, status: Manifest | None = None, names: tuple[str, ...] = ("pull",)) -> Manifests:
         """Statuses that one round writes about an Istio."""
         kube, informer = mock.create_autospec(Kube, instance=True), mock.create_autospec(Informer, instance=True)
+        kube.managed_by.return_value = kube
         kube.find.return_value = {"kind": "Secret"} if secret else None
         spec = {"namespace": "istio-system", "values": {"global": {"imagePullSecrets": list(names)}}}
         istio = {"metadata": {"name": "default", "generation": 2}, "spec": spec}

@@ -129,7 +129,7 @@ class Stack:
             raise AssertionError({name: seen.get(name) for name in unnamed()}) from None
         finally:
             for name in faulty:
-                self.kube.delete("v1", "Pod", name, NAMESPACE, grace=0)
+                self.kube.delete("v1", "Pod", name, NAMESPACE, gracePeriodSeconds=0)
 
     @contextmanager
     def object(self, manifest: Manifest) -> Iterator[None]:

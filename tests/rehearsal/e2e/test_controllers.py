@@ -107,7 +107,7 @@ def test_a_group_is_a_leader_and_its_workers(project: Project) -> None:
         }
         # Put into each pod by the webhook of pods.
         assert leaders == {f"pair-0.pair.{NAMESPACE}"}
-        kube.delete(*GROUPS, "pair", NAMESPACE, propagation="Foreground")
+        kube.delete(*GROUPS, "pair", NAMESPACE, propagationPolicy="Foreground")
         eventually(lambda: kube.find(*GROUPS, "pair", NAMESPACE) is None, "the group is gone")
 
 

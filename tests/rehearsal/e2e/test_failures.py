@@ -126,7 +126,7 @@ def test_a_picker_that_refuses_its_configuration(running: Running) -> None:
         with project.kube("gpu") as kube:
             kube.patch(*kind, name, {"data": {"picker.yaml": config}}, NAMESPACE)
             for pod in project.model_servers("gpu", PICKERS):
-                kube.delete("v1", "Pod", pod["metadata"]["name"], NAMESPACE, grace=0)
+                kube.delete("v1", "Pod", pod["metadata"]["name"], NAMESPACE, gracePeriodSeconds=0)
 
     with project.kube("gpu") as kube:
         before: str = kube.get(*kind, name, NAMESPACE)["data"]["picker.yaml"]

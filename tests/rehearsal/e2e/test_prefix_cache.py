@@ -133,7 +133,7 @@ class TestUnderLoad:
             answered(load, 20)
             killed = time.monotonic()
             with project.kube(STACK) as kube:
-                kube.delete("v1", "Pod", leader, NAMESPACE, grace=0)
+                kube.delete("v1", "Pod", leader, NAMESPACE, gracePeriodSeconds=0)
             # Until then the proxy still sends requests to an endpoint without a process, and open fails too.
             eventually(lambda: address not in project.proxied(STACK), "the load balancer has lost the dead picker")
             killed_at = time.monotonic()

@@ -207,7 +207,7 @@ def admitted_and_placed(server: Server, graph: Graph, *, silent: bool, has_gatew
             assert accelerated == ("llm-d.ai/inference-serving" in pod["metadata"]["labels"]), landed
     finally:
         for pod in pods:
-            server.kube.delete("v1", "Pod", pod["metadata"]["name"], pod["metadata"]["namespace"], grace=0)
+            server.kube.delete("v1", "Pod", pod["metadata"]["name"], pod["metadata"]["namespace"], gracePeriodSeconds=0)
         for _, manifest in nodes:
             server.kube.delete("v1", "Node", manifest["metadata"]["name"])
         # No garbage collector removes the objects of the nodes and pods before the next stack.

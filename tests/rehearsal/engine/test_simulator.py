@@ -12,7 +12,7 @@ import pytest
 
 from llm_d_gke.planning import plan_raw
 from llm_d_gke.rehearsal.host.ports import Ports
-from llm_d_gke.rehearsal.node_agent.launch import EngineLauncher, Simulated
+from llm_d_gke.rehearsal.node_agent.launch import Launcher, Simulated
 from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import EngineVersion, VllmOnCpu
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
@@ -36,7 +36,7 @@ CONTAINER = {
 
 
 @contextmanager
-def running(launcher: EngineLauncher, binary: Path, log: Path) -> Iterator[str]:
+def running(launcher: Launcher, binary: Path, log: Path) -> Iterator[str]:
     """An engine as the node agent starts it for a pod; its address."""
     free = Ports()
     variables = {"HOME": str(log.parent), "POD_IP": "127.0.0.1", "POD_NAME": "pod", "POD_NAMESPACE": "default"}

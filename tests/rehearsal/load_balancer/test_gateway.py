@@ -345,8 +345,8 @@ def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
     files |= {f"slot-{number}": content for number, content in enumerate(extension_filters("g", [extension]))}
     for name, content in files.items():
         (tmp_path / name).write_text(json.dumps(content))
-    routes, *slots = [str(tmp_path / name) for name in files]
-    listener = gateway_listener("g", ("127.0.0.1", 0), routes, slots, None, str(tmp_path / "log"))
+    paths = [str(tmp_path / name) for name in files]
+    listener = gateway_listener("g", ("127.0.0.1", 0), paths, str(tmp_path / "log"))
     pod_listener, pod_cluster = forward("pod", ("127.0.0.1", 0), ("127.0.0.1", 9))
     config = bootstrap(("127.0.0.1", 0), "unused", "unused")
     del config["dynamic_resources"]
@@ -399,9 +399,9 @@ def test_an_open_connection_follows_routes_and_extensions(envoy: Envoy, tmp_path
         routes = envoy.listener_file("g", "routes")
         hosts = virtual_hosts([Rule((), (path("/"),), (), (Target(refused=status),))])
         files: dict[Path, Config] = slots | {routes: route_configuration("g", hosts)}
-        names = [str(file) for file in slots]
+        names = [str(file) for file in (routes, *slots)]
         log = str(tmp_path / "log")
-        envoy.write([gateway_listener("g", ("127.0.0.1", port), str(routes), names, None, log)], [], {}, files)
+        envoy.write([gateway_listener("g", ("127.0.0.1", port), names, log)], [], {}, files)
         envoy.reconcile(admin)
 
     write(501, [])

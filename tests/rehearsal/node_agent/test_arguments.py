@@ -9,7 +9,7 @@ import pytest
 from llm_d_gke.rehearsal.node_agent.arguments import expand, mounted, with_configured_ports, with_ports
 from llm_d_gke.rehearsal.node_agent.engine_arguments import EngineCommand, UnknownCommandError, serves, translate
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program
-from llm_d_gke.rehearsal.node_agent.launch import Simulated, launch
+from llm_d_gke.rehearsal.node_agent.launch import ProgramLauncher, Simulated
 
 MODEL = "google/gemma-2b-it"
 
@@ -139,7 +139,7 @@ def test_ranks_listen_on_consecutive_ports() -> None:
         return 21000
 
     container = {"args": ["--model", MODEL, "--data-parallel-size", "4"]}
-    started = launch(Program.ENGINE, container, {}, {}, allocate, lambda port: port, Simulated())
+    started = Simulated().launch(container, {}, {}, allocate)
     assert ports == [(8000, 4)]
     assert started.ports == {8000: 21000, 8001: 21001, 8002: 21002, 8003: 21003}
     assert started.arguments[-1] == "--port=21000"
@@ -229,7 +229,7 @@ class TestGroups:
 
     def test_a_pod_serves_its_own_ranks_and_its_supervisor_is_the_first(self) -> None:
         container = {"command": [*self.WIDE], "args": [MODEL, *self.RANKS, "--data-parallel-multi-port-external-lb"]}
-        launched = launch(Program.ENGINE, container, {}, {}, lambda *_: 20000, lambda port: port, Simulated())
+        launched = Simulated().launch(container, {}, {}, lambda *_: 20000)
         assert launched.ports == {**{8000 + rank: 20000 + rank for rank in range(8)}, 8208: 20000}
         assert value(launched.arguments, "data-parallel-size") == "8"
 
@@ -257,27 +257,13 @@ class TestGroups:
 def test_a_routing_sidecar_finds_the_engine_of_its_pod(written: list[str]) -> None:
     """The engine starts after it, on a port of this machine that it has promised."""
     container = {"args": ["--port=8000", *written, "--kv-connector=nixlv2"]}
-    started = launch(
-        Program.SIDECAR,
-        container,
-        {},
-        {},
-        lambda requested, _: requested + 20000,
-        lambda requested: requested + 1,
-        Simulated(),
-    )
+    sidecar = ProgramLauncher(Program.SIDECAR, lambda requested: requested + 1)
+    started = sidecar.launch(container, {}, {}, lambda requested, _: requested + 20000)
     assert started.arguments == ("--port=28000", "--vllm-port=8201", "--kv-connector=nixlv2")
     assert started.ports == {8000: 28000}
 
 
 def test_a_routing_sidecar_without_its_engines_port_does_not_start() -> None:
+    sidecar = ProgramLauncher(Program.SIDECAR, lambda requested: requested)
     with pytest.raises(ValueError, match="--vllm-port or --model-server-port"):
-        launch(
-            Program.SIDECAR,
-            {"args": ["--port=8000"]},
-            {},
-            {},
-            lambda requested, _: requested,
-            lambda requested: requested,
-            Simulated(),
-        )
+        sidecar.launch({"args": ["--port=8000"]}, {}, {}, lambda requested, _: requested)
