@@ -25,7 +25,7 @@ from llm_d_gke.catalog import (
 )
 from llm_d_gke.catalog.errors import CatalogError
 from llm_d_gke.catalog.loading import FOLDER, load_catalog
-from llm_d_gke.catalog.schema import Quantization
+from llm_d_gke.catalog.schema import Provisioning, Quantization
 
 LOGGED: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "logged_weights.yaml").read_text())
 SEEDS = (
@@ -237,7 +237,7 @@ class TestPrices:
         ("machine", "region", "attached"),
         [
             ("a4x-highgpu-4g", "us-central1", None),
-            ("tpu7x-standard-4t", "us-central1", None),
+            ("tpu7x-standard-4t", "us-east1", None),
             ("a4-highgpu-8g", "us-central1", None),
             ("n1-standard-4", "us-east5", ("nvidia-tesla-t4", 1)),
             ("n1-standard-4", "us-central1", ("nvidia-l4", 1)),
@@ -278,10 +278,22 @@ class TestPrices:
                 assert price is not None
                 assert price.source
 
-    def test_a_reserved_h200_has_its_list_price(self, catalog: Catalog) -> None:
-        price = catalog.prices.machine("a3-ultragpu-8g", "us-central1")
+    @pytest.mark.parametrize(
+        ("machine", "region", "way", "hourly", "date"),
+        [
+            ("a3-ultragpu-8g", "us-central1", "on-demand", 84.8069, "2026-09-23"),  # local SSDs are in Google's rate
+            ("a3-ultragpu-8g", "us-central1", "reserved", 58.4719, "2026-09-23"),
+            ("a3-ultragpu-8g", "us-east4", "on-demand", 83.492, "2026-10-13"),
+            ("tpu7x-standard-4t", "us-central1", "on-demand", 48, "2026-09-17"),
+            ("tpu7x-standard-4t", "us-central1", "flex-start", 24, "2026-09-17"),
+        ],
+    )
+    def test_list_prices(
+        self, catalog: Catalog, machine: str, region: str, way: Provisioning, hourly: float, date: str
+    ) -> None:
+        price = catalog.prices.machine(machine, region, way)
         assert price is not None
-        assert (price.hourly, str(price.date)) == (83.492, "2026-10-13")
+        assert (price.hourly, str(price.date)) == (hourly, date)
 
 
 class TestSources:
