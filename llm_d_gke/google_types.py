@@ -25,6 +25,9 @@ SECRET_MEMBER: Final = "gcp:secretmanager/secretIamMember:SecretIamMember"  # no
 SERVICE: Final = "gcp:projects/service:Service"
 SUBNETWORK: Final = "gcp:compute/subnetwork:Subnetwork"
 
+# Of an InferencePool that a fleet's Gateway sends requests to.
+EXPORT_ANNOTATION: Final = "networking.gke.io/export"
+
 # Arguments of the provider that are no properties of the resource.
 _VIRTUAL: Final = (
     "deletionPolicy",

@@ -20,6 +20,7 @@ from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.fleet_member import leave_own_fleet
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
@@ -224,6 +225,7 @@ def down(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> int:
         configuration = load(PROJECT_ROOT, stack, changes)
         with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
             resume_interrupted(pulumi, destroying=True)
+            leave_own_fleet(paths, print_step)
             pulumi.stack.destroy(on_output=each_step_once(show), on_error=show, color=_color())
             pulumi.stack.workspace.remove_stack(stack)
     except Exception as error:

@@ -31,8 +31,8 @@ class FleetSettings(Settings):
     exported: Annotated[
         bool,
         Field(
-            description="Whether the Gateway sends requests to this cluster's pool. With false and an `up` before its"
-            " destroy, a cluster leaves the fleet without lost requests."
+            description="Whether the Gateway sends requests to this cluster's pool. With false and an `up` before"
+            " `pulumi destroy`, a cluster leaves the fleet without lost requests; `make destroy` does that by itself."
         ),
     ] = True
     max_utilization_percent: Annotated[

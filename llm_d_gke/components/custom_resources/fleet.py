@@ -12,7 +12,6 @@ from llm_d_gke.components.custom_resources.base import Enabled, Part, PolicyTarg
 from llm_d_gke.components.custom_resources.gke_policies import BackendDefault
 from llm_d_gke.components.custom_resources.inference_pool import Selector
 
-EXPORT_ANNOTATION = "networking.gke.io/export"
 IMPORT_GROUP = "networking.gke.io"
 IMPORT_KIND = "GCPInferencePoolImport"
 

@@ -9,7 +9,6 @@ import pulumi_kubernetes as kubernetes
 
 from llm_d_gke.components.custom_resources.base import PolicyTarget, Spec, custom_resource
 from llm_d_gke.components.custom_resources.fleet import (
-    EXPORT_ANNOTATION,
     EXPORTED_METRIC,
     IMPORT_GROUP,
     IMPORT_KIND,
@@ -40,6 +39,7 @@ from llm_d_gke.components.instance import Component
 from llm_d_gke.components.options import child
 from llm_d_gke.components.routing.edge import backend_default
 from llm_d_gke.components.scope import ClusterScope
+from llm_d_gke.google_types import EXPORT_ANNOTATION
 from llm_d_gke.planning.plan.routing import BackendTlsPlan, FleetPlan, ObjectivePlan, PoolPlan
 
 _CACHE_USE = "vllm:kv_cache_usage_perc"

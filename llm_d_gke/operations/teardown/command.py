@@ -10,13 +10,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
+from rich.prompt import Confirm
 
 from llm_d_gke.cli.exits import FAILED, NO_CREDENTIALS
+from llm_d_gke.fleet_exit import Pool, exported_pools, leave_fleet
+from llm_d_gke.kube import Kube
 from llm_d_gke.operations.google_cloud import NoCredentialsError, Session, open_session
 from llm_d_gke.operations.leftovers.command import identify, report_leftovers
 from llm_d_gke.operations.leftovers.match import Identity, planned_name
+from llm_d_gke.operations.live_stack.gke import gke_stack
+from llm_d_gke.operations.live_stack.stack import LiveStackError
 from llm_d_gke.operations.pulumi_cli import PulumiError, run_pulumi
 from llm_d_gke.pending_creates import adopt_pending
+from llm_d_gke.planning import RefusedError
+
+# Google's load balancers follow a change within minutes.
+_QUIET_SECONDS, _PATIENCE = 120.0, 900.0
 
 
 class Pulumi(Protocol):
@@ -38,7 +47,25 @@ def destroy(stack: str, changes: Mapping[str, str], project: str | None, *, yes:
     def pulumi(arguments: Sequence[str], *, output: bool = False) -> str:
         return run_pulumi(stack, arguments, output=output)
 
+    if pools := exported_pools(_state(pulumi).get("deployment") or {}):
+        if not (yes or Confirm.ask(f"Take {stack} out of its fleet, and destroy it?", console=console, default=False)):
+            return FAILED
+        _leave_fleet(stack, changes, pools, console)
     return destroy_all(identity, pulumi, session, console, yes=yes, unlock=unlock)
+
+
+def _leave_fleet(stack: str, changes: Mapping[str, str], pools: Sequence[Pool], console: Console) -> None:
+    """Lead the cluster out of its fleet. One that is not reached is destroyed all the same."""
+
+    def report(line: str) -> None:
+        console.print(line, markup=False)
+
+    try:
+        with gke_stack(stack, changes) as live:
+            assert isinstance(live.cluster, Kube)
+            leave_fleet(live.cluster, pools, live.pods.address, report, quiet=_QUIET_SECONDS, patience=_PATIENCE)
+    except (LiveStackError, RefusedError) as reason:
+        report(f"the cluster could not leave its fleet, so requests are lost: {reason}")
 
 
 def destroy_all(

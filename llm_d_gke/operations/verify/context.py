@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from llm_d_gke.fleet_exit import total
 from llm_d_gke.operations.live_stack.stack import LiveStack, Manifest, is_ready
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
@@ -181,12 +181,6 @@ def reply_of(response: httpx.Response, seconds: float) -> Reply:
         seconds=seconds,
         pieces=pieces,
     )
-
-
-def total(metrics: str, name: str) -> float:
-    """The sum of a metric over its labels, 0 where it does not occur."""
-    pattern = rf"^{re.escape(name)}(?:\{{[^\n]*\}})? ([0-9.eE+-]+)"
-    return sum(float(value) for value in re.findall(pattern, metrics, re.MULTILINE))
 
 
 def risen(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

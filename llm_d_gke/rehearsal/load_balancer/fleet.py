@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from llm_d_gke.google_types import EXPORT_ANNOTATION
 from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
 from llm_d_gke.kube.informer import Informer, Key, key_of
 from llm_d_gke.rehearsal.cluster_client import client
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 
 _MEMBERSHIP = "gcp:gkehub/membership:Membership"
 _FEATURE = "gcp:gkehub/feature:Feature"
-_EXPORT = "networking.gke.io/export"
 _KINDS = (("v1", "Pod"), ("v1", "Service"), (POOL_API, "InferencePool"))
 _MANAGER = "multi-cluster-controller"
 
@@ -44,7 +44,7 @@ class Cluster:
 
     def exports(self) -> Iterator[Manifest]:
         for pool in self.objects("InferencePool"):
-            if (pool["metadata"].get("annotations") or {}).get(_EXPORT) == "True":
+            if (pool["metadata"].get("annotations") or {}).get(EXPORT_ANNOTATION) == "True":
                 yield pool
 
 

@@ -88,12 +88,16 @@ def adopt_pending_creates(stack: auto.Stack, paths: StackPaths, report: Callable
         stack.refresh(target=adopted, color="never")
 
 
-def _has_pending_operations(paths: StackPaths) -> bool:
-    """Whether the state file has pending operations. The engine would take a second to answer this."""
+def read_state(paths: StackPaths) -> dict[str, Any]:
+    """The deployment in the state file, empty without one. The engine would take a second to answer this."""
     for file in (paths.backend / ".pulumi" / "stacks").glob(f"*/{paths.stack}.json"):
         checkpoint = json.loads(file.read_text(encoding="utf-8")).get("checkpoint") or {}
-        return bool((checkpoint.get("latest") or {}).get("pending_operations"))
-    return False
+        return dict(checkpoint.get("latest") or {})
+    return {}
+
+
+def _has_pending_operations(paths: StackPaths) -> bool:
+    return bool(read_state(paths).get("pending_operations"))
 
 
 def _is_object(resource: dict[str, Any]) -> bool:

@@ -6,15 +6,18 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from rich.console import Console
+from rich.prompt import Confirm
 
-from llm_d_gke.google_types import ACCOUNT, NETWORK, ROUTER
+from llm_d_gke.google_types import ACCOUNT, EXPORT_ANNOTATION, NETWORK, ROUTER
 from llm_d_gke.operations.leftovers.command import identify
 from llm_d_gke.operations.leftovers.match import Identity
+from llm_d_gke.operations.live_stack.stack import LiveStackError
 from llm_d_gke.operations.pulumi_cli import PulumiError
+from llm_d_gke.operations.teardown import command
 from llm_d_gke.operations.teardown.command import destroy_all
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
@@ -116,3 +119,34 @@ def test_what_the_state_still_has_is_not_removed_behind_pulumi(
     pulumi = Pulumi(store, [NETWORK], [])
     assert destroy_all(identity, pulumi, GoogleApi(store), Console(file=io.StringIO()), yes=True, unlock=False) == 1
     assert set(store.read()["resources"]) == {NETWORK}
+
+
+def test_a_member_of_a_fleet_leaves_it_first_unless_the_user_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    metadata = {"namespace": "llm-d", "name": "chat", "annotations": {EXPORT_ANNOTATION: "True"}}
+    pool = {"type": "kubernetes:inference.networking.k8s.io/v1:InferencePool", "inputs": {"metadata": metadata}}
+    done: list[object] = []
+
+    def destroyed(*_: object, **__: object) -> int:
+        done.append("destroyed")
+        return 0
+
+    monkeypatch.setattr(command, "open_session", lambda: (None, PROJECT))
+    monkeypatch.setattr(command, "identify", lambda *_: None)
+    monkeypatch.setattr(command, "run_pulumi", lambda *_, **__: json.dumps({"deployment": {"resources": [pool]}}))
+    monkeypatch.setattr(command, "_leave_fleet", lambda _stack, _changes, pools, _console: done.append(pools))
+    monkeypatch.setattr(command, "destroy_all", destroyed)
+    monkeypatch.setattr(Confirm, "ask", lambda *_, **__: False)
+    assert command.destroy("east", {}, None, yes=False, unlock=False) == 1
+    assert done == []
+    assert command.destroy("east", {}, None, yes=True, unlock=False) == 0
+    assert done == [[("llm-d", "chat")], "destroyed"]
+
+
+def test_a_member_that_is_not_reached_is_destroyed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object) -> NoReturn:
+        raise LiveStackError("no credentials for cluster east")
+
+    monkeypatch.setattr(command, "gke_stack", unreachable)
+    output = io.StringIO()
+    command._leave_fleet("east", {}, [("llm-d", "chat")], Console(file=output, width=300))
+    assert "requests are lost: no credentials for cluster east" in output.getvalue()

@@ -32,7 +32,7 @@ def pools(project: Project, stack: str) -> set[str]:
         return {pool["metadata"]["name"] for pool in kube.list("inference.networking.k8s.io/v1", "InferencePool")}
 
 
-def test_both_clusters_answer_and_the_config_cluster_alone_when_the_member_goes(fresh: Project) -> None:
+def test_both_clusters_answer_and_the_config_cluster_alone_after_down_of_the_member(fresh: Project) -> None:
     fresh.write_stack(CONFIG, FLEET_CONFIG)
     network = {**EXISTING_NETWORK, "network": f"llm-d-{CONFIG}-network"}
     fresh.write_stack(MEMBER, FLEET_MEMBER | {"network.existing": network})
@@ -57,7 +57,6 @@ def test_both_clusters_answer_and_the_config_cluster_alone_when_the_member_goes(
 
     with Steady(request) as load:
         load.await_answers(40)
-        fresh.run("up", MEMBER, "-c", "llm-d:fleet.exported=false")
         fresh.run("down", MEMBER)
         load.await_answers(40, since=time.monotonic())
     assert load.unanswered == []
