@@ -46,7 +46,7 @@ class StartReport(Entry):
     recurrent: bool = False  # layers with recurrent states
     latent: bool = False  # latent attention
     media: bool = False  # takes images, sound or video
-    dtype: Literal["bfloat16"] | None = None  # of its computation
+    dtype: Literal["bfloat16", "float32"] | None = None  # of its computation
     heads: bool = False  # attention with keys and values for each head
     sparse: bool | None = None  # attention that chooses tokens by an indexer; False: without
     windows: bool = False  # layers with a sliding window
@@ -54,7 +54,7 @@ class StartReport(Entry):
     block: int | None = None  # blockSize is stated, and no multiple of it
     kv_cache: Literal["fp8", "nvfp4", "turboquant"] | None = None  # beginning of its type
     backend: str | None = None  # attention back end that the stack file names
-    reasoning: str | None = None  # parser of thoughts that the stack file names
+    reasoning: tuple[str, ...] = ()  # the parser of thoughts that the stack file names is one of them
     guessed: int = 0  # tokens, at least
     adapters: bool = False  # with LoRA adapters
     no_adapters: bool = False  # without
@@ -80,6 +80,7 @@ class StartReport(Entry):
     prefixes: bool = False  # prefix caching is asked for
     option: str | None = None  # or a key of an option that takes an object: --name.key
     values: tuple[str, ...] = ()  # of the option, one of them; none: any
+    except_values: tuple[str, ...] = ()  # of the option, none of them
     # The option's number is larger than this, than the longest request, or than that of another option that is given;
     # or it is smaller than the longest request, or than the number of adapters that the engine holds at once.
     above: int | None = None

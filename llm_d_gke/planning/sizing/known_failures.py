@@ -103,7 +103,7 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
         or report.above_sequences
         or report.other_than_devices
     )
-    has_value = report.values or compares or report.kv_cache is not None
+    has_value = report.values or report.except_values or compares or report.kv_cache is not None
     value = f" {_value(settings, report.option)}" if has_value else ""
     return "extraArgs", f"{report.option}{value}"
 
@@ -127,7 +127,7 @@ def _alike(served: ServedModel, model: Model, report: StartReport) -> Iterator[b
     yield report.dtype in (None, model.dtype if dtype in (None, "auto") else dtype)
     yield from _of_features(served, model, report)
     yield report.backend in (None, served.attention_backend)
-    yield report.reasoning in (None, settings.reasoning_parser)
+    yield not report.reasoning or settings.reasoning_parser in report.reasoning
     cache = settings.kv_cache_dtype or option_value(arguments, "--kv-cache-dtype") or ""
     yield report.kv_cache is None or cache.startswith(report.kv_cache)
     yield report.unless_cache is None or not cache.startswith(report.unless_cache)
@@ -233,7 +233,8 @@ def _is_chosen(served: ServedModel, model: Model, report: StartReport) -> bool:
     text = _value(settings, option) or ""
     if not all(_compares(served, model, report, _number(text))):
         return False
-    return not report.values or text.lower().replace("-", "_") in report.values
+    value = text.lower().replace("-", "_")
+    return (not report.values or value in report.values) and value not in report.except_values
 
 
 def _compares(served: ServedModel, model: Model, report: StartReport, number: int | None) -> Iterator[bool]:
