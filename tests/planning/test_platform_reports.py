@@ -24,6 +24,7 @@ REPORTS: list[dict[str, Any]] = [
         "platform_reports_fifth",
         "platform_reports_sixth",
         "platform_reports_seventh",
+        "platform_reports_eighth",
     )
     for report in yaml.safe_load((Path(__file__).parent / "figures" / f"{name}.yaml").read_text(encoding="utf-8"))
 ]

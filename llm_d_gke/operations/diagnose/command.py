@@ -79,6 +79,7 @@ RULES: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     pods.not_started,
     pods.ended,
     pods.not_ready,
+    routing.certificates_not_issued,
     routing.gateway_problems,
     routing.health_check_changed,
     routing.service_conditions,

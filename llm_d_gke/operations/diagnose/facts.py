@@ -28,6 +28,7 @@ _KINDS = {
     "services": ("serving.kserve.io/v1alpha2", "LLMInferenceService"),
     "older_services": ("serving.kserve.io/v1alpha1", "LLMInferenceService"),
     "scalers": ("keda.sh/v1alpha1", "ScaledObject"),
+    "certificate_requests": ("cert-manager.io/v1", "CertificateRequest"),
 }
 _ANSWER_SECONDS = 30.0
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -67,6 +68,7 @@ class Facts:
     health_checks: tuple[Manifest, ...] = ()
     services: tuple[Manifest, ...] = ()
     scalers: tuple[Manifest, ...] = ()
+    certificate_requests: tuple[Manifest, ...] = ()
     # Health paths of the plan by pool.
     health_paths: Mapping[str, str] = field(default_factory=dict)
     # By pod and container.

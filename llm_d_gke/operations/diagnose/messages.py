@@ -25,6 +25,8 @@ Origin = Literal[
     "gateway",
     "endpoint",
     "scaling",
+    "kserve",
+    "certificate",
 ]
 
 _FILE = Path(__file__).with_name("messages.yaml")

@@ -11,6 +11,9 @@ from llm_d_gke.operations.live_stack.stack import Manifest, find_condition, is_r
 
 _PULLS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ImageInspectError", "RegistryUnavailable")
 _STARTS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_MOUNTS = ("FailedMount", "FailedAttachVolume")
+_SANDBOXES = ("FailedCreatePodSandBox", "FailedPrepareDynamicResources", "NetworkNotReady")
+_CLAIMS = "FailedResourceClaimCreation"
 _OWNERS = ("ReplicaSet", "Deployment", "StatefulSet", "LeaderWorkerSet", "Job", "DaemonSet")
 _KILLED_FOR_MEMORY = "OOMKilled"
 
@@ -38,10 +41,15 @@ def not_scheduled(facts: Facts) -> Iterator[Cause]:
     """Pending pods. The autoscaler's events come first, then the scheduler's."""
     for pod in facts.pods:
         condition = find_condition(pod, "PodScheduled")
-        if pod["spec"].get("nodeName") or condition is None or condition["status"] == "True":
+        if pod["spec"].get("nodeName") or (condition is not None and condition["status"] == "True"):
             continue
         subject = _subject(pod)
         events = facts.events_about("Pod", str(pod["metadata"]["name"]))
+        claims = [str(event.get("message", "")) for event in events if event.get("reason") == _CLAIMS]
+        if condition is None:
+            # The scheduler says nothing about a pod whose claims of devices are not there yet.
+            yield from filter(None, (recognize("scheduler", message, subject) for message in claims[-1:]))
+            continue
         scaling = [event for event in events if event.get("reason") in ("FailedScaleUp", "NotTriggerScaleUp")]
         growing = [event for event in events if event.get("reason") == "TriggeredScaleUp"]
         latest = max((*scaling, *growing), key=moment_of, default=None)
@@ -56,7 +64,7 @@ def not_scheduled(facts: Facts) -> Iterator[Cause]:
 
 
 def not_started(facts: Facts) -> Iterator[Cause]:
-    """Images that cannot be pulled, containers that cannot be created, volumes that cannot be mounted."""
+    """Images that cannot be pulled, containers that cannot be created, and what a pod waits for before all of them."""
     for pod in facts.pods:
         events = facts.events_about("Pod", str(pod["metadata"]["name"]))
         for status in containers_of(pod):
@@ -72,16 +80,22 @@ def not_started(facts: Facts) -> Iterator[Cause]:
                 yield recognize("start", message, subject) or cause_of_state(
                     "container-not-created", subject, message or reason
                 )
-        if _waits_for_volumes(pod):
-            mounts = [event for event in events if event.get("reason") in ("FailedMount", "FailedAttachVolume")]
-            if mounts:
-                message = str(mounts[-1].get("message", ""))
-                yield recognize("mount", message, _subject(pod)) or cause_of_state(
-                    "volume-not-mounted", _subject(pod), message
-                )
+        if _waits_for_its_node(pod):
+            yield from _not_prepared(_subject(pod), events)
 
 
-def _waits_for_volumes(pod: Manifest) -> bool:
+def _not_prepared(subject: str, events: list[Manifest]) -> Iterator[Cause]:
+    """The latest failure of a volume, of claimed devices or of the pod's network."""
+    failures = [event for event in events if event.get("reason") in (*_MOUNTS, *_SANDBOXES)]
+    if failures:
+        message = str(failures[-1].get("message", ""))
+        mount = failures[-1]["reason"] in _MOUNTS
+        yield recognize("mount" if mount else "start", message, subject) or cause_of_state(
+            "volume-not-mounted" if mount else "container-not-created", subject, message
+        )
+
+
+def _waits_for_its_node(pod: Manifest) -> bool:
     states = [(status.get("state") or {}).get("waiting") or {} for status in containers_of(pod)]
     return bool(pod["spec"].get("nodeName")) and (
         not states or any(state.get("reason") in ("ContainerCreating", "PodInitializing") for state in states)

@@ -12,6 +12,7 @@ from llm_d_gke.operations.live_stack.stack import Manifest, find_condition, is_t
 _OK, _SERVER_ERROR = 200, 500
 _PICKER_UNREACHABLE = "picker-unreachable"
 _PRESETS = "PresetsCombined"
+_CERTIFICATE = "cert-manager.io/certificate-name"
 
 
 def presets_missing(facts: Facts) -> Iterator[Cause]:
@@ -31,12 +32,23 @@ def service_conditions(facts: Facts) -> Iterator[Cause]:
             # WaitingForGateway stays where a Gateway controller writes no status on pools; requests are answered.
             ignored = (_PRESETS, "Ready", "InferencePoolReady")
             if condition["status"] != "True" and condition["type"] not in ignored:
-                yield cause_of_state(
-                    "kserve-condition",
-                    f"LLMInferenceService/{service['metadata']['name']}",
-                    str(condition.get("message") or condition.get("reason") or ""),
-                    condition=f"{condition['type']} {condition['status']}",
+                subject = f"LLMInferenceService/{service['metadata']['name']}"
+                message = str(condition.get("message") or condition.get("reason") or "")
+                yield recognize("kserve", message, subject) or cause_of_state(
+                    "kserve-condition", subject, message, condition=f"{condition['type']} {condition['status']}"
                 )
+
+
+def certificates_not_issued(facts: Facts) -> Iterator[Cause]:
+    """The latest request of each certificate that cert-manager has not signed."""
+    requests = sorted(facts.certificate_requests, key=lambda request: str(request["metadata"]["creationTimestamp"]))
+    latest = {(request["metadata"].get("annotations") or {}).get(_CERTIFICATE): request for request in requests}
+    for certificate, request in latest.items():
+        if not is_true(request, "Ready"):
+            conditions = [find_condition(request, kind) or {} for kind in ("Denied", "InvalidRequest", "Ready")]
+            message = next((str(found["message"]) for found in conditions if found.get("message")), "no message yet")
+            subject = f"Certificate/{certificate or request['metadata']['name']}"
+            yield recognize("certificate", message, subject) or cause_of_state("certificate-waits", subject, message)
 
 
 def not_scaling(facts: Facts) -> Iterator[Cause]:

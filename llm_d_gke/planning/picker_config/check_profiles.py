@@ -117,7 +117,7 @@ def _check_profile(
             continue
         roles = kinds[entry.plugin_ref]
         if not roles & _SCHEDULING:
-            ctx.findings.error("LLMD-PICKER-PROFILE-KIND", *entry_path, value=entry.plugin_ref, kind=min(roles))
+            ctx.findings.warning("LLMD-PICKER-PROFILE-KIND", *entry_path, value=entry.plugin_ref, kind=min(roles))
         if "scorer" in roles and pickers and entry.weight is None and picker.document == _WEIGHTS_IN_ORDER:
             ctx.findings.error(
                 "LLMD-PICKER-SCORER-WEIGHT", *path, "plugins", index, "weight", value="(missing)", picker=picker.title

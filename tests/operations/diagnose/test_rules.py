@@ -88,6 +88,12 @@ class TestPending:
         facts = running(pods=(pending(example("no-accelerator")),), events=(failed, growing))
         assert first(facts) == "scale-up-stock"
 
+    def test_a_claim_that_could_not_be_made(self) -> None:
+        waiting = pod(node="", phase="Pending")
+        events = (event("Pod", "vllm-0", "FailedResourceClaimCreation", example("claims-missing")),)
+        assert first(running(pods=(waiting,), events=events)) == "claims-missing"
+        assert first(running(pods=(waiting,))) == "pods-missing"
+
     def test_unknown_words_are_shown(self) -> None:
         [cause] = causes_of(running(pods=(pending("0/3 nodes are available: something new."),)))
         assert (cause.id, cause.evidence) == ("unschedulable", "0/3 nodes are available: something new.")
@@ -111,6 +117,21 @@ class TestStart:
         creating = pod(containers=[container(state={"waiting": {"reason": "ContainerCreating"}})])
         events = (event("Pod", "vllm-0", "FailedMount", example(name)),)
         assert first(running(pods=(creating,), events=events)) == name
+
+    @pytest.mark.parametrize(
+        ("reason", "name"),
+        [
+            ("FailedCreatePodSandBox", "sandbox-network"),
+            ("FailedCreatePodSandBox", "sandbox-runtime"),
+            ("FailedPrepareDynamicResources", "devices-not-prepared"),
+        ],
+    )
+    def test_networks_and_devices_that_a_pod_waits_for(self, reason: str, name: str) -> None:
+        waiting = container(state={"waiting": {"reason": "ContainerCreating"}})
+        facts = running(pods=(pod(containers=[waiting]),), events=(event("Pod", "vllm-0", reason, example(name)),))
+        assert first(facts) == name
+        facts = running(pods=(pod(containers=[waiting]),), events=(event("Pod", "vllm-0", reason, "unknown"),))
+        assert first(facts) == "container-not-created"
 
     @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "admission"])
     def test_pods_that_are_not_created(self, name: str) -> None:
@@ -163,7 +184,8 @@ class TestEnd:
                 "device-not-allocated",
             ),
             ("Terminated", "Pod was terminated in response to imminent node shutdown.", "node-shut-down"),
-            ("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu", "pod-failed"),
+            ("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu", "node-too-full"),
+            ("Terminated", "words that nobody knows", "pod-failed"),
         ],
     )
     def test_a_pod_that_its_node_refused_or_ended(self, reason: str, message: str, cause: str) -> None:
@@ -277,6 +299,43 @@ class TestRouting:
         assert first(running(answer=Answer(status=500, text=""))) == "endpoint-refuses"
 
 
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "kserve"])
+    def test_kserves_own_words(self, name: str) -> None:
+        condition = {"type": "RouterReady", "status": "False", "message": example(name)}
+        cause = first(running(services=({"metadata": {"name": "gemma"}, "status": {"conditions": [condition]}},)))
+        assert cause == name
+
+
+class TestCertificates:
+    def request(self, kind: str, message: str, number: int = 1) -> dict[str, Any]:
+        condition = {"type": kind, "status": "True" if kind == "Denied" else "False", "message": message}
+        return {
+            "metadata": {
+                "name": f"llm-tls-{number}",
+                "creationTimestamp": f"2026-11-28T09:0{number}:00Z",
+                "annotations": {"cert-manager.io/certificate-name": "llm-tls"},
+            },
+            "status": {"conditions": [condition]},
+        }
+
+    @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "certificate"])
+    def test_cert_managers_words(self, name: str) -> None:
+        [cause] = causes_of(running(certificate_requests=(self.request("Ready", example(name)),)))
+        assert (cause.id, cause.subject) == (name, "Certificate/llm-tls")
+
+    def test_a_refusal_counts_more_than_what_is_not_ready(self) -> None:
+        request = self.request("Denied", example("certificate-denied"))
+        assert first(running(certificate_requests=(request,))) == "certificate-denied"
+
+    def test_an_earlier_request_is_no_cause(self) -> None:
+        signed = self.request("Ready", "Certificate fetched from issuer successfully", 2)
+        signed["status"]["conditions"][0]["status"] = "True"
+        assert causes_of(running(certificate_requests=(self.request("Ready", "refused"), signed))) == ()
+        assert first(running(certificate_requests=(self.request("Ready", "words that nobody knows"),))) == (
+            "certificate-waits"
+        )
+
+
 class TestScaling:
     def scaler(self, status: str) -> dict[str, Any]:
         ready = {
@@ -310,7 +369,7 @@ class TestScaling:
         earlier = event("ScaledObject", "vllm", "KEDAScalerFailed", example("scaler-denied"))
         now = event("ScaledObject", "vllm", "ScaledObjectCheckFailed", words)
         cause = causes_of(running(scalers=(scaler,), events=(earlier, now)))[0]
-        assert (cause.id, words in cause.evidence) == ("not-scaling", True)
+        assert (cause.id, words in cause.evidence) == ("scale-target-missing", True)
 
     def test_an_unknown_reason_is_shown(self) -> None:
         cause = causes_of(running(scalers=(self.scaler("False"),)))[0]

@@ -30,6 +30,7 @@ def mounts(claim: str) -> Manifest:
     return {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]}
 
 
+LEADER = {"labelSelector": {"matchLabels": {"leader": "absent"}}, "topologyKey": "kubernetes.io/hostname"}
 CONTAINER = {"name": "main", "image": "registry.example/main:1"}
 # Causes with one node that is ready and free.
 PODS: dict[str, tuple[str, Manifest]] = {
@@ -43,6 +44,9 @@ PODS: dict[str, tuple[str, Manifest]] = {
     "unbound": ("volume-unbound", mounts("unbound")),
     "elsewhere": ("volume-elsewhere", mounts("elsewhere")),
     "device": ("devices-unavailable", {"resourceClaims": [{"name": "nic", "resourceClaimName": "nic"}]}),
+    "class": ("device-class", {"resourceClaims": [{"name": "nic", "resourceClaimName": "classless"}]}),
+    "gate": ("scheduling-gates", {"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}),
+    "apart": ("pods-apart", {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [LEADER]}}}),
 }
 # Causes of a node's own state: what changes at it, and back.
 NODES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
@@ -120,17 +124,19 @@ def storage() -> list[Manifest]:
 
 
 def devices() -> list[Manifest]:
-    """A claim of a device that no node has."""
-    request = {"name": "nic", "exactly": {"deviceClassName": "nic"}}
-    return [
-        {"apiVersion": DEVICES, "kind": "DeviceClass", "metadata": {"name": "nic"}, "spec": {}},
-        {
+    """A claim of a device that no node has, and one of a class that the cluster does not have."""
+
+    def claimed(name: str, device_class: str) -> Manifest:
+        request = {"name": "nic", "exactly": {"deviceClassName": device_class}}
+        return {
             "apiVersion": DEVICES,
             "kind": "ResourceClaim",
-            "metadata": {"name": "nic", "namespace": "default"},
+            "metadata": {"name": name, "namespace": "default"},
             "spec": {"devices": {"requests": [request]}},
-        },
-    ]
+        }
+
+    device_class = {"apiVersion": DEVICES, "kind": "DeviceClass", "metadata": {"name": "nic"}, "spec": {}}
+    return [device_class, claimed("nic", "nic"), claimed("classless", "absent")]
 
 
 def resize(kube: Kube, **changes: str) -> None:
@@ -162,4 +168,6 @@ def test_pods_without_a_node_have_their_cause(kube: Kube) -> None:
 
 def test_each_cause_of_the_scheduler_is_among_them() -> None:
     causes = {name for name, message in messages().items() if message.origin == "scheduler"}
-    assert {cause for cause, _ in PODS.values()} | set(NODES) | {"no-nodes", "too-many-pods"} == causes
+    # This scheduler says nothing about a claim that does not exist; the controller of claims does (tests/operations/diagnose).
+    others = {"no-nodes", "too-many-pods", "claims-missing"}
+    assert {cause for cause, _ in PODS.values()} | set(NODES) | others == causes

@@ -105,6 +105,7 @@ _UNSCHEDULED = {"schedulerName": "none"}
 _NOWHERE = {"nodeSelector": {"disk": "none"}}
 # A port at which the engine does not listen.
 _CLOSED = {"tcpSocket": {"port": 9}, "periodSeconds": 1}
+_NO_NODE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "words that nobody knows"}
 _ABSENT = {"secret": {"secretName": "absent"}}
 
 
@@ -147,13 +148,12 @@ def _states() -> dict[str, Faulty]:
     """Pods whose state is the cause, whatever the words."""
     killed = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
     return {
-        # The API server's words.
-        "unschedulable": Faulty(spec={"schedulingGates": [{"name": "example.com/gate"}]}),
+        "unschedulable": Faulty(spec=_UNSCHEDULED, status={"conditions": [_NO_NODE]}),
         "node-coming": Faulty(
             spec=_NOWHERE, event=("TriggeredScaleUp", "pod triggered scale-up: [{pool 0->1 (max: 3)}]")
         ),
         "image-not-pulled": Faulty(
-            spec=_UNSCHEDULED, status=_waiting("InvalidImageName", 'couldn\'t parse image name "a:1:2"')
+            spec=_UNSCHEDULED, status=_waiting("InvalidImageName", "words that nobody knows")
         ),
         "container-not-created": Faulty(
             spec=_UNSCHEDULED, status=_waiting("CreateContainerError", "context deadline exceeded")
@@ -162,7 +162,7 @@ def _states() -> dict[str, Faulty]:
             _ABSENT, event=("FailedMount", 'MountVolume.SetUp failed for volume "data": timed out')
         ),
         "evicted": _failed("Evicted", "The node was low on resource: memory."),
-        "pod-failed": _failed("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu"),
+        "pod-failed": _failed("Terminated", "words that nobody knows"),
         "host-memory": Faulty(spec=_UNSCHEDULED, status=_waiting("CrashLoopBackOff", "back-off 10s", lastState=killed)),
         "container-ended": _printed("words that nobody knows"),
         # The node agent's, of an engine that runs.

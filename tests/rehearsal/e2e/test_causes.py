@@ -52,8 +52,22 @@ ELSEWHERE = {
     # The real scheduler's.
     **{name: "test_scheduler_words.py" for name, message in messages().items() if message.origin == "scheduler"},
     # KEDA's operator's.
-    **{name: "test_scaling.py" for name, message in messages().items() if message.origin == "scaling"},
-    "not-scaling": "test_scaling.py",
+    **dict.fromkeys(("scaler-denied", "scaler-without-data", "scaler-trigger", "scaler-many-series"), "test_scaling.py"),
+    "scale-target-missing": "test_scaling.py",
+    # Words of components, as their source has them: given to the rules as objects.
+    **{
+        name: "tests/operations/diagnose/test_rules.py"
+        for name, message in messages().items()
+        if message.origin in ("kserve", "certificate")
+    },
+    **dict.fromkeys(
+        (
+            *("binary-authorization", "policy-of-cluster", "limit-range", "priority-class-missing"),
+            *("picker-restarts", "access-denied"),
+            *("scaler-unanswered", "scale-target-taken", "scaler-object-refused", "not-scaling", "certificate-waits"),
+        ),
+        "tests/operations/diagnose/test_rules.py",
+    ),
     "health-check-path": "test_failures.py",
     **dict.fromkeys(("kserve-presets", "kserve-condition"), "test_kserve_conditions.py"),
 }

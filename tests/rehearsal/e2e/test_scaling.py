@@ -118,8 +118,11 @@ FAULTS: dict[str, Callable[[Project], AbstractContextManager[None]]] = {
     "scaler-denied": lambda project: without(project, PROJECT_MEMBER, STACK, role="roles/monitoring.viewer"),
     "scaler-without-data": lambda project: changed(project, triggers(query="sum(absent_metric)")),
     "scaler-trigger": lambda project: changed(project, triggers(serverAddress=None)),
+    "scaler-many-series": lambda project: changed(
+        project, triggers(query='vector(1) or label_replace(vector(2), "a", "b", "", "")')
+    ),
     # Last: earlier reasons stay among the events.
-    "not-scaling": lambda project: changed(project, lambda _: {"scaleTargetRef": {"kind": "StatefulSet"}}),
+    "scale-target-missing": lambda project: changed(project, lambda _: {"scaleTargetRef": {"kind": "StatefulSet"}}),
 }
 
 
