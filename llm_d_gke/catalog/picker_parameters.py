@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from .reading import read_yaml
 from .schema import Entry
 
@@ -27,9 +29,13 @@ class Parameter(Entry):
 
 
 class ParameterGroup(Entry):
-    """Parameters by name, those of the group `like` first."""
+    """Parameters by name, those of the group `like` first.
+
+    `flat` are older names of values of groups in it, by their path; a picker takes them in place of those groups.
+    """
 
     like: str | None = None
+    flat: Mapping[str, str] = Field(default_factory=dict)
     parameters: Mapping[str, Parameter]
 
 
@@ -37,5 +43,6 @@ class ParameterGroup(Entry):
 def load_picker_parameters() -> Mapping[str, ParameterGroup]:
     """Read and validate picker_parameters.yaml, once. Raises pydantic's ValidationError naming the field."""
     return {
-        name: ParameterGroup(like=group.pop("like", None), parameters=group) for name, group in read_yaml(_FILE).items()
+        name: ParameterGroup(like=group.pop("like", None), flat=group.pop("flat", {}), parameters=group)
+        for name, group in read_yaml(_FILE).items()
     }

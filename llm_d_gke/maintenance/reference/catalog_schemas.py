@@ -168,8 +168,13 @@ def _releases() -> Schema:
 
 def _picker_parameters() -> Schema:
     like = {"type": "string", "description": "Another group, whose parameters come first."}
+    flat = {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "description": "Older names of values in groups, by their path.",
+    }
     parameter = Parameter.model_json_schema()
-    return _by_name({"type": "object", "properties": {"like": like}, "additionalProperties": parameter})
+    return _by_name({"type": "object", "properties": {"like": like, "flat": flat}, "additionalProperties": parameter})
 
 
 def _pickers() -> Schema:

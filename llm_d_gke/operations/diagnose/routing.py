@@ -46,7 +46,7 @@ def certificates_not_issued(facts: Facts) -> Iterator[Cause]:
     for certificate, request in latest.items():
         if not is_true(request, "Ready"):
             conditions = [find_condition(request, kind) or {} for kind in ("Denied", "InvalidRequest", "Ready")]
-            message = next((str(found["message"]) for found in conditions if found.get("message")), "no message yet")
+            message = next((str(state["message"]) for state in conditions if state.get("message")), "no message yet")
             subject = f"Certificate/{certificate or request['metadata']['name']}"
             yield recognize("certificate", message, subject) or cause_of_state("certificate-waits", subject, message)
 

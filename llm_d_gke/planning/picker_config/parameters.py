@@ -84,7 +84,21 @@ def group_of(name: str) -> type[Group]:
     base = group_of(group.like) if group.like is not None else Group
     rule = _RULES.get(name)
     checks: dict[str, Any] = {"_rule": model_validator(mode="after")(_refusing(rule))} if rule is not None else {}
+    if group.flat:
+        checks["_flat"] = model_validator(mode="before")(functools.partial(_nested, group.flat))
     return create_model(name, __base__=base, __validators__=checks, **fields)
+
+
+def _nested(flat: Mapping[str, str], values: Any) -> Any:
+    """The values with older names at their places; a later name wins. Mixed with newer names they are refused."""
+    groups = {path.split(".")[0] for path in flat.values()}
+    if not isinstance(values, dict) or not values.keys() & flat.keys() or values.keys() & groups:
+        return values
+    nested: dict[str, Any] = {key: value for key, value in values.items() if key not in flat}
+    for name in (name for name in flat if name in values):
+        group, key = flat[name].split(".")
+        nested.setdefault(group, {})[key] = values[name]
+    return nested
 
 
 def _field(parameter: Parameter) -> tuple[Any, Any]:

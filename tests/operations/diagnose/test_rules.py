@@ -298,7 +298,6 @@ class TestRouting:
         assert [cause.id for cause in causes_of(facts)] == ["picker-unreachable"]
         assert first(running(answer=Answer(status=500, text=""))) == "endpoint-refuses"
 
-
     @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "kserve"])
     def test_kserves_own_words(self, name: str) -> None:
         condition = {"type": "RouterReady", "status": "False", "message": example(name)}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.pickers import Picker
 from llm_d_gke.planning.picker_config import PreciseIndex, Weights, can_disaggregate, disaggregated, load_and_prefix
 from llm_d_gke.planning.picker_config.document import DOCUMENTS
-from llm_d_gke.planning.picker_config.parameters import parameters_of
+from llm_d_gke.planning.picker_config.parameters import parameters_of, read_parameters
 
 PICKERS = load().pickers
 API = "inference.networking.x-k8s.io/v1alpha1"
@@ -42,6 +43,29 @@ class TestCatalog:
         for picker in PICKERS.values():
             alpha = [plugin for plugin in picker.plugins.values() if plugin.stability == "alpha"]
             assert bool(alpha) == (picker.experimental_flag is not None), picker.name
+
+
+class TestOlderNames:
+    """Pickers from v0.7.1 on read flat parameters of disagg-profile-handler where none of the nested ones are there."""
+
+    PICKERS = sorted(name for name, picker in PICKERS.items() if picker.has("disagg-profile-handler"))
+
+    @pytest.mark.parametrize("name", PICKERS)
+    def test_they_are_the_values_of_groups(self, name: str) -> None:
+        handler = PICKERS[name].plugins["disagg-profile-handler"]
+        flat = {"deciderPluginName": "a", "prefillDeciderPluginName": "b", "decodeProfile": "d"}
+        read = read_parameters(handler, flat).model_dump()
+        assert (read["deciders"]["prefill"], read["profiles"]["decode"], read["profiles"]["prefill"]) == (
+            "b",
+            "d",
+            "prefill",
+        )
+
+    @pytest.mark.parametrize("name", PICKERS)
+    def test_both_together_are_refused(self, name: str) -> None:
+        handler = PICKERS[name].plugins["disagg-profile-handler"]
+        with pytest.raises(ValidationError):
+            read_parameters(handler, {"deciderPluginName": "a", "profiles": {"decode": "d"}})
 
 
 class TestLoadAndPrefix:

@@ -46,7 +46,10 @@ PODS: dict[str, tuple[str, Manifest]] = {
     "device": ("devices-unavailable", {"resourceClaims": [{"name": "nic", "resourceClaimName": "nic"}]}),
     "class": ("device-class", {"resourceClaims": [{"name": "nic", "resourceClaimName": "classless"}]}),
     "gate": ("scheduling-gates", {"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}),
-    "apart": ("pods-apart", {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [LEADER]}}}),
+    "apart": (
+        "pods-apart",
+        {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [LEADER]}}},
+    ),
 }
 # Causes of a node's own state: what changes at it, and back.
 NODES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
@@ -168,6 +171,6 @@ def test_pods_without_a_node_have_their_cause(kube: Kube) -> None:
 
 def test_each_cause_of_the_scheduler_is_among_them() -> None:
     causes = {name for name, message in messages().items() if message.origin == "scheduler"}
-    # This scheduler says nothing about a claim that does not exist; the controller of claims does (tests/operations/diagnose).
+    # Of a claim that does not exist the controller of claims speaks (tests/operations/diagnose).
     others = {"no-nodes", "too-many-pods", "claims-missing"}
     assert {cause for cause, _ in PODS.values()} | set(NODES) | others == causes

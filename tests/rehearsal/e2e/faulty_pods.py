@@ -152,9 +152,7 @@ def _states() -> dict[str, Faulty]:
         "node-coming": Faulty(
             spec=_NOWHERE, event=("TriggeredScaleUp", "pod triggered scale-up: [{pool 0->1 (max: 3)}]")
         ),
-        "image-not-pulled": Faulty(
-            spec=_UNSCHEDULED, status=_waiting("InvalidImageName", "words that nobody knows")
-        ),
+        "image-not-pulled": Faulty(spec=_UNSCHEDULED, status=_waiting("InvalidImageName", "words that nobody knows")),
         "container-not-created": Faulty(
             spec=_UNSCHEDULED, status=_waiting("CreateContainerError", "context deadline exceeded")
         ),

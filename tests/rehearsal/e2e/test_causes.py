@@ -52,7 +52,9 @@ ELSEWHERE = {
     # The real scheduler's.
     **{name: "test_scheduler_words.py" for name, message in messages().items() if message.origin == "scheduler"},
     # KEDA's operator's.
-    **dict.fromkeys(("scaler-denied", "scaler-without-data", "scaler-trigger", "scaler-many-series"), "test_scaling.py"),
+    **dict.fromkeys(
+        ("scaler-denied", "scaler-without-data", "scaler-trigger", "scaler-many-series"), "test_scaling.py"
+    ),
     "scale-target-missing": "test_scaling.py",
     # Words of components, as their source has them: given to the rules as objects.
     **{
