@@ -113,7 +113,7 @@ def _models(tree: Tree, sources: Mapping[str, Source]) -> Iterator[tuple[str, Tr
             if base_name not in written or base_name == name:
                 raise CatalogError(f"models.yaml: {name}: like: no model {base_name}")
             # A commit is one of the base's own repository.
-            base = {key: value for key, value in written[base_name].items() if key != "revision"}
+            base = {key: value for key, value in written[base_name].items() if key not in ("revision", "unpinned")}
             merged = {**base, **{key: value for key, value in merged.items() if key != "like"}}
         kind = "mla" if merged.get("mla") else "full"
         defaults["attention"] = [{"kind": kind, "layers": merged.get("layers")}]

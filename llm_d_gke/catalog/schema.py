@@ -317,6 +317,7 @@ class Model(Entry):
 
     id: str
     revision: str | None = None
+    unpinned: Literal["cited-once", "not-cited"] | None = None  # why the catalog has no revision
     architecture: str  # config.json `architectures[0]`
     parameters: int | None = None  # as published; catalog.parameters.count_parameters computes it
     parameters_active: int | None = None  # as published, per token, for mixtures of experts

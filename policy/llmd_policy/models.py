@@ -40,6 +40,10 @@ def of_pod(pod: Pod) -> Iterator[ServedModel]:
             pinned = any(map(_COMMIT.fullmatch, _values(line, "--revision")))
             yield from (ServedModel(id=model, pinned=pinned) for model in _loaded(line))
             yield from _beside(line)
+        for script, model, revision in zip(words, words[1:], words[2:], strict=False):
+            if script.endswith("/copy_weights.py"):
+                # The Job of `make stage`.
+                yield ServedModel(id=model, pinned=_COMMIT.fullmatch(revision) is not None)
 
 
 def of_address(part: Part) -> Iterator[ServedModel]:

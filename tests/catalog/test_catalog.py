@@ -188,6 +188,10 @@ class TestModels:
         assert weights_gib(catalog.models["Qwen/Qwen3-14B-AWQ"]) == pytest.approx(9.44, rel=0.03)  # as logged
         assert weights_gib(catalog.models["Qwen/Qwen3-14B-AWQ"]) < plain / 2
 
+    def test_a_model_has_a_commit_or_says_why_not(self, catalog: Catalog) -> None:
+        for model in catalog.models.values():
+            assert (model.revision is None) is (model.unpinned is not None), model.id
+
     def test_ids_are_found_in_any_case(self, catalog: Catalog) -> None:
         assert catalog.find_model("GOOGLE/Gemma-2B-it") is catalog.models["google/gemma-2b-it"]
         assert catalog.find_model("google/gemma-2c-it") is None

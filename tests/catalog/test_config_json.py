@@ -29,6 +29,7 @@ ELSEWHERE = {
     "size_gib",
     "source",
     "tpu_tested",
+    "unpinned",
     "vision_gib",
 }
 

@@ -223,8 +223,10 @@ FAULTS: dict[str, Fault] = {
         ),
     ),
     "download of a model": Fault("allowed-models", commanded("hf", "download", "nobody/model"), parameters=NOBODY),
-    "download in a shell": Fault(
-        "allowed-models", commanded("sh", "-c", "huggingface-cli download nobody/model"), parameters=NOBODY
+    "moving weights in a bucket": Fault(
+        "pinned-weights",
+        commanded("python3", "/code/copy_weights.py", "google/gemma-2b-it", "", "/bucket/gemma"),
+        parameters={"required": True},
     ),
     "engine in a shell": Fault(
         "allowed-models", commanded("sh", "-c", "exec vllm serve nobody/model --port 80"), parameters=NOBODY

@@ -124,12 +124,15 @@ def _job(
     plan: StackPlan, model: ModelPlan, settings: ModelSettings, source: BucketSource, metadata: Mapping[str, Any]
 ) -> dict[str, Any]:
     server = model.servers[0].pod
+    entry = catalog.load().find_model(settings.id)
+    # The catalog's commit, as servers that download it take.
+    revision = (entry.revision if entry else None) or ""
     container = {
         "name": "copy",
         "image": server.image,
         "imagePullPolicy": "Always",
         "command": ["python3", f"{_CODE}/{_SCRIPT.name}"],
-        "args": [settings.id, "", f"{_BUCKET}/{source.path.strip('/')}", _SCRATCH],
+        "args": [settings.id, revision, f"{_BUCKET}/{source.path.strip('/')}", _SCRATCH],
         "env": [
             {"name": "HOME", "value": _SCRATCH},
             {"name": "TMPDIR", "value": _SCRATCH},

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_d_gke import catalog
 from llm_d_gke.operations.stage.command import write_stage
 from llm_d_gke.operations.stage.copy_weights import copy, files_to_copy
 from tests.components.test_pod_security import broken
@@ -50,6 +51,10 @@ class TestManifest:
         assert container["args"][0] == "google/gemma-2b-it"
         assert container["args"][2] == "/bucket/gemma/2b"
         assert "copy_weights.py" in written[0]["ConfigMap"]["data"]
+
+    def test_it_copies_the_commit_of_the_catalog(self, written: tuple[dict[str, Any], str]) -> None:
+        [container] = written[0]["Job"]["spec"]["template"]["spec"]["containers"]
+        assert container["args"][1] == catalog.load().models["google/gemma-2b-it"].revision
 
     def test_only_this_pod_has_the_token_and_no_manifest_holds_it(self, written: tuple[dict[str, Any], str]) -> None:
         objects, printed = written

@@ -90,7 +90,7 @@ class TestArguments:
 
     def test_a_model_like_another_does_not_take_its_commit(self) -> None:
         models = load().models
-        assert models["RedHatAI/Llama-3.3-70B-Instruct-fp8-dynamic"].revision is None
+        assert models["RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8"].revision is None
         args = server(
             changes={"models[0]": {"id": "ibm-granite/granite-3.1-2b-instruct", "dtype": "half", "maxModelLen": 2048}}
         ).pod.args
