@@ -22,7 +22,7 @@ from .runner import Job, Step
 from .server import comments
 from .walk import STACK, Walk, keep_one_stack, shorten_requests, walk_in
 
-pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
+pytestmark = [pytest.mark.rehearsal, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 UPDATE = f"Update {STACK} as planned"
 

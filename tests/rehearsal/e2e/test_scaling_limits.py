@@ -38,5 +38,14 @@ def test_requests_to_no_replica_wait_in_the_pickers_queue(project: Project) -> N
     assert done.sent > 1
     assert done.longest < PATIENCE
     assert project.verified(STACK, *FROM_ZERO[True]) >= {"objects", "replicas"}
+
+
+def test_requests_to_no_replica_without_a_queue_get_503_until_the_first_answer(project: Project) -> None:
+    project.run("up", STACK, *FROM_ZERO[False])
+    done = wake(project.paths(STACK), wait=False)
+    assert set(done.refused) == {503}
+    # What a request sees is one or the other: none waits, and none is refused once a replica has answered.
+    assert 0 < len(done.refused) <= done.sent
+    assert done.longest < done.first
     project.run("down", STACK)
     assert project.leftovers(STACK) == []
