@@ -38,6 +38,10 @@ _STRUCTURED, _GUIDANCE_SEEN = "--structured-outputs-config", "0.28"
 # vllm/config/cache.py of 0.11.2 and 0.17.1 (verify_with_parallel_config): GiB of a device, share of the host's memory.
 _SWAP, _SWAP_GIB, _SWAP_SHARE = "--swap-space", 4.0, 0.7
 
+# patch_rope_scaling_dict of transformers_utils/config.py of 0.11.2 and 0.17.1; transformers 5, which 0.19 has, takes a
+# default.
+_OVERRIDES, _ROPE_KEYS, _ROPE_DEFAULT_SINCE = "--hf-overrides", ("rope_scaling", "rope_parameters"), "0.19"
+
 # Issue 13 of eugr/spark-vllm-docker is of January 2026. Pull request 40193 of 18 April 2026 chooses among back ends
 # that compute the same in every batch, and refuses recurrent states, as issue 48613 saw up to 0.27.1.
 _INVARIANT, _BACKEND_NAMED = "VLLM_BATCH_INVARIANT", ("0.13", "0.20", "0.21")
@@ -90,6 +94,7 @@ def _of_options(served: ServedModel) -> Iterator[_Conflict]:
     yield from _guidance(served)
     yield from _batch_invariant(served, model)
     yield from _histograms(served)
+    yield from _rope_kind(served)
     for option, reason, fix in (*graph_sizes(settings), *compiled_sizes(served)):
         yield _conflict("", option, rule=f"{reason} (vLLM {served.version})", fix=fix)
 
@@ -279,6 +284,16 @@ def _histograms(served: ServedModel) -> Iterator[_Conflict]:
             rule = f"bounds of a histogram are above 0 and strictly increasing, and these are {numbers}"
             fix = f"use {sorted({number for number in numbers if number > 0})}"
             yield _conflict("", f"{_BUCKETS} {family}", rule=f"{rule} (vLLM {served.version})", fix=fix)
+
+
+def _rope_kind(served: ServedModel) -> Iterator[_Conflict]:
+    """Positions that are scaled by a kind which is not stated."""
+    overrides = object_value(served.settings.extra_args, _OVERRIDES) or {}
+    for key in _ROPE_KEYS if not served.has(_ROPE_DEFAULT_SINCE) else ():
+        scaling = overrides.get(key)
+        if isinstance(scaling, dict) and scaling and not {"rope_type", "type"} & scaling.keys():
+            rule = f"{key} should have a 'rope_type' key (runpod-workers/worker-vllm issue 257; vLLM {served.version})"
+            yield _conflict("", f"{_OVERRIDES} {key}", rule=rule, fix='add "rope_type", for example "yarn"')
 
 
 def _batch_invariant(served: ServedModel, model: Model) -> Iterator[_Conflict]:
