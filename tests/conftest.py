@@ -13,9 +13,9 @@ from xdist.scheduler import LoadScopeScheduling
 from llm_d_gke.resource_graph import Graph
 from tests.stacks import STACKS, graph_of
 
-# Files whose tests look at the same running stacks, in this order, and one whose tests each start from nothing.
+# Files whose tests look at the same running stacks, in this order, and those whose tests each start from nothing.
 TOGETHER = (("test_running", "test_failures", "test_teardown"), ("test_groups", "test_controllers"))
-SEPARATE = "test_tour"
+SEPARATE = ("test_tour", "test_documented_commands")
 
 _FIRST_OF = {name: files[0] for files in TOGETHER for name in files}
 _ORDER = [name for files in TOGETHER for name in files]
@@ -27,7 +27,7 @@ class Scopes(LoadScopeScheduling):  # type: ignore[misc]  # its package has no t
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         name = Path(file).stem
-        return _FIRST_OF.get(name) or (nodeid if name == SEPARATE else file)
+        return _FIRST_OF.get(name) or (nodeid if name in SEPARATE else file)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         name = item.path.stem
         if name in _FIRST_OF:
             return _ORDER.index(name)
-        return len(_ORDER) + (0 if name == SEPARATE else 1 if item.get_closest_marker("rehearsal") else 2)
+        return len(_ORDER) + (0 if name in SEPARATE else 1 if item.get_closest_marker("rehearsal") else 2)
 
     items.sort(key=place)
 

@@ -11,63 +11,18 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.targets import TARGETS
-from tests.project_copy import copy_project
+from llm_d_gke.stackfile import PROJECT_ROOT
+from tests.docs.documents import DOCUMENTS, commands_in
 
-ROOT = Path(__file__).resolve().parents[2]
-ROOT_DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "AGENTS.md")
-DOCUMENTS = [*(ROOT / name for name in ROOT_DOCUMENTS), *sorted((ROOT / "docs").rglob("*.md"))]
-
-# Running the tests from within the tests would never end. `make test-engine` brings real vLLM up: 0.8 GB of downloads.
-_RUN_ELSEWHERE = {"make test", "make test-engine", "make up STACK=gpu ENGINE=vllm"}
-
-
-def _blocks(document: Path, language: str) -> Iterator[str]:
-    for block in re.findall(rf"```{language}\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL):
-        yield from (line.strip() for line in block.splitlines() if line.strip())
-
-
-def _commands() -> list[tuple[str, str]]:
-    return [(document.name, line) for document in DOCUMENTS for line in _blocks(document, "bash")]
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A copy of the project, as a fresh clone with its packages installed would be."""
-    copy = tmp_path_factory.mktemp("clone") / "project"
-    copy_project(copy)
-    (copy / ".venv").symlink_to(ROOT / ".venv")
-    yield copy
-    subprocess.run(["make", "down", "STACK=gpu"], cwd=copy, check=False, capture_output=True)  # noqa: S607
-
-
-@pytest.mark.rehearsal
-@pytest.mark.skipif(
-    not (ROOT / ".venv").exists(), reason="the documents' commands go through make, which has its own .venv"
-)
-def test_every_command_of_the_documents_runs(project: Path) -> None:
-    # Once each. A stack that one page takes down serves the next page, until all have run.
-    first: dict[str, str] = {}
-    for document, command in _commands():
-        first.setdefault(command, document)
-    commands = [(document, command) for command, document in first.items() if command not in _RUN_ELSEWHERE]
-    last = [(document, command) for document, command in commands if command.startswith("make down ")]
-    failed = []
-    for document, command in [*(entry for entry in commands if entry not in last), *last]:
-        done = subprocess.run(shlex.split(command), cwd=project, check=False, capture_output=True, text=True)
-        if done.returncode:
-            failed.append(f"{document}: {command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-    assert not failed, "\n\n".join(failed)
-    assert not (project / ".rehearsal").exists()
+ROOT = PROJECT_ROOT
 
 
 def test_every_pulumi_command_of_the_documents_exists() -> None:
     """They need an account, so only their words are checked: subcommands and flags, by Pulumi's own help."""
     pulumi = str(binaries(["pulumi"], print)["pulumi"])
-    lines = [line for document in DOCUMENTS for line in _blocks(document, "console") if line.startswith("pulumi ")]
+    lines = [line for document in DOCUMENTS for line in commands_in(document, "console") if line.startswith("pulumi ")]
     assert lines
     for line in lines:
         words = shlex.split(line)[1:]

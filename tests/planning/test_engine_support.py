@@ -6,6 +6,7 @@ import functools
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -390,7 +391,7 @@ def test_every_fix_that_can_be_applied_leads_into_no_other_refusal() -> None:
     assert len(fixes) > 25
     for wrong, finding, changes in fixes:
         before = {f.path for f in wrong.findings() if f.severity is Severity.ERROR}
-        fixed = Wrong(**{**vars(wrong), "changes": _applied(wrong, changes)})
+        fixed = replace(wrong, changes=_applied(wrong, changes))
         after = {(f.path, f.rule) for f in fixed.findings() if f.severity is Severity.ERROR}
         # Images of another release may come from a registry that needs credentials.
         own = {"llm-d:registry.server"} if any(key == "release" for key, _ in changes) else set()

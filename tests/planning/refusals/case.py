@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from llm_d_gke.catalog import load
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
+from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.stackfile.model_files import ModelFile
 from tests.stacks import ENCRYPTED, values_of
@@ -41,7 +47,39 @@ class Wrong:
         return self.path if self.path.startswith(("gcp:", "kubernetes:")) else f"llm-d:{self.path}"
 
     def findings(self) -> list[Finding]:
-        return findings_of(self.stack, self.changes, self.encrypted, self.facts, self.files)
+        return [*self._planned[0]]
+
+    def calls(self) -> frozenset[tuple[str, int]]:
+        """File and line of the calls that added the findings, and of the functions around them."""
+        return self._planned[1]
+
+    @cached_property
+    def _planned(self) -> tuple[tuple[Finding, ...], frozenset[tuple[str, int]]]:
+        with _noted_calls() as calls:
+            findings = findings_of(self.stack, self.changes, self.encrypted, self.facts, self.files)
+        return tuple(findings), frozenset(calls)
+
+
+@contextmanager
+def _noted_calls() -> Iterator[set[tuple[str, int]]]:
+    calls: set[tuple[str, int]] = set()
+
+    def noting(method: Callable[..., None]) -> Callable[..., None]:
+        def note(self: Findings, *arguments: str | int, **texts: Any) -> None:
+            caller: Any = sys._getframe(1)
+            # A served model hands its findings on, within two functions.
+            for _ in range(3):
+                calls.add((Path(caller.f_code.co_filename).name, caller.f_lineno))
+                caller = caller.f_back
+            method(self, *arguments, **texts)
+
+        return note
+
+    with (
+        mock.patch.object(Findings, "error", noting(Findings.error)),
+        mock.patch.object(Findings, "warning", noting(Findings.warning)),
+    ):
+        yield calls
 
 
 def findings_of(
