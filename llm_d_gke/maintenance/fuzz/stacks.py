@@ -65,8 +65,12 @@ def _accepted_values() -> Mapping[tuple[str, str], tuple[Any, ...]]:
     }
 
 
+@functools.cache
 def stacks() -> Strategy:
-    """Values of a stack file by top-level key: right in form, whether or not they can work."""
+    """Values of a stack file by top-level key: right in form, whether or not they can work.
+
+    Made once: its thousands of parts take longer to make than a stack to draw.
+    """
     return _object(schema_of_stacks()).flatmap(
         lambda values: st.just(values | {"accelerator": values.get("accelerator", {})})
     )

@@ -181,7 +181,7 @@ class EngineRun(_Options):
             text_only=True,
         )
 
-    @property
+    @cached_property
     def uses_model_runner_v2(self) -> bool:
         """Whether Model Runner V2 runs this model by default. It takes no guesses from n-grams or draft models."""
         dense = self.model.experts is None and not self.recurrent
