@@ -1,30 +1,18 @@
-"""Runs measurements: `python -m llm_d_gke.maintenance.measure [PART...]`, all parts without one.
-
-`python -m llm_d_gke.maintenance.measure imports CHECKOUT` compares the import of the program with that of another
-checkout.
-"""
+"""Runs measurements: `python -m llm_d_gke.maintenance.measure [PART...]`, all parts without one."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from llm_d_gke.maintenance.measure import edge, faults, lifecycle, priorities, program, routing, scaling
+from llm_d_gke.maintenance.measure import edge, faults, lifecycle, priorities, program, scaling
 
 PARTS: Final[dict[str, Callable[[], None]]] = {
     "plan": program.plan,
-    "preview": program.preview,
     "growth": program.growth,
     "fleet": program.fleet,
-    "second-stack": program.second_stack,
     "life": lifecycle.life,
-    "switches": lifecycle.switches,
-    "prefix": routing.prefix,
-    "throughput": routing.throughput,
-    "picker": routing.picker,
-    "failure": routing.failure,
     "scaling": scaling.scaling,
     "zero": scaling.zero,
     "windows": scaling.windows,
@@ -36,12 +24,9 @@ PARTS: Final[dict[str, Callable[[], None]]] = {
 
 
 def main(arguments: list[str]) -> int:
-    if arguments[:1] == ["imports"] and len(arguments) == 2:
-        program.imports(Path(arguments[1]).resolve())
-        return 0
     unknown = [name for name in arguments if name not in PARTS]
     if unknown:
-        print(f"there is no part {unknown[0]}: use {', '.join(PARTS)}, or imports CHECKOUT", file=sys.stderr)
+        print(f"there is no part {unknown[0]}: use {', '.join(PARTS)}", file=sys.stderr)
         return 2
     for name in arguments or PARTS:
         PARTS[name]()

@@ -1,16 +1,12 @@
-"""Whole commands on one rehearsed stack: up, preview and down, and requests lost by a change of `deployment`."""
+"""Whole commands on one rehearsed stack: up, preview and down."""
 
 from __future__ import annotations
 
-import time
-
-from llm_d_gke.cli.markdown import print_head, print_row
-from llm_d_gke.maintenance.measure.rehearsed import options, rehearse, running
+from llm_d_gke.cli.markdown import print_head
+from llm_d_gke.maintenance.measure.rehearsed import rehearse
 from llm_d_gke.maintenance.measure.table import MEDIAN_COLUMNS, print_median, timed
-from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.terminal.status import reachable
 
 _STACK = "gpu"
 
@@ -35,27 +31,3 @@ def life(rounds: int = 3) -> None:
     for name, seconds in commands.items():
         print_median(f"make {name}", seconds)
     print_median("resident memory of all processes", memory, "MiB")
-
-
-def switches(rounds: int = 1) -> None:
-    """Requests lost while a running stack changes between the ways to deploy, at 20 requests a second."""
-    cluster = options(
-        (
-            # KServe's server starts on a spare node.
-            "accelerator.nodes.max=2",
-            # KServe's kinds go with its chart.
-            "acknowledge[1].id=LLMD-PREFLIGHT-DELETES",
-            "acknowledge[1].reason=a measurement",
-        )
-    )
-    order = ("kserve", "direct", "kserve", "direct") * rounds
-
-    with running(_STACK, *options(("deployment=direct",)), *cluster) as paths:
-        print_head("to", "requests", "not answered with 200", "seconds of `up`")
-        for deployment in order:
-            words = (*options((f"deployment={deployment}",)), *cluster)
-            with Steady(Request(reachable(paths), "google/gemma-2b-it", "is the number.")) as load:
-                load.await_answers(40)
-                seconds = timed(lambda words=words: rehearse("up", _STACK, *words))  # type: ignore[misc]
-                load.await_answers(100, since=time.monotonic())
-            print_row(deployment, len(load.samples), len(load.unanswered), f"{seconds:.0f}")

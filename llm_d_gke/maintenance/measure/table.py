@@ -23,10 +23,3 @@ MEDIAN_COLUMNS = ("median", "least", "runs")
 def print_median(name: str, values: Sequence[float], unit: str = "s") -> None:
     """One row: the median and the least of several runs, and their number."""
     print_row(name, f"{statistics.median(values):.2f} {unit}", f"{min(values):.2f} {unit}", len(values))
-
-
-def median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
-    """The median of the ratios of pairs. Two sides that take turns meet the same load of the machine."""
-    return statistics.median(
-        numerator / denominator for numerator, denominator in zip(numerators, denominators, strict=True)
-    )

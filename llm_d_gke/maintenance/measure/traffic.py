@@ -42,9 +42,6 @@ class Sample:
     seconds: float
     status: int
     pod: str = ""
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
 
     @property
     def answered(self) -> bool:
@@ -69,18 +66,9 @@ async def ask(client: httpx.AsyncClient, request: Request) -> Sample:
         return await _stream(client, request, body | {"stream": True}, began)
     try:
         response = await client.post(f"{request.address}/v1/chat/completions", json=body, headers=dict(request.headers))
-        usage = response.json()["usage"] if response.status_code == httpx.codes.OK else {}
-    except (httpx.HTTPError, ValueError):
+    except httpx.HTTPError:
         return Sample(began, time.monotonic() - began, 0)
-    return Sample(
-        began,
-        time.monotonic() - began,
-        response.status_code,
-        response.headers.get("x-inference-pod", ""),
-        int(usage.get("prompt_tokens", 0)),
-        int((usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)),
-        int(usage.get("completion_tokens", 0)),
-    )
+    return Sample(began, time.monotonic() - began, response.status_code, response.headers.get("x-inference-pod", ""))
 
 
 async def _stream(client: httpx.AsyncClient, request: Request, body: dict[str, object], began: float) -> Sample:

@@ -3,5 +3,5 @@
 `command` is the entry. `scenario` reads scenarios.yaml, `workload` fits one to a model, `run` starts the load
 generator, `service` stands for a Service without a picker, `result` reads the files, `replicas` the engines' counters
 of cache hits, `compare` holds two results against each other, and `page` is the report. `job` does the same inside the
-cluster. `overhead` measures the load generator, `tokenizer_program` runs in its environment.
+cluster. `tokenizer_program` runs in the load generator's environment.
 """

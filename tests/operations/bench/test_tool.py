@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from llm_d_gke.operations.bench import command
-from llm_d_gke.operations.bench.overhead import FIRST_TOKEN, NEXT_TOKEN, _serve
 from llm_d_gke.operations.bench.result import BenchError
 from llm_d_gke.operations.bench.run import find_python
 from tests.command_line import llmd
+from tests.operations.bench.fixed_server import FIRST_TOKEN, NEXT_TOKEN, serve
 from tests.stacks import plan_of
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     except BenchError as error:
         pytest.skip(str(error))
     ours, theirs = multiprocessing.Pipe()
-    threading.Thread(target=_serve, args=(theirs,), daemon=True).start()
+    threading.Thread(target=serve, args=(theirs,), daemon=True).start()
     address = f"127.0.0.1:{ours.recv()}"
     endpoint = SimpleNamespace(url=f"http://{address}", host="127.0.0.1", headers={})
     live = SimpleNamespace(
