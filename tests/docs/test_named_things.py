@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from llm_d_gke.planning.rules import RULES
-from tests.docs.test_documents import DOCUMENTS, ROOT
+from llm_d_gke.stackfile import PROJECT_ROOT as ROOT
+from tests.docs.documents import DOCUMENTS
 
 # A changelog also names what a later version removed.
 PRESENT = [document for document in DOCUMENTS if document.name != "CHANGELOG.md"]
