@@ -288,6 +288,7 @@ class TestPrices:
             ("a3-ultragpu-8g", "us-central1", "on-demand", 84.8069, "2026-09-23"),  # local SSDs are in Google's rate
             ("a3-ultragpu-8g", "us-central1", "reserved", 58.4719, "2026-09-23"),
             ("a3-ultragpu-8g", "us-east4", "on-demand", 83.492, "2026-10-13"),
+            ("n1-highmem-16", "us-central1", "on-demand", 0.94642, "2026-11-29"),
             ("tpu7x-standard-4t", "us-central1", "on-demand", 48, "2026-09-17"),
             ("tpu7x-standard-4t", "us-central1", "flex-start", 24, "2026-09-17"),
         ],
