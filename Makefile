@@ -27,6 +27,19 @@ TO :=
 ENGINE :=
 DESCRIBED :=
 
+# A word that make does not know would be ignored, and the command run on the default stack: `make down stack=mine`.
+WORDS := $(sort $(shell grep -oE '[A-Z][A-Z_]+' $(firstword $(MAKEFILE_LIST))))
+TARGETS := $(shell grep -oE '^[a-z][a-z-]*:' $(firstword $(MAKEFILE_LIST)) | tr -d ':')
+upper = $(shell printf %s '$1' | tr a-z A-Z)
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+$(foreach name,$(filter-out A B $(WORDS),$(GIVEN)),$(error there is no variable $(name) here$(if \
+  $(filter $(call upper,$(name)),$(WORDS)),: did you mean $(call upper,$(name))=$(value $(name))?)))
+$(foreach goal,$(filter-out $(TARGETS) $(CHECKS) $(STAMP),$(MAKECMDGOALS)),$(error there is no target $(goal): $(if \
+  $(wildcard Pulumi.$(goal).yaml examples/Pulumi.$(goal).yaml),a stack is named by STACK=$(goal),`make` lists them)))
+
+# Refuses a command without the variable $1, by an example that has it.
+need = $(if $($1),,$(error $1 is missing: make $2))
+
 # `##@` begins a group, `##` behind a target its line.
 .PHONY: help
 help:
@@ -41,7 +54,7 @@ init: $(STAMP) ## ask five questions and write a first stack file; ARGS=--yes ta
 	@$(CLI) init $(ARGS)
 
 size: $(STAMP) ## what MODEL takes on every machine under LOAD='20/s 2000+300' in LOCATION, or only ACCELERATOR=nvidia-l4; WRITE=name writes a stack file; CONFIG=config.json of a model of your own
-	@$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(CONFIG),--config-json '$(CONFIG)') $(if $(LOCATION),--location '$(LOCATION)') $(if $(ACCELERATOR),--accelerator '$(ACCELERATOR)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)
+	@$(call need,MODEL,size MODEL=Qwen/Qwen3-8B LOAD='20/s 2000+300')$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(CONFIG),--config-json '$(CONFIG)') $(if $(LOCATION),--location '$(LOCATION)') $(if $(ACCELERATOR),--accelerator '$(ACCELERATOR)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)
 
 catalog: $(STAMP) ## list KIND=models, accelerators, zones, machines or releases; FIND='words' searches
 	@$(CLI) catalog $(or $(KIND),models) $(if $(FIND),'$(FIND)') $(ARGS)
@@ -50,7 +63,7 @@ stage: $(STAMP) ## a Job that copies STACK's models from the Hub to their bucket
 	@$(CLI) stage $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 adopt-manifests: $(STAMP) ## a stack file from what runs today: FILES='manifests/ values.yaml'; ARGS='--write chat' writes Pulumi.chat.yaml
-	@$(CLI) adopt-manifests $(FILES) $(ARGS)
+	@$(call need,FILES,adopt-manifests FILES='manifests/ values.yaml')$(CLI) adopt-manifests $(FILES) $(ARGS)
 
 ##@ Judge a stack before anything is created
 .PHONY: report diff fleet explain preflight render logs-check logs-read
@@ -59,13 +72,13 @@ report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=repor
 	@$(CLI) report $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 diff: $(STAMP) ## what stack B has otherwise than stack A: A=staging B=production OUT=diff.md; ARGS=--objects adds the rendered objects
-	@$(if $(and $(A),$(B)),,$(error name two stacks: make diff A=gpu B=prefix-cache-gpu))$(CLI) diff $(A) $(B) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+	@$(foreach name,A B,$(call need,$(name),diff A=gpu B=prefix-cache-gpu))$(CLI) diff $(A) $(B) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 fleet: $(STAMP) ## preview all stacks of the project's folder from nothing: verdict, resources, dollars; STACKS='staging production'
 	@$(CLI) fleet $(STACKS) $(ARGS)
 
 explain: $(STAMP) ## where FIELD of STACK's objects or outputs comes from: FIELD='Deployment/gemma-2b-it-vllm spec.replicas'
-	@$(CLI) explain $(STACK) '$(FIELD)' $(ARGS)
+	@$(call need,FIELD,explain STACK=$(STACK) FIELD='outputs hourlyCost.running')$(CLI) explain $(STACK) '$(FIELD)' $(ARGS)
 
 preflight: $(STAMP) ## ask Google Cloud whether STACK gets its quotas, zones, names; without credentials, list them
 	@$(CLI) preflight $(STACK) $(ARGS)
@@ -74,10 +87,10 @@ render: $(STAMP) ## write STACK's resource graph and manifests into OUT
 	@$(CLI) render $(STACK) --out $(or $(OUT),rendered) $(ARGS)
 
 logs-check: $(STAMP) ## judge the memory verdict on logged starts: FILE=rows.json OUT=result.json
-	@$(CLI) logs-check $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+	@$(call need,FILE,logs-check FILE=rows.json)$(CLI) logs-check $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 logs-read: $(STAMP) ## write the row of a start-up log of vLLM: FILE=start.log OUT=rows.json ARGS='--add accelerator=nvidia-l4'
-	@$(CLI) logs-read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
+	@$(call need,FILE,logs-read FILE=start.log)$(CLI) logs-read $(FILE) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 ##@ Rehearse on this machine
 .PHONY: up preview status logs why endpoint down
@@ -138,7 +151,7 @@ check-alerts: $(STAMP) ## which alerts fire in which scenario, by promtool (the 
 .PHONY: upgrade rollback backup-check leftovers destroy
 
 upgrade: $(STAMP) ## steps from STACK's release to another, run where the stack runs: TO=llm-d-0.10; ARGS=--plan only prints them
-	@$(CLI) upgrade $(STACK) $(TO) $(ARGS)
+	@$(call need,TO,upgrade STACK=$(STACK) TO=llm-d-0.10)$(CLI) upgrade $(STACK) $(TO) $(ARGS)
 
 rollback: $(STAMP) ## back to the release before the last upgrade of STACK, also from the middle of it
 	@$(CLI) rollback $(STACK) $(ARGS)

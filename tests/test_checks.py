@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,11 +50,37 @@ def _recipe(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([make, "--dry-run", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_diff_without_stacks_names_what_is_missing() -> None:
-    for arguments in ((), ("A=gpu",), ("B=gpu",)):
-        refused = _recipe("diff", *arguments)
-        assert refused.returncode == 2
-        assert "make diff A=gpu B=prefix-cache-gpu" in refused.stderr
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("diff", "A is missing: make diff A=gpu B=prefix-cache-gpu"),
+        ("diff A=gpu", "B is missing: make diff A=gpu B=prefix-cache-gpu"),
+        ("size LOAD=1/s", "MODEL is missing: make size MODEL="),
+        ("explain STACK=tpu", "FIELD is missing: make explain STACK=tpu FIELD="),
+        ("upgrade STACK=mine", "TO is missing: make upgrade STACK=mine TO=llm-d-0.10"),
+        # Each of these would end, measure or judge the stack `gpu`.
+        ("down stack=mine", "there is no variable stack here: did you mean STACK=mine?"),
+        ("bench STACK=mine scenario=quick", "there is no variable scenario here: did you mean SCENARIO=quick?"),
+        ("report STACKK=mine", "there is no variable STACKK here"),
+        ("down prefix-cache-gpu", "there is no target prefix-cache-gpu: a stack is named by STACK=prefix-cache-gpu"),
+        ("down nothing", "there is no target nothing: `make` lists them"),
+    ],
+)
+def test_what_make_would_ignore_or_lacks_is_refused(command: str, words: str) -> None:
+    refused = _recipe(*command.split())
+    assert refused.returncode == 2
+    assert words in refused.stderr
+    assert not refused.stdout
+
+
+def test_every_variable_that_a_document_gives_to_make_is_known() -> None:
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    lines = "\n".join(path.read_text(encoding="utf-8") for path in documents)
+    given = {
+        name for call in re.findall(r"^make [a-z].*$", lines, re.MULTILINE) for name in re.findall(r"\b([A-Z]+)=", call)
+    }
+    assert {"STACK", "SCENARIO", "A"} <= given
+    assert not _recipe("report", *(f"{name}=gpu" for name in given)).stderr
 
 
 def test_diff_writes_the_file_that_out_names() -> None:
