@@ -35,6 +35,9 @@ def page(result: BenchResult, differences: Sequence[Difference] = ()) -> str:
             estimated=lambda estimate: estimate.time_per_output_token * 1000,
         ),
     )
+    # A single bar, always as high as its chart, shows nothing that the table does not say.
+    if len(result.stages) == 1 and result.stages[0].estimate is None:
+        charts = ()
     template = Path(__file__).with_name("page.html.jinja")
     return render(template, result=result, differences=differences, charts=charts)
 
@@ -46,15 +49,17 @@ def _chart(
     measured: Callable[[StageResult], float | None],
     estimated: Callable[[Estimate], float],
 ) -> Drawing:
-    """Two bars for each stage: the measured value, and beside it the estimate."""
+    """Two bars for each stage: the measured value, and beside it the estimate; one where no stage has an estimate."""
     values = [(measured(stage), None if stage.estimate is None else estimated(stage.estimate)) for stage in stages]
     largest = max((value for pair in values for value in pair if value is not None), default=0.0) or 1.0
     column, floor = (_WIDTH - _LEFT) / len(stages), _HEIGHT - _BOTTOM
-    shapes: list[Shape] = [text("heading", _LEFT, 14, f"{title} (gray: estimate)")]
+    compared = any(stage.estimate is not None for stage in stages)
+    shapes: list[Shape] = [text("heading", _LEFT, 14, f"{title} (gray: estimate)" if compared else title)]
     for number, (stage, pair) in enumerate(zip(stages, values, strict=True)):
         left = _LEFT + number * column
         # A label is no wider than its half of the column: beside a higher bar it would be covered.
-        for place, style, value in zip((0.26, 0.74), ("measured", "estimated"), pair, strict=True):
+        places = (0.26, 0.74) if compared else (0.5, 0.5)
+        for place, style, value in zip(places, ("measured", "estimated"), pair, strict=True):
             if value is not None:
                 x, height = left + column * place, (floor - _TOP) * value / largest
                 shapes.append(rect(style, x - column * 0.18, floor - height, column * 0.36, height))

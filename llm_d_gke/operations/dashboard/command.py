@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from llm_d_gke.cli.exits import DONE
-from llm_d_gke.operations.dashboard.page import DashboardError, page, read_panels
+from llm_d_gke.operations.dashboard.page import DashboardError, page, read_panels, scraping_since
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
@@ -41,7 +41,8 @@ def show_dashboard(stack: str, minutes: float, out: Path | None) -> int:
 def _renderer(base: str, live: LiveStack, seconds: float) -> Callable[[int], str]:
     dashboard = live.plan.monitoring.dashboard
     assert dashboard is not None, "the plan was made with monitoring.dashboard: true"
-    remark = f"{live.looked_at}; Prometheus at {base}"
+    since = scraping_since(base)
+    remark = f"{live.looked_at}; Prometheus at {base}" + (f", whose first values are of {since}" if since else "")
 
     def render(refresh: int) -> str:
         end = time.time()

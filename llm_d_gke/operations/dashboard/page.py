@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from llm_d_gke.operations.templates.drawing import Drawing, Shape, line, text
 from llm_d_gke.planning.plan.platform import DashboardPlan, PanelPlan
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 360, 180, 64, 22, 10
+_DASH = 3  # width of a single point
 _UNITS = {"1": "", "1/s": " /s", "s": " s"}
 # Classes `color-0` and so on of page.css.
 _COLORS = 6
@@ -81,7 +83,10 @@ def _chart(data: PanelData, drawn: Sequence[Series], end: float, seconds: float)
         shapes.append(line("grid", (_LEFT, level), (_WIDTH, level)))
         shapes.append(text("axis", _LEFT - 6, level + 4, _axis(value, data.panel.unit), "end"))
     for number, series in enumerate(drawn):
-        shapes.append(line(f"curve color-{number % _COLORS}", *(at(*point) for point in series.points)))
+        points = [at(*point) for point in series.points]
+        if len(points) == 1:  # whose line would be invisible
+            points.insert(0, (points[0][0] - _DASH, points[0][1]))
+        shapes.append(line(f"curve color-{number % _COLORS}", *points))
     first, last = (time.strftime("%H:%M:%S", time.gmtime(moment)) for moment in (end - seconds, end))
     shapes.append(text("axis", _LEFT, _HEIGHT - 4, first))
     shapes.append(text("axis", _WIDTH, _HEIGHT - 4, f"{last} UTC", "end"))
@@ -137,6 +142,16 @@ def read_panels(base: str, dashboard: DashboardPlan, end: float, seconds: float)
     """All panels for the `seconds` before `end`, from the Prometheus at `base` (`http://127.64.0.3:9090`)."""
     with httpx.Client(base_url=base, timeout=_ANSWER_SECONDS, trust_env=False) as client:
         return tuple(_read_panel(client, panel, end, seconds) for panel in dashboard.panels)
+
+
+def scraping_since(base: str) -> str:
+    """When the Prometheus at `base` started, as `18:42:58 UTC`: no value is older. Empty if it does not say."""
+    try:
+        answer = httpx.get(f"{base}/api/v1/status/runtimeinfo", timeout=_ANSWER_SECONDS, trust_env=False).json()
+        # Nanoseconds are more digits than a date may have.
+        return f"{datetime.fromisoformat(answer['data']['startTime'][:19]):%H:%M:%S} UTC"
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _read_panel(client: httpx.Client, panel: PanelPlan, end: float, seconds: float) -> PanelData:

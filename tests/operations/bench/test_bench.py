@@ -114,6 +114,12 @@ def test_the_page_holds_the_figures_and_fetches_nothing(tmp_path: Path) -> None:
     assert "http" not in text
     assert json.loads(result.as_json())["stages"][1]["failures"] == 3
     assert result.failures == 3
+    assert "Requests a second (gray: estimate)" in text
+    alone = tuple(replace(stage, estimate=None) for stage in result.stages)
+    without = page(replace(result, stages=alone))
+    assert "gray" not in without
+    # One bar would always be as high as its chart.
+    assert "<svg" not in page(replace(result, stages=alone[:1]))
 
 
 def test_a_model_that_nobody_serves_is_named_with_those_that_are() -> None:

@@ -12,7 +12,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from llm_d_gke.operations.dashboard.page import DashboardError, PanelData, Series, format_value, page, read_panels
+from llm_d_gke.operations.dashboard.page import (
+    DashboardError,
+    PanelData,
+    Series,
+    format_value,
+    page,
+    read_panels,
+    scraping_since,
+)
 from llm_d_gke.planning.plan.platform import DashboardPlan, PanelPlan
 from tests.command_line import llmd
 from tests.operations.browser import look
@@ -29,17 +37,23 @@ class Answers:
     def __init__(self) -> None:
         self.results: dict[str, list[dict[str, Any]]] = {}
         self.asked: list[dict[str, str]] = []
+        self.started = ""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if self.path.endswith("/runtimeinfo"):
+                    return self.answer({"data": {"startTime": outer.started}})
                 arguments = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
                 outer.asked.append(arguments)
                 result = outer.results.get(arguments["query"])
                 body: dict[str, Any] = {"status": "success", "data": {"result": result}}
                 if result is None:
                     body = {"status": "error", "error": "parse error"}
-                self.send_response(200 if result is not None else 400)
+                return self.answer(body, 200 if result is not None else 400)
+
+            def answer(self, body: dict[str, Any], status: int = 200) -> None:
+                self.send_response(status)
                 self.end_headers()
                 self.wfile.write(json.dumps(body).encode())
 
@@ -100,6 +114,18 @@ def test_the_page_draws_lines_names_them_and_fetches_nothing() -> None:
     assert "refresh" not in page("t", "r", panels, END, SECONDS)
     for word in ("<script", "http:", "https:", "src=", "@import"):
         assert word not in text
+
+
+def test_a_single_point_is_a_dash() -> None:
+    panel = PanelData(panel=QUEUE, series=(Series(name="a", points=((END, 4.0),)),))
+    assert 'd="M 357.0 10.0 L 360.0 10.0"' in page("t", "r", (panel,), END, SECONDS)
+
+
+def test_the_start_of_the_values_is_that_of_prometheus(prometheus: Answers) -> None:
+    assert scraping_since(prometheus.base) == ""
+    prometheus.started = "2026-11-29T18:47:50.030698887Z"
+    assert scraping_since(prometheus.base) == "18:47:50 UTC"
+    assert scraping_since("http://127.0.0.1:1") == ""
 
 
 def test_a_browser_shows_every_label(tmp_path: Path) -> None:
