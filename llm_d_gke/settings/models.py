@@ -51,13 +51,13 @@ def _pinned(image: str) -> str:
         raise refusal(
             "LLMD-IMAGE-FORM",
             "not the name of a container image: registry and folders in lower case, then a tag or a digest",
-            f"use {corrected}" if _IMAGE.fullmatch(corrected) else "use a name such as vllm/vllm-openai:v0.19.1",
+            f"use {corrected}" if _IMAGE.fullmatch(corrected) else "use a name such as vllm/vllm-openai:v0.26.0",
         )
     if match["tag"] is None and match["digest"] is None:
         raise refusal(
             "LLMD-IMAGE-TAG",
             "the image has neither tag nor digest: a registry then gives its `latest`, and another one after each push",
-            f"use {image}:v0.19.1, or whichever tag or digest you tested",
+            f"use {image}:v0.26.0, or whichever tag or digest you tested",
         )
     return image
 

@@ -174,17 +174,27 @@ _GO_NUMBER = re.compile(
 
 
 def _refuse_texts_that_are_numbers(name: str, root: yaml.Node) -> None:
-    """Where text is expected, 1e3, 1.5e3, 0o17 and 0X1F are text here and numbers for Pulumi: a commit, a name."""
+    """Where text is expected, 1e3, 1.5e3, 0o17 and 0X1F are text here and numbers for Pulumi: a commit, a name.
+
+    1.30 is the number 1.3 for both, which no later message could write as the file does.
+    """
     for keys, _, node in _below(root):
-        if not _is_bare(node, ":str") or node.value.startswith("_"):
-            continue
         # What stands below `config:`, in either spelling of a setting.
         path = [key.removeprefix(f"{NAMESPACE}:") if isinstance(key, str) else key for key in keys[1:]]
-        if _GO_NUMBER.fullmatch(node.value.replace("_", "")) and takes_text(path, StackSettings):
-            raise StackFileError(
-                f"{name}, line {node.start_mark.line + 1}: Pulumi reads {node.value} as a number, and other programs as"
-                " text. Put it into quotes"
-            )
+        if _is_bare(node, ":str") and not node.value.startswith("_"):
+            lost = "Pulumi" if _GO_NUMBER.fullmatch(node.value.replace("_", "")) else ""
+            wrong = f"Pulumi reads {node.value} as a number, and other programs as text. Put it into quotes"
+        else:
+            read = _number(node)
+            lost = "" if read in ("", node.value) else read
+            wrong = f'YAML reads {node.value} as the number {read}. Put it into quotes: "{node.value}"'
+        if lost and takes_text(path, StackSettings):
+            raise StackFileError(f"{name}, line {node.start_mark.line + 1}: {wrong}")
+
+
+def _number(node: yaml.Node) -> str:
+    """How a number is written once it was read: `1.3` for 1.30. Empty for everything else."""
+    return f"{yaml.safe_load(node.value):.15g}" if _is_bare(node, ":int", ":float") else ""
 
 
 # Keys of a Pulumi stack file (pulumi.com/docs/iac/concepts/projects/stack-settings-file).

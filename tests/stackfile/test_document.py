@@ -91,6 +91,13 @@ FAULTS = (
         "Pulumi reads 12e45 as a number",
         "quotes",
     ),
+    (
+        "a version that ends with zero",
+        "config:\n  llm-d:cluster: {version: 1.30}\n",
+        2,
+        "YAML reads 1.30 as the number 1.3",
+        'Put it into quotes: "1.30"',
+    ),
     ("octal as Go writes it", "config:\n  llm-d:labels: {a: 0o17}\n", 2, "Pulumi reads 0o17 as a number", "quotes"),
     ("exponent without a sign", "config:\n  llm-d:labels: {a: 1.5e3}\n", 2, "Pulumi reads 1.5e3 as a number", "quotes"),
     ("config in capitals", "Config:\n  llm-d:paused: true\n", 1, "Config stands at the top level", "Write config:"),
