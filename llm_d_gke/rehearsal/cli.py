@@ -50,6 +50,13 @@ def up(
             " stack that runs, else the simulator.",
         ),
     ] = None,
+    refresh: Annotated[
+        bool,
+        typer.Option(
+            "--refresh",
+            help="Look first at what runs, as pulumi up --refresh does, and restore what was changed by hand.",
+        ),
+    ] = False,
     policy_pack: PolicyPacks = None,
     policy_pack_config: PolicyConfigs = None,
 ) -> int:
@@ -57,7 +64,8 @@ def up(
     from llm_d_gke.rehearsal import commands
     from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import PolicyChoice
 
-    return commands.up(stack, overrides(config), engine, PolicyChoice(policy_pack or (), policy_pack_config or ()))
+    policy = PolicyChoice(policy_pack or (), policy_pack_config or ())
+    return commands.up(stack, overrides(config), engine, policy, refresh=refresh)
 
 
 def preview(

@@ -60,8 +60,13 @@ def up(
     changes: Mapping[str, str] = MappingProxyType({}),
     engine_choice: EngineChoice | None = None,
     policy: PolicyChoice = NO_POLICY,
+    *,
+    refresh: bool = False,
 ) -> int:
-    """Start or update a stack. `engine_choice` None keeps the stack's engine; a new stack gets the simulator."""
+    """Start or update a stack. `engine_choice` None keeps the stack's engine; a new stack gets the simulator.
+
+    `refresh`: compare with what runs, not with what Pulumi remembers.
+    """
     began = time.monotonic()
     paths = StackPaths(stack)
     configuration = load(PROJECT_ROOT, stack, changes, available=lambda picker: obtain(picker, print_step))
@@ -73,7 +78,7 @@ def up(
     record_engine(paths, chosen)
     # Otherwise the first pod of each program would wait for its build without a line on the screen.
     binaries(needed_programs(plan, chosen), print_step)
-    outputs = _update(paths, plan, configuration, policy)
+    outputs = _update(paths, plan, configuration, policy, refresh=refresh)
     models = outputs["models"]
     if not isinstance(models, list):
         raise RehearsalError("the stack has no output `models`")
@@ -91,7 +96,7 @@ def up(
 
 
 def _update(
-    paths: StackPaths, plan: StackPlan, configuration: StackConfig, policy: PolicyChoice
+    paths: StackPaths, plan: StackPlan, configuration: StackConfig, policy: PolicyChoice, *, refresh: bool
 ) -> Mapping[str, object]:
     """Create or update the stack's resources, and return its outputs."""
     with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
@@ -107,6 +112,7 @@ def _update(
                 on_output=each_step_once(show),
                 on_error=show,
                 color=_color(),
+                refresh=refresh,
                 suppress_outputs=True,
                 **policy_options(paths, policy),
             )

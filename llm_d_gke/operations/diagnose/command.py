@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from llm_d_gke.cli.exits import DONE, UNMET
 from llm_d_gke.cli.text import wrapped
@@ -27,7 +27,11 @@ def run_diagnose(
 
 def diagnose(live: LiveStack, headers: Mapping[str, str] = NO_HEADERS) -> Diagnosis:
     facts = gather(live, headers)
-    return Diagnosis(stack=live.name, looked_at=live.looked_at, causes=causes_of(facts), unreadable=facts.unreadable)
+    causes = tuple(
+        replace(cause, fix=cause.fix.replace("`pulumi up --refresh`", f"`{live.restore}`"))
+        for cause in causes_of(facts)
+    )
+    return Diagnosis(stack=live.name, looked_at=live.looked_at, causes=causes, unreadable=facts.unreadable)
 
 
 def text(diagnosis: Diagnosis) -> str:
@@ -74,6 +78,7 @@ def json_text(diagnosis: Diagnosis) -> str:
 # What comes first may explain what comes later: without a node no pod, without a pod no healthy backend.
 RULES: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     routing.presets_missing,
+    routing.unknown_backends,
     pods.not_created,
     pods.not_scheduled,
     pods.not_started,

@@ -20,6 +20,7 @@ Role = Literal["engine", "picker", "other"]
 
 _KINDS = {
     "pods": ("v1", "Pod"),
+    "deployments": ("apps/v1", "Deployment"),
     "events": ("v1", "Event"),
     "gateways": ("gateway.networking.k8s.io/v1", "Gateway"),
     "routes": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
@@ -61,6 +62,7 @@ class Facts:
 
     workloads: tuple[Workload, ...] = ()
     pods: tuple[Manifest, ...] = ()
+    deployments: tuple[Manifest, ...] = ()
     events: tuple[Manifest, ...] = ()
     gateways: tuple[Manifest, ...] = ()
     routes: tuple[Manifest, ...] = ()

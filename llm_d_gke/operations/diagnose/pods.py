@@ -186,10 +186,14 @@ def _is_waiting_picker(facts: Facts, pod: Manifest) -> bool:
 
 
 def missing(facts: Facts) -> Iterator[Cause]:
-    """Workloads with too few ready pods that nothing else explains."""
+    """Workloads with too few ready pods that nothing else explains: scaled by hand, or without a word."""
+    asked = {str(found["metadata"]["name"]): found["spec"].get("replicas", 1) for found in facts.deployments}
     for workload in facts.workloads:
-        ready = facts.ready(workload)
-        if ready < workload.planned:
+        ready, replicas = facts.ready(workload), asked.get(workload.name, workload.planned)
+        if ready < workload.planned and replicas < workload.planned:
+            subject, evidence = f"Deployment/{workload.name}", f"spec.replicas is {replicas}"
+            yield cause_of_state("scaled-down", subject, evidence, planned=workload.planned)
+        elif ready < workload.planned:
             states = [
                 f"{pod['metadata']['name']} {(pod.get('status') or {}).get('phase', 'unknown')}"
                 for pod in facts.pods

@@ -75,6 +75,11 @@ def not_scaling(facts: Facts) -> Iterator[Cause]:
         yield next(recognized, None) or cause_of_state("not-scaling", subject, texts[0])
 
 
+def unknown_backends(facts: Facts) -> Iterator[Cause]:
+    """Routes to a pool that is gone. Its picker ends without an error, and the Gateway answers as without one."""
+    yield from (cause for cause in gateway_problems(facts) if cause.id == "backend-unknown")
+
+
 def gateway_problems(facts: Facts) -> Iterator[Cause]:
     """Gateways that are not programmed, routes and pools that are not accepted."""
     for gateway in facts.gateways:

@@ -97,6 +97,12 @@ class LiveStack:
     def diagnose(self) -> str:
         return f"make diagnose STACK={self.name}"
 
+    @property
+    def restore(self) -> str:
+        """The command that gives objects which were changed or deleted by hand their planned values again."""
+        rehearsed = f"make up STACK={self.name} ARGS=--refresh"
+        return rehearsed if self.place == "rehearsal" else f"pulumi up --refresh --stack {self.name}"
+
     def pods_of(self, selector: Mapping[str, str]) -> list[Manifest]:
         """Pods with these labels that are not being deleted, by name."""
         labels = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))

@@ -227,6 +227,11 @@ class TestNotReady:
         [cause] = causes_of(running(pods=()))
         assert (cause.id, cause.evidence) == ("pods-missing", "there is no pod")
 
+    def test_a_deployment_that_was_scaled_down_by_hand(self) -> None:
+        deployment = {"metadata": {"name": "vllm"}, "spec": {"replicas": 0}}
+        [cause] = causes_of(running(pods=(), deployments=(deployment,)))
+        assert (cause.id, cause.subject, cause.evidence) == ("scaled-down", "Deployment/vllm", "spec.replicas is 0")
+
     def test_what_is_broken_comes_before_what_is_waited_for(self) -> None:
         pods = (
             pod("vllm-0", containers=[container(state={"running": {}}, started=False)]),
@@ -261,6 +266,13 @@ class TestRouting:
         refused = {"type": "Accepted", "status": "False", "message": example("route-timeouts")}
         route = {"metadata": {"name": "a"}, "status": {"parents": [{"conditions": [refused]}]}}
         assert first(running(routes=(route,))) == "route-timeouts"
+
+    def test_a_pool_that_is_gone_explains_the_end_of_its_picker(self) -> None:
+        unresolved = {"type": "ResolvedRefs", "status": "False", "message": example("backend-unknown")}
+        route = {"metadata": {"name": "a"}, "status": {"parents": [{"conditions": [unresolved]}]}}
+        ended = pod("epp-0", app="epp", containers=[crashing("Controller manager terminated", exitCode=0)])
+        facts = running(routes=(route,), workloads=(ENGINE, PICKER), pods=(pod(conditions=[READY]), ended))
+        assert [cause.id for cause in causes_of(facts)] == ["backend-unknown", "container-ended"]
 
     @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "endpoint"])
     def test_the_load_balancers_answer(self, name: str) -> None:

@@ -67,6 +67,7 @@ ELSEWHERE = {
             *("binary-authorization", "policy-of-cluster", "limit-range", "priority-class-missing"),
             *("picker-restarts", "access-denied"),
             *("scaler-unanswered", "scale-target-taken", "scaler-object-refused", "not-scaling", "certificate-waits"),
+            "pods-missing",
         ),
         "tests/operations/diagnose/test_rules.py",
     ),
@@ -81,7 +82,7 @@ STEPS = (
     *("warden", "webhook-unreachable", "pod-security", "resource-quota", "service-account-missing", "pods-refused"),
     "name-too-long",
     *("disk-limit", "no-replica", "picker-unreachable", *GATEWAY_WORDS, "pool-saturated", "picker-profiles"),
-    *("pods-missing", "endpoint-refuses", "endpoint-unreachable"),
+    *("scaled-down", "endpoint-refuses", "endpoint-unreachable"),
 )
 DEPLOYMENT, REPLICA_SET = ("apps/v1", "Deployment"), ("apps/v1", "ReplicaSet")
 GATEWAY = ("gateway.networking.k8s.io/v1", "Gateway")
@@ -383,7 +384,7 @@ def test_no_picker_is_ready(stack: Stack) -> None:
 @pytest.mark.rehearsal
 @pytest.mark.slow
 def test_a_replica_is_missing_without_a_word(stack: Stack) -> None:
-    stack.shows("pods-missing", "-c", "models[0].replicas=2")
+    stack.shows("scaled-down", "-c", "models[0].replicas=2")
 
 
 @pytest.mark.rehearsal

@@ -36,8 +36,7 @@ def objects_as_planned(ctx: CheckContext) -> Result:
     if not wrong:
         return passed(f"{len(planned)} objects exist and have every planned value")
     more = f" and {len(wrong) - _MAX_LISTED} more" if len(wrong) > _MAX_LISTED else ""
-    fix = f"make up STACK={live.name}" if live.place == "rehearsal" else f"pulumi up --refresh --stack {live.name}"
-    return failed("; ".join(wrong[:_MAX_LISTED]) + more, fix)
+    return failed("; ".join(wrong[:_MAX_LISTED]) + more, live.restore)
 
 
 def _wrong(live: LiveStack, planned: dict[str, Any]) -> list[str]:
