@@ -265,16 +265,17 @@ sbom: $(SCAN)/.venv/.installed ## write the program's Python packages as a Cyclo
 	@$(SCAN)/.venv/bin/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o $(or $(OUT),sbom.json)
 
 # Versions: requirements*.in say what the project needs, requirements*.txt hold the whole environment with hashes.
+# Renovate repeats the command in a file's header, and knows long options with `=` only.
 # UPGRADE=--upgrade takes newer versions of what requirements*.in do not pin, UPGRADE='--upgrade-package NAME' of one package.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version=3.11 --generate-hashes
 lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt with hashes
-	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
+	@$(LOCK) $(UPGRADE) requirements-dev.in --output-file=requirements-dev.txt
 	@for part in requirements requirements-install requirements-preflight requirements-docs requirements-speed; do \
-	  $(LOCK) --upgrade -c requirements-dev.txt $$part.in -o $$part.txt || exit 1; done
-	@$(LOCK) $(UPGRADE) llm_d_gke/maintenance/scan/requirements.in -o llm_d_gke/maintenance/scan/requirements.txt
-	@$(LOCK) $(UPGRADE) policy/requirements.in -o policy/requirements.txt
-	@$(LOCK) $(UPGRADE) llm_d_gke/operations/bench/requirements.in -o llm_d_gke/operations/bench/requirements.txt
+	  $(LOCK) --upgrade --constraints=requirements-dev.txt $$part.in --output-file=$$part.txt || exit 1; done
+	@$(LOCK) $(UPGRADE) llm_d_gke/maintenance/scan/requirements.in --output-file=llm_d_gke/maintenance/scan/requirements.txt
+	@$(LOCK) $(UPGRADE) policy/requirements.in --output-file=policy/requirements.txt
+	@$(LOCK) $(UPGRADE) llm_d_gke/operations/bench/requirements.in --output-file=llm_d_gke/operations/bench/requirements.txt
 
 # The engine of ENGINE=vllm: pins/VERSION.in names vLLM and its torch, pins/VERSION.txt holds the whole environment.
 ENGINE_PINS := llm_d_gke/rehearsal/vllm_cpu/pins

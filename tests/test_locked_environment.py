@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -50,13 +51,6 @@ class TestEachLock:
         lock = locked(file.with_suffix(".txt"))
         assert {name: lock.get(name) for name in pinned} == pinned, "run `make lock-python`"
 
-    def test_every_package_has_a_hash(self, file: Path) -> None:
-        """pip verifies hashes of all packages or of none."""
-        text = file.with_suffix(".txt").read_text(encoding="utf-8")
-        entries = re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]
-        assert entries
-        assert not [entry.split("\n")[0] for entry in entries if "--hash=sha256:" not in entry]
-
     def test_no_index_is_named(self, file: Path) -> None:
         """A lock that names a mirror installs only where the mirror is reachable."""
         text = file.with_suffix(".txt").read_text(encoding="utf-8")
@@ -68,6 +62,39 @@ class TestEachLock:
         lock = locked(file.with_suffix(".txt"))
         shared = {name: versions for name, versions in lock.items() if file.name not in SEPARATE or name in everything}
         assert {name: everything.get(name) for name in shared} == shared, "run `make lock-python`"
+
+
+# Of tools that have environments of their own.
+TOOLS = [
+    ROOT / name / "requirements.in" for name in ("policy", "llm_d_gke/maintenance/scan", "llm_d_gke/operations/bench")
+]
+
+
+@pytest.mark.parametrize("file", [*INPUTS, *TOOLS], ids=lambda file: str(file.relative_to(ROOT)))
+class TestRenovate:
+    """Other headers are an error for it (renovatebot/renovate, lib/modules/manager/pip-compile/common.ts)."""
+
+    def test_its_configuration_names_the_lock(self, file: Path) -> None:
+        configuration = json.loads((ROOT / ".github" / "renovate.json").read_text(encoding="utf-8"))
+        [pattern] = configuration["pip-compile"]["managerFilePatterns"]
+        assert re.search(pattern.strip("/"), str(file.with_suffix(".txt").relative_to(ROOT)))
+        assert not re.search(pattern.strip("/"), "package/requirements.txt")
+
+    def test_it_can_repeat_the_command_of_the_header(self, file: Path) -> None:
+        name = str(file.relative_to(ROOT))
+        command = file.with_suffix(".txt").read_text(encoding="utf-8").splitlines()[1].removeprefix("#    ").split()
+        assert command[:3] == ["uv", "pip", "compile"]
+        assert {word for word in command[3:] if not word.startswith("--constraints=")} == {
+            *("--universal", "--python-version=3.11", "--generate-hashes", name),
+            f"--output-file={name.removesuffix('.in')}.txt",
+        }
+
+    def test_every_package_has_a_hash(self, file: Path) -> None:
+        """pip verifies hashes of all packages or of none."""
+        text = file.with_suffix(".txt").read_text(encoding="utf-8")
+        entries = re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]
+        assert entries
+        assert not [entry.split("\n")[0] for entry in entries if "--hash=sha256:" not in entry]
 
 
 def test_the_locks_are_what_make_workflows_and_pulumi_install() -> None:
