@@ -61,10 +61,10 @@ def accelerators(resources: Sequence[Resource], parameters: Mapping[str, Any]) -
     pools = [(pool, accelerator) for pool in _pools(resources) for accelerator in _accelerators(pool)]
     seen = {accelerator for _, accelerator in pools}
     # A group of hosts asks twice, in the pods of leader and workers.
-    wanted = {(resource.urn, name): (resource, name) for resource, name in _wanted(resources) if name not in seen}
+    requested = {(resource.urn, name): (resource, name) for resource, name in _requested(resources) if name not in seen}
     return [
         _violation(resource, f"has {accelerator}, and the allowed accelerators are {', '.join(allowed)}")
-        for resource, accelerator in (*pools, *wanted.values())
+        for resource, accelerator in (*pools, *requested.values())
         if accelerator not in allowed
     ]
 
@@ -75,7 +75,7 @@ def _accelerators(pool: Resource) -> Iterator[str]:
     yield from _family(config.get("machineType"))
 
 
-def _wanted(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+def _requested(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
     """Accelerators that ComputeClasses and pods ask GKE for, by the resource that holds them."""
     for resource in resources:
         for choice in _choices(resource):

@@ -97,13 +97,9 @@ def in_group(template: str, plant: Callable[[dict[str, Any]], object]) -> Callab
     )
 
 
-def filters_of(resources: Resources) -> Any:
-    return one_of(resources, "EnvoyFilter")["spec"]
-
-
 def without_keys(resources: Resources) -> None:
     """The Gateway keeps its filter that counts tokens, which is a program in Lua, too."""
-    patches = filters_of(resources)["configPatches"]
+    patches = one_of(resources, "EnvoyFilter")["spec"]["configPatches"]
     patches[:] = [patch for patch in patches if "api-keys" not in json.dumps(patch["patch"])]
     assert ".lua." in json.dumps(patches)
 
@@ -128,7 +124,7 @@ def by_settings(_: Resources) -> None:
 
 
 PRODUCTION = {"labels": {"environment": "production"}, "cluster.deletionProtection": True}
-NOBODY = {"allowed": ["google/*", "Qwen/*", "deepseek-ai/*", "/*"]}
+ALLOWED = {"allowed": ["google/*", "Qwen/*", "deepseek-ai/*", "/*"]}
 FAULTS: dict[str, Fault] = {
     # Pods of groups of hosts
     "host's processes in a worker": Fault(
@@ -178,7 +174,7 @@ FAULTS: dict[str, Fault] = {
             in_service("storageInitializer", enabled=True)(r),
         ),
         KSERVE,
-        parameters=NOBODY,
+        parameters=ALLOWED,
     ),
     "moving weights that KServe downloads": Fault(
         "pinned-weights",
@@ -222,27 +218,27 @@ FAULTS: dict[str, Fault] = {
             },
         ),
     ),
-    "download of a model": Fault("allowed-models", commanded("hf", "download", "nobody/model"), parameters=NOBODY),
+    "download of a model": Fault("allowed-models", commanded("hf", "download", "nobody/model"), parameters=ALLOWED),
     "moving weights in a bucket": Fault(
         "pinned-weights",
         commanded("python3", "/code/copy_weights.py", "google/gemma-2b-it", "", "/bucket/gemma"),
         parameters={"required": True},
     ),
     "engine in a shell": Fault(
-        "allowed-models", commanded("sh", "-c", "exec vllm serve nobody/model --port 80"), parameters=NOBODY
+        "allowed-models", commanded("sh", "-c", "exec vllm serve nobody/model --port 80"), parameters=ALLOWED
     ),
     "model behind options": Fault(
-        "allowed-models", commanded("vllm", "serve", "--port", "80", "nobody/model"), parameters=NOBODY
+        "allowed-models", commanded("vllm", "serve", "--port", "80", "nobody/model"), parameters=ALLOWED
     ),
     "draft model": Fault(
         "allowed-models",
         commanded("vllm", "serve", "google/gemma-2b-it", "--speculative-config", '{"model": "nobody/draft"}'),
-        parameters=NOBODY,
+        parameters=ALLOWED,
     ),
     "adapter": Fault(
         "allowed-models",
         commanded("vllm", "serve", "google/gemma-2b-it", "--lora-modules", "sql=nobody/adapter"),
-        parameters=NOBODY,
+        parameters=ALLOWED,
     ),
     # Values of charts, and texts that another program reads
     "privilege in a chart's values": Fault(
@@ -386,7 +382,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-def found(fault: Fault, resources: Resources) -> list[str]:
+def violations_of(fault: Fault, resources: Resources) -> list[str]:
     rule = BY_ID[fault.rule]
     return [violation.message for violation in rule.check(resources, {**rule.parameters, **fault.parameters})]
 
@@ -395,6 +391,6 @@ def found(fault: Fault, resources: Resources) -> list[str]:
 def test_a_planted_fault_is_found(fault: Fault) -> None:
     resources = resources_of(fault.stack, fault.changes)
     # A stack whose own settings are the fault has nothing to be compared with.
-    before = [] if fault.plant is by_settings else found(fault, resources)
+    before = [] if fault.plant is by_settings else violations_of(fault, resources)
     fault.plant(resources)
-    assert set(found(fault, resources)) - set(before)
+    assert set(violations_of(fault, resources)) - set(before)
