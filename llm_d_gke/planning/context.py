@@ -12,7 +12,7 @@ from llm_d_gke.catalog.release import EngineImage, Release
 from llm_d_gke.catalog.schema import Accelerator, MachineType, region_of
 from llm_d_gke.planning import names
 from llm_d_gke.planning.alternatives import machine_of
-from llm_d_gke.planning.findings import Finding, Severity, path_of
+from llm_d_gke.planning.findings import Finding, Severity, path_of, setting_value
 from llm_d_gke.planning.hardware_names import accelerator_meant, machine_for_topology
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.suggest import did_you_mean, nearest
@@ -134,6 +134,37 @@ class PlanContext:
     def picker(self) -> Picker:
         """The release's endpoint picker, with all its plugins."""
         return self.catalog.pickers[self.release.picker.build]
+
+    def error(self, rule_id: str, /, *path: str | int, **texts: Any) -> None:
+        """Report an error at a setting: `add_finding` where it is certain that the stack cannot work."""
+        self.add_finding(rule_id, *path, certain=True, **texts)
+
+    def warning(self, rule_id: str, /, *path: str | int, **texts: Any) -> None:
+        """Report a warning at a setting."""
+        self.add_finding(rule_id, *path, certain=False, **texts)
+
+    def add_finding(self, rule_id: str, /, *path: str | int, certain: bool, **texts: Any) -> None:
+        """Report an error or a warning to `findings`, with `facts` for its texts.
+
+        Unless `value` is given, it is the setting's own.
+        """
+        if "value" not in texts:
+            texts["value"] = setting_value(self.settings, *path)
+        (self.findings.error if certain else self.findings.warning)(rule_id, *path, **(self.facts | texts))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the text of any rule may name, without being given it."""
+        return {
+            "accelerator": self.accelerator.title,
+            "hosts": self.hosts,
+            "machine": self.machine.name,
+            "per_node": self.per_node,
+            "picker": self.picker.title,
+            "region": self.region,
+            "release": self.release.name,
+            "topology": self.topology,
+        }
 
 
 def resolve_context(

@@ -6,7 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
+from pydantic import SecretStr
+
+from llm_d_gke.settings.base import Settings
+from llm_d_gke.settings.fields import field_of
+from llm_d_gke.stackfile.paths import segments
 from llm_d_gke.wording import count
 
 NAMESPACE = "llm-d"
@@ -81,6 +87,22 @@ def path_of(*parts: str | int) -> str:
         quoted = isinstance(part, str) and "." in part and text
         text += f"[{part}]" if isinstance(part, int) else f'["{part}"]' if quoted else f".{part}" if text else part
     return text if parts and ":" in str(parts[0]) else f"{NAMESPACE}:{text}"
+
+
+def setting_value(settings: Settings, *path: str | int) -> object:
+    """The value of a setting as a finding shows it: `true` for a flag, `(missing)` for none. `path` as of `path_of`."""
+    first, *further = segments(path_of(*path))
+    value: Any = settings
+    for part in (str(first).partition(":")[2], *further):
+        if isinstance(value, Settings):
+            value = getattr(value, str(field_of(type(value), str(part))[0]))
+        else:
+            value = value.get(part) if isinstance(value, Mapping) else value[part]
+        if value is None:
+            return "(missing)"
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def without_secrets(value: object, location: Sequence[str | int]) -> object:

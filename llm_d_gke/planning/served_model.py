@@ -13,6 +13,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import Deployment
 from llm_d_gke.planning.engine_support.guessing import guessing_of
 from llm_d_gke.planning.engine_support.options import argument_of, named_backend, option_value
+from llm_d_gke.planning.findings import setting_value
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.settings.engine import SpeculativeDecoding
@@ -98,30 +99,47 @@ class ServedModel:
         """The same model with other values of some settings, by their Python names."""
         return replace(self, settings=self.settings.model_copy(update=changes))
 
-    def error(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
-        """Report an error at a setting of the model, as `Findings.error` does; `path` begins below `models[index]`."""
-        self.add_finding(rule_id, *path, certain=True, value=value, **texts)
+    def error(self, rule_id: str, /, *path: str | int, **texts: Any) -> None:
+        """Report an error at a setting of the model, as `PlanContext.error` does; `path` is below `models[index]`."""
+        self.add_finding(rule_id, *path, certain=True, **texts)
 
-    def warning(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
+    def warning(self, rule_id: str, /, *path: str | int, **texts: Any) -> None:
         """Report a warning at a setting of the model."""
-        self.add_finding(rule_id, *path, certain=False, value=value, **texts)
+        self.add_finding(rule_id, *path, certain=False, **texts)
 
-    def add_finding(self, rule_id: str, /, *path: str | int, certain: bool, value: object, **texts: Any) -> None:
+    def add_finding(self, rule_id: str, /, *path: str | int, certain: bool, **texts: Any) -> None:
         """Report an error where it is certain that the model cannot be served, else a warning.
 
-        Where `extraArgs` gives the engine the argument of the setting, the finding is about that argument.
+        Texts may also name the model and the engine's version. Where `extraArgs` gives the engine the argument of the
+        setting, the finding is about that argument.
         """
+        texts = self.facts | texts
+        if "value" not in texts:
+            texts["value"] = self._value_at(*path)
         if path[:1] == ("speculativeDecoding",) and self.settings.speculative_decoding is None:
             path = ("extraArgs",)
-        add = self.ctx.findings.error if certain else self.ctx.findings.warning
         argument = argument_of(self.settings.extra_args, path)
         if argument is not None:
             position, text = argument
             hint = RULES[rule_id].texts(texts.get("case", "")).hint
-            fix = texts.get("fix") or hint.format(value=value, **texts)
+            fix = texts.get("fix") or hint.format(**texts)
             texts["fix"] = f"{fix}, in place of {text} in extraArgs" if str(path[0]) in fix else fix
-            path, value = ("extraArgs", position), text
-        add(rule_id, "models", self.index, *path, value=value, **texts)
+            path, texts["value"] = ("extraArgs", position), text
+        self.ctx.add_finding(rule_id, "models", self.index, *path, certain=certain, **texts)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the text of a rule about a model may name, without being given it."""
+        model = self.model.id if self.model is not None else self.settings.id
+        return {**self.ctx.facts, "model": model, "version": self.version}
+
+    def _value_at(self, *path: str | int) -> object:
+        """The value that has effect at a setting of the model."""
+        if path == ("tensorParallel",):
+            return self.parallelism.tensor
+        if path[0] == "speculativeDecoding" and self.guessing is not None:
+            return setting_value(self.guessing, *(path[1:] or ("method",)))
+        return setting_value(self.settings, *path)
 
 
 def served_model(ctx: PlanContext, index: int) -> ServedModel:

@@ -44,24 +44,21 @@ def check_without_effect(ctx: PlanContext, *, has_router: bool) -> None:
     """Findings about settings of another pattern or of a created cluster or network, and about names."""
     settings = ctx.settings
     if not has_router and settings.router.model_fields_set:
-        ctx.findings.warning("LLMD-ROUTER-UNUSED", "router", value=_keys(settings.router, ()), pattern=settings.pattern)
+        ctx.warning("LLMD-ROUTER-UNUSED", "router", value=_keys(settings.router, ()), pattern=settings.pattern)
     _check_namespace(ctx)
     _check_new_namespace(ctx)
     _check_existing(ctx)
     _check_addons(ctx, has_router=has_router)
     if STACK_LABEL in settings.labels:
-        ctx.findings.error(
-            "LLMD-LABEL-OWN", "labels", STACK_LABEL, value=settings.labels[STACK_LABEL], label=ctx.labels[STACK_LABEL]
-        )
-    for key, value in settings.labels.items():
+        ctx.error("LLMD-LABEL-OWN", "labels", STACK_LABEL, label=ctx.labels[STACK_LABEL])
+    for key in settings.labels:
         if key.startswith(_RESERVED_LABELS):
-            ctx.findings.error("LLMD-LABEL-RESERVED", "labels", key, value=value, prefix=_RESERVED_LABELS)
+            ctx.error("LLMD-LABEL-RESERVED", "labels", key, prefix=_RESERVED_LABELS)
     ranges = settings.cluster.control_plane.authorized_networks
     for index, network in enumerate(ranges):
         if network.cidr.prefixlen == 0:
-            ctx.findings.warning(
-                "LLMD-AUTHORIZED-NETWORKS-ALL", f"cluster.controlPlane.authorizedNetworks[{index}]", value=network.cidr
-            )
+            path = f"cluster.controlPlane.authorizedNetworks[{index}]"
+            ctx.warning("LLMD-AUTHORIZED-NETWORKS-ALL", path, value=network.cidr)
 
 
 def _keys(group: Settings, without: tuple[str, ...]) -> str:
@@ -75,11 +72,11 @@ def _keys(group: Settings, without: tuple[str, ...]) -> str:
 def _check_namespace(ctx: PlanContext) -> None:
     name, existing = ctx.settings.namespace.name, ctx.settings.namespace.existing
     if name is not None and (name in _SYSTEM_NAMESPACES or name.startswith(_SYSTEM_PREFIXES)):
-        ctx.findings.error("LLMD-NAMESPACE-SYSTEM", "namespace.name", case="system", value=name)
+        ctx.error("LLMD-NAMESPACE-SYSTEM", "namespace.name", case="system")
     elif name == "default" and not existing:
-        ctx.findings.error("LLMD-NAMESPACE-SYSTEM", "namespace.name", case="own", value=name)
+        ctx.error("LLMD-NAMESPACE-SYSTEM", "namespace.name", case="own")
     if existing and ctx.settings.cluster.existing is None and name != "default":
-        ctx.findings.error("LLMD-NAMESPACE-MISSING", "namespace.existing", value="true")
+        ctx.error("LLMD-NAMESPACE-MISSING", "namespace.existing")
 
 
 def _check_new_namespace(ctx: PlanContext) -> None:
@@ -90,9 +87,7 @@ def _check_new_namespace(ctx: PlanContext) -> None:
     for path, kind, name, instead in _objects_of_others(ctx.settings):
         if path_of(*path) in refused:
             continue
-        ctx.findings.warning(
-            "LLMD-NAMESPACE-NEW", *path, value=name, namespace=ctx.namespace, kind=kind, instead=instead
-        )
+        ctx.warning("LLMD-NAMESPACE-NEW", *path, value=name, namespace=ctx.namespace, kind=kind, instead=instead)
 
 
 def _objects_of_others(settings: StackSettings) -> Iterator[tuple[tuple[str | int, ...], str, str, str]]:
@@ -126,16 +121,12 @@ def _check_existing(ctx: PlanContext) -> None:
     """Beside `existing`, the shape of what the stack would have created has no effect."""
     network, cluster = ctx.settings.network, ctx.settings.cluster
     if network.existing is not None and (keys := _keys(network, ("existing", "proxy_cidr"))):
-        ctx.findings.warning(
-            "LLMD-EXISTING-IGNORED", "network", case="network", value=keys, network=network.existing.network
-        )
+        ctx.warning("LLMD-EXISTING-IGNORED", "network", case="network", value=keys, network=network.existing.network)
     if cluster.existing is not None and (keys := _without_effect_in_existing(cluster)):
-        ctx.findings.warning(
-            "LLMD-EXISTING-IGNORED", "cluster", case="cluster", value=keys, cluster=cluster.existing.name
-        )
+        ctx.warning("LLMD-EXISTING-IGNORED", "cluster", case="cluster", value=keys, cluster=cluster.existing.name)
     region = network.existing.linked_region if network.existing is not None else None
     if region is not None and region != ctx.region:
-        ctx.findings.error("LLMD-NETWORK-REGION", "network.existing.subnetwork", value=region, region=ctx.region)
+        ctx.error("LLMD-NETWORK-REGION", "network.existing.subnetwork", value=region)
 
 
 def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:
@@ -156,12 +147,11 @@ def _check_addons(ctx: PlanContext, *, has_router: bool) -> None:
             if requested > available:
                 unit = "thousandths of a CPU" if key == "cpu" else "MiB"
                 in_millis = key == "cpu" and text.isdigit() and _LEAST_MILLIS <= int(text) <= available
-                ctx.findings.error(
+                ctx.error(
                     "LLMD-ADDON-ROOM",
                     group,
                     key,
                     case="millicores" if in_millis else "other",
-                    value=text,
                     machine_type=pool.machine_type,
                     available=available,
                     unit=unit,

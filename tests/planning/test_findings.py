@@ -14,10 +14,13 @@ import jsonschema
 import pytest
 import yaml
 
+from llm_d_gke.catalog import load
 from llm_d_gke.maintenance.reference.catalog_schemas import rule_schema
 from llm_d_gke.planning import Finding, RefusedError, plan_raw, served_model
+from llm_d_gke.planning.context import Findings, resolve_context
 from llm_d_gke.planning.findings import Severity, errors_in, report
 from llm_d_gke.planning.rules import FOLDER, RULES, SUBJECTS, Rule, load_subject
+from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.planning.refusals.case import TOGETHER, Wrong, errors_of
 from tests.planning.refusals.every import EVERY
@@ -88,8 +91,20 @@ def test_every_call_passes_what_the_texts_of_its_rule_name() -> None:
                 missing = {part for part, own in (("rule", text.message), ("fix", text.hint)) if not own}
                 assert missing == arguments & {"rule", "fix"}, place
             if "None" not in arguments:  # Of a mapping nothing is known.
-                assert named - {"value", None} == arguments - {"value", "rule", "fix"}, place
+                passed, standard = arguments - {"value", "rule", "fix"}, facts_of(call) | {"value", None}
+                assert passed <= named <= passed | standard, place
     assert used >= {(rule.id, case) for rule in RULES.values() for case in rule.cases}
+
+
+def facts_of(call: ast.Call) -> set[str | None]:
+    """What the texts of a call may name without being given it: facts of the context or the served model it calls."""
+    owner = ast.unparse(call.func).rpartition(".")[0]
+    if owner in ("", "findings"):
+        return set()
+    settings = StackSettings.model_validate(values_of("gpu"))
+    ctx = resolve_context("gpu", settings, load(), Findings(), transfers_kv_cache=False)
+    assert ctx is not None
+    return {*(ctx.facts if owner.endswith("ctx") else served_model.served_model(ctx, 0).facts)}
 
 
 def has_case(call: ast.Call) -> bool:
@@ -177,16 +192,16 @@ class TestFilesOfRules:
 def calls_of_findings() -> list[tuple[Path, ast.Call]]:
     """Every call that adds a finding, in planning code; `add_finding` means either severity.
 
-    Those of a served model hand ids on.
+    Those of a context and of a served model hand ids on.
     """
     calls = []
     for path in (
-        Path(str(module.__file__))
-        for name, module in sys.modules.items()
-        if name.startswith("llm_d_gke.planning.") and module is not served_model
+        Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("llm_d_gke.planning.")
     ):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and _called(node) in ("error", "warning", "add_finding"):
+                if ast.unparse(node.args[0]) == "rule_id":
+                    continue
                 calls.append((path, node))
     return calls
 

@@ -35,7 +35,7 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
     _check_release(decode)
     _check_picker(decode)
     if decode.accelerator.kind != prefill.accelerator.kind:
-        decode.findings.error(
+        decode.error(
             "LLMD-PD-ACCELERATOR-KINDS",
             "prefillAccelerator.type",
             value=prefill.accelerator.name,
@@ -46,7 +46,7 @@ def check_stages(stages: Sequence[PlanContext]) -> None:
         )
         return
     if decode.accelerator != prefill.accelerator:
-        decode.findings.warning(
+        decode.warning(
             "LLMD-PD-ACCELERATORS-DIFFER",
             "prefillAccelerator.type",
             value=prefill.accelerator.name,
@@ -69,18 +69,11 @@ def _check_release(ctx: PlanContext) -> None:
         if release.disaggregation is not None and release.disaggregation.withdrawn is None
     ]
     if support is None:
-        ctx.findings.error(
-            "LLMD-PD-RELEASE",
-            "release",
-            value=ctx.release.name,
-            picker=ctx.release.picker.version,
-            releases=" or ".join(releases),
-        )
+        ctx.error("LLMD-PD-RELEASE", "release", picker=ctx.release.picker.version, releases=" or ".join(releases))
     elif support.withdrawn is not None:
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-PD-RELEASE-WITHDRAWN",
             "release",
-            value=ctx.release.name,
             withdrawn=support.withdrawn,
             releases=" or ".join(releases),
             image=support.sidecar.image,
@@ -90,11 +83,11 @@ def _check_release(ctx: PlanContext) -> None:
 def _check_picker(ctx: PlanContext) -> None:
     settings = ctx.settings
     if settings.picker.failure_mode == "open":
-        ctx.findings.warning("LLMD-PD-FAILURE-MODE", "picker.failureMode", value="open")
+        ctx.warning("LLMD-PD-FAILURE-MODE", "picker.failureMode")
     disaggregation = settings.disaggregation
     from_tokens = disaggregation.prefill_from_tokens if disaggregation is not None else None
     if from_tokens != 0 and settings.picker.scorers.prefix_cache == 0 and settings.picker.config is None:
-        ctx.findings.error("LLMD-PD-PREFIX-SCORER", "picker.scorers.prefixCache", value=0)
+        ctx.error("LLMD-PD-PREFIX-SCORER", "picker.scorers.prefixCache", value=0)
 
 
 def _check_parallelism(decode: ServedModel, prefill: ServedModel) -> None:
@@ -111,21 +104,12 @@ def _check_parallelism(decode: ServedModel, prefill: ServedModel) -> None:
             served.error(
                 "LLMD-PD-ONE-HOST",
                 "tensorParallel",
-                value=parallelism.tensor,
                 role=ctx.role,
-                machine=ctx.machine.name,
                 accelerators=count(ctx.per_node, "accelerator"),
                 or_machine=machine_with(ctx, parallelism.tensor),
             )
         elif ctx.machine.rdma and not uses_rdma(ctx, parallelism):
-            served.warning(
-                "LLMD-PD-WITHOUT-RDMA",
-                "tensorParallel",
-                value=parallelism.tensor,
-                machine=ctx.machine.name,
-                role=ctx.role,
-                per_node=ctx.per_node,
-            )
+            served.warning("LLMD-PD-WITHOUT-RDMA", "tensorParallel", role=ctx.role)
     if decode.parallelism.tensor != prefill.parallelism.tensor:
         _check_ranks(decode, prefill.parallelism.tensor)
 
@@ -184,13 +168,7 @@ def _check_blocks(decode: ServedModel) -> None:
     sizes = split_block_sizes(decode.deployment(model), size)
     if sizes:
         decode.warning(
-            "LLMD-PD-BLOCK-SIZE",
-            "blockSize",
-            value=size,
-            accelerator=decode.accelerator.title,
-            version=decode.version,
-            sizes=", ".join(map(str, sizes)),
-            largest=sizes[-1],
+            "LLMD-PD-BLOCK-SIZE", "blockSize", value=size, sizes=", ".join(map(str, sizes)), largest=sizes[-1]
         )
 
 
@@ -201,27 +179,18 @@ def _check_states(decode: ServedModel) -> None:
         return
     layout = settings.env.get(STATE_LAYOUT, BY_CHANNEL)
     if layout != BY_CHANNEL and load_engine().asks_for_state_layout(version):
-        decode.error(
-            "LLMD-PD-STATES-LAYOUT",
-            "env",
-            STATE_LAYOUT,
-            value=layout,
-            model=model.id,
-            version=version,
-            state_layout=STATE_LAYOUT,
-        )
+        decode.error("LLMD-PD-STATES-LAYOUT", "env", STATE_LAYOUT, value=layout, state_layout=STATE_LAYOUT)
     if not load_engine().transfers_kinds(version):
-        decode.error("LLMD-PD-HYBRID", "id", value=model.id, version=version)
+        decode.error("LLMD-PD-HYBRID", "id", value=model.id)
         return
     if settings.prefix_caching is not False:
         decode.warning(
             "LLMD-PD-STATES-PREFIXES",
             "prefixCaching",
             value="true" if settings.prefix_caching else "(by default, true)",
-            model=model.id,
         )
     if decode.guessing is not None and decode.guessing.method == "mtp":
-        decode.warning("LLMD-PD-STATES-SPECULATION", "speculativeDecoding", value="mtp", model=model.id)
+        decode.warning("LLMD-PD-STATES-SPECULATION", "speculativeDecoding")
 
 
 def _check_worth(decode: ServedModel, prefill: ServedModel) -> None:

@@ -21,38 +21,34 @@ _WITH_CLASS = "add accelerator.computeClass: {}, with which the stack names mach
 
 def check_autopilot(ctx: PlanContext) -> None:
     """Findings about settings of the cluster that Autopilot decides itself."""
-    settings, findings = ctx.settings, ctx.findings
+    settings = ctx.settings
     if settings.location != ctx.region:
-        findings.error("LLMD-AUTOPILOT-LOCATION", "location", value=settings.location, region=ctx.region)
+        ctx.error("LLMD-AUTOPILOT-LOCATION", "location")
     if settings.cpu_pool != CpuPoolSettings():
-        findings.error("LLMD-AUTOPILOT-POOL", "cpuPool", case="cpu-pool", value="set")
+        ctx.error("LLMD-AUTOPILOT-POOL", "cpuPool", case="cpu-pool", value="set")
     cluster = settings.cluster
     if cluster.intranode_visibility and cluster.existing is None:
-        findings.error(
-            "LLMD-AUTOPILOT-CLUSTER", "cluster.intranodeVisibility", case="intranode-visibility", value="true"
-        )
+        ctx.error("LLMD-AUTOPILOT-CLUSTER", "cluster.intranodeVisibility", case="intranode-visibility")
     if cluster.encryption.disk_key is not None and settings.accelerator.compute_class is None:
-        findings.error(
-            "LLMD-AUTOPILOT-CLUSTER", "cluster.encryption.diskKey", case="disk-key", value=cluster.encryption.disk_key
-        )
+        ctx.error("LLMD-AUTOPILOT-CLUSTER", "cluster.encryption.diskKey", case="disk-key")
 
 
 def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -> None:
     """Findings about accelerator nodes. `weights_gib` is the size of the weights on a node's disk."""
-    settings, findings = ctx.settings.accelerator, ctx.findings
+    settings = ctx.settings.accelerator
     if not _check_type(ctx):
         return
     if ctx.hosts > 1 or rdma:
         what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
-        findings.error("LLMD-AUTOPILOT-HOSTS", "cluster.mode", value=f"autopilot, {what}")
+        ctx.error("LLMD-AUTOPILOT-HOSTS", "cluster.mode", value=f"autopilot, {what}")
     if settings.nodes.min > 0:
-        findings.error("LLMD-AUTOPILOT-POOL", "accelerator.nodes.min", case="minimum", value=settings.nodes.min)
+        ctx.error("LLMD-AUTOPILOT-POOL", "accelerator.nodes.min", case="minimum")
     if settings.compute_class is not None:
         return
     for key, value in _needs_class(ctx):
-        findings.error("LLMD-AUTOPILOT-CLASS", "accelerator", key, value=value, key=key, with_class=_WITH_CLASS)
+        ctx.error("LLMD-AUTOPILOT-CLASS", "accelerator", key, value=value, key=key, with_class=_WITH_CLASS)
     if weights_gib > _MIN_STORAGE_GIB:
-        findings.warning(
+        ctx.warning(
             "LLMD-AUTOPILOT-STORAGE",
             "accelerator.type",
             value=f"{settings.type}, {weights_gib:.0f} GiB of weights on a node",
@@ -63,36 +59,27 @@ def check_autopilot_nodes(ctx: PlanContext, weights_gib: float, *, rdma: bool) -
 
 def _check_type(ctx: PlanContext) -> bool:
     """Whether Autopilot has the accelerator at all, with findings about it."""
-    accelerator, findings, cluster = ctx.accelerator, ctx.findings, ctx.settings.cluster
+    accelerator, cluster = ctx.accelerator, ctx.settings.cluster
     if accelerator.kind == "tpu":
         return True
     listed = accelerator.autopilot
     if listed is None:
         every = [entry.name for entry in ctx.catalog.accelerators.values() if entry.autopilot is not None]
-        findings.error(
-            "LLMD-AUTOPILOT-ACCELERATOR",
-            "accelerator.type",
-            value=accelerator.name,
-            accelerator=accelerator.title,
-            every=", ".join(every),
-        )
+        ctx.error("LLMD-AUTOPILOT-ACCELERATOR", "accelerator.type", value=accelerator.name, every=", ".join(every))
         return False
     if ctx.per_node not in listed.counts:
-        findings.error(
+        ctx.error(
             "LLMD-AUTOPILOT-COUNT",
             "accelerator.perNode",
             value=ctx.per_node,
             counts=" or ".join(map(str, listed.counts)),
-            accelerator=accelerator.title,
             first_count=listed.counts[0],
         )
     version = cluster.gke_version
     if version is not None and listed.since is not None and not reaches(version, listed.since):
-        findings.error(
+        ctx.error(
             "LLMD-AUTOPILOT-VERSION",
             *cluster.version_path,
-            value=version,
-            accelerator=accelerator.title,
             since=listed.since,
             fix=newer_version(cluster, listed.since),
         )

@@ -111,9 +111,7 @@ def _check_keys(ctx: PlanContext) -> None:
     ):
         place = key.split("/")[3] if key is not None else ctx.region
         if place not in places:
-            ctx.findings.error(
-                "LLMD-KMS-LOCATION", "cluster.encryption", name, value=key, place=place, region=ctx.region
-            )
+            ctx.error("LLMD-KMS-LOCATION", "cluster.encryption", name, place=place)
 
 
 def _keys_in_secret_manager(ctx: PlanContext) -> bool:
@@ -161,25 +159,20 @@ def plan_crds(ctx: PlanContext) -> InferenceCrdsPlan:
 
 
 def _check(ctx: PlanContext) -> None:
-    settings, findings = ctx.settings.cluster, ctx.findings
+    settings = ctx.settings.cluster
     version, path = settings.gke_version, settings.version_path
     if version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE):
-        findings.error(
+        ctx.error(
             "LLMD-GKE-VERSION", *path, value=version, since=INFERENCE_GATEWAY_SINCE, fix=newer_version(settings, "1.34")
         )
     minimum = ctx.accelerator.minimum_gke_version
     if version is not None and minimum is not None and not reaches(version, minimum):
-        findings.error(
-            "LLMD-GKE-VERSION-ACCELERATOR",
-            *path,
-            value=version,
-            accelerator=ctx.accelerator.title,
-            minimum=minimum,
-            fix=newer_version(settings, minimum),
+        ctx.error(
+            "LLMD-GKE-VERSION-ACCELERATOR", *path, value=version, minimum=minimum, fix=newer_version(settings, minimum)
         )
     control_plane = settings.control_plane
     if control_plane.access == "authorized-networks" and not control_plane.authorized_networks:
-        findings.error("LLMD-AUTHORIZED-NETWORKS-EMPTY", "cluster.controlPlane.authorizedNetworks", value="[]")
+        ctx.error("LLMD-AUTHORIZED-NETWORKS-EMPTY", "cluster.controlPlane.authorizedNetworks", value="[]")
     if control_plane.access == "dns-endpoint":
         unused = {
             "authorizedNetworks": f"{len(control_plane.authorized_networks)} ranges"
@@ -189,7 +182,7 @@ def _check(ctx: PlanContext) -> None:
         }
         for key, value in unused.items():
             if value is not None:
-                findings.error("LLMD-AUTHORIZED-NETWORKS-UNUSED", f"cluster.controlPlane.{key}", value=value)
+                ctx.error("LLMD-AUTHORIZED-NETWORKS-UNUSED", f"cluster.controlPlane.{key}", value=value)
     if settings.maintenance_window is not None:
         _check_maintenance(ctx, settings.maintenance_window)
 
@@ -205,15 +198,13 @@ def _check_features(ctx: PlanContext) -> None:
     if ctx.machine.rdma:
         features.append(f"its Dataplane V2 gives pods the network cards of {ctx.machine.name}")
     if existing is not None and features:
-        ctx.findings.warning(
-            "LLMD-EXISTING-FEATURES", "cluster.existing", value=existing.name, features="; ".join(features)
-        )
+        ctx.warning("LLMD-EXISTING-FEATURES", "cluster.existing", value=existing.name, features="; ".join(features))
 
 
 def _check_maintenance(ctx: PlanContext, window: MaintenanceWindow) -> None:
     fewest = _fewest_windows(window, _MAINTENANCE_DAYS)
     if fewest is not None and fewest * window.hours < _MAINTENANCE_HOURS:
-        ctx.findings.error(
+        ctx.error(
             "LLMD-MAINTENANCE-HOURS",
             "cluster.maintenanceWindow",
             value=f"{window.hours:g} h, {window.recurrence}",

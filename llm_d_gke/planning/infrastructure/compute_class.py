@@ -54,17 +54,10 @@ def _choices(ctx: PlanContext, settings: ComputeClassSettings) -> Iterator[NodeC
             continue
         path = (*_PATH, "fallbacks", number)
         if (machine.name, fallback.provisioning) in seen:
-            ctx.findings.error("LLMD-COMPUTE-CLASS-REPEATED", *path, value=f"{machine.name}, {fallback.provisioning}")
+            ctx.error("LLMD-COMPUTE-CLASS-REPEATED", *path, value=f"{machine.name}, {fallback.provisioning}")
         seen.add((machine.name, fallback.provisioning))
         if fallback.provisioning == "on-demand" and not machine.on_demand_ok:
-            ctx.findings.warning(
-                "LLMD-PROVISIONING-ON-DEMAND",
-                *path,
-                "provisioning",
-                case="choice",
-                value=fallback.provisioning,
-                machine=machine.name,
-            )
+            ctx.warning("LLMD-PROVISIONING-ON-DEMAND", *path, "provisioning", case="choice", machine=machine.name)
         yield NodeChoicePlan(
             machine_type=machine.name,
             provisioning=fallback.provisioning,
@@ -95,18 +88,10 @@ def _machine(ctx: PlanContext, number: int, fallback: FallbackSettings) -> Machi
         if _has_accelerator(ctx, other) and _is_as_large(ctx, other)
     ]
     if machine is None or not _has_accelerator(ctx, machine):
-        ctx.findings.error(
-            "LLMD-COMPUTE-CLASS-MACHINE",
-            *path,
-            value=name,
-            accelerator=ctx.accelerator.title,
-            fix=did_you_mean(name, alike),
-        )
+        ctx.error("LLMD-COMPUTE-CLASS-MACHINE", *path, fix=did_you_mean(name, alike))
         return None
     if not _is_as_large(ctx, machine):
-        ctx.findings.error(
-            "LLMD-COMPUTE-CLASS-SMALLER", *path, value=name, machine=ctx.machine.name, alike=", ".join(alike)
-        )
+        ctx.error("LLMD-COMPUTE-CLASS-SMALLER", *path, alike=", ".join(alike))
         return None
     return machine
 
@@ -125,27 +110,17 @@ def _is_as_large(ctx: PlanContext, machine: MachineType) -> bool:
 
 
 def _check(ctx: PlanContext, settings: ComputeClassSettings, *, rdma: bool) -> None:
-    accelerator, findings = ctx.settings.accelerator, ctx.findings
+    accelerator = ctx.settings.accelerator
     if (ctx.hosts > 1 or rdma) and not ctx.autopilot:
         what = f"a {ctx.topology} slice of several hosts" if ctx.hosts > 1 else f"{ctx.machine.name} with RDMA networks"
-        findings.error("LLMD-COMPUTE-CLASS-HOSTS", *_PATH, value=what)
+        ctx.error("LLMD-COMPUTE-CLASS-HOSTS", *_PATH, value=what)
     cluster = ctx.settings.cluster
     version = cluster.gke_version
     if not ctx.autopilot and version is not None and not reaches(version, _CREATES_POOLS_SINCE):
-        findings.warning(
-            "LLMD-COMPUTE-CLASS-VERSION",
-            *cluster.version_path,
-            value=version,
-            since=_CREATES_POOLS_SINCE,
-        )
+        ctx.warning("LLMD-COMPUTE-CLASS-VERSION", *cluster.version_path, since=_CREATES_POOLS_SINCE)
     if accelerator.provisioning == "queued":
-        findings.error(
-            "LLMD-COMPUTE-CLASS-PROVISIONING",
-            "accelerator",
-            "provisioning",
-            value="queued",
-        )
+        ctx.error("LLMD-COMPUTE-CLASS-PROVISIONING", "accelerator", "provisioning")
     if accelerator.nodes.min > 0 and not ctx.autopilot:
-        findings.error("LLMD-COMPUTE-CLASS-MIN", "accelerator.nodes.min", value=accelerator.nodes.min)
+        ctx.error("LLMD-COMPUTE-CLASS-MIN", "accelerator.nodes.min")
     if settings.active_migration and not settings.fallbacks:
-        findings.warning("LLMD-COMPUTE-CLASS-MIGRATION", *_PATH, "activeMigration", value="true")
+        ctx.warning("LLMD-COMPUTE-CLASS-MIGRATION", *_PATH, "activeMigration")

@@ -30,7 +30,7 @@ def plan_hugging_face(ctx: PlanContext, encrypted: frozenset[str]) -> HuggingFac
     if settings.token is not None:
         _check_encrypted(ctx, "huggingFace", "token", encrypted)
         if not settings.token.get_secret_value().startswith("hf_"):
-            ctx.findings.error("LLMD-TOKEN-FORM", "huggingFace.token", value="(hidden)")
+            ctx.error("LLMD-TOKEN-FORM", "huggingFace.token", value="(hidden)")
     return HuggingFacePlan(
         secret=settings.existing_secret or (TOKEN_SECRET if settings.token is not None else None),
         create_secret=settings.token is not None,
@@ -58,4 +58,4 @@ def plan_pull_secret(ctx: PlanContext, encrypted: frozenset[str]) -> PullSecretP
 
 def _check_encrypted(ctx: PlanContext, group: str, key: str, encrypted: frozenset[str]) -> None:
     if group not in encrypted:
-        ctx.findings.error("LLMD-SECRET-PLAIN", group, key, case="group", value="(hidden)", group=group, key=key)
+        ctx.error("LLMD-SECRET-PLAIN", group, key, case="group", value="(hidden)", group=group, key=key)

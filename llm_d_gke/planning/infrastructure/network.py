@@ -83,28 +83,18 @@ def _host_project(ctx: PlanContext) -> str | None:
 def _check_existing(ctx: PlanContext) -> None:
     network, cluster = ctx.settings.network.existing, ctx.settings.cluster
     if _host_project(ctx) is not None and ctx.settings.gateway.implementation == "gke":
-        ctx.findings.warning("LLMD-SHARED-VPC-FIREWALL", "network.existing.project", value=_host_project(ctx))
+        ctx.warning("LLMD-SHARED-VPC-FIREWALL", "network.existing.project", value=_host_project(ctx))
     if cluster.existing is not None and network is None:
         # The load balancer of a Gateway is built in the VPC of its cluster.
-        ctx.findings.error(
-            "LLMD-NETWORK-OF-CLUSTER",
-            "network.existing",
-            value="(missing)",
-            cluster=cluster.existing.name,
-            location=ctx.settings.location,
+        ctx.error(
+            "LLMD-NETWORK-OF-CLUSTER", "network.existing", cluster=cluster.existing.name, location=ctx.settings.location
         )
     if network is not None and network.pod_range == network.service_range:
-        ctx.findings.error(
-            "LLMD-RANGE-TWICE",
-            "network.existing.serviceRange",
-            value=network.service_range,
-            subnetwork=network.subnetwork,
-            region=ctx.region,
-        )
+        ctx.error("LLMD-RANGE-TWICE", "network.existing.serviceRange", subnetwork=network.subnetwork)
     if network is not None and not network.nat and cluster.existing is None and cluster.private_nodes:
-        ctx.findings.warning("LLMD-NETWORK-NAT", "network.existing.nat", value="false", network=network.network)
+        ctx.warning("LLMD-NETWORK-NAT", "network.existing.nat", network=network.network)
     if cluster.existing is None and not cluster.private_nodes:
-        ctx.findings.warning("LLMD-NODES-PUBLIC", "cluster.privateNodes", value="false")
+        ctx.warning("LLMD-NODES-PUBLIC", "cluster.privateNodes")
 
 
 def _max_nodes(ctx: PlanContext) -> int:
@@ -127,7 +117,7 @@ def _wanted_prefix(ctx: PlanContext, key: str) -> int:
 
 def _check_ranges(ctx: PlanContext) -> None:
     """Check each range alone, then all of them for overlaps."""
-    settings, findings = ctx.settings.network, ctx.findings
+    settings = ctx.settings.network
     ranges = {"proxyCidr": settings.proxy_cidr}
     if settings.existing is None:
         ranges |= {"nodeCidr": settings.node_cidr, "podCidr": settings.pod_cidr, "serviceCidr": settings.service_cidr}
@@ -137,44 +127,33 @@ def _check_ranges(ctx: PlanContext) -> None:
         _check_range(ctx, key, cidr)
     for (first, cidr_of_first), (second, other) in combinations(ranges.items(), 2):
         if cidr_of_first.overlaps(other):
-            findings.error(
-                "LLMD-CIDR-OVERLAP",
-                "network",
-                first,
-                value=cidr_of_first,
-                second=second,
-                other=other,
-                default=DEFAULTS[first],
-            )
+            ctx.error("LLMD-CIDR-OVERLAP", "network", first, second=second, other=other, default=DEFAULTS[first])
     if settings.existing is not None and settings.existing.auto_mode:
         for key, cidr in ranges.items():
             if cidr.overlaps(AUTO_MODE):
-                findings.error("LLMD-CIDR-AUTO-MODE", "network", key, value=cidr, auto_mode=AUTO_MODE)
+                ctx.error("LLMD-CIDR-AUTO-MODE", "network", key, auto_mode=AUTO_MODE)
 
 
 def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
     """A range of private addresses that Google accepts, and that is large enough for the pools' nodes."""
-    findings = ctx.findings
     if cidr.overlaps(DOCKER):
-        findings.warning("LLMD-CIDR-DOCKER", "network", key, value=cidr, docker=DOCKER, default=DEFAULTS[key])
+        ctx.warning("LLMD-CIDR-DOCKER", "network", key, docker=DOCKER, default=DEFAULTS[key])
     if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in PRIVATE):
-        findings.error("LLMD-CIDR-PRIVATE", "network", key, value=cidr)
+        ctx.error("LLMD-CIDR-PRIVATE", "network", key)
     required = _wanted_prefix(ctx, key)
     if cidr.prefixlen > _LARGEST_PREFIX[key]:
-        findings.error(
+        ctx.error(
             "LLMD-CIDR-SMALL",
             "network",
             key,
-            value=cidr,
             largest_prefix=_LARGEST_PREFIX[key],
             fix=f"use {cidr.supernet(new_prefix=23 if key == 'proxyCidr' else min(_LARGEST_PREFIX[key], required))}",
         )
     elif required < cidr.prefixlen:
-        findings.error(
+        ctx.error(
             "LLMD-CIDR-NODES",
             "network",
             key,
-            value=cidr,
             required=required,
             rule=f"too small for the {_max_nodes(ctx)} nodes that both pools may grow to"
             + (": GKE gives each a /24 of it" if key == "podCidr" else ""),

@@ -32,14 +32,9 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
     machine = ctx.catalog.machines.get(settings.machine_type)
     if machine is None or machine.accelerator is not None:
         cpu = [m.name for m in ctx.catalog.machines.values() if m.accelerator is None]
-        ctx.findings.error(
-            "LLMD-CPU-MACHINE-TYPE",
-            "cpuPool.machineType",
-            value=settings.machine_type,
-            fix=did_you_mean(settings.machine_type, cpu),
-        )
+        ctx.error("LLMD-CPU-MACHINE-TYPE", "cpuPool.machineType", fix=did_you_mean(settings.machine_type, cpu))
     if settings.nodes.min < 1:
-        ctx.findings.error("LLMD-CPU-POOL-EMPTY", "cpuPool.nodes.min", value=settings.nodes.min)
+        ctx.error("LLMD-CPU-POOL-EMPTY", "cpuPool.nodes.min")
     return NodePoolPlan(
         name=names.join(ctx.stack, "cpu", length=names.CLUSTER_LENGTH),
         private_nodes=_private_nodes(ctx),
@@ -108,21 +103,14 @@ def _disk_gib(ctx: PlanContext, weights_gib: float) -> int:
     smallest = _smallest_disk(ctx, weights_gib)
     disk_gib = ctx.settings.accelerator.disk_gib or max(_MIN_DISK_GIB, smallest)
     if disk_gib < smallest:
-        ctx.findings.error("LLMD-DISK-SMALL", "accelerator.diskGib", value=disk_gib, smallest=smallest)
+        ctx.error("LLMD-DISK-SMALL", "accelerator.diskGib", smallest=smallest)
     return disk_gib
 
 
 def _check_slices(ctx: PlanContext, minimum: int, maximum: int) -> None:
     nodes = ctx.settings.accelerator.nodes
     if maximum % ctx.hosts or minimum % ctx.hosts:
-        ctx.findings.error(
-            "LLMD-SLICE-HOSTS",
-            "accelerator.nodes",
-            value=f"{nodes.min} to {nodes.max}",
-            topology=ctx.topology,
-            machine=ctx.machine.name,
-            hosts=ctx.hosts,
-        )
+        ctx.error("LLMD-SLICE-HOSTS", "accelerator.nodes", value=f"{nodes.min} to {nodes.max}")
 
 
 def _slices(ctx: PlanContext, pool: NodePoolPlan) -> tuple[NodePoolPlan, ...]:
@@ -154,9 +142,7 @@ def _check_domain(ctx: PlanContext, placement: str) -> None:
     hosts = math.prod(map(int, placement.split("x"))) // ctx.per_node
     nodes = ctx.settings.accelerator.nodes.max
     if nodes > hosts:
-        ctx.findings.error(
-            "LLMD-NVLINK-DOMAIN-NODES", "accelerator.nodes.max", value=nodes, hosts=hosts, machine=ctx.machine.name
-        )
+        ctx.error("LLMD-NVLINK-DOMAIN-NODES", "accelerator.nodes.max", hosts=hosts)
 
 
 def _smallest_disk(ctx: PlanContext, weights_gib: float) -> int:

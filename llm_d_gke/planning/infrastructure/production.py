@@ -14,13 +14,13 @@ def check_production(ctx: PlanContext) -> None:
     sign = _sign(ctx)
     unsaid = "deletion_protection" not in cluster.model_fields_set
     if sign is not None and unsaid and cluster.existing is None:
-        ctx.findings.warning("LLMD-PRODUCTION-DELETABLE", "cluster.deletionProtection", value="(missing)", sign=sign)
+        ctx.warning("LLMD-PRODUCTION-DELETABLE", "cluster.deletionProtection", value="(missing)", sign=sign)
     if cluster.deletion_protection:
         sign = sign or "cluster.deletionProtection"
     fallbacks = accelerator.compute_class.fallbacks if accelerator.compute_class is not None else ()
     only_spot = accelerator.provisioning == "spot" and all(choice.provisioning == "spot" for choice in fallbacks)
     if sign is not None and only_spot:
-        ctx.findings.warning("LLMD-PRODUCTION-SPOT", "accelerator.provisioning", value="spot", sign=sign)
+        ctx.warning("LLMD-PRODUCTION-SPOT", "accelerator.provisioning", sign=sign)
 
 
 def _sign(ctx: PlanContext) -> str | None:

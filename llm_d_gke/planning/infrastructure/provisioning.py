@@ -16,29 +16,13 @@ _PAGE = "cloud.google.com/kubernetes-engine/docs/concepts/dws"
 
 def check_provisioning(ctx: PlanContext) -> None:
     """Findings about provisioning, reservation and zones of the accelerator nodes."""
-    settings, findings = ctx.settings.accelerator, ctx.findings
+    settings = ctx.settings.accelerator
     if settings.reservation is not None and settings.provisioning != "on-demand":
-        findings.error(
-            "LLMD-RESERVATION-PROVISIONING",
-            "accelerator.reservation",
-            value=settings.reservation,
-            provisioning=settings.provisioning,
-        )
+        ctx.error("LLMD-RESERVATION-PROVISIONING", "accelerator.reservation", provisioning=settings.provisioning)
     if settings.provisioning in ("flex-start", "queued") and settings.nodes.min > 0:
-        findings.error(
-            "LLMD-PROVISIONING-MIN",
-            "accelerator.nodes.min",
-            value=settings.nodes.min,
-            provisioning=settings.provisioning,
-        )
+        ctx.error("LLMD-PROVISIONING-MIN", "accelerator.nodes.min", provisioning=settings.provisioning)
     if not ctx.machine.on_demand_ok and settings.provisioning == "on-demand" and settings.reservation is None:
-        findings.warning(
-            "LLMD-PROVISIONING-ON-DEMAND",
-            "accelerator.provisioning",
-            case="pool",
-            value=settings.provisioning,
-            machine=ctx.machine.name,
-        )
+        ctx.warning("LLMD-PROVISIONING-ON-DEMAND", "accelerator.provisioning", case="pool")
     _check_zones(ctx)
     # A compute class refuses queued nodes as such.
     if settings.provisioning == "queued" and settings.compute_class is None:
@@ -66,60 +50,45 @@ def _check_zones(ctx: PlanContext) -> None:
     if len(zones) < 2:
         return
     if ctx.hosts > 1:
-        ctx.findings.error(
-            "LLMD-SLICE-ZONES",
-            "accelerator.zones",
-            value=", ".join(zones),
-            hosts=ctx.hosts,
-            topology=ctx.topology,
-            zone=zones[0],
-        )
+        ctx.error("LLMD-SLICE-ZONES", "accelerator.zones", value=", ".join(zones), zone=zones[0])
     elif any(uses_rdma(ctx, parallelism_of(ctx, model)) for model in ctx.settings.models):
-        ctx.findings.error(
+        ctx.error(
             "LLMD-RDMA-ZONES",
             *(("accelerator", "zones") if settings.zones else ("location",)),
             value=", ".join(zones),
-            machine=ctx.machine.name,
             zone=zones[0],
         )
     elif settings.reservation is not None:
-        ctx.findings.warning("LLMD-RESERVATION-ZONES", "accelerator.zones", value=", ".join(zones), zone=zones[0])
+        ctx.warning("LLMD-RESERVATION-ZONES", "accelerator.zones", value=", ".join(zones), zone=zones[0])
 
 
 def _check_queued(ctx: PlanContext) -> None:
     if not ctx.accelerator.queued:
         others = [entry.title for entry in ctx.catalog.accelerators.values() if entry.kind == "tpu" and entry.queued]
-        ctx.findings.error("LLMD-QUEUED-TPU", "accelerator.provisioning", value="queued", queued=" and ".join(others))
+        ctx.error("LLMD-QUEUED-TPU", "accelerator.provisioning", queued=" and ".join(others))
         return
-    ctx.findings.error("LLMD-QUEUED-REQUEST", "accelerator.provisioning", value="queued")
+    ctx.error("LLMD-QUEUED-REQUEST", "accelerator.provisioning")
 
 
 def _check_flex_start(ctx: PlanContext, path: _Path) -> None:
-    accelerator, findings = ctx.accelerator, ctx.findings
+    accelerator = ctx.accelerator
     if not accelerator.flex_start:
-        findings.error("LLMD-FLEX-START-MACHINE", *path, value="flex-start", accelerator=accelerator.title)
+        ctx.error("LLMD-FLEX-START-MACHINE", *path, value="flex-start")
         return
     sold = accelerator.flex_start_zones
     elsewhere = [zone for zone in ctx.zones if zone not in sold]
     if sold and elsewhere:
-        findings.warning(
-            "LLMD-FLEX-START-ZONE",
-            *path,
-            value=", ".join(elsewhere),
-            page=_PAGE,
-            accelerator=accelerator.title,
-            sold=", ".join(sold),
-            first=sold[0],
+        ctx.warning(
+            "LLMD-FLEX-START-ZONE", *path, value=", ".join(elsewhere), page=_PAGE, sold=", ".join(sold), first=sold[0]
         )
     if accelerator.kind != "tpu":
         return
     cluster = ctx.settings.cluster
     version = cluster.gke_version
     if version is not None and not reaches(version, TPU_FLEX_START_SINCE):
-        findings.error(
+        ctx.error(
             "LLMD-FLEX-START-VERSION",
             *cluster.version_path,
-            value=version,
             since=TPU_FLEX_START_SINCE,
             fix=newer_version(cluster, TPU_FLEX_START_SINCE),
         )

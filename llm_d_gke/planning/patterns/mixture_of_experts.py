@@ -19,4 +19,4 @@ class MixtureOfExperts(Pattern):
         """The model has experts, as far as the catalog has the model."""
         model = served.model
         if model is not None and model.experts is None:
-            served.error("LLMD-PATTERN-EXPERTS", "id", value=served.settings.id, model=model.id)
+            served.error("LLMD-PATTERN-EXPERTS", "id")

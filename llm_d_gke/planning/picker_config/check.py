@@ -94,7 +94,7 @@ def _check_beside(ctx: PlanContext) -> None:
     fields = ctx.settings.picker.model_fields_set
     # A preset fills the weights in.
     for field in [name for name in settings_keys if name in fields and not (name == "scorers" and "preset" in fields)]:
-        ctx.findings.error(
+        ctx.error(
             "LLMD-PICKER-CONFIG-ALONE",
             "picker",
             settings_keys[field],
@@ -106,18 +106,12 @@ def _check_beside(ctx: PlanContext) -> None:
 def _check_document(ctx: PlanContext, written: Mapping[str, Any]) -> Document | None:
     api = ctx.release.picker.config_api
     if written["apiVersion"] != api:
-        ctx.findings.error(
-            "LLMD-PICKER-API-VERSION",
-            "picker.config.apiVersion",
-            value=written["apiVersion"],
-            picker=ctx.picker.title,
-            api=api,
-        )
+        ctx.error("LLMD-PICKER-API-VERSION", "picker.config.apiVersion", value=written["apiVersion"], api=api)
     try:
         return _document_type(ctx).model_validate_json(json.dumps(written))
     except ValidationError as error:
         for detail in _without_branches(error):
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-PICKER-CONFIG-SCHEMA",
                 *ROOT,
                 *detail["loc"],
@@ -136,27 +130,18 @@ def _check_plugin(ctx: PlanContext, picker: Picker, index: int, entry: PluginEnt
         close = difflib.get_close_matches(entry.type, picker.plugins, n=3)
         releases = releases_with_picker(ctx.catalog, lambda other: other.has(entry.type))
         fix = f"use release {' or '.join(releases)}" if releases else f"use one of {', '.join(close or picker.plugins)}"
-        ctx.findings.error(
-            "LLMD-PICKER-PLUGIN-UNKNOWN",
-            f"picker.config.plugins[{index}].type",
-            value=entry.type,
-            picker=picker.title,
-            fix=fix,
-        )
+        ctx.error("LLMD-PICKER-PLUGIN-UNKNOWN", f"picker.config.plugins[{index}].type", fix=fix)
         return False
     if plugin.stability == "alpha" and not ctx.settings.picker.allow_experimental_plugins:
-        ctx.findings.error(
+        ctx.error(
             "LLMD-PICKER-PLUGIN-EXPERIMENTAL",
             f"picker.config.plugins[{index}].type",
-            value=entry.type,
             experimental_flag=picker.experimental_flag,
-            picker=picker.title,
         )
     if plugin.deprecated is not None:
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-PICKER-PLUGIN-DEPRECATED",
             f"picker.config.plugins[{index}].type",
-            value=entry.type,
             removed_in=plugin.deprecated.removed_in,
             use=plugin.deprecated.use,
         )
@@ -170,17 +155,16 @@ def _check_parameters(
     shape = parameters_of(plugin)
     try:
         read_parameters(plugin, parameters)
-        _check_unused(ctx, picker, plugin, index, parameters)
+        _check_unused(ctx, plugin, index, parameters)
     except ValidationError as error:
         for detail in _without_branches(error):
             if is_unchecked(picker, plugin, detail):
-                ctx.findings.warning(
+                ctx.warning(
                     "LLMD-PICKER-PARAMETER-RANGE",
                     f"picker.config.plugins[{index}].parameters",
                     *detail["loc"],
                     value=_value(detail),
                     problem=_problem(detail, plugin.type),
-                    picker=picker.title,
                     fix=_fix(detail, shape),
                 )
                 continue
@@ -188,13 +172,12 @@ def _check_parameters(
             # Parameters of a plugin without parameters are never decoded.
             ignored = unknown and (picker.unknown_parameters == "ignored" or not shape.model_fields)
             then = "ignores it silently" if ignored else "does not start with it"
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-PICKER-PLUGIN-PARAMETERS",
                 f"picker.config.plugins[{index}].parameters",
                 *detail["loc"],
                 value=_value(detail),
                 problem=_problem(detail, plugin.type),
-                picker=picker.title,
                 then=then,
                 fix=_fix(detail, shape),
             )
@@ -209,17 +192,16 @@ def is_unchecked(picker: Picker, plugin: Plugin, detail: ErrorDetails) -> bool:
     return detail["type"] in _RANGES and path in picker.unchecked.get(plugin.type, ())
 
 
-def _check_unused(ctx: PlanContext, picker: Picker, plugin: Plugin, index: int, parameters: Mapping[str, Any]) -> None:
+def _check_unused(ctx: PlanContext, plugin: Plugin, index: int, parameters: Mapping[str, Any]) -> None:
     """Parameters that change nothing, although the picker accepts them."""
     tuned = plugin.tuned if parameters.get("autoTune", True) else ()
     for name in (name for name in parameters if name in (*plugin.unused, *tuned)):
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-PICKER-PARAMETER-UNUSED",
             f"picker.config.plugins[{index}].parameters",
             name,
             case="tuned" if name in tuned else "unused",
             value=parameters[name],
-            picker=picker.title,
             name=name,
         )
 
@@ -228,13 +210,7 @@ def _check_conflicts(ctx: PlanContext, document: Document) -> None:
     kinds = {entry.type for entry in document.plugins}
     for index, entry in enumerate(document.plugins):
         for other in kinds & set(ctx.picker.plugins[entry.type].conflicts):
-            ctx.findings.error(
-                "LLMD-PICKER-PLUGINS-CONFLICT",
-                f"picker.config.plugins[{index}].type",
-                value=entry.type,
-                picker=ctx.picker.title,
-                other=other,
-            )
+            ctx.error("LLMD-PICKER-PLUGINS-CONFLICT", f"picker.config.plugins[{index}].type", other=other)
 
 
 def _check_lacking(ctx: PlanContext, document: Document) -> None:
@@ -243,7 +219,7 @@ def _check_lacking(ctx: PlanContext, document: Document) -> None:
     for index, entry in enumerate(document.plugins):
         needs = ctx.picker.plugins[entry.type].needs
         if needs is not None and needs.plugin not in kinds and needs.unless not in (entry.parameters or {}):
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-PICKER-PLUGIN-REFERENCE",
                 f"picker.config.plugins[{index}].parameters",
                 needs.unless,
@@ -251,15 +227,13 @@ def _check_lacking(ctx: PlanContext, document: Document) -> None:
                 value=f"{needs.plugin} (default)",
                 user=entry.type,
                 plugin=needs.plugin,
-                picker=ctx.picker.title,
                 parameter=needs.unless,
             )
         lacking = ctx.picker.plugins[entry.type].lacking
         if lacking is not None and lacking.plugin not in kinds:
-            ctx.findings.warning(
+            ctx.warning(
                 "LLMD-PICKER-PLUGIN-ALONE",
                 f"picker.config.plugins[{index}].type",
-                value=entry.type,
                 plugin=lacking.plugin,
                 seen=lacking.seen,
                 source=lacking.source,
@@ -270,12 +244,11 @@ def _check_names(ctx: PlanContext, document: Document) -> None:
     names: set[str] = set()
     for index, entry in enumerate(document.plugins):
         if entry.called in names:
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-PICKER-PLUGIN-NAME",
                 f"picker.config.plugins[{index}]",
                 "name" if entry.name else "type",
                 value=entry.called,
-                picker=ctx.picker.title,
             )
         names.add(entry.called)
 

@@ -46,7 +46,7 @@ def check_effect(ctx: PlanContext, picker: Picker, document: Document) -> None:
     _check_scorers(ctx, picker, document)
     _check_unused(ctx, picker, document)
     _check_weights(ctx, picker, document)
-    _check_metrics(ctx, picker, document)
+    _check_metrics(ctx, document)
     _check_detector(ctx, picker, document)
 
 
@@ -78,13 +78,12 @@ def _check_scorers(ctx: PlanContext, picker: Picker, document: Document) -> None
         chosen = [types[called] for called, _ in entries if "picker" in kinds[called]] or listed
         if any("scorer" in kinds[called] and weight for called, weight in entries) or "random-picker" in chosen:
             continue
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-PICKER-PROFILE-SCORERS",
             *path,
             case="default-profile" if path == ROOT else "profile",
             value="{}" if path == ROOT else f"profile {name}",
             name=name,
-            picker=picker.title,
         )
 
 
@@ -110,22 +109,20 @@ def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
         place = "profile" if roles & _IN_PROFILES else "section of flowControl"
         if "saturation-detector" in roles:
             place = "saturationDetector"
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-PICKER-PLUGIN-UNUSED",
             f"picker.config.plugins[{index}]",
             case="profile" if place == "profile" else "section",
             value=entry.called,
             place=place,
             roles=" and ".join(sorted(roles)),
-            picker=picker.title,
         )
     stages = stages_of(picker, document)
     for number, profile in enumerate(document.scheduling_profiles if stages else ()):
         if profile.name not in stages:
-            ctx.findings.warning(
+            ctx.warning(
                 "LLMD-PICKER-PROFILE-UNUSED",
                 f"picker.config.schedulingProfiles[{number}].name",
-                value=profile.name,
                 stages=", ".join(stages),
             )
 
@@ -137,7 +134,7 @@ def _check_weights(ctx: PlanContext, picker: Picker, document: Document) -> None
             roles = kinds.get(entry.plugin_ref)
             if roles is None or entry.weight is None or ("scorer" in roles and entry.weight):
                 continue
-            ctx.findings.warning(
+            ctx.warning(
                 "LLMD-PICKER-WEIGHT-UNUSED",
                 f"picker.config.schedulingProfiles[{number}].plugins[{index}].weight",
                 case="zero" if "scorer" in roles else "no-scorer",
@@ -147,7 +144,7 @@ def _check_weights(ctx: PlanContext, picker: Picker, document: Document) -> None
             )
 
 
-def _check_metrics(ctx: PlanContext, picker: Picker, document: Document) -> None:
+def _check_metrics(ctx: PlanContext, document: Document) -> None:
     """A data section takes the place of the default source of metrics."""
     section, key = _replacing_section(document)
     if section is None:
@@ -157,12 +154,11 @@ def _check_metrics(ctx: PlanContext, picker: Picker, document: Document) -> None
         return
     blind = sorted({entry.type for entry in document.plugins} & _OF_METRICS)
     if blind:
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-PICKER-METRICS-NONE",
             *ROOT,
             key,
             value="no source of metrics",
-            picker=picker.title,
             blind=", ".join(blind),
             key=key,
             metrics=METRICS,
@@ -189,7 +185,7 @@ def _check_detector(ctx: PlanContext, picker: Picker, document: Document) -> Non
     for entry in document.plugins:
         seen = picker.plugins[entry.type].as_detector
         if entry.called == name and seen is not None:
-            ctx.findings.warning(
+            ctx.warning(
                 "LLMD-PICKER-DETECTOR-LATE",
                 "picker.config.saturationDetector.pluginRef",
                 value=name,

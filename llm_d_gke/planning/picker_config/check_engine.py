@@ -34,10 +34,9 @@ def check_state(ctx: PlanContext) -> None:
         return
     process_local = [kind for kind in _plugins(ctx) if ctx.picker.plugins[kind].state == "process"]
     if process_local:
-        ctx.findings.error(
+        ctx.error(
             "LLMD-PICKER-LEADERLESS",
             "picker.leaderElection",
-            value="false",
             replicas=settings.replicas,
             process_local=" and ".join(process_local),
             count="count" if len(process_local) > 1 else "counts",
@@ -56,7 +55,7 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
         configured = parameters.get("scheme", usual)
         # On another port something else answers.
         if configured != scheme and "port" not in parameters:
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-PICKER-METRICS-SCHEME",
                 f"picker.config.plugins[{number}].parameters",
                 value=f"scheme: {configured}",
@@ -64,13 +63,7 @@ def check_scraping(ctx: PlanContext, scheme: str) -> None:
                 scheme=scheme,
             )
     if usual != scheme and not any(entry.type == METRICS for entry in document.plugins):
-        ctx.findings.error(
-            "LLMD-PICKER-METRICS-HTTPS",
-            "picker.config.plugins",
-            value=f"no {METRICS}",
-            picker=ctx.picker.title,
-            metrics=METRICS,
-        )
+        ctx.error("LLMD-PICKER-METRICS-HTTPS", "picker.config.plugins", value=f"no {METRICS}", metrics=METRICS)
 
 
 def check_tokenizers(ctx: PlanContext) -> None:
@@ -82,7 +75,7 @@ def check_tokenizers(ctx: PlanContext) -> None:
         name = parameters.get("modelName")
         if not isinstance(name, str) or name in served or not isinstance(parameters.get("vllm"), dict):
             continue
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-PICKER-MODEL-NAME",
             f"picker.config.plugins[{number}].parameters",
             value=f"modelName: {name}",
@@ -112,7 +105,7 @@ def check_blocks(served: ServedModel, engine_block: int) -> None:
     for number, entry in enumerate(document.plugins if document else ()):
         size = _tokens_of(ctx.picker, entry)
         if size is not None and size % engine_block:
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-PICKER-BLOCK-SIZE",
                 f"picker.config.plugins[{number}].parameters",
                 value=f"blocks of {size} tokens",

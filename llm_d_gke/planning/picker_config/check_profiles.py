@@ -48,28 +48,21 @@ def check_gates(ctx: PlanContext, picker: Picker, document: Document) -> None:
     for index, gate in enumerate(document.feature_gates):
         name, _, value = gate.partition("=")
         if name not in picker.feature_gates or (value and picker.document != "v0.10"):
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-PICKER-FEATURE-GATE",
                 f"picker.config.featureGates[{index}]",
                 case="unknown",
                 value=gate,
-                picker=picker.title,
                 gates=", ".join(picker.feature_gates),
             )
         if picker.document == "v1.4" and gate == "dataLayer" and getattr(document, "data", None) is None:
-            ctx.findings.error(
-                "LLMD-PICKER-FEATURE-GATE",
-                f"picker.config.featureGates[{index}]",
-                case="data-layer",
-                value=gate,
-                picker=picker.title,
-            )
+            ctx.error("LLMD-PICKER-FEATURE-GATE", f"picker.config.featureGates[{index}]", case="data-layer", value=gate)
     on = any(gate in ("flowControl", "flowControl=true") for gate in document.feature_gates)
     _check_moved(ctx, picker, document)
     section = getattr(document, "flow_control", None)
     # The saturation detector counts without the gate, too (pkg/epp/config/loader/configloader.go of llm-d-router).
     if section is not None and not on and section.model_fields_set != {"saturation_detector"}:
-        ctx.findings.warning("LLMD-PICKER-FLOW-CONTROL-GATE", "picker.config.flowControl", value="given")
+        ctx.warning("LLMD-PICKER-FLOW-CONTROL-GATE", "picker.config.flowControl", value="given")
 
 
 def _check_moved(ctx: PlanContext, picker: Picker, document: Document) -> None:
@@ -81,7 +74,7 @@ def _check_moved(ctx: PlanContext, picker: Picker, document: Document) -> None:
         ("parser", "parser", "requestHandler.parsers"),
     ):
         if getattr(document, field, None) is not None:
-            ctx.findings.warning("LLMD-PICKER-FIELD-MOVED", *ROOT, name, value="given", place=place)
+            ctx.warning("LLMD-PICKER-FIELD-MOVED", *ROOT, name, value="given", place=place)
 
 
 def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None:
@@ -91,7 +84,7 @@ def check_profiles(ctx: PlanContext, picker: Picker, document: Document) -> None
     for number, profile in enumerate(document.scheduling_profiles):
         path: Path = (*ROOT, "schedulingProfiles", number)
         if profile.name in names:
-            ctx.findings.error("LLMD-PICKER-PROFILE-NAME", *path, "name", value=profile.name, picker=picker.title)
+            ctx.error("LLMD-PICKER-PROFILE-NAME", *path, "name")
         names.add(profile.name)
         _check_profile(ctx, picker, profile, kinds, path)
     if not document.scheduling_profiles:
@@ -107,46 +100,34 @@ def _check_profile(
     for index, entry in enumerate(profile.plugins):
         entry_path: Path = (*path, "plugins", index, "pluginRef")
         if entry.plugin_ref not in kinds:
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-PICKER-PROFILE-PLUGIN",
                 *entry_path,
                 value=entry.plugin_ref,
-                picker=picker.title,
                 plugins=", ".join(kinds) or "(there is none)",
             )
             continue
         roles = kinds[entry.plugin_ref]
         if not roles & _SCHEDULING:
-            ctx.findings.warning("LLMD-PICKER-PROFILE-KIND", *entry_path, value=entry.plugin_ref, kind=min(roles))
+            ctx.warning("LLMD-PICKER-PROFILE-KIND", *entry_path, value=entry.plugin_ref, kind=min(roles))
         if "scorer" in roles and pickers and entry.weight is None and picker.document == _WEIGHTS_IN_ORDER:
-            ctx.findings.error(
-                "LLMD-PICKER-SCORER-WEIGHT", *path, "plugins", index, "weight", value="(missing)", picker=picker.title
-            )
+            ctx.error("LLMD-PICKER-SCORER-WEIGHT", *path, "plugins", index, "weight")
         if "picker" in roles:
             pickers.append(entry_path)
     for entry_path in pickers[1:]:
-        ctx.findings.error(
-            "LLMD-PICKER-PROFILE-PICKERS",
-            *entry_path,
-            case="profile",
-            value="a second picker",
-            picker=picker.title,
-            profile="a profile",
+        ctx.error(
+            "LLMD-PICKER-PROFILE-PICKERS", *entry_path, case="profile", value="a second picker", profile="a profile"
         )
 
 
 def _check_only_profile(ctx: PlanContext, picker: Picker, document: Document) -> None:
     """Without profiles a picker runs one, of all filters, scorers and pickers (pkg/epp/config/loader/defaults.go)."""
-    pickers = [
-        (index, entry) for index, entry in enumerate(document.plugins) if "picker" in picker.plugins[entry.type].kinds
-    ]
-    for index, entry in pickers[1:]:
-        ctx.findings.error(
+    pickers = [index for index, entry in enumerate(document.plugins) if "picker" in picker.plugins[entry.type].kinds]
+    for index in pickers[1:]:
+        ctx.error(
             "LLMD-PICKER-PROFILE-PICKERS",
             f"picker.config.plugins[{index}].type",
             case="default-profile",
-            value=entry.type,
-            picker=picker.title,
             profile="without schedulingProfiles all plugins make up one profile, which",
         )
 
@@ -158,14 +139,8 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
         if "profile-handler" in picker.plugins[entry.type].kinds
     ]
     number = len(document.scheduling_profiles)
-    for index, entry in handlers[1:]:
-        ctx.findings.error(
-            "LLMD-PICKER-PROFILE-HANDLERS",
-            f"picker.config.plugins[{index}].type",
-            value=entry.type,
-            picker=picker.title,
-            handler=handlers[0][1].type,
-        )
+    for index, _ in handlers[1:]:
+        ctx.error("LLMD-PICKER-PROFILE-HANDLERS", f"picker.config.plugins[{index}].type", handler=handlers[0][1].type)
     single = bool(handlers) and handlers[0][1].type == "single-profile-handler"
     if number > 1 and (single or not handlers):
         stable = [
@@ -174,7 +149,7 @@ def _check_handler(ctx: PlanContext, picker: Picker, document: Document) -> None
             if "profile-handler" in p.kinds and p.stability != "alpha" and p.deprecated is None
         ]
         multi_profile = [kind for kind in stable if kind != "single-profile-handler"]
-        ctx.findings.error(
+        ctx.error(
             "LLMD-PICKER-PROFILES",
             "picker.config.schedulingProfiles",
             value=f"{number} profiles",
@@ -203,7 +178,7 @@ def _check_stages(ctx: PlanContext, document: Document, index: int, handler: Plu
     names = {profile.name for profile in document.scheduling_profiles}
     for field in stages_of(ctx.picker, document):
         if field not in names:
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-PICKER-PROFILE-MISSING",
                 f"picker.config.plugins[{index}].parameters",
                 value=field,
@@ -227,9 +202,7 @@ def check_references(ctx: PlanContext, picker: Picker, document: Document) -> No
     names = {entry.called for entry in document.plugins} | {kind for kind in _BUILT_IN if picker.has(kind)}
     for path, name in all_references(picker, document):
         if name not in names:
-            ctx.findings.error(
-                "LLMD-PICKER-PLUGIN-REFERENCE", *path, case="named", value=name, names=", ".join(sorted(names))
-            )
+            ctx.error("LLMD-PICKER-PLUGIN-REFERENCE", *path, case="named", value=name, names=", ".join(sorted(names)))
 
 
 def all_references(picker: Picker, document: Document) -> list[tuple[Path, str]]:

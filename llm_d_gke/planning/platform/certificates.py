@@ -18,7 +18,7 @@ def plan_listener_certificate(ctx: PlanContext, tls: CertManagerTls) -> Certific
     if tls.issuer is not None:
         check_issuer(ctx, tls.issuer, "tls")
     else:
-        ctx.findings.warning("LLMD-TLS-SELF-SIGNED", "gateway.tls.issuer", value="null")
+        ctx.warning("LLMD-TLS-SELF-SIGNED", "gateway.tls.issuer", value="null")
     return CertificatePlan(name=LISTENER, secret=LISTENER, dns_names=dns_names, issuer=issuer_of(tls.issuer))
 
 
@@ -31,9 +31,9 @@ def issuer_of(issuer: IssuerSettings | None) -> IssuerPlan:
 
 def _check_names(ctx: PlanContext, dns_names: tuple[str, ...], hostname: str | None) -> None:
     if not dns_names:
-        ctx.findings.error("LLMD-TLS-NO-NAME", "gateway.hostname", value="null")
+        ctx.error("LLMD-TLS-NO-NAME", "gateway.hostname", value="null")
     elif hostname is not None and not any(covers(name, hostname) for name in dns_names):
-        ctx.findings.error("LLMD-TLS-HOSTNAME", "gateway.tls.dnsNames", value=", ".join(dns_names), hostname=hostname)
+        ctx.error("LLMD-TLS-HOSTNAME", "gateway.tls.dnsNames", value=", ".join(dns_names), hostname=hostname)
 
 
 def covers(name: str, host: str) -> bool:
@@ -44,4 +44,4 @@ def covers(name: str, host: str) -> bool:
 def check_issuer(ctx: PlanContext, issuer: IssuerSettings, key: str) -> None:
     """An issuer that cannot be there yet. `key` is the setting below gateway that names it."""
     if not ctx.settings.platform.cert_manager.existing:
-        ctx.findings.warning("LLMD-TLS-ISSUER-LATER", "gateway", key, "issuer", value=issuer.name)
+        ctx.warning("LLMD-TLS-ISSUER-LATER", "gateway", key, "issuer", value=issuer.name)

@@ -65,12 +65,7 @@ def check_engine_images(ctx: PlanContext) -> None:
     """Findings where image and node do not meet, and where too little is known to say."""
     if ctx.accelerator.kind != "gpu":
         if ctx.settings.accelerator.driver_version is not None:
-            ctx.findings.warning(
-                "LLMD-DRIVER-TPU",
-                "accelerator.driverVersion",
-                value=ctx.settings.accelerator.driver_version,
-                accelerator=ctx.accelerator.title,
-            )
+            ctx.warning("LLMD-DRIVER-TPU", "accelerator.driverVersion")
         return
     _check_known(ctx)
     _check_driver(ctx)
@@ -86,7 +81,7 @@ def _check_known(ctx: PlanContext) -> None:
             continue
         reported.add(image)
         unknown = "the catalog does not have it" if facts is None else "the catalog lacks some of its facts"
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-IMAGE-UNKNOWN",
             f"models[{index}].imageFacts",
             value="(missing)",
@@ -134,7 +129,7 @@ def _check_driver(ctx: PlanContext) -> None:
     newest = drivers.latest is not None and drivers.latest < needed
     installed = drivers.default if driver_version == "default" else drivers.latest
     if installed is not None and installed < needed:
-        ctx.findings.error(
+        ctx.error(
             "LLMD-DRIVER-OLD",
             *(ctx.settings.cluster.version_path if newest else ("accelerator", "driverVersion")),
             value=version if newest else driver_version,
@@ -145,7 +140,7 @@ def _check_driver(ctx: PlanContext) -> None:
             f"{_older_cuda(ctx, installed)}",
         )
     elif driver_version == "default" and installed is None:
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-DRIVER-UNKNOWN", "accelerator.driverVersion", value="default", reason=reason, minor=_minor(ctx)
         )
 

@@ -142,7 +142,7 @@ def _check_support(ctx: PlanContext, charts: Sequence[ChartPlan]) -> None:
         end = support.end_of(name, chart.version) if name is not None and not chart.existing else None
         if end is None or end.ended > ctx.release.as_of:
             continue
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-CHART-SUPPORT",
             "platform",
             "istio" if chart.name == ISTIOD else "certManager",
@@ -157,7 +157,7 @@ def _check_external_metrics(ctx: PlanContext) -> None:
     cluster = ctx.settings.cluster.existing
     if cluster is None or ctx.settings.platform.keda.existing:
         return
-    ctx.findings.warning("LLMD-KEDA-EXTERNAL-METRICS", "platform.keda.existing", value="false", cluster=cluster.name)
+    ctx.warning("LLMD-KEDA-EXTERNAL-METRICS", "platform.keda.existing", cluster=cluster.name)
 
 
 def _check_existing_controllers(ctx: PlanContext) -> None:
@@ -165,4 +165,4 @@ def _check_existing_controllers(ctx: PlanContext) -> None:
         return
     for name in PlatformSettings.model_fields:
         if getattr(ctx.settings.platform, name).existing:
-            ctx.findings.error("LLMD-PLATFORM-EXISTING", "platform", to_camel(name), "existing", value="true")
+            ctx.error("LLMD-PLATFORM-EXISTING", "platform", to_camel(name), "existing")

@@ -32,11 +32,10 @@ def check_image_kinds(ctx: PlanContext) -> None:
             )
         if engine is None and hardware is None:
             continue
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-IMAGE-KIND",
             f"models[{index}].image",
             case="engine" if engine is not None else "hardware",
-            value=settings.image,
             image=ctx.engine_image.image,
             own=own,
             engine=engine,

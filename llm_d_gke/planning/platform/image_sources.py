@@ -45,7 +45,7 @@ def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]
     names = references(plan)
     missing = sorted({registry_of(name) for name in names if not has_mirror(name, mirrors)} - _hosts(mirrors))
     if missing:
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-MIRROR-MISSING",
             "registry.mirrors",
             value=", ".join(sorted(mirrors)),
@@ -55,12 +55,11 @@ def _check_mirrors(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str, str]
     used = {registry_of(name) for name in names}
     for host in sorted(mirrors.keys() - used - {"*"}):
         close = nearest(host, used - mirrors.keys())
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-MIRROR-UNUSED",
             "registry.mirrors",
             host,
             case="similar" if close else "unlike",
-            value=mirrors[host],
             host=host,
             used=", ".join(sorted(used)),
             close=close,
@@ -83,7 +82,7 @@ def _check_charts_secret(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str
             if has_mirror(image, mirrors) and account in (None, host) and not is_own:
                 without[chart.name] = host
     if without:
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-MIRROR-CONTROLLERS",
             "registry.mirrors",
             value=", ".join(sorted(mirrors)),

@@ -23,31 +23,25 @@ def _tag(image: str) -> str | None:
 def check_release(ctx: PlanContext) -> None:
     """Notes that apply to every user of this release."""
     if ctx.release.caveat is not None:
-        ctx.findings.warning("LLMD-RELEASE-SUPPORT", "release", value=ctx.settings.release, rule=ctx.release.caveat)
+        ctx.warning("LLMD-RELEASE-SUPPORT", "release", rule=ctx.release.caveat)
 
 
 def check_proven(ctx: PlanContext) -> None:
     """Facts not yet compared with a source or a run."""
     if ctx.release.unproven:
         proven = [release.name for release in ctx.catalog.releases.values() if not release.unproven]
-        ctx.findings.warning(
-            "LLMD-RELEASE-UNPROVEN",
-            "release",
-            value=ctx.settings.release,
-            unproven="; ".join(ctx.release.unproven),
-            proven=proven[0],
-        )
+        ctx.warning("LLMD-RELEASE-UNPROVEN", "release", unproven="; ".join(ctx.release.unproven), proven=proven[0])
 
 
 def check_image(ctx: PlanContext, index: int, image: str, pull_secret: PullSecretPlan | None) -> None:
     """Red Hat's images are for its customers, and start with their own entry point only."""
     mirrored = has_mirror(image, ctx.settings.registry.mirrors)
     if image.startswith(RED_HAT) and pull_secret is None and not mirrored:
-        ctx.findings.error("LLMD-REGISTRY-RED-HAT", "registry.server", value="(missing)", image=image)
+        ctx.error("LLMD-REGISTRY-RED-HAT", "registry.server", image=image)
     if _tag(image) in _MOVING:
-        ctx.findings.warning("LLMD-IMAGE-MOVES", f"models[{index}].image", value=image, tag=_tag(image))
+        ctx.warning("LLMD-IMAGE-MOVES", f"models[{index}].image", value=image, tag=_tag(image))
     if image.startswith(_RHAIIS) and ctx.release.engine.command:
-        ctx.findings.error(
+        ctx.error(
             "LLMD-IMAGE-COMMAND",
             f"models[{index}].image",
             value=image,

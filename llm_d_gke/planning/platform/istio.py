@@ -94,12 +94,7 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
     if not isinstance(release, IstioOperator) or ctx.settings.platform.istio.existing:
         return
     if kserve and not istio:
-        ctx.findings.warning(
-            "LLMD-ISTIO-SUPPORT",
-            "gateway.implementation",
-            value=ctx.settings.gateway.implementation,
-            release=ctx.settings.release,
-        )
+        ctx.warning("LLMD-ISTIO-SUPPORT", "gateway.implementation", release=ctx.settings.release)
     mirrors = ctx.settings.registry.mirrors
     private = [
         image
@@ -107,12 +102,8 @@ def check_istio(ctx: PlanContext, *, kserve: bool, istio: bool, pull_secret: Pul
         if image.startswith(RED_HAT) and not has_mirror(image, mirrors)
     ]
     if istio and private and pull_secret is None:
-        ctx.findings.error(
-            "LLMD-REGISTRY-ISTIO",
-            "registry.server",
-            value="(missing)",
-            image=private[0].partition("@")[0],
-            release=ctx.settings.release,
+        ctx.error(
+            "LLMD-REGISTRY-ISTIO", "registry.server", image=private[0].partition("@")[0], release=ctx.settings.release
         )
     elif istio and private and pull_secret is not None and not pull_secret.create:
-        ctx.findings.error("LLMD-REGISTRY-ISTIO-SECRET", "registry.existingSecret", value=pull_secret.name)
+        ctx.error("LLMD-REGISTRY-ISTIO-SECRET", "registry.existingSecret", value=pull_secret.name)

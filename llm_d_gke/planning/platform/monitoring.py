@@ -38,11 +38,9 @@ def plan_monitoring(
     settings = ctx.settings.monitoring
     for key, value in (("dashboard", settings.dashboard), ("alerts", settings.alerts)):
         if value and not settings.enabled:
-            ctx.findings.error(
-                "LLMD-MONITORING-OFF", "monitoring", key, value="true" if key == "dashboard" else "set", key=key
-            )
+            ctx.error("LLMD-MONITORING-OFF", "monitoring", key, value="true" if key == "dashboard" else "set", key=key)
     if not settings.enabled and "interval_seconds" in settings.model_fields_set:
-        ctx.findings.warning("LLMD-MONITORING-INTERVAL", "monitoring.intervalSeconds", value=settings.interval_seconds)
+        ctx.warning("LLMD-MONITORING-INTERVAL", "monitoring.intervalSeconds")
     queries = Queries(ctx.release.picker.metric_prefix, cluster, namespace)
     alerts = settings.alerts
     return MonitoringPlan(
@@ -61,7 +59,7 @@ def plan_monitoring(
 def _budget(ctx: PlanContext, alerts: AlertSettings | None) -> BudgetPlan | None:
     budget = ctx.settings.budget
     if budget is not None and budget.billing_account is None and "notify_at" in budget.model_fields_set:
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-BUDGET-NOTIFY", "budget.notifyAt", value=", ".join(f"{share:g}" for share in budget.notify_at)
         )
     if budget is None or budget.billing_account is None:

@@ -53,33 +53,28 @@ def extra_paths(ctx: PlanContext) -> tuple[PathPlan, ...]:
     for index, text in enumerate(ctx.settings.gateway.paths):
         path = PathPlan(value=text.removesuffix("*"), prefix=text.endswith("*"))
         paths.append(path)
-        _check_sidecar(ctx, index, text, path)
+        _check_sidecar(ctx, index, path)
         opened = [admin for admin in ADMINISTRATION if _reaches(path, admin)]
         if opened:
-            external = ctx.settings.gateway.exposure == "external"
-            (ctx.findings.error if external else ctx.findings.warning)(
+            ctx.add_finding(
                 "LLMD-ROUTE-ADMINISTRATION",
                 f"gateway.paths[{index}]",
-                value=text,
+                certain=ctx.settings.gateway.exposure == "external",
                 rule=f"every client reaches {', '.join(opened[:3])}{' and more' if len(opened) > 3 else ''} of vLLM,"
                 " which asks for no key there",
             )
     return tuple(path for path in paths if path not in (*API_PATHS, *MODELS_LIST))
 
 
-def _check_sidecar(ctx: PlanContext, index: int, text: str, path: PathPlan) -> None:
+def _check_sidecar(ctx: PlanContext, index: int, path: PathPlan) -> None:
     """A path that the routing sidecar does not divide between prefill and decode servers."""
     release = ctx.release.disaggregation
     if release is None or not ctx.transfers_kv_cache or ctx.accelerator.kind != "gpu":
         return
     passed = [target for target in GENERATION if _reaches(path, target) and target not in release.sidecar.paths]
     if passed:
-        ctx.findings.warning(
-            "LLMD-PD-PATH",
-            f"gateway.paths[{index}]",
-            value=text,
-            sidecar=release.sidecar.version,
-            passed=", ".join(passed),
+        ctx.warning(
+            "LLMD-PD-PATH", f"gateway.paths[{index}]", sidecar=release.sidecar.version, passed=", ".join(passed)
         )
 
 

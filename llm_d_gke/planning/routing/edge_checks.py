@@ -25,7 +25,7 @@ def check_edge(ctx: PlanContext, encrypted: frozenset[str]) -> None:
 def _check_open(ctx: PlanContext) -> None:
     settings = ctx.settings.gateway
     if settings.exposure == "external" and settings.auth.kind == "none":
-        ctx.findings.error("LLMD-GATEWAY-OPEN", "gateway.auth.kind", value="none")
+        ctx.error("LLMD-GATEWAY-OPEN", "gateway.auth.kind")
 
 
 def _check_auth(ctx: PlanContext) -> None:
@@ -36,20 +36,17 @@ def _check_auth(ctx: PlanContext) -> None:
     has = _KINDS[settings.implementation]
     if kind not in has:
         other = "istio" if settings.implementation == "gke" else "gke"
-        ctx.findings.error(
+        ctx.error(
             "LLMD-AUTH-IMPLEMENTATION",
             "gateway.auth.kind",
             case="istio" if other == "istio" else "gke",
-            value=kind,
             has=" or ".join(has),
             other=other,
         )
         return
     # Google's proxy requires HTTPS everywhere; a key in plain HTTP is readable on the way.
     if settings.tls.kind == "none" and (settings.exposure == "external" or kind == "iap"):
-        ctx.findings.error(
-            "LLMD-AUTH-PLAIN", "gateway.auth.kind", case="credentials" if kind != "iap" else "iap", value=kind
-        )
+        ctx.error("LLMD-AUTH-PLAIN", "gateway.auth.kind", case="credentials" if kind != "iap" else "iap")
 
 
 def _check_iap(ctx: PlanContext) -> None:
@@ -57,22 +54,22 @@ def _check_iap(ctx: PlanContext) -> None:
     # Without a certificate it is refused anyway.
     tries = settings.exposure == "external" and settings.implementation == "gke" and settings.tls.kind != "none"
     if settings.auth.kind == "iap" and tries:
-        ctx.findings.warning("LLMD-AUTH-IAP-UNTRIED", "gateway.auth.kind", value="iap")
+        ctx.warning("LLMD-AUTH-IAP-UNTRIED", "gateway.auth.kind")
 
 
 def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
     auth, keys = ctx.settings.gateway.auth, ctx.settings.api_keys
     in_stack_file = isinstance(auth, ApiKeysAuth) and auth.keys_in_stack_file
     if in_stack_file and not keys:
-        ctx.findings.error("LLMD-API-KEYS-MISSING", "apiKeys", value="{}")
+        ctx.error("LLMD-API-KEYS-MISSING", "apiKeys", value="{}")
     if keys and not in_stack_file:
-        ctx.findings.error("LLMD-API-KEYS-UNUSED", "apiKeys", value=f"{len(keys)} keys")
+        ctx.error("LLMD-API-KEYS-UNUSED", "apiKeys", value=f"{len(keys)} keys")
     if keys and "apiKeys" not in encrypted:
-        ctx.findings.error("LLMD-SECRET-PLAIN", "apiKeys", case="api-keys", value="(hidden)")
+        ctx.error("LLMD-SECRET-PLAIN", "apiKeys", case="api-keys", value="(hidden)")
     for name, key in keys.items():
         text = key.get_secret_value()
         if text != ENCRYPTED_VALUE and (len(text) < _MIN_KEY_LENGTH or not text.isascii() or len(text.split()) != 1):
-            ctx.findings.error("LLMD-API-KEY-WEAK", "apiKeys", name, value="(hidden)", least=_MIN_KEY_LENGTH)
+            ctx.error("LLMD-API-KEY-WEAK", "apiKeys", name, value="(hidden)", least=_MIN_KEY_LENGTH)
 
 
 def _check_limits(ctx: PlanContext) -> None:
@@ -80,13 +77,12 @@ def _check_limits(ctx: PlanContext) -> None:
     path = ("gateway", "limits")
     gke = settings.implementation == "gke"
     if limits.body_bytes is not None and gke:
-        ctx.findings.error("LLMD-LIMITS-IMPLEMENTATION", *path, "bodyBytes", case="body", value=limits.body_bytes)
+        ctx.error("LLMD-LIMITS-IMPLEMENTATION", *path, "bodyBytes", case="body")
     if limits.tokens_per_minute is not None and (gke or limits.per != "key"):
-        ctx.findings.error(
+        ctx.error(
             "LLMD-LIMITS-IMPLEMENTATION",
             *path,
             "tokensPerMinute",
-            value=limits.tokens_per_minute,
             rule="Google's load balancers and Cloud Armor count requests, not the tokens of answers"
             if gke
             else "tokens are counted for the owner of a key or token, not for an address",
@@ -95,23 +91,13 @@ def _check_limits(ctx: PlanContext) -> None:
             else "set per: key, with gateway.auth: {kind: api-keys}",
         )
     if limits.per == "key" and settings.auth.kind not in ("api-keys", "jwt"):
-        ctx.findings.error("LLMD-LIMITS-IMPLEMENTATION", *path, "per", case="clients", value="key")
+        ctx.error("LLMD-LIMITS-IMPLEMENTATION", *path, "per", case="clients")
     if limits.requests_per_minute is not None and gke and settings.exposure == "internal":
-        ctx.findings.error(
-            "LLMD-LIMITS-IMPLEMENTATION", *path, "requestsPerMinute", case="internal", value=limits.requests_per_minute
-        )
+        ctx.error("LLMD-LIMITS-IMPLEMENTATION", *path, "requestsPerMinute", case="internal")
     if settings.security_policy is not None and not gke:
-        ctx.findings.error(
-            "LLMD-LIMITS-IMPLEMENTATION", "gateway.securityPolicy", case="cloud-armor", value=settings.security_policy
-        )
+        ctx.error("LLMD-LIMITS-IMPLEMENTATION", "gateway.securityPolicy", case="cloud-armor")
     if settings.security_policy is not None and gke and limits.requests_per_minute is not None:
-        ctx.findings.error(
-            "LLMD-LIMITS-TWICE",
-            *path,
-            "requestsPerMinute",
-            value=limits.requests_per_minute,
-            security_policy=settings.security_policy,
-        )
+        ctx.error("LLMD-LIMITS-TWICE", *path, "requestsPerMinute", security_policy=settings.security_policy)
 
 
 def _check_tls(ctx: PlanContext) -> None:
@@ -126,7 +112,7 @@ def _check_tls(ctx: PlanContext) -> None:
     ]
     if settings.tls.kind == "none":
         for name in wants:
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-TLS-WITHOUT",
                 "gateway",
                 name,
@@ -134,6 +120,6 @@ def _check_tls(ctx: PlanContext) -> None:
                 name=name,
             )
         if "tls_version" in settings.model_fields_set and settings.implementation == "gke":
-            ctx.findings.warning("LLMD-TLS-VERSION-UNUSED", "gateway.tlsVersion", value=settings.tls_version)
+            ctx.warning("LLMD-TLS-VERSION-UNUSED", "gateway.tlsVersion")
     if settings.implementation == "istio" and settings.tls_version != "1.2":
-        ctx.findings.error("LLMD-TLS-VERSION-ISTIO", "gateway.tlsVersion", value=settings.tls_version)
+        ctx.error("LLMD-TLS-VERSION-ISTIO", "gateway.tlsVersion")

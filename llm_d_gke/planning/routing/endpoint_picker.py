@@ -163,9 +163,9 @@ def _check_failure_mode(ctx: PlanContext) -> None:
     """Warns of the effect on clients when a picker ends."""
     settings = ctx.settings.picker
     if settings.failure_mode == "close" and _elects_leader(settings):
-        ctx.findings.warning("LLMD-PICKER-FAILOVER", "picker.failureMode", value="close")
+        ctx.warning("LLMD-PICKER-FAILOVER", "picker.failureMode")
     if settings.failure_mode == "open" and not pattern_of(ctx.settings).transfers_kv_cache:
-        ctx.findings.warning("LLMD-PICKER-FAIL-OPEN", "picker.failureMode", value="open")
+        ctx.warning("LLMD-PICKER-FAIL-OPEN", "picker.failureMode")
 
 
 def _program(ctx: PlanContext, key: str, namespace: str, identity: ExtProcIdentity) -> ExtProcProgram:
@@ -244,14 +244,9 @@ def _check_weights(ctx: PlanContext) -> None:
     stated = [weight for weight in weights.model_dump().values() if weight is not None]
     fractions = [weight for weight in stated if weight != int(weight)]
     if fractions and ctx.picker.document == "v1.2":
-        ctx.findings.error(
-            "LLMD-SCORER-WHOLE",
-            "picker.scorers",
-            value=", ".join(f"{weight:g}" for weight in fractions),
-            picker=ctx.picker.title,
-        )
+        ctx.error("LLMD-SCORER-WHOLE", "picker.scorers", value=", ".join(f"{weight:g}" for weight in fractions))
     if not any((weights.prefix_cache, weights.kv_cache_utilization, weights.queue)):
-        ctx.findings.error("LLMD-SCORER-NONE", "picker.scorers", value="all 0")
+        ctx.error("LLMD-SCORER-NONE", "picker.scorers", value="all 0")
 
 
 def _check_no_hit_weight(ctx: PlanContext) -> None:
@@ -259,16 +254,15 @@ def _check_no_hit_weight(ctx: PlanContext) -> None:
     weights = ctx.settings.picker.scorers
     if weights.no_hit_lru and not can_spread_misses(ctx.picker):
         having = releases_with_picker(ctx.catalog, can_spread_misses)
-        ctx.findings.error(
+        ctx.error(
             "LLMD-SCORER-NO-HIT",
             "picker.scorers.noHitLru",
             case="unknown",
             value=f"{weights.no_hit_lru:g}",
-            picker=ctx.picker.title,
             having=" or ".join(having),
         )
     if weights.no_hit_lru and not weights.prefix_cache:
-        ctx.findings.error(
+        ctx.error(
             "LLMD-SCORER-NO-HIT",
             "picker.scorers.noHitLru",
             case="no-prefix",
@@ -281,9 +275,7 @@ def _check_spread(ctx: PlanContext) -> None:
     weights = ctx.settings.picker.scorers
     several = any(model.replicas > 1 for model in ctx.settings.models)
     if weights.prefix_cache > 0 and not (weights.kv_cache_utilization or weights.queue) and several:
-        ctx.findings.warning(
-            "LLMD-SCORER-PREFIX-ONLY", "picker.scorers", value=f"prefixCache: {weights.prefix_cache:g} alone"
-        )
+        ctx.warning("LLMD-SCORER-PREFIX-ONLY", "picker.scorers", value=f"prefixCache: {weights.prefix_cache:g} alone")
 
 
 def _config(served: ServedModel, precise: PreciseIndex | None, memory: MemoryVerdict | None) -> dict[str, Any]:
@@ -359,7 +351,6 @@ def _check_model(served: ServedModel) -> None:
     served.error(
         "LLMD-PREFIX-CACHING-OFF",
         "prefixCaching",
-        value="false",
         weight=weight,
         fix="remove prefixCaching"
         + ("" if relies_on_prefixes else f", or {'set' if settings.config is None else 'give'} {instead}"),

@@ -46,7 +46,7 @@ def check_fleet(ctx: PlanContext) -> None:
     if fleet is None:
         return
     for path, value in _not_planned(ctx):
-        ctx.findings.error("LLMD-FLEET-FEATURE", *path, value=value)
+        ctx.error("LLMD-FLEET-FEATURE", *path, value=value)
     _check_version(ctx)
     _check_proxy_ranges(ctx, fleet)
     _check_shared_parts(ctx, fleet)
@@ -56,12 +56,8 @@ def _check_version(ctx: PlanContext) -> None:
     cluster = ctx.settings.cluster
     version = cluster.gke_version
     if version is not None and not reaches(version, FLEET_SINCE):
-        ctx.findings.error(
-            "LLMD-FLEET-VERSION",
-            *cluster.version_path,
-            value=version,
-            since=FLEET_SINCE,
-            fix=newer_version(cluster, FLEET_SINCE),
+        ctx.error(
+            "LLMD-FLEET-VERSION", *cluster.version_path, since=FLEET_SINCE, fix=newer_version(cluster, FLEET_SINCE)
         )
 
 
@@ -70,44 +66,25 @@ def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
     network = ctx.settings.network
     expected = fleet.proxy_cidrs.get(ctx.region)
     if expected is None:
-        ctx.findings.error(
-            "LLMD-FLEET-REGION",
-            "fleet.proxyCidrs",
-            value=", ".join(fleet.proxy_cidrs),
-            region=ctx.region,
-            proxy_cidr=network.proxy_cidr,
+        ctx.error(
+            "LLMD-FLEET-REGION", "fleet.proxyCidrs", value=", ".join(fleet.proxy_cidrs), proxy_cidr=network.proxy_cidr
         )
     elif expected != network.proxy_cidr:
-        ctx.findings.error(
-            "LLMD-FLEET-RANGE",
-            "network.proxyCidr",
-            case="other",
-            value=network.proxy_cidr,
-            expected=expected,
-            region=ctx.region,
-        )
+        ctx.error("LLMD-FLEET-RANGE", "network.proxyCidr", case="other", expected=expected)
     ranges = list(fleet.proxy_cidrs.items())
     for number, (region, cidr) in enumerate(ranges):
         for other, earlier in ranges[:number]:
             if cidr.overlaps(earlier):
-                ctx.findings.error(
-                    "LLMD-FLEET-RANGE",
-                    "fleet.proxyCidrs",
-                    region,
-                    case="overlap",
-                    value=cidr,
-                    earlier=earlier,
-                    other=other,
-                )
+                ctx.error("LLMD-FLEET-RANGE", "fleet.proxyCidrs", region, case="overlap", earlier=earlier, other=other)
 
 
 def _check_shared_parts(ctx: PlanContext, fleet: FleetSettings) -> None:
     """The namespace's name and the network, which all clusters of a fleet have in common."""
-    settings, findings = ctx.settings, ctx.findings
+    settings = ctx.settings
     if settings.cluster.existing is not None and settings.namespace.name is None:
-        findings.error("LLMD-FLEET-NAMESPACE", "namespace.name", value="(missing)")
+        ctx.error("LLMD-FLEET-NAMESPACE", "namespace.name")
     if fleet.role == "member" and settings.network.existing is None:
-        findings.error("LLMD-FLEET-NETWORK", "network.existing", value="(missing)")
+        ctx.error("LLMD-FLEET-NETWORK", "network.existing")
 
 
 def _not_planned(ctx: PlanContext) -> Iterator[tuple[tuple[str, ...], object]]:

@@ -53,12 +53,8 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
     external = settings.exposure == "external"
     class_name = _class(ctx)
     if tls is None and (external or settings.hostname is not None):
-        ctx.findings.warning(
-            "LLMD-TLS-NONE",
-            "gateway.tls.kind",
-            case="external" if external else "internal",
-            value="none",
-            hostname=settings.hostname,
+        ctx.warning(
+            "LLMD-TLS-NONE", "gateway.tls.kind", case="external" if external else "internal", hostname=settings.hostname
         )
     _check_direct(ctx)
     edge = plan_edge(ctx, encrypted)
@@ -102,10 +98,9 @@ def _check_direct(ctx: PlanContext) -> None:
         rule, fix = f"past the Gateway's {' and '.join(passed)}", "remove directLoadBalancer"
     else:
         return
-    ctx.findings.error(
+    ctx.error(
         "LLMD-DIRECT-EXPOSED",
         "gateway.directLoadBalancer",
-        value="true",
         rule=f"a load balancer that bypasses the Gateway exposes every path of vLLM, administration included, {rule}",
         fix=f"{fix} and use kubectl port-forward",
     )
@@ -203,30 +198,23 @@ def _class(ctx: PlanContext) -> str:
         return fitting
     gke_managed = settings.class_name.startswith("gke-")
     if gke_managed is not (settings.implementation == "gke"):
-        ctx.findings.error(
+        ctx.error(
             "LLMD-GATEWAY-CLASS",
             "gateway.className",
-            value=settings.class_name,
             rule=f"the class belongs to {'Google' if gke_managed else 'another controller'}, and implementation: "
             f"{settings.implementation} does not use it",
             fix=f"remove it, or use {fitting}"
             + (", or implementation: gke" if gke_managed else ", or implementation: istio"),
         )
     elif gke_managed:
-        ctx.findings.error(
-            "LLMD-GATEWAY-CLASS-EXPOSURE",
-            "gateway.className",
-            value=settings.class_name,
-            exposure=settings.exposure,
-            fitting=fitting,
-        )
+        ctx.error("LLMD-GATEWAY-CLASS-EXPOSURE", "gateway.className", exposure=settings.exposure, fitting=fitting)
     return settings.class_name
 
 
 def _check_certificates(ctx: PlanContext) -> None:
     settings = ctx.settings.gateway
     if settings.implementation == "istio" and settings.tls.kind in ("certificate-manager", "pre-shared"):
-        ctx.findings.error("LLMD-TLS-KIND-ISTIO", "gateway.tls.kind", value=settings.tls.kind)
+        ctx.error("LLMD-TLS-KIND-ISTIO", "gateway.tls.kind")
 
 
 def _tls(ctx: PlanContext) -> TlsPlan | None:

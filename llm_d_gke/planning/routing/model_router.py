@@ -111,7 +111,7 @@ def _check_bodies(ctx: PlanContext) -> None:
         tokens = stated or model.max_model_len
         if tokens is None or tokens * _BYTES_A_TOKEN <= seen:
             continue
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-ROUTER-BODY",
             *("models", index, *(("load", "promptTokens") if stated else ("maxModelLen",))),
             value=tokens,

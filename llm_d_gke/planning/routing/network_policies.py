@@ -68,7 +68,7 @@ def plan_network_policies(
 ) -> tuple[NetworkPolicyPlan, ...]:
     """One policy for each workload, and a default policy in a namespace that the stack creates."""
     if not ctx.settings.network_policies.enabled:
-        ctx.findings.warning("LLMD-NETWORK-POLICIES-OFF", "networkPolicies.enabled", value="false")
+        ctx.warning("LLMD-NETWORK-POLICIES-OFF", "networkPolicies.enabled")
         return ()
     _check(ctx)
     builder = _PolicyBuilder(ctx, network, gateway)
@@ -244,7 +244,7 @@ def _check(ctx: PlanContext) -> None:
     gke = ctx.settings.gateway.implementation == "gke"
     is_set = "proxy_cidr" in ctx.settings.network.model_fields_set
     if gke and existing is not None and existing.proxy_subnetwork is not None and not is_set:
-        ctx.findings.error(
+        ctx.error(
             "LLMD-PROXY-RANGE-UNKNOWN",
             "network.proxyCidr",
             value="(missing)",
@@ -252,9 +252,9 @@ def _check(ctx: PlanContext) -> None:
         )
     private = ctx.settings.network_policies.private_google_access
     if private and not any(buckets_of(model) and model.source.kind != "hugging-face" for model in ctx.settings.models):
-        ctx.findings.warning("LLMD-PRIVATE-ACCESS-UNUSED", "networkPolicies.privateGoogleAccess", value="true")
+        ctx.warning("LLMD-PRIVATE-ACCESS-UNUSED", "networkPolicies.privateGoogleAccess")
     if ctx.settings.cluster.existing is not None:
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-NETWORK-POLICIES-KEPT",
             "networkPolicies",
             value=f"cluster {ctx.settings.cluster.existing.name}",

@@ -22,7 +22,7 @@ def check_index(ctx: PlanContext) -> None:
             continue
         mib = entries * replicas * _ENTRY_BYTES / 2**20
         if mib > memory_mib(ctx.settings.picker.memory):
-            ctx.findings.warning(
+            ctx.warning(
                 "LLMD-PICKER-INDEX-MEMORY",
                 f"picker.config.plugins[{number}].parameters",
                 value=f"lruCapacityPerServer: {entries}",

@@ -35,7 +35,7 @@ def check_priorities(ctx: PlanContext) -> None:
     _check_names(ctx)
     _check_group(ctx)
     if can_queue(ctx.picker) and not queues_requests(ctx) and _needs_queue(ctx):
-        ctx.findings.error(
+        ctx.error(
             "LLMD-PRIORITIES-QUEUE",
             "gateway.priorities",
             case="generated" if ctx.settings.picker.config is None else "own-config",
@@ -52,11 +52,8 @@ def _check_queue(ctx: PlanContext) -> None:
     settings = ctx.settings
     if (settings.picker.flow_control or _needs_queue(ctx)) and not can_queue(ctx.picker):
         path = ("picker", "flowControl") if settings.picker.flow_control else ("gateway", "priorities")
-        ctx.findings.error(
-            "LLMD-FLOW-CONTROL-RELEASE",
-            *path,
-            value="true" if settings.picker.flow_control else _priorities_text(ctx),
-            picker=ctx.picker.title,
+        ctx.error(
+            "LLMD-FLOW-CONTROL-RELEASE", *path, value="true" if settings.picker.flow_control else _priorities_text(ctx)
         )
 
 
@@ -69,7 +66,7 @@ def _check_single(ctx: PlanContext) -> None:
         return  # no metric decides then
     for index, model in enumerate(ctx.settings.models):
         if model.replicas == 1 and model.autoscaling is None:
-            ctx.findings.warning("LLMD-FLOW-CONTROL-SINGLE", f"models[{index}].replicas", value=1)
+            ctx.warning("LLMD-FLOW-CONTROL-SINGLE", f"models[{index}].replicas")
 
 
 def _check_concurrency(ctx: PlanContext) -> None:
@@ -87,16 +84,14 @@ def _check_concurrency(ctx: PlanContext) -> None:
         fix = f"use release {' or '.join(releases_with_picker(ctx.catalog, can_count))}, or remove it"
     else:
         return
-    ctx.findings.error(
-        "LLMD-FLOW-CONTROL-CONCURRENCY", "picker.maxConcurrency", value=picker.max_concurrency, rule=rule, fix=fix
-    )
+    ctx.error("LLMD-FLOW-CONTROL-CONCURRENCY", "picker.maxConcurrency", rule=rule, fix=fix)
 
 
 def _check_keys(ctx: PlanContext) -> None:
     gateway = ctx.settings.gateway
     if gateway.auth.kind == "api-keys":
         return
-    ctx.findings.error(
+    ctx.error(
         "LLMD-PRIORITIES-AUTH",
         "gateway.priorities",
         case="anonymous" if gateway.auth.kind != "jwt" else "token",
@@ -112,7 +107,7 @@ def _check_names(ctx: PlanContext) -> None:
     clients = {name.partition(".")[0] for name in settings.api_keys}
     for name in settings.gateway.priorities:
         if "." in name or (in_stack_file and clients and name not in clients):
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-PRIORITIES-CLIENT",
                 "gateway.priorities",
                 name,
@@ -132,11 +127,10 @@ def _check_group(ctx: PlanContext) -> None:
     preferred = ctx.release.picker.objective_groups[0]
     by_chart = backend_of(ctx.settings).needs_kserve and not gke_brings_inference_pool(cluster)
     if preferred != OBJECTIVE_GROUP and (cluster.existing is not None or by_chart):
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-PRIORITIES-GROUP",
             "gateway.priorities",
             value=_priorities_text(ctx),
-            picker=ctx.picker.title,
             preferred=preferred,
             group=OBJECTIVE_GROUP,
             cluster=cluster.existing.name if cluster.existing else "the new cluster, to which KServe's chart brings it",

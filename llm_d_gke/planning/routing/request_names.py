@@ -99,7 +99,7 @@ def _valid_splits(ctx: PlanContext) -> tuple[SplitSettings, ...]:
     """The shared names, where the pattern has several models to share them; checked."""
     splits = ctx.settings.splits
     if splits and not pattern_of(ctx.settings).routes_by_model:
-        ctx.findings.error(
+        ctx.error(
             "LLMD-SPLIT-PATTERN",
             "splits",
             value=", ".join(split.name for split in splits),
@@ -116,17 +116,17 @@ def _check_split(ctx: PlanContext, index: int, split: SplitSettings) -> None:
     models = {model.name: model for model in ctx.settings.models}
     unknown = [name for name in split.weights if name not in models]
     for name in unknown:
-        ctx.findings.error("LLMD-SPLIT-NAME", *path, value=name, models=", ".join(models))
+        ctx.error("LLMD-SPLIT-NAME", *path, value=name, models=", ".join(models))
     if unknown:
         return
     if len(split.weights) < 2:
-        ctx.findings.error("LLMD-SPLIT-ONE", *path, value=next(iter(split.weights)), split=split.name)
+        ctx.error("LLMD-SPLIT-ONE", *path, value=next(iter(split.weights)), split=split.name)
     if not any(split.weights.values()):
-        ctx.findings.error("LLMD-SPLIT-ZERO", *path, value="all 0", split=split.name)
+        ctx.error("LLMD-SPLIT-ZERO", *path, value="all 0", split=split.name)
     used = [models[name] for name, weight in split.weights.items() if weight > 0]
     for model in used:
         if model.replicas == 0:
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-SPLIT-NO-REPLICAS", *path, value=f"{model.name}: {split.weights[model.name]}", split=split.name
             )
     _check_lengths(ctx, path, split, used)
@@ -136,7 +136,7 @@ def _check_lengths(ctx: PlanContext, path: _Path, split: SplitSettings, used: li
     lengths = {model.name: _length(ctx, model) for model in used}
     known_lengths = {length for length in lengths.values() if length is not None}
     if len(known_lengths) > 1:
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-SPLIT-LENGTHS",
             *path,
             value=", ".join(f"{name} {length}" for name, length in lengths.items()),

@@ -120,7 +120,6 @@ def check_zero(served: ServedModel) -> None:
         "LLMD-AUTOSCALING-ZERO",
         "autoscaling",
         "minimum",
-        value=0,
         idle_seconds=settings.autoscaling.idle_seconds,
         seen=seen,
         fix="use 1, add a window for the hours of use, or acknowledge it"

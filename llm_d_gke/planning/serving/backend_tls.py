@@ -108,11 +108,11 @@ def check_backend_tls(ctx: PlanContext) -> None:
         return
     path = ("gateway", "backendTls", "kind")
     if ctx.settings.gateway.implementation != "istio":
-        ctx.findings.error("LLMD-BACKEND-TLS-GKE", *path, value=tls.kind)
+        ctx.error("LLMD-BACKEND-TLS-GKE", *path)
     if pattern_of(ctx.settings).transfers_kv_cache:
-        ctx.findings.error("LLMD-BACKEND-TLS-PD", *path, value=tls.kind)
+        ctx.error("LLMD-BACKEND-TLS-PD", *path)
     if ctx.settings.picker.prefix_routing == "precise":
-        ctx.findings.error("LLMD-BACKEND-TLS-PRECISE-ROUTING", *path, value=tls.kind, picker=ctx.picker.title)
+        ctx.error("LLMD-BACKEND-TLS-PRECISE-ROUTING", *path)
     if tls.issuer is not None:
         check_issuer(ctx, tls.issuer, "backendTls")
 
@@ -122,7 +122,7 @@ def check_engine_arguments(served: ServedModel) -> None:
     arguments = served.settings.extra_args
     positions = [n for n, text in enumerate(arguments) if text.partition("=")[0].replace("_", "-") in _HTTPS]
     if positions:
-        served.error("LLMD-ENGINE-TLS-ARGS", "extraArgs", positions[0], value=arguments[positions[0]])
+        served.error("LLMD-ENGINE-TLS-ARGS", "extraArgs", positions[0])
 
 
 def _certificate(key: str) -> str:

@@ -42,9 +42,7 @@ def _check_draft_model(served: ServedModel, model: Model, speculation: Speculati
             "LLMD-SPECULATION-TARGET",
             *("speculativeDecoding", "draftModel"),
             case="vocabulary",
-            value=draft.id,
             draft_vocabulary=draft.vocabulary,
-            model=model.id,
             vocabulary=model.vocabulary,
         )
     if _THREE_COORDINATES.search(speculation.draft_model or ""):
@@ -52,7 +50,6 @@ def _check_draft_model(served: ServedModel, model: Model, speculation: Speculati
             "LLMD-SPECULATION-TARGET",
             *("speculativeDecoding", "draftModel"),
             certain=served.has(_COORDINATES_READ),
-            value=str(speculation.draft_model),
             rule=f"the positions of {speculation.draft_model} have three coordinates, and vLLM {served.version} ends:"
             " Speculative Decoding with draft models or parallel drafting does not support M-RoPE yet",
             fix="use method: mtp, the checkpoint's own prediction layers, or method: ngram"
@@ -65,22 +62,13 @@ def _check_draft_model(served: ServedModel, model: Model, speculation: Speculati
             *("speculativeDecoding", "method"),
             case="images",
             certain=not served.has(_IMAGES_READ),
-            value="draft_model",
-            model=model.id,
-            version=served.version,
         )
 
 
 def _check_model_runner(served: ServedModel, speculation: SpeculativeDecoding) -> None:
     asked_for = served.settings.env.get(_MODEL_RUNNER_V2) == "1"
     if asked_for and speculation.method in _FIRST_RUNNER_ONLY and served.has(_MODEL_RUNNER_V2_READ):
-        served.error(
-            "LLMD-SPECULATION-TARGET",
-            *("speculativeDecoding", "method"),
-            case="model-runner",
-            value=speculation.method,
-            version=served.version,
-        )
+        served.error("LLMD-SPECULATION-TARGET", *("speculativeDecoding", "method"), case="model-runner")
 
 
 def _check_assistant_cache(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
@@ -95,11 +83,4 @@ def _check_assistant_cache(served: ServedModel, model: Model, speculation: Specu
         and served.has(first)
         and not served.has(last)
     ):
-        served.error(
-            "LLMD-SPECULATION-TARGET",
-            *("speculativeDecoding", "draftModel"),
-            case="assistant-cache",
-            value=str(speculation.draft_model),
-            accelerator=accelerator.title,
-            version=served.version,
-        )
+        served.error("LLMD-SPECULATION-TARGET", *("speculativeDecoding", "draftModel"), case="assistant-cache")

@@ -108,7 +108,6 @@ def _check_name(served: ServedModel, value: str | None, setting: str, names: _Na
             "LLMD-ENGINE-PARSER",
             setting,
             value=value,
-            version=served.version,
             fix=did_you_mean(value, sorted({name for facts in tables for name in getattr(facts, names)})),
         )
     elif lacking := [facts for facts in tables if value not in getattr(facts, names)]:
@@ -128,7 +127,7 @@ def _check_calls(served: ServedModel) -> None:
     available = [name for name in form.parsers if any(name in facts.tool_parsers for facts in tables)]
     if not available or all(parser not in facts.tool_parsers for facts in tables):
         return
-    served.warning("LLMD-ENGINE-PARSER-MODEL", "toolCallParser", value=parser, model=model.id, parser=available[0])
+    served.warning("LLMD-ENGINE-PARSER-MODEL", "toolCallParser", parser=available[0])
 
 
 def _check_offload(served: ServedModel) -> None:
@@ -141,9 +140,9 @@ def _check_offload(served: ServedModel) -> None:
     elif not facts_of(served.version):
         warn_unknown(served, path, value=size)
     elif model is not None and model.recurrent and not served.has(_STATES_OFFLOADED_SINCE):
-        served.warning("LLMD-KV-OFFLOAD-STATES", path, case="recurrent", value=size, model=model.id)
+        served.warning("LLMD-KV-OFFLOAD-STATES", path, case="recurrent", value=size)
     elif model is not None and model.architecture.startswith(_WINDOWS_OFFLOADED_BADLY):
-        served.warning("LLMD-KV-OFFLOAD-STATES", path, case="windows", value=size, model=model.id)
+        served.warning("LLMD-KV-OFFLOAD-STATES", path, case="windows", value=size)
 
 
 def _offload_refusal(served: ServedModel) -> tuple[str, str] | None:
@@ -200,9 +199,7 @@ def check_host_memory(served: ServedModel, limits: Mapping[str, str]) -> None:
         "kvOffloadGib",
         case="smaller" if largest >= 1 else "none",
         certain=offloaded >= limit,
-        value=settings.kv_offload_gib,
         limit=limit,
-        machine=served.ctx.machine.name,
         offloaded=offloaded,
         largest=largest,
     )

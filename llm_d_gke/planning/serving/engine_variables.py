@@ -60,24 +60,20 @@ def _is_reported(served: ServedModel, name: str, value: str, *, of_stack: bool) 
     path = ("env", name)
     if of_stack or name.startswith(_OF_CONTROLLERS):
         served.error(
-            "LLMD-ENV-OWNED",
-            *path,
-            case="stack" if not name.startswith(_OF_CONTROLLERS) else "controller",
-            value=value,
-            name=name,
+            "LLMD-ENV-OWNED", *path, case="stack" if not name.startswith(_OF_CONTROLLERS) else "controller", name=name
         )
     elif name in _SECRETS:
         served.error("LLMD-ENV-SECRET", *path, value="(hidden)", secrets=_SECRETS[name])
     elif name in _DEVICES:
-        served.error("LLMD-ENV-DEVICES", *path, value=value, name=name)
+        served.error("LLMD-ENV-DEVICES", *path, name=name)
     elif name in _INTERNAL and "://" not in value:
-        served.warning("LLMD-ENV-INTERNAL", *path, value=value, name=name)
+        served.warning("LLMD-ENV-INTERNAL", *path, name=name)
     elif (
         name in _OFFLINE
         and served.settings.source.kind == "hugging-face"
         and value.lower() in ("1", "true", "yes", "on")
     ):
-        served.error("LLMD-ENV-OFFLINE", *path, value=value, name=name)
+        served.error("LLMD-ENV-OFFLINE", *path, name=name)
     elif name == _API_KEY:
         served.error("LLMD-ENV-API-KEY", *path, value="(hidden)")
     else:
@@ -95,15 +91,11 @@ def _check_known(served: ServedModel, name: str, value: str) -> None:
         if name == "VLLM_LOGGING_LEVEL" and value.upper() not in _LEVELS:
             type_, expected = "|".join(reversed(_LEVELS[2:7])), "a level of Python's logging, such as INFO or DEBUG"
         if expected is not None:
-            served.error(
-                "LLMD-ENV-TYPE", *path, value=value, name=name, expected=expected, example=_example(type_, value)
-            )
+            served.error("LLMD-ENV-TYPE", *path, name=name, expected=expected, example=_example(type_, value))
     elif _CREDENTIAL.search(name.upper()) and not _NO_CREDENTIAL.fullmatch(value):
         served.warning("LLMD-ENV-CREDENTIAL", *path, value="(hidden)")
     if name.upper().startswith("VLLM_") and _is_missing(packages, name, version):
-        served.warning(
-            "LLMD-ENV-UNKNOWN", *path, value=value, version=version, name=name, fix=_known_name(packages, name, version)
-        )
+        served.warning("LLMD-ENV-UNKNOWN", *path, name=name, fix=_known_name(packages, name, version))
 
 
 def _known_name(packages: tuple[Package, ...], name: str, version: str) -> str:

@@ -54,32 +54,20 @@ def check_events(ctx: PlanContext) -> None:
     picker = ctx.settings.picker
     if picker.prefix_routing == "precise" and not can_index_precisely(ctx.picker):
         releases = releases_with_picker(ctx.catalog, can_index_precisely)
-        ctx.findings.error(
-            "LLMD-KV-EVENTS-RELEASE",
-            "picker.prefixRouting",
-            value="precise",
-            picker=ctx.picker.title,
-            releases=" or ".join(releases),
-        )
+        ctx.error("LLMD-KV-EVENTS-RELEASE", "picker.prefixRouting", releases=" or ".join(releases))
     if not follows_events(ctx):
         return
     if not backend_of(ctx.settings).creates_tokenizer_service:
-        ctx.findings.error(
-            "LLMD-KV-EVENTS-KSERVE",
-            *_precise_path(ctx),
-            value="precise" if picker.config is None else PRECISE,
-        )
+        ctx.error("LLMD-KV-EVENTS-KSERVE", *_precise_path(ctx), value="precise" if picker.config is None else PRECISE)
     for index, model in enumerate(ctx.settings.models):
         if model.data_parallel > 1:
-            ctx.findings.error("LLMD-KV-EVENTS-RANKS", f"models[{index}].dataParallel", value=model.data_parallel)
+            ctx.error("LLMD-KV-EVENTS-RANKS", f"models[{index}].dataParallel")
         if model.aliases:
-            ctx.findings.warning(
+            ctx.warning(
                 "LLMD-KV-EVENTS-ALIASES", f"models[{index}].aliases", value=", ".join(model.aliases), model=model.name
             )
     for index, split in enumerate(ctx.settings.splits):
-        ctx.findings.warning(
-            "LLMD-KV-EVENTS-ALIASES", f"splits[{index}].name", value=split.name, model=" or ".join(split.weights)
-        )
+        ctx.warning("LLMD-KV-EVENTS-ALIASES", f"splits[{index}].name", model=" or ".join(split.weights))
     _check_own(ctx)
     _check_readers(ctx)
 
@@ -89,7 +77,7 @@ def check_images(served: ServedModel) -> None:
     ctx, model = served.ctx, served.model
     if not follows_events(ctx) or model is None or not model.vision_language or takes_no("image", served.settings):
         return
-    ctx.findings.warning(
+    ctx.warning(
         "LLMD-KV-EVENTS-IMAGES",
         *_precise_path(ctx),
         value="precise" if ctx.settings.picker.config is None else PRECISE,
@@ -131,15 +119,7 @@ def _check_readers(ctx: PlanContext) -> None:
 
 
 def _warn_of_reader(ctx: PlanContext, path: tuple[str | int, ...], value: str, reader: str, fix: str) -> None:
-    ctx.findings.warning(
-        "LLMD-KV-EVENTS-READERS",
-        *path,
-        value=value,
-        reader=reader,
-        approximate=APPROXIMATE,
-        picker=ctx.picker.title,
-        fix=fix,
-    )
+    ctx.warning("LLMD-KV-EVENTS-READERS", *path, value=value, reader=reader, approximate=APPROXIMATE, fix=fix)
 
 
 def _check_own(ctx: PlanContext) -> None:
@@ -156,7 +136,7 @@ def _check_own(ctx: PlanContext) -> None:
             for source in (layer.sources if layer else ())
         )
         if not receives_events:
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-KV-EVENTS-SOURCE",
                 "picker.config.dataLayer",
                 value=f"without {entry.called}",
@@ -170,7 +150,7 @@ def _check_own(ctx: PlanContext) -> None:
         events = producer.model_dump()["kvEventsConfig"]
         port = events["podDiscoveryConfig"]["socketPort"]
         if events["zmqEndpoint"] or not events["discoverPods"] or port != EVENTS_PORT:
-            ctx.findings.error(
+            ctx.error(
                 "LLMD-KV-EVENTS-PORT",
                 f"picker.config.plugins[{index}].parameters.kvEventsConfig",
                 value=events["zmqEndpoint"] or f"discoverPods {str(events['discoverPods']).lower()}, port {port}",

@@ -88,14 +88,13 @@ def check_adapters(served: ServedModel) -> None:
     for number, adapter in enumerate(settings.adapters):
         path = ("adapters", number, "source")
         if settings.source.kind != "hugging-face" and not adapter.source.startswith((_BUCKET, _IMAGE)):
-            served.error("LLMD-ADAPTER-SOURCE", *path, value=adapter.source, source=settings.source.kind)
+            served.error("LLMD-ADAPTER-SOURCE", *path, source=settings.source.kind)
         if adapter.path and not adapter.source.startswith(_IMAGE):
             in_bucket = adapter.source.startswith(_BUCKET)
             served.error(
                 "LLMD-ADAPTER-PATH",
                 *path[:-1],
                 "path",
-                value=adapter.path,
                 rule="a path is a folder inside an image, and this adapter is "
                 + ("a folder of a bucket" if in_bucket else "a repository of the Hub, whose root vLLM loads"),
                 fix=f"use source: {adapter.source.rstrip('/')}/{adapter.path.strip('/')} without path"
@@ -103,4 +102,4 @@ def check_adapters(served: ServedModel) -> None:
                 else "remove it, or copy that folder to a bucket and use source: gs://my-bucket/my-folder",
             )
         if adapter.source == settings.id:
-            served.error("LLMD-ADAPTER-BASE", *path, value=adapter.source)
+            served.error("LLMD-ADAPTER-BASE", *path)

@@ -37,7 +37,6 @@ def check_media_batch(served: ServedModel, model: Model) -> None:
         "LLMD-BATCH-MEDIA",
         "maxNumBatchedTokens",
         value=str(run.max_num_batched_tokens),
-        model=model.id,
         video_tokens=_VIDEO_TOKENS,
         default_note=default_note,
     )

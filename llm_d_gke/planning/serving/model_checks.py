@@ -69,9 +69,7 @@ def _check_unknown_model(served: ServedModel) -> None:
     if "/" not in settings.id and settings.source.kind == "hugging-face":
         same = [name for name in ctx.catalog.models if name.rpartition("/")[2].lower() == settings.id.lower()]
         close = next(iter(same), nearest(settings.id, ctx.catalog.models, 0.6))
-        served.error(
-            "LLMD-MODEL-ORGANIZATION", "id", case="similar" if close else "unlike", value=settings.id, close=close
-        )
+        served.error("LLMD-MODEL-ORGANIZATION", "id", case="similar" if close else "unlike", close=close)
         return
     # What is wrong with a given configuration is reported already.
     if settings.config is not None or _holds_other_weights(served):
@@ -81,7 +79,6 @@ def _check_unknown_model(served: ServedModel) -> None:
     served.warning(
         "LLMD-MODEL-UNKNOWN",
         "id",
-        value=settings.id,
         fix=question
         + (copy_of_config(settings) or "set config to the path of its config.json or to hub")
         + ", or add it to llm_d_gke/catalog/models.yaml",
@@ -91,7 +88,7 @@ def _check_unknown_model(served: ServedModel) -> None:
 def _check_spelling(served: ServedModel, model: Model) -> None:
     settings = served.settings
     if settings.id != model.id and settings.source.kind == "hugging-face" and settings.config is None:
-        served.warning("LLMD-MODEL-CASE", "id", value=settings.id, model=model.id)
+        served.warning("LLMD-MODEL-CASE", "id")
 
 
 # Formats of weights by the ends and owners that publishers give such repositories.
@@ -110,14 +107,7 @@ def _holds_other_weights(served: ServedModel) -> bool:
     if form is None:
         return False
     original = nearest(_FORMATS.sub("", name), served.ctx.catalog.models, 0.75)
-    served.warning(
-        "LLMD-MODEL-FORMAT",
-        "id",
-        case="original" if original else "unlike",
-        value=settings.id,
-        form=form,
-        original=original,
-    )
+    served.warning("LLMD-MODEL-FORMAT", "id", case="original" if original else "unlike", form=form, original=original)
     return True
 
 
@@ -138,13 +128,7 @@ def _check_cache_dtype(served: ServedModel) -> None:
         if e5m2 and flashinfer and model and model.quantization is None
         else "remove kvCacheDtype,"
     )
-    served.error(
-        "LLMD-KV-CACHE-FP8",
-        "kvCacheDtype",
-        value=str(dtype),
-        accelerator=accelerator.title,
-        other=other,
-    )
+    served.error("LLMD-KV-CACHE-FP8", "kvCacheDtype", value=str(dtype), other=other)
 
 
 def _check_batch(served: ServedModel) -> None:
@@ -195,7 +179,7 @@ def _check_batch(served: ServedModel) -> None:
 def _check_revision(served: ServedModel) -> None:
     source = served.settings.source
     if isinstance(source, HuggingFaceSource) and _SHORT_COMMIT.fullmatch(source.revision or ""):
-        served.warning("LLMD-REVISION-SHORT", "source", "revision", value=source.revision, model=served.settings.id)
+        served.warning("LLMD-REVISION-SHORT", "source", "revision", model=served.settings.id)
 
 
 def _check_length(served: ServedModel, model: Model) -> None:
@@ -209,14 +193,7 @@ def _check_length(served: ServedModel, model: Model) -> None:
         f"{LONGER} lets vLLM start, and answers to longer requests may be nonsense" if forced else "vLLM refuses more"
     )
     served.add_finding(
-        "LLMD-CONTEXT-LENGTH",
-        "maxModelLen",
-        certain=not forced,
-        value=settings.max_model_len,
-        model=model.id,
-        limit=limit,
-        context=context,
-        then=then,
+        "LLMD-CONTEXT-LENGTH", "maxModelLen", certain=not forced, limit=limit, context=context, then=then
     )
 
 
@@ -231,9 +208,7 @@ def _check_default_length(served: ServedModel, model: Model) -> None:
             "LLMD-CONTEXT-LONGROPE",
             "maxModelLen",
             value=f"(by default, {length})",
-            model=model.id,
             context=model.context,
-            version=version,
             length=length,
         )
 
@@ -245,13 +220,7 @@ def _check_heads(served: ServedModel, model: Model) -> bool:
     """
     tensor_parallel = served.parallelism.tensor
     if model.attention_heads % tensor_parallel:
-        served.error(
-            "LLMD-TP-DIVIDES",
-            "tensorParallel",
-            value=tensor_parallel,
-            model=model.id,
-            attention_heads=model.attention_heads,
-        )
+        served.error("LLMD-TP-DIVIDES", "tensorParallel", attention_heads=model.attention_heads)
         return False
     if model.mla is not None or model.kv_heads % tensor_parallel == 0:
         return True
@@ -277,7 +246,6 @@ def _check_heads(served: ServedModel, model: Model) -> bool:
     served.error(
         "LLMD-TP-KV-HEADS",
         "tensorParallel",
-        value=tensor_parallel,
         rule=f"{model.id} has {heads}; {tensor_parallel} {chips} cannot share "
         + ("it" if model.kv_heads == 1 else "them")
         + (
@@ -294,4 +262,4 @@ def _check_token(served: ServedModel, model: Model) -> None:
     token = served.ctx.settings.hugging_face
     has_token = token.token or token.existing_secret or token.secret_manager_secret
     if model.gated and served.settings.source.kind == "hugging-face" and not has_token:
-        served.ctx.findings.error("LLMD-GATED-TOKEN", "huggingFace.token", value="(missing)", model=model.id)
+        served.ctx.error("LLMD-GATED-TOKEN", "huggingFace.token", model=model.id)

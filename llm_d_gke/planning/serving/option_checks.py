@@ -24,15 +24,7 @@ def _check_names(served: ServedModel) -> None:
     version = served.version
     for position, name, near in unknown_options(version, settings.extra_args):
         argument = settings.extra_args[position]
-        served.error(
-            "LLMD-ENGINE-OPTION",
-            "extraArgs",
-            position,
-            value=argument,
-            version=version,
-            name=name,
-            fix=_option_fix(argument, near),
-        )
+        served.error("LLMD-ENGINE-OPTION", "extraArgs", position, name=name, fix=_option_fix(argument, near))
     for position, name, full in abbreviations(version, settings.extra_args):
         owned = owned_options().get(full)
         served.error(
@@ -40,7 +32,6 @@ def _check_names(served: ServedModel) -> None:
             "extraArgs",
             position,
             value=without_secrets(settings.extra_args[position], ()),
-            version=version,
             name=name,
             full=full,
             fix=owned.instead if owned is not None else f"write {full}",
@@ -58,25 +49,16 @@ def _check_values(served: ServedModel) -> None:
             "extraArgs",
             wrong.position,
             value=without_secrets(arguments[wrong.position], ()),
-            version=version,
             reason=wrong.reason,
             fix=wrong.fix,
         )
     for position, name in repeated(arguments):
         served.warning(
-            "LLMD-ENGINE-TWICE",
-            "extraArgs",
-            position,
-            value=without_secrets(arguments[position], ()),
-            name=name,
+            "LLMD-ENGINE-TWICE", "extraArgs", position, value=without_secrets(arguments[position], ()), name=name
         )
     for position, name in replaced_objects(arguments):
         served.error(
-            "LLMD-ENGINE-PARTS",
-            "extraArgs",
-            position,
-            value=without_secrets(arguments[position], ()),
-            name=name,
+            "LLMD-ENGINE-PARTS", "extraArgs", position, value=without_secrets(arguments[position], ()), name=name
         )
 
 

@@ -74,7 +74,6 @@ def check_option_conflicts(served: ServedModel) -> None:
             case=conflict.case,
             certain=conflict.certain,
             value=conflict.option,
-            version=served.version,
             **conflict.facts,
         )
 

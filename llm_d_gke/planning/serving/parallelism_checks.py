@@ -61,14 +61,7 @@ def _check_tpu(served: ServedModel) -> None:
                 "LLMD-TPU-RANKS", name, value=size, chips=chips, fix=_without_ranks(ctx, parallelism.tensor, size)
             )
     if parallelism.tensor != chips and parallelism.data == 1:
-        served.error(
-            "LLMD-TP-TPU-CHIPS",
-            "tensorParallel",
-            value=parallelism.tensor,
-            machine=ctx.machine.name,
-            chips=chips,
-            slice=_slice_with(ctx, parallelism.tensor),
-        )
+        served.error("LLMD-TP-TPU-CHIPS", "tensorParallel", chips=chips, slice=_slice_with(ctx, parallelism.tensor))
 
 
 def _check_hosts(served: ServedModel) -> None:
@@ -90,20 +83,14 @@ def _check_hosts(served: ServedModel) -> None:
         served.error(
             "LLMD-TP-ACROSS-NODES",
             "tensorParallel",
-            value=tensor,
             on_host=on_host,
-            accelerator=ctx.accelerator.title,
             fix=f"use {fewer}{' or fewer' if fewer == on_host > 1 else ''}, {machine}{with_size}{stages}",
         )
     elif parallelism.is_multi_node and parallelism.accelerators % on_host:
         sizes = {"dataParallel": parallelism.data, "pipelineParallel": parallelism.pipeline, "tensorParallel": tensor}
         last = next(name for name, size in sizes.items() if size > 1)
         served.error(
-            "LLMD-GROUP-HOSTS",
-            last,
-            value=sizes[last],
-            accelerators=parallelism.accelerators,
-            on_host=on_host,
+            "LLMD-GROUP-HOSTS", last, value=sizes[last], accelerators=parallelism.accelerators, on_host=on_host
         )
 
 
@@ -144,32 +131,16 @@ def _check_ranks(served: ServedModel) -> None:
     if parallelism.data == 1:
         return
     if parallelism.pipeline > 1:
-        served.error("LLMD-DP-PP", "dataParallel", value=parallelism.data)
+        served.error("LLMD-DP-PP", "dataParallel")
     elif parallelism.is_multi_node and ctx.per_node % parallelism.tensor:
-        served.error(
-            "LLMD-DP-RANK-HOST",
-            "tensorParallel",
-            case="one" if ctx.per_node == 1 else "several",
-            value=parallelism.tensor,
-            per_node=ctx.per_node,
-            accelerator=ctx.accelerator.title,
-        )
+        served.error("LLMD-DP-RANK-HOST", "tensorParallel", case="one" if ctx.per_node == 1 else "several")
     elif parallelism.is_multi_node and parallelism.ranks_per_host < 2:
         smaller = ctx.per_node // 2
-        served.error(
-            "LLMD-DP-LOCAL-RANKS",
-            "tensorParallel",
-            case="smaller" if smaller else "none",
-            value=parallelism.tensor,
-            per_node=ctx.per_node,
-            accelerator=ctx.accelerator.title,
-            smaller=smaller,
-        )
+        served.error("LLMD-DP-LOCAL-RANKS", "tensorParallel", case="smaller" if smaller else "none", smaller=smaller)
     elif parallelism.ranks_per_host > MAX_PORTS:
         served.error(
             "LLMD-DP-PORTS",
             "dataParallel",
-            value=parallelism.data,
             ranks_per_host=parallelism.ranks_per_host,
             most=MAX_PORTS,
             doubled=parallelism.tensor * 2,
@@ -178,11 +149,8 @@ def _check_ranks(served: ServedModel) -> None:
 
 def _check_gateway(served: ServedModel) -> None:
     if served.parallelism.ranks_per_host > 1 and served.ctx.settings.gateway.implementation == "gke":
-        served.ctx.findings.warning(
-            "LLMD-DP-PORTS-GATEWAY",
-            "gateway.implementation",
-            value="gke",
-            ranks_per_host=served.parallelism.ranks_per_host,
+        served.ctx.warning(
+            "LLMD-DP-PORTS-GATEWAY", "gateway.implementation", ranks_per_host=served.parallelism.ranks_per_host
         )
 
 
@@ -196,21 +164,18 @@ def _check_network(served: ServedModel) -> None:
         and ctx.accelerator.interconnect == "nvlink"
     )
     if chosen is not None and not (parallelism.data > 1 and parallelism.expert):
-        served.error("LLMD-ALL-TO-ALL-UNUSED", "allToAll", value=chosen)
+        served.error("LLMD-ALL-TO-ALL-UNUSED", "allToAll")
     elif chosen is not None and load_engine().all_to_all[chosen].rdma and not ctx.machine.rdma and not within:
-        served.error(
-            "LLMD-ALL-TO-ALL-RDMA", "allToAll", value=chosen, machine=ctx.machine.name, rdma_machines=_with_rdma(ctx)
-        )
+        served.error("LLMD-ALL-TO-ALL-RDMA", "allToAll", rdma_machines=_with_rdma(ctx))
     elif chosen == "deepep_high_throughput":
         served.warning(
             "LLMD-DEEPEP-DRIVER",
             "allToAll",
-            value=chosen,
             fix=f"use {'deepep_low_latency' if ctx.machine.rdma else 'allgather_reducescatter'}, or install an older"
             " driver yourself",
         )
     if parallelism.is_multi_node and not ctx.machine.rdma:
-        ctx.findings.warning(
+        ctx.warning(
             "LLMD-HOSTS-WITHOUT-RDMA",
             "accelerator.machineType",
             value=ctx.machine.name,
@@ -221,13 +186,8 @@ def _check_network(served: ServedModel) -> None:
     cluster = ctx.settings.cluster
     version = cluster.gke_version
     if uses_rdma(ctx, parallelism) and version is not None and not reaches(version, DRANET_SINCE):
-        ctx.findings.error(
-            "LLMD-RDMA-GKE-VERSION",
-            *cluster.version_path,
-            value=version,
-            machine=ctx.machine.name,
-            since=DRANET_SINCE,
-            fix=newer_version(cluster, "1.35"),
+        ctx.error(
+            "LLMD-RDMA-GKE-VERSION", *cluster.version_path, since=DRANET_SINCE, fix=newer_version(cluster, "1.35")
         )
 
 
@@ -237,10 +197,7 @@ def _check_experts(served: ServedModel) -> None:
         for name, is_set in (("dataParallel", parallelism.data > 1), ("expertParallel", parallelism.expert)):
             if is_set:
                 served.error(
-                    "LLMD-DENSE-RANKS",
-                    name,
-                    value=served.settings.data_parallel if name == "dataParallel" else "true",
-                    model=model.id,
+                    "LLMD-DENSE-RANKS", name, value=served.settings.data_parallel if name == "dataParallel" else "true"
                 )
 
 
@@ -256,24 +213,20 @@ def _check_engine(served: ServedModel) -> None:
             "LLMD-ENGINE-ENTRY-POINT",
             "dataParallel" if parallelism.data > 1 else "pipelineParallel",
             value=parallelism.data if parallelism.data > 1 else parallelism.pipeline,
-            release=ctx.release.name,
             serving=serving,
         )
     elif parallelism.data > 1 and not served.has(features.rank_ports):
         served.error(
             "LLMD-DP-ENGINE-VERSION",
             "dataParallel",
-            value=parallelism.data,
-            version=version,
             since=features.rank_ports,
             releases=releases_since(ctx.catalog, ctx.accelerator, features.rank_ports),
         )
     elif parallelism.is_multi_node and ctx.accelerator.kind == "tpu" and not served.has(features.tpu_multi_host):
-        ctx.findings.error(
+        ctx.error(
             "LLMD-TPU-MULTI-HOST-ENGINE",
             "accelerator.topology",
             value=ctx.topology,
-            hosts=ctx.hosts,
             version=version,
             since=features.tpu_multi_host,
             releases=releases_since(ctx.catalog, ctx.accelerator, features.tpu_multi_host),
@@ -282,8 +235,6 @@ def _check_engine(served: ServedModel) -> None:
         served.error(
             "LLMD-PP-ENGINE-VERSION",
             "pipelineParallel",
-            value=parallelism.pipeline,
-            version=version,
             since=features.multi_node,
             releases=releases_since(ctx.catalog, ctx.accelerator, features.multi_node),
         )

@@ -24,6 +24,5 @@ def check_quantization(served: ServedModel) -> None:
             "LLMD-QUANTIZATION-FP8",
             path,
             value=value,
-            accelerator=served.accelerator.title,
             fix=(f"use {other}, or " if other is not None else "") + "expect less memory but no speedup",
         )

@@ -44,24 +44,20 @@ def check_capacity(ctx: PlanContext) -> None:
         hosts = max(parallelism_of(ctx, model).hosts for model in models)
         size_note = f" of {hosts} hosts" if hosts > 1 else ""
         up_to = "up to " if any(model.autoscaling is not None for model in models) else ""
-        ctx.findings.error(
+        ctx.error(
             "LLMD-POOL-REPLICAS",
             "accelerator.nodes.max",
-            value=most,
             up_to=up_to,
             replicas=count(replicas, "replica"),
             size_note=size_note,
             need="needs" if replicas == 1 else "need",
             needed=needed,
-            machine=ctx.machine.name,
             fix=f"use {needed} or more{', or fewer replicas' if replicas > 1 else ''}",
         )
     elif needed > most:
-        ctx.findings.warning("LLMD-AUTOSCALING-SHARED", "accelerator.nodes.max", value=most, needed=needed)
+        ctx.warning("LLMD-AUTOSCALING-SHARED", "accelerator.nodes.max", needed=needed)
     elif enough > most:
-        ctx.findings.warning(
-            "LLMD-POOL-PACKING", "accelerator.nodes.max", value=most, machine=ctx.machine.name, enough=enough
-        )
+        ctx.warning("LLMD-POOL-PACKING", "accelerator.nodes.max", enough=enough)
 
 
 def _pods(ctx: PlanContext, full: Collection[int] | None = None) -> list[int]:
@@ -77,7 +73,7 @@ def _check_zero(ctx: PlanContext) -> None:
     for index, model in enumerate(ctx.settings.models):
         # Prefill without decode servers is an error of its pattern.
         if model.replicas == 0 and model.autoscaling is None and model.prefill is None:
-            ctx.findings.warning("LLMD-REPLICAS-ZERO", f"models[{index}].replicas", value=0, model=model.name)
+            ctx.warning("LLMD-REPLICAS-ZERO", f"models[{index}].replicas", model=model.name)
 
 
 def least_replicas(settings: ModelSettings) -> int:

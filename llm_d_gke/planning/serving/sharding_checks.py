@@ -42,26 +42,15 @@ def check_sharding(served: ServedModel, model: Model) -> None:
     vocabulary = padded_vocabulary(model.vocabulary)
     if vocabulary % tensor_parallel:
         # vocab_parallel_embedding.py: every rank gets the same number of rows.
-        served.error(
-            "LLMD-TP-VOCABULARY", path, value=tensor_parallel, model=model.id, vocabulary=vocabulary, fix=smaller()
-        )
+        served.error("LLMD-TP-VOCABULARY", path, value=tensor_parallel, vocabulary=vocabulary, fix=smaller())
     elif served.accelerator.kind == "gpu" and (states := next(uneven_states(model, tensor_parallel), None)):
-        served.error(
-            "LLMD-TP-STATES",
-            path,
-            value=tensor_parallel,
-            model=model.id,
-            part=states[0],
-            number=states[1],
-            fix=smaller(),
-        )
+        served.error("LLMD-TP-STATES", path, value=tensor_parallel, part=states[0], number=states[1], fix=smaller())
     elif by_expert and (cause := _needs_even_experts(served, model)):
         count = _physical_experts(served.settings, model)
         served.error(
             "LLMD-EP-EXPERTS",
             path if ranks == 1 else "dataParallel",
             value=tensor_parallel if ranks == 1 else ranks,
-            model=model.id,
             count=count,
             devices=tensor_parallel * ranks,
             cause=cause[0],
@@ -69,7 +58,7 @@ def check_sharding(served: ServedModel, model: Model) -> None:
         )
     elif uneven := [width for width in widths(model, by_expert) if width % tensor_parallel]:
         # distributed/utils.py `divide`, for every column-parallel layer.
-        served.error("LLMD-TP-WIDTH", path, value=tensor_parallel, model=model.id, uneven=uneven[0], fix=smaller())
+        served.error("LLMD-TP-WIDTH", path, value=tensor_parallel, uneven=uneven[0], fix=smaller())
     elif broken := _broken_blocks(served, model, by_expert):
         # fp8.py `validate_block_quant_shapes`, gptq and awq likewise: a block has one scale and stays whole.
         divides = _whole_experts(model, tensor_parallel, by_expert)
@@ -77,7 +66,6 @@ def check_sharding(served: ServedModel, model: Model) -> None:
             "LLMD-TP-QUANTIZATION-BLOCKS",
             path,
             value=tensor_parallel,
-            model=model.id,
             broken=broken[0][0],
             share=broken[0][0] // tensor_parallel,
             block=broken[0][1],
@@ -113,13 +101,7 @@ def _check_tower(served: ServedModel, model: Model) -> None:
     if served.accelerator.kind != "gpu" or heads is None or whole or "--language-model-only" in settings.extra_args:
         return
     if heads % served.parallelism.tensor:
-        served.error(
-            "LLMD-TP-VISION",
-            "tensorParallel",
-            value=served.parallelism.tensor,
-            model=model.id,
-            heads=heads,
-        )
+        served.error("LLMD-TP-VISION", "tensorParallel", heads=heads)
 
 
 def _needs_even_experts(served: ServedModel, model: Model) -> tuple[str, str] | None:
@@ -198,7 +180,6 @@ def _check_pipeline(served: ServedModel, model: Model) -> None:
             "LLMD-PP-LAYERS",
             "extraArgs" if further > 1 else "pipelineParallel",
             value=f"{_PIPELINE_PARALLEL} {stages}" if further > 1 else stages,
-            model=model.id,
             layers=model.layers,
         )
     elif further > 1 and stages * tensor_parallel > served.ctx.per_node:
@@ -209,8 +190,6 @@ def _check_pipeline(served: ServedModel, model: Model) -> None:
             stages=stages,
             tensor_parallel=tensor_parallel,
             devices=stages * tensor_parallel,
-            accelerator=served.accelerator.title,
-            per_node=served.ctx.per_node,
         )
 
 

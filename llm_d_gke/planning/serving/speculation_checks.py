@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from llm_d_gke.catalog.engine_tables import facts_of
-from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.draft_checks import check_draft
 from llm_d_gke.planning.serving.unknown_names import warn_disagreeing, warn_unknown
@@ -30,7 +29,7 @@ def check_speculation(served: ServedModel) -> None:
     if not _check_method(served, speculation):
         return
     if model is not None and model.architecture.startswith(_ASSISTED):
-        _check_assistant(served, model, speculation)
+        _check_assistant(served, speculation)
     else:
         _check_layers(served, speculation)
     _check_pipeline(served, speculation)
@@ -38,11 +37,9 @@ def check_speculation(served: ServedModel) -> None:
         check_draft(served, model, speculation)
     path = "speculativeDecoding"
     if served.accelerator.kind == "tpu":
-        served.warning("LLMD-SPECULATION-TPU", path, value=speculation.method)
+        served.warning("LLMD-SPECULATION-TPU", path)
     if speculation.draft_model is not None and settings.source.kind != "hugging-face":
-        served.error(
-            "LLMD-SPECULATION-OFFLINE", path, "draftModel", value=speculation.draft_model, source=settings.source.kind
-        )
+        served.error("LLMD-SPECULATION-OFFLINE", path, "draftModel", source=settings.source.kind)
 
 
 def _check_method(served: ServedModel, speculation: SpeculativeDecoding) -> bool:
@@ -57,7 +54,6 @@ def _check_method(served: ServedModel, speculation: SpeculativeDecoding) -> bool
         served.error(
             "LLMD-SPECULATION-METHOD",
             *path,
-            value=speculation.method,
             rule=f"vLLM {version} does not know this method",
             fix=did_you_mean(speculation.method, methods),
         )
@@ -65,10 +61,10 @@ def _check_method(served: ServedModel, speculation: SpeculativeDecoding) -> bool
     elif lacking := [facts for facts in tables if speculation.method not in facts.speculative_methods]:
         warn_disagreeing(served, *path, value=speculation.method, lacking=lacking)
     elif served.accelerator.kind == "tpu" and not _runs_on_tpus(served, speculation.method):
-        served.error("LLMD-SPECULATION-METHOD", *path, case="tpu", value=speculation.method, version=version)
+        served.error("LLMD-SPECULATION-METHOD", *path, case="tpu")
         return False
     elif speculation.method == "draft_model" and not served.has(_DRAFT_MODELS_SINCE):
-        served.error("LLMD-SPECULATION-METHOD", *path, case="draft-models", value="draft_model", version=version)
+        served.error("LLMD-SPECULATION-METHOD", *path, case="draft-models", value="draft_model")
         return False
     return True
 
@@ -85,52 +81,23 @@ def _check_layers(served: ServedModel, speculation: SpeculativeDecoding) -> None
         return
     path = "speculativeDecoding"
     if speculation.draft_model is not None and model is not None:
-        served.error(
-            "LLMD-SPECULATION-DRAFT",
-            path,
-            "draftModel",
-            case="own-layers",
-            value=speculation.draft_model,
-            model=model.id,
-        )
+        served.error("LLMD-SPECULATION-DRAFT", path, "draftModel", case="own-layers")
     elif model is not None and model.draft is None:
-        served.error("LLMD-SPECULATION-METHOD", path, "method", case="no-layers", value="mtp", model=model.id)
+        served.error("LLMD-SPECULATION-METHOD", path, "method", case="no-layers")
 
 
-def _check_assistant(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
+def _check_assistant(served: ServedModel, speculation: SpeculativeDecoding) -> None:
     """Gemma 4, whose prediction layers are in a repository of their own."""
     path = "speculativeDecoding"
     draft = speculation.draft_model
     if speculation.method == "draft_model" and draft is not None and draft.endswith(_ASSISTANT):
-        served.error(
-            "LLMD-SPECULATION-METHOD",
-            path,
-            "method",
-            case="assistant-as-draft",
-            value="draft_model",
-            draft=draft,
-            model=model.id,
-        )
+        served.error("LLMD-SPECULATION-METHOD", path, "method", case="assistant-as-draft", draft=draft)
     if speculation.method != "mtp":
         return
     if draft is None:
-        served.error(
-            "LLMD-SPECULATION-DRAFT",
-            path,
-            "draftModel",
-            case="no-assistant",
-            value="(missing)",
-            model=model.id,
-        )
+        served.error("LLMD-SPECULATION-DRAFT", path, "draftModel", case="no-assistant")
     elif not served.has(_ASSISTANTS_SINCE):
-        served.error(
-            "LLMD-SPECULATION-METHOD",
-            path,
-            "method",
-            case="assistant-early",
-            value="mtp",
-            version=served.version,
-        )
+        served.error("LLMD-SPECULATION-METHOD", path, "method", case="assistant-early")
 
 
 def _check_pipeline(served: ServedModel, speculation: SpeculativeDecoding) -> None:

@@ -14,7 +14,7 @@ def check_weight_source(served: ServedModel) -> None:
     if isinstance(source, ImageSource):
         _check_image(served, source)
     elif isinstance(source, VolumeClaimSource) and _may_have_nodes(served):
-        served.warning("LLMD-CLAIM-NODES", "source", "claim", value=source.claim)
+        served.warning("LLMD-CLAIM-NODES", "source", "claim")
 
 
 def _may_have_nodes(served: ServedModel) -> bool:
@@ -35,7 +35,6 @@ def _check_image(served: ServedModel, source: ImageSource) -> None:
             "LLMD-IMAGE-VOLUME",
             path,
             "reference",
-            value=source.reference,
             version=version,
             since=IMAGE_VOLUME_SINCE,
             fix=f"{'upgrade the cluster to' if cluster.existing else 'use GKE'} {IMAGE_VOLUME_SINCE} or newer, or"

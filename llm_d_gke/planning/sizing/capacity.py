@@ -128,15 +128,7 @@ def lengths_of(served: ServedModel, run: EngineRun) -> tuple[int, int] | None:
         output = max(1, min(_OUTPUT, longest // 4, longest - prompt))
     if prompt + output > longest:
         name, value = ("promptTokens", prompt) if load.prompt_tokens is not None else ("outputTokens", output)
-        served.error(
-            "LLMD-LOAD-LENGTH",
-            "load",
-            name,
-            value=value,
-            prompt=prompt,
-            output=output,
-            longest=longest,
-        )
+        served.error("LLMD-LOAD-LENGTH", "load", name, value=value, prompt=prompt, output=output, longest=longest)
         return None
     return prompt, output
 
@@ -192,10 +184,9 @@ def _check_timeout(served: ServedModel, capacity: CapacityPlan) -> None:
     """An answer of the planned length has to end before the Gateway ends the request."""
     speed, longest = capacity.at_load or capacity.alone, served.ctx.settings.gateway.timeout_seconds
     if speed.latency > longest:
-        served.ctx.findings.warning(
+        served.ctx.warning(
             "LLMD-TIMEOUT-SHORT",
             "gateway.timeoutSeconds",
-            value=longest,
             name=served.settings.name,
             latency=speed.latency,
             output_tokens=capacity.output_tokens,
@@ -228,14 +219,7 @@ def _check(served: ServedModel, capacity: CapacityPlan) -> None:
             if value is not None
         ]
         condition = capacity.basis + (", with " + " and ".join(limits) if limits else "")
-        served.warning(
-            "LLMD-LOAD-REPLICAS",
-            *settings.replicas_path,
-            value=settings.replicas,
-            condition=condition,
-            needed=needed,
-            doubt=doubt,
-        )
+        served.warning("LLMD-LOAD-REPLICAS", *settings.replicas_path, condition=condition, needed=needed, doubt=doubt)
 
 
 def _too_slow(served: ServedModel, capacity: CapacityPlan, doubt: str) -> None:
@@ -243,12 +227,9 @@ def _too_slow(served: ServedModel, capacity: CapacityPlan, doubt: str) -> None:
     alone, load = capacity.alone, served.settings.load
     first, per_token = alone.time_to_first_token * 1000, alone.time_per_output_token * 1000
     late = load.time_to_first_token_ms is not None and first > load.time_to_first_token_ms
-    name, value, takes = (
-        ("timeToFirstTokenMs", load.time_to_first_token_ms, first)
-        if late or load.time_per_output_token_ms is None
-        else ("timePerOutputTokenMs", load.time_per_output_token_ms, per_token)
-    )
-    served.warning("LLMD-LOAD-OBJECTIVE", "load", name, value=value, takes=takes, doubt=doubt)
+    is_first = late or load.time_per_output_token_ms is None
+    name, takes = ("timeToFirstTokenMs", first) if is_first else ("timePerOutputTokenMs", per_token)
+    served.warning("LLMD-LOAD-OBJECTIVE", "load", name, takes=takes, doubt=doubt)
 
 
 def curve_of(at: Callable[[int], SpeedEstimate | None], saturation: int) -> tuple[CurvePoint, ...]:

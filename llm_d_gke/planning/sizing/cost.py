@@ -101,7 +101,7 @@ def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePo
             most_nodes[pool.machine_type] += pool.max_nodes
         nodes = " and ".join(f"{number} {machine}" for machine, number in most_nodes.items())
         lacking = f", without {', '.join(most.unknown)}, of unknown price" if most.unknown else ""
-        ctx.findings.error(
+        ctx.error(
             "LLMD-BUDGET",
             *path,
             value=f"{budget.max_monthly_usd:g}",
@@ -111,9 +111,7 @@ def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePo
             most=math.ceil(most.monthly),
         )
     elif most.unknown:
-        ctx.findings.warning(
-            "LLMD-BUDGET-UNKNOWN", *path, value=f"{budget.max_monthly_usd:g}", unknown=", ".join(most.unknown)
-        )
+        ctx.warning("LLMD-BUDGET-UNKNOWN", *path, value=f"{budget.max_monthly_usd:g}", unknown=", ".join(most.unknown))
 
 
 def _billed_provisioning(pool: NodePoolPlan) -> Provisioning:

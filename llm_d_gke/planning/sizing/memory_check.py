@@ -93,7 +93,7 @@ def _warn_unchecked(served: ServedModel, model: Model) -> None:
     settings = served.settings
     fix = "watch the first start, or use another accelerator"
     if served.accelerator.usable_gib is None:
-        served.ctx.findings.warning(
+        served.ctx.warning(
             "LLMD-MEMORY-UNKNOWN",
             "accelerator.type",
             value=served.accelerator.name,
@@ -115,16 +115,9 @@ def _warn_unchecked(served: ServedModel, model: Model) -> None:
         )
         return
     if expands_latent_attention(model, settings.env):
-        served.warning(
-            "LLMD-MEMORY-UNKNOWN",
-            "env",
-            "VLLM_MLA_DISABLE",
-            case="latent",
-            value=settings.env["VLLM_MLA_DISABLE"],
-            model=model.id,
-        )
+        served.warning("LLMD-MEMORY-UNKNOWN", "env", "VLLM_MLA_DISABLE", case="latent")
         return
-    served.warning("LLMD-MEMORY-STATES-UNKNOWN", "id", value=model.id, version=served.version, fix=fix)
+    served.warning("LLMD-MEMORY-STATES-UNKNOWN", "id", value=model.id, fix=fix)
 
 
 def _speculation(served: ServedModel, model: Model) -> Speculation:

@@ -26,7 +26,7 @@ def prices_of(ctx: PlanContext) -> Prices:
     for group, (own_prices, accepted) in names.items():
         for name in own_prices:
             if name not in accepted:
-                ctx.findings.error(
+                ctx.error(
                     "LLMD-PRICE-NAME",
                     "prices",
                     group,

@@ -67,8 +67,8 @@ def _noted_calls() -> Iterator[set[tuple[str, int]]]:
     def noting(method: Callable[..., None]) -> Callable[..., None]:
         def note(self: Findings, *arguments: str | int, **texts: Any) -> None:
             caller: Any = sys._getframe(1)
-            # A served model hands its findings on, within two functions.
-            for _ in range(3):
+            # A context and a served model hand their findings on, within two functions each.
+            for _ in range(5):
                 calls.add((Path(caller.f_code.co_filename).name, caller.f_lineno))
                 caller = caller.f_back
             method(self, *arguments, **texts)

@@ -177,20 +177,13 @@ def _uri(settings: ModelSettings) -> str:
 def _check_name(served: ServedModel, key: str) -> None:
     cut = [key + suffix for suffix in (_PICKER, _CERTIFICATE) if len(key + suffix) > _LONGEST]
     if cut:
-        served.warning(
-            "LLMD-KSERVE-LONG-NAME",
-            "id",
-            value=served.settings.id,
-            cut=cut[0],
-            length=len(cut[0]),
-            name=child_name(key, _PICKER),
-        )
+        served.warning("LLMD-KSERVE-LONG-NAME", "id", cut=cut[0], length=len(cut[0]), name=child_name(key, _PICKER))
 
 
 def _check_templates(served: ServedModel) -> None:
     for number, argument in enumerate(served.settings.extra_args):
         if "{{" in argument:
-            served.error("LLMD-KSERVE-TEMPLATE", "extraArgs", number, value=argument)
+            served.error("LLMD-KSERVE-TEMPLATE", "extraArgs", number)
 
 
 def _warn_of_rollout(ctx: PlanContext, server: ModelServerPlan) -> None:
@@ -207,11 +200,4 @@ def _warn_of_rollout(ctx: PlanContext, server: ModelServerPlan) -> None:
             "a switch of deployment starts all servers before the old ones stop, and no accelerators are free for them"
         )
         when = "before it"
-    ctx.findings.warning(
-        "LLMD-KSERVE-ROLLOUT",
-        "accelerator.nodes.max",
-        value=nodes.max,
-        needed=nodes.max + missing,
-        when=when,
-        rule=rule,
-    )
+    ctx.warning("LLMD-KSERVE-ROLLOUT", "accelerator.nodes.max", needed=nodes.max + missing, when=when, rule=rule)
