@@ -196,14 +196,10 @@ class InferenceStack(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self, providers=[provider])
         services = ProjectServices(plan.project, plan.services, opts)
         network = InferenceNetwork(plan.network, plan.project, services, opts)
-        cluster = InferenceCluster(plan.cluster, plan.network, plan.project, network, services, opts)
-        pools = NodePools(plan.cpu_pool, plan.accelerator_pools, plan.project, plan.location, cluster.resources, opts)
+        cluster = InferenceCluster(plan.cluster, plan.project, network.resources, services, opts)
+        pools = NodePools(plan.cpu_pool, plan.accelerator_pools, cluster.resources, opts)
         membership = plan.gateway.fleet
-        fleet = (
-            FleetMembership(membership, plan.cluster, plan.project, cluster.resources, services, opts)
-            if membership is not None
-            else None
-        )
+        fleet = FleetMembership(membership, cluster.resources, services, opts) if membership is not None else None
         in_cluster = pulumi.ResourceOptions(parent=self, providers=[provider, cluster.resources.provider])
         return _Infrastructure(
             provider=provider,
@@ -234,9 +230,7 @@ class InferenceStack(pulumi.ComponentResource):
             deleted_with,
             infrastructure.opts,
         )
-        created = NamespaceResources(
-            plan.namespace, plan.hugging_face, plan.pull_secret, plan.pod_guard, plan.project, after_nodes
-        )
+        created = NamespaceResources(plan, after_nodes)
         namespace = created.ready
         return _Platform(
             namespace=created.name,

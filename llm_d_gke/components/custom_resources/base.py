@@ -5,11 +5,11 @@ from typing import Any, ClassVar, Unpack
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from llm_d_gke.components.instance import instance_of, named
-from llm_d_gke.components.metadata import metadata
 
 
 class Part(BaseModel):
@@ -56,26 +56,19 @@ def custom_resource(
     logical_name: str,
     spec: Spec,
     *,
-    name: str,
-    namespace: str | None,
-    labels: Mapping[str, str] | None = None,
-    annotations: Mapping[str, str] | None = None,
+    metadata: ObjectMetaArgs,
     late: Mapping[str, Any] | None = None,
     opts: pulumi.ResourceOptions,
 ) -> kubernetes.apiextensions.CustomResource:
-    """Register a custom resource with a typed spec.
+    """Register a custom resource with a typed spec, which also gives API version and kind.
 
-    Args:
-        logical_name: Pulumi's name of the resource.
-        spec: the typed spec, which also gives API version and kind.
-        namespace: None for a cluster-scoped kind.
-        late: fields of the spec whose values are Pulumi outputs.
+    `late` are fields of the spec whose values are Pulumi outputs.
     """
     return kubernetes.apiextensions.CustomResource(
         named(logical_name, opts),
         api_version=spec.API_VERSION,
         kind=spec.KIND,
-        metadata=metadata(name, namespace, labels=labels, annotations=annotations),
+        metadata=metadata,
         spec={**instance_of(opts).resolved(spec.dump()), **(late or {})},
         opts=opts,
     )

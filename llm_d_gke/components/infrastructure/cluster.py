@@ -13,18 +13,19 @@ from pulumi.output import UNKNOWN
 
 from llm_d_gke.components.infrastructure.cluster_mode import autopilot_nodes, standard_nodes
 from llm_d_gke.components.infrastructure.cluster_security import cluster_security
-from llm_d_gke.components.infrastructure.network import InferenceNetwork
+from llm_d_gke.components.infrastructure.network import NetworkResources
 from llm_d_gke.components.infrastructure.services import ProjectServices
 from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.options import SLOW_CREATE, child
-from llm_d_gke.planning.plan.infrastructure import ClusterPlan, MaintenancePlan, NetworkPlan
+from llm_d_gke.planning.plan.infrastructure import ClusterPlan, MaintenancePlan
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterResources:
     """The cluster and its providers. `created` is None for an existing cluster, with which nothing may be deleted."""
 
-    name: str
+    plan: ClusterPlan
+    project: str
     created: gcp.container.Cluster | None
     # Address of the account that nodes run as.
     node_account: pulumi.Output[str]
@@ -37,7 +38,7 @@ class ClusterResources:
     @property
     def created_name(self) -> pulumi.Output[str]:
         """The name, known once the cluster exists."""
-        return pulumi.Output.from_input(self.name) if self.created is None else self.created.name
+        return pulumi.Output.from_input(self.plan.name) if self.created is None else self.created.name
 
 
 class InferenceCluster(Component):
@@ -51,9 +52,8 @@ class InferenceCluster(Component):
     def __init__(
         self,
         plan: ClusterPlan,
-        network_plan: NetworkPlan,
         project: str,
-        network: InferenceNetwork,
+        network: NetworkResources,
         services: ProjectServices,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -69,12 +69,13 @@ class InferenceCluster(Component):
             )
             for role in plan.service_account_roles
         ]
-        created = self._create(plan, network_plan, network, services, account) if plan.create else None
+        created = self._create(plan, network, services, account) if plan.create else None
         cluster = created or gcp.container.Cluster.get(named("existing", self), plan.identifier, opts=child(self))
         kubeconfig = _kubeconfig(plan, cluster)
         provider = self._cluster_provider("kubernetes", plan, cluster)
         self.resources = ClusterResources(
-            name=plan.name,
+            plan=plan,
+            project=project,
             created=created,
             node_account=account,
             node_permissions=permissions,
@@ -113,24 +114,19 @@ class InferenceCluster(Component):
         )
 
     def _create(
-        self,
-        plan: ClusterPlan,
-        network_plan: NetworkPlan,
-        network: InferenceNetwork,
-        services: ProjectServices,
-        account: pulumi.Output[str],
+        self, plan: ClusterPlan, network: NetworkResources, services: ProjectServices, account: pulumi.Output[str]
     ) -> gcp.container.Cluster:
         return gcp.container.Cluster(
             named("cluster", self),
             name=plan.name,
             location=plan.location,
             min_master_version=plan.min_version,
-            network=network.resources.network,
-            subnetwork=network.resources.subnetwork,
+            network=network.network,
+            subnetwork=network.subnetwork,
             networking_mode="VPC_NATIVE",
             ip_allocation_policy={
-                "cluster_secondary_range_name": self.instance.text(network_plan.subnet.pod_range),
-                "services_secondary_range_name": self.instance.text(network_plan.subnet.service_range),
+                "cluster_secondary_range_name": network.pod_range,
+                "services_secondary_range_name": network.service_range,
             },
             gateway_api_config={"channel": "CHANNEL_STANDARD"},
             release_channel={"channel": plan.release_channel},
@@ -157,7 +153,7 @@ class InferenceCluster(Component):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # APIs first, then NAT, through which private nodes pull their images.
-                depends_on=[*network.resources.ready, *services.services],
+                depends_on=[*network.ready, *services.services],
                 custom_timeouts=SLOW_CREATE,
                 # GKE also reports node pools that were added outside of the cluster resource.
                 ignore_changes=["nodePools", "nodeConfig", "initialNodeCount", *_reported(plan)],

@@ -20,6 +20,7 @@ from llm_d_gke.components.custom_resources.compute_class import (
     Storage,
     Tpu,
 )
+from llm_d_gke.components.metadata import metadata
 from llm_d_gke.planning.plan.infrastructure import ComputeClassPlan, NodeChoicePlan, NodePoolPlan, ReservationPlan
 
 
@@ -39,8 +40,7 @@ def compute_class(
             priorities=[_priority(choice, plan, pool) for choice in plan.choices],
             active_migration=ActiveMigration(optimize_rule_priority=True) if plan.active_migration else None,
         ),
-        name=plan.name,
-        namespace=None,
+        metadata=metadata(plan.name),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(depends_on))),
     )
 

@@ -9,7 +9,6 @@ from llm_d_gke.components.infrastructure.cluster import ClusterResources
 from llm_d_gke.components.infrastructure.services import ProjectServices
 from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.options import child
-from llm_d_gke.planning.plan.infrastructure import ClusterPlan
 from llm_d_gke.planning.plan.routing import FleetPlan
 
 
@@ -21,8 +20,6 @@ class FleetMembership(Component):
     def __init__(
         self,
         plan: FleetPlan,
-        cluster_plan: ClusterPlan,
-        project: str,
         cluster: ClusterResources,
         services: ProjectServices,
         opts: pulumi.ResourceOptions | None = None,
@@ -31,10 +28,10 @@ class FleetMembership(Component):
         membership = gcp.gkehub.Membership(
             named("membership", self),
             membership_id=plan.membership,
-            project=project,
+            project=cluster.project,
             location="global",
-            endpoint={"gke_cluster": {"resource_link": f"//container.googleapis.com/{cluster_plan.identifier}"}},
-            labels=dict(cluster_plan.labels),
+            endpoint={"gke_cluster": {"resource_link": f"//container.googleapis.com/{cluster.plan.identifier}"}},
+            labels=dict(cluster.plan.labels),
             # An existing cluster does not wait for the fleet's services.
             opts=child(self, depends_on=[*services.services, *([cluster.created] if cluster.created else [])]),
         )
@@ -43,7 +40,7 @@ class FleetMembership(Component):
             feature = gcp.gkehub.Feature(
                 named("multi-cluster-ingress", self),
                 name="multiclusteringress",
-                project=project,
+                project=cluster.project,
                 location="global",
                 spec={"multiclusteringress": {"config_membership": membership.id}},
                 opts=child(self),

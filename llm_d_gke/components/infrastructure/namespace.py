@@ -14,7 +14,7 @@ from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.secret_data import secret_data
-from llm_d_gke.planning.plan.platform import HuggingFacePlan, NamespacePlan, PodGuardPlan, PullSecretPlan
+from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.serving.engine_paths import TOKEN_KEY
 
 SECRET_PROVIDER_CLASS = "hugging-face"  # noqa: S105 - an object's name
@@ -26,16 +26,9 @@ class NamespaceResources(Component):
     name: pulumi.Output[str]
     ready: list[pulumi.Resource]
 
-    def __init__(
-        self,
-        namespace: NamespacePlan,
-        hugging_face: HuggingFacePlan,
-        pull_secret: PullSecretPlan | None,
-        pod_guard: PodGuardPlan | None,
-        project: str,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, plan: StackPlan, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d:workspace:Workspace", "workspace", opts)
+        namespace, hugging_face, pull_secret = plan.namespace, plan.hugging_face, plan.pull_secret
         self._namespace = namespace.name
         self.name = pulumi.Output.from_input(namespace.name)
         self.ready = []
@@ -50,8 +43,8 @@ class NamespaceResources(Component):
         parents = list(self.ready)
         if namespace.create:
             self.ready += namespace_bounds(namespace, child(self, depends_on=parents, deleted_with=parents[0]))
-        if pod_guard is not None:
-            self.ready += make_pod_guard(pod_guard, child(self, depends_on=parents))
+        if plan.pod_guard is not None:
+            self.ready += make_pod_guard(plan.pod_guard, child(self, depends_on=parents))
         if hugging_face.create_secret and hugging_face.token is not None:
             token = self.instance.secret(hugging_face.token)
             # Two keys with the same value: huggingface_hub and the llm-d charts read different ones.
@@ -63,7 +56,7 @@ class NamespaceResources(Component):
                 make_pull_secret("pull-secret", pull_secret, namespace.name, child(self, depends_on=parents))
             )
         if hugging_face.secret_manager is not None:
-            self.ready.append(self._secret_provider(hugging_face.secret_manager, project, parents))
+            self.ready.append(self._secret_provider(hugging_face.secret_manager, plan.project, parents))
         self.register_outputs({})
 
     def _secret(
@@ -87,7 +80,6 @@ class NamespaceResources(Component):
         return custom_resource(
             "secret-provider",
             secret_file(project, secret, TOKEN_KEY),
-            name=SECRET_PROVIDER_CLASS,
-            namespace=self._namespace,
+            metadata=metadata(SECRET_PROVIDER_CLASS, self._namespace),
             opts=child(self, depends_on=parents),
         )

@@ -20,6 +20,9 @@ class NetworkResources:
 
     network: pulumi.Output[str]
     subnetwork: pulumi.Output[str]
+    # Names of the secondary ranges of pods and Services.
+    pod_range: pulumi.Input[str]
+    service_range: pulumi.Input[str]
     ready: list[pulumi.Resource]
     # A Gateway needs those of all its regions; empty where others created them.
     proxies: list[gcp.compute.Subnetwork]
@@ -46,7 +49,14 @@ class InferenceNetwork(Component):
             subnetwork = pulumi.Output.concat(base, f"/regions/{plan.region}/subnetworks/", nodes)
             ready = []
         proxies = list(self._proxies(plan, network, services)) if plan.create_proxy_subnet else []
-        self.resources = NetworkResources(network=network, subnetwork=subnetwork, ready=ready, proxies=proxies)
+        self.resources = NetworkResources(
+            network=network,
+            subnetwork=subnetwork,
+            pod_range=self.instance.text(plan.subnet.pod_range),
+            service_range=self.instance.text(plan.subnet.service_range),
+            ready=ready,
+            proxies=proxies,
+        )
         self.register_outputs({"network": network, "subnetwork": subnetwork})
 
     def _create(

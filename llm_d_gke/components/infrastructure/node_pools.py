@@ -26,13 +26,11 @@ class NodePools(Component):
         self,
         cpu: NodePoolPlan,
         accelerators: tuple[NodePoolPlan, ...],
-        project: str,
-        location: str,
         cluster: ClusterResources,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("llm-d:cluster:NodePools", "node-pools", opts)
-        self._project, self._location, self._cluster = project, location, cluster
+        self._cluster = cluster
         self._policy = self._workload_policy(accelerators)
         self.cpu = None if cpu.autopilot else self._pool("cpu", cpu, [])
         self.cpu_ready = [self.cpu] if self.cpu is not None else [cluster.created] if cluster.created else []
@@ -50,9 +48,9 @@ class NodePools(Component):
         return container.NodePool(
             named(name, self),
             name=plan.name,
-            project=self._project,
-            location=self._location,
-            cluster=cluster.created.name if cluster.created else cluster.name,
+            project=cluster.project,
+            location=cluster.plan.location,
+            cluster=cluster.created.name if cluster.created else cluster.plan.name,
             node_locations=list(plan.zones) or None,
             node_count=None if plan.autoscaled else plan.max_nodes,
             initial_node_count=plan.nodes_per_zone if plan.autoscaled else None,
@@ -84,7 +82,7 @@ class NodePools(Component):
         return compute.ResourcePolicy(
             named("slices", self),
             name=policy.name,
-            project=self._project,
+            project=self._cluster.project,
             region=policy.region,
             workload_policy={"type": "HIGH_THROUGHPUT", "accelerator_topology": policy.topology},
             opts=pulumi.ResourceOptions(

@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from llm_d_gke.components.custom_resources.base import custom_resource
 from llm_d_gke.components.custom_resources.cert_manager import CertificateSpec, IssuerRef, IssuerSpec, Subject
 from llm_d_gke.components.instance import Component
+from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.platform import CertificatePlan
@@ -42,9 +43,7 @@ class Certificate(Component):
                 issuers[name] = custom_resource(
                     name,
                     IssuerSpec(),
-                    name=name,
-                    namespace=scope.namespace,
-                    annotations=_READY,
+                    metadata=metadata(name, scope.namespace, annotations=_READY),
                     opts=retry_until_webhooks_ready(name, scope.deleted_with_cluster(self, depends_on)),
                 )
             depends_on.append(issuers[name])
@@ -56,9 +55,7 @@ class Certificate(Component):
                 subject=Subject() if plan.issuer.create else None,
                 issuer_ref=IssuerRef(kind=plan.issuer.kind, name=plan.issuer.name),
             ),
-            name=plan.name,
-            namespace=scope.namespace,
-            annotations=_READY,
+            metadata=metadata(plan.name, scope.namespace, annotations=_READY),
             opts=retry_until_webhooks_ready(plan.name, scope.deleted_with_cluster(self, depends_on, _TIMEOUTS)),
         )
         self.register_outputs({})

@@ -95,9 +95,7 @@ class PlatformCharts(Component):
         return custom_resource(
             "istio",
             IstioSpec(namespace=plan.namespace, version=plan.version, values=dict(plan.values)),
-            name=plan.name,
-            namespace=None,
-            annotations={"pulumi.com/waitFor": "condition=Ready"},
+            metadata=metadata(plan.name, annotations={"pulumi.com/waitFor": "condition=Ready"}),
             opts=pulumi.ResourceOptions(parent=self, depends_on=dependencies, deleted_with=self._deleted_with),
         )
 

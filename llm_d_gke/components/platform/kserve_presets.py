@@ -9,6 +9,7 @@ import pulumi
 from llm_d_gke.components.custom_resources.base import custom_resource
 from llm_d_gke.components.custom_resources.llm_inference_service import LlmInferenceServiceConfigSpec
 from llm_d_gke.components.instance import Component
+from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.scope import ClusterScope
 
@@ -30,8 +31,7 @@ class Presets(Component):
             custom_resource(
                 name,
                 LlmInferenceServiceConfigSpec(),
-                name=name,
-                namespace=scope.namespace,
+                metadata=metadata(name, scope.namespace),
                 opts=retry_until_webhooks_ready(name, options),
             )
             for name in names

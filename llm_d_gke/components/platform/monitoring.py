@@ -75,8 +75,7 @@ class Monitoring(Component):
         custom_resource(
             name,
             PodMonitoringSpec(selector=Selector(match_labels=labels), endpoints=list(endpoints)),
-            name=name,
-            namespace=self._namespace,
+            metadata=metadata(name, self._namespace),
             opts=self._options,
         )
 

@@ -93,7 +93,7 @@ def guard_service(
         target_ref=PolicyTarget(group="", kind="Service", name=name),
         default=backend_default(access, timeout_seconds, 0),
     )
-    return [custom_resource(f"{name}-backend", spec, name=name, namespace=namespace, opts=opts)]
+    return [custom_resource(f"{name}-backend", spec, metadata=metadata(name, namespace), opts=opts)]
 
 
 def _keys(plan: ApiKeysPlan, namespace: str, opts: pulumi.ResourceOptions) -> kubernetes.core.v1.Secret:
@@ -119,8 +119,7 @@ def _managed_keys(
         custom_resource(
             "api-keys-provider",
             secret_file(scope.project, secret, plan.entry),
-            name=plan.secret,
-            namespace=scope.namespace,
+            metadata=metadata(plan.secret, scope.namespace),
             opts=opts,
         ),
         gcp.secretmanager.SecretIamMember(
@@ -154,7 +153,7 @@ def _filters(plan: GatewayPlan, namespace: str, opts: pulumi.ResourceOptions) ->
     spec = EnvoyFilterSpec(
         workload_selector=WorkloadSelector(labels={_GATEWAY_LABEL: plan.name}), config_patches=patches
     )
-    return custom_resource("gateway-filters", spec, name=f"{plan.name}-clients", namespace=namespace, opts=opts)
+    return custom_resource("gateway-filters", spec, metadata=metadata(f"{plan.name}-clients", namespace), opts=opts)
 
 
 def _manager_match(after: str | None = None) -> dict[str, Any]:
@@ -195,15 +194,13 @@ def _tokens(plan: GatewayPlan, jwt: JwtPlan, namespace: str, opts: pulumi.Resour
         custom_resource(
             "gateway-tokens",
             RequestAuthenticationSpec(target_refs=targets, jwt_rules=[rule]),
-            name=name,
-            namespace=namespace,
+            metadata=metadata(name, namespace),
             opts=opts,
         ),
         custom_resource(
             "gateway-token-required",
             AuthorizationPolicySpec(target_refs=targets, rules=[verified]),
-            name=name,
-            namespace=namespace,
+            metadata=metadata(name, namespace),
             opts=opts,
         ),
     ]
@@ -256,7 +253,6 @@ def _tls_policy(
     return custom_resource(
         "gateway-tls",
         spec,
-        name=plan.name,
-        namespace=namespace,
+        metadata=metadata(plan.name, namespace),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[ssl_policy])),
     )

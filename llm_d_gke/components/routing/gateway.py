@@ -89,11 +89,9 @@ class InferenceGateway(Component):
                 infrastructure=infrastructure,
                 listeners=_listeners(plan),
             ),
-            name=plan.name,
-            namespace=scope.namespace,
+            metadata=metadata(plan.name, scope.namespace, annotations={"pulumi.com/waitFor": "condition=Programmed"}),
             # Istio sets it on the Service of its proxies, which accepts only numeric addresses.
             late=None if gke_managed else {"addresses": [{"type": "IPAddress", "value": self.address}]},
-            annotations={"pulumi.com/waitFor": "condition=Programmed"},
             opts=child(self, depends_on=[reserved, *services.services, *depends_on], timeouts=_TIMEOUTS),
         )
         self.ready = [self.gateway]
@@ -110,8 +108,7 @@ class InferenceGateway(Component):
                 hostnames=[plan.hostname] if plan.hostname else None,
                 rules=[Rule(filters=[RedirectFilter()])],
             ),
-            name="redirect-to-https",
-            namespace=namespace,
+            metadata=metadata("redirect-to-https", namespace),
             opts=child(self, depends_on=[self.gateway]),
         )
 
@@ -171,9 +168,9 @@ class FleetGateway(Component):
                 custom_resource(
                     "gateway",
                     spec,
-                    name=plan.name,
-                    namespace=scope.namespace,
-                    annotations={"pulumi.com/waitFor": "condition=Programmed"},
+                    metadata=metadata(
+                        plan.name, scope.namespace, annotations={"pulumi.com/waitFor": "condition=Programmed"}
+                    ),
                     opts=child(self, depends_on=depends_on, timeouts=_TIMEOUTS),
                 )
             )
@@ -204,10 +201,11 @@ class InferenceRoute(Component):
                 hostnames=[gateway.hostname] if gateway.hostname else None,
                 rules=[_rule(rule, gateway.edge.hsts_seconds, gateway.fleet) for rule in plan.rules],
             ),
-            name=plan.name,
-            namespace=scope.namespace,
-            # An early route is not waited for; its dependents wait for its conditions.
-            annotations=None if plan.early else {"pulumi.com/waitFor": json.dumps([accepted, resolved])},
+            metadata=metadata(
+                plan.name,
+                scope.namespace,
+                annotations=None if plan.early else {"pulumi.com/waitFor": json.dumps([accepted, resolved])},
+            ),
             opts=child(self, depends_on=depends_on, timeouts=_TIMEOUTS),
         )
         self.register_outputs({})

@@ -36,6 +36,7 @@ from llm_d_gke.components.custom_resources.inference_pool import (
 )
 from llm_d_gke.components.custom_resources.istio import ClientTls, DestinationRuleSpec, TrafficPolicy
 from llm_d_gke.components.instance import Component
+from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.routing.edge import backend_default
 from llm_d_gke.components.scope import ClusterScope
@@ -55,9 +56,11 @@ class InferencePool(Component):
         self.pool = custom_resource(
             plan.name,
             pool_spec(plan),
-            name=plan.name,
-            namespace=scope.namespace,
-            annotations={EXPORT_ANNOTATION: "True"} if plan.fleet is not None and plan.fleet.exported else None,
+            metadata=metadata(
+                plan.name,
+                scope.namespace,
+                annotations={EXPORT_ANNOTATION: "True"} if plan.fleet is not None and plan.fleet.exported else None,
+            ),
             opts=child(self, depends_on=depends_on),
         )
         if plan.fleet is not None:
@@ -110,7 +113,7 @@ def pool_policies(
     }
     return [
         *(
-            custom_resource(f"{plan.name}-{name}", spec, name=plan.name, namespace=namespace, opts=options)
+            custom_resource(f"{plan.name}-{name}", spec, metadata=metadata(plan.name, namespace), opts=options)
             for name, spec in policies.items()
         ),
         *objectives,
@@ -123,8 +126,7 @@ def _objective(
     return custom_resource(
         f"{plan.name}-objective",
         InferenceObjectiveSpec(pool_ref=PoolRef(name=plan.pool), priority=plan.priority),
-        name=plan.name,
-        namespace=namespace,
+        metadata=metadata(plan.name, namespace),
         opts=child(parent, depends_on=depends_on),
     )
 
@@ -156,7 +158,7 @@ def exported_metric(parent: pulumi.Resource, plan: PoolPlan, fleet: FleetPlan, n
     else:
         exported = ExportedMetric(name=_CACHE_USE, export_name=EXPORTED_METRIC)
         spec = AutoscalingMetricSpec(selector=selector, endpoints=endpoints, metrics=[exported])
-    return custom_resource(f"{plan.name}-metric", spec, name=plan.name, namespace=namespace, opts=child(parent))
+    return custom_resource(f"{plan.name}-metric", spec, metadata=metadata(plan.name, namespace), opts=child(parent))
 
 
 def _to_servers(plan: BackendTlsPlan) -> ClientTls:
@@ -171,4 +173,4 @@ def _tls_rule(
     """TLS of connections to a Service, which is given by its name and host."""
     name, host = service
     spec = DestinationRuleSpec(host=host, traffic_policy=TrafficPolicy(tls=tls))
-    return custom_resource(logical_name, spec, name=name, namespace=namespace, opts=opts)
+    return custom_resource(logical_name, spec, metadata=metadata(name, namespace), opts=opts)

@@ -105,8 +105,7 @@ class ModelRouter(Component):
                 plan.health_interval,
                 grpc=GrpcCheck(port=plan.health_port),
             ),
-            name=plan.name,
-            namespace=self._namespace,
+            metadata=metadata(plan.name, self._namespace),
             opts=child(self, depends_on=[service]),
         )
 
@@ -129,7 +128,6 @@ class ModelRouter(Component):
                 target_refs=[PolicyTarget(group=GROUP, kind="Gateway", name=plan.gateway)],
                 extension_chains=[ExtensionChain(name="models", extensions=[callout])],
             ),
-            name=plan.name,
-            namespace=self._namespace,
+            metadata=metadata(plan.name, self._namespace),
             opts=child(self, depends_on=depends_on),
         )

@@ -41,8 +41,7 @@ class ModelsEndpoint(Component):
                 plan.health_interval,
                 http=HttpCheck(port=plan.port, request_path=plan.health_path),
             ),
-            name=plan.name,
-            namespace=scope.namespace,
+            metadata=metadata(plan.name, scope.namespace),
             opts=child(self, depends_on=[service]),
         )
         guard = guard_service(

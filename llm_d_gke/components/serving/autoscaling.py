@@ -21,6 +21,7 @@ from llm_d_gke.components.custom_resources.keda import (
     TriggerAuthenticationSpec,
 )
 from llm_d_gke.components.instance import Component, named
+from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.scope import ClusterScope
@@ -51,8 +52,7 @@ class Autoscaling(Component):
             custom_resource(
                 _METRICS,
                 TriggerAuthenticationSpec(),
-                name=_METRICS,
-                namespace=scope.namespace,
+                metadata=metadata(_METRICS, scope.namespace),
                 opts=retry_until_webhooks_ready(_METRICS, options),
             )
         ]
@@ -92,10 +92,9 @@ def _scaled_object(plan: ScalingPlan, server: ModelServerPlan, namespace: str, o
             ),
             triggers=[_trigger(trigger) for trigger in plan.triggers],
         ),
-        name=plan.name,
-        namespace=namespace,
-        labels=server.selector,
-        annotations={PAUSED_REPLICAS: "0"} if plan.paused else None,
+        metadata=metadata(
+            plan.name, namespace, labels=server.selector, annotations={PAUSED_REPLICAS: "0"} if plan.paused else None
+        ),
         opts=retry_until_webhooks_ready(f"{plan.name}-scaling", opts),
     )
 

@@ -27,6 +27,7 @@ from llm_d_gke.components.custom_resources.llm_inference_service import (
 )
 from llm_d_gke.components.disruption import disruption_budget
 from llm_d_gke.components.instance import Component
+from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
 from llm_d_gke.components.platform.webhooks import retry_until_webhooks_ready
 from llm_d_gke.components.pods import pod_template
@@ -80,9 +81,11 @@ class InferenceService(Component):
         self.service = custom_resource(
             plan.name,
             _spec(plan, model, namespace, router),
-            name=plan.name,
-            namespace=namespace,
-            annotations=_annotations_of_groups(model) | {"pulumi.com/waitFor": json.dumps(conditions)},
+            metadata=metadata(
+                plan.name,
+                namespace,
+                annotations=_annotations_of_groups(model) | {"pulumi.com/waitFor": json.dumps(conditions)},
+            ),
             opts=retry_until_webhooks_ready(
                 plan.name,
                 pulumi.ResourceOptions.merge(

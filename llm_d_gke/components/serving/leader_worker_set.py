@@ -44,10 +44,7 @@ def leader_worker_set(
                 size=group.size,
             ),
         ),
-        name=server.name,
-        namespace=namespace,
-        labels=server.selector,
-        annotations=annotations,
+        metadata=metadata(server.name, namespace, labels=server.selector, annotations=annotations),
         opts=retry_until_webhooks_ready(server.name, opts),
     )
 
