@@ -34,6 +34,9 @@ def upgrade(
     after: Annotated[
         str | None, option("--after", metavar="STEP", help="Go on after this step, which is done.")
     ] = None,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Begin although the stack may not serve: to go on after a failed step.")
+    ] = False,
 ) -> int:
     """Plan the steps to another release, and run them where the stack runs, with a verification after each.
 
@@ -42,7 +45,8 @@ def upgrade(
     """
     from llm_d_gke.operations.upgrades.command import upgrade as run
 
-    return run(stack, to, overrides(config), only_plan=plan, place=on.place if on is not None else None, after=after)
+    place = on.place if on is not None else None
+    return run(stack, to, overrides(config), only_plan=plan, place=place, after=after, unverified=unverified)
 
 
 def rollback(stack: Stack, config: Changes = None, plan: _Plan = False, on: _On = None) -> int:

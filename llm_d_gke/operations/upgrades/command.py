@@ -15,7 +15,7 @@ from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.rehearsed import is_rehearsed
 from llm_d_gke.operations.live_stack.stack import Place as PlaceName
-from llm_d_gke.operations.upgrades.run import Place, UpgradeError, run_steps, way_back
+from llm_d_gke.operations.upgrades.run import Place, UpgradeError, refusal, run_steps, way_back
 from llm_d_gke.operations.upgrades.running import finished_steps
 from llm_d_gke.operations.upgrades.show import plan_text
 from llm_d_gke.planning import StackPlan, plan_config
@@ -32,15 +32,27 @@ _RELEASE = f"{NAMESPACE}:release"
 
 
 def upgrade(
-    stack: str, to: str, changes: Mapping[str, str], *, only_plan: bool, place: PlaceName | None, after: str | None
+    stack: str,
+    to: str,
+    changes: Mapping[str, str],
+    *,
+    only_plan: bool,
+    place: PlaceName | None,
+    after: str | None,
+    unverified: bool = False,
 ) -> int:
-    """Print the steps to another release, and run them where the stack runs. Return the exit status."""
+    """Print the steps to another release, and run them where the stack runs. Return the exit status.
+
+    A stack that does not serve is not changed, unless `unverified` or `after` say that an upgrade is under way.
+    """
     _check_release(to)
     place = place or ("rehearsal" if is_rehearsed(stack) else None)
     # On GKE the stack file states it.
     begin = (_place(stack, place).applied_release() if place is not None else None) or release_of(stack)
     plan = planned(stack, begin, to, changes)
-    return _show_and_run(plan, stack, {**changes, _RELEASE: to}, place, only_plan=only_plan, after=after)
+    serving = None if unverified or after is not None else {_RELEASE: begin}
+    settings = {**changes, _RELEASE: to}
+    return _show_and_run(plan, stack, settings, place, only_plan=only_plan, after=after, serving=serving)
 
 
 def rollback(stack: str, changes: Mapping[str, str], *, only_plan: bool, place: PlaceName | None) -> int:
@@ -64,8 +76,12 @@ def _show_and_run(
     *,
     only_plan: bool,
     after: str | None,
+    serving: Mapping[str, str] | None = None,
 ) -> int:
-    """Print a plan, and run it where the stack runs. `settings` are those of the release after it."""
+    """Print a plan, and run it where the stack runs. `settings` are those of the release after it.
+
+    With `serving` the stack has to serve before, with these settings.
+    """
     finished: frozenset[str] = frozenset()
     if place is not None:
         with open_stack(stack, settings, place) as live:
@@ -79,6 +95,11 @@ def _show_and_run(
         print()
         print(wrapped(f"{stack} is not up on this machine. On GKE, `--on gke` runs these steps."))
         return DONE
+    if serving is not None and plan.steps and not finished:
+        problems = _place(stack, place).verify(serving, whole=False)
+        if problems:
+            print("\n".join(["", *map(wrapped, refusal(plan, problems))]))
+            return FAILED
     return _run(plan, stack, settings, place, after, finished)
 
 

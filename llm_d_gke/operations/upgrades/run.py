@@ -91,9 +91,18 @@ def run_steps(
         if step.settings.get(_PAUSED) != "true":
             failures = place.verify(settings, whole=step is plan.steps[-1])
             if failures:
-                return Ended(done=tuple(done), stopped=step, reason="; ".join(failures))
+                return Ended(done=tuple(done), stopped=step, reason="\n".join(failures))
         done.append(step.name)
     return Ended(done=tuple(done))
+
+
+def refusal(plan: UpgradePlan, problems: Sequence[str]) -> list[str]:
+    """Lines about a stack that does not serve before its upgrade, whose steps could not be told from its own faults."""
+    return [
+        f"nothing was changed: {plan.stack} does not serve with {plan.before}, so no step could be verified",
+        *problems,
+        f"first: make diagnose STACK={plan.stack}; after a step that failed, go on with ARGS=--unverified",
+    ]
 
 
 def way_back(plan: UpgradePlan, ended: Ended) -> list[str]:
@@ -108,8 +117,9 @@ def way_back(plan: UpgradePlan, ended: Ended) -> list[str]:
             f"then go on: make upgrade STACK={plan.stack} TO={plan.after} ARGS='--after {stopped.name}'",
         ]
     steps = {step.name: step for step in plan.steps}
-    lines = [f"stopped in step {stopped.name}: {ended.reason}", ""]
-    lines.append(f"try again: make upgrade STACK={plan.stack} TO={plan.after} (finished steps change nothing)")
+    lines = [*f"stopped in step {stopped.name}: {ended.reason}".splitlines(), ""]
+    lines.append("try again, finished steps change nothing:")
+    lines.append(f"  make upgrade STACK={plan.stack} TO={plan.after} ARGS=--unverified")
     lines.append(f"go back:   make rollback STACK={plan.stack}")
     lines += [f"  {name}: {steps[name].back}" for name in (stopped.name, *reversed(ended.done))]
     return lines
@@ -127,7 +137,7 @@ def failures(live: LiveStack, *, patience: float, whole: bool) -> list[str]:
         live, patience=patience, requests=60, headers={}, report=lambda _: None, only=None if whole else BETWEEN
     )
     return [
-        f"{check.summary}: {check.result.evidence} (next: {check.result.next_command})"
+        f"{check.id}: {check.result.evidence} (next: {check.result.next_command})"
         for check in result.checks
         if check.outcome is Outcome.FAILED
     ]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from llm_d_gke.operations.upgrades import command
 from llm_d_gke.operations.upgrades.run import Ended, StepError, needs_order, run_steps, way_back
 from llm_d_gke.planning.upgrades.step import Loss, Part, Step, UpgradePlan
 from tests.stacks import graph_of
@@ -62,6 +66,17 @@ class Recorder:
         return "old", current
 
 
+class Broken(Recorder):
+    """A stack that does not serve, and where the first update fails."""
+
+    def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
+        self.notes.append(f"verify {settings['llm-d:release']}{' all' * whole}")
+        return ["chat: 503"]
+
+    def applied_release(self) -> str | None:
+        return None
+
+
 def run(place: Recorder, *steps: Step, after: str | None = None) -> Ended:
     return run_steps(plan(*steps), place, SETTINGS, say=lambda _: None, after=after)
 
@@ -109,6 +124,29 @@ def test_the_first_failure_stops_and_says_how_to_go_back(place: Recorder, reason
     assert lines[0] == f"stopped in step servers: {reason}"
     assert "go back:   make rollback STACK=gpu" in lines
     assert lines[-2:] == ["  servers: undo servers", "  picker: undo picker"]
+
+
+def test_each_failed_check_has_a_line_of_its_own() -> None:
+    lines = way_back(plan(step("servers")), Ended(done=(), stopped=step("servers"), reason="pools: gone\nchat: 503"))
+    assert lines[:3] == ["stopped in step servers: pools: gone", "chat: 503", ""]
+    assert "  make upgrade STACK=gpu TO=new ARGS=--unverified" in lines
+
+
+def test_a_stack_that_does_not_serve_is_not_upgraded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Broken()
+    monkeypatch.setattr(command, "_place", lambda *_: place)
+    monkeypatch.setattr(command, "open_stack", lambda *_: nullcontext(SimpleNamespace(plan=None, cluster=None)))
+    monkeypatch.setattr(command, "finished_steps", lambda *_: frozenset())
+    begin = partial(command.upgrade, "gpu", "llm-d-0.10", {}, only_plan=False, place="rehearsal", after=None)
+    assert begin() == 1
+    assert place.notes == ["verify llm-d-0.9"]
+    printed = capsys.readouterr().out
+    assert "nothing was changed: gpu does not serve with llm-d-0.9" in printed
+    assert "chat: 503" in printed
+    assert begin(unverified=True) == 1
+    assert [note.split()[0] for note in place.notes[1:]] == ["record", "update", "verify"]
 
 
 def test_a_step_by_hand_stops_until_it_is_done() -> None:
