@@ -76,11 +76,11 @@ def test_what_make_would_ignore_or_lacks_is_refused(command: str, words: str) ->
 def test_every_variable_that_a_document_gives_to_make_is_known() -> None:
     documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
     lines = "\n".join(path.read_text(encoding="utf-8") for path in documents)
-    given = {
+    named = {
         name for call in re.findall(r"^make [a-z].*$", lines, re.MULTILINE) for name in re.findall(r"\b([A-Z]+)=", call)
     }
-    assert {"STACK", "SCENARIO", "A"} <= given
-    assert not _recipe("report", *(f"{name}=gpu" for name in given)).stderr
+    assert {"STACK", "SCENARIO", "A"} <= named
+    assert not _recipe("report", *(f"{name}=gpu" for name in named)).stderr
 
 
 def test_diff_writes_the_file_that_out_names() -> None:

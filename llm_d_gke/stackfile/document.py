@@ -182,13 +182,13 @@ def _refuse_texts_that_are_numbers(name: str, root: yaml.Node) -> None:
         # What stands below `config:`, in either spelling of a setting.
         path = [key.removeprefix(f"{NAMESPACE}:") if isinstance(key, str) else key for key in keys[1:]]
         if _is_bare(node, ":str") and not node.value.startswith("_"):
-            lost = "Pulumi" if _GO_NUMBER.fullmatch(node.value.replace("_", "")) else ""
+            differs = "Pulumi" if _GO_NUMBER.fullmatch(node.value.replace("_", "")) else ""
             wrong = f"Pulumi reads {node.value} as a number, and other programs as text. Put it into quotes"
         else:
             read = _number(node)
-            lost = "" if read in ("", node.value) else read
+            differs = "" if read in ("", node.value) else read
             wrong = f'YAML reads {node.value} as the number {read}. Put it into quotes: "{node.value}"'
-        if lost and takes_text(path, StackSettings):
+        if differs and takes_text(path, StackSettings):
             raise StackFileError(f"{name}, line {node.start_mark.line + 1}: {wrong}")
 
 

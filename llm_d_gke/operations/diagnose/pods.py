@@ -186,10 +186,10 @@ def _is_waiting_picker(facts: Facts, pod: Manifest) -> bool:
 
 
 def missing(facts: Facts) -> Iterator[Cause]:
-    """Workloads with too few ready pods that nothing else explains: scaled by hand, or without a word."""
-    asked = {str(found["metadata"]["name"]): found["spec"].get("replicas", 1) for found in facts.deployments}
+    """Workloads with too few ready pods that nothing else explains: scaled by hand, or for no visible reason."""
+    replicas_of = {str(item["metadata"]["name"]): item["spec"].get("replicas", 1) for item in facts.deployments}
     for workload in facts.workloads:
-        ready, replicas = facts.ready(workload), asked.get(workload.name, workload.planned)
+        ready, replicas = facts.ready(workload), replicas_of.get(workload.name, workload.planned)
         if ready < workload.planned and replicas < workload.planned:
             subject, evidence = f"Deployment/{workload.name}", f"spec.replicas is {replicas}"
             yield cause_of_state("scaled-down", subject, evidence, planned=workload.planned)

@@ -97,7 +97,7 @@ def run_steps(
 
 
 def refusal(plan: UpgradePlan, problems: Sequence[str]) -> list[str]:
-    """Lines about a stack that does not serve before its upgrade, whose steps could not be told from its own faults."""
+    """Lines about a stack that does not serve before its upgrade, whose own faults would stop the first step."""
     return [
         f"nothing was changed: {plan.stack} does not serve with {plan.before}, so no step could be verified",
         *problems,
