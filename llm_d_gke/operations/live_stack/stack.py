@@ -16,6 +16,10 @@ Manifest: TypeAlias = dict[str, Any]
 Place = Literal["rehearsal", "gke"]
 
 
+# Without it the provider leaves fields that kubectl changed: `apply conflict` (provider 4.29, in a rehearsal).
+FORCE = "PULUMI_K8S_ENABLE_PATCH_FORCE"
+
+
 class LiveStackError(CommandError):
     """There is no running stack to check. The message holds the reason and the correction."""
 
@@ -100,8 +104,9 @@ class LiveStack:
     @property
     def restore(self) -> str:
         """The command that gives objects which were changed or deleted by hand their planned values again."""
-        rehearsed = f"make up STACK={self.name} ARGS=--refresh"
-        return rehearsed if self.place == "rehearsal" else f"pulumi up --refresh --stack {self.name}"
+        if self.place == "rehearsal":
+            return f"make up STACK={self.name} ARGS=--refresh"
+        return f"{FORCE}=true pulumi up --refresh --stack {self.name}"
 
     def pods_of(self, selector: Mapping[str, str]) -> list[Manifest]:
         """Pods with these labels that are not being deleted, by name."""
