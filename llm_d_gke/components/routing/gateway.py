@@ -119,7 +119,10 @@ class InferenceGateway(Component):
             named("gateway-parameters", self),
             metadata=metadata(_parameters_of(plan), namespace),
             # JSON is YAML as well.
-            data={"deployment": json.dumps(plan.pods)},
+            data={
+                "deployment": json.dumps(plan.pods),
+                **({"service": json.dumps(plan.service)} if plan.service else {}),
+            },
             opts=child(self, depends_on=depends_on),
         )
 

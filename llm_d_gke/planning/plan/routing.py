@@ -43,7 +43,8 @@ class FleetPlan:
 class GatewayPlan:
     """One Gateway. `annotations` are of the load balancer's Service, where the implementation makes one.
 
-    `pods` is merged into the Deployment that Istio makes of it; empty where nothing runs in the cluster.
+    `pods` and `service` are merged into the Deployment and the Service that Istio makes of it; empty where nothing runs
+    in the cluster.
     """
 
     name: str
@@ -51,6 +52,7 @@ class GatewayPlan:
     class_name: str
     annotations: Mapping[str, str]
     pods: Mapping[str, Any]
+    service: Mapping[str, Any]
     region: str
     address: str
     create_address: bool

@@ -12,6 +12,7 @@ from llm_d_gke.planning.image_names import has_mirror
 from llm_d_gke.planning.plan.edge import ApiKeysPlan, EdgePlan
 from llm_d_gke.planning.plan.platform import IstioPlan, PullSecretPlan
 from llm_d_gke.planning.platform.images import RED_HAT
+from llm_d_gke.settings.edge import LimitsSettings
 
 ISTIO_NAMESPACE = "istio-system"
 
@@ -55,6 +56,16 @@ def gateway_pods(edge: EdgePlan) -> Mapping[str, Any]:
     containers = [{"name": _PROXY, "volumeMounts": mounts}]
     pod = {"securityContext": _SECCOMP, "containers": containers, "volumes": volumes}
     return {"spec": {"template": {"spec": pod}}}
+
+
+def gateway_service(limits: LimitsSettings) -> Mapping[str, Any]:
+    """Fields that Istio merges into the Service of a Gateway.
+
+    Of requests that arrive at another node than the proxy's, a load balancer of GKE shows the node's address for the
+    client's, and clients would share its limit. With Local it sends requests to nodes with a proxy only.
+    """
+    by_address = limits.requests_per_minute is not None and limits.per == "address"
+    return {"spec": {"externalTrafficPolicy": "Local"}} if by_address else {}
 
 
 def _volume(keys: ApiKeysPlan) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from llm_d_gke.planning.plan.routing import (
 )
 from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.planning.platform.certificates import plan_listener_certificate
-from llm_d_gke.planning.platform.istio import gateway_pods
+from llm_d_gke.planning.platform.istio import gateway_pods, gateway_service
 from llm_d_gke.planning.routing.api_paths import API_PATHS, MODELS_LIST, extra_paths
 from llm_d_gke.planning.routing.edge import GATEWAY_NAME, plan_edge
 from llm_d_gke.planning.routing.fleet import FLEET_CLASS, check_fleet, plan_fleet
@@ -65,6 +65,7 @@ def plan_gateway(ctx: PlanContext, network: NetworkPlan, encrypted: frozenset[st
         class_name=class_name,
         annotations=INTERNAL_LOAD_BALANCER if settings.implementation == "istio" and not external else {},
         pods=gateway_pods(edge) if settings.implementation == "istio" else {},
+        service=gateway_service(settings.limits) if settings.implementation == "istio" else {},
         region=ctx.region,
         address=settings.existing_address or names.join("llm-d", ctx.stack, "gateway"),
         # A fleet's Gateway has an ephemeral address in each region.

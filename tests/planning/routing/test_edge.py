@@ -111,6 +111,16 @@ class TestKeys:
         assert (edge.api_keys.secret, edge.api_keys.keys) == ("theirs", None)
         assert not [resource for resource in graph_of("gpu", changes) if resource.name == "api-keys"]
 
+    @pytest.mark.parametrize(("per", "data"), [("address", {"deployment", "service"}), ("key", {"deployment"})])
+    def test_clients_are_told_apart_by_their_own_address(self, per: str, data: set[str]) -> None:
+        """Of a Service without it, GKE's load balancer shows the address of the node that a request arrived at."""
+        graph = graph_of("gpu", KEYS | {"gateway.limits": {"requestsPerMinute": 60, "per": per}})
+        parameters = graph.one("kubernetes:core/v1:ConfigMap", "gateway-parameters").inputs["data"]
+        assert set(parameters) == data
+        assert ("service" not in data) or json.loads(parameters["service"]) == {
+            "spec": {"externalTrafficPolicy": "Local"}
+        }
+
     def test_keys_of_secret_manager_are_mounted_for_the_gateways_pods_alone(self) -> None:
         changes = KEYS | {"gateway.auth.secretManagerSecret": "keys", "apiKeys": None}
         graph = graph_of("gpu", changes)
