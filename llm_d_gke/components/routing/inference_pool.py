@@ -146,7 +146,7 @@ def _backend_policy(plan: PoolPlan, target: PolicyTarget) -> GcpBackendPolicySpe
 
 def exported_metric(parent: pulumi.Resource, plan: PoolPlan, fleet: FleetPlan, namespace: str) -> pulumi.Resource:
     """Export the servers' use of the KV cache, by which the load balancer chooses among clusters."""
-    selector = Selector(match_labels=dict(plan.selector))
+    selector = Selector(match_labels=dict(plan.metric_selector or plan.selector))
     endpoints = [Endpoint(port=port, path="/metrics") for port in plan.target_ports]
     spec: AutoscalingMetricSpec | PodAutoscalingMetricSpec
     if fleet.metrics_by_pod:

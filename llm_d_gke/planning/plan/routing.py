@@ -128,8 +128,9 @@ class PoolPlan:
     draining_seconds: int
     access: BackendAccessPlan
     objectives: tuple[ObjectivePlan, ...] = ()
-    # The fleet for which the pool is exported.
+    # The fleet for which the pool is exported, and the label of the servers whose metric is exported to it.
     fleet: FleetPlan | None = None
+    metric_selector: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

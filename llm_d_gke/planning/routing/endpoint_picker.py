@@ -45,7 +45,7 @@ from llm_d_gke.planning.serving.backends import ExtProcIdentity, backend_of
 from llm_d_gke.planning.serving.engine_paths import HEALTH_PATH, MODELS_PATH
 from llm_d_gke.planning.serving.kv_block_size import block_size_of, engine_block
 from llm_d_gke.planning.serving.kv_events import EVENTS_PORT, check_events, follows_events
-from llm_d_gke.planning.serving.labels import selector_of
+from llm_d_gke.planning.serving.labels import METRIC_LABEL, selector_of
 from llm_d_gke.planning.serving.model_server import prefix_caching_of
 from llm_d_gke.planning.serving.shutdown import DRAIN_SECONDS, NOTICE_SECONDS
 from llm_d_gke.settings.disaggregation import DisaggregationSettings
@@ -83,6 +83,7 @@ def plan_pool(served: ServedModel, key: str) -> PoolPlan:
         access=backend_access(ctx),
         objectives=plan_objectives(ctx, pool.name),
         fleet=plan_fleet(ctx),
+        metric_selector={METRIC_LABEL: key} if settings.fleet is not None else None,
     )
 
 

@@ -40,7 +40,7 @@ from llm_d_gke.planning.serving.extra_args import flag_of, runs_remote_code
 from llm_d_gke.planning.serving.hub_revision import revision_of
 from llm_d_gke.planning.serving.kv_block_size import block_argument, check_raised_blocks
 from llm_d_gke.planning.serving.kv_events import EVENTS, EVENTS_PORT, check_images, follows_events, publisher
-from llm_d_gke.planning.serving.labels import ROLE_LABEL, selector_of
+from llm_d_gke.planning.serving.labels import METRIC_LABEL, ROLE_LABEL, selector_of
 from llm_d_gke.planning.serving.lora_adapters import adapter_arguments, check_adapters
 from llm_d_gke.planning.serving.model_checks import check_model
 from llm_d_gke.planning.serving.pod_volumes import annotations_of, buckets_of, volumes_of
@@ -203,7 +203,7 @@ def _engine_pod(server: _Server, pull_secret: PullSecretPlan | None) -> PodPlan:
     return PodPlan(
         container=backend.container,
         image=image_of(ctx, settings),
-        labels=backend.pod_labels({**server.selector, **_labels(server.key, role)}),
+        labels=backend.pod_labels({**server.selector, **_labels(server.key, role), **_metric_label(ctx, server.key)}),
         annotations=annotations_of(served, server.hugging_face, server.disk_gib, server.weights_gib),
         command=backend.engine_command(multi_node.command(ctx, parallelism), ctx.release),
         args=(*server.arguments, *server.tls.args),
@@ -283,6 +283,11 @@ def _labels(key: str, role: ServerRole) -> dict[str, str]:
         ROLE_LABEL: role.label,
         "llm-d.ai/engine-type": "vllm",
     }
+
+
+def _metric_label(ctx: PlanContext, key: str) -> dict[str, str]:
+    """The label by which a fleet's metric is exported."""
+    return {METRIC_LABEL: key} if ctx.settings.fleet is not None else {}
 
 
 def _hardware(ctx: PlanContext, parallelism: Parallelism) -> str:

@@ -13,6 +13,7 @@ from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.plan.pods import PodPlan, PortPlan, SecurityException, VolumePlan
 from llm_d_gke.planning.plan.serving import ClaimTemplatePlan, LeaderWorkerPlan
 from llm_d_gke.planning.serving.extra_args import flag_of
+from llm_d_gke.planning.serving.labels import METRIC_LABEL
 
 _RPC_PORT = 5555
 
@@ -151,6 +152,7 @@ def worker_pod(
         command, args = leader.command, (*arguments, "--headless")
     return replace(
         leader,
+        labels={key: value for key, value in leader.labels.items() if key != METRIC_LABEL},
         command=command,
         args=args,
         ports=(),

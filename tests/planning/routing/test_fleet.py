@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
 from llm_d_gke.catalog import load
@@ -20,6 +23,18 @@ def config() -> Graph:
 
 def member() -> Graph:
     return graph_of("gpu", MEMBER)
+
+
+def assert_selects_servers(graph: Graph, selector: dict[str, Any]) -> None:
+    """The selector of an AutoscalingMetric has label names that GKE takes, and matches the pods of the pool."""
+    assert all(re.fullmatch("[A-Za-z0-9_-]+", name) for name in selector["matchLabels"])
+    [pool] = of_kind(graph, "InferencePool")
+    [server] = [body for body in of_kind(graph, "Deployment") if "vllm" in body["metadata"]["name"]]
+    labels = server["spec"]["template"]["metadata"]["labels"]
+    for wanted in (selector, pool["spec"]["selector"]):
+        assert labels.items() >= wanted["matchLabels"].items()
+    # A Deployment's selector never changes.
+    assert not selector["matchLabels"].keys() & server["spec"]["selector"]["matchLabels"].keys()
 
 
 def test_only_the_config_cluster_has_the_gateway_with_an_address_in_each_region() -> None:
@@ -76,7 +91,7 @@ def test_the_metric_that_the_policy_names_is_exported_by_both() -> None:
         [metric] = of_kind(graph, "AutoscalingMetric")
         [pool] = of_kind(graph, "InferencePool")
         [pods] = [source["pod"] for source in metric["spec"]["metrics"]]
-        assert pods["selector"] == pool["spec"]["selector"]
+        assert_selects_servers(graph, pods["selector"])
         [container] = pods["containers"]
         assert container["endpoint"] == {"port": pool["spec"]["targetPorts"][0]["number"], "path": "/metrics"}
         [gauge] = [entry["gauge"] for entry in container["metrics"]]
@@ -89,11 +104,11 @@ def test_the_metric_that_the_policy_names_is_exported_by_both() -> None:
 @pytest.mark.parametrize(("version", "by_pod"), [("1.34.1-gke.1829001", False), ("1.35.1-gke.1396000", True)])
 def test_older_clusters_take_the_metric_in_its_older_form(version: str, by_pod: bool) -> None:
     graph = graph_of("gpu", CONFIG | {"cluster.version": version})
-    [metric], [pool] = of_kind(graph, "AutoscalingMetric"), of_kind(graph, "InferencePool")
+    [metric] = of_kind(graph, "AutoscalingMetric")
     if by_pod:
         assert set(metric["spec"]) == {"metrics"}
     else:
-        assert metric["spec"]["selector"] == pool["spec"]["selector"]
+        assert_selects_servers(graph, metric["spec"]["selector"])
         assert metric["spec"]["metrics"] == [{"name": "vllm:kv_cache_usage_perc", "exportName": "kv-cache"}]
 
 
