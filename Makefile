@@ -271,7 +271,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar o
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version=3.11 --generate-hashes
 lock-python: $(STAMP) ## resolve requirements*.in and write requirements*.txt with hashes
 	@$(LOCK) $(UPGRADE) requirements-dev.in --output-file=requirements-dev.txt
-	@for part in requirements requirements-install requirements-preflight requirements-docs requirements-speed; do \
+	@for part in requirements requirements-install requirements-preflight requirements-docs; do \
 	  $(LOCK) --upgrade --constraints=requirements-dev.txt $$part.in --output-file=$$part.txt || exit 1; done
 	@$(LOCK) $(UPGRADE) llm_d_gke/maintenance/scan/requirements.in --output-file=llm_d_gke/maintenance/scan/requirements.txt
 	@$(LOCK) $(UPGRADE) policy/requirements.in --output-file=policy/requirements.txt

@@ -12,8 +12,6 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 INPUTS = sorted(ROOT.glob("requirements*.in"))
-# Of optional tools, which are large and no part of the environment that tests run in.
-SEPARATE = ("requirements-speed.in",)
 EVERYTHING = ROOT / "requirements-dev.txt"
 
 
@@ -60,8 +58,7 @@ class TestEachLock:
     def test_no_version_differs_from_the_whole_environments(self, file: Path) -> None:
         everything = locked(EVERYTHING)
         lock = locked(file.with_suffix(".txt"))
-        shared = {name: versions for name, versions in lock.items() if file.name not in SEPARATE or name in everything}
-        assert {name: everything.get(name) for name in shared} == shared, "run `make lock-python`"
+        assert {name: everything.get(name) for name in lock} == lock, "run `make lock-python`"
 
 
 # Of tools that have environments of their own.

@@ -1,9 +1,8 @@
 """Compares estimates of speed with published ones: `python -m llm_d_gke.maintenance.speed_check [fit | of ...]`.
 
 Without an argument it writes the tables of docs/speed.md. With `fit` it fits the constants of the roofline and prints
-them as catalog/engine.yaml holds them. The columns of aiconfigurator need the optional requirements-speed.txt.
-`of MODEL ACCELERATOR [--tensor-parallel 2] [--prompt 1024] [--output 256] [--concurrency 16]` prints what both methods
-estimate of one engine.
+them as catalog/engine.yaml holds them. With `of MODEL ACCELERATOR` and the options `--tensor-parallel`, `--prompt`,
+`--output` and `--concurrency` it prints the estimate of one engine.
 """
 
 from __future__ import annotations
@@ -13,7 +12,14 @@ import sys
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.maintenance.speed_check.comparison import by_accelerator, coefficients, details, method_table, summary
+from llm_d_gke.maintenance.speed_check.comparison import (
+    by_accelerator,
+    coefficients,
+    details,
+    method_table,
+    outcomes,
+    summary,
+)
 from llm_d_gke.maintenance.speed_check.fit import LIMITS, fit
 from llm_d_gke.maintenance.speed_check.rows import load_rows
 from llm_d_gke.planning.sizing.memory import EngineOptions, engine_run
@@ -40,9 +46,10 @@ def main(arguments: list[str]) -> int:
         "Held-out errors (llm_d_gke/catalog/engine.yaml)": coefficients,
         "Every row": details,
     }
+    compared = outcomes(rows)
     for title, lines in sections.items():
         print(f"### {title}\n")
-        print("\n".join(lines(rows)) + "\n")
+        print("\n".join(lines(compared)) + "\n")
     return 0
 
 

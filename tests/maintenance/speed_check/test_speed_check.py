@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,12 +12,10 @@ import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.maintenance.speed_check import measured_steps as optional
 from llm_d_gke.maintenance.speed_check.__main__ import main
 from llm_d_gke.maintenance.speed_check.comparison import (
     Outcome,
     absolute_errors,
-    by_roofline,
     outcomes,
     stated_errors_of,
 )
@@ -44,7 +39,7 @@ class Constant:
 
 @pytest.fixture(scope="module")
 def unseen() -> tuple[Outcome, ...]:
-    return outcomes([row for row in ROWS if row.held_out], by_roofline)
+    return outcomes([row for row in ROWS if row.held_out])
 
 
 def test_there_are_rows_of_several_accelerators_and_half_are_held_out() -> None:
@@ -179,24 +174,6 @@ def test_links_and_ranks_decide_what_tensor_parallelism_saves() -> None:
 
     assert first_token("nvidia-h100-80gb", 2) < 0.8 * first_token("nvidia-h100-80gb", 1)
     assert first_token("nvidia-rtx-pro-6000", 2) > first_token("nvidia-rtx-pro-6000", 1)
-
-
-def test_planning_does_not_import_the_optional_package() -> None:
-    code = (
-        "import sys; from tests.stacks import plan_of; plan_of('gpu');"
-        "print([name for name in sys.modules if name.startswith(('aiconfigurator', 'pandas', 'operations.speed'))])"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
-
-
-def test_without_the_package_or_the_card_there_are_no_measured_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = catalog.load()
-    for name in ("nvidia-h100-80gb", "nvidia-l4", "tpu-v6e"):
-        run = engine_run(load.models["Qwen/Qwen3-8B"], load.accelerators[name], "0.19.0")
-        assert run is not None
-        monkeypatch.setattr(optional, "installed", functools.partial(bool, name != "nvidia-h100-80gb"))
-        assert optional.measured_steps(run, name) is None
 
 
 def test_a_rate_is_met_where_it_can_be() -> None:
