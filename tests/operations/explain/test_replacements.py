@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ import pytest
 from llm_d_gke.google_types import google_types, under
 from llm_d_gke.maintenance.reference.settings import page, schema
 from llm_d_gke.operations.explain.command import stack_input_of
+from llm_d_gke.operations.explain.explanation import without_collector
 from llm_d_gke.operations.explain.fields import Objects
-from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Builder, changes
 from llm_d_gke.operations.report.compare import compare
 from llm_d_gke.planning import StackPlan
@@ -56,8 +57,7 @@ def replaced(before: Objects, after: Objects) -> set[str]:
     return names
 
 
-def build(stack_input: StackInput, plan: StackPlan | None) -> Objects:
-    assert plan is not None
+def build(plan: StackPlan) -> Objects:
     built = Builder().build(plan)
     assert built is not None
     return built
@@ -68,15 +68,17 @@ def replacements() -> dict[str, set[str]]:
     """By setting: everything that some other value of it replaces, in any of the stacks."""
     by_setting: defaultdict[str, set[str]] = defaultdict(set)
     for stack in STACKS:
-        stack_input = stack_input_of(stack)
+        # No resource depends on capacity and prices.
+        stack_input = replace(stack_input_of(stack), figures=False)
         plan = stack_input.plan()
         assert plan is not None
-        before = build(stack_input, plan)
-        for change in changes(stack_input, plan, facts=False):
-            touched = {leaf.partition(".")[0].partition("[")[0] for leaf in change.paths}
-            after = Builder().build(change.plan) if touched & set(PARTS) else None
-            if after is not None:
-                by_setting[change.input.origin.name] |= replaced(before, after)
+        before = build(plan)
+        with without_collector():
+            for change in changes(stack_input, plan, facts=False):
+                touched = {leaf.partition(".")[0].partition("[")[0] for leaf in change.paths}
+                after = Builder().build(change.plan) if touched & set(PARTS) else None
+                if after is not None:
+                    by_setting[change.input.origin.name] |= replaced(before, after)
     return {setting: what for setting, what in by_setting.items() if what}
 
 
