@@ -111,13 +111,13 @@ def command_for(
         )
     ranks, supervisor = _ranks(values)
     transfers = transfers and any(CONNECTOR in value for value in values.get(_TRANSFER_FLAG, ()))
-    kept = [
+    remaining = [
         option for option in options if not _is_dropped(option.name) or (transfers and option.name == _TRANSFER_FLAG)
     ]
-    dropped = {option.name for option in options if option not in kept} - {"model"}
+    dropped = {option.name for option in options if option not in remaining} - {"model"}
     if supervisor is not None:
         dropped = {name for name in dropped if not _RANKS.fullmatch(name)}
-    built = [str(model.folder), *(word for option in kept for word in _words(option, model))]
+    built = [str(model.folder), *(word for option in remaining for word in _words(option, model))]
     if "served-model-name" not in values:
         built += ["--served-model-name", model.name]
     if "block-size" not in values:
