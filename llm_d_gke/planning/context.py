@@ -43,27 +43,18 @@ class Findings(list[Finding]):
     """
 
     def error(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
-        self._add(Severity.ERROR, rule_id, path, value=value, **texts)
+        self._add(Severity.ERROR, rule_id, path, {"value": value, **texts})
 
     def warning(self, rule_id: str, /, *path: str | int, value: object, **texts: Any) -> None:
-        self._add(Severity.WARNING, rule_id, path, value=value, **texts)
+        self._add(Severity.WARNING, rule_id, path, {"value": value, **texts})
 
-    def _add(
-        self,
-        severity: Severity,
-        rule_id: str,
-        path: tuple[str | int, ...],
-        /,
-        *,
-        case: str = "",
-        rule: str = "",
-        fix: str = "",
-        **facts: object,
-    ) -> None:
+    def _add(self, severity: Severity, rule_id: str, path: tuple[str | int, ...], texts: Mapping[str, Any]) -> None:
         if rule_id not in RULES:
             raise LookupError(f"llm_d_gke/planning/rules has no rule {rule_id!r}")
-        texts, value = RULES[rule_id].texts(case), str(facts["value"])
-        rule, fix = rule or texts.message.format(**facts), fix or texts.hint.format(**facts)
+        own = RULES[rule_id].texts(texts.get("case", ""))
+        rule = texts.get("rule") or own.message.format(**texts)
+        fix = texts.get("fix") or own.hint.format(**texts)
+        value = str(texts["value"])
         self.append(Finding(id=rule_id, path=path_of(*path), value=value, rule=rule, fix=fix, severity=severity))
 
 

@@ -156,11 +156,5 @@ def _smallest_satisfying(high: float, holds: Callable[[float], bool]) -> float:
 
 
 def _decode(stage: StageEngines, prompt: int, output: int, decoding: float) -> SpeedEstimate | None:
-    return estimate(
-        stage.run,
-        stage.accelerator,
-        Load(prompt, output, decoding),
-        stage.replicas,
-        stage.verdict,
-        interrupted=False,
-    )
+    load = Load(prompt, output, decoding, interrupted=False)
+    return estimate(stage.run, stage.accelerator, load, stage.replicas, stage.verdict)

@@ -2,6 +2,7 @@
 
 from llm_d_gke.planning.picker_config.build import (
     PreciseIndex,
+    PrefixIndex,
     Queue,
     Weights,
     can_count,
@@ -23,6 +24,7 @@ from llm_d_gke.planning.picker_config.check_engine import (
 
 __all__ = [
     "PreciseIndex",
+    "PrefixIndex",
     "Queue",
     "Weights",
     "can_count",

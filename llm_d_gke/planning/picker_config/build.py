@@ -56,6 +56,19 @@ class PreciseIndex:
 
 
 @dataclass(frozen=True)
+class PrefixIndex:
+    """How prompts are cut into blocks and remembered.
+
+    `block_tokens` of None leaves the size of blocks to the picker. `cached_tokens` are what one engine's cache is
+    estimated to hold; None leaves the size of the approximate index to the picker.
+    """
+
+    block_tokens: int | None = None
+    precise: PreciseIndex | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True)
 class Queue:
     """Requests wait in the picker while all replicas are busy: by metrics, or above `max_concurrency` on each."""
 
@@ -95,39 +108,29 @@ def load_and_prefix(
     picker: Picker,
     api: str,
     weights: Weights,
-    block_tokens: int | None,
-    precise: PreciseIndex | None = None,
+    index: PrefixIndex,
     *,
-    cached_tokens: int | None = None,
     https: bool = False,
     queue: Queue | None = None,
 ) -> Config:
     """One profile that weighs prefix match, free KV cache and short queue.
 
-    `api` is the document's apiVersion. `block_tokens` of None leaves the size of prompt blocks to the picker.
-    `cached_tokens` are what one engine's cache is estimated to hold; None leaves the size of the approximate index to
-    the picker. `https`: engines' metrics are scraped over HTTPS, and the picker has no flag for that.
-    With a `queue`, requests wait in the picker while all replicas are busy.
+    `api` is the document's apiVersion. `https`: engines' metrics are scraped over HTTPS, and the picker has no flag for
+    that. With a `queue`, requests wait in the picker while all replicas are busy.
     """
-    scoring = _Scoring(picker, weights, block_tokens, precise, cached_tokens)
-    return _document(
-        picker,
-        api,
-        # The picker's own data layer takes the source that is configured under its type.
-        plugins=[*scoring.plugins, *([_plugin(picker, METRICS, scheme="https")] if https else [])],
-        profiles=[_profile("default", scoring.references)],
-        sources=scoring.sources,
-        queue=queue,
-    )
+    scoring = _Scoring(picker, weights, index)
+    # The picker's own data layer takes the source that is configured under its type.
+    plugins = [*scoring.plugins, *([_plugin(picker, METRICS, scheme="https")] if https else [])]
+    profiles = [_profile("default", scoring.references)]
+    return _document(picker, api, {"plugins": plugins, "schedulingProfiles": profiles, **scoring.data_layer}, queue)
 
 
 def disaggregated(
     picker: Picker,
     api: str,
     weights: Weights,
-    block_tokens: int | None,
+    index: PrefixIndex,
     prefill_from_tokens: int,
-    precise: PreciseIndex | None = None,
     *,
     queue: Queue | None = None,
 ) -> Config:
@@ -136,7 +139,7 @@ def disaggregated(
 
     The picker must be able to (`can_disaggregate`).
     """
-    scoring = _Scoring(picker, weights, block_tokens, precise)
+    scoring = _Scoring(picker, weights, index)
     stages = [
         _profile(stage, [{"pluginRef": f"{stage}-filter"}, *scoring.references, {"pluginRef": "max-score-picker"}])
         for stage in ("prefill", "decode")
@@ -146,16 +149,11 @@ def disaggregated(
         *scoring.plugins,
         _plugin(picker, "max-score-picker"),
     ]
-    return _document(
-        picker,
-        api,
-        plugins=[*common, *_handler(picker, block_tokens, prefill_from_tokens)],
-        profiles=stages,
-        sources=scoring.sources,
-        # Without it the decider would never learn what a replica caches, and keep every prompt where it decodes.
-        gates=[gate for gate in picker.feature_gates if gate == _PREPARED],
-        queue=queue,
-    )
+    plugins = [*common, *_handler(picker, index.block_tokens, prefill_from_tokens)]
+    # Without it the decider would never learn what a replica caches, and keep every prompt where it decodes.
+    gates = [gate for gate in picker.feature_gates if gate == _PREPARED]
+    parts = {"featureGates": gates, "plugins": plugins, "schedulingProfiles": stages, **scoring.data_layer}
+    return _document(picker, api, parts, queue)
 
 
 def _handler(picker: Picker, block_tokens: int | None, prefill_from_tokens: int) -> list[Config]:
@@ -183,14 +181,7 @@ def _handler(picker: Picker, block_tokens: int | None, prefill_from_tokens: int)
 class _Scoring:
     """The scorers in use, what they read, and the entries of a profile that name them."""
 
-    def __init__(
-        self,
-        picker: Picker,
-        weights: Weights,
-        block_tokens: int | None,
-        precise: PreciseIndex | None,
-        cached_tokens: int | None = None,
-    ) -> None:
+    def __init__(self, picker: Picker, weights: Weights, index: PrefixIndex) -> None:
         # The scorer of prompts without a hit reads what the prefix scorer before it found.
         no_hit = weights.no_hit if weights.prefix > 0 else 0
         weighed = [
@@ -206,15 +197,16 @@ class _Scoring:
             {"pluginRef": kind, "weight": math.ceil(weight) if whole_weights else _number(weight)}
             for kind, weight in used
         ]
-        self.sources: list[Config] = []
+        self.data_layer: Config = {}
         producers: list[Config] = []
         parameters: dict[str, Config] = {}
-        if weights.prefix > 0 and precise is not None:
-            producers = _precise_index_plugins(picker, block_tokens, precise)
+        if weights.prefix > 0 and index.precise is not None:
+            producers = _precise_index_plugins(picker, index.block_tokens, index.precise)
             parameters[PREFIX] = {"prefixMatchInfoProducerName": PRECISE}
-            self.sources = [{"pluginRef": _NOTIFICATIONS, "extractors": [{"pluginRef": PRECISE}]}]
-        elif weights.prefix > 0 and block_tokens is not None:
-            producers, parameters[PREFIX] = _approximate_index_plugins(picker, block_tokens, cached_tokens)
+            source = {"pluginRef": _NOTIFICATIONS, "extractors": [{"pluginRef": PRECISE}]}
+            self.data_layer = {"dataLayer": {"sources": [source]}}
+        elif weights.prefix > 0 and index.block_tokens is not None:
+            producers, parameters[PREFIX] = _approximate_index_plugins(picker, index.block_tokens, index.cached_tokens)
         if no_hit > 0:
             parameters[NO_HIT] = _no_hit_parameters(picker, parameters.get(PREFIX, {}))
         self.plugins = [*producers, *(_plugin(picker, kind, **parameters.get(kind, {})) for kind, _ in used)]
@@ -282,17 +274,10 @@ def _profile(name: str, plugins: Sequence[Mapping[str, Any]]) -> Config:
     return {"name": name, "plugins": [dict(plugin) for plugin in plugins]}
 
 
-def _document(
-    picker: Picker,
-    api: str,
-    *,
-    plugins: list[Config],
-    profiles: list[Config],
-    sources: list[Config],
-    gates: Sequence[str] = (),
-    queue: Queue | None = None,
-) -> Config:
+def _document(picker: Picker, api: str, parts: Config, queue: Queue | None) -> Config:
+    """The whole document, in the shape of the picker's version. `parts` are its keys but those of the queue."""
     flow_control: Config = {}
+    gates, plugins = parts.get("featureGates", []), parts["plugins"]
     if queue is not None:
         # Without a reference all bands have a policy that serves the oldest request, from any client.
         flow_control = {"defaultPriorityBand": {"fairnessPolicyRef": _TURNS}}
@@ -304,12 +289,12 @@ def _document(
     written = {
         "apiVersion": api,
         "kind": "EndpointPickerConfig",
-        **({"featureGates": gates} if gates else {}),
+        **parts,
+        "featureGates": gates,
         "plugins": plugins,
-        "schedulingProfiles": profiles,
-        **({"dataLayer": {"sources": sources}} if sources else {}),
-        **({"flowControl": flow_control} if flow_control else {}),
+        "flowControl": flow_control,
     }
+    written = {key: value for key, value in written.items() if value}
     shape = DOCUMENTS[picker.document]
     checked = shape.model_validate_json(json.dumps(written))
     return checked.model_dump(mode="json", by_alias=True, exclude_unset=True)

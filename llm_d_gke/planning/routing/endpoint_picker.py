@@ -12,6 +12,7 @@ from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.picker_config import (
     PreciseIndex,
+    PrefixIndex,
     Queue,
     Weights,
     can_count,
@@ -289,29 +290,22 @@ def _config(served: ServedModel, precise: PreciseIndex | None, memory: MemoryVer
     weights = Weights(prefix=scorers.prefix_cache, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
     most = ctx.settings.picker.max_concurrency if can_count(ctx.picker) else None
     queue = Queue(most) if queues_requests(ctx) and can_queue(ctx.picker) else None
-    block_size = block_size_of(served)
+    index = PrefixIndex(block_size_of(served), precise)
     # Disaggregated stages are never encrypted.
     https = encrypted(ctx) and ctx.release.picker.metrics_scheme_flag is None
     if ctx.role == "both" or ctx.release.disaggregation is None:
         if not _sizes_index(served):
-            return load_and_prefix(ctx.picker, api, weights, block_size, precise, https=https, queue=queue)
-        block_size = block_size or engine_block(served)
+            return load_and_prefix(ctx.picker, api, weights, index, https=https, queue=queue)
+        block_size = index.block_tokens or engine_block(served)
         # Without the size of blocks no producer is named, by which later pickers' scorer finds matches.
         spreads = can_spread_misses(ctx.picker) and block_size is not None
         default = _NO_HIT_WEIGHT if spreads else 0.0
         no_hit = scorers.no_hit_lru if scorers.no_hit_lru is not None else default
-        return load_and_prefix(
-            ctx.picker,
-            api,
-            replace(weights, no_hit=no_hit if spreads else 0.0),
-            block_size,
-            precise,
-            cached_tokens=_cached_tokens(served, memory),
-            https=https,
-            queue=queue,
-        )
+        weights = replace(weights, no_hit=no_hit if spreads else 0.0)
+        index = PrefixIndex(block_size, precise, _cached_tokens(served, memory))
+        return load_and_prefix(ctx.picker, api, weights, index, https=https, queue=queue)
     stages = ctx.settings.disaggregation or DisaggregationSettings()
-    return disaggregated(ctx.picker, api, weights, block_size, stages.prefill_from_tokens, precise, queue=queue)
+    return disaggregated(ctx.picker, api, weights, index, stages.prefill_from_tokens, queue=queue)
 
 
 def _sizes_index(served: ServedModel) -> bool:

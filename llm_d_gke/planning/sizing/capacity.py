@@ -160,19 +160,16 @@ def _within_objectives(engines: _Engines, settings: ModelSettings, saturation: i
 
 def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate | None) -> int | None:
     load = settings.load
-    first, per_token = load.time_to_first_token_ms, load.time_per_output_token_ms
     if load.requests_per_second is not None:
         return replicas_for(
             engines.run,
             engines.ctx.accelerator,
             load.requests_per_second,
-            engines.prompt,
-            engines.output,
-            time_to_first_token=None if first is None else first / 1000,
-            time_per_output_token=None if per_token is None else per_token / 1000,
-            verdict=engines.verdict,
+            Load(engines.prompt, engines.output),
+            lambda speed: keeps_objectives(speed, load),
+            engines.verdict,
         )
-    if first is None and per_token is None:
+    if not has_objectives(load):
         return None
     if keeps_objectives(at_load, load):
         return settings.replicas

@@ -6,7 +6,7 @@ import datetime
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
@@ -119,23 +119,22 @@ def _billed_provisioning(pool: NodePoolPlan) -> Provisioning:
     return "flex-start" if pool.provisioning == "queued" else pool.provisioning
 
 
+@dataclass(frozen=True)
 class _Bill:
     """The lines of one stack. `dates` gathers those of the prices used."""
 
-    def __init__(
-        self,
-        ctx: PlanContext,
-        prices: Prices,
-        cpu_pool: NodePoolPlan,
-        pools: Sequence[tuple[NodePoolPlan, int]],
-        pickers: int,
-        servers: int,
-    ) -> None:
-        self.ctx, self.prices, self.cpu_pool, self.pools, self.pickers = ctx, prices, cpu_pool, pools, pickers
-        self.servers = servers
-        # Pickers and system pods hold one node, whatever the pool's minimum.
-        self.cpu_nodes = max(1, cpu_pool.min_nodes)
-        self.dates: list[datetime.date] = []
+    ctx: PlanContext
+    prices: Prices
+    cpu_pool: NodePoolPlan
+    pools: Sequence[tuple[NodePoolPlan, int]]
+    pickers: int
+    servers: int
+    dates: list[datetime.date] = field(default_factory=list)
+
+    @property
+    def cpu_nodes(self) -> int:
+        """Pickers and system pods hold one node, whatever the pool's minimum."""
+        return max(1, self.cpu_pool.min_nodes)
 
     def lines(self) -> list[CostLine | None]:
         settings = self.ctx.settings

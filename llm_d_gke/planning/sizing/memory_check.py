@@ -138,51 +138,50 @@ def run_of(served: ServedModel) -> EngineRun | None:
     settings, ctx, model = served.settings, served.ctx, served.model
     if model is None:
         return None
-    extra = _numbers_in(settings.extra_args)
-    parallelism = served.parallelism
-    cache = extra.get("kv-cache-memory-bytes")
-    caching = settings.prefix_caching
     speculation = _speculation(served, model)
     if not speculation.is_known or expands_latent_attention(model, settings.env):
         return None
     model = with_stretched_context(model, settings.extra_args)
     if ctx.transfers_kv_cache and ctx.accelerator.kind == "gpu" and not load_engine().transfers_kinds(served.version):
         model = _with_one_kind(model)
-    return engine_run(
-        model,
-        ctx.accelerator,
-        served.version,
-        EngineOptions(
-            max_model_len=extra.get("max-model-len", settings.max_model_len),
-            utilization=_utilization(settings),
-            max_num_seqs=extra.get("max-num-seqs", settings.max_num_seqs),
-            max_num_batched_tokens=extra.get("max-num-batched-tokens", settings.max_num_batched_tokens),
-            tensor_parallel=parallelism.tensor,
-            pipeline_parallel=min(extra.get("pipeline-parallel-size") or parallelism.pipeline, model.layers),
-            data_parallel=parallelism.data,
-            expert_parallel=parallelism.expert or "--enable-expert-parallel" in settings.extra_args,
-            all_to_all=parallelism.all_to_all,
-            dtype=_dtype(served, model),
-            quantization=settings.quantization,
-            experts_bits=_experts_bits(served),
-            kv_cache_dtype=settings.kv_cache_dtype,
-            prefix_caching=caching if caching is not None else ctx.settings.picker.scorers.prefix_cache > 0,
-            enforce_eager="--enforce-eager" in settings.extra_args,
-            asynchronous="--no-async-scheduling" not in settings.extra_args,
-            # vLLM reads a number (vllm/envs.py): other text stops it, which the check of variables says.
-            estimates_graphs=settings.env.get("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", "1").strip() != "0",
-            text_only="--language-model-only" in settings.extra_args,
-            speculative_tokens=speculation.tokens,
-            draft=speculation.draft,
-            draft_model=speculation.draft_model,
-            lora_slots=min(len(settings.adapters), LORA_SLOTS),
-            # vLLM takes no smaller rank for its slots.
-            lora_rank=max(16, *(adapter.rank for adapter in settings.adapters)) if settings.adapters else 16,
-            block_size=extra.get("block-size", settings.block_size),
-            kv_cache_gib=cache / 2**30 if cache is not None else None,
-            offloaded_gib=0.0 if offload_without_effect(served, model) else offloaded_gib(settings),
-        ),
-        share=ctx.machine.accelerator_share,
+    options = _options_of(served, model, speculation)
+    return engine_run(model, ctx.accelerator, served.version, options, share=ctx.machine.accelerator_share)
+
+
+def _options_of(served: ServedModel, model: Model, speculation: Speculation) -> EngineOptions:
+    """Options that decide on memory, of which further arguments replace those of settings."""
+    settings, parallelism = served.settings, served.parallelism
+    extra = _numbers_in(settings.extra_args)
+    cache, caching = extra.get("kv-cache-memory-bytes"), settings.prefix_caching
+    return EngineOptions(
+        max_model_len=extra.get("max-model-len", settings.max_model_len),
+        utilization=_utilization(settings),
+        max_num_seqs=extra.get("max-num-seqs", settings.max_num_seqs),
+        max_num_batched_tokens=extra.get("max-num-batched-tokens", settings.max_num_batched_tokens),
+        tensor_parallel=parallelism.tensor,
+        pipeline_parallel=min(extra.get("pipeline-parallel-size") or parallelism.pipeline, model.layers),
+        data_parallel=parallelism.data,
+        expert_parallel=parallelism.expert or "--enable-expert-parallel" in settings.extra_args,
+        all_to_all=parallelism.all_to_all,
+        dtype=_dtype(served, model),
+        quantization=settings.quantization,
+        experts_bits=_experts_bits(served),
+        kv_cache_dtype=settings.kv_cache_dtype,
+        prefix_caching=caching if caching is not None else served.ctx.settings.picker.scorers.prefix_cache > 0,
+        enforce_eager="--enforce-eager" in settings.extra_args,
+        asynchronous="--no-async-scheduling" not in settings.extra_args,
+        # vLLM reads a number (vllm/envs.py): other text stops it, which the check of variables says.
+        estimates_graphs=settings.env.get("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", "1").strip() != "0",
+        text_only="--language-model-only" in settings.extra_args,
+        speculative_tokens=speculation.tokens,
+        draft=speculation.draft,
+        draft_model=speculation.draft_model,
+        lora_slots=min(len(settings.adapters), LORA_SLOTS),
+        # vLLM takes no smaller rank for its slots.
+        lora_rank=max(16, *(adapter.rank for adapter in settings.adapters)) if settings.adapters else 16,
+        block_size=extra.get("block-size", settings.block_size),
+        kv_cache_gib=cache / 2**30 if cache is not None else None,
+        offloaded_gib=0.0 if offload_without_effect(served, model) else offloaded_gib(settings),
     )
 
 

@@ -9,7 +9,8 @@ catalog/engine.yaml, docs/speed.md.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from llm_d_gke.catalog.engine import HeldOutErrors, generation, load_engine
 from llm_d_gke.catalog.schema import Accelerator
@@ -27,13 +28,30 @@ _ROUNDS = 4  # of finding how many of the requests in flight decode: each halves
 class Load:
     """What clients ask for: tokens of a prompt and of an answer, and requests in flight over all replicas.
 
-    `cached_tokens` of the prompt are in the prefix cache already.
+    `cached_tokens` of the prompt are in the prefix cache already. `interrupted`: other requests' prompts are computed
+    between the tokens of an answer, as where one engine does both.
     """
 
     prompt_tokens: int
     output_tokens: int
     concurrency: float = 1.0
     cached_tokens: int = 0
+    interrupted: bool = True
+
+    @property
+    def fresh(self) -> int:
+        """Tokens of a prompt to compute."""
+        return max(1, self.prompt_tokens - self.cached_tokens)
+
+    @property
+    def further(self) -> int:
+        """Tokens of an answer after the first."""
+        return max(1, self.output_tokens - 1)
+
+    @property
+    def context(self) -> float:
+        """Mean length of a running sequence."""
+        return self.prompt_tokens + self.output_tokens / 2
 
 
 def estimate(
@@ -43,13 +61,11 @@ def estimate(
     replicas: int = 1,
     verdict: MemoryVerdict | None = None,
     *,
-    interrupted: bool = True,
     steps: StepTimes | None = None,
 ) -> SpeedEstimate | None:
     """Speed of `replicas` equal engines under an evenly spread load. `verdict` is the run's, where it is known already.
 
-    Data-parallel ranks of one replica are engines, too. `interrupted`: other requests' prompts are computed between the
-    tokens of an answer, as where one engine does both. `steps` knows step times better than the roofline does.
+    Data-parallel ranks of one replica are engines, too. `steps` knows step times better than the roofline does.
 
     None when the catalog lacks bandwidth or compute, or when the cache does not hold one such request.
     """
@@ -61,7 +77,7 @@ def estimate(
     engines = replicas * run.data_parallel
     in_flight = max(1.0, load.concurrency / engines)
     batch = min(in_flight, float(run.sequences), float(max_sequences))
-    served = _closed_loop(run, steps, load, batch, interrupted=interrupted)
+    served = _closed_loop(run, steps, load, batch)
     waiting = in_flight / served.rate - batch / served.rate
     # Fewer requests in flight than engines leave some of them idle.
     rate = served.rate * min(float(engines), load.concurrency)
@@ -114,14 +130,11 @@ def replicas_for(
     run: EngineRun,
     accelerator: Accelerator,
     requests_per_second: float,
-    prompt_tokens: int,
-    output_tokens: int,
-    *,
-    time_to_first_token: float | None = None,
-    time_per_output_token: float | None = None,
+    load: Load,
+    keeps: Callable[[SpeedEstimate], bool] = lambda _: True,
     verdict: MemoryVerdict | None = None,
 ) -> int | None:
-    """Fewest replicas that serve a rate within the latency objectives, in seconds.
+    """Fewest replicas that serve a rate of requests as in `load`, each at a speed that `keeps` its objectives.
 
     None when even one request at a time is too slow. Rates are those of a closed loop: bursts need more.
     """
@@ -129,12 +142,8 @@ def replicas_for(
     concurrency = 1
     verdict = verdict or judge(run)
     while concurrency <= run.sequences * run.data_parallel:
-        speed = estimate(run, accelerator, Load(prompt_tokens, output_tokens, concurrency), verdict=verdict)
-        if speed is None or speed.batch < concurrency / run.data_parallel:
-            break
-        late = time_to_first_token is not None and speed.time_to_first_token > time_to_first_token
-        slow = time_per_output_token is not None and speed.time_per_output_token > time_per_output_token
-        if late or slow:
+        speed = estimate(run, accelerator, replace(load, concurrency=concurrency), verdict=verdict)
+        if speed is None or speed.batch < concurrency / run.data_parallel or not keeps(speed):
             break
         best = max(best, speed.requests_per_second)
         concurrency = concurrency + max(1, concurrency // 8)
@@ -184,80 +193,69 @@ class _Served:
 
 def _max_sequences(run: EngineRun, verdict: MemoryVerdict, load: Load) -> int:
     """Sequences that fit into the KV cache at once. Their answers are on average half written; prefixes are shared."""
-    fresh = max(1, load.prompt_tokens - load.cached_tokens)
-    length = math.ceil(fresh + load_engine().speed.output_share * load.output_tokens)
+    length = math.ceil(load.fresh + load_engine().speed.output_share * load.output_tokens)
     longest_blocks = max(1, layout(run).blocks_per_request(load.prompt_tokens + load.output_tokens))
     if verdict.kv_blocks < longest_blocks:
         return 0
     return verdict.kv_blocks // max(1, layout(run).blocks_per_request(length)) * run.attention_ranks
 
 
-def _closed_loop(run: EngineRun, steps: StepTimes, load: Load, batch: float, *, interrupted: bool) -> _Served:
+def _closed_loop(run: EngineRun, steps: StepTimes, load: Load, batch: float) -> _Served:
     """A closed loop of `batch` requests in flight on one engine."""
-    fresh = max(1, load.prompt_tokens - load.cached_tokens)
-    context = load.prompt_tokens + load.output_tokens / 2
-    further = max(1, load.output_tokens - 1)
+    fresh, further = load.fresh, load.further
     budget = float(run.max_num_batched_tokens)
     if load.output_tokens <= 1:
         first = load_engine().speed.request_seconds[run.kind] + _prompt_only(steps, fresh, load.cached_tokens, budget)
         return _Served(first, 0.0, batch / (first * batch), 0.0, filled=False)
-    if not interrupted:
-        seconds_per_token = steps.step(batch, context)
+    if not load.interrupted:
+        seconds_per_token = steps.step(batch, load.context)
         first = load_engine().speed.request_seconds[run.kind] + _prompt_only(steps, fresh, load.cached_tokens, budget)
         return _Served(first, seconds_per_token, batch / (first + further * seconds_per_token), batch, filled=False)
     # Each step brings every sequence a token further, and `carried` tokens of prompts for those that take their place.
     max_sequences = budget / (1 + fresh / further)
     decoding = min(batch, max_sequences)
     for _ in range(_ROUNDS):
-        seconds_per_token = _mean_step(steps, decoding, context, fresh, further, budget)
-        first = _time_to_first_token(run, steps, decoding, context, load, budget, seconds_per_token, batch)
+        seconds_per_token = _mean_step(steps, load, decoding, budget)
+        first = _time_to_first_token(run, steps, load, decoding, seconds_per_token, batch)
         before, decoding = decoding, min(max_sequences, batch / (1 + first / (further * seconds_per_token)))
         if decoding == before:
             break
-    seconds_per_token = _mean_step(steps, decoding, context, fresh, further, budget)
+    seconds_per_token = _mean_step(steps, load, decoding, budget)
     rate = decoding / (further * seconds_per_token)
     return _Served(
         batch / rate - further * seconds_per_token, seconds_per_token, rate, decoding, filled=decoding >= max_sequences
     )
 
 
-def _mean_step(steps: StepTimes, decoding: float, context: float, fresh: float, further: float, budget: float) -> float:
+def _mean_step(steps: StepTimes, load: Load, decoding: float, budget: float) -> float:
     """Mean time of a step: some carry a chunk of a prompt, the others none."""
-    carried = decoding * fresh / further
-    chunk = max(1.0, carried, min(fresh, budget - decoding))
+    carried = decoding * load.fresh / load.further
+    chunk = max(1.0, carried, min(load.fresh, budget - decoding))
     share = min(1.0, carried / chunk)
-    depth = max(0.0, fresh - chunk) / 2
-    mixed = steps.step(decoding, context, chunk, depth)
-    return mixed if share == 1 else (1 - share) * steps.step(decoding, context) + share * mixed
+    depth = max(0.0, load.fresh - chunk) / 2
+    mixed = steps.step(decoding, load.context, chunk, depth)
+    return mixed if share == 1 else (1 - share) * steps.step(decoding, load.context) + share * mixed
 
 
 def _time_to_first_token(
-    run: EngineRun,
-    steps: StepTimes,
-    decoding: float,
-    context: float,
-    load: Load,
-    budget: float,
-    seconds_per_token: float,
-    batch: float,
+    run: EngineRun, steps: StepTimes, load: Load, decoding: float, seconds_per_token: float, batch: float
 ) -> float:
     """Seconds to the first token of a request that is admitted at once."""
-    fresh = max(1, load.prompt_tokens - load.cached_tokens)
-    prompt_budget = max(1.0, budget - decoding)
-    count = math.ceil(fresh / prompt_budget)
-    chunk = fresh / count
+    prompt_budget = max(1.0, run.max_num_batched_tokens - decoding)
+    count = math.ceil(load.fresh / prompt_budget)
+    chunk = load.fresh / count
     decoding_load = decoding if batch > 1 else 0.0
     if count == 1:
-        computing = steps.step(decoding_load, context, chunk, load.cached_tokens)
+        computing = steps.step(decoding_load, load.context, chunk, load.cached_tokens)
     else:
         computing = sum(
-            steps.step(decoding_load, context, chunk, load.cached_tokens + index * chunk)
+            steps.step(decoding_load, load.context, chunk, load.cached_tokens + index * chunk)
             for index in range(min(count, 8))
         ) * (count / min(count, 8))
     if batch <= 1:
         return load_engine().speed.request_seconds[run.kind] + computing
     # A request comes in the middle of a step, and behind the prompts of others: at random, though never of all of them.
-    busy = min(0.95, decoding * computing / (max(1, load.output_tokens - 1) * seconds_per_token))
+    busy = min(0.95, decoding * computing / (load.further * seconds_per_token))
     queueing = computing * min(busy / (2 * (1 - busy)), (batch - 1) / 2)
     return load_engine().speed.request_seconds[run.kind] + computing + seconds_per_token / 2 + queueing
 

@@ -96,19 +96,10 @@ class Roofline:
         # A prompt is one rank's.
         heads = model.attention_heads * model.head_dim / run.dense_parallel
         self._attending = [(4.0 * heads * kind.count, kind.window) for kind in kinds if kind.token_bytes]
-        self._fixed = constants.host_seconds + model.layers * constants.layer_seconds
-        if experts is not None:
-            layer_seconds = constants.experts_fp8_layer_seconds if eighth else constants.experts_layer_seconds
-            self._fixed += experts.layers * layer_seconds
-            if run.data_parallel > 1:
-                self._fixed += experts.layers * load_engine().speed.all_to_all_seconds
-        self._exchanged = 0.0
-        if tensor > 1:
-            self._fixed += 2 * model.layers * load_engine().speed.collective_seconds[run.interconnect]
-            link = (accelerator.link_gbs or 0.0) * 1e9 / accelerator.devices_per_chip
-            if link:
-                sent = 2 * model.layers * model.hidden * run.dtype_bytes * 2 * (tensor - 1) / tensor
-                self._exchanged = sent / (link * constants.link_share)
+        self._fixed = _fixed_seconds(run, constants, fp8=eighth)
+        link = (accelerator.link_gbs or 0.0) * 1e9 / accelerator.devices_per_chip
+        sent = 2 * model.layers * model.hidden * run.dtype_bytes * 2 * (tensor - 1) / tensor
+        self._exchanged = sent / (link * constants.link_share) if link else 0.0
 
     def step(self, decoding: float, context: float, chunk: float = 0.0, depth: float = 0.0) -> float:
         """One token of `decoding` sequences and `chunk` tokens of a prompt of which `depth` tokens are cached."""
@@ -167,6 +158,20 @@ class Roofline:
             seen = depth + chunk / 2
             work += flops * chunk * (min(seen, window) if window else seen)
         return work / self._attention
+
+
+def _fixed_seconds(run: EngineRun, constants: SpeedConstants, *, fp8: bool) -> float:
+    """Seconds of a step that do not depend on its tokens; `fp8`: experts compute in 8 bits."""
+    model, speed = run.model, load_engine().speed
+    seconds = constants.host_seconds + model.layers * constants.layer_seconds
+    if model.experts is not None:
+        layer_seconds = constants.experts_fp8_layer_seconds if fp8 else constants.experts_layer_seconds
+        seconds += model.experts.layers * layer_seconds
+        if run.data_parallel > 1:
+            seconds += model.experts.layers * speed.all_to_all_seconds
+    if run.tensor_parallel > 1:
+        seconds += 2 * model.layers * speed.collective_seconds[run.interconnect]
+    return seconds
 
 
 def read(kind: Layers, context: float) -> float:

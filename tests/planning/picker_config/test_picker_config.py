@@ -9,7 +9,14 @@ from pydantic import ValidationError
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.pickers import Picker
-from llm_d_gke.planning.picker_config import PreciseIndex, Weights, can_disaggregate, disaggregated, load_and_prefix
+from llm_d_gke.planning.picker_config import (
+    PreciseIndex,
+    PrefixIndex,
+    Weights,
+    can_disaggregate,
+    disaggregated,
+    load_and_prefix,
+)
 from llm_d_gke.planning.picker_config.document import DOCUMENTS
 from llm_d_gke.planning.picker_config.parameters import parameters_of, read_parameters
 
@@ -71,7 +78,7 @@ class TestOlderNames:
 class TestLoadAndPrefix:
     @pytest.mark.parametrize("picker", PICKERS.values(), ids=PICKERS)
     def test_one_profile_weighs_three_scorers(self, picker: Picker) -> None:
-        config = load_and_prefix(picker, API, WEIGHTS, None)
+        config = load_and_prefix(picker, API, WEIGHTS, PrefixIndex())
         assert profiles(config) == {"default": ["prefix-cache-scorer", "kv-cache-utilization-scorer", "queue-scorer"]}
         assert not any(parameters(config).values())
 
@@ -88,7 +95,7 @@ class TestLoadAndPrefix:
         ],
     )
     def test_the_index_holds_twice_what_the_engine_does(self, name: str, prefix: dict[str, Any]) -> None:
-        config = load_and_prefix(PICKERS[name], API, WEIGHTS, 16, cached_tokens=60_000)
+        config = load_and_prefix(PICKERS[name], API, WEIGHTS, PrefixIndex(16, cached_tokens=60_000))
         assert parameters(config)["prefix-cache-scorer"] == prefix
 
     @pytest.mark.parametrize(
@@ -104,7 +111,7 @@ class TestLoadAndPrefix:
     )
     def test_a_large_cache_gets_larger_blocks_instead_of_more_entries(self, name: str, prefix: dict[str, Any]) -> None:
         """2 x 600,000 tokens over 31,250 entries are 38.4 tokens each, in whole blocks of the engine 48."""
-        config = load_and_prefix(PICKERS[name], API, WEIGHTS, 16, cached_tokens=600_000)
+        config = load_and_prefix(PICKERS[name], API, WEIGHTS, PrefixIndex(16, cached_tokens=600_000))
         assert parameters(config)["prefix-cache-scorer"] == prefix
 
     @pytest.mark.parametrize(
@@ -117,7 +124,9 @@ class TestLoadAndPrefix:
         ],
     )
     def test_a_picker_with_larger_blocks_has_room_by_itself(self, block: int, producer: dict[str, Any]) -> None:
-        config = load_and_prefix(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, block, cached_tokens=60_000)
+        config = load_and_prefix(
+            PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, PrefixIndex(block, cached_tokens=60_000)
+        )
         assert parameters(config)["approx-prefix-cache-producer"] == producer
 
     @pytest.mark.parametrize(
@@ -132,19 +141,19 @@ class TestLoadAndPrefix:
     ) -> None:
         """The scorer of another producer would take every prompt for a new one, and send them round robin."""
         weights = Weights(prefix=3, kv_cache=2, queue=2, no_hit=1)
-        config = load_and_prefix(PICKERS[name], API, weights, 16)
+        config = load_and_prefix(PICKERS[name], API, weights, PrefixIndex(16))
         assert profiles(config)["default"][-1] == "no-hit-lru-scorer"
         assert parameters(config)["no-hit-lru-scorer"] == expected
 
     def test_without_prefixes_nothing_is_spread(self) -> None:
         weights = Weights(prefix=0, kv_cache=2, queue=2, no_hit=1)
-        config = load_and_prefix(PICKERS["llm-d-router-v0.10.0"], API, weights, 16)
+        config = load_and_prefix(PICKERS["llm-d-router-v0.10.0"], API, weights, PrefixIndex(16))
         assert profiles(config) == {"default": ["kv-cache-utilization-scorer", "queue-scorer"]}
 
     def test_the_precise_index_hears_of_every_pod(self) -> None:
         """Without the notifications it would follow no pod, and every prompt would look new."""
         index = PreciseIndex(model="m", renderer="http://m:8000", event_port=5557)
-        config = load_and_prefix(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, 32, index)
+        config = load_and_prefix(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, PrefixIndex(32, index))
         [source] = config["dataLayer"]["sources"]
         assert source == {
             "pluginRef": "endpoint-notification-source",
@@ -160,23 +169,25 @@ class TestLoadAndPrefix:
 class TestDisaggregated:
     @pytest.mark.parametrize("name", DISAGGREGATING_PICKERS)
     def test_each_stage_has_its_filter_and_a_picker(self, name: str) -> None:
-        config = disaggregated(PICKERS[name], API, WEIGHTS, 16, 256)
+        config = disaggregated(PICKERS[name], API, WEIGHTS, PrefixIndex(16), 256)
         for stage in ("prefill", "decode"):
             assert profiles(config)[stage][0] == f"{stage}-filter"
             assert profiles(config)[stage][-1] == "max-score-picker"
         assert {ref for refs in profiles(config).values() for ref in refs} <= set(parameters(config))
 
     def test_a_decider_counts_new_tokens(self) -> None:
-        by_plugin = parameters(disaggregated(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, 16, 256))
+        by_plugin = parameters(disaggregated(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, PrefixIndex(16), 256))
         assert by_plugin["prefix-based-pd-decider"] == {"nonCachedTokens": 256}
         assert by_plugin["disagg-profile-handler"] == {"deciders": {"prefill": "prefix-based-pd-decider"}}
 
     def test_no_threshold_is_always(self) -> None:
         """The prefix decider takes 0 for never."""
-        by_plugin = parameters(disaggregated(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, 16, 0))
+        by_plugin = parameters(disaggregated(PICKERS["llm-d-router-v0.10.0"], API, WEIGHTS, PrefixIndex(16), 0))
         assert by_plugin["disagg-profile-handler"] == {"deciders": {"prefill": "always-disagg-pd-decider"}}
 
     def test_the_older_handler_counts_characters(self) -> None:
-        by_plugin = parameters(disaggregated(PICKERS["llm-d-inference-scheduler-v0.4.0"], API, WEIGHTS, 16, 256))
+        by_plugin = parameters(
+            disaggregated(PICKERS["llm-d-inference-scheduler-v0.4.0"], API, WEIGHTS, PrefixIndex(16), 256)
+        )
         assert by_plugin["pd-profile-handler"] == {"threshold": 1024, "hashBlockSize": 64}
         assert "prefill-header-handler" in by_plugin

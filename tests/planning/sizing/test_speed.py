@@ -131,12 +131,12 @@ def test_fp8_weights_decode_faster() -> None:
 def test_the_replicas_named_carry_the_load() -> None:
     run = engine("meta-llama/Llama-3.1-8B-Instruct", "nvidia-h100-80gb", max_model_len=8192)
     card = CATALOG.accelerators["nvidia-h100-80gb"]
-    loose = replicas_for(run, card, 40, 512, 256)
-    strict = replicas_for(run, card, 40, 512, 256, time_per_output_token=0.012)
+    loose = replicas_for(run, card, 40, Load(512, 256))
+    strict = replicas_for(run, card, 40, Load(512, 256), lambda speed: speed.time_per_output_token <= 0.012)
     assert loose is not None
     assert strict is not None
     assert loose < strict
-    assert replicas_for(run, card, 40, 512, 256, time_per_output_token=0.001) is None
+    assert replicas_for(run, card, 40, Load(512, 256), lambda speed: speed.time_per_output_token <= 0.001) is None
     # The load it named them for: each serves its part within the objective.
     largest = max(
         estimated.requests_per_second
@@ -151,7 +151,7 @@ def test_a_model_that_does_not_fit_has_no_speed() -> None:
     card = CATALOG.accelerators["nvidia-tesla-t4"]
     assert estimate(run, card, Load(100, 100)) is None
     assert simulation(run, card) is None
-    assert replicas_for(run, card, 1, 100, 100) is None
+    assert replicas_for(run, card, 1, Load(100, 100)) is None
 
 
 def test_a_simulated_engine_gets_the_verdicts_cache_and_the_estimates_times() -> None:
