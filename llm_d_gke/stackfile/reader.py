@@ -29,7 +29,7 @@ _BASE = f"{NAMESPACE}:{BASE}"
 def stack_file(root: Path, stack: str) -> Path:
     """The stack's file in the project's folder, or else in its examples.
 
-    Raises StackFileError with the names of all stacks.
+    Raises StackFileError with the names that are similar, or else of all stacks.
     """
     folders = (root, root / EXAMPLES)
     name = f"Pulumi.{stack}.yaml"
@@ -38,11 +38,13 @@ def stack_file(root: Path, stack: str) -> Path:
     if path is None:
         stacks = stack_names(root)
         plain = Path(stack).name.lower().removeprefix("pulumi.").removesuffix(".yaml").removesuffix(".yml")
-        close = difflib.get_close_matches(plain, stacks, n=1)
-        question = f" Did you mean {close[0]}?" if close else ""
-        raise StackFileError(
-            f"stack {stack!r} does not exist: there is no {name}.{question} Stacks: {', '.join(stacks)}"
+        close = [plain] if plain in stacks else difflib.get_close_matches(plain, stacks)
+        # Of a project's thirty stacks the others would hide those that may be meant.
+        named = f"Did you mean {' or '.join(close)}?" if close else f"Stacks: {', '.join(stacks)}"
+        reason = (
+            f"there is no {name}" if plain == stack.lower() else "a name has neither a folder nor Pulumi. nor .yaml"
         )
+        raise StackFileError(f"stack {stack!r} does not exist: {reason}. {named}")
     return path
 
 

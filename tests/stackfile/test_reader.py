@@ -224,8 +224,12 @@ class TestErrors:
 
 def test_a_misspelled_stack_leads_to_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.chat.yaml").write_text("config: {}\n", encoding="utf-8")
-    with pytest.raises(StackFileError, match=r"Did you mean chat\? Stacks: chat"):
+    with pytest.raises(StackFileError, match=r"there is no Pulumi\.chta\.yaml\. Did you mean chat\?$"):
         load(tmp_path, "chta")
+    with pytest.raises(StackFileError, match=r"neither a folder nor Pulumi\. nor \.yaml\. Did you mean chat\?$"):
+        load(tmp_path, "examples/Pulumi.chat.yaml")
+    with pytest.raises(StackFileError, match=r"there is no Pulumi\.other\.yaml\. Stacks: chat$"):
+        load(tmp_path, "other")
 
 
 def test_a_configuration_can_go_to_another_process_after_a_place_was_asked() -> None:
