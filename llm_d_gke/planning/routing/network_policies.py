@@ -33,7 +33,7 @@ from llm_d_gke.settings.models import ModelSettings
 HEALTH_CHECKS = ("35.191.0.0/16", "130.211.0.0/22")
 
 # Every pod of a Gateway of Istio's has this label, and the Gateway's name in it.
-_GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 _ISTIOD = PeerPlan(pods={"app": "istiod"}, namespace=ISTIO_NAMESPACE)
 _ISTIOD_PORT = 15012
 
@@ -92,7 +92,7 @@ class _PolicyBuilder:
         self._ctx, self._network, self._gateway = ctx, network, gateway
         istio = gateway.implementation == "istio"
         self._proxies = (
-            (PeerPlan(pods={_GATEWAY_LABEL: gateway.name}),)
+            (PeerPlan(pods={GATEWAY_LABEL: gateway.name}),)
             if istio
             # Proxies in every region of a fleet's Gateway send to the servers of all its clusters.
             else tuple(PeerPlan(cidr=cidr) for cidr in gateway.fleet.proxy_cidrs)
@@ -187,7 +187,7 @@ class _PolicyBuilder:
             behind.append((index.selector, index.port))
         return NetworkPolicyPlan(
             name=self._gateway.name,
-            selector={_GATEWAY_LABEL: self._gateway.name},
+            selector={GATEWAY_LABEL: self._gateway.name},
             ingress=_access((PeerPlan(cidr="0.0.0.0/0"),), self._gateway.ports),
             egress=(
                 *dns_access(),

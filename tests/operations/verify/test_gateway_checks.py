@@ -20,6 +20,7 @@ from llm_d_gke.operations.live_stack.stack import Endpoint
 from llm_d_gke.operations.verify import command
 from llm_d_gke.operations.verify.checks import gateway, objects, requests
 from llm_d_gke.operations.verify.result import Checked, Outcome, Result, Verification, failed, passed
+from llm_d_gke.planning.routing.network_policies import GATEWAY_LABEL
 from tests.command_line import llmd
 from tests.stacks import plan_of
 
@@ -119,6 +120,17 @@ def test_a_network_policy_that_selects_no_pod_fails() -> None:
         result = gateway.network_policies_select(ctx)
     assert result.outcome is Outcome.FAILED
     assert all(policy.name in result.evidence for policy in policies)
+
+
+def test_istios_gateway_pods_are_expected_on_gke_only() -> None:
+    stack = "kserve-istio-single-replica-gpu"
+    policies = [policy for policy in plan_of(stack).network_policies if GATEWAY_LABEL not in policy.selector]
+    assert len(policies) < len(plan_of(stack).network_policies)
+    pods = [FakeEngine(policy.name, "m", dict(policy.selector)) for policy in policies]
+    with context_of(stack, lambda _plan: pods, by_model) as ctx:
+        assert gateway.network_policies_select(ctx).outcome is Outcome.FAILED
+        rehearsed = replace(ctx, live=replace(ctx.live, place="rehearsal"))
+        assert gateway.network_policies_select(rehearsed).outcome is Outcome.PASSED
 
 
 def test_a_changed_stack_file_fails() -> None:
