@@ -15,7 +15,7 @@ _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 480, 240, 4, 32, 36
 
 def page(result: BenchResult, differences: Sequence[Difference] = ()) -> str:
     """The whole page."""
-    charts = (
+    charts: tuple[Drawing, ...] = (
         _chart(
             result.stages,
             "Requests a second",
