@@ -31,8 +31,8 @@ def assert_selects_servers(graph: Graph, selector: dict[str, Any]) -> None:
     [pool] = of_kind(graph, "InferencePool")
     [server] = [body for body in of_kind(graph, "Deployment") if "vllm" in body["metadata"]["name"]]
     labels = server["spec"]["template"]["metadata"]["labels"]
-    for wanted in (selector, pool["spec"]["selector"]):
-        assert labels.items() >= wanted["matchLabels"].items()
+    for required in (selector, pool["spec"]["selector"]):
+        assert labels.items() >= required["matchLabels"].items()
     # A Deployment's selector never changes.
     assert not selector["matchLabels"].keys() & server["spec"]["selector"]["matchLabels"].keys()
 
