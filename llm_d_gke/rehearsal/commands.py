@@ -108,7 +108,8 @@ def _update(
             _refuse_deletions(pulumi, configuration)
         paths.unfinished.touch()
         if refresh:  # as verify and diagnose name it for GKE: fields that kubectl changed are not given back otherwise
-            pulumi.stack.workspace.env_vars["PULUMI_K8S_ENABLE_PATCH_FORCE"] = "true"
+            workspace = pulumi.stack.workspace
+            workspace.env_vars = {**workspace.env_vars, "PULUMI_K8S_ENABLE_PATCH_FORCE": "true"}
         with watched(paths, show):
             done = pulumi.stack.up(
                 on_output=each_step_once(show),
