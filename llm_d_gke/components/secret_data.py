@@ -15,8 +15,4 @@ import pulumi
 
 def secret_data(values: Mapping[str, pulumi.Output[str]]) -> dict[str, pulumi.Output[str]]:
     """Texts by key as a Secret holds them. They stay secret."""
-    return {key: value.apply(_encoded) for key, value in values.items()}
-
-
-def _encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+    return {key: value.apply(lambda text: base64.b64encode(text.encode()).decode()) for key, value in values.items()}

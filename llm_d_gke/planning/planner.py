@@ -14,7 +14,7 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.planning.acknowledgements import acknowledge, mark_acknowledged
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Finding, RefusedError, Severity, errors_in, located, path_of
-from llm_d_gke.planning.independent_findings import independent_findings, is_independent
+from llm_d_gke.planning.independent_findings import Judge, independent_findings, is_independent
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.sequence import plan_once
@@ -81,7 +81,12 @@ def plan_raw(
         findings = [with_better_fix(finding, values, full_catalog) for finding in from_validation(error, hidden)]
         findings += findings_below_misspelled(values, error, hidden)
         findings = without_consequences([*unreplaced, *findings])
-        further = _findings_of_valid_parts(stack, values, error, encrypted, full_catalog, files, findings)
+
+        def judge(settings: StackSettings, collected: Findings) -> None:
+            own_catalog = with_own_models(full_catalog, settings, files, collected)
+            plan_with_findings(stack, settings, own_catalog, encrypted, collected)
+
+        further = _findings_of_valid_parts(values, error, findings, judge)
         raise RefusedError(with_signs_named([*findings, *further])) from None
     return plan(stack, settings, full_catalog, encrypted, files, [*type_findings(values), *unreplaced])
 
@@ -129,13 +134,7 @@ def plan_with_findings(
 
 
 def _findings_of_valid_parts(
-    stack: str,
-    values: Mapping[str, Any],
-    error: ValidationError,
-    encrypted: frozenset[str],
-    catalog: Catalog,
-    files: Mapping[str, ModelFile],
-    reported: Sequence[Finding],
+    values: Mapping[str, Any], error: ValidationError, reported: Sequence[Finding], judge: Judge
 ) -> list[Finding]:
     """Findings of a plan of the valid parts of the settings, so that one report has every mistake."""
     valid = valid_parts(values, error)
@@ -144,7 +143,7 @@ def _findings_of_valid_parts(
 
     def findings_of(settings: StackSettings) -> Findings:
         collected = Findings()
-        plan_with_findings(stack, settings, with_own_models(catalog, settings, files, collected), encrypted, collected)
+        judge(settings, collected)
         mark_acknowledged(settings, collected)
         return collected
 
