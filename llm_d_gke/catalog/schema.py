@@ -310,6 +310,7 @@ class DraftLayers(Entry):
     layers: int
     experts: bool  # their feed-forward part is a mixture as the model's own
     attention: AttentionKind = "full"
+    separate: bool = False  # a head of EAGLE-3, a checkpoint of its own
 
 
 class Model(Entry):

@@ -13,12 +13,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.operations.logs_check.lines import NUMBER, load_lines
 from llm_d_gke.operations.logs_check.machine import machine, sequences
 from llm_d_gke.operations.logs_check.row import UNDER_WINDOWS
 from llm_d_gke.operations.logs_check.wrapping import last_start, plain
 from llm_d_gke.planning.sizing.speculation import WITHOUT_LAYERS
 
+_SECOND_RUNNER = "0.22"  # since which there are two model runners
 _COLORS = re.compile(r"(?:\x1b|\^\[)\[[0-9;]*m")
 
 
@@ -64,6 +66,10 @@ def read_log(text: str) -> dict[str, Any]:
         row["maxNumSeqs"] = captured
     if re.search(r"Directly load the compiled graph\(s\)|Directly load AOT compilation", text):
         row["compiled"] = True
+    if "Using V2 Model Runner" in text:
+        row["modelRunner"] = 2
+    elif "[gpu_model_runner.py:" in text and "version" in row and load_engine().has(row["version"], _SECOND_RUNNER):
+        row["modelRunner"] = 1
     if re.search(r"num_gpu_blocks_override['\"]?[:=] ?\d", text):
         # Their number was given, and says nothing about memory.
         row = {name: value for name, value in row.items() if name not in ("kvTokens", "kvBlocks", "concurrency")}

@@ -18,7 +18,7 @@ from llm_d_gke.catalog.config_json import parse
 from llm_d_gke.catalog.config_quantization import from_modelopt_file
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.errors import ConfigError
-from llm_d_gke.catalog.schema import Accelerator, DraftLayers, Model
+from llm_d_gke.catalog.schema import Accelerator, AttentionKind, DraftLayers, Model
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.speculation import WITHOUT_LAYERS, shares_blocks
@@ -126,6 +126,7 @@ def _options(row: Row, model: Model, accelerator: Accelerator, version: str) -> 
         enforce_eager=bool(_flag(row, "eager")),
         asynchronous=_flag(row, "asyncScheduling") is not False,
         compiled=bool(_flag(row, "compiled")),
+        model_runner_v2=_second_runner(row),
         text_only=bool(_flag(row, "textOnly")),
         speculative_tokens=tokens,
         draft=_draft_layers(row, model, tokens) if draft_model is None else None,
@@ -223,11 +224,22 @@ def _flag(row: Row, name: str) -> bool | None:
     return flag
 
 
+def _second_runner(row: Row) -> bool | None:
+    text = _text(row, "modelRunner")
+    if text is None:
+        return None
+    number = text.strip().lower().removeprefix("v")
+    if number not in ("1", "2"):
+        raise UnknownStartError(f"modelRunner is {_short(text)}, where 1 or 2 belongs")
+    return number == "2"
+
+
 def _draft_layers(row: Row, model: Model, tokens: int) -> DraftLayers | None:
     """The checkpoint's own prediction layers, or one layer as heads of EAGLE have. None for guesses from the text."""
     if not tokens or _text(row, "draftModel") in WITHOUT_LAYERS:
         return None
-    return model.draft or DraftLayers(layers=1, experts=False, attention="mla" if model.mla is not None else "full")
+    attention: AttentionKind = "mla" if model.mla is not None else "full"
+    return model.draft or DraftLayers(layers=1, experts=False, attention=attention, separate=True)
 
 
 def _draft_model(row: Row, model: Model) -> Model | None:

@@ -20,7 +20,7 @@ from llm_d_gke.planning.sizing.known_failures import check_field_reports, check_
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
-from llm_d_gke.planning.sizing.offloaded_weights import offload_without_effect, offloaded_gib
+from llm_d_gke.planning.sizing.offloaded_weights import chosen_runner, offload_without_effect, offloaded_gib
 from llm_d_gke.planning.sizing.other_hardware import Node, cheapest_hardware, on_node, serves, size_text
 from llm_d_gke.planning.sizing.speculation import Speculation, speculation_arguments, speculation_of
 from llm_d_gke.settings.models import ModelSettings
@@ -170,6 +170,7 @@ def _options_of(served: ServedModel, model: Model, speculation: Speculation) -> 
         prefix_caching=caching if caching is not None else served.ctx.settings.picker.scorers.prefix_cache > 0,
         enforce_eager="--enforce-eager" in settings.extra_args,
         asynchronous="--no-async-scheduling" not in settings.extra_args,
+        model_runner_v2=chosen_runner(settings) if served.accelerator.kind == "gpu" else None,
         # vLLM reads a number (vllm/envs.py): other text stops it, which the check of variables says.
         estimates_graphs=settings.env.get("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", "1").strip() != "0",
         text_only="--language-model-only" in settings.extra_args,

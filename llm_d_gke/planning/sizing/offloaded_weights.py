@@ -18,6 +18,11 @@ def offloaded_gib(settings: ModelSettings) -> float:
     return float(value) if value.replace(".", "", 1).isdecimal() else 0.0
 
 
+def chosen_runner(settings: ModelSettings) -> bool | None:
+    """Whether the variable asks for Model Runner V2. None where it decides nothing."""
+    return {"0": False, "1": True}.get(settings.env.get(_RUNNER, ""))
+
+
 def runs_in_first_runner(served: ServedModel, model: Model) -> bool:
     """Whether Model Runner V1 runs the model, by default or by its variable."""
     chosen = served.settings.env.get(_RUNNER)

@@ -145,6 +145,7 @@ _FIELDS: dict[str, list[Any]] = {
     "blockSize": [16, 256],
     "eager": [True, False, "false"],
     "asyncScheduling": [True, False, "no"],
+    "modelRunner": [1, "V2"],
     "textOnly": [True, False, 1],
     "prefixCaching": [True, False, "no"],
     "speculativeTokens": [0, 3],
@@ -344,6 +345,15 @@ def test_any_text_is_read_without_a_crash() -> None:
     assert read_log("non-default args: {'model': object()}\nModel loading took x GiB") == {}
 
 
+def test_a_log_names_its_model_runner() -> None:
+    """By a line of its own, or by the file that logs; before 0.22 there was one alone."""
+    version = "Initializing a V1 LLM engine (v{}) with config: seed=0\n"
+    first = "INFO [gpu_model_runner.py:5037] Starting to load model x..."
+    assert read_log(version.format("0.26.0") + first)["modelRunner"] == 1
+    assert read_log(version.format("0.26.0") + "INFO [gpu_worker.py:378] Using V2 Model Runner")["modelRunner"] == 2
+    assert "modelRunner" not in read_log(version.format("0.19.0") + first)
+
+
 # Lines of the V0 engine, written by hand after logs of 0.8.5.
 V0 = """\
 INFO 03-27 11:28:50 api_server.py:1043] vLLM API server version 0.8.5
@@ -486,7 +496,7 @@ def test_the_machine_is_read_where_the_log_names_it(line: str, fields: dict[str,
     [
         ({"method": "draft_model", "model": "Qwen/Qwen3-0.6B"}, "Qwen/Qwen3-0.6B", 1.12),
         ({"method": "ngram"}, "ngram", 0.0),
-        ({"method": "eagle3", "model": "somebody/head"}, None, 0.42),
+        ({"method": "eagle3", "model": "somebody/head"}, None, 0.74),
     ],
 )
 def test_what_guesses_is_read_and_counted(config: dict[str, Any], draft: str | None, more: float) -> None:

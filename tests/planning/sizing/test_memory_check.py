@@ -52,6 +52,16 @@ def test_what_fits_is_not_mentioned() -> None:
     assert findings == []
 
 
+def test_the_variable_chooses_the_model_runner() -> None:
+    """Runner V1 reserves other graphs than V2, which vLLM 0.26 takes for this model by default."""
+    model = {"id": "Qwen/Qwen3-8B", "allowExtraArgs": True}
+    runs = [
+        run_of(served_model(context_for({"type": "nvidia-l4"}, model | {"env": env}, release="llm-d-0.9"), 0))
+        for env in ({}, {"VLLM_USE_V2_MODEL_RUNNER": "0"}, {"VLLM_USE_V2_MODEL_RUNNER": "1"})
+    ]
+    assert [run.uses_model_runner_v2 for run in runs if run is not None] == [True, False, True]
+
+
 def test_the_familiar_error_on_a_t4_is_a_warning_that_names_both_ways_out() -> None:
     _, findings = check(
         "nvidia-tesla-t4", "google/gemma-2b-it", maxModelLen=4096, gpuMemoryUtilization=0.9, dtype="half"

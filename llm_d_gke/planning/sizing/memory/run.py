@@ -54,6 +54,7 @@ class _Options:
     enforce_eager: bool = False
     asynchronous: bool = True  # the next batch is scheduled while one runs; --no-async-scheduling
     compiled: bool = False  # what torch.compile made before is on disk
+    model_runner_v2: bool | None = None  # VLLM_USE_V2_MODEL_RUNNER; None: what the version takes for the model
     estimates_graphs: bool = True  # where the version can; VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS=0 leaves it out
     text_only: bool = False
     speculative_tokens: int = 0
@@ -183,10 +184,13 @@ class EngineRun(_Options):
 
     @cached_property
     def uses_model_runner_v2(self) -> bool:
-        """Whether Model Runner V2 runs this model by default. It takes no guesses from n-grams or draft models."""
+        """Whether Model Runner V2 runs this model. By default it takes no guesses from n-grams or draft models."""
+        engine = load_engine()
+        if self.model_runner_v2 is not None and engine.has(self.version, min(engine.model_runner_v2.sampler_bytes)):
+            # use_v2_model_runner of vllm/config/vllm.py, 0.22.1 to 0.31.0: the variable decides first.
+            return self.model_runner_v2
         dense = self.model.experts is None and not self.recurrent
         guessing = self.speculative_tokens > 0 and self.draft is None
-        engine = load_engine()
         return not guessing and engine.defaults_to_model_runner_v2(self.version, self.model.architecture, dense=dense)
 
     @property
