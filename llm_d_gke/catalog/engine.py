@@ -118,6 +118,7 @@ class ModelRunnerV2(Entry):
     non_torch_gib: float  # outside torch's allocator, one rank
     non_torch_pcie_gib: float  # of each of two ranks without NVLink
     experts_gib: float  # beside it with routed experts, once graphs are profiled
+    experts_before: str  # from here on the profile keeps nothing of workspaces that grew
     warm_up: Mapping[str, ModelRunnerV2WarmUp]  # by the version since which they hold
 
 

@@ -161,8 +161,9 @@ def non_torch_gib(run: EngineRun, stage: int = 0) -> float:
 def _kept_beside_experts_gib(run: EngineRun) -> float:
     """GiB that Model Runner V2 keeps beside the weights of routed experts."""
     figures = load_engine().model_runner_v2
-    profiled = run.uses_model_runner_v2 and load_engine().has(run.version, figures.graphs_since)
-    return figures.experts_gib if profiled and run.model.experts is not None else 0.0
+    has = load_engine().has
+    counted = has(run.version, figures.graphs_since) and not has(run.version, figures.experts_before)
+    return figures.experts_gib if counted and run.uses_model_runner_v2 and run.model.experts is not None else 0.0
 
 
 def _uses_nccl(run: EngineRun) -> bool:
