@@ -109,11 +109,21 @@ class StackPaths:
 
 
 def record_difference(paths: StackPaths, text: str) -> None:
-    """Add a sentence to the stack's list of differences."""
-    if text not in recorded_differences(paths):
-        paths.home.mkdir(parents=True, exist_ok=True)
-        with paths.differences.open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
+    """Add a sentence to the stack's list of differences.
+
+    It takes the place of an older one about the same subject (`picker: ...`), which was about another release.
+    """
+    if text in recorded_differences(paths):
+        return
+    paths.home.mkdir(parents=True, exist_ok=True)
+    subject, colon, _ = text.partition(": ")
+    older = paths.differences.read_text(encoding="utf-8").splitlines() if paths.differences.exists() else []
+    others = [line for line in older if not (colon and line.startswith(f"{subject}: "))]
+    if len(others) < len(older):
+        paths.differences.write_text("".join(f"{line}\n" for line in [*others, text]), encoding="utf-8")
+        return
+    with paths.differences.open("a", encoding="utf-8") as file:
+        file.write(text + "\n")
 
 
 def recorded_differences(paths: StackPaths) -> list[str]:

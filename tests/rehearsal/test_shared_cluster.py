@@ -45,7 +45,9 @@ def test_a_stack_joins_the_cluster_that_it_names_and_keeps_its_own_state(root: P
     assert second.settings.parent == second.project.parent == second.home
     record_difference(first, "of the cluster")
     record_difference(second, "of the stack")
-    assert recorded_differences(second) == ["of the cluster", "of the stack"]
+    record_difference(second, "picker: that of the release before")
+    record_difference(second, "picker: that of this release")
+    assert recorded_differences(second) == ["of the cluster", "of the stack", "picker: that of this release"]
 
 
 def test_without_that_cluster_a_stack_has_one_of_its_own(root: Path) -> None:
