@@ -300,17 +300,10 @@ def _hardware(ctx: PlanContext, parallelism: Parallelism) -> str:
 def _arguments(served: ServedModel, port: int, template: ConfigFilePlan | None) -> tuple[str, ...]:
     """`vllm serve` arguments, the model first. The engine listens on `port`."""
     ctx, settings, model, parallelism = served.ctx, served.settings, served.model, served.parallelism
-    names = (
-        "--port",
-        str(port),
-        "--served-model-name",
-        settings.name,
-        *settings.aliases,
-        *ctx.settings.splits_with(settings.name),
-    )
-    options: list[tuple[str, object]] = []
+    served_names = (settings.name, *settings.aliases, *ctx.settings.splits_with(settings.name))
+    names = ("--port", str(port), "--served-model-name", *served_names)
     revision = revision_of(settings, model)
-    options.append(("--revision", revision))
+    options: list[tuple[str, object]] = [("--revision", revision)]
     if runs_remote_code(settings.extra_args) and "--code-revision" not in map(flag_of, settings.extra_args):
         # vLLM takes tokenizers from `--revision`, and code from the branch main.
         options.append(("--code-revision", revision))
