@@ -31,7 +31,7 @@ PINNED_IMAGES = (
             path="models[0].image",
             value=image,
             rule="neither tag nor digest",
-            fix=f"use {image}:v0.19.1",
+            fix=f"use {image}:v0.26.0",
         )
         for image in ("vllm/vllm-openai", "localhost:5000/team/vllm")
     ),
@@ -48,7 +48,7 @@ PINNED_IMAGES = (
         for image, fix in (
             ("https://ghcr.io/a/b:1", "use ghcr.io/a/b:1"),
             ("ghcr.io/A/B:1", "use ghcr.io/a/b:1"),
-            ("vllm openai:1", "vllm/vllm-openai:v0.19.1"),
+            ("vllm openai:1", "vllm/vllm-openai:v0.26.0"),
         )
     ),
     Wrong(

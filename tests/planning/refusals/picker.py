@@ -216,6 +216,7 @@ PICKER = (
         value="inflight-load-producer",
         rule="a producer does nothing there",
         fix="remove it from the profile",
+        severity=Severity.WARNING,
     ),
     Wrong(
         id="LLMD-PICKER-SCORER-WEIGHT",
