@@ -61,7 +61,7 @@ def _recipe(*arguments: str) -> subprocess.CompletedProcess[str]:
         # Each of these would end, measure or judge the stack `gpu`.
         ("down stack=mine", "there is no variable stack here: did you mean STACK=mine?"),
         ("bench STACK=mine scenario=quick", "there is no variable scenario here: did you mean SCENARIO=quick?"),
-        ("report STACKK=mine", "there is no variable STACKK here"),
+        ("report OVERLAY=mine", "there is no variable OVERLAY here"),
         ("down prefix-cache-gpu", "there is no target prefix-cache-gpu: a stack is named by STACK=prefix-cache-gpu"),
         ("down nothing", "there is no target nothing: `make` lists them"),
     ],
