@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .checkpoint_matrices import CheckpointMatrices
+from .checkpoint_traits import traits_of
 from .errors import ConfigError
 from .schema import Part, Quantization
 
@@ -88,6 +89,7 @@ def quantization_of(config: object, modules: CheckpointMatrices | None = None) -
         kv_cache=plan.kv_cache,
         integers=plan.integers,
         sparse=plan.sparse,
+        traits=traits_of(config),
         parts=parts,
     )
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from .checkpoint_traits import Trait
 from .schema import Entry
 
 
@@ -40,6 +41,7 @@ class StartReport(Entry):
         ]
         | None
     ) = None
+    trait: Trait | None = None  # of how the checkpoint is quantized
     stored: bool = False  # the checkpoint's own format, not one that weights get while they are loaded
     experts: bool = False
     dense: bool = False  # no experts

@@ -12,6 +12,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .checkpoint_traits import Trait
+
 Vendor = Literal["nvidia", "google"]
 Provisioning = Literal["on-demand", "spot", "flex-start", "reserved"]
 # "none": a pure feed-forward layer, as most layers of Nemotron-H are.
@@ -287,6 +289,7 @@ class Quantization(Entry):
     sparse: bool = False  # two of four weights are left out, besides
     integers: bool = False  # activations are computed in integers of 8 bits, as the weights (W8A8)
     kv_cache: bool = False  # the checkpoint carries scales for an fp8 KV cache
+    traits: tuple[Trait, ...] = ()  # what else versions refuse of it
     # Bits per weight, scales included, of parts that are stored otherwise: what `ignore` lists, and mixed checkpoints.
     parts: Mapping[Part, float] = Field(default_factory=dict)
 

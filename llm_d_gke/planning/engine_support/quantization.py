@@ -15,9 +15,17 @@ _READS_A_FILE = frozenset(
     hqq ipex deepspeedfp auto-round""".split()  # noqa: SIM905 - one word a method
 )
 _READS_CONFIG = ("compressed-tensors", "quark", "torchao", "fbgemm_fp8")
+# Names for weights that are quantized while they are loaded (vllm/config/quantization.py of 0.26.0 to 0.32.0).
+_WHILE_LOADED = (
+    "fp8_per_tensor",
+    "fp8_per_block",
+    "fp8_per_channel",
+    "int8_per_channel_weight_only",
+    "nvfp4_per_token",
+)
 _JUDGED = ("awq", "gptq", "compressed-tensors", "fp8", "bitsandbytes", "mxfp4")
 # A checkpoint of one of these overrides the method that is set. Set for a checkpoint of another, they are refused.
-_JUDGED_IF_SET = (*_JUDGED, "modelopt", "quark", "torchao", "fbgemm_fp8")
+_JUDGED_IF_SET = (*_JUDGED, "modelopt", "quark", "torchao", "fbgemm_fp8", *_WHILE_LOADED)
 _INC_READS_A_FILE_SINCE = (0, 12)
 # Layers of GPTQ are Marlin's since: auto_gptq.py and inc/schemes/inc_wna16_linear.py of 0.26.0 to 0.32.0, not 0.19.1.
 # compressed_tensors.py of these versions (_parse_sparsity_config) refuses weights that are sparse besides.
@@ -112,7 +120,7 @@ def _unknown_format(checkpoint: Quantization | None, facts: EngineFacts) -> str 
         return "Unsupported quantization config, they are not symmetric (sym: false)"
     if method == "gptq" and alone and checkpoint.group not in _MARLIN_GROUPS:
         return f"Marlin's kernels have no groups of {checkpoint.group} weights"
-    if (method == "awq" or (method in ("gptq", "auto-round", "inc") and alone)) and bits not in (4, 8):
+    if (method == "awq" and bits != 4) or (method in ("gptq", "auto-round", "inc") and alone and bits not in (4, 8)):
         return f"Unsupported quantization config, they have {bits:g} bits"
     if method == "compressed-tensors" and facts.number < _WHOLE_BITS_BEFORE and bits not in (4, 8):
         return f"Unsupported num_bits = {bits:g}"
@@ -142,6 +150,8 @@ def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal |
         and family in _JUDGED_IF_SET
         and checkpoint.method in _JUDGED
         and checkpoint.method != family
+        # gpt-oss's method is taken whatever is set.
+        and not (checkpoint.method == "mxfp4" and family in _WHILE_LOADED)
     ):
         return Refusal(
             kind="quantization-checkpoint",

@@ -11,6 +11,9 @@ from llm_d_gke.catalog.schema import Experts, Model, Quantization
 _VOCABULARY_MULTIPLE = 64
 # quantization/moe_wna16.py of vLLM 0.11.2 to 0.32.0 halves groups of experts until they fit, and repeats the scales.
 _HALVED_GROUPS, _LEAST_GROUP = ("awq", "gptq"), 32
+# Their layers end where a group is cut (auto_awq.py and compressed_tensors_wNa16.py of 0.26.0 to 0.32.0). Those of GPTQ
+# leave it to the kernel.
+_WHOLE_GROUPS = ("awq", "compressed-tensors")
 
 
 def shares(model: Model, devices: int, by_expert: bool = False) -> bool:
@@ -23,6 +26,7 @@ def shares(model: Model, devices: int, by_expert: bool = False) -> bool:
         and not any(uneven_states(model, devices))
         and not (by_expert and loads_equal_slices(model) and _left_over(model.experts, devices))
         and all(width % (devices * edge) == 0 for width, edge in cut_widths(model, by_expert))
+        and all(width // devices % edge == 0 for width, edge in cut_heads(model, devices))
     )
 
 
@@ -63,6 +67,27 @@ def cut_widths(model: Model, by_expert: bool) -> Iterator[tuple[int, int]]:
         if not by_expert and not (quantization is not None and quantization.experts_only):
             halved = quantization is not None and quantization.method in _HALVED_GROUPS
             yield experts.intermediate, min(edge, _LEAST_GROUP) if halved else edge
+
+
+def cut_heads(model: Model, devices: int) -> Iterator[tuple[int, int]]:
+    """Widths of attention's matrices on all devices, each with the edge of its quantization blocks, which stay whole.
+
+    Outputs are cut along their groups. Square blocks lie across queries and keys too, of which each device has one head
+    at least: validate_fp8_block_shape of quantization/utils/fp8_utils.py, 0.26.0 to 0.32.0.
+    """
+    quantization, edge = model.quantization, block_edge(model)
+    if quantization is None or edge == 1 or "attention" in quantization.parts:
+        return
+    square = has_square_blocks(quantization)
+    for group in model.attention:
+        head = group.head_dim or model.head_dim
+        outputs = model.attention_heads * head
+        if group.kind not in ("full", "sliding", "chunked") or outputs % edge:
+            continue
+        if devices > 1 and (square or quantization.method in _WHOLE_GROUPS):
+            yield outputs, edge
+        if square:
+            yield max(model.kv_heads, devices) * head, edge
 
 
 def has_square_blocks(quantization: Quantization) -> bool:

@@ -8,6 +8,7 @@ import json
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.parallelism.sharding import (
+    cut_heads,
     cut_widths,
     loads_equal_slices,
     padded_vocabulary,
@@ -82,7 +83,8 @@ def _broken_blocks(served: ServedModel, model: Model, by_expert: bool) -> list[t
     if served.accelerator.kind == "tpu":
         return []
     tensor = served.parallelism.tensor
-    return [(width, edge) for width, edge in cut_widths(model, by_expert) if width // tensor % edge]
+    cuts = (*cut_widths(model, by_expert), *cut_heads(model, tensor))
+    return [(width, edge) for width, edge in cuts if width // tensor % edge]
 
 
 def _smaller(served: ServedModel, model: Model, by_expert: bool) -> str:

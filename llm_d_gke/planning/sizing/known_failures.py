@@ -156,6 +156,7 @@ def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Ite
     yield report.weights in (None, _format(model, settings, report) or "plain")
     checkpoint = model.quantization
     yield checkpoint is not None or not report.stored
+    yield report.trait is None or (checkpoint is not None and report.trait in checkpoint.traits)
     yield model.experts is not None or not report.experts
     yield model.experts is None or not report.dense
     yield model.recurrent or not report.recurrent

@@ -55,6 +55,7 @@ class Refused:
     version: str = "0.26.0"
     warns: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
+    neighbor_facts: Mapping[str, Any] | None = None  # None: the same
 
     def changes(self, other: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The stack's changes, of the refused file or with what differs in the accepted one."""

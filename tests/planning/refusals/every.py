@@ -18,6 +18,7 @@ from tests.planning.refusals.autoscaling import AUTOSCALING
 from tests.planning.refusals.backend_tls import BACKEND_TLS
 from tests.planning.refusals.disaggregation import DISAGGREGATION
 from tests.planning.refusals.engine import ENGINE
+from tests.planning.refusals.engine_checkpoints import ENGINE_CHECKPOINTS
 from tests.planning.refusals.engine_conflicts import ENGINE_CONFLICTS
 from tests.planning.refusals.engine_features import ENGINE_FEATURES
 from tests.planning.refusals.engine_issues import ENGINE_ISSUES
@@ -65,6 +66,7 @@ EVERY = (
     *ENGINE_FEATURES,
     *REPORTED,
     *ENGINE_ISSUES,
+    *ENGINE_CHECKPOINTS,
     *ENGINE_SOURCES,
     *BACKEND_TLS,
     *DISAGGREGATION,

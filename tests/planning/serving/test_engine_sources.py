@@ -10,13 +10,15 @@ from llm_d_gke.catalog.config_quantization import quantization_of
 from llm_d_gke.planning.engine_support.attention import own_block_size
 from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import findings_of
+from tests.planning.refusals.engine_checkpoints import REFUSED as OF_CHECKPOINTS
 from tests.planning.refusals.engine_issues import REFUSED as OF_ISSUES
 from tests.planning.refusals.engine_sources import REFUSED, Refused
 
 
-@pytest.mark.parametrize("row", [*REFUSED, *OF_ISSUES], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*REFUSED, *OF_CHECKPOINTS, *OF_ISSUES], ids=lambda row: row.name)
 def test_the_accepted_neighbor_has_no_error(row: Refused) -> None:
-    findings = findings_of("gpu", row.changes(row.neighbor), facts={row.model: row.facts} if row.facts else {})
+    facts = row.facts if row.neighbor_facts is None else row.neighbor_facts
+    findings = findings_of("gpu", row.changes(row.neighbor), facts={row.model: facts} if facts else {})
     assert [finding for finding in findings if finding.severity is Severity.ERROR or row.rule in finding.rule] == []
 
 
