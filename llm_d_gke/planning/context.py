@@ -279,9 +279,10 @@ def _machine(
     machine_type = settings.accelerator.machine_type
     if machine_type is None:
         topology = settings.accelerator.topology or ""
-        # The one host of a topology, which another machine type would be part of.
-        hosts = (machine for machine in fitting if machine.topologies.get(topology) == 1)
-        return next(hosts, catalog.default_machine(accelerator.name))
+        # The one host of a topology, which another machine type would be part of; else the host of its slices.
+        slices = [machine for machine in fitting if topology in machine.topologies]
+        fewest = min(slices, key=lambda machine: machine.topologies[topology], default=None)
+        return fewest or catalog.default_machine(accelerator.name)
     if machine_type not in names:
         findings.error(
             "LLMD-MACHINE-TYPE",

@@ -73,8 +73,8 @@ class AcceleratorSettings(Settings):
     machine_type: Annotated[
         str | None,
         Field(
-            description="Compute Engine machine type; by default the smallest one with this accelerator, or the one"
-            " host of the topology.",
+            description="Compute Engine machine type; by default the smallest one with this accelerator, or the host"
+            " of the topology.",
             examples=["g2-standard-12"],
             json_schema_extra=replaces("accelerator pool"),
         ),
