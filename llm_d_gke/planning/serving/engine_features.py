@@ -187,7 +187,7 @@ def _all_hybrid(tables: tuple[EngineFacts, ...]) -> bool:
 def check_host_memory(served: ServedModel, limits: Mapping[str, str]) -> None:
     """Offloaded blocks fit the memory that the pod may take of its node."""
     settings, parallelism = served.settings, served.parallelism
-    if settings.kv_offload_gib is None:
+    if settings.kv_offload_gib is None or _offload_refusal(served) is not None:
         return
     offloaded, limit = offloaded_gib(settings, parallelism), int(limits["memory"].removesuffix("Mi")) / 1024
     if limit - offloaded >= _HOST_GIB:

@@ -220,7 +220,10 @@ def _check_heads(served: ServedModel, model: Model) -> bool:
     """
     tensor_parallel = served.parallelism.tensor
     if model.attention_heads % tensor_parallel:
-        served.error("LLMD-TP-DIVIDES", "tensorParallel", attention_heads=model.attention_heads)
+        # Another size than all chips of a TPU slice is refused already.
+        chips_of_slice = served.ctx.chips * served.accelerator.devices_per_chip
+        if served.accelerator.kind == "gpu" or tensor_parallel == chips_of_slice:
+            served.error("LLMD-TP-DIVIDES", "tensorParallel", attention_heads=model.attention_heads)
         return False
     if model.mla is not None or model.kv_heads % tensor_parallel == 0:
         return True

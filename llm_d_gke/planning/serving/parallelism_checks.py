@@ -128,7 +128,7 @@ def machine_with(ctx: PlanContext, devices: int) -> str:
 
 def _check_ranks(served: ServedModel) -> None:
     ctx, parallelism = served.ctx, served.parallelism
-    if parallelism.data == 1:
+    if parallelism.data == 1 or _is_dense(served):
         return
     if parallelism.pipeline > 1:
         served.error("LLMD-DP-PP", "dataParallel")
@@ -174,7 +174,9 @@ def _check_network(served: ServedModel) -> None:
             fix=f"use {'deepep_low_latency' if ctx.machine.rdma else 'allgather_reducescatter'}, or install an older"
             " driver yourself",
         )
-    if parallelism.is_multi_node and not ctx.machine.rdma:
+    # Tensor parallelism over such hosts, and ranks of a model without experts, are refused already.
+    refused = parallelism.tensor > ctx.per_node or (parallelism.data > 1 and _is_dense(served))
+    if parallelism.is_multi_node and not ctx.machine.rdma and not refused:
         ctx.warning(
             "LLMD-HOSTS-WITHOUT-RDMA",
             "accelerator.machineType",
@@ -192,13 +194,18 @@ def _check_network(served: ServedModel) -> None:
 
 
 def _check_experts(served: ServedModel) -> None:
-    model, parallelism = served.model, served.parallelism
-    if model is not None and model.experts is None:
+    parallelism = served.parallelism
+    if _is_dense(served):
         for name, is_set in (("dataParallel", parallelism.data > 1), ("expertParallel", parallelism.expert)):
             if is_set:
                 served.error(
                     "LLMD-DENSE-RANKS", name, value=served.settings.data_parallel if name == "dataParallel" else "true"
                 )
+
+
+def _is_dense(served: ServedModel) -> bool:
+    """Known to have no experts, so that its ranks are refused whatever their number."""
+    return served.model is not None and served.model.experts is None
 
 
 def _check_engine(served: ServedModel) -> None:
