@@ -95,6 +95,8 @@ def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePo
     if budget is None:
         return
     most, path = cost.at_most, ("budget", "maxMonthlyUsd")
+    # Fewer nodes help only down to those that all replicas take.
+    running, spare = cost.total("running").monthly, any(pool.max_nodes > nodes for pool, nodes in pools)
     if most.monthly > budget.max_monthly_usd:
         most_nodes: Counter[str] = Counter()
         for pool, _ in pools:
@@ -104,6 +106,8 @@ def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePo
         ctx.error(
             "LLMD-BUDGET",
             *path,
+            case="nodes" if running <= budget.max_monthly_usd else "nodes and hardware" if spare else "hardware",
+            running=running,
             value=f"{budget.max_monthly_usd:g}",
             nodes=nodes,
             monthly=most.monthly,

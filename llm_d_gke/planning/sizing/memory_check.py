@@ -299,6 +299,8 @@ def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict
             f"compiled programs live in what vLLM leaves free of each {card}: {verdict.free_gib:.2f} GiB, "
             f"and {verdict.warm_up_gib:.2f} is the least that was tested"
         )
+    if verdict.free_gib < 0:
+        return f"KV cache and CUDA graphs take {-verdict.free_gib:.2f} GiB more than each {card} has"
     return (
         f"{verdict.free_gib:.2f} GiB are free of each {card} once the KV cache is made and CUDA graphs are captured; "
         f"the sampler's warm-up with {run.sampled_rows} sequences x {model.vocabulary} vocabulary entries takes about "
@@ -344,13 +346,18 @@ def _is_quantized_copy(model: Model, other: Model) -> bool:
 
 
 def _larger_machine(served: ServedModel, run: EngineRun) -> str | None:
-    """The smallest machine type with enough of the same accelerator for one replica, or more of it attached."""
+    """The smallest machine type with enough of the same accelerator for one replica, or more of it attached.
+
+    Where the present one has a part of a card, that is a larger part first.
+    """
     ctx = served.ctx
     for machine in ctx.catalog.machines_for(ctx.accelerator.name):
         counts = machine.counts_of(ctx.accelerator.name)
         for count in counts:
             devices = count * ctx.accelerator.devices_per_chip
-            if devices <= run.tensor_parallel or machine.accelerator_share < 1 or not shares(run.model, devices):
+            more = devices > run.tensor_parallel and machine.accelerator_share == 1
+            more_of_one = devices == run.tensor_parallel and machine.accelerator_share > ctx.machine.accelerator_share
+            if not (more or more_of_one) or not shares(run.model, devices):
                 continue
             # On TPUs replicated heads work for some models only, and a slice of several hosts is another matter.
             if run.kind == "tpu" and (run.model.kv_heads % devices or machine.default_topology is None):
