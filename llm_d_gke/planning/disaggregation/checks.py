@@ -161,14 +161,19 @@ def _refuses_wider(decode: ServedModel, prefill_ranks: int) -> str | None:
 
 
 def _check_blocks(decode: ServedModel) -> None:
-    """NIXL hands over whole blocks; FlashInfer's kernels split blocks that are larger than any of theirs."""
+    """NIXL hands over whole blocks; the engine splits blocks that are larger than any of its attention kernels'."""
     size, model = decode.settings.block_size, decode.model
     if size is None or model is None or decode.accelerator.kind != "gpu":
         return
-    sizes = split_block_sizes(decode.deployment(model), size)
+    backend, sizes = split_block_sizes(decode.deployment(model), size)
     if sizes:
         decode.warning(
-            "LLMD-PD-BLOCK-SIZE", "blockSize", value=size, sizes=", ".join(map(str, sizes)), largest=sizes[-1]
+            "LLMD-PD-BLOCK-SIZE",
+            "blockSize",
+            value=size,
+            backend=backend,
+            sizes=", ".join(map(str, sizes)),
+            largest=sizes[-1],
         )
 
 

@@ -178,12 +178,12 @@ def _attention_use(deployment: Deployment, facts: EngineFacts, group: Attention)
     return "plain"
 
 
-def split_block_sizes(deployment: Deployment, size: int) -> tuple[int, ...]:
-    """Block sizes of the chosen attention kernels, where `size` exceeds all of them. Empty: it does not, or unknown."""
+def split_block_sizes(deployment: Deployment, size: int) -> tuple[str, tuple[int, ...]]:
+    """The chosen attention back end and its block sizes, where `size` exceeds all. Else, or if unknown, no sizes."""
     for facts in facts_of(deployment.version):
         card_facts = facts.for_capability(deployment.accelerator.compute_capability or 0.0)
         if card_facts is None:
-            return ()
+            return "", ()
         for group in deployment.model.attention:
             if group.kind not in ("full", "sliding", "chunked"):
                 continue
@@ -192,8 +192,8 @@ def split_block_sizes(deployment: Deployment, size: int) -> tuple[int, ...]:
             sizes = card_facts.block_sizes.get(backends[0], ()) if backends else ()
             numbers = tuple(number for number in sizes if isinstance(number, int))
             if numbers and len(numbers) == len(sizes) and size > max(numbers):
-                return numbers
-    return ()
+                return backends[0], numbers
+    return "", ()
 
 
 def own_block_size(model: Model, accelerator: Accelerator, version: str, kv_cache_dtype: str | None) -> int:
