@@ -296,6 +296,7 @@ class Engine(Entry):
     tpu_sequences: int  # default of --max-num-seqs on TPUs
     tpu_utilization_tested: Mapping[str, float]  # highest --gpu-memory-utilization that left room there, by accelerator
     tpu_states: TpuStates
+    tpu_missing_layers: tuple[AttentionKind, ...]
     field_reports: tuple[FieldReport, ...]
     start_reports: tuple[StartReport, ...]
     errors: EstimateErrors

@@ -61,6 +61,15 @@ def expands_latent_attention(model: Model, environment: Mapping[str, str]) -> bo
 
 def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> Iterator[Refusal]:
     source = f"sources of {tpu.package}" + ("" if tpu.exact else f", the nearest published to vLLM {facts.version}")
+    if any(group.kind in load_engine().tpu_missing_layers for group in deployment.model.attention):
+        yield Refusal(
+            kind="architecture",
+            about="id",
+            reason=f"the TPU back end of vLLM {facts.version} has no Mamba layers, which are part of"
+            f" {deployment.model.architecture}: the engine does not start",
+            source=f"{source}; vllm-project/tpu-inference issue 2645",
+        )
+        return
     yield from _adapter_refusals(deployment, tpu, source)
     refusal = _quantization_refusal(deployment, facts, tpu, source)
     if refusal is not None:

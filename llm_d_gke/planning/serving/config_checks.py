@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_d_gke.catalog import Catalog
+from llm_d_gke.catalog.config_architectures import load_architectures
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import facts_of, load_facts, versions
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.setting_errors.values import flow
@@ -77,7 +79,7 @@ def check_architecture(
     findings: Findings,
     path: tuple[str | int, ...],
 ) -> bool:
-    """A warning where the release's vLLM has no implementation of the architecture that a configuration names.
+    """A warning where the release's vLLM has no implementation of a configuration's architecture, or none for TPUs.
 
     Returns whether there is one.
     """
@@ -87,7 +89,15 @@ def check_architecture(
         return False
     name, tables = names[0], facts_of(version)
     if not tables or any(name in facts.architectures for facts in tables):
-        return False
+        missing = (
+            _missing_on_tpu(name, config) if catalog.accelerators[settings.accelerator.type].kind == "tpu" else None
+        )
+        if missing is not None:
+            rule = f"the TPU back end of vLLM {version} has no {missing} layers, which {name} seems to have"
+            findings.warning(
+                "LLMD-CONFIG-ENGINE", *path, value=name, rule=rule, fix="use a GPU, or try one start first"
+            )
+        return missing is not None
     architectures = sorted({other for facts in tables for other in facts.architectures})
     later = next((other for other in versions() if name in load_facts(other).architectures), None)
     by_stem = {_architecture_stem(other): other for other in architectures}
@@ -106,6 +116,16 @@ def check_architecture(
         fix = f"did you mean {close}?" if close else "look it up in vLLM's list of supported models"
     findings.warning("LLMD-CONFIG-ENGINE", *path, value=name, rule=rule, fix=fix)
     return True
+
+
+def _missing_on_tpu(name: str, config: Mapping[str, Any]) -> str | None:
+    """A kind of layers without an implementation on TPU, by the names in a configuration that is not computed."""
+    if name in load_architectures().biases:
+        return None
+    words = (name.lower(), *(key for key in config if not key.endswith("dtype")))
+    return next(
+        (kind.title() for kind in load_engine().tpu_missing_layers if any(kind in word for word in words)), None
+    )
 
 
 def _architecture_stem(name: str) -> str:

@@ -196,6 +196,16 @@ ENGINE_SUPPORT = (
         fix="use no quantization",
     ),
     Wrong(
+        name="layers that the TPU back end does not have",
+        id="LLMD-ENGINE-ARCHITECTURE",
+        stack="tpu",
+        changes={"models[0].id": "ibm-granite/granite-4.0-h-tiny"},
+        path="models[0].id",
+        value="ibm-granite/granite-4.0-h-tiny",
+        rule="the TPU back end of vLLM 0.26.0 has no Mamba layers",
+        fix="use another model or another accelerator",
+    ),
+    Wrong(
         name="a model that was seen not to start on this TPU",
         id="LLMD-START-REPORTED",
         stack="tpu",

@@ -95,6 +95,18 @@ MODEL = (
         fix="watch the first start",
         severity=Severity.WARNING,
     ),
+    Wrong(
+        id="LLMD-CONFIG-ENGINE",
+        name="layers that the TPU back end lacks, in an architecture whose memory is not computed",
+        stack="tpu",
+        changes={"models[0]": {"id": GATED, "config": "jamba"}},
+        files={GATED: ModelFile(config={"architectures": ["JambaForCausalLM"], "mamba_d_state": 16})},
+        path="models[0].config",
+        value="JambaForCausalLM",
+        rule="the TPU back end of vLLM 0.26.0 has no Mamba layers",
+        fix="use a GPU",
+        severity=Severity.WARNING,
+    ),
     *(
         Wrong(
             id=f"LLMD-CONFIG-{rule_id}",
