@@ -128,7 +128,10 @@ def _ask(paths: StackPaths, plan: StackPlan, endpoint: str, outputs: Mapping[str
     # Of a fleet's Gateway no address is an output.
     host = urlsplit(str(outputs.get("endpoint", endpoint))).hostname or ""
     with client(paths) as kube:
-        return ask(endpoint, host, model, headers=client_headers(plan, kube.find, paths.token_keys))
+        try:
+            return ask(endpoint, host, model, headers=client_headers(plan, kube.find, paths.token_keys))
+        except RehearsalError as error:
+            raise RehearsalError(f"{error}\n`make diagnose STACK={paths.stack}` names the cause") from error
 
 
 def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({}), policy: PolicyChoice = NO_POLICY) -> int:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from llm_d_gke.rehearsal import commands
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.controllers.cert_manager import sign
 from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.chat import ask
+from tests.stacks import plan_of
 
 HOST = "llm.example.com"
 
@@ -59,3 +64,14 @@ def test_a_gateway_of_one_name_is_asked_under_it(gateway: tuple[str, list[str]])
     assert requested == [HOST]
     with pytest.raises(RehearsalError, match="404"):
         ask(endpoint, "127.0.0.1", "m", patience=0)
+
+
+def test_an_up_without_an_answer_names_the_next_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RehearsalError("the Gateway gave no chat answer: HTTP 500: fault filter abort")
+
+    monkeypatch.setattr(commands, "ask", refuse)
+    monkeypatch.setattr(commands, "client", lambda _: contextlib.nullcontext(SimpleNamespace(find=None)))
+    monkeypatch.setattr(commands, "client_headers", lambda *_: {})
+    with pytest.raises(RehearsalError, match="fault filter abort\n`make diagnose STACK=gpu` names the cause"):
+        commands._ask(StackPaths("gpu"), plan_of("gpu"), "http://127.0.0.1", {}, "m")
