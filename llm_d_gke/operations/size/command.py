@@ -101,7 +101,7 @@ def with_described(catalog: Catalog, model_id: str, config: str) -> Catalog:
     findings = Findings()
     described = with_own_models(catalog, settings, model_files(values), findings)
     if described.find_model(model_id) is None or errors_in(findings):
-        raise SizeError("; ".join(f"{finding.value}: {finding.rule}" for finding in findings))
+        raise SizeError("\n".join(f"{finding.value}: {finding.rule}\n  {finding.fix}" for finding in findings))
     return described
 
 

@@ -361,9 +361,17 @@ class TestAModelOfYourOwn:
         option = compare_hardware(described, model, parse_load("1/s 500+100"), "us-central1-a", None, "own.json")[0][0]
         assert option.settings["models"][0]["config"] == "own.json"
 
-    @pytest.mark.parametrize(("name", "words"), [("none.json", "No such file"), ("adapter.json", "a LoRA adapter")])
-    def test_what_is_wrong_with_the_file_is_said(self, tmp_path: Path, name: str, words: str) -> None:
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("none.json", "No such file"),
+            ("adapter.json", "a LoRA adapter"),
+            ("unknown.json", r"(?s)JambaForCausalLM is not one .* add it to llm_d_gke/catalog/models.yaml"),
+        ],
+    )
+    def test_what_is_wrong_with_the_file_is_said_with_what_to_do(self, tmp_path: Path, name: str, words: str) -> None:
         (tmp_path / "adapter.json").write_text('{"peft_type": "LORA"}', encoding="utf-8")
+        (tmp_path / "unknown.json").write_text('{"architectures": ["JambaForCausalLM"]}', encoding="utf-8")
         with pytest.raises(SizeError, match=words):
             command.with_described(catalog.load(), "acme/own", str(tmp_path / name))
 
