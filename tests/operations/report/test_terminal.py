@@ -68,6 +68,11 @@ def test_it_names_the_method_of_the_speed_and_the_error_it_earned() -> None:
         )
 
 
+def test_the_bar_is_explained_where_there_is_one() -> None:
+    assert "KV cache  ·" in table_text("gpu")
+    assert "KV cache  ·" not in table_text("gpu", {"models[0].id": "acme/unknown", "huggingFace": None})
+
+
 def test_an_unknown_price_is_called_a_least() -> None:
     text = table_text("tpu")
     assert "running      at least $12.21 an hour" in text
