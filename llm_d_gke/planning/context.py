@@ -393,4 +393,5 @@ def _other_zones(location: str, near: Sequence[str], accelerator: Accelerator) -
     regions = sorted({region_of(zone) for zone in accelerator.zones})
     misspelled = nearest(location, [*accelerator.zones, *regions], 0.85) if region_of(location) not in regions else None
     question = f"did you mean {misspelled}? Otherwise " if misspelled else ""
-    return f"{question}use one of {', '.join(near[:6])}{' (nearest first)' if len(near) > 1 else ''}"
+    others = [zone for zone in near if zone != misspelled] or near
+    return f"{question}use one of {', '.join(others[:6])}{' (nearest first)' if len(others) > 1 else ''}"

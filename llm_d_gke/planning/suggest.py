@@ -34,7 +34,7 @@ def did_you_mean(word: str, choices: Collection[str]) -> str:
     close = nearest(word, choices)
     listed = ", ".join(choices)
     if close is None:
-        return f"use one of {listed}"
+        return f"use one of {listed}" if len(choices) > 1 else f"use {listed}"
     return f"did you mean {close}? All of them: {listed}" if len(choices) > 1 else f"use {close}"
 
 

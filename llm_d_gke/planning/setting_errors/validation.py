@@ -173,6 +173,8 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
         return f"{statement}; only buckets of Google Cloud Storage can be mounted", "copy the weights into one"
     if place.kind is str and isinstance(value, bool):
         value = None
+    if (elsewhere := choice_elsewhere(str(place.path[-1]), value)) is not None:
+        return statement, elsewhere
     close = valid_example(place, value)
     if place.kind is SecretStr and close is None:
         return statement, f"pulumi config set --path --secret {path_of(*place.path)}"

@@ -128,6 +128,16 @@ PLACE = (
     ),
     Wrong(
         id="LLMD-ZONE-OFFERS",
+        name="zone that is spelled like one with the accelerator",
+        stack="tpu",
+        changes={"location": "europe-west3-a"},
+        path="location",
+        value="europe-west3-a",
+        rule="is not offered there",
+        fix="did you mean europe-west4-a? Otherwise use one of us-",
+    ),
+    Wrong(
+        id="LLMD-ZONE-OFFERS",
         name="region without the accelerator",
         changes={"location": "europe-north1"},
         path="location",

@@ -106,6 +106,15 @@ SETTINGS = (
     ),
     Wrong(
         id="LLMD-SETTING-RANGE",
+        name="a pool that is meant to have no nodes for a while",
+        changes={"accelerator.nodes.max": 0},
+        path="accelerator.nodes.max",
+        value="0",
+        rule="must be a whole number from 1 to 1000",
+        fix="llm-d:paused: true removes the pods",
+    ),
+    Wrong(
+        id="LLMD-SETTING-RANGE",
         name="value out of range",
         changes={"models[0].gpuMemoryUtilization": 85},
         path="models[0].gpuMemoryUtilization",
