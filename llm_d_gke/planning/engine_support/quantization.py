@@ -16,13 +16,8 @@ _READS_A_FILE = frozenset(
 )
 _READS_CONFIG = ("compressed-tensors", "quark", "torchao", "fbgemm_fp8")
 # Names for weights that are quantized while they are loaded (vllm/config/quantization.py of 0.26.0 to 0.32.0).
-_WHILE_LOADED = (
-    "fp8_per_tensor",
-    "fp8_per_block",
-    "fp8_per_channel",
-    "int8_per_channel_weight_only",
-    "nvfp4_per_token",
-)
+_WHILE_LOADED = """fp8_per_tensor fp8_per_block fp8_per_channel mxfp8 int8_per_channel_weight_only
+    nvfp4_per_token""".split()  # noqa: SIM905 - one word a method
 _JUDGED = ("awq", "gptq", "compressed-tensors", "fp8", "bitsandbytes", "mxfp4")
 # A checkpoint of one of these overrides the method that is set. Set for a checkpoint of another, they are refused.
 _JUDGED_IF_SET = (*_JUDGED, "modelopt", "quark", "torchao", "fbgemm_fp8", *_WHILE_LOADED)
@@ -124,6 +119,8 @@ def _unknown_format(checkpoint: Quantization | None, facts: EngineFacts) -> str 
         return f"Unsupported quantization config, they have {bits:g} bits"
     if method == "compressed-tensors" and facts.number < _WHOLE_BITS_BEFORE and bits not in (4, 8):
         return f"Unsupported num_bits = {bits:g}"
+    if method == "compressed-tensors" and checkpoint.zero_point_bits and bits not in (4, 8):
+        return f"Asymmetric quantization not supported for num_bits = {bits:g}"
     return None
 
 

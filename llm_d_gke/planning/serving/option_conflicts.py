@@ -16,6 +16,7 @@ from llm_d_gke.planning.engine_support.options import is_on, nested_value, objec
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.graph_sizes import compiled_sizes, graph_sizes
 from llm_d_gke.planning.sizing.offloaded_weights import OFFLOAD, offload_without_effect, offloaded_gib
+from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.wording import count
 
 _CONTEXT_PARALLEL = ("--decode-context-parallel-size", "-dcp")
@@ -41,6 +42,9 @@ _SWAP, _SWAP_GIB, _SWAP_SHARE = "--swap-space", 4.0, 0.7
 # patch_rope_scaling_dict of transformers_utils/config.py of 0.11.2 and 0.17.1; transformers 5, which 0.19 has, takes a
 # default.
 _OVERRIDES, _ROPE_KEYS, _ROPE_DEFAULT_SINCE = "--hf-overrides", ("rope_scaling", "rope_parameters"), "0.19"
+# get_rope of layers/rotary_embedding in 0.26.0 to 0.32.0, of any of them, and the older names that are replaced before.
+_ROPE_KINDS = """default proportional llama3 mllama4 linear ntk dynamic xdrope yarn deepseek_yarn deepseek_llama_scaling
+    longrope openpangu telechat3-yarn bailing_mrope mrope su""".split()  # noqa: SIM905 - one word a kind
 
 # Issue 13 of eugr/spark-vllm-docker is of January 2026. Pull request 40193 of 18 April 2026 chooses among back ends
 # that compute the same in every batch, and refuses recurrent states, as issue 48613 saw up to 0.27.1.
@@ -286,11 +290,16 @@ def _histograms(served: ServedModel) -> Iterator[_Conflict]:
 
 
 def _rope_kind(served: ServedModel) -> Iterator[_Conflict]:
-    """Positions that are scaled by a kind which is not stated."""
+    """Positions that are scaled by a kind which is not stated, or which vLLM has not."""
     overrides = object_value(served.settings.extra_args, _OVERRIDES) or {}
-    for key in _ROPE_KEYS if not served.has(_ROPE_DEFAULT_SINCE) else ():
+    for key in _ROPE_KEYS:
         scaling = overrides.get(key)
-        if isinstance(scaling, dict) and scaling and not {"rope_type", "type"} & scaling.keys():
+        kind = scaling.get("rope_type", scaling.get("type")) if isinstance(scaling, dict) else None
+        if isinstance(kind, str) and kind not in _ROPE_KINDS:
+            near = nearest(kind, _ROPE_KINDS, 0.5) or "yarn"
+            rule = f"Unknown RoPE scaling type {kind} (layers/rotary_embedding; vLLM {served.version})"
+            yield _conflict("", f"{_OVERRIDES} {key}", rule=rule, fix=f"use {near}")
+        elif isinstance(scaling, dict) and scaling and kind is None and not served.has(_ROPE_DEFAULT_SINCE):
             rule = f"{key} should have a 'rope_type' key (runpod-workers/worker-vllm issue 257; vLLM {served.version})"
             yield _conflict("", f"{_OVERRIDES} {key}", rule=rule, fix='add "rope_type", for example "yarn"')
 
