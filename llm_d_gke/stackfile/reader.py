@@ -18,6 +18,7 @@ from llm_d_gke.stackfile.config import UNSET, StackConfig
 from llm_d_gke.stackfile.document import parse, refuse_other_files
 from llm_d_gke.stackfile.paths import StackFileError, put, segments
 from llm_d_gke.stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults, stack_names
+from llm_d_gke.stackfile.pulumi_environment import with_environment
 
 # Replaces every encrypted value: only the holder of the stack's key can read it. The check of a Hugging Face token
 # expects the prefix.
@@ -62,6 +63,7 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
     _refuse_spellings(f"Pulumi.{stack}.yaml", values)
     # As on Pulumi's command line, a key without a namespace is the project's.
     values = {key if ":" in str(key) else f"{NAMESPACE}:{key}": value for key, value in values.items()}
+    values, notes = with_environment(root, stack, document, values)
     changes = {path: _override(path, text) for path, text in (overrides or {}).items()}
     for key in {_BASE, BASE} & changes.keys():
         values[_BASE] = changes.pop(key)
@@ -74,19 +76,10 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
         values=values,
         secrets=secrets,
         defaults=defaults,
-        notes=_unread(document),
+        notes=notes,
         file=path,
         overridden=tuple(key if ":" in key else f"{NAMESPACE}:{key}" for key in overrides or {}),
     )
-
-
-def _unread(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Sources of values that only Pulumi itself can read."""
-    names = document.get("environment")
-    if not names:
-        return ()
-    listed = ", ".join(map(str, names)) if isinstance(names, list) else "defined in the file"
-    return (f"environment ({listed}): values of Pulumi ESC are known to pulumi only, and are missing here",)
 
 
 def _refuse_spellings(name: str, values: Mapping[str, Any]) -> None:

@@ -133,15 +133,6 @@ class TestValues:
         assert config.settings() == {"location": "us-east1-c"}
         assert config.notes == ()
 
-    @pytest.mark.parametrize(
-        ("environment", "named"),
-        [("[chat/prod, shared]", "chat/prod, shared"), ("{values: {pulumiConfig: {a: b}}}", "defined in the file")],
-    )
-    def test_values_of_pulumis_environments_are_noted_as_missing(self, read: Any, environment: str, named: str) -> None:
-        [note] = read(f"environment: {environment}\nconfig: {{llm-d:location: us-east1-c}}").notes
-        assert note.startswith(f"environment ({named})")
-        assert "missing here" in note
-
 
 class TestEncryptedValues:
     STACK = """
