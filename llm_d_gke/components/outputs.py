@@ -12,6 +12,9 @@ from llm_d_gke.planning.plan.estimates import CostPlan, When
 from llm_d_gke.planning.plan.routing import FleetPlan
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 
+# The variable of the shell from which the output `curl` takes a key or a token.
+CREDENTIAL = "LLM_D_KEY"
+
 
 def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
     """Stack outputs: where to send requests, how to reach the cluster, what it costs."""
@@ -37,9 +40,18 @@ def _of_gateway(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
         "gatewayAddress": address,
         **_paths(plan, endpoint),
         "curl": pulumi.Output.concat(
-            "curl -sS ", endpoint, f"/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(body)}"
+            "curl -sS ",
+            endpoint,
+            f"/v1/chat/completions -H 'content-type: application/json'{_credential(plan)} -d {shlex.quote(body)}",
         ),
     }
+
+
+def _credential(plan: StackPlan) -> str:
+    """The header of clients with a key or a token, which the shell takes from a variable."""
+    edge = plan.gateway.edge
+    asks = edge.api_keys is not None or edge.jwt is not None
+    return f' -H "authorization: Bearer ${CREDENTIAL}"' if asks else ""
 
 
 def _of_fleet(plan: StackPlan, fleet: FleetPlan) -> dict[str, Any]:

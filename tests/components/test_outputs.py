@@ -38,6 +38,24 @@ def test_the_curl_line_asks_the_first_model(done: Graph) -> None:
     assert body["messages"][0]["role"] == "user"
 
 
+@pytest.mark.parametrize(
+    "auth",
+    [
+        {"kind": "api-keys", "existingSecret": "mine"},
+        {
+            "kind": "jwt",
+            "issuer": "https://id.example.com",
+            "jwksUri": "https://id.example.com/k",
+            "audiences": ["llm"],
+        },
+    ],
+)
+def test_the_curl_line_takes_a_key_or_a_token_from_the_shell(auth: dict[str, object]) -> None:
+    gateway = {"implementation": "istio", "exposure": "internal", "auth": auth}
+    line = graph_of("gpu", {"gateway": gateway, "acknowledge": []}, preview=False).outputs["curl"]
+    assert ' -H "authorization: Bearer $LLM_D_KEY" -d ' in line
+
+
 def test_the_endpoint_is_the_reserved_address(done: Graph) -> None:
     assert done.outputs["endpoint"] == f"http://{done.outputs['gatewayAddress']}"
 
