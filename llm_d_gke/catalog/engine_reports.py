@@ -45,13 +45,13 @@ class StartReport(Entry):
     stored: bool = False  # the checkpoint's own format, not one that weights get while they are loaded
     experts: bool = False
     dense: bool = False  # no experts
-    recurrent: bool = False  # layers with recurrent states
+    recurrent: bool | None = None  # layers with recurrent states; False: without
     latent: bool = False  # latent attention
-    media: bool = False  # takes images, sound or video
+    media: bool | None = None  # takes images, sound or video; False: text alone
     dtype: Literal["bfloat16", "float32"] | None = None  # of its computation
     heads: bool = False  # attention with keys and values for each head
     sparse: bool | None = None  # attention that chooses tokens by an indexer; False: without
-    windows: bool = False  # layers with a sliding window
+    windows: bool | None = None  # layers with a sliding window; False: without
     shared_keys: bool = False  # layers that use the keys and values of earlier ones
     block: int | None = None  # blockSize is stated, and no multiple of it
     kv_cache: Literal["fp8", "nvfp4", "turboquant"] | None = None  # beginning of its type
@@ -83,13 +83,19 @@ class StartReport(Entry):
     option: str | None = None  # or a key of an option that takes an object: --name.key
     values: tuple[str, ...] = ()  # of the option, one of them; none: any
     except_values: tuple[str, ...] = ()  # of the option, none of them
+    like: str = (
+        ""  # regular expression of the whole value: several words with a space between, lists and objects as JSON
+    )
     # The option's number is larger than this, than the longest request, or than that of another option that is given;
-    # or it is smaller than the longest request, or than the number of adapters that the engine holds at once.
+    # or it is smaller than the longest request, than the number of adapters that the engine holds at once, or than
+    # their rank; or it is no multiple of this.
     above: int | None = None
     above_length: bool = False
     below_length: bool = False
     above_option: str | None = None
     below_adapters: bool = False
+    below_rank: bool = False
+    multiple: int | None = None
     above_sequences: bool = False  # larger than maxNumSeqs
     other_than_devices: bool = False  # neither 1 nor the number of devices that share each layer
     variable: str | None = None

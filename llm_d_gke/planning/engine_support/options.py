@@ -181,15 +181,26 @@ def object_value(arguments: Sequence[str], name: str) -> dict[str, object] | Non
 
 
 def nested_value(arguments: Sequence[str], name: str, key: str) -> str | None:
-    """A key of an option that takes a JSON object, `--name.key value` or `--name '{"key": "value"}'`."""
-    value = option_value(arguments, f"{name}.{key}".replace("_", "-"))
+    """A key of an option that takes a JSON object, `--name.key value` or `--name '{"key": "value"}'`.
+
+    A key of an object inside of it is `outer.key`. `--name.key+ value` adds to a list. Lists and objects are JSON.
+    """
+    spelled = f"{name}.{key}".replace("_", "-")
+    value = option_value(arguments, spelled)
     if value is not None:
         return value
+    added = option_value(arguments, f"{spelled}+")
+    if added is not None:
+        return json.dumps(added.split(","))
+    outer, inside, last = key.rpartition(".")
+    text = nested_value(arguments, name, outer) if inside else option_value(arguments, name)
     try:
-        whole = json.loads(with_plain_numbers(option_value(arguments, name) or "{}"))
+        whole = json.loads(with_plain_numbers(text or "{}"))
     except ValueError:
         return None
-    inner = whole.get(key) if isinstance(whole, dict) else None
+    inner = whole.get(last) if isinstance(whole, dict) else None
+    if isinstance(inner, list | dict):
+        return json.dumps(inner)
     return None if inner is None else str(inner)
 
 

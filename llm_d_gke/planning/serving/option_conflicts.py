@@ -22,6 +22,8 @@ from llm_d_gke.wording import count
 _CONTEXT_PARALLEL = ("--decode-context-parallel-size", "-dcp")
 _LOAD_BALANCER, _ROUTED = "--enable-eplb", "--enable-return-routed-experts"
 _CHUNKED, _ASYNC, _OVERLAP = "--enable-chunked-prefill", "--async-scheduling", "--enable-dbo"
+# _set_default_chunked_prefill_and_prefix_caching_args of engine/arg_utils.py, 0.17.1 to 0.32.0.
+_WHOLE, _WHOLE_WARNED_SINCE = "--no-enable-chunked-prefill", "0.17"
 # vllm/config/vllm.py: 0.11.1 refuses pipelines, and pull request 32359 allows them. Methods without an entry are
 # refused in every version read.
 _ASYNC_PIPELINES_SINCE = "0.14"
@@ -126,8 +128,12 @@ def _chunked_prefill(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     settings = served.settings
     batch = settings.max_num_batched_tokens
     length = settings.max_model_len or default_length(model, served.version)
-    if is_on(settings.extra_args, _CHUNKED) is False and batch is not None and batch < length:
-        yield _conflict("chunked-prefill", "--no-enable-chunked-prefill", batch=batch, length=length)
+    if is_on(settings.extra_args, _CHUNKED) is not False:
+        return
+    if batch is not None and batch < length:
+        yield _conflict("chunked-prefill", _WHOLE, batch=batch, length=length)
+    elif served.has(_WHOLE_WARNED_SINCE):
+        yield _conflict("unchunked", _WHOLE, certain=False)
 
 
 def _context_parallel(served: ServedModel, model: Model) -> Iterator[_Conflict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 
@@ -10,7 +11,13 @@ from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.option_values import wrong_values
-from llm_d_gke.planning.engine_support.options import long_form, nested_value, option_value, unknown_options
+from llm_d_gke.planning.engine_support.options import (
+    long_form,
+    nested_value,
+    option_value,
+    option_words,
+    unknown_options,
+)
 from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.parallelism.sharding import has_square_blocks, widths
 from llm_d_gke.planning.served_model import ServedModel
@@ -100,11 +107,13 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
         or report.below_length
         or report.above_option
         or report.below_adapters
+        or report.below_rank
+        or report.multiple is not None
         or report.above_sequences
         or report.other_than_devices
     )
-    has_value = report.values or report.except_values or compares or report.kv_cache is not None
-    value = f" {_value(settings, report.option)}" if has_value else ""
+    has_value = report.values or report.except_values or report.like or compares or report.kv_cache is not None
+    value = f" {_text(settings, report.option)}" if has_value else ""
     return "extraArgs", f"{report.option}{value}"
 
 
@@ -159,12 +168,12 @@ def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Ite
     yield report.trait is None or (checkpoint is not None and report.trait in checkpoint.traits)
     yield model.experts is not None or not report.experts
     yield model.experts is None or not report.dense
-    yield model.recurrent or not report.recurrent
-    yield model.vision_language or not report.media
+    yield report.recurrent in (None, model.recurrent)
+    yield report.media in (None, model.vision_language)
     yield model.mla is not None or not report.latent
     yield model.mla is None or not report.heads
     yield report.sparse in (None, any(group.sparse_latent for group in model.attention))
-    yield "sliding" in model.attention_kinds or not report.windows
+    yield report.windows in (None, "sliding" in model.attention_kinds)
     yield any(group.kv_shared for group in model.attention) or not report.shared_keys
 
 
@@ -226,13 +235,21 @@ def _value(settings: ModelSettings, option: str) -> str | None:
     return nested_value(settings.extra_args, name, key) if key else option_value(settings.extra_args, name)
 
 
+def _text(settings: ModelSettings, option: str) -> str:
+    """The option's value, or all of its words."""
+    words = option_words(settings.extra_args, option)
+    return " ".join(words) if len(words) > 1 else _value(settings, option) or ""
+
+
 def _is_chosen(served: ServedModel, model: Model, report: StartReport) -> bool:
     """Whether the report's option is among `extraArgs`, with one of its values."""
     settings, option = served.settings, report.option or ""
     if not _is_given(settings, option):
         return False
-    text = _value(settings, option) or ""
+    text = _text(settings, option)
     if not all(_compares(served, model, report, _number(text))):
+        return False
+    if report.like and not re.fullmatch(report.like, text):
         return False
     value = text.lower().replace("-", "_")
     return (not report.values or value in report.values) and value not in report.except_values
@@ -257,6 +274,10 @@ def _compares(served: ServedModel, model: Model, report: StartReport, number: in
         yield number is not None and number not in (1, served.parallelism.tensor)
     if report.below_adapters:
         yield number is not None and number < min(len(settings.adapters), LORA_SLOTS)
+    if report.below_rank:
+        yield number is not None and number < max((adapter.rank for adapter in settings.adapters), default=0)
+    if report.multiple is not None:
+        yield number is not None and number % report.multiple != 0
 
 
 def _number(text: str) -> int | None:

@@ -22,6 +22,7 @@ from tests.planning.refusals.engine_checkpoints import ENGINE_CHECKPOINTS
 from tests.planning.refusals.engine_conflicts import ENGINE_CONFLICTS
 from tests.planning.refusals.engine_features import ENGINE_FEATURES
 from tests.planning.refusals.engine_issues import ENGINE_ISSUES
+from tests.planning.refusals.engine_raises import ENGINE_RAISES
 from tests.planning.refusals.engine_sources import ENGINE_SOURCES
 from tests.planning.refusals.engine_support import ENGINE_SUPPORT
 from tests.planning.refusals.estimates import ESTIMATES
@@ -67,6 +68,7 @@ EVERY = (
     *REPORTED,
     *ENGINE_ISSUES,
     *ENGINE_CHECKPOINTS,
+    *ENGINE_RAISES,
     *ENGINE_SOURCES,
     *BACKEND_TLS,
     *DISAGGREGATION,

@@ -12,14 +12,21 @@ from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import findings_of
 from tests.planning.refusals.engine_checkpoints import REFUSED as OF_CHECKPOINTS
 from tests.planning.refusals.engine_issues import REFUSED as OF_ISSUES
+from tests.planning.refusals.engine_raises import REFUSED as OF_CLASSES
 from tests.planning.refusals.engine_sources import REFUSED, Refused
 
 
-@pytest.mark.parametrize("row", [*REFUSED, *OF_CHECKPOINTS, *OF_ISSUES], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*REFUSED, *OF_CHECKPOINTS, *OF_ISSUES, *OF_CLASSES], ids=lambda row: row.name)
 def test_the_accepted_neighbor_has_no_error(row: Refused) -> None:
     facts = row.facts if row.neighbor_facts is None else row.neighbor_facts
     findings = findings_of("gpu", row.changes(row.neighbor), facts={row.model: facts} if facts else {})
     assert [finding for finding in findings if finding.severity is Severity.ERROR or row.rule in finding.rule] == []
+
+
+@pytest.mark.parametrize("row", OF_CLASSES, ids=lambda row: row.name)
+def test_what_a_class_raises_is_found(row: Refused) -> None:
+    severities = [finding.severity for finding in row.wrong().findings() if row.rule in finding.rule]
+    assert severities == [Severity.WARNING if row.warns else Severity.ERROR]
 
 
 @pytest.mark.parametrize(
