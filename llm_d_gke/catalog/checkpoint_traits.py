@@ -11,8 +11,10 @@ from typing import Any, Literal
 Config = Mapping[str, Any]
 Trait = Literal[
     "activation-order",
+    "auto-round-asymmetric",
     "auto-round-data-type",
     "auto-round-packing",
+    "auto-round-unknown",
     "cache-scheme",
     "four-by-eight",  # integers of four bits, activations in fp8
     "four-by-eight-groups",
@@ -26,8 +28,9 @@ Trait = Literal[
 
 # QUANT_ALGOS of quantization/modelopt.py in vLLM 0.17.1 to 0.32.0, without those that some versions have.
 _NEVER_LOADED = ("INT4_AWQ", "W4A16_AWQ", "NVFP4_AWQ", "MXFP4")
-# SUPPORTED_FORMATS and SUPPORTED_DTYPES of quantization/inc in 0.17.1 to 0.26.0. Others came with 0.29 at the latest.
+# SUPPORTED_FORMATS and SUPPORTED_DTYPES of quantization/inc in 0.17.1 to 0.26.0, and what 0.29.0 to 0.32.0 add.
 _PACKINGS = ("auto_round:auto_gptq", "auto_round:auto_awq")
+_LATER_PACKINGS = ("auto_round:fp8", "auto_round:llm_compressor")
 _FP8_PAIRS = (("tensor", "tensor"), ("channel", "token"))
 
 
@@ -64,8 +67,11 @@ def _of_gptq(config: Config) -> Iterator[Trait]:
 
 
 def _of_auto_round(config: Config) -> Iterator[Trait]:
-    if config.get("packing_format", _PACKINGS[0]) not in _PACKINGS:
-        yield "auto-round-packing"
+    packing = str(config.get("packing_format", _PACKINGS[0]))
+    if packing not in _PACKINGS:
+        yield "auto-round-packing" if packing in _LATER_PACKINGS else "auto-round-unknown"
+    elif "gptq" in packing and config.get("sym") is False:
+        yield "auto-round-asymmetric"
     if config.get("data_type", "int") != "int":
         yield "auto-round-data-type"
 

@@ -11,6 +11,7 @@ from llm_d_gke.catalog.checkpoint_traits import traits_of
 
 _GPTQ: Mapping[str, Any] = {"quant_method": "gptq", "bits": 4, "group_size": 128, "desc_act": False}
 _ROUND: Mapping[str, Any] = {"quant_method": "auto-round", "bits": 4, "data_type": "int"}
+_AWQ = "auto_round:auto_awq"
 _FP8: Mapping[str, Any] = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}
 _CACHE = {"type": "float", "num_bits": 8, "strategy": "tensor", "symmetric": True}
 _FOUR = {"num_bits": 4, "type": "int", "symmetric": True, "strategy": "group", "group_size": 128}
@@ -51,7 +52,9 @@ def _transformed(location: str) -> Mapping[str, Any]:
         ("activation-order", _compressed({**_FOUR, "actorder": "group"}), _compressed({**_FOUR, "actorder": "weight"})),
         ("activation-order", _compressed({**_FOUR, "actorder": True}), _compressed({**_FOUR, "actorder": "static"})),
         ("online-transforms", _transformed("input"), _transformed("weight_output")),
+        ("auto-round-asymmetric", {**_ROUND, "sym": False}, {**_ROUND, "sym": False, "packing_format": _AWQ}),
         ("auto-round-packing", {**_ROUND, "packing_format": "auto_round:fp8"}, _ROUND),
+        ("auto-round-unknown", {**_ROUND, "packing_format": "auto_round:exllama"}, {**_ROUND, "packing_format": _AWQ}),
         ("auto-round-data-type", {**_ROUND, "data_type": "mx_fp"}, {**_ROUND, "packing_format": "auto_round:auto_awq"}),
         ("static-blocks", {**_FP8, "activation_scheme": "static"}, _FP8),
         ("no-activation-scheme", {"quant_method": "fp8"}, {"quant_method": "fp8", "activation_scheme": "static"}),

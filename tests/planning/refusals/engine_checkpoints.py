@@ -48,6 +48,17 @@ REFUSED = (
         neighbor={"version": "0.30.0"},
     ),
     Refused(
+        name="AutoRound that is not symmetric",
+        id=_REPORTED,
+        card=H100_4,
+        model=_QWEN3,
+        about="id",
+        rule="sym=False is not supported",
+        fix="use a checkpoint with sym: true",
+        facts={"quantization": Quantization(method="auto-round", bits=4, group=128, traits=("auto-round-asymmetric",))},
+        neighbor={"version": "0.19.1"},
+    ),
+    Refused(
         name="four-bit weights beside fp8 activations on Blackwell",
         id=_REPORTED,
         card=B200_8,
