@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -56,7 +57,10 @@ def upgrade(
 
 
 def rollback(stack: str, changes: Mapping[str, str], *, only_plan: bool, place: PlaceName | None) -> int:
-    """Go back to the release before the last upgrade, also where that stopped in the middle. Return the exit status."""
+    """Go back to the release before the last upgrade, also where that stopped in the middle. Return the exit status.
+
+    A second time goes on where the first one stopped, and changes nothing where it ended.
+    """
     place = place or ("rehearsal" if is_rehearsed(stack) else "gke")
     releases = _place(stack, place).last_upgrade(release_of(stack))
     if releases is None:
@@ -64,7 +68,7 @@ def rollback(stack: str, changes: Mapping[str, str], *, only_plan: bool, place: 
             f"no upgrade of stack {stack} is recorded: name the release, make upgrade STACK={stack} TO=..."
         )
     before, current = releases
-    plan = planned(stack, current, before, changes)
+    plan = replace(planned(stack, current, before, changes), back=True)
     return _show_and_run(plan, stack, {**changes, _RELEASE: before}, place, only_plan=only_plan, after=None)
 
 

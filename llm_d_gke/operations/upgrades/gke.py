@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +21,8 @@ from llm_d_gke.stackfile.reader import unquoted
 
 # Google's load balancers learn their first backends in about three minutes.
 _PATIENCE = 180.0
+# The message of updates that lead back: the history alone does not tell a rollback from an upgrade.
+ROLLBACK = "llmd rollback"
 
 
 class OnGke:
@@ -27,6 +30,7 @@ class OnGke:
 
     def __init__(self, stack: str) -> None:
         self._stack = stack
+        self._message: list[str] = []
 
     def update(self, settings: Mapping[str, str], step: Step) -> None:
         config = load_assumed(self._stack, settings)
@@ -43,7 +47,8 @@ class OnGke:
             )
         except RefusedError as refused:
             raise StepError(str(refused)) from refused
-        self._pulumi(["up", "--yes", "--skip-preview", *order, *_arguments(settings, targets)], output=True)
+        arguments = [*self._message, *order, *_arguments(settings, targets)]
+        self._pulumi(["up", "--yes", "--skip-preview", *arguments], output=True)
 
     def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
         with gke_stack(self._stack, settings) as live:
@@ -53,12 +58,16 @@ class OnGke:
         return None
 
     def record(self, plan: UpgradePlan) -> None:
-        """Pulumi keeps the history."""
+        """Pulumi keeps the history, and in it which updates are of a rollback."""
+        self._message = ["--message", ROLLBACK] if plan.back else []
 
     def last_upgrade(self, current: str) -> tuple[str, str] | None:
         history = json.loads(self._pulumi(["stack", "history", "--json", "--page-size", "50"]))
-        before = previous_release(history, current)
-        return None if before is None else (before, current)
+        other = previous_release(history, current)
+        if other is None:
+            return None
+        latest = itertools.takewhile(lambda update: _release(update) in (None, current), history)
+        return (current, other) if any(update.get("message") == ROLLBACK for update in latest) else (other, current)
 
     def _state(self) -> list[dict[str, Any]]:
         deployment: dict[str, Any] = json.loads(self._pulumi(["stack", "export"]))["deployment"]
@@ -79,7 +88,12 @@ def _arguments(settings: Mapping[str, str], targets: Sequence[str]) -> list[str]
 def previous_release(history: Sequence[Mapping[str, Any]], current: str) -> str | None:
     """The release of the latest successful update, newest first, that had another one than `current`."""
     for update in history:
-        stated = ((update.get("config") or {}).get("llm-d:release") or {}).get("value")
+        stated = _release(update)
         if update.get("kind") == "update" and update.get("result") == "succeeded" and stated not in (None, current):
             return str(stated)
     return None
+
+
+def _release(update: Mapping[str, Any]) -> str | None:
+    release: str | None = ((update.get("config") or {}).get("llm-d:release") or {}).get("value")
+    return release

@@ -78,6 +78,8 @@ class Rehearsed:
         return json.loads(file.read_text(encoding="utf-8")).get(f"{NAMESPACE}:release") if file.exists() else None
 
     def record(self, plan: UpgradePlan) -> None:
+        if plan.back:
+            return
         releases = {"before": plan.before, "after": plan.after}
         self._record.write_text(json.dumps(releases), encoding="utf-8")
 

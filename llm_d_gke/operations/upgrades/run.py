@@ -42,7 +42,7 @@ class Place(Protocol):
         ...
 
     def record(self, plan: UpgradePlan) -> None:
-        """Remember where an upgrade began, for the way back."""
+        """Remember where an upgrade began, for the way back. A rollback is none: repeated, it goes the same way."""
         ...
 
     def last_upgrade(self, current: str) -> tuple[str, str] | None:
@@ -118,9 +118,10 @@ def way_back(plan: UpgradePlan, ended: Ended) -> list[str]:
         ]
     steps = {step.name: step for step in plan.steps}
     lines = [*f"stopped in step {stopped.name}: {ended.reason}".splitlines(), ""]
-    lines.append("try again, finished steps change nothing:")
-    lines.append(f"  make upgrade STACK={plan.stack} TO={plan.after} ARGS=--unverified")
-    lines.append(f"go back:   make rollback STACK={plan.stack}")
+    rollback = f"make rollback STACK={plan.stack}"
+    upgrade = f"make upgrade STACK={plan.stack} TO={plan.before if plan.back else plan.after} ARGS=--unverified"
+    lines += ["try again, finished steps change nothing:", f"  {rollback if plan.back else upgrade}"]
+    lines.append(f"go back:   {upgrade if plan.back else rollback}")
     lines += [f"  {name}: {steps[name].back}" for name in (stopped.name, *reversed(ended.done))]
     return lines
 

@@ -80,7 +80,7 @@ class UpgradePlan:
     """The steps from one release to another, in order.
 
     `findings` are reasons against it: errors, which refuse the upgrade, and warnings. `warnings` are those of the stack
-    after it that the stack before does not have.
+    after it that the stack before does not have. With `back` it is the way back from an upgrade.
     """
 
     stack: str
@@ -89,6 +89,7 @@ class UpgradePlan:
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...] = ()
     warnings: tuple[Finding, ...] = ()
+    back: bool = False
 
     @property
     def loss(self) -> Loss:

@@ -104,6 +104,8 @@ def test_the_last_upgrade_is_remembered(folder: StackPaths) -> None:
     assert place.last_upgrade("new") is None
     place.record(UpgradePlan(stack="gpu", before="old", after="new", steps=()))
     assert place.last_upgrade("new") == ("old", "new")
+    place.record(UpgradePlan(stack="gpu", before="new", after="old", steps=(), back=True))
+    assert place.last_upgrade("old") == ("old", "new"), "a second rollback leads back, too"
 
 
 PULUMI = """
@@ -111,6 +113,7 @@ import json, os, sys
 words = sys.argv[1:]
 open(os.environ["CALLS"], "a").write(json.dumps(words) + "\\n")
 if words[:2] == ["stack", "export"]: print(os.environ["STATE"])
+if words[:2] == ["stack", "history"]: print(os.environ["HISTORY"])
 if words[0] == "preview": print(os.environ.get("PREVIEW", '{"steps": []}'))
 if words[0] == "up" and os.environ.get("FAILS"): sys.exit("error: no quota")
 """
@@ -131,6 +134,28 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def lines(calls: Path) -> list[list[str]]:
     return [json.loads(line) for line in calls.read_text(encoding="utf-8").splitlines()]
+
+
+def test_on_gke_updates_of_a_rollback_say_so_and_a_second_one_leads_back_too(
+    calls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = OnGke("gpu")
+    place.record(UpgradePlan(stack="gpu", before="new", after="old", steps=(), back=True))
+    place.update(SETTINGS, steps()[1])
+    *_, update = lines(calls)
+    message = update[update.index("--message") + 1]
+
+    def entry(release: str, result: str = "succeeded", message: str = "") -> dict[str, Any]:
+        config = {"llm-d:release": {"value": release}}
+        return {"kind": "update", "result": result, "config": config, "message": message}
+
+    for result in ("failed", "succeeded"):
+        back = entry("old", result, message)
+        for history in ([back], [entry("old"), back]):
+            monkeypatch.setenv("HISTORY", json.dumps([*history, entry("new"), entry("old")]))
+            assert place.last_upgrade("old") == ("old", "new")
+    monkeypatch.setenv("HISTORY", json.dumps([entry("new"), entry("old", message=message), entry("new")]))
+    assert place.last_upgrade("new") == ("old", "new")
 
 
 def test_on_gke_each_step_is_previewed_and_then_a_targeted_update(calls: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -124,6 +125,9 @@ def test_the_first_failure_stops_and_says_how_to_go_back(place: Recorder, reason
     assert lines[0] == f"stopped in step servers: {reason}"
     assert "go back:   make rollback STACK=gpu" in lines
     assert lines[-2:] == ["  servers: undo servers", "  picker: undo picker"]
+    lines = way_back(replace(plan(*steps), back=True), ended)
+    assert lines[3] == "  make rollback STACK=gpu"
+    assert lines[4].startswith("go back:   make upgrade STACK=gpu TO=old")
 
 
 def test_each_failed_check_has_a_line_of_its_own() -> None:
