@@ -12,8 +12,10 @@ from llm_d_gke.rehearsal.providers.properties import Properties
 from llm_d_gke.rehearsal.providers.requests import Refused
 
 # The newest patch of each minor version, and the default of each channel. Versions are those of
-# Google's page "GatewayClass capabilities" (the versions that added a Gateway API bundle), read 2026-08.
+# Google's page "GatewayClass capabilities" (the versions that added a Gateway API bundle), read 2026-08; that of 1.36
+# was the Rapid channel's default of 2026-09-23.
 VERSIONS: Final = {
+    "1.36": "1.36.4-gke.1391000",
     "1.35": "1.35.2-gke.1842000",
     "1.34": "1.34.1-gke.1822000",
     "1.33": "1.33.2-gke.1335000",
