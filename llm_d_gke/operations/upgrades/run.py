@@ -12,6 +12,7 @@ from llm_d_gke.operations.verify.result import Outcome
 from llm_d_gke.operations.verify.run import verify
 from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
 from llm_d_gke.resource_graph import Graph, Recorded
+from llm_d_gke.waiting import happens_within
 
 
 class UpgradeError(RefusedInputError):
@@ -133,7 +134,21 @@ BETWEEN = frozenset(
 
 
 def failures(live: LiveStack, *, patience: float, whole: bool) -> list[str]:
-    """A sentence for each failed check. `whole`: all checks, also that every object is as planned."""
+    """A sentence for each check that fails for `patience` seconds: a controller may still be replacing pods.
+
+    `whole`: all checks, also that every object is as planned.
+    """
+    sentences: list[str] = []
+
+    def passes() -> bool:
+        sentences[:] = _failures(live, patience=patience, whole=whole)
+        return not sentences
+
+    happens_within(patience, passes, pause=1)
+    return sentences
+
+
+def _failures(live: LiveStack, *, patience: float, whole: bool) -> list[str]:
     result = verify(
         live, patience=patience, requests=60, headers={}, report=lambda _: None, only=None if whole else BETWEEN
     )

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from llm_d_gke.operations.upgrades import command
-from llm_d_gke.operations.upgrades.run import Ended, StepError, needs_order, run_steps, way_back
+from llm_d_gke.operations.upgrades.run import Ended, StepError, failures, needs_order, run_steps, way_back
+from llm_d_gke.operations.verify.result import Outcome
 from llm_d_gke.planning.upgrades.step import Loss, Part, Step, UpgradePlan
 from tests.stacks import graph_of
 
@@ -36,6 +37,20 @@ def step(name: str, settings: Mapping[str, str] | None = None, by_hand: str | No
 
 def plan(*steps: Step) -> UpgradePlan:
     return UpgradePlan(stack="gpu", before="old", after="new", steps=steps)
+
+
+def test_a_check_may_pass_only_once_a_controller_has_replaced_its_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    surplus = SimpleNamespace(
+        id="replicas", outcome=Outcome.FAILED, result=SimpleNamespace(evidence="2 of 1 ready", next_command="wait")
+    )
+    results = [SimpleNamespace(checks=[surplus]), SimpleNamespace(checks=[])]
+    monkeypatch.setattr(
+        "llm_d_gke.operations.upgrades.run.verify",
+        lambda *_, **__: results.pop(0) if results else SimpleNamespace(checks=[surplus]),
+    )
+    live: Any = None
+    assert failures(live, patience=30, whole=False) == []
+    assert failures(live, patience=0, whole=False) == ["replicas: 2 of 1 ready (next: wait)"]
 
 
 class Recorder:
