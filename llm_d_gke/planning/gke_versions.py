@@ -24,6 +24,9 @@ POD_METRICS_SINCE = "1.35.1-gke.1396000"
 # First version that mounts images as volumes without asking (Kubernetes feature gate ImageVolume).
 IMAGE_VOLUME_SINCE = "1.35"
 
+# MutatingAdmissionPolicy v1 (kubernetes/enhancements, 3962). Earlier versions of it are off by default.
+MUTATING_POLICY_SINCE = "1.36"
+
 
 def brings_inference_pool(version: str | None) -> bool:
     """Whether GKE itself installs InferencePool v1.
@@ -31,6 +34,11 @@ def brings_inference_pool(version: str | None) -> bool:
     `None` means whatever the release channel gives: since mid-2026 that is above the threshold in every channel.
     """
     return version is None or reaches(version, INFERENCE_POOL_SINCE)
+
+
+def has_mutating_policies(version: str | None) -> bool:
+    """Whether the cluster has MutatingAdmissionPolicy. Of the version that a release channel gives it is not known."""
+    return version is not None and reaches(version, MUTATING_POLICY_SINCE)
 
 
 def gke_brings_inference_pool(cluster: ClusterSettings) -> bool:

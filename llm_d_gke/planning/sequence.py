@@ -20,6 +20,7 @@ from llm_d_gke.planning.infrastructure.namespace_bounds import bounded
 from llm_d_gke.planning.infrastructure.network import plan_network
 from llm_d_gke.planning.infrastructure.node_pools import plan_accelerator_pools, plan_cpu_pool
 from llm_d_gke.planning.infrastructure.pod_guard import plan_pod_guard
+from llm_d_gke.planning.infrastructure.rollout_policy import plan_rollout_policy
 from llm_d_gke.planning.names import model_keys
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.estimates import CostPlan
@@ -275,6 +276,7 @@ def _plan_whole(
         presets=backend_of(settings).presets(servers),
         namespace=bounded(foundation.namespace, foundation.pools, models, routing.pods),
         pod_guard=plan_pod_guard(foundation.namespace, servers),
+        rollout_policy=plan_rollout_policy(foundation.namespace, models, settings.cluster.gke_version),
         hugging_face=foundation.hugging_face,
         pull_secret=foundation.pull_secret,
         gateway=gateway,

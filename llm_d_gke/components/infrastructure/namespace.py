@@ -10,6 +10,7 @@ from llm_d_gke.components.custom_resources.secret_provider import secret_file
 from llm_d_gke.components.infrastructure.namespace_bounds import namespace_bounds
 from llm_d_gke.components.infrastructure.pod_guard import pod_guard as make_pod_guard
 from llm_d_gke.components.infrastructure.pull_secret import pull_secret as make_pull_secret
+from llm_d_gke.components.infrastructure.rollout_policy import rollout_policy as make_rollout_policy
 from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
 from llm_d_gke.components.options import child
@@ -45,6 +46,8 @@ class NamespaceResources(Component):
             self.ready += namespace_bounds(namespace, child(self, depends_on=parents, deleted_with=parents[0]))
         if plan.pod_guard is not None:
             self.ready += make_pod_guard(plan.pod_guard, child(self, depends_on=parents))
+        if plan.rollout_policy is not None:
+            self.ready += make_rollout_policy(plan.rollout_policy, child(self, depends_on=parents))
         if hugging_face.create_secret and hugging_face.token is not None:
             token = self.instance.secret(hugging_face.token)
             # Two keys with the same value: huggingface_hub and the llm-d charts read different ones.

@@ -40,6 +40,20 @@ class PodGuardPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RolloutPolicyPlan:
+    """A MutatingAdmissionPolicy for Deployments with `labels`, and one of the values of `in_labels`, in one namespace.
+
+    `patches` are CEL expressions, each a list of JSON patches.
+    """
+
+    name: str
+    namespace: str
+    labels: Mapping[str, str]
+    in_labels: Mapping[str, tuple[str, ...]]
+    patches: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class HuggingFacePlan:
     """Location of the token at run time. `secret` is a Kubernetes Secret; `secret_manager` a Secret Manager one."""
 

@@ -17,6 +17,7 @@ from llm_d_gke.planning.plan.platform import (
     NamespacePlan,
     PodGuardPlan,
     PullSecretPlan,
+    RolloutPolicyPlan,
 )
 from llm_d_gke.planning.plan.routing import (
     GatewayPlan,
@@ -78,6 +79,8 @@ class StackPlan:
     namespace: NamespacePlan
     # None where Pod Security alone is strict enough.
     pod_guard: PodGuardPlan | None
+    # None where KServe writes no Deployment, or the cluster has no such policies.
+    rollout_policy: RolloutPolicyPlan | None
     hugging_face: HuggingFacePlan
     pull_secret: PullSecretPlan | None
     gateway: GatewayPlan

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.planning.platform.helm_releases import KSERVE, KSERVE_PRESETS
-from llm_d_gke.planning.upgrades.servers import parts_of, passes_without_picker
+from llm_d_gke.planning.upgrades.servers import parts_of, passes_without_picker, starts_pickers_first
 from llm_d_gke.planning.upgrades.step import Step
 
 OPEN_PICKERS = "open-pickers"
@@ -18,9 +18,12 @@ _OPEN = {"llm-d:picker.failureMode": "open"}
 def with_open_pickers(before: StackPlan, steps: Sequence[Step], release: str) -> tuple[Step, ...]:
     """The steps; from the first on in which KServe replaces a picker, with pools that pass requests without one.
 
-    `release` is that of `before`. The last step of an upgrade closes them again. None are opened where servers stop.
+    `release` is that of `before`. The last step of an upgrade closes them again. None are opened where servers stop, or
+    where a new picker comes first.
     """
-    closed = [model for model in before.models if _refuses_without_picker(model)]
+    closed = [
+        model for model in before.models if _refuses_without_picker(model) and not starts_pickers_first(before, model)
+    ]
     replacing = {f"controller-{KSERVE}", f"controller-{KSERVE_PRESETS}"}
     replacing |= {f"{kind}-{model.key}" for model in closed for kind in ("picker", "servers")}
     first = next((number for number, step in enumerate(steps) if step.name in replacing), None)

@@ -11,11 +11,10 @@ from llm_d_gke.planning.plan.platform import ChartPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import ISTIO_BASE, KSERVE, KSERVE_CRDS, KSERVE_PRESETS, LEADER_WORKER_SET
 from llm_d_gke.planning.upgrades import durations
-from llm_d_gke.planning.upgrades.servers import lost_under_kserve
+from llm_d_gke.planning.upgrades.servers import lost_under_kserve, starts_pickers_first
 from llm_d_gke.planning.upgrades.step import Loss, Part, Step
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"
-_PRESETS = Part(type="llm-d:inference:Presets", name="presets")
 # Charts of kinds only.
 _KINDS = (KSERVE_CRDS, ISTIO_BASE)
 
@@ -162,7 +161,8 @@ def _controller(before: ChartPlan | None, after: ChartPlan, old: StackPlan) -> S
             consequence="possibly requests: whether the new controller restarts groups that run is not established",
         )
     services = [model for model in old.models if model.inference_service is not None]
-    if after.name in (KSERVE, KSERVE_PRESETS) and services and running:
+    safe = all(starts_pickers_first(old, model) for model in services)
+    if after.name in (KSERVE, KSERVE_PRESETS) and services and running and not safe:
         spare = all(server.max_surge for server in running)
         consequence = (
             lost_under_kserve(*services) if spare else "possibly requests: the pool has no spare node for the servers"

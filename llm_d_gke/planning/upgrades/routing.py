@@ -8,7 +8,7 @@ from llm_d_gke.planning.plan.routing import RouterPlan
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.planning.upgrades import durations
 from llm_d_gke.planning.upgrades.differences import picker_changes, pod_changes
-from llm_d_gke.planning.upgrades.servers import lost_under_kserve, parts_of, server_changes
+from llm_d_gke.planning.upgrades.servers import lost_under_kserve, parts_of, server_changes, starts_pickers_first
 from llm_d_gke.planning.upgrades.step import Loss, Part, Step
 
 _PICKER, _POOL = "llm-d:inference:EndpointPicker", "llm-d:inference:InferencePool"
@@ -20,7 +20,7 @@ def routing_steps(before: StackPlan, after: StackPlan) -> Iterator[Step]:
     old = {model.key: model for model in before.models}
     for model in after.models:
         if model.key in old:
-            yield from _picker(old[model.key], model)
+            yield from _picker(old[model.key], model, before)
     if after.router is not None and before.router is not None and before.router != after.router:
         yield _router(before.router, after.router)
     if before.models_endpoint != after.models_endpoint and after.models_endpoint is not None:
@@ -39,7 +39,7 @@ def routing_steps(before: StackPlan, after: StackPlan) -> Iterator[Step]:
         )
 
 
-def _picker(before: ModelPlan, after: ModelPlan) -> Iterator[Step]:
+def _picker(before: ModelPlan, after: ModelPlan, running: StackPlan) -> Iterator[Step]:
     changes = picker_changes(before.picker, after.picker)
     if not changes:
         return
@@ -47,13 +47,14 @@ def _picker(before: ModelPlan, after: ModelPlan) -> Iterator[Step]:
         if server_changes(before, after):
             # One object holds both: KServe changes picker and servers in the step of the servers.
             return
+        first = starts_pickers_first(running, before)
         yield Step(
             name=f"picker-{after.key}",
             title=f"endpoint picker of {after.served_name}",
             changes=changes,
             method="KServe replaces the picker",
-            loss=Loss.REQUESTS,
-            consequence=lost_under_kserve(after),
+            loss=Loss.NOTHING if first else Loss.REQUESTS,
+            consequence="nothing" if first else lost_under_kserve(after),
             back=_BACK,
             seconds=durations.of_change("program"),
             parts=parts_of(after),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from llm_d_gke.planning.gke_versions import MUTATING_POLICY_SINCE
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.planning.upgrades import durations
@@ -21,7 +22,8 @@ _MIXED = (
     " releases before it fail without a check): while both run, requests whose prefill and decode servers differ fail"
 )
 # docs/measurements.md, upgrades under load. KServe ends the old picker before it starts the new one (strategy Recreate,
-# kserve v0.17.0 to v0.20.0, pkg/controller/v1alpha2/llmisvc/scheduler.go), and its Deployments have no minReadySeconds.
+# kserve v0.17.0 to v0.20.0, pkg/controller/v1alpha2/llmisvc/scheduler.go), and its Deployments have no minReadySeconds,
+# unless the cluster has a policy for them.
 _PASSING = (
     "a few requests, until the load balancer has noticed that a picker has ended; without one any server answers"
     " (picker.failureMode: open). On GKE possibly more: KServe ends an old server before the load balancer has checked"
@@ -47,9 +49,17 @@ def passes_without_picker(model: ModelPlan) -> bool:
     return len(model.servers) == 1
 
 
+def starts_pickers_first(plan: StackPlan, model: ModelPlan) -> bool:
+    """Whether a new picker of KServe's is ready, and known to the load balancer, before the old one ends."""
+    return plan.rollout_policy is not None and model.picker.replicas == 1
+
+
 def lost_under_kserve(*models: ModelPlan) -> str:
     """What clients lose while KServe replaces pickers and servers, where a server more has room."""
-    return _PASSING if all(map(passes_without_picker, models)) else _REFUSING
+    consequence = _PASSING if all(map(passes_without_picker, models)) else _REFUSING
+    if any(model.picker.replicas > 1 for model in models):
+        return consequence
+    return f"{consequence}; nothing where cluster.version is {MUTATING_POLICY_SINCE} or newer"
 
 
 def server_steps(before: StackPlan, after: StackPlan) -> Iterator[Step]:
@@ -57,7 +67,7 @@ def server_steps(before: StackPlan, after: StackPlan) -> Iterator[Step]:
     old = {model.key: model for model in before.models}
     for model in after.models:
         if model.key in old:
-            yield from _model(old[model.key], model, after)
+            yield from _model(old[model.key], model, before, after)
         else:
             yield _added_step(model, after)
 
@@ -89,7 +99,7 @@ def _changes(before: ModelServerPlan, after: ModelServerPlan) -> list[str]:
     return phrases
 
 
-def _model(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> Iterator[Step]:
+def _model(before: ModelPlan, after: ModelPlan, running: StackPlan, plan: StackPlan) -> Iterator[Step]:
     if (before.inference_service is None) != (after.inference_service is None):
         yield _switched_step(after, plan)
         return
@@ -101,7 +111,7 @@ def _model(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> Iterator[Ste
     if service and _waits_forever(after):
         yield _pause_step(after)
     rollout = _rollout(before, after, plan)
-    if picker and rollout.loss is Loss.NOTHING:
+    if picker and rollout.loss is Loss.NOTHING and not starts_pickers_first(running, before):
         rollout = replace(rollout, loss=Loss.REQUESTS, consequence=lost_under_kserve(after))
     yield Step(
         name=f"servers-{after.key}",
@@ -155,7 +165,8 @@ def _rollout(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> _Rollout:
             consequence=f"requests to {after.served_name} until the first replica is ready",
             seconds=start,
         )
-    rollouts = [_server_rollout(server, plan, after.inference_service is not None) for server in after.servers]
+    waits = after.inference_service is None or plan.rollout_policy is not None
+    rollouts = [_server_rollout(server, plan, waits) for server in after.servers]
     worst = max(rollouts, key=lambda rollout: rollout.loss.severity)
     seconds = longest(rollout.seconds for rollout in rollouts)
     if _is_replaced(before, after):
@@ -184,8 +195,8 @@ def _rollout(before: ModelPlan, after: ModelPlan, plan: StackPlan) -> _Rollout:
     )
 
 
-def _server_rollout(server: ModelServerPlan, plan: StackPlan, by_kserve: bool) -> _Rollout:
-    seconds_ready = "" if by_kserve else f" for {server.pod.min_ready_seconds} s"
+def _server_rollout(server: ModelServerPlan, plan: StackPlan, waits: bool) -> _Rollout:
+    seconds_ready = f" for {server.pod.min_ready_seconds} s" if waits else ""
     unit = "replica" if server.group is None else f"group of {server.group.size} pods"
     if not server.replicas:
         return _Rollout(

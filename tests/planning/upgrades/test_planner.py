@@ -204,6 +204,19 @@ def test_requests_pass_while_kserve_replaces_a_picker(failure_mode: str) -> None
         assert last.settings == {}
 
 
+def test_kserve_loses_nothing_where_the_cluster_makes_it_start_new_pods_first() -> None:
+    since = {"cluster.version": "1.36"}
+    plan = upgrade("kserve-single-replica-gpu", "llm-d-0.6", "llm-d-0.9", since)
+    assert OPEN_PICKERS not in steps(plan)
+    assert plan.loss is Loss.NOTHING
+    assert "is ready for 15 s before an old one ends" in servers(plan).method
+    elected = upgrade("kserve-single-replica-gpu", "llm-d-0.6", "llm-d-0.9", since | {"picker.replicas": 2})
+    assert OPEN_PICKERS in steps(elected)
+    assert elected.loss is Loss.REQUESTS
+    old = upgrade("kserve-single-replica-gpu", "llm-d-0.6", "llm-d-0.9", {"cluster.version": "1.35"})
+    assert (OPEN_PICKERS in steps(old), old.loss) == (True, Loss.REQUESTS)
+
+
 def test_prefill_and_decode_of_two_versions_do_not_exchange_a_cache() -> None:
     step = servers(upgrade("disaggregated-gpu", "llm-d-0.4", "llm-d-0.6"))
     assert step.loss is Loss.REQUESTS
