@@ -26,7 +26,7 @@ _NGRAM_SETTING = {"speculativeDecoding": {"method": "ngram", "tokens": 3}}
 
 
 def _option(
-    said: str,
+    argument: str,
     rule: str,
     options: tuple[str, ...],
     neighbor: tuple[str, ...] | Mapping[str, Any],
@@ -38,12 +38,12 @@ def _option(
     warns: bool = False,
     **settings: Any,
 ) -> Refused:
-    """`said` is the option as the finding names it. `neighbor` are other options, or other settings."""
+    """`argument` is the option as the finding names it. `neighbor` are other options, or other settings."""
     return Refused(
-        name=f"{said}: {rule}",
+        name=f"{argument}: {rule}",
         card=card,
         model=model,
-        about=f"extraArgs={said}",
+        about=f"extraArgs={argument}",
         rule=rule,
         fix=fix,
         neighbor={"options": neighbor} if isinstance(neighbor, tuple) else neighbor,
@@ -194,6 +194,7 @@ _MODELS = (
         },
         neighbor={"env": {"MODEL_IMPL_TYPE": "vllm"}},
     ),
+    _key("--mm-processor-device", "cuda", "the language model computes there too", "cpu", model=_GEMMA),
     _option(
         *("--mm-processor-kwargs.device gpu", "Invalid device in mm_processor_kwargs"),
         ("--mm-processor-kwargs", '{"device": "gpu"}'),
