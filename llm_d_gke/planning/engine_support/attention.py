@@ -191,7 +191,7 @@ def split_block_sizes(deployment: Deployment, size: int) -> tuple[str, tuple[int
             backends = card_facts.backends(_attention_use(deployment, facts, group), deployment.effective_dtype, head)
             sizes = card_facts.block_sizes.get(backends[0], ()) if backends else ()
             numbers = tuple(number for number in sizes if isinstance(number, int))
-            if numbers and len(numbers) == len(sizes) and size > max(numbers):
+            if backends and numbers and len(numbers) == len(sizes) and size > max(numbers):
                 return backends[0], numbers
     return "", ()
 
