@@ -149,6 +149,8 @@ class PlanContext:
         return {
             "accelerator": self.accelerator.title,
             "hosts": self.hosts,
+            # Only Google's load balancers can call the router of several models.
+            "istio": "implementation: istio" + (" with one model" if len(self.settings.models) > 1 else ""),
             "machine": self.machine.name,
             "per_node": self.per_node,
             "picker": self.picker.title,

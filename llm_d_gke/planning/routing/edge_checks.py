@@ -41,7 +41,7 @@ def _check_auth(ctx: PlanContext) -> None:
             "gateway.auth.kind",
             case="istio" if other == "istio" else "gke",
             has=" or ".join(has),
-            other=other,
+            other=ctx.facts["istio"] if other == "istio" else "implementation: gke",
         )
         return
     # Google's proxy requires HTTPS everywhere; a key in plain HTTP is readable on the way.
@@ -86,7 +86,7 @@ def _check_limits(ctx: PlanContext) -> None:
             rule="Google's load balancers and Cloud Armor count requests, not the tokens of answers"
             if gke
             else "tokens are counted for the owner of a key or token, not for an address",
-            fix="use implementation: istio; or requestsPerMinute, with models[].maxModelLen as the bound of one request"
+            fix=f"use {ctx.facts['istio']}; or requestsPerMinute, with models[].maxModelLen as the bound of one request"
             if gke
             else "set per: key, with gateway.auth: {kind: api-keys}",
         )

@@ -151,9 +151,10 @@ def _offload_refusal(served: ServedModel) -> tuple[str, str] | None:
     if ctx.accelerator.kind == "tpu":
         return "vLLM moves KV-cache blocks to the host's memory on GPUs only", "remove kvOffloadGib, or use a GPU"
     if ctx.transfers_kv_cache:
+        other = "prefix-cache" if served.settings.replicas > 1 else "single-replica"
         return (
             "vLLM has one connector for KV caches, and this pattern uses it between prefill and decode servers",
-            "remove kvOffloadGib, or use pattern: prefix-cache",
+            f"remove kvOffloadGib, or use pattern: {other}",
         )
     tables = facts_of(version)
     if tables and all("--kv-offloading-size" not in facts.options for facts in tables):
