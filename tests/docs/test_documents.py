@@ -11,6 +11,10 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from llm_d_gke.catalog import load
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.operations.leftovers.kinds import KINDS
+from llm_d_gke.operations.verify.run import CRITERIA
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.targets import TARGETS
 from llm_d_gke.stackfile import PROJECT_ROOT
@@ -146,6 +150,26 @@ def test_the_readme_counts_what_is_there() -> None:
     assert re.findall(r"(\d+) ways in which", readme) == [str(len(pitfalls))]
     examples = list((ROOT / "examples").glob("Pulumi.*.yaml"))
     assert re.findall(r"(\d+) more stack files", readme) == [str(len(examples))]
+
+
+def test_pages_count_what_is_there() -> None:
+    teardown, operations = (
+        (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("teardown", "operations")
+    )
+    assert re.findall(r"(\d+) kinds of resources", teardown) == [str(len(KINDS))]
+    assert re.findall(r"by up to (\d+) checks", operations) == [str(len(CRITERIA))]
+    assert {criterion.id for criterion in CRITERIA} <= set(re.findall(r"`([a-z-]+)`", operations))
+
+
+def test_operations_name_the_releases_whose_engine_cannot_drain() -> None:
+    """Those whose pods wait in preStop instead."""
+    text = " ".join((ROOT / "docs" / "operations.md").read_text(encoding="utf-8").split())
+    named = re.findall(r"the engines of releases ([^;()]*?) lack it", text)
+    since = load_engine().features.graceful_shutdown
+    card = load().accelerators["nvidia-l4"]
+    images = {name: release.engine.image_for(card, disaggregated=False) for name, release in load().releases.items()}
+    lacking = {name for name, image in images.items() if image and not load_engine().has(image.version, since)}
+    assert [set(re.findall(r"`([^`]+)`", names)) for names in named] == [lacking]
 
 
 def test_pages_name_the_python_that_the_project_needs() -> None:
