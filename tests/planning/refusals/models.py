@@ -99,8 +99,12 @@ MODEL = (
         id="LLMD-CONFIG-ENGINE",
         name="layers that the TPU back end lacks, in an architecture whose memory is not computed",
         stack="tpu",
-        changes={"models[0]": {"id": GATED, "config": "jamba"}},
-        files={GATED: ModelFile(config={"architectures": ["JambaForCausalLM"], "mamba_d_state": 16})},
+        changes={"models[0]": {"id": "ai21labs/AI21-Jamba-Mini-1.7", "config": "jamba"}},
+        files={
+            "ai21labs/AI21-Jamba-Mini-1.7": ModelFile(
+                config={"architectures": ["JambaForCausalLM"], "mamba_d_state": 16}
+            )
+        },
         path="models[0].config",
         value="JambaForCausalLM",
         rule="the TPU back end of vLLM 0.26.0 has no Mamba layers",
