@@ -308,6 +308,11 @@ _SYNTHETIC = (*_NGRAM, f"{_GUESSED}.rejection_sample_method", "synthetic")
 _RATES = f"{_GUESSED}.synthetic_acceptance_rates"
 # Beside them stands that the size of what guesses is not known.
 _UNSIZED = (
+    _key(
+        *(f"{_GUESSED}.use_local_argmax_reduction", "true", "never materializes", "false"),
+        *(f"{_GUESSED}.method", "eagle3", f"{_GUESSED}.model", "acme/head", *_THREE),
+        *(f"{_GUESSED}.enable_adaptive_verification", "true"),
+    ),
     _option(
         f"{_GUESSED}.num_speculative_tokens",
         "without speculative model",
@@ -374,15 +379,7 @@ _GUESSES = (
             ("requires full CUDA graphs", ("--enforce-eager",), {}),
         )
     ),
-    _key(
-        f"{_GUESSED}.use_local_argmax_reduction",
-        "true",
-        "never materializes",
-        "false",
-        *_DRAFT,
-        *_THREE,
-        *(f"{_GUESSED}.enable_adaptive_verification", "true"),
-    ),
+    _option(f"{_GUESSED}.enable_adaptive_verification true", "Model Runner V1", _ADAPTIVE, (*_DRAFT, *_THREE)),
     _option(
         "--return-sampling-mask",
         "does not support speculative decoding",
