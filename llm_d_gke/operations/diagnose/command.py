@@ -103,6 +103,8 @@ def causes_of(facts: Facts) -> tuple[Cause, ...]:
         for cause in rule(facts):
             causes_by_key.setdefault((cause.id, cause.evidence), cause)
     causes = list(causes_by_key.values())
-    if not causes:
-        causes = list(pods.missing(facts))
+    # What clients see does not explain that a Deployment asks for fewer pods.
+    if all(cause.subject == "the endpoint" for cause in causes):
+        missing = [cause for cause in pods.missing(facts) if not causes or cause.id == "scaled-down"]
+        causes = [*missing, *causes]
     return tuple(sorted(causes, key=lambda cause: cause.waits))

@@ -231,6 +231,9 @@ class TestNotReady:
         deployment = {"metadata": {"name": "vllm"}, "spec": {"replicas": 0}}
         [cause] = causes_of(running(pods=(), deployments=(deployment,)))
         assert (cause.id, cause.subject, cause.evidence) == ("scaled-down", "Deployment/vllm", "spec.replicas is 0")
+        answer = Answer(status=503, text="failed to find endpoint candidates for serving the request")
+        causes = causes_of(running(pods=(), deployments=(deployment,), answer=answer))
+        assert [cause.id for cause in causes] == ["scaled-down", "no-replica"]
 
     def test_what_is_broken_comes_before_what_is_waited_for(self) -> None:
         pods = (
