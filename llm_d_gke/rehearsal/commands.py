@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
 from urllib.parse import urlsplit
 
 from pulumi.automation import CommandError
@@ -40,6 +38,7 @@ from llm_d_gke.rehearsal.shared_cluster import join, leave, refuse_guests
 from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.chat import Answer, ask, client_headers
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
+from llm_d_gke.rehearsal.terminal.progress import each_step_once
 from llm_d_gke.rehearsal.terminal.request_path import AnswerPath, path_of_answer
 from llm_d_gke.rehearsal.terminal.status import console, print_differences, print_status, reachable
 from llm_d_gke.rehearsal.terminal.waiting_pods import watched
@@ -370,33 +369,3 @@ def _facts(facts: Mapping[str, object]) -> str:
 
 def _color() -> str:
     return "always" if sys.stdout.isatty() else "never"
-
-
-# ` +  kubernetes:apps/v1:Deployment gemma-2b-it-vllm creating (12s) Waiting for ...`
-_STEP: Final = re.compile(r" (?:[+~-]{1,2}|[<>=]) +\S+:\S+ .*")
-_SECONDS: Final = re.compile(r" ?\(\d+(?:\.\d+)?s\)")
-# Pulumi's advice below a destroy, which `down` follows itself.
-_ADVICE: Final = ("The resources in the stack have been deleted", "If you want to remove the stack completely")
-_COLORS: Final = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def each_step_once(show: Callable[[str], None]) -> Callable[[str], None]:
-    """A printer that leaves out lines that differ from an earlier one only in seconds.
-
-    The engine prints a line for every event of a resource, most of them twice. Other lines pass unchanged, except its
-    advice to remove the stack.
-    """
-    seen: set[str] = set()
-
-    def printer(text: str) -> None:
-        line = _COLORS.sub("", text.rstrip("\n"))
-        if line.startswith(_ADVICE):
-            return
-        step = _SECONDS.sub("", line).rstrip()
-        if _STEP.fullmatch(line):
-            if step in seen:
-                return
-            seen.add(step)
-        show(text)
-
-    return printer

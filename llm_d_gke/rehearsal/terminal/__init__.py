@@ -1,5 +1,5 @@
 """Output for users: status, differences from GKE, failures, the answer of a chat request.
 
-`status` prints a stack, `waiting_pods` what `up` waits for, `pod_logs` logs, `failures` words errors. `chat` sends a
-request; `request_path` and `scores` show where it went.
+`status` prints a stack, `progress` the engine's lines, `waiting_pods` what `up` waits for, `pod_logs` logs, `failures`
+words errors. `chat` sends a request; `request_path` and `scores` show where it went.
 """

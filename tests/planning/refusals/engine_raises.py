@@ -11,6 +11,8 @@ from tests.planning.refusals.engine_sources import Refused
 _QWEN3, _MOE, _GEMMA, _OSS = "Qwen/Qwen3-8B", "Qwen/Qwen3-30B-A3B", "google/gemma-3-4b-it", "openai/gpt-oss-120b"
 _NANO, _LITE = "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "deepseek-ai/DeepSeek-V2-Lite-Chat"
 _ADAPTER = [{"name": "mine", "source": "acme/mine", "rank": 16}]
+_ADAPTED: Mapping[str, Any] = {"adapters": _ADAPTER}
+_AS_IT_IS: Mapping[str, Any] = {}
 _V6E: Mapping[str, Any] = {
     "type": "tpu-v6e",
     "machineType": "ct6e-standard-4t",
@@ -22,7 +24,7 @@ _NGRAM = (f"{_GUESSED}.method", "ngram", f"{_GUESSED}.num_speculative_tokens", "
 _DRAFT = (f"{_GUESSED}.method", "draft_model", f"{_GUESSED}.model", "Qwen/Qwen3-0.6B")
 _THREE = (f"{_GUESSED}.num_speculative_tokens", "3")
 _ADAPTIVE = (*_DRAFT, *_THREE, f"{_GUESSED}.enable_adaptive_verification", "true")
-_NGRAM_SETTING = {"speculativeDecoding": {"method": "ngram", "tokens": 3}}
+_NGRAM_SETTING: Mapping[str, Any] = {"speculativeDecoding": {"method": "ngram", "tokens": 3}}
 
 
 def _option(
@@ -375,8 +377,8 @@ _GUESSES = (
             f"{_GUESSED}.enable_adaptive_verification true", rule, (*_ADAPTIVE, *words), (*_DRAFT, *_THREE), **settings
         )
         for rule, words, settings in (
-            ("not currently compatible with LoRA", (), {"adapters": _ADAPTER}),
-            ("requires full CUDA graphs", ("--enforce-eager",), {}),
+            ("not currently compatible with LoRA", (), _ADAPTED),
+            ("requires full CUDA graphs", ("--enforce-eager",), _AS_IT_IS),
         )
     ),
     _option(f"{_GUESSED}.enable_adaptive_verification true", "Model Runner V1", _ADAPTIVE, (*_DRAFT, *_THREE)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_d_gke.rehearsal.commands import each_step_once
+from llm_d_gke.rehearsal.terminal.progress import each_step_once
 
 CREATING = " +  kubernetes:apps/v1:Deployment gemma-2b-it-vllm creating"
 WAITING = "Waiting for app ReplicaSet to be available (0/1 Pods available)"
