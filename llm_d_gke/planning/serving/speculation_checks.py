@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_d_gke.catalog.engine_tables import facts_of
+from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.draft_checks import check_draft
 from llm_d_gke.planning.serving.unknown_names import warn_disagreeing, warn_unknown
@@ -29,7 +30,7 @@ def check_speculation(served: ServedModel) -> None:
     if not _check_method(served, speculation):
         return
     if model is not None and model.architecture.startswith(_ASSISTED):
-        _check_assistant(served, speculation)
+        _check_assistant(served, model, speculation)
     else:
         _check_layers(served, speculation)
     _check_pipeline(served, speculation)
@@ -86,7 +87,7 @@ def _check_layers(served: ServedModel, speculation: SpeculativeDecoding) -> None
         served.error("LLMD-SPECULATION-METHOD", path, "method", case="no-layers")
 
 
-def _check_assistant(served: ServedModel, speculation: SpeculativeDecoding) -> None:
+def _check_assistant(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
     """Gemma 4, whose prediction layers are in a repository of their own."""
     path = "speculativeDecoding"
     draft = speculation.draft_model
@@ -98,6 +99,10 @@ def _check_assistant(served: ServedModel, speculation: SpeculativeDecoding) -> N
         served.error("LLMD-SPECULATION-DRAFT", path, "draftModel", case="no-assistant")
     elif not served.has(_ASSISTANTS_SINCE):
         served.error("LLMD-SPECULATION-METHOD", path, "method", case="assistant-early")
+    else:
+        target = served.ctx.catalog.find_model(draft.removesuffix(_ASSISTANT))
+        if target is not None and target.hidden != model.hidden:
+            served.error("LLMD-SPECULATION-DRAFT", path, "draftModel", case="other-assistant", width=target.hidden)
 
 
 def _check_pipeline(served: ServedModel, speculation: SpeculativeDecoding) -> None:

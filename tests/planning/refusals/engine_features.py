@@ -140,6 +140,15 @@ ENGINE_FEATURES = (
         fix="add draftModel",
     ),
     Wrong(
+        name="the assistant of another size of Gemma 4",
+        id="LLMD-SPECULATION-DRAFT",
+        changes=_on_l4("google/gemma-4-E4B-it") | _guess("mtp", draftModel="google/gemma-4-E2B-it-assistant"),
+        path="models[0].speculativeDecoding.draftModel",
+        value="google/gemma-4-E2B-it-assistant",
+        rule="reads hidden states of 1536 values",
+        fix="name the assistant of google/gemma-4-E4B-it",
+    ),
+    Wrong(
         name="the assistant of Gemma 4 as an ordinary draft model",
         id="LLMD-SPECULATION-METHOD",
         changes=_on_l4("google/gemma-4-E4B-it") | _guess("draft_model", draftModel="google/gemma-4-E4B-it-assistant"),
