@@ -83,8 +83,10 @@ def test_the_ending_chooses_what_is_written(tmp_path: Path, capsys: pytest.Captu
     assert f"{memory_of('gpu').kv_tokens:,} KV tokens" in capsys.readouterr().out
 
 
-def test_an_unknown_stack_names_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_stack_names_those_that_may_be_meant(capsys: pytest.CaptureFixture[str]) -> None:
     assert main("cpu") == 2
+    assert "Did you mean tpu or gpu?" in " ".join(capsys.readouterr().err.split())
+    assert main("quite-another") == 2
     assert "Stacks:" in capsys.readouterr().err
 
 
