@@ -13,9 +13,7 @@ from llm_d_gke.planning.plan.platform import RolloutPolicyPlan
 
 def rollout_policy(plan: RolloutPolicyPlan, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
     """Create the policy and its binding to the Deployments of the stack's services."""
-    rule = admission.NamedRuleWithOperationsArgs(
-        api_groups=["apps"], api_versions=["v1"], operations=["CREATE", "UPDATE"], resources=["deployments"]
-    )
+    services = _services(plan)
     policy = admission.MutatingAdmissionPolicy(
         named("rollouts", opts),
         metadata=metadata(plan.name),
@@ -23,7 +21,7 @@ def rollout_policy(plan: RolloutPolicyPlan, opts: pulumi.ResourceOptions) -> lis
             # Without it KServe could write no Deployment; with it an update loses a few requests.
             failure_policy="Ignore",
             reinvocation_policy="Never",
-            match_constraints=_services(plan, [rule]),
+            match_constraints=services,
             mutations=[
                 admission.MutationArgs(
                     patch_type="JSONPatch", json_patch=admission.JSONPatchArgs(expression=expression)
@@ -36,17 +34,16 @@ def rollout_policy(plan: RolloutPolicyPlan, opts: pulumi.ResourceOptions) -> lis
     binding = admission.MutatingAdmissionPolicyBinding(
         named("rollouts", opts),
         metadata=metadata(plan.name),
-        spec=admission.MutatingAdmissionPolicyBindingSpecArgs(
-            policy_name=plan.name, match_resources=_services(plan, [rule])
-        ),
+        spec=admission.MutatingAdmissionPolicyBindingSpecArgs(policy_name=plan.name, match_resources=services),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[policy])),
     )
     return [policy, binding]
 
 
-def _services(
-    plan: RolloutPolicyPlan, rules: list[admission.NamedRuleWithOperationsArgs]
-) -> admission.MatchResourcesArgs:
+def _services(plan: RolloutPolicyPlan) -> admission.MatchResourcesArgs:
+    rule = admission.NamedRuleWithOperationsArgs(
+        api_groups=["apps"], api_versions=["v1"], operations=["CREATE", "UPDATE"], resources=["deployments"]
+    )
     return admission.MatchResourcesArgs(
         namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": plan.namespace}),
         object_selector=LabelSelectorArgs(
@@ -56,5 +53,5 @@ def _services(
                 for key, values in plan.in_labels.items()
             ],
         ),
-        resource_rules=rules,
+        resource_rules=[rule],
     )

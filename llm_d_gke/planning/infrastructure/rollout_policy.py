@@ -33,14 +33,14 @@ def plan_rollout_policy(
     if not services or not namespace.create or not has_mutating_policies(version):
         return None
     pickers = [model.picker for model in services if model.picker.replicas == 1]
-    patches = [f'JSONPatch{{op: "add", path: "/spec/minReadySeconds", value: {LISTED_SECONDS}}}']
+    of_all = f'[JSONPatch{{op: "add", path: "/spec/minReadySeconds", value: {LISTED_SECONDS}}}]'
     picker_patches = [_picker_patches(pickers[0].selector[_COMPONENT], pickers[0].pod.container)] if pickers else []
     return RolloutPolicyPlan(
         name=f"{namespace.name}-rollouts",
         namespace=namespace.name,
         labels={key: value for key, value in services[0].picker.selector.items() if key not in (_COMPONENT, _NAME)},
         in_labels={_NAME: tuple(model.picker.selector[_NAME] for model in services)},
-        patches=(f"[{', '.join(patches)}]", *picker_patches),
+        patches=(of_all, *picker_patches),
     )
 
 
