@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ import httpx
 
 from llm_d_gke.google_types import EXPORT_ANNOTATION
 from llm_d_gke.kube import Kube, KubeError, Manifest, NotFound
+from llm_d_gke.metrics_text import total
 from llm_d_gke.waiting import happens_within
 
 _POOL: Final = ("inference.networking.k8s.io/v1", "InferencePool")
@@ -68,12 +68,6 @@ def leave_fleet(
 
     if not happens_within(patience, is_quiet, pause=0.5):
         report(f"requests still come {patience:.0f} s later: they will be lost")
-
-
-def total(metrics: str, name: str) -> float:
-    """The sum of a metric over its labels, 0 where it does not occur."""
-    pattern = rf"^{re.escape(name)}(?:\{{[^\n]*\}})? ([0-9.eE+-]+)"
-    return sum(float(value) for value in re.findall(pattern, metrics, re.MULTILINE))
 
 
 def _leave(kube: Kube, namespace: str, name: str) -> list[tuple[Manifest, int]]:

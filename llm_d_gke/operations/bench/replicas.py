@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import httpx
 
 from llm_d_gke.catalog.metrics import ENGINE, load_metrics
-from llm_d_gke.fleet_exit import total
+from llm_d_gke.metrics_text import total
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
 from llm_d_gke.operations.verify.context import CheckContext
 from llm_d_gke.planning.plan.stack import ModelPlan

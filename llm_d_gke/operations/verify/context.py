@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from llm_d_gke.fleet_exit import total
+from llm_d_gke.metrics_text import total
 from llm_d_gke.operations.live_stack.stack import LiveStack, Manifest, is_ready
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
