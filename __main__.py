@@ -1,7 +1,6 @@
 """One stack: read its settings, plan it, build it, say what came of it."""
 
 import functools
-import gc
 import os
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from llm_d_gke.operations.report.collect import facts_of
 from llm_d_gke.operations.report.terminal import summary
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.findings import located, report
+from llm_d_gke.pulumi_speed import prepare_sdk
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
 from llm_d_gke.stackfile.document import lines_of, place_in
 from llm_d_gke.stackfile.model_files import model_files
@@ -30,9 +30,7 @@ def _located(stack: str, findings: Sequence[Finding]) -> Sequence[Finding]:
 
 
 def main() -> None:
-    # The SDK keeps every resource alive until the end: collecting would only look at them again and again, and make
-    # the time per resource grow with their number.
-    gc.disable()
+    prepare_sdk()
     try:
         raw = read()
     except StackFileError as fault:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.metadata
 import json
 import sys
@@ -19,6 +18,7 @@ from llm_d_gke.components.late_values import OutputRefusedError
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.planning.findings import NAMESPACE, Severity
+from llm_d_gke.pulumi_speed import prepare_sdk
 
 _DISTRIBUTION = "llm-d-gke"
 # Of a checkout that is not installed.
@@ -97,8 +97,7 @@ def package_version() -> str:
 
 def main() -> None:
     """The command `pulumi-resource-llm-d`, which the engine calls with its address."""
-    # As the project's own program does, and for its reason.
-    gc.disable()
+    prepare_sdk()
     serve(StackProvider(package_version()), sys.argv[1:])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 import statistics
 import subprocess
@@ -19,6 +18,7 @@ from llm_d_gke.maintenance.measure.table import print_median, timed
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.planner import plan_raw, plan_with_findings
+from llm_d_gke.pulumi_speed import prepare_sdk
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.pulumi_engine.engine import engine
@@ -56,8 +56,8 @@ def growth(sizes: tuple[int, ...] = (1, 8, 32, 125), rounds: int = 3) -> None:
         registered = 0
 
         def program(plan: StackPlan = plan) -> None:
-            # As `__main__.py` does, and for its reason.
-            gc.disable()
+            # As `__main__.py` does.
+            prepare_sdk()
             InferenceStack(plan.stack, plan, prefix="")
 
         with (

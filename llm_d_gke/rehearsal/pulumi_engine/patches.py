@@ -1,6 +1,6 @@
 """Corrections to private parts of the Pulumi SDK, applied only while an engine runs.
 
-Checked with the version below. With another one, look at these places first:
+Checked with the same version as `llm_d_gke/pulumi_speed.py`. With another one, look at these places first:
 - sdk/python/lib/pulumi/automation/_server.py, class LanguageServer
 - sdk/python/lib/pulumi/automation/_stack.py, which creates it
 Source: https://github.com/pulumi/pulumi/tree/v3.272.0/sdk/python/lib/pulumi/automation
@@ -18,9 +18,8 @@ from pulumi.automation import _stack
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2
 
+from llm_d_gke.pulumi_speed import CHECKED_VERSION
 from llm_d_gke.rehearsal.errors import RehearsalError
-
-CHECKED_VERSION = "3.272.0"
 
 
 class ProgramServer(LanguageServer):

@@ -11,8 +11,9 @@ from pulumi.automation import _server, _stack
 from pulumi.runtime import reset_options
 from pulumi.runtime.proto import language_pb2
 
+from llm_d_gke.pulumi_speed import CHECKED_VERSION
 from llm_d_gke.rehearsal.errors import RehearsalError
-from llm_d_gke.rehearsal.pulumi_engine.patches import CHECKED_VERSION, ProgramServer, patched_language_server
+from llm_d_gke.rehearsal.pulumi_engine.patches import ProgramServer, patched_language_server
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 

@@ -1,0 +1,55 @@
+"""Makes large programs faster in the Pulumi SDK. What it changes is private to the SDK, and checked with one version.
+
+Checked with the version below. With another one, look at these places first; until then the SDK stays as it is:
+- sdk/python/lib/pulumi/runtime/stack.py, `wait_for_rpcs`
+- sdk/python/lib/pulumi/log.py, `debug`
+Source: https://github.com/pulumi/pulumi/tree/v3.272.0/sdk/python/lib/pulumi
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib.metadata
+import os
+from typing import Final
+
+import pulumi
+from pulumi.runtime import stack as sdk_stack
+
+CHECKED_VERSION: Final = "3.272.0"
+DEBUG_VARIABLE: Final = "LLMD_SDK_DEBUG"
+
+
+class _PatientAsyncio:
+    """asyncio for `wait_for_rpcs`, which passes the outputs still awaited to `asyncio.wait` after each that completes.
+
+    The time of that loop grows with the square of their number. Waiting until all complete or one fails raises the
+    same error as soon.
+    """
+
+    FIRST_COMPLETED = asyncio.FIRST_EXCEPTION
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(asyncio, name)
+
+
+def prepare_sdk() -> None:
+    """Prepare the SDK for a program of many resources. Call it before the first resource; again, it changes nothing.
+
+    Without garbage collection: the SDK keeps every resource alive until the end, so collecting would only visit them
+    again and again, and make the time per resource grow with their number.
+
+    Without the SDK's own debug lines: each is a call that blocks the event loop, about four a resource, and the engine
+    drops it unless it runs with `--debug`. With LLMD_SDK_DEBUG set they are sent.
+    """
+    gc.disable()
+    if importlib.metadata.version("pulumi") != CHECKED_VERSION:
+        return
+    vars(sdk_stack)["asyncio"] = _PatientAsyncio()
+    if not os.environ.get(DEBUG_VARIABLE):
+        vars(pulumi.log)["debug"] = _no_debug_line
+
+
+def _no_debug_line(*_arguments: object, **_options: object) -> None:
+    return
