@@ -22,6 +22,8 @@ class Catalog:
     prices: Prices
     sources: Mapping[str, Source]
     releases: Mapping[str, Release]
+    # Architectures of a stack's own models, of those too whose memory is not computed, by id.
+    architectures: Mapping[str, str] = field(default_factory=dict)
     # Chat templates of a stack's own, by their path in its file.
     chat_templates: Mapping[str, str] = field(default_factory=dict)
 

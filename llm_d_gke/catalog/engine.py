@@ -297,6 +297,7 @@ class Engine(Entry):
     tpu_utilization_tested: Mapping[str, float]  # highest --gpu-memory-utilization that left room there, by accelerator
     tpu_states: TpuStates
     tpu_missing_layers: tuple[AttentionKind, ...]
+    untransferred_states: Mapping[str, tuple[str, ...]]
     field_reports: tuple[FieldReport, ...]
     start_reports: tuple[StartReport, ...]
     errors: EstimateErrors

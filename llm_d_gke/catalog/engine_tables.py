@@ -141,6 +141,7 @@ class EngineFacts(Entry):
     longrope_default: Literal["original", "full"]
     architectures: tuple[str, ...]  # that generate text
     sink_architectures: tuple[str, ...]  # whose attention has sinks
+    recurrent_architectures: tuple[str, ...] = ()  # with layers that keep recurrent states
     # Architectures whose class does not declare what a feature needs. Classes that were not found are not listed.
     lacking_interfaces: Mapping[ModelFeature, tuple[str, ...]] = Field(default_factory=dict)
     # Parts of model types that heads of EAGLE-3 are limited to; empty: this version has no such list.

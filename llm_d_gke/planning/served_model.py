@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.engine_tables import facts_of
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import Deployment
@@ -65,6 +66,19 @@ class ServedModel:
         """vLLM's version: of the image's tag where it has one like v0.19.1, else of the release."""
         match = _VLLM_TAG.search(self.settings.image.split("@")[0]) if self.settings.image is not None else None
         return match[1] if match is not None else self.ctx.engine_image.version
+
+    @cached_property
+    def architecture(self) -> str:
+        """Of the catalog, or of a config.json whose memory is not computed; empty where neither is known."""
+        known = self.ctx.catalog.architectures.get(self.settings.id, "")
+        return self.model.architecture if self.model is not None else known
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether layers keep recurrent states; by vLLM's own classes where the memory is not computed."""
+        if self.model is not None:
+            return self.model.recurrent
+        return any(self.architecture in facts.recurrent_architectures for facts in facts_of(self.version))
 
     def deployment(self, model: Model) -> Deployment:
         """One replica as vLLM runs it. Arguments that duplicate a setting are refused elsewhere."""

@@ -51,6 +51,7 @@ def _task(capability: float, gpus: list[Accelerator], *, first: bool) -> dict[st
             "automatic_dtype": {"model_types": _MODEL_TYPES},
             "architectures": {},
             "sink_architectures": {},
+            "recurrent_architectures": {},
             "lacking_interfaces": {},
             "eagle3_model_types": {},
             "options": {},

@@ -69,6 +69,7 @@ def _engine(collected: _Answers, first: Mapping[str, Any]) -> dict[str, Any]:
         "longrope_default": collected.get(first, "longrope_default"),
         "architectures": _generative(collected.get(first, "architectures") or []),
         "sink_architectures": _generative(collected.get(first, "sink_architectures") or []),
+        "recurrent_architectures": _generative(collected.get(first, "recurrent_architectures") or []),
         "lacking_interfaces": {
             feature: _generative(names) for feature, names in (collected.get(first, "lacking_interfaces") or {}).items()
         },

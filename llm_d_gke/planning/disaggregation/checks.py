@@ -116,12 +116,10 @@ def _check_parallelism(decode: ServedModel, prefill: ServedModel) -> None:
 
 def _check_ranks(decode: ServedModel, prefill_ranks: int) -> None:
     """Whether decode takes a KV cache that another number of ranks computed."""
-    model, decode_ranks = decode.model, decode.parallelism.tensor
-    states = model is not None and any(group.kind == "linear" for group in model.attention)
-    path = ("prefill", "tensorParallel")
+    decode_ranks, path = decode.parallelism.tensor, ("prefill", "tensorParallel")
     if decode.accelerator.kind == "tpu":
         decode.error("LLMD-PD-TP-TPU", *path, value=prefill_ranks, decode_ranks=decode_ranks)
-    elif states:
+    elif decode.recurrent:
         decode.error("LLMD-PD-TP-STATES", *path, value=prefill_ranks, decode_ranks=decode_ranks)
     elif max(decode_ranks, prefill_ranks) % min(decode_ranks, prefill_ranks):
         decode.error("LLMD-PD-TP-MULTIPLE", *path, value=prefill_ranks, decode_ranks=decode_ranks)
@@ -179,14 +177,19 @@ def _check_blocks(decode: ServedModel) -> None:
 
 def _check_states(decode: ServedModel) -> None:
     """Recurrent states beside a KV cache, which NIXL's connector knows since 0.18."""
-    settings, model, version = decode.settings, decode.model, decode.version
-    if model is None or not model.recurrent or decode.accelerator.kind != "gpu":
+    settings, version = decode.settings, decode.version
+    if not decode.recurrent or decode.accelerator.kind != "gpu":
         return
     layout = settings.env.get(STATE_LAYOUT, BY_CHANNEL)
     if layout != BY_CHANNEL and load_engine().asks_for_state_layout(version):
         decode.error("LLMD-PD-STATES-LAYOUT", "env", STATE_LAYOUT, value=layout, state_layout=STATE_LAYOUT)
     if not load_engine().transfers_kinds(version):
-        decode.error("LLMD-PD-HYBRID", "id", value=model.id)
+        decode.error("LLMD-PD-HYBRID", "id", value=settings.id)
+        return
+    left = load_engine().untransferred_states
+    kind = next((kind for kind, names in left.items() if decode.architecture.startswith(names)), None)
+    if kind is not None:
+        decode.error("LLMD-PD-HYBRID", "id", value=settings.id, case="kind", kind=kind)
         return
     if settings.prefix_caching is not False:
         decode.warning(

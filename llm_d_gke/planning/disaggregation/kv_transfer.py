@@ -104,14 +104,17 @@ KvTransfer = Nixl | TpuConnector | TpuConnectorHma
 
 
 def transfer_of(served: ServedModel) -> KvTransfer:
-    """The connector of an accelerator and a model; of one the catalog does not know, as if its layers were alike."""
+    """The connector of an accelerator and a model.
+
+    One whose memory is not computed has layers of several kinds where vLLM's class of it keeps states.
+    """
     model, engine = served.model, load_engine()
     kinds = set() if model is None else {group.kind for group in model.attention}
     # Chunked attention turns the manager of several kinds off, and vLLM refuses to be asked for it.
-    hybrid = len(kinds) > 1 and "chunked" not in kinds
+    hybrid = (len(kinds) > 1 and "chunked" not in kinds) or (model is None and served.recurrent)
     if served.accelerator.kind == "gpu":
         # A stack file that states the layout itself keeps it.
-        states = model is not None and model.recurrent and STATE_LAYOUT not in served.settings.env
+        states = served.recurrent and STATE_LAYOUT not in served.settings.env
         return Nixl(
             hybrid=hybrid and engine.transfers_kinds(served.version),
             states=states and engine.asks_for_state_layout(served.version),

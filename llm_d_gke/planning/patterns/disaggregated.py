@@ -13,9 +13,10 @@ from typing import Any
 
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.planning.context import Findings, PlanContext, resolve_context
-from llm_d_gke.planning.engine_support.attention import COMPRESSED_BLOCK
+from llm_d_gke.planning.engine_support.attention import COMPRESSED_BLOCK, split_block_sizes
 from llm_d_gke.planning.findings import Finding, path_of
 from llm_d_gke.planning.patterns.base import Pattern
+from llm_d_gke.planning.served_model import ServedModel, served_model
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.disaggregation import PrefillSettings
 from llm_d_gke.settings.models import ModelSettings
@@ -88,15 +89,21 @@ def _decode(ctx: PlanContext) -> StackSettings:
     if ctx.accelerator.kind != "gpu":
         return ctx.settings
     models = [
-        model.model_copy(update={"block_size": model.block_size or _transferred_block(ctx, model)})
-        for model in ctx.settings.models
+        model.model_copy(update={"block_size": model.block_size or _transferred_block(served_model(ctx, index))})
+        for index, model in enumerate(ctx.settings.models)
     ]
     return ctx.settings.model_copy(update={"models": tuple(models)})
 
 
-def _transferred_block(ctx: PlanContext, model: ModelSettings) -> int:
-    entry = ctx.catalog.models.get(model.id)
-    return COMPRESSED_BLOCK if entry is not None and entry.compressed else _GPU_BLOCK
+def _transferred_block(served: ServedModel) -> int:
+    """No larger than the attention kernels' own, which transfers of some versions have to match."""
+    model = served.model
+    if model is None:
+        return _GPU_BLOCK
+    if model.compressed:
+        return COMPRESSED_BLOCK
+    _, sizes = split_block_sizes(served.deployment(model), _GPU_BLOCK)
+    return max(sizes, default=_GPU_BLOCK)
 
 
 def _prefill(ctx: PlanContext) -> StackSettings:

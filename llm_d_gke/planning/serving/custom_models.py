@@ -24,6 +24,7 @@ def with_own_models(
 ) -> Catalog:
     """The catalog with the models and templates of `files`, and findings about those that say too little."""
     own: dict[str, Model] = {}
+    architectures: dict[str, str] = {}
     templates: dict[str, str] = {}
     for index, model in enumerate(settings.models):
         if model.chat_template is not None:
@@ -43,6 +44,7 @@ def with_own_models(
             continue
         if not is_model_config(file.config, findings, path, model.config):
             continue
+        architectures[model.id] = next(iter(file.config.get("architectures") or ()), "")
         is_unknown = check_architecture(file.config, model, settings, catalog, findings, path)
         parsed = _parsed(model.id, file, findings, path, model.config, is_reported=is_unknown)
         if parsed is not None:
@@ -54,9 +56,10 @@ def with_own_models(
                 else {}
             )
             own[model.id] = parsed.model_copy(update=derived)
-    if not own and not templates:
+    if not architectures and not templates:
         return catalog
-    return replace(catalog, models={**catalog.models, **own}, chat_templates=templates)
+    models = {**catalog.models, **own}
+    return replace(catalog, models=models, architectures=architectures, chat_templates=templates)
 
 
 def copy_of_config(model: ModelSettings) -> str:

@@ -42,6 +42,7 @@ def _answers() -> list[dict[str, object]]:
             "experts_padded": {"answer": False},
             "architectures": {"answer": ["BertModel", "LlamaForCausalLM"]},
             "sink_architectures": {"answer": []},
+            "recurrent_architectures": {"answer": ["BertMambaModel", "Lfm2ForCausalLM"]},
             "lacking_interfaces": {"answer": {"adapters": ["BertModel", "LlamaForCausalLM"]}},
             "eagle3_model_types": {"answer": ["llama"]},
             "options": {"answer": {"--dtype": {"values": ["auto"]}, "--old": {"deprecated": True}}},
@@ -69,7 +70,7 @@ class TestInterfaces:
             "_B: dict = {'LostForCausalLM': ('lost', 'Lost')}\n",
             "model_executor/models/one.py": "class Base(nn.Module, SupportsLoRA): ...\n"
             "class One(Base, Generic[T]): ...\n",
-            "models/two/model.py": "class Two(interfaces.SupportsPP): ...\n",
+            "models/two/model.py": "class Two(interfaces.SupportsPP, interfaces.IsHybrid): ...\n",
             "config/speculative.py": "def verify(self):\n    aux_hidden_states_supported = ['llama', 'qwen']\n",
         }
         for name, text in files.items():
@@ -83,6 +84,9 @@ class TestInterfaces:
             "eagle3": ["OneForCausalLM", "TwoForCausalLM"],
             "pipeline": ["OneForCausalLM"],
         }
+
+    def test_a_class_that_declares_states_is_recurrent(self, tmp_path: Path) -> None:
+        assert interfaces.recurrent(self.package(tmp_path)) == ["TwoForCausalLM"]
 
     def test_the_list_of_model_types_is_read(self, tmp_path: Path) -> None:
         assert interfaces.model_types(self.package(tmp_path)) == ["llama", "qwen"]

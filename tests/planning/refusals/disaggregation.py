@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_d_gke.planning.findings import Severity
+from llm_d_gke.stackfile.model_files import ModelFile
 from tests.planning.refusals.case import Wrong
 
 GPU, TPU = "disaggregated-gpu", "disaggregated-tpu"
@@ -297,6 +298,29 @@ DISAGGREGATION = (
         value="Qwen/Qwen3.5-35B-A3B",
         rule="NIXL's connector of vLLM 0.17.1 does not transfer caches of two kinds",
         fix="such as llm-d-0.9",
+    ),
+    Wrong(
+        id="LLMD-PD-HYBRID",
+        name="short convolutions, whose state the connector does not move",
+        stack=GPU,
+        changes={"models[0].id": "LiquidAI/LFM2-8B-A1B", "models[0].config": "lfm2.json"},
+        files={"LiquidAI/LFM2-8B-A1B": ModelFile(config={"architectures": ["Lfm2MoeForCausalLM"]})},
+        path="models[0].id",
+        value="LiquidAI/LFM2-8B-A1B",
+        rule="keeps short convolutions beside its KV cache",
+        fix="use pattern: prefix-cache",
+    ),
+    Wrong(
+        id="LLMD-PD-TP-STATES",
+        name="states of a model whose memory is not computed, of another number of GPUs",
+        stack=GPU,
+        changes={"models[0].id": "tiiuae/Falcon-H1-7B-Instruct", "models[0].config": "falcon.json"}
+        | {"models[0].prefill.tensorParallel": 8},
+        files={"tiiuae/Falcon-H1-7B-Instruct": ModelFile(config={"architectures": ["FalconH1ForCausalLM"]})},
+        path="models[0].prefill.tensorParallel",
+        value="8",
+        rule="recurrent states",
+        fix="use ",
     ),
     Wrong(
         id="LLMD-PD-STATES-LAYOUT",

@@ -10,6 +10,8 @@ from typing import Any
 
 # By feature of a deployment. vLLM ends where a model of a deployment that uses it lacks the interface.
 _INTERFACES = {"adapters": "SupportsLoRA", "eagle3": "SupportsEagle3", "pipeline": "SupportsPP"}
+# Declared by models with recurrent states, of whatever kind.
+_STATES = ("IsHybrid", "HasInnerState")
 # Names that versions gave the list of model types that an EAGLE-3 head may be for.
 _EAGLE3_LISTS = ("eagle3_target_supported", "aux_hidden_states_supported")
 
@@ -18,6 +20,10 @@ Classes = Mapping[str, list[tuple[str, ...]]]
 
 def lacking_interfaces(_: Mapping[str, Any]) -> Any:
     return lacking(_package())
+
+
+def recurrent_architectures(_: Mapping[str, Any]) -> Any:
+    return recurrent(_package())
 
 
 def eagle3_model_types(_: Mapping[str, Any]) -> Any:
@@ -36,6 +42,16 @@ def lacking(package: Path) -> dict[str, list[str]]:
             if interface not in declared:
                 lists[feature].append(architecture)
     return {feature: sorted(names) for feature, names in lists.items()}
+
+
+def recurrent(package: Path) -> list[str]:
+    """Architectures whose layers, or some of them, keep recurrent states."""
+    classes = _classes(package)
+    return sorted(
+        architecture
+        for architecture, name in _registry(package).items()
+        if not {*_ancestors(name, classes)}.isdisjoint(_STATES)
+    )
 
 
 def model_types(package: Path) -> list[str]:

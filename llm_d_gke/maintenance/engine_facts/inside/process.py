@@ -17,6 +17,7 @@ _QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         engine.automatic_dtype,
         engine.architectures,
         engine.sink_architectures,
+        interfaces.recurrent_architectures,
         interfaces.lacking_interfaces,
         interfaces.eagle3_model_types,
         options.options,
