@@ -5,15 +5,47 @@ Pulumi writes a creation into the state before it begins, without an id. The id 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from llm_d_gke.google_types import ACCOUNT, account_address, google_types
+from llm_d_gke.wording import count
 
 State = Mapping[str, Any]
 
+
+class Engine(Protocol):
+    """Pulumi with the state of a stack, by its command line or by the Automation API. Raises an error of its own."""
+
+    def export(self) -> dict[str, Any]:
+        """The state, as `pulumi stack export` prints it."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Replace the state, as `pulumi stack import`."""
+        ...
+
+    def refresh(self, urns: Sequence[str]) -> None:
+        """Read these resources. What cannot be read stays as it is recorded."""
+        ...
+
+
 _HELM_RELEASE = "kubernetes:helm.sh/v3:Release"
 _PARENTS = ("cluster", "router", "secretId", "bucket")
+
+
+def adopt_pending_creates(engine: Engine, report: Callable[[str], None]) -> None:
+    """Record the resources whose creation a killed command began, so that a destroy deletes them. Only before one."""
+    exported = engine.export()
+    if not (exported.get("deployment") or {}).get("pending_operations"):
+        return
+    deployment, adopted = adopt_pending(exported["deployment"])
+    engine.restore({**exported, "deployment": deployment})
+    if adopted:
+        report(f"{count(len(adopted), 'resource')} of a killed command: recorded, to be deleted with the others")
+        for urn in adopted:
+            report(f"  {urn}")
+        engine.refresh(adopted)
 
 
 def adopt_pending(deployment: State) -> tuple[dict[str, Any], list[str]]:

@@ -134,6 +134,9 @@ class ChartReleases(_Frozen):
     # Whether KServe leaves the replicas of a service that states none to an autoscaler (PreserveDeploymentReplicas in
     # pkg/controller/v1alpha2/llmisvc/workload_single_node.go). None: not established.
     kserve_keeps_scale: bool | None
+    # Whether KServe puts a finalizer on its presets (llmisvcconfig_controller.go in the same folder), which a KServe
+    # that puts none does not take off. None: not established.
+    kserve_finalizes_presets: bool | None
     istio: IstioCharts | IstioOperator
     # KServe before 0.20 makes a pool of the older kind beside every other, and stops where that kind is missing.
     legacy_inference_pool: bool

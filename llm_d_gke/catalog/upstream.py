@@ -90,12 +90,14 @@ class Package(Entry):
 class ChartSource(Entry):
     """One chart of one version, as its source has it; the fields are those of a release's ChartRelease.
 
-    `keeps_scale`: whether the controller in the same source leaves replicas to an autoscaler; None where it has none.
+    `keeps_scale`: whether the controller in the same source leaves replicas to an autoscaler; `finalizes_presets`:
+    whether it puts a finalizer on its presets. None where it has none.
     """
 
     kinds: Literal["upgraded", "once"] | None = None
     deletes_kinds: bool = False
     keeps_scale: bool | None = None
+    finalizes_presets: bool | None = None
     source: str
 
 

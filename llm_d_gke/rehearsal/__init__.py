@@ -9,6 +9,6 @@
 - `charts`, `toolchain`: Helm charts and binaries from pinned Go modules
 - `vllm_cpu`: real vLLM on the processor, for `up --engine vllm`
 - `cluster_client`, `host`: the connection to a stack's cluster, and this machine's processes, ports and files
-- `shared_cluster`, `fleet_member`: several stacks in one cluster, and one cluster of a fleet
+- `shared_cluster`: several stacks in one cluster; `before_destroy`: what a destroy needs done in it first
 - `paths`, `errors`, `engine_choice`: what all of them use
 """

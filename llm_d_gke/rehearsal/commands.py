@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 from pulumi.automation import CommandError
 
 from llm_d_gke.cli.text import print_step, wrapped
+from llm_d_gke.pending_creates import adopt_pending_creates
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.findings import located
 from llm_d_gke.planning.plan.stack import StackPlan
+from llm_d_gke.rehearsal.before_destroy import prepare_destroy
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from llm_d_gke.rehearsal.errors import RehearsalError
-from llm_d_gke.rehearsal.fleet_member import leave_own_fleet
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
@@ -28,7 +29,7 @@ from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.pulumi_engine.engine import Engine, engine
 from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
 from llm_d_gke.rehearsal.pulumi_engine.interruption import (
-    adopt_pending_creates,
+    Recorded,
     defer_interrupts,
     delete_orphaned_creates,
 )
@@ -236,7 +237,7 @@ def down(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> int:
         configuration = load(PROJECT_ROOT, stack, changes)
         with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
             resume_interrupted(pulumi, destroying=True)
-            leave_own_fleet(paths, print_step)
+            prepare_destroy(paths, print_step)
             pulumi.stack.destroy(on_output=each_step_once(show), on_error=show, color=_color())
             pulumi.stack.workspace.remove_stack(stack)
     except Exception as error:
@@ -291,8 +292,10 @@ def resume_interrupted(pulumi: Engine, *, destroying: bool = False) -> None:
         resume(pulumi.paths, print_step)
     except Refused as refused:
         raise RehearsalError(str(refused)) from refused
-    clean = adopt_pending_creates if destroying else delete_orphaned_creates
-    clean(pulumi.stack, pulumi.paths, print_step)
+    if destroying:
+        adopt_pending_creates(Recorded(pulumi.stack, pulumi.paths), print_step)
+    else:
+        delete_orphaned_creates(pulumi.stack, pulumi.paths, print_step)
 
 
 def _print_changes(paths: StackPaths, configuration: StackConfig) -> bool:

@@ -1,4 +1,4 @@
-"""What the sources of charts say about their kinds, and KServe's about replicas."""
+"""What the sources of charts say about their kinds, and KServe's about replicas and presets."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from llm_d_gke.rehearsal.charts.sources import find
 from llm_d_gke.rehearsal.toolchain.build import module_dir
 
 _CONTROLLER = "pkg/controller/v1alpha2/llmisvc/workload_single_node.go"
+_PRESETS = "pkg/controller/v1alpha2/llmisvc/llmisvcconfig_controller.go"
 
 
 def charts_with_facts(release: Release) -> Iterator[ChartRelease]:
@@ -38,6 +39,7 @@ def read_chart(chart: ChartRelease) -> ChartSource | None:
         kinds="upgraded" if kinds else "once" if installed_once else None,
         deletes_kinds=any("helm.sh/resource-policy: keep" not in text for text in kinds),
         keeps_scale=_keeps_scale(root),
+        finalizes_presets=_finalizes_presets(root),
     )
 
 
@@ -47,11 +49,22 @@ def _keeps_scale(root: Path) -> bool | None:
     return "PreserveDeploymentReplicas()" in file.read_text(encoding="utf-8") if file.exists() else None
 
 
+def _finalizes_presets(root: Path) -> bool | None:
+    """Whether KServe's controller puts a finalizer on its presets."""
+    file = root / _PRESETS
+    if not (root / _CONTROLLER).exists():
+        return None
+    return file.exists() and "AddFinalizer(" in file.read_text(encoding="utf-8")
+
+
 def differing_facts(release: Release, chart: ChartRelease, source: ChartSource | None) -> Iterator[str]:
     """Facts that a release states about a chart and its source does not confirm. Without a source, none is known."""
     stated: dict[str, object] = {"kinds": chart.kinds, "deletes_kinds": chart.deletes_kinds}
     if chart is release.charts.kserve:
-        stated = {"keeps_scale": release.charts.kserve_keeps_scale}
+        stated = {
+            "keeps_scale": release.charts.kserve_keeps_scale,
+            "finalizes_presets": release.charts.kserve_finalizes_presets,
+        }
     for name, value in stated.items():
         if source is None and value:
             yield f"{name} is {value} for {name_of(chart)}, which was not read"

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,14 +15,15 @@ from rich.prompt import Confirm
 
 from llm_d_gke.cli.exits import FAILED, NO_CREDENTIALS
 from llm_d_gke.fleet_exit import Pool, exported_pools, leave_fleet
-from llm_d_gke.kube import Kube
+from llm_d_gke.kserve_presets import free_presets, preset_namespaces
+from llm_d_gke.kube import Kube, KubeError
 from llm_d_gke.operations.google_cloud import NoCredentialsError, Session, open_session
 from llm_d_gke.operations.leftovers.command import identify, report_leftovers
 from llm_d_gke.operations.leftovers.match import Identity, planned_name
 from llm_d_gke.operations.live_stack.gke import gke_stack
 from llm_d_gke.operations.live_stack.stack import LiveStackError
 from llm_d_gke.operations.pulumi_cli import PulumiError, run_pulumi
-from llm_d_gke.pending_creates import adopt_pending
+from llm_d_gke.pending_creates import adopt_pending_creates
 from llm_d_gke.planning import RefusedError
 
 # Google's load balancers follow a change within minutes.
@@ -47,15 +49,23 @@ def destroy(stack: str, changes: Mapping[str, str], project: str | None, *, yes:
     def pulumi(arguments: Sequence[str], *, output: bool = False) -> str:
         return run_pulumi(stack, arguments, output=output)
 
-    if pools := exported_pools(_state(pulumi).get("deployment") or {}):
-        if not (yes or Confirm.ask(f"Take {stack} out of its fleet, and destroy it?", console=console, default=False)):
-            return FAILED
-        _leave_fleet(stack, changes, pools, console)
+    deployment = _state(pulumi).get("deployment") or {}
+    pools, presets = exported_pools(deployment), preset_namespaces(deployment)
+    question = f"Take {stack} out of its fleet, and destroy it?"
+    if pools and not (yes or Confirm.ask(question, console=console, default=False)):
+        return FAILED
+    if pools or presets:
+        _prepare(stack, changes, pools, presets, console)
     return destroy_all(identity, pulumi, session, console, yes=yes, unlock=unlock)
 
 
-def _leave_fleet(stack: str, changes: Mapping[str, str], pools: Sequence[Pool], console: Console) -> None:
-    """Lead the cluster out of its fleet. One that is not reached is destroyed all the same."""
+def _prepare(
+    stack: str, changes: Mapping[str, str], pools: Sequence[Pool], presets: Sequence[str], console: Console
+) -> None:
+    """Lead the cluster out of its fleet, and free KServe's presets. One that is not reached is destroyed all the same.
+
+    `presets` are the namespaces that hold some.
+    """
 
     def report(line: str) -> None:
         console.print(line, markup=False)
@@ -63,9 +73,12 @@ def _leave_fleet(stack: str, changes: Mapping[str, str], pools: Sequence[Pool], 
     try:
         with gke_stack(stack, changes) as live:
             assert isinstance(live.cluster, Kube)
-            leave_fleet(live.cluster, pools, live.pods.address, report, quiet=_QUIET_SECONDS, patience=_PATIENCE)
-    except (LiveStackError, RefusedError) as reason:
-        report(f"the cluster could not leave its fleet, so requests are lost: {reason}")
+            if pools:
+                leave_fleet(live.cluster, pools, live.pods.address, report, quiet=_QUIET_SECONDS, patience=_PATIENCE)
+            free_presets(live.cluster, presets)
+    except (LiveStackError, RefusedError, KubeError) as reason:
+        lost = "could not leave its fleet, so requests are lost" if pools else "was not looked at"
+        report(f"the cluster {lost}: {reason}")
 
 
 def destroy_all(
@@ -76,7 +89,7 @@ def destroy_all(
         # Pulumi's own service refuses it where no update runs.
         with suppress(PulumiError):
             pulumi(["cancel", "--yes"])
-    _adopt(pulumi, console)
+    adopt_pending_creates(_Recorded(pulumi), lambda line: console.print(line, markup=False))
     destroyed = _destroy(pulumi, yes=yes)
     status = report_leftovers(identity, session, console, remove=True, yes=yes, recorded=_recorded(pulumi))
     if destroyed:
@@ -94,23 +107,26 @@ def _destroy(pulumi: Pulumi, *, yes: bool) -> bool:
     return True
 
 
-def _adopt(pulumi: Pulumi, console: Console) -> None:
-    """Record the resources whose creation a killed update began."""
-    exported = _state(pulumi)
-    if not (exported.get("deployment") or {}).get("pending_operations"):
-        return
-    deployment, adopted = adopt_pending(exported["deployment"])
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "state.json"
-        file.write_text(json.dumps({**exported, "deployment": deployment}), encoding="utf-8")
-        file.chmod(0o600)
-        pulumi(["stack", "import", "--file", str(file)])
-    if adopted:
-        console.print("of a killed update, to be deleted with the others:", *adopted, sep="\n  ", markup=False)
-        targets = [word for urn in adopted for word in ("--target", urn)]
-        # What cannot be read is deleted by what its arguments say.
+@dataclass(frozen=True)
+class _Recorded:
+    """The state of the stack, for `adopt_pending_creates`."""
+
+    pulumi: Pulumi
+
+    def export(self) -> dict[str, Any]:
+        return _state(self.pulumi)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "state.json"
+            file.touch(mode=0o600)
+            file.write_text(json.dumps(state), encoding="utf-8")
+            self.pulumi(["stack", "import", "--file", str(file)])
+
+    def refresh(self, urns: Sequence[str]) -> None:
+        targets = [word for urn in urns for word in ("--target", urn)]
         with suppress(PulumiError):
-            pulumi(["refresh", "--yes", "--skip-preview", *targets])
+            self.pulumi(["refresh", "--yes", "--skip-preview", *targets])
 
 
 def _state(pulumi: Pulumi) -> dict[str, Any]:

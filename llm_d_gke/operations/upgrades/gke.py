@@ -10,7 +10,7 @@ from typing import Any
 from llm_d_gke import catalog
 from llm_d_gke.operations.live_stack.gke import gke_stack
 from llm_d_gke.operations.pulumi_cli import PulumiError, run_pulumi
-from llm_d_gke.operations.upgrades.run import StepError, failures, needs_order, targets_of
+from llm_d_gke.operations.upgrades.run import StepError, failures, free, needs_order, targets_of
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.planning.deletions import refuse_losses, steps_of_preview
 from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
@@ -49,6 +49,10 @@ class OnGke:
             raise StepError(str(refused)) from refused
         arguments = [*self._message, *order, *_arguments(settings, targets)]
         self._pulumi(["up", "--yes", "--skip-preview", *arguments], output=True)
+
+    def free_presets(self, settings: Mapping[str, str], step: Step) -> None:
+        with gke_stack(self._stack, settings) as live:
+            free(live, step)
 
     def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
         with gke_stack(self._stack, settings) as live:

@@ -11,7 +11,7 @@ from pulumi.automation import CommandError
 
 from llm_d_gke.cli.text import print_step
 from llm_d_gke.operations.live_stack.rehearsed import rehearsed_stack
-from llm_d_gke.operations.upgrades.run import StepError, failures, needs_order, targets_of
+from llm_d_gke.operations.upgrades.run import StepError, failures, free, needs_order, targets_of
 from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
 from llm_d_gke.rehearsal.commands import resume_interrupted, show
@@ -68,6 +68,10 @@ class Rehearsed:
                 raise StepError(explain(error) or str(error)) from error
         if not step.parts:
             save_settings(paths, config)
+
+    def free_presets(self, settings: Mapping[str, str], step: Step) -> None:
+        with rehearsed_stack(self._stack, settings) as live:
+            free(live, step)
 
     def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
         with rehearsed_stack(self._stack, settings) as live:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from llm_d_gke.cli.exits import CommandError, RefusedInputError
+from llm_d_gke.kserve_presets import free_presets
+from llm_d_gke.kube import Kube, KubeError
 from llm_d_gke.operations.live_stack.stack import LiveStack
 from llm_d_gke.operations.verify.result import Outcome
 from llm_d_gke.operations.verify.run import verify
@@ -32,6 +34,10 @@ class Place(Protocol):
 
     def update(self, settings: Mapping[str, str], step: Step) -> None:
         """Bring the resources of a step to their new state, or with the last step all. Raises StepError."""
+        ...
+
+    def free_presets(self, settings: Mapping[str, str], step: Step) -> None:
+        """Take KServe's finalizer off the presets in the namespaces that a step frees. Raises StepError."""
         ...
 
     def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
@@ -85,7 +91,8 @@ def run_steps(
         if step.by_hand is not None:
             return Ended(done=tuple(done), stopped=step, reason=f"by hand: {step.by_hand}")
         try:
-            place.update({**settings, **step.settings}, step)
+            act = place.free_presets if step.frees else place.update
+            act({**settings, **step.settings}, step)
         except StepError as error:
             return Ended(done=tuple(done), stopped=step, reason=str(error))
         # While a stack is stopped for the next step, nothing can answer.
@@ -157,6 +164,16 @@ def _failures(live: LiveStack, *, patience: float, whole: bool) -> list[str]:
         for check in result.checks
         if check.outcome is Outcome.FAILED
     ]
+
+
+def free(live: LiveStack, step: Step) -> None:
+    """Take KServe's finalizer off the presets in the namespaces that a step frees. Raises StepError."""
+    assert isinstance(live.cluster, Kube)
+    try:
+        for preset in free_presets(live.cluster, step.frees):
+            print(f"{preset}: without KServe's finalizer")
+    except KubeError as error:
+        raise StepError(str(error)) from error
 
 
 def targets_of(step: Step, graph: Graph, existing: Set[str]) -> list[str]:

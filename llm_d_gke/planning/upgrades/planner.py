@@ -8,17 +8,18 @@ from dataclasses import replace
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.planning.findings import Finding, Severity
 from llm_d_gke.planning.plan.stack import StackPlan
-from llm_d_gke.planning.platform.helm_releases import KSERVE_CRDS
+from llm_d_gke.planning.platform.helm_releases import KSERVE, KSERVE_CRDS, KSERVE_PRESETS
 from llm_d_gke.planning.surge_capacity import check_surge_capacity, deployed_servers_of
 from llm_d_gke.planning.upgrades.infrastructure import infrastructure_steps, minor_of
 from llm_d_gke.planning.upgrades.open_pickers import with_open_pickers
 from llm_d_gke.planning.upgrades.platform import is_older, kinds_of, platform_steps, release_of
 from llm_d_gke.planning.upgrades.routing import routing_steps
 from llm_d_gke.planning.upgrades.servers import server_steps
-from llm_d_gke.planning.upgrades.step import Loss, Step, UpgradePlan
+from llm_d_gke.planning.upgrades.step import Loss, Span, Step, UpgradePlan
 
 # What the earlier steps have not changed yet, and what no step is about: routes, monitoring, permissions.
 REST = "rest"
+FREE_PRESETS = "free-presets"
 
 
 def plan_upgrade(before: StackPlan, after: StackPlan, old: Release, new: Release) -> UpgradePlan:
@@ -33,7 +34,7 @@ def plan_upgrade(before: StackPlan, after: StackPlan, old: Release, new: Release
         *(_way_back(step, before, old) for step in routing_steps(before, after)),
         *(_way_back(step, before, old) for step in server_steps(before, after)),
     )
-    steps = with_open_pickers(before, steps, old.name)
+    steps = (*with_open_pickers(before, steps, old.name), *_freed_presets(before, after, old, new))
     previous = {(warning.id, warning.path, warning.value) for warning in before.warnings}
     return UpgradePlan(
         stack=after.stack,
@@ -61,6 +62,27 @@ def _way_back(step: Step, before: StackPlan, old: Release) -> Step:
     return replace(
         step,
         back=f"not possible: upstream deleted images of {old.name}, unless a registry of yours still has them",
+    )
+
+
+def _freed_presets(before: StackPlan, after: StackPlan, old: Release, new: Release) -> Iterator[Step]:
+    """A step on the way back to a KServe that does not take off the newer one's finalizer, once no newer one runs."""
+    charts = {chart.name: chart for chart in after.charts}
+    leaves_it = new.charts.kserve_finalizes_presets is False
+    if KSERVE not in charts or not leaves_it or old.charts.kserve_finalizes_presets is False:
+        return
+    own = [before.namespace.name] if before.presets else []
+    of_chart = [] if charts[KSERVE_PRESETS].existing else [charts[KSERVE_PRESETS].namespace]
+    if not own + of_chart:
+        return
+    yield Step(
+        name=FREE_PRESETS,
+        title="presets of KServe can be deleted",
+        changes=("the finalizer that only the newer KServe takes off is removed from the presets",),
+        method="the objects change, and no pod; with the finalizer a destroy would wait for them without an end",
+        back="nothing to do: the newer KServe puts it back",
+        seconds=Span(best=0, worst=5, verified=False),
+        frees=tuple(dict.fromkeys(own + of_chart)),
     )
 
 

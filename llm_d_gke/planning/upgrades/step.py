@@ -58,7 +58,8 @@ class Step:
 
     `seconds` is None where no duration is established. `parts` are what the step updates; the last step of an upgrade
     has none and updates everything that is left. `settings` hold during this step only. `by_hand` is a command for the
-    operator: the step changes something that the program does not own. `instead` names a way that loses less.
+    operator: the step changes something that the program does not own. `instead` names a way that loses less. A step
+    with `frees` updates nothing: in these namespaces it takes KServe's finalizer off presets.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Step:
     settings: Mapping[str, str] = field(default_factory=dict)
     by_hand: str | None = None
     instead: str | None = None
+    frees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

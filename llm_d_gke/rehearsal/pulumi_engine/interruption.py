@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 from pulumi import automation as auto
 
 from llm_d_gke.kube import Kube
-from llm_d_gke.pending_creates import adopt_pending
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.waiting import wait_until
-from llm_d_gke.wording import count
 
 _GONE_SECONDS = 180.0
 
@@ -73,19 +71,24 @@ def delete_orphaned_creates(stack: auto.Stack, paths: StackPaths, report: Callab
     stack.import_stack(auto.Deployment(version=exported.version, deployment=deployment))
 
 
-def adopt_pending_creates(stack: auto.Stack, paths: StackPaths, report: Callable[[str], None]) -> None:
-    """Record what was being created when an engine died, as `llmd destroy` does on GKE. Only before a destroy.
+class Recorded:
+    """The state of a rehearsed stack, for `adopt_pending_creates`."""
 
-    An `up` creates it again: the simulated gcp provider adopts its own, and `delete_orphaned_creates` deletes the rest.
-    """
-    if not _has_pending_operations(paths):
-        return
-    exported = stack.export_stack()
-    deployment, adopted = adopt_pending(exported.deployment or {})
-    stack.import_stack(auto.Deployment(version=exported.version, deployment=deployment))
-    if adopted:
-        report(f"{count(len(adopted), 'resource')} of a killed command: recorded, to be deleted with the others")
-        stack.refresh(target=adopted, color="never")
+    def __init__(self, stack: auto.Stack, paths: StackPaths) -> None:
+        self._stack, self._paths = stack, paths
+
+    def export(self) -> dict[str, Any]:
+        # The engine would take a second to answer this.
+        if not _has_pending_operations(self._paths):
+            return {}
+        return vars(self._stack.export_stack())
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._stack.import_stack(auto.Deployment(version=state["version"], deployment=state["deployment"]))
+
+    def refresh(self, urns: Sequence[str]) -> None:
+        with contextlib.suppress(auto.CommandError):
+            self._stack.refresh(target=list(urns), color="never")
 
 
 def read_state(paths: StackPaths) -> dict[str, Any]:

@@ -408,6 +408,7 @@ def _planned(name: str, stack: str) -> tuple[StackPlan | None, Sequence[Finding]
     ("changes", "line"),
     [
         ({"kserve_keeps_scale": False}, "keeps_scale is False, and True in the source of kserve-llmisvc-resources"),
+        ({"kserve_finalizes_presets": False}, "finalizes_presets is False, and True in the source"),
         ({"leader_worker_set": {"kinds": "upgraded"}}, "kinds is upgraded, and once in the source of lws 0.9.0"),
         ({"leader_worker_set": {"version": "0.11.1"}}, "kinds is once for lws 0.11.1, which was not read"),
         ({"kserve_crds": {"deletes_kinds": False}}, "deletes_kinds is False, and True in the source"),

@@ -133,7 +133,7 @@ def test_a_member_of_a_fleet_leaves_it_first_unless_the_user_says_no(monkeypatch
     monkeypatch.setattr(command, "open_session", lambda: (None, PROJECT))
     monkeypatch.setattr(command, "identify", lambda *_: None)
     monkeypatch.setattr(command, "run_pulumi", lambda *_, **__: json.dumps({"deployment": {"resources": [pool]}}))
-    monkeypatch.setattr(command, "_leave_fleet", lambda _stack, _changes, pools, _console: done.append(pools))
+    monkeypatch.setattr(command, "_prepare", lambda _stack, _changes, pools, *_: done.append(pools))
     monkeypatch.setattr(command, "destroy_all", destroyed)
     monkeypatch.setattr(Confirm, "ask", lambda *_, **__: False)
     assert command.destroy("east", {}, None, yes=False, unlock=False) == 1
@@ -148,5 +148,5 @@ def test_a_member_that_is_not_reached_is_destroyed_all_the_same(monkeypatch: pyt
 
     monkeypatch.setattr(command, "gke_stack", unreachable)
     output = io.StringIO()
-    command._leave_fleet("east", {}, [("llm-d", "chat")], Console(file=output, width=300))
+    command._prepare("east", {}, [("llm-d", "chat")], [], Console(file=output, width=300))
     assert "requests are lost: no credentials for cluster east" in output.getvalue()

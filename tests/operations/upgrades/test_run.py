@@ -67,6 +67,9 @@ class Recorder:
         if step.name == self._fails:
             raise StepError("no quota")
 
+    def free_presets(self, settings: Mapping[str, str], step: Step) -> None:
+        self.notes.append(f"free {', '.join(step.frees)} {settings['llm-d:release']}")
+
     def verify(self, settings: Mapping[str, str], *, whole: bool) -> Sequence[str]:
         assert settings == SETTINGS
         self.notes.append(f"verify {'all' if whole else 'answers'}")
@@ -195,3 +198,10 @@ def test_what_depends_on_a_resource_that_leaves_is_written_in_order() -> None:
         {"provider": f"{left['urn']}::id"},
     ):
         assert needs_order(graph, [*state, {"urn": namespace, **edge}])
+
+
+def test_a_step_that_frees_presets_updates_nothing() -> None:
+    place = Recorder(unmet="none")
+    freeing = replace(step("free-presets"), parts=(), frees=("chat", "kserve"))
+    assert run_steps(plan(freeing, step("rest")), place, SETTINGS, say=lambda _: None).stopped is None
+    assert place.notes == ["free chat, kserve new", "verify answers", "update rest new paused=false", "verify all"]

@@ -16,10 +16,10 @@ from llm_d_gke.catalog.timeline import load_timeline
 from llm_d_gke.planning import RefusedError, StackPlan
 from llm_d_gke.planning.upgrades.differences import pod_changes
 from llm_d_gke.planning.upgrades.open_pickers import OPEN_PICKERS
-from llm_d_gke.planning.upgrades.planner import REST, plan_upgrade
+from llm_d_gke.planning.upgrades.planner import FREE_PRESETS, REST, plan_upgrade
 from llm_d_gke.planning.upgrades.step import Loss, Step, UpgradePlan
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
-from tests.stacks import plan_of, values_of
+from tests.stacks import existing_cluster, plan_of, values_of
 
 RELEASES = catalog.load().releases
 # In this order a step may come. Kinds of a chart may also come directly before their own controller.
@@ -34,6 +34,7 @@ ORDER = (
     "models-endpoint",
     "pause",
     "servers",
+    "free-presets",
 )
 _SUPPORT = {"id": "LLMD-RELEASE-SUPPORT", "reason": "a test"}
 
@@ -89,7 +90,7 @@ def test_every_pair_of_releases_has_a_plan_or_a_finding(stack: str) -> None:
         assert plan.steps[-1].name == REST
         assert len(steps(plan)) == len(plan.steps)
         for step in plan.steps[:-1]:
-            assert step.parts or step.by_hand, step.name
+            assert step.parts or step.by_hand or step.frees, step.name
         for step in plan.steps:
             assert step.changes
             assert step.back
@@ -269,6 +270,20 @@ def test_kinds_that_go_back_are_a_warning() -> None:
     [finding] = upgrade(stack, "llm-d-0.9", "gaie-1.5").findings
     assert finding.id == "LLMD-PREFLIGHT-KINDS-BACK"
     assert "kubectl get llminferenceservices.serving.kserve.io -A -o yaml" in finding.fix
+
+
+def test_presets_can_be_deleted_after_the_way_back_to_a_kserve_that_leaves_their_finalizer() -> None:
+    wide, single = "kserve-mixture-of-experts-wide-gpu", "kserve-single-replica-gpu"
+    namespace = plan_of(wide).namespace.name
+    back = upgrade(wide, "llm-d-0.9", "llm-d-0.6").steps
+    assert [step.name for step in back[-2:]] == [FREE_PRESETS, REST]
+    assert back[-2].frees == (namespace, "kserve")
+    assert steps(upgrade(single, "llm-d-0.9", "gaie-1.5"))[FREE_PRESETS].frees == ("kserve",)
+    others = {**existing_cluster(), "platform.kserve.existing": True}
+    assert steps(upgrade(wide, "llm-d-0.9", "llm-d-0.6", others))[FREE_PRESETS].frees == (f"{namespace}-{wide}",)
+    for before, after in (("llm-d-0.6", "llm-d-0.9"), ("llm-d-0.10", "llm-d-0.9"), ("gaie-1.5", "llm-d-0.6")):
+        assert FREE_PRESETS not in steps(upgrade(wide, before, after))
+    assert FREE_PRESETS not in steps(upgrade("mixture-of-experts-wide-gpu", "llm-d-0.9", "llm-d-0.6"))
 
 
 def test_kinds_that_helm_never_changes_are_applied_by_hand() -> None:
