@@ -14,22 +14,28 @@ HEADERS = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
     "Sec-WebSocket-Version": "13",
 }
 _ACCEPTED = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 
 
 def execute(
-    server: str, context: ssl.SSLContext, path: str, *command: str, inputs: tuple[bytes, ...] = (), **options: str
+    server: str,
+    context: ssl.SSLContext,
+    path: str,
+    *command: str,
+    inputs: tuple[bytes, ...] = (),
+    protocol: str = "v5.channel.k8s.io",
+    **options: str,
 ) -> dict[int, bytes]:
     """What the command wrote, by channel: 1 output, 2 errors, 3 the result. `inputs` are messages with their channel.
 
-    `server` is https://host:port; `options` are those of the API: container, and as 1 input, output, error, tty.
+    `server` is https://host:port. `options` of API servers are container, and as 1 stdin, stdout, stderr, tty; those of
+    kubelets input, output, error, tty. API servers speak version 5 of the protocol, kubelets 4.
     """
     connection = http.client.HTTPSConnection(urlsplit(server).netloc, context=context, timeout=10)
     query = urlencode([*(("command", word) for word in command), *options.items()])
-    connection.request("GET", f"{path}?{query}", headers=HEADERS)
+    connection.request("GET", f"{path}?{query}", headers={**HEADERS, "Sec-WebSocket-Protocol": protocol})
     socket = connection.sock
     answer = b""
     while b"\r\n\r\n" not in answer:
@@ -40,9 +46,7 @@ def execute(
     assert _ACCEPTED in answer
     websocket = Connection(ConnectionType.CLIENT)
     for message in inputs:
-        # In two frames, as a message may come.
-        socket.sendall(websocket.send(BytesMessage(data=message[:1], message_finished=False)))
-        socket.sendall(websocket.send(BytesMessage(data=message[1:])))
+        socket.sendall(websocket.send(BytesMessage(data=message)))
     written: dict[int, bytes] = {}
     while data := socket.recv(4096):
         websocket.receive_data(data)

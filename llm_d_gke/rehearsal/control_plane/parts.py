@@ -228,8 +228,6 @@ class Layout:
             "allow-privileged": "true",
             "profiling": "false",
             "emulated-version": self.minor,
-            # WebSockets of `kubectl exec` are passed on to the kubelet as they are, not as SPDY (KEP-4006).
-            "feature-gates": "TranslateStreamCloseWebsocketRequests=false",
             # Fair queuing costs a second of start-up, and this cluster has one user.
             "enable-priority-and-fairness": "false",
         }

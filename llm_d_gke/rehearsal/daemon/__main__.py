@@ -37,7 +37,7 @@ from llm_d_gke.rehearsal.load_balancer.health import HealthChecks
 from llm_d_gke.rehearsal.load_balancer.kinds import KINDS
 from llm_d_gke.rehearsal.monitoring import collection, prometheus
 from llm_d_gke.rehearsal.monitoring.collection import ManagedCollection
-from llm_d_gke.rehearsal.node_agent import kubelet_api, port_forward
+from llm_d_gke.rehearsal.node_agent import kubelet_api, streams
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, executable
 from llm_d_gke.rehearsal.node_agent.kubelet_manager import KubeletManager
 from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import environment_for, runs_vllm
@@ -115,7 +115,7 @@ class Daemon:
         _end_orphans(self._paths)
         pki = Certificates(self._paths.cluster / "pki")
         self._kubelet_port, close_kubelets = kubelet_api.serve(
-            self._paths.pod_logs, pki, self._kubelets, port_forward.program
+            self._paths.pod_logs, pki, self._kubelets, streams.program
         )
         close = konnectivity.serve(tunnel_port(self._paths), pki, self._resolve)
         for informer in self._informers:

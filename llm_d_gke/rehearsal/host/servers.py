@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import select
 import socket
 import socketserver
 import ssl
@@ -16,6 +17,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
+_CHUNK = 64 * 1024
 
 
 class _Background(socketserver.TCPServer):
@@ -70,3 +72,18 @@ class HttpHandler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
         log.debug(format, *args)
+
+
+def copy_both_ways(first: socket.socket, second: socket.socket, idle_seconds: float | None = None) -> None:
+    """Copy bytes in both directions until one side closes, or both are idle for so long."""
+    peers = {first: second, second: first}
+    while readable := select.select([first, second], [], [], idle_seconds)[0]:
+        for side in readable:
+            more = True
+            while more:
+                data = side.recv(_CHUNK)
+                if not data:
+                    return
+                peers[side].sendall(data)
+                # What TLS has read ahead is no longer in the socket, where select would see it.
+                more = isinstance(side, ssl.SSLSocket) and side.pending() > 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import select
 import socket
 import socketserver
 import ssl
@@ -16,7 +15,7 @@ from collections.abc import Callable
 
 from llm_d_gke.kube import Manifest, Manifests
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
-from llm_d_gke.rehearsal.host.servers import TcpServer
+from llm_d_gke.rehearsal.host.servers import TcpServer, copy_both_ways
 from llm_d_gke.rehearsal.load_balancer.backends import is_ready, selected, target_port
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward
 
@@ -94,7 +93,8 @@ class _Handler(socketserver.StreamRequestHandler):
             return
         with upstream:
             self._answer("200 Connection established")
-            _pump(self.connection, upstream)
+            with contextlib.suppress(OSError):
+                copy_both_ways(self.connection, upstream, _IDLE_SECONDS)
 
     def _answer(self, status: str) -> None:
         with contextlib.suppress(OSError):
@@ -121,22 +121,3 @@ def _serve(address: tuple[str, int], find: Resolve, context: ssl.SSLContext | No
     server.resolve, server.context = find, context
     server.start()
     return server.stop
-
-
-def _pump(first: socket.socket, second: socket.socket) -> None:
-    """Copy bytes in both directions until one side closes or both are idle for long."""
-    peers = {first: second, second: first}
-    with contextlib.suppress(OSError):
-        while True:
-            readable, _, _ = select.select([first, second], [], [], _IDLE_SECONDS)
-            if not readable:
-                return
-            for side in readable:
-                more = True
-                while more:
-                    data = side.recv(64 * 1024)
-                    if not data:
-                        return
-                    peers[side].sendall(data)
-                    # What TLS has read ahead is no longer in the socket, where select would see it.
-                    more = isinstance(side, ssl.SSLSocket) and side.pending() > 0

@@ -1,7 +1,8 @@
 """The kubelet's own API, as far as `kubectl logs`, `exec` and `port-forward` need it: the API server asks it.
 
 One server answers for every node. Containers here are processes of this machine: `exec` runs a command beside one, as
-the user of the rehearsal, and `attach` is answered with a sentence that names the alternative.
+the user of the rehearsal, with its environment and folder, and `attach` is answered with a sentence that names the
+alternative.
 """
 
 from __future__ import annotations
@@ -11,21 +12,17 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, Request
-from wsproto.utilities import RemoteProtocolError
-
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
-from llm_d_gke.rehearsal.node_agent import port_forward
-from llm_d_gke.rehearsal.node_agent.exec_streams import PROTOCOLS, Context, Exec, Session
+from llm_d_gke.rehearsal.node_agent import streams
+from llm_d_gke.rehearsal.node_agent.streams import Place
 from llm_d_gke.rehearsal.toolchain.go import BuildError
 
 log = logging.getLogger(__name__)
@@ -35,10 +32,7 @@ KUBELET_PORT = 10250
 
 _POLL_SECONDS = 0.3
 _CHUNK = 64 * 1024
-_NOT_HERE = {
-    "exec": "kubectl exec is rehearsed over WebSockets only, as kubectl 1.31 and newer use them",
-    "attach": "kubectl attach is not rehearsed: a container here is a process of this machine. Use `kubectl logs -f`",
-}
+_NO_ATTACH = "kubectl attach is not rehearsed: a container here is a process of this machine. Use `kubectl logs -f`"
 
 
 @dataclass(frozen=True)
@@ -106,10 +100,10 @@ def _bounded(data: bytes, limit: int | None) -> Iterator[bytes]:
 
 
 class Pods(Protocol):
-    """Finds what runs for a pod, by namespace and name. None where nothing does."""
+    """Finds what runs for a pod, by namespace, name, and container for a command. None where nothing does."""
 
-    def context_of(self, namespace: str, pod: str, container: str) -> Context | None: ...
-    def ports_of(self, namespace: str, pod: str) -> Mapping[int, int] | None: ...
+    def command_place(self, namespace: str, pod: str, container: str) -> Place | None: ...
+    def ports_place(self, namespace: str, pod: str) -> Place | None: ...
 
 
 class _Handler(HttpHandler):
@@ -118,15 +112,16 @@ class _Handler(HttpHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        if self.path.startswith("/portForward/"):
-            self._port_forward()
-            return
-        if self.path.startswith("/exec/") and self.headers.get("Upgrade", "").lower() == "websocket":
-            self._exec()
-            return
+        verb, *names = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
         request = parse(self.path)
-        if request is None:
-            self._refuse()
+        if (verb, len(names)) == ("exec", 3):
+            self._stream(self.server.pods.command_place(*names))
+        elif (verb, len(names)) == ("portForward", 2):
+            self._stream(self.server.pods.ports_place(*names))
+        elif verb == "attach":
+            self._reply_text(HTTPStatus.NOT_IMPLEMENTED, _NO_ATTACH)
+        elif request is None:
+            self._reply_text(HTTPStatus.NOT_FOUND, f"the rehearsal's kubelets answer no {verb}")
         elif request.previous:
             self._reply_text(
                 HTTPStatus.BAD_REQUEST, "a restarted container appends to the same log here: leave out --previous"
@@ -152,59 +147,20 @@ class _Handler(HttpHandler):
 
     do_POST = do_GET
 
-    def _exec(self) -> None:
-        """Run a command beside a container's process, with this connection as its input and output."""
-        url = urlsplit(self.path)
-        query = parse_qs(url.query)
-        container = tuple(unquote(part) for part in url.path.strip("/").split("/")[1:4])
-        context = self.server.pods.context_of(*container) if len(container) == 3 else None
-        websocket = WSConnection(ConnectionType.SERVER)
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
-        try:
-            websocket.initiate_upgrade_connection(headers, self.path)
-        except RemoteProtocolError as error:
-            self._reply_text(HTTPStatus.BAD_REQUEST, f"this is no WebSocket: {error}")
-            return
-        offered = [name for event in websocket.events() if isinstance(event, Request) for name in event.subprotocols]
-        protocol = next((name for name in PROTOCOLS if name in offered), None)
-        if context is None:
-            self._reply_text(HTTPStatus.NOT_FOUND, "the container has no process that runs: see kubectl describe pod")
-            return
-        if protocol is None or "command" not in query:
-            self._reply_text(HTTPStatus.BAD_REQUEST, f"exec needs a command, and one of {', '.join(PROTOCOLS)}")
-            return
-        self.close_connection = True
-        self.wfile.write(websocket.send(AcceptConnection(subprotocol=protocol)))
-        request = Exec(
-            command=query["command"], has_input=query.get("input") == ["1"], terminal=query.get("tty") == ["1"]
-        )
-        with contextlib.suppress(OSError):
-            Session(self.connection, websocket, request).run(context)
-
-    def _port_forward(self) -> None:
-        """Pass the connection on to the program that forwards ports."""
-        place = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")[1:3]]
-        ports = self.server.pods.ports_of(*place) if len(place) == 2 else None
-        if not ports:
-            self._reply_text(HTTPStatus.NOT_FOUND, "the pod has no process that listens: see kubectl describe pod")
+    def _stream(self, place: Place | None) -> None:
+        """Pass the connection on to the program that runs commands and forwards ports."""
+        if place is None:
+            self._reply_text(HTTPStatus.NOT_FOUND, "the pod has no process that runs: see kubectl describe pod")
             return
         try:
-            program = self.server.port_forwarder()
+            program = self.server.streamer()
         except BuildError as error:
             self._reply_text(HTTPStatus.NOT_IMPLEMENTED, str(error))
             return
         self.close_connection = True
+        head = f"{self.requestline}\r\n{self.headers}".encode("latin-1")
         with contextlib.suppress(OSError):
-            port_forward.serve(
-                self.connection, f"{self.requestline}\r\n{self.headers}".encode("latin-1"), program, ports
-            )
-
-    def _refuse(self) -> None:
-        verb = urlsplit(self.path).path.strip("/").partition("/")[0]
-        if verb in _NOT_HERE:
-            self._reply_text(HTTPStatus.NOT_IMPLEMENTED, _NOT_HERE[verb])
-        else:
-            self._reply_text(HTTPStatus.NOT_FOUND, f"the rehearsal's kubelets answer no {verb}")
+            streams.serve(self.connection, head, program, place)
 
     def _reply_text(self, status: HTTPStatus, sentence: str) -> None:
         self.reply(status, f"{sentence}\n".encode(), {"Content-Type": "text/plain"})
@@ -214,23 +170,21 @@ class _Server(HttpServer):
     folder: Path
     ended: threading.Event
     pods: Pods
-    port_forwarder: Callable[[], Path]
+    streamer: Callable[[], Path]
 
     def stop(self) -> None:
         self.ended.set()
         super().stop()
 
 
-def serve(
-    folder: Path, pki: Certificates, pods: Pods, port_forwarder: Callable[[], Path]
-) -> tuple[int, Callable[[], None]]:
+def serve(folder: Path, pki: Certificates, pods: Pods, streamer: Callable[[], Path]) -> tuple[int, Callable[[], None]]:
     """Serve the logs in `folder`, commands and ports on 127.0.0.1, to clients that the cluster's authority has signed.
 
-    `port_forwarder` returns the program of port_forward, or raises BuildError. Returns the port, and a function that
+    `streamer` returns the program of `streams`, or raises BuildError. Returns the port, and a function that
     stops the server.
     """
     server = _Server(("127.0.0.1", 0), _Handler)
     server.folder, server.context, server.ended = folder, pki.for_clients(), threading.Event()
-    server.pods, server.port_forwarder = pods, port_forwarder
+    server.pods, server.streamer = pods, streamer
     server.start()
     return server.server_port, server.stop

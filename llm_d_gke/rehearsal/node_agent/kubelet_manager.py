@@ -15,10 +15,10 @@ from llm_d_gke.kube.events import Recorder
 from llm_d_gke.kube.informer import Informer
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.ports import Ports
-from llm_d_gke.rehearsal.node_agent.exec_streams import Context
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
 from llm_d_gke.rehearsal.node_agent.launch import Launcher, Simulated, read_simulations
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward, PodWorker
+from llm_d_gke.rehearsal.node_agent.streams import Place
 from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import VllmOnCpu, environment_for, runs_vllm
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.vllm_cpu.model_folders import read_models
@@ -86,20 +86,21 @@ class KubeletManager:
         # A copy, because the konnectivity proxy reads it from other threads.
         return [forward for worker in list(self._workers.values()) for forward in worker.forwards]
 
-    def context_of(self, namespace: str, pod: str, container: str) -> Context | None:
+    def command_place(self, namespace: str, pod: str, container: str) -> Place | None:
         """Where a command beside a container's process runs. None where no such process does."""
         worker = self._worker_of(namespace, pod)
         process = worker.process_of(container) if worker is not None else None
         if process is not None:
             with contextlib.suppress(processes.ProcessError):
                 environment, folder = processes.environment_and_folder(process)
-                return Context(environment=environment, folder=folder)
+                return Place(environment=environment, folder=folder)
         return None
 
-    def ports_of(self, namespace: str, pod: str) -> Mapping[int, int] | None:
-        """Ports of this machine by port of a pod. None where no such pod runs."""
+    def ports_place(self, namespace: str, pod: str) -> Place | None:
+        """Ports of this machine by port of a pod. None where it has none."""
         worker = self._worker_of(namespace, pod)
-        return None if worker is None else {forward.port: forward.target for forward in worker.forwards}
+        ports = {forward.port: forward.target for forward in worker.forwards} if worker is not None else {}
+        return Place(ports=ports) if ports else None
 
     def _worker_of(self, namespace: str, pod: str) -> PodWorker | None:
         # A copy, because the kubelets' API asks from other threads.

@@ -88,7 +88,7 @@ _TARGETS: Final = (
     Target("bbr", "cluster", f"{_EXTENSION}/cmd/bbr", "bbr", _EXTENSION),
     Target("llm-d-inference-sim", "cluster", "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim"),
     Target("lws", "cluster", f"{_LWS}/cmd", "lws", _LWS),
-    Target("port-forward", "cluster", "../port_forward/main.go"),
+    Target("kubelet-streams", "cluster", "../kubelet_streams/main.go"),
     Target("payload-processor", "processor", f"{_PROCESSOR}/cmd", "payload-processor", _PROCESSOR),
     # Apart from the cluster's: other versions of Kubernetes' libraries.
     Target("pulumi-resource-kubernetes", "charts", "./provider"),

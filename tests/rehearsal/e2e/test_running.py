@@ -120,9 +120,12 @@ def test_a_command_runs_in_the_environment_of_a_container(running: Running) -> N
     name, value = next((entry["name"], entry["value"]) for entry in container["env"] if entry.get("value"))
     server, context = administrator(paths)
     place = f"namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/exec"
-    options = {"container": container["name"], "output": "1", "error": "1"}
+    options = {"container": container["name"], "stdout": "1", "stderr": "1"}
     written = execute(server, context, f"/api/v1/{place}", "printenv", name, **options)
     assert written[1].decode() == f"{value}\n", written
+    closing = (b"\x00one\n", b"\x00two\n", b"\xff\x00")
+    written = execute(server, context, f"/api/v1/{place}", "cat", inputs=closing, stdin="1", **options)
+    assert written[1] == b"one\ntwo\n", written
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import ssl
-import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
-from llm_d_gke.rehearsal.node_agent.exec_streams import Context
 from llm_d_gke.rehearsal.node_agent.kubelet_api import LogRequest, content, parse, serve
+from llm_d_gke.rehearsal.node_agent.streams import Place, program
 from tests.rehearsal.exec_client import HEADERS, execute
 
 PATH = "/containerLogs/serving/chat-1/main"
@@ -28,15 +28,16 @@ def pki(tmp_path: Path) -> Certificates:
     return certificates
 
 
-@dataclass(frozen=True)
 class OnePod:
-    context: Context
+    def __init__(self, folder: Path) -> None:
+        environment = {"GREETING": "hello", "PATH": "/usr/bin:/bin"}
+        self.place = Place(environment=environment, folder=str(folder))
 
-    def context_of(self, *place: str) -> Context | None:
-        return self.context if place == ("serving", "chat-1", "main") else None
+    def command_place(self, *place: str) -> Place | None:
+        return self.place if place == ("serving", "chat-1", "main") else None
 
-    def ports_of(self, *place: str) -> Mapping[int, int] | None:
-        return {8000: 41234} if place == ("serving", "chat-1") else None
+    def ports_place(self, *place: str) -> Place | None:
+        return Place(ports={8000: 41234}) if place == ("serving", "chat-1") else None
 
 
 @pytest.fixture
@@ -44,11 +45,7 @@ def port(tmp_path: Path, pki: Certificates) -> Iterator[int]:
     folder = tmp_path / "logs"
     folder.mkdir()
     (folder / "serving_chat-1_main.log").write_text("one\ntwo\nthree\n", encoding="utf-8")
-    context = Context(environment={"GREETING": "hello", "PATH": "/usr/bin:/bin"}, folder=str(folder))
-    forwarder = tmp_path / "port-forward"
-    forwarder.write_text(FORWARDER.format(python=sys.executable), encoding="utf-8")
-    forwarder.chmod(0o755)
-    number, stop = serve(folder, pki, OnePod(context), lambda: forwarder)
+    number, stop = serve(folder, pki, OnePod(folder), program)
     yield number
     stop()
 
@@ -95,7 +92,8 @@ EXEC = "/exec/serving/chat-1/main"
 def run(
     port: int, pki: Certificates, *command: str, inputs: tuple[bytes, ...] = (), **options: str
 ) -> dict[int, bytes]:
-    return execute(f"https://127.0.0.1:{port}", trusted(pki), EXEC, *command, inputs=inputs, **options)
+    server = f"https://127.0.0.1:{port}"
+    return execute(server, trusted(pki), EXEC, *command, inputs=inputs, protocol="v4.channel.k8s.io", **options)
 
 
 def test_a_command_has_the_environment_and_folder_of_the_container(port: int, pki: Certificates) -> None:
@@ -105,9 +103,15 @@ def test_a_command_has_the_environment_and_folder_of_the_container(port: int, pk
     assert json.loads(written[3])["status"] == "Success"
 
 
-def test_a_command_reads_input_until_the_client_closes_it(port: int, pki: Certificates) -> None:
-    written = run(port, pki, "cat", inputs=(b"\x00one\n", b"\x00two\n", b"\xff\x00"), input="1", output="1")
+def test_a_command_reads_input(port: int, pki: Certificates) -> None:
+    written = run(port, pki, "head", "-n2", inputs=(b"\x00one\n", b"\x00two\n"), input="1", output="1")
     assert written[1] == b"one\ntwo\n"
+
+
+def test_a_command_ends_although_its_input_is_open_and_something_keeps_its_output(port: int, pki: Certificates) -> None:
+    written = run(port, pki, "sh", "-c", "sleep 60 & echo $!", input="1", output="1")
+    os.kill(int(written[1]), signal.SIGKILL)
+    assert json.loads(written[3])["status"] == "Success"
 
 
 def test_a_command_may_have_a_terminal(port: int, pki: Certificates) -> None:
@@ -116,7 +120,10 @@ def test_a_command_may_have_a_terminal(port: int, pki: Certificates) -> None:
     assert b"33 101" in written[1]
 
 
-@pytest.mark.parametrize(("command", "code"), [(("sh", "-c", "exit 7"), "7"), (("no-such",), "127")])
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(("sh", "-c", "exit 7"), "7"), (("sh", "-c", "kill -9 $$"), "137"), (("no-such",), "127")],
+)
 def test_the_exit_status_of_a_command_is_passed_on(
     port: int, pki: Certificates, command: tuple[str, ...], code: str
 ) -> None:
@@ -130,10 +137,10 @@ def test_the_exit_status_of_a_command_is_passed_on(
     [
         ("/exec/serving/chat-2/main?command=ls", {}, (404, "no process")),
         (f"{EXEC}?output=1", {}, (400, "exec needs a command")),
-        (f"{EXEC}?command=ls", {"Sec-WebSocket-Protocol": "channel.k8s.io"}, (400, "v5.channel.k8s.io")),
-        (f"{EXEC}?command=ls", {"Sec-WebSocket-Version": "7"}, (400, "Sec-WebSocket-Version")),
+        (f"{EXEC}?command=ls", {}, (400, "must specify at least 1 of stdin, stdout, stderr")),
+        (f"{EXEC}?command=ls&output=1", {"Sec-WebSocket-Protocol": "v9.channel.k8s.io"}, (403, "")),
     ],
-    ids=["no process", "no command", "another protocol", "another version"],
+    ids=["no process", "no command", "no stream", "another protocol"],
 )
 def test_an_exec_that_cannot_be_is_refused(
     port: int, pki: Certificates, path: str, changes: Mapping[str, str], expected: tuple[int, str]
@@ -142,29 +149,20 @@ def test_an_exec_that_cannot_be_is_refused(
     assert (status, expected[1] in sentence) == (expected[0], True), sentence
 
 
-# In place of the Go program: it answers with its ports and the path of the request.
-FORWARDER = """#!{python}
-import socket, sys
-connection = socket.socket(fileno=int(sys.argv[1]))
-request = connection.recv(4096).decode().split()[1]
-connection.sendall(("HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n" + " ".join([request, *sys.argv[2:]])).encode())
-"""
-
-
-def test_ports_are_forwarded_by_the_program_with_the_ports_of_the_pod(port: int, pki: Certificates) -> None:
-    assert ask(port, pki, "/portForward/serving/chat-1", "POST") == (200, "/portForward/serving/chat-1 8000=41234")
+def test_ports_are_forwarded_by_the_program(port: int, pki: Certificates) -> None:
+    status, sentence = ask(port, pki, "/portForward/serving/chat-1", "POST")
+    # As a kubelet answers a request without an upgrade.
+    assert (status, "unable to upgrade" in sentence) == (400, True), sentence
 
 
 def test_a_pod_without_processes_has_no_ports(port: int, pki: Certificates) -> None:
     status, sentence = ask(port, pki, "/portForward/serving/chat-2", "POST")
-    assert (status, "no process that listens" in sentence) == (404, True), sentence
+    assert (status, "no process that runs" in sentence) == (404, True), sentence
 
 
-@pytest.mark.parametrize("verb", ["exec", "attach"])
-def test_what_is_not_rehearsed_says_so(port: int, pki: Certificates, verb: str) -> None:
-    status, sentence = ask(port, pki, f"/{verb}/serving/chat-1/main?command=ls", "POST")
-    assert status == 501
-    assert "rehearsed" in sentence
+def test_what_is_not_rehearsed_says_so(port: int, pki: Certificates) -> None:
+    status, sentence = ask(port, pki, "/attach/serving/chat-1/main?output=1", "POST")
+    assert (status, "rehearsed" in sentence) == (501, True)
 
 
 def test_clients_without_a_certificate_are_refused(port: int, pki: Certificates) -> None:
