@@ -12,6 +12,7 @@ import yaml
 
 from llm_d_gke.planning import StackPlan, plan_raw
 from llm_d_gke.resource_graph import Graph, record
+from llm_d_gke.resource_graph.stack_program import settings_config
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_file
 
 STACKS = ("gpu", "tpu")
@@ -68,11 +69,7 @@ def _recorded(stack: str, changes: str, preview: bool) -> Graph:
     return record(
         PROJECT_ROOT / "__main__.py",
         stack=stack,
-        config={
-            f"{NAMESPACE}:{key}": value if isinstance(value, str) else json.dumps(value)
-            for key, value in values.items()
-        },
-        secret_keys=[f"{NAMESPACE}:{key}" for key in sorted(ENCRYPTED & set(values))],
+        config=settings_config(values, ENCRYPTED),
         preview=preview,
     )
 

@@ -12,6 +12,18 @@ from .schema import MachineType, Provisioning
 Rates = Mapping[Provisioning, Price]  # of one machine or accelerator in one region
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnPrices:
+    """Prices of one region in place of the table's, in USD: by the hour, and of items by their unit."""
+
+    region: str
+    date: datetime.date
+    source: str
+    machines: Mapping[str, Mapping[Provisioning, float]]
+    accelerators: Mapping[str, Mapping[Provisioning, float]]
+    items: Mapping[str, float]
+
+
 @dataclass(frozen=True)
 class Prices:
     """Hourly prices in USD, by region: of whole machines, and of one attached GPU or one TPU chip."""
@@ -61,16 +73,7 @@ class Prices:
         """Anything else with a price: the cluster fee, addresses, disks, traffic."""
         return self.items.get(name)
 
-    def replaced(
-        self,
-        region: str,
-        date: datetime.date,
-        source: str,
-        *,
-        machines: Mapping[str, Mapping[Provisioning, float]],
-        accelerators: Mapping[str, Mapping[Provisioning, float]],
-        items: Mapping[str, float],
-    ) -> Prices:
+    def replaced(self, own: OwnPrices) -> Prices:
         """The same table with some prices of a region in place of what it holds. Raises KeyError on unknown items."""
 
         def laid_over(
@@ -78,18 +81,18 @@ class Prices:
         ) -> dict[str, Mapping[str, Rates]]:
             merged = dict(table)
             for name, overrides in rates.items():
-                new = {how: Price(hourly=usd, date=date, source=source) for how, usd in overrides.items()}
+                new = {how: Price(hourly=usd, date=own.date, source=own.source) for how, usd in overrides.items()}
                 base = merged.get(name, {})
-                merged[name] = {**base, region: {**base.get(region, {}), **new}}
+                merged[name] = {**base, own.region: {**base.get(own.region, {}), **new}}
             return merged
 
         changed = {
-            name: self.items[name].model_copy(update={"usd": usd, "date": date, "source": source, "note": None})
-            for name, usd in items.items()
+            name: self.items[name].model_copy(update={"usd": usd, "date": own.date, "source": own.source, "note": None})
+            for name, usd in own.items.items()
         }
         return Prices(
-            machines=laid_over(self.machines, machines),
-            accelerators=laid_over(self.accelerators, accelerators),
+            machines=laid_over(self.machines, own.machines),
+            accelerators=laid_over(self.accelerators, own.accelerators),
             items={**self.items, **changed},
             types=self.types,
         )

@@ -25,7 +25,7 @@ from llm_d_gke.components.platform.budget import billing_budget
 from llm_d_gke.components.platform.certificates import Certificate
 from llm_d_gke.components.platform.crds import InferenceCrds
 from llm_d_gke.components.platform.dashboards import Dashboards
-from llm_d_gke.components.platform.helm_releases import PlatformCharts
+from llm_d_gke.components.platform.helm_releases import Controllers, PlatformCharts
 from llm_d_gke.components.platform.kserve_presets import Presets
 from llm_d_gke.components.platform.monitoring import Monitoring
 from llm_d_gke.components.routing.endpoint_picker import EndpointPicker
@@ -223,9 +223,7 @@ class InferenceStack(pulumi.ComponentResource):
         after_nodes = pulumi.ResourceOptions.merge(infrastructure.opts, pulumi.ResourceOptions(depends_on=cpu_nodes))
         crds = InferenceCrds(plan.crds, infrastructure.cluster.resources.adopt, after_nodes)
         charts = PlatformCharts(
-            plan.charts,
-            plan.chart_namespaces,
-            plan.chart_policies,
+            Controllers(charts=plan.charts, namespaces=plan.chart_namespaces, policies=plan.chart_policies),
             [*cpu_nodes, *crds.resources],
             deleted_with,
             infrastructure.opts,

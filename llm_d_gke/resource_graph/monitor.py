@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,21 +49,27 @@ class EngineRefusalError(Exception):
     """The engine would have failed the program here. The message holds the reason, where possible the engine's own."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a program is told about its run: `config` has full keys, and values as the engine hands them over."""
+
+    project: str
+    stack: str
+    preview: bool
+    config: Mapping[str, str]
+
+
 class RecordingMonitor:
     """Plays the resource monitor of one run. Requests may come from several threads."""
 
-    def __init__(
-        self, *, project: str, stack: str, preview: bool, config: Mapping[str, str], answer: Answer, root: Path
-    ) -> None:
-        self.project = project
-        self.stack = stack
-        self.preview = preview
+    def __init__(self, run: Run, answer: Answer, root: Path) -> None:
+        self.run = run
         self.recorded: dict[str, Recorded] = {}
         self.outputs: dict[str, dict[str, Value]] = {}
         self.refusal: EngineRefusalError | None = None
         self._answer = answer
         self._root = root
-        self._disabled: list[str] = json.loads(config.get(DISABLED_PROVIDERS, "[]"))
+        self._disabled: list[str] = json.loads(run.config.get(DISABLED_PROVIDERS, "[]"))
         self._lock = threading.RLock()
         # What children take from their parents: the parent's own request, after its inheritance and transforms.
         self._requests: dict[str, resource_pb2.RegisterResourceRequest] = {}
@@ -108,7 +115,7 @@ class RecordingMonitor:
         """Id and outputs of a custom resource: in a preview its inputs, in an update also what was answered."""
         state = struct_pb2.Struct()
         provider = requests.provider_urn(request.provider)
-        if self.preview:
+        if self.run.preview:
             if request.type.startswith("pulumi:providers:") and contains_unknown(inputs):
                 self._unknown_providers.add(urn)
             # A provider with unknown configuration is never called: all of its outputs are unknown.
@@ -116,7 +123,7 @@ class RecordingMonitor:
                 state.CopyFrom(request.object)
             id_ = request.importId
         else:
-            requested = self._request(request.type, request.name, request.parent, urn, inputs, provider)
+            requested = self._request(request, urn, inputs, provider)
             answer = dict(self._answer(requested))
             id_ = str(answer.pop("id", "") or request.importId or request.name)
             state.CopyFrom(request.object)
@@ -133,7 +140,7 @@ class RecordingMonitor:
             provider = requests.provider_urn(request.provider)
             # A resource that is read exists already, so a preview knows it, unless its id is unknown.
             if request.id != rpc.UNKNOWN and provider not in self._unknown_providers:
-                requested = self._request(request.type, request.name, request.parent, urn, inputs, provider)
+                requested = self._request(request, urn, inputs, provider)
                 answer = dict(self._answer(requested))
                 answer.pop("id", None)
                 state.CopyFrom(request.properties)
@@ -176,7 +183,10 @@ class RecordingMonitor:
 
     def GetDeploymentInfo(self, _request: empty_pb2.Empty) -> resource_pb2.DeploymentInfo:
         return resource_pb2.DeploymentInfo(
-            project=self.project, stack=self.stack, dryRun=self.preview, supportedFeatures=FEATURES
+            project=self.run.project,
+            stack=self.run.stack,
+            dryRun=self.run.preview,
+            supportedFeatures=FEATURES,
         )
 
     def RegisterStackTransform(self, request: callback_pb2.Callback) -> empty_pb2.Empty:
@@ -223,14 +233,25 @@ class RecordingMonitor:
         return str(request.providers.get(package, inherited))
 
     def _request(
-        self, type_: str, name: str, parent: str, urn: str, inputs: dict[str, Value], provider: str | None
+        self,
+        request: resource_pb2.RegisterResourceRequest | resource_pb2.ReadResourceRequest,
+        urn: str,
+        inputs: dict[str, Value],
+        provider: str | None,
     ) -> ResourceRequest:
         provider_resource = self.recorded.get(provider or "")
         config = provider_resource.inputs if provider_resource else {}
-        return ResourceRequest(urn=urn, type=type_, name=name, parent=parent or None, inputs=inputs, provider=config)
+        return ResourceRequest(
+            urn=urn,
+            type=request.type,
+            name=request.name,
+            parent=request.parent or None,
+            inputs=inputs,
+            provider=config,
+        )
 
     def _new_urn(self, parent: str, type_: str, name: str) -> str:
-        urn = make_urn(self.stack, self.project, parent, type_, name)
+        urn = make_urn(self.run.stack, self.run.project, parent, type_, name)
         if urn in self.recorded:
             raise self._refuse(f"Duplicate resource URN '{urn}'; try giving it a unique name")
         return urn

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import runpy
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from inspect import isawaitable
 from pathlib import Path
@@ -17,7 +17,8 @@ from pulumi.runtime import Settings, configure, reset_options, run_in_stack, set
 
 from llm_d_gke.resource_graph.answers import Answer, plausible
 from llm_d_gke.resource_graph.model import STACK_TYPE, Graph
-from llm_d_gke.resource_graph.monitor import RecordingEngine, RecordingMonitor, make_urn
+from llm_d_gke.resource_graph.monitor import RecordingEngine, RecordingMonitor, Run, make_urn
+from llm_d_gke.resource_graph.values import Secret
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 Program: TypeAlias = Callable[[], object] | Path
@@ -32,34 +33,28 @@ def record(
     *,
     project: str = "llm-d",
     stack: str,
-    config: Mapping[str, str] | None = None,
-    secret_keys: Iterable[str] = (),
+    config: Mapping[str, str | Secret] | None = None,
     preview: bool = True,
     answer: Answer | None = None,
 ) -> Graph:
     """Run a program and return everything it registered.
 
     `config` holds full keys (`llm-d:project`, `gcp:region`) and values as the engine hands them over: strings, objects
-    as JSON. A preview leaves ids and computed outputs unknown, so code inside `apply()` on them does not run; with
-    `preview=False` it runs, with outputs from `answer` (by default `plausible`) laid over the echoed inputs. What a
-    program reads (`.get()`) is answered in both.
+    as JSON, encrypted ones as `Secret`. A preview leaves ids and computed outputs unknown, so code inside `apply()` on
+    them does not run; with `preview=False` it runs, with outputs from `answer` (by default `plausible`) laid over the
+    echoed inputs. What a program reads (`.get()`) is answered in both.
 
     Raises what the program raises, and `EngineRefusalError` where the engine would have failed it: a duplicate URN, an
     invoke, a default provider that configuration forbids. Not for use inside a running event loop. Earlier settings of
     the SDK in this context (`set_mocks`) are reset before and after; modules the program imported stay imported.
     """
-    settings = dict(config or {})
-    monitor = RecordingMonitor(
-        project=project,
-        stack=stack,
-        preview=preview,
-        config=settings,
-        answer=answer or plausible,
-        root=_root(program),
-    )
+    secret_keys = [key for key, value in (config or {}).items() if isinstance(value, Secret)]
+    texts = {key: value.value if isinstance(value, Secret) else value for key, value in (config or {}).items()}
+    run = Run(project=project, stack=stack, preview=preview, config=texts)
+    monitor = RecordingMonitor(run, answer or plausible, _root(program))
     engine = RecordingEngine()
     try:
-        _run(program, monitor, engine, settings, secret_keys)
+        _run(program, monitor, engine, secret_keys)
     except Exception as error:
         if monitor.refusal is not None and error is not monitor.refusal:
             raise monitor.refusal from error
@@ -76,24 +71,18 @@ def record(
     )
 
 
-def _run(
-    program: Program,
-    monitor: RecordingMonitor,
-    engine: RecordingEngine,
-    config: dict[str, str],
-    secret_keys: Iterable[str],
-) -> None:
+def _run(program: Program, monitor: RecordingMonitor, engine: RecordingEngine, secret_keys: list[str]) -> None:
     """Run a program against a monitor and an engine. Settings of the SDK are reset before and after."""
     reset_options()
-    set_all_config(config, list(secret_keys))
+    set_all_config(dict(monitor.run.config), secret_keys)
     configure(
         Settings(
-            project=monitor.project,
-            stack=monitor.stack,
+            project=monitor.run.project,
+            stack=monitor.run.stack,
             monitor=monitor,
             engine=engine,
             parallel=THREADS,
-            dry_run=monitor.preview,
+            dry_run=monitor.run.preview,
             organization="organization",
             root_directory=str(_root(program)),
         )

@@ -111,7 +111,8 @@ def sample() -> None:
 
 
 def run(program: Callable[[], object] = sample, *, preview: bool = True, config: Mapping[str, str] = CONFIG) -> Graph:
-    return record(program, stack="gpu", config=config, secret_keys=["llm-d:token"], preview=preview)
+    secret = {key: Secret(value) for key, value in config.items() if key == "llm-d:token"}
+    return record(program, stack="gpu", config={**config, **secret}, preview=preview)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -18,6 +19,15 @@ from llm_d_gke.planning.plan.platform import ChartPlan, IstioPlan, NamespacePlan
 from llm_d_gke.planning.plan.routing import NetworkPolicyPlan
 
 
+@dataclass(frozen=True, kw_only=True)
+class Controllers:
+    """Charts, the namespaces that they are installed into, and the policies of each namespace by its name."""
+
+    charts: Sequence[ChartPlan]
+    namespaces: Sequence[NamespacePlan]
+    policies: Mapping[str, Sequence[NetworkPolicyPlan]]
+
+
 class PlatformCharts(Component):
     """Creates one Helm release for each chart, after those that it depends on.
 
@@ -31,9 +41,7 @@ class PlatformCharts(Component):
 
     def __init__(
         self,
-        charts: Sequence[ChartPlan],
-        namespaces: Sequence[NamespacePlan],
-        policies: Mapping[str, Sequence[NetworkPolicyPlan]],
+        plan: Controllers,
         after: Sequence[pulumi.Resource],
         deleted_with: pulumi.Resource | None,
         opts: pulumi.ResourceOptions | None = None,
@@ -41,13 +49,16 @@ class PlatformCharts(Component):
         super().__init__("llm-d:platform:PlatformCharts", "charts", opts)
         self._deleted_with = deleted_with
         self._after = list(after)
-        self._namespaces = {plan.name: self._namespace(plan, policies.get(plan.name, ())) for plan in namespaces}
+        self._namespaces = {
+            namespace.name: self._namespace(namespace, plan.policies.get(namespace.name, ()))
+            for namespace in plan.namespaces
+        }
         self.ready = []
         by_name: dict[str, list[pulumi.Resource]] = {}
-        for plan in charts:
-            dependencies = [resource for name in plan.after for resource in by_name.get(name, [])]
-            by_name[plan.name] = self._existing(plan) if plan.existing else self._install(plan, dependencies)
-            self.ready += by_name[plan.name]
+        for chart in plan.charts:
+            dependencies = [resource for name in chart.after for resource in by_name.get(name, [])]
+            by_name[chart.name] = self._existing(chart) if chart.existing else self._install(chart, dependencies)
+            self.ready += by_name[chart.name]
         self.register_outputs({})
 
     def _namespace(self, plan: NamespacePlan, policies: Sequence[NetworkPolicyPlan]) -> list[pulumi.Resource]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -27,10 +26,10 @@ from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from llm_d_gke.resource_graph.recorder import record
-from llm_d_gke.resource_graph.stack_program import record_stack
+from llm_d_gke.resource_graph.stack_program import record_stack, settings_config
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import BucketSource
-from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
+from llm_d_gke.stackfile import PROJECT_ROOT
 from policy.check_manifests import resources_in
 from policy.llmd_policy.pods import exception_of
 from policy.llmd_policy.resources import Pod, Resource, pods_of
@@ -163,12 +162,7 @@ def random_objects(count: int, seed: int) -> Iterator[tuple[str, dict[str, Any],
         graph = record(
             PROJECT_ROOT / "__main__.py",
             stack=name,
-            config={
-                f"{NAMESPACE}:{key}": value if isinstance(value, str) else json.dumps(value)
-                for key, value in values.items()
-            },
-            secret_keys=[f"{NAMESPACE}:{key}" for key in ("huggingFace", "apiKeys") if key in values],
-            preview=True,
+            config=settings_config(values, encrypted=("huggingFace", "apiKeys")),
         )
         yield name, values, [dict(body) for body in kubernetes_objects(graph)]
 

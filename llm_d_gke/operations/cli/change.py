@@ -43,17 +43,18 @@ def upgrade(
     `-c` holds for the stack after the upgrade: a GKE version, room for a surge. Exit status 1 if a step failed, 2 if
     the stack cannot have the release.
     """
-    from llm_d_gke.operations.upgrades.command import upgrade as run
+    from llm_d_gke.operations.upgrades import command
 
-    place = on.place if on is not None else None
-    return run(stack, to, overrides(config), only_plan=plan, place=place, after=after, unverified=unverified)
+    run = command.Run(place=on.place if on is not None else None, only_plan=plan, after=after)
+    return command.upgrade(stack, to, overrides(config), run, unverified=unverified)
 
 
 def rollback(stack: Stack, config: Changes = None, plan: _Plan = False, on: _On = None) -> int:
     """Go back to the release before the last upgrade, also where that stopped in the middle."""
-    from llm_d_gke.operations.upgrades.command import rollback as run
+    from llm_d_gke.operations.upgrades import command
 
-    return run(stack, overrides(config), only_plan=plan, place=on.place if on is not None else None)
+    run = command.Run(place=on.place if on is not None else None, only_plan=plan)
+    return command.rollback(stack, overrides(config), run)
 
 
 def deletions(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -32,36 +32,35 @@ from llm_d_gke.stackfile.assumptions import load_assumed
 _RELEASE = f"{NAMESPACE}:release"
 
 
-def upgrade(
-    stack: str,
-    to: str,
-    changes: Mapping[str, str],
-    *,
-    only_plan: bool,
-    place: PlaceName | None,
-    after: str | None,
-    unverified: bool = False,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Where the steps run, None: where the stack is up, and the step after which they go on."""
+
+    place: PlaceName | None
+    only_plan: bool = False
+    after: str | None = None
+
+
+def upgrade(stack: str, to: str, changes: Mapping[str, str], run: Run, *, unverified: bool = False) -> int:
     """Print the steps to another release, and run them where the stack runs. Return the exit status.
 
     A stack that does not serve is not changed, unless `unverified` or `after` say that an upgrade is under way.
     """
     _check_release(to)
-    place = place or ("rehearsal" if is_rehearsed(stack) else None)
+    place = run.place or ("rehearsal" if is_rehearsed(stack) else None)
     # On GKE the stack file states it.
     begin = (_place(stack, place).applied_release() if place is not None else None) or release_of(stack)
     plan = planned(stack, begin, to, changes)
-    serving = None if unverified or after is not None else {_RELEASE: begin}
-    settings = {**changes, _RELEASE: to}
-    return _show_and_run(plan, stack, settings, place, only_plan=only_plan, after=after, serving=serving)
+    serving = None if unverified or run.after is not None else {_RELEASE: begin}
+    return _show_and_run(plan, stack, {**changes, _RELEASE: to}, replace(run, place=place), serving)
 
 
-def rollback(stack: str, changes: Mapping[str, str], *, only_plan: bool, place: PlaceName | None) -> int:
+def rollback(stack: str, changes: Mapping[str, str], run: Run) -> int:
     """Go back to the release before the last upgrade, also where that stopped in the middle. Return the exit status.
 
     A second time goes on where the first one stopped, and changes nothing where it ended.
     """
-    place = place or ("rehearsal" if is_rehearsed(stack) else "gke")
+    place = run.place or ("rehearsal" if is_rehearsed(stack) else "gke")
     releases = _place(stack, place).last_upgrade(release_of(stack))
     if releases is None:
         raise UpgradeError(
@@ -69,31 +68,25 @@ def rollback(stack: str, changes: Mapping[str, str], *, only_plan: bool, place: 
         )
     before, current = releases
     plan = replace(planned(stack, current, before, changes), back=True)
-    return _show_and_run(plan, stack, {**changes, _RELEASE: before}, place, only_plan=only_plan, after=None)
+    return _show_and_run(plan, stack, {**changes, _RELEASE: before}, replace(run, place=place))
 
 
 def _show_and_run(
-    plan: UpgradePlan,
-    stack: str,
-    settings: Mapping[str, str],
-    place: PlaceName | None,
-    *,
-    only_plan: bool,
-    after: str | None,
-    serving: Mapping[str, str] | None = None,
+    plan: UpgradePlan, stack: str, settings: Mapping[str, str], run: Run, serving: Mapping[str, str] | None = None
 ) -> int:
     """Print a plan, and run it where the stack runs. `settings` are those of the release after it.
 
     With `serving` the stack has to serve before, with these settings.
     """
     finished: frozenset[str] = frozenset()
+    place = run.place
     if place is not None:
         with open_stack(stack, settings, place) as live:
             finished = finished_steps(plan, live.plan, live.cluster)
     print(plan_text(plan, running=finished), flush=True)
     if any(finding.severity is Severity.ERROR for finding in plan.findings):
         return REFUSED
-    if only_plan:
+    if run.only_plan:
         return DONE
     if place is None:
         print()
@@ -104,7 +97,7 @@ def _show_and_run(
         if problems:
             print("\n".join(["", *map(wrapped, refusal(plan, problems))]))
             return FAILED
-    return _run(plan, stack, settings, place, after, finished)
+    return _run_steps(plan, stack, settings, place, run.after, finished)
 
 
 def planned(stack: str, before: str, to: str, changes: Mapping[str, str]) -> UpgradePlan:
@@ -136,7 +129,7 @@ def _check_release(name: str) -> None:
         raise UpgradeError(f"no release is named {name}: {hint}")
 
 
-def _run(
+def _run_steps(
     plan: UpgradePlan,
     stack: str,
     settings: Mapping[str, str],

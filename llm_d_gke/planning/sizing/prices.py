@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from llm_d_gke.catalog.prices import Prices
+from llm_d_gke.catalog.prices import OwnPrices, Prices
 from llm_d_gke.catalog.schema import Provisioning
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.setting_errors.values import flow
@@ -35,14 +35,15 @@ def prices_of(ctx: PlanContext) -> Prices:
                     fix=_other_name(name, group, accepted),
                 )
                 items.pop(name, None)
-    return catalog_prices.replaced(
-        ctx.region,
-        stack_prices.date,
-        stack_prices.source,
+    own = OwnPrices(
+        region=ctx.region,
+        date=stack_prices.date,
+        source=stack_prices.source,
         machines={name: _rates(rates) for name, rates in stack_prices.machines.items()},
         accelerators={name: _rates(rates) for name, rates in stack_prices.accelerators.items()},
         items=items,
     )
+    return catalog_prices.replaced(own)
 
 
 def _rates(rates: Rates) -> Mapping[Provisioning, float]:

@@ -4,7 +4,7 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
-from llm_d_gke.components.platform.helm_releases import PlatformCharts
+from llm_d_gke.components.platform.helm_releases import Controllers, PlatformCharts
 from llm_d_gke.planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
 from tests.charts import EXISTING_CLUSTER, charts_of
 
@@ -17,9 +17,7 @@ provider = kubernetes.Provider("kubernetes", kubeconfig=cluster.self_link)
 charts = charts_of(changes, kserve=True, istio=True)
 namespaces = plan_chart_namespaces(charts)
 PlatformCharts(
-    charts,
-    namespaces,
-    plan_chart_policies(namespaces, enabled=True),
+    Controllers(charts=charts, namespaces=namespaces, policies=plan_chart_policies(namespaces, enabled=True)),
     [cluster],
     None if config.require_bool("brought") else cluster,
     pulumi.ResourceOptions(providers=[provider]),
