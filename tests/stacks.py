@@ -8,8 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning import StackPlan, plan_raw
 from llm_d_gke.resource_graph import Graph, record
 from llm_d_gke.resource_graph.stack_program import settings_config
@@ -46,7 +45,7 @@ ENCRYPTED = frozenset({"huggingFace", "registry", "apiKeys"})
 
 def values_of(stack: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Configuration of a stack file by top-level key, changed by path: `models[0].replicas` or `cluster.version`."""
-    document = yaml.safe_load(stack_file(PROJECT_ROOT, stack).read_text(encoding="utf-8"))
+    document = read_yaml(stack_file(PROJECT_ROOT, stack))
     values: dict[str, Any] = {key.removeprefix(f"{NAMESPACE}:"): value for key, value in document["config"].items()}
     values |= {"project": PROJECT, "huggingFace": {"token": TOKEN}}
     for path, value in (changes or {}).items():

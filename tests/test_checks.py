@@ -10,7 +10,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
+
+from llm_d_gke.catalog.reading import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,14 +23,14 @@ def checks() -> list[str]:
 
 
 def test_every_check_is_a_git_hook_and_every_hook_a_check() -> None:
-    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    config = read_yaml(ROOT / ".pre-commit-config.yaml")
     hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
     assert [hook["id"] for hook in hooks] == checks()
     assert [hook["entry"].split()[-1] for hook in hooks] == checks()
 
 
 def test_no_hook_is_downloaded() -> None:
-    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    config = read_yaml(ROOT / ".pre-commit-config.yaml")
     assert {repository["repo"] for repository in config["repos"]} == {"local"}
     assert {hook["language"] for repository in config["repos"] for hook in repository["hooks"]} == {"system"}
 

@@ -11,6 +11,8 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from llm_d_gke.catalog.reading import read_yaml
+
 FOLDER = Path(__file__).parent / "locks"
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -32,7 +34,7 @@ def load_lock(release: str, folder: Path = FOLDER) -> Lock | None:
     file = folder / f"{release}.yaml"
     if not file.exists():
         return None
-    lock = Lock.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    lock = Lock.model_validate(read_yaml(file))
     if lock.release != release:
         raise ValueError(f"{file.name} is the lock of {lock.release}")
     return lock

@@ -16,9 +16,14 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Content = TypeVar("Content", bound=BaseModel)
 
 
+def parse_yaml(text: str | bytes) -> Any:
+    """The content of one document. Raises yaml.YAMLError, in libyaml's words."""
+    return yaml.load(text, Loader=LOADER)  # noqa: S506 (see above)
+
+
 def read_yaml(file: Path) -> Any:
     """The content of a file. Raises OSError or yaml.YAMLError."""
-    return yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 (see above)
+    return parse_yaml(file.read_text(encoding="utf-8"))
 
 
 def reader(kind: type[Content], name: str) -> Callable[[], Content]:

@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 
 from bootstrap.settings import BootstrapSettings
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning.infrastructure.cluster import NODE_ROLES
 from llm_d_gke.resource_graph import Graph, Recorded, record
 from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks
@@ -92,7 +92,7 @@ class TestFederation:
         )
 
     def test_the_environment_of_reviews_is_the_workflow_s(self) -> None:
-        review = yaml.safe_load((PROJECT_ROOT / ".github" / "workflows" / "review.yml").read_text(encoding="utf-8"))
+        review = read_yaml(PROJECT_ROOT / ".github" / "workflows" / "review.yml")
         assert {job["environment"] for job in review["jobs"].values()} == {"review"}
 
     def test_each_account_is_for_one_kind_of_job(self) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import TypeAdapter
 
 from llm_d_gke.catalog import (
@@ -25,9 +24,10 @@ from llm_d_gke.catalog import (
 )
 from llm_d_gke.catalog.errors import CatalogError
 from llm_d_gke.catalog.loading import FOLDER, load_catalog
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.catalog.schema import Provisioning, Quantization
 
-LOGGED: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "logged_weights.yaml").read_text())
+LOGGED: list[dict[str, Any]] = read_yaml(Path(__file__).parent / "logged_weights.yaml")
 SEEDS = (
     "google/gemma-2b-it",
     "Qwen/Qwen2.5-3B-Instruct",

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from llm_d_gke import catalog
+from llm_d_gke.catalog.reading import read_yaml
 from tests.stacks import plan_of
 
 _FILE = Path(__file__).with_name("autoscaler_machines.yaml")
-_DOCUMENT: dict[str, Any] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+_DOCUMENT: dict[str, Any] = read_yaml(_FILE)
 TABLE: dict[str, dict[str, Any]] = _DOCUMENT["machines"]
 CATALOG = catalog.load()
 SSD_GIB = 375

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from llm_d_gke.catalog import Model, download_gib, load, weights_gib
 from llm_d_gke.catalog.config_json import parse
 from llm_d_gke.catalog.errors import ConfigError
 from llm_d_gke.catalog.parameters import draft_gib
+from llm_d_gke.catalog.reading import read_yaml
 
-SIZES: list[dict[str, Any]] = yaml.safe_load(
-    Path(__file__).with_name("published_sizes.yaml").read_text(encoding="utf-8")
-)
+SIZES: list[dict[str, Any]] = read_yaml(Path(__file__).with_name("published_sizes.yaml"))
 CONFIGS = Path(__file__).parents[1] / "planning" / "figures" / "found_configs"
 
 

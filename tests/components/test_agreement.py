@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.planning.serving.startup import NODE_SECONDS
 from llm_d_gke.resource_graph import Graph, Recorded
 from tests.objects import Object, container, of_kind, one, pods, selects
@@ -233,7 +233,7 @@ class TestPicker:
     def test_its_configuration_names_each_plugin_once_and_uses_it(self, either: Graph) -> None:
         """An unknown name ends the picker."""
         [text] = one(either, "ConfigMap")["data"].values()
-        config = yaml.safe_load(text)
+        config = parse_yaml(text)
         types = [plugin["type"] for plugin in config["plugins"]]
         [profile] = config["schedulingProfiles"]
         assert [plugin["pluginRef"] for plugin in profile["plugins"]] == types

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
 from llm_d_gke import catalog
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.catalog.release import IstioCharts
 from llm_d_gke.planning import StackPlan, plan_raw
 from llm_d_gke.stackfile import PROJECT_ROOT
@@ -21,7 +21,7 @@ def plan() -> StackPlan:
     [block] = [part.partition("```")[0] for part in TEXT.split("```yaml\n")[1:] if part.startswith("llm-d:gateway:")]
     values: dict[str, Any] = values_of("gpu")
     del values["acknowledge"]
-    values["gateway"] = yaml.safe_load(block)["llm-d:gateway"]
+    values["gateway"] = parse_yaml(block)["llm-d:gateway"]
     values["apiKeys"] = {"search-team.2026": "0123456789abcdef0123456789abcdef"}
     return plan_raw("gpu", values, ENCRYPTED)
 

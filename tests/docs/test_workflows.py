@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 WORKFLOWS = PROJECT_ROOT / ".github" / "workflows"
@@ -19,7 +19,7 @@ OF_STACKS = ("preview", "deploy", "drift")
 
 
 def jobs(workflow: str) -> dict[str, Any]:
-    document = yaml.safe_load((WORKFLOWS / f"{workflow}.yml").read_text(encoding="utf-8"))
+    document = read_yaml(WORKFLOWS / f"{workflow}.yml")
     jobs: dict[str, Any] = document["jobs"]
     return jobs
 

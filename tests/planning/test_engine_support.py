@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engine_tables import facts_of, load_facts, shared_memory_bytes, versions
+from llm_d_gke.catalog.reading import parse_yaml, read_yaml
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.engine_support.context_length import with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
@@ -360,7 +360,7 @@ def changes_of(finding: Finding) -> Iterator[list[tuple[str, Any]]]:
             ):
                 break
             path = key if key in _STACK_KEYS else f"models[{index[1] if index else 0}].{key}"
-            changes.append((path, yaml.safe_load(match[2])))
+            changes.append((path, parse_yaml(match[2])))
         else:
             yield changes
 
@@ -406,7 +406,7 @@ def test_every_fix_that_can_be_applied_leads_into_no_other_refusal() -> None:
 @functools.cache
 def _raw(version: str) -> dict[str, Any]:
     folder = Path(__file__).resolve().parents[2] / "llm_d_gke" / "catalog" / "engines"
-    document: dict[str, Any] = yaml.safe_load((folder / f"{version}.yaml").read_text(encoding="utf-8"))
+    document: dict[str, Any] = read_yaml(folder / f"{version}.yaml")
     return document
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 
 from llm_d_gke.catalog import load
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.maintenance.reference.catalog_schemas import rule_schema
 from llm_d_gke.planning import Finding, RefusedError, plan_raw, served_model
 from llm_d_gke.planning.context import Findings, resolve_context
@@ -166,7 +166,7 @@ class TestFilesOfRules:
         text = path.read_text(encoding="utf-8")
         assert text.startswith("# yaml-language-server: $schema=rules.schema.json\n")
         assert all(len(line) <= 120 for line in text.splitlines())
-        jsonschema.validate(yaml.safe_load(text), rule_schema())
+        jsonschema.validate(parse_yaml(text), rule_schema())
 
     @pytest.mark.parametrize(
         "mistake", [{"severity": "fatal"}, {"bases": "project"}, {"fix": None}, {"acknowledgeable": "maybe"}]

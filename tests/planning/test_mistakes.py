@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.planning import Finding, RefusedError, plan_raw, plan_stack
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.rules import RULES
@@ -430,7 +431,7 @@ FOREIGN = re.compile(
 
 
 def findings_of(tmp_path: Path, changes: str) -> list[Finding]:
-    config: dict[str, Any] = {**yaml.safe_load(BASE), **yaml.safe_load(changes)}
+    config: dict[str, Any] = {**parse_yaml(BASE), **parse_yaml(changes)}
     config = {key: value for key, value in config.items() if value is not None}
     (tmp_path / "Pulumi.s.yaml").write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
     loaded = load(tmp_path, "s")

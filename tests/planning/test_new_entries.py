@@ -14,6 +14,7 @@ from llm_d_gke.catalog.catalog import Catalog
 from llm_d_gke.catalog.errors import CatalogError
 from llm_d_gke.catalog.loading import FOLDER, load_catalog
 from llm_d_gke.catalog.quotas import load_quotas
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from tests.stacks import ENCRYPTED, values_of
 
@@ -78,7 +79,7 @@ FAMILIES: dict[str, Any] = {
 def extended(folder: Path, change: Callable[[dict[str, Any], dict[str, Any]], None] = lambda *_: None) -> Catalog:
     """The project's catalog with the made-up entries, and a test's changes to accelerators and families."""
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    trees = {name: yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in ("accelerators", "machines")}
+    trees = {name: read_yaml(folder / f"{name}.yaml") for name in ("accelerators", "machines")}
     accelerators, families = trees["accelerators"]["accelerators"], trees["machines"]["families"]
     accelerators |= {"nvidia-made-up": dict(GPU), "tpu-made-up": dict(TPU)}
     families |= {name: dict(family) for name, family in FAMILIES.items()}

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.operations.diagnose.messages import recognize
 from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from llm_d_gke.planning.findings import Finding, Severity
@@ -26,7 +26,7 @@ REPORTS: list[dict[str, Any]] = [
         "platform_reports_seventh",
         "platform_reports_eighth",
     )
-    for report in yaml.safe_load((Path(__file__).parent / "figures" / f"{name}.yaml").read_text(encoding="utf-8"))
+    for report in read_yaml(Path(__file__).parent / "figures" / f"{name}.yaml")
 ]
 # What only a cluster shows: the words that the reporter saw, and the cause that the diagnosis names.
 LOGGED = [report for report in REPORTS if report["expected"] == "diagnosed" and "unsettled" not in report]

@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.catalog.schema import Quantization
 from llm_d_gke.planning import Finding
 from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import findings_of
 
-_FILES = [
-    yaml.safe_load(path.read_text(encoding="utf-8"))
-    for path in sorted((Path(__file__).parent / "figures").glob("public_reports*.yaml"))
-]
+_FILES = [read_yaml(path) for path in sorted((Path(__file__).parent / "figures").glob("public_reports*.yaml"))]
 _ACCELERATORS = {name: fields for file in _FILES for name, fields in file["accelerators"].items()}
 _LOCATIONS = {name: zone for file in _FILES for name, zone in file["locations"].items()}
 REPORTS: list[dict[str, Any]] = [report for file in _FILES for report in file["reports"]]

@@ -11,9 +11,9 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as k8s
 import pytest
-import yaml
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.resource_graph import (
     UNKNOWN,
     EngineRefusalError,
@@ -440,7 +440,7 @@ class TestRender:
             "manifests/llm-d/inferencepool-vllm-pool.yaml",
             "manifests/llm-d/secret-vllm.yaml",
         ]
-        read = [yaml.safe_load(path.read_text()) for path in rendered.manifests]
+        read = [read_yaml(path) for path in rendered.manifests]
         assert sorted(read, key=str) == sorted(kubernetes_objects(built), key=str)
 
     def test_the_same_graph_is_the_same_text(self, built: Graph, tmp_path: Path) -> None:
@@ -454,7 +454,7 @@ class TestRender:
         everything = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
         assert "hf_secret" not in everything
         assert base64.b64encode(b"hf_secret").decode() not in everything
-        secret = yaml.safe_load((tmp_path / "manifests/llm-d/secret-vllm.yaml").read_text())
+        secret = read_yaml(tmp_path / "manifests/llm-d/secret-vllm.yaml")
         assert secret["stringData"] == {"token": "[secret]"}
 
     def test_a_secrets_data_stays_valid_for_its_type(self) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.stack import top_level_keys
 from tests.stacks import STACKS, values_of
@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2] / "Pulumi.yaml"
 
 
 def test_every_setting_is_declared_with_type_and_description() -> None:
-    declared = yaml.safe_load(PROJECT.read_text(encoding="utf-8"))["config"]
+    declared = read_yaml(PROJECT)["config"]
     assert set(declared) == set(top_level_keys())
     assert not [
         key
@@ -27,7 +27,7 @@ def test_every_setting_is_declared_with_type_and_description() -> None:
 
 def test_nothing_is_required_by_pulumi_itself() -> None:
     """A missing value is a finding with its fix, together with all others; Pulumi would stop at the first."""
-    declared = yaml.safe_load(PROJECT.read_text(encoding="utf-8"))["config"]
+    declared = read_yaml(PROJECT)["config"]
     assert not [key for key, declaration in declared.items() if "default" not in declaration]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import merge_keys
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, load
@@ -138,7 +139,7 @@ def test_every_list_of_maps_has_a_key() -> None:
 
 def test_the_project_s_own_defaults_leave_a_base_alone() -> None:
     """A default that is not empty would reach the program like a value of the stack file."""
-    declared = yaml.safe_load((PROJECT_ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    declared = read_yaml(PROJECT_ROOT / "Pulumi.yaml")["config"]
     defaults = {key: declaration["default"] for key, declaration in declared.items()}
     assert {key for key, value in defaults.items() if value not in ("", [], {})} == {"paused"}
 

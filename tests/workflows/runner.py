@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from llm_d_gke.catalog.reading import read_yaml
 
 from .expressions import evaluate, substitute, value_of
 
@@ -67,7 +67,7 @@ class Runner:
         A job whose needed job failed or did not run does not run either. A matrix ends with its first failure where
         the file says so.
         """
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        document = read_yaml(file)
         outputs: Contexts = {}
         jobs: list[Job] = []
         for name, definition in document["jobs"].items():

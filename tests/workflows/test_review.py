@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 from .server import write_programs
@@ -51,7 +51,7 @@ class Place:
 
     def end(self, closed: str) -> int:
         """Run the step in a fresh checkout: for a closed pull request, or by schedule where `closed` is empty."""
-        document = yaml.safe_load((PROJECT_ROOT / ".github" / "workflows" / "review.yml").read_text(encoding="utf-8"))
+        document = read_yaml(PROJECT_ROOT / ".github" / "workflows" / "review.yml")
         [step] = [step for step in document["jobs"]["down"]["steps"] if step.get("name") == "Destroy"]
         work = self.folder / f"work-{len(list(self.folder.glob('work-*')))}"
         (work / ".venv" / "bin").mkdir(parents=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.components.instance import Component, named
 from llm_d_gke.planning.plan.platform import InferenceCrdsPlan
 
@@ -44,7 +44,7 @@ class InferenceCrds(Component):
         self.register_outputs({})
 
     def _definition(self, name: str, file: Path) -> pulumi.Resource:
-        definition = yaml.safe_load(file.read_text(encoding="utf-8"))
+        definition = read_yaml(file)
         return kubernetes.apiextensions.v1.CustomResourceDefinition(
             named(name, self),
             metadata=definition["metadata"],

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from llm_d_gke import catalog
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import load_upstream
 from llm_d_gke.cli.markdown import row, table
@@ -69,7 +68,7 @@ def page() -> str:
 
 def rehearsed() -> Iterator[str]:
     """What came out where a picker was built from its repository and named by REHEARSAL_EPP. Written by hand."""
-    tree = yaml.safe_load(_REHEARSED.read_text(encoding="utf-8"))
+    tree = read_yaml(_REHEARSED)
     loaded = tree["loaded"]
 
     def results(runs: Mapping[str, Any]) -> Iterator[str]:

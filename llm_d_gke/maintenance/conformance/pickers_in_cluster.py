@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.components.platform.crds import LEGACY_DEFINITION, OBJECTIVE_DEFINITION
 from llm_d_gke.components.routing.inference_pool import pool_spec
 from llm_d_gke.maintenance.conformance import programs
@@ -46,7 +45,7 @@ class Case:
     def definitions(self) -> list[Mapping[str, Any]]:
         """The CRDs that the stack installs, without that of InferencePools: the server's version of GKE brings it."""
         files = {LEGACY_DEFINITION: self.crds.legacy, OBJECTIVE_DEFINITION: self.crds.objectives}
-        return [yaml.safe_load(file.read_text(encoding="utf-8")) for file, installed in files.items() if installed]
+        return [read_yaml(file) for file, installed in files.items() if installed]
 
     def objects(self) -> list[Mapping[str, Any]]:
         """The namespace and the pool, without which no picker becomes ready."""

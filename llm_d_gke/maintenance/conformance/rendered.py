@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llm_d_gke.catalog import Catalog
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from llm_d_gke.planning.plan.pods import ContainerPlan
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
@@ -64,7 +63,7 @@ def plans_of(release: str, catalog: Catalog | None = None, only: tuple[str, ...]
 
 def variant_settings() -> list[dict[str, Any]]:
     """Stack and settings of each variant."""
-    read: list[dict[str, Any]] = yaml.safe_load(_VARIANTS.read_text(encoding="utf-8"))
+    read: list[dict[str, Any]] = read_yaml(_VARIANTS)
     return read
 
 

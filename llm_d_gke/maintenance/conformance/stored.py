@@ -8,10 +8,12 @@ from typing import Any
 
 import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
+
 
 def read(file: Path) -> Any:
     """The stored results; None before the first run."""
-    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
+    return read_yaml(file) if file.exists() else None
 
 
 def write(file: Path, title: str, results: Any) -> None:

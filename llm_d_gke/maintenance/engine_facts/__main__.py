@@ -11,10 +11,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engine_tables import EngineFacts
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.maintenance.engine_facts.environment import EngineEnvironment, build, download, unpack
 from llm_d_gke.maintenance.engine_facts.questions import tasks
 from llm_d_gke.maintenance.engine_facts.tpu import read_tpu
@@ -60,7 +59,7 @@ def _write_options(version: str, folder: Path) -> None:
     task = {"card": card, "questions": {"options": {}}}
     [result] = _answers(build(version, folder / version), folder / version, [task])
     options = option_fields(result["options"]["answer"])
-    document = yaml.safe_load((_TARGET / f"{version}.yaml").read_text(encoding="utf-8"))
+    document = read_yaml(_TARGET / f"{version}.yaml")
     renewed: dict[str, Any] = {}
     for name, value in document.items():
         if name not in options:

@@ -11,10 +11,10 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from hypothesis import strategies as st
 
 from llm_d_gke.catalog import load
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.maintenance.fuzz.stacks import Strategy, Tree, stacks
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, project_stacks, stack_file
 
@@ -86,7 +86,7 @@ def _hardware_and_models() -> tuple[Tree, ...]:
     """Hardware and models of every stack file of the project."""
     result = []
     for stack in project_stacks():
-        config = yaml.safe_load(stack_file(PROJECT_ROOT, stack).read_text(encoding="utf-8"))["config"]
+        config = read_yaml(stack_file(PROJECT_ROOT, stack))["config"]
         values = {key.removeprefix(f"{NAMESPACE}:"): value for key, value in config.items()}
         result.append({key: value for key, value in values.items() if key in _FROM_STACK_FILE})
     return tuple(result)

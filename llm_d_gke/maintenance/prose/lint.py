@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
+from llm_d_gke.catalog.reading import read_yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 VOCABULARY = Path(__file__).with_name("vocabulary.yaml")
@@ -70,7 +71,7 @@ class Hit:
 
 
 def load_vocabulary() -> Vocabulary:
-    return Vocabulary.model_validate(yaml.safe_load(VOCABULARY.read_text(encoding="utf-8")))
+    return Vocabulary.model_validate(read_yaml(VOCABULARY))
 
 
 def project_files() -> list[Path]:

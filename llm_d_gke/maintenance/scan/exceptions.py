@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.maintenance.scan.pods import Component, ScannedPod, Traits
 from llm_d_gke.maintenance.scan.scanners import Failure, workload_subject
 
@@ -70,7 +70,7 @@ def traits_of(pods: Iterable[ScannedPod]) -> dict[str, list[Traits]]:
 
 
 def load(file: Path = FILE) -> tuple[ScanException, ...]:
-    return tuple(ScanException.model_validate(entry) for entry in yaml.safe_load(file.read_text(encoding="utf-8")))
+    return tuple(ScanException.model_validate(entry) for entry in read_yaml(file))
 
 
 def sort_out(

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engine import Engine, Generation, SpeedConstants, generation, load_engine, use_engine
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.maintenance.speed_check.prediction import predict
 from llm_d_gke.maintenance.speed_check.rows import FIGURES, Row
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run
@@ -150,7 +149,7 @@ class GuideLoad:
 def guide_loads() -> tuple[GuideLoad, ...]:
     """The guides' measurements, without those held out."""
     catalog_, loads = catalog.load(), []
-    for entry in yaml.safe_load(_GUIDES.read_text(encoding="utf-8")):
+    for entry in read_yaml(_GUIDES):
         run = engine_run(
             catalog_.models[entry["model"]],
             catalog_.accelerators[entry["accelerator"]],

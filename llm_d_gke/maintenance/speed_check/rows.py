@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llm_d_gke import catalog
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.catalog.schema import Accelerator
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
@@ -79,7 +78,7 @@ def held_out(row_id: str) -> bool:
 
 def load_rows(path: Path = FIGURES) -> tuple[Row, ...]:
     """The rows of a file, in its order. Raises ValueError for a row without a source, a load or a figure."""
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = read_yaml(path)
     rows = []
     for entry in document["rows"]:
         fields = {name: entry[name] for name in Row.__dataclass_fields__ if name in entry}

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from llm_d_gke.catalog.reading import parse_yaml
 
 Value = Literal["text", "int", "float", "tokens", "whole", "switch"]
 
@@ -27,4 +28,4 @@ class Replacements(BaseModel):
 @functools.cache
 def replacements() -> Replacements:
     text = Path(__file__).with_name("replacements.yaml").read_text(encoding="utf-8")
-    return Replacements.model_validate(yaml.safe_load(text))
+    return Replacements.model_validate(parse_yaml(text))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
+from llm_d_gke.catalog.reading import read_yaml
 
 _FILE = Path(__file__).with_name("scenarios.yaml")
 # A worker process costs a second of start; more than two share two cores badly.
@@ -57,7 +58,7 @@ class Scenario(_Part):
 
 @functools.cache
 def scenarios() -> Mapping[str, Scenario]:
-    document = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    document = read_yaml(_FILE)
     return {name: Scenario.model_validate(entry) for name, entry in document.items()}
 
 

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.operations.diagnose.cause import Cause
 
 Origin = Literal[
@@ -78,7 +78,7 @@ class Message(BaseModel):
 @functools.cache
 def messages() -> dict[str, Message]:
     """Every message by id, in the order in which they are tried."""
-    document = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    document = read_yaml(_FILE)
     return TypeAdapter(dict[str, Message]).validate_python(document)
 
 
@@ -96,7 +96,7 @@ class State(BaseModel):
 @functools.cache
 def states() -> dict[str, State]:
     """Every state by the id of its cause."""
-    return TypeAdapter(dict[str, State]).validate_python(yaml.safe_load(_STATES.read_text(encoding="utf-8")))
+    return TypeAdapter(dict[str, State]).validate_python(read_yaml(_STATES))
 
 
 def cause_of_state(name: str, subject: str, evidence: str, **values: object) -> Cause:

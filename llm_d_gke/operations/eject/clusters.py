@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.google_types import NETWORK, RESOURCE_POLICY, SUBNETWORK
 from llm_d_gke.operations.eject.inputs import Inputs, NotEjectableError
 from llm_d_gke.operations.eject.shell import Words, flag
@@ -16,9 +15,7 @@ _COMPONENTS = {"SYSTEM_COMPONENTS": "SYSTEM", "WORKLOADS": "WORKLOAD"}
 _POSTURES = {"BASIC": "standard", "DISABLED": "disabled"}
 _SCANS = {"VULNERABILITY_DISABLED": "disabled"}
 
-_FLAGS: Mapping[str, Mapping[str, str]] = yaml.safe_load(
-    Path(__file__).with_name("gcloud_flags.yaml").read_text(encoding="utf-8")
-)
+_FLAGS: Mapping[str, Mapping[str, str]] = read_yaml(Path(__file__).with_name("gcloud_flags.yaml"))
 
 
 def cluster_command(inputs: Inputs) -> tuple[Words, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
+from llm_d_gke.catalog.reading import read_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ def _kind(entry: dict[str, Any]) -> Kind:
     return Kind(path=f"/compute/v1/projects/{{project}}/{place}/{collection}", gcloud=gcloud, refers=refers, **entry)
 
 
-KINDS: tuple[Kind, ...] = tuple(_kind(entry) for entry in yaml.safe_load(_FILE.read_text(encoding="utf-8")))
+KINDS: tuple[Kind, ...] = tuple(_kind(entry) for entry in read_yaml(_FILE))
 
 _LAST_PART = "TLS certificate"
 _PARTS = [kind.title for kind in KINDS].index(_LAST_PART) + 1

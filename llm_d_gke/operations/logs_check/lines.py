@@ -4,8 +4,9 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from llm_d_gke.catalog.reading import parse_yaml
 
 NUMBER = r"(-?[\d,]+(?:\.\d+)?)"
 
@@ -28,4 +29,4 @@ class Lines(BaseModel):
 @functools.cache
 def load_lines() -> Lines:
     text = Path(__file__).with_name("log_lines.yaml").read_text(encoding="utf-8")
-    return Lines.model_validate(yaml.safe_load(text.replace("{number}", NUMBER)))
+    return Lines.model_validate(parse_yaml(text.replace("{number}", NUMBER)))

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.metrics import load_metrics
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
 from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan
@@ -155,7 +156,7 @@ class Scenario(BaseModel):
 
 def scenarios() -> tuple[dict[str, Any], list[Scenario]]:
     """The settings that all share, and the scenarios. An element of `series` may be a list of them."""
-    document = yaml.safe_load(SCENARIOS.read_text(encoding="utf-8"))
+    document = read_yaml(SCENARIOS)
     parsed = []
     for entry in document["scenarios"]:
         flat = [series for part in entry["series"] for series in (part if isinstance(part, list) else [part])]

@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 from pulumi import automation as auto
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.rehearsal.charts import registry
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.base import serve
@@ -96,7 +97,7 @@ def _stack(paths: StackPaths, configuration: StackConfig, environment: dict[str,
     digest = configuration.digest()
     fresh = not prepared.exists() or prepared.read_text(encoding="utf-8") != digest
     settings = paths.project / f"Pulumi.{paths.stack}.yaml"
-    salt = yaml.safe_load(settings.read_text(encoding="utf-8")).get("encryptionsalt") if settings.exists() else None
+    salt = read_yaml(settings).get("encryptionsalt") if settings.exists() else None
     if fresh:
         prepared.unlink(missing_ok=True)
         paths.project.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.components.platform.crds import DEFINITION, LEGACY_DEFINITION, OBJECTIVE_DEFINITION
 from llm_d_gke.rehearsal.toolchain.build import module_dir
 from tests.stacks import graph_of, plan_of
@@ -33,8 +33,8 @@ def _without_prose(value: Any) -> Any:
 )
 def test_the_definition_is_the_published_one_without_its_prose(definition: Path, pins: str, name: str) -> None:
     published = module_dir("sigs.k8s.io/gateway-api-inference-extension", pins) / "config" / "crd" / "bases"
-    upstream = yaml.safe_load((published / name).read_text())
-    ours = yaml.safe_load(definition.read_text())
+    upstream = read_yaml(published / name)
+    ours = read_yaml(definition)
     assert ours["spec"] == _without_prose(upstream["spec"])
     assert ours["metadata"]["name"] == upstream["metadata"]["name"]
     # The API server refuses a definition in a k8s.io group without it.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.resource_graph import Graph
 from llm_d_gke.resource_graph.kubernetes import kubernetes_objects
 from tests.objects import of_kind, one
@@ -46,7 +46,7 @@ class TestGateway:
         assert (reference["group"], reference["kind"]) == ("", "ConfigMap")
         parameters = one(recorded, "ConfigMap", reference["name"])
         assert parameters["metadata"]["namespace"] == gateway["metadata"]["namespace"]
-        merged = yaml.safe_load(parameters["data"]["deployment"])["spec"]["template"]["spec"]
+        merged = parse_yaml(parameters["data"]["deployment"])["spec"]["template"]["spec"]
         assert merged["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
 
     def test_it_comes_after_its_controller_and_goes_before_it(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.resource_graph import Graph
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.objects import Object, of_kind, one
@@ -117,7 +117,7 @@ def test_who_supports_it_and_where_is_said() -> None:
 
 def test_the_operators_kind_has_every_field() -> None:
     """The API server silently drops fields that a kind does not know."""
-    kind = yaml.safe_load(KINDS.read_text(encoding="utf-8"))
+    kind = read_yaml(KINDS)
     [version] = kind["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     spec = one(graph(), "Istio")["spec"]

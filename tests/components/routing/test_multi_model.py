@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.components.custom_resources.gke_extensions import RoutingCallout, ServiceRef
 from llm_d_gke.components.custom_resources.gke_policies import CheckConfig, GrpcCheck, HttpCheck
 from llm_d_gke.planning.routing.api_paths import API_PATHS
@@ -60,7 +60,7 @@ def served_names(template: Object) -> list[str]:
         start = args.index("--lora-modules") + 1
         rest = args[start:]
         end = next((i for i, word in enumerate(rest) if word.startswith("--")), len(rest))
-        names += [yaml.safe_load(text)["name"] for text in rest[:end]]
+        names += [parse_yaml(text)["name"] for text in rest[:end]]
     return names
 
 
@@ -97,7 +97,7 @@ class TestNames:
             for body in of_kind(graph, "ConfigMap")
             if (body["metadata"].get("labels") or {}).get("inference.llm-d.ai/ipp-managed") == "true"
         ]
-        return {body["data"]["baseModel"]: yaml.safe_load(body["data"]["adapters"]) for body in marked}
+        return {body["data"]["baseModel"]: parse_yaml(body["data"]["adapters"]) for body in marked}
 
     def test_the_router_knows_what_the_route_matches(self, graph: Graph) -> None:
         assert self.mappings(graph).keys() == by_model(graph).keys()

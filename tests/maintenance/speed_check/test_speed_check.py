@@ -12,6 +12,7 @@ import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.maintenance.speed_check.__main__ import main
 from llm_d_gke.maintenance.speed_check.comparison import (
     Outcome,
@@ -56,7 +57,7 @@ def test_the_id_alone_decides_what_is_held_out() -> None:
 
 
 def test_every_source_says_what_and_when() -> None:
-    sources = yaml.safe_load(FIGURES.read_text(encoding="utf-8"))["sources"]
+    sources = read_yaml(FIGURES)["sources"]
     assert all(source["citation"] and (source.get("date") or source.get("read")) for source in sources.values())
     assert {row.source for row in ROWS} == set(sources)
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from llm_d_gke import catalog
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.operations.adopt_manifests.command import adopt_files
 from llm_d_gke.operations.adopt_manifests.documents import read_files
 from llm_d_gke.operations.adopt_manifests.errors import AdoptError
@@ -58,7 +59,7 @@ def deployment(name: str, *args: str, **container: Any) -> dict[str, Any]:
 def test_the_example_becomes_a_stack_that_can_be_planned(capsys: pytest.CaptureFixture[str]) -> None:
     assert adopt_files([EXAMPLE]) == 0
     text = capsys.readouterr().out
-    written = yaml.safe_load(text.partition("Not carried over")[0])["config"]
+    written = parse_yaml(text.partition("Not carried over")[0])["config"]
     assert written == {
         "llm-d:location": "us-central1-a",
         "llm-d:pattern": "prefix-cache",

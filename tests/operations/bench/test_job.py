@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.operations.bench import command
 from llm_d_gke.operations.bench.job import IMAGE
 from tests.command_line import llmd
@@ -47,7 +48,7 @@ def test_the_job_sends_the_scenario_to_the_gateway(tmp_path: Path, capsys: pytes
     assert llmd("bench", "gpu", "throughput", "--job", str(out), "--header", "x-api-key: abc") == 0
     assert out.stat().st_mode & 0o077 == 0, "the file may hold a key"
     written_objects = objects(out)
-    tool = yaml.safe_load(written_objects["Secret"]["stringData"]["inference-perf.yaml"])
+    tool = parse_yaml(written_objects["Secret"]["stringData"]["inference-perf.yaml"])
     assert tool["server"]["base_url"] == "http://34.1.2.3:8080"
     assert tool["api"]["headers"] == {"Host": "models.example.com", "x-api-key": "abc"}
     assert tool["tokenizer"] == {"pretrained_model_name_or_path": "google/gemma-2b-it"}

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.operations.bench import command
 from llm_d_gke.operations.bench.result import BenchError
 from llm_d_gke.operations.bench.run import find_python
@@ -57,7 +57,7 @@ def test_a_run_beside_a_plain_service_and_an_earlier_run(tmp_path: Path, capsys:
         assert stage["time_per_output_token"]["median"] >= 0.9 * NEXT_TOKEN
     assert "plain Service" in (out / "report.html").read_text(encoding="utf-8")
     # llm-d's own format, as the load generator writes it.
-    reports = [yaml.safe_load(file.read_text("utf-8")) for file in out.glob("inference-perf.partial.stage_*.yaml")]
+    reports = [read_yaml(file) for file in out.glob("inference-perf.partial.stage_*.yaml")]
     assert [str(report["version"]).rpartition(".")[0] for report in reports] == ["0.2"]
     # The files of one run are compared with itself: nothing is better or worse.
     comparison = ("bench", "gpu", "quick", "--results", str(out), "--against", str(out / "result.json"))

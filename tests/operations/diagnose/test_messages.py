@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.operations.diagnose.messages import Message, last_exception, last_words, messages, recognize
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -17,9 +17,7 @@ PITFALLS = {
     int(number)
     for number in re.findall(r"^### (\d+)\.", (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8"), re.MULTILINE)
 }
-PUBLISHED: list[dict[str, Any]] = yaml.safe_load(
-    Path(__file__).with_name("public_messages.yaml").read_text(encoding="utf-8")
-)
+PUBLISHED: list[dict[str, Any]] = read_yaml(Path(__file__).with_name("public_messages.yaml"))
 # Of vllm-project/vllm issue 33447: what surrounds an error of an engine process.
 BEFORE = (
     '(EngineCore_DP0 pid=406) ERROR 01-30 13:26:29 [core.py:946]   File "/usr/local/lib/python3.12/dist-packages/'

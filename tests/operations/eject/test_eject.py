@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import parse_yaml, read_yaml
 from llm_d_gke.operations.eject.command import ejected_files
 from llm_d_gke.operations.eject.inputs import NotEjectableError
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
@@ -102,12 +102,12 @@ class TestFolder:
             path.parent / name
             for path, text in files.items()
             if path.name == "kustomization.yaml"
-            for name in yaml.safe_load(text)["resources"]
+            for name in parse_yaml(text)["resources"]
         ]
         assert sorted(listed) == sorted(path for path in manifests if path.parts[0] == "kubernetes")
 
     def test_gcloud_knows_every_flag_and_value(self, stack: str, change: str | None) -> None:
-        table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+        table = read_yaml(TABLE)
         commands = commands_of(files_of(stack, change)[Path("1-google-cloud.sh")])
         assert commands
         for words in commands:
@@ -134,7 +134,7 @@ def test_the_table_is_what_the_installed_gcloud_completes() -> None:
     tree = installed_tree()
     if tree is None:
         pytest.skip("gcloud is not installed")
-    for command, flags in yaml.safe_load(TABLE.read_text(encoding="utf-8")).items():
+    for command, flags in read_yaml(TABLE).items():
         # A later version may have more, never less.
         assert set(flags) <= set(flags_of(tree, command)), command
 

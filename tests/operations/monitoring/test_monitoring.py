@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.operations.monitoring import command
 from llm_d_gke.operations.monitoring.command import grafana_of, rules_of, scenarios
 from tests.command_line import llmd
@@ -90,4 +91,4 @@ def test_a_scenario_expects_silence_of_every_other_alert() -> None:
     assert expected == {alert.name: alert.name == "errors-6h" for alert in plan.monitoring.alerts}
     first = test["input_series"][0]["series"]
     assert first == 'llm_d_epp_request_total{cluster="llm-d-gpu",namespace="llm-d-inference-scheduling"}'
-    assert json.loads(json.dumps(test)) == yaml.safe_load(yaml.safe_dump(test))
+    assert json.loads(json.dumps(test)) == parse_yaml(yaml.safe_dump(test))

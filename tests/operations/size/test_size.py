@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llm_d_gke import catalog
+from llm_d_gke.catalog.reading import parse_yaml, read_yaml
 from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.operations.catalog_tables.kind import Kind
 from llm_d_gke.operations.size import command
@@ -226,7 +226,7 @@ class TestWrittenStackFiles:
         return tmp_path
 
     def planned(self, file: Path) -> None:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
+        config = read_yaml(file)["config"]
         values = {key.removeprefix("llm-d:"): value for key, value in config.items()}
         plan_raw("x", {"project": "my-project", **values, "huggingFace": {"token": "hf_x"}}, frozenset({"huggingFace"}))
 
@@ -264,7 +264,7 @@ class TestWrittenStackFiles:
         assert llmd("init") == 0
         text = (root / "Pulumi.chat.yaml").read_text(encoding="utf-8")
         first = options(model, load, location)[0]
-        config = yaml.safe_load(text)["config"]
+        config = parse_yaml(text)["config"]
         assert {key.removeprefix("llm-d:"): value for key, value in config.items()} == first.settings
         assert text.startswith("# Written by `make init`: ")
         out = " ".join(capsys.readouterr().out.split())
@@ -277,7 +277,7 @@ class TestWrittenStackFiles:
         assert rows[0].memory.status == "marginal"
         sure = next(row for row in rows if row.memory.status != "marginal")
         assert llmd("size", model, load, "--location", location, "--write", "chat") == 0
-        config = yaml.safe_load((root / "Pulumi.chat.yaml").read_text(encoding="utf-8"))["config"]
+        config = read_yaml(root / "Pulumi.chat.yaml")["config"]
         assert config["llm-d:accelerator"]["machineType"] == sure.hardware.machine.name
         assert "the cheapest row without ~" in capsys.readouterr().out
         assert surest(rows[:1]) is rows[0]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.cli.exits import FAILED, REFUSED
 from llm_d_gke.operations.upgrades.command import Run, judge_preview, planned, release_of, upgrade, write_release
 from llm_d_gke.operations.upgrades.gke import previous_release
@@ -84,7 +84,7 @@ def test_the_release_is_written_and_every_other_line_stays(tmp_path: Path, befor
     file.write_text(before)
     write_release(file, "r")
     assert file.read_text() == after
-    assert yaml.safe_load(after)["config"]["llm-d:release"] == "r"
+    assert parse_yaml(after)["config"]["llm-d:release"] == "r"
 
 
 def test_a_file_in_another_style_is_left_alone(tmp_path: Path) -> None:

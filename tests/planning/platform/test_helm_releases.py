@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from llm_d_gke import catalog
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.maintenance.scan.pods import helm_template
 from llm_d_gke.planning.plan.platform import ChartPlan
 from llm_d_gke.planning.platform.chart_namespaces import plan_chart_namespaces
@@ -160,7 +160,7 @@ class TestValues:
 
 
 def unknown(chart: ChartPlan, folder: Path) -> Iterator[str]:
-    defaults = yaml.safe_load((folder / "values.yaml").read_text())
+    defaults = read_yaml(folder / "values.yaml")
     yield from _unknown(chart.values, defaults, "")
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import llm_d_gke.planning.platform.image_sources as image_sources
 from llm_d_gke.catalog.charts import load_charts
 from llm_d_gke.catalog.locks import Lock, load_lock, write_lock
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning.image_names import mirrored, registry_of
 from llm_d_gke.planning.platform.image_sources import references
 from llm_d_gke.rehearsal.charts import sources
@@ -92,7 +92,7 @@ class TestCharts:
     def test_values_are_where_the_chart_has_its_images(self, name: str) -> None:
         source = sources.find(name)
         assert source is not None
-        values = yaml.safe_load((source.location / "values.yaml").read_text(encoding="utf-8"))
+        values = read_yaml(source.location / "values.yaml")
         for path, image in load_charts()[name].images_of("").items():
             name_in_chart = values
             for key in path:

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning import RefusedError, plan_raw
 from llm_d_gke.planning.setting_errors.words import choice_here, key_here
 from llm_d_gke.planning.suggest import letters
 from llm_d_gke.settings import StackSettings
 
-TABLES: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).parents[3] / "llm_d_gke" / "planning" / "setting_errors" / "words.yaml").read_text(encoding="utf-8")
+TABLES: dict[str, Any] = read_yaml(
+    Path(__file__).parents[3] / "llm_d_gke" / "planning" / "setting_errors" / "words.yaml"
 )
 SCHEMA = StackSettings.model_json_schema(by_alias=True)
 GROUPS = {**SCHEMA["$defs"], "StackSettings": SCHEMA}

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from llm_d_gke import catalog
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning.plan.estimates import SpeedEstimate
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.speed import Load, estimate, replicas_for, simulation
 
 CATALOG = catalog.load()
-MEASURED: list[Mapping[str, Any]] = yaml.safe_load(
-    (Path(__file__).parents[1] / "figures" / "guide_loads.yaml").read_text(encoding="utf-8")
-)
+MEASURED: list[Mapping[str, Any]] = read_yaml(Path(__file__).parents[1] / "figures" / "guide_loads.yaml")
 
 
 def engine(model: str, accelerator: str, version: str = "0.19.1", **settings: Any) -> EngineRun:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import yaml
 
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.maintenance.lock import RegistryError, digest_of
 from llm_d_gke.rehearsal.charts import registry, sources
 from llm_d_gke.rehearsal.charts.registry import pack, refusal, respond
@@ -40,7 +41,7 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
 
 class TestPacking:
     def test_a_chart_has_the_requested_version_and_the_app_version_of_its_module(self) -> None:
-        chart = yaml.safe_load(packed("lws", "0.11.1")["lws/Chart.yaml"])
+        chart = parse_yaml(packed("lws", "0.11.1")["lws/Chart.yaml"])
         source = find("lws")
         assert source is not None
         assert (chart["name"], chart["version"], chart["appVersion"]) == ("lws", "0.11.1", source.version)
@@ -154,14 +155,14 @@ class TestRegistry:
         [layer] = manifest.json()["layers"]
         blob = web.get(f"{url}/blobs/{layer['digest']}")
         assert len(blob.content) == layer["size"]
-        assert yaml.safe_load(unpacked(blob.content)["lws/Chart.yaml"])["version"] == version
+        assert parse_yaml(unpacked(blob.content)["lws/Chart.yaml"])["version"] == version
         assert any("sigs.k8s.io/lws" in sentence for sentence in recorded_differences(paths))
 
     def test_a_repository_has_an_index(self, web: httpx.Client) -> None:
-        index: dict[str, Any] = yaml.safe_load(web.get(f"{SAIL}/index.yaml").text)
+        index: dict[str, Any] = parse_yaml(web.get(f"{SAIL}/index.yaml").text)
         [entry] = index["entries"]["sail-operator"]
         chart = unpacked(web.get(f"{SAIL}/{entry['urls'][0]}").content)
-        assert yaml.safe_load(chart["sail-operator/Chart.yaml"])["version"] == entry["version"]
+        assert parse_yaml(chart["sail-operator/Chart.yaml"])["version"] == entry["version"]
 
     def test_a_missing_chart_is_reported_once(self, web: httpx.Client, lines: list[str]) -> None:
         """Helm reads no more of the answer than its status."""

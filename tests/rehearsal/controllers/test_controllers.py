@@ -8,10 +8,10 @@ from typing import Any
 from unittest import mock
 
 import pytest
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.kube import Kube, Manifest, Manifests
 from llm_d_gke.kube.informer import Informer
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
@@ -65,7 +65,7 @@ class TestArguments:
         arguments = [f"--config={config}", "--zap-log-level=2"]
         started = controller(Program.GROUPS, arguments, {"HOME": str(tmp_path)}, {SERVING: "/certs"}, allocate)
         [file] = [word.partition("=")[2] for word in started.arguments if word.startswith("--config=")]
-        written = yaml.safe_load(Path(file).read_text())
+        written = read_yaml(Path(file))
         assert written["webhook"] == {"port": 29443, "certDir": "/certs"}
         assert written["leaderElection"] == {"leaderElect": False}
         assert written["internalCertManagement"] == {"enable": True}

@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.kube import Kube, Manifests
 from llm_d_gke.maintenance.measure.traffic import Steady
 from llm_d_gke.rehearsal.cluster_client import client
@@ -123,7 +124,7 @@ class Project:
 
     def write_stack(self, stack: str, changes: Mapping[str, Any], base: str = "gpu") -> None:
         """Write the stack file of another stack with changed settings, by path, as a stack file of its own."""
-        document = yaml.safe_load((self.root / f"Pulumi.{base}.yaml").read_text(encoding="utf-8"))
+        document = read_yaml(self.root / f"Pulumi.{base}.yaml")
         for path, value in changes.items():
             put(document["config"], f"llm-d:{path}", value)
         (self.root / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
@@ -228,7 +229,7 @@ class Project:
         )
 
     def api_server_port(self, stack: str) -> int:
-        server: str = yaml.safe_load(self.paths(stack).kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+        server: str = read_yaml(self.paths(stack).kubeconfig)["clusters"][0]["cluster"]["server"]
         return int(server.rpartition(":")[2])
 
     def leftovers(self, stack: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.operations.bench.result import BenchError
 from llm_d_gke.operations.bench.run import PYTHON, find_python, make_tokenizer, run_tool
 from tests.operations.browser import look
@@ -66,7 +67,7 @@ def test_a_job_is_admitted_and_the_load_generator_takes_its_configuration(projec
         node = kube.get("v1", "Node", pod["spec"]["nodeName"])
         [mounted] = kube.get("v1", "Secret", name, NAMESPACE)["data"].values()
     assert node["metadata"]["labels"]["cloud.google.com/gke-nodepool"].endswith("-cpu")
-    settings = yaml.safe_load(base64.b64decode(mounted))
+    settings = parse_yaml(base64.b64decode(mounted))
     settings["storage"]["local_storage"]["path"] = str(results)
     results.mkdir()
     run_tool(python, settings, results, offline=True)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_d_gke.catalog.reading import parse_yaml, read_yaml
 from llm_d_gke.components import custom_resources
 from llm_d_gke.kube import Kube, Manifest
 from llm_d_gke.maintenance.measure.rehearsed import fill_disk
@@ -391,7 +392,7 @@ def test_a_replica_is_missing_without_a_word(stack: Stack) -> None:
 @pytest.mark.slow
 def test_a_full_pool_refuses_low_priorities(stack: Stack) -> None:
     """A priority is that of the InferenceObjective that a request names, as `diagnose` does by its header."""
-    kind = yaml.safe_load(Path(custom_resources.__file__).with_name("inference_objective_crd.yaml").read_text("utf-8"))
+    kind = read_yaml(Path(custom_resources.__file__).with_name("inference_objective_crd.yaml"))
     pool = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "gemma-2b-it"}
     batch = {
         "apiVersion": OBJECTIVE,
@@ -416,7 +417,7 @@ def test_a_full_pool_refuses_low_priorities(stack: Stack) -> None:
 def test_a_filter_of_the_picker_leaves_no_replica(stack: Stack) -> None:
     kind, filtering = ("v1", "ConfigMap"), "header-based-testing-filter"
     before = stack.kube.get(*kind, PICKER, NAMESPACE)["data"]
-    config = yaml.safe_load(before["picker.yaml"])
+    config = parse_yaml(before["picker.yaml"])
     config["plugins"].append({"type": filtering})
     config["schedulingProfiles"][0]["plugins"].append({"pluginRef": filtering})
     for data in ({"picker.yaml": yaml.safe_dump(config)}, before):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.google_types import CLUSTER, NETWORK
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
 from llm_d_gke.stackfile import PROJECT_ROOT
@@ -82,7 +83,7 @@ def test_every_example_is_brought_up_by_some_test() -> None:
 
 def placed(text: str, first: str) -> str:
     """A stack file at the location and in the network of another."""
-    document, other = yaml.safe_load(text), yaml.safe_load(first)
+    document, other = parse_yaml(text), parse_yaml(first)
     for key in ("llm-d:location", "llm-d:network"):
         document["config"].pop(key, None)
         if key in other["config"]:
@@ -92,7 +93,7 @@ def placed(text: str, first: str) -> str:
 
 def in_existing_cluster(text: str) -> str:
     """A stack file with its cluster and network named as existing."""
-    document = yaml.safe_load(text)
+    document = parse_yaml(text)
     for path, value in existing_cluster().items():
         section = f"llm-d:{path.partition('.')[0]}"
         document["config"][section] = {**document["config"].get(section, {}), "existing": value}
@@ -101,7 +102,7 @@ def in_existing_cluster(text: str) -> str:
 
 def acknowledging(text: str, finding: str) -> str:
     """A stack file that acknowledges one more finding."""
-    document = yaml.safe_load(text)
+    document = parse_yaml(text)
     document["config"].setdefault("llm-d:acknowledge", []).append({"id": finding, "reason": "a test"})
     return yaml.safe_dump(document)
 
@@ -122,7 +123,7 @@ def test_each_step_of_a_tour_answers(fresh: Project, tour: str) -> None:
         fresh.run("up", stack)
         address = fresh.endpoint(stack)
         addresses.add(address)
-        for model in yaml.safe_load(texts[step])["config"]["llm-d:models"]:
+        for model in parse_yaml(texts[step])["config"]["llm-d:models"]:
             check_answer(fresh, stack, address, model["id"], step)
     assert len(addresses) == 1
     created = CloudStore(fresh.paths(stack).cloud).read()["resources"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import yaml
 
 from llm_d_gke.catalog import load
+from llm_d_gke.catalog.reading import parse_yaml, read_yaml
 from llm_d_gke.google_types import CLUSTER, NODE_POOL
 from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
 from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, node, pools
@@ -108,7 +108,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         with client(paths, on_warning=warnings.append) as kube:
             # The CRD that a chart installs.
             [kind] = (module_dir("sigs.k8s.io/lws") / "config" / "crd" / "bases").glob("*leaderworkersets.yaml")
-            kube.apply(yaml.safe_load(kind.read_text(encoding="utf-8")))
+            kube.apply(read_yaml(kind))
             kube.wait_established(["leaderworkersets.leaderworkerset.x-k8s.io"])
             yield Server(kube, warnings)
     finally:
@@ -117,7 +117,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def objects(graph: Graph) -> Manifests:
     """Every Kubernetes object of a graph; namespaces and service accounts first."""
-    unsorted: Manifests = [yaml.safe_load(text) for text in manifests(graph).values()]
+    unsorted: Manifests = [parse_yaml(text) for text in manifests(graph).values()]
     return sorted(
         unsorted,
         key=lambda manifest: (

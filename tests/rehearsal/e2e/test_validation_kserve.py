@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
@@ -94,7 +95,7 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
                     if _is(document, name)
                 ]
                 server.apply(kind, force=True)
-            own = yaml.safe_load(RESTATED.read_text("utf-8"))
+            own = read_yaml(RESTATED)
             server.apply(own, force=True)
             server.wait_established([*KINDS, own["metadata"]["name"]])
             yield server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.kube import Manifests
 from tests.waiting import eventually
 
@@ -31,7 +32,7 @@ def held(project: Project) -> set[bool]:
 
 
 def test_the_way_back_frees_presets_and_so_does_a_destroy(fresh: Project) -> None:
-    document = yaml.safe_load((fresh.root / "examples" / f"Pulumi.{KSERVE}.yaml").read_text(encoding="utf-8"))
+    document = read_yaml(fresh.root / "examples" / f"Pulumi.{KSERVE}.yaml")
     document["config"]["llm-d:release"] = NEWER
     (fresh.root / f"Pulumi.{KSERVE}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     fresh.run("up", KSERVE)

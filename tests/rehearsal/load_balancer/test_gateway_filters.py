@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.rehearsal.load_balancer.gateway_filters import STAND_IN_KEY, filters_of, with_mounts
 from tests.planning.routing.test_edge import ENVOY_FILTER, GATEWAY, KEYS, revealed
 from tests.stacks import graph_of
@@ -52,7 +51,7 @@ def test_mounted_secrets_become_files_and_go_with_their_secret(tmp_path: Path) -
     assert file.read_text() == "a key\n"
     assert file.stat().st_mode & 0o777 == 0o600
     listed = {"secrets": '- resourceName: "keys"\n  path: "api-keys"\n'}
-    text = json.dumps(yaml.safe_load(parameters["data"]["deployment"]))
+    text = json.dumps(parse_yaml(parameters["data"]["deployment"]))
     csi = '"csi": {"volumeAttributes": {"secretProviderClass": "inference-api-keys"}}'
     managed = {
         **parameters,

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
 
-import yaml
 from pulumi import _types as sdk_types  # no public way to the wire names of an argument class
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.rehearsal.errors import ProviderError
 
 
@@ -73,9 +73,7 @@ def check(token: str, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[P
 @functools.cache
 def accepted_values() -> Mapping[str, Mapping[str, list[str]]]:
     """Values that a text may have, by type token and path of the argument."""
-    values: dict[str, dict[str, list[str]]] = yaml.safe_load(
-        Path(__file__).with_name("enums.yaml").read_text(encoding="utf-8")
-    )
+    values: dict[str, dict[str, list[str]]] = read_yaml(Path(__file__).with_name("enums.yaml"))
     return values
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.google_types import (
     ACCOUNT,
     ADDRESS,
@@ -70,7 +69,7 @@ _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def _kinds() -> Iterator[Kind]:
-    for token, entry in yaml.safe_load(_FILE.read_text(encoding="utf-8")).items():
+    for token, entry in read_yaml(_FILE).items():
         name = _NAMES[entry.pop("name")] if "name" in entry else None
         computed = tuple(entry.pop("computed", ()))
         facts = {key: value for key, value in vars(google_types()[token]).items() if value is not None}
