@@ -12,6 +12,7 @@ from typing import Any, Final
 from llm_d_gke.kube.client import Kube
 from llm_d_gke.kube.types import ApiError, Conflict, KubeError, UnknownKind
 from llm_d_gke.rehearsal.cluster_client import client
+from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.toolchain.build import Report
@@ -123,7 +124,7 @@ def api_server(report: Report) -> Iterator[ApiServer]:
         plane = ControlPlane(StackPaths("conformance", Path(folder)))
         warnings: list[str] = []
         try:
-            plane.start(GKE_VERSION, secret_manager=True, report=report)
+            plane.start(Features(GKE_VERSION, secret_manager=True), report)
             with client(plane.paths, on_warning=warnings.append) as kube:
                 yield ApiServer(kube, warnings, plane.paths.kubeconfig)
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,27 +24,32 @@ _INFERENCE: Final = "sigs.k8s.io/gateway-api-inference-extension"
 _MANAGER: Final = "addon-manager"
 
 
-def install(
-    kube: Kube,
-    gke_version: str,
-    report: Callable[[str], None],
-    *,
-    gateway_api: bool = True,
-    managed_prometheus: bool = True,
-    secret_manager: bool = False,
-) -> None:
-    """Apply all objects and return once every kind is served. Idempotent.
+@dataclass(frozen=True)
+class Features:
+    """The settings of a cluster that decide what GKE installs into it.
 
-    `gateway_api`: the cluster's Gateway API channel is `standard` (the HTTP load balancing add-on with it);
-    `managed_prometheus`: managed collection is on; `secret_manager`: the Secret Manager add-on is. Raises KubeError.
+    `version` is GKE's (`1.34.1-gke.1829001`); `gateway_api`: the cluster's Gateway API channel is `standard` (the HTTP
+    load balancing add-on with it); `managed_prometheus`: managed collection is on; `service_range` is a CIDR block for
+    Services; `secret_manager`: the Secret Manager add-on is on.
     """
+
+    version: str
+    gateway_api: bool = True
+    managed_prometheus: bool = True
+    service_range: str = "10.96.0.0/16"
+    secret_manager: bool = False
+
+
+def install(kube: Kube, features: Features, report: Callable[[str], None]) -> None:
+    """Apply all objects and return once every kind is served. Idempotent. Raises KubeError."""
+    gke_version = features.version
     kube = kube.managed_by(_MANAGER)
     # Every cluster has it since GKE 1.30.3 (about-custom-compute-classes).
     crds: Manifests = _read(_FOLDER / "cloud.google.com.yaml")
     crds += _read(_FOLDER / "autoscaling.gke.io.yaml")
     objects = _read(_FOLDER / "objects.yaml")
     classes: Manifests = []
-    if gateway_api:
+    if features.gateway_api:
         crds += _definitions(module_dir(GATEWAY_API) / "config" / "crd" / "standard")
         crds += _read(_FOLDER / "networking.gke.io.yaml")
         classes = _read(_FOLDER / "gateway_classes.yaml")
@@ -51,12 +57,12 @@ def install(
             crds += _named(
                 _definitions(module_dir(_INFERENCE) / "config" / "crd" / "bases"), "inference.networking.k8s.io"
             )
-    if managed_prometheus:
+    if features.managed_prometheus:
         crds += _read(_FOLDER / "monitoring.googleapis.com.yaml")
         objects += _read(_FOLDER / "managed_prometheus.yaml")
     if reaches(gke_version, DRANET_SINCE):
         objects += _read(_FOLDER / "managed_dranet.yaml")
-    if secret_manager:
+    if features.secret_manager:
         crds += _read(_FOLDER / "secrets-store.csi.x-k8s.io.yaml")
     report(f"installing what GKE {gke_version} installs: {len(crds)} kinds, {len(objects) + len(classes)} objects")
     with ThreadPoolExecutor(max_workers=4) as pool:  # the server takes half a second over the rules of a large kind

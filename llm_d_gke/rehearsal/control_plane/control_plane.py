@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import json
 import os
 import random
 import shutil
-import socket
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from llm_d_gke.catalog.versions import gke_version_parts
 from llm_d_gke.kube import KubeError
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane import addons
+from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.parts import (
     API_SERVER,
     CLIENTS,
@@ -33,6 +33,7 @@ from llm_d_gke.rehearsal.control_plane.parts import (
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.host.ports import is_free
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.go import full_disk, is_full
@@ -62,50 +63,27 @@ class PortTakenError(ControlPlaneError):
     """Another program listens on a port of the control plane."""
 
 
-@dataclass(frozen=True)
-class Features:
-    """The settings of a cluster that decide what GKE installs into it.
-
-    `version` is GKE's (`1.34.1-gke.1829001`); `service_range` a CIDR block for Services.
-    """
-
-    version: str
-    gateway_api: bool = True
-    managed_prometheus: bool = True
-    service_range: str = "10.96.0.0/16"
-    secret_manager: bool = False
-
-
 class ControlPlane:
     """Starts, stops and inspects the control plane of one stack. Its data stay until `paths.cluster` is removed."""
 
     def __init__(self, paths: StackPaths) -> None:
         self.paths = paths
 
-    def start(
-        self,
-        version: str,
-        *,
-        gateway_api: bool = True,
-        managed_prometheus: bool = True,
-        secret_manager: bool = False,
-        service_range: str = "10.96.0.0/16",
-        report: Report = lambda _: None,
-    ) -> None:
+    def start(self, features: Features, report: Report = lambda _: None) -> None:
         """Start the parts that do not run, install what GKE installs, and return when the cluster is ready.
 
         Idempotent: a second call, also after a crash, a reboot or with another version, ends in the same cluster.
-        `service_range` cannot change later. Raises ControlPlaneError, or BuildError when a binary is not available.
+        Its range of Services cannot change. Raises ControlPlaneError, or BuildError when a binary is not available.
         """
         began = time.monotonic()
-        minor = _emulated(self.paths, version)
-        if gateway_api:
+        minor = _emulated(self.paths, features.version)
+        if features.gateway_api:
             release = pinned("cluster", addons.GATEWAY_API)
             record_difference(
                 self.paths, f"the CRDs of the Gateway API are those of {release}, whatever the GKE version installs"
             )
         programs = binaries(PARTS, report)
-        requested = Features(version, gateway_api, managed_prometheus, service_range, secret_manager)
+        service_range = features.service_range
         before = self._features()
         if before is not None and before.service_range != service_range:
             raise ControlPlaneError(
@@ -113,14 +91,14 @@ class ControlPlane:
                 " replace the cluster"
             )
         try:
-            changed = requested if before != requested else None
+            changed = features if before != features else None
             self._bring_up(lambda: Layout(self.paths, self._ports(), service_range, minor, programs), changed, report)
         except (KubeError, processes.ProcessError, OSError) as error:
             reason = full_disk("start it") if isinstance(error, OSError) and is_full(error) else error
             raise ControlPlaneError(
                 f"the control plane of stack {self.paths.stack} did not come up: {reason}"
             ) from error
-        report(f"control plane of {version} ready after {time.monotonic() - began:.1f} s")
+        report(f"control plane of {features.version} ready after {time.monotonic() - began:.1f} s")
 
     def stop(self) -> None:
         """End its processes. The data stay."""
@@ -206,14 +184,7 @@ class ControlPlane:
             for part in PARTS[2:-1]:
                 self._start(layout, part)
             if changed is not None:
-                addons.install(
-                    kube,
-                    changed.version,
-                    report,
-                    gateway_api=changed.gateway_api,
-                    managed_prometheus=changed.managed_prometheus,
-                    secret_manager=changed.secret_manager,
-                )
+                addons.install(kube, changed, report)
                 _write(self._features_file, changed)
             self._start(layout, PARTS[-1])
             # Pods are refused before it exists. The controllers create it.
@@ -299,33 +270,15 @@ def _listens_on(ports: Ports, part: str) -> tuple[int, ...]:
 
 def _is_freed(port: int) -> bool:
     """Whether a port is free soon: the kernel closes the sockets of a killed process with a delay."""
-    return happens_within(_CLOSING_SECONDS, lambda: _is_free(port))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-            probe.listen()
-        except OSError:
-            return False
-    return True
+    return happens_within(_CLOSING_SECONDS, lambda: is_free(port, HOST))
 
 
 def _free_ports() -> Ports:
-    with ExitStack() as sockets:
-        free_ports: list[int] = []
-        for port in random.sample(_PORTS, len(_PORTS)):
-            probe = sockets.enter_context(socket.socket())
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            free_ports.append(port)
-            if len(free_ports) == 4:
-                return Ports(*free_ports)
-    raise ControlPlaneError(f"no four free ports from {_PORTS.start} to {_PORTS.stop} on {HOST}")
+    every = (port for port in random.sample(_PORTS, len(_PORTS)) if is_free(port, HOST))
+    free_ports = list(itertools.islice(every, 4))
+    if len(free_ports) < 4:
+        raise ControlPlaneError(f"no four free ports from {_PORTS.start} to {_PORTS.stop} on {HOST}")
+    return Ports(*free_ports)
 
 
 def _first_address(block: str) -> str:

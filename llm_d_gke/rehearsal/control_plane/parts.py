@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,9 +101,7 @@ class Layout:
         The content is always the same.
         """
         for user in (ADMIN, *_USERS.values()):
-            text = yaml.safe_dump(self._kubeconfig(user), sort_keys=False)
-            with os.fdopen(os.open(self.kubeconfig(user), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-                out.write(text)
+            atomic_write(self.kubeconfig(user), yaml.safe_dump(self._kubeconfig(user), sort_keys=False))
         atomic_write(credential_file(self.paths), json.dumps(self._credential()))
         scheduler = {
             "apiVersion": "kubescheduler.config.k8s.io/v1",

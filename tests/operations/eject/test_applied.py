@@ -16,6 +16,7 @@ from llm_d_gke.kube import Kube
 from llm_d_gke.operations.eject.command import ejected_files, write_files
 from llm_d_gke.operations.eject.steps import plain, variable
 from llm_d_gke.rehearsal.cluster_client import client
+from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -41,7 +42,7 @@ case " $* " in *" describe "*) echo {address} ;; esac
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackPaths]:
     paths = StackPaths("ejected", tmp_path_factory.mktemp("rehearsal"))
-    ControlPlane(paths).start("1.34.1-gke.1829001")
+    ControlPlane(paths).start(Features("1.34.1-gke.1829001"))
     yield paths
     processes.stop_all(paths)
 

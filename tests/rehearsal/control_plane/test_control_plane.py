@@ -14,6 +14,7 @@ import pytest
 
 from llm_d_gke.kube import ApiError, Conflict, Kube, KubeError, Manifest, NotFound, UnknownKind
 from llm_d_gke.rehearsal.cluster_client import client
+from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane, ControlPlaneError
 from llm_d_gke.rehearsal.control_plane.parts import CONTROLLERS
 from llm_d_gke.rehearsal.host import processes
@@ -29,7 +30,7 @@ OLD = "1.33.2-gke.1335000"
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackPaths]:
     stack = StackPaths("control-plane", tmp_path_factory.mktemp("rehearsal"))
-    ControlPlane(stack).start(NEW)
+    ControlPlane(stack).start(Features(NEW))
     yield stack
     processes.stop_all(stack)
 
@@ -363,7 +364,7 @@ class TestClient:
 class TestLife:
     def test_a_second_start_changes_nothing(self, paths: StackPaths) -> None:
         before = processes.listing(paths)
-        ControlPlane(paths).start(NEW)
+        ControlPlane(paths).start(Features(NEW))
         assert processes.listing(paths) == before
 
     def test_a_crash_is_repaired_and_loses_nothing(self, paths: StackPaths, kube: Kube) -> None:
@@ -371,7 +372,7 @@ class TestLife:
         for process in processes.listing(paths):
             os.kill(process.pid, signal.SIGKILL)
         eventually(lambda: not any(ControlPlane(paths).parts().values()))
-        ControlPlane(paths).start(NEW)
+        ControlPlane(paths).start(Features(NEW))
         assert ControlPlane(paths).running()
         assert kube.get("v1", "ConfigMap", "kept", "default")
 
@@ -386,17 +387,17 @@ class TestLife:
                 with pytest.raises(
                     ControlPlaneError, match=f"port {port} on 127.0.0.1, where kube-apiserver of stack taken"
                 ):
-                    plane.start(NEW)
+                    plane.start(Features(NEW))
         finally:
             processes.stop_all(stack)
 
     def test_the_service_range_is_for_life(self, paths: StackPaths) -> None:
         with pytest.raises(ControlPlaneError, match="the service range of a cluster cannot change"):
-            ControlPlane(paths).start(NEW, service_range="10.97.0.0/16")
+            ControlPlane(paths).start(Features(NEW, service_range="10.97.0.0/16"))
 
     def test_a_version_that_is_none_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ControlPlaneError, match="'v1' is not a GKE version"):
-            ControlPlane(StackPaths("none", tmp_path)).start("v1")
+            ControlPlane(StackPaths("none", tmp_path)).start(Features("v1"))
 
     def test_keys_are_for_their_owner_only(self, paths: StackPaths) -> None:
         keys = [*(paths.cluster / "pki").glob("*.key"), *paths.cluster.glob("*.kubeconfig")]
@@ -409,5 +410,5 @@ class TestLife:
         ControlPlane(paths).stop()
         assert processes.listing(paths) == []
         assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
-        ControlPlane(paths).start(NEW)
+        ControlPlane(paths).start(Features(NEW))
         assert kube.get("v1", "ConfigMap", "kept-too", "default")

@@ -11,6 +11,7 @@ import pytest
 
 from llm_d_gke.kube import ApiError, Kube, Manifest
 from llm_d_gke.rehearsal.cluster_client import client
+from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -36,7 +37,7 @@ KINDS = ("Namespace", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBin
 @pytest.fixture(scope="module")
 def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     paths = StackPaths("pod-guard", tmp_path_factory.mktemp("rehearsal"))
-    ControlPlane(paths).start("1.34.1-gke.1829001")
+    ControlPlane(paths).start(Features("1.34.1-gke.1829001"))
     with client(paths) as connection:
         yield connection
     processes.stop_all(paths)

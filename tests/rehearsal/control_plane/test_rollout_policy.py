@@ -10,6 +10,7 @@ import pytest
 from llm_d_gke.kube import Kube, Manifest
 from llm_d_gke.planning.serving.shutdown import LISTED_SECONDS, NOTICE_SECONDS
 from llm_d_gke.rehearsal.cluster_client import client
+from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -31,7 +32,7 @@ HOOK = {"preStop": {"exec": {"command": ["/bin/sleep", "15"]}}}
 @pytest.fixture(scope="module")
 def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     paths = StackPaths("rollouts", tmp_path_factory.mktemp("rehearsal"))
-    ControlPlane(paths).start("1.36.4-gke.1391000")
+    ControlPlane(paths).start(Features("1.36.4-gke.1391000"))
     with client(paths) as connection:
         for body in kubernetes_objects(graph_of(STACK, CHANGES)):
             if body["kind"] in KINDS:

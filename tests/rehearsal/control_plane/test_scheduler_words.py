@@ -10,6 +10,7 @@ import pytest
 from llm_d_gke.kube import Kube, Manifest
 from llm_d_gke.operations.diagnose.messages import messages, recognize
 from llm_d_gke.rehearsal.cluster_client import client
+from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -64,7 +65,7 @@ NODES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
 @pytest.fixture(scope="module")
 def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     paths = StackPaths("scheduler", tmp_path_factory.mktemp("rehearsal"))
-    ControlPlane(paths).start("1.34.1-gke.1829001")
+    ControlPlane(paths).start(Features("1.34.1-gke.1829001"))
     with client(paths) as connection:
         eventually(lambda: connection.find("v1", "ServiceAccount", "default", "default") is not None)
         yield connection

@@ -15,6 +15,7 @@ from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
 from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, node, pools
 from llm_d_gke.rehearsal.autoscaler.nodes import resource_slice
 from llm_d_gke.rehearsal.cluster_client import client
+from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -104,7 +105,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     paths = StackPaths("validation", tmp_path_factory.mktemp("validation"))
     warnings: list[str] = []
     try:
-        ControlPlane(paths).start(VERSION, secret_manager=True)
+        ControlPlane(paths).start(Features(VERSION, secret_manager=True))
         with client(paths, on_warning=warnings.append) as kube:
             # The CRD that a chart installs.
             [kind] = (module_dir("sigs.k8s.io/lws") / "config" / "crd" / "bases").glob("*leaderworkersets.yaml")

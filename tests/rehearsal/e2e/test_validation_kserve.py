@@ -11,6 +11,7 @@ import yaml
 from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
 from llm_d_gke.rehearsal.cluster_client import client
+from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -85,7 +86,7 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     """An API server with the kinds of these projects, as their modules publish them."""
     paths = StackPaths("kinds", tmp_path_factory.mktemp("kinds"))
     try:
-        ControlPlane(paths).start(VERSION, secret_manager=True)
+        ControlPlane(paths).start(Features(VERSION, secret_manager=True))
         with client(paths) as server:
             for name, (module, pins, path) in KINDS.items():
                 file = module_dir(module, pins) / path

@@ -20,6 +20,7 @@ from pulumi import automation
 from llm_d_gke.kube import Kube
 from llm_d_gke.rehearsal.charts import registry
 from llm_d_gke.rehearsal.cluster_client import client
+from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths, recorded_differences
@@ -200,7 +201,7 @@ def _counts(changes: Mapping[Any, int]) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackPaths]:
     stack = StackPaths("kubernetes", tmp_path_factory.mktemp("rehearsal"))
-    ControlPlane(stack).start("1.34.1-gke.1829001")
+    ControlPlane(stack).start(Features("1.34.1-gke.1829001"))
     yield stack
     processes.stop_all(stack)
 

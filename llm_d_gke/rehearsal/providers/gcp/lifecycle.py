@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from llm_d_gke.google_types import CLUSTER
+from llm_d_gke.nested import value_at
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.kinds import refers
@@ -35,20 +36,22 @@ def start(paths: StackPaths, cluster: Record, report: Report) -> Properties:
 
     Returns the outputs that only a running cluster has. Raises `Refused` with what did not come up.
     """
+    from llm_d_gke.rehearsal.control_plane.addons import Features
     from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane, ControlPlaneError
     from llm_d_gke.rehearsal.toolchain.go import BuildError
 
     plane = ControlPlane(paths)
+    channel = value_at(cluster, "gatewayApiConfig", "channel", default="CHANNEL_DISABLED")
+    features = Features(
+        cluster["masterVersion"],
+        gateway_api=channel != "CHANNEL_DISABLED",
+        # On by default, as on GKE since 1.27.
+        managed_prometheus=bool(value_at(cluster, "monitoringConfig", "managedPrometheus", "enabled", default=True)),
+        service_range=cluster["servicesIpv4Cidr"],
+        secret_manager=bool(value_at(cluster, "secretManagerConfig", "enabled")),
+    )
     try:
-        plane.start(
-            cluster["masterVersion"],
-            gateway_api=(cluster.get("gatewayApiConfig") or {}).get("channel", "CHANNEL_DISABLED")
-            != "CHANNEL_DISABLED",
-            managed_prometheus=_managed_prometheus(cluster),
-            secret_manager=bool((cluster.get("secretManagerConfig") or {}).get("enabled")),
-            service_range=cluster["servicesIpv4Cidr"],
-            report=report,
-        )
+        plane.start(features, report)
         if not processes.alive(paths, DAEMON):
             command = [sys.executable, "-m", "llm_d_gke.rehearsal.daemon", paths.host.stack, "--root", str(paths.root)]
             search = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
@@ -75,12 +78,6 @@ def start(paths: StackPaths, cluster: Record, report: Report) -> Properties:
 def _last_words(paths: StackPaths) -> Path:
     """The file with the daemon's standard error. Its log is `machine.log`."""
     return paths.logs / f"{DAEMON}.err"
-
-
-def _managed_prometheus(cluster: Record) -> bool:
-    """On by default, as on GKE since 1.27."""
-    configured = (cluster.get("monitoringConfig") or {}).get("managedPrometheus") or {}
-    return bool(configured.get("enabled", True))
 
 
 def stop(paths: StackPaths) -> None:
