@@ -165,7 +165,7 @@ def engine(project: Path, command: Command, home: Path, config: Mapping[str, str
                     "PULUMI_CONFIG_PASSPHRASE": "test",
                     "PULUMI_SKIP_UPDATE_CHECK": "true",
                     "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-                    "PULUMI_DEBUG_PROVIDERS": f"gcp:{google.port},kubernetes:{kubernetes.port}",
+                    "PULUMI_DEBUG_PROVIDERS": f"gcp:{google},kubernetes:{kubernetes}",
                 },
                 f"127.0.0.1:{port}",
             )

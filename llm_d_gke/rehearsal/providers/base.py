@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -137,18 +137,14 @@ class Provider(rpc.ResourceProviderServicer):
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         requested = UpdateRequest(
-            **self._before(request, request.olds), news=_unwrapped(request.news), **self._common(request, context)
+            **self._before(request), news=_unwrapped(request.news), **self._common(request, context)
         )
         return _diffed(self._answer(context, lambda: self.diff(requested)))
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         inputs = unmarshal(request.properties)
-        requested = CreateRequest(
-            inputs=unwrap_secrets(inputs),
-            preview=request.preview,
-            timeout=request.timeout,
-            **self._common(request, context),
-        )
+        common = self._common(request, context)
+        requested = CreateRequest(inputs=unwrap_secrets(inputs), preview=request.preview, **common)
         created = self._answer(context, lambda: self.create(requested))
         return provider_pb2.CreateResponse(
             id=created.id, properties=encode_struct(rewrap_secrets(created.outputs, inputs))
@@ -157,29 +153,23 @@ class Provider(rpc.ResourceProviderServicer):
     def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         news = unmarshal(request.news)
         requested = UpdateRequest(
-            **self._before(request, request.olds),
+            **self._before(request),
             news=unwrap_secrets(news),
             preview=request.preview,
-            timeout=request.timeout,
             **self._common(request, context),
         )
         outputs = self._answer(context, lambda: self.update(requested))
         return provider_pb2.UpdateResponse(properties=encode_struct(rewrap_secrets(outputs, news)))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        before = self._before(request, request.properties)
-        requested = DeleteRequest(**before, timeout=request.timeout, **self._common(request, context))
+        olds = _unwrapped(request.properties)
+        requested = DeleteRequest(id=request.id, olds=olds, **self._common(request, context))
         self._answer(context, lambda: self.delete(requested))
         return empty_pb2.Empty()
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         olds, inputs = unmarshal(request.properties), unmarshal(request.inputs)
-        requested = ReadRequest(
-            id=request.id,
-            olds=unwrap_secrets(olds),
-            old_inputs=unwrap_secrets(inputs),
-            **self._common(request, context),
-        )
+        requested = ReadRequest(id=request.id, old_inputs=unwrap_secrets(inputs), **self._common(request, context))
         live = self._answer(context, lambda: self.read(requested))
         if live is None:
             return provider_pb2.ReadResponse()
@@ -197,9 +187,9 @@ class Provider(rpc.ResourceProviderServicer):
         return response
 
     @staticmethod
-    def _before(request: Any, olds: Struct) -> dict[str, Any]:
+    def _before(request: Any) -> dict[str, Any]:
         """The resource as the engine knows it."""
-        return {"id": request.id, "olds": _unwrapped(olds), "old_inputs": _unwrapped(request.old_inputs)}
+        return {"id": request.id, "olds": _unwrapped(request.olds), "old_inputs": _unwrapped(request.old_inputs)}
 
     def _common(self, request: Any, context: grpc.ServicerContext) -> dict[str, Any]:
         kind, _, name = request.urn.rpartition("::")
@@ -238,7 +228,7 @@ def _diffed(diff: Diff) -> provider_pb2.DiffResponse:
         for path, change in diff.changes.items()
     }
     return provider_pb2.DiffResponse(
-        changes=provider_pb2.DiffResponse.DIFF_SOME if diff.changed else provider_pb2.DiffResponse.DIFF_NONE,
+        changes=provider_pb2.DiffResponse.DIFF_SOME if diff.changes else provider_pb2.DiffResponse.DIFF_NONE,
         diffs=sorted({str(path[0]) for path in diff.changes if path}),
         replaces=sorted(dotted(path) for path in diff.replaces),
         deleteBeforeReplace=diff.delete_before_replace,
@@ -247,27 +237,14 @@ def _diffed(diff: Diff) -> provider_pb2.DiffResponse:
     )
 
 
-@dataclass(frozen=True)
-class Server:
-    """A running provider on 127.0.0.1. Use it as a context manager, or call `stop`."""
-
-    port: int
-    _server: grpc.Server
-
-    def stop(self) -> None:
-        self._server.stop(grace=1).wait()
-
-    def __enter__(self) -> Server:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-
-def serve(provider: Provider) -> Server:
-    """Serve on a free port of 127.0.0.1."""
+@contextmanager
+def serve(provider: Provider) -> Iterator[int]:
+    """Serve on a free port of 127.0.0.1, which is yielded, until the context ends."""
     server = grpc.server(futures.ThreadPoolExecutor(WORKERS, thread_name_prefix=provider.name), options=UNLIMITED)
     rpc.add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    return Server(port, server)
+    try:
+        yield port
+    finally:
+        server.stop(grace=1).wait()

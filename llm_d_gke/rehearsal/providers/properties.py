@@ -105,24 +105,16 @@ class Diff:
     replaces: frozenset[Path] = frozenset()
     delete_before_replace: bool = False
 
-    @property
-    def changed(self) -> bool:
-        return bool(self.changes)
-
 
 def difference(
     old: Mapping[str, Any],
     new: Mapping[str, Any],
     *,
     replaces: Callable[[Path], bool] = lambda _: False,
-    ignores: Callable[[Path], bool] = lambda _: False,
-    delete_before_replace: bool = False,
 ) -> Diff:
-    """Compare two sets of properties. `replaces` and `ignores` judge the deepest changed paths, ("a", 0, "b")."""
-    changes_found = {
-        path: change for path, change in changes(unwrap_secrets(old), unwrap_secrets(new)) if not ignores(path)
-    }
-    return Diff(changes_found, frozenset(path for path in changes_found if replaces(path)), delete_before_replace)
+    """Compare two sets of properties. `replaces` judges the deepest changed paths, ("a", 0, "b")."""
+    changes_found = dict(changes(unwrap_secrets(old), unwrap_secrets(new)))
+    return Diff(changes_found, frozenset(path for path in changes_found if replaces(path)))
 
 
 def dotted(path: Path) -> str:

@@ -40,7 +40,6 @@ class CheckRequest(Request):
 class CreateRequest(Request):
     inputs: Properties
     preview: bool
-    timeout: float  # seconds of customTimeouts.create; 0 when not given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +51,12 @@ class UpdateRequest(Request):
     old_inputs: Properties
     news: Properties
     preview: bool = False
-    timeout: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteRequest(Request):
     id: str
     olds: Properties
-    old_inputs: Properties
-    timeout: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +64,6 @@ class ReadRequest(Request):
     """A refresh, a `.get()` or an import. The latter two have no properties."""
 
     id: str
-    olds: Properties
     old_inputs: Properties
 
 

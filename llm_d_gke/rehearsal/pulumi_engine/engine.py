@@ -65,7 +65,7 @@ def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Ite
             "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
             "PULUMI_HOME": str(paths.pulumi_home),
             "TMPDIR": str(paths.temporary),
-            "PULUMI_DEBUG_PROVIDERS": f"gcp:{cloud.port}",
+            "PULUMI_DEBUG_PROVIDERS": f"gcp:{cloud}",
             # A provider on PATH would be used instead of the stack's.
             "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
             PROXY_VARIABLE: charts,

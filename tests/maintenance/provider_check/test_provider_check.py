@@ -52,7 +52,7 @@ class Strict(Provider):
 @pytest.fixture
 def strict() -> Iterator[tuple[Strict, ResourceProviderStub]]:
     provider = Strict()
-    with serve(provider) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    with serve(provider) as server, grpc.insecure_channel(f"127.0.0.1:{server}") as channel:
         yield provider, ResourceProviderStub(channel)
 
 

@@ -105,7 +105,7 @@ def project(folder: Path) -> Iterator[Project]:
                 "PULUMI_CONFIG_PASSPHRASE": "test",
                 "PULUMI_SKIP_UPDATE_CHECK": "true",
                 "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-                "PULUMI_DEBUG_PROVIDERS": f"gcp:{google.port},kubernetes:{kubernetes.port}",
+                "PULUMI_DEBUG_PROVIDERS": f"gcp:{google},kubernetes:{kubernetes}",
             },
         )
         ready.run(f"pulumi stack init {STACK}")

@@ -88,8 +88,6 @@ def delete(tmp_path: Path, kind: str, identifier: str) -> None:
         config={"project": PROJECT, "region": "us-central1"},
         id=identifier,
         olds={},
-        old_inputs={},
-        timeout=0,
     )
     provider.delete(request)
 

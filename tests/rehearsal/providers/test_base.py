@@ -76,7 +76,7 @@ class TestDifferences:
         }
 
     def test_true_is_not_one(self) -> None:
-        assert difference({"a": True}, {"a": 1}).changed
+        assert difference({"a": True}, {"a": 1}).changes
 
     def test_the_unknown_may_be_a_change(self) -> None:
         assert difference({"a": 1}, {"a": UNKNOWN}).changes == {("a",): Change.UPDATE}
@@ -119,7 +119,7 @@ class Thing(Provider):
 
 @pytest.fixture
 def stub() -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
-    with serve(Thing()) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    with serve(Thing()) as server, grpc.insecure_channel(f"127.0.0.1:{server}") as channel:
         yield provider_pb2_grpc.ResourceProviderStub(channel)
 
 
@@ -142,7 +142,7 @@ class TestProtocol:
         with serve(Thing()) as server:
             stubs = []
             for region in ("us", "eu"):
-                channel = grpc.insecure_channel(f"127.0.0.1:{server.port}", [("grpc.use_local_subchannel_pool", 1)])
+                channel = grpc.insecure_channel(f"127.0.0.1:{server}", [("grpc.use_local_subchannel_pool", 1)])
                 stubs.append(provider_pb2_grpc.ResourceProviderStub(channel))
                 stubs[-1].Configure(provider_pb2.ConfigureRequest(args=encode_struct({"region": region})))
             assert [unmarshal(create(stub).properties)["region"] for stub in stubs] == ["us", "eu"]

@@ -72,7 +72,7 @@ class Google:
         """Id and outputs of a new resource."""
         checked = self.check(token, name, inputs)
         requested = CreateRequest(
-            urn=_urn(token, name), type=token, name=name, config=CONFIG, inputs=checked, preview=False, timeout=0
+            urn=_urn(token, name), type=token, name=name, config=CONFIG, inputs=checked, preview=False
         )
         create = self.provider.create(requested)
         return create.id, create.outputs
@@ -100,8 +100,6 @@ class Google:
             config=CONFIG,
             id=resource_id,
             olds=olds,
-            old_inputs={},
-            timeout=0,
         )
         self.provider.delete(requested)
 
@@ -113,7 +111,6 @@ class Google:
                 name=resource_id,
                 config=CONFIG,
                 id=resource_id,
-                olds={},
                 old_inputs={},
             )
         )
@@ -379,7 +376,7 @@ def test_a_preview_does_not_know_the_endpoint_of_a_cluster_and_an_update_keeps_i
         "config": CONFIG,
         "preview": True,
     }
-    planned = google.provider.create(CreateRequest(inputs=fields, timeout=0, **common)).outputs
+    planned = google.provider.create(CreateRequest(inputs=fields, **common)).outputs
     assert planned["controlPlaneEndpointsConfig"]["dnsEndpointConfig"] == {
         "allowExternalTraffic": True,
         "endpoint": UNKNOWN,
@@ -429,7 +426,7 @@ def test_replaces_what_the_provider_replaces(
         urn=_urn(token, "x"), type=token, name="x", config=CONFIG, id="x", olds=old, old_inputs=old, news=new
     )
     diff = google.provider.diff(requested)
-    assert diff.changed
+    assert diff.changes
     assert [dotted(path) for path in diff.replaces] == replaces
 
 

@@ -143,7 +143,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     command = automation.PulumiCommand(root=str(binaries(["pulumi"], lines.append)["pulumi"].parent.parent))
     with serve(GcpProvider(paths, lines.append)) as server:
         environment = {
-            "PULUMI_DEBUG_PROVIDERS": f"gcp:{server.port}",
+            "PULUMI_DEBUG_PROVIDERS": f"gcp:{server}",
             "PULUMI_BACKEND_URL": f"file://{tmp_path}",
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_HOME": str(tmp_path / "home"),

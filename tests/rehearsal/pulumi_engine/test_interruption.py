@@ -39,8 +39,6 @@ def test_a_cluster_whose_deletion_was_killed_is_stopped_by_the_next_one(
 ) -> None:
     with CloudStore(paths.cloud).transaction() as cloud:
         del cloud["resources"][CLUSTER]
-    request = DeleteRequest(
-        urn="urn:cluster", type=CLUSTER, name="cluster", id="cluster", olds={}, old_inputs={}, timeout=0
-    )
+    request = DeleteRequest(urn="urn:cluster", type=CLUSTER, name="cluster", id="cluster", olds={})
     GcpProvider(paths, lambda _: None).delete(request)
     assert stopped == [paths]

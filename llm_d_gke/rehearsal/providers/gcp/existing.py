@@ -35,7 +35,7 @@ def create_existing(
     for kind, identifier, inputs in _resources(project, network, cluster):
         if identifier not in store.resources(kind):
             request = CreateRequest(
-                urn=f"{EXISTING}{identifier}", type=kind, name="existing", inputs=inputs, preview=False, timeout=0
+                urn=f"{EXISTING}{identifier}", type=kind, name="existing", inputs=inputs, preview=False
             )
             provider.create(request)
             record_difference(paths, f"{identifier} does not exist: the rehearsal created it as the stack file says")

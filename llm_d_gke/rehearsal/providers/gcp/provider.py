@@ -106,7 +106,8 @@ class GcpProvider(Provider):
             records[context.id] = record
         try:
             if kind.token == CLUSTER:
-                record |= self._make_cluster(record)
+                self._report(f"cluster {record['name']}: starting a control plane of {record['masterVersion']}")
+                record |= lifecycle.start(self._paths, record, self._report)
             elif kind.token == NODE_POOL:
                 self._await_pool(record, pools.size_of(record, len(record["nodeLocations"])), created=True)
         except BaseException:
@@ -237,10 +238,6 @@ class GcpProvider(Provider):
         left_over = existing[MARKS]["urn"] == request.urn and existing[MARKS]["run"] != self._run
         if context.id in self._known or not left_over:
             raise refusal(409, f"The resource '{context.id}' already exists")
-
-    def _make_cluster(self, record: Record) -> Properties:
-        self._report(f"cluster {record['name']}: starting a control plane of {record['masterVersion']}")
-        return lifecycle.start(self._paths, record, self._report)
 
     def _await_pool(self, record: Record, size: pools.Size, *, created: bool) -> None:
         """Wait for the nodes, as GKE does: the initial number of a new pool, or any number that an update allows."""
