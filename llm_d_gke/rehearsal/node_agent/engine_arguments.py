@@ -52,6 +52,7 @@ _FURTHER = "\x1a"
 _PRODUCT = re.compile(r"\$\(\(\s*(\w+)\s*\*\s*(\d+)\s*\)\)")
 # A host that joins the Ray cluster of another.
 _RAY_WORKER = re.compile(r"multi-node-serving\.sh worker\b|ray start (?!.*--head)")
+_NUMBER = re.compile(r"-\d+(\.\d+)?")
 _LAUNCHERS = ("vllm.entrypoints.openai.api_server", "vllm", "llm-d-inference-sim")
 
 
@@ -83,6 +84,15 @@ class EngineCommand:
     supervisor: int | None = None
     dropped: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option as given: `--name value`, `--name=value` or `--name`."""
+
+    name: str
+    words: tuple[str, ...]
+    values: tuple[str, ...]
 
 
 @dataclass
@@ -207,31 +217,46 @@ def _after_launcher(words: Sequence[str]) -> list[str]:
     raise UnknownCommandError(f"the command starts no vLLM server: {shlex.join(words)[:200]}")
 
 
-def _parse(tokens: Sequence[str]) -> _Flags:
-    flags = _Flags()
+def parse_options(tokens: Sequence[str]) -> tuple[list[str], list[Option]]:
+    """The positional words of a command line, and its options."""
+    positional: list[str] = []
+    options: list[Option] = []
     index = 0
     while index < len(tokens):
         word = tokens[index]
         index += 1
         if not word.startswith("-"):
-            flags.positional.append(word)
+            positional.append(word)
             continue
         name, equals, value = word.lstrip("-").partition("=")
-        name = name.replace("_", "-")
         following = []
-        while index < len(tokens) and not tokens[index].startswith("-"):
+        while not equals and index < len(tokens) and _is_value(tokens[index]):
             following.append(tokens[index])
             index += 1
-        option_values = [value] if equals else following
-        if name in _VALUE_FLAGS and option_values:
-            flags.values[name] = option_values[0]
-            flags.positional += following if equals else following[1:]
+        # -O3 and -cc.mode=none: one word with its value.
+        short = re.match(r"(O|cc)(?=[\d.])", name)
+        values = (value,) if equals else tuple(following)
+        options.append(Option(short[1] if short else name.replace("_", "-"), (word, *following), values))
+    return positional, options
+
+
+def _is_value(word: str) -> bool:
+    return not word.startswith("-") or _NUMBER.fullmatch(word) is not None
+
+
+def _parse(tokens: Sequence[str]) -> _Flags:
+    positional, options = parse_options(tokens)
+    flags = _Flags(positional=positional)
+    for option in options:
+        name, values = option.name, option.values
+        if name in _VALUE_FLAGS and values:
+            flags.values[name] = values[0]
+            flags.positional += values[1:]
         elif name in _LISTS:
-            flags.lists[name] = option_values
-            flags.positional += following if equals else []
+            flags.lists[name] = list(values)
         elif name in _SWITCHES:
             flags.switches.append(name)
-            flags.positional += following
+            flags.positional += option.words[1:]
         else:
             flags.dropped.add(f"--{name}")
     return flags

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from llm_d_gke.rehearsal.node_agent.engine_arguments import UnknownCommandError, server_arguments
+from llm_d_gke.rehearsal.node_agent.engine_arguments import (
+    Option,
+    UnknownCommandError,
+    parse_options,
+    server_arguments,
+)
 
 # Ports of a pod as arguments name them, and those of its process.
 EVENTS_FLAG: Final = "kv-events-config"
@@ -39,21 +44,11 @@ _FILES: Final = frozenset(
 )  # fmt: skip
 _OWN: Final = frozenset({"host", "port", "enforce-eager", "no-enforce-eager", "kv-cache-memory-bytes"})
 _RANKS: Final = re.compile(r"(data-parallel-.*|dp.*)")
-_NUMBER: Final = re.compile(r"-\d+(\.\d+)?")
 _WILDCARD: Final = re.compile(r"tcp://\*:(\d+)")
 
 
 class UnsupportedCommandError(UnknownCommandError):
     """A command line that vLLM cannot run on a processor."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option as given: `--name value`, `--name=value` or `--name`."""
-
-    name: str
-    words: tuple[str, ...]
-    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,7 @@ def command_for(
     `models` are by id and by served name; `transfers`: whether the connector for KV caches is installed. Raises
     UnknownCommandError where the container starts no vLLM server, UnsupportedCommandError for what cannot run here.
     """
-    positional, options = _parse(server_arguments(command, arguments, environment))
+    positional, options = parse_options(server_arguments(command, arguments, environment))
     values = {option.name: option.values for option in options}
     requested = [*values.get("served-model-name", ()), *values.get("model", ()), *positional]
     model = next((models[name] for name in requested if name in models), None)
@@ -169,32 +164,6 @@ def _ranks(values: Mapping[str, tuple[str, ...]]) -> tuple[int, int | None]:
 def with_events_port(arguments: Sequence[str], port: int) -> tuple[str, ...]:
     """The arguments with another port for KV events: pods share the addresses of this machine."""
     return tuple(_WILDCARD.sub(f"tcp://*:{port}", word) for word in arguments)
-
-
-def _parse(tokens: Sequence[str]) -> tuple[list[str], list[Option]]:
-    positional: list[str] = []
-    options: list[Option] = []
-    index = 0
-    while index < len(tokens):
-        word = tokens[index]
-        index += 1
-        if not word.startswith("-"):
-            positional.append(word)
-            continue
-        name, equals, value = word.lstrip("-").partition("=")
-        following = []
-        while not equals and index < len(tokens) and _is_value(tokens[index]):
-            following.append(tokens[index])
-            index += 1
-        option_values = (value,) if equals else tuple(following)
-        # -O3 and -cc.mode=none: one word with its value.
-        short = re.match(r"(O|cc)(?=[\d.])", name)
-        options.append(Option(short[1] if short else name.replace("_", "-"), (word, *following), option_values))
-    return positional, options
-
-
-def _is_value(word: str) -> bool:
-    return not word.startswith("-") or _NUMBER.fullmatch(word) is not None
 
 
 def _adapter(value: str, model: ServedModel) -> str:
