@@ -23,7 +23,7 @@ from llm_d_gke.rehearsal.autoscaler.compute_classes import class_pools
 from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, UnknownMachineError, node, node_name
 from llm_d_gke.rehearsal.autoscaler.pod_requests import Amounts, requests
 from llm_d_gke.rehearsal.autoscaler.scale_up import decide, take, unschedulable
-from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.host.files import write_if_changed
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 
@@ -234,8 +234,7 @@ class Nodes:
 
     def _save(self) -> None:
         text = json.dumps({"sizes": self._sizes, "asked": self._requested_sizes}, indent=1, sort_keys=True)
-        if not self._paths.nodes.exists() or self._paths.nodes.read_text(encoding="utf-8") != text:
-            atomic_write(self._paths.nodes, text)
+        write_if_changed(self._paths.nodes, text)
 
 
 def _load(paths: StackPaths) -> tuple[dict[str, int], dict[str, int | None]]:

@@ -7,6 +7,13 @@ import tempfile
 from pathlib import Path
 
 
+def write_if_changed(file: Path, content: str | bytes) -> None:
+    """Write a file as `atomic_write` does, unless it has this content already: programs watch such files."""
+    data = content.encode() if isinstance(content, str) else content
+    if not file.exists() or file.read_bytes() != data:
+        atomic_write(file, data)
+
+
 def atomic_write(file: Path, content: str | bytes, *, mode: int = 0o600) -> None:
     """Write a whole file or nothing, by default readable by its owner only. Creates the folder when it is missing."""
     data = content.encode() if isinstance(content, str) else content

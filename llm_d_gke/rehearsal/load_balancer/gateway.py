@@ -286,9 +286,7 @@ class LoadBalancer:
             for listener in accepted_by:
                 attached[listener["name"]] += 1
                 names = hostnames(route, listener) or ()
-                rules[listener["name"]] += [
-                    Rule(names, rule_.matches, rule_.filters, rule_.targets, rule_.order) for rule_ in built
-                ]
+                rules[listener["name"]] += [replace(rule_, hostnames=names) for rule_ in built]
         resolved_reason, resolved_message = problems[0] if problems else ("ResolvedRefs", "")
         conditions = [
             condition("Accepted", accepted, reason, message),

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from llm_d_gke.kube import Manifest, Manifests
-from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.host.files import write_if_changed
 from llm_d_gke.rehearsal.load_balancer.envoy_config import ISTIO_MANAGER, Config
 from llm_d_gke.rehearsal.load_balancer.kinds import is_istio_gateway
 from llm_d_gke.rehearsal.load_balancer.tokens import token_filters
@@ -124,9 +124,7 @@ def _write(place: Path, entries: Mapping[str, bytes]) -> None:
         if file.name not in entries:
             file.unlink()
     for name, value in entries.items():
-        file, text = place / name, value.decode()
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            atomic_write(file, text)
+        write_if_changed(place / name, value)
 
 
 def _mounts(gateway: Manifest, find: Find) -> Mapping[str, tuple[str, str]]:

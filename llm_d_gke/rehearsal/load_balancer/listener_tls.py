@@ -13,7 +13,7 @@ import trustme
 
 from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.errors import SimulationError
-from llm_d_gke.rehearsal.host.files import atomic_write
+from llm_d_gke.rehearsal.host.files import write_if_changed
 from llm_d_gke.rehearsal.host.ports import listening_port
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Config, server_tls
 from llm_d_gke.rehearsal.node_agent.environment import Find, data_of
@@ -94,6 +94,4 @@ class ListenerPorts:
 
     def save(self, gateways: Mapping[str, Manifest]) -> None:
         """Write address and ports of every Gateway."""
-        text = json.dumps(gateways, indent=1, sort_keys=True)
-        if not self._file.exists() or self._file.read_text(encoding="utf-8") != text:
-            atomic_write(self._file, text)
+        write_if_changed(self._file, json.dumps(gateways, indent=1, sort_keys=True))

@@ -6,7 +6,7 @@ Matches and filters are those that the stack's own routes and KServe's can have 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from llm_d_gke.kube import Manifest
@@ -41,31 +41,22 @@ class Rule:
     order: tuple[str, str, int] = ("", "", 0)
 
 
-@dataclass(frozen=True)
-class _Entry:
-    key: tuple[Any, ...]
-    route: Config = field(compare=False)
-
-
 def virtual_hosts(rules: Iterable[Rule]) -> list[Config]:
     """Virtual hosts with their routes, most specific first. The last route of each answers what nothing matches."""
-    by_host: dict[str, list[_Entry]] = {}
+    # Routes with the keys that they are sorted by.
+    by_host: dict[str, list[tuple[tuple[Any, ...], Config]]] = {}
     for rule in rules:
         for hostname in rule.hostnames or ("*",):
             entries = by_host.setdefault(hostname, [])
             for match in rule.matches or ({"path": {"type": "PathPrefix", "value": "/"}},):
-                entries.append(_Entry((*precedence(match), *rule.order), _route(rule, match)))
+                entries.append(((*precedence(match), *rule.order), _route(rule, match)))
     by_host.setdefault("*", [])
     nowhere: Config = {"match": {"prefix": "/"}, "direct_response": _answer(404)}
     return [
         {
             "name": hostname,
-            "domains": [hostname]
-            if hostname == "*"
-            else [hostname, f"{hostname}:*"]
-            if "*" not in hostname
-            else [hostname],
-            "routes": [*(entry.route for entry in sorted(entries, key=lambda entry: entry.key)), nowhere],
+            "domains": [hostname] if "*" in hostname else [hostname, f"{hostname}:*"],
+            "routes": [*(route for _, route in sorted(entries, key=lambda entry: entry[0])), nowhere],
         }
         for hostname, entries in sorted(by_host.items())
     ]

@@ -26,6 +26,15 @@ def data_of(holder: Manifest) -> dict[str, bytes]:
     return entries | {key: base64.b64decode(text) for key, text in (holder.get("binaryData") or {}).items()}
 
 
+def referenced(kind: str, namespace: str, reference: Manifest, find: Find) -> Manifest | None:
+    """The Secret or ConfigMap of a reference, None for an optional one that does not exist. Raises ConfigError."""
+    name = reference.get("name") or reference["secretName"]
+    holder = find(kind, namespace, name)
+    if holder is None and not reference.get("optional"):
+        raise ConfigError(f'{kind.lower()} "{name}" not found')
+    return holder
+
+
 def resolve(pod: Manifest, container: Manifest, pod_ip: str, host_ip: str, find: Find) -> dict[str, str]:
     """Values by name. Later entries win, and `$(NAME)` expands to an earlier one. Raises ConfigError."""
     result: dict[str, str] = {}
@@ -80,11 +89,9 @@ def _reference(
         if key in source
     )
     namespace = pod["metadata"]["namespace"]
-    holder = find(kind, namespace, reference["name"])
+    holder = referenced(kind, namespace, reference, find)
     if holder is None:
-        if reference.get("optional"):
-            return None
-        raise ConfigError(f'{kind.lower()} "{reference["name"]}" not found')
+        return None
     value = data_of(holder).get(reference["key"])
     if value is None:
         if reference.get("optional"):
@@ -95,13 +102,8 @@ def _reference(
 
 def _all_entries(pod: Manifest, source: Manifest, find: Find) -> dict[str, str]:
     for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
-        if key not in source:
-            continue
-        holder = find(kind, pod["metadata"]["namespace"], source[key]["name"])
-        if holder is None:
-            if source[key].get("optional"):
-                return {}
-            raise ConfigError(f'{kind.lower()} "{source[key]["name"]}" not found')
-        prefix = source.get("prefix") or ""
-        return {prefix + name: value.decode(errors="replace") for name, value in data_of(holder).items()}
+        holder = referenced(kind, pod["metadata"]["namespace"], source[key], find) if key in source else None
+        if holder is not None:
+            prefix = source.get("prefix") or ""
+            return {prefix + name: value.decode(errors="replace") for name, value in data_of(holder).items()}
     return {}

@@ -5,7 +5,6 @@ The kubeconfig has the token of the pod's ServiceAccount, so that missing permis
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -13,8 +12,8 @@ import yaml
 
 from llm_d_gke.kube import Kube, Manifest
 from llm_d_gke.rehearsal.errors import SimulationError
-from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.node_agent.environment import ConfigError, Find, data_of, field
+from llm_d_gke.rehearsal.host.files import atomic_write, write_if_changed
+from llm_d_gke.rehearsal.node_agent.environment import ConfigError, Find, data_of, field, referenced
 from llm_d_gke.rehearsal.paths import StackPaths
 
 # Where clients look for the token of the pod's own ServiceAccount.
@@ -40,17 +39,9 @@ def materialize(pod: Manifest, home: Path, pod_ip: str, host_ip: str, find: Find
             raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
         folder.mkdir(parents=True, exist_ok=True)
         for path, data in content.items():
-            file = folder / PurePosixPath(path)
-            _write(file, data)
+            write_if_changed(folder / PurePosixPath(path), data)
         folders[name] = str(folder)
     return folders
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Write a file unless it has the content already: programs watch these files."""
-    if file.exists() and file.read_bytes() == data:
-        return
-    atomic_write(file, data)
 
 
 def mounts(container: Manifest, folders: Mapping[str, str]) -> dict[str, str]:
@@ -77,30 +68,20 @@ def has_token(pod: Manifest, service_account: Manifest | None) -> bool:
 
 
 def _volume_files(pod: Manifest, volume: Manifest, pod_ip: str, host_ip: str, find: Find) -> dict[str, bytes]:
-    namespace = pod["metadata"]["namespace"]
-    if "configMap" in volume:
-        return _entries("ConfigMap", namespace, volume["configMap"]["name"], volume["configMap"], find)
-    if "secret" in volume:
-        return _entries("Secret", namespace, volume["secret"]["secretName"], volume["secret"], find)
-    if "downwardAPI" in volume:
-        return _downward(pod, volume["downwardAPI"], pod_ip, host_ip)
     content: dict[str, bytes] = {}
-    for source in (volume.get("projected") or {}).get("sources") or []:
-        if "configMap" in source:
-            content |= _entries("ConfigMap", namespace, source["configMap"]["name"], source["configMap"], find)
-        elif "secret" in source:
-            content |= _entries("Secret", namespace, source["secret"]["name"], source["secret"], find)
-        elif "downwardAPI" in source:
+    for source in (volume.get("projected") or {}).get("sources") or [volume]:
+        for key, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
+            if key in source:
+                content |= _entries(kind, pod["metadata"]["namespace"], source[key], find)
+        if "downwardAPI" in source:
             content |= _downward(pod, source["downwardAPI"], pod_ip, host_ip)
     return content
 
 
-def _entries(kind: str, namespace: str, name: str, source: Manifest, find: Find) -> dict[str, bytes]:
-    holder = find(kind, namespace, name)
+def _entries(kind: str, namespace: str, source: Manifest, find: Find) -> dict[str, bytes]:
+    holder = referenced(kind, namespace, source, find)
     if holder is None:
-        if source.get("optional"):
-            return {}
-        raise ConfigError(f'{kind.lower()} "{name}" not found')
+        return {}
     data = data_of(holder)
     items = source.get("items")
     if not items:
@@ -154,7 +135,4 @@ def write_kubeconfig(kube: Kube, paths: StackPaths, pod: Manifest, file: Path) -
         "users": [{"name": account, "user": {"token": answer["status"]["token"]}}],
         "contexts": [{"name": "pod", "context": {"cluster": "rehearsal", "user": account, "namespace": namespace}}],
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as output:
-        yaml.safe_dump(config, output)
+    atomic_write(file, yaml.safe_dump(config))
