@@ -21,6 +21,13 @@ from llm_d_gke.operations.logs_check.wrapping import last_start, plain
 from llm_d_gke.planning.sizing.speculation import WITHOUT_LAYERS
 
 _SECOND_RUNNER = "0.22"  # since which there are two model runners
+# Where the share of memory is printed, the plainest first: by the profile, and where CUDA graphs are taken off it.
+_SHARES = (
+    r"[Dd]esired GPU memory utilization (?:is )?\({number}",
+    r"x gpu_memory_utilization \({number}\)",
+    r"The current --gpu-memory-utilization={number} is equivalent",
+    r"increase --gpu-memory-utilization from {number} to",
+)
 _COLORS = re.compile(r"(?:\x1b|\^\[)\[[0-9;]*m")
 
 
@@ -42,19 +49,25 @@ def read_log(text: str) -> dict[str, Any]:
         row["memory_gib"] = _value(memory[memory.lastindex or 1])
         if memory.lastindex == 2:
             row["freeGib"] = _value(memory[1])
-    share = re.search(rf"[Dd]esired GPU memory utilization (?:is )?\({NUMBER}", text) or re.search(
-        rf"x gpu_memory_utilization \({NUMBER}\)", text
-    )
+    share = _first((pattern.format(number=NUMBER) for pattern in _SHARES), text)
     if share is not None:
-        row.setdefault("gpuMemoryUtilization", _value(share[1]))
-    batch = re.search(r"max_num_batched_tokens[=:] ?(\d+)", text)
-    if batch is not None:
-        row.setdefault("maxNumBatchedTokens", int(batch[1]))
+        row.setdefault("gpuMemoryUtilization", _value(share))
+    # The class of the scheduler prints its own default first, and then the engine what it takes.
+    batches = re.findall(r"enabled with max_num_batched_tokens=(\d+)", text)
+    batches = batches[-1:] or re.findall(r"max_num_batched_tokens[=:] ?(\d+)", text)[:1]
+    if batches:
+        row.setdefault("maxNumBatchedTokens", int(batches[0]))
     for fields, choose in ((lines.largest, max), (lines.smallest, min)):
         for name, patterns in fields.items():
             values = [_value(match) for pattern in patterns for match in re.findall(pattern, text)]
             if values:
                 row[name] = choose(values)
+    in_use = re.findall(r"[Cc]urrent kv cache memory in use is (\d+) bytes", text)
+    if in_use:
+        row.setdefault("availableGib", round(min(map(int, in_use)) / 2**30, 2))
+    guesses = re.search(r"num_spec_tokens=(\d+)", text)
+    if guesses is not None:
+        row.setdefault("speculativeTokens", int(guesses[1]))
     devices = row.get("tensorParallel")
     for name, pattern in lines.of_all_devices.items():
         total = re.search(pattern, text)

@@ -120,6 +120,7 @@ def _options(row: Row, model: Model, accelerator: Accelerator, version: str) -> 
         tensor_parallel=_integer(row, "tensorParallel") or 1,
         pipeline_parallel=min(_integer(row, "pipelineParallel") or 1, model.layers),
         data_parallel=_integer(row, "dataParallel") or 1,
+        context_parallel=_integer(row, "contextParallel") or 1,
         expert_parallel=_experts(row),
         kv_cache_dtype=_cache_dtype(row),
         prefix_caching=_caches_prefixes(version, recurrent=model.recurrent) if caching is None else caching,

@@ -51,6 +51,7 @@ _NUMBERS = (
     "max-num-batched-tokens",
     "block-size",
     "pipeline-parallel-size",
+    "decode-context-parallel-size",
     "kv-cache-memory-bytes",
 )
 
@@ -161,6 +162,7 @@ def _options_of(served: ServedModel, model: Model, speculation: Speculation) -> 
         tensor_parallel=parallelism.tensor,
         pipeline_parallel=min(extra.get("pipeline-parallel-size") or parallelism.pipeline, model.layers),
         data_parallel=parallelism.data,
+        context_parallel=extra.get("decode-context-parallel-size", 1),
         expert_parallel=parallelism.expert or "--enable-expert-parallel" in settings.extra_args,
         all_to_all=parallelism.all_to_all,
         dtype=_dtype(served, model),

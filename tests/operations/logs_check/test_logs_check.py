@@ -580,3 +580,43 @@ def test_a_read_log_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert row["id"] == "llama"
     assert llmd("logs-check", str(out)) == 0
     assert "| GPU | 1 | 0 | 1 |" in capsys.readouterr().out
+
+
+def test_the_batch_is_what_the_engine_takes_not_the_default_of_its_class() -> None:
+    """As 0.11.2 to 0.17.1 print it, twice; a log with the first line alone says what that says."""
+    lines = [
+        f"INFO [scheduler.py:216] Chunked prefill is enabled with max_num_batched_tokens={n}." for n in (2048, 8192)
+    ]
+    assert read_log("\n".join(lines))["maxNumBatchedTokens"] == 8192
+    assert read_log(lines[0])["maxNumBatchedTokens"] == 2048
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        (
+            "INFO [gpu_worker.py:436] CUDA graph memory profiling is enabled (default since v0.21.0). The current "
+            "--gpu-memory-utilization=0.9000 is equivalent to --gpu-memory-utilization=0.8840 without",
+            {"gpuMemoryUtilization": 0.9},
+        ),
+        (
+            "INFO [gpu_worker.py:481] In v0.19, CUDA graph memory profiling will be enabled by default. To maintain "
+            "the same effective KV cache size, increase --gpu-memory-utilization from 0.8500 to 0.8660.",
+            {"gpuMemoryUtilization": 0.85},
+        ),
+        (
+            "INFO [gpu_worker.py:691] Free memory on device (93.7/94.97 GiB) on startup. Desired GPU memory "
+            "utilization is (0.95, 90.22 GiB). Actual usage is 38.1 GiB for weight, 1.5 GiB for peak activation. "
+            "Current kv cache memory in use is 53321543680 bytes.",
+            {"gpuMemoryUtilization": 0.95, "weightsGib": 38.1, "availableGib": 49.66},
+        ),
+        (
+            "Initializing a V1 LLM engine with config: speculative_config=SpeculativeConfig(method='mtp', "
+            "model='m', num_spec_tokens=3), decode_context_parallel_size=4, data_parallel_size=1",
+            {"speculativeTokens": 3, "contextParallel": 4},
+        ),
+    ],
+)
+def test_further_lines_say_shares_caches_and_ranks(line: str, fields: dict[str, Any]) -> None:
+    row = read_log(line)
+    assert {name: row.get(name) for name in fields} == fields

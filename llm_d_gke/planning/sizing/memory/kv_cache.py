@@ -171,13 +171,15 @@ def _layout(run: EngineRun, stage: int) -> Layout:
             step = max((group.mamba.chunk for group in run.model.attention if group.mamba is not None), default=16)
         block = max(block, -(-state // (step * largest)) * step)
     page = max(*(_block_of(run, kind, block) * kind.token_bytes for kind in kinds), state, 1)
+    # Each rank keeps its part of a request's tokens: max_memory_usage_bytes of v1/kv_cache_interface.py, 0.26.0.
+    ranks = run.context_parallel if all(layers.kind == "full" for layers in kinds) else 1
     counts = [layers.count for layers in kinds]
     group = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
     return Layout(
         page_bytes=page,
         group_layers=group,
-        block_tokens=block,
-        groups=tuple((k.kind, -(-k.count // group), _tokens_of(run, k, block, page), k.window) for k in kinds),
+        block_tokens=block * ranks,
+        groups=tuple((k.kind, -(-k.count // group), _tokens_of(run, k, block, page) * ranks, k.window) for k in kinds),
         in_flight_tokens=run.in_flight_tokens,
         # With prefix caching the state at the last block boundary is kept beside the running one.
         state_blocks=(2 if run.prefix_caching else 1) + run.speculative_tokens,

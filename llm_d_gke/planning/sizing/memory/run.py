@@ -44,6 +44,7 @@ class _Options:
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
     data_parallel: int = 1
+    context_parallel: int = 1  # ranks that share the keys and values of each request: --decode-context-parallel-size
     expert_parallel: bool = False
     all_to_all: str | None = None
     dtype: str | None = None
