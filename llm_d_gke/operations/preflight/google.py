@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from google.api_core import exceptions
 from google.auth.credentials import Credentials
@@ -77,19 +77,7 @@ def clients(credentials: Credentials, host: str | None = None) -> Clients:
         transport = kind.get_transport_class("rest")  # type: ignore[attr-defined]
         return kind(transport=transport(credentials=credentials, host=host, url_scheme="http"))
 
-    return Clients(
-        regions=client_of(compute_v1.RegionsClient),
-        projects=client_of(compute_v1.ProjectsClient),
-        machine_types=client_of(compute_v1.MachineTypesClient),
-        accelerator_types=client_of(compute_v1.AcceleratorTypesClient),
-        networks=client_of(compute_v1.NetworksClient),
-        subnetworks=client_of(compute_v1.SubnetworksClient),
-        addresses=client_of(compute_v1.AddressesClient),
-        clusters=client_of(container_v1.ClusterManagerClient),
-        services=client_of(service_usage_v1.ServiceUsageClient),
-        iam=client_of(resourcemanager_v3.ProjectsClient),
-        quotas=client_of(cloudquotas_v1.CloudQuotasClient),
-    )
+    return Clients(**{name: client_of(kind) for name, kind in get_type_hints(Clients).items()})
 
 
 def ask(needs: Needs, google: Clients, step: Callable[[str], None] = lambda _: None) -> Facts:

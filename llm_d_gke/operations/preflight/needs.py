@@ -3,55 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.quotas import AcceleratorQuotas, Quota, load_quotas
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import KEDA
 from llm_d_gke.planning.surge_capacity import busy_nodes, by_role
 
-# Permissions for creating each part (docs: IAM permissions reference of Compute Engine, GKE, IAM).
-_NETWORK = (
-    "compute.networks.create",
-    "compute.networks.delete",
-    "compute.networks.updatePolicy",
-    "compute.subnetworks.create",
-    "compute.subnetworks.delete",
-    "compute.routers.create",
-    "compute.routers.delete",
-    "compute.routers.update",
-)
-_PROXY_SUBNET = ("compute.subnetworks.create", "compute.subnetworks.delete", "compute.networks.updatePolicy")
-_CLUSTER = (
-    "container.clusters.create",
-    "container.clusters.delete",
-    "iam.serviceAccounts.actAs",
-)
-_NODE_ACCOUNT = ("iam.serviceAccounts.create", "iam.serviceAccounts.delete")
-_DASHBOARD = ("monitoring.dashboards.create", "monitoring.dashboards.delete")
-_ALERTS = ("monitoring.alertPolicies.create", "monitoring.alertPolicies.delete")
-# Project editors lack the last four, which the picker's roles need.
-_OBJECTS = (
-    "container.clusters.get",
-    "container.clusters.update",
-    "container.deployments.create",
-    "container.namespaces.create",
-    "container.thirdPartyObjects.create",
-    "container.roles.create",
-    "container.roles.bind",
-    "container.clusterRoles.create",
-    "container.clusterRoles.bind",
-)
-_ADDRESS = ("compute.addresses.create", "compute.addresses.delete")
-_WORKLOAD_POLICY = ("compute.resourcePolicies.create", "compute.resourcePolicies.delete")
-_SERVICES = ("serviceusage.services.enable", "serviceusage.services.list")
-_SECRET = ("secretmanager.secrets.setIamPolicy",)
-# The nodes' account and KEDA's operator get roles of the project.
-# The budget's own permission is of the billing account, not of the project.
-_GRANT = ("resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy")
+_PERMISSIONS = Path(__file__).with_name("permissions.yaml")
 
 Kind = Literal["network", "subnetwork", "address", "cluster"]
 
@@ -118,7 +82,7 @@ def needs_of(plan: StackPlan, catalog: Catalog) -> Needs:
         quotas=tuple(_merged(_quotas(plan, catalog))),
         machines=tuple(_machines(plan, catalog)),
         services=plan.services,
-        permissions=tuple(sorted(set(_permissions(plan)))),
+        permissions=tuple(sorted(_permissions(plan))),
         names=tuple(_names(plan)),
         proxies=(network.network, network.proxy_cidr) if network.create_proxy_subnet and not network.create else None,
         network_project=network.project or plan.project,
@@ -188,18 +152,11 @@ def _merged(needs: Iterator[QuotaNeed]) -> list[QuotaNeed]:
     for need in needs:
         key = (need.quota.title, need.location)
         before = merged.get(key)
-        merged[key] = (
-            need
-            if before is None
-            else QuotaNeed(
-                quota=need.quota,
-                location=need.location,
-                now=before.now + need.now,
-                maximum=before.maximum + need.maximum,
-                what=before.what if before.what == need.what else f"{before.what}, {need.what}",
-                spare=before.spare,
-            )
-        )
+        if before is None:
+            merged[key] = need
+            continue
+        what = before.what if before.what == need.what else f"{before.what}, {need.what}"
+        merged[key] = replace(before, now=before.now + need.now, maximum=before.maximum + need.maximum, what=what)
     return list(merged.values())
 
 
@@ -227,64 +184,43 @@ def _machines(plan: StackPlan, catalog: Catalog) -> Iterator[MachineNeed]:
         yield MachineNeed(zone=zone, machine=plan.cpu_pool.machine_type, accelerator=None, path="cpuPool.machineType")
 
 
-def _permissions(plan: StackPlan) -> Iterator[str]:
-    yield from _OBJECTS
-    yield from _SERVICES
-    if plan.network.create:
-        yield from _NETWORK
-    elif plan.network.create_proxy_subnet:
-        yield from _PROXY_SUBNET
-    if plan.cluster.create:
-        yield from _CLUSTER
-    if plan.cluster.node_account is None:
-        yield from (*_NODE_ACCOUNT, *_GRANT)
-    if plan.gateway.create_address:
-        yield from _ADDRESS
-    if any(pool.workload_policy for pool in plan.accelerator_pools):
-        yield from _WORKLOAD_POLICY
-    keys = plan.gateway.edge.api_keys
-    if plan.hugging_face.secret_manager is not None or (keys is not None and keys.secret_manager is not None):
-        yield from _SECRET
-    if plan.monitoring.dashboard is not None:
-        yield from _DASHBOARD
-    if plan.monitoring.alerts:
-        yield from _ALERTS
-    if any(chart.name == KEDA and not chart.existing for chart in plan.charts):
-        yield from _GRANT
+def _permissions(plan: StackPlan) -> set[str]:
+    by_part: dict[str, list[str]] = read_yaml(_PERMISSIONS)
+    keys, node_account = plan.gateway.edge.api_keys, plan.cluster.node_account is None
+    keda = any(chart.name == KEDA and not chart.existing for chart in plan.charts)
+    parts = {
+        "objects": True,
+        "services": True,
+        "network": plan.network.create,
+        "proxy-subnet": plan.network.create_proxy_subnet and not plan.network.create,
+        "cluster": plan.cluster.create,
+        "node-account": node_account,
+        "address": plan.gateway.create_address,
+        "workload-policy": any(pool.workload_policy for pool in plan.accelerator_pools),
+        "secret": plan.hugging_face.secret_manager is not None
+        or (keys is not None and keys.secret_manager is not None),
+        "dashboard": plan.monitoring.dashboard is not None,
+        "alerts": bool(plan.monitoring.alerts),
+        "grant": node_account or keda,
+    }
+    return {permission for part, needed in parts.items() if needed for permission in by_part[part]}
 
 
 def _names(plan: StackPlan) -> Iterator[NameNeed]:
-    network, cluster, gateway = plan.network, plan.cluster, plan.gateway
-    path = "network" if network.create else "network.existing.network"
-    yield NameNeed(kind="network", name=network.network, location="", is_created=network.create, path=path)
-    subnet = "network" if network.create else "network.existing.subnetwork"
-    yield NameNeed(
-        kind="subnetwork", name=network.subnet.name, location=plan.region, is_created=network.create, path=subnet
-    )
+    network, cluster, gateway, region = plan.network, plan.cluster, plan.gateway, plan.region
+
+    def need(kind: Kind, name: str, location: str, is_created: bool, new: str, existing: str = "") -> NameNeed:
+        """`new` and `existing` are the settings that name an object of the stack's own, and one that exists."""
+        path = new if is_created else existing
+        return NameNeed(kind=kind, name=name, location=location, is_created=is_created, path=path)
+
+    yield need("network", network.network, "", network.create, "network", "network.existing.network")
+    yield need("subnetwork", network.subnet.name, region, network.create, "network", "network.existing.subnetwork")
     if gateway.exists:
-        yield NameNeed(
-            kind="subnetwork",
-            name=network.proxy_subnet,
-            location=plan.region,
-            is_created=network.create_proxy_subnet,
-            path="network" if network.create_proxy_subnet else "network.existing.proxySubnetwork",
-        )
+        own, existing = network.create_proxy_subnet, "network.existing.proxySubnetwork"
+        yield need("subnetwork", network.proxy_subnet, region, own, "network", existing)
     for proxies in network.other_proxies:
-        yield NameNeed(
-            kind="subnetwork", name=proxies.name, location=proxies.region, is_created=True, path="fleet.proxyCidrs"
-        )
+        yield need("subnetwork", proxies.name, proxies.region, True, "fleet.proxyCidrs")
     if gateway.fleet is None:
-        yield NameNeed(
-            kind="address",
-            name=gateway.address,
-            location=plan.region,
-            is_created=gateway.create_address,
-            path="gateway" if gateway.create_address else "gateway.existingAddress",
-        )
-    yield NameNeed(
-        kind="cluster",
-        name=cluster.name,
-        location=cluster.location,
-        is_created=cluster.create,
-        path="cluster" if cluster.create else "cluster.existing.name",
-    )
+        yield need("address", gateway.address, region, gateway.create_address, "gateway", "gateway.existingAddress")
+    yield need("cluster", cluster.name, cluster.location, cluster.create, "cluster", "cluster.existing.name")
