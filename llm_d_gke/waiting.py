@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
@@ -32,6 +34,24 @@ def wait_until(
         return retrying(attempt)
     except RetryError:
         raise on_timeout() from None
+
+
+@contextmanager
+def repeated(look: Callable[[], None], *, every: float) -> Iterator[None]:
+    """Call `look` in a thread, every so many seconds while the block runs."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(every):
+            look()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=2 * every)
 
 
 def happens_within(seconds: float, condition: Callable[[], bool], *, pause: float = 0.05) -> bool:

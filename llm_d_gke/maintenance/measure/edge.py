@@ -6,11 +6,9 @@ import asyncio
 import itertools
 import json
 import statistics
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from llm_d_gke.cli.markdown import print_head, table
@@ -24,7 +22,7 @@ from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.load_balancer import envoy
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.status import reachable
-from llm_d_gke.waiting import wait_until
+from llm_d_gke.waiting import repeated, wait_until
 
 STACK = "gpu"
 MODEL = "google/gemma-2b-it"
@@ -108,7 +106,7 @@ def bad_input(paths: StackPaths, requests: int) -> EdgeResult:
         before, restarted = to_engines(paths), _restarts(kube)
         result = EdgeResult()
         good = Request(address, MODEL, "is the number.", headers={"x-api-key": key})
-        with _watched(kube, result), Steady(good, 2.0) as load:
+        with repeated(lambda: _note_unready(kube, result), every=0.5), Steady(good, 2.0) as load:
             bad = itertools.islice(bad_requests(address.partition("//")[2], key, BODY_BYTES), requests)
             result.refusals = asyncio.run(send_all(address, bad))
         result.good = load.samples
@@ -131,24 +129,10 @@ def to_engines(paths: StackPaths) -> int:
     )
 
 
-@contextmanager
-def _watched(kube: Kube, result: EdgeResult) -> Iterator[None]:
-    """Note pods of engine and picker that are not ready at some time of the block."""
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.5):
-            for labels in _LABELS:
-                unready = {pod["metadata"]["name"] for pod in pods(kube, labels) if not is_true(pod, "Ready")}
-                result.unready |= unready
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+def _note_unready(kube: Kube, result: EdgeResult) -> None:
+    """Note pods of engine and picker that are not ready now."""
+    for labels in _LABELS:
+        result.unready |= {pod["metadata"]["name"] for pod in pods(kube, labels) if not is_true(pod, "Ready")}
 
 
 def side_by_side(paths: StackPaths, pairs: int) -> tuple[list[float], list[float]]:

@@ -8,6 +8,7 @@ starter ended before it wrote the file is found by it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import signal
@@ -25,6 +26,8 @@ from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.waiting import happens_within
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MARK = "REHEARSAL_PROCESS"
@@ -135,6 +138,27 @@ def _detached(
             cwd=cwd,
             start_new_session=True,
         )
+
+
+@dataclass
+class Restarts:
+    """When a process that has to run, but ended, starts again: not more often than every `pause` seconds."""
+
+    paths: StackPaths
+    name: str
+    log: Path
+    pause: float
+    _not_before: float = 0.0
+
+    def due(self) -> bool:
+        """Whether to start it now. Logs the last words of one that ended."""
+        if alive(self.paths, self.name) or time.monotonic() < self._not_before:
+            return False
+        self._not_before = time.monotonic() + self.pause
+        if find(self.paths, self.name) is not None:
+            log.warning("%s ended; its log ends:\n%s", self.name.capitalize(), tail(self.log, lines=5))
+            stop(self.paths, self.name, grace=0)
+        return True
 
 
 def stop(paths: StackPaths, name: str, grace: float = 5.0) -> bool:

@@ -42,7 +42,7 @@ class Envoy:
         self._paths = paths
         self._admin: Endpoint | None = None
         self._texts: dict[Path, str] = {}
-        self._not_before = 0.0
+        self._restarts = processes.Restarts(paths, NAME, paths.logs / "envoy.log", _RESTART)
         # Whether clusters or endpoints were written since Envoy was last seen to have read them.
         self._unread = False
         # When a cluster with endpoints was last in use, with its configuration.
@@ -123,12 +123,8 @@ class Envoy:
     def reconcile(self, admin: Endpoint) -> None:
         """Start Envoy unless it runs."""
         self._admin = admin
-        if processes.alive(self._paths, NAME) or time.monotonic() < self._not_before:
+        if not self._restarts.due():
             return
-        self._not_before = time.monotonic() + _RESTART
-        output = self._paths.logs / "envoy.log"
-        if processes.find(self._paths, NAME) is not None:
-            log.warning("Envoy ended; its log ends:\n%s", processes.tail(output, lines=5))
         folder = self._paths.envoy
         file = folder / "bootstrap.json"
         self._replace(
@@ -138,7 +134,7 @@ class Envoy:
         arguments = ["--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(DRAIN_SECONDS)]
         arguments += ["--drain-strategy", "immediate", "--log-level", "warning", "-c", str(file)]
         log.info("starting Envoy, administration at http://%s:%d", *admin)
-        processes.start(self._paths, NAME, [str(executable()), *arguments], log=output)
+        processes.start(self._paths, NAME, [str(executable()), *arguments], log=self._restarts.log)
 
     def stop(self) -> None:
         processes.stop(self._paths, NAME, grace=1.0)

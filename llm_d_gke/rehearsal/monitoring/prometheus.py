@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ class Prometheus:
         self._paths = paths
         self._executable = executable
         self._text = ""
-        self._not_before = 0.0
+        self._restarts = processes.Restarts(paths, NAME, paths.logs / "prometheus.log", _RESTART_SECONDS)
 
     def reconcile(self, configuration: dict[str, Any], block: int) -> None:
         """Write a changed configuration and start the process, or have it read the change."""
@@ -55,13 +54,8 @@ class Prometheus:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(running.pid, signal.SIGHUP)
             return
-        if time.monotonic() < self._not_before:
+        if not self._restarts.due():
             return
-        self._not_before = time.monotonic() + _RESTART_SECONDS
-        output = self._paths.logs / "prometheus.log"
-        if running is not None:
-            log.warning("Prometheus ended; its log ends:\n%s", processes.tail(output, lines=5))
-            processes.stop(self._paths, NAME, grace=0)
         host, port = address(block)
         command = [
             str(self._executable()),
@@ -74,7 +68,7 @@ class Prometheus:
         log.info("starting Prometheus at http://%s:%d", host, port)
         # Without its environment's proxy: its targets are on this machine.
         environment = {key: os.environ[key] for key in ("HOME", "PATH", "TMPDIR") if key in os.environ}
-        processes.start(self._paths, NAME, command, env=environment | {"GOGC": "50"}, log=output)
+        processes.start(self._paths, NAME, command, env=environment | {"GOGC": "50"}, log=self._restarts.log)
 
     def stop(self) -> None:
         if processes.find(self._paths, NAME) is not None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from llm_d_gke.kube import KubeError
 from llm_d_gke.kube.conditions import find_condition
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.waiting import repeated
 
 _SECONDS = 5.0
 # Every pod waits for a moment when it starts. A reason is printed after three polls in a row.
@@ -59,23 +59,14 @@ class WaitingPods:
 @contextmanager
 def watched(paths: StackPaths, show: Callable[[str], None]) -> Iterator[None]:
     """Show why pods of a stack wait, while the block runs. The cluster may not exist yet."""
-    done, waiting = threading.Event(), WaitingPods(show)
+    waiting = WaitingPods(show)
 
-    def watch() -> None:
-        while not done.wait(_SECONDS):
-            if not paths.kubeconfig.exists():
-                continue
-            try:
+    def look() -> None:
+        # A control plane that starts or restarts: the provider's own lines say so.
+        with suppress(KubeError, OSError, ValueError, KeyError):
+            if paths.kubeconfig.exists():
                 with client(paths) as kube:
                     waiting.look(list(kube.list("v1", "Pod")))
-            except (KubeError, OSError, ValueError, KeyError):
-                # A control plane that starts or restarts: the provider's own lines say so.
-                continue
 
-    thread = threading.Thread(target=watch, name="waiting pods", daemon=True)
-    thread.start()
-    try:
+    with repeated(look, every=_SECONDS):
         yield
-    finally:
-        done.set()
-        thread.join(timeout=2 * _SECONDS)
