@@ -298,6 +298,7 @@ class Engine(Entry):
     tpu_states: TpuStates
     tpu_missing_layers: tuple[AttentionKind, ...]
     untransferred_states: Mapping[str, tuple[str, ...]]
+    chat_templates: Mapping[str, tuple[str, ...]]  # by the first version that finds them
     field_reports: tuple[FieldReport, ...]
     start_reports: tuple[StartReport, ...]
     errors: EstimateErrors

@@ -119,6 +119,8 @@ def _wrong_inner(facts: EngineFacts, name: str, value: Any) -> Problem | None:
     if value is None:
         refused = (kind or choices) and name not in facts.option_words.get("None", ())
         return (f"{name} takes no null", "remove the key") if refused else None
+    if isinstance(value, str) and value.isdecimal() and value in choices:
+        return f"{name} takes the number {value}, and this is a text", "write the number without quotes"
     if choices:
         return None if is_choice(choices, str(value)) else not_a_choice(name, choices, str(value))
     if kind is not None and not _fits(kind, value):

@@ -42,6 +42,7 @@ _UNITS_IN_JSON = (0, 20)
 _NEEDS = {"--enable-log-outputs": "--enable-log-requests"}
 # `-O3` and `-O=3` (vllm/utils/argparse_utils.py of 0.17.1 to 0.32.0).
 _OPTIMIZATION, _LEVEL = "--optimization-level", re.compile(r"^-O=?(?=[0-9]+$)")
+_LEVEL_ALONE, _LEVELS = "-O", ("0", "1", "2", "3")
 # Options whose word vLLM takes in capitals too (validators of its classes, 0.17.1 to 0.32.0).
 _LOWERED = ("--tokenizer-mode", "--load-format")
 _NOT_NEGATIVE = ("--sse-keep-alive-interval",)
@@ -111,6 +112,8 @@ def _check_option(facts: EngineFacts, arguments: Sequence[str], position: int) -
         return 0, [
             WrongValue(position, "", "the word stands behind no option, and the parser takes it for a model", fix)
         ]
+    if text == _LEVEL_ALONE and _OPTIMIZATION in facts.options and following[:1] and following[0] not in _LEVELS:
+        return len(following), [WrongValue(position, text, f"-O takes {', '.join(_LEVELS)}", "use -O2")]
     text = _LEVEL.sub(f"{_OPTIMIZATION}=", text) if _OPTIMIZATION in facts.options else text
     written, equals, value = text.partition("=")
     name = full_option(facts.options, written.replace("_", "-"))

@@ -29,12 +29,15 @@ _WHOLE_BITS_BEFORE = (0, 26)  # WNA16_SUPPORTED_TYPES_MAP of compressed-tensors
 
 
 def quantization_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
-    method = deployment.method
+    method, stated = deployment.method, deployment.quantization
     if method is None or not facts.quantization:
         return
+    if stated is not None and stated not in facts.quantization:
+        # Its configuration class takes no other word, whatever the checkpoint says.
+        method = stated
     about: About = "quantization" if method == deployment.quantization else "id"
     # Another name of the method is found in a checkpoint; where nothing is quantized, the name is taken as it is set.
-    names = method_names(method) if deployment.model.quantization else (method,)
+    names = method_names(method) if deployment.model.quantization and method != stated else (method,)
     tables = [facts.quantization[name] for name in names if name in facts.quantization]
     refusal = (
         _method_refusal(deployment, facts, method, tables, about)

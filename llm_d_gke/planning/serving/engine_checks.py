@@ -157,7 +157,7 @@ def _fix(served: ServedModel, deployment: Deployment, refusal: Refusal) -> str:
     fixes: list[str] = []
     for text, changed in _possible_fixes(served, deployment, refusal):
         model = deployment.model
-        if not refusals_of(changed.deployment(model)) and not ended_starts(changed, model) and has_memory(changed):
+        if not refusals_of(changed.deployment(model)) and not ended_starts(changed) and has_memory(changed):
             fixes.append(text)
         if len(fixes) == 2:
             break

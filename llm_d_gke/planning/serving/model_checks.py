@@ -21,6 +21,7 @@ from llm_d_gke.planning.serving.media_batch import check_media_batch
 from llm_d_gke.planning.serving.parallelism_checks import check_spread
 from llm_d_gke.planning.serving.quantization import check_quantization
 from llm_d_gke.planning.serving.sharding_checks import check_sharding
+from llm_d_gke.planning.sizing.known_failures import check_start_reports
 from llm_d_gke.planning.sizing.memory_check import check_memory, target_run_of
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings.models import HuggingFaceSource
@@ -51,6 +52,7 @@ def check_model(served: ServedModel) -> MemoryVerdict | None:
         check_quantization(served)
     if model is None:
         _check_unknown_model(served)
+        check_start_reports(served)
         return None
     _check_spelling(served, model)
     _check_length(served, model)
@@ -134,6 +136,8 @@ def _check_cache_dtype(served: ServedModel) -> None:
 def _check_batch(served: ServedModel) -> None:
     settings, model = served.settings, served.model
     sequences, tokens = settings.max_num_seqs, settings.max_num_batched_tokens
+    stated = option_value(settings.extra_args, "--max-num-batched-tokens") or ""
+    tokens = int(stated) if stated.isdecimal() else tokens
     if sequences is not None and tokens is not None and tokens < sequences:
         served.error(
             "LLMD-BATCH-SEQUENCES",

@@ -15,6 +15,7 @@ from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import is_on, nested_value, object_value, option_value
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.graph_sizes import compiled_sizes, graph_sizes
+from llm_d_gke.planning.serving.named_by_options import named_architecture, named_blocks, template_file
 from llm_d_gke.planning.sizing.offloaded_weights import OFFLOAD, offload_without_effect, offloaded_gib
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.wording import count
@@ -86,22 +87,30 @@ def check_option_conflicts(served: ServedModel) -> None:
 
 def _of_options(served: ServedModel) -> Iterator[_Conflict]:
     model, settings = served.model, served.settings
-    if model is None or served.accelerator.kind != "gpu" or not (settings.extra_args or settings.env):
+    if served.accelerator.kind != "gpu" or not (settings.extra_args or settings.env):
         return
-    yield from _chunked_prefill(served, model)
-    yield from _context_parallel(served, model)
+    if model is not None:
+        yield from _chunked_prefill(served, model)
+        yield from _context_parallel(served, model)
+        yield from _load_balancer(served, model)
+        yield from _routed_experts(served, model)
+        yield from _offloaded_weights(served, model)
+        yield from _batch_invariant(served, model)
     yield from _asynchronous(served)
-    yield from _load_balancer(served, model)
-    yield from _routed_experts(served, model)
-    yield from _offloaded_weights(served, model)
     yield from _overlap(served)
     yield from _sharded_adapters(served)
     yield from _guidance(served)
-    yield from _batch_invariant(served, model)
     yield from _histograms(served)
     yield from _rope_kind(served)
+    yield from _named(served)
     for option, reason, fix in (*graph_sizes(settings), *compiled_sizes(served)):
         yield _conflict("", option, rule=f"{reason} (vLLM {served.version})", fix=fix)
+
+
+def _named(served: ServedModel) -> Iterator[_Conflict]:
+    """What options name: a template, an architecture, a number of blocks."""
+    for option, reason, fix, certain in (*template_file(served), *named_architecture(served), *named_blocks(served)):
+        yield _conflict("", option, certain=certain, rule=f"{reason} (vLLM {served.version})", fix=fix)
 
 
 def _swap_space(served: ServedModel) -> Iterator[_Conflict]:

@@ -38,19 +38,26 @@ _RULES: Mapping[str, str] = {
     "extraArgs": "LLMD-ENGINE-CONFLICT",
     "env": "LLMD-ENGINE-CONFLICT",
 }
+# Conditions that need a model's configuration.
+_OF_MODELS = frozenset(
+    """weights trait stored experts dense recurrent media dtype latent heads sparse windows shared_keys uneven
+    uneven_experts first_runner""".split()  # noqa: SIM905 - one word a condition
+)
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 # Methods whose four bits are integers, scaled in 16.
 _FOUR_BITS = ("awq", "gptq", "auto-round", "inc", "compressed-tensors")
 
 
-def check_start_reports(served: ServedModel, model: Model) -> None:
+def check_start_reports(served: ServedModel) -> None:
     """Findings about reports of starts that ended, or answers that were wrong, in the same circumstances.
+
+    Of a model whose memory is not computed, those that its options, variables and architecture suffice for.
 
     Of several about one setting, the first that ends an engine stands for all.
     """
     by_subject: dict[tuple[str, object], list[StartReport]] = defaultdict(list)
-    for report in _reports_of(served, model):
-        by_subject[_subject(served.settings, model, report)].append(report)
+    for report in _reports_of(served):
+        by_subject[_subject(served.settings, report)].append(report)
     for (setting, value), reports in by_subject.items():
         for report in [report for report in reports if report.ends][:1] or reports:
             by_card = report.accelerators or _is_about_cards(report)
@@ -62,20 +69,20 @@ def check_start_reports(served: ServedModel, model: Model) -> None:
                 served.add_finding(_RULES[setting], setting, certain=ends, value=value, rule=rule, fix=fix)
 
 
-def ended_starts(served: ServedModel, model: Model) -> list[StartReport]:
+def ended_starts(served: ServedModel) -> list[StartReport]:
     """The reports of starts that ended, and of nothing else, in the same circumstances."""
-    return [report for report in _reports_of(served, model) if report.ends]
+    return [report for report in _reports_of(served) if report.ends]
 
 
-def _reports_of(served: ServedModel, model: Model) -> Iterator[StartReport]:
+def _reports_of(served: ServedModel) -> Iterator[StartReport]:
     options = _options_of(served.version, served.settings.extra_args)
     for report in load_engine().start_reports:
         # What most of them are about, before anything else is asked.
-        if report.architecture not in (None, model.architecture):
+        if report.architecture not in (None, served.architecture):
             continue
         if report.option is not None and report.option.partition(".")[0] not in options:
             continue
-        if all(_alike(served, model, report)):
+        if all(_alike(served, report)):
             yield report
 
 
@@ -88,13 +95,13 @@ def _options_of(version: str, arguments: Sequence[str]) -> Set[str]:
     return names - refused - {wrong.option for wrong in wrong_values(version, arguments)}
 
 
-def _subject(settings: ModelSettings, model: Model, report: StartReport) -> tuple[str, object]:
+def _subject(settings: ModelSettings, report: StartReport) -> tuple[str, object]:
     """The setting that a report is about, and the value there."""
     if report.option is not None or report.variable is not None:
         return _argument(settings, report)
     if report.host_blocks and report.ends:
         return "kvOffloadGib", settings.kv_offload_gib
-    return ("id", model.id) if report.block is None else ("blockSize", settings.block_size)
+    return ("id", settings.id) if report.block is None else ("blockSize", settings.block_size)
 
 
 def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
@@ -117,24 +124,22 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
     return "extraArgs", f"{report.option}{value}"
 
 
-def _alike(served: ServedModel, model: Model, report: StartReport) -> Iterator[bool]:
+def _alike(served: ServedModel, report: StartReport) -> Iterator[bool]:
     """Whether each condition of the report holds; the cheap ones first."""
     settings, arguments = served.settings, served.settings.extra_args
-    yield report.option is None or _is_chosen(served, model, report)
+    yield report.option is None or _is_chosen(served, report)
     yield report.image in (settings.image or "")
     yield report.variable is None or report.variable in settings.env
     yield report.variable is None or _is_on(settings.env[report.variable], report.variable_has)
-    yield not report.architectures or model.architecture in report.architectures
-    yield model.architecture not in report.except_architectures
-    yield not report.models or model.id.startswith(report.models)
+    yield not report.architectures or served.architecture in report.architectures
+    yield served.architecture not in report.except_architectures
+    yield not report.models or settings.id.startswith(report.models)
     yield not report.accelerators or served.accelerator.name in report.accelerators
     yield served.has(report.since)
     yield report.before is None or not served.has(report.before)
     yield from _of_card(served.accelerator, report)
-    yield from _of_model(settings, model, report)
-    dtype = settings.dtype or option_value(arguments, "--dtype")
-    yield report.dtype in (None, model.dtype if dtype in (None, "auto") else dtype)
-    yield from _of_features(served, model, report)
+    yield from _of_model(served, report)
+    yield from _of_features(served, report)
     yield report.backend in (None, served.attention_backend)
     yield not report.reasoning or settings.reasoning_parser in report.reasoning
     cache = settings.kv_cache_dtype or option_value(arguments, "--kv-cache-dtype") or ""
@@ -161,7 +166,19 @@ def _is_about_cards(report: StartReport) -> bool:
     return bool(report.capability_from or report.capability_below or report.capability_outside)
 
 
-def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Iterator[bool]:
+def _of_model(served: ServedModel, report: StartReport) -> Iterator[bool]:
+    """Whether the model is like the report's. One that is not computed is like those of reports that ask nothing."""
+    settings, model = served.settings, served.model
+    if model is None:
+        yield not _OF_MODELS & report.model_fields_set
+        return
+    dtype = settings.dtype or option_value(settings.extra_args, "--dtype")
+    yield report.dtype in (None, model.dtype if dtype in (None, "auto") else dtype)
+    yield report.uneven is None or any(
+        width // served.parallelism.tensor % report.uneven for width in widths(model, served.parallelism.expert)
+    )
+    yield not report.uneven_experts or _divides_experts_unevenly(model, served.parallelism)
+    yield not report.first_runner or runs_in_first_runner(served, model)
     yield report.weights in (None, _format(model, settings, report) or "plain")
     checkpoint = model.quantization
     yield checkpoint is not None or not report.stored
@@ -177,7 +194,7 @@ def _of_model(settings: ModelSettings, model: Model, report: StartReport) -> Ite
     yield any(group.kv_shared for group in model.attention) or not report.shared_keys
 
 
-def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iterator[bool]:
+def _of_features(served: ServedModel, report: StartReport) -> Iterator[bool]:
     settings, parallelism = served.settings, served.parallelism
     speculation = served.guessing
     yield (speculation.tokens if speculation is not None else 0) >= report.guessed
@@ -192,15 +209,11 @@ def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iter
     devices = parallelism.tensor * parallelism.pipeline * parallelism.data
     yield report.devices <= devices <= (report.most_devices or devices)
     yield settings.source.kind == "hugging-face" or not report.hub
-    yield report.uneven is None or any(
-        width // parallelism.tensor % report.uneven for width in widths(model, parallelism.expert)
-    )
     yield parallelism.pipeline > 1 or not report.pipeline
     yield parallelism.pipeline >= report.stages
     yield parallelism.data > 1 or not report.ranks
     yield parallelism.expert or not report.expert_parallel
     yield not parallelism.expert or not report.no_expert_parallel
-    yield not report.uneven_experts or _divides_experts_unevenly(model, parallelism)
     offloads = settings.kv_offload_gib is not None
     yield offloads or not report.host_blocks
     yield served.ctx.transfers_kv_cache or not report.disaggregated
@@ -208,7 +221,6 @@ def _of_features(served: ServedModel, model: Model, report: StartReport) -> Iter
     yield settings.prefix_caching is False or not report.without_prefixes
     yield settings.prefix_caching is True or not report.prefixes
     yield report.block is None or bool((settings.block_size or 0) % report.block)
-    yield not report.first_runner or runs_in_first_runner(served, model)
 
 
 def _is_on(value: str, part: str) -> bool:
@@ -226,7 +238,7 @@ def _is_given(settings: ModelSettings, option: str) -> bool:
         return (_value(settings, name) or "").lower() == value
     if "." in name:
         return _value(settings, name) is not None
-    return name in {long_form(argument.partition("=")[0]) for argument in settings.extra_args}
+    return name in {long_form(argument.partition("=")[0]).partition(".")[0] for argument in settings.extra_args}
 
 
 def _value(settings: ModelSettings, option: str) -> str | None:
@@ -241,13 +253,13 @@ def _text(settings: ModelSettings, option: str) -> str:
     return " ".join(words) if len(words) > 1 else _value(settings, option) or ""
 
 
-def _is_chosen(served: ServedModel, model: Model, report: StartReport) -> bool:
+def _is_chosen(served: ServedModel, report: StartReport) -> bool:
     """Whether the report's option is among `extraArgs`, with one of its values."""
     settings, option = served.settings, report.option or ""
     if not _is_given(settings, option):
         return False
     text = _text(settings, option)
-    if not all(_compares(served, model, report, _number(text))):
+    if not all(_compares(served, report, _number(text))):
         return False
     if report.like and not re.fullmatch(report.like, text):
         return False
@@ -255,15 +267,17 @@ def _is_chosen(served: ServedModel, model: Model, report: StartReport) -> bool:
     return (not report.values or value in report.values) and value not in report.except_values
 
 
-def _compares(served: ServedModel, model: Model, report: StartReport, number: int | None) -> Iterator[bool]:
+def _compares(served: ServedModel, report: StartReport, number: int | None) -> Iterator[bool]:
     """Whether each comparison of the option's number holds; a value that is no number compares with nothing."""
     settings = served.settings
     if report.above is not None:
         yield number is not None and number > report.above
-    if report.above_length:
-        yield number is not None and number > (settings.max_model_len or default_length(model, served.version))
-    if report.below_length:
-        yield number is not None and number < (settings.max_model_len or default_length(model, served.version))
+    if report.above_length or report.below_length:
+        length = settings.max_model_len
+        if length is None and served.model is not None:
+            length = default_length(served.model, served.version)
+        yield number is not None and length is not None
+        yield (number or 0) > (length or 0) if report.above_length else (number or 0) < (length or 0)
     if report.above_option is not None:
         other = _number(_value(settings, report.above_option) or "")
         yield number is not None and other is not None and number > other > 0

@@ -64,7 +64,7 @@ def check_memory(served: ServedModel) -> MemoryVerdict | None:
     model, ctx = served.model, served.ctx
     if model is None:
         return None
-    check_start_reports(served, model)
+    check_start_reports(served)
     run = run_of(served)
     if run is None:
         _warn_unchecked(served, model)

@@ -77,7 +77,7 @@ def size_text(served: ServedModel, changed: ServedModel) -> str:
 def serves(served: ServedModel, run_of: Callable[[ServedModel], EngineRun | None]) -> bool:
     """Whether the engine starts as the model is served, by all that is known, and certainly has the memory."""
     model, run = served.model, run_of(served)
-    if model is None or run is None or not certainly_fits(run) or ended_starts(served, model):
+    if model is None or run is None or not certainly_fits(run) or ended_starts(served):
         return False
     return not any(refusal.certain for refusal in refusals_of(served.deployment(model)))
 

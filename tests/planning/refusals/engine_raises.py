@@ -455,6 +455,62 @@ _BLOCKS = (
         card=B200_8,
     ),
 )
-_ALONE = (*_COMPILATION, *_MODELS, *_PARALLEL, *_GUESSES, *_BLOCKS)
+_NATIVE = ("--ir-op-priority", '{"rms_norm": ["native"]}')
+_BY_COMMANDS = (
+    _option(
+        _GUESSED,
+        "num_speculative_tokens must be provided",
+        (f"{_GUESSED}.enforce_eager", "true"),
+        (*_NGRAM, f"{_GUESSED}.enforce_eager", "true"),
+    ),
+    _option(
+        "--spec-method ngram",
+        "must be provided",
+        ("--spec-method", "ngram"),
+        ("--spec-method", "ngram", "--spec-tokens", "3"),
+    ),
+    _key("--show-hidden-metrics-for-version", "word", "Invalid version", "0.29"),
+    _key("--device-ids", "0,GPU-1", "must not mix integer IDs", "0"),
+    _key(
+        "--attention-config.backend_per_kind",
+        '{"full": "FLASH_ATTN"}',
+        "Unknown KV cache group kind",
+        '{"full_attention": "FLASH_ATTN"}',
+    ),
+    _key("--max-cudagraph-capture-size", "-1", "largest size below 1", "64"),
+    _key("--additional-config", "8", "Input should be a valid dictionary", "{}"),
+    _option(
+        "--eplb-config.log_balancedness_interval 0",
+        "must be greater than 0",
+        (*("--eplb-config.log_balancedness", "true"), "--eplb-config.log_balancedness_interval", "0"),
+        (*("--eplb-config.log_balancedness", "true"), "--eplb-config.log_balancedness_interval", "2"),
+        version="0.19.1",
+    ),
+    _option(
+        "--ir-op-priority",
+        "where both name the priority",
+        (
+            "--ir-op-priority",
+            '{"rms_norm": ["native"]}',
+            "--kernel-config",
+            '{"ir_op_priority": {"rms_norm": ["native"]}}',
+        ),
+        _NATIVE,
+        warns=True,
+    ),
+    _key("--quantization-config.linear.weight", "fp8", "unknown quantization name", "mxfp8"),
+    _key("--num-gpu-blocks-override", "10", "fewer than the longest request", "10000"),
+    _key("--num-gpu-blocks-override", "10", "fewer than the longest request", "10000", version="0.19.1", warns=True),
+    _key("--num-gpu-blocks-override", "1000000", "more than the memory holds", "10000", warns=True),
+    _key("--chat-template", "none.jinja", "no volume of the pod has this file", "template_chatml.jinja"),
+    _key("--chat-template", "/none.jinja", "no volume of the pod has this file", "{{ messages }}", warns=True),
+    _option(
+        "--hf-overrides architectures",
+        "none of the architectures that generate text",
+        ("--hf-overrides", '{"architectures": ["NothingForCausalLM"]}'),
+        ("--hf-overrides", '{"architectures": ["Qwen3ForCausalLM"]}'),
+    ),
+)
+_ALONE = (*_COMPILATION, *_MODELS, *_PARALLEL, *_GUESSES, *_BLOCKS, *_BY_COMMANDS)
 REFUSED = (*_ALONE, *_UNSIZED)
 ENGINE_RAISES = tuple(row.wrong() for row in _ALONE)
