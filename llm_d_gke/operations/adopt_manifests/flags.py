@@ -28,6 +28,8 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
     extra: list[str] = []
     not_carried: list[NotCarried] = []
     ranks: list[int] = []
+    followed: list[str] = []
+    of_adapters: list[str] = []
     adapters: list[dict[str, Any]] = []
     for flag, values, words in _grouped(arguments):
         value = values[0] if values else ""
@@ -51,14 +53,15 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
                 settings["aliases"] = aliases
         elif flag == "--revision":
             settings["source"] = {"kind": "hugging-face", "revision": value}
-        elif flag == "--max-lora-rank":
-            ranks += [int(value)] if value.isdigit() else []
+        elif flag in replacements().of_adapters:
+            of_adapters.append(flag)
+            ranks += [int(value)] if flag == "--max-lora-rank" and value.isdigit() else []
         elif flag == "--lora-modules":
             more_adapters, problems = _adapters(values, origin)
             adapters += more_adapters
             not_carried += problems
         elif flag in replacements().follows:
-            continue
+            followed.append(flag)
         elif flag == "--speculative-config" and (speculation := _speculation(value)):
             settings["speculativeDecoding"] = speculation
         elif remark := _left_to_the_stack(flag, words, origin):
@@ -67,6 +70,12 @@ def settings_of(arguments: Sequence[str], origin: str) -> tuple[dict[str, Any], 
             extra += words
     if adapters:
         settings["adapters"] = [{**adapter, **({"rank": max(ranks)} if ranks else {})} for adapter in adapters]
+    elif of_adapters:
+        text = "set models[].adapters, with which they come"
+        not_carried.append(NotCarried(origin, f"arguments {', '.join(of_adapters)}", text))
+    if followed:
+        text = "the stack sets them where they are needed"
+        not_carried.append(NotCarried(origin, f"arguments {', '.join(followed)}", text))
     return settings, extra, not_carried
 
 

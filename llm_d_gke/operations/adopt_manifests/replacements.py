@@ -18,6 +18,7 @@ class Replacements(BaseModel):
     settings: Mapping[str, tuple[str, Value]]
     by_hand: Mapping[str, str]
     follows: frozenset[str]
+    of_adapters: frozenset[str]
     node_labels: frozenset[str]
     objects: Mapping[str, str]
     inference_service: Mapping[str, str]

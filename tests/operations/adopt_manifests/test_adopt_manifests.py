@@ -298,3 +298,14 @@ class TestOptions:
         settings, _ = adopted(divided, location="us-central1-a")
         machine = catalog.load().machines[settings["accelerator"]["machineType"]]
         assert machine.accelerator_count == 2
+
+
+def test_no_argument_is_left_out_without_a_word() -> None:
+    settings, extra, left = settings_of(["--port=8000", "--enable-lora", "--max-lora-rank=64", "--headless"], "here")
+    assert (settings, extra) == ({}, [])
+    assert [(item.what, item.why) for item in left] == [
+        ("arguments --enable-lora, --max-lora-rank", "set models[].adapters, with which they come"),
+        ("arguments --port, --headless", "the stack sets them where they are needed"),
+    ]
+    settings, _, left = settings_of(["--enable-lora", "--max-lora-rank=64", "--lora-modules", "sql=me/sql"], "here")
+    assert (settings, left) == ({"adapters": [{"name": "sql", "source": "me/sql", "rank": 64}]}, [])
