@@ -177,7 +177,7 @@ class StackSettings(Settings):
         Field(
             description="Google Cloud project id, required: pulumi config set llm-d:project my-project.",
             examples=["my-project"],
-            json_schema_extra=replaces("accelerator pool", "CPU pool"),
+            json_schema_extra=replaces("network", "subnet", "address", "cluster", "accelerator pool", "CPU pool"),
         ),
     ] = ""
     location: Annotated[

@@ -83,16 +83,17 @@ def _line(finding: Mapping[str, str | None]) -> str:
 
 
 def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
-    """Changed settings, and what each replaces. Nothing if one side does not list its settings."""
+    """Changed settings, and what each replaces in the same stack. Nothing if one side does not list its settings."""
     old = {setting["path"]: setting for setting in (before or {}).get("settings", ())}
     new = {setting["path"]: setting for setting in after.get("settings", ())}
     if not old or not new:
         return
+    one_stack = before is None or before.get("stack") == after.get("stack")
     for path in dict.fromkeys((*new, *old)):
         was, now = old.get(path), new.get(path)
         if was is None or now is None or was["value"] != now["value"]:
             values = " → ".join("(none)" if setting is None else f"`{setting['value']}`" for setting in (was, now))
-            replaced = (now or was or {}).get("replaces", ())
+            replaced = (now or was or {}).get("replaces", ()) if one_stack else ()
             yield f"- `{path}`: {values}" + (f" **replaces {', '.join(replaced)}**" if replaced else "")
 
 

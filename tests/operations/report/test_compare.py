@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_d_gke.operations.report.compare import compare
+from llm_d_gke.operations.report.compare import compare, compare_stacks
 from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.stackfile import PROJECT_ROOT
 
@@ -173,3 +173,11 @@ def test_two_checkouts_are_compared_each_by_its_own_program(tmp_path: Path) -> N
     )
     assert done.stdout.count("new, accepted") >= 6
     assert "### `multi-model-gpu`: new, accepted" in done.stdout
+
+
+def test_a_setting_replaces_resources_of_its_own_stack_only() -> None:
+    before, after = facts(), facts(project="another-project")
+    replaced = "**replaces network, subnet, address, cluster, accelerator pool, CPU pool**"
+    assert f"→ `another-project` {replaced}" in compare({"gpu": before}, {"gpu": after})
+    [line] = [line for line in compare_stacks("gpu → live", before, {**after, "stack": "live"}) if "project" in line]
+    assert line.endswith("→ `another-project`")
