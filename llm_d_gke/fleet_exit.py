@@ -9,15 +9,17 @@ from typing import Any, Final
 
 import httpx
 
-from llm_d_gke.google_types import EXPORT_ANNOTATION
+from llm_d_gke.google_types import EXPORT_ANNOTATION, FLEET_FEATURE, FLEET_GUARD
 from llm_d_gke.kube import Kube, KubeError, Manifest, NotFound
 from llm_d_gke.metrics_text import total
+from llm_d_gke.pending_creates import Engine
 from llm_d_gke.waiting import happens_within
 
 _POOL: Final = ("inference.networking.k8s.io/v1", "InferencePool")
 _GATEWAY: Final = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
 _SERVED: Final = "vllm:request_prompt_tokens_count"
 _IN_FLIGHT: Final = ("vllm:num_requests_running", "vllm:num_requests_waiting")
+DESPITE_MEMBERS: Final = "--despite-members"
 Pool = tuple[str, str]
 # The host and port under which a port of a pod is reached from here.
 Address = Callable[[Manifest, int], str]
@@ -41,6 +43,34 @@ def exported_pools(deployment: Mapping[str, Any]) -> list[Pool]:
         for metadata in described
         if (metadata.get("annotations") or {}).get(EXPORT_ANNOTATION) == "True"
     ]
+
+
+def unprotect(engine: Engine) -> None:
+    """Let a destroy delete what serves a member's requests, which the guard keeps while the pool is exported."""
+    state = engine.export()
+    guards = [
+        resource
+        for resource in state["deployment"].get("resources") or ()
+        if resource.get("protect") and (resource.get("inputs") or {}).get("metadata", {}).get("name") == FLEET_GUARD
+    ]
+    for guard in guards:
+        guard["protect"] = False
+    if guards:
+        engine.restore(state)
+
+
+def holds_gateway(deployment: Mapping[str, Any]) -> bool:
+    """Whether the stack, by its state, is the config cluster of a fleet."""
+    return any(resource["type"] == FLEET_FEATURE for resource in deployment.get("resources") or ())
+
+
+def refusal(stack: str, members: Sequence[str], command: str) -> str:
+    """Why the config cluster is not destroyed. `command` destroys a stack."""
+    return (
+        f"{stack} holds the Gateway of its fleet, in which other clusters still are ({', '.join(members)}): without it"
+        f" no request comes to them, and a cluster in the network of {stack} keeps the network from being"
+        f" deleted. First {command} STACK={members[0]}. ARGS={DESPITE_MEMBERS} destroys it all the same"
+    )
 
 
 def leave_fleet(

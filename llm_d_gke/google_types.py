@@ -15,6 +15,8 @@ ACCOUNT: Final = "gcp:serviceaccount/account:Account"
 ADDRESS: Final = "gcp:compute/address:Address"
 BUCKET_MEMBER: Final = "gcp:storage/bucketIAMMember:BucketIAMMember"
 CLUSTER: Final = "gcp:container/cluster:Cluster"
+FLEET_FEATURE: Final = "gcp:gkehub/feature:Feature"
+MEMBERSHIP: Final = "gcp:gkehub/membership:Membership"
 NAT: Final = "gcp:compute/routerNat:RouterNat"
 NETWORK: Final = "gcp:compute/network:Network"
 NODE_POOL: Final = "gcp:container/nodePool:NodePool"
@@ -27,6 +29,8 @@ SUBNETWORK: Final = "gcp:compute/subnetwork:Subnetwork"
 
 # Of an InferencePool that a fleet's Gateway sends requests to.
 EXPORT_ANNOTATION: Final = "networking.gke.io/export"
+# Name of the object that keeps a member of a fleet from being destroyed while it exports its pool.
+FLEET_GUARD: Final = "fleet-member"
 
 # Arguments of the provider that are no properties of the resource.
 _VIRTUAL: Final = (

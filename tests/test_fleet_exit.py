@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 import pytest
 
-from llm_d_gke.fleet_exit import exported_pools, leave_fleet
-from llm_d_gke.google_types import EXPORT_ANNOTATION
+from llm_d_gke.fleet_exit import exported_pools, holds_gateway, leave_fleet, refusal, unprotect
+from llm_d_gke.google_types import EXPORT_ANNOTATION, FLEET_FEATURE, FLEET_GUARD, MEMBERSHIP, NETWORK
 from llm_d_gke.kube import Kube, NotFound
+from tests.stacks import FLEET_CONFIG, FLEET_MEMBER, graph_of
 
 POOL = "kubernetes:inference.networking.k8s.io/v1:InferencePool"
 GATEWAY = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
+WORKLOADS = ("kubernetes:apps/v1:Deployment", "kubernetes:networking.k8s.io/v1:NetworkPolicy")
 SPEC = {"selector": {"matchLabels": {"app": "chat"}}, "targetPorts": [{"number": 8000}]}
 POD = {"metadata": {"name": "chat-0"}, "spec": {"containers": [{}]}, "status": {"podIP": "10.0.0.9"}}
 
@@ -111,3 +114,54 @@ def test_a_pool_that_is_not_there_any_more_is_no_obstacle() -> None:
         raise AssertionError("no pod is looked at")
 
     leave_fleet(cast(Kube, Cluster(exists=False)), [("llm-d", "chat")], address, print, quiet=0.0, patience=1.0)
+
+
+class State:
+    """A stack's state, of which the last replacement is kept."""
+
+    def __init__(self, *resources: dict[str, Any]) -> None:
+        self.state: dict[str, Any] = {"version": 3, "deployment": {"resources": list(resources)}}
+        self.restored: Mapping[str, Any] | None = None
+
+    def export(self) -> dict[str, Any]:
+        return copy.deepcopy(self.state)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.restored = state
+
+    def refresh(self, urns: Sequence[str]) -> None:
+        raise AssertionError(urns)
+
+
+def test_only_the_guard_loses_its_protection() -> None:
+    guard = {"type": "kubernetes:core/v1:ConfigMap", "inputs": {"metadata": {"name": FLEET_GUARD}}}
+    others = [{"type": NETWORK, "protect": True}, pool() | {"protect": True}, {"type": "pulumi:pulumi:Stack"}]
+    protected = State(*others, guard | {"protect": True})
+    unprotect(protected)
+    assert protected.restored is not None
+    assert protected.restored["deployment"]["resources"] == [*others, guard | {"protect": False}]
+    unprotected = State(*others, guard)
+    unprotect(unprotected)
+    assert unprotected.restored is None
+
+
+def test_a_plain_destroy_keeps_what_serves_while_a_member_exports_its_pool() -> None:
+    graph = graph_of("gpu", FLEET_MEMBER)
+    guard = graph.one("kubernetes:core/v1:ConfigMap", FLEET_GUARD)
+    assert guard.options.protect
+    serving = [resource for resource in graph if resource.type in (POOL, MEMBERSHIP, *WORKLOADS)]
+    assert len(serving) >= 5
+    for resource in serving:
+        assert graph.depends(guard, resource), resource.urn
+    out = graph_of("gpu", FLEET_MEMBER | {"fleet.exported": False})
+    assert not out.one("kubernetes:core/v1:ConfigMap", FLEET_GUARD).options.protect
+    config = graph_of("gpu", FLEET_CONFIG)
+    assert FLEET_GUARD not in {resource.name for resource in config}
+
+
+def test_the_cluster_with_the_gateway_is_known_by_its_feature() -> None:
+    assert holds_gateway({"resources": [{"type": FLEET_FEATURE}]})
+    assert not holds_gateway({"resources": [pool()]})
+    text = refusal("west", ["east", "north"], "make down")
+    for part in ("west holds", "(east, north)", "make down STACK=east", "ARGS=--despite-members"):
+        assert part in text

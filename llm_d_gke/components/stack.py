@@ -13,7 +13,7 @@ import pulumi_kubernetes as kubernetes
 from llm_d_gke.components.google_provider import STACK_TYPE, google_provider
 from llm_d_gke.components.infrastructure.cluster import InferenceCluster
 from llm_d_gke.components.infrastructure.compute_class import compute_class
-from llm_d_gke.components.infrastructure.fleet import FleetMembership
+from llm_d_gke.components.infrastructure.fleet import FleetMembership, fleet_guard
 from llm_d_gke.components.infrastructure.namespace import NamespaceResources
 from llm_d_gke.components.infrastructure.network import InferenceNetwork
 from llm_d_gke.components.infrastructure.node_pools import NodePools
@@ -167,7 +167,11 @@ class InferenceStack(pulumi.ComponentResource):
         # The other routes change to new pools when their servers are ready. Until then the old servers answer.
         self._routes(platform.scope, before_routes, servers, early=False)
         self._autoscaling(platform)
-        NetworkPolicies(plan.network_policies, platform.scope)
+        policies = NetworkPolicies(plan.network_policies, platform.scope)
+        fleet = plan.gateway.fleet
+        if fleet is not None and not fleet.config:
+            served = [resource for group in servers.values() for resource in group]
+            fleet_guard(fleet, platform.scope, [*infrastructure.fleet, *served, policies])
         if plan.monitoring.enabled:
             Monitoring(plan.monitoring, plan.models, plan.router, platform.scope)
         if plan.monitoring.dashboard is not None or plan.monitoring.alerts:

@@ -100,11 +100,17 @@ def endpoint(stack: Stack) -> int:
     return commands.endpoint(stack)
 
 
-def down(stack: Stack, config: Changes = None) -> int:
+def down(
+    stack: Stack,
+    config: Changes = None,
+    despite_members: Annotated[
+        bool, typer.Option("--despite-members", help="Also the config cluster of a fleet whose members are up.")
+    ] = False,
+) -> int:
     """Destroy a stack, and stop everything that was started for it."""
     from llm_d_gke.rehearsal import commands
 
-    return commands.down(stack, overrides(config))
+    return commands.down(stack, overrides(config), despite_members=despite_members)
 
 
 def render(

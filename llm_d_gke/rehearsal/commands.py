@@ -16,7 +16,7 @@ from llm_d_gke.pending_creates import adopt_pending_creates
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.findings import located
 from llm_d_gke.planning.plan.stack import StackPlan
-from llm_d_gke.rehearsal.before_destroy import prepare_destroy
+from llm_d_gke.rehearsal.before_destroy import prepare_destroy, refuse_members
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from llm_d_gke.rehearsal.errors import RehearsalError
@@ -32,6 +32,7 @@ from llm_d_gke.rehearsal.pulumi_engine.interruption import (
     Recorded,
     defer_interrupts,
     delete_orphaned_creates,
+    has_pending_operations,
 )
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
 from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import NO_POLICY, PolicyChoice, policy_options
@@ -223,8 +224,11 @@ def endpoint(stack: str) -> int:
     return 0
 
 
-def down(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> int:
-    """Destroy the stack, then stop and remove everything that is left, also after a crash."""
+def down(stack: str, changes: Mapping[str, str] = MappingProxyType({}), *, despite_members: bool = False) -> int:
+    """Destroy the stack, then stop and remove everything that is left, also after a crash.
+
+    `despite_members`: also the config cluster of a fleet whose members are up.
+    """
     began = time.monotonic()
     paths = StackPaths(stack)
     if not paths.home.exists():
@@ -232,12 +236,14 @@ def down(stack: str, changes: Mapping[str, str] = MappingProxyType({})) -> int:
         print(f"stack {stack} is not up")
         return 0
     refuse_guests(paths)
+    if not despite_members:
+        refuse_members(paths)
     failed: Exception | None = None
     try:
         configuration = load(PROJECT_ROOT, stack, changes)
         with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
             resume_interrupted(pulumi, destroying=True)
-            prepare_destroy(paths, print_step)
+            prepare_destroy(pulumi, print_step)
             pulumi.stack.destroy(on_output=each_step_once(show), on_error=show, color=_color())
             pulumi.stack.workspace.remove_stack(stack)
     except Exception as error:
@@ -292,9 +298,9 @@ def resume_interrupted(pulumi: Engine, *, destroying: bool = False) -> None:
         resume(pulumi.paths, print_step)
     except Refused as refused:
         raise RehearsalError(str(refused)) from refused
-    if destroying:
-        adopt_pending_creates(Recorded(pulumi.stack, pulumi.paths), print_step)
-    else:
+    if destroying and has_pending_operations(pulumi.paths):
+        adopt_pending_creates(Recorded(pulumi.stack), print_step)
+    elif not destroying:
         delete_orphaned_creates(pulumi.stack, pulumi.paths, print_step)
 
 

@@ -31,8 +31,9 @@ class FleetSettings(Settings):
     exported: Annotated[
         bool,
         Field(
-            description="Whether the Gateway sends requests to this cluster's pool. With false and an `up` before"
-            " `pulumi destroy`, a cluster leaves the fleet without lost requests; `make destroy` does that by itself."
+            description="Whether the Gateway sends requests to this cluster's pool. With false and an `up`, a"
+            " cluster leaves the fleet without lost requests. Pulumi refuses to destroy a member that has not left;"
+            " `make destroy` does both."
         ),
     ] = True
     max_utilization_percent: Annotated[

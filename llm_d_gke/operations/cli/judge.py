@@ -161,6 +161,9 @@ def destroy(
         bool,
         typer.Option("--unlock", help="First take away the lock of an update that was killed, not of one that runs."),
     ] = False,
+    despite_members: Annotated[
+        bool, typer.Option("--despite-members", help="Also the config cluster of a fleet whose members are up.")
+    ] = False,
 ) -> int:
     """Destroy a stack on GKE with the Pulumi of this machine, also what a killed update left, and look for leftovers.
 
@@ -168,4 +171,4 @@ def destroy(
     """
     from llm_d_gke.operations.teardown.command import destroy as destroy_stack
 
-    return destroy_stack(stack, overrides(config), project, yes=yes, unlock=unlock)
+    return destroy_stack(stack, overrides(config), project, yes=yes, unlock=unlock, despite_members=despite_members)

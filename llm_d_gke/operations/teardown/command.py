@@ -13,11 +13,27 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.prompt import Confirm
 
-from llm_d_gke.cli.exits import FAILED, NO_CREDENTIALS
-from llm_d_gke.fleet_exit import Pool, exported_pools, leave_fleet
+from llm_d_gke.cli.exits import FAILED, NO_CREDENTIALS, RefusedInputError
+from llm_d_gke.fleet_exit import (
+    DESPITE_MEMBERS,
+    Pool,
+    exported_pools,
+    holds_gateway,
+    leave_fleet,
+    refusal,
+    unprotect,
+)
 from llm_d_gke.kserve_presets import free_presets, preset_namespaces
 from llm_d_gke.kube import Kube, KubeError
-from llm_d_gke.operations.google_cloud import NoCredentialsError, Session, open_session
+from llm_d_gke.operations.google_cloud import (
+    TIMEOUT,
+    NoCredentialsError,
+    Session,
+    SwitchedOffError,
+    UnansweredError,
+    answer_of,
+    open_session,
+)
 from llm_d_gke.operations.leftovers.command import identify, report_leftovers
 from llm_d_gke.operations.leftovers.match import Identity, planned_name
 from llm_d_gke.operations.live_stack.gke import gke_stack
@@ -25,6 +41,8 @@ from llm_d_gke.operations.live_stack.stack import LiveStackError
 from llm_d_gke.operations.pulumi_cli import PulumiError, run_pulumi
 from llm_d_gke.pending_creates import adopt_pending_creates
 from llm_d_gke.planning import RefusedError
+from llm_d_gke.planning.context import STACK_LABEL
+from llm_d_gke.planning.names import slug
 
 # Google's load balancers follow a change within minutes.
 _QUIET_SECONDS, _PATIENCE = 120.0, 900.0
@@ -36,8 +54,19 @@ class Pulumi(Protocol):
     def __call__(self, arguments: Sequence[str], *, output: bool = False) -> str: ...
 
 
-def destroy(stack: str, changes: Mapping[str, str], project: str | None, *, yes: bool, unlock: bool) -> int:
-    """Destroy a stack with the credentials of this machine. Return the exit status."""
+def destroy(
+    stack: str,
+    changes: Mapping[str, str],
+    project: str | None,
+    *,
+    yes: bool,
+    unlock: bool,
+    despite_members: bool = False,
+) -> int:
+    """Destroy a stack with the credentials of this machine. Return the exit status.
+
+    `despite_members`: also the config cluster of a fleet whose members are up.
+    """
     console = Console()
     try:
         session, own_project = open_session()
@@ -50,13 +79,34 @@ def destroy(stack: str, changes: Mapping[str, str], project: str | None, *, yes:
         return run_pulumi(stack, arguments, output=output)
 
     deployment = _state(pulumi).get("deployment") or {}
+    if holds_gateway(deployment) and not despite_members:
+        _refuse_members(identity, session)
     pools, presets = exported_pools(deployment), preset_namespaces(deployment)
     question = f"Take {stack} out of its fleet, and destroy it?"
     if pools and not (yes or Confirm.ask(question, console=console, default=False)):
         return FAILED
     if pools or presets:
         _prepare(stack, changes, pools, presets, console)
+    if pools:
+        unprotect(_Recorded(pulumi))
     return destroy_all(identity, pulumi, session, console, yes=yes, unlock=unlock)
+
+
+def _refuse_members(identity: Identity, session: Session) -> None:
+    """Raise RefusedInputError where other stacks are in the fleet whose Gateway this one would take away."""
+    url = f"https://gkehub.googleapis.com/v1/projects/{identity.project}/locations/global/memberships"
+    try:
+        memberships = answer_of(session.request("GET", url, timeout=TIMEOUT)).get("resources") or ()
+    except SwitchedOffError:
+        return
+    except UnansweredError as reason:
+        raise RefusedInputError(
+            f"{identity.stack} holds the Gateway of its fleet, and the fleet's memberships could not be listed"
+            f" ({reason}). ARGS={DESPITE_MEMBERS} destroys it all the same"
+        ) from None
+    stacks = {str((membership.get("labels") or {}).get(STACK_LABEL, "")) for membership in memberships}
+    if members := sorted(stacks - {"", slug(identity.stack)}):
+        raise RefusedInputError(refusal(identity.stack, members, "make destroy"))
 
 
 def _prepare(

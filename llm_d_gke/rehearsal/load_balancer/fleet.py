@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from llm_d_gke.google_types import EXPORT_ANNOTATION
+from llm_d_gke.google_types import EXPORT_ANNOTATION, FLEET_FEATURE, MEMBERSHIP
 from llm_d_gke.kube import Kube, KubeError, Manifest, Manifests
 from llm_d_gke.kube.informer import Informer, Key, key_of
 from llm_d_gke.rehearsal.cluster_client import client
@@ -26,8 +26,6 @@ from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud, CloudReader
 
 log = logging.getLogger(__name__)
 
-_MEMBERSHIP = "gcp:gkehub/membership:Membership"
-_FEATURE = "gcp:gkehub/feature:Feature"
 _KINDS = (("v1", "Pod"), ("v1", "Service"), (POOL_API, "InferencePool"))
 _MANAGER = "multi-cluster-controller"
 
@@ -62,7 +60,7 @@ class Fleet:
 
     def reconcile(self, cloud: Cloud) -> None:
         """Begin to follow clusters that joined, leave those that left, create and delete imports."""
-        self._is_config = bool(cloud.records(_FEATURE))
+        self._is_config = bool(cloud.records(FLEET_FEATURE))
         stacks = set(self._stacks(cloud)) if self._is_config else set()
         for stack in self._members.keys() - stacks:
             self._leave(stack)
@@ -87,12 +85,12 @@ class Fleet:
 
     def _stacks(self, cloud: Cloud) -> Iterator[str]:
         """Other stacks of this folder with a membership in the same project, while they have a cluster."""
-        projects = _projects(cloud)
+        own = projects(cloud)
         for home in self._paths.base.iterdir():
             other = StackPaths(home.name, self._paths.root)
             if other.host == other != self._paths and other.kubeconfig.exists():
                 reader = self._clouds.setdefault(home.name, CloudReader(other))
-                if projects & _projects(reader.read()):
+                if own & projects(reader.read()):
                     yield home.name
 
     def _join(self, stack: str) -> None:
@@ -130,8 +128,9 @@ class Fleet:
                 self._kube.delete(GKE_API, IMPORT, name, namespace)
 
 
-def _projects(cloud: Cloud) -> set[str]:
-    return {str(record.get("project")) for record in cloud.records(_MEMBERSHIP).values()}
+def projects(cloud: Cloud) -> set[str]:
+    """The Google Cloud projects in whose fleets a stack has a membership."""
+    return {str(record.get("project")) for record in cloud.records(MEMBERSHIP).values()}
 
 
 def import_targets(clusters: Iterable[Cluster], backends: Backends, namespace: str, backend: Manifest) -> list[Target]:

@@ -54,7 +54,7 @@ def delete_orphaned_creates(stack: auto.Stack, paths: StackPaths, report: Callab
     Such an object may exist without being in the state, and the next update would conflict with it. The simulated gcp
     provider recognizes its own unrecorded resources. Raises RehearsalError for an object that stays.
     """
-    if not _has_pending_operations(paths):
+    if not has_pending_operations(paths):
         return
     exported = stack.export_stack()
     deployment: dict[str, Any] = dict(exported.deployment or {})
@@ -72,15 +72,12 @@ def delete_orphaned_creates(stack: auto.Stack, paths: StackPaths, report: Callab
 
 
 class Recorded:
-    """The state of a rehearsed stack, for `adopt_pending_creates`."""
+    """The state of a rehearsed stack. See `pending_creates.Engine`."""
 
-    def __init__(self, stack: auto.Stack, paths: StackPaths) -> None:
-        self._stack, self._paths = stack, paths
+    def __init__(self, stack: auto.Stack) -> None:
+        self._stack = stack
 
     def export(self) -> dict[str, Any]:
-        # The engine would take a second to answer this.
-        if not _has_pending_operations(self._paths):
-            return {}
         return vars(self._stack.export_stack())
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -99,7 +96,8 @@ def read_state(paths: StackPaths) -> dict[str, Any]:
     return {}
 
 
-def _has_pending_operations(paths: StackPaths) -> bool:
+def has_pending_operations(paths: StackPaths) -> bool:
+    """Whether an engine died. The next one would take a second to answer this."""
     return bool(read_state(paths).get("pending_operations"))
 
 

@@ -6,13 +6,15 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
 from rich.console import Console
 from rich.prompt import Confirm
 
-from llm_d_gke.google_types import ACCOUNT, EXPORT_ANNOTATION, NETWORK, ROUTER
+from llm_d_gke.cli.exits import RefusedInputError
+from llm_d_gke.google_types import ACCOUNT, EXPORT_ANNOTATION, FLEET_FEATURE, NETWORK, ROUTER
 from llm_d_gke.operations.leftovers.command import identify
 from llm_d_gke.operations.leftovers.match import Identity
 from llm_d_gke.operations.live_stack.stack import LiveStackError
@@ -150,3 +152,34 @@ def test_a_member_that_is_not_reached_is_destroyed_all_the_same(monkeypatch: pyt
     output = io.StringIO()
     command._prepare("east", {}, [("llm-d", "chat")], [], Console(file=output, width=300))
     assert "requests are lost: no credentials for cluster east" in output.getvalue()
+
+
+def memberships(*stacks: str, status: int = 200, reason: str = "") -> Any:
+    """An HTTP session that answers with the fleet's memberships, of which one is of no stack."""
+    labeled = [{"labels": {"llm-d-stack": stack}} for stack in stacks]
+    error = {"message": "no", "details": [{"reason": reason}]}
+    body = {"resources": [{"name": "other"}, *labeled]} if status == 200 else {"error": error}
+    return SimpleNamespace(request=lambda *_, **__: SimpleNamespace(status_code=status, json=lambda: body))
+
+
+@pytest.mark.parametrize(
+    ("session", "refused"),
+    [
+        (memberships("gpu", "east"), "make destroy STACK=east"),
+        (memberships("gpu"), None),
+        (memberships(status=403, reason="SERVICE_DISABLED"), None),
+        (memberships(status=403), r"could not be listed \(403: no\)"),
+    ],
+)
+def test_the_gateway_of_a_fleet_stays_while_other_clusters_are_in_it(
+    session: Any, refused: str | None, monkeypatch: pytest.MonkeyPatch, identity: Identity
+) -> None:
+    config = json.dumps({"deployment": {"resources": [{"type": FLEET_FEATURE}]}})
+    monkeypatch.setattr(command, "open_session", lambda: (session, PROJECT))
+    monkeypatch.setattr(command, "identify", lambda *_: identity)
+    monkeypatch.setattr(command, "run_pulumi", lambda *_, **__: config)
+    monkeypatch.setattr(command, "destroy_all", lambda *_, **__: 0)
+    if refused is not None:
+        with pytest.raises(RefusedInputError, match=refused):
+            command.destroy("gpu", {}, None, yes=True, unlock=False)
+    assert command.destroy("gpu", {}, None, yes=True, unlock=False, despite_members=refused is not None) == 0

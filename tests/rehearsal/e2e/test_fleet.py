@@ -5,6 +5,8 @@ A stand-in plays Google's multi-cluster controller and load balancer (llm_d_gke/
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -32,6 +34,21 @@ def pools(project: Project, stack: str) -> set[str]:
         return {pool["metadata"]["name"] for pool in kube.list("inference.networking.k8s.io/v1", "InferencePool")}
 
 
+def plain_destroy(project: Project, stack: str) -> str:
+    """The output of `pulumi destroy`, without what `down` does before it; fails unless Pulumi ends with an error."""
+    lines = (
+        "from llm_d_gke.rehearsal.commands import PROJECT_ROOT, engine, load, show",
+        "from llm_d_gke.rehearsal.paths import StackPaths",
+        f"paths, configuration = StackPaths({stack!r}), load(PROJECT_ROOT, {stack!r})",
+        "with engine(paths, configuration, print) as pulumi:",
+        "    pulumi.stack.destroy(on_output=show, on_error=show)",
+    )
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    return done.stdout
+
+
 def test_both_clusters_answer_and_the_config_cluster_alone_after_down_of_the_member(fresh: Project) -> None:
     fresh.write_stack(CONFIG, FLEET_CONFIG)
     network = {**EXISTING_NETWORK, "network": f"llm-d-{CONFIG}-network"}
@@ -57,6 +74,8 @@ def test_both_clusters_answer_and_the_config_cluster_alone_after_down_of_the_mem
 
     with Steady(request) as load:
         load.await_answers(40)
+        assert "ARGS=--despite-members" in fresh.run("down", CONFIG, code=1)
+        assert "protected" in plain_destroy(fresh, MEMBER)
         fresh.run("down", MEMBER)
         load.await_answers(40, since=time.monotonic())
     assert load.unanswered == []
