@@ -1,5 +1,7 @@
 """Parts of engine.yaml on some kinds of model: what they take while memory is profiled, and versions of it."""
 
+from collections.abc import Mapping
+
 from .schema import Entry
 
 
@@ -42,6 +44,7 @@ class SamplerWarmUp(Entry):
 
     refused_bytes: float  # below it every start that was logged failed
     graphs_error_gib: float  # of the estimate of captured graphs: a start is refused only beyond it
+    graphs_per_layer_gib: Mapping[str, float]  # by architecture: what graphs of V1 may take that are not reserved
     graphs_over_nccl_gib: float  # what graphs of V1 may take beyond their fit with more than two ranks over PCIe
     passed_bytes: float  # from it on every start that was logged came through
     expert_tuning_gib: float  # kept by FlashInfer's tuning of experts, compute capability 10.0 and up

@@ -382,12 +382,12 @@ def test_51_starts_of_0_20_to_0_29_that_were_written_down_before_they_were_judge
 
 
 def test_45_starts_of_0_10_to_0_31_that_were_written_down_before_they_were_judged() -> None:
-    """What was wrong is in docs/measurements.md. L10 ended where a start of the next version had room left."""
+    """What was wrong is in docs/measurements.md."""
     judgments = {judgment.id: judgment for judgment in judge_rows(json.loads(LAST.read_text("utf-8")), LAST.parent)}
     assert [name for name, judgment in judgments.items() if judgment.not_known is not None] == []
-    assert {name: judgment.wrong for name, judgment in judgments.items() if judgment.wrong} == {"L10": "wrong fits"}
+    assert [name for name, judgment in judgments.items() if judgment.wrong] == []
     marginal = [name for name, judgment in judgments.items() if judgment.call == "marginal"]
-    assert marginal == ["L19", "L20", "L21", "L22", "L23", "L24", "L30", "L32", "L34", "L35"]
+    assert marginal == ["L10", "L19", "L20", "L21", "L22", "L23", "L24", "L30", "L32", "L34", "L35"]
     loose = ("L41", "L42")  # of caches alone
     layouts = [abs(item.tokens_given_memory or 0.0) for name, item in judgments.items() if name not in loose]
     assert max(layouts) < 0.002
@@ -446,6 +446,16 @@ def test_a_head_of_eagle_has_layers_and_a_vocabulary_of_its_own() -> None:
     own = hidden * (hidden + 2 * 1024 + 3 * hidden + 32_000)
     expected = 2 * (layer + own) / 2**30
     assert with_head.prediction["weightsGib"] - without.prediction["weightsGib"] == pytest.approx(expected, abs=0.005)
+
+
+def test_graphs_of_glm_may_take_more_than_the_fit() -> None:
+    """GLM-4.7 at a share of 0.90 ended in the sampler, with 12 GiB gone beside its cache; at 0.80 it came through."""
+    rows = {row["id"]: row for row in json.loads(LAST.read_text("utf-8"))}
+    assert [judgment.call for judgment in judge_rows([rows["L09"], rows["L10"]], LAST.parent)] == ["fits", "marginal"]
+    figures = load_engine().warm_up
+    assert 46 * figures.graphs_per_layer_gib["Glm4MoeForCausalLM"] == pytest.approx(5.97, abs=0.02)
+    eager = run_of({**rows["L10"], "eager": True})
+    assert judge(eager).status == "fits"
 
 
 def test_workspaces_of_experts_leave_nothing_behind_since_0_31() -> None:

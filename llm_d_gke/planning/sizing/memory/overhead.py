@@ -340,6 +340,8 @@ def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> 
     unreserved = not (run.enforce_eager or by_default or run.uses_model_runner_v2)
     if unreserved and run.interconnect == "pcie" and run.tensor_parallel > _CUSTOM_REDUCE_RANKS:
         passed_gib += figures.graphs_over_nccl_gib
+    if unreserved:
+        passed_gib += max(0.0, figures.graphs_per_layer_gib.get(run.model.architecture, 0.0) * layers - captured)
     tuned = load_engine().has(run.version, figures.expert_tuning_since) and (run.capability or 0.0) >= 10.0
     if tuned and run.model.experts is not None:
         passed_gib += figures.expert_tuning_gib
