@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 from llm_d_gke.operations.report.facts import (
     WHENS,
@@ -28,6 +29,8 @@ from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.leaves import leaves
+
+Record = TypeVar("Record", bound=Any)
 
 
 def facts_of(
@@ -56,11 +59,9 @@ def settings_of(settings: StackSettings) -> Iterator[SettingFacts]:
 
 
 def _plan(plan: StackPlan) -> PlanFacts:
-    return PlanFacts(
-        location=plan.location,
-        pattern=plan.pattern,
-        release=plan.release,
-        paused=plan.paused,
+    return _record(
+        PlanFacts,
+        plan,
         cluster=plan.cluster.name,
         network=plan.network.network,
         gateway=plan.gateway.name,
@@ -73,14 +74,21 @@ def _plan(plan: StackPlan) -> PlanFacts:
             if not (pool.autopilot and not pool.accelerators_per_node)
         ),
         cost=_cost(plan.cost),
-        timeline=plan.timeline,
     )
 
 
+def _record(kind: type[Record], source: object, **own: object) -> Record:
+    """A record with the fields of `source` that have the same names, and fields of its own."""
+    same = {field.name: getattr(source, field.name) for field in fields(kind) if field.name not in own}
+    record: Record = kind(**same, **own)
+    return record
+
+
 def _model(model: ModelPlan) -> ModelFacts:
-    return ModelFacts(
+    return _record(
+        ModelFacts,
+        model,
         name=model.served_name,
-        id=model.id,
         servers=tuple(_server(server) for server in model.servers),
         pool=model.pool.name,
         picker=model.picker.name,
@@ -89,15 +97,8 @@ def _model(model: ModelPlan) -> ModelFacts:
 
 
 def _server(server: ModelServerPlan) -> ServerFacts:
-    return ServerFacts(
-        name=server.name,
-        role=server.role,
-        hardware=server.hardware,
-        replicas=server.most_replicas,
-        least_replicas=server.replicas,
-        start_up_seconds=server.start_up_seconds,
-        memory=None if server.memory is None else _memory(server.memory),
-    )
+    memory = None if server.memory is None else _memory(server.memory)
+    return _record(ServerFacts, server, replicas=server.most_replicas, least_replicas=server.replicas, memory=memory)
 
 
 def _memory(verdict: MemoryVerdict) -> MemoryFacts:
@@ -114,31 +115,24 @@ def _memory(verdict: MemoryVerdict) -> MemoryFacts:
             gib=round(max(0.0, verdict.total_gib - verdict.requested_gib), 2),
         ),
     )
-    return MemoryFacts(
-        status=verdict.status,
-        limit=verdict.limit,
+    return _record(
+        MemoryFacts,
+        verdict,
         total_gib=round(verdict.total_gib, 2),
         error_gib=round(verdict.error_gib, 2),
         margin_gib=round(verdict.margin_gib, 2),
         segments=segments,
         kv_tokens=verdict.replica_tokens,
-        longest=verdict.longest,
-        max_model_len=verdict.max_model_len,
         max_concurrency=round(verdict.replica_concurrency, 1),
     )
 
 
 def _capacity(capacity: CapacityPlan) -> CapacityFacts:
     curve = tuple(_speed(point.speed, point.concurrency) for point in capacity.curve)
-    return CapacityFacts(
-        basis=capacity.basis,
-        is_rate=capacity.is_rate,
-        replicas=capacity.replicas,
-        needed=capacity.needed,
-        error=capacity.error,
-        typical_error=capacity.typical_error,
+    return _record(
+        CapacityFacts,
+        capacity,
         method=capacity.alone.method,
-        measured=capacity.measured,
         at_load=None if capacity.at_load is None else _speed(capacity.at_load),
         alone=_speed(capacity.alone, 1),
         full=_speed(capacity.full),
@@ -153,40 +147,31 @@ def _capacity(capacity: CapacityPlan) -> CapacityFacts:
 def _speed(speed: SpeedEstimate, concurrency: float | None = None) -> SpeedFacts:
     # Little's law: in flight is rate times latency.
     in_flight = speed.latency * speed.requests_per_second if concurrency is None else concurrency
-    return SpeedFacts(
+    return _record(
+        SpeedFacts,
+        speed,
         concurrency=round(in_flight, 2),
         time_to_first_token=round(speed.time_to_first_token, 4),
         time_per_output_token=round(speed.time_per_output_token, 5),
         requests_per_second=round(speed.requests_per_second, 3),
         output_tokens_per_second=round(speed.output_tokens_per_second, 1),
-        bound=speed.bound,
     )
 
 
 def _pool(pool: NodePoolPlan) -> PoolFacts:
-    return PoolFacts(
-        name=pool.name,
-        machine_type=pool.machine_type,
-        low=pool.min_nodes,
-        high=pool.max_nodes,
-        zones=pool.zones,
-        provisioning=pool.provisioning,
-    )
+    return _record(PoolFacts, pool, low=pool.min_nodes, high=pool.max_nodes)
 
 
 def _cost(cost: CostPlan) -> CostFacts:
     totals = {when: cost.total(when) for when in WHENS}
     units = cost.units
-    return CostFacts(
-        date=cost.date,
-        lines=cost.lines,
+    return _record(
+        CostFacts,
+        cost,
         hourly=totals,
         monthly={when: _monthly(total) for when, total in totals.items()},
-        saved_by_pausing=cost.saved_by_pausing,
         at_most_monthly=_monthly(cost.at_most),
-        scaled_down=cost.scaled_down,
         scaled_down_monthly=None if cost.scaled_down is None else _monthly(cost.scaled_down),
-        alternatives=cost.alternatives,
         choices=tuple(
             ChoiceFacts(title=f"{choice.machine_type} {choice.provisioning}", total=choice.total)
             for choice in cost.choices
