@@ -5,7 +5,6 @@ Each fault has a window that a condition ends, not a number of seconds. Requests
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from base64 import b64encode
@@ -34,6 +33,7 @@ from llm_d_gke.maintenance.measure.rehearsed import (
     wait_for,
 )
 from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady
+from llm_d_gke.operations.verify.checks.gateway import presented_certificate
 from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.load_balancer.envoy import proxied
@@ -96,13 +96,7 @@ class StackUnderLoad:
     def certificate(self) -> bytes:
         """The certificate that a new connection to the Gateway gets, in DER."""
         url = urlsplit(self.request.address)
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with (
-            socket.create_connection((url.hostname, url.port or 443), timeout=10.0) as connection,
-            context.wrap_socket(connection, server_hostname=_HOST) as tls,
-        ):
-            return tls.getpeercert(binary_form=True) or b""
+        return presented_certificate((url.hostname or "", url.port or 443), _HOST)
 
 
 def _engine(stack: StackUnderLoad) -> str:

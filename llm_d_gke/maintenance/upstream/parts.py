@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import Program
 from llm_d_gke.maintenance.engine_facts.environment import download, unpack
 from llm_d_gke.maintenance.upstream import go_source, vllm_source
+from llm_d_gke.rehearsal.toolchain import go
+from llm_d_gke.rehearsal.toolchain.targets import required_version
 
 _EXTENSION = "sigs.k8s.io/gateway-api-inference-extension"
 _LOGGING = "pkg/common/observability/logging"
@@ -103,15 +104,7 @@ class Folders:
     def module(self, module: str, version: str) -> Path:
         if module in self.overrides:
             return self.overrides[module]
-        # Run outside any module, so that no local go.mod changes the answer.
-        answer = subprocess.run(
-            ["go", "mod", "download", "-json", f"{module}@{version}"],  # noqa: S607 (Go is looked up on the PATH)
-            cwd=tempfile.gettempdir(),
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
+        answer = go.download(f"{module}@{version}", timeout=_TIMEOUT_SECONDS)
         try:
             listing = json.loads(answer.stdout)
         except json.JSONDecodeError as error:
@@ -201,7 +194,7 @@ def read_variables(package: str, version: str, folders: Folders) -> dict[str, st
 
 
 def _required(root: Path, module: str) -> str:
-    match = re.search(rf"^\s*{re.escape(module)} (v\S+)", (root / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
-    if match is None:
-        raise NotAvailableError(f"{root}: go.mod does not require {module}")
-    return match[1]
+    try:
+        return required_version(root, module)
+    except ValueError as error:
+        raise NotAvailableError(str(error)) from error

@@ -75,6 +75,18 @@ def fetch(module: str, dependency: str) -> str:
     return answer.stdout
 
 
+def download(question: str, *, timeout: float) -> subprocess.CompletedProcess[str]:
+    """`go mod download -json MODULE@VERSION`, outside of any module, whose go.mod could change the answer.
+
+    Raises BuildError without a usable `go`, and TimeoutExpired.
+    """
+    command = [go_command(f"fetch {question}"), "mod", "download", "-json", question]
+    folder = tempfile.gettempdir()
+    return subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
 def failure(purpose: str, output: str, log: Path | None) -> str:
     """The message for the output of a failed command."""
     last = "\n".join("  " + line for line in meaningful(output)[-15:])

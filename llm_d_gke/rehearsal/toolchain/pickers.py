@@ -17,7 +17,7 @@ from typing import Final
 from llm_d_gke.catalog.release import PickerRelease
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.toolchain.build import Report
-from llm_d_gke.rehearsal.toolchain.go import BuildError, environment, go_command
+from llm_d_gke.rehearsal.toolchain.go import BuildError, download, environment, go_command
 from llm_d_gke.rehearsal.toolchain.targets import cache_root, of_version
 
 # By the last part of the image: the target that is pinned here, or the Go module and its package.
@@ -96,13 +96,9 @@ def _refusals() -> dict[str, float]:
 def _is_published(question: str) -> bool:
     """Whether the module proxy has a module in this version."""
     try:
-        command = [go_command(f"fetch {question}"), "mod", "download", "-json", question]
-        answer = subprocess.run(
-            command, cwd="/", env=environment(), capture_output=True, timeout=_ASK_SECONDS, check=False
-        )
+        return download(question, timeout=_ASK_SECONDS).returncode == 0
     except (BuildError, OSError, subprocess.TimeoutExpired):
         return False
-    return answer.returncode == 0
 
 
 def _build(module: str, package: str, version: str, target: Path) -> str | None:

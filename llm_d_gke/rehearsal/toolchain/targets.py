@@ -169,11 +169,16 @@ def ldflags(module: str) -> str:
 
 def pinned(module: str, dependency: str) -> str:
     """The version of a dependency as go.mod requires it: `v1.36.3`."""
-    for line in (TOOLCHAIN_FOLDER / module / "go.mod").read_text().splitlines():
+    return required_version(TOOLCHAIN_FOLDER / module, dependency)
+
+
+def required_version(folder: Path, dependency: str) -> str:
+    """The version of a dependency that the go.mod of a folder requires. Raises ValueError where it does not."""
+    for line in (folder / "go.mod").read_text(encoding="utf-8").splitlines():
         words = line.removeprefix("require ").split()
         if len(words) >= 2 and words[0] == dependency and words[1].startswith("v"):
             return words[1]
-    raise ValueError(f"{module}/go.mod does not require {dependency}")
+    raise ValueError(f"{folder}: go.mod does not require {dependency}")
 
 
 def cache_root() -> Path:

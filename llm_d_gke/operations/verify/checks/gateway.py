@@ -115,7 +115,7 @@ def certificate(ctx: CheckContext) -> Result:
     parts = urlsplit(endpoint.url)
     address = (parts.hostname or "", parts.port or 443)
     try:
-        presented = x509.load_der_x509_certificate(_presented(address, endpoint.host))
+        presented = x509.load_der_x509_certificate(presented_certificate(address, endpoint.host))
     except (OSError, ValueError) as error:
         return failed(f"no TLS at {address[0]}:{address[1]}: {error}", look)
     now = datetime.now(UTC)
@@ -136,7 +136,7 @@ def certificate(ctx: CheckContext) -> Result:
     return passed(f"verified for {endpoint.host}, until {until:%Y-%m-%d}")
 
 
-def _presented(address: tuple[str, int], host: str) -> bytes:
+def presented_certificate(address: tuple[str, int], host: str) -> bytes:
     """The certificate that a server presents, regardless of its issuer."""
     context = ssl.create_default_context()
     context.check_hostname = False
