@@ -87,9 +87,10 @@ class RegistrySettings(Settings):
             )
         if any(parts) and not all(parts):
             missing = [n for n in ("server", "username", "password") if getattr(self, n) is None]
+            verb = "is" if len(missing) == 1 else "are"
             raise refusal(
                 "LLMD-REGISTRY-PARTS",
-                f"a pull secret is made of server, username and password, and {' and '.join(missing)} is missing",
+                f"a pull secret is made of server, username and password, and {' and '.join(missing)} {verb} missing",
                 "set all three, or existingSecret instead",
             )
         return self

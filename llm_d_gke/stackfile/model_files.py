@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -73,6 +74,8 @@ def _with_template(file: ModelFile, root: Path, path_text: str) -> ModelFile:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return replace(file, chat_template_problem="it is not a text in UTF-8")
+    except FileNotFoundError:
+        return replace(file, chat_template_problem="there is no such file")
     except (OSError, ValueError) as error:
         return replace(file, chat_template_problem=f"cannot be read: {_first_line(error)}")
     if not text.strip():
@@ -93,6 +96,9 @@ def _from_disk(root: Path, path_text: str) -> ModelFile:
         )
     except json.JSONDecodeError as error:
         return _problem(f"the file is not JSON: an error in line {error.lineno}, column {error.colno}")
+    except FileNotFoundError:
+        folder = f"the folder holds no {_CONFIG}" if (root / path_text).is_dir() else "there is no such file"
+        return _problem(folder)
     except (OSError, ValueError) as error:
         return _problem(f"cannot be read: {_first_line(error)}")
 
@@ -164,4 +170,4 @@ def _problem(text: str) -> ModelFile:
 
 def _first_line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text.partition("\n")[0][:200]
+    return re.sub(r"\[Errno -?[0-9]+\] ", "", text.partition("\n")[0])[:200]

@@ -57,6 +57,17 @@ MISTAKES = [
     ("below zero", model("replicas: -2"), "SETTING-RANGE", "models[0].replicas", "from 0", "use 0"),
     ("unknown zone", "llm-d:location: us-east4-z", "ZONE-OFFERS", "location", "not offered", "us-east4-a"),
     ("zone without it", "llm-d:location: europe-north1-b", "ZONE-OFFERS", "location", "not offered", "use one of europe-"),
+    ("continent", "llm-d:location: europe", "SETTING-FORM", "location", "zone or a region", "use europe-west4-"),
+    ("folder in a bucket's name", model("source: {kind: bucket, bucket: my-models/qwen, path: x}"), "SETTING-FORM", "models[0].source.bucket", "name of a bucket", "use my-models, and begin path with qwen"),
+    ("address with folders as a bucket", model("source: {kind: bucket, bucket: 'gs://my-models/a/b', path: x}"), "SETTING-FORM", "models[0].source.bucket", "without gs://", "use my-models, and begin path with a/b"),
+    ("folder above", model("source: {kind: bucket, bucket: my-models, path: ../qwen}"), "SETTING-FORM", "models[0].source.path", "without ..", "use qwen"),
+    ("variable for a token", "llm-d:huggingFace: {token: $HF_TOKEN}", "SETTING-PLACEHOLDER", "huggingFace.token", "is a variable", "pulumi config set --path --secret llm-d:huggingFace.token"),
+    ("token in place of its group", f"llm-d:huggingFace: hf_{'a' * 20}", "SETTING-TYPE", "huggingFace", "looks like a token", "revoke it"),
+    ("token in place of a name", f"llm-d:huggingFace: {{existingSecret: hf_{'A' * 20}}}", "SETTING-FORM", "huggingFace.existingSecret", "looks like a token", "--secret llm-d:huggingFace.token"),
+    ("resource name of a secret", "llm-d:huggingFace: {secretManagerSecret: projects/p/secrets/hf/versions/3}", "SETTING-FORM", "huggingFace.secretManagerSecret", "name of a secret", "use hf"),
+    ("min above the max by default", "llm-d:accelerator: {type: nvidia-l4, nodes: {min: 2}}", "NODES-MIN-MAX", "accelerator.nodes", "max is 1 by default", "raise max to 2"),
+    ("one part of a pull secret", "llm-d:registry: {server: ghcr.io}", "REGISTRY-PARTS", "registry", "username and password are missing", "set all three"),
+    ("certificate as a flag", "llm-d:gateway: {tls: true}", "SETTING-TYPE", "gateway.tls", "kind", "set gateway.hostname"),
     ("capitals", "llm-d:location: US-EAST4-A", "SETTING-FORM", "location", "in lower case", "use us-east4-a"),
     ("accelerator", "llm-d:accelerator: {type: nvidia-L4}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-l4?"),
     ("short accelerator", "llm-d:accelerator: {type: h100}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-h100"),
@@ -565,6 +576,18 @@ def test_a_configuration_that_is_not_json_is_one_finding_with_the_line(tmp_path:
     findings = [finding for finding in refused.value.findings if finding.path.startswith("llm-d:models[0]")]
     assert [finding.id for finding in findings] == ["LLMD-CONFIG-UNREADABLE"]
     assert findings[0].rule == "the file is not JSON: an error in line 2, column 7"
+
+
+def test_a_file_that_is_not_there_is_told_from_a_folder_without_it(tmp_path: Path) -> None:
+    reasons = {}
+    for name in (".", "absent.json"):
+        values = values_of("gpu", {"models": [{"id": "acme/own", "config": name, "chatTemplate": "absent.jinja"}]})
+        file = model_files(values, tmp_path)["acme/own"]
+        reasons[name] = (file.problem, file.chat_template_problem)
+    assert reasons == {
+        ".": ("the folder holds no config.json", "there is no such file"),
+        "absent.json": ("there is no such file", "there is no such file"),
+    }
 
 
 def test_a_day_and_time_without_quotes_stays_text(tmp_path: Path) -> None:

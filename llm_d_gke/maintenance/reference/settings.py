@@ -53,6 +53,7 @@ def schema() -> dict[str, Any]:
     inner = StackSettings.model_json_schema(by_alias=True)
     _add_notes(inner)
     definitions = inner.pop("$defs")
+    _require_kinds(definitions)
     properties = {f"{NAMESPACE}:{key}": value for key, value in inner["properties"].items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -71,9 +72,18 @@ def schema() -> dict[str, Any]:
     }
 
 
+def _require_kinds(definitions: dict[str, Any]) -> None:
+    """Require `kind` where it tells groups apart, also of the group that is the default of the whole."""
+    for group in definitions.values():
+        kind = group.get("properties", {}).get("kind", {})
+        if "const" in kind and "kind" not in group.setdefault("required", []):
+            group["required"].insert(0, "kind")
+
+
 def page() -> str:
     """The settings as Markdown: one table for each group."""
     document = StackSettings.model_json_schema(by_alias=True)
+    _require_kinds(document["$defs"])
     lines = [
         "# Settings",
         "",

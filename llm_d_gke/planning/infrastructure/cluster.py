@@ -16,6 +16,7 @@ from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.settings.cluster import WEEKDAYS, EncryptionSettings, MaintenanceWindow
 from llm_d_gke.settings.edge import ApiKeysAuth
 from llm_d_gke.settings.models import BucketSource
+from llm_d_gke.wording import count
 
 # The add-on's own default (google.container.v1, SecretManagerConfig.RotationConfig). It looks for newer versions of
 # mounted secrets only where rotation is enabled.
@@ -175,7 +176,7 @@ def _check(ctx: PlanContext) -> None:
         ctx.error("LLMD-AUTHORIZED-NETWORKS-EMPTY", "cluster.controlPlane.authorizedNetworks", value="[]")
     if control_plane.access == "dns-endpoint":
         unused = {
-            "authorizedNetworks": f"{len(control_plane.authorized_networks)} ranges"
+            "authorizedNetworks": count(len(control_plane.authorized_networks), "range")
             if control_plane.authorized_networks
             else None,
             "googleCloudAddresses": "true" if control_plane.google_cloud_addresses else None,

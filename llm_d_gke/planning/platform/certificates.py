@@ -18,7 +18,7 @@ def plan_listener_certificate(ctx: PlanContext, tls: CertManagerTls) -> Certific
     if tls.issuer is not None:
         check_issuer(ctx, tls.issuer, "tls")
     else:
-        ctx.warning("LLMD-TLS-SELF-SIGNED", "gateway.tls.issuer", value="null")
+        ctx.warning("LLMD-TLS-SELF-SIGNED", "gateway.tls.issuer", value="(missing)")
     return CertificatePlan(name=LISTENER, secret=LISTENER, dns_names=dns_names, issuer=issuer_of(tls.issuer))
 
 
@@ -31,7 +31,7 @@ def issuer_of(issuer: IssuerSettings | None) -> IssuerPlan:
 
 def _check_names(ctx: PlanContext, dns_names: tuple[str, ...], hostname: str | None) -> None:
     if not dns_names:
-        ctx.error("LLMD-TLS-NO-NAME", "gateway.hostname", value="null")
+        ctx.error("LLMD-TLS-NO-NAME", "gateway.hostname", value="(missing)")
     elif hostname is not None and not any(covers(name, hostname) for name in dns_names):
         ctx.error("LLMD-TLS-HOSTNAME", "gateway.tls.dnsNames", value=", ".join(dns_names), hostname=hostname)
 

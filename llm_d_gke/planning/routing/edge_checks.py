@@ -5,6 +5,7 @@ from __future__ import annotations
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.settings.edge import ApiKeysAuth
 from llm_d_gke.stackfile.reader import ENCRYPTED_VALUE
+from llm_d_gke.wording import count
 
 _MIN_KEY_LENGTH = 20
 
@@ -63,7 +64,7 @@ def _check_keys(ctx: PlanContext, encrypted: frozenset[str]) -> None:
     if in_stack_file and not keys:
         ctx.error("LLMD-API-KEYS-MISSING", "apiKeys", value="{}")
     if keys and not in_stack_file:
-        ctx.error("LLMD-API-KEYS-UNUSED", "apiKeys", value=f"{len(keys)} keys")
+        ctx.error("LLMD-API-KEYS-UNUSED", "apiKeys", value=count(len(keys), "key"))
     if keys and "apiKeys" not in encrypted:
         ctx.error("LLMD-SECRET-PLAIN", "apiKeys", case="api-keys", value="(hidden)")
     for name, key in keys.items():

@@ -57,7 +57,9 @@ def placeholders(values: Mapping[str, object], encrypted: Collection[str] = ()) 
                 path=path_of(*place.path),
                 value=HIDDEN if hidden else text if len(text) <= 80 else text[:77] + "...",
                 rule=f"{'this text' if hidden else piece} {statement}",
-                fix="write the value itself, the id of your project; look it up with: gcloud projects list"
+                fix=f"write the value encrypted: pulumi config set --path --secret {path_of(*place.path)}"
+                if hidden
+                else "write the value itself, the id of your project; look it up with: gcloud projects list"
                 if is_project
                 else f"write the value itself{f', for example {example}' if example else ''}",
             )

@@ -76,6 +76,12 @@ def _by_key(place: Place, key: str, text: str) -> Iterator[str | None]:
         yield "/" + re.sub(r"^[a-z]+://[^/]*|\.\*$", "", bare).strip("/ ")
     elif key == "config":
         yield from ("hub",) if word.startswith("http") else ()
+    elif key == "bucket":
+        yield re.sub(r"^gs://", "", word).strip("/").partition("/")[0]
+    elif key == "path":
+        yield re.sub(r"^(\.{1,2}/+)+", "", word)
+    elif key in ("existingSecret", "secretManagerSecret"):
+        yield re.sub(r"/versions/.*$", "", word).rpartition("/")[2]
     elif key == "cpu" and re.fullmatch(r"[0-9]+%", word):
         yield f"{int(word[:-1]) * 10}m"
     elif key == "cpu" and (cores := re.fullmatch(r"([0-9.]+) *v?(?:cores?|cpus?)", word, re.IGNORECASE)):

@@ -59,6 +59,11 @@ def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> 
     return findings
 
 
+# A token of the Hugging Face Hub, and its place.
+_TOKEN = re.compile(r"hf_[A-Za-z0-9]{16,}")
+_TOKEN_PATH = ("huggingFace", "token")
+
+
 def corrected_keys(error: ValidationError) -> dict[Path, str]:
     """Misspelled keys by path, with the probably intended key."""
     unknown = [place_of(d["loc"], StackSettings) for d in error.errors() if d["type"] == "extra_forbidden"]
@@ -89,12 +94,17 @@ def _finding(detail: ErrorDetails, place: Place, encrypted: Collection[str]) -> 
     hidden = hidden or may_be_secret(place.path)
     # A mirror is an address. One with a password in it has an @.
     hidden = hidden and (place.path[:2] != ("registry", "mirrors") or "@" in str(value))
+    # The resource name of a secret is none.
+    hidden = hidden and re.fullmatch(r"projects/[\w.:-]+/secrets/[\w/-]+", str(value)) is None
     text = HIDDEN if hidden else short(without_secrets(value, place.path))
     if kind in RULES:
         identifier, rule, fix = kind, str(context["rule"]), str(context["fix"])
     else:
         identifier = "LLMD-PROVIDER-SETTING" if is_of_provider(place.path) else _RULE_IDS.get(kind, "LLMD-SETTING-TYPE")
-        rule, fix = _explain(kind, place, None if hidden else value)
+        rule, fix = _explain(kind, place, ("" if value else None) if hidden else value)
+        if place.path[0] == "huggingFace" and _TOKEN.fullmatch(str(value)):
+            rule = f"{rule}; this text looks like a token, in plain text, and everybody who reads the file could use it"
+            fix = f"revoke it, and keep a new one encrypted: pulumi config set --path --secret {path_of(*_TOKEN_PATH)}"
     return Finding(
         id=identifier,
         path=path_of(*place.path),
@@ -171,6 +181,9 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
         statement = f"must not be empty{_description_of(place)}"
     if place.path[-1] == "bucket" and isinstance(value, str) and re.match(r"(?!gs:)[a-z0-9]+://", value):
         return f"{statement}; only buckets of Google Cloud Storage can be mounted", "copy the weights into one"
+    folder = re.sub(r"^gs://", "", str(value)).strip("/ ").partition("/")[2]
+    if place.path[-1] == "bucket" and folder and (bucket := valid_example(place, value)):
+        return statement, f"use {bucket}, and begin path with {folder}"
     if place.kind is str and isinstance(value, bool):
         value = None
     if (elsewhere := choice_elsewhere(str(place.path[-1]), value)) is not None:
@@ -230,6 +243,8 @@ def _other_fix(place: Place, value: object, close: str | None) -> str:
         return "remove it: the stack installs what it needs; {existing: true} is for a cluster that has it already"
     if groups_of(place.kind) and word in ("none", "null", "no", "off") and "enabled" not in expected(place):
         return f"remove {key}; otherwise write its settings below it"
+    if place.path == ("gateway", "tls") and "cert-manager" in fix:
+        return f"{fix}, and set gateway.hostname to the name that clients use"
     if isinstance(value, list | tuple) and len(value) > 1 and place.path in (("accelerator",), ("accelerator", "type")):
         return f"{fix}; {ONE_ACCELERATOR}"
     return fix

@@ -232,7 +232,7 @@ CLUSTER = (
         name="ranges for an address that is off",
         changes={"cluster.controlPlane": {"authorizedNetworks": [{"cidr": "203.0.113.0/24", "name": "office"}]}},
         path="cluster.controlPlane.authorizedNetworks",
-        value="1 ranges",
+        value="1 range",
         rule="turns off",
         fix="authorized-networks",
     ),

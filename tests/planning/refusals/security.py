@@ -120,7 +120,7 @@ EDGE = (
             id="LLMD-API-KEYS-UNUSED",
             changes={"apiKeys.a": _KEY, **changes},
             path="apiKeys",
-            value="1 keys",
+            value="1 key",
             rule="no request is checked against them now",
             fix="set gateway.auth: {kind: api-keys}",
         )

@@ -173,7 +173,7 @@ SETTINGS = (
         changes={"accelerator.nodes": {"min": 3, "max": 1}},
         path="accelerator.nodes",
         value="{min: 3, max: 1}",
-        rule="min is 3 and max is 1: a pool cannot have at least more nodes than at",
+        rule="min is 3 and max is 1, and min cannot be above max",
         fix="use {min: 1, max: 1}, or raise max to 3",
     ),
     Wrong(
