@@ -23,7 +23,7 @@ from llm_d_gke.planning.setting_errors.machine_fixes import with_better_fix
 from llm_d_gke.planning.setting_errors.placeholders import placeholders, without_consequences
 from llm_d_gke.planning.setting_errors.signs import with_signs_named
 from llm_d_gke.planning.setting_errors.valid_parts import findings_below_misspelled, valid_parts
-from llm_d_gke.planning.setting_errors.validation import from_validation, type_findings
+from llm_d_gke.planning.setting_errors.validation import corrected_keys, from_validation, type_findings
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import StackConfig
 from llm_d_gke.stackfile.model_files import ModelFile, model_files
@@ -154,6 +154,10 @@ def _findings_of_valid_parts(
     # So would be what a wrong list of acknowledgements may acknowledge.
     unread = any(other.path.startswith(path_of("acknowledge")) for other in reported)
     places = {*(other.path for other in reported), *(path_of(*path) for path in valid.left_out)}
+    # An unknown key whose own fix is complete is not judged again as the setting that it stands for.
+    explained = {other.path for other in reported if "did you mean" not in other.fix}
+    renamed = corrected_keys(error).items()
+    places |= {path_of(*path[:-1], intended) for path, intended in renamed if path_of(*path) in explained}
     return [
         f
         for f in findings

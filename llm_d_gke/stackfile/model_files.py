@@ -22,6 +22,7 @@ _CONFIG, _INDEX, _QUANTIZATION = "config.json", "model.safetensors.index.json", 
 _LARGEST = 50_000_000
 # What etcd takes in one object, less what the object has around it.
 _LARGEST_TEMPLATE = 1_000_000
+_GENERATION = re.compile(r"{%-?\s*(?:end)?generation\s*-?%}")
 _SECONDS = 10
 
 
@@ -80,7 +81,23 @@ def _with_template(file: ModelFile, root: Path, path_text: str) -> ModelFile:
         return replace(file, chat_template_problem=f"cannot be read: {_first_line(error)}")
     if not text.strip():
         return replace(file, chat_template_problem="it is empty")
+    if (problem := _template_problem(text)) is not None:
+        return replace(file, chat_template_problem=problem)
     return replace(file, chat_template=text)
+
+
+def _template_problem(text: str) -> str | None:
+    """Why no conversation could be rendered by a template. None where nothing speaks against it."""
+    from jinja2 import Environment, TemplateSyntaxError, meta
+
+    try:
+        # transformers gives templates break, continue and a block around the model's own words.
+        parsed = Environment(extensions=["jinja2.ext.loopcontrols"]).parse(_GENERATION.sub("", text))  # noqa: S701
+    except TemplateSyntaxError as error:
+        return f"it is no template of Jinja: an error in line {error.lineno}: {error.message}"
+    if "messages" not in meta.find_undeclared_variables(parsed):
+        return "it does not use messages, so that each prompt would be the same, whatever the client sends"
+    return None
 
 
 def _from_disk(root: Path, path_text: str) -> ModelFile:

@@ -68,6 +68,13 @@ MISTAKES = [
     ("min above the max by default", "llm-d:accelerator: {type: nvidia-l4, nodes: {min: 2}}", "NODES-MIN-MAX", "accelerator.nodes", "max is 1 by default", "raise max to 2"),
     ("one part of a pull secret", "llm-d:registry: {server: ghcr.io}", "REGISTRY-PARTS", "registry", "username and password are missing", "set all three"),
     ("certificate as a flag", "llm-d:gateway: {tls: true}", "SETTING-TYPE", "gateway.tls", "kind", "set gateway.hostname"),
+    ("size of nodes in another word", "llm-d:cidr: 10.0.0.0/20", "SETTING-UNKNOWN", "cidr", "no such setting", "network.nodeCidr"),
+    ("domain", "llm-d:domain: llm.example.com", "SETTING-UNKNOWN", "domain", "no such setting", "gateway.hostname"),
+    ("key of a model at the top, as vLLM has it", "llm-d:tensorParallelSize: 2", "SETTING-UNKNOWN", "tensorParallelSize", "no such", "models[].tensorParallel? Move"),
+    ("key of a model at the top, without parts of others", "llm-d:replicas: 2", "SETTING-UNKNOWN", "replicas", "no such", "mean llm-d:models[].replicas or llm-d:picker.replicas or llm-d:router.replicas?"),
+    ("option without dashes, with its value", argument("max-num-seqs=4"), "ENGINE-VALUE", "models[0].extraArgs[0]", "behind no option", "write --max-num-seqs=4"),
+    ("addresses for nodes, and none for the Gateway", "llm-d:network: {nodeCidr: 10.0.0.0/29}\nllm-d:accelerator: {type: nvidia-l4, nodes: {max: 1}}", "CIDR-NODES", "network.nodeCidr", "1 internal load balancer", "/28 or larger"),
+    ("link-local addresses for Services", "llm-d:network: {serviceCidr: 169.254.0.0/20}", "CIDR-PRIVATE", "network.serviceCidr", "not a private range", "10.0.0.0/8"),
     ("capitals", "llm-d:location: US-EAST4-A", "SETTING-FORM", "location", "in lower case", "use us-east4-a"),
     ("accelerator", "llm-d:accelerator: {type: nvidia-L4}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-l4?"),
     ("short accelerator", "llm-d:accelerator: {type: h100}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-h100"),
@@ -588,6 +595,29 @@ def test_a_file_that_is_not_there_is_told_from_a_folder_without_it(tmp_path: Pat
         ".": ("the folder holds no config.json", "there is no such file"),
         "absent.json": ("there is no such file", "there is no such file"),
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("# A page", "does not use messages"),
+        ("{{ prompt }}", "does not use messages"),
+        ("{% for m in messages %}\n{{ m.content }}", "an error in line 2"),
+        ("{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% break %}{% endfor %}", None),
+    ],
+)
+def test_a_chat_template_renders_the_conversation(tmp_path: Path, text: str, problem: str | None) -> None:
+    (tmp_path / "chat.jinja").write_text(text, encoding="utf-8")
+    file = model_files({"models": [{"id": "acme/own", "chatTemplate": "chat.jinja"}]}, tmp_path)["acme/own"]
+    assert (file.chat_template_problem is None) == (problem is None)
+    assert problem is None or problem in str(file.chat_template_problem)
+
+
+def test_a_number_of_accelerators_under_another_name_is_one_finding(tmp_path: Path) -> None:
+    findings = findings_of(tmp_path, "llm-d:accelerator: {type: nvidia-l4, count: 2}")
+    assert [(finding.path, finding.fix) for finding in findings] == [
+        ("llm-d:accelerator.count", "use machineType: g2-standard-24, which has 2")
+    ]
 
 
 def test_a_day_and_time_without_quotes_stays_text(tmp_path: Path) -> None:

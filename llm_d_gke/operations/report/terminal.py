@@ -31,6 +31,8 @@ def report_text(facts: StackFacts) -> str:
     parts.append(summary(facts))
     if facts.findings:
         parts.append(findings_text(facts.findings))
+    if facts.assumptions:
+        parts.append(drawn(Text(f"Assumed for this report: {'; '.join(facts.assumptions)}.")).rstrip())
     return "\n\n".join(parts)
 
 
@@ -63,7 +65,7 @@ def _table(facts: StackFacts) -> RenderableType:
     others = [
         f"{way.provisioning} {formatting.money(way.total)}"
         for way in cost.alternatives
-        if not way.chosen and formatting.is_known(way.total)
+        if not way.chosen and formatting.is_known(way.total) and way.total != hourly["running"]
     ]
     notes = [
         f"with every node pool at its largest: {formatting.at_most(cost)}",
@@ -77,7 +79,7 @@ def _table(facts: StackFacts) -> RenderableType:
     ]
     return Group(
         Text(f"{facts.stack}: {formatting.headline(plan)}; {formatting.findings(facts.findings)}"),
-        *(part for model in plan.models for part in _model(model)),
+        *(part for model in plan.models for part in _model(model, paused=plan.paused)),
         Text(""),
         *((Text(LEGEND), Text("")) if any(server.memory for model in plan.models for server in model.servers) else ()),
         money,
@@ -92,14 +94,15 @@ def _methods(models: Sequence[ModelFacts]) -> list[str]:
     return [f"speed: {method}" for method in dict.fromkeys(methods)]
 
 
-def _model(model: ModelFacts) -> Iterator[RenderableType]:
+def _model(model: ModelFacts, *, paused: bool) -> Iterator[RenderableType]:
     """A model's name, the servers of each role with the memory of one accelerator, and the estimated throughput."""
     yield Text(f"\n{model.name}")
     for server in model.servers:
         yield _indented(formatting.servers(server), 2)
         yield _indented(_memory(server.memory), 4)
     if model.capacity is not None:
-        yield _indented("\n".join(_capacity(model.capacity)), 2)
+        again = "once it is not paused: " if paused else ""
+        yield _indented(again + "\n".join(_capacity(model.capacity)), 2)
 
 
 def _memory(memory: MemoryFacts | None) -> str:

@@ -107,8 +107,13 @@ def _check_option(facts: EngineFacts, arguments: Sequence[str], position: int) -
             break
         following.append(word)
     if not _is_option(text):
-        dashed = f"--{text.replace('_', '-')}"
-        fix = f"write {dashed}" if dashed in facts.options else "write the option in front of it, or remove it"
+        name, equals, value = text.partition("=")
+        dashed = f"--{name.replace('_', '-')}"
+        fix = (
+            f"write {dashed}{equals}{value}"
+            if dashed in facts.options
+            else "write the option in front of it, or remove it"
+        )
         return 0, [
             WrongValue(position, "", "the word stands behind no option, and the parser takes it for a model", fix)
         ]

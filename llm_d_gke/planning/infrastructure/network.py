@@ -8,9 +8,13 @@ from itertools import combinations
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.infrastructure import PRIVATE, NetworkPlan, ProxySubnetPlan, SubnetPlan
+from llm_d_gke.wording import count
 
 # Every auto-mode VPC owns this block in all regions (cloud.google.com/vpc/docs/subnets, "Auto mode IPv4 ranges").
 AUTO_MODE = IPv4Network("10.128.0.0/9")
+
+# Ranges that no subnet may have (cloud.google.com/vpc/docs/subnets, "Prohibited IPv4 subnet ranges").
+PROHIBITED = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4")))
 
 # Docker's default bridge (cloud.google.com/vpc/docs/subnets, "Additional considerations").
 DOCKER = IPv4Network("172.17.0.0/16")
@@ -104,6 +108,12 @@ def _max_nodes(ctx: PlanContext) -> int:
     return settings.accelerator.nodes.max + prefill + settings.cpu_pool.nodes.max
 
 
+def _own_addresses(ctx: PlanContext) -> int:
+    """Addresses of internal load balancers, which come from the subnet of the nodes."""
+    gateway = ctx.settings.gateway
+    return int(gateway.exposure == "internal") + int(gateway.direct_load_balancer)
+
+
 def _wanted_prefix(ctx: PlanContext, key: str) -> int:
     """The prefix length of the smallest range that fits all nodes: an address each, or a /24 each for their pods."""
     if key == "podCidr":
@@ -111,7 +121,7 @@ def _wanted_prefix(ctx: PlanContext, key: str) -> int:
         return 24 - (_max_nodes(ctx) - 1).bit_length()
     if key == "nodeCidr":
         # Four addresses of every subnet are Google's own (cloud.google.com/vpc/docs/subnets, "Unusable addresses").
-        return 32 - (_max_nodes(ctx) + 4 - 1).bit_length()
+        return 32 - (_max_nodes(ctx) + _own_addresses(ctx) + 4 - 1).bit_length()
     return 32
 
 
@@ -134,11 +144,18 @@ def _check_ranges(ctx: PlanContext) -> None:
                 ctx.error("LLMD-CIDR-AUTO-MODE", "network", key, auto_mode=AUTO_MODE)
 
 
+def _beside_nodes(ctx: PlanContext) -> str:
+    own = _own_addresses(ctx)
+    return f", {count(own, 'internal load balancer')} and 4 addresses of Google's own" if own else ""
+
+
 def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
     """A range of private addresses that Google accepts, and that is large enough for the pools' nodes."""
     if cidr.overlaps(DOCKER):
         ctx.warning("LLMD-CIDR-DOCKER", "network", key, docker=DOCKER, default=DEFAULTS[key])
-    if key != "serviceCidr" and not any(cidr.subnet_of(private) for private in PRIVATE):
+    # GKE takes public addresses for Services, which no packet outside of a node has.
+    is_possible = not any(cidr.overlaps(taken) for taken in PROHIBITED)
+    if not (is_possible if key == "serviceCidr" else any(cidr.subnet_of(private) for private in PRIVATE)):
         ctx.error("LLMD-CIDR-PRIVATE", "network", key)
     required = _wanted_prefix(ctx, key)
     if cidr.prefixlen > _LARGEST_PREFIX[key]:
@@ -156,5 +173,5 @@ def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
             key,
             required=required,
             rule=f"too small for the {_max_nodes(ctx)} nodes that both pools may grow to"
-            + (": GKE gives each a /24 of it" if key == "podCidr" else ""),
+            + (": GKE gives each a /24 of it" if key == "podCidr" else _beside_nodes(ctx)),
         )

@@ -17,6 +17,9 @@ from llm_d_gke.settings.fields import Place, every_key, keys_of
 # Keys of many groups, which mean something else in each.
 _EVERYWHERE = ("config", "cpu", "enabled", "existing", "id", "kind", "memory", "name", "path", "release", "version")
 
+# How alike a key has to be to one of another group to be meant.
+_MISSPELLED = 0.85
+
 # Keys by which other programs choose hardware for each model, or several types of it.
 _ACCELERATORS = ("accelerator", "acceleratortype", "gputype", "hardware")
 
@@ -138,16 +141,19 @@ def _synonym(place: Place) -> str | None:
 
 
 def _same_name(key: str) -> list[str]:
-    """The place of a setting of this name in a stack file, regardless of its spelling."""
+    """The place of a setting of this name in a stack file, however it is spelled, or others call it."""
     spelled = _letters(key)
     places = []
-    for path, _ in every_key(StackSettings):
-        if _letters(str(path[-1])) == spelled and len(path) > 1:
+    for path, group in every_key(StackSettings):
+        named = _letters(str(path[-1])) == spelled or key_here(group.__name__, key) == path[-1]
+        if len(path) > 1 and (named or nearest(key, [str(path[-1])], _MISSPELLED) is not None):
             text = ""
             for part in path:
                 text += "[]" if part == "[]" else f".{part}" if text else str(part)
-            places.append(f"{NAMESPACE}:{text}")
-    return list(dict.fromkeys(places))
+            places.append((len(path) - path.count("[]"), f"{NAMESPACE}:{text}"))
+    # Deeper ones of the name are parts of something else.
+    least = min((depth for depth, _ in places), default=0)
+    return list(dict.fromkeys(text for depth, text in places if depth == least))
 
 
 def _inner_name(key: str) -> list[str]:

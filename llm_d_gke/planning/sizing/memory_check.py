@@ -381,4 +381,4 @@ def _fix(verdict: MemoryVerdict, helps: Sequence[Remedy], elsewhere: Sequence[st
         return "use " + ", or ".join(elsewhere)
     if verdict.limit == "warm-up":
         return "use a lower gpuMemoryUtilization with a lower maxModelLen, or a larger accelerator"
-    return "spread it over more accelerators, use a quantized checkpoint, or a larger accelerator"
+    return "use a quantized checkpoint, or an accelerator that `make size` shows for this model"

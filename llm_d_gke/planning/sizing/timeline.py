@@ -11,8 +11,9 @@ from llm_d_gke.planning.plan.timeline import TimelinePlan, TimelineStep
 
 
 def plan_timeline(ctx: PlanContext) -> TimelinePlan | None:
-    """The steps that this stack takes, and the chain that decides. None for a paused stack, which serves no model."""
-    if ctx.settings.paused:
+    """The steps that this stack takes, and the chain that decides. None for a stack that starts no replica."""
+    models = ctx.settings.models
+    if ctx.settings.paused or not any(model.replicas or model.autoscaling or model.prefill for model in models):
         return None
     figures = load_timeline()
     skipped = _skipped(ctx)

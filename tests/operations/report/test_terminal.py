@@ -38,6 +38,24 @@ def test_it_is_plain_text_that_any_terminal_holds(stack: str) -> None:
     assert not [line for line in lines if "\x1b" in line or line != line.rstrip()]
 
 
+def test_it_says_what_pulumi_would_still_ask_for() -> None:
+    assert "llm-d:huggingFace.token is not set; a token is assumed" in _text("gpu")
+    changed = _text("gpu", {"models[0].id": "Qwen/Qwen3-0.6B"})
+    assert "huggingFace" not in changed
+    assert "llm-d:project is not set" in changed
+
+
+def test_a_stack_without_replicas_promises_no_answer() -> None:
+    none = _text("gpu", {"models[0].replicas": "0"})
+    assert "First answer" not in none
+    assert "other purchase options" not in none
+    assert "once it is not paused: 3.71 requests/s" in _text("gpu", {"paused": "true"})
+
+
+def _text(stack: str, changes: dict[str, str] | None = None) -> str:
+    return " ".join(report_text(load_facts(PROJECT_ROOT, stack, changes)).split())
+
+
 def test_it_holds_memory_capacity_cost_and_findings() -> None:
     text = table_text("gpu")
     memory = plan_of("gpu").models[0].servers[0].memory

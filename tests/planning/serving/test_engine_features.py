@@ -120,12 +120,12 @@ class TestTemplate:
             assert template is not None
             return template.name
 
-        assert name("a") == name("a") != name("b")
+        assert name("a{{ messages }}") == name("a{{ messages }}") != name("b{{ messages }}")
 
     @pytest.mark.parametrize(
         ("content", "problem"),
         [
-            (None, "cannot be read: No such file or directory"),
+            (None, "there is no such file"),
             (b" \n", "it is empty"),
             (b"\xff\xfe\x00", "it is not a text in UTF-8"),
             (b"x" * 1_000_001, "it has more than 1 MiB, the most that a ConfigMap holds"),
