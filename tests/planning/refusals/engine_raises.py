@@ -478,7 +478,7 @@ _BY_COMMANDS = (
         '{"full_attention": "FLASH_ATTN"}',
     ),
     _key("--max-cudagraph-capture-size", "-1", "largest size below 1", "64"),
-    _key("--additional-config", "8", "Input should be a valid dictionary", "{}"),
+    _key("--additional-config", "8", "must be an object in JSON", "{}"),
     _option(
         "--eplb-config.log_balancedness_interval 0",
         "must be greater than 0",
