@@ -43,7 +43,10 @@ need = $(if $($1),,$(error $1 is missing: make $2))
 # `##@` begins a group, `##` behind a target its line.
 .PHONY: help
 help:
-	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { \
+	  line = sprintf("  make %-17s", $$1); count = split($$2, words, " "); \
+	  for (i = 1; i <= count; i++) { if (length(line) + length(words[i]) > 79) { print line; line = sprintf("%24s", "") } \
+	  line = line " " words[i] } print line }' $(MAKEFILE_LIST)
 
 # Most targets are doors to the one command line, `bin/llmd`, which has more options: `bin/llmd preview --help`. ARGS hands them over.
 

@@ -55,6 +55,15 @@ def _recipe(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_the_list_of_targets_fits_a_terminal() -> None:
+    make = shutil.which("make")
+    assert make is not None
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    listed = subprocess.run([make, "help"], cwd=ROOT, env=own, capture_output=True, text=True, check=True).stdout
+    assert max(map(len, listed.splitlines())) <= 80
+    assert "  make report " in listed
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [

@@ -49,6 +49,7 @@ from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.rehearsal.vllm_cpu.prepare import prepare as prepare_vllm
 from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, stack_file
 from llm_d_gke.stackfile.assumptions import load_assumed, project_note, shown_project
+from llm_d_gke.wording import count
 
 
 def show(text: str) -> None:
@@ -268,7 +269,7 @@ def render(stack: str, changes: Mapping[str, str], out: Path) -> int:
     configuration = load(PROJECT_ROOT, stack, changes, own_release=True)
     _refuse_mistakes(StackPaths(stack), configuration, changing=False)
     written = write(record_stack(stack, configuration), out)
-    print(f"{written.resources} and {len(written.manifests)} Kubernetes objects below {out / 'manifests'}")
+    print(f"{written.resources}\n{out / 'manifests'}: {count(len(written.manifests), 'Kubernetes object')}")
     return 0
 
 

@@ -74,8 +74,8 @@ def _print(items: list[Item], console: Console) -> None:
         for state, line in zip_longest([item.state.value], lines, fillvalue=""):
             console.print(f"{state:<{_WIDTH}}{line}", markup=False, highlight=False, soft_wrap=True)
         # A command stays on one line, to be copied.
-        if item.action:
-            console.print(f"{'':<{_WIDTH}}{item.action}", markup=False, highlight=False, soft_wrap=True)
+        for line in wrapped(item.action or "", WIDTH - _WIDTH).splitlines():
+            console.print(f"{'':<{_WIDTH}}{line}", markup=False, highlight=False, soft_wrap=True)
     counts = {state: sum(item.state is state for item in items) for state in State}
     console.print("\n" + ", ".join(f"{number} {state.value}" for state, number in counts.items()), highlight=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
@@ -9,12 +10,23 @@ from rich.table import Table
 
 from llm_d_gke.catalog import Catalog, download_gib
 from llm_d_gke.catalog import load as load_catalog
-from llm_d_gke.catalog.schema import region_of
+from llm_d_gke.catalog.schema import Provisioning, region_of
 from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.catalog_tables.kind import Kind
+from llm_d_gke.planning.suggest import nearest
 
 Row = tuple[str, ...]
+_WAYS: tuple[Provisioning, ...] = ("on-demand", "spot")
+_PRICED = "Dollars an hour of a whole machine, in its cheapest region; - where it is not sold so, or no price is known."
+_NOTES = {
+    Kind.MODELS: "GiB: of the weights, to download. context: tokens.",
+    Kind.ACCELERATORS: f"{_PRICED} Of an accelerator: its cheapest machine.",
+    Kind.MACHINES: f"{_PRICED} With one accelerator where up to several are attached.",
+}
+# Columns of numbers.
+_RIGHT = ("GiB", "context", "vCPUs", "zones", "on-demand", "spot")
 
 
 def print_catalog(kind: Kind, search: str | None) -> int:
@@ -23,18 +35,22 @@ def print_catalog(kind: Kind, search: str | None) -> int:
     words = (search or "").lower().split()
     matching = [row for row in rows if all(word in " ".join(row).lower() for word in words)]
     if not matching:
-        print(f"no {kind} with {search!r}; {len(rows)} without a search")
+        meant = nearest(search or "", {part for row in rows for part in (row[0], *re.split("[/_-]", row[0]))}, 0.75)
+        question = f". Did you mean {meant}?" if meant is not None else ""
+        print(wrapped(f"no {kind} with {search!r}; {len(rows)} without a search{question}"))
         return REFUSED
     print(_text(head, matching))
+    if note := _NOTES.get(kind):
+        print(wrapped(f"\n{note}"))
     return DONE
 
 
 def tables(catalog: Catalog) -> dict[Kind, tuple[Row, list[Row]]]:
     makers: dict[Kind, tuple[Row, Callable[[Catalog], Iterator[Row]]]] = {
-        Kind.MODELS: (("model", "download", "context", "license"), _models),
-        Kind.ACCELERATORS: (("accelerator", "name", "memory", "zones", "an hour from"), _accelerators),
+        Kind.MODELS: (("model", "GiB", "context", "license"), _models),
+        Kind.ACCELERATORS: (("accelerator", "name", "memory", "zones", "on-demand", "spot"), _accelerators),
         Kind.ZONES: (("zone", "accelerators"), _zones),
-        Kind.MACHINES: (("machine", "vCPUs", "memory", "accelerators", "an hour from"), _machines),
+        Kind.MACHINES: (("machine", "vCPUs", "memory", "accelerators", "on-demand", "spot"), _machines),
         Kind.RELEASES: (("release", "GPU engine", "TPU engine", "runs locally"), _releases),
     }
     return {kind: (head, list(make(catalog))) for kind, (head, make) in makers.items()}
@@ -42,16 +58,20 @@ def tables(catalog: Catalog) -> dict[Kind, tuple[Row, list[Row]]]:
 
 def _models(catalog: Catalog) -> Iterator[Row]:
     for model in catalog.models.values():
-        yield model.id, f"{download_gib(model):.1f} GiB", f"{model.context:,}", "gated" if model.gated else "open"
+        size = download_gib(model)
+        digits = 1 if size < 100 else 0
+        yield model.id, f"{size:,.{digits}f}", f"{model.context:,}", "gated" if model.gated else "open"
 
 
 def _accelerators(catalog: Catalog) -> Iterator[Row]:
     for accelerator in catalog.accelerators.values():
+        machines = catalog.machines_for(accelerator.name)
         prices = [
-            price for machine in catalog.machines_for(accelerator.name) for price in _prices(catalog, machine.name)
+            _lowest_price(price for machine in machines for price in _prices(catalog, machine.name, way))
+            for way in _WAYS
         ]
         memory = f"{accelerator.nominal_gib:g} GB"
-        yield accelerator.name, accelerator.title, memory, str(len(accelerator.zones)), _lowest_price(prices)
+        yield accelerator.name, accelerator.title, memory, str(len(accelerator.zones)), *prices
 
 
 def _zones(catalog: Catalog) -> Iterator[Row]:
@@ -72,7 +92,8 @@ def _machines(catalog: Catalog) -> Iterator[Row]:
                 ", ".join(f"up to {max(counts)} {name}" for name, counts in machine.attachable.items()) or "-"
             )
         memory = f"{machine.memory_gib:g} GiB"
-        yield machine.name, str(machine.vcpus), memory, accelerators, _lowest_price(_prices(catalog, machine.name))
+        prices = [_lowest_price(_prices(catalog, machine.name, way)) for way in _WAYS]
+        yield machine.name, str(machine.vcpus), memory, accelerators, *prices
 
 
 def _releases(catalog: Catalog) -> Iterator[Row]:
@@ -86,13 +107,15 @@ def _releases(catalog: Catalog) -> Iterator[Row]:
         )
 
 
-def _prices(catalog: Catalog, machine: str) -> Iterator[float]:
-    """Prices on demand in all regions, for the whole machine with one accelerator where they are attached."""
+def _prices(catalog: Catalog, machine: str, way: Provisioning) -> Iterator[float]:
+    """Prices in all regions of a whole machine, with one accelerator where they are attached. None if not sold so."""
     entry = catalog.machines[machine]
+    if way == "on-demand" and not entry.on_demand_ok:
+        return
     attached = next(((name, min(counts)) for name, counts in entry.attachable.items()), None)
     regions = {region_of(zone) for accelerator in catalog.accelerators.values() for zone in accelerator.zones}
     for region in regions:
-        price = catalog.prices.machine(machine, region, "on-demand", attached)
+        price = catalog.prices.machine(machine, region, way, attached)
         if price is not None:
             yield price.hourly
 
@@ -105,7 +128,9 @@ def _lowest_price(prices: Iterable[float]) -> str:
 def _text(head: Row, rows: Iterable[Row]) -> str:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, name in enumerate(head):
-        table.add_column(name, overflow="fold", no_wrap=index == 0)
+        # A broken number would be read as two.
+        number = name in _RIGHT
+        table.add_column(name, overflow="fold", no_wrap=index == 0 or number, justify="right" if number else "left")
     for row in rows:
         table.add_row(*row)
     return drawn(table)

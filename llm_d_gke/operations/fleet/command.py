@@ -19,6 +19,7 @@ from pathlib import Path
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning import Finding, RefusedError, plan_config
 from llm_d_gke.planning.findings import errors_in
 from llm_d_gke.resource_graph.stack_program import record_stack
@@ -27,7 +28,7 @@ from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.project import own_stacks
 from llm_d_gke.wording import count
 
-_HEAD = f"{'stack':<32}{'resources':>10}{'cloud':>7}{'$/h':>10}{'at most':>10}{'seconds':>9}  findings"
+_HEAD = f"{'stack':<32}{'resources':>10}{'cloud':>7}{'$/h':>10}{'at most':>10}{'seconds':>9}"
 
 
 def print_fleet(stacks: Sequence[str], folder: Path | None, jobs: int | None) -> int:
@@ -61,10 +62,11 @@ def _line(row: Row) -> str:
     words += [f"{len(row.acknowledged)} acknowledged"] if row.acknowledged else []
     findings = row.fault or ", ".join(row.errors) or " and ".join(words)
     verdict = f"refused: {findings}" if row.is_refused else findings
-    return (
+    figures = (
         f"{row.stack:<32}{row.resources or '-':>10}{row.cloud or '-':>7}{_dollars(row.running):>10}"
-        f"{_dollars(row.at_most):>10}{row.seconds:>9.2f}  {verdict}"
-    ).rstrip()
+        f"{_dollars(row.at_most):>10}{row.seconds:>9.2f}"
+    )
+    return figures if not verdict else f"{figures}\n{wrapped(f'  {verdict}')}"
 
 
 def _dollars(value: float | None) -> str:

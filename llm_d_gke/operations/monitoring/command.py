@@ -22,6 +22,7 @@ from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.metrics import load_metrics
 from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.plan.platform import AlertPlan, DashboardPlan, MonitoringPlan
 from llm_d_gke.planning.plan.stack import StackPlan
@@ -39,7 +40,10 @@ def write_monitoring_files(stack: str, out: Path) -> int:
         files["dashboard.json"] = json.dumps(grafana_of(plan.monitoring.dashboard), indent=1) + "\n"
     if not files:
         print(
-            f"stack {stack} has neither alerts nor a dashboard: set llm-d:monitoring.dashboard: true, or .alerts: {{}}",
+            wrapped(
+                f"stack {stack} has neither alerts nor a dashboard: set llm-d:monitoring to {{dashboard: true}} or"
+                " {alerts: {}}"
+            ),
             file=sys.stderr,
         )
         return REFUSED

@@ -14,6 +14,7 @@ import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.cluster_job import OWNER, account, egress_policy, job, metadata_of
 from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.planning.plan.stack import ModelPlan
@@ -38,8 +39,10 @@ def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:
     ]
     if not staged:
         print(
-            f"no model of stack {stack} reads a bucket. Set llm-d:models[0].source: {{kind: bucket, bucket: my-models,"
-            f" path: {settings.models[0].id.rpartition('/')[2].lower()}}}",
+            wrapped(
+                f"no model of stack {stack} reads a bucket. Set llm-d:models[0].source: {{kind: bucket, bucket:"
+                f" my-models, path: {settings.models[0].id.rpartition('/')[2].lower()}}}"
+            ),
             file=sys.stderr,
         )
         return REFUSED

@@ -332,9 +332,27 @@ class TestCatalog:
         for name in entries.get(kind.value, ()):
             assert any(line.startswith(name) for line in lines), name
 
+    def test_no_number_is_broken(self, capsys: pytest.CaptureFixture[str]) -> None:
+        llmd("catalog", "models")
+        rows = capsys.readouterr().out.partition("\n\n")[0].splitlines()[1:]
+        assert [row for row in rows if len(row.split()) != 4] == []
+        contexts = {row.split()[0]: row.split()[2] for row in rows}
+        assert contexts == {model.id: f"{model.context:,}" for model in catalog.load().models.values()}
+
+    def test_prices_are_those_of_ways_in_which_a_machine_is_sold(self, capsys: pytest.CaptureFixture[str]) -> None:
+        llmd("catalog", "machines", "h100")
+        rows = {line.split()[0]: line.split()[-2:] for line in capsys.readouterr().out.splitlines() if line}
+        assert rows["a3-highgpu-1g"][0] == "-"
+        assert rows["a3-highgpu-8g"][0].startswith("$")
+        assert rows["a3-highgpu-1g"][1].startswith("$")
+
+    def test_a_misspelled_search_is_answered_with_the_nearest_name(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert llmd("catalog", "models", "mixtrl") == 2
+        assert "Did you mean Mixtral?" in capsys.readouterr().out
+
     def test_every_word_must_occur(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert llmd("catalog", "models", "llama 70b") == 0
-        rows = capsys.readouterr().out.splitlines()[1:]
+        rows = capsys.readouterr().out.partition("\n\n")[0].splitlines()[1:]
         assert rows
         assert all("llama" in row.lower() and "70b" in row.lower() for row in rows)
         assert llmd("catalog", "zones", "atlantis") == 2
