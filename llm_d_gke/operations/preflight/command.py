@@ -16,7 +16,7 @@ from llm_d_gke.operations.preflight.needs import Needs, needs_of
 from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.findings import Finding, Severity, errors_in, report
 from llm_d_gke.stackfile import NAMESPACE
-from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, load_assumed
+from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, load_assumed, shown_project
 
 
 def run_preflight(stack: str, changes: Mapping[str, str], project: str | None) -> int:
@@ -68,7 +68,9 @@ def _list_needs(needs: Needs, console: Console) -> int:
 
 def needs_tables(needs: Needs, console: Console) -> None:
     """All needs, for use without credentials."""
-    quotas = _table("quota", "where", "now", "at most", "for", title=f"Quotas of project {needs.project}")
+    quotas = _table(
+        "quota", "where", "now", "at most", "for", title=f"Quotas of project {shown_project(needs.project)}"
+    )
     for need in needs.quotas:
         quotas.add_row(need.quota.title, need.location or "everywhere", f"{need.now:g}", f"{need.maximum:g}", need.what)
     console.print(quotas)
@@ -80,7 +82,9 @@ def needs_tables(needs: Needs, console: Console) -> None:
 
 def answers_table(needs: Needs, facts: Facts, console: Console) -> None:
     """Quotas with limits and usage, and APIs with their state."""
-    quotas = _table("quota", "where", "limit", "used", "now", "at most", title=f"Quotas of project {needs.project}")
+    quotas = _table(
+        "quota", "where", "limit", "used", "now", "at most", title=f"Quotas of project {shown_project(needs.project)}"
+    )
     for need in needs.quotas:
         limit = facts.limits.get((need.quota.title, need.location))
         quotas.add_row(
@@ -106,9 +110,9 @@ def verdict(findings: list[Finding], console: Console) -> None:
 
 
 def _table(first: str, *columns: str, title: str) -> Table:
-    """The first column is copied from here into the console of Google Cloud: it is folded, never cut."""
-    table = Table(title=title)
-    table.add_column(first, overflow="fold")
+    """The first column is copied from here into the console of Google Cloud: it stays on one line."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(first, overflow="fold", no_wrap=True)
     for column in columns:
         table.add_column(column)
     return table

@@ -127,7 +127,8 @@ def sizes_text(
 ) -> str:
     """The table, the reasons against the other machines, and how far to trust the figures; 80 columns wide."""
     table = drawn(f"{model.id}, {load}\n", *([_table(options)] if options else []))
-    return "\n".join([table, "", *_notes(options, chosen_place=chosen_place), *_reasons(refusals)]).rstrip()
+    parts = "\n".join([table, "", *_notes(options, chosen_place=chosen_place), *_reasons(refusals)])
+    return re.sub(r"\n{3,}", "\n\n", parts).rstrip()
 
 
 def _table(options: Sequence[Option]) -> Table:

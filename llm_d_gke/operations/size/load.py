@@ -37,7 +37,11 @@ class Load:
         return {**measure, "promptTokens": self.prompt, "outputTokens": self.output}
 
     def __str__(self) -> str:
-        measure = f"{self.rate:g} requests/s" if self.rate else f"{self.in_flight} requests in flight"
+        measure = (
+            f"{self.rate:g} {'request' if self.rate == 1 else 'requests'}/s"
+            if self.rate
+            else f"{self.in_flight} requests in flight"
+        )
         return f"{measure} of {self.prompt:,} prompt and {self.output:,} output tokens"
 
 

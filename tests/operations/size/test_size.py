@@ -52,6 +52,12 @@ class TestLoad:
 
 
 class TestComparison:
+    def test_without_a_row_no_two_empty_lines_follow_each_other(self) -> None:
+        model = catalog.load().models[QWEN]
+        text = sizes_text(model, parse_load("1/s 200000+300"), [], [])
+        assert text.splitlines()[0] == f"{QWEN}, 1 request/s of 200,000 prompt and 300 output tokens"
+        assert "\n\n\n" not in text
+
     def test_it_covers_the_catalog(self, rows: list[Option]) -> None:
         kinds = {row.hardware.accelerator.name for row in rows}
         assert {"nvidia-l4", "nvidia-tesla-t4", "nvidia-h100-80gb", "nvidia-h200-141gb", "tpu-v6e"} <= kinds
