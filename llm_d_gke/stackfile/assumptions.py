@@ -5,6 +5,8 @@ Without them nothing else could be judged, so tools that only read may assume th
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -50,8 +52,20 @@ def clients_without_keys(settings: Mapping[str, Any]) -> list[str]:
 
 
 def load_assumed(stack: str, overrides: Mapping[str, str] | None = None, root: Path = PROJECT_ROOT) -> StackConfig:
-    """Read a stack's configuration; a project and a token are assumed where it has none. Raises StackFileError."""
-    return assume_unset(load(root, stack, overrides))
+    """Read a stack's configuration; a project and a token are assumed where it has none. Raises StackFileError.
+
+    What cannot be read of its ESC environments is printed as an error is: it may change every answer.
+    """
+    config = load(root, stack, overrides)
+    for note in config.notes:
+        _warn(stack, note)
+    return assume_unset(config)
+
+
+@functools.cache
+def _warn(stack: str, note: str) -> None:
+    """Print a note once in the life of a command."""
+    print(f"{stack}: {note}", file=sys.stderr)
 
 
 def assume_unset(config: StackConfig) -> StackConfig:

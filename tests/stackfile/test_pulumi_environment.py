@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from llm_d_gke.stackfile import StackConfig, load
+from llm_d_gke.stackfile.assumptions import load_assumed
 
 STACK = """
 environment: [chat/prod, shared]
@@ -82,3 +83,14 @@ def test_without_pulumi_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [note] = _load(tmp_path, "environment: {values: {pulumiConfig: {a: b}}}\nconfig: {llm-d:location: a-b1-c}").notes
     assert note.startswith("environment (defined in the file)")
     assert note.endswith("pulumi is not installed")
+
+
+def test_commands_say_once_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    _load(tmp_path, "environment: [team]\nconfig: {llm-d:location: a-b1-c}")
+    for _ in range(2):
+        load_assumed("s", root=tmp_path)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("s: environment (team): its values are missing here")

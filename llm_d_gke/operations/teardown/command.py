@@ -127,8 +127,8 @@ def _prepare(
                 leave_fleet(live.cluster, pools, live.pods.address, report, quiet=_QUIET_SECONDS, patience=_PATIENCE)
             free_presets(live.cluster, presets)
     except (LiveStackError, RefusedError, KubeError) as reason:
-        lost = "could not leave its fleet, so requests are lost" if pools else "was not looked at"
-        report(f"the cluster {lost}: {reason}")
+        effect = "could not leave its fleet, so requests are lost" if pools else "was not looked at"
+        report(f"the cluster {effect}: {reason}")
 
 
 def destroy_all(

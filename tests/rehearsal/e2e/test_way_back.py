@@ -22,12 +22,12 @@ FINALIZER = "serving.kserve.io/llmisvcconfig-finalizer"
 def presets(project: Project) -> Manifests:
     """Those of the stack and of KServe's chart."""
     with project.kube(KSERVE) as kube:
-        found = kube.list(*PRESET)
-    assert {preset["metadata"]["namespace"] for preset in found} == {NAMESPACE, "kserve"}
-    return found
+        listed = kube.list(*PRESET)
+    assert {preset["metadata"]["namespace"] for preset in listed} == {NAMESPACE, "kserve"}
+    return listed
 
 
-def held(project: Project) -> set[bool]:
+def finalized(project: Project) -> set[bool]:
     return {FINALIZER in preset["metadata"].get("finalizers", ()) for preset in presets(project)}
 
 
@@ -36,9 +36,9 @@ def test_the_way_back_frees_presets_and_so_does_a_destroy(fresh: Project) -> Non
     document["config"]["llm-d:release"] = NEWER
     (fresh.root / f"Pulumi.{KSERVE}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     fresh.run("up", KSERVE)
-    eventually(lambda: held(fresh) == {True}, "the newer KServe holds all presets")
+    eventually(lambda: finalized(fresh) == {True}, "the newer KServe holds all presets")
     fresh.look("upgrade", KSERVE, OLDER)
-    assert held(fresh) == {False}
+    assert finalized(fresh) == {False}
     # As after a way back by `up` alone, without the steps.
     with fresh.kube(KSERVE) as kube:
         for preset in presets(fresh):
