@@ -63,7 +63,8 @@ def variables(file: Path) -> dict[str, str]:
             types[name] = choices.get(name) or _type(field.annotation)
             if types[name] == "bool":
                 types[name] = switches.get(name, "bool")
-    return types
+    # Some stand in the table of readers alone.
+    return {**switches, **types}
 
 
 def _switches(tree: ast.Module) -> dict[str, str]:
@@ -113,7 +114,7 @@ def _type(annotation: ast.expr) -> str:
     text = ast.unparse(annotation).replace(" | None", "").removeprefix("Optional[").removesuffix("]")
     if text.startswith("Literal["):
         return "|".join(str(value) for value in ast.literal_eval(f"[{text.removeprefix('Literal[')}]"))
-    return text if text in ("bool", "int", "float") else "text"
+    return "json" if text.startswith("dict[") else text if text in ("bool", "int", "float") else "text"
 
 
 def _choices(tree: ast.Module) -> dict[str, str]:

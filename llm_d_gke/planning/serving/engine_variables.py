@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -132,19 +133,34 @@ def _expected(type_: str, value: str) -> str | None:
             return None if _is_number(value) else "a number"
         case "text":
             return None
+        case "json":
+            return None if value.startswith("/") or _is_json(value) else "JSON, or the path of a file with it"
         case choices:
             values = choices.split("|")
-            return None if value in values else " or ".join(allowed or "nothing" for allowed in values)
+            word = value.lower() if choices == _WORDS else value
+            return None if word in values else " or ".join(allowed or "nothing" for allowed in values)
 
 
+# vLLM compares these with the value in small letters.
+_WORDS = "true|false"
 # The same meaning in the words of another type.
 _SAME = {"1": "true", "0": "false", "true": "1", "false": "0"}
 
 
 def _example(type_: str, value: str) -> str:
-    values = {"bool": ["1", "0"], "switch": ["1", "0"], "int": ["2"], "float": ["0.5"]}.get(type_, type_.split("|"))
+    values = {"bool": ["1", "0"], "switch": ["1", "0"], "int": ["2"], "float": ["0.5"], "json": ["{}"]}.get(
+        type_, type_.split("|")
+    )
     same = _SAME.get(value.lower(), "")
     return same if same in values else next(filter(None, values))
+
+
+def _is_json(value: str) -> bool:
+    try:
+        json.loads(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_number(value: str) -> bool:

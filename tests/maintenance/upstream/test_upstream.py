@@ -185,6 +185,7 @@ def test_arguments_and_variables_of_vllm(tmp_path: Path) -> None:
         "    F: bool = False\n    G: bool = False\n    H: bool = False\n"
         "known = {'E': env_with_choices('E', 'auto', ['auto', 'vllm']),\n"
         "  'A': lambda: bool(int(os.getenv('A', '0'))),\n"
+        "  'I': lambda: bool(int(os.getenv('I', '0'))),\n"
         "  'F': lambda: os.environ.get('F', '0').lower() in ('1', 'true'),\n"
         "  'G': lambda: os.environ.get('G', 'False').lower() == 'true',\n"
         "  'H': lambda: torch.has(os.environ.get('H'))}\n",
@@ -192,7 +193,7 @@ def test_arguments_and_variables_of_vllm(tmp_path: Path) -> None:
     )
     assert vllm_source.arguments(tmp_path) == ["disable-uvicorn-access-log", "max-model-len"]
     expected = {"A": "bool", "B": "int", "C": "text", "D": "x|y", "E": "auto|vllm"}
-    assert vllm_source.variables(envs) == expected | {"F": "switch", "G": "true|false", "H": "bool"}
+    assert vllm_source.variables(envs) == expected | {"F": "switch", "G": "true|false", "H": "bool", "I": "bool"}
 
 
 class TestCompare:

@@ -310,6 +310,12 @@ _SYNTHETIC = (*_NGRAM, f"{_GUESSED}.rejection_sample_method", "synthetic")
 _RATES = f"{_GUESSED}.synthetic_acceptance_rates"
 # Beside them stands that the size of what guesses is not known.
 _UNSIZED = (
+    _option(
+        _GUESSED,
+        "num_speculative_tokens must be provided",
+        (f"{_GUESSED}.enforce_eager", "true"),
+        (*_NGRAM, f"{_GUESSED}.enforce_eager", "true"),
+    ),
     _key(
         *(f"{_GUESSED}.use_local_argmax_reduction", "true", "never materializes", "false"),
         *(f"{_GUESSED}.method", "eagle3", f"{_GUESSED}.model", "acme/head", *_THREE),
@@ -457,12 +463,6 @@ _BLOCKS = (
 )
 _NATIVE = ("--ir-op-priority", '{"rms_norm": ["native"]}')
 _BY_COMMANDS = (
-    _option(
-        _GUESSED,
-        "num_speculative_tokens must be provided",
-        (f"{_GUESSED}.enforce_eager", "true"),
-        (*_NGRAM, f"{_GUESSED}.enforce_eager", "true"),
-    ),
     _option(
         "--spec-method ngram",
         "must be provided",
