@@ -586,3 +586,15 @@ def test_a_start_that_finds_its_compilation_on_disk_has_more_room() -> None:
     assert abs(first.errors["activationGib"]) < 0.01
     assert abs(first.errors["kvTokens"]) < 0.01
     assert abs(second.errors["kvTokens"]) < 0.03
+
+
+def test_whole_experts_on_tpus_are_padded_to_lanes() -> None:
+    """Gemma 4 26B has experts of 704, which both ways of dividing them pad to 768 in gate and up projections."""
+    model = catalog.load().models["google/gemma-4-26B-A4B-it"]
+    run = engine_run(model, catalog.load().accelerators["tpu-v6e"], "0.32.0")
+    assert run is not None
+    assert model.experts is not None
+    assert model.experts.intermediate == 704
+    whole = weights_gib(replace(run, expert_parallel=True))
+    assert whole == pytest.approx(weights_gib(run))
+    assert whole > stored(model) + 0.6 * 0.09 * 3 * 128 * 704 * 2816 * 30 * 2 / 2**30

@@ -47,7 +47,8 @@ _TPU_TOWER, _TPU_TOWER_DIVIDED = "Gemma4", ("0.23", 0.98)
 _HEAD_VOCABULARY = 32000
 
 # TPUs keep the gate and up projections of each expert in lanes of 128 on every device (tpu_inference
-# layers/common/process_weights/moe_weights.py, get_w13_padding_config); the down projection is not padded.
+# layers/common/process_weights/moe_weights.py, get_w13_padding_config; of 0.32.0 also where each has whole experts,
+# GMM_EP); the down projection is not padded.
 _TPU_LANES = 128
 
 
@@ -172,7 +173,7 @@ def _experts(run: EngineRun, experts: Experts) -> float:
         resident, width = -(-experts.count // ranks), float(experts.intermediate)
     else:
         resident, width = experts.count, experts.intermediate / ranks
-    if run.kind == "tpu" and not run.expert_parallel:
+    if run.kind == "tpu":
         padded = _round_up(width, _TPU_LANES)
         return resident * hidden * ((matrices - 1) * padded + width)
     if run.kind == "gpu" and run.quantized is not None and run.quantized.method == "mxfp4":
