@@ -11,6 +11,7 @@ from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.catalog.schema import Quantization
 from llm_d_gke.planning import Finding
 from llm_d_gke.planning.findings import Severity
+from llm_d_gke.stackfile.model_files import model_files
 from tests.planning.refusals.case import findings_of
 
 _FILES = [read_yaml(path) for path in sorted((Path(__file__).parent / "figures").glob("public_reports*.yaml"))]
@@ -31,7 +32,7 @@ def findings_about(report: dict[str, Any]) -> list[Finding]:
     if model.get("dataParallel", 1) > 1:
         changes["pattern"] = "mixture-of-experts"
     facts = {name: {"quantization": Quantization(**fields)} for name, fields in report.get("facts", {}).items()}
-    return findings_of(stack, changes, facts=facts)
+    return findings_of(stack, changes, facts=facts, files=model_files({"models": [model]}))
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: f"{report['report']}: {report['seen']}")
