@@ -260,6 +260,8 @@ class FeatureVersions(Entry):
     nixl_wider_prefill: str  # NixlConnector reads from more ranks than the decoding engine has
     nixl_capped_heads: str  # it expects that more ranks than key-value heads hold one head each
     nixl_state_layout: str  # it asks for convolution states by channel (VLLM_SSM_CONV_STATE_LAYOUT=DS)
+    nixl_linear_states: str  # with that layout it takes states of linear attention, as well as Mamba's
+    fp8_by_layer: str  # --quantization fp8 does not hold all weights in 16 bits on the device first
     graceful_shutdown: str  # running requests may end after SIGTERM (--shutdown-timeout)
     tpu_replicated_heads: str  # on TPU it repeats key-value heads for more chips than there are heads
     tpu_latent_attention: str  # on TPU it ends with latent attention, unless attention is data-parallel
@@ -343,6 +345,10 @@ class Engine(Entry):
     def asks_for_state_layout(self, version: str) -> bool:
         """Whether NIXL's connector fails with recurrent states in vLLM's default layout."""
         return self.has(version, self.features.nixl_state_layout)
+
+    def transfers_linear_states(self, version: str) -> bool:
+        """Whether NIXL's connector takes the states of Gated DeltaNet: not in the first versions that divide states."""
+        return not self.asks_for_state_layout(version) or self.has(version, self.features.nixl_linear_states)
 
     def lays_out_states(self, version: str, *, prefix_caching: bool) -> bool:
         """Whether the layout of recurrent states by the TPU back end is established."""

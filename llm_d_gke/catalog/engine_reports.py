@@ -104,6 +104,7 @@ class StartReport(Entry):
     unless: tuple[str, ...] = ()  # options that choose something else, in the same form
     unless_variable: str | None = None
     unless_cache: str | None = None  # beginning of the type of the KV cache
+    share: float = 0.0  # of the device's memory, at least
     first_runner: bool = False  # in Model Runner V1, by default or by its variable
     ends: bool = False  # in every report the engine ended
     instead: str = "try one start before you rely on it, or use another accelerator"

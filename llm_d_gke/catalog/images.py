@@ -66,6 +66,8 @@ class Fault(Entry):
     accelerators: tuple[str, ...] = ()
     disaggregated: bool = False
     deepep: bool = False
+    ends: bool = False  # it does not start
+    instead: str | None = None  # None: another image, of `before` or newer
     what: str
     sources: tuple[str, ...]
 

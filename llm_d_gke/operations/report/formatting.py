@@ -14,6 +14,7 @@ OLD_PRICE_DAYS = 120
 
 VERDICTS = {"fits": "fits", "marginal": "marginal", "refused": "does not fit"}
 _LIMITS = {
+    "loading": "the weights before they are converted",
     "weights": "the weights",
     "kv-cache": "the KV cache",
     "warm-up": "what start-up needs beside vLLM's share",

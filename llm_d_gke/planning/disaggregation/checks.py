@@ -191,6 +191,10 @@ def _check_states(decode: ServedModel) -> None:
     if kind is not None:
         decode.error("LLMD-PD-HYBRID", "id", value=settings.id, case="kind", kind=kind)
         return
+    groups = decode.model.attention if decode.model is not None else ()
+    if any(group.kind == "linear" for group in groups) and not load_engine().transfers_linear_states(version):
+        decode.error("LLMD-PD-HYBRID", "id", value=settings.id, case="linear")
+        return
     if settings.prefix_caching is not False:
         decode.warning(
             "LLMD-PD-STATES-PREFIXES",

@@ -41,10 +41,15 @@ def attention_refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[R
                 kind="attention-kernel",
                 about=_setting_at_fault(deployment, outcome),
                 reason=f"{deployment.model.id} has attention heads of size {head}, and in "
-                f"{deployment.effective_dtype} {outcome}",
+                f"{deployment.effective_dtype}{_cache_clause(deployment)} {outcome}",
                 source=f"attention back ends of vLLM {facts.version}",
             )
             return
+
+
+def _cache_clause(deployment: Deployment) -> str:
+    cache = deployment.kv_cache_dtype
+    return "" if cache in (None, "auto") else f" with a KV cache in {cache}"
 
 
 def _setting_at_fault(deployment: Deployment, outcome: str) -> About:

@@ -11,7 +11,7 @@ HOURS_A_MONTH = 730
 When = Literal["running", "idle", "paused"]
 Bound = Literal["memory bandwidth", "compute", "host", "KV cache", "batch size", "prefill"]
 Status = Literal["fits", "marginal", "refused"]
-Limit = Literal["weights", "kv-cache", "warm-up", "states"]
+Limit = Literal["loading", "weights", "kv-cache", "warm-up", "states"]
 
 
 @dataclass(frozen=True, kw_only=True)

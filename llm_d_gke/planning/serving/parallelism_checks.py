@@ -41,13 +41,15 @@ def _check_image(served: ServedModel) -> None:
         )
         if applies and fault.covers(image, served.version):
             before = f", of vLLM {fault.before} or newer" if fault.before else ""
-            served.warning(
+            served.add_finding(
                 "LLMD-IMAGE-FAULT",
                 "image",
+                certain=fault.ends,
                 value=image,
                 what=fault.what,
                 citation=load_images().sources[fault.sources[0]].citation,
-                fix=f"use another image{before}" + (", or allToAll: allgather_reducescatter" if fault.deepep else ""),
+                fix=fault.instead
+                or f"use another image{before}" + (", or allToAll: allgather_reducescatter" if fault.deepep else ""),
             )
 
 

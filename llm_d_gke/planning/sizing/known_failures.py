@@ -221,6 +221,7 @@ def _of_features(served: ServedModel, report: StartReport) -> Iterator[bool]:
     yield settings.prefix_caching is False or not report.without_prefixes
     yield settings.prefix_caching is True or not report.prefixes
     yield report.block is None or bool((settings.block_size or 0) % report.block)
+    yield not report.share or (settings.gpu_memory_utilization or 0.0) >= report.share
 
 
 def _is_on(value: str, part: str) -> bool:

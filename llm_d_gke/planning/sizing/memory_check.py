@@ -18,6 +18,7 @@ from llm_d_gke.planning.plan.estimates import Limit, MemoryVerdict
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.known_failures import check_field_reports, check_start_reports
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
+from llm_d_gke.planning.sizing.memory.judge import unconverted_gib
 from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
 from llm_d_gke.planning.sizing.offloaded_weights import chosen_runner, offload_without_effect, offloaded_gib
@@ -33,12 +34,14 @@ _EXPERTS_TYPE = "MOE_REQUANTIZE_WEIGHT_DTYPE"
 _EXPERTS_BITS = {"fp4": 4, "float4_e2m1fn": 4, "int4": 4, "fp8": 8, "fp8_e4m3": 8, "float8_e4m3fn": 8, "int8": 8}
 # Rule and setting by what runs out.
 _RULES: Mapping[Limit, str] = {
+    "loading": "LLMD-MEMORY-LOADING",
     "weights": "LLMD-MEMORY-WEIGHTS",
     "kv-cache": "LLMD-MEMORY-KV-CACHE",
     "warm-up": "LLMD-MEMORY-WARM-UP",
     "states": "LLMD-MEMORY-STATES",
 }
 _SETTINGS: Mapping[Limit, str] = {
+    "loading": "quantization",
     "weights": "id",
     "kv-cache": "maxModelLen",
     "warm-up": "gpuMemoryUtilization",
@@ -77,7 +80,7 @@ def check_memory(served: ServedModel) -> MemoryVerdict | None:
         replace(remedy, value=str(min(int(remedy.value), model.context))) if remedy.setting == "maxModelLen" else remedy
         for remedy in remedies(run, _larger_tensor_parallel(ctx, model, run), served.accelerator.fp8)
     ]
-    elsewhere = _alternatives(served, run) if not helps and verdict.limit in ("weights", "kv-cache") else []
+    elsewhere = [] if helps or verdict.limit in ("warm-up", "states") else _alternatives(served, run)
     served.add_finding(
         _RULES[verdict.limit],
         _SETTINGS[verdict.limit],
@@ -265,6 +268,8 @@ def _larger_tensor_parallel(ctx: PlanContext, model: Model, run: EngineRun) -> l
 def _value(settings: ModelSettings, run: EngineRun, verdict: MemoryVerdict) -> str:
     if verdict.limit == "weights":
         return settings.id
+    if verdict.limit == "loading":
+        return settings.quantization or ""
     value, setting = {
         "kv-cache": (run.max_model_len, settings.max_model_len),
         "warm-up": (run.utilization, settings.gpu_memory_utilization),
@@ -281,6 +286,12 @@ def _rule(ctx: PlanContext, model: Model, run: EngineRun, verdict: MemoryVerdict
         rest = parts.non_torch + (parts.cuda_graphs if run.reserves_graphs else 0.0)
         usage += f", activations {parts.activation:.2f}, CUDA context and graphs {rest:.2f}"
     share = f"the {verdict.requested_gib:.2f} GiB that vLLM may use of each {card}"
+    if verdict.limit == "loading":
+        whole = max(unconverted_gib(run, stage) for stage in range(run.pipeline_parallel))
+        return (
+            f"vLLM {run.version} makes all weights in 16 bits on each {card} before it converts the first one: "
+            f"{whole:.2f} GiB of {verdict.total_gib:.2f} (fp8.py; since 0.16 one layer at a time)"
+        )
     if verdict.limit == "weights":
         doubt = "" if verdict.status == "refused" else f", within the estimate's error of {error} GiB"
         return f"{model.id} needs more than {share} before any KV cache ({usage} GiB){doubt}"
@@ -375,6 +386,9 @@ def _larger_machine(served: ServedModel, run: EngineRun) -> str | None:
 
 
 def _fix(verdict: MemoryVerdict, helps: Sequence[Remedy], elsewhere: Sequence[str]) -> str:
+    if verdict.limit == "loading":
+        more = "".join(f", or {remedy}" for remedy in [*helps, *elsewhere])
+        return f"use a checkpoint that is stored in fp8, or an image of vLLM 0.16 or later{more}"
     if helps:
         return "use " + ", or ".join(str(remedy) for remedy in helps)
     if elsewhere:

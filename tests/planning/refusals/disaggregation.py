@@ -323,6 +323,16 @@ DISAGGREGATION = (
         fix="use ",
     ),
     Wrong(
+        id="LLMD-PD-HYBRID",
+        name="states of linear attention and a connector that divides Mamba's only",
+        stack=GPU,
+        changes={"models[0].id": "Qwen/Qwen3.5-35B-A3B", "models[0].image": "vllm/vllm-openai:v0.21.0"},
+        path="models[0].id",
+        value="Qwen/Qwen3.5-35B-A3B",
+        rule="NIXL's connector of vLLM 0.21.0 divides the states of Mamba only",
+        fix="use an image of 0.22 or later",
+    ),
+    Wrong(
         id="LLMD-PD-STATES-LAYOUT",
         name="recurrent states by token beside NIXL",
         stack=GPU,

@@ -237,6 +237,21 @@ MODEL = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-MEMORY-LOADING",
+        name="weights that are converted to fp8 after all of them are loaded",
+        changes={
+            "accelerator": {"type": "nvidia-h100-80gb", "nodes": {"max": 1}},
+            "models[0].id": "meta-llama/Llama-3.3-70B-Instruct",
+            "models[0].image": "vllm/vllm-openai:v0.15.1",
+            "models[0].quantization": "fp8",
+            "models[0].maxModelLen": 4096,
+        },
+        path="models[0].quantization",
+        value="fp8",
+        rule="vLLM 0.15.1 makes all weights in 16 bits on each H100 80 GB (A3 High) before it converts the",
+        fix="use a checkpoint that is stored in fp8, or an image of vLLM 0.16 or later",
+    ),
+    Wrong(
         id="LLMD-MEMORY-STATES",
         name="a KV cache with fewer blocks than sequences need states",
         changes={

@@ -14,6 +14,9 @@ from typing import Any
 
 from .modules import error_text
 
+# Where the parsers of tool calls are, and where they were until 0.12.
+_TOOL_PARSERS = ("vllm.tool_parsers", "vllm.entrypoints.openai.tool_parsers")
+
 
 def float16_refused(_: Mapping[str, Any]) -> Any:
     module = importlib.import_module("vllm.config.model")
@@ -55,13 +58,17 @@ def sink_architectures(_: Mapping[str, Any]) -> Any:
 def parsers(_: Mapping[str, Any]) -> Any:
     """Values of --tool-call-parser and --reasoning-parser: the packages register them by name, without loading any."""
     return {
-        "tool": _registered("vllm.tool_parsers", "_TOOL_PARSERS_TO_REGISTER"),
-        "reasoning": _registered("vllm.reasoning", "_REASONING_PARSERS_TO_REGISTER"),
+        "tool": _registered(_TOOL_PARSERS, "_TOOL_PARSERS_TO_REGISTER"),
+        "reasoning": _registered(("vllm.reasoning",), "_REASONING_PARSERS_TO_REGISTER"),
     }
 
 
-def _registered(module: str, table: str) -> list[str]:
-    return sorted(_literal(module, table))
+def _registered(modules: tuple[str, ...], table: str) -> list[str]:
+    """Names in the table of the first module that this version has."""
+    for module in modules[:-1]:
+        with contextlib.suppress(LookupError, ModuleNotFoundError):
+            return sorted(_literal(module, table))
+    return sorted(_literal(modules[-1], table))
 
 
 def speculative_methods(_: Mapping[str, Any]) -> Any:

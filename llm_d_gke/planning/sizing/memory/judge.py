@@ -48,6 +48,9 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
         status, limit = "refused", "kv-cache"
     if limit == "kv-cache" and left[decides] <= 0:
         limit = "weights"
+    whole = max(unconverted_gib(run, stage) for stage in stages)
+    if whole - whole * load_engine().errors.weights > run.total_gib:
+        status, limit = "refused", "loading"
     return MemoryVerdict(
         status=status,
         limit=limit,
@@ -67,6 +70,17 @@ def judge(run: EngineRun, measured_gib: float | None = None) -> MemoryVerdict:
         longest=chosen.longest(blocks[decides], run.model.context),
         ranks=run.data_parallel * run.attention_ranks,
     )
+
+
+def unconverted_gib(run: EngineRun, stage: int = 0) -> float:
+    """GiB of a stage in 16 bits where all are on the device before the first becomes fp8. Otherwise 0.
+
+    quantization/fp8.py of vLLM 0.11.2 to 0.15.1 makes them on it with the model; 0.16.0 makes them one layer at a time.
+    """
+    engine = load_engine()
+    if run.kind == "tpu" or not run.converts_to_fp8 or engine.has(run.version, engine.features.fp8_by_layer):
+        return 0.0
+    return weights_gib(replace(run, quantization=None), stage)
 
 
 def fits(run: EngineRun, **changes: object) -> bool:

@@ -147,6 +147,11 @@ class EngineRun(_Options):
         """How the linear layers are stored on the device; None: in `dtype`."""
         return self.model.quantization or _ON_LOADING.get(self.quantization or "")
 
+    @property
+    def converts_to_fp8(self) -> bool:
+        """Whether weights of 16 bits become fp8 while they are loaded."""
+        return self.model.quantization is None and self.quantization == "fp8"
+
     def stored_bytes(self, part: Part) -> float:
         """Bytes of one weight of a part on the device, with its scales."""
         quantization, plain = self.quantized, 8.0 * self.dtype_bytes
