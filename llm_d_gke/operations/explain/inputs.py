@@ -32,6 +32,9 @@ from llm_d_gke.stackfile.model_files import ModelFile
 # Facts have no pattern to meet: the first other value of a type will do, and one or two more.
 _FACTS_TRIED = 3
 
+# Fields of catalog entries that no plan depends on. Reports of starts, most of all facts, lead to findings only.
+_WITHOUT_EFFECT = frozenset({"name", "id", "title", "note", "source", "sources", "unverified", "date", "start_reports"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackInput:
@@ -135,7 +138,8 @@ def _with_value(part: Any, path: Sequence[str | int], value: object) -> Any:
         return part.model_copy(update={str(first): _with_value(getattr(part, str(first)), remaining, value)})
     if isinstance(part, Mapping):
         return {**part, first: _with_value(part[first], remaining, value)}
-    return tuple(_with_value(item, remaining, value) if index == first else item for index, item in enumerate(part))
+    index = int(first)
+    return (*part[:index], _with_value(part[index], remaining, value), *part[index + 1 :])
 
 
 def _catalog_with(catalog: Catalog, entry: BaseModel, changed: BaseModel) -> Catalog:
@@ -271,7 +275,7 @@ def _facts(
         sources = own if isinstance(own, Mapping) else sources
         source = _source(sources, part) or source
         for name, info in type(part).model_fields.items():
-            if name in ("name", "id", "title", "note", "source", "sources", "unverified", "date"):
+            if name in _WITHOUT_EFFECT:
                 continue
             value, below = getattr(part, name), (*path, name)
             if isinstance(value, BaseModel):
