@@ -15,11 +15,11 @@ from llm_d_gke.catalog.schema import Accelerator, MachineType
 from llm_d_gke.kube import Manifest
 from llm_d_gke.planning.allocatable import allocatable
 from llm_d_gke.quantities import quantity
+from llm_d_gke.rehearsal.autoscaler.node_pools import created_record, guest_accelerators
 from llm_d_gke.rehearsal.autoscaler.pod_requests import requests
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Record
 
 _GENERAL_MACHINE = "e2-standard-8"
-_MOST_NODES = 1000
 # Disk of accelerator nodes in GB: what Autopilot gives is not published.
 _DISK_GB = 400
 
@@ -44,7 +44,7 @@ def autopilot_records(pods: Iterable[Manifest], catalog: Catalog, cluster: Recor
         if _GPU in selector or _TPU in selector:
             key = tuple((name, str(selector[name])) for name in _SELECTORS if name in selector)
             groups.setdefault(key, []).append(pod)
-    general = _record("autopilot", cluster, {"machineType": _GENERAL_MACHINE})
+    general = created_record("autopilot", cluster, {"machineType": _GENERAL_MACHINE})
     return [
         general,
         *(record for key, own in groups.items() for record in _accelerated(dict(key), own, catalog, cluster)),
@@ -63,28 +63,11 @@ def _accelerated(
     name = "autopilot-" + hashlib.sha256(repr(sorted(selector.items())).encode()).hexdigest()[:8]
     config: dict[str, Any] = {"machineType": machine.name, "diskSizeGb": _DISK_GB}
     if entry.kind == "gpu":
-        driver = selector.get("cloud.google.com/gke-gpu-driver-version", "default")
-        config["guestAccelerators"] = [
-            {
-                "type": label,
-                "count": int(selector.get(_COUNT, "1")),
-                "gpuDriverInstallationConfig": {"gpuDriverVersion": driver.upper()},
-            }
-        ]
+        driver = selector.get("cloud.google.com/gke-gpu-driver-version")
+        config["guestAccelerators"] = guest_accelerators(label, int(selector.get(_COUNT, "1")), driver)
     config["spot"] = selector.get("cloud.google.com/gke-spot") == "true"
     zone = selector.get("topology.kubernetes.io/zone")
-    yield _record(name, cluster, config) | ({"nodeLocations": [zone]} if zone else {})
-
-
-def _record(name: str, cluster: Record, config: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "cluster": cluster.get("name"),
-        "location": cluster.get("location"),
-        "initialNodeCount": 0,
-        "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": _MOST_NODES},
-        "nodeConfig": {**config, "workloadMetadataConfig": {"mode": "GKE_METADATA"}},
-    }
+    yield created_record(name, cluster, config, [zone] if zone else ())
 
 
 def _machine(

@@ -13,14 +13,11 @@ from typing import Any
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.kube import Manifest
-from llm_d_gke.rehearsal.autoscaler.node_pools import Pool, pools
+from llm_d_gke.rehearsal.autoscaler.node_pools import Pool, created_record, guest_accelerators, pools
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Record
 
 COMPUTE_CLASS = ("cloud.google.com/v1", "ComputeClass")
 LABEL = "cloud.google.com/compute-class"
-
-# The default limit of a node pool.
-_MOST_NODES = 1000
 
 
 def class_pools(
@@ -55,23 +52,13 @@ def _records(item: Manifest, catalog: Catalog, cluster: Record) -> Iterator[dict
             "spot": priority.get("spot"),
             "labels": {**(config.get("nodeLabels") or {}), LABEL: name},
             "taints": taints,
-            "workloadMetadataConfig": {"mode": "GKE_METADATA"},
         }
         if gpu:
-            driver = {"gpuDriverVersion": str(gpu.get("driverVersion") or "default").upper()}
-            node["guestAccelerators"] = [
-                {"type": gpu["type"], "count": gpu["count"], "gpuDriverInstallationConfig": driver}
-            ]
-        yield {
-            "name": f"nap-{name}-{hashlib.sha256(f'{name}/{rank}'.encode()).hexdigest()[:8]}",
-            "cluster": cluster.get("name"),
-            "location": cluster.get("location"),
-            "nodeLocations": _reserved_zones(priority) or (priority.get("location") or {}).get("zones") or zones,
-            "initialNodeCount": 0,
-            "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": _MOST_NODES},
-            "nodeConfig": node,
-            "rank": rank,
-        }
+            driver = gpu.get("driverVersion")
+            node["guestAccelerators"] = guest_accelerators(gpu["type"], gpu["count"], driver)
+        pool = f"nap-{name}-{hashlib.sha256(f'{name}/{rank}'.encode()).hexdigest()[:8]}"
+        own = _reserved_zones(priority) or (priority.get("location") or {}).get("zones") or zones
+        yield created_record(pool, cluster, node, own or ()) | {"rank": rank}
 
 
 def _reserved_zones(priority: Manifest) -> list[str]:

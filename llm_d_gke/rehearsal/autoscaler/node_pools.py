@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ POOL_LABEL = "cloud.google.com/gke-nodepool"
 DEFAULT_DISK_GB = 100
 DEFAULT_PODS = 110
 DEFAULT_MACHINE = "e2-medium"
+
+# The limit of a pool that GKE creates: the default limit of any pool.
+_MOST_NODES = 1000
 
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute"}
 
@@ -67,6 +70,25 @@ def pools(records: Iterable[Record], catalog: Catalog, cluster: Record | None) -
     every = list(records)
     plain = any(not _accelerated(record, catalog) for record in every)
     return [_pool(record, catalog, cluster or {}, gpu_taint=plain) for record in every]
+
+
+def created_record(name: str, cluster: Record, config: Mapping[str, Any], zones: Sequence[str] = ()) -> dict[str, Any]:
+    """The record of an empty pool that GKE itself creates, for as many nodes as pods need. No zones: the cluster's."""
+    record = {
+        "name": name,
+        "cluster": cluster.get("name"),
+        "location": cluster.get("location"),
+        "initialNodeCount": 0,
+        "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": _MOST_NODES},
+        "nodeConfig": {**config, "workloadMetadataConfig": {"mode": "GKE_METADATA"}},
+    }
+    return record | ({"nodeLocations": list(zones)} if zones else {})
+
+
+def guest_accelerators(kind: str | None, count: int, driver: str | None) -> list[dict[str, Any]]:
+    """The GPUs of a node's configuration, with the version of their driver, by default `default`."""
+    installation = {"gpuDriverVersion": (driver or "default").upper()}
+    return [{"type": kind, "count": count, "gpuDriverInstallationConfig": installation}]
 
 
 def node_name(pool: Pool, index: int) -> str:

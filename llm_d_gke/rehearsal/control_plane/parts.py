@@ -45,6 +45,7 @@ _USERS: Final = {CONTROLLERS: "controller-manager", SCHEDULER: "scheduler", KWOK
 _ETCD_CLIENT: Final = "apiserver-etcd-client"
 _TUNNEL_CLIENT: Final = "apiserver-tunnel-client"
 _AGGREGATOR: Final = "front-proxy-client"
+_SCHEDULER_FILE, _EGRESS_FILE = "scheduler.yaml", "egress.yaml"
 CLIENTS: Final = (ADMIN, *_USERS.values(), _ETCD_CLIENT, _TUNNEL_CLIENT, _AGGREGATOR)
 
 
@@ -71,29 +72,19 @@ class Layout:
     binaries: Mapping[str, Path]
 
     @property
+    def folder(self) -> Path:
+        return self.paths.cluster.absolute()
+
+    @property
     def certificates(self) -> Certificates:
-        return Certificates(self.paths.cluster.absolute() / "pki")
-
-    @property
-    def etcd_data(self) -> Path:
-        return self.paths.cluster.absolute() / "etcd"
-
-    @property
-    def scheduler_config(self) -> Path:
-        return self.paths.cluster.absolute() / "scheduler.yaml"
-
-    @property
-    def egress_config(self) -> Path:
-        return self.paths.cluster.absolute() / "egress.yaml"
+        return Certificates(self.folder / "pki")
 
     @property
     def server(self) -> str:
         return f"https://{HOST}:{self.ports.api_server}"
 
     def kubeconfig(self, user: str) -> Path:
-        return (
-            self.paths.kubeconfig.absolute() if user == ADMIN else self.paths.cluster.absolute() / f"{user}.kubeconfig"
-        )
+        return self.paths.kubeconfig.absolute() if user == ADMIN else self.folder / f"{user}.kubeconfig"
 
     def write_files(self) -> None:
         """Write the kubeconfigs, the credential, and the configurations of scheduler and egress.
@@ -112,7 +103,7 @@ class Layout:
             "podInitialBackoffSeconds": 1,
             "podMaxBackoffSeconds": 2,
         }
-        self.scheduler_config.write_text(yaml.safe_dump(scheduler, sort_keys=False))
+        (self.folder / _SCHEDULER_FILE).write_text(yaml.safe_dump(scheduler, sort_keys=False))
         pki = self.certificates
         # The API server 1.36 rejects this configuration without TLS.
         identity = {
@@ -128,7 +119,7 @@ class Layout:
                 {"name": "cluster", "connection": {"proxyProtocol": "HTTPConnect", "transport": tunnel}}
             ],
         }
-        self.egress_config.write_text(yaml.safe_dump(egress, sort_keys=False))
+        (self.folder / _EGRESS_FILE).write_text(yaml.safe_dump(egress, sort_keys=False))
 
     def _kubeconfig(self, user: str) -> dict[str, object]:
         pki = self.certificates
@@ -167,7 +158,7 @@ class Layout:
         peers = f"https://{HOST}:{self.ports.etcd_peers}"
         return {
             "name": "rehearsal",
-            "data-dir": self.etcd_data,
+            "data-dir": self.folder / "etcd",
             "listen-client-urls": url,
             "advertise-client-urls": url,
             "listen-peer-urls": peers,
@@ -207,7 +198,7 @@ class Layout:
             "service-account-key-file": pki.service_account_key,
             "service-account-signing-key-file": pki.service_account_key,
             "service-cluster-ip-range": self.service_range,
-            "egress-selector-config-file": self.egress_config,
+            "egress-selector-config-file": self.folder / _EGRESS_FILE,
             # Without it kubelets get anonymous requests.
             "kubelet-client-certificate": pki.client(_TUNNEL_CLIENT),
             "kubelet-client-key": pki.client_key(_TUNNEL_CLIENT),
@@ -250,7 +241,12 @@ class Layout:
         }
 
     def _scheduler(self) -> dict[str, object]:
-        return {"config": self.scheduler_config, "bind-address": HOST, "secure-port": 0, "emulated-version": self.minor}
+        return {
+            "config": self.folder / _SCHEDULER_FILE,
+            "bind-address": HOST,
+            "secure-port": 0,
+            "emulated-version": self.minor,
+        }
 
     def _kwok(self) -> dict[str, object]:
         return {

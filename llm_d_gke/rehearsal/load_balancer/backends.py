@@ -187,14 +187,18 @@ class Backends:
             if selector and pod["metadata"]["namespace"] == namespace and is_ready(pod) and selected(pod, selector)
         ]
 
-    def _check(self, group: str, kind: str, namespace: str, name: str) -> HealthCheck:
-        policy = targeting(self.objects.health_policies, group, kind, namespace, name)
-        return health_check(((policy or {}).get("spec") or {}).get("default") or {})
+    def _check(self, *target: str) -> HealthCheck:
+        """`target` is the group, kind, namespace and name of an object."""
+        return health_check(_default(self.objects.health_policies, *target))
 
-    def _timeout(self, group: str, kind: str, namespace: str, name: str) -> int:
-        policy = targeting(self.objects.backend_policies, group, kind, namespace, name)
-        default = ((policy or {}).get("spec") or {}).get("default") or {}
-        return int(default.get("timeoutSec") or DEFAULT_TIMEOUT)
+    def _timeout(self, *target: str) -> int:
+        return int(_default(self.objects.backend_policies, *target).get("timeoutSec") or DEFAULT_TIMEOUT)
+
+
+def _default(policies: Iterable[Manifest], group: str, kind: str, namespace: str, name: str) -> Manifest:
+    """`spec.default` of the policy that is attached to an object, empty without one."""
+    policy = targeting(policies, group, kind, namespace, name)
+    return ((policy or {}).get("spec") or {}).get("default") or {}
 
 
 def _clusters_of(target: Target) -> list[str]:

@@ -132,6 +132,10 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def without(key: str, properties: Properties) -> Properties:
+    return {name: value for name, value in properties.items() if name != key}
+
+
 def visible(record: Record) -> Properties:
     """A record without bookkeeping."""
-    return {key: value for key, value in record.items() if key != MARKS}
+    return without(MARKS, record)

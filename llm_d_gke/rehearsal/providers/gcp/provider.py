@@ -16,7 +16,7 @@ from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.base import Provider
 from llm_d_gke.rehearsal.providers.gcp import arguments, lifecycle, network, platform, pools
 from llm_d_gke.rehearsal.providers.gcp.controller_resources import ControllerResource, left_by_cluster
-from llm_d_gke.rehearsal.providers.gcp.kinds import Kind, ResourceContext, now, refusal, visible, with_default
+from llm_d_gke.rehearsal.providers.gcp.kinds import Kind, ResourceContext, now, refusal, visible, with_default, without
 from llm_d_gke.rehearsal.providers.gcp.naming import (
     DEFAULTS,
     automatic_name,
@@ -61,7 +61,7 @@ class GcpProvider(Provider):
 
     def check(self, request: CheckRequest) -> Properties:
         kind = _kind(request)
-        news = {key: value for key, value in request.news.items() if key != DEFAULTS}
+        news = _plain(request.news)
         made_up: list[str] = []
         if kind.name and kind.name.key not in news and not news.get("namePrefix"):
             news[kind.name.key] = automatic_name(request, kind.name.key)
@@ -290,7 +290,7 @@ def _kind(request: Request) -> Kind:
 
 
 def _plain(inputs: Properties) -> Properties:
-    return {key: value for key, value in inputs.items() if key != DEFAULTS}
+    return without(DEFAULTS, inputs)
 
 
 def _refuse_api_off(context: ResourceContext) -> None:
