@@ -51,7 +51,7 @@ class EngineRefusalError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a program is told about its run: `config` has full keys, and values as the engine hands them over."""
+    """Project, stack and configuration of a run: `config` has full keys, and values as the engine hands them over."""
 
     project: str
     stack: str
