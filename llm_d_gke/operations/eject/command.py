@@ -57,6 +57,11 @@ _SHELL = '#!/usr/bin/env bash\nset -euo pipefail\ncd "$(dirname "$0")"\n'
 
 def ejected_files(graph: Graph, plan: StackPlan) -> dict[Path, str]:
     """All files of the folder by path. Raises NotEjectableError for a resource that has no command."""
+    if plan.gateway.fleet is not None:
+        raise NotEjectableError(
+            f"{plan.stack} is in a fleet (llm-d:fleet), whose membership and multi-cluster Gateway no command of the"
+            " folder makes: eject the stack without fleet, and register the cluster by Google's page"
+        )
     cloud = [cloud_commands(resource, graph, plan.project) for resource in cloud_order(graph)]
     steps = steps_of(graph)
     files = {_CLOUD: _cloud_script(cloud), Path("2-cluster.sh"): _cluster_script(plan, steps)}

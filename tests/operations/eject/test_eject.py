@@ -17,7 +17,7 @@ from llm_d_gke.operations.eject.command import ejected_files
 from llm_d_gke.operations.eject.inputs import NotEjectableError
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
 from tests.operations.eject.gcloud_flags import TABLE, flags_of, installed_tree
-from tests.stacks import TOKEN, graph_of, plan_of
+from tests.stacks import FLEET_CONFIG, FLEET_MEMBER, TOKEN, graph_of, plan_of
 
 # Settings that add resources of Google Cloud, or arguments of them.
 CHANGES: dict[str, dict[str, Any]] = {
@@ -183,6 +183,12 @@ def test_an_input_that_no_command_carries_is_refused() -> None:
             ejected_files(graph, plan_of("gpu"))
     finally:
         del network.inputs["mtu"]
+
+
+@pytest.mark.parametrize("changes", [FLEET_MEMBER, FLEET_CONFIG], ids=["member", "config"])
+def test_a_stack_of_a_fleet_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(NotEjectableError, match="eject the stack without fleet"):
+        ejected_files(graph_of("gpu", changes), plan_of("gpu", changes))
 
 
 def test_secrets_become_variables() -> None:
