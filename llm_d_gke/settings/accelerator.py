@@ -20,10 +20,10 @@ class NodeCount(Settings):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.min > self.max:
-            given = {name: "" if name in self.model_fields_set else " by default" for name in ("min", "max")}
+            origin = {name: "" if name in self.model_fields_set else " by default" for name in ("min", "max")}
             raise refusal(
                 "LLMD-NODES-MIN-MAX",
-                f"min is {self.min}{given['min']} and max is {self.max}{given['max']}, and min cannot be above max",
+                f"min is {self.min}{origin['min']} and max is {self.max}{origin['max']}, and min cannot be above max",
                 f"use {{min: {self.max}, max: {self.max}}}, or raise max to {self.min}",
             )
         return self

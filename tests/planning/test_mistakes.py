@@ -75,6 +75,12 @@ MISTAKES = [
     ("option without dashes, with its value", argument("max-num-seqs=4"), "ENGINE-VALUE", "models[0].extraArgs[0]", "behind no option", "write --max-num-seqs=4"),
     ("addresses for nodes, and none for the Gateway", "llm-d:network: {nodeCidr: 10.0.0.0/29}\nllm-d:accelerator: {type: nvidia-l4, nodes: {max: 1}}", "CIDR-NODES", "network.nodeCidr", "1 internal load balancer", "/28 or larger"),
     ("link-local addresses for Services", "llm-d:network: {serviceCidr: 169.254.0.0/20}", "CIDR-PRIVATE", "network.serviceCidr", "not a private range", "10.0.0.0/8"),
+    ("keys as a list of clients", "llm-d:apiKeys: [search, chat]", "SETTING-TYPE", "apiKeys", "keys with a value each", "--secret llm-d:apiKeys.my-team"),
+    ("address of a bucket as a folder", model("source: {kind: bucket, bucket: my-models, path: 'gs://my-models/qwen'}"), "SETTING-FORM", "models[0].source.path", "must be a folder", "use qwen"),
+    ("base of an adapter", model("adapters: [{name: a, source: acme/a, base: Qwen/Qwen3-4B}]"), "SETTING-UNKNOWN", "models[0].adapters[0].base", "lists an adapter", "remove it"),
+    ("CUDA without a second number", model("image: 'acme/vllm:v1', imageFacts: {cuda: '13'}"), "SETTING-FORM", "models[0].imageFacts.cuda", "two numbers", 'use "13.0"'),
+    ("euros", "llm-d:budget: {maxMonthlyUsd: \u20ac2000}", "SETTING-TYPE", "budget.maxMonthlyUsd", "at most 100000000", "use 2000"),
+    ("registry in place of its group", "llm-d:registry: ghcr.io", "SETTING-TYPE", "registry", "group of settings", "use {mirrors"),
     ("capitals", "llm-d:location: US-EAST4-A", "SETTING-FORM", "location", "in lower case", "use us-east4-a"),
     ("accelerator", "llm-d:accelerator: {type: nvidia-L4}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-l4?"),
     ("short accelerator", "llm-d:accelerator: {type: h100}", "ACCELERATOR-UNKNOWN", "accelerator.type", "no accelerator", "mean nvidia-h100"),
@@ -617,6 +623,20 @@ def test_a_number_of_accelerators_under_another_name_is_one_finding(tmp_path: Pa
     findings = findings_of(tmp_path, "llm-d:accelerator: {type: nvidia-l4, count: 2}")
     assert [(finding.path, finding.fix) for finding in findings] == [
         ("llm-d:accelerator.count", "use machineType: g2-standard-24, which has 2")
+    ]
+
+
+def test_a_rate_per_minute_is_not_judged_as_one_per_second(tmp_path: Path) -> None:
+    findings = findings_of(tmp_path, model("load: {requestsPerMinute: 60}"))
+    assert [(finding.path, finding.fix) for finding in findings] == [
+        ("llm-d:models[0].load.requestsPerMinute", "did you mean requestsPerSecond: 1?")
+    ]
+
+
+def test_a_long_dash_before_an_option_is_one_finding(tmp_path: Path) -> None:
+    findings = findings_of(tmp_path, argument("\u2014max-num-seqs", "4"))
+    assert [(finding.path, finding.fix) for finding in findings] == [
+        ("llm-d:models[0].extraArgs[0]", "write --max-num-seqs")
     ]
 
 

@@ -35,8 +35,8 @@ def print_catalog(kind: Kind, search: str | None) -> int:
     words = (search or "").lower().split()
     matching = [row for row in rows if all(word in " ".join(row).lower() for word in words)]
     if not matching:
-        meant = nearest(search or "", {part for row in rows for part in (row[0], *re.split("[/_-]", row[0]))}, 0.75)
-        question = f". Did you mean {meant}?" if meant is not None else ""
+        close = nearest(search or "", {part for row in rows for part in (row[0], *re.split("[/_-]", row[0]))}, 0.75)
+        question = f". Did you mean {close}?" if close is not None else ""
         print(wrapped(f"no {kind} with {search!r}; {len(rows)} without a search{question}"))
         return REFUSED
     print(_text(head, matching))

@@ -32,7 +32,7 @@ def load_facts(root: Path, stack: str, overrides: Mapping[str, str] | None = Non
 
 
 def _notes(notes: tuple[str, ...], settings: StackSettings | None) -> tuple[str, ...]:
-    """The assumptions that matter: no token is needed for models that the Hub gives to everybody."""
+    """The assumptions that matter: no token is needed for models that are not gated."""
     models = [catalog.load().find_model(model.id) for model in settings.models] if settings is not None else []
     if any(model is None or model.gated for model in models):
         return notes

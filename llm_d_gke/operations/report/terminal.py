@@ -31,8 +31,8 @@ def report_text(facts: StackFacts) -> str:
     parts.append(summary(facts))
     if facts.findings:
         parts.append(findings_text(facts.findings))
-    if facts.assumptions:
-        parts.append(drawn(Text(f"Assumed for this report: {'; '.join(facts.assumptions)}.")).rstrip())
+    if assumed := [note for note in facts.assumptions if not note.endswith("is encrypted and not read")]:
+        parts.append(drawn(Text(f"Assumed for this report: {'; '.join(assumed)}.")).rstrip())
     return "\n\n".join(parts)
 
 
@@ -101,8 +101,8 @@ def _model(model: ModelFacts, *, paused: bool) -> Iterator[RenderableType]:
         yield _indented(formatting.servers(server), 2)
         yield _indented(_memory(server.memory), 4)
     if model.capacity is not None:
-        again = "once it is not paused: " if paused else ""
-        yield _indented(again + "\n".join(_capacity(model.capacity)), 2)
+        condition = "once it is not paused: " if paused else ""
+        yield _indented(condition + "\n".join(_capacity(model.capacity)), 2)
 
 
 def _memory(memory: MemoryFacts | None) -> str:

@@ -94,6 +94,9 @@ def repeated(arguments: Sequence[str]) -> list[tuple[int, str]]:
     return repetitions
 
 
+_LONG_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2212"
+
+
 def _is_option(text: str) -> bool:
     return re.match(r"--?[A-Za-z]", text) is not None
 
@@ -107,14 +110,12 @@ def _check_option(facts: EngineFacts, arguments: Sequence[str], position: int) -
             break
         following.append(word)
     if not _is_option(text):
-        name, equals, value = text.partition("=")
-        dashed = f"--{name.replace('_', '-')}"
-        fix = (
-            f"write {dashed}{equals}{value}"
-            if dashed in facts.options
-            else "write the option in front of it, or remove it"
-        )
-        return 0, [
+        # A dash of a word processor is none of the keyboard.
+        word, equals, value = text.lstrip(_LONG_DASHES).partition("=")
+        dashed = f"--{word.replace('_', '-')}"
+        is_option = dashed in facts.options
+        fix = f"write {dashed}{equals}{value}" if is_option else "write the option in front of it, or remove it"
+        return len(following) if is_option else 0, [
             WrongValue(position, "", "the word stands behind no option, and the parser takes it for a model", fix)
         ]
     if text == _LEVEL_ALONE and _OPTIMIZATION in facts.options and following[:1] and following[0] not in _LEVELS:

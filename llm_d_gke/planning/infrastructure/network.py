@@ -154,7 +154,7 @@ def _check_range(ctx: PlanContext, key: str, cidr: IPv4Network) -> None:
     if cidr.overlaps(DOCKER):
         ctx.warning("LLMD-CIDR-DOCKER", "network", key, docker=DOCKER, default=DEFAULTS[key])
     # GKE takes public addresses for Services, which no packet outside of a node has.
-    is_possible = not any(cidr.overlaps(taken) for taken in PROHIBITED)
+    is_possible = not any(cidr.overlaps(prohibited) for prohibited in PROHIBITED)
     if not (is_possible if key == "serviceCidr" else any(cidr.subnet_of(private) for private in PRIVATE)):
         ctx.error("LLMD-CIDR-PRIVATE", "network", key)
     required = _wanted_prefix(ctx, key)

@@ -43,6 +43,8 @@ def group_candidates(place: Place, value: object) -> Iterator[object]:
 
 def _with_bare_value(group: type[Settings], value: object) -> Iterator[object]:
     """A group with the key that a bare value probably means."""
+    if value == "":
+        return
     base = required_settings(group)
     number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]+", value) else value
     if isinstance(value, str) and "/" in value and {"name", "source"} <= set(base):

@@ -24,4 +24,4 @@ def _named(finding: Finding) -> Finding:
 
 def _is_foreign(sign: str) -> bool:
     """Whether a sign has no letter, digit or mark of the keyboard in it. Letters with accents have one."""
-    return not unicodedata.normalize("NFKD", sign).encode("ascii", "ignore")
+    return unicodedata.category(sign) != "Sc" and not unicodedata.normalize("NFKD", sign).encode("ascii", "ignore")

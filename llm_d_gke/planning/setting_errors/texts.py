@@ -79,7 +79,9 @@ def _by_key(place: Place, key: str, text: str) -> Iterator[str | None]:
     elif key == "bucket":
         yield re.sub(r"^gs://", "", word).strip("/").partition("/")[0]
     elif key == "path":
-        yield re.sub(r"^(\.{1,2}/+)+", "", word)
+        yield re.sub(r"^gs://[^/]*/+|^(\.{1,2}/+)+", "", word)
+    elif key == "cuda" and word.isdigit():
+        yield f"{word}.0"
     elif key in ("existingSecret", "secretManagerSecret"):
         yield re.sub(r"/versions/.*$", "", word).rpartition("/")[2]
     elif key == "cpu" and re.fullmatch(r"[0-9]+%", word):

@@ -67,7 +67,12 @@ _TOKEN_PATH = ("huggingFace", "token")
 def corrected_keys(error: ValidationError) -> dict[Path, str]:
     """Misspelled keys by path, with the probably intended key."""
     unknown = [place_of(d["loc"], StackSettings) for d in error.errors() if d["type"] == "extra_forbidden"]
-    return {place.path: intended for place in unknown if (intended := intended_key(place)) is not None}
+    # A rate per minute is not read as one per second.
+    return {
+        place.path: intended
+        for place in unknown
+        if (intended := intended_key(place)) is not None and intended not in ("requestsPerMinute", "requestsPerSecond")
+    }
 
 
 def location_of(location: Sequence[str | int]) -> Path:
@@ -189,6 +194,8 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
     if (elsewhere := choice_elsewhere(str(place.path[-1]), value)) is not None:
         return statement, elsewhere
     close = valid_example(place, value)
+    if place.path == ("apiKeys",):
+        return statement, f"pulumi config set --path --secret {path_of('apiKeys', 'my-team')}, for each client"
     if place.kind is SecretStr and close is None:
         return statement, f"pulumi config set --path --secret {path_of(*place.path)}"
     if place.is_key:
