@@ -81,6 +81,7 @@ def check_engine(served: ServedModel) -> bool:
     check_options(served)
     check_option_conflicts(served)
     if model is None:
+        _check_by_class(served)
         return True
     deployment = served.deployment(model)
     starts = True
@@ -91,6 +92,27 @@ def check_engine(served: ServedModel) -> bool:
             # What else is wrong may well be a consequence of the same setting.
             break
     return starts
+
+
+def _check_by_class(served: ServedModel) -> None:
+    """What the tables say of a model whose memory is not computed: its class, and methods that the version lacks."""
+    settings, tables, version = served.settings, facts_of(served.version), served.version
+    method, name = settings.quantization, served.architecture
+    if method is not None and tables and all(method not in facts.quantization for facts in tables):
+        rule = f"vLLM {version} has no quantization method {method} (quantization methods of vLLM {version})"
+        served.error(_RULES["quantization-unknown"], "quantization", rule=rule, fix="remove it, or use another method")
+    lacking = {
+        feature
+        for feature in ("pipeline", "adapters")
+        if tables and all(name in facts.lacking_interfaces.get(feature, ()) for facts in tables)
+    }
+    source = f"(interfaces of the model's class, vLLM {version})"
+    if "pipeline" in lacking and settings.pipeline_parallel > 1:
+        rule = f"vLLM {version} cannot cut {name} into pipeline stages {source}"
+        served.error(_RULES["model-feature"], "pipelineParallel", rule=rule, fix="use pipelineParallel: 1")
+    if "adapters" in lacking and settings.adapters:
+        rule = f"vLLM {version} has no LoRA adapters for {name} {source}"
+        served.error(_RULES["model-feature"], "adapters", rule=rule, fix="remove them")
 
 
 def _report_refusal(served: ServedModel, deployment: Deployment, refusal: Refusal) -> None:

@@ -52,9 +52,9 @@ def named_architecture(served: ServedModel) -> Iterator[Named]:
     tables = facts_of(served.version)
     names = (object_value(served.settings.extra_args, _OVERRIDES) or {}).get("architectures")
     for name in names if isinstance(names, list) and tables else ():
-        known = sorted({other for facts in tables for other in facts.architectures})
-        if isinstance(name, str) and name not in known:
-            close = nearest(name, known, 0.85)
+        architectures = sorted({other for facts in tables for other in facts.architectures})
+        if isinstance(name, str) and name not in architectures:
+            close = nearest(name, architectures, 0.85)
             yield (
                 f"{_OVERRIDES} architectures",
                 f"{name} is none of the architectures that generate text: not supported for now",
@@ -78,7 +78,7 @@ def named_blocks(served: ServedModel) -> Iterator[Named]:
         yield option, reason, f"use {least} or more, or remove it", served.has(_COMPARED_SINCE)
         return
     run = run_of(served)
-    held = judge(run).kv_tokens if run is not None else None
-    if held is not None and tokens > held * _BEYOND:
-        reason = f"{value} blocks of {block} tokens are more than the memory holds, about {held} tokens"
+    capacity = judge(run).kv_tokens if run is not None else None
+    if capacity is not None and tokens > capacity * _BEYOND:
+        reason = f"{value} blocks of {block} tokens are more than the memory holds, about {capacity} tokens"
         yield option, reason, "remove it: vLLM takes what fits", False

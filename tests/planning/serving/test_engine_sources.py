@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from llm_d_gke.catalog import load
@@ -9,8 +11,10 @@ from llm_d_gke.catalog.config_json import parse
 from llm_d_gke.catalog.config_quantization import quantization_of
 from llm_d_gke.planning.engine_support.attention import own_block_size
 from llm_d_gke.planning.findings import Severity
+from llm_d_gke.stackfile.model_files import ModelFile
 from tests.planning.refusals.case import findings_of
 from tests.planning.refusals.engine_checkpoints import REFUSED as OF_CHECKPOINTS
+from tests.planning.refusals.engine_conflicts import H100_4
 from tests.planning.refusals.engine_issues import REFUSED as OF_ISSUES
 from tests.planning.refusals.engine_raises import REFUSED as OF_CLASSES
 from tests.planning.refusals.engine_sources import REFUSED, Refused
@@ -27,6 +31,30 @@ def test_the_accepted_neighbor_has_no_error(row: Refused) -> None:
 def test_what_a_class_raises_is_found(row: Refused) -> None:
     severities = [finding.severity for finding in row.wrong().findings() if row.rule in finding.rule]
     assert severities == [Severity.WARNING if row.warns else Severity.ERROR]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings", "rule"),
+    [
+        ("WhisperForConditionalGeneration", {"pipelineParallel": 2}, "into pipeline stages"),
+        ("FalconH1ForCausalLM", {"pipelineParallel": 2}, ""),
+        ("FalconH1ForCausalLM", {"quantization": "bitsandbytes"}, "no quantization method bitsandbytes"),
+        ("FalconH1ForCausalLM", {"quantization": "fp8"}, ""),
+        (
+            "FalconH1ForCausalLM",
+            {"allowExtraArgs": True, "extraArgs": ["--max-cudagraph-capture-size", "0"]},
+            "CUDA graphs of a largest size below 1",
+        ),
+    ],
+)
+def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[str, Any], rule: str) -> None:
+    """Judged by its class and by its options (vLLM 0.30.0)."""
+    own = {"id": "acme/own", "config": "own.json", "image": "vllm/vllm-openai:v0.30.0", "tensorParallel": 1, **settings}
+    changes = {"location": "us-central1-a", "accelerator": dict(H100_4), "models[0]": own}
+    files = {"acme/own": ModelFile(config={"architectures": [architecture]})}
+    findings = findings_of("gpu", changes, files=files)
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    assert [rule in finding.rule for finding in errors] == ([True] if rule else [])
 
 
 @pytest.mark.parametrize(
