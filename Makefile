@@ -56,7 +56,7 @@ help:
 init: $(STAMP) ## ask five questions and write a first stack file; ARGS=--yes takes the defaults
 	@$(CLI) init $(ARGS)
 
-size: $(STAMP) ## what MODEL takes on every machine under LOAD='20/s 2000+300' in LOCATION, or only ACCELERATOR=nvidia-l4; WRITE=name writes a stack file; CONFIG=config.json of a model of your own
+size: $(STAMP) ## what MODEL takes on every machine under LOAD='20/s 2000+300' in LOCATION, or only ACCELERATOR=nvidia-l4 (or tpu, or v6e,h100); WRITE=name writes a stack file; CONFIG=config.json of a model of your own
 	@$(call need,MODEL,size MODEL=Qwen/Qwen3-8B LOAD='20/s 2000+300')$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(CONFIG),--config-json '$(CONFIG)') $(if $(LOCATION),--location '$(LOCATION)') $(if $(ACCELERATOR),--accelerator '$(ACCELERATOR)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)
 
 catalog: $(STAMP) ## list KIND=models, accelerators, zones, machines or releases; FIND='words' searches

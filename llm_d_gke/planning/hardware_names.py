@@ -27,3 +27,14 @@ def accelerator_meant(name: str, catalog: Catalog) -> str:
         # A V100 is no misspelled A100.
         closest = None if is_other_accelerator(name) else nearest(name, listing)
     return f"{f'did you mean {closest}? All of them: ' if closest else 'use one of '}{', '.join(listing)}"
+
+
+def accelerators_named(word: str, catalog: Catalog) -> list[str]:
+    """The accelerators that a word may mean: a name, GKE's node label, or the beginning of a part: `tpu`, `v6e`, `h100`."""
+    text = word.strip().lower()
+    if text in catalog.accelerators:
+        return [text]
+    labelled = [entry.name for entry in catalog.accelerators.values() if entry.node_label_value == text]
+    return labelled or [
+        name for name in catalog.accelerators if text and any(part.startswith(text) for part in name.split("-"))
+    ]

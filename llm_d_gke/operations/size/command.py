@@ -23,6 +23,7 @@ from llm_d_gke.operations.size.load import Load, SizeError, parse_load
 from llm_d_gke.operations.size.options import Option, Refusal, compare_hardware
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import errors_in
+from llm_d_gke.planning.hardware_names import accelerators_named
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.planning.setting_errors.validation import from_validation
 from llm_d_gke.planning.suggest import nearest
@@ -33,6 +34,7 @@ from llm_d_gke.stackfile.model_files import HUB, model_files
 # Purchase options with a column; more of them would not fit into 80 columns.
 _WAYS = ("on-demand", "spot")
 _STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
+_NO_ROOM = "the model does not fit into the memory of one host"
 _OWN_MODEL = (
     "A model that the catalog lacks is compared by its config.json: CONFIG=path/to/config.json, or CONFIG=hub"
     " (--config-json)."
@@ -58,18 +60,36 @@ def print_sizes(model_id: str, load_text: str, choice: Choice, write: str | None
         catalog = with_described(catalog, model_id, config)
     model = find_model(catalog, model_id)
     options, refusals = compare_hardware(catalog, model, load, choice.location, choice.max_model_len, config)
+    absent = None
     if accelerator is not None:
-        if accelerator not in catalog.accelerators:
-            raise SizeError(_unknown("accelerator", accelerator, list(catalog.accelerators)))
-        options = [option for option in options if option.hardware.accelerator.name == accelerator]
-        refusals = [refusal for refusal in refusals if refusal.hardware.accelerator.name == accelerator]
+        chosen = _chosen(catalog, accelerator)
+        options = [option for option in options if option.hardware.accelerator.name in chosen]
+        refusals = [refusal for refusal in refusals if refusal.hardware.accelerator.name in chosen]
+        absent = None if options or refusals else _absence(catalog, chosen, choice.location)
     if options and write is not None:
         option = surest(options)
         path = write_stack(write, option.settings, option, "make size")
         print(f"wrote {path.name} for {row_of(option, options)}.")
         print(f"next: make report STACK={write}\n")
-    print(sizes_text(model, load, options, refusals, chosen_place=choice.location is not None))
+    print(sizes_text(model, load, options, refusals, chosen_place=choice.location is not None, absent=absent))
     return DONE if options else REFUSED
+
+
+def _chosen(catalog: Catalog, text: str) -> list[str]:
+    """The accelerators of a list such as `nvidia-l4,tpu`. Raises SizeError for a word that names none."""
+    chosen: list[str] = []
+    for word in re.split(r"[,\s]+", text.strip(", ")):
+        named = accelerators_named(word, catalog)
+        if not named:
+            raise SizeError(_unknown("accelerator", word, list(catalog.accelerators)))
+        chosen += named
+    return chosen
+
+
+def _absence(catalog: Catalog, chosen: Sequence[str], location: str | None) -> str:
+    """Why there is no row at all: where the accelerators are."""
+    places = (f"{name} is in {', '.join(catalog.accelerators[name].zones)}" for name in chosen)
+    return f"No such accelerator is in {location}: {'; '.join(places)}."
 
 
 def surest(options: Sequence[Option]) -> Option:
@@ -123,12 +143,23 @@ def _unknown(kind: str, name: str, names: Sequence[str]) -> str:
 
 
 def sizes_text(
-    model: Model, load: Load, options: Sequence[Option], refusals: Sequence[Refusal], *, chosen_place: bool = False
+    model: Model,
+    load: Load,
+    options: Sequence[Option],
+    refusals: Sequence[Refusal],
+    *,
+    chosen_place: bool = False,
+    absent: str | None = None,
 ) -> str:
-    """The table, the reasons against the other machines, and how far to trust the figures; 80 columns wide."""
-    table = drawn(f"{model.id}, {load}\n", *([_table(options)] if options else []))
-    parts = "\n".join([table, "", *_notes(options, chosen_place=chosen_place), *_reasons(refusals)])
-    return re.sub(r"\n{3,}", "\n\n", parts).rstrip()
+    """The table, the reasons against the other machines, and how far to trust the figures; 80 columns wide.
+
+    `absent` says why nothing was compared, where the table is empty.
+    """
+    head = drawn(f"{model.id}, {load}")
+    if not options:
+        return "\n".join([head, "", wrapped(absent or "No machine of the catalog serves this."), *_reasons(refusals)])
+    table = drawn(_table(options))
+    return "\n".join([head, "", table, "", *_notes(options, chosen_place=chosen_place), *_reasons(refusals)]).rstrip()
 
 
 def _table(options: Sequence[Option]) -> Table:
@@ -159,13 +190,12 @@ def _duration(seconds: float) -> str:
 
 def _notes(options: Sequence[Option], *, chosen_place: bool) -> list[str]:
     """Notes on reading the table."""
-    if not options:
-        return ["No machine of the catalog serves this.", ""]
     zones = list(dict.fromkeys(option.hardware.zone for option in options))
     measured = {option.hardware.accelerator.title for option in options if option.capacity.measured}
     error = max(option.capacity.error for option in options)
+    elsewhere = "" if all(option.capacity.measured for option in options) else ", elsewhere an order of magnitude"
     trust = (
-        f"within {error:.0%} on {', '.join(sorted(measured))}, elsewhere an order of magnitude"
+        f"within {error:.0%} on {', '.join(sorted(measured))}{elsewhere}"
         if measured
         else "an order of magnitude, for none was held against a measurement of such a model on these accelerators"
     )
@@ -196,11 +226,16 @@ def _reasons(refusals: Sequence[Refusal]) -> list[str]:
             for replica, names in machines.items()
         ]
         lines.append(wrapped(f"  {', '.join(listed)}: {reason}"))
-    return ["", "Not possible:", *lines]
+    several = (
+        [wrapped("Replicas of several hosts are not compared: topology of a TPU, or pipelineParallel, makes them.")]
+        if _NO_ROOM in by_reason
+        else []
+    )
+    return ["", "Not possible:", *lines, *several]
 
 
 def _short(reason: str) -> str:
-    return "the model does not fit into memory" if "KV cache" in reason or "GiB" in reason else reason
+    return _NO_ROOM if "KV cache" in reason or "GiB" in reason else reason
 
 
 def check_stack_name(name: str) -> str:
