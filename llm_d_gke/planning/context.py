@@ -15,7 +15,7 @@ from llm_d_gke.planning.alternatives import machine_of
 from llm_d_gke.planning.findings import Finding, Severity, path_of, setting_value
 from llm_d_gke.planning.hardware_names import accelerator_meant, machine_for_topology
 from llm_d_gke.planning.rules import RULES
-from llm_d_gke.planning.suggest import did_you_mean, nearest
+from llm_d_gke.planning.suggest import did_you_mean, nearest_place
 from llm_d_gke.planning.zones import nearest_zones
 from llm_d_gke.settings import StackSettings
 
@@ -393,7 +393,9 @@ def _other_zones(location: str, near: Sequence[str], accelerator: Accelerator) -
     if not near:
         return "look it up in Google's list of regions and zones"
     regions = sorted({region_of(zone) for zone in accelerator.zones})
-    misspelled = nearest(location, [*accelerator.zones, *regions], 0.85) if region_of(location) not in regions else None
+    misspelled = (
+        nearest_place(location, [*accelerator.zones, *regions], 0.85) if region_of(location) not in regions else None
+    )
     question = f"did you mean {misspelled}? Otherwise " if misspelled else ""
     others = [zone for zone in near if zone != misspelled] or near
     return f"{question}use one of {', '.join(others[:6])}{' (nearest first)' if len(others) > 1 else ''}"

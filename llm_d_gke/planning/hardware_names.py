@@ -13,7 +13,9 @@ from llm_d_gke.planning.suggest import did_you_mean, nearest
 def machine_for_topology(topology: str | None, machine: MachineType, accelerator: Accelerator, catalog: Catalog) -> str:
     """The machine type whose slices come in a topology, or the topologies of this one."""
     others = [other.name for other in catalog.machines_for(accelerator.name) if topology in other.topologies]
-    listed = did_you_mean(topology or "", list(machine.topologies))
+    # 4x2 is a 2x4 in another order.
+    turned = [name for name in machine.topologies if sorted(name.split("x")) == sorted((topology or "").split("x"))]
+    listed = did_you_mean(turned[0] if turned else topology or "", list(machine.topologies))
     return f"use machineType: {others[0]}, whose slices do; with {machine.name}, {listed}" if others else listed
 
 
@@ -30,7 +32,7 @@ def accelerator_meant(name: str, catalog: Catalog) -> str:
 
 
 def accelerators_named(word: str, catalog: Catalog) -> list[str]:
-    """The accelerators that a word may mean: a name, GKE's node label, or the beginning of a part: `tpu`, `v6e`, `h100`."""
+    """The accelerators that a word may mean: a name, GKE's node label, or the beginning of a part: `tpu`, `h100`."""
     text = word.strip().lower()
     if text in catalog.accelerators:
         return [text]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 _SIMILAR = 0.7
 
@@ -27,6 +27,15 @@ def nearest(word: str, choices: Iterable[str], threshold: float = _SIMILAR) -> s
     scored = [(*_similarity(letters_of_word, letters), choice) for letters, choice in by_letters.items()]
     similarity, _, choice = max(scored, default=(0.0, 0.0, ""), key=lambda entry: entry[:2])
     return choice if similarity >= threshold else None
+
+
+def nearest_place(text: str, places: Sequence[str], threshold: float = _SIMILAR) -> str | None:
+    """`europe-west4` for `eu-west4` or `eu-w4`: each part may be abbreviated. Else what is written alike."""
+    # Of each part any letters may be left out before its number.
+    parts = [re.sub(r"(?<=[a-z])(?=[0-9]|$)", "[a-z]*", re.escape(part)) for part in text.strip().lower().split("-")]
+    pattern = re.compile("-".join(parts)) if all(parts) else None
+    abbreviated = [place for place in places if pattern is not None and pattern.fullmatch(place)]
+    return abbreviated[0] if abbreviated else nearest(text, places, threshold)
 
 
 def did_you_mean(word: str, choices: Collection[str]) -> str:

@@ -129,7 +129,10 @@ class AcceleratorSettings(Settings):
             r"(/reservationBlocks/[a-z0-9-]+(/reservationSubBlocks/[a-z0-9-]+)?)?$",
             examples=["my-reservation", "projects/my-owner-project/reservations/my-reservation"],
             json_schema_extra=replaces("accelerator pool")
-            | form("the name of a reservation: lower-case letters, digits and dashes"),
+            | form(
+                "the name of a reservation: lower-case letters, digits and dashes; of another project,"
+                " projects/PROJECT/reservations/NAME"
+            ),
         ),
     ] = None
     driver_version: Annotated[

@@ -206,7 +206,11 @@ class ClusterSettings(Settings):
             description="Address of an existing service account that nodes run as, with the roles that nodes need; by"
             " default the stack creates one.",
             examples=["llm-d-nodes@my-project.iam.gserviceaccount.com"],
-            json_schema_extra=form("the address of a service account") | replaces("accelerator pool", "CPU pool"),
+            json_schema_extra=form(
+                "the address of a service account, whose name before the @ has 6 to 30 lower-case letters, digits and"
+                " dashes"
+            )
+            | replaces("accelerator pool", "CPU pool"),
         ),
     ] = None
     security_posture: Annotated[

@@ -73,6 +73,8 @@ class HuggingFaceSource(Settings):
         str | None,
         Field(
             min_length=1,
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$",
+            json_schema_extra=form("the name of a branch or tag, or a commit, without blanks"),
             description="Branch, tag or commit of the repository; by default the catalog's commit, else `main`.",
             examples=["main"],
         ),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from llm_d_gke.settings.base import form
+from llm_d_gke.settings.base import form, refusal
+
+# Files that a repository of weights has beside each other. A path of one of them is no folder.
+_FILES_OF_A_MODEL = (".safetensors", ".json", ".bin", ".pt", ".pth", ".tar", ".gz", ".zip")
 
 # Kubernetes' DNS subdomain names (kubernetes.io/docs/concepts/overview/working-with-objects/names).
 _SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
@@ -85,8 +88,22 @@ ClusterName = Annotated[
     ),
 ]
 # A folder of weights. `..` would leave the place in which they lie.
+
+
+def _no_file(path: str) -> str:
+    if path.endswith(_FILES_OF_A_MODEL):
+        folder = path.rpartition("/")[0]
+        raise refusal(
+            "LLMD-SETTING-FORM",
+            "must be a folder, and this names a file: vLLM reads the weights with their config.json and tokenizer",
+            f"use {folder or '.'}",
+        )
+    return path
+
+
 FolderPath = Annotated[
     str,
+    AfterValidator(_no_file),
     Field(
         pattern=r"^/?[^/\s.][^/\s]*(/[^/\s.][^/\s]*)*/?$|^/$|^\.$",
         examples=["models/qwen3-8b"],

@@ -54,7 +54,10 @@ class ExistingNetwork(Settings):
     ]
     proxy_subnetwork: Annotated[
         ResourceName | None,
-        Field(description="Name of the VPC's active proxy-only subnet; created from `proxyCidr` where absent."),
+        Field(
+            description="Name of the VPC's active proxy-only subnet; its range is `network.proxyCidr`. Without a name"
+            " the stack creates the subnet, with that range."
+        ),
     ] = None
     nat: Annotated[
         bool, Field(description="Private nodes have a way out, such as Cloud NAT: they pull images through it.")
@@ -120,7 +123,8 @@ class NetworkSettings(Settings):
     proxy_cidr: Annotated[
         IPv4Network,
         Field(
-            description="Proxy-only subnet of the regional load balancers; /23 recommended, /26 at least.",
+            description="Proxy-only subnet of the regional load balancers, a new one or that of"
+            " existing.proxySubnetwork; /23 recommended, /26 at least.",
             json_schema_extra=replaces("subnet"),
         ),
     ] = IPv4Network("192.168.0.0/23")

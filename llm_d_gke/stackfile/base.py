@@ -57,6 +57,11 @@ def _onto_base(values: Mapping[str, Any], root: Path, seen: tuple[Path, ...]) ->
             f"{NAMESPACE}:{BASE} = {name}: is a path of this machine, which another checkout does not have. Name the"
             " file from the project's folder, for example environments/base.yaml"
         )
+    if "://" in name:
+        raise StackFileError(
+            f"{NAMESPACE}:{BASE} = {name}: is an address, and a base is a file of the project. Copy it there, and name"
+            " its path, for example environments/base.yaml"
+        )
     if path in seen:
         circle = " -> ".join(file.name for file in (*seen[seen.index(path) :], path))
         raise StackFileError(

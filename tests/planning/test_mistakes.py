@@ -344,7 +344,7 @@ MISTAKES = [
     ("configuration by its file", "llm-d:picker: {config: picker.yaml}", "SETTING-TYPE", "picker.config", "keys with a value", "use {plugins: [{type: queue-scorer}]"),
     ("weight in words", "llm-d:picker: {config: {plugins: [{type: queue-scorer}], schedulingProfiles: [{name: default, plugins: [{pluginRef: queue-scorer, weight: high}]}]}}", "PICKER-CONFIG-SCHEMA", "picker.config.schedulingProfiles[0].plugins[0].weight", "must be a number", "a value such as 2"),
     ("longer than memory and training", "llm-d:models: [{id: Qwen/Qwen3-4B, maxModelLen: 400000}]", "MEMORY-KV-CACHE", "models[0].maxModelLen", "400000 tokens", "use maxModelLen: 40960"),
-    ("no revision", model("source: {kind: hugging-face, revision: ''}"), "SETTING-RANGE", "models[0].source.revision", "at least 1", "use main"),
+    ("no revision", model("source: {kind: hugging-face, revision: ''}"), "SETTING-RANGE", "models[0].source.revision", "name of a branch", "use main"),
     ("a window of a month", "llm-d:cluster: {maintenanceWindow: {start: 2026-01-03T02:00:00Z, end: 2026-01-03T08:00:00Z, recurrence: FREQ=MONTHLY;BYMONTHDAY=1}}", "MAINTENANCE-HOURS", "cluster.maintenanceWindow", "have 3 of these windows", "more days"),
     ("a list among arguments", model("allowExtraArgs: true, extraArgs: [[--seed, '1']]"), "SETTING-TYPE", "models[0].extraArgs[0]", "text", 'an element of its own: --seed, "1"'),
     ("a map among arguments", model("allowExtraArgs: true, extraArgs: [{--seed: 1}]"), "SETTING-TYPE", "models[0].extraArgs[0]", "text", 'an element of its own: --seed, "1"'),
@@ -445,6 +445,22 @@ MISTAKES = [
             (("--tensor-parallel-size", "8"), "parallelism", "tensorParallel"),
         )
     ),
+    ("topology with a star", TPU_PLACE + TPU % "'4*4'", "SETTING-FORM", "accelerator.topology", "joined by x", "use 4x4"),
+    ("topology in another order", TPU_PLACE + TPU % "4x2", "TOPOLOGY", "accelerator.topology", "do not come", "mean 2x4?"),
+    ("authentication that is none of these", "llm-d:gateway: {auth: {kind: mtls}}", "SETTING-CHOICE", "gateway.auth", "mtls is not", "kind: api-keys"),
+    ("encryption that is none of these", "llm-d:gateway: {tls: {kind: letsencrypt-prod}}", "SETTING-CHOICE", "gateway.tls", "is not a choice", "kind: c"),
+    ("path of a secret", "llm-d:huggingFace: {secretManagerSecret: projects/p1/secrets/hf/versions/latest}", "SETTING-FORM", "huggingFace.secretManagerSecret", "name of a secret", "use hf"),
+    ("version that YAML shortens", "llm-d:cluster: {version: 1.30}", "SETTING-TYPE", "cluster.version", "as a number", 'use "1.30"'),
+    ("group of prices for a number", "llm-d:prices: {date: 2026-11-01, items: {cluster: {onDemand: 0.1}}}", "SETTING-TYPE", "prices.items.cluster", "a number", "use 0.1"),
+    ("name of an account", "llm-d:cluster: {nodeAccount: llm-nodes}", "SETTING-FORM", "cluster.nodeAccount", "6 to 30", "llm-nodes@my-project."),
+    ("account of a short name", "llm-d:cluster: {nodeAccount: nodes@p-one.iam.gserviceaccount.com}", "SETTING-FORM", "cluster.nodeAccount", "6 to 30", "llm-d-nodes@"),
+    ("link of a reservation", "llm-d:accelerator: {type: nvidia-l4, reservation: 'https://www.googleapis.com/compute/v1/projects/my-p/zones/us-east4-a/reservations/r'}", "SETTING-FORM", "accelerator.reservation", "of another project", "use projects/my-p/reservations/r"),
+    ("bucket for a model", "llm-d:models: [{id: 'gs://my-models/qwen/one', maxModelLen: 4096}]", "SETTING-FORM", "models[0].id", "said by source", "{kind: bucket, bucket: my-models, path: qwen/one}"),
+    ("file for a folder", model("source: {kind: bucket, bucket: my-models, path: q/model.safetensors}"), "SETTING-FORM", "models[0].source.path", "names a file", "use q"),
+    ("revision with a blank", model("source: {kind: hugging-face, revision: main branch}"), "SETTING-FORM", "models[0].source.revision", "without blanks", "use main-branch"),
+    ("longer prompts than requests", model("load: {promptTokens: 9000}"), "LOAD-LENGTH", "models[0].load.promptTokens", "of 9000 or more tokens", "at most 4096"),
+    ("two parts of a pull secret", "llm-d:registry: {server: r.example.com}", "REGISTRY-PARTS", "registry", "username and password are missing", "all three"),
+    ("one part of a pull secret", "llm-d:registry: {server: r.example.com, username: u}", "REGISTRY-PARTS", "registry", "password is missing", "all three"),
 ]  # fmt: skip
 
 # Words of libraries and of Python, which mean nothing to the author of a stack file.
@@ -685,3 +701,15 @@ def test_an_unknown_accelerator_and_release_hide_no_other_mistake(tmp_path: Path
         "LLMD-MODEL-ORGANIZATION",
         "LLMD-EXTRA-ARGS-ALLOWED",
     }
+
+
+def test_a_variable_with_the_value_of_the_stack_needs_no_consent(tmp_path: Path) -> None:
+    same = findings_of(tmp_path, model("env: {VLLM_NO_USAGE_STATS: 1}"))
+    assert [finding.id for finding in same if "ENV" in finding.id] == []
+    other = findings_of(tmp_path, model("allowExtraArgs: true, env: {VLLM_NO_USAGE_STATS: 0}"))
+    assert [finding.id for finding in other if "ENV" in finding.id] == ["LLMD-ENV-OWNED"]
+
+
+def test_an_image_for_tpus_on_gpus_is_one_mistake(tmp_path: Path) -> None:
+    findings = findings_of(tmp_path, model("image: 'vllm/vllm-tpu:v0.26.0'"))
+    assert [finding.id for finding in findings if "IMAGE" in finding.id] == ["LLMD-IMAGE-KIND"]

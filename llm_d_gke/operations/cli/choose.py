@@ -62,7 +62,9 @@ def size(
             " cheapest. By default where a price is known.",
         ),
     ] = None,
-    accelerator: Annotated[str | None, option("--accelerator", help="Only these accelerators: nvidia-l4, tpu, or v6e,h100.")] = None,
+    accelerator: Annotated[
+        str | None, option("--accelerator", help="Only these accelerators: nvidia-l4, tpu, or v6e,h100.")
+    ] = None,
     max_model_len: Annotated[
         int | None, option("--max-model-len", min=16, help="Longest request in tokens. By default twice the load's.")
     ] = None,

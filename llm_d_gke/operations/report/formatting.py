@@ -103,7 +103,8 @@ def verdict_sentence(memory: MemoryFacts | None) -> str:
 def servers(server: ServerFacts) -> str:
     """`Decode: 2 replicas on 4 x H100 80 GB (A3 High)`"""
     role = "" if server.role == "both" else f"{server.role.capitalize()}: "
-    least = "" if server.least_replicas == server.replicas else f"{server.least_replicas} to "
+    # A minimum above the maximum is a finding; the line is no range then.
+    least = "" if server.least_replicas >= server.replicas else f"{server.least_replicas} to "
     return f"{role}{least}{count(server.replicas, 'replica')} on {server.hardware}"
 
 
@@ -179,6 +180,8 @@ def pools_too_small(cost: CostFacts) -> bool:
 def cost_range(cost: CostFacts) -> str | None:
     """What the stack costs between the fewest and the most replicas; None where their number is fixed."""
     if cost.scaled_down is None or cost.scaled_down_monthly is None:
+        return None
+    if cost.scaled_down.usd > cost.hourly["running"].usd:
         return None
     return (
         f"replicas follow the load: {money(cost.scaled_down)} to {money(cost.hourly['running'])} an hour,"

@@ -16,7 +16,7 @@ from llm_d_gke.planning.parallelism.packing import fewest_nodes
 from llm_d_gke.planning.plan.estimates import CapacityPlan, MemoryVerdict
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.planner import plan_with_findings
-from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.planning.suggest import nearest_place
 from llm_d_gke.settings import StackSettings
 
 # The default location, because the catalog has the most prices for it.
@@ -281,22 +281,10 @@ def zones_in(catalog: Catalog, location: str) -> frozenset[str]:
         zone for zone in zones if text and region_of(zone).startswith(text)
     }
     if not matches:
-        near = _nearest(text, sorted({*map(region_of, zones), *zones}))
+        near = nearest_place(text, sorted({*map(region_of, zones), *zones}))
         hint = f"Did you mean {near}? " if near else ""
         raise SizeError(
             f"the catalog has no accelerator in a zone or region {location!r}. {hint}"
             "`make catalog KIND=zones` lists the zones."
         )
     return frozenset(matches)
-
-
-def _nearest(text: str, places: list[str]) -> str | None:
-    """`europe-west4` for `eu-west4`: each part of the name may be abbreviated. Else the place that is written alike."""
-    parts = text.split("-")
-    abbreviated = [
-        place
-        for place in places
-        if len(names := place.split("-")) == len(parts)
-        and all(name.startswith(part) for name, part in zip(names, parts, strict=True))
-    ]
-    return abbreviated[0] if text and abbreviated else nearest(text, places)

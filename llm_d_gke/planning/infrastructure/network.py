@@ -95,6 +95,8 @@ def _check_existing(ctx: PlanContext) -> None:
         )
     if network is not None and network.pod_range == network.service_range:
         ctx.error("LLMD-RANGE-TWICE", "network.existing.serviceRange", subnetwork=network.subnetwork)
+    if network is not None and network.proxy_subnetwork == network.subnetwork:
+        ctx.error("LLMD-SUBNET-TWICE", "network.existing.proxySubnetwork")
     if network is not None and not network.nat and cluster.existing is None and cluster.private_nodes:
         ctx.warning("LLMD-NETWORK-NAT", "network.existing.nat", network=network.network)
     if cluster.existing is None and not cluster.private_nodes:

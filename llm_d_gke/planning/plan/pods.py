@@ -16,6 +16,8 @@ class EnvPlan:
     name: str
     value: str | None = None
     field_path: str | None = None
+    # Whether models[].env of the stack file names it.
+    of_stack_file: bool = False
     secret: tuple[str, str] | None = None
 
 

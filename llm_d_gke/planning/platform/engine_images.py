@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from llm_d_gke.catalog.images import ImageFacts, Images, NodeDrivers, load_images
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning.context import PlanContext
@@ -77,7 +79,8 @@ def _check_known(ctx: PlanContext) -> None:
     for index, settings in enumerate(ctx.settings.models):
         image, facts = image_of(ctx, settings), facts_of(ctx, settings)
         missing = _missing(facts)
-        if not missing or image in reported:
+        # Facts of a GPU image would not make one for TPUs run: LLMD-IMAGE-KIND is about it.
+        if not missing or "tpu" in re.split(r"[/._-]", image.partition("@")[0].partition(":")[0]) or image in reported:
             continue
         reported.add(image)
         unknown = "the catalog does not have it" if facts is None else "the catalog lacks some of its facts"

@@ -6,8 +6,9 @@ Parts, classes and versions: docs.cloud.google.com/kubernetes-engine/docs/how-to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
@@ -15,6 +16,7 @@ from llm_d_gke.planning.gke_versions import POD_METRICS_SINCE, newer_version
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.routing import FleetPlan
 from llm_d_gke.planning.serving.backends import backend_of
+from llm_d_gke.planning.suggest import nearest_place
 from llm_d_gke.settings.fleet import FleetSettings
 
 FLEET_CLASS = "gke-l7-cross-regional-internal-managed-mc"
@@ -71,11 +73,21 @@ def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
         )
     elif expected != network.proxy_cidr:
         ctx.error("LLMD-FLEET-RANGE", "network.proxyCidr", case="other", expected=expected)
+    known = {region_of(zone) for accelerator in ctx.catalog.accelerators.values() for zone in accelerator.zones}
+    for region in fleet.proxy_cidrs:
+        if region not in known:
+            ctx.warning("LLMD-FLEET-PLACE", "fleet.proxyCidrs", region, value=region, fix=_region_meant(region, known))
     ranges = list(fleet.proxy_cidrs.items())
     for number, (region, cidr) in enumerate(ranges):
         for other, earlier in ranges[:number]:
             if cidr.overlaps(earlier):
                 ctx.error("LLMD-FLEET-RANGE", "fleet.proxyCidrs", region, case="overlap", earlier=earlier, other=other)
+
+
+def _region_meant(region: str, known: Collection[str]) -> str:
+    """The region of a zone, of a short form such as eu-west4, or the one that is written alike."""
+    place = region_of(region) if region_of(region) in known else nearest_place(region, sorted(known), 0.85)
+    return f"did you mean {place}?" if place else "use a name of gcloud compute regions list"
 
 
 def _check_shared_parts(ctx: PlanContext, fleet: FleetSettings) -> None:

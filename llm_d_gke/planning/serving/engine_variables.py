@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable
 
 from llm_d_gke.catalog.upstream import Package, load_upstream
@@ -43,17 +42,25 @@ _API_KEY = "VLLM_API_KEY"
 
 def check_variables(served: ServedModel, servers: Iterable[ModelServerPlan]) -> None:
     """Findings about `models[].env`."""
-    variables = served.settings.env
+    variables, of_stack = _stated(served, servers)
     if not variables:
         return
     if not served.settings.allow_extra_args:
         served.error("LLMD-ENV-ALLOWED", "env", value=flow(without_secrets(dict(variables), ())))
-    # Those of the stack file come last; a duplicate is a name that the stack sets.
-    counts = [Counter(variable.name for variable in server.pod.env) for server in servers]
-    twice = {name for count in counts for name, number in count.items() if number > 1}
     for name, value in variables.items():
-        if not _is_reported(served, name, value, of_stack=name in twice):
+        if not _is_reported(served, name, value, of_stack=name in of_stack):
             _check_known(served, name, value)
+
+
+def _stated(served: ServedModel, servers: Iterable[ModelServerPlan]) -> tuple[dict[str, str], set[str]]:
+    """Variables that the stack file adds or changes, and the names that the stack itself sets.
+
+    One with the value that the stack gives it changes nothing, and needs no consent.
+    """
+    pods = [server.pod.env for server in servers]
+    own = {variable.name for env in pods for variable in env if not variable.of_stack_file}
+    added = {variable.name for env in pods for variable in env if variable.of_stack_file}
+    return {name: value for name, value in served.settings.env.items() if name in added or name not in own}, own
 
 
 def _is_reported(served: ServedModel, name: str, value: str, *, of_stack: bool) -> bool:

@@ -243,7 +243,7 @@ def _variables(server: _Server) -> tuple[EnvPlan, ...]:
     """The stack's own variables, then those of the stack file, then those of role and back end.
 
     Server-side apply refuses a name twice: of the program's own, the last one counts where the first stood. One of the
-    stack file that is among them stays twice, by which `engine_variables` refuses it.
+    stack file that is among them with another value stays twice, by which `engine_variables` refuses it.
     """
     ctx = server.served.ctx
     own = (
@@ -252,9 +252,14 @@ def _variables(server: _Server) -> tuple[EnvPlan, ...]:
     )
     later = {variable.name: variable for variable in (*server.role.env, *backend_of(ctx.settings).engine_environment())}
     first = {variable.name: later.get(variable.name, variable) for variable in own}
+    values = {name: variable.value for name, variable in (first | later).items()}
     return (
         *first.values(),
-        *(EnvPlan(name=name, value=value) for name, value in server.served.settings.env.items()),
+        *(
+            EnvPlan(name=name, value=value, of_stack_file=True)
+            for name, value in server.served.settings.env.items()
+            if values.get(name) != value
+        ),
         *(variable for name, variable in later.items() if name not in first),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.schema import region_of
-from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.planning.suggest import nearest, nearest_place
 from llm_d_gke.settings.fields import Place
 
 _PLACES = ("location", "zones")
@@ -42,7 +42,7 @@ def text_candidates(place: Place, text: str) -> Iterator[str | None]:
             yield re.sub(r"[^A-Za-z0-9_]+", "_", text)
         yield re.sub(r"\s*([0-9.]+)\s*([KMGT])i?[Bb]?$", r"\1\2i", text)
     if len(text) >= _ENOUGH_LETTERS and key in _PLACES:
-        yield nearest(text, _locations(), 0.8)
+        yield nearest_place(text, _locations(), 0.8)
     if place.example is not None:
         yield str(place.example)
     yield "my-name"
@@ -70,7 +70,17 @@ def _by_key(place: Place, key: str, text: str) -> Iterator[str | None]:
     elif key == "hostname":
         yield re.sub(r":[0-9]+(?=/|$)", "", re.sub(r"^[a-z]+://", "", word).lower()).partition("/")[0]
     elif key == "version":
-        yield re.sub(r"^v(?=[0-9])", "", word)
+        bare = re.sub(r"^v(?=[0-9])", "", word)
+        # Of 1.30 without quotes YAML leaves 1.3, a version from before GKE.
+        yield f"{bare}0" if re.fullmatch(r"1\.[1-9]", bare) else bare
+    elif key == "topology":
+        yield re.sub(r"\s*[*\u00d7,:]\s*", "x", word.lower())
+    elif key == "secretManagerSecret":
+        yield re.sub(r"^projects/[^/]+/secrets/|/versions/.*$", "", word)
+    elif key == "reservation" and (link := re.search(r"projects/([^/]+)/zones/[^/]+/reservations/(.+)$", word)):
+        yield f"projects/{link[1]}/reservations/{link[2]}"
+    elif key == "nodeAccount" and "@" not in word:
+        yield f"{word}@my-project.iam.gserviceaccount.com"
     elif key == "paths":
         bare = re.sub(r"^[A-Z]+ +|[?#].*$", "", word)
         yield "/" + re.sub(r"^[a-z]+://[^/]*|\.\*$", "", bare).strip("/ ")

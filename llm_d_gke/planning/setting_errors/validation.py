@@ -147,7 +147,8 @@ def _explain(kind: str, place: Place, value: object) -> tuple[str, str]:
             if elsewhere is not None:
                 return f"{key}{flow(choice)} is not a choice here: it takes {listed(choices)}", elsewhere
             default = place.infos[0].default if place.infos else None
-            usual = default if default in choices else choices[0]
+            # The example of an unknown kind of authentication is not none.
+            usual = default if default in choices else next((kind for kind in choices if kind != "none"), choices[0])
             hint = f"use {key}{close}" if close is not None else f"use one of them, for example {key}{flow(usual)}"
             return f"{key}{flow(choice)} is not a choice here: it takes {listed(choices)}", hint
         case "union_tag_not_found":
@@ -207,12 +208,16 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
             f"too long, with {len(str(value))} characters: {statement}",
             f"use at most {max_entries(place)} characters",
         )
-    if place.path[0] == "models" and place.path[-1] == "id" and str(value).startswith((".", "/", "~")):
-        return (
-            f"{statement}; servers do not see the folders of this machine",
-            "copy the weights into a bucket: source: {kind: bucket, bucket: my-models, path: my-folder}, and keep the"
-            " model's repository as id",
-        )
+    if place.path[0] == "models" and place.path[-1] == "id":
+        weights = "source: {kind: bucket, bucket: my-models, path: my-folder}, and keep the model's repository as id"
+        if str(value).startswith((".", "/", "~")):
+            return (
+                f"{statement}; servers do not see the folders of this machine",
+                f"copy the weights into a bucket: {weights}",
+            )
+        if bucket := re.fullmatch(r"gs://([^/]+)/(.*[^/])/?", str(value)):
+            named = weights.replace("my-models", bucket[1]).replace("my-folder", bucket[2])
+            return f"{statement}; where the weights are is said by source", f"use {named}"
     return statement, _other_fix(place, value, close)
 
 

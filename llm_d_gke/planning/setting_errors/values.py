@@ -229,6 +229,9 @@ def _as_number(place: Place, value: object) -> Iterator[object]:
     is_integer = place.kind is int
     number = float(value) if isinstance(value, int | float) and math.isfinite(value) else None
     key = str(place.path[-1])
+    if isinstance(value, Mapping) and len(value) == 1:
+        # A group in place of its only number: {onDemand: 0.5}.
+        yield from value.values()
     if isinstance(value, str):
         number = number_in(value, key)
     if (

@@ -128,7 +128,8 @@ def lengths_of(served: ServedModel, run: EngineRun) -> tuple[int, int] | None:
         output = max(1, min(_OUTPUT, longest // 4, longest - prompt))
     if prompt + output > longest:
         name, value = ("promptTokens", prompt) if load.prompt_tokens is not None else ("outputTokens", output)
-        served.error("LLMD-LOAD-LENGTH", "load", name, value=value, prompt=prompt, output=output, longest=longest)
+        tokens = f"{prompt} + {output}" if load.output_tokens is not None else f"{prompt} or more"
+        served.error("LLMD-LOAD-LENGTH", "load", name, value=value, tokens=tokens, longest=longest)
         return None
     return prompt, output
 

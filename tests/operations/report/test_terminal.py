@@ -229,3 +229,15 @@ def test_findings_are_counted_by_kind() -> None:
     facts = load_facts(PROJECT_ROOT, "gpu", {"llm-d:models[0].replica": "2"})
     assert findings(facts.findings) == "1 error, 1 warning and 1 acknowledged"
     assert findings(()) == "no findings"
+
+
+def test_limits_that_contradict_each_other_are_no_range() -> None:
+    facts = load_facts(
+        PROJECT_ROOT,
+        "autoscaled-gpu",
+        {"models[0].autoscaling.minimum": "2", "models[0].autoscaling.maximum": "1"},
+    )
+    text = report_text(facts)
+    assert "LLMD-AUTOSCALING-LIMITS" in text
+    assert "2 to 1" not in text
+    assert "replicas follow the load" not in text

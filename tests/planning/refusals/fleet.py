@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 from tests.stacks import EXISTING_NETWORK, OPEN
 
@@ -50,6 +51,23 @@ FLEET = (
         value="europe-west4",
         rule="us-central1, is missing",
         fix="add us-central1: 192.168.64.0/23",
+    ),
+    *(
+        Wrong(
+            name=f"fleet in {place}",
+            id="LLMD-FLEET-PLACE",
+            changes=_CONFIG | {"fleet": {"role": "config", "proxyCidrs": {**_RANGES, place: "192.168.80.0/23"}}},
+            path=f"fleet.proxyCidrs.{place}",
+            value=place,
+            rule="no accelerators in a region of this name",
+            fix=fix,
+            severity=Severity.WARNING,
+        )
+        for place, fix in (
+            ("eu-west4", "did you mean europe-west4?"),
+            ("europe-west4-a", "did you mean europe-west4?"),
+            ("mars-south1", "gcloud compute regions list"),
+        )
     ),
     Wrong(
         name="fleet that lets another range in than the stack's",

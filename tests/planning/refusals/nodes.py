@@ -397,7 +397,7 @@ NETWORK = (
         path="network.proxyCidr",
         value="(missing)",
         rule="admit the load balancer's proxies by the range of proxies",
-        fix="set network.proxyCidr",
+        fix="gcloud compute networks subnets describe proxies --project",
     ),
     Wrong(
         id="LLMD-NETWORK-POLICIES-KEPT",

@@ -113,6 +113,20 @@ WITHOUT_EFFECT = (
         fix="name the range of services",
     ),
     Wrong(
+        id="LLMD-SUBNET-TWICE",
+        name="one subnet for nodes and proxies",
+        changes={
+            "network": {
+                "existing": {**_NETWORK, "proxySubnetwork": _NETWORK["subnetwork"]},
+                "proxyCidr": "192.168.64.0/23",
+            }
+        },
+        path="network.existing.proxySubnetwork",
+        value=str(_NETWORK["subnetwork"]),
+        rule="need a subnet each",
+        fix="name the region's proxy-only subnet",
+    ),
+    Wrong(
         id="LLMD-JWKS-DISCOVERY",
         name="description of a provider in place of its keys",
         changes={
