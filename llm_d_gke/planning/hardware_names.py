@@ -36,7 +36,7 @@ def accelerators_named(word: str, catalog: Catalog) -> list[str]:
     text = word.strip().lower()
     if text in catalog.accelerators:
         return [text]
-    labelled = [entry.name for entry in catalog.accelerators.values() if entry.node_label_value == text]
-    return labelled or [
+    by_label = [entry.name for entry in catalog.accelerators.values() if entry.node_label_value == text]
+    return by_label or [
         name for name in catalog.accelerators if text and any(part.startswith(text) for part in name.split("-"))
     ]
