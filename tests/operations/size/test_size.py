@@ -422,7 +422,7 @@ class TestAModelOfYourOwn:
     @pytest.mark.parametrize(
         ("name", "words"),
         [
-            ("none.json", "No such file"),
+            ("none.json", "there is no such file"),
             ("adapter.json", "a LoRA adapter"),
             ("unknown.json", r"(?s)JambaForCausalLM is not one .* add it to llm_d_gke/catalog/models.yaml"),
         ],
