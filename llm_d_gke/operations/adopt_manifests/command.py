@@ -11,6 +11,7 @@ import yaml
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.findings import findings_text
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.adopt_manifests.documents import read_files
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
@@ -91,7 +92,7 @@ def _judge(stack: str, settings: Settings) -> int:
     try:
         plan = plan_config(stack, config)
     except RefusedError as refused:
-        print(f"\n{report(refused.findings)}")
+        print(f"\nThe stack file is refused as it is:\n\n{findings_text(refused.findings)}")
         return REFUSED
     print("\nThe stack can be planned." + ("" if not plan.warnings else "\n"))
     if plan.warnings:

@@ -73,10 +73,11 @@ def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
         )
     elif expected != network.proxy_cidr:
         ctx.error("LLMD-FLEET-RANGE", "network.proxyCidr", case="other", expected=expected)
-    known = {region_of(zone) for accelerator in ctx.catalog.accelerators.values() for zone in accelerator.zones}
+    regions = {region_of(zone) for accelerator in ctx.catalog.accelerators.values() for zone in accelerator.zones}
     for region in fleet.proxy_cidrs:
-        if region not in known:
-            ctx.warning("LLMD-FLEET-PLACE", "fleet.proxyCidrs", region, value=region, fix=_region_meant(region, known))
+        if region not in regions:
+            fix = _region_meant(region, regions)
+            ctx.warning("LLMD-FLEET-PLACE", "fleet.proxyCidrs", region, value=region, fix=fix)
     ranges = list(fleet.proxy_cidrs.items())
     for number, (region, cidr) in enumerate(ranges):
         for other, earlier in ranges[:number]:
@@ -84,9 +85,9 @@ def _check_proxy_ranges(ctx: PlanContext, fleet: FleetSettings) -> None:
                 ctx.error("LLMD-FLEET-RANGE", "fleet.proxyCidrs", region, case="overlap", earlier=earlier, other=other)
 
 
-def _region_meant(region: str, known: Collection[str]) -> str:
+def _region_meant(region: str, regions: Collection[str]) -> str:
     """The region of a zone, of a short form such as eu-west4, or the one that is written alike."""
-    place = region_of(region) if region_of(region) in known else nearest_place(region, sorted(known), 0.85)
+    place = region_of(region) if region_of(region) in regions else nearest_place(region, sorted(regions), 0.85)
     return f"did you mean {place}?" if place else "use a name of gcloud compute regions list"
 
 

@@ -215,8 +215,8 @@ def _other_value(kind: str, place: Place, value: object) -> tuple[str, str]:
                 f"{statement}; servers do not see the folders of this machine",
                 f"copy the weights into a bucket: {weights}",
             )
-        if bucket := re.fullmatch(r"gs://([^/]+)/(.*[^/])/?", str(value)):
-            named = weights.replace("my-models", bucket[1]).replace("my-folder", bucket[2])
+        if address := re.fullmatch(r"gs://([^/]+)/(.*[^/])/?", str(value)):
+            named = weights.replace("my-models", address[1]).replace("my-folder", address[2])
             return f"{statement}; where the weights are is said by source", f"use {named}"
     return statement, _other_fix(place, value, close)
 

@@ -309,3 +309,11 @@ def test_no_argument_is_left_out_without_a_word() -> None:
     ]
     settings, _, left = settings_of(["--enable-lora", "--max-lora-rank=64", "--lora-modules", "sql=me/sql"], "here")
     assert (settings, left) == ({"adapters": [{"name": "sql", "source": "me/sql", "rank": 64}]}, [])
+
+
+def test_a_file_that_was_written_is_not_said_to_be_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump(deployment("one", "--model=Qwen/Qwen3-8B")), encoding="utf-8")
+    assert adopt_files([tmp_path / "one.yaml"], None, None, None) == 2
+    text = capsys.readouterr().out
+    assert "The stack file is refused as it is:\n\nLLMD-SETTING-MISSING  llm-d:location" in text
+    assert "nothing was created" not in text
