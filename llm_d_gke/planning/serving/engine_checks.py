@@ -112,7 +112,8 @@ def _check_by_class(served: ServedModel) -> None:
         served.error(_RULES["model-feature"], "pipelineParallel", rule=rule, fix="use pipelineParallel: 1")
     if "adapters" in lacking and settings.adapters:
         rule = f"vLLM {version} has no LoRA adapters for {name} {source}"
-        served.error(_RULES["model-feature"], "adapters", rule=rule, fix="remove them")
+        names = ", ".join(adapter.name for adapter in settings.adapters)
+        served.error(_RULES["model-feature"], "adapters", value=names, rule=rule, fix="remove them")
 
 
 def _report_refusal(served: ServedModel, deployment: Deployment, refusal: Refusal) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_d_gke.planning.findings import Severity
+from llm_d_gke.stackfile.model_files import ModelFile
 from tests.planning.refusals.case import Wrong
+from tests.planning.refusals.engine_conflicts import H100_4
 
 L4: Mapping[str, Any] = {"type": "nvidia-l4", "nodes": {"min": 0, "max": 1}}
 FOUR_T4: Mapping[str, Any] = {"type": "nvidia-tesla-t4", "perNode": 4, "nodes": {"min": 0, "max": 1}}
@@ -390,5 +392,38 @@ ENGINE_SUPPORT = (
         value="nvidia/Qwen3-235B-A22B-NVFP4",
         rule="has adapters for experts in Triton's kernels only",
         fix="use release: llm-d-0.9",
+    ),
+    *(
+        Wrong(
+            id=rule_id,
+            name=f"{path} of a model whose memory is not computed",
+            changes=_gpu(
+                H100_4, id="acme/own", config="own.json", image="vllm/vllm-openai:v0.30.0", tensorParallel=1, **settings
+            ),
+            files={"acme/own": ModelFile(config={"architectures": ["Zamba2ForCausalLM"]})},
+            path=f"models[0].{path}",
+            value=value,
+            rule=rule,
+            fix=fix,
+        )
+        for rule_id, path, settings, value, rule, fix in (
+            (
+                "LLMD-QUANTIZATION-UNKNOWN",
+                "quantization",
+                {"quantization": "bitsandbytes"},
+                "bitsandbytes",
+                "has no",
+                "remove",
+            ),
+            (
+                "LLMD-ENGINE-MODEL-FEATURE",
+                "pipelineParallel",
+                {"pipelineParallel": 2},
+                "2",
+                "into pipeline stages",
+                "use",
+            ),
+            ("LLMD-ENGINE-MODEL-FEATURE", "adapters", {"adapters": ADAPTERS}, "one", "no LoRA adapters for", "remove"),
+        )
     ),
 )
