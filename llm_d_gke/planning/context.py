@@ -393,9 +393,8 @@ def _other_zones(location: str, near: Sequence[str], accelerator: Accelerator) -
     if not near:
         return "look it up in Google's list of regions and zones"
     regions = sorted({region_of(zone) for zone in accelerator.zones})
-    misspelled = (
-        nearest_place(location, [*accelerator.zones, *regions], 0.85) if region_of(location) not in regions else None
-    )
+    places = [] if region_of(location) in regions else [*accelerator.zones, *regions]
+    misspelled = nearest_place(location, places, 0.85)
     question = f"did you mean {misspelled}? Otherwise " if misspelled else ""
     others = [zone for zone in near if zone != misspelled] or near
     return f"{question}use one of {', '.join(others[:6])}{' (nearest first)' if len(others) > 1 else ''}"

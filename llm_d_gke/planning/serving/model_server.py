@@ -252,14 +252,11 @@ def _variables(server: _Server) -> tuple[EnvPlan, ...]:
     )
     later = {variable.name: variable for variable in (*server.role.env, *backend_of(ctx.settings).engine_environment())}
     first = {variable.name: later.get(variable.name, variable) for variable in own}
-    values = {name: variable.value for name, variable in (first | later).items()}
+    same = {(variable.name, variable.value) for variable in (*first.values(), *later.values())}
+    stated = [pair for pair in server.served.settings.env.items() if pair not in same]
     return (
         *first.values(),
-        *(
-            EnvPlan(name=name, value=value, of_stack_file=True)
-            for name, value in server.served.settings.env.items()
-            if values.get(name) != value
-        ),
+        *(EnvPlan(name=name, value=value, of_stack_file=True) for name, value in stated),
         *(variable for name, variable in later.items() if name not in first),
     )
 
