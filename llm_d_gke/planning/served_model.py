@@ -70,8 +70,9 @@ class ServedModel:
     @cached_property
     def architecture(self) -> str:
         """Of the catalog, or of a config.json whose memory is not computed; empty where neither is known."""
-        known = self.ctx.catalog.architectures.get(self.settings.id, "")
-        return self.model.architecture if self.model is not None else known
+        if self.model is not None:
+            return self.model.architecture
+        return self.ctx.catalog.architectures.get(self.settings.id, "")
 
     @property
     def recurrent(self) -> bool:
