@@ -59,13 +59,9 @@ def print_sizes(model_id: str, load_text: str, choice: Choice, write: str | None
         config = config if config == HUB else str(Path(config).resolve())
         catalog = with_described(catalog, model_id, config)
     model = find_model(catalog, model_id)
-    options, refusals = compare_hardware(catalog, model, load, choice.location, choice.max_model_len, config)
-    absent = None
-    if accelerator is not None:
-        chosen = _chosen(catalog, accelerator)
-        options = [option for option in options if option.hardware.accelerator.name in chosen]
-        refusals = [refusal for refusal in refusals if refusal.hardware.accelerator.name in chosen]
-        absent = None if options or refusals else _absence(catalog, chosen, choice.location)
+    chosen = None if accelerator is None else _chosen(catalog, accelerator)
+    options, refusals = compare_hardware(catalog, model, load, choice.location, choice.max_model_len, config, chosen)
+    absent = None if chosen is None or options or refusals else _absence(catalog, chosen, choice.location)
     if options and write is not None:
         option = surest(options)
         path = write_stack(write, option.settings, option, "make size")

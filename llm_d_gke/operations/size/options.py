@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,17 +96,19 @@ def compare_hardware(
     location: str | None = None,
     max_model_len: int | None = None,
     config: str | None = None,
+    accelerators: Collection[str] | None = None,
 ) -> tuple[list[Option], list[Refusal]]:
     """The best option of each machine, cheapest first, and the machines that cannot serve the model.
 
     `location` is a zone, a region or the start of several regions' names, in which each machine is taken where it is
     cheapest; without one, where its price is known. `config` is the place of the model's own config.json, for the stack
-    file. Raises SizeError for a location without any accelerator.
+    file. `accelerators` are the names of those to compare; None: all. Raises SizeError for a location without any
+    accelerator.
     """
     zones = None if location is None else zones_in(catalog, location)
     options: list[Option] = []
     refusals: list[Refusal] = []
-    for machine_hardware in _machines(catalog, zones):
+    for machine_hardware in _machines(catalog, zones, accelerators):
         sized: list[Option] = []
         refused: Refusal | None = None
         for hardware in machine_hardware:
@@ -122,9 +124,13 @@ def compare_hardware(
     return sorted(options, key=lambda option: (option.cheapest, option.nodes, option.hardware.machine.name)), refusals
 
 
-def _machines(catalog: Catalog, zones: frozenset[str] | None) -> Iterator[list[Hardware]]:
+def _machines(
+    catalog: Catalog, zones: frozenset[str] | None, accelerators: Collection[str] | None
+) -> Iterator[list[Hardware]]:
     """Hardware by machine and accelerators of a node, fewest accelerators per replica first."""
     for accelerator in catalog.accelerators.values():
+        if accelerators is not None and accelerator.name not in accelerators:
+            continue
         for machine in catalog.machines_for(accelerator.name):
             # A part of a GPU is not sized: its share of memory and speed was never measured.
             if machine.accelerator_share != 1 or (machine.topologies and machine.default_topology is None):
