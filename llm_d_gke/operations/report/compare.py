@@ -213,21 +213,34 @@ def _identity(finding: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(finding[name] for name in ("severity", "path", "value", "rule", "fix"))
 
 
+# Reports of all stacks in one process: most of the time of a single one is the start of the program.
+_REPORTS = """
+import sys
+from llm_d_gke.cli.run import leave, run_app
+from llm_d_gke.operations.cli.app import build_app
+
+folder, *stacks = sys.argv[1:]
+for stack in stacks:
+    status = run_app(build_app(), arguments=["report", stack, "--out", f"{folder}/{stack}.json"])
+    if status not in (0, 2):
+        leave(status)
+leave(0)
+"""
+
+
 def plan_all(checkout: Path) -> dict[str, Facts]:
     """Facts of every stack of a checkout, by its own program. Empty where that program writes no reports yet."""
-    # Checkouts from before the packages had one name have the second command.
-    commands = {"llm_d_gke/__main__.py": ("llm_d_gke", "report"), "operations/report": ("operations.report",)}
-    words = next((words for path, words in commands.items() if (checkout / path).exists()), None)
-    if words is None:
-        return {}
-    facts_by_stack: dict[str, Facts] = {}
+    stacks = stack_names(checkout)
     with tempfile.TemporaryDirectory() as folder:
-        for stack in stack_names(checkout):
-            out = Path(folder) / f"{stack}.json"
-            command = [sys.executable, "-m", *words, stack, "--out", str(out)]
-            done = subprocess.run(command, cwd=checkout, check=False, stdout=subprocess.DEVNULL)
+        if (checkout / "llm_d_gke/__main__.py").exists():
+            commands = [["-c", _REPORTS, folder, *stacks]]
+        elif (checkout / "operations/report").exists():  # from before the packages had one name
+            commands = [["-m", "operations.report", stack, "--out", f"{folder}/{stack}.json"] for stack in stacks]
+        else:
+            return {}
+        for command in commands:
+            done = subprocess.run([sys.executable, *command], cwd=checkout, check=False, stdout=subprocess.DEVNULL)
             # The status of a refused stack, which has a report as well.
             if done.returncode not in (DONE, REFUSED):
                 done.check_returncode()
-            facts_by_stack[stack] = json.loads(out.read_text(encoding="utf-8"))
-    return facts_by_stack
+        return {stack: json.loads((Path(folder) / f"{stack}.json").read_text(encoding="utf-8")) for stack in stacks}
