@@ -17,7 +17,7 @@ from .engine_memory import (
     Video,
     VideoFrames,
 )
-from .engine_reports import FieldReport, StartReport, ToolCalls
+from .engine_reports import FieldReport, StartReports, ToolCalls
 from .reading import reader
 from .schema import AttentionKind, Entry, Source
 from .versions import version_numbers
@@ -302,7 +302,7 @@ class Engine(Entry):
     untransferred_states: Mapping[str, tuple[str, ...]]
     chat_templates: Mapping[str, tuple[str, ...]]  # by the first version that finds them
     field_reports: tuple[FieldReport, ...]
-    start_reports: tuple[StartReport, ...]
+    start_reports: StartReports
     errors: EstimateErrors
     speed: Speed
     all_to_all: Mapping[str, AllToAll]

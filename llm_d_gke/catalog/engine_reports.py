@@ -1,9 +1,14 @@
 """Parts of engine.yaml that people reported: starts that failed, and the form in which models write tool calls."""
 
+import functools
 from typing import Literal
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from .checkpoint_traits import Trait
 from .schema import Entry
+from .versions import version_numbers
 
 
 class StartReport(Entry):
@@ -108,6 +113,34 @@ class StartReport(Entry):
     first_runner: bool = False  # in Model Runner V1, by default or by its variable
     ends: bool = False  # in every report the engine ended
     instead: str = "try one start before you rely on it, or use another accelerator"
+
+
+class StartReports(tuple[StartReport, ...]):
+    """Reports of starts. A plan looks at those for its models, which are looked up once for each architecture."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, handler(tuple[StartReport, ...]))
+
+    @functools.cached_property
+    def _found(self) -> dict[tuple[str, str], tuple[StartReport, ...]]:
+        return {}
+
+    def about(self, architecture: str, version: str) -> tuple[StartReport, ...]:
+        """Those that hold for an architecture in a version of vLLM, in order."""
+        key = architecture, version
+        if key not in self._found:
+            number = version_numbers(version)
+            self._found[key] = tuple(
+                report
+                for report in self
+                if report.architecture in (None, architecture)
+                and (not report.architectures or architecture in report.architectures)
+                and architecture not in report.except_architectures
+                and number >= version_numbers(report.since)
+                and (report.before is None or number < version_numbers(report.before))
+            )
+        return self._found[key]
 
 
 class FieldReport(Entry):

@@ -132,6 +132,7 @@ class Rules(Mapping[str, Rule]):
         return sum(1 for _ in self)
 
     @staticmethod
+    @functools.cache
     def _subject_of(rule_id: object) -> str | None:
         return next((name for name in SUBJECTS if f"\n  {rule_id}:\n" in _text(name)), None)
 

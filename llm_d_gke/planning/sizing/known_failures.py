@@ -76,10 +76,8 @@ def ended_starts(served: ServedModel) -> list[StartReport]:
 
 def _reports_of(served: ServedModel) -> Iterator[StartReport]:
     options = _options_of(served.version, served.settings.extra_args)
-    for report in load_engine().start_reports:
+    for report in load_engine().start_reports.about(served.architecture, served.version):
         # What most of them are about, before anything else is asked.
-        if report.architecture not in (None, served.architecture):
-            continue
         if report.option is not None and report.option.partition(".")[0] not in options:
             continue
         if all(_alike(served, report)):
@@ -131,12 +129,8 @@ def _alike(served: ServedModel, report: StartReport) -> Iterator[bool]:
     yield report.image in (settings.image or "")
     yield report.variable is None or report.variable in settings.env
     yield report.variable is None or _is_on(settings.env[report.variable], report.variable_has)
-    yield not report.architectures or served.architecture in report.architectures
-    yield served.architecture not in report.except_architectures
     yield not report.models or settings.id.startswith(report.models)
     yield not report.accelerators or served.accelerator.name in report.accelerators
-    yield served.has(report.since)
-    yield report.before is None or not served.has(report.before)
     yield from _of_card(served.accelerator, report)
     yield from _of_model(served, report)
     yield from _of_features(served, report)
