@@ -17,6 +17,9 @@ from tests.stacks import STACKS, graph_of
 TOGETHER = (("test_running", "test_failures", "test_teardown"), ("test_groups", "test_controllers"))
 SEPARATE = ("test_tour", "test_documented_commands")
 
+# Modules, tests and the catalog are most of a worker's objects and stay until its end: the collector visits them less.
+gc.set_threshold(50_000)
+
 _FIRST_OF = {name: files[0] for files in TOGETHER for name in files}
 _ORDER = [name for files in TOGETHER for name in files]
 
@@ -57,6 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return len(_ORDER) + (0 if name in SEPARATE else 1 if item.get_closest_marker("rehearsal") else 2)
 
     items.sort(key=place)
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
