@@ -67,7 +67,7 @@ class Explainer:
         if plan is None:
             raise FieldError("the stack cannot be planned: `report` prints what is wrong with it")
         self.plan: StackPlan = plan
-        self._builder = Builder()
+        self._builder, self._outputs = Builder(), Builder(outputs_of)
 
     @cached_property
     def _resources(self) -> StackInput:
@@ -108,9 +108,9 @@ class Explainer:
         return Explanation(path=path, value=value, component=component, planned=planned, origins=origins)
 
     def _output(self, path: FieldPath) -> Explanation:
-        builder, candidates = self._figures
-        built = builder.build(self.plan)
-        value, _ = self._find_value(path, built or {})
+        builder = self._outputs
+        value, _ = self._find_value(path, builder.build(self.plan) or {})
+        candidates = self._figure_changes
         origins = tuple(moved_output(path, self.plan, candidates, builder))
         others = [
             change.plan
@@ -122,9 +122,9 @@ class Explainer:
         return Explanation(path=path, value=value, component=component, planned=planned, origins=origins)
 
     @cached_property
-    def _figures(self) -> tuple[Builder, list[Change]]:
-        """The outputs of a plan that differ, and every input that changes the plan or its outputs."""
-        return Builder(outputs_of), changes(self._stack_input, self.plan, figures=True)
+    def _figure_changes(self) -> list[Change]:
+        """All inputs that change the plan or its outputs."""
+        return changes(self._stack_input, self.plan, figures=True)
 
     def _find_value(self, path: FieldPath, objects: Objects) -> tuple[object, str | None]:
         resource, body = find(objects, path)
