@@ -48,6 +48,7 @@ from llm_d_gke.planning.serving.backend_tls import check_backend_tls, plan_serve
 from llm_d_gke.planning.serving.backends import backend_of
 from llm_d_gke.planning.serving.engine_variables import check_variables
 from llm_d_gke.planning.serving.extra_args import check_extra_args, check_remote_code
+from llm_d_gke.planning.serving.idle_accelerators import check_idle
 from llm_d_gke.planning.serving.lora_adapters import other_names
 from llm_d_gke.planning.serving.model_server import node_gib, plan_model_server
 from llm_d_gke.planning.serving.resources import busy_nodes, check_capacity, with_derived_nodes
@@ -163,6 +164,7 @@ def _plan_accelerator_pools(ctx: PlanContext) -> tuple[NodePoolPlan, ...]:
     downloads = node_gib([served_model(ctx, index) for index in range(len(ctx.settings.models))])
     pools = plan_accelerator_pools(ctx, downloads)
     check_capacity(ctx)
+    check_idle(ctx)
     return tuple(pool_in_role(ctx, pool) for pool in pools)
 
 

@@ -23,6 +23,11 @@ def nearest_zones(location: str, zones: Iterable[str]) -> list[str]:
     return sorted(zones, key=lambda zone: (_distance(location, zone), zone))
 
 
+def is_ai_zone(zone: str) -> bool:
+    """Whether a zone is one of those for accelerators only, away from its region's others: us-central1-ai1a."""
+    return zone.rpartition("-")[2].startswith("ai")
+
+
 def _distance(location: str, zone: str) -> tuple[int, int, int]:
     continent, area = _parts(location)
     other, other_area = _parts(zone)

@@ -17,6 +17,7 @@ from llm_d_gke.planning.plan.infrastructure import NodePoolPlan, WorkloadPolicyP
 from llm_d_gke.planning.platform.engine_images import driver_version
 from llm_d_gke.planning.serving.resources import BESIDE_WEIGHTS_GIB
 from llm_d_gke.planning.suggest import did_you_mean
+from llm_d_gke.planning.zones import is_ai_zone
 
 # Unpacked vLLM images: CUDA ones are about 20 GiB, TPU ones about 12; the rest is the system and logs.
 _IMAGE_GIB = {"gpu": 40, "tpu": 30}
@@ -33,6 +34,8 @@ def plan_cpu_pool(ctx: PlanContext) -> NodePoolPlan:
     if machine is None or machine.accelerator is not None:
         cpu = [m.name for m in ctx.catalog.machines.values() if m.accelerator is None]
         ctx.error("LLMD-CPU-MACHINE-TYPE", "cpuPool.machineType", fix=did_you_mean(settings.machine_type, cpu))
+    if is_ai_zone(ctx.settings.location):
+        ctx.warning("LLMD-ZONE-AI", "location")
     if settings.nodes.min < 1:
         ctx.error("LLMD-CPU-POOL-EMPTY", "cpuPool.nodes.min")
     return NodePoolPlan(

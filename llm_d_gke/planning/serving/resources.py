@@ -22,7 +22,7 @@ def with_derived_nodes(ctx: PlanContext) -> PlanContext:
     creates = ctx.autopilot or accelerator.compute_class is not None
     if not creates or "nodes" in accelerator.model_fields_set:
         return ctx
-    most = enough_nodes(_pods(ctx), ctx.per_node)
+    most = enough_nodes(all_pods(ctx), ctx.per_node)
     nodes = accelerator.nodes.model_copy(update={"max": max(1, most)})
     bounded = accelerator.model_copy(update={"nodes": nodes})
     return replace(ctx, settings=ctx.settings.model_copy(update={"accelerator": bounded}))
@@ -37,8 +37,8 @@ def check_capacity(ctx: PlanContext) -> None:
         return
     models, most = ctx.settings.models, ctx.settings.accelerator.nodes.max
     _check_zero(ctx)
-    needed, enough = fewest_nodes(_pods(ctx), ctx.per_node), enough_nodes(_pods(ctx), ctx.per_node)
-    together = max(fewest_nodes(_pods(ctx, full={index}), ctx.per_node) for index in range(len(models)))
+    needed, enough = fewest_nodes(all_pods(ctx), ctx.per_node), enough_nodes(all_pods(ctx), ctx.per_node)
+    together = max(fewest_nodes(all_pods(ctx, full={index}), ctx.per_node) for index in range(len(models)))
     if together > most:
         replicas = sum(model.replicas for model in models)
         hosts = max(parallelism_of(ctx, model).hosts for model in models)
@@ -60,7 +60,7 @@ def check_capacity(ctx: PlanContext) -> None:
         ctx.warning("LLMD-POOL-PACKING", "accelerator.nodes.max", enough=enough)
 
 
-def _pods(ctx: PlanContext, full: Collection[int] | None = None) -> list[int]:
+def all_pods(ctx: PlanContext, full: Collection[int] | None = None) -> list[int]:
     """Accelerators of each pod of all replicas, or, of models whose index is not in `full`, of the fewest."""
     return [
         pod
@@ -84,11 +84,11 @@ def least_replicas(settings: ModelSettings) -> int:
 def busy_nodes(
     ctx: PlanContext, pools: Sequence[NodePoolPlan], *, scaled_down: bool = False
 ) -> list[tuple[NodePoolPlan, int]]:
-    """Each pool with the nodes of it that all replicas take, whether or not the stack is paused.
+    """Each pool with the nodes of it that run while all replicas do: what they take, and what the pool keeps anyway.
 
-    `scaled_down`: with the fewest replicas of each model instead, and never fewer nodes than the pool keeps.
+    Whether or not the stack is paused. `scaled_down`: with the fewest replicas of each model instead.
     """
-    nodes_left = fewest_nodes(_pods(ctx, full=() if scaled_down else None), ctx.per_node)
+    nodes_left = fewest_nodes(all_pods(ctx, full=() if scaled_down else None), ctx.per_node)
     if any(model.autoscaling is not None for model in ctx.settings.models):
         # Models may share the last nodes.
         nodes_left = min(nodes_left, max(sum(pool.max_nodes for pool in pools), 0))
@@ -96,7 +96,7 @@ def busy_nodes(
     for pool in pools:
         # What no pool holds is a finding already, and costs as if it were there.
         nodes = nodes_left if pool is pools[-1] else min(nodes_left, pool.max_nodes)
-        busy.append((pool, max(nodes, pool.min_nodes) if scaled_down else nodes))
+        busy.append((pool, max(nodes, pool.min_nodes)))
         nodes_left -= nodes
     return busy
 
@@ -104,7 +104,7 @@ def busy_nodes(
 def has_spare(served: ServedModel) -> bool:
     """Whether one more replica of a model surely finds room beside all models' own: a rolling update without loss."""
     ctx, settings = served.ctx, served.settings
-    needed = enough_nodes(pods_of(ctx, settings, 1), ctx.per_node, standing=_pods(ctx))
+    needed = enough_nodes(pods_of(ctx, settings, 1), ctx.per_node, standing=all_pods(ctx))
     return settings.replicas > 0 and needed <= ctx.settings.accelerator.nodes.max
 
 

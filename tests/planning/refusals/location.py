@@ -155,6 +155,21 @@ PLACE = (
         fix="use zones of us-central1",
     ),
     Wrong(
+        id="LLMD-ZONE-AI",
+        name="a cluster in an AI zone",
+        stack="tpu",
+        changes={
+            "location": "us-central1-ai1a",
+            "accelerator": {"type": "tpu-v7x", "nodes": {"min": 0, "max": 2}},
+            "models[0].tensorParallel": 2,
+        },
+        path="location",
+        value="us-central1-ai1a",
+        rule="control plane and CPU nodes of the cluster belong into standard zones",
+        fix="use location: us-central1 with accelerator.zones: [us-central1-ai1a]",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-ZONE-CLUSTER",
         name="zone beside a zonal cluster",
         changes={"accelerator.zones": ["us-central1-b"]},

@@ -14,6 +14,12 @@ V6E = {"accelerator": {"type": "tpu-v6e", "machineType": "ct6e-standard-4t", "no
 FLEX_V6E = V6E | {"location": "us-east5-a", "accelerator.provisioning": "flex-start"}
 SLICE = {"accelerator.topology": "2x4", "models[0].tensorParallel": 8, "models[0].id": "Qwen/Qwen3-32B"}
 
+PAIRS_OF_H100 = {
+    "models[0].replicas": 1,
+    "models[0].tensorParallel": 2,
+    "models[0].prefill": {"replicas": 3, "tensorParallel": 2},
+}
+
 PROVISIONING = (
     Wrong(
         id="LLMD-QUEUED-REQUEST",
@@ -162,6 +168,48 @@ PROVISIONING = (
 )
 
 NODES = (
+    Wrong(
+        id="LLMD-ACCELERATORS-IDLE",
+        name="one server of two GPUs on a machine of eight",
+        stack="disaggregated-gpu",
+        changes=PAIRS_OF_H100,
+        path="models[0].replicas",
+        value="1",
+        rule="6 of 8 H100 80 GB (A3 High) on 1 decode a3-highgpu-8g node stay idle, for $48,4",
+        fix="use replicas: 4 on the same nodes, or machineType: a3-highgpu-2g, which is sold as spot or flex-start",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-ACCELERATORS-IDLE",
+        name="three prefill servers of two GPUs on a machine of eight",
+        stack="disaggregated-gpu",
+        changes=PAIRS_OF_H100,
+        path="models[0].prefill.replicas",
+        value="3",
+        rule="2 of 8 H100 80 GB (A3 High) on 1 prefill a3-highgpu-8g node stay idle, for $16,1",
+        fix="use prefill.replicas: 4 on the same nodes",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-ACCELERATORS-IDLE",
+        name="one GPU of two that are attached",
+        changes={"accelerator.perNode": 2, "accelerator.machineType": "n1-standard-8", "models[0].tensorParallel": 1},
+        path="models[0].replicas",
+        value="1",
+        rule="1 of 2 T4 on 1 n1-standard-8 node stays idle, for $",
+        fix="use replicas: 2 on the same nodes, or perNode: 1",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-ACCELERATORS-IDLE",
+        name="more nodes than all replicas need",
+        changes={"accelerator.nodes": {"min": 3, "max": 3}},
+        path="accelerator.nodes.min",
+        value="3",
+        rule="all replicas together need 1 of 3 n1-standard-4 nodes: 2 of 3 T4 stay idle, for $788 a month",
+        fix="use 1 or fewer",
+        severity=Severity.WARNING,
+    ),
     Wrong(
         id="LLMD-COMPUTE-CLASS-MACHINE",
         name="a fallback with another accelerator",

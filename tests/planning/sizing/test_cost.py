@@ -62,6 +62,11 @@ class TestParts:
         assert paused.paused
         assert line(paused, "accelerator nodes").running == line(up, "accelerator nodes").running
 
+    def test_nodes_that_the_pool_keeps_are_paid_while_it_runs(self) -> None:
+        bill = line(plan_of("gpu", {"accelerator.nodes": {"min": 3, "max": 3}}), "accelerator nodes")
+        assert bill.running == bill.idle == bill.most == pytest.approx(3 * 0.54)
+        assert bill.note.startswith("3 x n1-standard-4")
+
     def test_replicas_that_share_a_node_are_paid_once(self) -> None:
         shared = {
             "accelerator": {
