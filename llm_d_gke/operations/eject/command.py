@@ -31,7 +31,7 @@ from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.resource_graph import Graph, Recorded, jsonable
 from llm_d_gke.resource_graph.rendering import yaml_text
 from llm_d_gke.resource_graph.stack_program import record_stack
-from llm_d_gke.stackfile.assumptions import load_assumed
+from llm_d_gke.stackfile.assumptions import load_assumed, project_note, shown_project
 from llm_d_gke.wording import count
 
 
@@ -46,8 +46,10 @@ def eject_stack(stack: str, changes: Mapping[str, str], out: Path) -> int:
     configuration = load_assumed(stack, changes)
     plan = plan_config(stack, configuration)
     files = ejected_files(record_stack(stack, configuration), plan)
-    write_files(files, out)
+    write_files({path: shown_project(text) for path, text in files.items()}, out)
     print(f"wrote {count(len(files), 'file')} to {out}: begin with {out / 'README.md'}")
+    if note := project_note(plan.project):
+        print(note)
     return DONE
 
 
@@ -190,7 +192,8 @@ def readme(plan: StackPlan, cloud: Sequence[CloudCommands], steps: Sequence[Step
         Path(__file__).with_name("readme.md.jinja"),
         plan=plan,
         steps=steps,
-        names=[name for step in steps for name in variables(step)],
+        places={name: place for step in steps for name, place in variables(step).items()},
+        project_note=project_note(plan.project),
         commands=sum(len(item.commands) for item in cloud),
         created=_created,
         awaited=_awaited,

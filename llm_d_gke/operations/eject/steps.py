@@ -130,15 +130,16 @@ def secret_command(resource: Recorded) -> str:
     return f"{create} --dry-run=client --output=yaml{label} \\\n  | kubectl apply --server-side --filename=-"
 
 
-def variables(step: Step) -> list[str]:
-    """Names of the environment variables with the values of a step's Secrets."""
-    names = []
+def variables(step: Step) -> dict[str, str]:
+    """The environment variables with the values of a step's Secrets, and the place of each value, by name."""
+    places: dict[str, str] = {}
     for resource in step.secrets:
         body = kubernetes_object(resource)
         assert body is not None
         keys = [*(body.get("stringData") or {}), *(body.get("data") or {})]
-        names += [variable(body["metadata"]["name"], key) for key in keys]
-    return names
+        secret = body["metadata"]["name"]
+        places |= {variable(secret, key): f"{key} of Secret {secret}" for key in keys}
+    return places
 
 
 def variable(secret: str, key: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from llm_d_gke.catalog.reading import parse_yaml, read_yaml
-from llm_d_gke.operations.eject.command import ejected_files
+from llm_d_gke.operations.eject.command import eject_stack, ejected_files
 from llm_d_gke.operations.eject.inputs import NotEjectableError
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
 from tests.operations.eject.gcloud_flags import TABLE, flags_of, installed_tree
@@ -194,4 +194,12 @@ def test_a_stack_of_a_fleet_is_refused(changes: dict[str, Any]) -> None:
 def test_secrets_become_variables() -> None:
     files = files_of("gpu", None)
     assert 'HF_TOKEN="${SECRET_HUGGINGFACE_TOKEN_HF_TOKEN:?}"' in files[Path("2-cluster.sh")]
-    assert "export SECRET_HUGGINGFACE_TOKEN_HF_TOKEN=" in files[Path("README.md")]
+    assert "TOKEN_HF_TOKEN=...  # HF_TOKEN of Secret huggingface-token\n" in files[Path("README.md")]
+
+
+def test_a_project_that_is_not_set_is_a_word_to_replace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert eject_stack("gpu", {}, tmp_path / "out") == 0
+    assert "PROJECT: the stack file has none" in capsys.readouterr().out
+    assert "PROJECT: the stack file has none" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "--project=PROJECT" in (tmp_path / "out" / "1-google-cloud.sh").read_text(encoding="utf-8")
+    assert not any("project-not-set" in file.read_text(encoding="utf-8") for file in tmp_path.rglob("*.*"))
