@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 
 WIDTH = 80
 
@@ -12,7 +13,7 @@ WIDTH = 80
 _COMMAND = re.compile(
     r"`[^`\n]+`"
     r"|(?<![\w./-])(?:pulumi|gcloud|kubectl)"
-    r"(?: (?!(?:or|and|prints|is|in|to|with|get|gets|until|after|before|for|says|names)\b)"
+    r"(?: (?!(?:or|and|prints|is|in|to|with|get|gets|until|after|before|for|says|names)(?![\w-]))"
     r"(?:\$\([^)\n]*\)|[^\s,;()`]+))+"
 )
 _GLUE = "\0"
@@ -21,7 +22,7 @@ _GLUE = "\0"
 def wrapped(text: str, width: int = WIDTH) -> str:
     """The lines of a text, broken between words. Commands stay whole, and paths that are longer than a line.
 
-    The rest of a broken line is indented as the line is.
+    The rest of a broken line is indented as the line is, of an entry of a list as its text.
     """
     lines: list[str] = []
     for line in text.splitlines():
@@ -30,11 +31,20 @@ def wrapped(text: str, width: int = WIDTH) -> str:
             _COMMAND.sub(lambda command: command[0].replace(" ", _GLUE), line.strip()),
             width,
             initial_indent=start,
-            subsequent_indent=start,
+            subsequent_indent=start + ("  " if line.lstrip().startswith("- ") else ""),
             break_long_words=False,
             break_on_hyphens=False,
         ) or [""]
     return "\n".join(lines).replace(_GLUE, " ")
+
+
+def shell_lines(words: Sequence[str], width: int = WIDTH) -> str:
+    """A command of a shell. Where it is too long for a line, each of `words` but the first is on one that continues it.
+
+    A word longer than the line stays whole.
+    """
+    command = " ".join(words)
+    return command if len(command) <= width else " \\\n  ".join(words)
 
 
 def print_step(text: str) -> None:

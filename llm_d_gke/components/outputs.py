@@ -18,15 +18,11 @@ CREDENTIAL = "LLM_D_KEY"
 
 def outputs(plan: StackPlan, address: pulumi.Output[str]) -> dict[str, Any]:
     """Stack outputs: where to send requests, how to reach the cluster, what it costs."""
-    access = " --dns-endpoint" if plan.cluster.dns_endpoint else ""
     return {
         **(_of_gateway(plan, address) if plan.gateway.fleet is None else _of_fleet(plan, plan.gateway.fleet)),
         "models": [model.served_name for model in plan.models],
         "clusterName": plan.cluster.name,
-        "getCredentials": (
-            f"gcloud container clusters get-credentials {plan.cluster.name}"
-            f" --location {plan.location} --project {plan.project}{access}"
-        ),
+        "getCredentials": plan.get_credentials,
         "capacity": {model.served_name: _capacity(model) for model in plan.models},
         "hourlyCost": _cost(plan.cost),
     }

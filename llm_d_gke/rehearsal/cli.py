@@ -129,7 +129,7 @@ def logs(
     pod: Annotated[str | None, argument(help="Beginning of the pod's name. By default all pods.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until Ctrl-C.")] = False,
 ) -> int:
-    """Print the logs of a stack's pods. For a stack that is not up here, print the commands for GKE."""
+    """Print the logs of a stack's pods."""
     from llm_d_gke.rehearsal import commands
 
     return commands.logs(stack, pod, follow=follow)

@@ -48,7 +48,6 @@ from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.rehearsal.vllm_cpu.prepare import prepare as prepare_vllm
 from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, stack_file
-from llm_d_gke.stackfile.assumptions import load_assumed, project_note, shown_project
 from llm_d_gke.wording import count
 
 
@@ -172,19 +171,7 @@ def status(stack: str, *, differences: bool = False) -> int:
 
 
 def logs(stack: str, pod: str | None, *, follow: bool) -> int:
-    def gke_commands() -> str:
-        configuration = load_assumed(stack)
-        plan = plan_config(stack, configuration)
-        target = pod or plan.models[0].servers[0].name
-        note = project_note(plan.project)
-        return shown_project(
-            f"  gcloud container clusters get-credentials {plan.cluster.name} --location {plan.location}"
-            f" --project {plan.project} --dns-endpoint\n"
-            f"  kubectl logs --namespace {plan.namespace.name} --all-containers --follow {_workload(target, pod)}"
-            + (f"\n{note}" if note else "")
-        )
-
-    print_logs(StackPaths(stack), pod, follow=follow, gke_commands=gke_commands)
+    print_logs(StackPaths(stack), pod, follow=follow)
     return 0
 
 
@@ -194,7 +181,7 @@ def why(stack: str, request_id: str | None, log: Path | None, last: int) -> int:
     plan = plan_config(stack, configuration)
     weights = {name: weight for model in plan.models for name, weight in scores.weights_of(model.picker.config).items()}
     names = [model.picker.name for model in plan.models]
-    choices = scores.choices(picker_lines(StackPaths(stack), plan.namespace.name, names, log))
+    choices = scores.choices(picker_lines(StackPaths(stack), names, log))
     selected = [choice for choice in choices if request_id in (None, choice.request)][-last:]
     if not selected:
         raise RehearsalError(
@@ -207,10 +194,6 @@ def why(stack: str, request_id: str | None, log: Path | None, last: int) -> int:
     for choice in selected:
         to.print(scores.table(choice, weights))
     return 0
-
-
-def _workload(name: str, pod: str | None) -> str:
-    return name if pod else f"deployment/{name}"
 
 
 def _check_name(stack: str) -> None:

@@ -1,6 +1,7 @@
 """Failures that a person can act on: shown as one or two sentences, not as a traceback.
 
 RehearsalError
+├── NotUpError               a command for a running stack; the stack is not up  terminal
 ├── BuildError               a binary is not available                       toolchain.go
 ├── ControlPlaneError        the control plane does not start                control_plane.control_plane
 │   └── PortTakenError
@@ -19,6 +20,15 @@ from __future__ import annotations
 
 class RehearsalError(Exception):
     """An error with its correction, in one or two sentences."""
+
+
+def not_up(stack: str) -> str:
+    """What every command says of a stack that it needs up."""
+    return f"stack {stack} is not up on this machine: make up STACK={stack}"
+
+
+class NotUpError(RehearsalError):
+    """A stack is not up on this machine. The text also says how it is looked at on GKE."""
 
 
 class ProviderError(RehearsalError):

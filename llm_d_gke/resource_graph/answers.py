@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from llm_d_gke.google_types import account_address
 from llm_d_gke.resource_graph.values import Secret, Value
 
 CERTIFICATE_AUTHORITY = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nrecorded\n-----END CERTIFICATE-----\n").decode()
@@ -90,7 +91,7 @@ def _address(address: _Named) -> dict[str, Value]:
 
 
 def _account(account: _Named) -> dict[str, Value]:
-    email = f"{account.text('accountId') or account.request.name}@{account.project}.iam.gserviceaccount.com"
+    email = account_address(account.text("accountId") or account.request.name, account.project)
     path = f"projects/{account.project}/serviceAccounts/{email}"
     return {
         "id": path,

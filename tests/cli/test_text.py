@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_d_gke.cli.findings import findings_text, refusal_text
-from llm_d_gke.cli.text import wrapped
+from llm_d_gke.cli.text import shell_lines, wrapped
 from llm_d_gke.planning.findings import Finding, Severity
 from llm_d_gke.wording import count
 
@@ -16,6 +16,15 @@ def finding(path: str, severity: Severity = Severity.ERROR, rule: str = "a rule"
 
 def test_broken_lines_keep_their_indentation() -> None:
     assert wrapped("one two\n  three four five\n\nsix", 12) == "one two\n  three four\n  five\n\nsix"
+
+
+def test_entries_of_a_list_hang() -> None:
+    assert wrapped("- one two\n  - three four", 9) == "- one two\n  - three\n    four"
+
+
+def test_a_long_command_of_a_shell_continues_on_further_lines() -> None:
+    assert shell_lines(["pulumi up", "--target a"]) == "pulumi up --target a"
+    assert shell_lines(["pulumi up", "--target a"], 12) == "pulumi up \\\n  --target a"
 
 
 def test_paths_and_commands_are_never_cut() -> None:
@@ -32,6 +41,10 @@ def test_paths_and_commands_are_never_cut() -> None:
             "pulumi config set --path --secret llm-d:apiKeys.my-team $(openssl rand -hex 24),",
         ),
         ("what it would cost on each `make size MODEL=Qwen/Qwen3-8B` has", "`make size MODEL=Qwen/Qwen3-8B`"),
+        (
+            "run gcloud container clusters get-credentials my-cluster first",
+            "gcloud container clusters get-credentials my-cluster",
+        ),
         ("see if gcloud container clusters describe shared prints it", "gcloud container clusters describe shared"),
     ],
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llm_d_gke.google_types import ACCOUNT, BUCKET_MEMBER, PROJECT_MEMBER, SECRET_MEMBER
+from llm_d_gke.google_types import ACCOUNT, BUCKET_MEMBER, PROJECT_MEMBER, SECRET_MEMBER, account_address
 from llm_d_gke.operations.leftovers.kinds import Kind
 from llm_d_gke.resource_graph import Graph
 from llm_d_gke.resource_graph.values import contains_unknown
@@ -48,7 +48,7 @@ def grants_of(graph: Graph, project: str) -> frozenset[Grant]:
 def accounts_of(graph: Graph, project: str) -> frozenset[str]:
     """Addresses of the service accounts that the stack creates."""
     return frozenset(
-        f"{resource.inputs['accountId']}@{project}.iam.gserviceaccount.com"
+        account_address(resource.inputs["accountId"], project)
         for resource in graph.resources
         if resource.type == ACCOUNT
     )

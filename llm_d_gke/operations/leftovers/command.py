@@ -11,14 +11,17 @@ from rich.prompt import Confirm
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.google_cloud import NoCredentialsError, Session, UnansweredError, open_session
 from llm_d_gke.operations.leftovers.bindings import project_policy
 from llm_d_gke.operations.leftovers.google import command, delete, list_all
 from llm_d_gke.operations.leftovers.kinds import KINDS, Kind
 from llm_d_gke.operations.leftovers.match import Identity, Leftover, identity_of, leftovers
+from llm_d_gke.planning.context import STACK_LABEL
+from llm_d_gke.planning.names import slug
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import NAMESPACE
-from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, load_assumed
+from llm_d_gke.stackfile.assumptions import ASSUMED_PROJECT, load_assumed, project_note, shown_project
 
 _HOURS = 730
 
@@ -37,10 +40,30 @@ def look_for_leftovers(stack: str, changes: Mapping[str, str], project: str | No
     try:
         session, own_project = open_session()
     except NoCredentialsError as reason:
-        console.print(str(reason))
+        identity = identify(stack, changes, project)
+        console.print(wrapped(f"{reason} So nothing was asked. With them, this would be:"), highlight=False)
+        console.print(wrapped(questions(identity)), highlight=False)
         return NO_CREDENTIALS
     identity = identify(stack, changes, project, own_project)
     return report_leftovers(identity, session, console, remove=remove, yes=yes)
+
+
+def questions(identity: Identity) -> str:
+    """What would be listed, and by what a resource is known as the stack's."""
+    where = f"project {shown_project(identity.project)}"
+    known = [f"the label {STACK_LABEL}={slug(identity.stack)}", "the names that the stack gives"]
+    known += [f"the cluster {identity.cluster}"] if identity.cluster else []
+    known += [f"the network {identity.network}"] if identity.network else []
+    policies = {grant.policy for grant in identity.grants} | {project_policy(identity.project)}
+    lists = [*(kind.title for kind in KINDS), *sorted(policy.title for policy in policies)]
+    note = project_note(identity.project)
+    return "\n".join(
+        [
+            f"  {len(lists)} lists of {where}: {', '.join(lists)}",
+            f"  each searched for {', '.join(known)}",
+            *([note] if note else []),
+        ]
+    )
 
 
 def identify(stack: str, changes: Mapping[str, str], project: str | None, fallback: str | None = None) -> Identity:

@@ -11,12 +11,14 @@ from typing import Any
 from llm_d_gke.google_types import CLUSTER, NETWORK, NODE_POOL
 from llm_d_gke.operations.leftovers.bindings import Grant, Policy, accounts_of, grants_of, is_granted
 from llm_d_gke.operations.leftovers.kinds import LOAD_BALANCER, UNMANAGED, Kind
+from llm_d_gke.planning.context import STACK_LABEL
+from llm_d_gke.planning.names import slug
 from llm_d_gke.resource_graph import Graph
 from llm_d_gke.resource_graph.kubernetes import kubernetes_object
 
-# GKE puts the first label on disks and nodes (cloud.google.com/kubernetes-engine/docs/how-to/creating-managing-labels),
-# the stack puts the second on all that takes labels.
-_CLUSTER_LABEL, _STACK_LABEL = "goog-k8s-cluster-name", "llm-d-stack"
+# GKE puts it on disks and nodes (cloud.google.com/kubernetes-engine/docs/how-to/creating-managing-labels), as the stack
+# puts its own on all that takes labels.
+_CLUSTER_LABEL = "goog-k8s-cluster-name"
 
 _SHORTEST = 10
 
@@ -139,8 +141,8 @@ def _own_evidence(resource: Resource, identity: Identity) -> tuple[str, bool]:
     labels = body.get("labels") or body.get("resourceLabels") or body.get("userLabels") or {}
     if identity.cluster and labels.get(_CLUSTER_LABEL) == identity.cluster:
         return f"label {_CLUSTER_LABEL}", True
-    if labels.get(_STACK_LABEL) == identity.stack:
-        return f"label {_STACK_LABEL}", True
+    if labels.get(STACK_LABEL) == slug(identity.stack):
+        return f"label {STACK_LABEL}", True
     if identity.network and identity.network in _networks(body):
         return f"it lies in network {identity.network}", True
     if identity.cluster and _is_gke_name(name, identity.cluster, identity.pools):

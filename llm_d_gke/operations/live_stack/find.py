@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from llm_d_gke.operations.live_stack.gke import gke_stack
-from llm_d_gke.operations.live_stack.rehearsed import is_rehearsed, rehearsed_stack
-from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError, Place
+from llm_d_gke.operations.live_stack.rehearsed import NotRunningError, is_rehearsed, rehearsed_stack
+from llm_d_gke.operations.live_stack.stack import LiveStack, Place
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_file
 
 
@@ -19,13 +19,18 @@ def open_stack(
 
     Raises LiveStackError, and StackFileError for a name that no stack has.
     """
-    if not is_rehearsed(stack):
-        stack_file(PROJECT_ROOT, stack)
-    if place == "rehearsal" or (place is None and is_rehearsed(stack)):
+    if (place or place_of(stack)) == "rehearsal":
         return rehearsed_stack(stack, overrides)
-    if place is None and shutil.which("pulumi") is None:
-        raise LiveStackError(
-            f"stack {stack} is not up on this machine: make up STACK={stack}. Stacks on GKE are found by pulumi, which"
-            " is not installed: https://www.pulumi.com/docs/install"
-        )
     return gke_stack(stack, overrides)
+
+
+def place_of(stack: str) -> Place:
+    """Where a stack is: rehearsed if it is up on this machine, otherwise on GKE. Raises as `open_stack` does."""
+    if is_rehearsed(stack):
+        return "rehearsal"
+    stack_file(PROJECT_ROOT, stack)
+    if shutil.which("pulumi") is None:
+        raise NotRunningError(
+            stack, "stacks are found by pulumi, which is not installed: https://www.pulumi.com/docs/install"
+        )
+    return "gke"

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from llm_d_gke.kube import ApiError, Kube
 from llm_d_gke.operations.live_stack.kubeconfig import connect
+from llm_d_gke.operations.live_stack.rehearsed import NotRunningError
 from llm_d_gke.operations.live_stack.stack import Endpoint, LiveStack, LiveStackError, Manifest
 from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
@@ -123,10 +124,7 @@ def read_outputs(stack: str) -> dict[str, Any]:
     """The outputs of a Pulumi stack. Raises LiveStackError with Pulumi's own words."""
     done = _run(["pulumi", "stack", "output", "--json", "--stack", stack], "https://www.pulumi.com/docs/install")
     if done.returncode != 0:
-        raise LiveStackError(
-            f"stack {stack} is neither rehearsed here (make up STACK={stack}) nor known to Pulumi: "
-            f"{done.stderr.strip()[:400]}"
-        )
+        raise NotRunningError(stack, f"pulumi does not know it either: {done.stderr.strip()[:400]}")
     try:
         outputs: dict[str, Any] = json.loads(done.stdout)
     except ValueError:

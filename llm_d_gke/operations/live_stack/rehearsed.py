@@ -12,7 +12,7 @@ from llm_d_gke.operations.live_stack.stack import Endpoint, LiveStack, LiveStack
 from llm_d_gke.planning import plan_config
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, engine_of
-from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.errors import RehearsalError, not_up
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.changes import diff_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
@@ -46,6 +46,13 @@ class LoopbackPods:
         return "\n".join(lines[-_LOG_LINES:])
 
 
+class NotRunningError(LiveStackError):
+    """A stack that is not up on this machine. `on_gke` says what there is to do or to know if it runs there."""
+
+    def __init__(self, stack: str, on_gke: str = "") -> None:
+        super().__init__("\n".join([not_up(stack), *([f"On GKE: {on_gke}"] if on_gke else [])]))
+
+
 def is_rehearsed(stack: str) -> bool:
     return StackPaths(stack).kubeconfig.exists()
 
@@ -55,7 +62,7 @@ def rehearsed_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveSt
     """Raises LiveStackError when the stack is not up on this machine."""
     paths = StackPaths(stack)
     if not is_rehearsed(stack):
-        raise LiveStackError(f"stack {stack} is not up on this machine: make up STACK={stack}")
+        raise NotRunningError(stack)
     config = load(PROJECT_ROOT, stack, overrides)
     plan = plan_config(stack, config)
     with client(paths) as kube:

@@ -58,10 +58,7 @@ def _commands(plan: StackPlan, staged: list[tuple[ModelPlan, ModelSettings, Buck
     namespace = plan.namespace.name
     catalog_ = catalog.load()
     yield "# The cluster, from an up with llm-d:paused: true where the bucket is still empty"
-    yield (
-        f"gcloud container clusters get-credentials {plan.cluster.name} --location {plan.location}"
-        f" --project {shown_project(plan.project)} --dns-endpoint"
-    )
+    yield shown_project(plan.get_credentials)
     yield "\n# The Job may write to its bucket, and to no other"
     for model, _, source in staged:
         yield _binding("add", plan, model, source)

@@ -13,8 +13,8 @@ import yaml
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
 from llm_d_gke.cli.text import wrapped
-from llm_d_gke.operations.live_stack.find import open_stack
-from llm_d_gke.operations.live_stack.rehearsed import is_rehearsed
+from llm_d_gke.operations.live_stack.find import open_stack, place_of
+from llm_d_gke.operations.live_stack.rehearsed import NotRunningError, is_rehearsed
 from llm_d_gke.operations.live_stack.stack import Place as PlaceName
 from llm_d_gke.operations.upgrades.run import Place, UpgradeError, refusal, run_steps, way_back
 from llm_d_gke.operations.upgrades.running import finished_steps
@@ -47,6 +47,11 @@ def upgrade(stack: str, to: str, changes: Mapping[str, str], run: Run, *, unveri
     A stack that does not serve is not changed, unless `unverified` or `after` say that an upgrade is under way.
     """
     _check_release(to)
+    if _RELEASE in changes:
+        raise UpgradeError(
+            f"-c {_RELEASE}={changes[_RELEASE]} has no effect: the upgrade leads to {to}, from the release that runs"
+            " or that the stack file has"
+        )
     place = run.place or ("rehearsal" if is_rehearsed(stack) else None)
     # On GKE the stack file states it.
     begin = (_place(stack, place).applied_release() if place is not None else None) or release_of(stack)
@@ -60,7 +65,7 @@ def rollback(stack: str, changes: Mapping[str, str], run: Run) -> int:
 
     A second time goes on where the first one stopped, and changes nothing where it ended.
     """
-    place = run.place or ("rehearsal" if is_rehearsed(stack) else "gke")
+    place = run.place or place_of(stack)
     releases = _place(stack, place).last_upgrade(release_of(stack))
     if releases is None:
         raise UpgradeError(
@@ -90,8 +95,7 @@ def _show_and_run(
         return DONE
     if place is None:
         print()
-        print(wrapped(f"{stack} is not up on this machine. On GKE, `--on gke` runs these steps."))
-        return DONE
+        raise NotRunningError(stack, "--on gke runs these steps, --plan only prints them")
     if serving is not None and plan.steps and not finished:
         problems = _place(stack, place).verify(serving, whole=False)
         if problems:

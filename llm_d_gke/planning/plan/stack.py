@@ -99,6 +99,15 @@ class StackPlan:
     labels: Mapping[str, str]
     warnings: tuple[Finding, ...]
 
+    @property
+    def get_credentials(self) -> str:
+        """The command that gives kubectl access to the cluster on GKE."""
+        access = " --dns-endpoint" if self.cluster.dns_endpoint else ""
+        return (
+            f"gcloud container clusters get-credentials {self.cluster.name}"
+            f" --location {self.location} --project {self.project}{access}"
+        )
+
     def early_routes_to(self, pool: str) -> tuple[str, ...]:
         """Names of the routes that lead to an InferencePool and come before it."""
         return tuple(

@@ -1,26 +1,32 @@
-"""Prints the logs of a stack's pods, or the commands that do so on GKE."""
+"""Reads the logs of a stack's pods."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.terminal.on_gke import not_up_here
 
 _POLL_SECONDS = 0.5
 
 
-def print_logs(paths: StackPaths, pod: str | None, *, follow: bool, gke_commands: Callable[[], str]) -> None:
+def print_logs(paths: StackPaths, pod: str | None, *, follow: bool) -> None:
     """Print the logs of pods whose name begins with `pod`; with `follow` wait for more until interrupted.
 
-    A stack that is not up here gets `gke_commands` instead. Raises RehearsalError where no pod has this name.
+    Raises NotUpError, and RehearsalError where no pod has this name.
     """
     if not paths.pod_logs.exists():
-        print(f"stack {paths.stack} is not up on this machine. On GKE:\n{gke_commands()}")
-        return
+        raise not_up_here(
+            paths.stack,
+            lambda plan: [
+                f"kubectl logs --namespace {plan.namespace.name} --all-containers --follow"
+                f" {pod or f'deployment/{plan.models[0].servers[0].name}'}"
+            ],
+        )
     positions: dict[Path, int] = {}
     while True:
         files = [path for path in sorted(paths.pod_logs.glob("*.log")) if pod is None or _is_of(path, pod)]
@@ -52,10 +58,10 @@ def _new_lines(files: list[Path], positions: dict[Path, int]) -> Iterator[str]:
             yield prefix + line
 
 
-def picker_lines(paths: StackPaths, namespace: str, pickers: Iterable[str], log: Path | None) -> list[str]:
+def picker_lines(paths: StackPaths, pickers: Iterable[str], log: Path | None) -> list[str]:
     """Lines of a log at a given path, `-` for standard input; otherwise of all pods of these pickers.
 
-    Raises RehearsalError where the stack is not up on this machine and no log is named, or the log cannot be read.
+    Raises NotUpError where no log is named, and RehearsalError where it cannot be read.
     """
     if log is not None:
         try:
@@ -65,12 +71,14 @@ def picker_lines(paths: StackPaths, namespace: str, pickers: Iterable[str], log:
         except OSError as error:
             raise RehearsalError(f"{log} cannot be read: {error.strerror}") from None
     if not paths.pod_logs.exists():
-        commands = "\n".join(
-            f"  kubectl logs --namespace {namespace} deployment/{picker} --since=5m |"
-            f" bin/llmd why {paths.stack} --log -"
-            for picker in pickers
+        raise not_up_here(
+            paths.stack,
+            lambda plan: [
+                f"kubectl logs --namespace {plan.namespace.name} deployment/{model.picker.name} --since=5m |"
+                f" bin/llmd why {paths.stack} --log -"
+                for model in plan.models
+            ],
         )
-        raise RehearsalError(f"stack {paths.stack} is not up on this machine. On GKE:\n{commands}")
     files = [
         path
         for path in sorted(paths.pod_logs.glob("*.log"), key=lambda path: path.stat().st_mtime)

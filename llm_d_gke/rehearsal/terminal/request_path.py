@@ -116,7 +116,7 @@ def path_of_answer(paths: StackPaths, plan: StackPlan, model_name: str, endpoint
     """The path of the latest request to a model, as far as logs tell it."""
     model = next((model for model in plan.models if model.served_name == model_name), plan.models[0])
     weights = scores.weights_of(model.picker.config)
-    choices = scores.choices(picker_lines(paths, plan.namespace.name, [model.picker.name], None))
+    choices = scores.choices(picker_lines(paths, [model.picker.name], None))
     choice = choices[-1] if choices else scores.Choice("")
     address = _picked(paths) or choice.address
     with client(paths) as kube:

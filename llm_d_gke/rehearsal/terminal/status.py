@@ -16,8 +16,9 @@ from llm_d_gke.cli.text import wrapped
 from llm_d_gke.kube import Kube, KubeError
 from llm_d_gke.kube.conditions import find_condition
 from llm_d_gke.rehearsal.cluster_client import client
-from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.errors import NotUpError, RehearsalError, not_up
 from llm_d_gke.rehearsal.paths import StackPaths, recorded_differences
+from llm_d_gke.rehearsal.terminal.on_gke import not_up_here
 from llm_d_gke.rehearsal.terminal.waiting_pods import waiting_reason
 from llm_d_gke.wording import count
 
@@ -25,10 +26,12 @@ from llm_d_gke.wording import count
 def print_status(paths: StackPaths, *, differences: bool = False) -> None:
     """Print the running parts, and on request the differences from GKE.
 
-    Raises RehearsalError when the stack is not up.
+    Raises NotUpError.
     """
     if not paths.kubeconfig.exists():
-        raise RehearsalError(f"stack {paths.stack} is not up: make up STACK={paths.stack}")
+        raise not_up_here(
+            paths.stack, lambda plan: [f"kubectl get nodes,pods,gateways --namespace {plan.namespace.name}"]
+        )
     with client(paths) as kube:
         for title, lines in (("nodes", _nodes(kube)), ("pods", _pods(kube)), ("gateways", _gateways(kube))):
             print("\n".join([title, *map(wrapped, lines)]))
@@ -84,8 +87,10 @@ def _condition(thing: dict[str, Any], kind: str) -> str:
 def reachable(paths: StackPaths) -> str:
     """The URL of the stack's Gateway: its address, and the port of Envoy on this machine.
 
-    Raises RehearsalError when no Gateway listens.
+    Raises NotUpError, and RehearsalError when no Gateway listens.
     """
+    if not paths.kubeconfig.exists():
+        raise NotUpError(f"{not_up(paths.stack)}\nOn GKE: pulumi stack output endpoint --stack {paths.stack}")
     listening = paths.envoy / "gateways.json"
     gateways = json.loads(listening.read_text(encoding="utf-8")) if listening.exists() else {}
     own = [gateways.get(paths.gateway.read_text(encoding="utf-8"))] if paths.gateway.exists() else gateways.values()
@@ -93,7 +98,7 @@ def reachable(paths: StackPaths) -> str:
         for requested, port in sorted(gateway["ports"].items()):
             scheme, usual = ("https", 443) if requested == "443" else ("http", 80)
             return f"{scheme}://{gateway['address']}" + ("" if port == usual else f":{port}")
-    raise RehearsalError(f"stack {paths.stack} has no listening Gateway: make up STACK={paths.stack}")
+    raise RehearsalError(f"stack {paths.stack} has no listening Gateway: make diagnose STACK={paths.stack}")
 
 
 _WIDTH_WITHOUT_TERMINAL = 200

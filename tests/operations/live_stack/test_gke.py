@@ -113,7 +113,7 @@ def test_a_stack_is_found_by_its_outputs_and_the_users_credentials(tools: pytest
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("OUTPUTS", "", "neither rehearsed here (make up STACK=gpu) nor known to Pulumi: error: no stack named 'gpu'"),
+        ("OUTPUTS", "", "make up STACK=gpu\nOn GKE: pulumi does not know it either: error: no stack named 'gpu'"),
         ("OUTPUTS", json.dumps({"clusterName": "x"}), "has no output getCredentials"),
         ("OUTPUTS", json.dumps(OUTPUTS | {"getCredentials": "rm -rf /"}), "is not a command of gcloud"),
         ("SERVER", "", "no credentials for cluster llm-d-gpu: ERROR: (gcloud) 403 Permission denied"),
@@ -156,5 +156,5 @@ def test_a_port_of_the_endpoint_stays() -> None:
 
 def test_without_pulumi_the_way_to_rehearse_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(LiveStackError, match=r"make up STACK=multi-model-tpu.*pulumi\.com/docs/install"):
+    with pytest.raises(LiveStackError, match=r"make up STACK=multi-model-tpu\n.*pulumi\.com/docs/install"):
         open_stack("multi-model-tpu", {})

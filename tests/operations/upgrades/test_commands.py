@@ -33,6 +33,11 @@ def test_a_release_that_does_not_exist_is_refused_with_the_nearest() -> None:
         upgrade("gpu", "llm-d-0.1O", {}, Run(place=None, only_plan=True))
 
 
+def test_a_release_among_the_changes_is_refused() -> None:
+    with pytest.raises(UpgradeError, match="has no effect: the upgrade leads to llm-d"):
+        upgrade("gpu", "llm-d-0.10", {"llm-d:release": "llm-d-0.6"}, Run(place=None, only_plan=True))
+
+
 def test_a_release_that_the_stack_cannot_have_is_a_finding() -> None:
     with pytest.raises(RefusedError) as refused:
         planned("disaggregated-gpu", "llm-d-0.9", "gaie-1.5", {})

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.rehearsal.commands import logs
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.pod_logs import print_logs
@@ -22,7 +21,7 @@ def paths(tmp_path: Path) -> StackPaths:
 
 
 def test_all_pods_are_told_apart(paths: StackPaths, capsys: pytest.CaptureFixture[str]) -> None:
-    print_logs(paths, None, follow=False, gke_commands=str)
+    print_logs(paths, None, follow=False)
     assert (
         capsys.readouterr().out
         == "serving_picker-1_epp  picking\nserving_server-1_vllm  ready\nserving_server-1_vllm  serving\n"
@@ -30,7 +29,7 @@ def test_all_pods_are_told_apart(paths: StackPaths, capsys: pytest.CaptureFixtur
 
 
 def test_one_pod_needs_no_name_on_each_line(paths: StackPaths, capsys: pytest.CaptureFixture[str]) -> None:
-    print_logs(paths, "server", follow=False, gke_commands=str)
+    print_logs(paths, "server", follow=False)
     assert capsys.readouterr().out == "ready\nserving\n"
 
 
@@ -48,17 +47,10 @@ def test_following_prints_each_line_once(
 
     monkeypatch.setattr("llm_d_gke.rehearsal.terminal.pod_logs.time.sleep", wait)
     with pytest.raises(KeyboardInterrupt):
-        print_logs(paths, "server", follow=True, gke_commands=str)
+        print_logs(paths, "server", follow=True)
     assert capsys.readouterr().out.splitlines() == ["ready", "serving", "half a line", "last"]
 
 
 def test_an_unknown_pod_is_refused_with_the_names_there_are(paths: StackPaths) -> None:
     with pytest.raises(RehearsalError, match="serving_picker-1_epp, serving_server-1_vllm"):
-        print_logs(paths, "nobody", follow=False, gke_commands=str)
-
-
-def test_a_stack_that_is_not_up_gets_the_commands_for_gke(capsys: pytest.CaptureFixture[str]) -> None:
-    assert logs("kserve-prefix-cache-tpu", None, follow=False) == 0
-    text = capsys.readouterr().out
-    assert "gcloud container clusters get-credentials llm-d-kserve-prefix-cache-tpu" in text
-    assert "kubectl logs --namespace " in text
+        print_logs(paths, "nobody", follow=False)

@@ -67,7 +67,7 @@ def account_outputs(context: ResourceContext) -> Properties:
 
 def refuse_missing_account(context: ResourceContext, email: str) -> None:
     """Refuse a missing service account of this project. Accounts of other projects are not checked."""
-    ours = email.endswith(f"@{context.project}.iam.gserviceaccount.com")
+    ours = email.endswith(account_address("", context.project))
     if ours and not any(record["email"] == email for _, record in context.all(ACCOUNT)):
         raise refusal(400, f"Service account {email} does not exist")
 
