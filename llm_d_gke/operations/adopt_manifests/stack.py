@@ -64,6 +64,12 @@ def stack_settings(
     settings |= _routing(_pattern(with_model, models), models, not_carried)
     if documents.kserve:
         settings["deployment"] = "kserve"
+        why = "KServe would run it too, since a stack deploys its models alike; without its file it stays as it is"
+        not_carried += [
+            NotCarried(server.origin, "deployment without KServe", why)
+            for server in with_model
+            if not server.origin.startswith("LLMInferenceService/")
+        ]
     pool = _accelerator(documents, with_model, catalog, not_carried, accelerator)
     if pool:
         settings["accelerator"] = pool

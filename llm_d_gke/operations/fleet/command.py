@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -40,11 +41,15 @@ def print_fleet(stacks: Sequence[str], folder: Path | None, jobs: int | None) ->
     if not names:
         raise StackFileError(f"{root} holds no stack file: name one Pulumi.<stack>.yaml")
     began = time.perf_counter()
+    jobs = min(jobs or os.cpu_count() or 1, len(names))
+    print(wrapped(f"previewing {count(len(names), 'stack')}, {jobs} at a time; a line is printed as each is done"))
     print(_HEAD)
     rows: list[Row] = []
-    for row in preview_fleet(root, names, jobs or os.cpu_count() or 1):
+    _print_next(names, rows)
+    for row in preview_fleet(root, names, jobs):
         rows.append(row)
         print(_line(row), flush=True)
+        _print_next(names, rows)
     seconds = time.perf_counter() - began
     refused = sum(row.is_refused for row in rows)
     total = sum(row.running for row in rows if row.running is not None)
@@ -55,6 +60,13 @@ def print_fleet(stacks: Sequence[str], folder: Path | None, jobs: int | None) ->
         f" {seconds / len(rows):.2f} s a stack"
     )
     return REFUSED if refused else DONE
+
+
+def _print_next(names: Sequence[str], rows: Sequence[Row]) -> None:
+    """On a terminal, name the stack that is awaited. The line of a row takes its place."""
+    if len(rows) < len(names) and sys.stdout.isatty():
+        text = f"... {names[len(rows)]} ({len(rows) + 1} of {len(names)})"
+        print(f"{text[: len(_HEAD)]:<{len(_HEAD)}}", end="\r", flush=True)
 
 
 def _line(row: Row) -> str:

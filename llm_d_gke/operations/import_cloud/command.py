@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.cli.exits import DONE, REFUSED
-from llm_d_gke.cli.text import wrapped
+from llm_d_gke.cli.text import shell_lines, wrapped
 from llm_d_gke.components.google_provider import IMPORT_VARIABLE
 from llm_d_gke.operations.import_cloud.described import differences, missing_pools, read_description
 from llm_d_gke.operations.import_cloud.spec import ImportSpec, cluster_of, import_spec
@@ -34,17 +34,16 @@ def write_import(stack: str, changes: Mapping[str, str], described: Path | None,
     if note := project_note(plan.project):
         print(f"\n{note}")
     if cluster_of(graph) is None:
-        print("\nThe cluster stays outside of the stack, since the stack file names it in cluster.existing.")
+        print(wrapped("\nThe cluster stays outside of the stack: the stack file names it in cluster.existing."))
     if spec.created:
         print("\nNot imported:")
         for resource, why in spec.created:
             print(wrapped(f"- {resource.type.rpartition(':')[2]} {resource.name}: {why}"))
     if described is None:
-        print(
-            "\nWhat differs is not known. For that, describe the cluster and give the file:\n"
-            f"  gcloud container clusters describe {plan.cluster.name} --location {plan.location}"
-            f" --project {shown_project(plan.project)} --format=yaml > cluster.yaml"
-        )
+        print("\nWhat differs is not known. For that, describe the cluster and give the file:")
+        place = f"--location {plan.location} --project {shown_project(plan.project)}"
+        command = f"gcloud container clusters describe {plan.cluster.name}"
+        print(shell_lines([command, place, "--format=yaml > cluster.yaml"]))
         return DONE
     changes_of_up = differences(graph, description)
     if not changes_of_up:
@@ -54,16 +53,18 @@ def write_import(stack: str, changes: Mapping[str, str], described: Path | None,
     for difference in changes_of_up:
         print(wrapped(f"- {difference}"))
     if any(difference.replaces for difference in changes_of_up):
-        print("\nDo not run `up` before no line says REPLACES: change the stack file, or keep the resource out of it.")
+        words = "Do not run `up` before no line says REPLACES: change the stack file, or keep the resource out of it."
+        print(f"\n{wrapped(words)}")
         return REFUSED
     return DONE
 
 
 def commands(stack: str, spec: ImportSpec, out: Path) -> Iterator[str]:
-    yield "# The provider and the parents under which resources are imported; nothing at Google changes"
-    targets = " ".join(f"--target '{urn}'" for urn in spec.targets)
-    yield f"{IMPORT_VARIABLE}=provider pulumi up --stack {stack} --yes {targets}"
+    yield "# The provider and the parents of what is imported; nothing at Google changes"
+    targets = [f"--target '{urn}'" for urn in spec.targets]
+    yield shell_lines([f"{IMPORT_VARIABLE}=provider pulumi up --stack {stack} --yes", *targets])
     yield "# Reads every resource and writes it into the state; nothing at Google changes"
-    yield f"pulumi import --stack {stack} --file {out} --generate-code=false --protect=false --yes"
+    options = [f"--file {out}", "--generate-code=false --protect=false --yes"]
+    yield shell_lines([f"pulumi import --stack {stack}", *options])
     yield "# What `up` would still change: no line may say replace"
     yield f"pulumi preview --stack {stack} --diff"

@@ -215,6 +215,16 @@ def test_where_weights_come_from(adopted: Any, uri: str, source: dict[str, str])
     assert settings["models"][0]["id"] == "Qwen/Qwen3-8B"
 
 
+def test_a_server_that_comes_under_kserve_is_named(adopted: Any) -> None:
+    spec = {"model": {"uri": "hf://Qwen/Qwen3-8B", "name": "Qwen/Qwen3-8B"}, "replicas": 1}
+    service = {"apiVersion": "serving.kserve.io/v1alpha2", "kind": "LLMInferenceService", "metadata": {"name": "a"}}
+    settings, left = adopted({**service, "spec": spec}, deployment("b", "google/gemma-2-9b-it"))
+    assert settings["deployment"] == "kserve"
+    assert [entry.partition(": KServe")[0] for entry in left if "without KServe" in entry] == [
+        "Deployment/b: deployment without KServe"
+    ]
+
+
 def test_flags_of_the_planner_are_left_without_their_values() -> None:
     settings, extra, left = settings_of(["--api-key", "not-to-be-shown", "--max-model-len=1K", "--seed=3"], "here")
     assert settings == {"maxModelLen": 1024}

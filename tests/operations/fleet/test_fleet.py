@@ -50,7 +50,8 @@ def test_the_command_lists_every_stack_of_the_folder_and_fails_for_a_refused_one
 ) -> None:
     assert print_fleet([], folder, 1) == 2
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:] if line and not line.startswith(" ")][:4] == STACKS
+    assert [line.split()[0] for line in lines[2:] if line and not line.startswith(" ")][:4] == STACKS
+    assert lines[0] == "previewing 4 stacks, 1 at a time; a line is printed as each is done"
     assert max(map(len, lines)) <= 80
     assert "4 stacks, 2 refused" in lines[-1]
     assert print_fleet(["first"], folder, 1) == 0
