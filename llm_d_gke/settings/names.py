@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from llm_d_gke.settings.base import form, refusal
 
@@ -110,3 +111,36 @@ FolderPath = Annotated[
         json_schema_extra=form("a folder, with slashes between its parts and without .. or blanks"),
     ),
 ]
+
+# Rules for project ids (cloud.google.com/resource-manager/docs/creating-managing-projects, "Before you begin"). Old
+# projects of a domain have it and a colon before their name, which may be shorter (ProjectRegex in
+# google-beta/verify/validation.go of hashicorp/terraform-provider-google-beta at 93c65b2d60).
+_PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]|[a-z0-9-]+(\.[a-z0-9-]+)+:[a-z]([a-z0-9-]{0,28}[a-z0-9])?")
+_FIND_PROJECT = "look it up with: gcloud projects list"
+
+
+def _project_id(value: object) -> object:
+    # Before the type: a project number arrives as a number.
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        return value
+    text = str(value)
+    if text.isdigit():
+        raise refusal(
+            "LLMD-PROJECT-FORM",
+            "this is a project number, and resources are named by project id",
+            f"use the id: gcloud projects describe {text} --format='value(projectId)'",
+        )
+    if not _PROJECT_ID.fullmatch(text):
+        corrected = text.strip().strip("/").rpartition("/")[2].lower()
+        raise refusal(
+            "LLMD-PROJECT-FORM",
+            "a project id has 6 to 30 lower-case letters, digits and dashes, begins with a letter and does not end with"
+            " a dash",
+            f"use {corrected}, if that is the project's id; {_FIND_PROJECT}"
+            if _PROJECT_ID.fullmatch(corrected)
+            else f"use the project's id, such as my-project-123456, not its name; {_FIND_PROJECT}",
+        )
+    return text
+
+
+ProjectId = Annotated[str, BeforeValidator(_project_id)]

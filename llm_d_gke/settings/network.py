@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from llm_d_gke.settings.base import Settings, form, refusal, replaces
-from llm_d_gke.settings.names import RangeName
+from llm_d_gke.settings.names import ProjectId, RangeName
 
 # Names of Compute Engine resources (RFC 1035) and the two ways in which Google writes where they are: a self link, or
 # the same without its host.
@@ -38,12 +38,10 @@ class ExistingNetwork(Settings):
     """
 
     project: Annotated[
-        str | None,
+        ProjectId | None,
         Field(
-            pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$",
             description="Host project of a Shared VPC; by default the network is in the stack's project.",
             examples=["my-host-project"],
-            json_schema_extra=form("a project id: 6 to 30 lower-case letters, digits and dashes"),
         ),
     ] = None
     network: Annotated[ResourceName, Field(description="Name of the VPC.")]

@@ -1,20 +1,20 @@
 """The root of all settings: one `StackSettings` per `Pulumi.<stack>.yaml`."""
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from llm_d_gke.settings.accelerator import AcceleratorSettings, CpuPoolSettings
 from llm_d_gke.settings.access import HuggingFaceSettings, RegistrySettings
 from llm_d_gke.settings.acknowledgements import Acknowledgement
-from llm_d_gke.settings.base import Settings, form, listed_once, merged_by, refusal, replaces
+from llm_d_gke.settings.base import Settings, form, listed_once, merged_by, replaces
 from llm_d_gke.settings.cluster import ClusterSettings
 from llm_d_gke.settings.disaggregation import DisaggregationSettings
 from llm_d_gke.settings.edge import ApiKeys
 from llm_d_gke.settings.fleet import FleetSettings
 from llm_d_gke.settings.gateway import GatewaySettings
 from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.settings.names import ProjectId
 from llm_d_gke.settings.network import NetworkSettings
 from llm_d_gke.settings.picker import PickerSettings
 from llm_d_gke.settings.platform import PlatformSettings
@@ -45,39 +45,6 @@ LabelValue = Annotated[
         json_schema_extra=form("a label's value: up to 63 lower-case letters, digits, dashes and underscores"),
     ),
 ]
-
-
-# Rules for project ids (cloud.google.com/resource-manager/docs/creating-managing-projects, "Before you begin"). Ids of
-# old projects begin with a domain and a colon.
-_PROJECT_ID = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_FIND_PROJECT = "look it up with: gcloud projects list"
-
-
-def _project_id(value: object) -> object:
-    # Before the type: a project number arrives as a number.
-    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
-        return value
-    text = str(value)
-    if text.isdigit():
-        raise refusal(
-            "LLMD-PROJECT-FORM",
-            "this is a project number, and resources are named by project id",
-            f"use the id: gcloud projects describe {text} --format='value(projectId)'",
-        )
-    if not _PROJECT_ID.fullmatch(text):
-        corrected = text.strip().strip("/").rpartition("/")[2].lower()
-        raise refusal(
-            "LLMD-PROJECT-FORM",
-            "a project id has 6 to 30 lower-case letters, digits and dashes, begins with a letter and does not end with"
-            " a dash",
-            f"use {corrected}, if that is the project's id; {_FIND_PROJECT}"
-            if _PROJECT_ID.fullmatch(corrected)
-            else f"use the project's id, such as my-project-123456, not its name; {_FIND_PROJECT}",
-        )
-    return text
-
-
-ProjectId = Annotated[str, BeforeValidator(_project_id)]
 
 
 class NamespaceSettings(Settings):

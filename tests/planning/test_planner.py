@@ -189,3 +189,17 @@ class TestTime:
         started = time.process_time()
         plan_of(stack, changes)
         return time.process_time() - started
+
+
+@pytest.mark.parametrize("project", ["acme.com:llm", "acme.com:llm-production", "my-project-123456"])
+def test_projects_of_a_domain_keep_it_in_names_of_identities(project: str) -> None:
+    names = {"network": "n", "subnetwork": "s", "podRange": "p", "serviceRange": "q"}
+    host = {**names, "nat": True, "project": f"{project}-net"}
+    plan = plan_of("gpu", {"project": project, "network.existing": host})
+    assert plan.cluster.workload_pool == f"{project}.svc.id.goog"
+    assert plan.network.project == f"{project}-net"
+
+
+def test_a_path_may_be_a_whole_expression() -> None:
+    [finding] = errors_of("gpu", {"gateway.paths": ["^/v1/.*$"]})
+    assert finding.fix == 'use "/v1/*"'

@@ -14,7 +14,7 @@ from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.size.command import check_stack_name, find_model, row_of, surest, write_stack
 from llm_d_gke.operations.size.load import SizeError, parse_load
 from llm_d_gke.operations.size.options import compare_hardware, zones_in
-from llm_d_gke.settings.stack import ProjectId
+from llm_d_gke.settings.names import ProjectId
 
 # An open model that one L4 runs, which most regions have.
 NAME, MODEL, LOAD, LOCATION = "first", "Qwen/Qwen3-8B", "0.5/s 500+100", "us-central1"

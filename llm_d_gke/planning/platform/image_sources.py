@@ -78,7 +78,9 @@ def _check_charts_secret(ctx: PlanContext, plan: StackPlan, mirrors: Mapping[str
             source = mirrored(image, mirrors)
             host = registry_of(source)
             # The stack lets its nodes read the Artifact Registry of its own project.
-            is_own = host.endswith(".pkg.dev") and source.split("/")[1] == ctx.settings.project
+            # A domain in its id is a folder (cloud.google.com/artifact-registry/docs/docker/names).
+            own = f"{host}/{ctx.settings.project.replace(':', '/')}/"
+            is_own = host.endswith(".pkg.dev") and source.startswith(own)
             if has_mirror(image, mirrors) and account in (None, host) and not is_own:
                 without[chart.name] = host
     if without:

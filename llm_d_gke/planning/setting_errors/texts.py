@@ -82,8 +82,9 @@ def _by_key(place: Place, key: str, text: str) -> Iterator[str | None]:
     elif key == "nodeAccount" and "@" not in word:
         yield f"{word}@my-project.iam.gserviceaccount.com"
     elif key == "paths":
-        bare = re.sub(r"^[A-Z]+ +|[?#].*$", "", word)
-        yield "/" + re.sub(r"^[a-z]+://[^/]*|\.\*$", "", bare).strip("/ ")
+        bare = re.sub(r"^[A-Z]+ +|[?#].*$|^\^|\$$", "", word)
+        bare = re.sub(r"\(?(\.[*+]|\[\^/\][*+])\)?$", "*", bare)
+        yield "/" + re.sub(r"^[a-z]+://[^/]*", "", bare).strip("/ ")
     elif key == "config":
         yield from ("hub",) if word.startswith("http") else ()
     elif key == "bucket":
