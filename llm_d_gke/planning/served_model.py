@@ -81,6 +81,16 @@ class ServedModel:
             return self.model.recurrent
         return any(self.architecture in facts.recurrent_architectures for facts in facts_of(self.version))
 
+    @property
+    def quantization(self) -> str | None:
+        """The method that the setting or an argument names."""
+        return self.settings.quantization or option_value(self.settings.extra_args, "--quantization", "-q")
+
+    @property
+    def kv_cache_dtype(self) -> str | None:
+        """The numeric type of the KV cache that the setting or an argument names."""
+        return self.settings.kv_cache_dtype or option_value(self.settings.extra_args, "--kv-cache-dtype")
+
     def deployment(self, model: Model) -> Deployment:
         """One replica as vLLM runs it. Arguments that duplicate a setting are refused elsewhere."""
         settings, parallelism = self.settings, self.parallelism
@@ -90,9 +100,9 @@ class ServedModel:
             accelerator=self.accelerator,
             version=self.version,
             dtype=settings.dtype or option_value(further, "--dtype"),
-            quantization=settings.quantization or option_value(further, "--quantization", "-q"),
+            quantization=self.quantization,
             deprecated_quantization="--allow-deprecated-quantization" in further,
-            kv_cache_dtype=settings.kv_cache_dtype or option_value(further, "--kv-cache-dtype"),
+            kv_cache_dtype=self.kv_cache_dtype,
             attention_backend=self.attention_backend,
             tensor_parallel=parallelism.tensor,
             data_parallel=parallelism.data,

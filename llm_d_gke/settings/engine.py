@@ -1,4 +1,4 @@
-"""Optional features of the engine: speculative decoding."""
+"""What the engine is asked for by name: quantization methods, types of the KV cache, speculative decoding."""
 
 from typing import Annotated, Literal, Self
 
@@ -9,6 +9,56 @@ from llm_d_gke.settings.base import Settings, form, refusal
 # Methods of `--speculative-config`. Those with a separate draft model need its repository.
 SpeculativeMethod = Literal["ngram", "ngram_gpu", "mtp", "eagle", "eagle3", "draft_model"]
 _WITH_DRAFT = ("eagle", "eagle3", "draft_model")
+# Names of the catalog's newest tables, which a test compares; each version of vLLM has some of them.
+QuantizationMethod = Literal[
+    "auto_awq",
+    "auto_gptq",
+    "awq",
+    "awq_marlin",
+    "bitsandbytes",
+    "compressed-tensors",
+    "deepseek_v4_fp8",
+    "experts_int8",
+    "fp8",
+    "fp8_per_block",
+    "fp8_per_channel",
+    "fp8_per_tensor",
+    "gpt_oss_mxfp4",
+    "gptq",
+    "gptq_marlin",
+    "humming",
+    "inc",
+    "int8_per_channel_weight_only",
+    "modelopt",
+    "modelopt_fp4",
+    "modelopt_mixed",
+    "modelopt_mxfp8",
+    "moe_wna16",
+    "mxfp4",
+    "mxfp8",
+    "nvfp4_per_token",
+    "quark",
+    "torchao",
+]
+CacheType = Literal[
+    "auto",
+    "bfloat16",
+    "float16",
+    "fp8",
+    "fp8_ds_mla",
+    "fp8_e4m3",
+    "fp8_e5m2",
+    "fp8_per_token_head",
+    "int4_per_token_head",
+    "int8_per_token_head",
+    "nvfp4",
+    "nvfp4_4over6",
+    "nvfp4_ds_mla",
+    "turboquant_3bit_nc",
+    "turboquant_4bit_nc",
+    "turboquant_k3v4_nc",
+    "turboquant_k8v4",
+]
 
 
 class SpeculativeDecoding(Settings):

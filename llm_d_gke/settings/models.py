@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from llm_d_gke.settings.autoscaling import AutoscalingSettings
 from llm_d_gke.settings.base import Settings, form, merged_by, refusal
 from llm_d_gke.settings.disaggregation import PrefillSettings
-from llm_d_gke.settings.engine import SpeculativeDecoding
+from llm_d_gke.settings.engine import CacheType, QuantizationMethod, SpeculativeDecoding
 from llm_d_gke.settings.names import ClaimName, FolderPath
 from llm_d_gke.settings.workload import LoadSettings
 
@@ -304,24 +304,17 @@ class ModelSettings(Settings):
     max_num_seqs: Annotated[int | None, Field(ge=1, le=65536, description="Most sequences in one batch.")] = None
     max_num_batched_tokens: Annotated[int | None, Field(ge=16, description="Most tokens in one batch.")] = None
     quantization: Annotated[
-        Literal[
-            "awq",
-            "awq_marlin",
-            "gptq",
-            "gptq_marlin",
-            "fp8",
-            "bitsandbytes",
-            "compressed-tensors",
-            "mxfp4",
-            "modelopt",
-            "modelopt_fp4",
-        ]
-        | None,
-        Field(description="Quantization method, where the checkpoint does not say it."),
+        QuantizationMethod | None,
+        Field(
+            description="Quantization method, where the checkpoint does not say it. Not every version of vLLM has all."
+        ),
     ] = None
     kv_cache_dtype: Annotated[
-        Literal["auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"] | None,
-        Field(description="Numeric type of the KV cache; by default that of the activations, or the checkpoint's."),
+        CacheType | None,
+        Field(
+            description="Numeric type of the KV cache; by default that of the activations, or the checkpoint's. Not"
+            " every version of vLLM has all."
+        ),
     ] = None
     prefix_caching: Annotated[
         bool | None, Field(description="Keep the KV cache of shared prefixes; by default what the pattern needs.")

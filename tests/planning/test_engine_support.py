@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,6 +25,7 @@ from llm_d_gke.planning.engine_support.options import nested_value, option_value
 from llm_d_gke.planning.engine_support.refusals import is_known, refusals_of
 from llm_d_gke.planning.engine_support.tpu import implementation_of, needs_attention_ranks
 from llm_d_gke.planning.findings import Severity
+from llm_d_gke.settings.engine import CacheType, QuantizationMethod
 from tests.planning.refusals.case import Wrong
 from tests.planning.refusals.every import EVERY
 from tests.stacks import ENCRYPTED, plan_of, values_of
@@ -681,3 +682,11 @@ class TestStretchedPositions:
         memory = plan.models[0].servers[0].memory
         assert memory is not None
         assert memory.longest == 131072
+
+
+def test_every_name_of_the_newest_table_can_be_set() -> None:
+    """Less a type of cache that is Gaudi's, a method that needs an object beside it, and what is deprecated."""
+    newest = load_facts(versions()[-1])
+    methods = {name for name, entry in newest.quantization.items() if not entry.deprecated}
+    assert methods - set(get_args(QuantizationMethod)) == {"online"}
+    assert set(newest.option_values["--kv-cache-dtype"]) - set(get_args(CacheType)) == {"fp8_inc"}

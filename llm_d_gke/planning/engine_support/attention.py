@@ -28,6 +28,10 @@ GPU_BLOCK, _KEEPS_NO_FP8 = 16, "FLASH_ATTN_MLA"
 # The generations of card whose kernels choose tokens by an indexer, and the oldest table that has them. Read in
 # vllm/v1/attention/backends/mla of every table's version: the others' back ends say is_sparse() = False.
 _SPARSE = "SPARSE"
+# The back end that alone keeps a cache type, and one that vLLM takes only when it is named, with what that one has
+# (docs/design/attention_backends.md between 0.19.1 and 0.26.0, which lacks the second).
+_BACKEND_OF_CACHE: Mapping[str, str] = {"_per_token_head": TRITON, "turboquant_": "TURBOQUANT"}
+_TREE, _TREE_HAS = "TREE_ATTN", "plain"
 _HOPPER, _NO_WINDOWS = 9.0, ((0, 25), (0, 30))
 _SPARSE_MLA = {9: (0, 11, 2), 10: (0, 11, 2), 12: (0, 24, 0)}
 COMPRESSED = (9, 10)  # generations with FlashMLA, which keeps the cache in fp8_ds_mla
@@ -73,6 +77,11 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
             continue
         head = _head(deployment.model, group)
         backends = card_facts.backends(_attention_use(deployment, facts, group), dtype, head)
+        if group.kind != "mla" and (only := _backend_of_cache(deployment)) is not None:
+            backends = (only,)
+        if deployment.attention_backend == _TREE and _attention_use(deployment, facts, group) != _TREE_HAS:
+            yield group, f"vLLM {facts.version} does not run them on {accelerator.title} with the back end {_TREE}"
+            continue
         if sees_whole_images(deployment.model) and backends is not None:
             whole = card_facts.backends("image-prefix", dtype, head)
             backends = tuple(name for name in backends if whole is None or name in whole)
@@ -94,6 +103,12 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
             yield group, ""
         else:
             yield group, _triton(deployment, facts, card_facts, group, head)
+
+
+def _backend_of_cache(deployment: Deployment) -> str | None:
+    """The only back end that keeps a cache of this type."""
+    cache = deployment.kv_cache_dtype or ""
+    return next((name for part, name in _BACKEND_OF_CACHE.items() if part in cache), None)
 
 
 def _compressed(deployment: Deployment, facts: EngineFacts) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings.engine import SpeculativeDecoding
 
@@ -72,8 +71,7 @@ def _check_model_runner(served: ServedModel, speculation: SpeculativeDecoding) -
 
 
 def _check_assistant_cache(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:
-    settings, accelerator = served.settings, served.accelerator
-    cache = settings.kv_cache_dtype or option_value(settings.extra_args, "--kv-cache-dtype") or ""
+    accelerator, cache = served.accelerator, served.kv_cache_dtype or ""
     first, last = _ASSISTANT_FP8
     if (
         speculation.method == "mtp"

@@ -77,7 +77,7 @@ def engine_block(served: ServedModel) -> int | None:
         model = served.model
         if model is None:
             return GPU_BLOCK
-        return own_block_size(model, served.accelerator, served.version, served.settings.kv_cache_dtype)
+        return own_block_size(model, served.accelerator, served.version, served.kv_cache_dtype)
     # TPUs choose by the longest request; a smaller block would be raised, on the engine's side only.
     run = run_of(served)
     return run.kv_block() if run is not None else None

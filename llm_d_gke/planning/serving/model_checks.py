@@ -115,8 +115,8 @@ def _holds_other_weights(served: ServedModel) -> bool:
 
 def _check_cache_dtype(served: ServedModel) -> None:
     model = served.model
-    accelerator, dtype = served.accelerator, served.settings.kv_cache_dtype
-    if dtype in (None, "auto", "bfloat16") or accelerator.kind != "gpu" or accelerator.fp8:
+    accelerator, dtype = served.accelerator, served.kv_cache_dtype or ""
+    if not dtype.startswith("fp8") or accelerator.kind != "gpu" or accelerator.fp8:
         return
     capability = accelerator.compute_capability or 0.0
     e5m2 = model is not None and keeps_e5m2(model, capability)
@@ -130,7 +130,7 @@ def _check_cache_dtype(served: ServedModel) -> None:
         if e5m2 and flashinfer and model and model.quantization is None
         else "remove kvCacheDtype,"
     )
-    served.error("LLMD-KV-CACHE-FP8", "kvCacheDtype", value=str(dtype), other=other)
+    served.error("LLMD-KV-CACHE-FP8", "kvCacheDtype", value=dtype, other=other)
 
 
 def _check_batch(served: ServedModel) -> None:

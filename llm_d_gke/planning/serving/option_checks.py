@@ -52,6 +52,9 @@ def _check_values(served: ServedModel) -> None:
             reason=wrong.reason,
             fix=wrong.fix,
         )
+    cache = served.settings.kv_cache_dtype
+    for wrong in wrong_values(version, ("--kv-cache-dtype", cache)) if cache is not None else ():
+        served.error("LLMD-ENGINE-VALUE", "kvCacheDtype", value=cache, reason=wrong.reason, fix=wrong.fix)
     for position, name in repeated(arguments):
         served.warning(
             "LLMD-ENGINE-TWICE", "extraArgs", position, value=without_secrets(arguments[position], ()), name=name

@@ -37,7 +37,9 @@ _RULES: Mapping[str, str] = {
     "blockSize": "LLMD-START-REPORTED",
     "extraArgs": "LLMD-ENGINE-CONFLICT",
     "env": "LLMD-ENGINE-CONFLICT",
+    "kvCacheDtype": "LLMD-ENGINE-CONFLICT",
 }
+_CACHE_TYPE = "--kv-cache-dtype"
 # Conditions that need a model's configuration.
 _OF_MODELS = frozenset(
     """weights trait stored experts dense recurrent media dtype latent heads sparse windows shared_keys uneven
@@ -63,6 +65,8 @@ def check_start_reports(served: ServedModel) -> None:
             by_card = report.accelerators or _is_about_cards(report)
             rule = f"{f'on {served.accelerator.title} ' if by_card else ''}{report.seen} ({report.source})"
             ends, fix = report.ends, report.instead
+            if setting == "kvCacheDtype":
+                fix = fix.replace(f"{_CACHE_TYPE} ", f"{setting}: ").replace(_CACHE_TYPE, setting)
             if setting == "kvOffloadGib":
                 served.error("LLMD-KV-OFFLOAD", setting, value=value, rule=rule, fix=fix)
             else:
@@ -75,7 +79,7 @@ def ended_starts(served: ServedModel) -> list[StartReport]:
 
 
 def _reports_of(served: ServedModel) -> Iterator[StartReport]:
-    options = _options_of(served.version, served.settings.extra_args)
+    options = _options_of(served.version, _arguments(served.settings))
     for report in load_engine().start_reports.about(served.architecture, served.version):
         # What most of them are about, before anything else is asked.
         if report.option is not None and report.option.partition(".")[0] not in options:
@@ -106,6 +110,8 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
     """The setting that holds the report's option or variable, and its value."""
     if report.option is None:
         return "env", f"{report.variable}={settings.env[report.variable or '']}"
+    if report.option == _CACHE_TYPE and settings.kv_cache_dtype is not None:
+        return "kvCacheDtype", settings.kv_cache_dtype
     compares = (
         report.above is not None
         or report.above_length
@@ -124,7 +130,7 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
 
 def _alike(served: ServedModel, report: StartReport) -> Iterator[bool]:
     """Whether each condition of the report holds; the cheap ones first."""
-    settings, arguments = served.settings, served.settings.extra_args
+    settings = served.settings
     yield report.option is None or _is_chosen(served, report)
     yield report.image in (settings.image or "")
     yield report.variable is None or report.variable in settings.env
@@ -136,7 +142,7 @@ def _alike(served: ServedModel, report: StartReport) -> Iterator[bool]:
     yield from _of_features(served, report)
     yield report.backend in (None, served.attention_backend)
     yield not report.reasoning or settings.reasoning_parser in report.reasoning
-    cache = settings.kv_cache_dtype or option_value(arguments, "--kv-cache-dtype") or ""
+    cache = served.kv_cache_dtype or ""
     yield report.kv_cache is None or cache.startswith(report.kv_cache)
     yield report.unless_cache is None or not cache.startswith(report.unless_cache)
     yield all(_is_given(settings, option) for option in report.beside)
@@ -233,13 +239,19 @@ def _is_given(settings: ModelSettings, option: str) -> bool:
         return (_value(settings, name) or "").lower() == value
     if "." in name:
         return _value(settings, name) is not None
-    return name in {long_form(argument.partition("=")[0]).partition(".")[0] for argument in settings.extra_args}
+    return name in {long_form(argument.partition("=")[0]).partition(".")[0] for argument in _arguments(settings)}
+
+
+def _arguments(settings: ModelSettings) -> tuple[str, ...]:
+    """Further arguments, and the one of a setting that reports are about."""
+    cache = settings.kv_cache_dtype
+    return settings.extra_args if cache is None else (*settings.extra_args, _CACHE_TYPE, cache)
 
 
 def _value(settings: ModelSettings, option: str) -> str | None:
-    """The value of an option among `extraArgs`, or of a key of its object."""
+    """The value of an option among the arguments, or of a key of its object."""
     name, _, key = option.partition(".")
-    return nested_value(settings.extra_args, name, key) if key else option_value(settings.extra_args, name)
+    return nested_value(settings.extra_args, name, key) if key else option_value(_arguments(settings), name)
 
 
 def _text(settings: ModelSettings, option: str) -> str:

@@ -124,3 +124,29 @@ def test_compressed_keys_are_not_computed_on_tpus() -> None:
     facts = catalog.load()
     model = facts.models["deepseek-ai/DeepSeek-V4-Flash"]
     assert engine_run(model, facts.accelerators["tpu-v7x"], "0.30.0", EngineOptions(tensor_parallel=8)) is None
+
+
+@pytest.mark.parametrize(
+    ("cache", "entry"),
+    [
+        (None, 256),
+        ("float16", 256),
+        ("fp8", 128),
+        ("int8_per_token_head", 132),
+        ("fp8_per_token_head", 132),
+        ("nvfp4", 72),
+    ],
+)
+def test_scales_of_the_cache_take_their_part_of_its_pages(cache: str | None, entry: int) -> None:
+    """vllm/v1/kv_cache_interface.py of April 2026: 32 bits a token and head, or 8 bits for 16 packed numbers."""
+    run = start("Qwen/Qwen3-8B", H100, "0.26.0", kv_cache_dtype=cache)
+    assert layout(run).block_bytes == 36 * 16 * 2 * 8 * entry
+
+
+@pytest.mark.parametrize(
+    ("method", "bits"),
+    [("fp8_per_tensor", 8.0), ("fp8_per_block", 8.0 + 32 / 16384), ("mxfp8", 8.25), ("torchao", 16.0)],
+)
+def test_weights_made_while_loading_are_counted_with_their_scales(method: str, bits: float) -> None:
+    run = start("Qwen/Qwen3-8B", H100, "0.26.0", quantization=method)
+    assert run.stored_bytes("attention") * 8 == bits

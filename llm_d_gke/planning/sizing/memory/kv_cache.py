@@ -23,6 +23,9 @@ Kind = Literal["full", "sliding", "chunked", "linear"]
 # v1/kv_cache_interface.py.
 _SPARSE_FP8_BYTES = 656
 _TPU_LANES = 128
+# Cache types with a scale of 32 bits for keys and one for values of each token and head; NVFP4 packs two numbers into a
+# byte, with one of 8 bits for each 16, in layers without a window (vllm/v1/kv_cache_interface.py of April 2026).
+_PER_TOKEN_HEAD, _SCALE, _NVFP4 = "_per_token_head", 4, "nvfp4"
 
 
 @dataclass(frozen=True)
@@ -267,7 +270,12 @@ def _token_bytes(run: EngineRun, group: Attention) -> int:
         # Heads are padded up to a multiple of the ranks, their width to the matrix unit's 128 lanes.
         return 2 * -(-heads // run.tensor_parallel) * _padded_to_lanes(head_dim) * run.kv_bytes
     index = group.indexer.dim * group.indexer.layers * run.kv_bytes if group.indexer is not None else 0
-    return 2 * kv_heads_per_rank(heads, run.tensor_parallel) * head_dim * run.kv_bytes + -(-index // group.layers)
+    entry, cache = head_dim * run.kv_bytes, run.kv_cache_dtype or ""
+    if cache.endswith(_PER_TOKEN_HEAD):
+        entry += _SCALE
+    elif cache == _NVFP4 and group.kind == "full":
+        entry = head_dim // 2 + head_dim // 16
+    return 2 * kv_heads_per_rank(heads, run.tensor_parallel) * entry + -(-index // group.layers)
 
 
 def _aligns_states(run: EngineRun) -> bool:

@@ -25,10 +25,15 @@ _TPU_LATENT_PAGE = 1024
 # Each slot for an adapter takes memory of the device whether it is used or not.
 LORA_SLOTS = 8
 
-# What `--quantization` does to a checkpoint that is not quantized: vLLM converts on the fly with these two methods.
-# fp8 keeps one scale per tensor; bitsandbytes stores 4-bit weights with block scales (0.53 bytes per weight in logs).
+# What `--quantization` does to a checkpoint that is not quantized: vLLM converts on the fly with these methods. fp8
+# keeps one scale per tensor; bitsandbytes stores 4-bit weights with block scales (0.53 bytes per weight in logs); the
+# scales of the others are in vLLM's docs/features/quantization/online.md (0.26.0).
 _ON_LOADING = {
     "fp8": Quantization(method="fp8", bits=8),
+    "fp8_per_tensor": Quantization(method="fp8", bits=8),
+    "fp8_per_channel": Quantization(method="fp8", bits=8),
+    "fp8_per_block": Quantization(method="fp8", bits=8, group=128 * 128, scale_bits=32),
+    "mxfp8": Quantization(method="mxfp8", bits=8, group=32, scale_bits=8),
     "bitsandbytes": Quantization(method="bitsandbytes", bits=4, group=64, scale_bits=16),
 }
 
@@ -220,7 +225,10 @@ class EngineRun(_Options):
 
     @property
     def kv_bytes(self) -> int:
-        """Bytes per number in the KV cache. Quantized weights leave it at 16 bits unless the checkpoint has scales."""
+        """Bytes per number in the KV cache. Quantized weights leave it at 16 bits unless the checkpoint has scales.
+
+        Types of fewer than 8 bits count as 8: what their scales and padding take is not established for each.
+        """
         if self.kv_cache_dtype in ("bfloat16", "float16"):
             return 2
         if self.kv_cache_dtype not in (None, "auto"):
