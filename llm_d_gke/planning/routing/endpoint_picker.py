@@ -37,7 +37,7 @@ from llm_d_gke.planning.platform.autopilot_pods import spreadable_size
 from llm_d_gke.planning.routing.edge import backend_access
 from llm_d_gke.planning.routing.ext_proc_pod import CONFIG_DIRECTORY, ExtProcProgram, ext_proc_pod, port_arguments
 from llm_d_gke.planning.routing.fleet import plan_fleet
-from llm_d_gke.planning.routing.picker_index import check_index
+from llm_d_gke.planning.routing.picker_index import check_index, check_memory
 from llm_d_gke.planning.routing.priorities import check_priorities, plan_objectives
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving import multi_node
@@ -233,6 +233,7 @@ def check_picker(ctx: PlanContext) -> None:
     check_priorities(ctx)
     check_scraping(ctx, "https" if encrypted(ctx) else "http")
     check_tokenizers(ctx)
+    check_memory(ctx)
     check_index(ctx)
     if ctx.settings.picker.config is None:
         _check_weights(ctx)

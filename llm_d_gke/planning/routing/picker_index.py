@@ -1,4 +1,4 @@
-"""Memory of the approximate index of prefixes that a picker configuration of the user's asks for."""
+"""Memory of a picker: its own, and that of an index of prefixes that the user configures."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ import math
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.picker_config.check import parsed_config
 from llm_d_gke.quantities import memory_mib
+from llm_d_gke.wording import count
 
 # Of an entry: 60 to 70 (kubernetes-sigs/gateway-api-inference-extension issue 2878).
 _ENTRY_BYTES = 65
+
+# MiB that the endpoint picker v1.5.0 took (RSS) with one replica and no request, in a rehearsal of 2026-11-29. Requests
+# and replicas come on top, and a limit that it barely fits ends it at the first ones.
+_BARE_MIB, _LEAST_MIB = 60, 128
+
+
+def check_memory(ctx: PlanContext) -> None:
+    """A limit within which a picker hardly starts."""
+    if memory_mib(ctx.settings.picker.memory) < _LEAST_MIB:
+        ctx.warning("LLMD-PICKER-MEMORY", "picker.memory", bare=_BARE_MIB, least=_LEAST_MIB)
 
 
 def check_index(ctx: PlanContext) -> None:
@@ -26,7 +37,7 @@ def check_index(ctx: PlanContext) -> None:
                 "LLMD-PICKER-INDEX-MEMORY",
                 f"picker.config.plugins[{number}].parameters",
                 value=f"lruCapacityPerServer: {entries}",
-                replicas=replicas,
+                replicas=count(replicas, "replica"),
                 mib=mib,
                 memory=ctx.settings.picker.memory,
                 gib=math.ceil(mib / 1024) + 1,
