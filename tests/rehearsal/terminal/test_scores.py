@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from llm_d_gke.rehearsal.commands import why
 from llm_d_gke.rehearsal.errors import RehearsalError
-from llm_d_gke.rehearsal.terminal.scores import choices, weighted, weights_of
+from llm_d_gke.rehearsal.terminal.scores import choices, table, weighted, weights_of
 
 
 def line(message: str, request: str = "r1", **fields: Any) -> str:
@@ -53,6 +54,15 @@ def test_the_sum_weighs_and_bounds_scores_as_the_picker_does() -> None:
     weights = {"queue-scorer": 2.0, "prefix-cache-scorer": 3.0}
     assert weighted(first, "chat-a", weights) == 2.0
     assert weighted(first, "chat-b", weights) == 4.0
+
+
+def test_long_names_of_pods_are_folded_into_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    pod = "qwen2-5-3b-instruct-kserve-568bd78769-bhlrh-rank-0"
+    [choice] = choices([scored(f"scorer-{number}/x", pod, 1.0) for number in range(4)])
+    Console(width=200, soft_wrap=True).print(table(choice, {}))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert pod in "".join(line[5:40].strip() for line in lines)
 
 
 def test_weights_are_those_of_the_configuration() -> None:
