@@ -89,6 +89,14 @@ def fits(run: EngineRun, **changes: object) -> bool:
 
 
 def _parts(run: EngineRun, stage: int) -> MemoryParts:
+    key = ("parts", stage)
+    if key not in run.computed:
+        run.computed[key] = _computed_parts(run, stage)
+    computed: MemoryParts = run.computed[key]
+    return computed
+
+
+def _computed_parts(run: EngineRun, stage: int) -> MemoryParts:
     weights = weights_gib(run, stage)
     if run.kind == "tpu":
         # The TPU back end profiles nothing: compiled programs live in what utilization leaves free.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from llm_d_gke.planning.sizing.memory.judge import fits, judge
 from llm_d_gke.planning.sizing.memory.run import EngineRun
@@ -41,13 +41,12 @@ def _utilization(run: EngineRun) -> Remedy | None:
     """The value nearest to the present one, in steps of a hundredth."""
     highest = run.utilization_tested if run.kind == "tpu" else _HIGHEST_UTILIZATION
     # Room for the cache grows with the share: where the highest leaves too little, no other leaves enough.
-    if judge(replace(run, utilization=highest)).limit not in ("warm-up", "states") and not fits(
-        run, utilization=highest
-    ):
+    verdict = judge(run.with_utilization(highest))
+    if verdict.limit not in ("warm-up", "states") and verdict.status != "fits":
         return None
     steps = range(round(_LOWEST_UTILIZATION * 100), round(highest * 100) + 1)
     for percent in sorted(steps, key=lambda step: abs(step / 100 - run.utilization)):
-        if fits(run, utilization=percent / 100):
+        if judge(run.with_utilization(percent / 100)).status == "fits":
             return Remedy("gpuMemoryUtilization", f"{percent / 100:.2f}")
     return None
 

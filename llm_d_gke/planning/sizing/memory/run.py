@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -141,6 +142,12 @@ class EngineRun(_Options):
     def computed(self) -> dict[tuple[str, int], Any]:
         """Figures of each stage that were already computed: estimates of speed ask for the same ones many times."""
         return {}
+
+    def with_utilization(self, utilization: float) -> EngineRun:
+        """The same engine with another share of memory, on which no part of it depends: what is computed is shared."""
+        changed = copy.copy(self)
+        object.__setattr__(changed, "utilization", utilization)
+        return changed
 
     @property
     def dtype_bytes(self) -> int:
