@@ -3,19 +3,24 @@
 Checked with the version below. With another one, look at these places first; until then the SDK stays as it is:
 - sdk/python/lib/pulumi/runtime/stack.py, `wait_for_rpcs`
 - sdk/python/lib/pulumi/log.py, `debug`
+- sdk/python/lib/pulumi/runtime/resource.py, `_get_source_position_for_frame`
 Source: https://github.com/pulumi/pulumi/tree/v3.272.0/sdk/python/lib/pulumi
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import importlib.metadata
 import os
+from pathlib import Path
 from typing import Final
 
 import pulumi
+from pulumi.runtime import resource as sdk_resource
 from pulumi.runtime import stack as sdk_stack
+from pulumi.runtime.proto import source_pb2
 
 CHECKED_VERSION: Final = "3.272.0"
 DEBUG_VARIABLE: Final = "LLMD_SDK_DEBUG"
@@ -42,13 +47,23 @@ def prepare_sdk() -> None:
 
     Without the SDK's own debug lines: each is a call that blocks the event loop, about four a resource, and the engine
     drops it unless it runs with `--debug`. With LLMD_SDK_DEBUG set they are sent.
+
+    With each place of the program computed once: the SDK sends the whole stack of calls with every resource.
     """
     gc.disable()
     if importlib.metadata.version("pulumi") != CHECKED_VERSION:
         return
     vars(sdk_stack)["asyncio"] = _PatientAsyncio()
+    vars(sdk_resource)["_get_source_position_for_frame"] = lambda frame: _position(frame.filename, frame.lineno)
     if not os.environ.get(DEBUG_VARIABLE):
         vars(pulumi.log)["debug"] = _no_debug_line
+
+
+@functools.cache
+def _position(filename: str, line: int | None) -> source_pb2.SourcePosition | None:
+    """As the SDK's: None for code without a file."""
+    path = Path(filename)
+    return source_pb2.SourcePosition(uri=path.as_uri(), line=line) if path.is_absolute() and line is not None else None
 
 
 def _no_debug_line(*_arguments: object, **_options: object) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Iterator
+from pathlib import Path
+from traceback import FrameSummary
 from typing import Any
 
 import pulumi
 import pytest
+from pulumi.runtime import resource as sdk_resource
 from pulumi.runtime import stack as sdk_stack
 from pulumi.runtime.settings import SETTINGS
 
@@ -23,6 +26,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     written: Lines = []
     monkeypatch.setattr(pulumi.log, "debug", written.append)
     monkeypatch.setattr(sdk_stack, "asyncio", asyncio)
+    monkeypatch.setattr(sdk_resource, "_get_source_position_for_frame", sdk_resource._get_source_position_for_frame)
     yield written
     gc.enable()
 
@@ -60,6 +64,16 @@ def test_outputs_are_awaited_together(waits: list[int]) -> None:
     prepare_sdk()
     asyncio.run(_outputs(20))
     assert waits == [20]
+
+
+@pytest.mark.usefixtures("lines")
+def test_places_are_those_of_the_sdk() -> None:
+    prepare_sdk()
+    place_of = vars(sdk_resource)["_get_source_position_for_frame"]
+    for line in (7, 8, 7):
+        place = place_of(FrameSummary(__file__, line, "made", lookup_line=False))
+        assert (place.uri, place.line) == (Path(__file__).as_uri(), line)
+    assert place_of(FrameSummary("<string>", 1, "made", lookup_line=False)) is None
 
 
 @pytest.mark.usefixtures("lines")

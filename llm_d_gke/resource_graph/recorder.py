@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from pulumi.runtime import Settings, configure, reset_options, run_in_stack, set_all_config
 
+from llm_d_gke.pulumi_speed import prepare_sdk
 from llm_d_gke.resource_graph.answers import Answer, plausible
 from llm_d_gke.resource_graph.model import STACK_TYPE, Graph
 from llm_d_gke.resource_graph.monitor import RecordingEngine, RecordingMonitor, Run, make_urn
@@ -89,6 +90,7 @@ def _run(program: Program, monitor: RecordingMonitor, engine: RecordingEngine, s
     )
     try:
         with _without_garbage_collection(), _as_the_language_host_runs(program) as main, asyncio.Runner() as runner:
+            prepare_sdk()
             runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="recording"))
             # The first failure is raised; the SDK's other tasks that fell with it would each print a traceback.
             runner.get_loop().set_exception_handler(lambda _loop, _context: None)
