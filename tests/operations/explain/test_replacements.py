@@ -6,6 +6,7 @@ import functools
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,8 +58,16 @@ def replaced(before: Objects, after: Objects) -> set[str]:
     return names
 
 
+# What runs inside of the cluster, which replaces nothing outside.
+INSIDE: dict[str, Any] = {
+    **dict.fromkeys(("models", "charts", "chart_namespaces", "chart_policies", "presets"), ()),
+    **dict.fromkeys(("routes", "network_policies"), ()),
+    **dict.fromkeys(("router", "models_endpoint")),
+}
+
+
 def build(plan: StackPlan) -> Objects:
-    built = Builder().build(plan)
+    built = Builder().build(replace(plan, **INSIDE))
     assert built is not None
     return built
 
@@ -76,7 +85,7 @@ def replacements() -> dict[str, set[str]]:
         with without_collector():
             for change in changes(stack_input, plan, facts=False):
                 touched = {leaf.partition(".")[0].partition("[")[0] for leaf in change.paths}
-                after = Builder().build(change.plan) if touched & set(PARTS) else None
+                after = Builder().build(replace(change.plan, **INSIDE)) if touched & set(PARTS) else None
                 if after is not None:
                     by_setting[change.input.origin.name] |= replaced(before, after)
     return {setting: what for setting, what in by_setting.items() if what}
