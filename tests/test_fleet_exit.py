@@ -80,7 +80,7 @@ class Server:
                 """Keep the tests' output free of requests."""
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def address(self, pod: Mapping[str, Any], port: int) -> str:
         assert (pod, port) == (POD, 8000)

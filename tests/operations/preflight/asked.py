@@ -78,7 +78,7 @@ class Project:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def quota(self, metric: str, limit: float, usage: float = 0.0, where: str = REGION) -> None:
         for quota in self.answers[where]["quotas"]:

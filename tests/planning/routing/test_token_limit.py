@@ -70,7 +70,7 @@ def proxy(counts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ht
     text = json.dumps([{"name": entry.name, "typed_config": dict(entry.config)} for entry in filters])
     text = text.replace(f"{KEYS_DIRECTORY}/", f"{folder}/").replace(f"{TOKENS_DIRECTORY}/", f"{counts}/")
     engine = ThreadingHTTPServer(("127.0.0.1", 0), Engine)
-    threading.Thread(target=engine.serve_forever, daemon=True).start()
+    threading.Thread(target=engine.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     address = {"socket_address": {"address": "127.0.0.1", "port_value": engine.server_address[1]}}
     assignment = {"cluster_name": "engine", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}
     cluster = {"name": "engine", "type": "STATIC", "load_assignment": assignment}

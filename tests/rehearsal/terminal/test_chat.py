@@ -52,7 +52,7 @@ def gateway(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     context.sni_callback = lambda _socket, name, _context: requested.append(name or "")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield f"https://127.0.0.1:{server.server_port}", requested
     server.shutdown()
     server.server_close()
