@@ -16,6 +16,8 @@ from tests.stacks import STACKS, graph_of
 # Files whose tests look at the same running stacks, in this order, and those whose tests each start from nothing.
 TOGETHER = (("test_running", "test_failures", "test_teardown"), ("test_groups", "test_controllers"))
 SEPARATE = ("test_tour", "test_documented_commands")
+# Files that plan the same examples of rules, which one process does once.
+EXAMPLES = ("test_engine_support", "test_findings", "test_mistakes")
 
 # Modules, tests and the catalog are most of a worker's objects and stay until its end: the collector visits them less.
 gc.set_threshold(50_000)
@@ -30,6 +32,8 @@ class Scopes(LoadScopeScheduling):  # type: ignore[misc]  # its package has no t
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         name = Path(file).stem
+        if name in EXAMPLES:
+            return EXAMPLES[0]
         return _FIRST_OF.get(name) or (nodeid if name in SEPARATE else file)
 
 
