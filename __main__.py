@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
+from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.components.google_provider import IMPORT_VARIABLE, ImportParent
 from llm_d_gke.components.outputs import outputs
 from llm_d_gke.components.stack import InferenceStack
@@ -18,6 +19,9 @@ from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
 from llm_d_gke.stackfile.document import lines_of, place_in
 from llm_d_gke.stackfile.model_files import model_files
 from llm_d_gke.stackfile.program_config import read
+
+# The engine indents what a program logs, and puts the severity before it.
+_WIDTH = WIDTH - len("    warning: ")
 
 
 def _located(stack: str, findings: Sequence[Finding]) -> Sequence[Finding]:
@@ -39,9 +43,9 @@ def main() -> None:
         plan = plan_raw(raw.stack, raw.values, raw.encrypted, files=model_files(raw.values))
     except RefusedError as refused:
         # The whole report, without a traceback: the mistake is in the stack file, not in the program.
-        raise pulumi.RunError(report(_located(raw.stack, refused.findings))) from None
+        raise pulumi.RunError(wrapped(report(_located(raw.stack, refused.findings)), _WIDTH)) from None
     for finding in _located(raw.stack, plan.warnings):
-        (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(str(finding))
+        (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(wrapped(str(finding), _WIDTH))
     pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings)))
     if os.environ.get(IMPORT_VARIABLE) == "provider":
         ImportParent(plan)

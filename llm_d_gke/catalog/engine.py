@@ -1,7 +1,6 @@
 """Typed access to engine.yaml: what each version of vLLM takes for itself, and how fast it is measured to be."""
 
 import contextlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Literal
@@ -17,7 +16,7 @@ from .engine_memory import (
     Video,
     VideoFrames,
 )
-from .engine_reports import FieldReport, StartReports, ToolCalls
+from .engine_reports import FieldReport, OtherModels, Parsers, StartReports
 from .reading import reader
 from .schema import AttentionKind, Entry, Source
 from .versions import version_numbers
@@ -275,7 +274,9 @@ class Engine(Entry):
     newest: str  # of the versions of vLLM whose source was read
     graphs: CapturedGraphs
     model_runner_v2: ModelRunnerV2
-    tool_calls: tuple[ToolCalls, ...]  # the first whose expression is found counts
+    tool_calls: tuple[Parsers, ...]  # the first whose expression is found counts
+    reasoning: tuple[Parsers, ...]
+    other_models: tuple[OtherModels, ...]
     short_options: Mapping[str, str]
     dropped_options: Mapping[str, str]  # option -> the first version without it
     added_options: Mapping[str, str]  # option that no table has -> the first version that may have it
@@ -325,10 +326,6 @@ class Engine(Entry):
             version_numbers(self.bands[-1].since) <= version_numbers(version)
             and version_numbers(version)[:2] <= version_numbers(self.newest)[:2]
         )
-
-    def tool_calls_of(self, model: str) -> ToolCalls | None:
-        """How a model writes tool calls, if that is known."""
-        return next((form for form in self.tool_calls if re.search(form.models, model)), None)
 
     def transfers_kinds(self, version: str) -> bool:
         """Whether NIXL's connector transfers sliding windows and recurrent states as separate kinds of layers."""

@@ -1,7 +1,9 @@
-"""Parts of engine.yaml that people reported: starts that failed, and the form in which models write tool calls."""
+"""Parts of engine.yaml that people reported: starts that failed, and what families of models write."""
 
 import functools
-from typing import Literal
+import re
+from collections.abc import Iterable
+from typing import Literal, TypeVar
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -157,8 +159,23 @@ class FieldReport(Entry):
     source: str
 
 
-class ToolCalls(Entry):
-    """The form in which a family of models writes tool calls."""
+class OtherModels(Entry):
+    """Models that are no open weights for generating text."""
+
+    models: str  # regular expression of the id
+    kind: Literal["service", "images", "speech", "vectors"]
+
+
+class Parsers(Entry):
+    """The parsers of what a family of models writes, its tool calls or its reasoning."""
 
     models: str  # regular expression of the id on the Hub
-    parsers: tuple[str, ...]  # that read it, the recommended one first
+    parsers: tuple[str, ...]  # the recommended one first; none: the family writes nothing of the kind
+
+
+Family = TypeVar("Family", OtherModels, Parsers)
+
+
+def family_of(families: Iterable[Family], model: str) -> Family | None:
+    """The first family that a model's id belongs to, if it is known."""
+    return next((family for family in families if re.search(family.models, model)), None)

@@ -61,4 +61,4 @@ OutFile = Annotated[Path | None, option("--out", "-o", help="File to write inste
 
 def overrides(changes: Iterable[str] | None) -> dict[str, str]:
     """`-c` options as values by path."""
-    return {path: value for path, _, value in (change.partition("=") for change in changes or ())}
+    return {path.strip(): value.strip() for path, _, value in (change.partition("=") for change in changes or ())}

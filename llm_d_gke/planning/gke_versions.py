@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from llm_d_gke.catalog.versions import reaches
+from llm_d_gke.catalog.versions import reaches, version_numbers
 from llm_d_gke.settings.cluster import ClusterSettings
 
 # From here on GKE installs InferencePool v1 itself (GKE documentation, "Deploy GKE Inference Gateway").
 INFERENCE_POOL_SINCE = "1.34.0-gke.1626000"
 # First version of the GKE Inference Gateway (same page).
 INFERENCE_GATEWAY_SINCE = "1.32.3"
+
+# Default of the rapid channel on NEWEST_SEEN (GKE documentation, "Release notes, Rapid channel", 2026-R40).
+# Kubernetes has three minor versions a year, so the next one may be offered already and the one after it is not.
+NEWEST, NEWEST_SEEN = "1.36", "2026-09-23"
 
 # Flex-start of TPU nodes (cloud.google.com/kubernetes-engine/docs/concepts/dws, "Requirements"). That of GPUs came with
 # 1.32.2-gke.1652000, before the Inference Gateway.
@@ -26,6 +30,11 @@ IMAGE_VOLUME_SINCE = "1.35"
 
 # MutatingAdmissionPolicy v1 (kubernetes/enhancements, 3962). Earlier versions of it are off by default.
 MUTATING_POLICY_SINCE = "1.36"
+
+
+def is_beyond_known(version: str) -> bool:
+    """Whether a version is two or more minor versions above the newest one that this program knows."""
+    return version_numbers(version)[:2] > (version_numbers(NEWEST)[0], version_numbers(NEWEST)[1] + 1)
 
 
 def brings_inference_pool(version: str | None) -> bool:

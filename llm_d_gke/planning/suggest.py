@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 _SIMILAR = 0.7
+# Billions of parameters in the name of a model: 7b, 0.6b, a22b.
+_SIZES = re.compile(r"(?<![0-9a-z.])a?[0-9]+(?:\.[0-9]+)?b(?![0-9a-z])")
 
 
 def nearest(word: str, choices: Iterable[str], threshold: float = _SIMILAR) -> str | None:
@@ -27,6 +29,12 @@ def nearest(word: str, choices: Iterable[str], threshold: float = _SIMILAR) -> s
     scored = [(*_similarity(letters_of_word, letters), choice) for letters, choice in by_letters.items()]
     similarity, _, choice = max(scored, default=(0.0, 0.0, ""), key=lambda entry: entry[:2])
     return choice if similarity >= threshold else None
+
+
+def nearest_model(text: str, models: Iterable[str], threshold: float = _SIMILAR) -> str | None:
+    """The model that is written most like `text`; where that names a size, of the same size."""
+    sizes = set(_SIZES.findall(text.lower()))
+    return nearest(text, (model for model in models if sizes <= set(_SIZES.findall(model.lower()))), threshold)
 
 
 def nearest_place(text: str, places: Sequence[str], threshold: float = _SIMILAR) -> str | None:

@@ -292,7 +292,7 @@ def _print_changes(paths: StackPaths, configuration: StackConfig) -> bool:
     """Print the settings that differ from the last `up`, each with what it replaces. Returns whether any does."""
     lines = list(diff_settings(paths, configuration))
     if lines:
-        print("changed settings:", *(f"  {line}" for line in lines), sep="\n", flush=True)
+        print("changed settings:", *(wrapped(f"  {line}") for line in lines), sep="\n", flush=True)
     return bool(lines)
 
 
@@ -314,7 +314,7 @@ def _refuse_deletions(pulumi: Engine, configuration: StackConfig) -> None:
 def _show_losses(steps: PlannedSteps, configuration: StackConfig) -> None:
     """Print the acknowledged losses. Raises RefusedError where one is not acknowledged."""
     for finding in steps.refuse_losses(configuration):
-        print(f"(acknowledged) {finding}", flush=True)
+        print(wrapped(f"(acknowledged) {finding}"), flush=True)
 
 
 def _serves(paths: StackPaths, plan: StackPlan) -> bool:

@@ -26,14 +26,15 @@ AllToAll = Literal["allgather_reducescatter", "deepep_high_throughput", "deepep_
 
 
 # One word: clients put it into JSON, logs and shells, and a leading dash would be read as an option by `vllm serve`.
+# Names are compared as they are: a star would stand for no other name.
 RequestName = Annotated[
     str,
     Field(
         min_length=1,
         max_length=96,
-        pattern=r"^[^\s-]\S*$",
+        pattern=r"^[^\s*?-][^\s*?]*$",
         examples=["my-model"],
-        json_schema_extra=form("a name without blanks that does not begin with a dash"),
+        json_schema_extra=form("a name without blanks, * and ? that does not begin with a dash"),
     ),
 ]
 

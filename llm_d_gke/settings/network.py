@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
+from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from llm_d_gke.settings.base import Settings, form, refusal, replaces
 from llm_d_gke.settings.names import ProjectId, RangeName
@@ -13,14 +13,28 @@ from llm_d_gke.settings.names import ProjectId, RangeName
 # Names of Compute Engine resources (RFC 1035) and the two ways in which Google writes where they are: a self link, or
 # the same without its host.
 _NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+_PROJECT = r"([a-z][a-z0-9.-]*[a-z0-9]:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"  # of a domain: acme.com:my-project
 _LINK = re.compile(
-    r"(https://[a-z0-9.]+/compute/[a-z0-9]+/)?projects/(?P<project>[^/]+)/"
+    rf"(https://[a-z0-9.]+/compute/[a-z0-9]+/)?projects/(?P<project>{_PROJECT})/"
     r"(global/networks|regions/(?P<region>[^/]+)/subnetworks)/(?P<name>[^/]+)"
 )
 
 
+def _of_no_project(value: object) -> object:
+    """Refuse a link that was left because its project is none, where the link is written."""
+    match = re.search(r"projects/([^/]+)/(global|regions)/", value) if isinstance(value, str) else None
+    if match is None or re.fullmatch(_PROJECT, match[1]):
+        return value
+    raise refusal(
+        "LLMD-SETTING-FORM",
+        f"the link names the project {match[1]}, and a project id has 6 to 30 lower-case letters, digits and dashes",
+        "copy the link again: gcloud compute networks list --uri, or networks subnets list --uri",
+    )
+
+
 ResourceName = Annotated[
     str,
+    BeforeValidator(_of_no_project),
     Field(
         pattern=f"^{_NAME}$",
         examples=["my-network"],

@@ -51,6 +51,9 @@ def put(values: dict[str, Any], path: str, value: Any) -> None:
                 target.append(value if last else empty)
             elif last:
                 target[part] = value
+        elif isinstance(target, list) and part.strip().isdecimal():
+            bracketed = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", path)
+            raise StackFileError(f"{path}: the number of a list's element is in brackets: write {bracketed}")
         elif not isinstance(target, dict):
             raise StackFileError(f"{path}: {part} cannot be set, because its parent is not a map of keys")
         elif last:

@@ -45,6 +45,8 @@ def stack_file(root: Path, stack: str) -> Path:
         reason = (
             f"there is no {name}" if plain == stack.lower() else "a name has neither a folder nor Pulumi. nor .yaml"
         )
+        if plain not in stacks and Path(stack).is_file():
+            raise StackFileError(f"{stack} is not in the project's folder: copy or link it into {root}")
         raise StackFileError(f"stack {stack!r} does not exist: {reason}. {named}")
     return path
 

@@ -208,6 +208,10 @@ class TestErrors:
         with pytest.raises(StackFileError):
             read("config: {llm-d:location: us-east1-c, llm-d:models: []}", **{path: "1"})
 
+    def test_the_number_of_an_element_is_in_brackets(self, read: Any) -> None:
+        with pytest.raises(StackFileError, match=r"write models\[0\]\.replicas$"):
+            read("config: {llm-d:location: us-east1-c, llm-d:models: [{id: a/b}]}", **{"models.0.replicas": "1"})
+
     def test_a_path_without_a_key_is_refused(self) -> None:
         with pytest.raises(StackFileError, match="for example"):
             segments("[0]")
@@ -219,6 +223,10 @@ def test_a_misspelled_stack_leads_to_the_nearest(tmp_path: Path) -> None:
         load(tmp_path, "chta")
     with pytest.raises(StackFileError, match=r"neither a folder nor Pulumi\. nor \.yaml\. Did you mean chat\?$"):
         load(tmp_path, "examples/Pulumi.chat.yaml")
+    (tmp_path / "elsewhere").mkdir()
+    (elsewhere := tmp_path / "elsewhere" / "Pulumi.mine.yaml").write_text("config: {}\n", encoding="utf-8")
+    with pytest.raises(StackFileError, match=r"not in the project's folder: copy or link it into "):
+        load(tmp_path, str(elsewhere))
     with pytest.raises(StackFileError, match=r"there is no Pulumi\.other\.yaml\. Stacks: chat$"):
         load(tmp_path, "other")
 

@@ -82,6 +82,9 @@ def _line(finding: Mapping[str, str | None]) -> str:
     return f"- **{severity}** {where}{rule_id}: {finding['rule']}<br>*{finding['fix']}*{reason}"
 
 
+_EMPTY = {"value": "[]"}
+
+
 def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
     """Changed settings, and what each replaces in the same stack. Nothing if one side does not list its settings."""
     old = {setting["path"]: setting for setting in (before or {}).get("settings", ())}
@@ -91,7 +94,8 @@ def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
     one_stack = before is None or before.get("stack") == after.get("stack")
     for path in dict.fromkeys((*new, *old)):
         was, now = old.get(path), new.get(path)
-        if was is None or now is None or was["value"] != now["value"]:
+        # A list of groups is a setting while it is empty, and its elements' settings otherwise.
+        if (was or _EMPTY)["value"] != (now or _EMPTY)["value"]:
             values = " → ".join("(none)" if setting is None else f"`{setting['value']}`" for setting in (was, now))
             replaced = (now or was or {}).get("replaces", ()) if one_stack else ()
             yield f"- `{path}`: {values}" + (f" **replaces {', '.join(replaced)}**" if replaced else "")

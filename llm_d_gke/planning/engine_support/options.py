@@ -76,6 +76,17 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
         # A dash alone begins short options (-tp): with several words it is a long one, misspelled.
         if re.match(r"--[A-Za-z]", name) or re.fullmatch(r"-[a-z]{2,}(-[a-z0-9]+)+", name):
             yield position, name.partition(".")[0]
+        elif re.fullmatch(r"-[A-Za-z]+", name) and not _is_short(name):
+            yield position, name
+
+
+def _is_short(name: str) -> bool:
+    """Whether Python's parser takes a name for a short option: itself, its only continuation, or it with a value.
+
+    `-O` and `-h` are the parser's own.
+    """
+    known = (*load_engine().short_options, "-O", "-h")
+    return name in known or name[:2] in known or sum(option.startswith(name) for option in known) == 1
 
 
 def full_option(options: Sequence[str], name: str) -> str | None:

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from llm_d_gke.catalog.versions import reaches
 from llm_d_gke.planning import names
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.gke_versions import INFERENCE_GATEWAY_SINCE, gke_brings_inference_pool, newer_version
+from llm_d_gke.planning.gke_versions import (
+    INFERENCE_GATEWAY_SINCE,
+    NEWEST,
+    NEWEST_SEEN,
+    gke_brings_inference_pool,
+    is_beyond_known,
+    newer_version,
+)
 from llm_d_gke.planning.infrastructure.production import check_production
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, ClusterSecurityPlan, MaintenancePlan
 from llm_d_gke.planning.plan.platform import InferenceCrdsPlan
@@ -165,6 +172,15 @@ def _check(ctx: PlanContext) -> None:
     if version is not None and not reaches(version, INFERENCE_GATEWAY_SINCE):
         ctx.error(
             "LLMD-GKE-VERSION", *path, value=version, since=INFERENCE_GATEWAY_SINCE, fix=newer_version(settings, "1.34")
+        )
+    if version is not None and is_beyond_known(version):
+        ctx.warning(
+            "LLMD-GKE-VERSION-NEW",
+            *path,
+            case="existing" if settings.existing is not None else "new",
+            value=version,
+            newest=NEWEST,
+            seen=NEWEST_SEEN,
         )
     minimum = ctx.accelerator.minimum_gke_version
     if version is not None and minimum is not None and not reaches(version, minimum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from llm_d_gke.catalog.parameters import count_parameters
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.settings.engine import SpeculativeDecoding
@@ -43,6 +44,13 @@ def _check_draft_model(served: ServedModel, model: Model, speculation: Speculati
             case="vocabulary",
             draft_vocabulary=draft.vocabulary,
             vocabulary=model.vocabulary,
+        )
+    elif draft is not None and count_parameters(draft).total >= count_parameters(model).total:
+        served.add_finding(
+            "LLMD-SPECULATION-TARGET",
+            *("speculativeDecoding", "draftModel"),
+            case="not-smaller",
+            certain=False,
         )
     if _THREE_COORDINATES.search(speculation.draft_model or ""):
         served.add_finding(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.engine_reports import family_of
 from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
@@ -92,6 +93,7 @@ def check_features(served: ServedModel) -> None:
         nested = nested_value(settings.extra_args, "--structured-outputs-config", "reasoning_parser")
         _check_name(served, nested, "extraArgs", "reasoning_parsers")
     _check_calls(served)
+    _check_reasoning(served)
     check_speculation(served)
     _check_offload(served)
 
@@ -120,7 +122,7 @@ def _check_calls(served: ServedModel) -> None:
     """Say so if the parser reads another form of tool calls than the model writes."""
     model = served.model
     parser = served.settings.tool_call_parser
-    form = load_engine().tool_calls_of(model.id) if model is not None else None
+    form = family_of(load_engine().tool_calls, model.id) if model is not None else None
     if parser is None or model is None or form is None or parser in form.parsers:
         return
     tables = facts_of(served.version)
@@ -128,6 +130,25 @@ def _check_calls(served: ServedModel) -> None:
     if not available or all(parser not in facts.tool_parsers for facts in tables):
         return
     served.warning("LLMD-ENGINE-PARSER-MODEL", "toolCallParser", parser=available[0])
+
+
+def _check_reasoning(served: ServedModel) -> None:
+    """Say so if the parser waits for reasoning that the model writes in another form, or never."""
+    model, parser = served.model, served.settings.reasoning_parser
+    form = family_of(load_engine().reasoning, model.id) if model is not None else None
+    tables = facts_of(served.version)
+    if form is None or parser is None or parser in form.parsers:
+        return
+    if all(parser not in facts.reasoning_parsers for facts in tables):
+        return
+    available = [name for name in form.parsers if any(name in facts.reasoning_parsers for facts in tables)]
+    if available or not form.parsers:
+        served.warning(
+            "LLMD-ENGINE-REASONING-MODEL",
+            "reasoningParser",
+            case="form" if available else "none",
+            parser=next(iter(available), None),
+        )
 
 
 def _check_offload(served: ServedModel) -> None:

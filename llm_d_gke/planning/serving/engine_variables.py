@@ -28,6 +28,10 @@ _TYPING_ERRORS = 2
 _OF_CONTROLLERS = ("LWS_",)
 # Set on pods by the node: which of its devices a container has.
 _DEVICES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "TPU_VISIBLE_CHIPS", "TPU_VISIBLE_DEVICES")
+# Set by engine images. A value in a pod replaces the image's: Kubernetes adds nothing to it.
+_OF_IMAGE = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME")
+# A search path with one of these folders still finds a shell and what images install for all users.
+_PROGRAMS = ("/bin", "/usr/bin", "/usr/local/bin")
 # Of vLLM's own processes, not of its server (docs.vllm.ai/en/stable/configuration/env_vars).
 _INTERNAL = ("VLLM_PORT", "VLLM_HOST_IP")
 # What Python's logging knows: vLLM hands the word on, in capitals (vllm/logger.py of 0.11.1 to 0.32.0).
@@ -74,6 +78,9 @@ def _is_reported(served: ServedModel, name: str, value: str, *, of_stack: bool) 
         served.error("LLMD-ENV-SECRET", *path, value="(hidden)", secrets=_SECRETS[name])
     elif name in _DEVICES:
         served.error("LLMD-ENV-DEVICES", *path, name=name)
+    elif name in _OF_IMAGE:
+        certain = name == "PYTHONHOME" or (name == "PATH" and not {*value.split(":")} & {*_PROGRAMS})
+        served.add_finding("LLMD-ENV-IMAGE", *path, certain=certain, name=name)
     elif name in _INTERNAL and "://" not in value:
         served.warning("LLMD-ENV-INTERNAL", *path, name=name)
     elif (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.engine_reports import family_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.attention import keeps_fp8_in_flashinfer
 from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
@@ -23,7 +24,7 @@ from llm_d_gke.planning.serving.quantization import check_quantization
 from llm_d_gke.planning.serving.sharding_checks import check_sharding
 from llm_d_gke.planning.sizing.known_failures import check_start_reports
 from llm_d_gke.planning.sizing.memory_check import check_memory, target_run_of
-from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.planning.suggest import nearest_model
 from llm_d_gke.settings.models import HuggingFaceSource
 from llm_d_gke.wording import count
 
@@ -68,15 +69,17 @@ def check_model(served: ServedModel) -> MemoryVerdict | None:
 def _check_unknown_model(served: ServedModel) -> None:
     """Say why nothing is known of a model, and how that changes."""
     settings, ctx = served.settings, served.ctx
+    if _is_of_another_kind(served):
+        return
     if "/" not in settings.id and settings.source.kind == "hugging-face":
         same = [name for name in ctx.catalog.models if name.rpartition("/")[2].lower() == settings.id.lower()]
-        close = next(iter(same), nearest(settings.id, ctx.catalog.models, 0.6))
+        close = next(iter(same), nearest_model(settings.id, ctx.catalog.models, 0.6))
         served.error("LLMD-MODEL-ORGANIZATION", "id", case="similar" if close else "unlike", close=close)
         return
     # What is wrong with a given configuration is reported already.
     if settings.config is not None or _holds_other_weights(served):
         return
-    close_id = nearest(settings.id, ctx.catalog.models, 0.85)
+    close_id = nearest_model(settings.id, ctx.catalog.models, 0.85)
     question = f"did you mean {close_id}? Otherwise " if close_id else ""
     served.warning(
         "LLMD-MODEL-UNKNOWN",
@@ -108,8 +111,20 @@ def _holds_other_weights(served: ServedModel) -> bool:
     form = match[1].upper() if match else _OWNERS.get(owner)
     if form is None:
         return False
-    original = nearest(_FORMATS.sub("", name), served.ctx.catalog.models, 0.75)
+    original = nearest_model(_FORMATS.sub("", name), served.ctx.catalog.models, 0.75)
     served.warning("LLMD-MODEL-FORMAT", "id", case="original" if original else "unlike", form=form, original=original)
+    return True
+
+
+def _is_of_another_kind(served: ServedModel) -> bool:
+    """A finding where the id is that of a model which nobody can download, or which answers no chat requests."""
+    settings = served.settings
+    if settings.source.kind != "hugging-face" or settings.config is not None:
+        return False
+    family = family_of(load_engine().other_models, settings.id)
+    if family is None:
+        return False
+    served.add_finding("LLMD-MODEL-KIND", "id", case=family.kind, certain=family.kind == "service")
     return True
 
 

@@ -24,7 +24,8 @@ def _check_names(served: ServedModel) -> None:
     version = served.version
     for position, name, near in unknown_options(version, settings.extra_args):
         argument = settings.extra_args[position]
-        served.error("LLMD-ENGINE-OPTION", "extraArgs", position, name=name, fix=_option_fix(argument, near))
+        named = without_secrets(argument, ()) if " " in argument else name
+        served.error("LLMD-ENGINE-OPTION", "extraArgs", position, name=named, fix=_option_fix(argument, near))
     for position, name, full in abbreviations(version, settings.extra_args):
         owned = owned_options().get(full)
         served.error(

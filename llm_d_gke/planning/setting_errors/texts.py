@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.schema import region_of
-from llm_d_gke.planning.suggest import nearest, nearest_place
+from llm_d_gke.planning.suggest import nearest, nearest_model, nearest_place
 from llm_d_gke.settings.fields import Place
 
 _PLACES = ("location", "zones")
@@ -38,7 +38,7 @@ def text_candidates(place: Place, text: str) -> Iterator[str | None]:
         first, _, rest = bare.partition("/")
         yield first if "." in first or not rest else bare.rpartition("/")[2]
         yield re.sub(r"[^a-z0-9-]+", "-", dashed).strip("-")
-        if text.strip():
+        if any(sign.isalnum() for sign in text):
             yield re.sub(r"[^A-Za-z0-9_]+", "_", text)
         yield re.sub(r"\s*([0-9.]+)\s*([KMGT])i?[Bb]?$", r"\1\2i", text)
     if len(text) >= _ENOUGH_LETTERS and key in _PLACES:
@@ -52,9 +52,9 @@ def _by_key(place: Place, key: str, text: str) -> Iterator[str | None]:
     """Texts by what the setting holds: a model, a release, a host name, a version, a path, a quantity."""
     word = text.strip()
     if place.path[0] == "models" and key == "id":
-        word = re.sub(r"^[a-z]+://(huggingface\.co/)?(models/)?", "", word)
+        word = re.sub(r"^([a-z]+://)?((www\.)?(huggingface|hf)\.co/)?(models/)?", "", word)
         dashed = re.sub(r"[:_ ]+", "-", word)
-        yield nearest(dashed, load_catalog().models, 0.75)
+        yield nearest_model(dashed, load_catalog().models, 0.75)
         # One without an organization would be refused next.
         yield word if "/" in word else f"my-organization/{dashed}"
     elif key == "source":

@@ -161,7 +161,9 @@ def _as_choice(place: Place, value: object) -> Iterator[object]:
     if all(isinstance(choice, int) for choice in choices):
         number = number_in(str(value), str(place.path[-1]))
         if number is not None:
-            yield min(choices, key=lambda choice: abs(choice - number))
+            # An engine that is made for a smaller rank refuses the adapter.
+            larger = [choice for choice in choices if choice >= number] if place.path[-1] == "rank" else []
+            yield min(larger or choices, key=lambda choice: abs(choice - number))
     yield choices[0]
 
 

@@ -41,11 +41,15 @@ def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str
     if not paths.settings.exists():
         return
     saved = json.loads(paths.settings.read_text(encoding="utf-8"))
-    for leaf in _leaves(configuration):
-        path = path_of(*leaf.path)
-        if saved.get(path) != leaf.display_text:
+    now = {path_of(*leaf.path): leaf for leaf in _leaves(configuration)}
+    for path, leaf in now.items():
+        # A list of groups is a leaf only while it is empty.
+        if saved.get(path, "[]") != leaf.display_text:
             replaced = f": replaces {', '.join(leaf.replaces)}" if leaf.replaces else ""
             yield f"{path}: {saved.get(path, '(none)')} -> {leaf.display_text}{replaced}"
+    if now:
+        removed = saved.keys() - now.keys() - {_RUNNING}
+        yield from (f"{path}: {saved[path]} -> (none)" for path in sorted(removed) if saved[path] != "[]")
 
 
 def find_surge_problems(paths: StackPaths, configuration: StackConfig, plan: StackPlan) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -47,15 +48,27 @@ def _is_of(log: Path, pod: str) -> bool:
 
 def _new_lines(files: list[Path], positions: dict[Path, int]) -> Iterator[str]:
     """Whole lines that were appended since the last call, with the pod in front where there are several."""
+    names = _short_names(files)
     for path in files:
         with path.open("rb") as file:
             file.seek(positions.get(path, 0))
             data = file.read()
         end = data.rfind(b"\n") + 1
         positions[path] = positions.get(path, 0) + end
-        prefix = f"{path.stem}  " if len(files) > 1 else ""
+        prefix = f"{names[path]}  " if len(files) > 1 else ""
         for line in data[:end].decode(errors="replace").splitlines():
             yield prefix + line
+
+
+def _short_names(files: list[Path]) -> dict[Path, str]:
+    """What tells logs apart: the pod; its container and its namespace only where there are several."""
+    parts = {path: path.stem.split("_") for path in files}
+    pods = Counter(tuple(part[:2]) for part in parts.values())
+    several = len({part[0] for part in parts.values()}) > 1
+    return {
+        path: "/".join(part[0 if several else 1 : None if pods[tuple(part[:2])] > 1 else 2])
+        for path, part in parts.items()
+    }
 
 
 def picker_lines(paths: StackPaths, pickers: Iterable[str], log: Path | None) -> list[str]:

@@ -146,4 +146,10 @@ def test_a_rehearsed_preview_names_the_settings_behind_a_change(tmp_path: Path) 
         "llm-d:accelerator.provisioning: on-demand -> spot: replaces accelerator pool",
         "llm-d:models[0].replicas: 1 -> 2",
     ]
+    del (without := load(PROJECT_ROOT, "gpu")).values["llm-d:acknowledge"]
+    (reason,) = [entry["reason"] for entry in standing.values["llm-d:acknowledge"]]
+    assert list(diff_settings(paths, without)) == [
+        "llm-d:acknowledge[0].id: LLMD-GATEWAY-OPEN -> (none)",
+        f"llm-d:acknowledge[0].reason: {reason} -> (none)",
+    ]
     assert "hf_" not in paths.settings.read_text(encoding="utf-8")

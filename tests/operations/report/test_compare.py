@@ -138,6 +138,14 @@ def test_a_number_is_the_same_with_and_without_a_point() -> None:
     assert f"`llm-d:{path}`: `{default}` → `3.5`" in changed(**{path: "3.5"})
 
 
+def test_a_list_without_elements_is_no_setting_of_its_own() -> None:
+    (reason,) = [setting["value"] for setting in facts()["settings"] if setting["path"].endswith("[0].reason")]
+    assert changed(acknowledge="[]").partition("Changed settings:")[2].strip().splitlines() == [
+        "- `llm-d:acknowledge[0].id`: `LLMD-GATEWAY-OPEN` → (none)",
+        f"- `llm-d:acknowledge[0].reason`: `{reason}` → (none)",
+    ]
+
+
 def test_a_new_stack_shows_all_its_figures() -> None:
     text = compare({}, {"gpu": facts()})
     assert "### `gpu`: new, accepted" in text

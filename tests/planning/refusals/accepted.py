@@ -278,6 +278,13 @@ ACKNOWLEDGED = (
         )
         for name, identifier, ids, rule, fix in (
             ("unknown id", "LLMD-ACKNOWLEDGE-UNKNOWN", ["LLMD-TLS-NOEN"], "no rule has this id", "LLMD-TLS-NONE?"),
+            (
+                "an id like no other",
+                "LLMD-ACKNOWLEDGE-UNKNOWN",
+                ["LLMD-NOPE"],
+                "no rule has this id",
+                "docs/findings.md",
+            ),
             ("an error", "LLMD-ACKNOWLEDGE-ERROR", ["LLMD-TP-DIVIDES"], "this rule is an error", "remove"),
             (
                 "of nothing",

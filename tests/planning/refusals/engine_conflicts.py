@@ -99,6 +99,20 @@ ENGINE_CONFLICTS = (
         fix="use a draft model of the same vocabulary",
     ),
     Wrong(
+        name="a draft model as large as the model",
+        id="LLMD-SPECULATION-TARGET",
+        changes=_on(
+            A100_2,
+            "Qwen/Qwen3-8B",
+            speculativeDecoding={"method": "draft_model", "tokens": 4, "draftModel": "Qwen/Qwen3-8B"},
+        ),
+        path="models[0].speculativeDecoding.draftModel",
+        value="Qwen/Qwen3-8B",
+        rule="no fewer parameters than Qwen/Qwen3-8B",
+        fix="use a smaller draft model",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         name="a draft model for a model that takes images",
         id="LLMD-SPECULATION-TARGET",
         changes=_on(
@@ -149,6 +163,26 @@ ENGINE_CONFLICTS = (
         value="hermes",
         rule="writes its tool calls in a form that this parser does not read",
         fix="use toolCallParser: qwen3_coder",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="reasoning in another form than the parser's",
+        id="LLMD-ENGINE-REASONING-MODEL",
+        changes=_on(H100_4, "Qwen/Qwen3-32B", reasoningParser="openai_gptoss"),
+        path="models[0].reasoningParser",
+        value="openai_gptoss",
+        rule="marks its reasoning in another way",
+        fix="use reasoningParser: qwen3",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="a parser of reasoning for a model without",
+        id="LLMD-ENGINE-REASONING-MODEL",
+        changes=_on(H100_4, "Qwen/Qwen2.5-32B-Instruct", reasoningParser="qwen3"),
+        path="models[0].reasoningParser",
+        value="qwen3",
+        rule="answers without reasoning",
+        fix="remove reasoningParser",
         severity=Severity.WARNING,
     ),
     Wrong(

@@ -379,7 +379,30 @@ WITHOUT_EFFECT = (
         fix="use Qwen/Qwen3-8B",
         severity=Severity.WARNING,
     ),
+    *(
+        Wrong(
+            id="LLMD-MODEL-KIND",
+            name=f"model {model}",
+            changes={"models[0].id": model},
+            path="models[0].id",
+            value=model,
+            rule=rule,
+            fix=fix,
+            severity=severity,
+        )
+        for model, rule, fix, severity in (
+            ("openai/gpt-4o", "is a service of its vendor", "openai/gpt-oss-20b", Severity.ERROR),
+            ("claude-3-opus", "is a service of its vendor", "openai/gpt-oss-20b", Severity.ERROR),
+            ("stabilityai/stable-diffusion-xl-base-1.0", "makes images", "generates text", Severity.WARNING),
+            ("openai/whisper-large-v3", "at /v1/audio", '"/v1/audio/*"', Severity.WARNING),
+            ("BAAI/bge-m3", "answers /v1/embeddings", "/v1/embeddings", Severity.WARNING),
+        )
+    ),
     _variable("LLMD-ENV-DEVICES", "CUDA_VISIBLE_DEVICES", "0", "the scheduler assigned", "remove CUDA_VISIBLE_DEVICES"),
+    _variable("LLMD-ENV-IMAGE", "PATH", "/x", "a value in env replaces it", "remove PATH"),
+    _variable("LLMD-ENV-IMAGE", "PYTHONHOME", "/opt/py", "a value in env replaces it", "remove PYTHONHOME"),
+    _variable("LLMD-ENV-IMAGE", "PYTHONPATH", "/p", "replaces it", "remove PYTHONPATH", Severity.WARNING),
+    _variable("LLMD-ENV-IMAGE", "PATH", "/opt/a:/usr/bin", "replaces it", "remove PATH", Severity.WARNING),
     _variable("LLMD-ENV-INTERNAL", "VLLM_PORT", "9000", "own processes", "remove VLLM_PORT", Severity.WARNING),
     _variable("LLMD-ENV-OFFLINE", "HF_HUB_OFFLINE", "1", "downloads the weights", "models[].source"),
     _argument("a word without an option", ["seed"], 0, "behind no option", "write --seed"),

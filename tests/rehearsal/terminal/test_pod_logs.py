@@ -22,10 +22,22 @@ def paths(tmp_path: Path) -> StackPaths:
 
 def test_all_pods_are_told_apart(paths: StackPaths, capsys: pytest.CaptureFixture[str]) -> None:
     print_logs(paths, None, follow=False)
-    assert (
-        capsys.readouterr().out
-        == "serving_picker-1_epp  picking\nserving_server-1_vllm  ready\nserving_server-1_vllm  serving\n"
-    )
+    assert capsys.readouterr().out == "picker-1  picking\nserver-1  ready\nserver-1  serving\n"
+
+
+def test_containers_and_namespaces_are_named_where_there_are_several(
+    paths: StackPaths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (paths.pod_logs / "serving_server-1_init.log").write_text("copying\n", encoding="utf-8")
+    (paths.pod_logs / "keda_operator-1_keda.log").write_text("scaling\n", encoding="utf-8")
+    print_logs(paths, None, follow=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "keda/operator-1  scaling",
+        "serving/picker-1  picking",
+        "serving/server-1/init  copying",
+        "serving/server-1/vllm  ready",
+        "serving/server-1/vllm  serving",
+    ]
 
 
 def test_one_pod_needs_no_name_on_each_line(paths: StackPaths, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,8 @@ _HIGHEST_UTILIZATION = 0.95
 _LOWEST_UTILIZATION = 0.5
 _FEWEST_SEQUENCES = 8
 _SHORTEST = 512
+# vLLM's own batches on small and on large devices (vllm/engine/arg_utils.py). What is above them was set.
+_SMALL_BATCH, _LARGE_BATCH = 2048, 16384
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ def remedies(run: EngineRun, parallel: Sequence[int] = (), fp8_cache: bool = Fal
     candidates = (
         _utilization(run),
         _sequences(run),
+        _batch(run),
         _length(run),
         _cache(run) if fp8_cache else None,
         _tensor_parallel(run, parallel),
@@ -60,6 +63,18 @@ def _sequences(run: EngineRun) -> Remedy | None:
         if fits(run, max_num_seqs=count):
             return Remedy("maxNumSeqs", str(count))
         count //= 2
+    return None
+
+
+def _batch(run: EngineRun) -> Remedy | None:
+    """Smaller batches shrink the activations. Only for a batch that was set, as they cost speed."""
+    if run.max_num_batched_tokens <= _LARGE_BATCH:
+        return None
+    tokens = 1 << (run.max_num_batched_tokens - 1).bit_length() - 1
+    while tokens >= max(_SMALL_BATCH, run.max_num_seqs):
+        if fits(run, max_num_batched_tokens=tokens):
+            return Remedy("maxNumBatchedTokens", str(tokens))
+        tokens //= 2
     return None
 
 
