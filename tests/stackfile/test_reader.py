@@ -209,7 +209,7 @@ class TestErrors:
             read("config: {llm-d:location: us-east1-c, llm-d:models: []}", **{path: "1"})
 
     def test_the_number_of_an_element_is_in_brackets(self, read: Any) -> None:
-        with pytest.raises(StackFileError, match=r"write models\[0\]\.replicas$"):
+        with pytest.raises(StackFileError, match=r"write llm-d:models\[0\]\.replicas$"):
             read("config: {llm-d:location: us-east1-c, llm-d:models: [{id: a/b}]}", **{"models.0.replicas": "1"})
 
     def test_a_path_without_a_key_is_refused(self) -> None:

@@ -101,7 +101,7 @@ NAMES = (
             changes={path: value},
             path=where,
             value=text,
-            rule="a name without blanks that does not begin with a dash",
+            rule="a name without blanks, * and ? that does not begin with a dash",
             fix=f"use {fix}",
         )
         for path, value, where, text, fix in (

@@ -318,6 +318,15 @@ NODES = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        id="LLMD-SETTING-FORM",
+        name="link to what is no project",
+        changes={"network.existing": {**EXISTING_NETWORK, "network": "projects/Bad_Project!/global/networks/n"}},
+        path="network.existing.network",
+        value="projects/Bad_Project!/global/networks/n",
+        rule="the link names the project Bad_Project!",
+        fix="gcloud compute networks list --uri",
+    ),
+    Wrong(
         id="LLMD-NETWORK-PROJECTS",
         name="links to two projects",
         changes={

@@ -101,7 +101,7 @@ SETTINGS = (
         changes={"models[0].servedName": 7},
         path="models[0].servedName",
         value="7",
-        rule="must be a name without blanks that does not begin with a dash",
+        rule="must be a name without blanks, * and ? that does not begin with a dash",
         fix='use "7"',
     ),
     Wrong(

@@ -29,9 +29,17 @@ def printed(*lines: str) -> list[str]:
         ([" -  gcp:compute/network:Network network deleting (0s)"] * 2, [0]),
         (["@ updating....", "@ updating....", "", ""], [0, 1, 2, 3]),
         (["    error: timed out", "    error: timed out"], [0, 1]),
+        (["    pulumi:pulumi:Stack llm-d-gpu  warning: LLMD-TLS-NONE  llm-d:gateway.tls.kind = none", ""], [1]),
+        (["    pulumi:pulumi:Stack llm-d-gpu running gpu: single-replica, 1 model", ""], [1]),
+        (["    pulumi:pulumi:Stack llm-d-gpu  error: Program failed"], [0]),
         (["", "If you want to remove the stack completely, run `pulumi stack rm gpu`."], [0]),
         (["  ~ replicas: 1 => 2", "  ~ replicas: 1 => 2"], [0, 1]),
     ],
 )  # fmt: skip
 def test_repeated_steps_are_left_out(lines: list[str], expected: list[int]) -> None:
     assert printed(*lines) == [lines[index] for index in expected]
+
+
+def test_the_line_of_the_stack_has_no_part_of_a_message() -> None:
+    creating = " +  pulumi:pulumi:Stack llm-d-gpu creating (0s)"
+    assert printed(f"{creating} gpu: single-replica, 1 model", f"{creating} warning: LLMD-TLS-NONE") == [creating]
