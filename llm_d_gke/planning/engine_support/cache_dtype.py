@@ -20,7 +20,7 @@ _LATENT: Mapping[str, tuple[int, ...] | None] = {
     "TRITON_MLA": (0, 19, 1),
 }
 _NATIVE = 8.9  # Triton's fp8e4nv: vllm/v1/attention/backends/mla/triton_mla.py of 0.26.0 raises an error below
-_E5M2 = "fp8_e5m2"
+_E5M2, _PER_TOKEN_HEAD = "fp8_e5m2", "_per_token_head"
 # Up to 0.17.1 every fp8 cache of sparse latent attention becomes fp8_ds_mla (vllm/model_executor/models/config.py);
 # later the back end is chosen by the type as it stands. 0.30 has one on Hopper that takes fp8_e4m3.
 _SPARSE_AS_GIVEN, _SPARSE_E4M3_ON_HOPPER = (0, 18), (0, 30)
@@ -32,7 +32,16 @@ _WITHOUT_SCALES = (0, 24)
 
 def cache_refusals(deployment: Deployment, facts: EngineFacts, card_facts: CapabilityFacts) -> Iterator[Refusal]:
     """At most one reason against the type of the cache, set or taken from the checkpoint."""
-    dtype = cache_dtype(deployment, facts)
+    dtype, stated = cache_dtype(deployment, facts), deployment.kv_cache_dtype or ""
+    if stated.endswith(_PER_TOKEN_HEAD) and any(group.kind == "mla" for group in deployment.model.attention):
+        yield Refusal(
+            kind="kv-cache-dtype",
+            about="kvCacheDtype",
+            reason=f"no attention back end of vLLM {facts.version} keeps the vectors of latent attention in {stated}:"
+            " no valid attention backend is found",
+            source="docs/design/attention_backends.md between vLLM 0.19.1 and 0.26.0",
+        )
+        return
     if dtype is None:
         generation = int(deployment.accelerator.compute_capability or 0.0)
         if deployment.model.compressed and not deployment.attention_backend and generation in COMPRESSED:

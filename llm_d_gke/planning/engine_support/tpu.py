@@ -18,6 +18,8 @@ from llm_d_gke.planning.engine_support.deployment import (
 )
 
 _EXPANDED = "VLLM_MLA_DISABLE"
+# What to_jax_dtype of tpu_inference/utils.py knows, and jnp.dtype after it: 0.19.0 and 0.26.0.
+_CACHE_TYPES = ("auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2")
 
 
 def implementation_of(deployment: Deployment) -> Literal["jax", "torch"] | None:
@@ -74,6 +76,15 @@ def tpu_refusals(deployment: Deployment, facts: EngineFacts, tpu: TpuFacts) -> I
     refusal = _quantization_refusal(deployment, facts, tpu, source)
     if refusal is not None:
         yield refusal
+    cache = deployment.kv_cache_dtype
+    if cache is not None and cache not in _CACHE_TYPES:
+        yield Refusal(
+            kind="kv-cache-dtype",
+            about="kvCacheDtype",
+            reason=f"the TPU back end of vLLM {facts.version} has no such type of a KV cache: data type '{cache}' not"
+            " understood",
+            source="to_jax_dtype of tpu_inference/utils.py",
+        )
 
 
 def _adapter_refusals(deployment: Deployment, tpu: TpuFacts, source: str) -> Iterator[Refusal]:
