@@ -15,6 +15,7 @@ from llm_d_gke.quantities import token_count
 # 8k and 1.5m are thousands and millions, 8K and 8M powers of 1024 without decimals (human_readable_int in
 # vllm/utils/argparse_utils.py, the same in 0.26.0 and 0.30.0).
 WITH_UNIT = re.compile(r"(?<![\w.])(?:[0-9]+(?:\.[0-9]+)?[kmgt]|[0-9]+[KMGT])(?!\w)")
+ALL_TO_ALL = "--all2all-backend"
 # Settings of the arguments that the planner renders from them, for messages.
 SETTINGS = {
     "--chat-template": "chatTemplate",
@@ -30,7 +31,7 @@ SETTINGS = {
     "--enable-prefix-caching": "prefixCaching",
     "--pipeline-parallel-size": "pipelineParallel",
     "--enable-expert-parallel": "expertParallel",
-    "--all2all-backend": "allToAll",
+    ALL_TO_ALL: "allToAll",
     "--max-lora-rank": "adapters[].rank",
     "--max-loras": "adapters",
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.settings.models import AllToAll, ModelSettings
+from llm_d_gke.planning.engine_support.options import ALL_TO_ALL, option_value
+from llm_d_gke.settings.models import ModelSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Parallelism:
     data: int = 1
     expert: bool = False
     hosts: int = 1
-    all_to_all: AllToAll | None = None
+    all_to_all: str | None = None
 
     @property
     def accelerators(self) -> int:
@@ -58,7 +59,7 @@ def parallelism_of(ctx: PlanContext, settings: ModelSettings) -> Parallelism:
         data=data,
         expert=settings.expert_parallel,
         hosts=hosts,
-        all_to_all=_all_to_all(ctx, settings) if data > 1 else None,
+        all_to_all=_all_to_all(ctx, settings, hosts) if data > 1 else None,
     )
 
 
@@ -75,8 +76,12 @@ def pods_of(ctx: PlanContext, settings: ModelSettings, replicas: int | None = No
     return [pod_accelerators(ctx, parallelism)] * pods
 
 
-def _all_to_all(ctx: PlanContext, settings: ModelSettings) -> AllToAll:
-    """DeepEP moves tokens from GPU to GPU over RDMA; without it vLLM's own default does with any network."""
-    if settings.all_to_all is not None:
-        return settings.all_to_all
+def _all_to_all(ctx: PlanContext, settings: ModelSettings, hosts: int) -> str:
+    """DeepEP moves tokens from GPU to GPU over RDMA; without it vLLM's own default does with any network.
+
+    Within one host, further arguments may name other ways, for which nodes need nothing.
+    """
+    named = option_value(settings.extra_args, ALL_TO_ALL) if hosts == 1 else None
+    if settings.all_to_all or named:
+        return settings.all_to_all or str(named)
     return "deepep_low_latency" if ctx.machine.rdma and settings.expert_parallel else "allgather_reducescatter"

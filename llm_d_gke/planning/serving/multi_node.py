@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.options import ALL_TO_ALL, option_value
 from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.parallelism.ports import PORT, SUPERVISOR_PORT
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
@@ -80,8 +81,8 @@ def arguments(parallelism: Parallelism, quantized: bool, extra: Sequence[str]) -
                 ("--data-parallel-address", "$(LWS_LEADER_ADDRESS)"),
                 ("--data-parallel-rpc-port", _RPC_PORT),
             ]
-        if parallelism.expert and all_to_all != "allgather_reducescatter":
-            options.append(("--all2all-backend", all_to_all))
+        if parallelism.expert and all_to_all not in ("allgather_reducescatter", option_value(extra, ALL_TO_ALL)):
+            options.append((ALL_TO_ALL, all_to_all))
         if parallelism.expert and all_to_all == "deepep_low_latency" and quantized and "--moe-backend" not in own:
             options.append(("--moe-backend", "deep_gemm"))
     return options

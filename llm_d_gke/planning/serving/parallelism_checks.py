@@ -159,15 +159,16 @@ def _check_gateway(served: ServedModel) -> None:
 def _check_network(served: ServedModel) -> None:
     ctx, parallelism = served.ctx, served.parallelism
     chosen = served.settings.all_to_all
+    kind = load_engine().all_to_all.get(parallelism.all_to_all or "") if parallelism.expert else None
     # DeepEPHTAll2AllManager of vllm/distributed/device_communicators/all2all.py: no RDMA buffer within one host.
     within = (
-        chosen == "deepep_high_throughput"
+        parallelism.all_to_all == "deepep_high_throughput"
         and not parallelism.is_multi_node
         and ctx.accelerator.interconnect == "nvlink"
     )
     if chosen is not None and not (parallelism.data > 1 and parallelism.expert):
         served.error("LLMD-ALL-TO-ALL-UNUSED", "allToAll")
-    elif chosen is not None and load_engine().all_to_all[chosen].rdma and not ctx.machine.rdma and not within:
+    elif kind is not None and kind.rdma and not ctx.machine.rdma and not within:
         served.error("LLMD-ALL-TO-ALL-RDMA", "allToAll", rdma_machines=_with_rdma(ctx))
     elif chosen == "deepep_high_throughput":
         served.warning(
