@@ -15,6 +15,7 @@ from llm_d_gke.metrics_text import total
 from llm_d_gke.operations.live_stack.stack import LiveStack, Manifest, is_ready
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.setting_errors.values import flow
 
 REQUEST_SECONDS = 120.0
 # At most so many requests of a check are in flight at once.
@@ -58,6 +59,10 @@ class Reply:
     @property
     def summary(self) -> str:
         return f"HTTP {self.status}: {self.text[:160]!r}"
+
+
+class LimitedError(Exception):
+    """The stack's own limits refused a request of a check, so that the check says nothing about the stack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +129,9 @@ class CheckContext:
             raise httpx.ConnectError("no Gateway answers for this stack")
         began = time.monotonic()
         response = self.gateway.request(method, path, json=body, extensions={"sni_hostname": endpoint.host})
+        limits = (self.live.config.settings().get("gateway") or {}).get("limits")
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS and limits:
+            raise LimitedError(f"gateway.limits ({flow(limits)}) refused a request of the check: HTTP 429")
         return reply_of(response, time.monotonic() - began)
 
     # -- single pods

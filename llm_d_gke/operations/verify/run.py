@@ -15,8 +15,8 @@ import psutil
 from llm_d_gke.kube import KubeError
 from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
 from llm_d_gke.operations.verify.checks import gateway, images, objects, patterns, replicas, requests
-from llm_d_gke.operations.verify.context import REQUEST_SECONDS, CheckContext
-from llm_d_gke.operations.verify.result import Checked, Result, Verification, failed
+from llm_d_gke.operations.verify.context import REQUEST_SECONDS, CheckContext, LimitedError
+from llm_d_gke.operations.verify.result import Checked, Result, Verification, failed, skipped
 from llm_d_gke.stackfile import StackConfig
 
 
@@ -155,7 +155,7 @@ def verify(
         try:
             checks = []
             for criterion in chosen:
-                checks.append(_check(criterion, ctx))
+                checks.append(check(criterion, ctx))
                 report(checks[-1])
         finally:
             ctx.close()
@@ -181,10 +181,12 @@ def planned_objects(stack: str, config: StackConfig) -> list[dict[str, Any]]:
     return kubernetes_objects(record_stack(stack, config))
 
 
-def _check(criterion: Criterion, ctx: CheckContext) -> Checked:
+def check(criterion: Criterion, ctx: CheckContext) -> Checked:
     began = time.monotonic()
     try:
         result = criterion.run(ctx)
+    except LimitedError as error:
+        result = skipped(str(error))
     except (httpx.HTTPError, KubeError, LiveStackError) as error:
         result = failed(str(error) or type(error).__name__, ctx.live.diagnose)
     return Checked(id=criterion.id, summary=criterion.summary, result=result, seconds=time.monotonic() - began)

@@ -15,6 +15,7 @@ import trustme
 
 from llm_d_gke.operations.verify.checks import gateway, objects, patterns, replicas, requests
 from llm_d_gke.operations.verify.result import Outcome, Result
+from llm_d_gke.operations.verify.run import CRITERIA, check
 from llm_d_gke.planning.routing.gateway import POOLS_ROUTE, ROUTE
 from tests.stacks import plan_of
 
@@ -388,3 +389,14 @@ class TestCertificate:
             result = gateway.certificate(ctx)
         assert result.outcome is outcome
         assert f"{now + left:%Y-%m-%d}" in result.evidence
+
+
+def test_a_request_beyond_the_stacks_own_limit_says_nothing_about_it() -> None:
+    """Five requests a minute are fewer than a verification sends."""
+    limited = {"gateway": {"implementation": "istio", "exposure": "internal", "limits": {"requestsPerMinute": 5}}}
+    [chat] = [criterion for criterion in CRITERIA if criterion.id == "chat"]
+    for changes, outcome in ((limited, Outcome.SKIPPED), (None, Outcome.FAILED)):
+        with context_of(GPU, engines_of(), lambda _: lambda _: (429, {"error": "x"}), changes=changes) as ctx:
+            result = check(chat, ctx).result
+        assert result.outcome is outcome
+        assert ("gateway.limits ({requestsPerMinute: 5}) refused" in result.evidence) is (changes is not None)
