@@ -42,7 +42,7 @@ from llm_d_gke.rehearsal.terminal.chat import Answer, ask, client_headers
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
 from llm_d_gke.rehearsal.terminal.progress import each_step_once
 from llm_d_gke.rehearsal.terminal.request_path import AnswerPath, path_of_answer
-from llm_d_gke.rehearsal.terminal.status import console, print_differences, print_status, reachable
+from llm_d_gke.rehearsal.terminal.status import console, host_note, print_differences, print_status, reachable
 from llm_d_gke.rehearsal.terminal.waiting_pods import watched
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
@@ -204,7 +204,11 @@ def _check_name(stack: str) -> None:
 
 def endpoint(stack: str) -> int:
     _check_name(stack)
-    print(reachable(StackPaths(stack)))
+    paths = StackPaths(stack)
+    print(reachable(paths))
+    with client(paths) as kube:
+        if note := host_note(kube):
+            print(note, file=sys.stderr)
     return 0
 
 

@@ -126,7 +126,7 @@ def translate(
     port = int(flags.values.pop("port", "8000"))
     supervisor = flags.values.pop("data-parallel-supervisor-port", None)
     ranks = _ranks(flags)
-    _fix_values(flags, model, context_lengths)
+    _fix_values(flags, (model, *served), context_lengths)
     _apply_simulation(flags, simulation)
 
     built = ["--model", model]
@@ -262,13 +262,13 @@ def _parse(tokens: Sequence[str]) -> _Flags:
     return flags
 
 
-def _fix_values(flags: _Flags, model: str, context_lengths: Mapping[str, int]) -> None:
+def _fix_values(flags: _Flags, names: Sequence[str], context_lengths: Mapping[str, int]) -> None:
     length = flags.values.pop("max-model-len", None)
     try:
         longest = token_count(length or "0")
     except ValueError:  # auto
         longest = 0
-    longest = longest if longest > 0 else context_lengths.get(model, 0)
+    longest = longest if longest > 0 else next((context_lengths[name] for name in names if name in context_lengths), 0)
     if longest:
         flags.values["max-model-len"] = str(longest)
     flags.values.setdefault("max-num-seqs", str(_MAX_NUM_SEQS))

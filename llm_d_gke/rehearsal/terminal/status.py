@@ -35,8 +35,11 @@ def print_status(paths: StackPaths, *, differences: bool = False) -> None:
     with client(paths) as kube:
         for title, lines in (("nodes", _nodes(kube)), ("pods", _pods(kube)), ("gateways", _gateways(kube))):
             print("\n".join([title, *map(wrapped, lines)]))
+        note = host_note(kube)
     try:
         print(f"endpoint  {reachable(paths)}")
+        if note:
+            print(wrapped(note))
     except (RehearsalError, KubeError) as error:
         print(wrapped(f"endpoint  none: {error}"))
     if differences:
@@ -99,6 +102,13 @@ def reachable(paths: StackPaths) -> str:
             scheme, usual = ("https", 443) if requested == "443" else ("http", 80)
             return f"{scheme}://{gateway['address']}" + ("" if port == usual else f":{port}")
     raise RehearsalError(f"stack {paths.stack} has no listening Gateway: make diagnose STACK={paths.stack}")
+
+
+def host_note(kube: Kube) -> str:
+    """What a request to the address needs beside it: the host name of the Gateway's listener. Empty for any name."""
+    gateways = kube.list("gateway.networking.k8s.io/v1", "Gateway")
+    names = [entry["hostname"] for gateway in gateways for entry in gateway["spec"]["listeners"] if "hostname" in entry]
+    return f"The Gateway answers to its host name only: curl -k -H 'Host: {names[0]}' ..." if names else ""
 
 
 _WIDTH_WITHOUT_TERMINAL = 200

@@ -109,6 +109,12 @@ def test_context_lengths_are_numbers(length: str, expected: str) -> None:
     assert value(translated.arguments, "max-model-len") == expected
 
 
+def test_the_length_of_weights_at_a_path_is_that_of_the_served_name() -> None:
+    words = ["--model", "/models/acme/qwen", "--served-model-name", MODEL]
+    translated = translate([], words, {}, {}, {MODEL: 8192})
+    assert value(translated.arguments, "max-model-len") == "8192"
+
+
 def test_the_plan_says_how_fast_the_engine_is_and_how_large_its_cache() -> None:
     simulation = {
         MODEL: {
