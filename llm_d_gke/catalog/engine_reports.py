@@ -125,15 +125,15 @@ class StartReports(tuple[StartReport, ...]):
         return core_schema.no_info_after_validator_function(cls, handler(tuple[StartReport, ...]))
 
     @functools.cached_property
-    def _found(self) -> dict[tuple[str, str], tuple[StartReport, ...]]:
+    def _by_version(self) -> dict[tuple[str, str], tuple[StartReport, ...]]:
         return {}
 
     def about(self, architecture: str, version: str) -> tuple[StartReport, ...]:
         """Those that hold for an architecture in a version of vLLM, in order."""
         key = architecture, version
-        if key not in self._found:
+        if key not in self._by_version:
             number = version_numbers(version)
-            self._found[key] = tuple(
+            self._by_version[key] = tuple(
                 report
                 for report in self
                 if report.architecture in (None, architecture)
@@ -142,7 +142,7 @@ class StartReports(tuple[StartReport, ...]):
                 and number >= version_numbers(report.since)
                 and (report.before is None or number < version_numbers(report.before))
             )
-        return self._found[key]
+        return self._by_version[key]
 
 
 class FieldReport(Entry):
