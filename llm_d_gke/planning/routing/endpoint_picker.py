@@ -288,7 +288,8 @@ def _config(served: ServedModel, precise: PreciseIndex | None, memory: MemoryVer
     if written is not None:
         return dict(written)
     scorers, api = ctx.settings.picker.scorers, ctx.release.picker.config_api
-    weights = Weights(prefix=scorers.prefix_cache, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
+    prefix = 0.0 if _gives_up_prefixes(served) else scorers.prefix_cache
+    weights = Weights(prefix=prefix, kv_cache=scorers.kv_cache_utilization, queue=scorers.queue)
     most = ctx.settings.picker.max_concurrency if can_count(ctx.picker) else None
     queue = Queue(most) if queues_requests(ctx) and can_queue(ctx.picker) else None
     index = PrefixIndex(block_size_of(served), precise)
@@ -307,6 +308,20 @@ def _config(served: ServedModel, precise: PreciseIndex | None, memory: MemoryVer
         return load_and_prefix(ctx.picker, api, weights, index, https=https, queue=queue)
     stages = ctx.settings.disaggregation or DisaggregationSettings()
     return disaggregated(ctx.picker, api, weights, index, stages.prefill_from_tokens, queue=queue)
+
+
+def _gives_up_prefixes(served: ServedModel) -> bool:
+    """Whether the engine is to cache no prefixes, and only the default weight asks the picker to score them."""
+    settings = served.ctx.settings
+    is_stated = (
+        settings.picker.config is not None
+        or settings.picker.prefix_routing == "precise"
+        or "prefix_cache" in settings.picker.scorers.model_fields_set
+        or bool(settings.picker.scorers.no_hit_lru)
+        or pattern_of(settings).relies_on_prefixes
+        or served.ctx.role != "both"
+    )
+    return served.settings.prefix_caching is False and not is_stated
 
 
 def _sizes_index(served: ServedModel) -> bool:
@@ -338,7 +353,7 @@ def _check_model(served: ServedModel) -> None:
     if block is not None:
         check_blocks(served, block)
     scores = prefix_plugin(ctx)
-    if scores is None or prefix_caching_of(served):
+    if scores is None or prefix_caching_of(served) or _gives_up_prefixes(served):
         return
     settings = ctx.settings.picker
     relies_on_prefixes = pattern_of(ctx.settings).relies_on_prefixes

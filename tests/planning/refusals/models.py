@@ -558,7 +558,7 @@ MODEL = (
     Wrong(
         id="LLMD-PREFIX-CACHING-OFF",
         name="scored prefixes that nobody keeps",
-        changes={"models[0].prefixCaching": False},
+        changes={"models[0].prefixCaching": False, "picker.scorers.prefixCache": 3},
         path="models[0].prefixCaching",
         value="false",
         rule="scores prefix matches (weight 3)",

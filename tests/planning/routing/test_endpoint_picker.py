@@ -29,6 +29,15 @@ class TestConfiguration:
     def test_scorers_weigh_three_two_two(self) -> None:
         assert weights(picker()) == {"prefix-cache-scorer": 3, "kv-cache-utilization-scorer": 2, "queue-scorer": 2}
 
+    def test_prefixes_that_no_engine_caches_are_not_scored_by_default(self) -> None:
+        """A recipe without prefix caching names no scorer, and contradicts nothing. A written weight does."""
+        assert weights(picker({"models[0].prefixCaching": False})) == {
+            "kv-cache-utilization-scorer": 2,
+            "queue-scorer": 2,
+        }
+        with pytest.raises(RefusedError):
+            picker({"models[0].prefixCaching": False, "picker.preset": "balanced"})
+
     def test_a_scorer_without_weight_is_left_out(self) -> None:
         plan = picker({"picker.scorers.prefixCache": 0})
         assert weights(plan) == {"kv-cache-utilization-scorer": 2, "queue-scorer": 2}
