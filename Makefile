@@ -17,6 +17,7 @@ UPGRADE ?=
 # Empty unless given on the command line: make would take them from the environment.
 POD :=
 REQUEST :=
+LOG :=
 KIND :=
 FIND :=
 MODEL :=
@@ -125,8 +126,8 @@ down: $(STAMP) ## destroy STACK and stop everything that was started
 verify: $(STAMP) ## check that STACK, rehearsed here or on GKE, does what its plan promises; ARGS='--format junit'
 	@$(CLI) verify $(STACK) $(ARGS)
 
-diagnose: $(STAMP) ## why STACK, rehearsed here or on GKE, does not serve: one cause and its fix
-	@$(CLI) diagnose $(STACK) $(ARGS)
+diagnose: $(STAMP) ## why STACK, rehearsed here or on GKE, does not serve: one cause and its fix; LOG=file: what pulumi up or a log said
+	@$(CLI) diagnose $(STACK) $(if $(LOG),--words $(LOG)) $(ARGS)
 
 bench: $(STAMP) ## measure STACK that runs under SCENARIO=quick, latency, throughput, load, stress or shared-prefix; without SCENARIO what docs/measurements.md states
 ifdef SCENARIO

@@ -84,10 +84,25 @@ def diagnose(
     on: _Where = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     header: _Headers = None,
+    words: Annotated[
+        typer.FileText | None,
+        option(
+            "--words",
+            metavar="FILE",
+            help="File, or - for standard input, with what pulumi up, an event or a log said.",
+            encoding="utf-8",
+            errors="replace",
+        ),
+    ] = None,
 ) -> int:
-    """Find out why a running stack does not serve: one cause and its fix. Reads only. Exit status 2 if there is one."""
-    from llm_d_gke.operations.diagnose.command import run_diagnose
+    """Find out why a running stack does not serve: one cause and its fix. Reads only. Exit status 2 if there is one.
 
+    With --words it says what printed words mean, and looks at no cluster.
+    """
+    from llm_d_gke.operations.diagnose.command import run_diagnose, run_words
+
+    if words is not None:
+        return run_words(stack, words.read(), as_json=json)
     place = on.place if on is not None else None
     return run_diagnose(stack, overrides(config), place=place, as_json=json, headers=_by_name(header))
 

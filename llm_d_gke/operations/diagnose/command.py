@@ -11,8 +11,11 @@ from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.diagnose import pods, routing
 from llm_d_gke.operations.diagnose.cause import Cause, Diagnosis
 from llm_d_gke.operations.diagnose.facts import NO_HEADERS, Facts, gather
+from llm_d_gke.operations.diagnose.messages import recognize_anywhere
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import LiveStack, Place
+
+_WORDS = "words, not the stack"
 
 
 def run_diagnose(
@@ -20,7 +23,17 @@ def run_diagnose(
 ) -> int:
     """Print the cause and its fix. Exit status 2 if there is a cause. `headers` go with the request that it sends."""
     with open_stack(stack, changes, place) as live:
-        diagnosis = diagnose(live, headers)
+        return _show(diagnose(live, headers), as_json=as_json)
+
+
+def run_words(stack: str, words: str, *, as_json: bool) -> int:
+    """Print what printed words mean: of `pulumi up`, an event, a condition or a log. Looks at no cluster."""
+    return _show(
+        Diagnosis(stack=stack, looked_at=_WORDS, causes=recognize_anywhere(words, "these words")), as_json=as_json
+    )
+
+
+def _show(diagnosis: Diagnosis, *, as_json: bool) -> int:
     print(json_text(diagnosis) if as_json else text(diagnosis))
     return UNMET if diagnosis.has_causes else DONE
 
@@ -39,6 +52,8 @@ def text(diagnosis: Diagnosis) -> str:
     parts = [f"diagnose {diagnosis.looked_at}"]
     if diagnosis.causes:
         parts.append(_in_full(diagnosis.causes[0]))
+    elif diagnosis.looked_at == _WORDS:
+        parts.append("these words are not among the known ones (docs/causes.md)")
     else:
         parts.append("nothing is wrong that this command knows: pods are ready, the Gateway is programmed and answers")
     if diagnosis.causes[1:]:

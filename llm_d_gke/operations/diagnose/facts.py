@@ -29,6 +29,7 @@ _KINDS = {
     "services": ("serving.kserve.io/v1alpha2", "LLMInferenceService"),
     "older_services": ("serving.kserve.io/v1alpha1", "LLMInferenceService"),
     "scalers": ("keda.sh/v1alpha1", "ScaledObject"),
+    "autoscalers": ("autoscaling/v2", "HorizontalPodAutoscaler"),
     "certificate_requests": ("cert-manager.io/v1", "CertificateRequest"),
 }
 _ANSWER_SECONDS = 30.0
@@ -70,6 +71,7 @@ class Facts:
     health_checks: tuple[Manifest, ...] = ()
     services: tuple[Manifest, ...] = ()
     scalers: tuple[Manifest, ...] = ()
+    autoscalers: tuple[Manifest, ...] = ()
     certificate_requests: tuple[Manifest, ...] = ()
     # Health paths of the plan by pool.
     health_paths: Mapping[str, str] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,7 @@ Origin = Literal[
     "scaling",
     "kserve",
     "certificate",
+    "update",
 ]
 
 _FILE = Path(__file__).with_name("messages.yaml")
@@ -36,6 +38,18 @@ _LONGEST_EVIDENCE = 300
 _CONSEQUENCE = "engine-core"
 # As Python prints an exception: its type, perhaps with its module, and the message.
 _EXCEPTION = re.compile(r"(?<![\w.])[\w.]*(?:Error|Exception|OutOfResources): \S[^\n]*")
+# Words by which a text shows who wrote it. Others are known from where they are read.
+_WRITERS: dict[Origin, tuple[str, ...]] = {
+    "mount": ("MountVolume", "AttachVolume", "MountDevice", "attach or mount volumes"),
+    "image": ("ailed to pull", "ailed to resolve reference", "pulling image"),
+    "scheduler": ("nodes are available",),
+    "autoscaler": ("trigger scale-up", "Node scale up"),
+    "admission": ("Error creating:", "denied the request", "is forbidden: ", "calling webhook"),
+    "gateway": ("HTTPRoute", "backendRef", "certificate reference", "Referenced ExtensionRef"),
+    "picker": ('"level":', "unknown flag: --"),
+    "engine": ("Error: ", "gcsfuse"),
+    "update": ("googleapi: Error", "error: ", "API server reported", "running in IGM", "calling webhook"),
+}
 # Characters of a long line that are shown in front of the words.
 _BEFORE = 60
 
@@ -62,6 +76,11 @@ class Message(BaseModel):
             and (not self.contains_one or any(word in text for word in self.contains_one))
             and not any(word in text for word in self.without)
         )
+
+    def specificity(self, text: str) -> int:
+        """Characters of a text that it was recognized by."""
+        longest = max((len(word) for word in self.contains_one if word in text), default=0)
+        return sum(map(len, self.contains)) + longest
 
     def evidence(self, text: str) -> str:
         """The words around the last place in a text that the message was recognized by, of one line."""
@@ -114,18 +133,41 @@ def cause_of_state(name: str, subject: str, evidence: str, **values: object) -> 
 
 
 def recognize(origin: Origin, text: str, subject: str) -> Cause | None:
+    return next((cause for _, cause in _matches(text, subject, origin)), None)
+
+
+def recognize_anywhere(text: str, subject: str) -> tuple[Cause, ...]:
+    """One cause for each origin that could have written the text, the likeliest first.
+
+    That is an origin whose own words are in it; of several, the one with the most specific message.
+    """
+    by_origin: dict[Origin, tuple[Message, Cause]] = {}
+    for message, cause in _matches(text, subject):
+        by_origin.setdefault(message.origin, (message, cause))
+
+    def unlikeliness(match: tuple[Message, Cause]) -> tuple[bool, int, bool]:
+        origin = match[0].origin
+        written = any(words in text for words in _WRITERS.get(origin, ()))
+        return not written, -match[0].specificity(text), origin != "update"
+
+    return tuple(cause for _, cause in sorted(by_origin.values(), key=unlikeliness))
+
+
+def _matches(text: str, subject: str, origin: Origin | None = None) -> Iterator[tuple[Message, Cause]]:
     for name, message in messages().items():
-        if message.origin == origin and message.matches(text):
+        if origin in (None, message.origin) and message.matches(text):
             evidence = (last_exception(text) if name == _CONSEQUENCE else None) or message.evidence(text)
-            return Cause(
-                id=name,
-                subject=subject,
-                cause=message.cause,
-                evidence=evidence,
-                fix=message.fix,
-                pitfalls=message.pitfalls,
+            yield (
+                message,
+                Cause(
+                    id=name,
+                    subject=subject,
+                    cause=message.cause,
+                    evidence=evidence,
+                    fix=message.fix,
+                    pitfalls=message.pitfalls,
+                ),
             )
-    return None
 
 
 def last_exception(text: str) -> str | None:

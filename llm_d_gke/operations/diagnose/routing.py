@@ -11,7 +11,7 @@ from llm_d_gke.operations.live_stack.stack import Manifest, find_condition, is_t
 
 _OK, _SERVER_ERROR = 200, 500
 _PICKER_UNREACHABLE = "picker-unreachable"
-_PRESETS = "PresetsCombined"
+_PRESETS, _WAITS = "PresetsCombined", "WaitingForGateway"
 _CERTIFICATE = "cert-manager.io/certificate-name"
 
 
@@ -29,9 +29,10 @@ def service_conditions(facts: Facts) -> Iterator[Cause]:
     """Other conditions of KServe that are not True."""
     for service in facts.services:
         for condition in (service.get("status") or {}).get("conditions") or []:
-            # WaitingForGateway stays where a Gateway controller writes no status on pools; requests are answered.
+            # It stays where a Gateway controller writes no status on pools; requests are answered.
+            waits = condition.get("reason") == _WAITS and facts.answer is not None and facts.answer.status == _OK
             ignored = (_PRESETS, "Ready", "InferencePoolReady")
-            if condition["status"] != "True" and condition["type"] not in ignored:
+            if condition["status"] != "True" and condition["type"] not in ignored and not waits:
                 subject = f"LLMInferenceService/{service['metadata']['name']}"
                 message = str(condition.get("message") or condition.get("reason") or "")
                 yield recognize("kserve", message, subject) or cause_of_state(
@@ -58,9 +59,10 @@ def not_scaling(facts: Facts) -> Iterator[Cause]:
     """
     for scaler in facts.scalers:
         condition = find_condition(scaler, "Ready")
-        if condition is None or condition["status"] == "True":
-            continue
         name = str(scaler["metadata"]["name"])
+        if condition is None or condition["status"] == "True":
+            yield from _autoscaler_stuck(facts, name)
+            continue
         message = str(condition.get("message") or condition.get("reason") or "")
         warnings = [
             str(event.get("message", ""))
@@ -73,6 +75,21 @@ def not_scaling(facts: Facts) -> Iterator[Cause]:
         texts = [message] if message in warnings else [*reversed(warnings), message]
         recognized = filter(None, (recognize("scaling", text, subject) for text in texts))
         yield next(recognized, None) or cause_of_state("not-scaling", subject, texts[0])
+
+
+def _autoscaler_stuck(facts: Facts, scaler: str) -> Iterator[Cause]:
+    """A HorizontalPodAutoscaler, made by KEDA, that reads no metric or cannot change the number of replicas."""
+    for autoscaler in facts.autoscalers:
+        if autoscaler["metadata"]["name"] != f"keda-hpa-{scaler}":
+            continue
+        subject = f"HorizontalPodAutoscaler/{autoscaler['metadata']['name']}"
+        for kind in ("AbleToScale", "ScalingActive"):
+            condition = find_condition(autoscaler, kind)
+            # At zero replicas KEDA wakes the first one, and the autoscaler is off.
+            if condition is None or condition["status"] != "False" or condition.get("reason") == "ScalingDisabled":
+                continue
+            message = str(condition.get("message") or condition.get("reason") or "")
+            yield recognize("scaling", message, subject) or cause_of_state("autoscaler-stuck", subject, message)
 
 
 def unknown_backends(facts: Facts) -> Iterator[Cause]:

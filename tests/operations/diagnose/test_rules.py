@@ -301,6 +301,24 @@ class TestRouting:
         assert causes_of(facts)[0].cause == "KServe reports HTTPRoutesReady False."
         assert causes_of(running(services=(service(InferencePoolReady="False"),))) == ()
 
+    @pytest.mark.parametrize(("status", "causes"), [(200, []), (503, ["kserve-waits-for-gateway", "no-replica"])])
+    def test_a_status_that_no_controller_writes_is_no_cause_while_requests_are_answered(
+        self, status: int, causes: list[str]
+    ) -> None:
+        condition = {
+            "type": "RouterReady",
+            "status": "False",
+            "reason": "WaitingForGateway",
+            "message": example("kserve-waits-for-gateway"),
+        }
+        reported = causes_of(
+            running(
+                services=({"metadata": {"name": "gemma"}, "status": {"conditions": [condition]}},),
+                answer=Answer(status=status, text=example("no-replica")),
+            )
+        )
+        assert [cause.id for cause in reported] == causes
+
     def test_a_pod_explains_what_the_gateway_answers(self) -> None:
         facts = running(
             pods=(pod(containers=[crashing(example("gated-model"))]),),
@@ -389,6 +407,31 @@ class TestScaling:
         cause = causes_of(running(scalers=(self.scaler("False"),)))[0]
         assert cause.id == "not-scaling"
         assert "Triggers defined" in cause.evidence
+
+    @pytest.mark.parametrize(
+        ("kind", "reason", "message", "cause"),
+        [
+            ("ScalingActive", "FailedGetExternalMetric", example("scaler-metrics-server"), "scaler-metrics-server"),
+            (
+                "AbleToScale",
+                "FailedGetScale",
+                "the HPA controller was unable to get the target's scale",
+                "autoscaler-stuck",
+            ),
+            (
+                "ScalingActive",
+                "ScalingDisabled",
+                "scaling is disabled since the replica count of the target is zero",
+                None,
+            ),
+        ],
+    )
+    def test_the_autoscaler_of_a_ready_one(self, kind: str, reason: str, message: str, cause: str | None) -> None:
+        condition = {"type": kind, "status": "False", "reason": reason, "message": message}
+        autoscaler = {"metadata": {"name": "keda-hpa-vllm"}, "status": {"conditions": [condition]}}
+        others = {**autoscaler, "metadata": {"name": "other"}}
+        reported = causes_of(running(scalers=(self.scaler("True"),), autoscalers=(autoscaler, others)))
+        assert [entry.id for entry in reported] == ([cause] if cause else [])
 
     def test_a_ready_one_is_no_cause(self) -> None:
         assert not causes_of(running(scalers=(self.scaler("True"),)))

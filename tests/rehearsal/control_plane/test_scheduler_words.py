@@ -59,6 +59,10 @@ NODES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
         {"taints": [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}]},
         {"taints": []},
     ),
+    "node-maintenance": (
+        {"taints": [{"key": "cloud.google.com/impending-node-termination", "effect": "NoSchedule"}]},
+        {"taints": []},
+    ),
 }
 
 

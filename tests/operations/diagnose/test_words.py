@@ -1,0 +1,71 @@
+"""Printed words get their cause without a cluster: of `pulumi up`, of events, conditions and logs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llm_d_gke.cli.exits import DONE, UNMET
+from llm_d_gke.operations.diagnose.command import run_words
+from llm_d_gke.operations.diagnose.messages import messages, recognize_anywhere
+from tests.command_line import llmd
+from tests.planning.test_platform_reports import LOGGED
+
+# Causes that one sentence of the API server or of Compute Engine means wherever it is printed.
+SAME = (
+    {"up-webhook", "webhook-unreachable", "load-balancer-stuck"},
+    {"up-kind-missing", "kserve-crd-missing"},
+    {"up-quota", "gateway-quota"},
+    {"up-addresses", "scale-up-addresses"},
+    {"up-in-use", "volume-in-use"},
+    {"up-permission", "volume-bucket"},
+    {"unknown-flag", "picker-unknown-flag"},
+    {"certificate-missing", "image-certificate"},
+    {"image-missing", "backend-unknown"},
+)
+
+
+def is_likeliest(text: str, cause: str) -> bool:
+    named = next((likely.id for likely in recognize_anywhere(text, "words")), None)
+    return named == cause or any({named, cause} <= group for group in SAME)
+
+
+@pytest.mark.parametrize("name", messages())
+def test_an_example_is_recognized_without_its_place(name: str) -> None:
+    assert is_likeliest(messages()[name].example, name)
+
+
+@pytest.mark.parametrize(
+    "report", [report for report in LOGGED if report["cause"] != "none"], ids=lambda row: row["report"]
+)
+def test_a_reporters_words_are_recognized_without_their_place(report: dict[str, str]) -> None:
+    assert is_likeliest(report["text"], report["cause"])
+
+
+UP = """Updating (gpu):
+ +  gcp:container:NodePool accelerator **creating failed** error: 1 error occurred:
+    * error creating NodePool: googleapi: Error 403: insufficient regional quota to satisfy request
+"""
+
+
+def test_what_pulumi_printed_has_its_cause(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_words("gpu", UP, as_json=False) == UNMET
+    printed = capsys.readouterr().out
+    assert "cause: up-quota at these words" in printed
+    assert "make preflight" in printed
+    assert run_words("gpu", UP, as_json=True) == UNMET
+    assert json.loads(capsys.readouterr().out)["causes"][0]["id"] == "up-quota"
+
+
+def test_unknown_words_are_said_to_be_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_words("gpu", "all is well", as_json=False) == DONE
+    assert "not among the known ones" in capsys.readouterr().out
+
+
+def test_words_come_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "up.log"
+    log.write_bytes(UP.encode() + b"\xff")
+    assert llmd("diagnose", "gpu", "--words", str(log)) == UNMET
+    assert "up-quota" in capsys.readouterr().out
