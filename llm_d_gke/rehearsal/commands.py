@@ -20,6 +20,7 @@ from llm_d_gke.rehearsal.before_destroy import prepare_destroy, refuse_members
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.node_agent.launch import SCORES_VERBOSITY
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
@@ -187,7 +188,7 @@ def why(stack: str, request_id: str | None, log: Path | None, last: int) -> int:
         raise RehearsalError(
             f"the log of {', '.join(names)} has no request {request_id}"
             if request_id is not None and choices
-            else f"the log of {', '.join(names)} has no scores: set llm-d:picker.verbosity: {scores.SCORES_FROM}, run"
+            else f"the log of {', '.join(names)} has no scores: set llm-d:picker.verbosity: {SCORES_VERBOSITY}, run"
             " up, and send a request"
         )
     to = console()

@@ -31,9 +31,9 @@ def inference_service(document: Json, origin: str) -> tuple[list[Server], list[N
     spec = mapping(document, "spec")
     not_carried: list[NotCarried] = []
     prefill = mapping(spec, "prefill")
-    servers = [_servers(spec, spec, "decode" if prefill else "both", origin, not_carried)]
+    servers = [_server(spec, spec, "decode" if prefill else "both", origin, not_carried)]
     if prefill:
-        servers.append(_servers(prefill, spec, "prefill", origin, not_carried))
+        servers.append(_server(prefill, spec, "prefill", origin, not_carried))
     if listing(spec, "baseRefs"):
         names = ", ".join(str(value_at(reference, "name")) for reference in listing(spec, "baseRefs"))
         not_carried.append(NotCarried(origin, f"baseRefs {names}", "presets are not read; set what they set"))
@@ -58,14 +58,14 @@ def inference_service(document: Json, origin: str) -> tuple[list[Server], list[N
     return servers, not_carried
 
 
-def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[NotCarried]) -> Server:
+def _server(part: Json, spec: Json, role: Role, origin: str, not_carried: list[NotCarried]) -> Server:
     model = mapping(spec, "model")
     pod = mapping(part, "template", "spec") or mapping(part, "template")
     containers = [container for container in listing(pod, "containers") if isinstance(container, Mapping)]
     container: Json = next(
         (container for container in containers if container.get("name") == _MAIN), next(iter(containers), {})
     )
-    where, source = source_of(str(model.get("uri", "")))
+    model_id, source = source_of(str(model.get("uri", "")))
     served_name = str(model["name"]) if model.get("name") else None
     adapters: list[Mapping[str, Any]] = []
     for adapter_entry in listing(model, "lora", "adapters"):
@@ -92,16 +92,16 @@ def _servers(part: Json, spec: Json, role: Role, origin: str, not_carried: list[
         hosts=_hosts(part),
     )
     return replace(
-        server, model=where or served_name or server.model, served_name=served_name if served_name != where else None
+        server,
+        model=model_id or served_name or server.model,
+        served_name=served_name if served_name != model_id else None,
     )
 
 
 def _hosts(part: Json) -> int:
     """Pods of a replica: one for each `dataLocal` of the data-parallel ranks, or one for each pipeline stage."""
-    data, local = (
-        int_or(value_at(part, "parallelism", "data"), 1),
-        int_or(value_at(part, "parallelism", "dataLocal"), 0),
-    )
+    data = int_or(value_at(part, "parallelism", "data"), 1)
+    local = int_or(value_at(part, "parallelism", "dataLocal"), 0)
     if local:
         return max(1, data // local)
     if not mapping(part, "worker"):

@@ -45,10 +45,10 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
     arguments = [_vllm_argument(word.replace("{{.Name}}", name)) for word in itertools.chain(*words)]
     storage = str(value_at(model, "storage", "path") or "")
     uri = str(value_at(model, "storageUri") or "")
-    where, source = source_of(uri)
-    if where is None and source is None:
+    model_id, source = source_of(uri)
+    if model_id is None and source is None:
         # Storage that a stack does not mount: what its path ends with may name the model.
-        where = f"/{(storage or uri.partition('://')[2]).strip('/')}" if storage or uri else None
+        model_id = f"/{(storage or uri.partition('://')[2]).strip('/')}" if storage or uri else None
     not_carried += _left_out(document, origin)
     # KServe's own fields are next to those of the pod.
     pod = {key: value for key, value in {**mapping(runtime), **spec}.items() if key in _OF_THE_POD}
@@ -56,7 +56,7 @@ def predictor(document: Json, runtimes: Mapping[str, Json], origin: str) -> tupl
         container, pod, arguments, origin=origin, replicas=max(1, int_or(spec.get("minReplicas"), 1)), source=source
     )
     mounted = server.model is None or server.model.startswith(_MOUNT)
-    return replace(server, model=where if mounted else server.model), not_carried
+    return replace(server, model=model_id if mounted else server.model), not_carried
 
 
 def _left_out(document: Json, origin: str) -> Iterator[NotCarried]:

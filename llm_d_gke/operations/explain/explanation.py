@@ -117,7 +117,7 @@ class Explainer:
             for change in candidates
             if any((change.input.origin, change.other) == (o.origin, o.other) for o in origins)
         ]
-        planned = part_read(self.plan, others, lambda plan: value_of(builder, plan, path, self.plan))
+        planned = innermost_part_read(self.plan, others, lambda plan: value_of(builder, plan, path, self.plan))
         component = f"llm_d_gke/components/outputs.py:{outputs.__code__.co_firstlineno}"
         return Explanation(path=path, value=value, component=component, planned=planned, origins=origins)
 
@@ -130,12 +130,7 @@ class Explainer:
         resource, body = find(objects, path)
         value = value_at(body, *path.parts, default=MISSING)
         if value is MISSING:
-            for length in range(len(path.parts) - 1, -1, -1):
-                above = value_at(body, *path.parts[:length], default=MISSING)
-                if above is not MISSING:
-                    names = list(above) if isinstance(above, Mapping) else [f"[{n}]" for n in range(_length(above))]
-                    wrong = path.parts[length]
-                    raise FieldError(f"{path}: there is no {wrong!r}; there is {', '.join(map(str, names)) or above}")
+            raise _missing_field(path, body)
         return value, resource.source
 
     def _plan_paths_with(self, value: object) -> list[str]:
@@ -154,6 +149,15 @@ class Explainer:
         if same_name or isinstance(value, bool | int | float) or not value:
             return next(iter(same_name), None)
         return next(iter(moved_too), None)
+
+
+def _missing_field(path: FieldPath, body: object) -> FieldError:
+    """The error that names the first part of the path which the object lacks, and what is in its place."""
+    lengths = range(len(path.parts))
+    length = max(length for length in lengths if value_at(body, *path.parts[:length], default=MISSING) is not MISSING)
+    above, wrong = value_at(body, *path.parts[:length]), path.parts[length]
+    names = list(above) if isinstance(above, Mapping) else [f"[{n}]" for n in range(_length(above))]
+    return FieldError(f"{path}: there is no {wrong!r}; there is {', '.join(map(str, names)) or above}")
 
 
 def _name_in_plan(path: FieldPath) -> str:
@@ -192,22 +196,25 @@ def outputs_of(plan: StackPlan) -> Graph:
     return record(program, stack=plan.stack)
 
 
-def part_read(plan: StackPlan, others: Sequence[StackPlan], tell: Callable[[StackPlan], object]) -> str | None:
-    """The innermost part of the plan that determines an output in each of the other plans.
+def innermost_part_read(
+    plan: StackPlan, others: Sequence[StackPlan], evaluate: Callable[[StackPlan], object]
+) -> str | None:
+    """The path of the innermost part of the plan that determines an output in each of the other plans.
 
-    Found by replacing single parts of the plan by those of the others; None if no part is enough for all of them.
+    `evaluate` returns the output of a plan. Found by replacing single parts of the plan by those of the others; None if
+    no part is enough for all of them.
     """
-    readings = [tuple(_innermost_parts(plan, other, tell(other), tell)) for other in others]
+    readings = [tuple(_innermost_parts(plan, other, evaluate(other), evaluate)) for other in others]
     common = itertools.takewhile(lambda steps: len(set(steps)) == 1, zip(*readings, strict=False))
     return "".join(steps[0] for steps in common).lstrip(".") or None
 
 
-def _innermost_parts(part: Any, other: Any, target: object, tell: Callable[[Any], object]) -> Iterator[str]:
-    """Descend to the innermost part that determines the output. `tell` returns the output for a changed part."""
+def _innermost_parts(part: Any, other: Any, target: object, evaluate: Callable[[Any], object]) -> Iterator[str]:
+    """Descend to the innermost part that determines the output. `evaluate` returns the output for a changed part."""
     for step, before, after, rebuild in _children(part, other):
 
         def output_of(new: Any, rebuild: Callable[[Any], Any] = rebuild) -> object:
-            return tell(rebuild(new))
+            return evaluate(rebuild(new))
 
         if before != after and output_of(after) == target:
             yield step

@@ -1,7 +1,7 @@
 """Every rule that a stack can break, by its id. The rules are the YAML files of this folder, one for each subject.
 
-To add one: an entry in the file of its subject, a call of `ctx.findings.error` or `.warning` with its id as the first
-argument, an example in tests/planning/refusals.
+To add one: an entry in the file of its subject, a call of `ctx.error`, `served.error` or `.warning` with its id as the
+first argument, an example in tests/planning/refusals.
 """
 
 import functools

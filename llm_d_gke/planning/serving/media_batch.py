@@ -13,13 +13,16 @@ from llm_d_gke.settings.models import ModelSettings
 
 # 32 frames of 70 tokens, with 8 around each (vllm/model_executor/models/gemma4_mm.py).
 _VIDEO_TOKENS = 2496
-# Whole images and videos are asked of Gemma 4 since 0.20 (pull request 40534), and vLLM's own batch is large enough for
-# them since 0.22 (43051).
+# vLLM refuses a smaller batch for Gemma 4 since 0.20 (pull request 40534), and its own batch is large enough since 0.22
+# (43051).
 _WHOLE_SINCE, _ENOUGH_SINCE = "0.20", "0.22"
 
 
 def check_media_batch(served: ServedModel, model: Model) -> None:
-    """Gemma 4's larger models look at all of an image at once; the small ones, with embeddings per layer, do not."""
+    """Refuse a batch that does not hold a whole video of Gemma 4's larger models.
+
+    They process an image or a video whole; the small ones, with embeddings per layer, take it in parts.
+    """
     settings = served.settings
     whole = model.architecture == "Gemma4ForConditionalGeneration" and model.vision_language and model.per_layer is None
     if not whole or served.accelerator.kind != "gpu" or takes_no("video", settings):
@@ -43,7 +46,7 @@ def check_media_batch(served: ServedModel, model: Model) -> None:
 
 
 def takes_no(medium: str, settings: ModelSettings) -> bool:
-    """Whether further arguments switch a medium (image, video) off, or limit it in a way that is not read here."""
+    """Whether extra arguments switch a medium (image, video) off, or limit it in a way that is not read here."""
     arguments = settings.extra_args
     if "--language-model-only" in arguments or any(text.startswith("--limit-mm-per-prompt.") for text in arguments):
         return True

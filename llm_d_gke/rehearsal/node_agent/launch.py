@@ -33,8 +33,8 @@ from llm_d_gke.rehearsal.paths import StackPaths
 # A picker of another release may not know the flag.
 _PACE = "--refresh-metrics-interval"
 _PICKERS = {Program.PICKER, Program.SCHEDULER}
-# Verbosity from which pickers log scores.
-_SCORES_FROM = 4
+# Verbosity from which pickers log the scores of endpoints.
+SCORES_VERBOSITY = 4
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,9 @@ def _adjust_picker(command_line: list[str]) -> list[str]:
         command_line.append(f"{_PACE}=250ms")
         remarks.append("the endpoint picker asks engines for their metrics every 250 ms; on GKE every 50 ms")
     if not any(word.partition("=")[0].lstrip("-") == "v" for word in command_line):
-        command_line.append(f"--v={_SCORES_FROM}")
+        command_line.append(f"--v={SCORES_VERBOSITY}")
         remarks.append(
-            f"the endpoint picker logs the scores of every request (verbosity {_SCORES_FROM}), for make why and the"
+            f"the endpoint picker logs the scores of every request (verbosity {SCORES_VERBOSITY}), for make why and the"
             " drawing at the end of up; on GKE picker.verbosity decides"
         )
     return remarks

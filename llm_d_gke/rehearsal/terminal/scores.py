@@ -17,8 +17,6 @@ from rich.table import Table
 
 from llm_d_gke.cli.text import WIDTH
 
-SCORES_FROM = 4
-
 _REQUEST = "x-request-id"
 _SCORE, _CHOSEN, _HANDLED = "Calculated score", "Completed running picker plugin successfully", "Request handled"
 
@@ -39,7 +37,7 @@ class Choice:
 
 
 def choices(lines: Iterable[str]) -> list[Choice]:
-    """Requests in the order in which they came. Lines that are no JSON or of no request are passed over."""
+    """Requests in the order in which they came. Lines that are no JSON or of no request are skipped."""
     by_request: dict[str, Choice] = {}
     for entry in _entries(lines):
         request, message = entry.get(_REQUEST), entry.get("msg")

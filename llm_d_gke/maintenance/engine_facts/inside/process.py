@@ -39,7 +39,7 @@ _QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
 
 
 def answer(task: Mapping[str, Any]) -> dict[str, Any]:
-    """One process: a card, and the questions about it."""
+    """Answers by question, for a task of `questions.tasks`. What fails has its error text under `unanswered`."""
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "CRITICAL")
     answers: dict[str, Any] = {"card": task["card"]["name"]}
     try:
