@@ -1,5 +1,5 @@
-"""Tools for who works on this project, run by `make` or as `python -m llm_d_gke.maintenance.NAME`. No command of a user
-needs them.
+"""Tools for those who work on this project, run by `make` or as `python -m llm_d_gke.maintenance.NAME`. No command of
+a user needs them.
 
 `upstream`, `conformance`, `engine_facts`, `lock` and `price_ages` keep the catalog true to its sources. `speed_check`,
 `measure` and `interruptions` hold estimates and promises against what is measured. `fuzz`, `provider_check` and `scan`
