@@ -75,7 +75,7 @@ adopt-manifests: $(STAMP) ## a stack file from what runs today: FILES='manifests
 report: $(STAMP) ## STACK's verdict: memory, capacity, cost, findings; OUT=report.html or .md, else as a table
 	@$(CLI) report $(STACK) $(if $(OUT),--out $(OUT)) $(ARGS)
 
-diff: $(STAMP) ## what stack B has otherwise than stack A: A=staging B=production OUT=diff.md; ARGS=--objects adds the rendered objects
+diff: $(STAMP) ## how stack B differs from stack A: A=staging B=production OUT=diff.md; ARGS=--objects adds the rendered objects
 	@$(foreach name,A B,$(call need,$(name),diff A=gpu B=prefix-cache-gpu))$(CLI) diff $(A) $(B) $(if $(filter-out rendered,$(OUT)),--out $(OUT)) $(ARGS)
 
 fleet: $(STAMP) ## preview all stacks of the project's folder from nothing: verdict, resources, dollars; STACKS='staging production'

@@ -38,7 +38,7 @@ def wait_until(
 
 @contextmanager
 def repeated(look: Callable[[], None], *, every: float) -> Iterator[None]:
-    """Call `look` in a thread, every so many seconds while the block runs."""
+    """Call `look` in a thread, every `every` seconds while the block runs."""
     ended = threading.Event()
 
     def run() -> None:
@@ -55,7 +55,7 @@ def repeated(look: Callable[[], None], *, every: float) -> Iterator[None]:
 
 
 def happens_within(seconds: float, condition: Callable[[], bool], *, pause: float = 0.05) -> bool:
-    """Whether a condition holds within so many seconds. Returns as soon as it does."""
+    """Whether a condition holds within `seconds`. Returns as soon as it does."""
     try:
         return wait_until(condition, timeout=seconds, on_timeout=TimeoutError, first_pause=pause, longest_pause=pause)
     except TimeoutError:

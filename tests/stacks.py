@@ -115,7 +115,7 @@ FLEET_MEMBER: dict[str, Any] = FLEET_CONFIG | {
 
 
 def sharing_nodes(*gpus: int, most: int) -> dict[str, Any]:
-    """Models on so many GPUs each, in a pool of `most` nodes with four T4."""
+    """Models on these numbers of GPUs, in a pool of `most` nodes with four T4."""
     accelerator = {"type": "nvidia-tesla-t4", "machineType": "n1-standard-32", "perNode": 4}
     model = {"id": "google/gemma-2b-it", "dtype": "half", "maxModelLen": 2048, "gpuMemoryUtilization": 0.85}
     return {

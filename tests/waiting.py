@@ -16,7 +16,7 @@ def eventually(
 ) -> None:
     """Return as soon as the condition holds; fail when it does not within `patience` seconds.
 
-    It is asked `every` so many seconds. A condition that sends a request which is not answered does not hold yet.
+    It is evaluated every `every` seconds. A condition that sends a request which is not answered does not hold yet.
     """
     deadline = time.monotonic() + patience
 

@@ -106,7 +106,7 @@ def _quantization_plan(config: Config) -> _QuantizationPlan:
     method = str(config.get("quant_method") or ("modelopt" if "quant_algo" in config else "")).lower()
     match method:
         case "fp8" if config.get("moe_quant_algo"):
-            raise ConfigError("its experts are quantized otherwise than its other weights, by a method of its own")
+            raise ConfigError("its experts are quantized differently from its other weights, by a method of its own")
         case "fp8":
             blocks = config.get("weight_block_size")
             scheme = _Scheme(8)

@@ -86,7 +86,7 @@ class CapturedGraphs(Entry):
 
 
 class DefaultBatch(Entry):
-    """Defaults of `vllm serve` on GPUs of at least so much memory (get_batch_defaults in engine/arg_utils.py)."""
+    """Defaults of `vllm serve` on GPUs of at least this memory (get_batch_defaults in engine/arg_utils.py)."""
 
     from_gib: float  # as CUDA reports the card's memory
     tokens: int  # --max-num-batched-tokens
@@ -246,7 +246,7 @@ class AllToAll(Entry):
 
     rdma: bool  # moves tokens from GPU to GPU over RDMA network cards
     privileged: bool  # on GKE: opens GPU-initiated connections, which the driver gives to privileged containers only
-    tokens: int | None  # each rank sends at most so many at once, into buffers for all experts; None: no such buffers
+    tokens: int | None  # that each rank sends at most at once, into buffers for all experts; None: no such buffers
 
 
 class FeatureVersions(Entry):

@@ -135,7 +135,7 @@ def attention(model: Model, group: Attention) -> int:
 
 
 def compressed(model: Model, group: Attention, ranks: int = 1) -> float:
-    """Matrices of compressed attention on one of so many ranks: projections down and indexes are on all of them.
+    """Matrices of compressed attention on one of `ranks`: projections down and indexes are on all of them.
 
     As vllm/models/deepseek_v4/attention.py of 0.26.0.
     """

@@ -213,7 +213,7 @@ class Compression(Entry):
 
     ratio: int  # 1: the window alone; 4: chosen by an index
     query_rank: int  # width of the compressed queries
-    output_groups: int  # heads are joined in so many groups,
+    output_groups: int  # into which heads are joined,
     output_rank: int  # each projected down to this width
     index_heads: int = 0
     index_dim: int = 0

@@ -22,7 +22,7 @@ def machines_with(catalog: Catalog, suits: Callable[[MachineType], bool]) -> str
 
 
 def machine_of(catalog: Catalog, accelerator: str, count: int) -> str | None:
-    """The smallest machine type with exactly so many of an accelerator built in."""
+    """The smallest machine type with exactly `count` of an accelerator built in."""
     machines = [entry for entry in catalog.machines_for(accelerator) if entry.accelerator_share == 1]
     return next(
         (entry.name for entry in machines if not entry.is_attachable and entry.accelerator_count == count), None

@@ -91,7 +91,7 @@ class CronSchedule:
         )
 
     def times(self, first: datetime.date, days: int) -> Iterator[datetime.datetime]:
-        """When it fires in so many days, in order."""
+        """When it fires in `days` days from the first one on, in order."""
         for day in (first + datetime.timedelta(days=number) for number in range(days)):
             if self._on(day):
                 midnight = datetime.datetime.combine(day, datetime.time())
@@ -169,7 +169,7 @@ class ScalingSpeed(Settings):
 
 
 class ScalingWindow(Settings):
-    """A time with at least so many replicas, whatever the load."""
+    """A time with a minimum of replicas, whatever the load."""
 
     start: Annotated[CronLine, Field(description="When it begins.")]
     end: Annotated[CronLine, Field(description="When it ends.")]

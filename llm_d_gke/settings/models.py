@@ -374,7 +374,7 @@ class ModelSettings(Settings):
         bool,
         Field(description="Says that `extraArgs` and `env` are meant: the engine gets them as they are."),
     ] = False
-    extra_args: Annotated[tuple[str, ...], Field(description="Further arguments of `vllm serve`, unchecked.")] = ()
+    extra_args: Annotated[tuple[str, ...], Field(description="Extra arguments of `vllm serve`.")] = ()
     env: Annotated[
         dict[VariableName, Variable],
         Field(description="Further environment variables of the engine. None that the stack sets itself; no secrets."),

@@ -202,7 +202,7 @@ _TOP_LEVEL = ("config", "secretsprovider", "encryptedkey", "encryptionsalt", "en
 
 
 def refuse_other_files(path: Path, document: dict[str, Any]) -> None:
-    """Pulumi passes over keys that it does not know: without config there would be no setting at all."""
+    """Pulumi ignores keys that it does not know: without config there would be no setting at all."""
     # Other tools keep what they share within a file under x-.
     stray = [str(key) for key in document if str(key) not in _TOP_LEVEL and not str(key).startswith("x-")]
     if not stray:
@@ -226,7 +226,7 @@ def refuse_other_files(path: Path, document: dict[str, Any]) -> None:
 
 
 def _refuse_settings_at_the_top(name: str, text: str, document: dict[str, Any]) -> None:
-    """Pulumi reads settings below `config:` and passes over everything else."""
+    """Pulumi reads settings below `config:` and ignores everything else."""
     stray = next((str(key) for key in document if str(key).startswith(f"{NAMESPACE}:")), None)
     if stray is None:
         return

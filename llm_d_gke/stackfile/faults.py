@@ -145,7 +145,7 @@ def _reason(error: yaml.MarkedYAMLError, line_text: str) -> str:
     if "expected ',' or" in problem or "expected the node content" in problem or "<stream end>" in problem:
         return "opens a bracket that is not closed, or lacks a comma. Write {a: 1, b: 2} or [a, b]"
     if "block end" in problem or "block mapping" in problem or "block collection" in problem:
-        return "is indented otherwise than its neighbors. Indent keys of one group alike, with spaces"
+        return "is indented differently from its neighbors. Indent keys of one group alike, with spaces"
     if "quoted scalar" in problem or "quoted scalar" in str(error.context or ""):
         return "opens a quotation mark that is not closed. Close it, or remove it"
     if "cannot start any token" in problem:

@@ -3,7 +3,7 @@
 `python -m llm_d_gke.maintenance.conformance.random_stacks [--count N] [--seed N] [--release NAME] [--engines FOLDER]
 [--objects N]` plans N stacks for each release and writes random_stacks.yaml, which docs/conformance.md shows. Pickers,
 model routers and sidecars always run. Parsers of vLLM run where their package is installed below FOLDER already. With
-`--objects`, the objects of so many stacks go to a real API server with the CRDs of the release's charts.
+`--objects N`, the objects of N stacks go to a real API server with the CRDs of the release's charts.
 """
 
 from __future__ import annotations

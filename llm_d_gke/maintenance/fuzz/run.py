@@ -16,7 +16,7 @@ from llm_d_gke.quantities import memory_mib
 
 
 def fuzz(strategy: st.SearchStrategy[dict[str, Any]], examples: int, number: int) -> Counter[str]:
-    """Plan so many stacks of a strategy, the same ones for the same number. The outcomes are counted.
+    """Plan `examples` stacks of a strategy, the same ones for the same number. The outcomes are counted.
 
     Raises what hypothesis raises: the smallest stack that ends in neither a plan nor findings.
     """
@@ -24,7 +24,7 @@ def fuzz(strategy: st.SearchStrategy[dict[str, Any]], examples: int, number: int
 
 
 def planned(strategy: st.SearchStrategy[dict[str, Any]], count: int, number: int) -> list[dict[str, Any]]:
-    """So many stacks of a strategy that have a plan; the later ones, which are less plain."""
+    """`count` stacks of a strategy that have a plan; the later ones, which are less plain."""
     planned_values = [values for what, values in _outcomes(strategy, 3 * count, number) if what == "plan"]
     return planned_values[-count:]
 

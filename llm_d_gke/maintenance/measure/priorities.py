@@ -90,7 +90,7 @@ def _keys(paths: StackPaths) -> dict[str, str]:
 
 
 def _quiet_beside(paths: StackPaths, flood: int) -> list[Sample]:
-    """Samples of the quiet client that were sent while the other kept so many requests in flight."""
+    """Samples of the quiet client that were sent while the other kept `flood` requests in flight."""
     address, keys = reachable(paths), _keys(paths)
     quiet = Request(address, MODEL, "is the number.", 8, {"x-api-key": keys[_QUIET]})
     with Steady(quiet, _PER_SECOND) as load:

@@ -86,7 +86,7 @@ def fill_disk(paths: StackPaths, pod: Manifest) -> None:
 
 
 def wait_for(condition: Callable[[], bool], what: str = "the condition holds", seconds: float = 120.0) -> None:
-    """Return once a condition holds. Raises TimeoutError where it does not within so many seconds."""
+    """Return once a condition holds. Raises TimeoutError where it does not within `seconds`."""
     wait_until(
         condition,
         timeout=seconds,

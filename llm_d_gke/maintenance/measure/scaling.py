@@ -97,7 +97,7 @@ class Window:
 
 
 def scaling(rounds: int = 10) -> None:
-    """So many scale-ups and scale-downs between one and three replicas, under requests all the time.
+    """Measure `rounds` scale-ups and scale-downs between one and three replicas, under requests all the time.
 
     Each round is recorded when it is over. A call that is cut off is continued by the next one; the one that completes
     the rounds forgets them and takes the stack down.

@@ -133,7 +133,7 @@ async def _at_rate(
 
 
 def by_clients(requests: Iterator[Request], clients: int, seconds: float) -> list[Sample]:
-    """So many clients, each sending its next request when the last was answered, for that many seconds."""
+    """Samples of `clients` that each send the next request when the last was answered, for `seconds`."""
 
     async def run() -> list[Sample]:
         samples: list[Sample] = []

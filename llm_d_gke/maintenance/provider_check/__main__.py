@@ -4,7 +4,7 @@
     python -m llm_d_gke.maintenance.provider_check ~/.pulumi/plugins/resource-gcp-v*/pulumi-resource-gcp [STACK ...]
 
 `-c PATH=VALUE` changes every stack, and `--every-release` checks each with every release and both deployments, where
-planning accepts that. `--random N` checks so many random stacks as well, the same ones for the same `--seed`. Each
+planning accepts that. `--random N` checks N random stacks as well, the same ones for the same `--seed`. Each
 stack is checked twice: as a first preview has it, with outputs unknown, and with outputs known. Without stacks, the
 program in bootstrap/ is checked, too. Exit status 1: the provider refuses something.
 """

@@ -33,7 +33,7 @@ _BATCH = 20
 
 def main(
     stacks: Annotated[list[str] | None, typer.Argument(help="Stacks to scan. By default all of the project.")] = None,
-    random: Annotated[int, typer.Option(min=0, help="Scan so many random stacks instead.")] = 0,
+    random: Annotated[int, typer.Option(min=0, help="Scan this number of random stacks instead.")] = 0,
     seed: Annotated[int, typer.Option(help="Another seed, other random stacks.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Keep the scanned manifests in this folder.")] = None,
 ) -> None:

@@ -156,7 +156,7 @@ def stack_objects(stack: str) -> list[dict[str, Any]]:
 
 
 def random_objects(count: int, seed: int) -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
-    """The name, values and objects of so many random stacks, the same ones for the same seed."""
+    """The name, values and objects of `count` random stacks, the same ones for the same seed."""
     for number, values in enumerate(spread(VARIED, count, seed, kinds_of), start=1):
         name = f"random-{number}"
         graph = record(

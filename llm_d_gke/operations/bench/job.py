@@ -23,7 +23,7 @@ IMAGE = (
 RESULTS = "/results"
 _CONFIGURATION = "/configuration"
 _FILE = "inference-perf.yaml"
-# The container waits so long for `kubectl cp`, and ends by itself without a copy.
+# For how long the container waits for `kubectl cp`; without a copy it ends by itself.
 _KEPT_SECONDS = 3600
 _PORTS = {"http": 80, "https": 443}
 

@@ -32,7 +32,7 @@ from llm_d_gke.stackfile.document import parse
 
 
 def print_difference(before: str, after: str, *, with_objects: bool, out: Path | None) -> int:
-    """Print or write what a second stack has otherwise than a first: Markdown, laid out on a terminal."""
+    """Print or write how a second stack differs from a first: Markdown, laid out on a terminal."""
     facts = load_facts(PROJECT_ROOT, before), load_facts(PROJECT_ROOT, after)
     lines = list(verdicts(*facts)) or [f"{before} and {after} have the same settings, verdict and cost."]
     refused = [fact.stack for fact in facts if fact.refused]

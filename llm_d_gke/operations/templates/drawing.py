@@ -50,7 +50,7 @@ def area(style: str, *points: tuple[float, float]) -> Shape:
 
 
 def wrapped(words: str, width: float, character: float) -> list[str]:
-    """Lines of a width, at so many units a character, as SVG does not wrap. Only a name too long for one is broken."""
+    """Lines of `width`, at `character` units each, as SVG does not wrap. Only a name too long for one is broken."""
     columns = max(1, int(width / character))
     spaced = textwrap.wrap(words, columns, break_on_hyphens=False, break_long_words=False)
     return [part for line in spaced for part in ([line] if len(line) <= columns else _broken(line, columns))]

@@ -16,7 +16,7 @@ from llm_d_gke.operations.verify.result import Checked, Outcome, Verification
 from llm_d_gke.operations.verify.run import verify
 from llm_d_gke.wording import count
 
-# A load balancer of Google takes about so long to learn its first backends; the rehearsed one a second or two.
+# Seconds. Google's load balancers take about three minutes to learn their first backends, the rehearsed one a second.
 _PATIENCE = {"gke": 180.0, "rehearsal": 15.0}
 
 

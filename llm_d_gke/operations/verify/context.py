@@ -18,7 +18,7 @@ from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.planning.setting_errors.values import flow
 
 REQUEST_SECONDS = 120.0
-# At most so many requests of a check are in flight at once.
+# Requests of a check that are in flight at once, at most.
 CLIENTS = 16
 
 _SERVED = "vllm:request_prompt_tokens_count"

@@ -1,6 +1,6 @@
 """Transfer of the KV cache from prefill to decode servers with vLLM's connectors.
 
-Each fixes together what has to agree: the JSON of `--kv-transfer-config`, ports, environment, further arguments.
+Each fixes together what has to agree: the JSON of `--kv-transfer-config`, ports, environment, extra arguments.
 Sources: llm-d guides/pd-disaggregation (GPU, TPU v6 and v7), tpu_inference/distributed/tpu_connector.py, vLLM's
 NixlConnector usage guide.
 """

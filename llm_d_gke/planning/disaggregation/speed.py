@@ -71,7 +71,7 @@ class Split:
         return self._speed(decoding, target / self._rate(decoding), full=full)
 
     def at_rate(self, requests_per_second: float) -> SpeedEstimate | None:
-        """Speed when so many requests a second come in; None when that is more than the slower stage serves."""
+        """Speed at this rate of requests; None when it is more than the slower stage serves."""
         if requests_per_second > min(self.prefill_rate, self.decode_rate):
             return None
         decoding = _smallest_satisfying(self._max_decoding, lambda n: self._rate(n) >= requests_per_second)

@@ -1,4 +1,4 @@
-"""The longest request that the engine takes, where further arguments stretch the model's positions."""
+"""The longest request that the engine takes, where extra arguments stretch the model's positions."""
 
 from __future__ import annotations
 

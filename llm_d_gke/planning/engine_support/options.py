@@ -121,7 +121,7 @@ def replaced_objects(arguments: Sequence[str]) -> list[tuple[int, str]]:
 
 
 def option_value(arguments: Sequence[str], *names: str) -> str | None:
-    """The last value of an option among further arguments, `--name value` or `--name=value`."""
+    """The last value of an option among extra arguments, `--name value` or `--name=value`."""
     value = None
     for position, text in enumerate(arguments):
         name, separator, inline_value = text.partition("=")
@@ -131,7 +131,7 @@ def option_value(arguments: Sequence[str], *names: str) -> str | None:
 
 
 def is_on(arguments: Sequence[str], option: str) -> bool | None:
-    """A switch among further arguments; None where it is not there. The last one counts."""
+    """A switch among extra arguments; None where it is not there. The last one counts."""
     value = None
     for argument in arguments:
         name = argument.replace("_", "-")

@@ -70,7 +70,7 @@ def pod_accelerators(ctx: PlanContext, parallelism: Parallelism) -> int:
 
 
 def pods_of(ctx: PlanContext, settings: ModelSettings, replicas: int | None = None) -> list[int]:
-    """Accelerators of each pod of all replicas of a model, or of so many of them."""
+    """Accelerators of each pod of all replicas of a model, or of `replicas` of them."""
     parallelism = parallelism_of(ctx, settings)
     pods = (settings.replicas if replicas is None else replicas) * parallelism.hosts
     return [pod_accelerators(ctx, parallelism)] * pods

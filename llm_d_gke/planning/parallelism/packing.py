@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 
 def fewest_nodes(pods: Collection[int], per_node: int) -> int:
-    """Nodes that hold pods of so many accelerators each, the largest first and each where it leaves least.
+    """Nodes that hold `pods`, given by their accelerators, the largest first and each where it leaves least.
 
     The fewest there are, if every size divides the larger ones, as powers of two do. The cluster autoscaler counts in
     this order, too (cluster-autoscaler/estimator/decreasing_pod_orderer.go of kubernetes/autoscaler at 2fc0cb0a).

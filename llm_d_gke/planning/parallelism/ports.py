@@ -4,5 +4,5 @@
 PORT = 8000
 # The supervisor of a pod's ranks listens here for all of them, as in llm-d's guides. No rank may use the port.
 SUPERVISOR_PORT = 8208
-# An InferencePool names at most so many ports (its CRD since v1.1).
+# The most ports that an InferencePool names (its CRD since v1.1).
 MAX_PORTS = 8

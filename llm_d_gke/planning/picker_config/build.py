@@ -21,9 +21,9 @@ _NOTIFICATIONS, _TOKENS = "endpoint-notification-source", "token-producer"
 _CHARACTERS_A_TOKEN = 4
 _PREPARED = "prepareDataPlugins"
 
-# The index of prefixes holds so many times the engine's cache: texts have up to 6 characters a token, where pickers
-# count 4, and the estimate of the cache errs. With an index that is too small, a prompt goes elsewhere although its
-# prefix is cached, and is kept twice. With one that is too large, it goes where its prefix once was, which costs
+# By this factor the index of prefixes is larger than the engine's cache: texts have up to 6 characters a token, where
+# pickers count 4, and the estimate of the cache errs. With an index that is too small, a prompt goes elsewhere although
+# its prefix is cached, and is kept twice. With one that is too large, it goes where its prefix once was, which costs
 # nothing (docs/measurements.md, Routing by prefix).
 _INDEX_MARGIN = 2
 # Entries of one replica's index: the pickers' own default (lruCapacityPerServer), which v1.5.0 always has. An entry
@@ -238,7 +238,7 @@ def _index(block_tokens: int, cached_tokens: int | None, least: int) -> tuple[in
     ones, so that the index stays small.
     """
     if least >= _INDEX_MARGIN * block_tokens:
-        # As many entries as the engine has blocks suffice, since each holds so much more.
+        # As many entries as the engine has blocks suffice, since each holds more by the margin.
         return block_tokens, {}
     smallest = max(least, block_tokens)
     if cached_tokens is None:

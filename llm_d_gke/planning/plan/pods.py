@@ -113,7 +113,7 @@ class PodPlan(ContainerPlan):
     near: tuple[str, ...] = ()
     node_selector: Mapping[str, str]
     tolerations: tuple[TaintPlan, ...] = ()
-    # A new pod of a Deployment has been ready for so many seconds before an old one is taken away.
+    # For how long a new pod of a Deployment is ready before an old one is removed.
     min_ready_seconds: int = 0
     # Seconds from the pod's deletion to SIGTERM. The pod serves on, because senders notice its deletion later.
     pre_stop_seconds: int = 0

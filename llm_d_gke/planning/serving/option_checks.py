@@ -1,4 +1,4 @@
-"""Options in `extraArgs` that vLLM's parser does not take, or takes otherwise than they read."""
+"""Options in `extraArgs` that vLLM's parser does not take, or takes differently from how they read."""
 
 from __future__ import annotations
 

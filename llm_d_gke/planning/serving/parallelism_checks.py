@@ -103,7 +103,7 @@ def _without_ranks(ctx: PlanContext, tensor: int, ranks: int) -> str:
 
 
 def _slice_with(ctx: PlanContext, devices: int) -> str:
-    """The machine type with just so many devices of a TPU, as the middle of a fix. Empty where there is none."""
+    """The machine type with exactly `devices` devices of a TPU, as the middle of a fix. Empty where there is none."""
     accelerator = ctx.accelerator
     if ctx.settings.accelerator.topology is not None:
         return ""
@@ -114,7 +114,7 @@ def _slice_with(ctx: PlanContext, devices: int) -> str:
 
 
 def machine_with(ctx: PlanContext, devices: int) -> str:
-    """The smallest machine type with so many of the same accelerator, as the second half of a fix."""
+    """The smallest machine type with `devices` of the same accelerator, as the second half of a fix."""
     accelerator = ctx.accelerator
     options = [
         (count, machine)

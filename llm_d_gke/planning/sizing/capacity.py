@@ -135,7 +135,7 @@ def lengths_of(served: ServedModel, run: EngineRun) -> tuple[int, int] | None:
 
 
 def _at_rate(engines: _Engines, replicas: int, rate: float, saturation: int) -> SpeedEstimate | None:
-    """Speed when so many requests a second come in; None when that is more than full batches serve."""
+    """Speed at `rate` requests a second; None when that is more than full batches serve."""
 
     def served(concurrency: int) -> float:
         speed = engines.at(replicas, concurrency)

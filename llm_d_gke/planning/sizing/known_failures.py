@@ -89,7 +89,7 @@ def _reports_of(served: ServedModel) -> Iterator[StartReport]:
 
 
 def _options_of(version: str, arguments: Sequence[str]) -> Set[str]:
-    """Options among further arguments, less those that the parser ends on, whatever goes with them."""
+    """Options among extra arguments, less those that the parser ends on, whatever goes with them."""
     if not arguments:
         return frozenset()
     names = {long_form(argument.partition("=")[0]).partition(".")[0] for argument in arguments}

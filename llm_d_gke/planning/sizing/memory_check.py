@@ -135,7 +135,7 @@ def _speculation(served: ServedModel, model: Model) -> Speculation:
 
 
 def run_of(served: ServedModel) -> EngineRun | None:
-    """The engine as the stack's settings, further arguments and the release's version start it.
+    """The engine as the stack's settings, extra arguments and the release's version start it.
 
     None for a model that the catalog lacks, and for one whose memory is not computed.
     """
@@ -153,7 +153,7 @@ def run_of(served: ServedModel) -> EngineRun | None:
 
 
 def _options_of(served: ServedModel, model: Model, speculation: Speculation) -> EngineOptions:
-    """Options that decide on memory, of which further arguments replace those of settings."""
+    """Options that decide on memory, of which extra arguments replace those of settings."""
     settings, parallelism = served.settings, served.parallelism
     extra = _numbers_in(settings.extra_args)
     cache, caching = extra.get("kv-cache-memory-bytes"), settings.prefix_caching

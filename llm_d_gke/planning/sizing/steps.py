@@ -175,6 +175,6 @@ def _fixed_seconds(run: EngineRun, constants: SpeedConstants, *, fp8: bool) -> f
 
 
 def read(kind: Layers, context: float) -> float:
-    """Bytes that one sequence of so many tokens reads of the layers of one kind."""
+    """Bytes that one sequence of `context` tokens reads of the layers of one kind."""
     seen = min(context, kind.window) if kind.window else context
     return kind.count * (kind.state_bytes + kind.token_bytes * seen)

@@ -194,7 +194,7 @@ def _machines(record: Record, catalog: Catalog, zones: tuple[str, ...]) -> _Mach
 
 @dataclass(frozen=True)
 class _Machines:
-    """The machines of a pool, each with so many chips of an accelerator."""
+    """The machines of a pool, which all have the same number of chips of an accelerator."""
 
     record: Record
     config: Mapping[str, Any]

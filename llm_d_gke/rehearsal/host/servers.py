@@ -75,7 +75,7 @@ class HttpHandler(BaseHTTPRequestHandler):
 
 
 def copy_both_ways(first: socket.socket, second: socket.socket, idle_seconds: float | None = None) -> None:
-    """Copy bytes in both directions until one side closes, or both are idle for so long."""
+    """Copy bytes in both directions until one side closes, or both are idle for `idle_seconds`."""
     peers = {first: second, second: first}
     while readable := select.select([first, second], [], [], idle_seconds)[0]:
         for side in readable:

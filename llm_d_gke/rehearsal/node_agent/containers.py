@@ -27,7 +27,7 @@ from llm_d_gke.rehearsal.paths import StackPaths
 # Seconds before an ended container starts again. On GKE 10 s to 5 minutes.
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 10.0)
 
-# A container that ran for so many seconds starts again with the first back-off.
+# A container that ran for this time starts again with the first back-off.
 STABLE_SECONDS = 20.0
 
 # Seconds before another attempt after a configuration error.

@@ -95,7 +95,7 @@ def conditions(previous: Manifests, containers: Sequence[ContainerState], initia
 
 
 def dated_back(written: Manifests, seconds: float) -> Manifests:
-    """The conditions of a pod, with a Ready condition that is true for at least so long."""
+    """The conditions of a pod, with a Ready condition that is true for at least `seconds`."""
     moment = timestamp(seconds_ago=seconds)
     return [
         # Times of this form are in the order of their texts.

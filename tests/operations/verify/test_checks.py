@@ -340,7 +340,7 @@ class TestObjects:
 
     def test_replicas_that_follow_the_load_may_be_any_number_within_the_limits(self) -> None:
         def complaint(count: int) -> bool:
-            """Whether so many servers are named as too few or too many. The picker has no pod here."""
+            """Whether `count` servers are named as too few or too many. The picker has no pod here."""
 
             def engines(plan: Any) -> list[FakeEngine]:
                 server = plan.models[0].servers[0]

@@ -1,4 +1,4 @@
-"""Wrong stack files, as the tables of `refusals_*.py` hold them: one for every rule of planning, with its finding."""
+"""Wrong stack files, as the tables of this folder hold them: at least one for each rule, with its finding."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _noted_calls() -> Iterator[set[tuple[str, int]]]:
     def noting(method: Callable[..., None]) -> Callable[..., None]:
         def note(self: Findings, *arguments: str | int, **texts: Any) -> None:
             caller: Any = sys._getframe(1)
-            # A context and a served model hand their findings on, within two functions each.
+            # A context and a served model pass their findings on, within two functions each.
             for _ in range(5):
                 calls.add((Path(caller.f_code.co_filename).name, caller.f_lineno))
                 caller = caller.f_back

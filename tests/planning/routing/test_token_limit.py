@@ -89,7 +89,7 @@ def answer_of(tokens: int, text: str = "Hello") -> str:
 
 
 def events(number: int, tokens: int | None) -> str:
-    """A stream of so many events, the last of which states the tokens."""
+    """A stream of `number` events, the last of which states the tokens."""
     usage = [] if tokens is None else [{"choices": [], "usage": {"total_tokens": tokens}}]
     texts = [json.dumps(item) for item in [*[{"choices": [{}]}] * number, *usage]]
     return "".join(f"data: {text}\n\n" for text in [*texts, "[DONE]"])

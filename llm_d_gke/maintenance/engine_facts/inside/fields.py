@@ -77,7 +77,7 @@ def _kind(configuration: Any, field: str) -> str | None:
 
 
 def _list_kind(configuration: Any, field: str) -> str:
-    """A list by its elements: whole numbers, numbers, text, lists of so many whole numbers, or anything."""
+    """A list by its elements: whole numbers, numbers, text, lists of a fixed number of whole numbers, or anything."""
     element = _FITTING.get(tuple(takes(configuration, field, [value]) for value in _VALUES))
     lengths = [length for length in range(1, 6) if takes(configuration, field, [[8] * length])]
     if element in ("integer", "number", "text"):

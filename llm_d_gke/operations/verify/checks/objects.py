@@ -130,7 +130,7 @@ _KEYS = ("name", "mountPath", "containerPort")
 
 
 def differences(planned: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator[str]:
-    """Yields a sentence for each planned field that the live object has otherwise.
+    """Yields a sentence for each planned field that differs in the live object.
 
     Fields that the plan does not have are defaults of the API server or other controllers' and are ignored; so are
     values that the plan does not know. Of a Secret only the keys are compared.

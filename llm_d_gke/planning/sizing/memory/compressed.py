@@ -128,7 +128,7 @@ def _states(run: EngineRun, group: Attention) -> tuple[int, ...]:
 
 
 def _slots(pages: Iterable[int], layers: int) -> Counter[int]:
-    """Pages of so many layers, by their bytes."""
+    """Pages of `layers` layers with these pages each, by their bytes."""
     return Counter({size: number * layers for size, number in Counter(pages).items()})
 
 
