@@ -212,7 +212,7 @@ class Release(_Frozen):
 
         Everything else stays. Pattern `disaggregated` stays possible where both releases have it.
         """
-        split = None
+        disaggregation = None
         if self.disaggregation is not None and other.disaggregation is not None:
-            split = self.disaggregation.model_copy(update={"picker": other.disaggregation.picker})
-        return self.model_copy(update={"picker": other.picker, "disaggregation": split})
+            disaggregation = self.disaggregation.model_copy(update={"picker": other.disaggregation.picker})
+        return self.model_copy(update={"picker": other.picker, "disaggregation": disaggregation})

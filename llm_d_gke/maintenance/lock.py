@@ -40,12 +40,12 @@ class RegistryError(RuntimeError):
 
 def images_of(release: Release) -> list[str]:
     """Every image of a release, as the catalog has it. Those with a digest need no lock."""
-    split, istio = release.disaggregation, release.charts.istio
+    disaggregation, istio = release.disaggregation, release.charts.istio
     images = [release.picker.image, release.router.image, release.index_image, release.engine.gpu.image]
     images += [release.engine.tpu.image] if release.engine.tpu is not None else []
     images += [exception.image for exception in release.engine.exceptions]
-    if split is not None:
-        images += [split.sidecar.image, *([split.picker.image] if split.picker is not None else [])]
+    if disaggregation is not None:
+        images += [part.image for part in (disaggregation.sidecar, disaggregation.picker) if part is not None]
     if not isinstance(istio, IstioCharts):
         images += [istio.pilot, istio.proxy]
     return sorted({image for image in images if "@" not in image})

@@ -55,7 +55,8 @@ def test_one_mistake_is_one_error(wrong: Wrong) -> None:
 def test_every_rule_has_an_example() -> None:
     """Rules about answers of Google Cloud have theirs in the preflight's tests."""
     preflight = load_subject("preflight").rules.keys()
-    assert sorted(set(RULES) - preflight - {wrong.id for wrong in EVERY}) == []
+    without = sorted(set(RULES) - preflight - {wrong.id for wrong in EVERY})
+    assert without == [], "add a stack file that breaks each of these rules to a table in tests/planning/refusals"
 
 
 def test_every_call_that_adds_a_finding_is_reached() -> None:
@@ -63,7 +64,7 @@ def test_every_call_that_adds_a_finding_is_reached() -> None:
     reached = {call for wrong in EVERY for call in wrong.calls()}
     calls = {(path.name, call.lineno) for path, call in calls_of_findings()}
     assert len(calls) > 100
-    assert sorted(calls - reached) == []
+    assert sorted(calls - reached) == [], "no example in tests/planning/refusals reaches these calls (file, line)"
 
 
 def test_every_call_names_a_rule_of_its_severity() -> None:
@@ -71,7 +72,10 @@ def test_every_call_names_a_rule_of_its_severity() -> None:
     for path, call in calls_of_findings():
         for rule in rules_of(path, call):
             # A rule that is either has calls that are certain, too.
-            assert rule.severity in ("either", _called(call)), rule.id
+            place = (
+                f"{path.name}:{call.lineno} calls .{_called(call)}(), and the severity of {rule.id} is {rule.severity}"
+            )
+            assert rule.severity in ("either", _called(call)), place
 
 
 def test_every_call_passes_what_the_texts_of_its_rule_name() -> None:
@@ -89,10 +93,13 @@ def test_every_call_passes_what_the_texts_of_its_rule_name() -> None:
             }
             for text in texts:
                 missing = {part for part, own in (("rule", text.message), ("fix", text.hint)) if not own}
-                assert missing == arguments & {"rule", "fix"}, place
+                assert missing == arguments & {"rule", "fix"}, (
+                    f"{place}: a text is in the rule or in the call, not in both"
+                )
             if "None" not in arguments:  # Of a mapping nothing is known.
                 passed, standard = arguments - {"value", "rule", "fix"}, facts_of(call) | {"value", None}
-                assert passed <= named <= passed | standard, place
+                assert passed <= named, f"{place}: no text of the rule names {passed - named}"
+                assert named <= passed | standard, f"{place}: the texts name {named - passed - standard}; pass them"
     assert used >= {(rule.id, case) for rule in RULES.values() for case in rule.cases}
 
 
@@ -123,13 +130,14 @@ def test_no_rule_is_unused() -> None:
     folders = [PROJECT_ROOT / "llm_d_gke" / name for name in ("settings", "planning", "operations/preflight")]
     files = [path for folder in folders for path in folder.rglob("*.py") if path.parent.name != "rules"]
     used = {word for path in files for word in re.findall(r"LLMD-[A-Z0-9-]+", path.read_text(encoding="utf-8"))}
-    assert sorted(set(RULES) - used) == []
-    assert sorted(used - set(RULES)) == []
+    assert sorted(set(RULES) - used) == [], "no code reports these rules: remove them from llm_d_gke/planning/rules"
+    assert sorted(used - set(RULES)) == [], "add these rules to a file of llm_d_gke/planning/rules"
 
 
 def test_every_rule_has_a_source_or_says_what_it_rests_on() -> None:
     """A basis beside a source would leave open which of the two decides."""
-    assert [rule.id for rule in RULES.values() if bool(rule.source) == (rule.basis is not None)] == []
+    undecided = [rule.id for rule in RULES.values() if bool(rule.source) == (rule.basis is not None)]
+    assert undecided == [], "give each of these rules a source, or a basis"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +173,7 @@ class TestFilesOfRules:
     def test_a_file_satisfies_its_schema(self, path: Path) -> None:
         text = path.read_text(encoding="utf-8")
         assert text.startswith("# yaml-language-server: $schema=rules.schema.json\n")
-        assert all(len(line) <= 120 for line in text.splitlines())
+        assert [line for line in text.splitlines() if len(line) > 120] == []
         jsonschema.validate(parse_yaml(text), rule_schema())
 
     @pytest.mark.parametrize(

@@ -81,9 +81,10 @@ def _facts(release: Release, image: str) -> Iterator[str]:
             yield from (_name(flag) for flag in stated if flag)
     if release.router.image == image:
         yield from (_name(flag) for flag in release.router.flags)
-    split = release.disaggregation
-    if split is not None and split.sidecar.image == image:
-        yield from (split.sidecar.connector_flag, split.sidecar.engine_port_flag, split.sidecar.tls_flag)
+    disaggregation = release.disaggregation
+    if disaggregation is not None and disaggregation.sidecar.image == image:
+        sidecar = disaggregation.sidecar
+        yield from (sidecar.connector_flag, sidecar.engine_port_flag, sidecar.tls_flag)
 
 
 def _name(flag: str) -> str:
@@ -93,11 +94,11 @@ def _name(flag: str) -> str:
 def _stated_versions(release: Release, image: str) -> Iterator[str]:
     """Versions that a release states twice and that have to agree."""
     tag = image.rpartition(":")[2]
-    split = release.disaggregation
+    disaggregation = release.disaggregation
     stated = {release.router.image: release.router.version}
     stated |= {picker.image: picker.version for picker in pickers_of(release)}
-    if split is not None:
-        stated[split.sidecar.image] = split.sidecar.version
+    if disaggregation is not None:
+        stated[disaggregation.sidecar.image] = disaggregation.sidecar.version
     if stated[image] != tag:
         yield f"the version is {stated[image]}, and the image's tag {tag}"
     for picker in pickers_of(release):

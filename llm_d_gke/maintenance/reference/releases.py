@@ -42,7 +42,7 @@ def _sentence(entry: str) -> str:
 def _parts(release: Release) -> Iterator[tuple[str, str, str]]:
     """Name, value and source of each part."""
     sources = release.sources
-    engine, split = release.engine, release.disaggregation
+    engine, disaggregation = release.engine, release.disaggregation
     for name, image in (("engine on GPU", engine.gpu), ("engine on TPU", engine.tpu)):
         if image is not None:
             parser = f"vLLM {image.version}'s own parser" if image.version in load_upstream().vllm.versions else ""
@@ -53,7 +53,7 @@ def _parts(release: Release) -> Iterator[tuple[str, str, str]]:
     for name, key, part in (
         ("endpoint picker", "picker", release.picker),
         ("model router", "router", release.router),
-        ("routing sidecar", "sidecar", None if split is None else split.sidecar),
+        ("routing sidecar", "sidecar", None if disaggregation is None else disaggregation.sidecar),
     ):
         if part is None:
             yield name, "none: no pattern `disaggregated`", ""

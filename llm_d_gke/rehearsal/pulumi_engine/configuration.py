@@ -104,8 +104,8 @@ def _is_planned(stack: str, config: StackConfig) -> bool:
 
 def _picker_of(release: Release, settings: Mapping[str, Any]) -> PickerRelease:
     """The picker that a release runs for the stack's pattern."""
-    split = release.disaggregation if settings.get("pattern") == "disaggregated" else None
-    return release.picker if split is None or split.picker is None else split.picker
+    disaggregation = release.disaggregation if settings.get("pattern") == "disaggregated" else None
+    return release.picker if disaggregation is None or disaggregation.picker is None else disaggregation.picker
 
 
 def _release_name(settings: Mapping[str, Any]) -> str:
