@@ -9,6 +9,6 @@ its own process, `stored` keeps results. `page` and `predecessors` write the doc
 
 from llm_d_gke.maintenance.conformance.compare import Cell, cells_of
 from llm_d_gke.maintenance.conformance.page import PAGE, page
-from llm_d_gke.maintenance.conformance.rendered import plans_of, stacks
+from llm_d_gke.maintenance.conformance.rendered import plans_of
 
-__all__ = ["PAGE", "Cell", "cells_of", "page", "plans_of", "stacks"]
+__all__ = ["PAGE", "Cell", "cells_of", "page", "plans_of"]

@@ -24,11 +24,11 @@ from llm_d_gke.maintenance.conformance import (
 )
 from llm_d_gke.maintenance.conformance.compare import DIFFERS, Cell, cells_of
 from llm_d_gke.maintenance.conformance.names import engines_of
-from llm_d_gke.maintenance.conformance.rendered import Rendered, plans_of, rendered, shape, stacks, variants_of
+from llm_d_gke.maintenance.conformance.rendered import Rendered, plans_of, rendered, shape, variants_of
 from llm_d_gke.maintenance.upstream.parts import images
 from llm_d_gke.operations.templates import render
 from llm_d_gke.planning import StackPlan
-from llm_d_gke.stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile import PROJECT_ROOT, project_stacks
 
 _TEMPLATE: Final = Path(__file__).with_name("page.md.jinja")
 _REHEARSED: Final = Path(__file__).with_name("rehearsed.yaml")
@@ -50,7 +50,7 @@ def page() -> str:
         missing += _missing(release, earlier)
     text = render(
         _TEMPLATE,
-        stacks=len(stacks()),
+        stacks=len(project_stacks()),
         planned=planned,
         counts=Counter(result for _, result in ran),
         ran=[line for line, _ in ran],

@@ -15,7 +15,7 @@ from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning import RefusedError, StackPlan, plan_raw
 from llm_d_gke.planning.plan.pods import ContainerPlan
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
-from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, stack_names
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, project_stacks
 from llm_d_gke.stackfile.model_files import model_files
 
 _VARIANTS = Path(__file__).with_name("variants.yaml")
@@ -33,11 +33,6 @@ class Rendered:
     config: Mapping[str, Any] | None = None
 
 
-def stacks() -> list[str]:
-    """Names of all stack files and examples."""
-    return stack_names(PROJECT_ROOT)
-
-
 def configuration(release: str, stack: str) -> StackConfig:
     """A stack's configuration with another release."""
     return load(PROJECT_ROOT, stack, {"llm-d:release": release}, own_release=True)
@@ -53,7 +48,7 @@ def plan(release: str, stack: str, catalog: Catalog | None = None) -> StackPlan:
 def plans_of(release: str, catalog: Catalog | None = None, only: tuple[str, ...] = ()) -> dict[str, StackPlan]:
     """Stacks that a release plans, by name; those that it refuses are left out."""
     plans = {}
-    for stack in only or stacks():
+    for stack in only or project_stacks():
         try:
             plans[stack] = plan(release, stack, catalog)
         except RefusedError:

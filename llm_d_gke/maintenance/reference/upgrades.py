@@ -12,7 +12,7 @@ from llm_d_gke.planning import RefusedError, StackPlan, plan_config, plan_raw
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.planning.upgrades.planner import images_deleted, plan_upgrade
-from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, stack_names
+from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, project_stacks
 from llm_d_gke.stackfile.assumptions import load_assumed
 from llm_d_gke.stackfile.model_files import model_files
 
@@ -59,7 +59,7 @@ def _table() -> Iterator[str]:
     """A row for each stack of the project, a column for each pair: number of steps and the worst loss."""
     pairs = neighbors()
     head = ("stack", *(f"{before} -> {after}" for before, after in pairs))
-    stacks = stack_names(PROJECT_ROOT)
+    stacks = project_stacks()
     return markdown.table(head, [(stack, *(_cell(stack, *pair) for pair in pairs)) for stack in stacks])
 
 

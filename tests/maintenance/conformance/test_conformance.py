@@ -25,13 +25,13 @@ from llm_d_gke.maintenance.conformance.rendered import (
     plans_of,
     rendered,
     shape,
-    stacks,
     variant_settings,
     variants_of,
 )
 from llm_d_gke.maintenance.upstream.parts import images
 from llm_d_gke.planning import Finding, RefusedError, StackPlan
 from llm_d_gke.rehearsal.toolchain.build import binaries
+from llm_d_gke.stackfile import project_stacks
 
 CATALOG = catalog.load()
 # Releases whose programs the toolchain builds for rehearsals anyway, with the parts that are judged.
@@ -386,7 +386,7 @@ class TestPredecessors:
 @pytest.mark.parametrize("name", CATALOG.releases)
 def test_every_stack_is_planned_or_refused_with_findings(name: str) -> None:
     """On every release, and never a crash."""
-    for stack in stacks():
+    for stack in project_stacks():
         planned, findings = _planned(name, stack)
         if planned is None:
             assert findings, stack

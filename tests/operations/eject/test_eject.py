@@ -15,7 +15,7 @@ import pytest
 from llm_d_gke.catalog.reading import parse_yaml, read_yaml
 from llm_d_gke.operations.eject.command import eject_stack, ejected_files
 from llm_d_gke.operations.eject.inputs import NotEjectableError
-from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
+from llm_d_gke.stackfile import project_stacks
 from tests.operations.eject.gcloud_flags import TABLE, flags_of, installed_tree
 from tests.stacks import FLEET_CONFIG, FLEET_MEMBER, TOKEN, graph_of, plan_of
 
@@ -61,7 +61,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "dashboard and alerts": {"monitoring.dashboard": True, "monitoring.alerts": {"availability": 0.99}},
     "budget": {"budget": {"maxMonthlyUsd": 5000, "billingAccount": "000000-000000-000000"}},
 }
-CASES = [(stack, None) for stack in stack_names(PROJECT_ROOT)] + [("gpu", name) for name in CHANGES]
+CASES = [(stack, None) for stack in project_stacks()] + [("gpu", name) for name in CHANGES]
 
 # The documentation has this flag (how-to/allocate-network-resources-dra), gcloud 528.0.0 does not complete it.
 NOT_COMPLETED = {("container node-pools create", "accelerator-network-profile")}

@@ -11,7 +11,7 @@ from llm_d_gke import catalog
 from llm_d_gke.maintenance.reference import upgrades
 from llm_d_gke.maintenance.reference.upgrades import neighbors, with_table
 from llm_d_gke.planning import RefusedError, plan_config
-from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, stack_names
+from llm_d_gke.stackfile import StackConfig, project_stacks
 from llm_d_gke.stackfile.assumptions import load_assumed
 
 
@@ -25,7 +25,7 @@ def test_every_stack_has_a_row_with_every_pair() -> None:
     # tests/docs/test_reference.py holds the page to what the catalog says.
     _, lines, _ = re.split(r"<!-- neighbors: \w+ -->\n", upgrades.PAGE.read_text(encoding="utf-8"))
     head, line, *rows = lines.splitlines()
-    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == list(stack_names(PROJECT_ROOT))
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == project_stacks()
     assert {row.count("|") for row in (head, line, *rows)} == {len(neighbors()) + 2}
 
 

@@ -18,7 +18,7 @@ from llm_d_gke.planning.upgrades.differences import pod_changes
 from llm_d_gke.planning.upgrades.open_pickers import OPEN_PICKERS
 from llm_d_gke.planning.upgrades.planner import FREE_PRESETS, REST, plan_upgrade
 from llm_d_gke.planning.upgrades.step import Loss, Step, UpgradePlan
-from llm_d_gke.stackfile import PROJECT_ROOT, stack_names
+from llm_d_gke.stackfile import project_stacks
 from tests.stacks import existing_cluster, plan_of, values_of
 
 RELEASES = catalog.load().releases
@@ -75,7 +75,7 @@ def servers(plan: UpgradePlan) -> Step:
     return step
 
 
-@pytest.mark.parametrize("stack", stack_names(PROJECT_ROOT))
+@pytest.mark.parametrize("stack", project_stacks())
 def test_every_pair_of_releases_has_a_plan_or_a_finding(stack: str) -> None:
     planned = 0
     for before, after in itertools.permutations(RELEASES, 2):
@@ -100,7 +100,7 @@ def test_every_pair_of_releases_has_a_plan_or_a_finding(stack: str) -> None:
     assert planned >= 2, stack
 
 
-@pytest.mark.parametrize("stack", stack_names(PROJECT_ROOT))
+@pytest.mark.parametrize("stack", project_stacks())
 def test_kinds_come_first_and_servers_last(stack: str) -> None:
     for before, after in itertools.permutations(RELEASES, 2):
         old, new = _planned(stack, before, "{}"), _planned(stack, after, "{}")

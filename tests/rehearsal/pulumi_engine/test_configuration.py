@@ -14,14 +14,11 @@ from llm_d_gke import catalog
 from llm_d_gke.planning import StackPlan, plan_raw
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.toolchain import pickers
-from llm_d_gke.stackfile import EXAMPLES, PROJECT_ROOT, StackConfig
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, project_stacks
 from llm_d_gke.stackfile.model_files import model_files
 
 OWN = catalog.load().releases["llm-d-0.9"].picker
-STACKS = sorted(
-    file.name.removeprefix("Pulumi.").removesuffix(".yaml")
-    for file in [*PROJECT_ROOT.glob("Pulumi.*.yaml"), *(PROJECT_ROOT / EXAMPLES).glob("Pulumi.*.yaml")]
-)
+STACKS = project_stacks()
 
 
 @pytest.fixture(autouse=True)
