@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_d_gke.cli.findings import findings_text, refusal_text
+from llm_d_gke.cli.options import overrides
 from llm_d_gke.cli.text import shell_lines, wrapped
 from llm_d_gke.planning.findings import Finding, Severity
 from llm_d_gke.wording import count
@@ -69,3 +70,7 @@ def test_errors_come_before_warnings() -> None:
 
 def test_one_and_many() -> None:
     assert (count(1, "error"), count(0, "error"), count(2, "error")) == ("1 error", "0 errors", "2 errors")
+
+
+def test_blanks_around_the_sign_of_a_change_do_not_count() -> None:
+    assert overrides(["models[0].replicas = 2"]) == {"models[0].replicas": "2"}

@@ -54,11 +54,12 @@ def print_fleet(stacks: Sequence[str], folder: Path | None, jobs: int | None) ->
     refused = sum(row.is_refused for row in rows)
     total = sum(row.running for row in rows if row.running is not None)
     unknown = sum(row.running is None and not row.is_refused for row in rows)
-    print(
-        f"\n{count(len(rows), 'stack')}, {refused} refused, ${total:,.2f} an hour running"
+    summary = (
+        f"{count(len(rows), 'stack')}, {refused} refused, ${total:,.2f} an hour running"
         f"{f' without {unknown} of unknown price' if unknown else ''}; {seconds:.1f} s,"
         f" {seconds / len(rows):.2f} s a stack"
     )
+    print(f"\n{wrapped(summary)}")
     return REFUSED if refused else DONE
 
 

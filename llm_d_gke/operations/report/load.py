@@ -14,8 +14,11 @@ from llm_d_gke.operations.report.facts import StackFacts
 from llm_d_gke.planning import RefusedError, StackPlan, plan_config
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.planner import plan_with_findings
+from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile.assumptions import load_assumed
+from llm_d_gke.stackfile.config import StackConfig
+from llm_d_gke.stackfile.model_files import model_files
 
 
 def load_facts(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> StackFacts:
@@ -26,7 +29,7 @@ def load_facts(root: Path, stack: str, overrides: Mapping[str, str] | None = Non
     try:
         plan = plan_config(stack, configuration)
     except RefusedError as refused:
-        forbidden = None if settings is None else _plan_despite_findings(stack, settings, configuration.encrypted())
+        forbidden = None if settings is None else _plan_despite_findings(stack, settings, configuration)
         return facts_of(stack, forbidden, refused.findings, notes, settings)
     return facts_of(stack, plan, plan.warnings, notes, settings)
 
@@ -46,6 +49,8 @@ def _settings(values: Mapping[str, Any]) -> StackSettings | None:
         return None
 
 
-def _plan_despite_findings(stack: str, settings: StackSettings, encrypted: frozenset[str]) -> StackPlan | None:
+def _plan_despite_findings(stack: str, settings: StackSettings, configuration: StackConfig) -> StackPlan | None:
     """The plan of a refused stack, if planning gets that far: a report shows the memory of a refused model."""
-    return plan_with_findings(stack, settings, catalog.load(), encrypted, Findings())
+    files = model_files(configuration.settings())
+    models = with_own_models(catalog.load(), settings, files, Findings())
+    return plan_with_findings(stack, settings, models, configuration.encrypted(), Findings())

@@ -45,6 +45,16 @@ def test_acknowledged_findings_are_counted_apart(folder: Path, capsys: pytest.Ca
     assert "1 warning and 1 acknowledged" in capsys.readouterr().out
 
 
+def test_its_lines_fit_a_terminal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = next(preview_fleet(folder, ["first"], 1))
+    rows = [replace(row, running=running) for running in (1234.5, None)]
+    monkeypatch.setattr("llm_d_gke.operations.fleet.command.preview_fleet", lambda *_: iter(rows))
+    print_fleet(["first", "second"], folder, 1)
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
 def test_the_command_lists_every_stack_of_the_folder_and_fails_for_a_refused_one(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

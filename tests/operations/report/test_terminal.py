@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -223,6 +225,38 @@ def test_every_report_names_the_line_of_a_finding() -> None:
     assert place.startswith("Pulumi.gpu.yaml, line ")
     for text in (report_text(facts), markdown(facts), page(facts)):
         assert " ".join(text.split()).count(place) == len(facts.findings)
+
+
+def test_a_refused_model_of_the_users_own_is_judged_by_its_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    config = {
+        "architectures": ["Qwen3ForCausalLM"],
+        "model_type": "qwen3",
+        "hidden_size": 2048,
+        "head_dim": 128,
+        "intermediate_size": 6144,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 8,
+        "vocab_size": 151936,
+        "max_position_embeddings": 40960,
+        "dtype": "bfloat16",
+        "tie_word_embeddings": True,
+    }
+    file.write_text(json.dumps(config), encoding="utf-8")
+    model = {
+        "id": "my-org/mine",
+        "config": str(file),
+        "maxModelLen": 2048,
+        "dtype": "half",
+        "gpuMemoryUtilization": 0.8,
+        "source": {"kind": "bucket", "bucket": "my-models", "path": "mine"},
+        "adapters": [{"name": "legal", "source": "my-org/legal"}],
+    }
+    refused = load_facts(PROJECT_ROOT, "gpu", {"llm-d:models": json.dumps([model])})
+    assert [finding.id for finding in refused.findings if finding.severity == "error"] == ["LLMD-ADAPTER-SOURCE"]
+    assert "memory not judged" not in report_text(refused)
+    assert "KV tokens" in report_text(refused)
 
 
 def test_findings_are_counted_by_kind() -> None:
