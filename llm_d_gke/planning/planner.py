@@ -71,6 +71,8 @@ def plan_raw(
     asked to read, by model. Raises `RefusedError` with every finding: of the settings
     themselves, and of the plan as far as the rest of the settings still makes one.
     """
+    if not isinstance(values, Mapping):
+        raise TypeError(f"settings of stack {stack} are StackSettings or a mapping such as {{'project': 'my-project'}}")
     full_catalog = catalog or load_catalog()
     # A program's settings were never in a file, so that only what is a secret by its name is hidden.
     hidden = frozenset[str]() if encrypted is _ANY_KEY else encrypted

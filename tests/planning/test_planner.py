@@ -7,11 +7,12 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llm_d_gke import planning
-from llm_d_gke.planning import RefusedError, StackPlan, plan_config, plan_raw
+from llm_d_gke.planning import RefusedError, StackPlan, plan_config, plan_raw, plan_stack
 from llm_d_gke.stackfile.assumptions import load_assumed
 from tests.planning.refusals.case import errors_of
 from tests.stacks import ENCRYPTED, existing_cluster, plan_of, sharing_nodes, values_of
@@ -203,3 +204,9 @@ def test_projects_of_a_domain_keep_it_in_names_of_identities(project: str) -> No
 def test_a_path_may_be_a_whole_expression() -> None:
     [finding] = errors_of("gpu", {"gateway.paths": ["^/v1/.*$"]})
     assert finding.fix == 'use "/v1/*"'
+
+
+@pytest.mark.parametrize("settings", [None, "project: my-project", [("project", "my-project")]])
+def test_settings_of_a_program_that_are_no_mapping_are_named(settings: Any) -> None:
+    with pytest.raises(TypeError, match="settings of stack chat are StackSettings or a mapping"):
+        plan_stack("chat", settings)
