@@ -49,18 +49,18 @@ def look_for_leftovers(stack: str, changes: Mapping[str, str], project: str | No
 
 
 def questions(identity: Identity) -> str:
-    """What would be listed, and by what a resource is known as the stack's."""
+    """What would be listed, and what marks a resource as the stack's."""
     where = f"project {shown_project(identity.project)}"
-    known = [f"the label {STACK_LABEL}={slug(identity.stack)}", "the names that the stack gives"]
-    known += [f"the cluster {identity.cluster}"] if identity.cluster else []
-    known += [f"the network {identity.network}"] if identity.network else []
+    marks = [f"the label {STACK_LABEL}={slug(identity.stack)}", "the names that the stack gives"]
+    marks += [f"the cluster {identity.cluster}"] if identity.cluster else []
+    marks += [f"the network {identity.network}"] if identity.network else []
     policies = {grant.policy for grant in identity.grants} | {project_policy(identity.project)}
     lists = [*(kind.title for kind in KINDS), *sorted(policy.title for policy in policies)]
     note = project_note(identity.project)
     return "\n".join(
         [
             f"  {len(lists)} lists of {where}: {', '.join(lists)}",
-            f"  each searched for {', '.join(known)}",
+            f"  each searched for {', '.join(marks)}",
             *([note] if note else []),
         ]
     )

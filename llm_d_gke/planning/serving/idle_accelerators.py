@@ -74,13 +74,13 @@ def _hourly(ctx: PlanContext, machine: MachineType, per_node: int) -> float | No
 
 def _further_replicas(ctx: PlanContext, pods: Sequence[int], nodes: int) -> tuple[int, int]:
     """The model, by index, that would use most of the same nodes' room, and how many more of its replicas do."""
-    best, taken = (0, 0), 0
+    best, most = (0, 0), 0
     for index, model in enumerate(ctx.settings.models):
         replica, more = pods_of(ctx, model, 1), 0
         while fewest_nodes([*pods, *replica * (more + 1)], ctx.per_node) <= nodes:
             more += 1
-        if more * sum(replica) > taken:
-            best, taken = (index, more), more * sum(replica)
+        if more * sum(replica) > most:
+            best, most = (index, more), more * sum(replica)
     return best
 
 

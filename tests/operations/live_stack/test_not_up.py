@@ -40,9 +40,9 @@ def test_what_where_and_how(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert llmd(*arguments) == FAILED
-    said = capsys.readouterr().err
-    assert " ".join(said.split()).startswith(f"stack {STACK} is not up on this machine: make up STACK={STACK} On GKE")
-    assert on_gke in said
+    output = capsys.readouterr().err
+    assert " ".join(output.split()).startswith(f"stack {STACK} is not up on this machine: make up STACK={STACK} On GKE")
+    assert on_gke in output
 
 
 def test_leftovers_without_credentials_lists_what_it_would_ask(
@@ -53,7 +53,7 @@ def test_leftovers_without_credentials_lists_what_it_would_ask(
 
     monkeypatch.setattr(leftovers, "open_session", refuse)
     assert llmd("leftovers", "gpu") == NO_CREDENTIALS
-    said = " ".join(capsys.readouterr().out.split())
-    assert "lists of project PROJECT: cluster, fleet membership," in said
-    assert "the label llm-d-stack=gpu" in said
-    assert "the network llm-d-gpu-network" in said
+    output = " ".join(capsys.readouterr().out.split())
+    assert "lists of project PROJECT: cluster, fleet membership," in output
+    assert "the label llm-d-stack=gpu" in output
+    assert "the network llm-d-gpu-network" in output

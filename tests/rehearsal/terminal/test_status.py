@@ -24,6 +24,6 @@ class Gateways:
     ids=["a host name", "any name"],
 )
 def test_a_gateway_with_a_host_name_answers_to_it_only(listener: dict[str, Any], note: str) -> None:
-    said = host_note(cast("Kube", Gateways({"name": "https", **listener})))
-    assert note in said
-    assert bool(said) is bool(note)
+    output = host_note(cast("Kube", Gateways({"name": "https", **listener})))
+    assert note in output
+    assert bool(output) is bool(note)
