@@ -280,7 +280,7 @@ MISTAKES = [
     ("configuration of the picker as text", "llm-d:picker: {config: 'plugins: [{type: queue-scorer}]'}", "SETTING-TYPE", "picker.config", "keys", "use {plugins: [{type: queue-scorer}]}"),
     ("image with a scheme", model("image: 'https://docker.io/vllm/vllm-openai:v0.26.0'"), "IMAGE-FORM", "models[0].image", "not the name", "use docker.io/vllm/vllm-openai:v0.26.0"),
     ("another engine", model("engine: sglang"), "SETTING-UNKNOWN", "models[0].engine", "served by vLLM", "remove it"),
-    ("group of the engine", model("vllm: {maxNumSeqs: 8}"), "SETTING-UNKNOWN", "models[0].vllm", "in the model itself", "remove it"),
+    ("group of the engine", model("vllm: {maxNumSeqs: 8}"), "SETTING-UNKNOWN", "models[0].vllm", "of the model itself", "remove it"),
     ("variable in small letters", model("allowExtraArgs: true, env: {vllm_logging_level: INFO}"), "ENV-UNKNOWN", "models[0].env.vllm_logging_level", "ignores it", "VLLM_LOGGING_LEVEL?"),
     ("long option with one dash", argument("-max-num-seqs", "8"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option", "use --max-num-seqs"),
     ("no processor", "llm-d:picker: {cpu: '0'}", "SETTING-FORM", "picker.cpu", "quantity of CPUs", "use 500m"),
