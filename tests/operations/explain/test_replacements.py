@@ -146,7 +146,8 @@ def test_a_rehearsed_preview_names_the_settings_behind_a_change(tmp_path: Path) 
         "llm-d:accelerator.provisioning: on-demand -> spot: replaces accelerator pool",
         "llm-d:models[0].replicas: 1 -> 2",
     ]
-    del (without := load(PROJECT_ROOT, "gpu")).values["llm-d:acknowledge"]
+    own = {key: value for key, value in standing.values.items() if key != "llm-d:acknowledge"}
+    without = replace(standing, values=own)
     (reason,) = [entry["reason"] for entry in standing.values["llm-d:acknowledge"]]
     assert list(diff_settings(paths, without)) == [
         "llm-d:acknowledge[0].id: LLMD-GATEWAY-OPEN -> (none)",
