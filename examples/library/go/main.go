@@ -42,7 +42,7 @@ func program(ctx *pulumi.Context) error {
 			Nodes:        &stack.NodeCountArgs{Min: pointer(1), Max: pointer(1)},
 		},
 		Models: []stack.ModelSettingsArgs{
-			{Id: "Qwen/Qwen2.5-1.5B-Instruct", MaxModelLen: pointer(2048), Dtype: &half},
+			{Id: "Qwen/Qwen2.5-1.5B-Instruct", MaxModelLen: pointer(2048), Dtype: &half, GpuMemoryUtilization: pointer(0.88)},
 		},
 	})
 	if err != nil {

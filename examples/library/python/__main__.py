@@ -26,7 +26,9 @@ trial = InferenceStack(
     {
         **common,
         "accelerator": {"type": "nvidia-tesla-t4", "provisioning": "spot", "nodes": {"min": 1, "max": 1}},
-        "models": [{"id": "Qwen/Qwen2.5-1.5B-Instruct", "maxModelLen": 2048, "dtype": "half"}],
+        "models": [
+            {"id": "Qwen/Qwen2.5-1.5B-Instruct", "maxModelLen": 2048, "dtype": "half", "gpuMemoryUtilization": 0.88}
+        ],
     },
 )
 

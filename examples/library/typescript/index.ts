@@ -19,7 +19,7 @@ const chat = new llmd.stack.InferenceStack("chat", {
 const trial = new llmd.stack.InferenceStack("trial", {
     ...common,
     accelerator: { type: "nvidia-tesla-t4", provisioning: "spot", nodes: { min: 1, max: 1 } },
-    models: [{ id: "Qwen/Qwen2.5-1.5B-Instruct", maxModelLen: 2048, dtype: "half" }],
+    models: [{ id: "Qwen/Qwen2.5-1.5B-Instruct", maxModelLen: 2048, dtype: "half", gpuMemoryUtilization: 0.88 }],
 });
 
 export const endpoints = { chat: chat.endpoint, trial: trial.endpoint };
