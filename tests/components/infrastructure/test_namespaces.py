@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -16,6 +17,15 @@ POLICY = "ValidatingAdmissionPolicy"
 
 def namespaces_with(stack: str, kind: str, name: str | None = None) -> set[str]:
     return {body["metadata"]["namespace"] for body in of_kind(graph_of(stack), kind, name)}
+
+
+@functools.cache
+def planned(stack: str) -> int:
+    """Pods of a stack's models."""
+    models = plan_of(stack).models
+    servers = [server for model in models for server in model.servers]
+    pods = sum(server.replicas * (server.group.size if server.group is not None else 1) for server in servers)
+    return pods + sum(model.picker.replicas for model in models)
 
 
 @pytest.mark.parametrize("stack", project_stacks())
@@ -37,13 +47,6 @@ def test_every_namespace_is_bounded(stack: str) -> None:
 @pytest.mark.parametrize("stack", project_stacks())
 def test_the_quota_admits_the_pods_of_any_stack_beside_its_own(stack: str) -> None:
     """A switch runs both side by side, and the new quota counts the old pods."""
-
-    def planned(name: str) -> int:
-        models = plan_of(name).models
-        servers = [server for model in models for server in model.servers]
-        pods = sum(server.replicas * (server.group.size if server.group is not None else 1) for server in servers)
-        return pods + sum(model.picker.replicas for model in models)
-
     quota = plan_of(stack).namespace.quota
     assert int(quota["pods"]) >= planned(stack) + max(planned(other) for other in project_stacks())
     # Accelerators of pods that leave would keep the new ones from starting.
