@@ -86,8 +86,8 @@ def _is_short(name: str) -> bool:
 
     `-O` and `-h` are the parser's own.
     """
-    known = (*load_engine().short_options, "-O", "-h")
-    return name in known or name[:2] in known or sum(option.startswith(name) for option in known) == 1
+    options = (*load_engine().short_options, "-O", "-h")
+    return name in options or name[:2] in options or sum(option.startswith(name) for option in options) == 1
 
 
 def full_option(options: Sequence[str], name: str) -> str | None:

@@ -117,7 +117,7 @@ def _holds_other_weights(served: ServedModel) -> bool:
 
 
 def _is_of_another_kind(served: ServedModel) -> bool:
-    """A finding where the id is that of a model which nobody can download, or which answers no chat requests."""
+    """A finding where the id is that of a model without weights to download, or which answers no chat requests."""
     settings = served.settings
     if settings.source.kind != "hugging-face" or settings.config is not None:
         return False

@@ -243,11 +243,11 @@ def _other_fix(place: Place, value: object, close: str | None) -> str:
     """What to write in place of a value of the wrong type or form; `close` is a valid one that is similar."""
     fix, key = f"use {close}" if close else "give a value of this form", place.path[-1]
     if place.path[:2] == ("cluster", "existing") and place.path[2:] in ((), ("version",)):
-        shown = "the version that gcloud container clusters describe shows"
+        installed = "the version that gcloud container clusters describe shows"
         return (
-            f"{fix}, with {shown}"
+            f"{fix}, with {installed}"
             if len(place.path) == 2 and close
-            else f"use {shown}, such as {place.example or close}"
+            else f"use {installed}, such as {place.example or close}"
         )
     has_default = bool(place.infos) and not place.infos[0].is_required()
     word = flow(value) if isinstance(value, bool) else str("" if value is None else value).strip().lower()

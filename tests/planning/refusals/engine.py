@@ -28,7 +28,7 @@ ENGINE = (
         changes={"models[0].image": MINE},
         path="models[0].imageFacts",
         value="(missing)",
-        rule=f"{MINE} serves this model, and the catalog does not have it: its CUDA version",
+        rule=f"{MINE} serves this model, and the catalog does not have it. Not known: its CUDA version",
         fix="state what it is",
         severity=Severity.WARNING,
     ),
