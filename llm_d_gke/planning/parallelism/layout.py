@@ -79,7 +79,7 @@ def pods_of(ctx: PlanContext, settings: ModelSettings, replicas: int | None = No
 def _all_to_all(ctx: PlanContext, settings: ModelSettings, hosts: int) -> str:
     """DeepEP moves tokens from GPU to GPU over RDMA; without it vLLM's own default does with any network.
 
-    Within one host, further arguments may name other ways, for which nodes need nothing.
+    Within one host, extra arguments may name other ways, for which nodes need nothing.
     """
     named = option_value(settings.extra_args, ALL_TO_ALL) if hosts == 1 else None
     if settings.all_to_all or named:

@@ -243,7 +243,7 @@ def _is_given(settings: ModelSettings, option: str) -> bool:
 
 
 def _arguments(settings: ModelSettings) -> tuple[str, ...]:
-    """Further arguments, and the one of a setting that reports are about."""
+    """Extra arguments, and the one of a setting that reports are about."""
     cache = settings.kv_cache_dtype
     return settings.extra_args if cache is None else (*settings.extra_args, _CACHE_TYPE, cache)
 
