@@ -48,7 +48,7 @@ def check_idle(ctx: PlanContext) -> None:
 
 
 def _figures(ctx: PlanContext, *, idle: int, nodes: int) -> dict[str, object]:
-    """Idle accelerators of so many nodes, and what they cost, for the texts of a finding."""
+    """`idle` accelerators of `nodes` nodes, and what they cost, for the texts of a finding."""
     hourly = _hourly(ctx, ctx.machine, ctx.per_node)
     cost = "at an unknown price"
     if hourly is not None:
