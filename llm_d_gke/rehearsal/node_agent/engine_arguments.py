@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -128,6 +129,8 @@ def translate(
     ranks = _ranks(flags)
     _fix_values(flags, (model, *served), context_lengths)
     _apply_simulation(flags, simulation)
+    if "lora-modules" in flags.lists:
+        flags.lists["lora-modules"] = [_based_on(model, served, text) for text in flags.lists["lora-modules"]]
 
     built = ["--model", model]
     if served:
@@ -149,6 +152,14 @@ def translate(
         dropped=tuple(sorted(flags.dropped)),
         changed=tuple(flags.changed),
     )
+
+
+def _based_on(model: str, served: Sequence[str], module: str) -> str:
+    """An adapter whose base is the model itself: the simulator knows it by no served name, as vLLM does."""
+    if not module.startswith("{"):
+        return module
+    adapter = json.loads(module)
+    return json.dumps(adapter | {"base_model_name": model}) if adapter.get("base_model_name") in served else module
 
 
 def serves(command: Sequence[str], arguments: Sequence[str]) -> bool:

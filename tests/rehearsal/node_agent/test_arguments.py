@@ -101,6 +101,13 @@ def test_served_names_and_adapters_keep_all_their_values() -> None:
     assert translated.arguments[-3:] == ("--lora-modules", '{"name":"x"}', "--force-dummy-tokenizer")
 
 
+def test_the_base_of_an_adapter_is_the_model_that_the_simulator_knows() -> None:
+    adapter = '{"name": "x", "path": "/a", "base_model_name": "support"}'
+    translated = engine([], ["--model", MODEL, "--served-model-name", "support", "--lora-modules", adapter])
+    module = translated.arguments[translated.arguments.index("--lora-modules") + 1]
+    assert json.loads(module) == {"name": "x", "path": "/a", "base_model_name": MODEL}
+
+
 @pytest.mark.parametrize(
     ("length", "expected"), [("2048", "2048"), ("32k", "32000"), ("32K", "32768"), ("auto", "8192")]
 )
