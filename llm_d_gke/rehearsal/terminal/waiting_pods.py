@@ -39,8 +39,9 @@ def waiting_reason(pod: dict[str, Any]) -> str | None:
 class WaitingPods:
     """Remembers how often each pod had which reason, and shows a reason that stays, once."""
 
-    def __init__(self, show: Callable[[str], None]) -> None:
+    def __init__(self, show: Callable[[str], None], stack: str = "") -> None:
         self._show = show
+        self._stack = stack
         self._looks: dict[tuple[str, str], int] = {}
 
     def look(self, pods: list[dict[str, Any]]) -> None:
@@ -52,6 +53,9 @@ class WaitingPods:
                 looks[key] = self._looks.get(key, 0) + 1
                 if looks[key] == _LOOKS:
                     self._show(f"    pod {key[0]} waits: {reason}")
+                    if "CrashLoopBackOff" in reason:
+                        # `up` waits until its time is over, and only the container's log says why it ends.
+                        self._show(f"      make diagnose STACK={self._stack} says why, in another terminal")
         printed = {key: count for key, count in self._looks.items() if count >= _LOOKS}
         self._looks = {**printed, **looks}
 
@@ -59,7 +63,7 @@ class WaitingPods:
 @contextmanager
 def watched(paths: StackPaths, show: Callable[[str], None]) -> Iterator[None]:
     """Show why pods of a stack wait, while the block runs. The cluster may not exist yet."""
-    waiting = WaitingPods(show)
+    waiting = WaitingPods(show, paths.stack)
 
     def look() -> None:
         # A control plane that starts or restarts: the provider's own lines say so.

@@ -52,3 +52,14 @@ def test_a_moment_is_not_said() -> None:
     for pods in ([pod(message=NO_GPU)], [pod()]) * 4:
         waiting.look(pods)
     assert printed == []
+
+
+def test_a_container_that_keeps_ending_leads_to_the_command_that_says_why() -> None:
+    printed: list[str] = []
+    waiting = WaitingPods(printed.append, "chat")
+    for _ in range(4):
+        waiting.look([pod(reason="CrashLoopBackOff")])
+    assert printed == [
+        "    pod server waits: vllm: CrashLoopBackOff",
+        "      make diagnose STACK=chat says why, in another terminal",
+    ]
