@@ -9,6 +9,15 @@ MINE = "europe-docker.pkg.dev/mine/engines/vllm:v1"
 EXTRA_ARGS_ALLOWED = {"models[0].allowExtraArgs": True}
 
 ENGINE = (
+    Wrong(
+        id="LLMD-ENGINE-VALUE",
+        name="a type of KV cache of a later vLLM",
+        changes={"release": "llm-d-0.4", "models[0].kvCacheDtype": "int8_per_token_head"},
+        path="models[0].kvCacheDtype",
+        value="int8_per_token_head",
+        rule="vLLM 0.11.1 exits when it reads it: --kv-cache-dtype takes auto",
+        fix="use auto",
+    ),
     *(
         Wrong(
             id="LLMD-ENV-CREDENTIAL",
