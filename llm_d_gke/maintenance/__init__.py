@@ -3,5 +3,6 @@ a user needs them.
 
 `upstream`, `conformance`, `engine_facts`, `lock` and `price_ages` keep the catalog true to its sources. `speed_check`,
 `measure` and `interruptions` hold estimates and promises against what is measured. `fuzz`, `provider_check` and `scan`
-check stacks, `prose` checks texts, `reference` writes generated pages.
+check stacks, `prose` checks texts, `reference` writes generated pages. `wheels` is for the others: it downloads
+wheels of PyPI and reads them.
 """
