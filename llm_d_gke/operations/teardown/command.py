@@ -159,7 +159,7 @@ def _destroy(pulumi: Pulumi, *, yes: bool) -> bool:
 
 @dataclass(frozen=True)
 class _Recorded:
-    """The state of the stack, for `adopt_pending_creates`."""
+    """The state of the stack, for `pending_creates` and `fleet_exit`."""
 
     pulumi: Pulumi
 

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from llm_d_gke.catalog.schema import MachineType, Provisioning
+from llm_d_gke.catalog.schema import MachineType
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.parallelism.layout import pods_of
 from llm_d_gke.planning.parallelism.packing import fewest_nodes
 from llm_d_gke.planning.plan.estimates import HOURS_A_MONTH
 from llm_d_gke.planning.serving.resources import all_pods
-from llm_d_gke.planning.sizing.prices import prices_of
+from llm_d_gke.planning.sizing.prices import billed, prices_of
 from llm_d_gke.wording import count
 
 
@@ -65,8 +65,7 @@ def _figures(ctx: PlanContext, *, idle: int, nodes: int) -> dict[str, object]:
 
 def _hourly(ctx: PlanContext, machine: MachineType, per_node: int) -> float | None:
     """Dollars an hour of one node, bought as the stack's are."""
-    bought = ctx.settings.accelerator.provisioning
-    way: Provisioning = "flex-start" if bought == "queued" else bought
+    way = billed(ctx.settings.accelerator.provisioning)
     attached = (ctx.accelerator.name, per_node) if machine.is_attachable else None
     price = prices_of(ctx).machine(machine.name, ctx.region, way, attached)
     return None if price is None else price.hourly

@@ -26,7 +26,7 @@ from llm_d_gke.planning.plan.estimates import (
     total,
 )
 from llm_d_gke.planning.plan.infrastructure import NodeChoicePlan, NodePoolPlan
-from llm_d_gke.planning.sizing.prices import prices_of
+from llm_d_gke.planning.sizing.prices import billed, check_prices, prices_of
 from llm_d_gke.wording import count
 
 ACCELERATORS = "accelerator nodes"
@@ -50,10 +50,11 @@ def plan_cost(
     `capacities` are those of the models; the cost of a million requests is known only with all of them. `scaled_down`
     are the pools with the nodes that the fewest replicas take, where their number follows the load.
     """
+    check_prices(ctx)
     prices = prices_of(ctx)
     bill = _Bill(ctx, prices, cpu_pool, pools, pickers, _servers(ctx))
     lines = tuple(line for line in bill.lines() if line is not None)
-    chosen = {_billed_provisioning(pool) for pool, _ in pools}
+    chosen = {billed(pool.provisioning) for pool, _ in pools}
     alternatives = tuple(_alternative(bill, lines, way, chosen == {way}) for way in _WAYS)
     cost = CostPlan(
         lines=lines,
@@ -118,11 +119,6 @@ def _check_budget(ctx: PlanContext, cost: CostPlan, pools: Sequence[tuple[NodePo
         ctx.warning("LLMD-BUDGET-UNKNOWN", *path, value=f"{budget.max_monthly_usd:g}", unknown=", ".join(most.unknown))
 
 
-def _billed_provisioning(pool: NodePoolPlan) -> Provisioning:
-    """Queued nodes are sold as flex-start. A reservation costs what on-demand does: only a commitment is cheaper."""
-    return "flex-start" if pool.provisioning == "queued" else pool.provisioning
-
-
 @dataclass(frozen=True)
 class _Bill:
     """The lines of one stack. `dates` gathers those of the prices used."""
@@ -164,15 +160,13 @@ class _Bill:
             nodes[pool.machine_type] += busy
         parts = [f"{busy} x {machine}" for machine, busy in nodes.items()]
         idle_nodes = sum(pool.min_nodes for pool, _ in self.pools)
-        prices = [self.node(pool, _billed_provisioning(pool)) for pool, _ in self.pools]
+        prices = [self.node(pool, billed(pool.provisioning)) for pool, _ in self.pools]
         bought = " and ".join(dict.fromkeys(pool.provisioning for pool, _ in self.pools))
         dates = [str(price.date) for price in prices if price is not None]
         return CostLine(
             name=ACCELERATORS,
             running=running,
-            idle=self._sum(
-                [(self._hourly(pool, _billed_provisioning(pool)), pool.min_nodes) for pool, _ in self.pools]
-            ),
+            idle=self._sum([(self._hourly(pool, billed(pool.provisioning)), pool.min_nodes) for pool, _ in self.pools]),
             paused=0.0,
             most=self._sum([(self._highest_hourly(pool), pool.max_nodes) for pool, _ in self.pools]),
             note=f"{' and '.join(parts)}, {bought}; {idle_nodes} when idle"
@@ -181,7 +175,7 @@ class _Bill:
 
     def accelerators(self, way: Provisioning | None) -> float | None:
         """All replicas' nodes, bought in one way, or each as its pool is."""
-        return self._sum([(self._hourly(pool, way or _billed_provisioning(pool)), busy) for pool, busy in self.pools])
+        return self._sum([(self._hourly(pool, way or billed(pool.provisioning)), busy) for pool, busy in self.pools])
 
     def node(self, pool: NodePoolPlan, way: Provisioning) -> Price | None:
         """One accelerator node of a pool."""
@@ -315,12 +309,12 @@ class _Bill:
         price = self.node(pool, way)
         if price is None:
             return None
-        return self._hourly_price(price) if way == _billed_provisioning(pool) else price.hourly
+        return self._hourly_price(price) if way == billed(pool.provisioning) else price.hourly
 
     def _highest_hourly(self, pool: NodePoolPlan) -> float | None:
         """A node at the highest price that it can have: that of the dearest choice of a compute class."""
         if pool.compute_class is None:
-            return self._hourly(pool, _billed_provisioning(pool))
+            return self._hourly(pool, billed(pool.provisioning))
         prices = [self._choice_hourly(pool, choice) for choice in pool.compute_class.choices]
         priced = [price for price in prices if price is not None]
         return max(priced) if priced and len(priced) == len(prices) else None

@@ -9,19 +9,24 @@ from llm_d_gke.catalog.schema import Provisioning
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.settings import accelerator as settings
 from llm_d_gke.settings.prices import Rates
 
 
-def prices_of(ctx: PlanContext) -> Prices:
-    """Prices of the stack's region. A price of something that the catalog does not know is an error."""
-    stack_prices, catalog_prices = ctx.settings.prices, ctx.catalog.prices
-    if stack_prices is None:
-        return catalog_prices
-    items = dict(stack_prices.items)
+def billed(provisioning: settings.Provisioning) -> Provisioning:
+    """Queued nodes are sold as flex-start. A reservation costs what on-demand does: only a commitment is cheaper."""
+    return "flex-start" if provisioning == "queued" else provisioning
+
+
+def check_prices(ctx: PlanContext) -> None:
+    """A price of something that the catalog does not know is an error."""
+    own = ctx.settings.prices
+    if own is None:
+        return
     names: dict[str, tuple[Mapping[str, Rates | float], Collection[str]]] = {
-        "machines": (stack_prices.machines, ctx.catalog.machines),
-        "accelerators": (stack_prices.accelerators, ctx.catalog.accelerators),
-        "items": (stack_prices.items, catalog_prices.items),
+        "machines": (own.machines, ctx.catalog.machines),
+        "accelerators": (own.accelerators, ctx.catalog.accelerators),
+        "items": (own.items, ctx.catalog.prices.items),
     }
     for group, (own_prices, accepted) in names.items():
         for name in own_prices:
@@ -34,14 +39,20 @@ def prices_of(ctx: PlanContext) -> Prices:
                     value=_price_text(own_prices[name]),
                     fix=_other_name(name, group, accepted),
                 )
-                items.pop(name, None)
+
+
+def prices_of(ctx: PlanContext) -> Prices:
+    """Prices of the stack's region, without those of items that the catalog does not know."""
+    stack_prices, catalog_prices = ctx.settings.prices, ctx.catalog.prices
+    if stack_prices is None:
+        return catalog_prices
     own = OwnPrices(
         region=ctx.region,
         date=stack_prices.date,
         source=stack_prices.source,
         machines={name: _rates(rates) for name, rates in stack_prices.machines.items()},
         accelerators={name: _rates(rates) for name, rates in stack_prices.accelerators.items()},
-        items=items,
+        items={name: usd for name, usd in stack_prices.items.items() if name in catalog_prices.items},
     )
     return catalog_prices.replaced(own)
 

@@ -8,6 +8,7 @@ import pytest
 
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.planning.plan.estimates import CostLine, When
+from tests.planning.refusals.case import errors_of
 from tests.stacks import KUEUE, OPEN, plan_of, sharing_nodes
 
 WHENS: tuple[When, ...] = ("running", "idle", "paused")
@@ -21,6 +22,16 @@ def line(plan: StackPlan, name: str) -> CostLine:
 
 def names(plan: StackPlan) -> set[str]:
     return {line.name for line in plan.cost.lines}
+
+
+def test_a_price_of_nothing_is_one_mistake_however_often_prices_are_read() -> None:
+    """Idle accelerators are priced apart from the bill."""
+    changes = {
+        "accelerator": {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-8g", "nodes": {"min": 0, "max": 2}},
+        "models": [{"id": "Qwen/Qwen3-32B", "tensorParallel": 2, "maxModelLen": 16384}],
+        "prices": {**DATED, "machines": {"a3-highgpu-99g": {"onDemand": 3}}},
+    }
+    assert [error.id for error in errors_of("gpu", changes)] == ["LLMD-PRICE-NAME"]
 
 
 class TestParts:
