@@ -6,20 +6,13 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from llm_d_gke.maintenance.measure import edge, faults, lifecycle, priorities, program, scaling
+from llm_d_gke.maintenance.measure import lifecycle, program
 
 PARTS: Final[dict[str, Callable[[], None]]] = {
     "plan": program.plan,
     "growth": program.growth,
     "fleet": program.fleet,
     "life": lifecycle.life,
-    "scaling": scaling.scaling,
-    "zero": scaling.zero,
-    "windows": scaling.windows,
-    "edge": edge.edge,
-    "faults": faults.faults,
-    "priorities": priorities.priorities,
-    "shedding": priorities.shedding,
 }
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from llm_d_gke.cli.markdown import print_head
-from llm_d_gke.maintenance.measure.rehearsed import rehearse
 from llm_d_gke.maintenance.measure.table import MEDIAN_COLUMNS, print_median, timed
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.stackfile import PROJECT_ROOT
 
 _STACK = "gpu"
 
@@ -17,7 +20,8 @@ def life(rounds: int = 3) -> None:
     memory: list[float] = []
 
     def run(command: str) -> None:
-        commands[command].append(timed(lambda: rehearse(command, _STACK)))
+        argv = [sys.executable, "-m", "llm_d_gke.rehearsal", command, _STACK]
+        commands[command].append(timed(lambda: subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True)))
 
     for _ in range(rounds):
         run("up")

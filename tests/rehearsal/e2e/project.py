@@ -22,7 +22,6 @@ import yaml
 
 from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.kube import Kube, Manifests
-from llm_d_gke.maintenance.measure.traffic import Steady
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.load_balancer import envoy
@@ -31,6 +30,8 @@ from llm_d_gke.rehearsal.terminal.status import reachable
 from llm_d_gke.stackfile import put
 from tests.project_copy import copy_project
 from tests.waiting import PATIENCE, eventually
+
+from .traffic import Steady
 
 STACKS = ("gpu", "tpu")
 ENGINES, PICKERS = "llm-d.ai/inference-serving=true", "app.kubernetes.io/name=endpoint-picker"

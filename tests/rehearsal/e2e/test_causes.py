@@ -19,7 +19,6 @@ import yaml
 from llm_d_gke.catalog.reading import parse_yaml, read_yaml
 from llm_d_gke.components import custom_resources
 from llm_d_gke.kube import Kube, Manifest
-from llm_d_gke.maintenance.measure.rehearsed import fill_disk
 from llm_d_gke.operations.diagnose.messages import messages, states
 from llm_d_gke.planning.routing.gateway import ROUTE
 from llm_d_gke.rehearsal.host import processes
@@ -29,6 +28,7 @@ from llm_d_gke.rehearsal.toolchain.build import binaries
 from tests.waiting import eventually
 
 from .faulty_pods import ENGINE, LAST_WORDS, MORE_ARGUMENTS, NAMESPACE, PICKER, Faulty, picker_pods, pods
+from .live import fill_disk
 from .project import ENGINES, PICKERS, Command, Project, chat, project_in
 
 STACK = "gpu"

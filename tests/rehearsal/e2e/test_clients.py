@@ -6,10 +6,9 @@ import statistics
 
 import pytest
 
-from llm_d_gke.maintenance.measure.edge import CHANGES, STACK
-from llm_d_gke.maintenance.measure.priorities import BATCH, FLOODING, LOW, print_beside_rate, quiet_beside_rate
-from llm_d_gke.maintenance.measure.rehearsed import options
-
+from .clients import BATCH, FLOODING, LOW, print_beside_rate, quiet_beside_rate
+from .edge import CHANGES, STACK
+from .live import options
 from .project import Project
 
 

@@ -11,16 +11,16 @@ import json
 import httpx
 import pytest
 
-from llm_d_gke.maintenance.measure.edge import CHANGES, MODEL, SETTINGS, STACK, bad_input
-from llm_d_gke.maintenance.measure.rehearsed import options
 from llm_d_gke.rehearsal.load_balancer.tokens import signed_token
 from tests.waiting import PATIENCE, eventually
 
+from .edge import CHANGES, MODEL, SETTINGS, STACK, bad_input
+from .live import options
 from .project import Project
 
 pytestmark = pytest.mark.rehearsal
 
-# `python -m llm_d_gke.maintenance.measure edge` sends 10,000. All kinds are among these, slow ones included.
+# All kinds are among these, slow ones included.
 REQUESTS = 220
 
 TOKENS = 60

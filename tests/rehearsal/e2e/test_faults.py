@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from llm_d_gke.cli.markdown import print_row
-from llm_d_gke.maintenance.measure.faults import CHANGES, FAULTS, STACK, cells, outcome
 from llm_d_gke.rehearsal.paths import StackPaths
 
+from .faults import CHANGES, FAULTS, STACK, cells, outcome
 from .project import project_in
 
 # What serves requests itself loses those in hand when it is killed. Everything else may lose none.

@@ -11,11 +11,11 @@ import time
 
 import pytest
 
-from llm_d_gke.maintenance.measure.traffic import Request, Steady, ask_in_turn
 from tests.stacks import EXISTING_NETWORK, FLEET_CONFIG, FLEET_MEMBER
 from tests.waiting import eventually
 
 from .project import Project
+from .traffic import Request, Steady, ask_in_turn
 
 pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from tests.waiting import PATIENCE
 
 from .project import Project, answered, chat, project_in
+from .traffic import Request, Steady
 
 pytestmark = pytest.mark.rehearsal
 

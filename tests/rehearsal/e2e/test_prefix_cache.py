@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from tests.waiting import eventually
 
 from .project import PICKERS, Project, answered, chat, project_in
+from .traffic import Request, Steady
 
 pytestmark = pytest.mark.rehearsal
 

@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 from llm_d_gke.cli.text import WIDTH
-from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.operations.live_stack.gke import ForwardedPods
 from llm_d_gke.operations.verify.run import CRITERIA
 from llm_d_gke.rehearsal.cluster_client import administrator
@@ -21,6 +20,7 @@ from tests.waiting import eventually
 
 from .conftest import Running
 from .project import STACKS, Project, chat
+from .traffic import Request, Steady
 
 pytestmark = pytest.mark.rehearsal
 

@@ -14,18 +14,16 @@ import pytest
 
 from llm_d_gke.catalog.metrics import load_metrics
 from llm_d_gke.google_types import PROJECT_MEMBER
-from llm_d_gke.maintenance.measure import scaling
-from llm_d_gke.maintenance.measure.scaling import CHANGES, PARTS, step_of_load
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
 from tests.operations.browser import look
 from tests.waiting import eventually
 
 from .project import Command, Project, project_in
+from .scaling import CHANGES, PARTS, STACK, step_of_load
 from .test_failures import NAMESPACE, without
 
 pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 
-STACK = scaling.STACK
 SCALED = ("keda.sh/v1alpha1", "ScaledObject")
 _SUFFIXES = ("", "_bucket", "_sum", "_count")
 

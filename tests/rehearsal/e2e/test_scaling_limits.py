@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from llm_d_gke.maintenance.measure.scaling import CHANGES, FROM_ZERO, STACK, wake, window
-from llm_d_gke.maintenance.measure.traffic import PATIENCE
-
 from .project import Project, project_in
+from .scaling import CHANGES, FROM_ZERO, STACK, wake, window
+from .traffic import PATIENCE
 
 pytestmark = [pytest.mark.rehearsal, pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.maintenance.measure.traffic import Request, Steady, ask_in_turn
 from tests.stacks import EXISTING_NETWORK, existing_cluster, plan_of
 
 from .project import Project
+from .traffic import Request, Steady, ask_in_turn
 
 pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 

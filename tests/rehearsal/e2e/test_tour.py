@@ -14,7 +14,7 @@ from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import existing_cluster
 from tests.waiting import eventually
 
-from . import group_stacks, test_disaggregated, test_multi_model, test_prefix_cache, test_scaling
+from . import group_stacks, scaling, test_disaggregated, test_multi_model, test_prefix_cache
 from .project import STACKS, Project, chat
 
 pytestmark = pytest.mark.rehearsal
@@ -76,7 +76,7 @@ def test_every_example_is_brought_up_by_some_test() -> None:
         test_disaggregated.KSERVE,
         test_multi_model.STACK,
         test_prefix_cache.STACK,
-        test_scaling.STACK,
+        scaling.STACK,
     }
     assert shipped - elsewhere - {step for _, *steps in TOURS.values() for step in steps} == set()
 

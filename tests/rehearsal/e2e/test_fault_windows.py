@@ -13,10 +13,11 @@ import pytest
 import trustme
 
 from llm_d_gke.kube import Kube
-from llm_d_gke.maintenance.measure.faults import FAULTS, StackUnderLoad
-from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.stackfile import PROJECT_ROOT
+
+from .faults import FAULTS, StackUnderLoad
+from .traffic import Request, Steady
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -69,7 +70,7 @@ def test_traffic_waits_for_answers_to_requests_sent_after_a_moment() -> None:
 
 
 def test_requests_that_are_not_answered_do_not_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_d_gke.maintenance.measure.traffic.PATIENCE", 0.1)
+    monkeypatch.setattr("tests.rehearsal.e2e.traffic.PATIENCE", 0.1)
     with _stack("http://127.0.0.1:1").load as load, pytest.raises(TimeoutError, match="not 1 answers"):
         load.await_answers(1)
     assert load.unanswered

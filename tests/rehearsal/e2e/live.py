@@ -1,13 +1,10 @@
-"""A rehearsed stack as measurements use it: its commands, pods, processes and API keys."""
+"""Pods, processes and API keys of a stack that is up."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 from llm_d_gke.kube import Kube, Manifest
 from llm_d_gke.kube.conditions import is_true
@@ -16,27 +13,11 @@ from llm_d_gke.quantities import quantity
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.chat import names_by_key
-from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT
+from llm_d_gke.stackfile import NAMESPACE
 from llm_d_gke.waiting import wait_until
 
 ENGINES = "llm-d.ai/inference-serving=true"
 PICKERS = "app.kubernetes.io/name=endpoint-picker"
-
-
-def rehearse(command: str, stack: str, *arguments: str) -> str:
-    """The output of a command of the rehearsal. Raises CalledProcessError."""
-    argv = [sys.executable, "-m", "llm_d_gke.rehearsal", command, stack, *arguments]
-    return subprocess.run(argv, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True).stdout
-
-
-@contextmanager
-def running(stack: str, *words: str) -> Iterator[StackPaths]:
-    """The stack from `up`, with further words of its command line, to `down`."""
-    rehearse("up", stack, *words)
-    try:
-        yield StackPaths(stack)
-    finally:
-        rehearse("down", stack)
 
 
 def options(changes: Iterable[str]) -> tuple[str, ...]:

@@ -16,9 +16,16 @@ from urllib.parse import urlsplit
 import httpx
 import trustme
 
-from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.kube import ApiError, Kube, KubeError
-from llm_d_gke.maintenance.measure.rehearsed import (
+from llm_d_gke.operations.verify.checks.gateway import presented_certificate
+from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
+from llm_d_gke.rehearsal.cluster_client import client
+from llm_d_gke.rehearsal.load_balancer.envoy import proxied
+from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
+from llm_d_gke.rehearsal.terminal.status import reachable
+
+from .live import (
     ENGINES,
     PICKERS,
     client_keys,
@@ -28,18 +35,10 @@ from llm_d_gke.maintenance.measure.rehearsed import (
     pods,
     ready_pods,
     restarts,
-    running,
     secret,
     wait_for,
 )
-from llm_d_gke.maintenance.measure.traffic import Request, Sample, Steady
-from llm_d_gke.operations.verify.checks.gateway import presented_certificate
-from llm_d_gke.planning.routing.edge import KEYS_ENTRY, KEYS_SECRET
-from llm_d_gke.rehearsal.cluster_client import client
-from llm_d_gke.rehearsal.load_balancer.envoy import proxied
-from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
-from llm_d_gke.rehearsal.terminal.status import reachable
+from .traffic import Request, Sample, Steady
 
 STACK = "prefix-cache-gpu"
 MODEL = "Qwen/Qwen2.5-3B-Instruct"
@@ -233,14 +232,6 @@ FAULTS: dict[str, Callable[[StackUnderLoad], str]] = {
     "the Hub token is replaced": _token,
     "the certificate is replaced": _certificate,
 }
-
-
-def faults() -> None:
-    """Each fault in turn on one running stack."""
-    with running(STACK, *CHANGES) as paths:
-        print_head("fault", "window ends when", "window", "requests", "lost", "last lost after", "lost outside")
-        for name, act in FAULTS.items():
-            print_row(*cells(outcome(name, act, paths)))
 
 
 def outcome(name: str, act: Callable[[StackUnderLoad], str], paths: StackPaths) -> Outcome:

@@ -132,24 +132,6 @@ async def _at_rate(
     return [await task for task in running]
 
 
-def by_clients(requests: Iterator[Request], clients: int, seconds: float) -> list[Sample]:
-    """Samples of `clients` that each send the next request when the last was answered, for `seconds`."""
-
-    async def run() -> list[Sample]:
-        samples: list[Sample] = []
-        end = time.monotonic() + seconds
-
-        async def next_request(client: httpx.AsyncClient) -> None:
-            while time.monotonic() < end:
-                samples.append(await ask(client, next(requests)))
-
-        async with _client() as client:
-            await asyncio.gather(*(next_request(client) for _ in range(clients)))
-        return samples
-
-    return asyncio.run(run())
-
-
 class Steady:
     """Traffic at a rate in the background, from `with` to its end.
 

@@ -6,22 +6,19 @@ import datetime
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from statistics import median
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
-from llm_d_gke.cli.markdown import print_head, print_row
 from llm_d_gke.kube import Kube
-from llm_d_gke.maintenance.measure.rehearsed import ENGINES, options, pods, ready_pods, rehearse, running, wait_for
-from llm_d_gke.maintenance.measure.traffic import Request, Steady
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
 from llm_d_gke.rehearsal.cluster_client import client
-from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.status import reachable
+
+from .live import ENGINES, options, pods, ready_pods, wait_for
+from .traffic import Request, Steady
 
 STACK = "autoscaled-gpu"
 _MODEL = "Qwen/Qwen2.5-3B-Instruct"
@@ -96,48 +93,6 @@ class Window:
     unanswered: int
 
 
-def scaling(rounds: int = 10) -> None:
-    """Measure `rounds` scale-ups and scale-downs between one and three replicas, under requests all the time.
-
-    Each round is recorded when it is over. A call that is cut off is continued by the next one; the one that completes
-    the rounds forgets them and takes the stack down.
-    """
-    rehearse("up", STACK, *CHANGES)
-    paths = StackPaths(STACK)
-    results = recorded(paths)
-    print_head("round", *PARTS, "requests", "lost")
-    for number in range(rounds):
-        if number >= len(results):
-            results.append(step_of_load(paths))
-            record(paths, results)
-        done = results[number]
-        print_row(number + 1, *(f"{done.seconds[part]:.1f} s" for part in PARTS), done.requests, done.unanswered)
-    middle = [f"{median(done.seconds[part] for done in results):.1f} s" for part in PARTS]
-    sums = (sum(done.requests for done in results), sum(done.unanswered for done in results))
-    print_row("median or sum", *middle, *sums)
-    print(
-        f"\nback to one replica {median(done.down for done in results):.1f} s, to its nodes"
-        f" {median(done.nodes_gone for done in results):.1f} s after the load fell (medians)"
-    )
-    record(paths, [])
-    rehearse("down", STACK)
-
-
-def zero(rounds: int = 2) -> None:
-    """The first requests to a model without replicas, one a second: which are lost, and how long they wait.
-
-    With the picker's queue each round but the last waits for the end of the last replica. Without it, it ends with the
-    first answer: the picker's errors keep the model awake for five minutes.
-    """
-    print_head("requests to no replica", "sent until the first answer", "lost", "first answer", "longest", "zero after")
-    for title, queue in (("wait in the picker's queue", True), ("are refused", False)):
-        with running(STACK, *FROM_ZERO[queue]) as paths:
-            for number in range(rounds if queue else 1):
-                done = wake(paths, wait=queue and number + 1 < rounds)
-                returned = "not waited for" if done.zero_after is None else f"{done.zero_after:.0f} s"
-                print_row(title, done.sent, len(done.refused), f"{done.first:.1f} s", f"{done.longest:.1f} s", returned)
-
-
 def wake(paths: StackPaths, *, wait: bool) -> Woken:
     """Wait until no replica is left, then send a request a second. With `wait`, wait for no replica once more."""
     with client(paths) as kube:
@@ -161,15 +116,6 @@ def wake(paths: StackPaths, *, wait: bool) -> Woken:
         longest=max(sample.seconds for sample in steady.samples if sample.answered),
         zero_after=time.monotonic() - over if wait else None,
     )
-
-
-def windows() -> None:
-    """A window of one minute with two replicas, under two requests a second: when they come and go, and losses."""
-    with running(STACK, *CHANGES) as paths:
-        done = window(paths, lambda *changes: rehearse("up", STACK, *changes))
-    print_head("raised after the start", "ready", "lowered after the end", "the replica has ended", "requests", "lost")
-    seconds = (done.raised, done.ready, done.lowered, done.ended)
-    print_row(*(f"{second:.1f} s" for second in seconds), done.requests, done.unanswered)
 
 
 def window(paths: StackPaths, up: Callable[..., object]) -> Window:
@@ -197,27 +143,6 @@ def _seconds_until(moment: datetime.datetime, condition: Callable[[], bool], wha
     """Seconds from a moment of the clock until something holds."""
     _until(condition, what)
     return (datetime.datetime.now(tz=datetime.UTC) - moment).total_seconds()
-
-
-def recorded(paths: StackPaths) -> list[Round]:
-    """Recorded rounds of an interrupted call."""
-    file = _file(paths)
-    return [Round(**row) for row in json.loads(file.read_text(encoding="utf-8"))] if file.exists() else []
-
-
-def record(paths: StackPaths, results: list[Round]) -> None:
-    """Keep rounds for a later call; none removes the record."""
-    file = _file(paths)
-    if results:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(file, json.dumps([asdict(done) for done in results], indent=1))
-    else:
-        file.unlink(missing_ok=True)
-
-
-def _file(paths: StackPaths) -> Path:
-    """Beside the stacks' folders: `down` of the stack does not remove it."""
-    return paths.base / f"scaling-{STACK}.json"
 
 
 def step_of_load(paths: StackPaths) -> Round:
