@@ -1,6 +1,6 @@
 """Runs the end-to-end tests on a busy machine: `python -m llm_d_gke.maintenance.measure.busy [RUNS] [-- PYTEST...]`.
 
-Two processes of nothing but a loop keep the cores busy all the while; RUNS is 10 unless given. Prints for each run what
+Two processes that only loop keep the cores busy all the while; RUNS is 10 unless given. Prints for each run what
 passed and failed, its minutes and the machine's load at its end. Exit status 1 if a test failed in any of them.
 """
 
