@@ -35,7 +35,13 @@ def findings_about(report: dict[str, Any]) -> list[Finding]:
     return findings_of(stack, changes, facts=facts, files=model_files({"models": [model]}))
 
 
-@pytest.mark.parametrize("report", REPORTS, ids=lambda report: f"{report['report']}: {report['seen']}")
+def marked(report: dict[str, Any]) -> Any:
+    """Mark a report that the planner still answers wrongly: `open` in its row."""
+    known_wrong = [pytest.mark.xfail(strict=True)] if report.get("open") else []
+    return pytest.param(report, marks=known_wrong, id=f"{report['report']}: {report['seen']}")
+
+
+@pytest.mark.parametrize("report", [marked(report) for report in REPORTS])
 def test_a_report_gets_the_answer_that_it_calls_for(report: dict[str, Any]) -> None:
     answers = findings_about(report)
     errors = [finding.id for finding in answers if finding.severity is Severity.ERROR]
