@@ -1,4 +1,4 @@
-"""Finds the field that a place in a stack file belongs to, by walking the settings' types.
+"""Finds the setting that a path in a stack file leads to, by walking the settings' types.
 
 Messages about a wrong value need the field: what it takes, between which bounds, with which example.
 """
@@ -19,13 +19,13 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Setting:
     """The definition of one path of a stack file.
 
     `path` has the keys as written there. `group` is the group of settings the last key is in, None in a free map or a
     list. `kind` is the type without Annotated and None, `whole` the type with everything that constrains it; both are
     None where there is no such setting. `infos` are the field descriptions on the way, the innermost last. `is_key`:
-    the place is the key of a map, not its value.
+    it is the key of a map, not its value.
     """
 
     path: Path
@@ -58,25 +58,25 @@ class Place:
         return tuple(bound for info in self.infos for bound in info.metadata)
 
 
-def place_of(location: Sequence[str | int], root: type[Settings]) -> Place:
-    """The place of one of pydantic's locations.
+def setting_of(location: Sequence[str | int], root: type[Settings]) -> Setting:
+    """The setting at one of pydantic's locations.
 
     Pydantic names the chosen member of a union after the union's own key (`tls`, `secret`, `certificates`), and the
     keys of a map as `[key]`. A stack file has neither, so both are left out of the path.
     """
     path: Path = ()
-    place = Place(path=(), group=None, kind=root, whole=root)
+    setting = Setting(path=(), group=None, kind=root, whole=root)
     for part, following in zip(location, (*location[1:], None), strict=True):
-        members = _members(place.kind)
+        members = _members(setting.kind)
         chosen = _member(members, part) if len(members) > 1 else None
         if chosen is not None:
-            place = replace(place, kind=chosen, whole=chosen)
+            setting = replace(setting, kind=chosen, whole=chosen)
             continue
         path = (*path, part)
-        if following == "[key]" and get_origin(place.kind) in _MAPS:
-            return replace(_place(get_args(place.kind)[0], (), path, None), is_key=True)
-        place = _below(place, part, path)
-    return place
+        if following == "[key]" and get_origin(setting.kind) in _MAPS:
+            return replace(_setting(get_args(setting.kind)[0], (), path, None), is_key=True)
+        setting = _below(setting, part, path)
+    return setting
 
 
 def takes_text(path: Sequence[str | int], root: type[Settings]) -> bool:
@@ -84,7 +84,7 @@ def takes_text(path: Sequence[str | int], root: type[Settings]) -> bool:
     kinds: list[Any] = [root]
     for part in path:
         kinds = [
-            _below(Place(path=(), group=None, kind=member, whole=member), part, ()).kind
+            _below(Setting(path=(), group=None, kind=member, whole=member), part, ()).kind
             for kind in kinds
             for member in _members(kind)
         ]
@@ -99,43 +99,43 @@ def _is_text(kind: Any) -> bool:
     return kind is str or (get_origin(kind) is Annotated and _is_text(_plain(kind)[0]))
 
 
-def place_of_key(place: Place) -> Place:
+def key_setting(setting: Setting) -> Setting:
     """The keys of a map."""
-    return replace(_place(get_args(place.kind)[0], (), place.path, None), is_key=True)
+    return replace(_setting(get_args(setting.kind)[0], (), setting.path, None), is_key=True)
 
 
-def place_below(place: Place, part: str | int) -> Place:
+def setting_below(setting: Setting, part: str | int) -> Setting:
     """An element of a list, or a value of a map."""
-    return _below(place, part, (*place.path, part))
+    return _below(setting, part, (*setting.path, part))
 
 
 _MAPS = (dict, Mapping)
 _LISTS = (tuple, list)
 
 
-def _below(place: Place, part: str | int, path: Path) -> Place:
-    nowhere = Place(path=path, group=None, kind=None, whole=None)
-    kind = place.kind
+def _below(setting: Setting, part: str | int, path: Path) -> Setting:
+    nowhere = Setting(path=path, group=None, kind=None, whole=None)
+    kind = setting.kind
     if is_group(kind):
         name, info = field_of(kind, str(part))
         if info is None or name is None:
-            return Place(path=path, group=kind, kind=None, whole=None)
-        return _place(info.annotation, (info,), path, kind)
+            return Setting(path=path, group=kind, kind=None, whole=None)
+        return _setting(info.annotation, (info,), path, kind)
     arguments = get_args(kind)
     if get_origin(kind) in _LISTS and arguments and isinstance(part, int):
-        return _place(arguments[0], (), path, None)
+        return _setting(arguments[0], (), path, None)
     if get_origin(kind) in _MAPS and arguments:
-        return _place(arguments[1], (), path, None)
+        return _setting(arguments[1], (), path, None)
     return nowhere
 
 
-def _place(annotation: Any, infos: tuple[FieldInfo, ...], path: Path, group: type[Settings] | None) -> Place:
+def _setting(annotation: Any, infos: tuple[FieldInfo, ...], path: Path, group: type[Settings] | None) -> Setting:
     kind, inner = _plain(annotation)
     # Without the key's own aliases, which mean nothing outside of a group.
     bounds = [bound for info in infos for bound in info.metadata]
     bounds += [Field(discriminator=info.discriminator) for info in infos if info.discriminator is not None]
     bounded = Annotated[(annotation, *bounds)] if bounds else annotation
-    return Place(path=path, group=group, kind=kind, whole=bounded, infos=(*infos, *inner))
+    return Setting(path=path, group=group, kind=kind, whole=bounded, infos=(*infos, *inner))
 
 
 def _plain(annotation: Any) -> tuple[Any, tuple[FieldInfo, ...]]:

@@ -44,7 +44,7 @@ class Bench:
         self.model = find_model(live.plan.models, load.model)
         self.scenario, self.tokens = workload_of(load.scenario, self.model)
         self.capacity = comparable(self.scenario, self.tokens, self.model.capacity)
-        self.is_rehearsed = live.place == "rehearsal"
+        self.is_rehearsed = live.target == "rehearsal"
 
     def configuration(self, url: str, headers: Mapping[str, str], tokenizer: str, out: Path) -> dict[str, Any]:
         """The load generator's configuration for an address."""
@@ -62,7 +62,7 @@ class Bench:
             stack=self.live.name,
             model=self.model.served_name,
             scenario=self.load.scenario,
-            place=self.load.url or self.live.place,
+            place=self.load.url or self.live.target,
             target=self.load.url or self.live.looked_at,
             tool=TOOL,
             stages=stages,
@@ -122,7 +122,7 @@ def read_job(stack: str, load: Load, out: Path, *, results: Path, against: Path 
 def write_job(stack: str, load: Load, out: Path, *, file: Path) -> int:
     """Write the Job of a load, and print the commands that run it and read its files."""
     with open_stack(stack, {}) as live:
-        if live.place == "rehearsal" and load.url is None:
+        if live.target == "rehearsal" and load.url is None:
             raise BenchError("a rehearsed Gateway listens on this machine only, where no Job runs: add --url ADDRESS")
         bench = Bench(live, load)
         settings = bench.configuration(bench.url, bench.headers, load.tokenizer or bench.model.id, Path(RESULTS))

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from llm_d_gke.cli.options import Changes, Stack, argument, option, overrides
-from llm_d_gke.operations.verify.format import Where
+from llm_d_gke.operations.choices import Target
 
 _On = Annotated[
-    Where | None,
+    Target | None,
     option("--on", help="Change the rehearsed stack or the one on GKE. By default the rehearsed one if it is up here."),
 ]
 _Plan = Annotated[
@@ -45,7 +45,7 @@ def upgrade(
     """
     from llm_d_gke.operations.upgrades import command
 
-    run = command.Run(place=on.place if on is not None else None, only_plan=plan, after=after)
+    run = command.Run(target=on, only_plan=plan, after=after)
     return command.upgrade(stack, to, overrides(config), run, unverified=unverified)
 
 
@@ -53,7 +53,7 @@ def rollback(stack: Stack, config: Changes = None, plan: _Plan = False, on: _On 
     """Go back to the release before the last upgrade, also where that stopped in the middle."""
     from llm_d_gke.operations.upgrades import command
 
-    run = command.Run(place=on.place if on is not None else None, only_plan=plan)
+    run = command.Run(target=on, only_plan=plan)
     return command.rollback(stack, overrides(config), run)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from llm_d_gke.cli.options import Changes, Stack, argument, option, overrides
-from llm_d_gke.operations.verify.format import Format, Where
+from llm_d_gke.operations.choices import OutputFormat, Target
 
 
 def _check_headers(headers: list[str] | None) -> list[str]:
@@ -36,8 +36,8 @@ def _check_scenario(scenario: str) -> str:
     return scenario
 
 
-_Where = Annotated[
-    Where | None,
+_On = Annotated[
+    Target | None,
     option(
         "--on", help="Look at the rehearsed stack or at GKE. By default the rehearsed one if it is up here, else GKE."
     ),
@@ -58,8 +58,8 @@ _Headers = Annotated[
 def verify(
     stack: Stack,
     config: Changes = None,
-    on: _Where = None,
-    format: Annotated[Format, typer.Option("--format", help="How to print the results.")] = Format.TABLE,  # noqa: A002
+    on: _On = None,
+    output: Annotated[OutputFormat, typer.Option("--format", help="How to print the results.")] = "table",
     requests: Annotated[
         int, typer.Option("--requests", min=2, help="Requests of the check that several models are told apart.")
     ] = 420,
@@ -71,8 +71,8 @@ def verify(
     return run_verify(
         stack,
         overrides(config),
-        place=on.place if on is not None else None,
-        form=format,
+        target=on,
+        output=output,
         requests=requests,
         headers=_by_name(header),
     )
@@ -81,7 +81,7 @@ def verify(
 def diagnose(
     stack: Stack,
     config: Changes = None,
-    on: _Where = None,
+    on: _On = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     header: _Headers = None,
     words: Annotated[
@@ -103,8 +103,7 @@ def diagnose(
 
     if words is not None:
         return run_words(stack, words.read(), as_json=json)
-    place = on.place if on is not None else None
-    return run_diagnose(stack, overrides(config), place=place, as_json=json, headers=_by_name(header))
+    return run_diagnose(stack, overrides(config), target=on, as_json=json, headers=_by_name(header))
 
 
 def bench(

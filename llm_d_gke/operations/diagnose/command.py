@@ -8,21 +8,22 @@ from dataclasses import asdict, replace
 
 from llm_d_gke.cli.exits import DONE, UNMET
 from llm_d_gke.cli.text import wrapped
+from llm_d_gke.operations.choices import Target
 from llm_d_gke.operations.diagnose import pods, routing
 from llm_d_gke.operations.diagnose.cause import Cause, Diagnosis
 from llm_d_gke.operations.diagnose.facts import NO_HEADERS, Facts, gather
 from llm_d_gke.operations.diagnose.messages import recognize_anywhere
 from llm_d_gke.operations.live_stack.find import open_stack
-from llm_d_gke.operations.live_stack.stack import LiveStack, Place
+from llm_d_gke.operations.live_stack.stack import LiveStack
 
 _WORDS = "words, not the stack"
 
 
 def run_diagnose(
-    stack: str, changes: Mapping[str, str], *, place: Place | None, as_json: bool, headers: Mapping[str, str]
+    stack: str, changes: Mapping[str, str], *, target: Target | None, as_json: bool, headers: Mapping[str, str]
 ) -> int:
     """Print the cause and its fix. Exit status 2 if there is a cause. `headers` go with the request that it sends."""
-    with open_stack(stack, changes, place) as live:
+    with open_stack(stack, changes, target) as live:
         return _show(diagnose(live, headers), as_json=as_json)
 
 

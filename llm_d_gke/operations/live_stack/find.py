@@ -6,25 +6,26 @@ import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
+from llm_d_gke.operations.choices import Target
 from llm_d_gke.operations.live_stack.gke import gke_stack
 from llm_d_gke.operations.live_stack.rehearsed import NotRunningError, is_rehearsed, rehearsed_stack
-from llm_d_gke.operations.live_stack.stack import LiveStack, Place
+from llm_d_gke.operations.live_stack.stack import LiveStack
 from llm_d_gke.stackfile import PROJECT_ROOT, stack_file
 
 
 def open_stack(
-    stack: str, overrides: Mapping[str, str], place: Place | None = None
+    stack: str, overrides: Mapping[str, str], target: Target | None = None
 ) -> AbstractContextManager[LiveStack]:
-    """The stack at `place`; by default the rehearsed one if it is up here, otherwise the one on GKE.
+    """The stack on `target`; by default the rehearsed one if it is up here, otherwise the one on GKE.
 
     Raises LiveStackError, and StackFileError for a name that no stack has.
     """
-    if (place or place_of(stack)) == "rehearsal":
+    if (target or target_of(stack)) == "rehearsal":
         return rehearsed_stack(stack, overrides)
     return gke_stack(stack, overrides)
 
 
-def place_of(stack: str) -> Place:
+def target_of(stack: str) -> Target:
     """Where a stack is: rehearsed if it is up on this machine, otherwise on GKE. Raises as `open_stack` does."""
     if is_rehearsed(stack):
         return "rehearsal"

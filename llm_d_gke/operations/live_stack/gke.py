@@ -95,7 +95,7 @@ def gke_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveStack]:
             try:
                 yield LiveStack(
                     name=stack,
-                    place="gke",
+                    target="gke",
                     looked_at=f"the stack {stack} on GKE: cluster {outputs['clusterName']} at {kube.server}",
                     config=config,
                     plan=plan,

@@ -68,7 +68,7 @@ def rehearsed_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveSt
     with client(paths) as kube:
         yield LiveStack(
             name=stack,
-            place="rehearsal",
+            target="rehearsal",
             looked_at=f"the stack {stack} that is rehearsed on this machine (not GKE)",
             config=config,
             plan=plan,

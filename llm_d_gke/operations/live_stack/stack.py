@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from llm_d_gke.cli.exits import CommandError
 from llm_d_gke.kube.conditions import find_condition as find_condition
 from llm_d_gke.kube.conditions import is_true as is_true
+from llm_d_gke.operations.choices import Target
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.stackfile import StackConfig
 
 Manifest: TypeAlias = dict[str, Any]
-Place = Literal["rehearsal", "gke"]
 
 
 # Without it the provider leaves fields that kubectl changed: `apply conflict` (provider 4.29, in a rehearsal).
@@ -77,7 +77,7 @@ class LiveStack:
     """
 
     name: str
-    place: Place
+    target: Target
     looked_at: str
     config: StackConfig
     plan: StackPlan
@@ -94,7 +94,7 @@ class LiveStack:
     @property
     def kubectl(self) -> str:
         """The beginning of a kubectl command for this stack's namespace."""
-        where = f" --kubeconfig .rehearsal/{self.name}/cluster/admin.kubeconfig" if self.place == "rehearsal" else ""
+        where = f" --kubeconfig .rehearsal/{self.name}/cluster/admin.kubeconfig" if self.target == "rehearsal" else ""
         return f"kubectl{where} -n {self.namespace}"
 
     @property
@@ -104,7 +104,7 @@ class LiveStack:
     @property
     def restore(self) -> str:
         """The command that gives objects which were changed or deleted by hand their planned values again."""
-        if self.place == "rehearsal":
+        if self.target == "rehearsal":
             return f"make up STACK={self.name} ARGS=--refresh"
         return f"{FORCE}=true pulumi up --refresh --stack {self.name}"
 

@@ -1,5 +1,5 @@
 """Upgrades of a stack: print the plan, run it step by step, go back.
 
-`command` is the entry, `show` prints the plan. `run` runs the steps on either place: `gke` or `rehearsed`. `running`
+`command` is the entry, `show` prints the plan. `run` runs the steps by either updater: `gke` or `rehearsed`. `running`
 finds the steps that have run already.
 """

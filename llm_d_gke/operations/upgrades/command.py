@@ -13,10 +13,10 @@ import yaml
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, FAILED, REFUSED
 from llm_d_gke.cli.text import wrapped
-from llm_d_gke.operations.live_stack.find import open_stack, place_of
+from llm_d_gke.operations.choices import Target
+from llm_d_gke.operations.live_stack.find import open_stack, target_of
 from llm_d_gke.operations.live_stack.rehearsed import NotRunningError, is_rehearsed
-from llm_d_gke.operations.live_stack.stack import Place as PlaceName
-from llm_d_gke.operations.upgrades.run import Place, UpgradeError, refusal, run_steps, way_back
+from llm_d_gke.operations.upgrades.run import Updater, UpgradeError, refusal, run_steps, way_back
 from llm_d_gke.operations.upgrades.running import finished_steps
 from llm_d_gke.operations.upgrades.show import plan_text
 from llm_d_gke.planning import StackPlan, plan_config
@@ -36,7 +36,7 @@ _RELEASE = f"{NAMESPACE}:release"
 class Run:
     """Where the steps run, None: where the stack is up, and the step after which they go on."""
 
-    place: PlaceName | None
+    target: Target | None
     only_plan: bool = False
     after: str | None = None
 
@@ -52,12 +52,12 @@ def upgrade(stack: str, to: str, changes: Mapping[str, str], run: Run, *, unveri
             f"-c {_RELEASE}={changes[_RELEASE]} has no effect: the upgrade leads to {to}, from the release that runs"
             " or that the stack file has"
         )
-    place = run.place or ("rehearsal" if is_rehearsed(stack) else None)
+    target = run.target or ("rehearsal" if is_rehearsed(stack) else None)
     # On GKE the stack file states it.
-    begin = (_place(stack, place).applied_release() if place is not None else None) or release_of(stack)
+    begin = (_updater(stack, target).applied_release() if target is not None else None) or release_of(stack)
     plan = planned(stack, begin, to, changes)
     serving = None if unverified or run.after is not None else {_RELEASE: begin}
-    return _show_and_run(plan, stack, {**changes, _RELEASE: to}, replace(run, place=place), serving)
+    return _show_and_run(plan, stack, {**changes, _RELEASE: to}, replace(run, target=target), serving)
 
 
 def rollback(stack: str, changes: Mapping[str, str], run: Run) -> int:
@@ -65,15 +65,15 @@ def rollback(stack: str, changes: Mapping[str, str], run: Run) -> int:
 
     A second time goes on where the first one stopped, and changes nothing where it ended.
     """
-    place = run.place or place_of(stack)
-    releases = _place(stack, place).last_upgrade(release_of(stack))
+    target = run.target or target_of(stack)
+    releases = _updater(stack, target).last_upgrade(release_of(stack))
     if releases is None:
         raise UpgradeError(
             f"no upgrade of stack {stack} is recorded: name the release, make upgrade STACK={stack} TO=..."
         )
     before, current = releases
     plan = replace(planned(stack, current, before, changes), back=True)
-    return _show_and_run(plan, stack, {**changes, _RELEASE: before}, replace(run, place=place))
+    return _show_and_run(plan, stack, {**changes, _RELEASE: before}, replace(run, target=target))
 
 
 def _show_and_run(
@@ -84,24 +84,24 @@ def _show_and_run(
     With `serving` the stack has to serve before, with these settings.
     """
     finished: frozenset[str] = frozenset()
-    place = run.place
-    if place is not None:
-        with open_stack(stack, settings, place) as live:
+    target = run.target
+    if target is not None:
+        with open_stack(stack, settings, target) as live:
             finished = finished_steps(plan, live.plan, live.cluster)
     print(plan_text(plan, running=finished), flush=True)
     if any(finding.severity is Severity.ERROR for finding in plan.findings):
         return REFUSED
     if run.only_plan:
         return DONE
-    if place is None:
+    if target is None:
         print()
         raise NotRunningError(stack, "--on gke runs these steps, --plan only prints them")
     if serving is not None and plan.steps and not finished:
-        problems = _place(stack, place).verify(serving, whole=False)
+        problems = _updater(stack, target).verify(serving, whole=False)
         if problems:
             print("\n".join(["", *map(wrapped, refusal(plan, problems))]))
             return FAILED
-    return _run_steps(plan, stack, settings, place, run.after, finished)
+    return _run_steps(plan, stack, settings, target, run.after, finished)
 
 
 def planned(stack: str, before: str, to: str, changes: Mapping[str, str]) -> UpgradePlan:
@@ -137,14 +137,14 @@ def _run_steps(
     plan: UpgradePlan,
     stack: str,
     settings: Mapping[str, str],
-    place: PlaceName,
+    target: Target,
     after: str | None,
     finished: frozenset[str],
 ) -> int:
     names = [step.name for step in plan.steps]
     if after is not None and after not in names:
         raise UpgradeError(f"no step is named {after}; the steps are {', '.join(names)}")
-    running = _place(stack, place)
+    running = _updater(stack, target)
     running.record(plan)
     print()
     ended = run_steps(plan, running, settings, say=lambda text: print(text, flush=True), after=after, finished=finished)
@@ -159,9 +159,9 @@ def _run_steps(
     return DONE
 
 
-def _place(stack: str, place: PlaceName) -> Place:
+def _updater(stack: str, target: Target) -> Updater:
     # Either brings its SDK or its client along.
-    if place == "rehearsal":
+    if target == "rehearsal":
         from llm_d_gke.operations.upgrades.rehearsed import Rehearsed
 
         return Rehearsed(stack)

@@ -26,7 +26,7 @@ ROLLBACK = "llmd rollback"
 
 
 class OnGke:
-    """Updates by `pulumi up --target`. See `run.Place`."""
+    """Updates by `pulumi up --target`. See `run.Updater`."""
 
     def __init__(self, stack: str) -> None:
         self._stack = stack

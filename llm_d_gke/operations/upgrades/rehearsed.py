@@ -37,7 +37,7 @@ _PATIENCE = 60.0
 
 
 class Rehearsed:
-    """Updates by the real engine, with targets. See `run.Place`."""
+    """Updates by the real engine, with targets. See `run.Updater`."""
 
     def __init__(self, stack: str) -> None:
         self._stack = stack

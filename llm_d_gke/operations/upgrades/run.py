@@ -29,8 +29,8 @@ _PAUSED = "llm-d:paused"
 _RELEASE = "llm-d:release"
 
 
-class Place(Protocol):
-    """The place where a stack runs, and the operations that an upgrade needs of it."""
+class Updater(Protocol):
+    """Updates a stack where it runs, by the operations that an upgrade needs."""
 
     def update(self, settings: Mapping[str, str], step: Step) -> None:
         """Bring the resources of a step to their new state, or with the last step all. Raises StepError."""
@@ -68,7 +68,7 @@ class Ended:
 
 def run_steps(
     plan: UpgradePlan,
-    place: Place,
+    updater: Updater,
     settings: Mapping[str, str],
     *,
     say: Callable[[str], None],
@@ -91,13 +91,13 @@ def run_steps(
         if step.by_hand is not None:
             return Ended(done=tuple(done), stopped=step, reason=f"by hand: {step.by_hand}")
         try:
-            act = place.free_presets if step.frees else place.update
+            act = updater.free_presets if step.frees else updater.update
             act({**settings, **step.settings}, step)
         except StepError as error:
             return Ended(done=tuple(done), stopped=step, reason=str(error))
         # While a stack is stopped for the next step, nothing can answer.
         if step.settings.get(_PAUSED) != "true":
-            failures = place.verify(settings, whole=step is plan.steps[-1])
+            failures = updater.verify(settings, whole=step is plan.steps[-1])
             if failures:
                 return Ended(done=tuple(done), stopped=step, reason="\n".join(failures))
         done.append(step.name)

@@ -9,9 +9,8 @@ from xml.etree import ElementTree
 
 from llm_d_gke.cli.exits import DONE, UNMET
 from llm_d_gke.cli.text import WIDTH, wrapped
+from llm_d_gke.operations.choices import OutputFormat, Target
 from llm_d_gke.operations.live_stack.find import open_stack
-from llm_d_gke.operations.live_stack.stack import Place
-from llm_d_gke.operations.verify.format import Format
 from llm_d_gke.operations.verify.result import Checked, Outcome, Verification
 from llm_d_gke.operations.verify.run import verify
 from llm_d_gke.wording import count
@@ -24,25 +23,25 @@ def run_verify(
     stack: str,
     changes: Mapping[str, str],
     *,
-    place: Place | None,
-    form: Format,
+    target: Target | None,
+    output: OutputFormat,
     requests: int,
     headers: Mapping[str, str],
 ) -> int:
     """Check a running stack and print the results. Exit status 2 if a check failed."""
 
     def report(check: Checked) -> None:
-        if form is Format.TABLE:
+        if output == "table":
             print(line(check), flush=True)
 
-    with open_stack(stack, changes, place) as live:
-        if form is Format.TABLE:
+    with open_stack(stack, changes, target) as live:
+        if output == "table":
             print(f"verify {live.looked_at}\n", flush=True)
-        result = verify(live, patience=_PATIENCE[live.place], requests=requests, headers=headers, report=report)
-    if form is Format.TABLE:
+        result = verify(live, patience=_PATIENCE[live.target], requests=requests, headers=headers, report=report)
+    if output == "table":
         print(f"\n{summary(result)}")
     else:
-        print(as_json(result) if form is Format.JSON else as_junit(result))
+        print(as_json(result) if output == "json" else as_junit(result))
     return UNMET if result.failed else DONE
 
 

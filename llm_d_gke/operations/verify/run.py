@@ -86,7 +86,7 @@ def _routes_to_pools(live: LiveStack) -> bool:
 
 # In the order in which they are run: what others need comes first.
 CRITERIA = (
-    Criterion(id="settings", run=objects.settings_as_applied, applies=lambda live: live.place == "rehearsal"),
+    Criterion(id="settings", run=objects.settings_as_applied, applies=lambda live: live.target == "rehearsal"),
     Criterion(id="gateway", run=gateway.gateway_programmed, applies=_has_gateway),
     Criterion(id="routes", run=gateway.routes_accepted, applies=_has_gateway),
     Criterion(id="pools", run=gateway.pools_accepted, applies=_routes_to_pools),

@@ -10,12 +10,12 @@ from typing import Annotated, Any, get_args, get_origin
 from llm_d_gke.planning.setting_errors.words import choice_here
 from llm_d_gke.planning.suggest import letters
 from llm_d_gke.settings.base import Settings
-from llm_d_gke.settings.fields import Place, choices_of, field_of, groups_of, is_group, keys_of, plain_type, tags_of
+from llm_d_gke.settings.fields import Setting, choices_of, field_of, groups_of, is_group, keys_of, plain_type, tags_of
 
 
-def group_candidates(place: Place, value: object) -> Iterator[object]:
+def group_candidates(setting: Setting, value: object) -> Iterator[object]:
     yield from _from_short_form(value)
-    groups = groups_of(place.kind)
+    groups = groups_of(setting.kind)
     for group in groups:
         base = required_settings(group)
         if isinstance(value, Mapping):

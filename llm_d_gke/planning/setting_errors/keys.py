@@ -12,7 +12,7 @@ from llm_d_gke.planning.setting_errors.provider_settings import is_of_provider
 from llm_d_gke.planning.setting_errors.words import key_here, owner_of, provider_setting, setting_elsewhere
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.fields import Place, every_key, keys_of
+from llm_d_gke.settings.fields import Setting, every_key, keys_of
 
 # Keys of many groups, which mean something else in each.
 _EVERYWHERE = ("config", "cpu", "enabled", "existing", "id", "kind", "memory", "name", "path", "release", "version")
@@ -31,72 +31,72 @@ def _letters(key: str) -> str:
     return re.sub(r"[^a-z]", "", key.lower())
 
 
-def unknown_key(place: Place, value: object) -> tuple[str, str]:
+def unknown_key(setting: Setting, value: object) -> tuple[str, str]:
     """Why a key is no setting, and what to write instead."""
-    return _of_others(place, value) or _misspelled(place, value)
+    return _of_others(setting, value) or _misspelled(setting, value)
 
 
-def _of_others(place: Place, value: object) -> tuple[str, str] | None:
+def _of_others(setting: Setting, value: object) -> tuple[str, str] | None:
     """The same of keys that belong to providers, manifests or other programs, or are derived. None for other keys."""
-    key = str(place.path[-1])
+    key = str(setting.path[-1])
     namespace, colon, rest = key.partition(":")
-    if is_of_provider(place.path):
+    if is_of_provider(setting.path):
         return provider_setting(key)
-    if colon and len(place.path) == 1:
+    if colon and len(setting.path) == 1:
         return (
             f"settings of this program have the prefix {NAMESPACE}:, and nothing reads {namespace}:",
             f"did you mean {NAMESPACE}:{rest}?",
         )
-    if len(place.path) == 1 and (nested := written_as_path(key)) is not None:
+    if len(setting.path) == 1 and (nested := written_as_path(key)) is not None:
         return "paths are for the command line (pulumi config set --path); a stack file nests settings", nested
-    if len(place.path) == 1 and key in ("apiVersion", "kind", "metadata", "spec", "status"):
+    if len(setting.path) == 1 and key in ("apiVersion", "kind", "metadata", "spec", "status"):
         return (
             "it belongs to a manifest of Kubernetes, and a stack file has settings of the environment",
             "remove it; make adopt-manifests FILES=... writes a stack file for manifests",
         )
     letters = _letters(key)
-    several = len(place.path) == 1 and letters in [f"{word}s" for word in _ACCELERATORS]
-    if several or (place.path[0] == "models" and letters.removesuffix("s") in _ACCELERATORS):
+    several = len(setting.path) == 1 and letters in [f"{word}s" for word in _ACCELERATORS]
+    if several or (setting.path[0] == "models" and letters.removesuffix("s") in _ACCELERATORS):
         return "the stack's accelerator serves all its models: there is no such setting", ONE_ACCELERATOR
-    if place.path[:-1] == ("cluster",) and letters in ("name", "clustername"):
+    if setting.path[:-1] == ("cluster",) and letters in ("name", "clustername"):
         return (
             "the stack names the cluster after itself",
             "remove it; for a cluster that exists write existing: {name: my-cluster, version: 1.35.2-gke.1842000}",
         )
-    if _synonym(place) is not None:
+    if _synonym(setting) is not None:
         return None
-    if (elsewhere := setting_elsewhere(letters)) and owner_of(place.path, letters) is None:
-        return _no_such_setting(place), _place_words(elsewhere)
-    return owner_of(place.path, letters, value)
+    if (elsewhere := setting_elsewhere(letters)) and owner_of(setting.path, letters) is None:
+        return _no_such_setting(setting), _location_words(elsewhere)
+    return owner_of(setting.path, letters, value)
 
 
-def _no_such_setting(place: Place) -> str:
-    return f"{path_of(*place.path[:-1]) if len(place.path) > 1 else 'the stack file'} has no such setting"
+def _no_such_setting(setting: Setting) -> str:
+    return f"{path_of(*setting.path[:-1]) if len(setting.path) > 1 else 'the stack file'} has no such setting"
 
 
-def _misspelled(place: Place, value: object) -> tuple[str, str]:
+def _misspelled(setting: Setting, value: object) -> tuple[str, str]:
     """The same of keys that are spelled otherwise, or stand elsewhere."""
-    key, none_here = str(place.path[-1]), _no_such_setting(place)
+    key, none_here = str(setting.path[-1]), _no_such_setting(setting)
     letters = _letters(key)
-    intended = intended_key(place)
-    inner = (_nested_key(place, letters) if len(place.path) > 1 else None) or next(iter(_inner_name(key)), None)
-    if inner is not None and _synonym(place) is None:
+    intended = intended_key(setting)
+    inner = (_nested_key(setting, letters) if len(setting.path) > 1 else None) or next(iter(_inner_name(key)), None)
+    if inner is not None and _synonym(setting) is None:
         return none_here, f"did you mean {inner}? Move it there"
     if intended == "requestsPerMinute" and isinstance(value, int | float) and re.search("second|rps|qps", key.lower()):
         return none_here, f"did you mean requestsPerMinute: {value * 60:g}?"
     if intended == "requestsPerSecond" and isinstance(value, int | float) and re.search("minute|rpm|qpm", key.lower()):
         return none_here, f"did you mean requestsPerSecond: {value / 60:g}?"
     if intended is not None:
-        full = f"{NAMESPACE}:{intended}" if len(place.path) == 1 else intended
+        full = f"{NAMESPACE}:{intended}" if len(setting.path) == 1 else intended
         reason = "keys are written in camelCase" if to_camel(key) == intended else none_here
         return reason, f"did you mean {full}?"
-    inside = [] if letters in _EVERYWHERE and len(place.path) > 1 else _same_name(key)
-    top = nearest(key, keys_of(StackSettings), 1.0) if len(place.path) > 1 else None
+    inside = [] if letters in _EVERYWHERE and len(setting.path) > 1 else _same_name(key)
+    top = nearest(key, keys_of(StackSettings), 1.0) if len(setting.path) > 1 else None
     if top is not None and (isinstance(value, Mapping | list | tuple) or not inside):
         inside = [f"{NAMESPACE}:{top}"]
     if inside:
         return none_here, f"did you mean {' or '.join(inside[:3])}? Move it there"
-    keys = keys_of(place.group) if place.group is not None else ()
+    keys = keys_of(setting.group) if setting.group is not None else ()
     listing = f"settings here are {', '.join(keys)}" if 0 < len(keys) <= 20 else "look for it in docs/settings.md"
     return none_here, f"remove it, or use another one: {listing}"
 
@@ -112,7 +112,7 @@ def written_as_path(key: str) -> str | None:
     return f"write {NAMESPACE}:{first}: {text}"
 
 
-def _place_words(location: str) -> str:
+def _location_words(location: str) -> str:
     """Turn a path such as `accelerator.type` into a question. A sentence stays as it is."""
     return (
         f"did you mean {NAMESPACE}:{location}? Move it there"
@@ -121,23 +121,23 @@ def _place_words(location: str) -> str:
     )
 
 
-def intended_key(place: Place) -> str | None:
+def intended_key(setting: Setting) -> str | None:
     """The key of the same group that a misspelled one probably means."""
-    if is_of_provider(place.path):
+    if is_of_provider(setting.path):
         return None
-    same = _synonym(place)
-    if same is None and owner_of(place.path, _letters(str(place.path[-1]))) is not None:
+    same = _synonym(setting)
+    if same is None and owner_of(setting.path, _letters(str(setting.path[-1]))) is not None:
         return None
-    if same is not None or setting_elsewhere(_letters(str(place.path[-1]))) is not None:
+    if same is not None or setting_elsewhere(_letters(str(setting.path[-1]))) is not None:
         return same
-    return nearest(str(place.path[-1]), keys_of(place.group), 0.75) if place.group is not None else None
+    return nearest(str(setting.path[-1]), keys_of(setting.group), 0.75) if setting.group is not None else None
 
 
-def _synonym(place: Place) -> str | None:
+def _synonym(setting: Setting) -> str | None:
     """The key of the same group that other programs call so."""
-    if place.group is None:
+    if setting.group is None:
         return None
-    return key_here(place.group.__name__, str(place.path[-1]))
+    return key_here(setting.group.__name__, str(setting.path[-1]))
 
 
 def _same_name(key: str) -> list[str]:
@@ -168,12 +168,12 @@ def _inner_name(key: str) -> list[str]:
     return places
 
 
-def _nested_key(place: Place, spelled: str) -> str | None:
+def _nested_key(setting: Setting, spelled: str) -> str | None:
     """The place of a key that stands one group too far out, where the group has no key of this name itself."""
-    keys = keys_of(place.group) if place.group is not None else ()
+    keys = keys_of(setting.group) if setting.group is not None else ()
     if spelled in [_letters(key) for key in keys]:
         return None
-    group = [part if isinstance(part, str) else "[]" for part in place.path[:-1]]
+    group = [part if isinstance(part, str) else "[]" for part in setting.path[:-1]]
     for path, _ in every_key(StackSettings):
         below = list(path[: len(group)]) == group and len(path) == len(group) + 2
         names = (path[-1], "".join(map(str, path[-2:]))) if below else ()

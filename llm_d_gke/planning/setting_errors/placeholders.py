@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from llm_d_gke.planning.findings import HIDDEN, Finding, path_of
 from llm_d_gke.planning.setting_errors.values import valid_example
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.fields import Place, groups_of, place_below, tags_of
+from llm_d_gke.settings.fields import Setting, groups_of, setting_below, tags_of
 
 PLACEHOLDER = "LLMD-SETTING-PLACEHOLDER"
 
@@ -41,23 +41,23 @@ def placeholders(values: Mapping[str, object], encrypted: Collection[str] = ()) 
         piece = _placeholder(text, in_program=_is_of_program(path))
         if piece is None:
             continue
-        place = _place_at(values, path)
-        if place.kind is SecretStr and piece != text:
+        setting = _setting_at(values, path)
+        if setting.kind is SecretStr and piece != text:
             continue
-        hidden = place.kind is SecretStr or place.path[0] in encrypted
+        hidden = setting.kind is SecretStr or setting.path[0] in encrypted
         # An id that stands for the reader's project is a placeholder again.
-        is_project = place.path == ("project",)
-        example = None if is_project else valid_example(place, None)
+        is_project = setting.path == ("project",)
+        example = None if is_project else valid_example(setting, None)
         statement = "is a variable, and a stack file is no template: nothing replaces it"
         if _VARIABLE.fullmatch(piece) is None and _MEANT_IN_PROGRAMS.fullmatch(piece) is None:
             statement = "stands for a value, and nothing replaces it"
         findings.append(
             Finding(
                 id=PLACEHOLDER,
-                path=path_of(*place.path),
+                path=path_of(*setting.path),
                 value=HIDDEN if hidden else text if len(text) <= 80 else text[:77] + "...",
                 rule=f"{'this text' if hidden else piece} {statement}",
-                fix=f"write the value encrypted: pulumi config set --path --secret {path_of(*place.path)}"
+                fix=f"write the value encrypted: pulumi config set --path --secret {path_of(*setting.path)}"
                 if hidden
                 else "write the value itself, the id of your project; look it up with: gcloud projects list"
                 if is_project
@@ -89,18 +89,18 @@ def _texts(value: object, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ..
             yield from _texts(item, (*path, index))
 
 
-def _place_at(value: Any, path: tuple[Any, ...]) -> Place:
+def _setting_at(value: Any, path: tuple[Any, ...]) -> Setting:
     """The setting that a path leads to."""
-    place = Place(path=(), group=None, kind=StackSettings, whole=StackSettings)
+    setting = Setting(path=(), group=None, kind=StackSettings, whole=StackSettings)
     for step in path:
         if isinstance(value, Mapping):
             tag = value.get("kind")
-            kind = next((group for group in groups_of(place.kind) if tag in tags_of(group)), place.kind)
-            place = place_below(replace(place, kind=kind), str(step))
+            kind = next((group for group in groups_of(setting.kind) if tag in tags_of(group)), setting.kind)
+            setting = setting_below(replace(setting, kind=kind), str(step))
         else:
-            place = place_below(place, step)
+            setting = setting_below(setting, step)
         value = value[step]
-    return place
+    return setting
 
 
 def _is_of_program(path: tuple[Any, ...]) -> bool:

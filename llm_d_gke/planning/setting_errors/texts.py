@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.planning.suggest import nearest, nearest_model, nearest_place
-from llm_d_gke.settings.fields import Place
+from llm_d_gke.settings.fields import Setting
 
 _PLACES = ("location", "zones")
 # A shorter word is part of too many names.
@@ -17,17 +17,17 @@ _ENOUGH_LETTERS = 5
 _IMAGES = ("oci", "docker")
 
 
-def text_candidates(place: Place, text: str) -> Iterator[str | None]:
+def text_candidates(setting: Setting, text: str) -> Iterator[str | None]:
     """Texts that `text` may mean, the most probable first. Not all of them are valid at `place`."""
-    if place.form is not None and "gs://" in place.form and "without" not in place.form:
+    if setting.form is not None and "gs://" in setting.form and "without" not in setting.form:
         yield from _addresses(text.strip())
     # Names in headers and of resources have no accents.
     text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() or text
     bare = re.sub(r"^(gs|https?|s3|oci|docker)://(huggingface\.co/)?", "", text.strip()).strip("/")
     dashed = re.sub(r"[^a-z0-9./@:-]+", "-", bare.lower()).strip("-.")
-    key = str(place.path[-1] if isinstance(place.path[-1], str) else place.path[-2])
+    key = str(setting.path[-1] if isinstance(setting.path[-1], str) else setting.path[-2])
     if text:
-        yield from _by_key(place, key, text)
+        yield from _by_key(setting, key, text)
         yield text
         yield bare
         yield text.lower()
@@ -43,15 +43,15 @@ def text_candidates(place: Place, text: str) -> Iterator[str | None]:
         yield re.sub(r"\s*([0-9.]+)\s*([KMGT])i?[Bb]?$", r"\1\2i", text)
     if len(text) >= _ENOUGH_LETTERS and key in _PLACES:
         yield nearest_place(text, _locations(), 0.8)
-    if place.example is not None:
-        yield str(place.example)
+    if setting.example is not None:
+        yield str(setting.example)
     yield "my-name"
 
 
-def _by_key(place: Place, key: str, text: str) -> Iterator[str | None]:
+def _by_key(setting: Setting, key: str, text: str) -> Iterator[str | None]:
     """Texts by what the setting holds: a model, a release, a host name, a version, a path, a quantity."""
     word = text.strip()
-    if place.path[0] == "models" and key == "id":
+    if setting.path[0] == "models" and key == "id":
         word = re.sub(r"^([a-z]+://)?((www\.)?(huggingface|hf)\.co/)?(models/)?", "", word)
         dashed = re.sub(r"[:_ ]+", "-", word)
         yield nearest_model(dashed, load_catalog().models, 0.75)
@@ -61,9 +61,9 @@ def _by_key(place: Place, key: str, text: str) -> Iterator[str | None]:
         yield re.sub(r"[@:][\w.-]+$", "", word)
     elif key == "release":
         yield nearest(word, load_catalog().releases)
-    elif place.form is not None and "begins with https://" in place.form:
+    elif setting.form is not None and "begins with https://" in setting.form:
         yield "https://" + re.sub(r"^[a-z]+://", "", word)
-    elif place.path[0] == "registry":
+    elif setting.path[0] == "registry":
         yield re.sub(r"^[a-z]+://|:[A-Za-z][\w.-]*$", "", word).strip("/")
     elif key in ("secretsKey", "diskKey"):
         yield re.sub(r"^//cloudkms\.googleapis\.com/|/cryptoKeyVersions/.*$", "", word)

@@ -18,14 +18,14 @@ from llm_d_gke.planning.setting_errors.keys import written_as_path
 from llm_d_gke.planning.setting_errors.validation import corrected_keys, details_of, from_validation, location_of
 from llm_d_gke.planning.setting_errors.values import valid_example
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.fields import Path, Place, choices_of, groups_of, keys_of, place_of
+from llm_d_gke.settings.fields import Path, Setting, choices_of, groups_of, keys_of, setting_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidParts:
     """Settings without their wrong parts.
 
-    `left_out` are the places whose own values are not in `settings`. `alternatives` are the same settings with each
+    `left_out` are the paths whose own values are not in `settings`. `alternatives` are the same settings with each
     kind of every group that was left out: what only the default kind causes is no finding about the stack file.
     `stand_ins` are required settings that are missing or wrong, with another value in `settings`.
     """
@@ -54,9 +54,9 @@ def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts
     wrong = [location_of(detail["loc"]) for detail in details]
     for renamed in (corrected_keys(error), {}):
         valid = copy.deepcopy(dict(values))
-        places = _read_as_intended(valid, renamed)
+        intended_paths = _read_as_intended(valid, renamed)
         inner = [] if (second := _error(valid)) is None else details_of(second)
-        inside = [path for detail in inner if _is_below(path := location_of(detail["loc"]), places.values())]
+        inside = [path for detail in inner if _is_below(path := location_of(detail["loc"]), intended_paths.values())]
         completed = [added for detail in details if (added := _complete(valid, detail)) is not None]
         dropped = _drop(valid, [path for path in (*wrong, *inside) if path not in completed])
         stand_ins = frozenset(name for name in _STAND_INS if not valid.get(name))
@@ -75,15 +75,15 @@ def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts
 def findings_below_misspelled(
     values: Mapping[str, Any], error: ValidationError, encrypted: Collection[str]
 ) -> list[Finding]:
-    """What is wrong inside of groups with misspelled keys, at the places that the file gives them."""
+    """What is wrong inside of groups with misspelled keys, at the paths that the file gives them."""
     valid = copy.deepcopy(dict(values))
-    places = _read_as_intended(valid, corrected_keys(error))
-    second = _error(valid) if places else None
+    intended_paths = _read_as_intended(valid, corrected_keys(error))
+    second = _error(valid) if intended_paths else None
     if second is None:
         return []
     findings = []
     for finding in from_validation(second, encrypted):
-        for written, intended in places.items():
+        for written, intended in intended_paths.items():
             if written_as_path(str(written[-1])):
                 continue  # Its value is not that of the group.
             inside = finding.path.removeprefix(path_of(*intended))
@@ -93,18 +93,18 @@ def findings_below_misspelled(
 
 
 def _read_as_intended(values: dict[str, Any], renamed: Mapping[Path, str]) -> dict[Path, Path]:
-    """Add each misspelled setting under its intended key. Return the new places by the written ones."""
-    places: dict[Path, Path] = {}
+    """Add each misspelled setting under its intended key. Return the new paths by the written ones."""
+    intended_paths: dict[Path, Path] = {}
     for path, corrected in renamed.items():
         holder, key = _innermost_key(values, path) or ({}, None)
         if key == path[-1] and corrected not in holder:
             holder[corrected] = holder[key]
-            places[path] = (*path[:-1], corrected)
-    return places
+            intended_paths[path] = (*path[:-1], corrected)
+    return intended_paths
 
 
-def _is_below(path: Path, places: Iterable[Path]) -> bool:
-    return any(path[: len(place)] == place for place in places)
+def _is_below(path: Path, parents: Iterable[Path]) -> bool:
+    return any(path[: len(above)] == above for above in parents)
 
 
 def _error(values: Mapping[str, Any]) -> ValidationError | None:
@@ -127,35 +127,35 @@ def _complete(values: dict[str, Any], detail: ErrorDetails) -> Path | None:
     Without it another default would be judged, such as keys of the stack file in place of those of a Secret. Returns
     the path, or None if this is another error.
     """
-    place = place_of(detail["loc"], StackSettings)
-    group = value_at(values, *place.path[:-1])
+    setting = setting_of(detail["loc"], StackSettings)
+    group = value_at(values, *setting.path[:-1])
     if detail["type"] not in ("missing", "string_pattern_mismatch"):
         return None
     if not isinstance(group, dict) or "kind" not in group:
         return None
-    example = valid_example(place, detail["input"] if detail["type"] == "string_pattern_mismatch" else None)
+    example = valid_example(setting, detail["input"] if detail["type"] == "string_pattern_mismatch" else None)
     if example is None:
         return None
-    group[place.path[-1]] = yaml.safe_load(example)
-    return place.path
+    group[setting.path[-1]] = yaml.safe_load(example)
+    return setting.path
 
 
 def _possibly_meant(values: Mapping[str, Any], details: Sequence[ErrorDetails]) -> list[Path]:
     """Settings that an unknown key of a group with a kind may stand for: those of the group that are not written."""
-    places = [place_of(detail["loc"], StackSettings) for detail in details if detail["type"] == "extra_forbidden"]
+    unknown = [setting_of(detail["loc"], StackSettings) for detail in details if detail["type"] == "extra_forbidden"]
     unwritten: list[Path] = []
-    for place in places:
-        group = value_at(values, *place.path[:-1])
-        if isinstance(group, dict) and "kind" in group and place.group is not None:
-            unwritten += [(*place.path[:-1], key) for key in keys_of(place.group) if key not in group]
+    for setting in unknown:
+        group = value_at(values, *setting.path[:-1])
+        if isinstance(group, dict) and "kind" in group and setting.group is not None:
+            unwritten += [(*setting.path[:-1], key) for key in keys_of(setting.group) if key not in group]
     return unwritten
 
 
 def _alternatives(values: Mapping[str, Any], left_out: Sequence[Path]) -> list[StackSettings]:
     alternatives = []
     for path in left_out:
-        place = place_of(path, StackSettings)
-        for group in _examples(place):
+        setting = setting_of(path, StackSettings)
+        for group in _examples(setting):
             changed = copy.deepcopy(dict(values))
             holder = value_at(changed, *path[:-1])
             if isinstance(holder, dict):
@@ -166,11 +166,11 @@ def _alternatives(values: Mapping[str, Any], left_out: Sequence[Path]) -> list[S
     return alternatives
 
 
-def _examples(place: Place) -> list[object]:
+def _examples(setting: Setting) -> list[object]:
     """One example of each kind of a group. Empty for anything without kinds."""
-    if len(groups_of(place.kind)) < 2:
+    if len(groups_of(setting.kind)) < 2:
         return []
-    texts = [valid_example(place, {"kind": kind}) for kind in choices_of(place.kind)]
+    texts = [valid_example(setting, {"kind": kind}) for kind in choices_of(setting.kind)]
     return [yaml.safe_load(text) for text in texts if text is not None]
 
 

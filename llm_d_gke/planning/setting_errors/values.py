@@ -21,16 +21,16 @@ from llm_d_gke.planning.setting_errors.numbers import number_in
 from llm_d_gke.planning.setting_errors.texts import text_candidates
 from llm_d_gke.planning.setting_errors.words import NO, YES, choice_here
 from llm_d_gke.planning.suggest import nearest
-from llm_d_gke.settings.fields import Place, choices_of, groups_of, is_group, keys_of, place_below, place_of_key
+from llm_d_gke.settings.fields import Setting, choices_of, groups_of, is_group, key_setting, keys_of, setting_below
 from llm_d_gke.wording import count
 
 # As many keys of a group as a message lists.
 _MANY = 12
 
 
-def expected(place: Place) -> str:
-    """The expected value at a place, for "must be ..."."""
-    kind, choices = place.kind, choices_of(place.kind)
+def expected(setting: Setting) -> str:
+    """The expected value of a setting, for "must be ..."."""
+    kind, choices = setting.kind, choices_of(setting.kind)
     origin = get_origin(kind)
     if groups_of(kind):
         names = keys_of(groups_of(kind)[0])
@@ -45,15 +45,15 @@ def expected(place: Place) -> str:
     if kind is bool:
         return "true or false"
     if kind is int:
-        return f"a whole number{_bounds(place)}"
+        return f"a whole number{_bounds(setting)}"
     if kind is float:
-        return f"a number{_bounds(place)}"
+        return f"a number{_bounds(setting)}"
     if kind is IPv4Network:
         return "an IPv4 range: the first address, a slash and the number of fixed bits"
     if kind is datetime.date:
         return "a day: year, month and day with dashes"
     if kind in (str, SecretStr):
-        return place.form or f"text{_lengths(place)}"
+        return setting.form or f"text{_lengths(setting)}"
     return "another value"
 
 
@@ -62,8 +62,8 @@ def listed(choices: tuple[Any, ...]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _bounds(place: Place) -> str:
-    low, high, above, below = (_bound(place, kind) for kind in (Ge, Le, Gt, Lt))
+def _bounds(setting: Setting) -> str:
+    low, high, above, below = (_bound(setting, kind) for kind in (Ge, Le, Gt, Lt))
     if low is not None and high is not None:
         return f" from {_plain_number(low)} to {_plain_number(high)}"
     parts = [
@@ -79,29 +79,29 @@ def _plain_number(value: float) -> str:
     return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
 
 
-def _lengths(place: Place) -> str:
-    minimum, maximum = _bound(place, MinLen), _bound(place, MaxLen)
+def _lengths(setting: Setting) -> str:
+    minimum, maximum = _bound(setting, MinLen), _bound(setting, MaxLen)
     if maximum is not None:
         return f" of {minimum or 0:g} to {maximum:g} characters"
     return f" of at least {count(int(minimum), 'character')}" if minimum else ""
 
 
-def max_entries(place: Place) -> int | None:
+def max_entries(setting: Setting) -> int | None:
     """Most elements of a list or keys of a map. None without a limit."""
-    return None if (most := _bound(place, MaxLen)) is None else int(most)
+    return None if (most := _bound(setting, MaxLen)) is None else int(most)
 
 
-def _bound(place: Place, kind: type) -> Any:
+def _bound(setting: Setting, kind: type) -> Any:
     names = {Ge: "ge", Le: "le", Gt: "gt", Lt: "lt", MinLen: "min_length", MaxLen: "max_length"}
-    return next((getattr(item, names[kind]) for item in place.metadata if isinstance(item, kind)), None)
+    return next((getattr(item, names[kind]) for item in setting.metadata if isinstance(item, kind)), None)
 
 
-def valid_example(place: Place, value: object) -> str | None:
+def valid_example(setting: Setting, value: object) -> str | None:
     """A valid value in place of `value`, in YAML notation. The probable intention comes first."""
-    if place.whole is None:
+    if setting.whole is None:
         return None
-    adapter: TypeAdapter[Any] = TypeAdapter(place.whole)
-    for candidate in _candidates(place, value):
+    adapter: TypeAdapter[Any] = TypeAdapter(setting.whole)
+    for candidate in _candidates(setting, value):
         try:
             adapter.validate_python(candidate, by_alias=True, by_name=False)
         except ValidationError:
@@ -110,30 +110,30 @@ def valid_example(place: Place, value: object) -> str | None:
     return None
 
 
-def _candidates(place: Place, value: object) -> Iterator[object]:
-    kind, origin = place.kind, get_origin(place.kind)
+def _candidates(setting: Setting, value: object) -> Iterator[object]:
+    kind, origin = setting.kind, get_origin(setting.kind)
     if isinstance(value, str) and (groups_of(kind) or origin in (tuple, list, dict, Mapping)):
         yield from _as_document(value)
     if groups_of(kind):
-        yield from group_candidates(place, value)
+        yield from group_candidates(setting, value)
     elif choices_of(kind):
-        yield from _as_choice(place, value)
+        yield from _as_choice(setting, value)
     elif origin in (tuple, list):
-        yield from _as_list(place, value)
+        yield from _as_list(setting, value)
     elif origin in (dict, Mapping):
-        yield from _as_map(place, value)
+        yield from _as_map(setting, value)
     elif kind is bool:
         word = str(value).strip().lower()
         yield from (True,) if word in YES else (False,) if word in NO else ()
         yield True
     elif kind in (int, float):
-        yield from _as_number(place, value)
+        yield from _as_number(setting, value)
     elif kind is IPv4Network:
         yield from _as_range(value)
     elif kind is datetime.date:
         yield "2026-01-31"
     elif kind is str:
-        yield from _as_text(place, value)
+        yield from _as_text(setting, value)
 
 
 def _as_document(text: str) -> Iterator[object]:
@@ -145,29 +145,29 @@ def _as_document(text: str) -> Iterator[object]:
                 yield parsed
 
 
-def meant_choice(place: Place, value: object) -> object | None:
+def meant_choice(setting: Setting, value: object) -> object | None:
     """The choice that a word is similar to, or that other programs call so. None for any other word."""
-    choices = choices_of(place.kind)
+    choices = choices_of(setting.kind)
     if all(isinstance(choice, int) for choice in choices):
         return None
-    alike = choice_here(str(place.path[-1]), value) or nearest(str(value), map(str, choices))
+    alike = choice_here(str(setting.path[-1]), value) or nearest(str(value), map(str, choices))
     return next((choice for choice in choices if str(choice) == alike), None)
 
 
-def _as_choice(place: Place, value: object) -> Iterator[object]:
-    choices = choices_of(place.kind)
-    if (intended := meant_choice(place, value)) is not None:
+def _as_choice(setting: Setting, value: object) -> Iterator[object]:
+    choices = choices_of(setting.kind)
+    if (intended := meant_choice(setting, value)) is not None:
         yield intended
     if all(isinstance(choice, int) for choice in choices):
-        number = number_in(str(value), str(place.path[-1]))
+        number = number_in(str(value), str(setting.path[-1]))
         if number is not None:
             # An engine that is made for a smaller rank refuses the adapter.
-            larger = [choice for choice in choices if choice >= number] if place.path[-1] == "rank" else []
+            larger = [choice for choice in choices if choice >= number] if setting.path[-1] == "rank" else []
             yield min(larger or choices, key=lambda choice: abs(choice - number))
     yield choices[0]
 
 
-def _as_map(place: Place, value: object) -> Iterator[object]:
+def _as_map(setting: Setting, value: object) -> Iterator[object]:
     """Maps that were written as a list of pairs, as Kubernetes has them, or as text with equals signs."""
     parts = value if isinstance(value, list | tuple) else str(value).split(",")
     pairs: dict[str, object] = {}
@@ -180,27 +180,28 @@ def _as_map(place: Place, value: object) -> Iterator[object]:
             pairs[key.strip()] = item.strip()
     if pairs:
         yield pairs
-    if isinstance(place.example, Mapping):
-        yield place.example
-    key_place, value_place = place_of_key(place), place_below(place, "my-key")
-    example = value_place.example if value_place.example is not None else 1 if value_place.kind is int else "value"
+    if isinstance(setting.example, Mapping):
+        yield setting.example
+    key_example = key_setting(setting).example
+    of_value = setting_below(setting, "my-key")
+    example = of_value.example if of_value.example is not None else 1 if of_value.kind is int else "value"
     names = [part for part in parts if isinstance(part, str) and part]
-    if names and place.path[0] == "registry":
-        yield {str(key_place.example): names[0]}
+    if names and setting.path[0] == "registry":
+        yield {str(key_example): names[0]}
     if isinstance(value, list | tuple) and names:
         yield dict.fromkeys(names, example)
-    yield {str(key_place.example or "my-key"): example}
+    yield {str(key_example or "my-key"): example}
 
 
-def _as_list(place: Place, value: object) -> Iterator[object]:
+def _as_list(setting: Setting, value: object) -> Iterator[object]:
     if isinstance(value, str):
         if value.startswith("-"):
             with suppress(ValueError):
                 yield shlex.split(value)
         if "," in value:
             yield [part.strip() for part in value.split(",")]
-    element = get_args(place.kind)[0]
-    inner = Place(path=place.path, group=None, kind=element, whole=element)
+    element = get_args(setting.kind)[0]
+    inner = Setting(path=setting.path, group=None, kind=element, whole=element)
     if isinstance(value, Mapping):
         yield from _from_map(element, value)
     if value not in (None, [], ""):
@@ -210,7 +211,7 @@ def _as_list(place: Place, value: object) -> Iterator[object]:
             yield from ([example] for example in group_candidates(inner, value))
         yield [required_settings(element)]
     else:
-        yield from ([candidate] for candidate in _candidates(place_below(place, 0), value))
+        yield from ([candidate] for candidate in _candidates(setting_below(setting, 0), value))
         yield ["my-name"]
 
 
@@ -227,10 +228,10 @@ def _from_map(element: Any, value: Mapping[Any, Any]) -> Iterator[object]:
             yield [{first: key, rest[0]: item} for key, item in value.items()]
 
 
-def _as_number(place: Place, value: object) -> Iterator[object]:
-    is_integer = place.kind is int
+def _as_number(setting: Setting, value: object) -> Iterator[object]:
+    is_integer = setting.kind is int
     number = float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-    key = str(place.path[-1])
+    key = str(setting.path[-1])
     if isinstance(value, Mapping) and len(value) == 1:
         # A group in place of its only number: {onDemand: 0.5}.
         yield from value.values()
@@ -246,12 +247,12 @@ def _as_number(place: Place, value: object) -> Iterator[object]:
         # With a dot before each three digits, as much of Europe writes thousands.
         if is_integer and isinstance(value, float) and re.fullmatch(r"[0-9]+\.[0-9]{3}", str(value)):
             yield round(number * 1000)
-        if place.kind is float and isinstance(value, str) and "%" in value:
+        if setting.kind is float and isinstance(value, str) and "%" in value:
             number /= 100
         if isinstance(value, float) and key.endswith("Percent") and 0 < number <= 1:
             yield round(number * 100)
         # Shares of a whole, where whole numbers are taken.
-        if isinstance(value, float) and is_integer and 0 < number < 1 and "weights" in place.path:
+        if isinstance(value, float) and is_integer and 0 < number < 1 and "weights" in setting.path:
             yield round(number * 100)
         # A fraction of a millisecond is meant as seconds.
         if isinstance(value, float) and key.endswith("Ms") and 0 < number != round(number):
@@ -259,15 +260,15 @@ def _as_number(place: Place, value: object) -> Iterator[object]:
         yield round(number) if is_integer else number
         if not is_integer:
             yield number / 100
-        yield from _near_bounds(place, number)
-    if place.example is not None:
-        yield place.example
+        yield from _near_bounds(setting, number)
+    if setting.example is not None:
+        yield setting.example
     yield from (4, 64, 8192, 0.5)
 
 
-def _near_bounds(place: Place, number: float) -> Iterator[object]:
+def _near_bounds(setting: Setting, number: float) -> Iterator[object]:
     """Values inside the bounds, those of the end that was passed first."""
-    low, high, above, below = (_bound(place, kind) for kind in (Ge, Le, Gt, Lt))
+    low, high, above, below = (_bound(setting, kind) for kind in (Ge, Le, Gt, Lt))
     first = [low] if low is not None else [round(above * 2, 3) or 1.0] if above is not None else []
     last = [high] if high is not None else [round(below * 0.9, 3)] if below is not None else []
     is_below = (low is not None and number < low) or (above is not None and number <= above)
@@ -285,18 +286,18 @@ def _as_range(value: object) -> Iterator[object]:
     yield "10.0.0.0/20"
 
 
-def _as_text(place: Place, value: object) -> Iterator[object]:
+def _as_text(setting: Setting, value: object) -> Iterator[object]:
     # A number or a flag that YAML read in place of text keeps its spelling, in quotes.
     if isinstance(value, str):
-        return text_candidates(place, value)
-    if isinstance(value, Mapping) and place.path[-1] in ("image", "reference"):
+        return text_candidates(setting, value)
+    if isinstance(value, Mapping) and setting.path[-1] in ("image", "reference"):
         name = value.get("repository") or value.get("name") or value.get("image")
-        return text_candidates(place, f"{name}:{value['tag']}" if name and "tag" in value else str(name or ""))
+        return text_candidates(setting, f"{name}:{value['tag']}" if name and "tag" in value else str(name or ""))
     if isinstance(value, Mapping) and "name" in value:
-        return text_candidates(place, str(value["name"]))
+        return text_candidates(setting, str(value["name"]))
     if isinstance(value, list | tuple) and value and isinstance(value[0], str):
-        return text_candidates(place, value[0])
-    return text_candidates(place, "" if value is None or isinstance(value, Mapping | list | tuple) else flow(value))
+        return text_candidates(setting, value[0])
+    return text_candidates(setting, "" if value is None or isinstance(value, Mapping | list | tuple) else flow(value))
 
 
 # What other documents than settings expect, by pydantic's types of errors.

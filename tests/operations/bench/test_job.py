@@ -27,7 +27,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> argparse.Namespace:
     """A stack on GKE, whose attributes a test can change."""
     endpoint = SimpleNamespace(url="http://34.1.2.3:8080", host="models.example.com", headers={})
     live = SimpleNamespace(
-        name="gpu", place="gke", plan=plan_of("gpu"), endpoint=endpoint, looked_at="the stack gpu", diagnose="diagnose"
+        name="gpu", target="gke", plan=plan_of("gpu"), endpoint=endpoint, looked_at="the stack gpu", diagnose="diagnose"
     )
 
     @contextmanager
@@ -96,7 +96,7 @@ def test_what_cannot_work_is_said(
     words: str,
     status: int,
 ) -> None:
-    stack.live.place = place
+    stack.live.target = place
     assert llmd("bench", "gpu", "quick", "--job", str(tmp_path / "job.yaml"), "--header", header) == status
     assert words in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "job.yaml").exists()

@@ -34,7 +34,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     address = f"127.0.0.1:{ours.recv()}"
     endpoint = SimpleNamespace(url=f"http://{address}", host="127.0.0.1", headers={})
     live = SimpleNamespace(
-        name="gpu", place="rehearsal", plan=plan_of("gpu"), endpoint=endpoint, looked_at="a server", diagnose=""
+        name="gpu", target="rehearsal", plan=plan_of("gpu"), endpoint=endpoint, looked_at="a server", diagnose=""
     )
 
     @contextmanager

@@ -93,7 +93,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Mo
 
 def test_a_stack_is_found_by_its_outputs_and_the_users_credentials(tools: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with open_stack("gpu", {}, "gke") as live:
-        assert live.place == "gke"
+        assert live.target == "gke"
         assert "on GKE: cluster llm-d-gpu" in live.looked_at
         # Of the stack file, which names no project, with the one of the outputs.
         assert live.plan.project == "my-project"

@@ -22,7 +22,7 @@ DISK = "urn:pulumi:gpu::llm-d::gcp:compute/disk:Disk::weights"
 
 
 def test_the_plan_is_printed_without_a_running_stack(capsys: pytest.CaptureFixture[str]) -> None:
-    assert upgrade("gpu", "llm-d-0.10", {}, Run(place=None, only_plan=True)) == 0
+    assert upgrade("gpu", "llm-d-0.10", {}, Run(target=None, only_plan=True)) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("gpu: llm-d-0.9 -> llm-d-0.10\n")
     assert "image vllm-openai:v0.26.0 -> vllm-openai:v0.30.0" in printed
@@ -30,12 +30,12 @@ def test_the_plan_is_printed_without_a_running_stack(capsys: pytest.CaptureFixtu
 
 def test_a_release_that_does_not_exist_is_refused_with_the_nearest() -> None:
     with pytest.raises(UpgradeError, match=r"did you mean llm-d-0\.10\?"):
-        upgrade("gpu", "llm-d-0.1O", {}, Run(place=None, only_plan=True))
+        upgrade("gpu", "llm-d-0.1O", {}, Run(target=None, only_plan=True))
 
 
 def test_a_release_among_the_changes_is_refused() -> None:
     with pytest.raises(UpgradeError, match="has no effect: the upgrade leads to llm-d"):
-        upgrade("gpu", "llm-d-0.10", {"llm-d:release": "llm-d-0.6"}, Run(place=None, only_plan=True))
+        upgrade("gpu", "llm-d-0.10", {"llm-d:release": "llm-d-0.6"}, Run(target=None, only_plan=True))
 
 
 def test_a_release_that_the_stack_cannot_have_is_a_finding() -> None:
@@ -59,14 +59,14 @@ def test_the_command_of_the_page_is_planned() -> None:
 
 
 def test_nothing_is_printed_as_a_step_between_a_stack_and_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    assert upgrade("gpu", release_of("gpu"), {}, Run(place=None, only_plan=True)) == 0
+    assert upgrade("gpu", release_of("gpu"), {}, Run(target=None, only_plan=True)) == 0
     printed = capsys.readouterr().out
     assert "No step: nothing differs" in printed
     assert "everything else" not in printed
 
 
 def test_warnings_of_the_new_release_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert upgrade("disaggregated-gpu", "llm-d-0.6", {}, Run(place=None, only_plan=True)) == 0
+    assert upgrade("disaggregated-gpu", "llm-d-0.6", {}, Run(target=None, only_plan=True)) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "new warning LLMD-PD-RELEASE-WITHDRAWN llm-d:release = llm-d-0.6" in printed
 

@@ -158,10 +158,10 @@ def test_a_stack_that_does_not_serve_is_not_upgraded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = Broken()
-    monkeypatch.setattr(command, "_place", lambda *_: place)
+    monkeypatch.setattr(command, "_updater", lambda *_: place)
     monkeypatch.setattr(command, "open_stack", lambda *_: nullcontext(SimpleNamespace(plan=None, cluster=None)))
     monkeypatch.setattr(command, "finished_steps", lambda *_: frozenset())
-    begin = partial(command.upgrade, "gpu", "llm-d-0.10", {}, command.Run(place="rehearsal"))
+    begin = partial(command.upgrade, "gpu", "llm-d-0.10", {}, command.Run(target="rehearsal"))
     assert begin() == 1
     assert place.notes == ["verify llm-d-0.9"]
     printed = capsys.readouterr().out

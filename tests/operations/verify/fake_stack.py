@@ -202,7 +202,7 @@ def context_of(
         done.set_result(planned or [])
         live = LiveStack(
             name=stack,
-            place="gke",
+            target="gke",
             looked_at="a stack of a test",
             config=StackConfig(values={f"llm-d:{key}": value for key, value in values_of(stack, changes).items()}),
             plan=plan,

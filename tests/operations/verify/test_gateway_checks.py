@@ -129,7 +129,7 @@ def test_istios_gateway_pods_are_expected_on_gke_only() -> None:
     pods = [FakeEngine(policy.name, "m", dict(policy.selector)) for policy in policies]
     with context_of(stack, lambda _plan: pods, by_model) as ctx:
         assert gateway.network_policies_select(ctx).outcome is Outcome.FAILED
-        rehearsed = replace(ctx, live=replace(ctx.live, place="rehearsal"))
+        rehearsed = replace(ctx, live=replace(ctx.live, target="rehearsal"))
         assert gateway.network_policies_select(rehearsed).outcome is Outcome.PASSED
 
 

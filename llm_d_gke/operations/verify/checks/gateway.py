@@ -96,7 +96,7 @@ def network_policies_select(ctx: CheckContext) -> Result:
     """Check that every network policy of the plan selects running pods."""
     live = ctx.live
     # A rehearsal's load balancer is a process of its own, also where Istio has pods for a Gateway.
-    absent = [GATEWAY_LABEL] if live.place == "rehearsal" else []
+    absent = [GATEWAY_LABEL] if live.target == "rehearsal" else []
     policies = [policy for policy in live.plan.network_policies if not {*absent} & {*policy.selector}]
     idle = [policy.name for policy in policies if not live.pods_of(policy.selector)]
     if idle:
