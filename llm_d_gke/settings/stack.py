@@ -1,5 +1,6 @@
 """The root of all settings: one `StackSettings` per `Pulumi.<stack>.yaml`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -253,6 +254,14 @@ class StackSettings(Settings):
         dict[LabelKey, LabelValue],
         Field(max_length=60, description="Labels on every Google Cloud resource that takes them."),
     ] = {}
+
+    def further_names(self) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...], tuple[str, ...]]]:
+        """Names in requests beside the models' own: path of their setting, the names, and the models behind them."""
+        for index, model in enumerate(self.models):
+            if model.aliases:
+                yield ("models", index, "aliases"), model.aliases, (model.name,)
+        for index, split in enumerate(self.splits):
+            yield ("splits", index, "name"), (split.name,), tuple(split.weights)
 
     def splits_with(self, model_name: str) -> tuple[str, ...]:
         """Names of the splits that a model is part of, whatever its weight is at the moment."""

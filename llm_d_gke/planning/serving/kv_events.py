@@ -62,12 +62,8 @@ def check_events(ctx: PlanContext) -> None:
     for index, model in enumerate(ctx.settings.models):
         if model.data_parallel > 1:
             ctx.error("LLMD-KV-EVENTS-RANKS", f"models[{index}].dataParallel")
-        if model.aliases:
-            ctx.warning(
-                "LLMD-KV-EVENTS-ALIASES", f"models[{index}].aliases", value=", ".join(model.aliases), model=model.name
-            )
-    for index, split in enumerate(ctx.settings.splits):
-        ctx.warning("LLMD-KV-EVENTS-ALIASES", f"splits[{index}].name", model=" or ".join(split.weights))
+    for path, names, models in ctx.settings.further_names():
+        ctx.warning("LLMD-KV-EVENTS-ALIASES", *path, value=", ".join(names), model=" or ".join(models))
     _check_own(ctx)
     _check_readers(ctx)
 

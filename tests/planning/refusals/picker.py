@@ -430,20 +430,6 @@ PICKER = (
         severity=Severity.WARNING,
     ),
     Wrong(
-        id="LLMD-KV-EVENTS-ALIASES",
-        name="the name of a split, which the precise index does not know",
-        stack="multi-model-gpu",
-        changes={
-            "picker.prefixRouting": "precise",
-            "splits": [{"name": "auto", "weights": {"google/gemma-2b-it": 9, "microsoft/Phi-3-mini-4k-instruct": 1}}],
-        },
-        path="splits[0].name",
-        value="auto",
-        rule="matches nothing",
-        fix="google/gemma-2b-it or microsoft/Phi-3-mini-4k-instruct",
-        severity=Severity.WARNING,
-    ),
-    Wrong(
         id="LLMD-KV-EVENTS-IMAGES",
         name="a precise index of a model that takes images",
         changes={

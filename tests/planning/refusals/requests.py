@@ -194,6 +194,20 @@ SPLITS = (
         )
     ),
     Wrong(
+        id="LLMD-KV-EVENTS-ALIASES",
+        name="the name of a split, which the precise index does not know",
+        stack="multi-model-gpu",
+        changes={
+            "picker.prefixRouting": "precise",
+            "splits": [{"name": "auto", "weights": {OLD: 9, NEW: 1}}],
+        },
+        path="splits[0].name",
+        value="auto",
+        rule="matches nothing",
+        fix=f"{OLD} or {NEW}",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         id="LLMD-SPLIT-PATTERN",
         name="a split without a router",
         changes={"splits": [{"name": "chat", "weights": {OLD: 1}}]},
