@@ -151,7 +151,7 @@ class InferenceStack(pulumi.ComponentResource):
             plan = plan_stack(stack or f"{pulumi.get_stack()}-{name}", settings)
         super().__init__(STACK_TYPE, name, None, opts)
         self.instance = Instance(prefix=name if prefix is None else prefix, late=with_digest(late, plan))
-        self.plan = self._plan = plan
+        self.plan = plan
         # Deployments, LeaderWorkerSets and services, by the name of the model server.
         self._workloads: dict[str, pulumi.Resource] = {}
         infrastructure = self._infrastructure()
@@ -195,7 +195,7 @@ class InferenceStack(pulumi.ComponentResource):
 
     def _infrastructure(self) -> _Infrastructure:
         """Create the APIs, network, cluster and node pools."""
-        plan = self._plan
+        plan = self.plan
         provider = google_provider(plan, self)
         opts = pulumi.ResourceOptions(parent=self, providers=[provider])
         services = ProjectServices(plan.project, plan.services, opts)
@@ -222,7 +222,7 @@ class InferenceStack(pulumi.ComponentResource):
 
     def _platform(self, infrastructure: _Infrastructure) -> _Platform:
         """Create CRDs, controllers and the namespace, after the CPU nodes that their pods need."""
-        plan, cpu_nodes = self._plan, infrastructure.pools.cpu_ready
+        plan, cpu_nodes = self.plan, infrastructure.pools.cpu_ready
         deleted_with = infrastructure.cluster.resources.created
         after_nodes = pulumi.ResourceOptions.merge(infrastructure.opts, pulumi.ResourceOptions(depends_on=cpu_nodes))
         crds = InferenceCrds(plan.crds, infrastructure.cluster.resources.adopt, after_nodes)
@@ -250,7 +250,7 @@ class InferenceStack(pulumi.ComponentResource):
 
     def _certificates(self, platform: _Platform) -> _Certificates:
         """Create the certificates of Gateway and model servers; the result is by name."""
-        plans = [self._plan.gateway.certificate, *(model.certificate for model in self._plan.models)]
+        plans = [self.plan.gateway.certificate, *(model.certificate for model in self.plan.models)]
         depends_on = [*platform.scope.ready, *platform.controllers]
         issuers: dict[str, pulumi.Resource] = {}
         return {
@@ -262,7 +262,7 @@ class InferenceStack(pulumi.ComponentResource):
     def _gateway(
         self, infrastructure: _Infrastructure, platform: _Platform, certificates: _Certificates
     ) -> InferenceGateway | FleetGateway:
-        plan = self._plan.gateway
+        plan = self.plan.gateway
         depends_on = [*platform.scope.ready, *_signed(certificates, plan.certificate)]
         if plan.fleet is not None:
             depends_on += [*infrastructure.fleet, *infrastructure.network.resources.proxies]
@@ -288,7 +288,7 @@ class InferenceStack(pulumi.ComponentResource):
         scope = platform.scope
         pools: dict[str, list[pulumi.Resource]] = {}
         servers: dict[str, list[pulumi.Resource]] = {}
-        for model in self._plan.models:
+        for model in self.plan.models:
             if model.inference_service is not None:
                 continue
             picker = EndpointPicker(model.picker, scope, [*scope.ready, *platform.kinds_ready])
@@ -304,7 +304,7 @@ class InferenceStack(pulumi.ComponentResource):
 
     def _request_routing(self, scope: ClusterScope, gateway: InferenceGateway | FleetGateway) -> list[pulumi.Resource]:
         """Create the model router before the routes that match its header, so that it is also deleted after them."""
-        plan = self._plan
+        plan = self.plan
         ready: list[pulumi.Resource] = []
         if plan.router is not None:
             ready.append(ModelRouter(plan.router, gateway.ready[0], scope).extension)
@@ -321,9 +321,9 @@ class InferenceStack(pulumi.ComponentResource):
         early: bool,
     ) -> None:
         """Create the routes that are early or those that are not, each after what it waits for of its pools."""
-        for route in self._plan.routes:
+        for route in self.plan.routes:
             if route.early is early:
-                InferenceRoute(route, self._plan.gateway, scope, [*depends_on, *_backends(route, pools)])
+                InferenceRoute(route, self.plan.gateway, scope, [*depends_on, *_backends(route, pools)])
 
     def _kserve_models(
         self,
@@ -337,7 +337,7 @@ class InferenceStack(pulumi.ComponentResource):
         Gateway and early routes come beside them, not before: KServe creates the servers first, and looks for both
         again when they change (kserve v0.17.0 to v0.20.0, pkg/controller/v1alpha2/llmisvc/controller.go).
         """
-        plan, scope = self._plan, platform.scope
+        plan, scope = self.plan, platform.scope
         services: dict[str, list[pulumi.Resource]] = {}
         presets = Presets(plan.presets, scope, platform.kinds_ready).ready if plan.presets else []
         for model in plan.models:
@@ -357,10 +357,10 @@ class InferenceStack(pulumi.ComponentResource):
 
     def _autoscaling(self, platform: _Platform) -> None:
         """Create the autoscalers of the model servers whose replicas follow the load."""
-        servers = [server for model in self._plan.models for server in model.servers if server.scaling is not None]
+        servers = [server for model in self.plan.models for server in model.servers if server.scaling is not None]
         if not servers:
             return
-        installed = any(chart.name == KEDA and not chart.existing for chart in self._plan.charts)
+        installed = any(chart.name == KEDA and not chart.existing for chart in self.plan.charts)
         Autoscaling(
             servers,
             (KEDA_NAMESPACE, KEDA_OPERATOR) if installed else None,
