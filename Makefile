@@ -28,6 +28,9 @@ TO :=
 ENGINE :=
 DESCRIBED :=
 
+# Where Python may not keep what it compiled, as in many container images, each command starts 0.3 s later.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A word that make does not know would be ignored, and the command run on the default stack: `make down stack=mine`.
 WORDS := $(sort $(shell grep -oE '[A-Z][A-Z_]+' $(firstword $(MAKEFILE_LIST))))
 TARGETS := $(shell grep -oE '^[a-z][a-z-]*:' $(firstword $(MAKEFILE_LIST)) | tr -d ':')
