@@ -33,23 +33,6 @@ class Certificates:
     def ca(self) -> Path:
         return self.folder / "ca.crt"
 
-    @property
-    def ca_key(self) -> Path:
-        return self.folder / "ca.key"
-
-    @property
-    def serving(self) -> Path:
-        return self.folder / "serving.crt"
-
-    @property
-    def serving_key(self) -> Path:
-        return self.folder / "serving.key"
-
-    @property
-    def service_account_key(self) -> Path:
-        """Signs the tokens of service accounts."""
-        return self.folder / "service-account.key"
-
     def client(self, user: str) -> Path:
         return self.folder / f"{user}.crt"
 
@@ -71,20 +54,21 @@ class Certificates:
         self.folder.chmod(0o700)
         authority = trustme.CA(organization_name="rehearsal")
         atomic_write(self.ca, authority.cert_pem.bytes())
-        atomic_write(self.ca_key, authority.private_key_pem.bytes())
+        atomic_write(self.client_key("ca"), authority.private_key_pem.bytes())
         expiry = datetime.now(UTC) + _LIFETIME
         # etcd uses its serving certificate as a client certificate too; trustme allows both uses.
         serving = authority.issue_cert(*_HOSTS, *addresses, not_after=expiry)
-        _write(self.serving, self.serving_key, serving)
+        self._write("serving", serving)
         self._issue(authority, clients)
-        # Kubernetes reads a key in PEM's traditional form only, which is trustme's.
-        atomic_write(self.service_account_key, authority.issue_cert("service-accounts").private_key_pem.bytes())
+        # It signs the tokens of service accounts. Kubernetes reads a key in PEM's traditional form only, which is
+        # trustme's.
+        self._write("service-account", authority.issue_cert("service-accounts"))
         complete.touch()
 
     def for_clients(self) -> ssl.SSLContext:
         """TLS of a cluster server; clients need a certificate of this authority."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.ca))
-        context.load_cert_chain(self.serving, self.serving_key)
+        context.load_cert_chain(self.client("serving"), self.client_key("serving"))
         context.verify_mode = ssl.CERT_REQUIRED
         return context
 
@@ -95,7 +79,7 @@ class Certificates:
         return context
 
     def _authority(self) -> trustme.CA:
-        return trustme.CA.from_pem(self.ca.read_bytes(), self.ca_key.read_bytes())
+        return trustme.CA.from_pem(self.ca.read_bytes(), self.client_key("ca").read_bytes())
 
     def _issue(self, authority: trustme.CA, clients: Sequence[str]) -> None:
         expiry = datetime.now(UTC) + _LIFETIME
@@ -103,9 +87,8 @@ class Certificates:
             # Members of system:masters need no roles, and this machine has one user.
             # The first name is an alternative name: Go refuses a certificate whose critical extension is empty.
             client = authority.issue_cert(user, common_name=user, organization_name="system:masters", not_after=expiry)
-            _write(self.client(user), self.client_key(user), client)
+            self._write(user, client)
 
-
-def _write(file: Path, key_file: Path, certificate: trustme.LeafCert) -> None:
-    atomic_write(file, certificate.cert_chain_pems[0].bytes())
-    atomic_write(key_file, certificate.private_key_pem.bytes())
+    def _write(self, name: str, certificate: trustme.LeafCert) -> None:
+        atomic_write(self.client(name), certificate.cert_chain_pems[0].bytes())
+        atomic_write(self.client_key(name), certificate.private_key_pem.bytes())

@@ -113,10 +113,6 @@ class ControlPlane:
         """Whether each part runs, by name."""
         return {part: processes.alive(self.paths, part) for part in PARTS}
 
-    def exists(self) -> bool:
-        """Whether the cluster exists, running or not."""
-        return self._features_file.exists()
-
     @property
     def endpoint(self) -> str:
         """`127.0.0.1:<port>` of the API server."""
