@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.toolchain import pickers
 from llm_d_gke.rehearsal.toolchain.build import Report, binaries
@@ -44,42 +45,18 @@ class PortFlag:
     address: bool = False
 
 
-_PICKER_PORTS = (PortFlag("grpc-port", 9002), PortFlag("grpc-health-port", 9003), PortFlag("metrics-port", 9090))
-_ROUTER_PORTS = (PortFlag("grpc-port", 9004), PortFlag("grpc-health-port", 9005), PortFlag("metrics-port", 9090))
-
 # Flags of the routing sidecar for the port of its engine, by version. Every version that runs here has the first.
 ENGINE_PORT_FLAGS = ("vllm-port", "model-server-port")
 
+_DEFINITIONS = read_yaml(Path(__file__).with_name("programs.yaml"))
+
+# Flags of each program with a port. Envoy's ports are in its configuration.
 PORT_FLAGS: dict[Program, tuple[PortFlag, ...]] = {
-    Program.ENGINE: (PortFlag("port", 8000),),
-    Program.PICKER: _PICKER_PORTS,
-    Program.SCHEDULER: _PICKER_PORTS,
-    Program.SIDECAR: (PortFlag("port", 8000),),
-    Program.ROUTER: _ROUTER_PORTS,
-    Program.PROCESSOR: _ROUTER_PORTS,
-    Program.GROUPS: (
-        PortFlag("metrics-bind-address", 8443, address=True),
-        PortFlag("health-probe-bind-address", 8081, address=True),
-    ),
-    Program.SERVICES: (
-        PortFlag("metrics-addr", 8443, address=True),
-        PortFlag("health-probe-addr", 8081, address=True),
-        PortFlag("webhook-port", 9443),
-    ),
-    Program.AUTOSCALER: (
-        PortFlag("metrics-bind-address", 8080, address=True),
-        PortFlag("health-probe-bind-address", 8081, address=True),
-        PortFlag("metrics-service-bind-address", 9666, address=True),
-    ),
-    Program.EXTERNAL_METRICS: (PortFlag("port", 8080), PortFlag("secure-port", 6443)),
-    Program.AUTOSCALER_WEBHOOKS: (
-        PortFlag("port", 9443),
-        PortFlag("metrics-bind-address", 8080, address=True),
-        PortFlag("health-probe-bind-address", 8081, address=True),
-    ),
-    # Its ports are in its configuration.
-    Program.PROXY: (),
-    Program.NONE: (),
+    which: tuple(
+        PortFlag(flag, int(str(port).removeprefix(":")), address=str(port).startswith(":"))
+        for flag, port in _DEFINITIONS.get(which.value, {}).get("ports", {}).items()
+    )
+    for which in Program
 }
 
 # Controllers with webhooks. They read certificates from the /tmp of their pod.
@@ -88,23 +65,7 @@ CONTROLLERS = (Program.GROUPS, Program.SERVICES)
 KEDA = (Program.AUTOSCALER, Program.EXTERNAL_METRICS, Program.AUTOSCALER_WEBHOOKS)
 
 # By the last path element of an image.
-_PROGRAMS = {
-    "epp": Program.PICKER,
-    "llm-d-router-endpoint-picker": Program.PICKER,
-    "llm-d-inference-scheduler": Program.SCHEDULER,
-    "llm-d-routing-sidecar": Program.SIDECAR,
-    "llm-d-router-disagg-sidecar": Program.SIDECAR,
-    "llm-d-cuda": Program.ENGINE,
-    "llm-d-inference-sim": Program.ENGINE,
-    "bbr": Program.ROUTER,
-    "llm-d-inference-payload-processor": Program.PROCESSOR,
-    "lws": Program.GROUPS,
-    "llmisvc-controller": Program.SERVICES,
-    "keda": Program.AUTOSCALER,
-    "keda-metrics-apiserver": Program.EXTERNAL_METRICS,
-    "keda-admission-webhooks": Program.AUTOSCALER_WEBHOOKS,
-    "envoy": Program.PROXY,
-}
+_PROGRAMS = {image: Program(name) for name, entry in _DEFINITIONS.items() for image in entry["images"]}
 
 
 def repository(image: str) -> str:

@@ -18,6 +18,7 @@ from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.control_plane.parts import AUTOSCALER_SECONDS
 from llm_d_gke.rehearsal.node_agent.arguments import (
     Allocate,
+    Listening,
     expand,
     mounted,
     with_configured_ports,
@@ -35,6 +36,10 @@ _PACE = "--refresh-metrics-interval"
 _PICKERS = {Program.PICKER, Program.SCHEDULER}
 # Verbosity from which pickers log the scores of endpoints.
 SCORES_VERBOSITY = 4
+_WEBHOOK_PORT = 9443
+_CERTIFICATES = "/tmp/k8s-webhook-server/serving-certs"  # noqa: S108 - where controller-runtime looks
+# Of k8s.io/apiserver and custom-metrics-apiserver: the adapter reads no KUBECONFIG for these three clients.
+_KUBECONFIG_FLAGS = ("lister-kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
 
 
 @dataclass(frozen=True)
@@ -108,26 +113,45 @@ class ProgramLauncher:
     def launch(
         self, container: Manifest, environment: Mapping[str, str], mounts: Mapping[str, str], allocate: Allocate
     ) -> Launch:
+        """`environment` has HOME, the folder of the pod, and of KEDA's programs the variables of `GoogleApis`."""
+        which, home = self.program, Path(environment.get("HOME", ""))
         command, arguments = words_of(container, environment, mounts)
-        command_line = [*command[1:], *arguments]
-        if self.program in CONTROLLERS:
-            return controller(self.program, command_line, environment, mounts, allocate)
-        if self.program in KEDA:
-            return keda(self.program, command_line, environment, allocate)
-        if self.program is Program.SIDECAR:
-            command_line = [*with_engine_port(command_line, self.promise)]
-        remarks = _adjust_picker(command_line) if self.program in _PICKERS else []
+        line, variables, remarks = [*command[1:], *arguments], dict(environment), []
+        if which in (*CONTROLLERS, *KEDA):
+            line = [word for word in line if word.lstrip("-").partition("=")[0] != "leader-elect"]
+        elif which is Program.SIDECAR:
+            line = [*with_engine_port(line, self.promise)]
+        elif which in _PICKERS:
+            remarks = _adjust_picker(line)
         listening = (
-            with_configured_ports(command_line, allocate)
-            if self.program is Program.PROXY
-            else with_ports(self.program, command_line, allocate)
+            with_configured_ports(line, allocate) if which is Program.PROXY else with_ports(which, line, allocate)
         )
-        named = ", ".join(f"{requested}" for requested in listening.ports)
-        remark = (
-            f"{self.program.value} runs with its pod's own arguments, except that ports {named} and paths below volume"
-            " mounts are those of this machine"
+        line, ports = [*listening.arguments], dict(listening.ports)
+        if which in CONTROLLERS:
+            variables["TMPDIR"] = str(_temporary(home, mounts))
+        if which is Program.GROUPS:
+            port = ports[_WEBHOOK_PORT] = allocate(_WEBHOOK_PORT, 1)
+            line = _with_config(line, home, port, mounted(_CERTIFICATES, mounts))
+        elif which is Program.EXTERNAL_METRICS and "KUBECONFIG" in environment:
+            line += [f"--{flag}={environment['KUBECONFIG']}" for flag in _KUBECONFIG_FLAGS]
+        if which in KEDA:
+            remarks = [
+                f"the HorizontalPodAutoscaler's controller looks at its metrics every {AUTOSCALER_SECONDS} s; on GKE"
+                " every 15 s"
+            ]
+        return Launch(tuple(line), variables, ports, (_remark(which, listening), *remarks))
+
+
+def _remark(which: Program, listening: Listening) -> str:
+    if which in (*CONTROLLERS, *KEDA):
+        return (
+            f"{which.value} runs with its chart's own arguments and permissions, except that its ports are those of"
+            " this machine and that it elects no leader"
         )
-        return Launch(listening.arguments, dict(environment), listening.ports, (remark, *remarks))
+    return (
+        f"{which.value} runs with its pod's own arguments, except that ports {', '.join(map(str, listening.ports))}"
+        " and paths below volume mounts are those of this machine"
+    )
 
 
 def _adjust_picker(command_line: list[str]) -> list[str]:
@@ -154,35 +178,6 @@ def read_simulations(paths: StackPaths) -> dict[str, dict[str, Simulation]]:
     except (OSError, ValueError):
         return {}
     return simulations
-
-
-_WEBHOOK_PORT = 9443
-_CERTIFICATES = "/tmp/k8s-webhook-server/serving-certs"  # noqa: S108 - where controller-runtime looks
-
-
-def controller(
-    program: Program,
-    command_line: Sequence[str],
-    environment: Mapping[str, str],
-    mounts: Mapping[str, str],
-    allocate: Allocate,
-) -> Launch:
-    """The start of a controller. `environment` has HOME, the pod's folder, which gets its /tmp.
-
-    Raises ValueError or OSError.
-    """
-    home = Path(environment["HOME"])
-    words = [word for word in command_line if word.lstrip("-").partition("=")[0] != "leader-elect"]
-    listening = with_ports(program, words, allocate)
-    arguments, ports = list(listening.arguments), dict(listening.ports)
-    if program is Program.GROUPS:
-        port = ports[_WEBHOOK_PORT] = allocate(_WEBHOOK_PORT, 1)
-        arguments = _with_config(arguments, home, port, mounted(_CERTIFICATES, mounts))
-    remarks = (
-        f"{program.value} runs with its chart's own arguments and permissions, except that its ports are those of this "
-        "machine and that it elects no leader",
-    )
-    return Launch(tuple(arguments), {**environment, "TMPDIR": str(_temporary(home, mounts))}, ports, remarks)
 
 
 def _with_config(arguments: Sequence[str], home: Path, port: int, certificates: str) -> list[str]:
@@ -212,26 +207,3 @@ def _temporary(home: Path, mounts: Mapping[str, str]) -> Path:
             if not link.is_symlink():
                 link.symlink_to(folder, target_is_directory=True)
     return root
-
-
-# Of k8s.io/apiserver and custom-metrics-apiserver: the adapter reads no KUBECONFIG for these three clients.
-_KUBECONFIG_FLAGS = ("lister-kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
-
-
-def keda(program: Program, command_line: Sequence[str], environment: Mapping[str, str], allocate: Allocate) -> Launch:
-    """How to start a program of KEDA. `environment`: KUBECONFIG and the variables of `GoogleApis`."""
-    words = [word for word in command_line if word.lstrip("-").partition("=")[0] != "leader-elect"]
-    listening = with_ports(program, words, allocate)
-    arguments = list(listening.arguments)
-    if program is Program.EXTERNAL_METRICS:
-        arguments += [
-            f"--{flag}={environment['KUBECONFIG']}" for flag in _KUBECONFIG_FLAGS if "KUBECONFIG" in environment
-        ]
-    remark = (
-        f"{program.value} runs with its chart's own arguments and permissions, except that its ports are those of this"
-        " machine and that it elects no leader"
-    )
-    period = (
-        f"the HorizontalPodAutoscaler's controller looks at its metrics every {AUTOSCALER_SECONDS} s; on GKE every 15 s"
-    )
-    return Launch(tuple(arguments), environment, listening.ports, (remark, period))

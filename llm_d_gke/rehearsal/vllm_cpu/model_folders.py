@@ -146,7 +146,7 @@ def _write_adapter(folder: Path, adapter: AdapterSettings, model: TinyModel) -> 
     }
     _dump(target / "adapter_config.json", configuration)
     width = tiny_model.HEADS * tiny_model.HEAD_DIM
-    tensors = {}
+    tensors: dict[str, tuple[int, int]] = {}
     for layer in range(tiny_model.LAYERS):
         module = f"base_model.model.model.layers.{layer}.self_attn.o_proj"
         tensors[f"{module}.lora_A.weight"] = (adapter.rank, width)
