@@ -10,7 +10,7 @@ import logging
 
 from llm_d_gke.kube import Kube, KubeError, Manifest
 from llm_d_gke.kube.informer import Informer
-from llm_d_gke.rehearsal.load_balancer.backends import is_ready, selected
+from llm_d_gke.rehearsal.load_balancer.backends import ready_pods
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +40,9 @@ class AggregatedApis:
                 continue
             uid = service["metadata"]["uid"]
             current.add(uid)
-            ready = any(
-                pod["metadata"]["namespace"] == service["metadata"]["namespace"]
-                and selected(pod, service["spec"].get("selector") or {})
-                and is_ready(pod)
-                for pod in self._pods.all()
-            )
-            manifest = endpoint_slice(service, ready=ready)
+            selector = service["spec"].get("selector") or {}
+            ready = ready_pods(self._pods.all(), service["metadata"]["namespace"], selector)
+            manifest = endpoint_slice(service, ready=bool(ready))
             if self._written.get(uid) == manifest:
                 continue
             try:

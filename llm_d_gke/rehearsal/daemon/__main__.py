@@ -93,7 +93,7 @@ class Daemon:
         self._informers = [definitions, *informers.values()]
         self._services, self._pods = informers["Service"], informers["Pod"]
         self._metrics = ManagedCollection(
-            paths, kube, self._pods, informers[collection.KIND], self._prometheus, self._resolve_name
+            paths, kube, self._pods, informers[collection.KIND], self._prometheus, self._resolve
         )
         self._envoy = envoy.Envoy(paths)
         self._nodes = Nodes(paths, kube, load, informers["Node"], self._pods, informers[COMPUTE_CLASS[1]])
@@ -133,14 +133,11 @@ class Daemon:
         close()
         close_kubelets()
 
-    def _resolve(self, address: str, port: int) -> int | None:
+    def _resolve(self, host: str, port: int) -> int | None:
         if port == kubelet_api.KUBELET_PORT:
             # Whichever node it is: all kubelets are one.
             return self._kubelet_port
-        return konnectivity.resolve(self._services.all(), self._pods.all(), self._kubelets.forwards, address, port)
-
-    def _resolve_name(self, host: str, port: int) -> int | None:
-        return konnectivity.resolve_name(self._services.all(), self._pods.all(), self._kubelets.forwards, host, port)
+        return konnectivity.resolve(self._services.all(), self._pods.all(), self._kubelets.forwards, host, port)
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError):

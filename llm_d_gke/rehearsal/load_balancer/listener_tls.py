@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import trustme
 
@@ -22,8 +23,6 @@ from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 MANAGED = ("networking.gke.io/cert-manager-certs", "networking.gke.io/pre-shared-certs")
 
 _LIFETIME = timedelta(days=365)
-
-_certificates: dict[str, tuple[str, str]] = {}
 
 
 class NoCertificateError(SimulationError):
@@ -56,12 +55,10 @@ def socket(listener: Manifest, namespace: str, find: Find) -> Config | None:
         return server_tls(data["tls.crt"].decode(), data["tls.key"].decode())
     if managed(listener) is None:
         raise NoCertificateError("an HTTPS listener needs certificateRefs or a certificate in tls.options")
-    name = listener.get("hostname") or "localhost"
-    if name not in _certificates:
-        _certificates[name] = _self_signed(name)
-    return server_tls(*_certificates[name])
+    return server_tls(*_self_signed(listener.get("hostname") or "localhost"))
 
 
+@cache
 def _self_signed(host: str) -> tuple[str, str]:
     certificate = trustme.CA().issue_cert(host, not_after=datetime.now(UTC) + _LIFETIME)
     return certificate.cert_chain_pems[0].bytes().decode(), certificate.private_key_pem.bytes().decode()

@@ -5,6 +5,7 @@ Matches and filters are those that the stack's own routes and KServe's can have 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -98,20 +99,17 @@ def _route(rule: Rule, match: Manifest) -> Config:
     action: Config = {"timeout": f"{max(target.timeout for target in usable)}s"}
     if len(usable) == 1:
         action["cluster"] = usable[0].cluster
-        if usable[0].picker is not None:
-            route["typed_per_filter_config"] = {PICKER_FILTER: dict(usable[0].picker)}
+        route |= _picker_settings(usable[0])
     else:
-        action["weighted_clusters"] = {"clusters": [_weighted(target) for target in usable]}
+        weighted = [{"name": item.cluster, "weight": item.weight, **_picker_settings(item)} for item in usable]
+        action["weighted_clusters"] = {"clusters": weighted}
     _modify(route, action, rule.filters, prefix)
     route["route"] = action
     return route
 
 
-def _weighted(target: Target) -> Config:
-    content: Config = {"name": target.cluster, "weight": target.weight}
-    if target.picker is not None:
-        content["typed_per_filter_config"] = {PICKER_FILTER: dict(target.picker)}
-    return content
+def _picker_settings(target: Target) -> Config:
+    return {} if target.picker is None else {"typed_per_filter_config": {PICKER_FILTER: dict(target.picker)}}
 
 
 def _match(match: Manifest) -> Config:
@@ -150,11 +148,7 @@ def _new_prefix(prefix: str, new: str) -> Config:
     if new.rstrip("/"):
         return {"prefix_rewrite": new.rstrip("/")} if old else {"prefix_rewrite": new}
     # `/v2` to `/`: a plain prefix rewrite would turn /v2/models into //models.
-    return {"regex_rewrite": {"pattern": {"regex": f"^{_escaped(old)}/*"}, "substitution": "/"}}
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"\\{letter}" if letter in r".+*?()[]{}|^$\\" else letter for letter in text)
+    return {"regex_rewrite": {"pattern": {"regex": f"^{re.escape(old)}/*"}, "substitution": "/"}}
 
 
 def _answer(status: int) -> Config:

@@ -18,9 +18,9 @@ from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.controllers.aggregated_apis import AggregatedApis
 from llm_d_gke.rehearsal.controllers.cert_manager import KINDS, CertManager, sign
 from llm_d_gke.rehearsal.controllers.sail_operator import SailOperator
-from llm_d_gke.rehearsal.load_balancer.konnectivity import resolve, resolve_name
+from llm_d_gke.rehearsal.load_balancer.konnectivity import resolve
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program, target_of
-from llm_d_gke.rehearsal.node_agent.launch import controller, keda
+from llm_d_gke.rehearsal.node_agent.launch import Launch, ProgramLauncher
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward
 
 SERVING = "/tmp/k8s-webhook-server/serving-certs"
@@ -28,6 +28,10 @@ SERVING = "/tmp/k8s-webhook-server/serving-certs"
 
 def allocate(requested: int, _: int) -> int:
     return requested + 20000
+
+
+def launched(which: Program, arguments: list[str], environment: dict[str, str], mounts: dict[str, str]) -> Launch:
+    return ProgramLauncher(which, lambda _: 0).launch({"args": arguments}, environment, mounts, allocate)
 
 
 class TestArguments:
@@ -46,9 +50,7 @@ class TestArguments:
         certificates = tmp_path / "volumes" / "cert"
         certificates.mkdir(parents=True)
         arguments = ["--metrics-addr=127.0.0.1:8443", "--leader-elect"]
-        started = controller(
-            Program.SERVICES, arguments, {"HOME": str(tmp_path)}, {SERVING: str(certificates)}, allocate
-        )
+        started = launched(Program.SERVICES, arguments, {"HOME": str(tmp_path)}, {SERVING: str(certificates)})
         assert set(started.arguments) == {
             "--metrics-addr=:28443",
             "--health-probe-addr=:28081",
@@ -63,7 +65,7 @@ class TestArguments:
         config = tmp_path / "given.yaml"
         config.write_text("internalCertManagement: {enable: true}\nleaderElection: {leaderElect: true}\n")
         arguments = [f"--config={config}", "--zap-log-level=2"]
-        started = controller(Program.GROUPS, arguments, {"HOME": str(tmp_path)}, {SERVING: "/certs"}, allocate)
+        started = launched(Program.GROUPS, arguments, {"HOME": str(tmp_path)}, {SERVING: "/certs"})
         [file] = [word.partition("=")[2] for word in started.arguments if word.startswith("--config=")]
         written = read_yaml(Path(file))
         assert written["webhook"] == {"port": 29443, "certDir": "/certs"}
@@ -122,7 +124,7 @@ class TestTunnel:
     )
     def test_a_pod_reaches_a_service_by_its_name_in_the_clusters_dns(self, host: str, expected: int | None) -> None:
         pods = [pod("b", ready=True, address="127.64.1.2")]
-        assert resolve_name([self.SERVICE], pods, self.FORWARDS, host, 443) == expected
+        assert resolve([self.SERVICE], pods, self.FORWARDS, host, 443) == expected
 
 
 def test_a_certificate_is_signed_by_the_clusters_authority(tmp_path: Path) -> None:
@@ -266,12 +268,12 @@ class TestKeda:
 
     def test_the_metrics_server_gets_the_kubeconfig_by_flags(self) -> None:
         arguments = ["--port=8080", "--secure-port=6443", "--cert-dir=/certs"]
-        started = keda(Program.EXTERNAL_METRICS, arguments, {"KUBECONFIG": "/pod/kubeconfig"}, allocate)
+        started = launched(Program.EXTERNAL_METRICS, arguments, {"KUBECONFIG": "/pod/kubeconfig"}, {})
         assert started.ports == {8080: 28080, 6443: 26443}
         assert "--secure-port=26443" in started.arguments
         assert "--authentication-kubeconfig=/pod/kubeconfig" in started.arguments
 
     def test_the_operator_elects_no_leader(self) -> None:
-        started = keda(Program.AUTOSCALER, ["--leader-elect", "--cert-dir=/certs"], {}, allocate)
+        started = launched(Program.AUTOSCALER, ["--leader-elect", "--cert-dir=/certs"], {}, {})
         assert "--leader-elect" not in started.arguments
         assert started.ports[9666] == 29666
