@@ -14,6 +14,7 @@ from llm_d_gke.kube import Manifest
 from llm_d_gke.planning.allocatable import allocatable, kernel_memory_mib
 from llm_d_gke.rehearsal.errors import SimulationError
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Record, short_name
+from llm_d_gke.rehearsal.providers.gcp.pools import size_of
 
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 
@@ -67,9 +68,9 @@ class Pool:
 
 def pools(records: Iterable[Record], catalog: Catalog, cluster: Record | None) -> list[Pool]:
     """All pools of the cluster. Raises UnknownMachineError."""
-    every = list(records)
-    plain = any(not _accelerated(record, catalog) for record in every)
-    return [_pool(record, catalog, cluster or {}, gpu_taint=plain) for record in every]
+    every = [_machines(record, catalog, cluster or {}) for record in records]
+    plain = any(machines.accelerator is None for machines in every)
+    return [_pool(machines, gpu_taint=plain) for machines in every]
 
 
 def created_record(name: str, cluster: Record, config: Mapping[str, Any], zones: Sequence[str] = ()) -> dict[str, Any]:
@@ -125,44 +126,33 @@ def node(pool: Pool, index: int, project: str, address: str, version: str) -> Ma
                 "kernelVersion": "rehearsal",
                 "containerRuntimeVersion": "containerd://rehearsal",
                 "kubeletVersion": version,
-                "kubeProxyVersion": "",
-                "machineID": "",
-                "systemUUID": "",
-                "bootID": "",
             },
         },
     }
 
 
-def _pool(record: Record, catalog: Catalog, cluster: Record, *, gpu_taint: bool) -> Pool:
-    machines = _machines(record, catalog, _zones(record, cluster))
-    zones, count = len(machines.zones), machines.chips
-    topology = machines.topology
-    scaling: Mapping[str, Any] = record.get("autoscaling") or {}
-    initial = _integer(record.get("initialNodeCount"), 0) * zones
-    requested = None if record.get("nodeCount") is None else _integer(record["nodeCount"], 0) * zones
+def _pool(machines: _Machines, *, gpu_taint: bool) -> Pool:
+    record, count, topology = machines.record, machines.chips, machines.topology
+    size = size_of(record, len(machines.zones))
+    # GKE creates the networks of the machine's RDMA cards.
+    has_networks = (record.get("networkConfig") or {}).get("acceleratorNetworkProfile") == "auto"
     return Pool(
         name=str(record.get("name")),
         cluster=short_name(record.get("cluster")),
         zones=machines.zones,
         machine=machines.type.name,
-        initial=initial if requested is None or scaling else requested,
-        minimum=_bound(scaling, "min", zones, 0),
-        maximum=_bound(scaling, "max", zones, 1000),
-        autoscaled=bool(scaling),
+        initial=int(size.start),
+        minimum=int(size.minimum),
+        maximum=int(size.maximum),
+        autoscaled=bool(record.get("autoscaling")),
         machines_per_step=max(1, chips_of(topology) // count) if topology and count else 1,
         labels=machines.labels(),
         taints=tuple(machines.taints(gpu_taint=gpu_taint)),
         capacity=machines.capacity(),
         allocatable=machines.allocatable(),
-        rdma_cards=count if machines.type.rdma and _has_profile(record) else 0,
-        requested=requested,
+        rdma_cards=count if machines.type.rdma and has_networks else 0,
+        requested=None if record.get("nodeCount") is None else int(record["nodeCount"]) * len(machines.zones),
     )
-
-
-def _has_profile(record: Record) -> bool:
-    """Whether GKE creates the networks of the machine's RDMA cards."""
-    return (record.get("networkConfig") or {}).get("acceleratorNetworkProfile") == "auto"
 
 
 def _zones(record: Record, cluster: Record) -> tuple[str, ...]:
@@ -172,14 +162,7 @@ def _zones(record: Record, cluster: Record) -> tuple[str, ...]:
     return tuple(listed) if listed else (location if location != region_of(location) else f"{location}-a",)
 
 
-def _accelerated(record: Record, catalog: Catalog) -> bool:
-    try:
-        return _machines(record, catalog, ()).accelerator is not None
-    except UnknownMachineError:
-        return False
-
-
-def _machines(record: Record, catalog: Catalog, zones: tuple[str, ...]) -> _Machines:
+def _machines(record: Record, catalog: Catalog, cluster: Record) -> _Machines:
     config: Mapping[str, Any] = record.get("nodeConfig") or {}
     name = str(config.get("machineType") or DEFAULT_MACHINE)
     machine = catalog.machines.get(name)
@@ -187,9 +170,9 @@ def _machines(record: Record, catalog: Catalog, zones: tuple[str, ...]) -> _Mach
         raise UnknownMachineError(f"node pool {record.get('name')}: the catalog has no machine type {name}")
     accelerator, chips = machine.accelerator, machine.accelerator_count
     for attached in (config.get("guestAccelerators") or [])[:1]:
-        accelerator, chips = str(attached["type"]), chips or _integer(attached.get("count"), 1)
+        accelerator, chips = str(attached["type"]), chips or int(attached.get("count") or 1)
     entry = catalog.accelerators[accelerator] if accelerator is not None else None
-    return _Machines(record, config, machine, entry, chips, zones)
+    return _Machines(record, config, machine, entry, chips, _zones(record, cluster))
 
 
 @dataclass(frozen=True)
@@ -280,10 +263,10 @@ class _Machines:
 
     @property
     def _disk(self) -> int:
-        return _integer(self.config.get("diskSizeGb"), DEFAULT_DISK_GB)
+        return int(self.config.get("diskSizeGb") or DEFAULT_DISK_GB)
 
     def _amounts(self, *, cpu: str, memory: str, disk: str) -> dict[str, str]:
-        pods = str(_integer(self.record.get("maxPodsPerNode"), DEFAULT_PODS))
+        pods = str(int(self.record.get("maxPodsPerNode") or DEFAULT_PODS))
         chips = {self.accelerator.resource_name: str(self.chips)} if self.accelerator is not None else {}
         return {"cpu": cpu, "memory": memory, "ephemeral-storage": disk, "pods": pods, **chips}
 
@@ -294,15 +277,3 @@ def _driver(config: Mapping[str, Any]) -> str:
         if version and version != "INSTALLATION_DISABLED":
             return str(version).lower()
     return ""
-
-
-def _bound(scaling: Mapping[str, Any], side: str, zones: int, default: int) -> int:
-    if scaling.get(f"total{side.title()}NodeCount") is not None:
-        return _integer(scaling[f"total{side.title()}NodeCount"], default)
-    value = scaling.get(f"{side}NodeCount")
-    return default if value is None else _integer(value, default) * zones
-
-
-def _integer(value: object, default: int) -> int:
-    """An integer: numbers arrive from Pulumi as floats."""
-    return default if value is None else int(float(str(value)))
