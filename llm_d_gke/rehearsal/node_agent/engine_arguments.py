@@ -7,36 +7,15 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypedDict
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.quantities import token_count
 from llm_d_gke.rehearsal.errors import SimulationError
 
-# Flags of both programs. vLLM's other flags configure the use of its accelerator, which the simulator does not have.
-_VALUE_FLAGS = frozenset(
-    {
-        "model", "port", "max-model-len", "max-num-seqs", "max-loras", "max-cpu-loras", "block-size", "seed",
-        "data-parallel-size", "data-parallel-size-local", "data-parallel-rank", "data-parallel-supervisor-port",
-        "mm-processor-kwargs", "ec-transfer-config", "ssl-certfile",
-        "ssl-keyfile",
-        # The simulator's own, for pods that run it on purpose.
-        "config", "mode", "max-waiting-queue-length", "max-request-body-size-mb", "time-to-first-token",
-        "time-to-first-token-std-dev",
-        "inter-token-latency", "inter-token-latency-std-dev", "prefill-overhead", "prefill-time-per-token",
-        "prefill-time-std-dev", "kv-cache-transfer-latency", "kv-cache-transfer-latency-std-dev",
-        "kv-cache-transfer-time-per-token", "kv-cache-transfer-time-std-dev", "time-factor-under-load",
-        "latency-calculator", "kv-cache-size", "global-cache-hit-threshold", "hash-seed", "zmq-endpoint",
-        "event-batch-size", "startup-duration", "failure-injection-rate", "dataset-path", "v",
-    }
-)  # fmt: skip
-_SWITCHES = frozenset(
-    {
-        "enable-prefix-caching", "no-enable-prefix-caching", "enforce-eager", "no-enforce-eager", "enable-sleep-mode",
-        "no-enable-sleep-mode", "enable-request-id-headers", "enable-kvcache", "force-dummy-tokenizer",
-        "self-signed-certs", "mm-encoder-only", "no-mm-encoder-only", "log-http", "use-vllm-map-event-format",
-    }
-)  # fmt: skip
-_LISTS = frozenset({"served-model-name", "lora-modules", "failure-types", "fake-metrics"})
+ENGINE_FLAGS = read_yaml(Path(__file__).with_name("engine_flags.yaml"))
+_KNOWN = ENGINE_FLAGS["simulator"]
 
 _BLOCK_SIZES = (8, 16, 32, 64, 128)
 
@@ -260,12 +239,12 @@ def _parse(tokens: Sequence[str]) -> _Flags:
     flags = _Flags(positional=positional)
     for option in options:
         name, values = option.name, option.values
-        if name in _VALUE_FLAGS and values:
+        if name in _KNOWN["values"] and values:
             flags.values[name] = values[0]
             flags.positional += values[1:]
-        elif name in _LISTS:
+        elif name in _KNOWN["lists"]:
             flags.lists[name] = list(values)
-        elif name in _SWITCHES:
+        elif name in _KNOWN["switches"]:
             flags.switches.append(name)
             flags.positional += option.words[1:]
         else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from llm_d_gke.rehearsal.node_agent.engine_arguments import (
+    ENGINE_FLAGS,
     Option,
     UnknownCommandError,
     parse_options,
@@ -22,27 +23,8 @@ _TRANSFER_FLAG: Final = "kv-transfer-config"
 # The connector of vLLM that takes a processor's memory.
 CONNECTOR: Final = "NixlConnector"
 
-# Of an accelerator, or of several: their kernels, links and hosts.
-_ACCELERATOR: Final = frozenset(
-    {
-        "tensor-parallel-size", "pipeline-parallel-size", "distributed-executor-backend", "nnodes", "node-rank",
-        "master-addr", "master-port", "headless", "enable-expert-parallel", "enable-eplb", "eplb-config",
-        "all2all-backend", "moe-backend", "attention-backend", "attention-config", "enable-dbo",
-        "dbo-decode-token-threshold",
-        "disable-custom-all-reduce", _TRANSFER_FLAG, "kv-offloading-size", "kv-offloading-backend",
-        "compilation-config", "cuda-graph-sizes", "additional-config", "mm-encoder-tp-mode", "kernel-config",
-        "gdn-prefill-backend", "O", "cc", "tp", "pp", "ep", "ac",
-    }
-)  # fmt: skip
-# Of the model's files, which a tiny model of random weights does not have.
-_FILES: Final = frozenset(
-    {
-        "model", "load-format", "download-dir", "model-loader-extra-config", "revision", "code-revision", "tokenizer",
-        "tokenizer-revision", "tokenizer-mode", "hf-token", "hf-config-path", "hf-overrides", "config-format",
-        "quantization", "q", "kv-cache-dtype", "speculative-config", "rope-scaling", "rope-theta",
-    }
-)  # fmt: skip
-_OWN: Final = frozenset({"host", "port", "enforce-eager", "no-enforce-eager", "kv-cache-memory-bytes"})
+_DROPPED: Final = frozenset((*ENGINE_FLAGS["processor"]["accelerator"], *ENGINE_FLAGS["processor"]["files"]))
+_REPLACED: Final = frozenset(ENGINE_FLAGS["processor"]["replaced"])
 _RANKS: Final = re.compile(r"(data-parallel-.*|dp.*)")
 _WILDCARD: Final = re.compile(r"tcp://\*:(\d+)")
 
@@ -136,14 +118,14 @@ def command_for(
 
 def _is_dropped(name: str) -> bool:
     """Whether an option is of an accelerator, of the model's files, or of the ranks of a pod."""
-    return name in _ACCELERATOR or name in _FILES or _RANKS.fullmatch(name) is not None
+    return name in _DROPPED or _RANKS.fullmatch(name) is not None
 
 
 def _words(option: Option, model: ServedModel) -> Sequence[str]:
     """An option as a processor takes it; none of those that the command has of its own."""
     if option.name == "lora-modules":
         return ["--lora-modules", *(_adapter(value, model) for value in option.values)]
-    return () if option.name in _OWN else option.words
+    return () if option.name in _REPLACED else option.words
 
 
 def _ranks(values: Mapping[str, tuple[str, ...]]) -> tuple[int, int | None]:
