@@ -88,7 +88,7 @@ class Provider(rpc.ResourceProviderServicer):
         raise Refused(f"{request.type} cannot be read")
 
     def invoke(self, token: str, arguments: Properties) -> Properties:
-        raise Refused(f"the function {token} is not simulated")
+        raise Refused(f"the rehearsal does not stand in for {token}: there is no Google Cloud to look it up in")
 
     # Protocol
 

@@ -14,7 +14,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from pulumi import _types as sdk_types  # no public way to the wire names of an argument class
 
@@ -26,8 +26,7 @@ class UnknownTypeError(ProviderError):
     """The SDK has no resource of this type token."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One argument the provider refuses: `path` as in `nodeConfig.taints[0].effect`."""
 
     path: str

@@ -7,53 +7,37 @@ from typing import Final
 
 from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.google_types import CLUSTER, NETWORK, SUBNETWORK
-from llm_d_gke.rehearsal.providers.gcp.kinds import ResourceContext, refusal
+from llm_d_gke.rehearsal.providers.gcp.kinds import FACTS, ResourceContext, refusal
 from llm_d_gke.rehearsal.providers.properties import Properties
 from llm_d_gke.rehearsal.providers.requests import Refused
 
-# The newest patch of each minor version, and the default of each channel. Versions are those of
-# Google's page "GatewayClass capabilities" (the versions that added a Gateway API bundle), read 2026-08; that of 1.36
-# was the Rapid channel's default of 2026-09-23.
-VERSIONS: Final = {
-    "1.36": "1.36.4-gke.1391000",
-    "1.35": "1.35.2-gke.1842000",
-    "1.34": "1.34.1-gke.1822000",
-    "1.33": "1.33.2-gke.1335000",
-    "1.32": "1.32.2-gke.1475000",
-}
-CHANNEL_DEFAULT: Final = {
-    "RAPID": "1.35",
-    "REGULAR": "1.35",
-    "STABLE": "1.34",
-    "EXTENDED": "1.34",
-    "UNSPECIFIED": "1.34",
-}
+_VERSIONS: Final[dict[str, str]] = FACTS["clusters"]["versions"]
 
 
 def version_of(inputs: Properties) -> str:
     """The control plane's version: the requested one, the newest of the requested minor, or the channel's default."""
     requested = inputs.get("minMasterVersion")
     if requested == "latest":
-        return next(iter(VERSIONS.values()))
+        return next(iter(_VERSIONS.values()))
     if requested:
         shape = re.fullmatch(r"(1\.\d+)(\.\d+)?(-gke\.\d+)?", requested)
-        newest = VERSIONS.get(shape[1]) if shape else None
+        newest = _VERSIONS.get(shape[1]) if shape else None
         if shape is None or newest is None:
-            raise refusal(400, f'Master version "{requested}" is unsupported (on offer: {", ".join(VERSIONS)})')
+            raise refusal(f'Master version "{requested}" is unsupported (on offer: {", ".join(_VERSIONS)})')
         if shape[3]:
             return str(requested)
         if newest.startswith(requested + ("" if shape[2] is None else "-")) or shape[2] is None:
             return newest
-        raise refusal(400, f'Master version "{requested}" is unsupported (of {shape[1]} there is {newest})')
+        raise refusal(f'Master version "{requested}" is unsupported (of {shape[1]} there is {newest})')
     channel = (inputs.get("releaseChannel") or {}).get("channel", "REGULAR")
-    return VERSIONS[CHANNEL_DEFAULT[channel]]
+    return _VERSIONS[FACTS["clusters"]["channels"][channel]]
 
 
 def checking_cluster(context: ResourceContext) -> None:
     """Apply the rules for both creation and update."""
     inputs = context.inputs
     if inputs.get("enableAutopilot") and inputs.get("location") != context.region:
-        raise refusal(400, "Autopilot clusters must be regional clusters.")
+        raise refusal("Autopilot clusters must be regional clusters.")
     version_of(inputs)
     _check_network(context)
 
@@ -63,19 +47,17 @@ def _check_network(context: ResourceContext) -> None:
     network_id, network = context.need(NETWORK, inputs["network"], "network")
     subnetwork_id, subnetwork = context.need(SUBNETWORK, inputs["subnetwork"], "subnetwork", region=context.region)
     if context.find(NETWORK, subnetwork["network"]) != (network_id, network):
-        raise refusal(400, f"Subnetwork '{subnetwork_id}' is not in network '{network_id}'")
+        raise refusal(f"Subnetwork '{subnetwork_id}' is not in network '{network_id}'")
     if subnetwork.get("purpose", "PRIVATE") != "PRIVATE":
-        raise refusal(400, f"Subnetwork '{subnetwork_id}' is for {subnetwork['purpose']}, nodes cannot live in it")
+        raise refusal(f"Subnetwork '{subnetwork_id}' is for {subnetwork['purpose']}, nodes cannot live in it")
     allocation = inputs["ipAllocationPolicy"]
     names = [allocation[f"{kind}SecondaryRangeName"] for kind in ("cluster", "services")]
     present = [secondary["rangeName"] for secondary in subnetwork.get("secondaryIpRanges") or []]
     for name in names:
         if name not in present:
-            raise refusal(
-                400, f"Secondary range '{name}' does not exist in subnetwork '{subnetwork_id}' (it has {present})"
-            )
+            raise refusal(f"Secondary range '{name}' does not exist in subnetwork '{subnetwork_id}' (it has {present})")
     if names[0] == names[1]:
-        raise refusal(400, f"Pods and services cannot share the secondary range '{names[0]}'")
+        raise refusal(f"Pods and services cannot share the secondary range '{names[0]}'")
 
 
 def creating_cluster(context: ResourceContext) -> None:
@@ -89,7 +71,7 @@ def updating_cluster(context: ResourceContext) -> None:
     has = (context.record or {})["masterVersion"]
     version = version_of(context.inputs) if context.inputs.get("minMasterVersion") else has
     if version_numbers(version)[:2] < version_numbers(has)[:2]:
-        raise refusal(400, f"Master cannot be downgraded from {has} to {version}: a minor version does not go back")
+        raise refusal(f"Master cannot be downgraded from {has} to {version}: a minor version does not go back")
 
 
 def cluster_outputs(context: ResourceContext) -> Properties:

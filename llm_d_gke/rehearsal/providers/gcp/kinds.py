@@ -7,18 +7,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.google_types import NETWORK, GoogleType
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, Cloud, Record
 from llm_d_gke.rehearsal.providers.properties import Properties
 from llm_d_gke.rehearsal.providers.requests import Refused
 
-# Every project has this network by default: one subnet in each region, from 10.128.0.0/9.
-DEFAULT_NETWORK: Final[Mapping[str, Any]] = {"name": "default", "autoCreateSubnetworks": True}
+# See facts.yaml.
+FACTS: Final[Mapping[str, Any]] = read_yaml(Path(__file__).with_name("facts.yaml"))
 
 
-def refusal(code: int, message: str) -> Refused:
+def refusal(message: str, code: int = 400) -> Refused:
     """An error of Google's API, as the provider prints it."""
     reasons = {400: "badRequest", 403: "forbidden", 404: "notFound", 409: "alreadyExists", 412: "conditionNotMet"}
     return Refused(f"googleapi: Error {code}: {message}, {reasons[code]}")
@@ -66,8 +68,10 @@ class ResourceContext:
         for other, record in self.all(token):
             if refers(reference, other) and all(record.get(key) == value for key, value in same.items()):
                 return other, record
-        if token == NETWORK and refers(reference, f"projects/{self.project}/global/networks/default"):
-            return f"projects/{self.project}/global/networks/default", dict(DEFAULT_NETWORK)
+        # Every project has this network by default: one subnet in each region, from 10.128.0.0/9.
+        default = f"projects/{self.project}/global/networks/default"
+        if token == NETWORK and refers(reference, default):
+            return default, {"name": "default", "autoCreateSubnetworks": True}
         return None
 
     def need(self, token: str, reference: str, what: str, **same: str | None) -> tuple[str, Record]:
@@ -75,7 +79,7 @@ class ResourceContext:
         record = self.find(token, reference, **same)
         if record is None:
             where = "".join(f" ({key} {value})" for key, value in same.items())
-            raise refusal(404, f"The resource '{reference}'{where} was not found: there is no such {what}")
+            raise refusal(f"The resource '{reference}'{where} was not found: there is no such {what}", code=404)
         return record
 
 
@@ -83,14 +87,6 @@ def refers(reference: str, resource_id: str) -> bool:
     """Whether a bare name, an id or a self link (with or without the host) means the resource of this id."""
     path = re.sub(r"^https?://[^/]+/(?:[a-z]+/)?v1(?:beta1)?/", "", reference).strip("/")
     return resource_id == path or resource_id.endswith(f"/{path}")
-
-
-def _no_outputs(_: ResourceContext) -> Properties:
-    return {}
-
-
-def _accept(_: ResourceContext) -> None:
-    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +100,10 @@ class Kind(GoogleType):
     link: str | None = None  # version path of the self link, e.g. "compute/v1"
     defaults: Mapping[str, Any] = field(default_factory=dict)
     computed: tuple[str, ...] = ()  # dotted paths of outputs that are unknown in a preview
-    outputs: Callable[[ResourceContext], Properties] = _no_outputs
-    creating: Callable[[ResourceContext], None] = _accept
-    updating: Callable[[ResourceContext], None] = _accept
-    deleting: Callable[[ResourceContext], None] = _accept
+    outputs: Callable[[ResourceContext], Properties] = lambda _: {}
+    creating: Callable[[ResourceContext], None] = lambda _: None
+    updating: Callable[[ResourceContext], None] = lambda _: None
+    deleting: Callable[[ResourceContext], None] = lambda _: None
 
 
 def with_default(properties: Properties, keys: list[str], value: Any) -> Properties:

@@ -25,10 +25,6 @@ class Machine:
     count: int
     attachable: Mapping[str, tuple[int, ...]]
 
-    @property
-    def topology_family(self) -> bool:
-        return bool(self.topologies)
-
 
 def machine_of(config: Mapping[str, Any]) -> Machine:
     """The catalog's machine type. Raises Refused for an unknown one."""
@@ -43,7 +39,7 @@ def machine_of(config: Mapping[str, Any]) -> Machine:
         attachable = {labels[key]: tuple(counts) for key, counts in machine_entry.attachable.items()}
         return Machine(name, machine_entry.topologies, built_in, machine_entry.accelerator_count, attachable)
     if name.partition("-")[0] in {machine.family for machine in entries.machines.values() if machine.accelerator}:
-        raise refusal(400, f"Machine type with name '{name}' does not exist")
+        raise refusal(f"Machine type with name '{name}' does not exist")
     raise Refused(f"the rehearsal has no machine type '{name}': it makes nodes from the catalog's, add it there")
 
 
@@ -53,12 +49,10 @@ def check_machine(context: ResourceContext, inputs: Properties, config: Mapping[
     topology = (inputs.get("placementPolicy") or {}).get("tpuTopology")
     for guest in guests:
         _check_guest(machine, guest)
-    if machine.topology_family:
+    if machine.topologies:
         _check_topology(context, machine, inputs, topology, zones)
     elif topology:
-        raise refusal(
-            400, f"TPU topology '{topology}' cannot be used with machine type '{machine.name}', which has no TPU"
-        )
+        raise refusal(f"TPU topology '{topology}' cannot be used with machine type '{machine.name}', which has no TPU")
     accelerators = {guest["type"] for guest in guests} | ({machine.accelerator} if machine.accelerator else set())
     for accelerator in sorted(accelerators):
         _check_zones(context, accelerator, zones)
@@ -67,23 +61,20 @@ def check_machine(context: ResourceContext, inputs: Properties, config: Mapping[
 def _check_guest(machine: Machine, guest: Mapping[str, Any]) -> None:
     kind, count = guest["type"], guest["count"]
     if machine.accelerator:
-        if kind != machine.accelerator or count != machine.count or machine.topology_family:
+        if kind != machine.accelerator or count != machine.count or machine.topologies:
             raise refusal(
-                400,
                 f"Accelerator type '{kind}' x {count} does not go with machine type '{machine.name}', "
-                f"which has {machine.count} x {machine.accelerator} built in",
+                f"which has {machine.count} x {machine.accelerator} built in"
             )
     elif kind not in machine.attachable:
         attachable = ", ".join(sorted(machine.attachable)) or "none: T4 and its like need an n1 machine"
         raise refusal(
-            400,
-            f"Accelerator type '{kind}' cannot be attached to machine type '{machine.name}' (attachable: {attachable})",
+            f"Accelerator type '{kind}' cannot be attached to machine type '{machine.name}' (attachable: {attachable})"
         )
     elif count not in machine.attachable[kind]:
         raise refusal(
-            400,
             f"{count} x '{kind}' cannot be attached to machine type '{machine.name}' "
-            f"(it takes {list(machine.attachable[kind])})",
+            f"(it takes {list(machine.attachable[kind])})"
         )
 
 
@@ -96,38 +87,31 @@ def _check_topology(
         topology = (policy.get("workloadPolicy") or {}).get("acceleratorTopology")
     if topology is None:
         if 1 not in machine.topologies.values():
-            raise refusal(
-                400, f"Machine type '{machine.name}' needs a TPU topology, one of {sorted(machine.topologies)}"
-            )
+            raise refusal(f"Machine type '{machine.name}' needs a TPU topology, one of {sorted(machine.topologies)}")
         return
     hosts = machine.topologies.get(topology)
     if hosts is None:
         raise refusal(
-            400,
             f"TPU topology '{topology}' does not match machine type '{machine.name}', "
-            f"which offers {sorted(machine.topologies)}",
+            f"which offers {sorted(machine.topologies)}"
         )
     if hosts == 1:
         raise refusal(
-            400,
             "TPU topology can't be specified with single-host TPU slice pool; please remove the tpu_topology from the "
-            "node pool creation request",
+            "node pool creation request"
         )
     if len(zones) != 1:
-        raise refusal(400, f"A multi-host TPU slice lives in one zone, the pool has {len(zones)}")
+        raise refusal(f"A multi-host TPU slice lives in one zone, the pool has {len(zones)}")
     if scaling.get("totalMaxNodeCount"):
-        raise refusal(
-            400, "Maximum node count 0 is not valid: a multi-host TPU slice takes limits per zone, not totals"
-        )
+        raise refusal("Maximum node count 0 is not valid: a multi-host TPU slice takes limits per zone, not totals")
     if scaling.get("locationPolicy") == "ANY":
-        raise refusal(400, "Invalid autoscaling: a multi-host TPU slice takes no location policy ANY")
+        raise refusal("Invalid autoscaling: a multi-host TPU slice takes no location policy ANY")
     counts = {key: inputs[key] for key in ("nodeCount", "initialNodeCount") if inputs.get(key)}
     counts |= {"autoscaling.maxNodeCount": scaling["maxNodeCount"]} if scaling else {}
     for key, count in counts.items() or {"nodeCount": 0}.items():
         if count != hosts:
             raise refusal(
-                400,
-                f"TPU topology '{topology}' on '{machine.name}' is a slice of exactly {hosts} nodes; {key} is {count}",
+                f"TPU topology '{topology}' on '{machine.name}' is a slice of exactly {hosts} nodes; {key} is {count}"
             )
 
 
@@ -139,5 +123,5 @@ def _check_zones(context: ResourceContext, label: str, zones: list[str]) -> None
             continue
         zones_text = f"{', '.join(missing)} (known: {', '.join(accelerator.zones)})"
         if accelerator.zones_complete:
-            raise refusal(400, f"Accelerator type '{label}' does not exist in zone {zones_text}")
+            raise refusal(f"Accelerator type '{label}' does not exist in zone {zones_text}")
         context.passes(f"the catalog does not know whether {label} is offered in {zones_text}")

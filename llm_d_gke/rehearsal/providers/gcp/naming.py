@@ -54,9 +54,6 @@ def identify(cloud: Cloud, kind: Kind, values: Properties) -> str:
         counted = kind.token + str(parts.get("secret", ""))
         serials[counted] = serials.get(counted, 0) + 1
         parts["serial"] = serials[counted]
-    if parts.get("namePrefix") and not parts.get("name"):
-        parts["name"] = parts["namePrefix"] + hash_of(uuid.uuid4().hex, 9)
-        values["name"] = parts["name"]
     return kind.id.format_map(parts)
 
 

@@ -9,18 +9,16 @@ from typing import Any, Final
 from llm_d_gke.google_types import ADDRESS, CLUSTER, NETWORK, ROUTER, SUBNETWORK
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import short_name
 from llm_d_gke.rehearsal.providers.gcp.controller_resources import PREFIX
-from llm_d_gke.rehearsal.providers.gcp.kinds import ResourceContext, number_of, refers, refusal
+from llm_d_gke.rehearsal.providers.gcp.kinds import FACTS, ResourceContext, number_of, refers, refusal
 from llm_d_gke.rehearsal.providers.properties import Properties
 
 Range = ipaddress.IPv4Network
 
-AUTO_MODE: Final = Range("10.128.0.0/9")  # Google gives every region of an auto-mode network a subnet from here
+_AUTOMATIC: Final = Range(FACTS["networks"]["automatic"])
+_FORBIDDEN: Final = [Range(block) for block in FACTS["networks"]["forbidden"]]
 PROXY_PURPOSES: Final = ("REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY")
 SMALLEST_PROXY_SUBNET: Final = 26  # "must be /26 or larger" (proxy-only subnets for Envoy-based load balancers)
 SMALLEST_SUBNET: Final = 29
-FORBIDDEN: Final = tuple(
-    Range(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32")
-)
 # External and internal reserved addresses: 127.<block>.250.1 upward.
 POOL: Final = 250
 
@@ -31,11 +29,11 @@ def parse_range(text: str, field: str) -> Range:
         block = Range(text)
     except ValueError as error:
         raise refusal(
-            400, f"Invalid value for field '{field}': '{text}'. Must be a CIDR range without host bits ({error})"
+            f"Invalid value for field '{field}': '{text}'. Must be a CIDR range without host bits ({error})"
         ) from error
-    for forbidden in FORBIDDEN:
+    for forbidden in _FORBIDDEN:
         if block.overlaps(forbidden):
-            raise refusal(400, f"Invalid value for field '{field}': '{text}'. The range {forbidden} is reserved")
+            raise refusal(f"Invalid value for field '{field}': '{text}'. The range {forbidden} is reserved")
     return block
 
 
@@ -57,7 +55,7 @@ def existing_ranges(context: ResourceContext, network_id: str) -> Iterator[tuple
                 yield f"subnetwork '{short_name(other)}' ({field} {used})", used
     network = context.find(NETWORK, network_id)
     if network and network[1].get("autoCreateSubnetworks", True):
-        yield f"the automatic subnetworks of '{short_name(network_id)}' ({AUTO_MODE})", AUTO_MODE
+        yield f"the automatic subnetworks of '{short_name(network_id)}' ({_AUTOMATIC})", _AUTOMATIC
 
 
 def refuse_overlap(context: ResourceContext, network_id: str, ranges: list[tuple[str, Range]]) -> None:
@@ -65,16 +63,14 @@ def refuse_overlap(context: ResourceContext, network_id: str, ranges: list[tuple
         for other_field, other in ranges[:index]:
             if block.overlaps(other):
                 raise refusal(
-                    400,
                     f"Invalid IPCidrRange: {block} ({field}) conflicts with {other} ({other_field}) "
-                    "of the same resource",
+                    "of the same resource"
                 )
         for owner, other in existing_ranges(context, network_id):
             if block.overlaps(other):
                 raise refusal(
-                    400,
                     f"Invalid IPCidrRange: {block} ({field}) conflicts with {owner} of network"
-                    f" '{short_name(network_id)}'",
+                    f" '{short_name(network_id)}'"
                 )
 
 
@@ -84,7 +80,7 @@ def creating_subnetwork(context: ResourceContext) -> None:
     requested_ranges = list(ranges(inputs))
     for field, block in requested_ranges:
         if block.prefixlen > SMALLEST_SUBNET:
-            raise refusal(400, f"Invalid value for field '{field}': '{block}'. A range is at least /{SMALLEST_SUBNET}")
+            raise refusal(f"Invalid value for field '{field}': '{block}'. A range is at least /{SMALLEST_SUBNET}")
     purpose = inputs.get("purpose", "PRIVATE")
     if purpose in PROXY_PURPOSES:
         _refuse_proxy_subnet(context, network_id, purpose)
@@ -96,17 +92,15 @@ def _refuse_proxy_subnet(context: ResourceContext, network_id: str, purpose: str
     size = parse_range(inputs["ipCidrRange"], "ipCidrRange").prefixlen
     if size > SMALLEST_PROXY_SUBNET:
         raise refusal(
-            400,
             f"Invalid value for field 'resource.ipCidrRange': '{inputs['ipCidrRange']}'. Purpose {purpose} needs "
-            f"64 addresses or more: /{SMALLEST_PROXY_SUBNET} at least, /23 recommended",
+            f"64 addresses or more: /{SMALLEST_PROXY_SUBNET} at least, /23 recommended"
         )
     for other, record in context.all(SUBNETWORK):
         same = refers(record["network"], network_id) and record.get("region") == context.region
         if same and record.get("purpose") == purpose and record.get("role") == "ACTIVE":
             raise refusal(
-                400,
                 f"Invalid resource usage: '{short_name(other)}' is the active {purpose} subnetwork of network "
-                f"'{short_name(network_id)}' in region {context.region} already; there can be one",
+                f"'{short_name(network_id)}' in region {context.region} already; there can be one"
             )
 
 
@@ -115,7 +109,7 @@ def updating_subnetwork(context: ResourceContext) -> None:
     kept_names = {secondary["rangeName"] for secondary in context.inputs.get("secondaryIpRanges") or []}
     for name, cluster in _secondary_users(context):
         if name not in kept_names:
-            raise refusal(400, f"The secondary range '{name}' is being used by cluster '{cluster}'")
+            raise refusal(f"The secondary range '{name}' is being used by cluster '{cluster}'")
 
 
 def _secondary_users(context: ResourceContext) -> Iterator[tuple[str, str]]:
@@ -153,7 +147,7 @@ def refuse_if_used(context: ResourceContext, token: str, key: str) -> None:
     for other, record in context.all(token):
         if record.get(key) and refers(record[key], context.id):
             what = context.kind.token.rpartition(":")[2].lower()
-            raise refusal(400, f"The {what} resource '{context.id}' is already being used by '{other}'")
+            raise refusal(f"The {what} resource '{context.id}' is already being used by '{other}'")
 
 
 def creating_in_network(context: ResourceContext) -> None:
@@ -182,5 +176,5 @@ def address_outputs(context: ResourceContext) -> Properties:
     free = (f"127.{context.cloud['block']}.{POOL}.{host}" for host in range(1, 255))
     address = (context.record or {}).get("address") or next((block for block in free if block not in used), None)
     if address is None:
-        raise refusal(403, "Quota 'STATIC_ADDRESSES' exceeded. Limit: 254.0 in a rehearsal")
+        raise refusal("Quota 'STATIC_ADDRESSES' exceeded. Limit: 254.0 in a rehearsal", code=403)
     return {**computed, "address": address}

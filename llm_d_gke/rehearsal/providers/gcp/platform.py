@@ -8,37 +8,23 @@ from __future__ import annotations
 import json
 
 from llm_d_gke.google_types import ACCOUNT, SERVICE, account_address
-from llm_d_gke.rehearsal.providers.gcp.kinds import ResourceContext, hash_of, number_of, refusal
+from llm_d_gke.rehearsal.providers.gcp.kinds import FACTS, ResourceContext, number_of, refusal
 from llm_d_gke.rehearsal.providers.properties import Properties
-
-# Services that Google enables along with one (a part of each service's dependencies: those with a resource type here).
-BRINGS = {
-    "container.googleapis.com": (
-        "compute.googleapis.com",
-        "iam.googleapis.com",
-        "monitoring.googleapis.com",
-        "storage-api.googleapis.com",
-    ),
-    "compute.googleapis.com": ("oslogin.googleapis.com",),
-}
-# Enabled in every new project.
-ALWAYS_ON = frozenset(
-    {"monitoring.googleapis.com", "logging.googleapis.com", "storage.googleapis.com", "serviceusage.googleapis.com"}
-)
 
 
 def enabled(context: ResourceContext, api: str) -> bool:
     """Whether a service API is enabled: by the program, as a dependency of another one, or by default."""
     requested = {record["service"] for record in context.cloud["resources"].get(SERVICE, {}).values()}
     requested |= set(context.cloud.get("enabled", []))
-    return api in ALWAYS_ON or api in requested or any(api in BRINGS.get(name, ()) for name in requested)
+    brought = {dependency for name in requested for dependency in FACTS["services"]["dependencies"].get(name, ())}
+    return api in requested | brought or api in FACTS["services"]["always"]
 
 
 def creating_service(context: ResourceContext) -> None:
     service = context.inputs["service"]
     if not service.endswith(".googleapis.com"):
         raise refusal(
-            400, f"Service '{service}' not found or permission denied: a service is named like container.googleapis.com"
+            f"Service '{service}' not found or permission denied: a service is named like container.googleapis.com"
         )
 
 
@@ -69,7 +55,7 @@ def refuse_missing_account(context: ResourceContext, email: str) -> None:
     """Refuse a missing service account of this project. Accounts of other projects are not checked."""
     ours = email.endswith(account_address("", context.project))
     if ours and not any(record["email"] == email for _, record in context.all(ACCOUNT)):
-        raise refusal(400, f"Service account {email} does not exist")
+        raise refusal(f"Service account {email} does not exist")
 
 
 def creating_member(context: ResourceContext) -> None:
@@ -83,24 +69,16 @@ def creating_member(context: ResourceContext) -> None:
         kind in ("user", "serviceAccount", "group", "domain", "principal", "principalSet", "deleted") and email
     )
     if not has_valid_member and member not in ("allUsers", "allAuthenticatedUsers"):
-        raise refusal(400, f"Invalid member '{member}': it reads <kind>:<who>")
+        raise refusal(f"Invalid member '{member}': it reads <kind>:<who>")
     if kind == "serviceAccount":
         refuse_missing_account(context, email)
-
-
-def etag_outputs(context: ResourceContext) -> Properties:
-    return {"etag": hash_of(context.id, 12)}
-
-
-def named_outputs(context: ResourceContext) -> Properties:
-    return {"name": context.id}
 
 
 def checking_dashboard(context: ResourceContext) -> None:
     try:
         dashboard = json.loads(context.inputs["dashboardJson"])
     except ValueError as error:
-        raise refusal(400, f"Invalid dashboardJson: {error}") from error
+        raise refusal(f"Invalid dashboardJson: {error}") from error
     layouts = {"gridLayout", "mosaicLayout", "rowLayout", "columnLayout"}
     if not isinstance(dashboard, dict) or not dashboard.get("displayName") or len(layouts & dashboard.keys()) != 1:
-        raise refusal(400, f"Invalid dashboardJson: it needs a displayName and one of {sorted(layouts)}")
+        raise refusal(f"Invalid dashboardJson: it needs a displayName and one of {sorted(layouts)}")

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.google_types import CLUSTER, NODE_POOL
-from llm_d_gke.rehearsal.providers.gcp.kinds import ResourceContext, refers, refusal
+from llm_d_gke.rehearsal.providers.gcp.kinds import FACTS, ResourceContext, refers, refusal
 from llm_d_gke.rehearsal.providers.gcp.machines import DEFAULT_MACHINE, check_machine
 from llm_d_gke.rehearsal.providers.gcp.platform import refuse_missing_account
 from llm_d_gke.rehearsal.providers.gcp.store import Record
 from llm_d_gke.rehearsal.providers.properties import Properties
-
-# Regions whose zones are not a, b and c: a regional cluster without node locations gets these.
-ZONE_LETTERS: Final = {"us-central1": "abc", "us-east1": "bcd", "europe-west1": "bcd"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Size:
     maximum: int
 
 
-def size_of(inputs: Properties, zones: int) -> Size:
+def size_of(inputs: Mapping[str, Any], zones: int) -> Size:
     """The sizes in a pool's arguments. Counts are per zone, except the totals of autoscaling."""
     start = inputs.get("nodeCount") if inputs.get("nodeCount") is not None else inputs.get("initialNodeCount")
     fixed = (start or 0) * zones
@@ -48,7 +45,7 @@ def zones_of(inputs: Properties, cluster: Record) -> list[str]:
         return sorted(inputs["nodeLocations"])
     if location.count("-") == 2:
         return sorted({location, *further})  # a zonal cluster lists only the zones beyond its own
-    return sorted(further) or [f"{location}-{letter}" for letter in ZONE_LETTERS.get(location, "abc")]
+    return sorted(further) or [f"{location}-{letter}" for letter in FACTS["clusters"]["zones"].get(location, "abc")]
 
 
 def cluster_of(context: ResourceContext) -> tuple[str, Record]:
@@ -58,7 +55,7 @@ def cluster_of(context: ResourceContext) -> tuple[str, Record]:
         if refers(reference, other) and (location is None or record["location"] == location):
             return other, record
     name = reference.rpartition("/")[2]
-    raise refusal(404, f"Not found: projects/{context.project}/locations/{location or '-'}/clusters/{name}")
+    raise refusal(f"Not found: projects/{context.project}/locations/{location or '-'}/clusters/{name}", code=404)
 
 
 def pool_outputs(context: ResourceContext) -> Properties:
@@ -89,8 +86,7 @@ def checking_pool(context: ResourceContext) -> None:
     for zone in zones:
         if region_of(zone) != region:
             raise refusal(
-                400,
-                f"Invalid value for field 'node_pool.locations': '{zone}'. It is not in region {region} of the cluster",
+                f"Invalid value for field 'node_pool.locations': '{zone}'. It is not in region {region} of the cluster"
             )
     _check_counts(inputs)
     _check_provisioning(inputs, config)
@@ -107,25 +103,23 @@ def _check_counts(inputs: Properties) -> None:
     low, high = ("totalMinNodeCount", "totalMaxNodeCount") if total else ("minNodeCount", "maxNodeCount")
     minimum, maximum = scaling.get(low) or 0, scaling.get(high) or 0
     if not maximum:
-        raise refusal(400, "Maximum node count 0 is not valid, it must be 1 or more")
+        raise refusal("Maximum node count 0 is not valid, it must be 1 or more")
     if minimum > maximum:
-        raise refusal(400, f"Minimum node count {minimum} is greater than maximum node count {maximum}")
+        raise refusal(f"Minimum node count {minimum} is greater than maximum node count {maximum}")
     start = inputs.get("initialNodeCount")
     if start is not None and start > maximum:
-        raise refusal(400, f"Initial node count {start} is greater than maximum node count {maximum}")
+        raise refusal(f"Initial node count {start} is greater than maximum node count {maximum}")
 
 
 def _check_provisioning(inputs: Properties, config: Mapping[str, Any]) -> None:
     if config.get("flexStart") and (inputs.get("management") or {}).get("autoRepair", True):
-        raise refusal(400, "Invalid node pool: flex start needs management.autoRepair false")
+        raise refusal("Invalid node pool: flex start needs management.autoRepair false")
     if config.get("flexStart") and (inputs.get("nodeCount") or inputs.get("initialNodeCount")):
-        raise refusal(
-            400, "Invalid node pool: flex start pools start empty and grow on demand; leave the node count out"
-        )
+        raise refusal("Invalid node pool: flex start pools start empty and grow on demand; leave the node count out")
     scaling = inputs.get("autoscaling") or {}
     queued = (inputs.get("queuedProvisioning") or {}).get("enabled")
     if queued and (not scaling or scaling.get("minNodeCount") or scaling.get("totalMinNodeCount")):
-        raise refusal(400, "Invalid node pool: queued provisioning needs autoscaling from 0 nodes")
+        raise refusal("Invalid node pool: queued provisioning needs autoscaling from 0 nodes")
 
 
 def deleting_pools_of(context: ResourceContext) -> None:

@@ -63,7 +63,7 @@ class GcpProvider(Provider):
         kind = _kind(request)
         news = _plain(request.news)
         made_up: list[str] = []
-        if kind.name and kind.name.key not in news and not news.get("namePrefix"):
+        if kind.name and kind.name.key not in news:
             news[kind.name.key] = automatic_name(request, kind.name.key)
             made_up.append(kind.name.key)
         checked, problems = arguments.check(request.type, news)
@@ -71,7 +71,7 @@ class GcpProvider(Provider):
         if kind.name and isinstance(name, str) and (problem := kind.name.problem(name)):
             problems.append(arguments.Problem(kind.name.key, problem))
         if problems:
-            raise Invalid(*((problem.path, problem.reason) for problem in problems))
+            raise Invalid(*problems)
         return {**checked, DEFAULTS: made_up}
 
     def diff(self, request: UpdateRequest) -> Diff:
@@ -109,7 +109,7 @@ class GcpProvider(Provider):
                 self._report(f"cluster {record['name']}: starting a control plane of {record['masterVersion']}")
                 record |= lifecycle.start(self._paths, record, self._report)
             elif kind.token == NODE_POOL:
-                self._await_pool(record, pools.size_of(record, len(record["nodeLocations"])), created=True)
+                self._await_pool(record, created=True)
         except BaseException:
             with self._store.transaction() as cloud:
                 cloud["resources"][kind.token].pop(context.id, None)
@@ -134,7 +134,7 @@ class GcpProvider(Provider):
         with self._store.transaction() as cloud:
             records = cloud["resources"].get(kind.token, {})
             if request.id not in records:
-                raise refusal(404, f"The resource '{request.id}' was not found")
+                raise refusal(f"The resource '{request.id}' was not found", code=404)
             before = records[request.id]
             context = self._context(cloud, kind, request, inputs, record=before, resource_id=request.id)
             kind.updating(context)
@@ -145,15 +145,11 @@ class GcpProvider(Provider):
             with self._store.transaction() as cloud:
                 cloud["resources"][CLUSTER][request.id] = record
         elif kind.token == NODE_POOL:
-            self._await_pool(record, pools.size_of(record, len(record["nodeLocations"])), created=False)
+            self._await_pool(record, created=False)
         return _outputs(record)
 
     def delete(self, request: DeleteRequest) -> None:
         kind = _kind(request)
-        if request.olds.get("deletionPolicy") == "PREVENT":
-            raise Refused(
-                f"Cannot destroy '{request.id}': deletionPolicy is PREVENT; set it to DELETE and run `up` once before"
-            )
         left = self._left_by_cluster(request) if kind.token == CLUSTER else []
         deleted: Record | None = None
         with self._store.transaction() as cloud:
@@ -162,12 +158,8 @@ class GcpProvider(Provider):
             deleted = records.get(request.id)
             if deleted is None:
                 # Deleted before, by a command that may have been killed while it stopped the cluster's processes.
-                ended = kind.token == CLUSTER and not records
-                if ended:
+                if kind.token == CLUSTER and not records:
                     lifecycle.stop(self._paths)
-                return
-            if request.olds.get("deletionPolicy") == "ABANDON":
-                del records[request.id]
                 return
             context = self._context(cloud, kind, request, visible(deleted), record=deleted, resource_id=request.id)
             kind.deleting(context)
@@ -181,7 +173,7 @@ class GcpProvider(Provider):
             self._report(f"cluster {deleted['name']}: stopping its control plane")
             lifecycle.stop(self._paths)
         elif kind.token == NODE_POOL:
-            self._await_pool(deleted, pools.Size(0, 0, 0), created=False)
+            self._await_nodes(deleted, pools.Size(0, 0, 0))
 
     def read(self, request: ReadRequest) -> Live | None:
         kind = _kind(request)
@@ -193,9 +185,6 @@ class GcpProvider(Provider):
         record = records[resource_id]
         inputs = None if request.old_inputs else imported_inputs(kind, record)
         return Live(resource_id, _outputs(record), inputs)
-
-    def invoke(self, token: str, arguments: Properties) -> Properties:  # noqa: ARG002
-        raise Refused(f"the rehearsal does not stand in for {token}: there is no Google Cloud to look it up in")
 
     # Parts
 
@@ -237,14 +226,18 @@ class GcpProvider(Provider):
             return
         left_over = existing[MARKS]["urn"] == request.urn and existing[MARKS]["run"] != self._run
         if context.id in self._known or not left_over:
-            raise refusal(409, f"The resource '{context.id}' already exists")
+            raise refusal(f"The resource '{context.id}' already exists", code=409)
 
-    def _await_pool(self, record: Record, size: pools.Size, *, created: bool) -> None:
+    def _await_pool(self, record: Record, *, created: bool) -> None:
         """Wait for the nodes, as GKE does: the initial number of a new pool, or any number that an update allows."""
+        size = pools.size_of(record, len(record["nodeLocations"]))
         target = pools.Size(size.start, size.start, max(size.start, size.maximum)) if created else size
-        if (target.maximum == 0 and created) or not self._paths.kubeconfig.exists():
-            return
-        lifecycle.wait_for_nodes(self._paths, record["name"], target, canceled=self.canceled, report=self._report)
+        if target.maximum or not created:
+            self._await_nodes(record, target)
+
+    def _await_nodes(self, record: Record, size: pools.Size) -> None:
+        if self._paths.kubeconfig.exists():
+            lifecycle.wait_for_nodes(self._paths, record["name"], size, canceled=self.canceled, report=self._report)
 
     def _refuse_gateways(self, context: ResourceContext) -> None:
         proxies = context.kind.token == SUBNETWORK and context.inputs.get("purpose") == network.PROXY_PURPOSES[0]
@@ -254,8 +247,7 @@ class GcpProvider(Provider):
         if users:
             what = "subnetwork" if proxies else "address"
             raise refusal(
-                400,
-                f"The {what} resource '{context.id}' is already being used by the load balancer of Gateway {users[0]}",
+                f"The {what} resource '{context.id}' is already being used by the load balancer of Gateway {users[0]}"
             )
 
     def _left_by_cluster(self, request: DeleteRequest) -> list[ControllerResource]:
@@ -297,9 +289,9 @@ def _refuse_api_off(context: ResourceContext) -> None:
     api = context.kind.api
     if api and not platform.enabled(context, api):
         raise refusal(
-            403,
             f"{api} has not been used in project {context.project} before or it is disabled. Enable it first: "
             "gcp.projects.Service, and dependsOn it",
+            code=403,
         )
 
 

@@ -20,7 +20,7 @@ from llm_d_gke.google_types import (
     google_types,
 )
 from llm_d_gke.rehearsal.providers.gcp import cluster, network, platform, pools
-from llm_d_gke.rehearsal.providers.gcp.kinds import Kind, Name
+from llm_d_gke.rehearsal.providers.gcp.kinds import Kind, Name, hash_of
 
 _FILE = Path(__file__).with_name("types.yaml")
 _RFC1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
@@ -33,7 +33,8 @@ _NAMES: Final[Mapping[str, Name]] = {
         r"[a-z]([-a-z0-9]*[a-z0-9])", 30, "6 characters or more, a lower-case letter first", key="accountId"
     ),
 }
-_MEMBER_RULES = {"creating": platform.creating_member, "outputs": platform.etag_outputs}
+_MEMBER_RULES = {"creating": platform.creating_member, "outputs": lambda context: {"etag": hash_of(context.id, 12)}}
+_NAMED = {"outputs": lambda context: {"name": context.id}}
 # Fields of `Kind` that are code, by type.
 _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     NETWORK: {"outputs": platform.network_outputs, "deleting": network.deleting_network},
@@ -62,9 +63,9 @@ _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
         "creating": platform.checking_dashboard,
         "updating": platform.checking_dashboard,
     },
-    "gcp:monitoring/alertPolicy:AlertPolicy": {"outputs": platform.named_outputs},
-    "gcp:billing/budget:Budget": {"outputs": platform.named_outputs},
-    "gcp:gkehub/membership:Membership": {"outputs": platform.named_outputs},
+    "gcp:monitoring/alertPolicy:AlertPolicy": _NAMED,
+    "gcp:billing/budget:Budget": _NAMED,
+    "gcp:gkehub/membership:Membership": _NAMED,
 }
 
 
