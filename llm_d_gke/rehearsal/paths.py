@@ -5,9 +5,11 @@ Among them are the differences of a local run from GKE: one sentence for each, s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 
@@ -106,6 +108,14 @@ class StackPaths:
     engine_models = _InCluster("models")
     # The differences from GKE, one sentence in each line.
     differences = _InHome("differences.txt")
+
+
+_SENTENCES: Mapping[str, str] = read_yaml(Path(__file__).with_name("differences.yaml"))
+
+
+def difference(sentence: str, /, **values: object) -> str:
+    """A sentence of differences.yaml with its values."""
+    return _SENTENCES[sentence].format(**values)
 
 
 def record_difference(paths: StackPaths, text: str) -> None:

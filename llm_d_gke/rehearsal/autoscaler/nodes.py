@@ -24,7 +24,7 @@ from llm_d_gke.rehearsal.autoscaler.node_pools import POOL_LABEL, Pool, UnknownM
 from llm_d_gke.rehearsal.autoscaler.pod_requests import Amounts, requests
 from llm_d_gke.rehearsal.autoscaler.scale_up import decide, take, unschedulable
 from llm_d_gke.rehearsal.host.files import write_if_changed
-from llm_d_gke.rehearsal.paths import StackPaths, record_difference
+from llm_d_gke.rehearsal.paths import StackPaths, difference, record_difference
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 
 log = logging.getLogger(__name__)
@@ -66,18 +66,11 @@ class Nodes:
     def reconcile(self, cloud: Cloud) -> None:
         records = list(cloud.records(NODE_POOL).values())
         if (cloud.cluster or {}).get("enableAutopilot"):
-            record_difference(
-                self._paths,
-                "Autopilot's nodes are of the smallest machine type that holds a pod; GKE chooses by its own rules, and"
-                " its admission webhook is missing: it may change requests and refuse pods",
-            )
+            record_difference(self._paths, difference("autopilot"))
             records += autopilot_records(self._pods.all(), self._catalog(), cloud.cluster or {})
         classes = self._classes.all()
         if classes:
-            record_difference(
-                self._paths,
-                "the first choice of a ComputeClass always has capacity; on GKE the next ones take its place",
-            )
+            record_difference(self._paths, difference("compute-class"))
         try:
             node_pools = class_pools(classes, records, self._catalog(), cloud.cluster)
         except UnknownMachineError as error:
@@ -123,7 +116,7 @@ class Nodes:
             return
         decision = decide(waiting, node_pools, self._sizes, self._free(present))
         for growth in decision.growths:
-            record_difference(self._paths, f"a node is added after {NODE_DELAY:.0f} s; GKE takes 2 to 10 minutes")
+            record_difference(self._paths, difference("node-added", seconds=NODE_DELAY))
             self._sizes[growth.pool.name] = growth.target
             self._due[growth.pool.name] = time.monotonic() + NODE_DELAY
             for pod in growth.pods:
@@ -168,9 +161,7 @@ class Nodes:
             # A slice of several hosts is removed as a whole.
             count = min(len(ripe), spare) // pool.machines_per_step * pool.machines_per_step
             for name in sorted(ripe)[:count]:
-                record_difference(
-                    self._paths, f"an idle node is removed after {IDLE_DELAY:.0f} s; GKE waits 10 minutes"
-                )
+                record_difference(self._paths, difference("node-removed", seconds=IDLE_DELAY))
                 log.info("node %s of pool %s was idle", name, pool.name)
                 self._sizes[pool.name] -= 1
                 self._remove(name)
@@ -213,10 +204,7 @@ class Nodes:
         with contextlib.suppress(Conflict):
             cards = resource_slice(pool, self._kube.create(manifest))
             if cards is not None:
-                record_difference(
-                    self._paths,
-                    "RDMA network cards exist as devices that the scheduler assigns to pods, without hardware",
-                )
+                record_difference(self._paths, difference("rdma-cards"))
                 self._kube.create(cards)
 
     def _remove(self, name: str) -> None:

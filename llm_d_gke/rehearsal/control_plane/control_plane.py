@@ -34,7 +34,7 @@ from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.host.ports import is_free
-from llm_d_gke.rehearsal.paths import StackPaths, record_difference
+from llm_d_gke.rehearsal.paths import StackPaths, difference, record_difference
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.go import full_disk, is_full
 from llm_d_gke.rehearsal.toolchain.targets import pinned
@@ -79,9 +79,7 @@ class ControlPlane:
         minor = _emulated(self.paths, features.version)
         if features.gateway_api:
             release = pinned("cluster", addons.GATEWAY_API)
-            record_difference(
-                self.paths, f"the CRDs of the Gateway API are those of {release}, whatever the GKE version installs"
-            )
+            record_difference(self.paths, difference("gateway-crds", release=release))
         programs = binaries(PARTS, report)
         service_range = features.service_range
         before = self._features()
@@ -254,9 +252,7 @@ def _emulated(paths: StackPaths, version: str) -> str:
     except ValueError as error:
         raise ControlPlaneError(str(error)) from error
     offered = min(max(minor, OLDEST_MINOR), NEWEST_MINOR)
-    record_difference(
-        paths, f"the control plane is Kubernetes 1.{NEWEST_MINOR} offering what 1.{offered} offers, for GKE {version}"
-    )
+    record_difference(paths, difference("control-plane", newest=NEWEST_MINOR, offered=offered, version=version))
     return f"1.{offered}"
 
 

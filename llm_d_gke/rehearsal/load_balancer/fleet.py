@@ -21,7 +21,7 @@ from llm_d_gke.rehearsal.load_balancer.backends import Backends, UnresolvedError
 from llm_d_gke.rehearsal.load_balancer.envoy_config import Endpoint
 from llm_d_gke.rehearsal.load_balancer.kinds import GKE_API, GKE_GROUP, IMPORT, POOL_API
 from llm_d_gke.rehearsal.load_balancer.routes import Target
-from llm_d_gke.rehearsal.paths import StackPaths, record_difference
+from llm_d_gke.rehearsal.paths import StackPaths, difference, record_difference
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud, CloudReader
 
 log = logging.getLogger(__name__)
@@ -100,11 +100,7 @@ class Fleet:
             informer.start()
         self._members[stack] = (Cluster(stack, informers), kube)
         log.info("the cluster of stack %s is in the fleet", stack)
-        record_difference(
-            self._paths,
-            "Google's multi-cluster controller is simulated: requests are spread evenly over the clusters that can"
-            " answer, whatever their distance and the use of their KV caches, and the Gateway has one address",
-        )
+        record_difference(self._paths, difference("fleet"))
 
     def _leave(self, stack: str) -> None:
         cluster, kube = self._members.pop(stack)

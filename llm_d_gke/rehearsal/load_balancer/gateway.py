@@ -38,7 +38,7 @@ from llm_d_gke.rehearsal.load_balancer.listener_tls import ListenerPorts
 from llm_d_gke.rehearsal.load_balancer.routes import Rule, Target, unsupported, virtual_hosts
 from llm_d_gke.rehearsal.load_balancer.statuses import CONTROLLER, Outcome, Statuses, address_of, condition
 from llm_d_gke.rehearsal.node_agent.pod_worker import Forward
-from llm_d_gke.rehearsal.paths import StackPaths, record_difference
+from llm_d_gke.rehearsal.paths import StackPaths, difference, record_difference
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 
 log = logging.getLogger(__name__)
@@ -103,10 +103,7 @@ class LoadBalancer:
         )
         enabled = cloud.service_enabled("networkservices.googleapis.com")
         if self._live_objects("Gateway"):
-            record_difference(
-                self._paths,
-                "the load balancer checks health every second; on GKE by HealthCheckPolicy, every 15 s by default",
-            )
+            record_difference(self._paths, difference("health-checks"))
         own = {(forward.address, forward.port): forward.target for forward in forwards}
         self._health.begin(own | self._fleet.processes())
         now = _Pass(cloud, Backends(objects, self._envoy.assignments, enabled, self._health.healthy, self._find))
@@ -116,11 +113,7 @@ class LoadBalancer:
             if gateway["spec"]["gatewayClassName"] in (*CLASSES, ISTIO)
         ]
         if any(is_istio_gateway(gateway) for gateway in gateways):
-            record_difference(
-                self._paths,
-                "Istio's control plane and its Envoy pods do not run: one local Envoy serves the Gateway, without "
-                "Google's proxy-only subnet, policies and health checks",
-            )
+            record_difference(self._paths, difference("istio"))
             self._ensure_istio_class()
         now.used_addresses = {address_of(gateway) for gateway in gateways}
         for gateway in gateways:
@@ -188,9 +181,7 @@ class LoadBalancer:
         metadata = gateway["metadata"]
         tls = listener_tls.socket(listener, metadata["namespace"], self._find)
         if tls is not None and (name := listener_tls.managed(listener)) is not None:
-            record_difference(
-                self._paths, f"the certificate {name} is Google's; the local listener has a self-signed one"
-            )
+            record_difference(self._paths, difference("certificate", name=name))
         requested = int(listener["port"])
         port = self._ports.port_of(address, requested)
         key = f"{metadata['namespace']}/{metadata['name']}"

@@ -19,7 +19,7 @@ from llm_d_gke.rehearsal.load_balancer.envoy_config import ISTIO_MANAGER, Config
 from llm_d_gke.rehearsal.load_balancer.kinds import is_istio_gateway
 from llm_d_gke.rehearsal.load_balancer.tokens import token_filters
 from llm_d_gke.rehearsal.node_agent.environment import Find, data_of
-from llm_d_gke.rehearsal.paths import StackPaths, record_difference
+from llm_d_gke.rehearsal.paths import StackPaths, difference, record_difference
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +50,7 @@ class IstioChanges:
             gateway, every("RequestAuthentication"), every("AuthorizationPolicy"), self._paths.token_keys
         )
         if checks:
-            record_difference(
-                self._paths, "tokens (gateway.auth.kind: jwt) are verified with a local key, not with the issuer's"
-            )
+            record_difference(self._paths, difference("tokens"))
         filters, manager = filters_of(gateway, every("EnvoyFilter"), checks)
         folder = self._paths.envoy / "mounted"
         return with_mounts(gateway, filters, folder, self._find), ISTIO_MANAGER | manager

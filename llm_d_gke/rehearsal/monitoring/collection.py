@@ -13,7 +13,7 @@ from llm_d_gke.rehearsal.load_balancer import konnectivity
 from llm_d_gke.rehearsal.monitoring.google_apis import HOST, PROXY_PORT, GoogleApis, ask_prometheus
 from llm_d_gke.rehearsal.monitoring.prometheus import Prometheus, address
 from llm_d_gke.rehearsal.monitoring.scrape_config import SCRAPE_SECONDS, ClusterLabels, prometheus_config
-from llm_d_gke.rehearsal.paths import StackPaths, record_difference
+from llm_d_gke.rehearsal.paths import StackPaths, difference, record_difference
 from llm_d_gke.rehearsal.providers.gcp.cloud_view import Cloud
 
 log = logging.getLogger(__name__)
@@ -69,11 +69,7 @@ class ManagedCollection:
             )
             self._configuration = prometheus_config(monitorings, pods, labels, self._find)
             self._seen = seen
-        record_difference(
-            self._paths,
-            f"a Prometheus of this machine scrapes the PodMonitorings every {SCRAPE_SECONDS} s and answers in place of"
-            " Managed Service for Prometheus; on GKE each PodMonitoring states its interval",
-        )
+        record_difference(self._paths, difference("prometheus", seconds=SCRAPE_SECONDS))
         self._prometheus.reconcile(self._configuration, cloud.block)
 
     def environment(self, namespace: str, account: str) -> Mapping[str, str]:

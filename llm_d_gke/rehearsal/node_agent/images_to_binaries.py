@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from llm_d_gke.catalog.reading import read_yaml
-from llm_d_gke.rehearsal.paths import StackPaths, record_difference
+from llm_d_gke.rehearsal.paths import StackPaths, difference, record_difference
 from llm_d_gke.rehearsal.toolchain import pickers
 from llm_d_gke.rehearsal.toolchain.build import Report, binaries
 from llm_d_gke.rehearsal.toolchain.targets import TARGETS, Target, of_version
@@ -114,7 +114,11 @@ def executable(which: Program, image: str, paths: StackPaths, report: Report) ->
     if target.dependency and not os.environ.get(target.override) and target.version != version:
         record_difference(
             paths,
-            f"{repository(image)} runs in version {target.version} instead of {version or 'one without a tag'}: no Go"
-            " module of that version is pinned here",
+            difference(
+                "other-version",
+                name=repository(image),
+                version=target.version,
+                requested=version or "one without a tag",
+            ),
         )
     return binaries([target.name], report)[target.name]

@@ -18,7 +18,6 @@ from llm_d_gke.kube import Manifest
 from llm_d_gke.rehearsal.control_plane.parts import AUTOSCALER_SECONDS
 from llm_d_gke.rehearsal.node_agent.arguments import (
     Allocate,
-    Listening,
     expand,
     mounted,
     with_configured_ports,
@@ -28,7 +27,7 @@ from llm_d_gke.rehearsal.node_agent.arguments import (
 from llm_d_gke.rehearsal.node_agent.engine_arguments import Simulation, translate
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, KEDA, Program
 from llm_d_gke.rehearsal.node_agent.probes import SHORTEST_BUDGET
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, difference
 
 # The toolchain's pickers scrape every engine every 50 ms. A fifth as often is enough for engines that share a machine.
 # A picker of another release may not know the flag.
@@ -71,16 +70,11 @@ class Simulated:
         ports = {engine.port + rank: first + rank for rank in range(engine.ranks)}
         if engine.supervisor is not None:
             ports[engine.supervisor] = first
-        remarks = ["vLLM is simulated by llm-d-inference-sim: answers are random words, without an accelerator"]
+        remarks = [difference("simulator")]
         if engine.supervisor is not None:
-            remarks.append(
-                "data-parallel ranks of a pod are one simulated process, which shares no experts with other pods; its"
-                " first rank answers for the supervisor"
-            )
+            remarks.append(difference("simulator-ranks"))
         if engine.dropped:
-            remarks.append(
-                f"arguments of vLLM that the simulated engine does not know have no effect: {' '.join(engine.dropped)}"
-            )
+            remarks.append(difference("simulator-dropped", arguments=" ".join(engine.dropped)))
         return Launch((*engine.arguments, f"--port={first}"), dict(environment), ports, (*remarks, *engine.changed))
 
 
@@ -135,23 +129,10 @@ class ProgramLauncher:
         elif which is Program.EXTERNAL_METRICS and "KUBECONFIG" in environment:
             line += [f"--{flag}={environment['KUBECONFIG']}" for flag in _KUBECONFIG_FLAGS]
         if which in KEDA:
-            remarks = [
-                f"the HorizontalPodAutoscaler's controller looks at its metrics every {AUTOSCALER_SECONDS} s; on GKE"
-                " every 15 s"
-            ]
-        return Launch(tuple(line), variables, ports, (_remark(which, listening), *remarks))
-
-
-def _remark(which: Program, listening: Listening) -> str:
-    if which in (*CONTROLLERS, *KEDA):
-        return (
-            f"{which.value} runs with its chart's own arguments and permissions, except that its ports are those of"
-            " this machine and that it elects no leader"
-        )
-    return (
-        f"{which.value} runs with its pod's own arguments, except that ports {', '.join(map(str, listening.ports))}"
-        " and paths below volume mounts are those of this machine"
-    )
+            remarks = [difference("autoscaler-period", seconds=AUTOSCALER_SECONDS)]
+        kind = "controller" if which in (*CONTROLLERS, *KEDA) else "own-arguments"
+        remark = difference(kind, program=which.value, ports=", ".join(map(str, listening.ports)))
+        return Launch(tuple(line), variables, ports, (remark, *remarks))
 
 
 def _adjust_picker(command_line: list[str]) -> list[str]:
@@ -161,13 +142,10 @@ def _adjust_picker(command_line: list[str]) -> list[str]:
         return remarks
     if not any(word.partition("=")[0] == _PACE for word in command_line):
         command_line.append(f"{_PACE}=250ms")
-        remarks.append("the endpoint picker asks engines for their metrics every 250 ms; on GKE every 50 ms")
+        remarks.append(difference("picker-pace"))
     if not any(word.partition("=")[0].lstrip("-") == "v" for word in command_line):
         command_line.append(f"--v={SCORES_VERBOSITY}")
-        remarks.append(
-            f"the endpoint picker logs the scores of every request (verbosity {SCORES_VERBOSITY}), for make why and the"
-            " drawing at the end of up; on GKE picker.verbosity decides"
-        )
+        remarks.append(difference("picker-scores", verbosity=SCORES_VERBOSITY))
     return remarks
 
 

@@ -28,7 +28,7 @@ from llm_d_gke.rehearsal.node_agent.images_to_binaries import CONTROLLERS, KEDA,
 from llm_d_gke.rehearsal.node_agent.launch import Launch, Launcher, ProgramLauncher
 from llm_d_gke.rehearsal.node_agent.pod_status import READY_CONDITIONS, ContainerState, conditions, dated_back, phase
 from llm_d_gke.rehearsal.node_agent.volumes import MountError, has_token, materialize, mounts, write_kubeconfig
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, difference
 from llm_d_gke.waiting import happens_within
 
 # Longest preStop sleep in seconds: load balancer and picker notice a terminating pod within milliseconds.
@@ -184,13 +184,9 @@ class PodWorker:
         restart = "Always" if sidecar else "OnFailure" if init and self.policy == "Always" else self.policy
         if which is Program.ENGINE and not serves(spec.get("command") or [], spec.get("args") or []):
             which = Program.NONE
-            self._kubelet.record_difference(
-                "workers of a multi-host replica run no process: the simulated leader needs none"
-            )
+            self._kubelet.record_difference(difference("group-workers"))
         elif which is Program.NONE:
-            self._kubelet.record_difference(
-                f"no program is known for the image {spec['image']}: its container counts as running and does nothing"
-            )
+            self._kubelet.record_difference(difference("unknown-image", image=spec["image"]))
         return Container(
             paths=self._kubelet.paths,
             spec=spec,
@@ -277,17 +273,11 @@ class PodWorker:
             environment |= self._kubelet.cloud_environment(metadata["namespace"], account)
             # Without it the operator reads the namespace from the file beside its token.
             environment["KEDA_CLUSTER_OBJECT_NAMESPACE"] = metadata["namespace"]
-        self._kubelet.record_difference(
-            "probes run every second at most, and a container that ended starts again after 1 to 10 s; "
-            "on GKE a probe keeps its own period, and a restart waits up to 5 minutes"
-        )
-        self._kubelet.record_difference(
-            "pods have loopback addresses, which the API server takes into no EndpointSlice: "
-            "the Gateway finds the pods of a Service by its selector"
-        )
+        self._kubelet.record_difference(difference("probes"))
+        self._kubelet.record_difference(difference("endpoint-slices"))
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             if "exec" in (spec.get(probe) or {}):
-                self._kubelet.record_difference("exec probes always succeed: there is no container to run a command in")
+                self._kubelet.record_difference(difference("exec-probes"))
         launcher = (
             self._kubelet.engine_launcher(spec["image"])
             if container.program is Program.ENGINE
@@ -336,10 +326,7 @@ class PodWorker:
         )
         requested = float(((replica_set or {}).get("spec") or {}).get("minReadySeconds") or 0)
         if requested > LONGEST_MIN_READY:
-            self._kubelet.record_difference(
-                f"a new pod replaces an old one {LONGEST_MIN_READY:g} s after the load balancer has listed it; on GKE "
-                "after its Deployment's minReadySeconds"
-            )
+            self._kubelet.record_difference(difference("min-ready", seconds=LONGEST_MIN_READY))
         return max(0.0, requested - LONGEST_MIN_READY)
 
     def _terminate(self) -> None:
@@ -365,10 +352,7 @@ class PodWorker:
         hooks = [(container.spec.get("lifecycle") or {}).get("preStop") or {} for container in self._mains]
         requested = max((float((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks), default=0.0)
         if requested > LONGEST_PRE_STOP:
-            self._kubelet.record_difference(
-                f"a deleted pod keeps serving for at most {LONGEST_PRE_STOP:g} s before SIGTERM; on GKE for its whole "
-                "preStop sleep"
-            )
+            self._kubelet.record_difference(difference("pre-stop", seconds=LONGEST_PRE_STOP))
         return min(requested, LONGEST_PRE_STOP)
 
     def _write_pids(self) -> None:

@@ -12,7 +12,7 @@ from llm_d_gke.rehearsal.engine_choice import EngineChoice, engine_of
 from llm_d_gke.rehearsal.node_agent.arguments import Allocate, mounted
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, repository
 from llm_d_gke.rehearsal.node_agent.launch import Launch, words_of
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, difference
 from llm_d_gke.rehearsal.vllm_cpu.arguments import CpuCommand, ServedModel, command_for, with_events_port
 from llm_d_gke.rehearsal.vllm_cpu.environment import SERVE, EngineEnvironment, environment_of
 from llm_d_gke.rehearsal.vllm_cpu.model_folders import KV_CACHE_GIB
@@ -105,21 +105,11 @@ class VllmOnCpu:
     def _remarks(self, engine: CpuCommand) -> tuple[str, ...]:
         requested, runs = self.version.requested, self.version.installed.version
         instead = "" if runs == requested else f" instead of {requested}, which is not pinned here,"
-        remarks = [
-            f"vLLM {runs}{instead} runs on this machine's processor with a tiny model of random weights: the"
-            f" architecture and the kind of tokenizer are the model's, with {LAYERS} layers and {VOCABULARY} tokens;"
-            " its answers mean nothing, and its speed is not the accelerator's"
-        ]
+        remarks = [difference("vllm", version=runs, instead=instead, layers=LAYERS, tokens=VOCABULARY)]
         if engine.dropped:
-            remarks.append(
-                "arguments that only an accelerator or the model's own files take are left out of vLLM's command:"
-                f" {' '.join(engine.dropped)}"
-            )
+            remarks.append(difference("vllm-dropped", arguments=" ".join(engine.dropped)))
         if engine.supervisor is not None:
-            remarks.append(
-                "data-parallel ranks of a pod are vLLM's own; each has a part of every expert, and they exchange tokens"
-                " by two functions of the rehearsal, which vLLM does not have for processors"
-            )
+            remarks.append(difference("vllm-ranks"))
         if engine.transfers:
-            remarks.append("NIXL transfers KV caches between engines in this machine's memory, not over a network")
+            remarks.append(difference("vllm-transfers"))
         return tuple(remarks)

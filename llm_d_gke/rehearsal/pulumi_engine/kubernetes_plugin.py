@@ -17,7 +17,7 @@ import psutil
 
 from llm_d_gke.rehearsal.control_plane.parts import credential_file
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.paths import StackPaths, record_difference
+from llm_d_gke.rehearsal.paths import StackPaths, difference, record_difference
 from llm_d_gke.rehearsal.toolchain.build import binaries, is_ready, module_dir
 from llm_d_gke.rehearsal.toolchain.plugins import (
     KUBERNETES,
@@ -88,9 +88,7 @@ def _provider(paths: StackPaths, pulumi: Path, report: Report) -> tuple[Path, di
     executable = binaries([KUBERNETES], report)[KUBERNETES]
     if not own:
         record_difference(
-            paths,
-            f"the Kubernetes provider is built from its Go module {pinned(_PINS, _MODULE)}, because Pulumi's plugin"
-            f" v{kubernetes_version()} is not available on this machine",
+            paths, difference("kubernetes-provider", module=pinned(_PINS, _MODULE), version=kubernetes_version())
         )
     schema = module_dir(_MODULE, _PINS) / "cmd" / KUBERNETES / "schema.json"
     return executable, {"REHEARSAL_PROVIDER_SCHEMA": str(schema), "REHEARSAL_PROVIDER_VERSION": kubernetes_version()}

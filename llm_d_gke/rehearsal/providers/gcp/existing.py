@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_d_gke.google_types import CLUSTER, NETWORK, SUBNETWORK
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan, NetworkPlan
-from llm_d_gke.rehearsal.paths import StackPaths, record_difference
+from llm_d_gke.rehearsal.paths import StackPaths, difference, record_difference
 from llm_d_gke.rehearsal.providers.gcp.provider import GcpProvider
 from llm_d_gke.rehearsal.providers.gcp.store import CloudStore
 from llm_d_gke.rehearsal.providers.requests import CreateRequest
@@ -38,7 +38,7 @@ def create_existing(
                 urn=f"{EXISTING}{identifier}", type=kind, name="existing", inputs=inputs, preview=False
             )
             provider.create(request)
-            record_difference(paths, f"{identifier} does not exist: the rehearsal created it as the stack file says")
+            record_difference(paths, difference("existing", resource=identifier))
 
 
 def _resources(project: str, network: NetworkPlan, cluster: ClusterPlan) -> Iterator[tuple[str, str, dict[str, Any]]]:
