@@ -38,13 +38,10 @@ def unschedulable(pods: Iterable[Manifest]) -> list[Manifest]:
         for pod in pods
         if not pod["spec"].get("nodeName")
         and not pod["metadata"].get("deletionTimestamp")
-        and _is_unschedulable(find_condition(pod, "PodScheduled"))
+        and (scheduled := find_condition(pod, "PodScheduled")) is not None
+        and (scheduled["status"], scheduled.get("reason")) == ("False", "Unschedulable")
     ]
     return sorted(pending, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
-
-
-def _is_unschedulable(scheduled: Manifest | None) -> bool:
-    return scheduled is not None and scheduled["status"] == "False" and scheduled.get("reason") == "Unschedulable"
 
 
 def decide(

@@ -168,7 +168,8 @@ class ControlPlane:
         The controllers start last: their garbage collector looks for kinds when it starts and every 30 s, and until it
         finds a kind, the deletion of its objects waits.
         """
-        layout.certificates.create(CLIENTS, [HOST, _first_address(layout.service_range)])
+        # The first address of the range is that of Kubernetes' own Service.
+        layout.certificates.create(CLIENTS, [HOST, str(ipaddress.ip_network(layout.service_range)[1])])
         layout.write_files()
         self._start(layout, ETCD)
         self._start(layout, API_SERVER)  # it waits for etcd by itself
@@ -271,8 +272,3 @@ def _free_ports() -> Ports:
     if len(free_ports) < 4:
         raise ControlPlaneError(f"no four free ports from {_PORTS.start} to {_PORTS.stop} on {HOST}")
     return Ports(*free_ports)
-
-
-def _first_address(block: str) -> str:
-    """The address Kubernetes gives its own Service."""
-    return str(ipaddress.ip_network(block)[1])

@@ -22,21 +22,14 @@ from llm_d_gke.rehearsal.autoscaler.nodes import Nodes
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.control_plane.control_plane import tunnel_port
-from llm_d_gke.rehearsal.controllers import aggregated_apis as aggregated_apis
-from llm_d_gke.rehearsal.controllers import cert_manager as cert_manager
-from llm_d_gke.rehearsal.controllers import sail_operator as sail_operator
-from llm_d_gke.rehearsal.controllers.aggregated_apis import AggregatedApis
-from llm_d_gke.rehearsal.controllers.cert_manager import CertManager
-from llm_d_gke.rehearsal.controllers.sail_operator import SailOperator
+from llm_d_gke.rehearsal.controllers import aggregated_apis, cert_manager, sail_operator
 from llm_d_gke.rehearsal.host import processes
-from llm_d_gke.rehearsal.load_balancer import envoy
-from llm_d_gke.rehearsal.load_balancer import konnectivity as konnectivity
+from llm_d_gke.rehearsal.load_balancer import envoy, konnectivity
 from llm_d_gke.rehearsal.load_balancer.fleet import Fleet
 from llm_d_gke.rehearsal.load_balancer.gateway import LoadBalancer
 from llm_d_gke.rehearsal.load_balancer.health import HealthChecks
 from llm_d_gke.rehearsal.load_balancer.kinds import KINDS
 from llm_d_gke.rehearsal.monitoring import collection, prometheus
-from llm_d_gke.rehearsal.monitoring.collection import ManagedCollection
 from llm_d_gke.rehearsal.node_agent import kubelet_api, streams
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, executable
 from llm_d_gke.rehearsal.node_agent.kubelet_manager import KubeletManager
@@ -92,7 +85,7 @@ class Daemon:
         )
         self._informers = [definitions, *informers.values()]
         self._services, self._pods = informers["Service"], informers["Pod"]
-        self._metrics = ManagedCollection(
+        self._metrics = collection.ManagedCollection(
             paths, kube, self._pods, informers[collection.KIND], self._prometheus, self._resolve
         )
         self._envoy = envoy.Envoy(paths)
@@ -102,9 +95,11 @@ class Daemon:
         self._fleet = Fleet(paths, kube, informers, self._changed)
         self._balancer = LoadBalancer(paths, kube, informers, self._envoy, self._health, self._fleet)
         self._kubelets.listed = self._balancer.lists
-        self._cert_manager = CertManager(paths.cluster / "pki", kube, informers)
-        self._sail_operator = SailOperator(kube, informers[sail_operator.KIND])
-        self._aggregated_apis = AggregatedApis(kube, informers[aggregated_apis.KIND], self._services, self._pods)
+        self._cert_manager = cert_manager.CertManager(paths.cluster / "pki", kube, informers)
+        self._sail_operator = sail_operator.SailOperator(kube, informers[sail_operator.KIND])
+        self._aggregated_apis = aggregated_apis.AggregatedApis(
+            kube, informers[aggregated_apis.KIND], self._services, self._pods
+        )
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -28,3 +30,15 @@ def atomic_write(file: Path, content: str | bytes, *, mode: int = 0o600) -> None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of the files below a folder. Files may vanish meanwhile, and one with several names counts once."""
+    sizes: dict[tuple[int, int], int] = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                status = os.lstat(Path(parent, name))
+                if stat.S_ISREG(status.st_mode):
+                    sizes[status.st_dev, status.st_ino] = status.st_size
+    return sum(sizes.values())

@@ -232,13 +232,14 @@ def tail(log: Path, lines: int = 15) -> str:
 
 def _end(process: Process, grace: float) -> None:
     for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_SECONDS)):
-        _signal_group(process.pid, number)
+        signal_group(process.pid, number)
         if happens_within(seconds, lambda: not process.alive, pause=_POLL_SECONDS):
             return
     raise ProcessError(f"{process.name} (pid {process.pid}) did not end within {_KILL_SECONDS:g} s of SIGKILL")
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Signal a process that was started here, and whatever it started."""
     with suppress(ProcessLookupError):
         os.killpg(pid, number)  # it leads its own session and therefore its own group
 

@@ -40,25 +40,15 @@ class Statuses:
         gateway, address, problem = outcome.gateway, outcome.address, outcome.problem
         generation = gateway["metadata"]["generation"]
         before = gateway.get("status") or {}
-        programmed = (
-            condition("Programmed", True, "Programmed")
-            if problem is None
-            else condition("Programmed", False, "Invalid", problem)
-        )
-        fresh = [condition("Accepted", True, "Accepted"), programmed]
+        fresh = [condition("Accepted", True, "Accepted"), unless(problem, "Programmed", "Programmed", "Invalid")]
         earlier = {listener["name"]: listener.get("conditions") or [] for listener in before.get("listeners") or []}
         listeners = []
         for listener in gateway["spec"]["listeners"]:
             broken = outcome.certificates.get(listener["name"])
-            ready = problem is None and broken is None
             own = [
                 condition("Accepted", True, "Accepted"),
-                condition(
-                    "Programmed", ready, "Programmed" if ready else "Invalid", "" if ready else broken or problem or ""
-                ),
-                condition(
-                    "ResolvedRefs", broken is None, "InvalidCertificateRef" if broken else "ResolvedRefs", broken or ""
-                ),
+                unless(broken or problem, "Programmed", "Programmed", "Invalid"),
+                unless(broken, "ResolvedRefs", "ResolvedRefs", "InvalidCertificateRef"),
                 condition("Conflicted", False, "NoConflicts"),
             ]
             listeners.append(
@@ -93,13 +83,12 @@ class Statuses:
         ]
         mine = []
         for (namespace, name), problem in gateways.items():
-            reason = "InvalidExtensionRef" if problem else "ResolvedRefs"
             entry: Manifest = {
                 "parentRef": {"group": GATEWAY_GROUP, "kind": "Gateway", "name": name, "namespace": namespace},
                 "controllerName": CONTROLLER,
                 "conditions": [
                     condition("Accepted", True, "Accepted"),
-                    condition("ResolvedRefs", not problem, reason, problem),
+                    unless(problem, "ResolvedRefs", "ResolvedRefs", "InvalidExtensionRef"),
                 ],
             }
             mine.append(_parent(entry, before, pool))
@@ -155,6 +144,11 @@ CONTROLLER = "networking.gke.io/gateway"
 
 def condition(kind: str, ok: bool, reason: str, message: str = "") -> Manifest:
     return {"type": kind, "status": "True" if ok else "False", "reason": reason, "message": message[:32000]}
+
+
+def unless(problem: str | None, kind: str, good: str, bad: str) -> Manifest:
+    """A condition that is true, for the reason `good`, where there is no problem."""
+    return condition(kind, not problem, bad if problem else good, problem or "")
 
 
 def dated(fresh: Manifests, previous: Manifests, generation: int) -> Manifests:

@@ -72,10 +72,8 @@ def with_engine_port(arguments: Sequence[str], promise: Callable[[int], int]) ->
         requested, place = _find(built, PortFlag(flag, 0))
         if place is None:
             continue
-        if "=" in built[place]:
-            built[place] = f"--{ENGINE_PORT_FLAGS[0]}={promise(requested)}"
-        else:
-            built[place - 1 : place + 1] = [f"--{ENGINE_PORT_FLAGS[0]}={promise(requested)}"]
+        first = place if "=" in built[place] else place - 1
+        built[first : place + 1] = [f"--{ENGINE_PORT_FLAGS[0]}={promise(requested)}"]
         return tuple(built)
     raise ValueError(
         f"the arguments of the routing sidecar do not name its engine's port: --{' or --'.join(ENGINE_PORT_FLAGS)}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import time
 import uuid
@@ -95,7 +93,7 @@ class Container:
         """Send SIGTERM. `sync` sends SIGKILL when the grace has passed."""
         if self.alive and self._stopping is None and self.process is not None:
             self._stopping = time.monotonic() + grace
-            _signal(self.process.pid, signal.SIGTERM)
+            processes.signal_group(self.process.pid, signal.SIGTERM)
         self.state.ready = False
 
     def stopped(self) -> bool:
@@ -111,16 +109,10 @@ class Container:
         return True
 
     def _start(self) -> None:
+        runs = self.program is not Program.NONE
         try:
-            prepared = self.prepare(self, self._allocate) if self.program is not Program.NONE else Launch((), {}, {})
-        except ConfigError as error:
-            self._retry_later("CreateContainerConfigError", str(error))
-            return
-        except (UnknownCommandError, ValueError) as error:
-            self._retry_later("RunContainerError", str(error))
-            return
-        if self.program is not Program.NONE:
-            try:
+            prepared = self.prepare(self, self._allocate) if runs else Launch((), {}, {})
+            if runs:
                 self.process = processes.start(
                     self.paths,
                     self.process_name,
@@ -129,14 +121,17 @@ class Container:
                     log=self.log,
                     cwd=self.log.parent,
                 )
-            except processes.ProcessError as error:
-                self._retry_later("RunContainerError", str(error))
-                return
+        except ConfigError as error:
+            self._retry_later("CreateContainerConfigError", str(error))
+            return
+        except (UnknownCommandError, ValueError, processes.ProcessError) as error:
+            self._retry_later("RunContainerError", str(error))
+            return
         self.ports, self.remarks = prepared.ports, prepared.remarks
         self._began = time.monotonic()
         self.state.identity = uuid.uuid4().hex
         self.state.state = {"running": {"startedAt": timestamp()}}
-        self.probes = self._new_probes(prepared.start_budget) if self.program is not Program.NONE else []
+        self.probes = self._new_probes(prepared.start_budget) if runs else []
         self._update_readiness()
 
     def _allocate(self, requested: int, count: int) -> int:
@@ -174,9 +169,9 @@ class Container:
             if probe.exhausted:
                 self.event("Unhealthy", f"{probe.kind.capitalize()} probe failed: {probe.message}")
                 self.event("Killing", f"Container {self.state.name} failed {probe.kind} probe, will be restarted")
-                self._kill(
-                    f"Container {self.state.name} failed {probe.kind} probe ({probe.message}), will be restarted"
-                )
+                failed = f"failed {probe.kind} probe ({probe.message})"
+                self._reason = f"Container {self.state.name} {failed}, will be restarted"
+                self.stop(5.0)
                 return
             if probe.due(moment):
                 probe.launch(executor, changed)
@@ -190,16 +185,9 @@ class Container:
                     probe.began = time.monotonic()
         self.state.ready = self.state.started and outcomes.get("readiness", True) is True
 
-    def _kill(self, reason: str) -> None:
-        self._reason = reason
-        self.state.ready = False
-        if self.process is not None:
-            self._stopping = time.monotonic() + 5.0
-            _signal(self.process.pid, signal.SIGTERM)
-
     def _kill_when_overdue(self) -> None:
         if self._stopping is not None and time.monotonic() > self._stopping and self.process is not None:
-            _signal(self.process.pid, signal.SIGKILL)
+            processes.signal_group(self.process.pid, signal.SIGKILL)
 
     def _record_exit(self) -> None:
         assert self.process is not None
@@ -240,8 +228,3 @@ class Container:
         self.state.state = {
             "terminated": {"exitCode": code, "reason": reason, "startedAt": began, "finishedAt": moment}
         }
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)  # a process started here leads its own group

@@ -83,11 +83,8 @@ def _reference(
     if "resourceFieldRef" in source:
         side, _, name = source["resourceFieldRef"]["resource"].partition(".")
         return str(((container.get("resources") or {}).get(side) or {}).get(name, "0"))
-    kind, reference = next(
-        (kind, source[key])
-        for key, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap"))
-        if key in source
-    )
+    kind = "Secret" if "secretKeyRef" in source else "ConfigMap"
+    reference = source["secretKeyRef" if kind == "Secret" else "configMapKeyRef"]
     namespace = pod["metadata"]["namespace"]
     holder = referenced(kind, namespace, reference, find)
     if holder is None:

@@ -6,15 +6,13 @@ gives such a pod one second to end, whatever its own grace period.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
 from llm_d_gke.kube import Manifest
 from llm_d_gke.quantities import quantity
+from llm_d_gke.rehearsal.host.files import folder_bytes
 
 REASON = "Evicted"
 INTERVAL_SECONDS = 10.0
@@ -35,7 +33,7 @@ def eviction_message(pod: Manifest, folders: Mapping[str, str]) -> str:
         name, source = volume["name"], volume.get("emptyDir")
         if source is None or source.get("medium") == "Memory" or name not in folders:
             continue
-        used, limit = _size(Path(folders[name])), source.get("sizeLimit")
+        used, limit = folder_bytes(Path(folders[name])), source.get("sizeLimit")
         total += used
         if limit is not None and 0 < quantity(limit) < used:
             return f'Usage of EmptyDir volume "{name}" exceeds the limit "{limit}". '
@@ -59,14 +57,3 @@ def _text(amount: Decimal) -> str:
         if whole % unit == 0:
             return f"{whole // unit}{suffix}"
     return str(whole)
-
-
-def _size(folder: Path) -> int:
-    """Bytes of all files below a folder. Links are not followed, and files may vanish meanwhile."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                status = os.lstat(Path(parent, name))
-                total += status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return total

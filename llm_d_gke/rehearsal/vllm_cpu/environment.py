@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from llm_d_gke.rehearsal.host.files import folder_bytes
 from llm_d_gke.rehearsal.toolchain.build import build_lock, run_logged
 from llm_d_gke.rehearsal.toolchain.targets import cache_root
 from llm_d_gke.rehearsal.vllm_cpu.installation import INSTALL, Installation, install
@@ -129,7 +130,7 @@ def _run(
     """Run a command and report a line at least every 10 s. Raises EngineUnavailableError with its last lines."""
 
     def progress(seconds: float) -> None:
-        size = sum(_size(folder) for folder in growing) / 2**30
+        size = sum(folder_bytes(folder) for folder in growing) / 2**30
         report(f"{label}: {seconds:.0f} s, {size:.1f} GiB written")
 
     log = environment.home.with_name(f"{environment.home.name}.log")
@@ -141,16 +142,3 @@ def _run(
             " this processor; name another index in UV_DEFAULT_INDEX, or leave --engine vllm (ENGINE=vllm) out to run"
             f" the simulated engine.\n{last}"
         )
-
-
-def _size(folder: Path) -> int:
-    """Bytes below a folder; a file with several names counts once."""
-    seen: dict[tuple[int, int], int] = {}
-    for root, _, files in os.walk(folder):
-        for name in files:
-            try:
-                status = os.lstat(os.path.join(root, name))
-            except OSError:
-                continue  # moved meanwhile
-            seen[status.st_dev, status.st_ino] = status.st_size
-    return sum(seen.values())
