@@ -34,13 +34,13 @@ class Program(Entry):
 
 
 class Availability(Entry):
-    """First and last version, of those read, that has an argument or variable.
+    """First and last version, of those read, that has a variable.
 
     `type` is bool (0 or 1), switch (0, 1, true or false), int, float, text, or the accepted values separated by bars.
     `earlier` has the types of older versions, each with the last of those read that has it, oldest first.
     """
 
-    type: str = "text"
+    type: str
     first: str
     last: str
     earlier: tuple[tuple[str, str], ...] = ()
@@ -56,11 +56,10 @@ class Availability(Entry):
 
 
 class Package(Entry):
-    """Arguments and environment variables of a Python package, by name."""
+    """Environment variables of a Python package, by name."""
 
     versions: tuple[str, ...]  # that were read, oldest first
-    arguments: Mapping[str, Availability] = {}
-    variables: Mapping[str, Availability] = {}
+    variables: Mapping[str, Availability]
 
     def knows_variable(self, name: str, version: str) -> bool:
         """Whether a version has the variable, or is newer or older than all that were read beside one that has it."""
@@ -116,15 +115,14 @@ def load_upstream() -> Upstream:
     """Read and validate upstream.yaml, once. Raises pydantic's ValidationError naming the field."""
     tree = read_yaml(_FILE)
     for package in ("vllm", "tpu_inference"):
-        for kind in ("arguments", "variables"):
-            lines = tree[package].get(kind, {})
-            tree[package][kind] = {name: _availability(line) for name, line in lines.items()}
+        lines = tree[package]["variables"]
+        tree[package]["variables"] = {name: _availability(line) for name, line in lines.items()}
     return Upstream.model_validate(tree)
 
 
 def _availability(line: str) -> Mapping[str, object]:
-    """`switch 0.11.2 0.32.0`, or without a type; and `bool until 0.26.0` in front for each earlier type."""
+    """`switch 0.11.2 0.32.0`, and `bool until 0.26.0` in front for each earlier type."""
     *earlier, latest = line.split(", ")
-    *kind, first, last = latest.split()
+    type_, first, last = latest.split()
     until = tuple(tuple(reversed(words.split(" until "))) for words in earlier)
-    return {"first": first, "last": last, "earlier": until} | ({"type": kind[0]} if kind else {})
+    return {"type": type_, "first": first, "last": last, "earlier": until}

@@ -19,6 +19,7 @@ from llm_d_gke.maintenance.conformance.rendered import names_for
 from llm_d_gke.maintenance.upstream.charts import charts_with_facts, differing_facts, name_of
 from llm_d_gke.maintenance.upstream.parts import images
 from llm_d_gke.planning import StackPlan
+from llm_d_gke.planning.engine_support.options import unknown_options
 
 DIFFERS = "**differs**"
 
@@ -130,14 +131,8 @@ def _engines(release: Release, plans: Mapping[str, StackPlan], read: Package) ->
             yield Cell(release.name, role, image.version, "", DIFFERS if lines else "source not available")
             continue
         rendered_arguments = names_for(plans, image.image)
-        lines += [
-            f"argument --{name} does not exist"
-            for name in sorted(rendered_arguments)
-            if not any(
-                spelling in read.arguments and read.arguments[spelling].in_version(image.version)
-                for spelling in (name, name.removeprefix("no-"))
-            )
-        ]
+        unknown = unknown_options(image.version, [f"--{name}" for name in sorted(rendered_arguments)])
+        lines += [f"argument {name} does not exist" for _, name, _ in unknown]
         lines += _known_faults(release)
         compared = f"{len(rendered_arguments)} arguments"
         if load_images().vllm_in(image.image) is None:

@@ -1,7 +1,7 @@
 """`python -m llm_d_gke.maintenance.upstream RELEASE [--source NAME=FOLDER]... [--write]`
 
 Prints what upstream's sources say against an entry of catalog/releases.yaml: flags that a part does not know or has
-deprecated, plugins, labels, arguments of vLLM. `--write` renews llm_d_gke/catalog/upstream.yaml from all releases.
+deprecated, plugins, labels. `--write` renews llm_d_gke/catalog/upstream.yaml from all releases.
 """
 
 from __future__ import annotations

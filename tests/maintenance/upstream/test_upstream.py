@@ -172,12 +172,7 @@ def test_labels_say_which_objects_are_managed(module: Path) -> None:
     assert go_source.labels(module, ["scorer"]) == ["example.k8s.io/bbr-managed"]
 
 
-def test_arguments_and_variables_of_vllm(tmp_path: Path) -> None:
-    (tmp_path / "engine").mkdir()
-    (tmp_path / "engine/arg_utils.py").write_text('group.add_argument("--max-model-len", **x)\n', encoding="utf-8")
-    frontend = tmp_path / "entrypoints/openai/cli_args.py"
-    frontend.parent.mkdir(parents=True)
-    frontend.write_text("class FrontendArgs:\n    disable_uvicorn_access_log: bool = False\n", encoding="utf-8")
+def test_variables_of_vllm(tmp_path: Path) -> None:
     envs = tmp_path / "envs.py"
     envs.write_text(
         "if TYPE_CHECKING:\n    A: bool = False\n    B: int | None = None\n    C: str = ''\n"
@@ -191,7 +186,6 @@ def test_arguments_and_variables_of_vllm(tmp_path: Path) -> None:
         "  'H': lambda: torch.has(os.environ.get('H'))}\n",
         encoding="utf-8",
     )
-    assert vllm_source.arguments(tmp_path) == ["disable-uvicorn-access-log", "max-model-len"]
     expected = {"A": "bool", "B": "int", "C": "text", "D": "x|y", "E": "auto|vllm"}
     assert vllm_source.variables(envs) == expected | {"F": "switch", "G": "true|false", "H": "bool", "I": "bool"}
 
@@ -264,10 +258,9 @@ class TestCompare:
             raise parts.NotAvailableError(f"{image}: not on the module proxy")
 
         monkeypatch.setattr(record, "read_program", nothing)
-        monkeypatch.setattr(record, "read_arguments", nothing)
         monkeypatch.setattr(record, "read_chart", lambda _: None)
         assert record.read_release(self.release(), parts.Folders()) == load_upstream()
-        assert capsys.readouterr().out.count("not on the module proxy") == 4
+        assert capsys.readouterr().out.count("not on the module proxy") == 3
 
     def release(self) -> Release:
         return catalog.load().releases["llm-d-0.9"]
