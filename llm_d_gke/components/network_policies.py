@@ -1,4 +1,4 @@
-"""NetworkPolicies in any namespace."""
+"""NetworkPolicies: one in any namespace, and those of the stack's own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import cast
 import pulumi
 from pulumi_kubernetes.networking import v1 as networking
 
-from llm_d_gke.components.instance import named
+from llm_d_gke.components.instance import Component, named
 from llm_d_gke.components.metadata import metadata
+from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.planning.plan.routing import NetworkPolicyPlan
 from llm_d_gke.planning.routing.network_policies import policy_spec
 
@@ -22,3 +23,13 @@ def network_policy(
     return networking.NetworkPolicy(
         named(logical_name, opts), metadata=metadata(plan.name, namespace), spec=spec, opts=opts
     )
+
+
+class NetworkPolicies(Component):
+    """The allowed traffic of each workload."""
+
+    def __init__(self, plans: tuple[NetworkPolicyPlan, ...], scope: ClusterScope) -> None:
+        super().__init__("llm-d:security:NetworkPolicies", "network-policies", scope.opts)
+        for plan in plans:
+            network_policy(plan.name, plan, scope.namespace, scope.deleted_with_cluster(self, scope.ready))
+        self.register_outputs({})

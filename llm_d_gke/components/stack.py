@@ -20,6 +20,7 @@ from llm_d_gke.components.infrastructure.node_pools import NodePools
 from llm_d_gke.components.infrastructure.services import ProjectServices
 from llm_d_gke.components.instance import Instance
 from llm_d_gke.components.late_values import Late, split, with_digest
+from llm_d_gke.components.network_policies import NetworkPolicies
 from llm_d_gke.components.outputs import endpoint_of, model_endpoint
 from llm_d_gke.components.platform.budget import billing_budget
 from llm_d_gke.components.platform.certificates import Certificate
@@ -33,7 +34,6 @@ from llm_d_gke.components.routing.gateway import FleetGateway, InferenceGateway,
 from llm_d_gke.components.routing.inference_pool import InferencePool
 from llm_d_gke.components.routing.model_router import ModelRouter
 from llm_d_gke.components.routing.models_endpoint import ModelsEndpoint
-from llm_d_gke.components.routing.network_policies import NetworkPolicies
 from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.components.serving.autoscaling import Autoscaling
 from llm_d_gke.components.serving.inference_service import InferenceService, RouterRefs

@@ -15,8 +15,7 @@ from llm_d_gke.planning.disaggregation.checks import check_stages
 from llm_d_gke.planning.disaggregation.roles import pool_in_role, role_of
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.infrastructure.cluster import plan_cluster, plan_crds, plan_services
-from llm_d_gke.planning.infrastructure.namespace import plan_hugging_face, plan_namespace, plan_pull_secret
-from llm_d_gke.planning.infrastructure.namespace_bounds import bounded
+from llm_d_gke.planning.infrastructure.namespace import bounded, plan_hugging_face, plan_namespace, plan_pull_secret
 from llm_d_gke.planning.infrastructure.network import plan_network
 from llm_d_gke.planning.infrastructure.node_pools import plan_accelerator_pools, plan_cpu_pool
 from llm_d_gke.planning.infrastructure.pod_guard import plan_pod_guard
@@ -30,9 +29,8 @@ from llm_d_gke.planning.plan.routing import GatewayPlan, ModelsEndpointPlan, Rou
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import ModelPlan, StackPlan
 from llm_d_gke.planning.platform.chart_namespaces import plan_chart_namespaces, plan_chart_policies
-from llm_d_gke.planning.platform.engine_images import check_engine_images
+from llm_d_gke.planning.platform.engine_images import check_engine_images, check_image_kinds
 from llm_d_gke.planning.platform.helm_releases import ChartNeeds, plan_charts
-from llm_d_gke.planning.platform.image_kinds import check_image_kinds
 from llm_d_gke.planning.platform.image_sources import with_image_sources
 from llm_d_gke.planning.platform.images import check_image, check_proven, check_release
 from llm_d_gke.planning.platform.monitoring import plan_monitoring

@@ -8,20 +8,24 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import httpx
 import yaml
 
+from llm_d_gke.catalog.metrics import ENGINE, load_metrics
 from llm_d_gke.cli.exits import DONE, UNMET
+from llm_d_gke.metrics_text import total
 from llm_d_gke.operations.bench.compare import differences, read_earlier
 from llm_d_gke.operations.bench.job import RESULTS, commands, job_objects
 from llm_d_gke.operations.bench.page import page
-from llm_d_gke.operations.bench.replicas import cache_counters, cached_shares
 from llm_d_gke.operations.bench.result import BenchError, BenchResult, StageResult, read_stages
 from llm_d_gke.operations.bench.run import TOOL, find_python, make_tokenizer, run_tool
 from llm_d_gke.operations.bench.scenario import Target, configuration
 from llm_d_gke.operations.bench.service import PlainService, service_addresses
 from llm_d_gke.operations.bench.workload import comparable, find_model, remarks, workload_of
 from llm_d_gke.operations.live_stack.find import open_stack
-from llm_d_gke.operations.live_stack.stack import LiveStack
+from llm_d_gke.operations.live_stack.stack import LiveStack, LiveStackError
+from llm_d_gke.operations.verify.context import CheckContext
+from llm_d_gke.planning.plan.stack import ModelPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,3 +173,38 @@ def _lines(result: BenchResult) -> Iterator[str]:
 
 def _first_token(stage: StageResult) -> str:
     return "-" if stage.time_to_first_token is None else f"{stage.time_to_first_token.median * 1000:.0f} ms"
+
+
+# Tokens found and tokens looked up since the start of a replica, by its name.
+Counters = Mapping[str, tuple[float, float]]
+
+
+def cache_counters(live: LiveStack, model: ModelPlan) -> Counters:
+    """Of every ready replica that can be reached, past the Gateway."""
+    ctx = CheckContext(live=live, gateway=None, planned=None, patience=0.0, requests=0)
+    counters = {}
+    try:
+        for replica in ctx.replicas(model):
+            try:
+                text = ctx.metrics(replica)
+            except (httpx.HTTPError, LiveStackError):
+                continue
+            counters[replica.name] = (_read(text, "engine-cache-hits"), _read(text, "engine-cache-queries"))
+    finally:
+        ctx.close()
+    return counters
+
+
+def cached_shares(before: Counters, after: Counters) -> dict[str, float]:
+    """By replica. One without a request, or one that is not there before and after, is left out."""
+    shares = {}
+    for name in before.keys() & after.keys():
+        hits, queries = (now - then for now, then in zip(after[name], before[name], strict=True))
+        if queries > 0:
+            shares[name] = hits / queries
+    return dict(sorted(shares.items()))
+
+
+def _read(text: str, metric: str) -> float:
+    entry = load_metrics().metrics[metric]
+    return max(total(text, name) for name in (entry.names[ENGINE], *entry.aliases[ENGINE]))

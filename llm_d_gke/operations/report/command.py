@@ -7,17 +7,36 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.markdown import row
+from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.compare import compare, plan_all
 from llm_d_gke.operations.report.facts import StackFacts
 from llm_d_gke.operations.report.load import load_facts
-from llm_d_gke.operations.report.markdown import markdown
 from llm_d_gke.operations.report.page import page
-from llm_d_gke.operations.report.terminal import report_text
+from llm_d_gke.operations.report.terminal import LEGEND, bar, report_text
+from llm_d_gke.operations.templates import render
 from llm_d_gke.stackfile import PROJECT_ROOT
+from llm_d_gke.wording import count
 
 
 def as_json(facts: StackFacts) -> str:
     return json.dumps(facts.as_json(), indent=1, ensure_ascii=False) + "\n"
+
+
+def markdown(facts: StackFacts) -> str:
+    """The report for change requests and for people without a browser at hand."""
+    text = render(
+        Path(__file__).with_name("report.md.jinja"),
+        facts=facts,
+        plan=facts.plan,
+        formatting=formatting,
+        bar=bar,
+        legend=LEGEND,
+        row=row,
+        count=count,
+        sentence=lambda text: f"{text[0].upper()}{text[1:]}.",
+    )
+    return f"{text}\n"
 
 
 _WRITERS: Mapping[str, Callable[[StackFacts], str]] = {".html": page, ".md": markdown, ".json": as_json}

@@ -20,10 +20,10 @@ from llm_d_gke.planning.serving.custom_models import copy_of_config
 from llm_d_gke.planning.serving.engine_checks import check_engine
 from llm_d_gke.planning.serving.media_batch import check_media_batch
 from llm_d_gke.planning.serving.parallelism_checks import check_spread
-from llm_d_gke.planning.serving.quantization import check_quantization
 from llm_d_gke.planning.serving.sharding_checks import check_sharding
 from llm_d_gke.planning.sizing.known_failures import check_start_reports
 from llm_d_gke.planning.sizing.memory_check import check_memory, target_run_of
+from llm_d_gke.planning.sizing.other_hardware import cheapest_hardware
 from llm_d_gke.planning.suggest import nearest_model
 from llm_d_gke.settings.models import HuggingFaceSource
 from llm_d_gke.wording import count
@@ -50,7 +50,7 @@ def check_model(served: ServedModel) -> MemoryVerdict | None:
     _check_revision(served)
     starts = check_engine(served)
     if starts:
-        check_quantization(served)
+        _check_quantization(served)
     if model is None:
         _check_unknown_model(served)
         check_start_reports(served)
@@ -285,3 +285,24 @@ def _check_token(served: ServedModel, model: Model) -> None:
     has_token = token.token or token.existing_secret or token.secret_manager_secret
     if model.gated and served.settings.source.kind == "hugging-face" and not has_token:
         served.ctx.error("LLMD-GATED-TOKEN", "huggingFace.token", model=model.id)
+
+
+def _check_quantization(served: ServedModel) -> None:
+    """A format for which the accelerator has no hardware support (vLLM documentation, "Quantization")."""
+    settings, model = served.settings, served.model
+    capability = served.accelerator.compute_capability
+    if capability is None:
+        return
+    own = model.quantization.method if model is not None and model.quantization is not None else None
+    method = settings.quantization or own
+    path = "quantization" if settings.quantization else "id"
+    value = settings.quantization or settings.id
+    if method == "fp8" and not served.accelerator.fp8:
+        run = target_run_of(served)
+        other = None if run is None else cheapest_hardware(served, run, target_run_of, lambda card: card.fp8)
+        served.warning(
+            "LLMD-QUANTIZATION-FP8",
+            path,
+            value=value,
+            fix=(f"use {other}, or " if other is not None else "") + "expect less memory but no speedup",
+        )

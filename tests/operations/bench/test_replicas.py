@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_d_gke.operations.bench.replicas import cache_counters, cached_shares
+from llm_d_gke.operations.bench.command import cache_counters, cached_shares
 from llm_d_gke.operations.verify.context import chat_body
 from tests.operations.verify.fake_stack import context_of
 from tests.operations.verify.test_checks import PREFIX, by_model, engines_of

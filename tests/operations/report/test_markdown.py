@@ -10,8 +10,8 @@ import pytest
 from llm_d_gke.cli.run import run_command
 from llm_d_gke.operations.cli import judge
 from llm_d_gke.operations.cli.app import explain_error
+from llm_d_gke.operations.report.command import markdown
 from llm_d_gke.operations.report.load import load_facts
-from llm_d_gke.operations.report.markdown import markdown
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.stackfile import PROJECT_ROOT
 from tests.stacks import plan_of

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from llm_d_gke.operations.report.collect import facts_of
+from llm_d_gke.operations.report.command import markdown
 from llm_d_gke.operations.report.facts import MemoryFacts, Segment
 from llm_d_gke.operations.report.formatting import findings
 from llm_d_gke.operations.report.load import load_facts
-from llm_d_gke.operations.report.markdown import markdown
 from llm_d_gke.operations.report.page import page
 from llm_d_gke.operations.report.terminal import bar, report_text, summary
 from llm_d_gke.stackfile import PROJECT_ROOT
