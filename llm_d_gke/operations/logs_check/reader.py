@@ -142,8 +142,12 @@ def _arguments(text: str) -> dict[str, Any]:
         elif method in WITHOUT_LAYERS:
             arguments["draftModel"] = method
     limits = literal.get("limit_mm_per_prompt")
-    if isinstance(limits, Mapping) and limits and all(limit == 0 for limit in limits.values()):
-        arguments["textOnly"] = True
+    if isinstance(limits, Mapping):
+        # Models that take images alone name no videos.
+        if limits.get("image") == limits.get("video", 0) == 0:
+            arguments["textOnly"] = True
+        elif limits.get("video") == 0:
+            arguments["video"] = False
     return arguments
 
 

@@ -129,6 +129,7 @@ def _options(row: Row, model: Model, accelerator: Accelerator, version: str) -> 
         compiled=bool(_flag(row, "compiled")),
         model_runner_v2=_second_runner(row),
         text_only=bool(_flag(row, "textOnly")),
+        video=_flag(row, "video") is not False,
         speculative_tokens=tokens,
         draft=_draft_layers(row, model, tokens) if draft_model is None else None,
         draft_model=draft_model,

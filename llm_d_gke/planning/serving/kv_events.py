@@ -6,12 +6,12 @@ from pydantic import BaseModel, ConfigDict
 
 from llm_d_gke.planning.alternatives import releases_with_picker
 from llm_d_gke.planning.context import PlanContext
+from llm_d_gke.planning.engine_support.media import takes_no
 from llm_d_gke.planning.picker_config.build import APPROXIMATE, PRECISE, can_index_precisely
 from llm_d_gke.planning.picker_config.check import ROOT, parsed_config
 from llm_d_gke.planning.picker_config.parameters import parameters_of, read_parameters
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backends import backend_of
-from llm_d_gke.planning.serving.media_batch import takes_no
 
 # Where each engine publishes; the picker dials it.
 EVENTS_PORT = 5557
@@ -71,7 +71,9 @@ def check_events(ctx: PlanContext) -> None:
 def check_images(served: ServedModel) -> None:
     """Warn of pictures in prompts whose tokens a precise index has to know."""
     ctx, model = served.ctx, served.model
-    if not follows_events(ctx) or model is None or not model.vision_language or takes_no("image", served.settings):
+    if not follows_events(ctx) or model is None or not model.vision_language:
+        return
+    if takes_no("image", served.settings.extra_args):
         return
     ctx.warning(
         "LLMD-KV-EVENTS-IMAGES",

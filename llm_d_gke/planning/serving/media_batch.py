@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.engine_support.media import takes_no
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory_check import run_of
-from llm_d_gke.settings.models import ModelSettings
 
 # 32 frames of 70 tokens, with 8 around each (vllm/model_executor/models/gemma4_mm.py).
 _VIDEO_TOKENS = 2496
@@ -25,7 +23,7 @@ def check_media_batch(served: ServedModel, model: Model) -> None:
     """
     settings = served.settings
     whole = model.architecture == "Gemma4ForConditionalGeneration" and model.vision_language and model.per_layer is None
-    if not whole or served.accelerator.kind != "gpu" or takes_no("video", settings):
+    if not whole or served.accelerator.kind != "gpu" or takes_no("video", settings.extra_args):
         return
     run = run_of(served)
     if run is None or run.max_num_batched_tokens >= _VIDEO_TOKENS or not load_engine().has(run.version, _WHOLE_SINCE):
@@ -43,18 +41,3 @@ def check_media_batch(served: ServedModel, model: Model) -> None:
         video_tokens=_VIDEO_TOKENS,
         default_note=default_note,
     )
-
-
-def takes_no(medium: str, settings: ModelSettings) -> bool:
-    """Whether extra arguments switch a medium (image, video) off, or limit it in a way that is not read here."""
-    arguments = settings.extra_args
-    if "--language-model-only" in arguments or any(text.startswith("--limit-mm-per-prompt.") for text in arguments):
-        return True
-    limits = option_value(arguments, "--limit-mm-per-prompt")
-    if limits is None:
-        return False
-    try:
-        most = json.loads(limits).get(medium, 1)
-    except (ValueError, AttributeError):
-        return True
-    return not isinstance(most, int) or most < 1

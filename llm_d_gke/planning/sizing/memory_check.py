@@ -11,6 +11,7 @@ from llm_d_gke.catalog.schema import Attention, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.context_length import with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_dtype
+from llm_d_gke.planning.engine_support.media import is_off, is_text_only
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.engine_support.tpu import expands_latent_attention
 from llm_d_gke.planning.parallelism.sharding import shares
@@ -178,7 +179,8 @@ def _options_of(served: ServedModel, model: Model, speculation: Speculation) -> 
         model_runner_v2=chosen_runner(settings) if served.accelerator.kind == "gpu" else None,
         # vLLM reads a number (vllm/envs.py): other text stops it, which the check of variables says.
         estimates_graphs=settings.env.get("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", "1").strip() != "0",
-        text_only="--language-model-only" in settings.extra_args,
+        text_only=is_text_only(settings.extra_args),
+        video=not is_off("video", settings.extra_args),
         speculative_tokens=speculation.tokens,
         draft=speculation.draft,
         draft_model=speculation.draft_model,

@@ -147,6 +147,7 @@ _FIELDS: dict[str, list[Any]] = {
     "asyncScheduling": [True, False, "no"],
     "modelRunner": [1, "V2"],
     "textOnly": [True, False, 1],
+    "video": [True, False, "no"],
     "prefixCaching": [True, False, "no"],
     "speculativeTokens": [0, 3],
     "weightsGib": [1.0, "3.2/4.1", [1, 2]],
@@ -343,6 +344,20 @@ def test_the_ranks_of_a_log_are_taken_by_what_decides() -> None:
 
 def test_any_text_is_read_without_a_crash() -> None:
     assert read_log("non-default args: {'model': object()}\nModel loading took x GiB") == {}
+
+
+@pytest.mark.parametrize(
+    ("limits", "read"),
+    [
+        ({"video": 0}, {"video": False}),
+        ({"image": 4, "video": 0}, {"video": False}),
+        ({"image": 0, "video": 0}, {"textOnly": True}),
+        ({"image": 0}, {"textOnly": True}),
+        ({"image": 1}, {}),
+    ],
+)
+def test_limits_of_media_are_read(limits: dict[str, int], read: dict[str, bool]) -> None:
+    assert read_log(f"non-default args: {{'limit_mm_per_prompt': {limits}}}") == read
 
 
 def test_a_log_names_its_model_runner() -> None:

@@ -166,6 +166,25 @@ def test_further_arguments_count_as_vllm_counts_them() -> None:
     assert (run.max_num_seqs, run.max_model_len, run.enforce_eager, run.utilization) == (64, 1024, True, 0.7)
 
 
+@pytest.mark.parametrize(
+    ("extra", "text_only", "video"),
+    [
+        ([], False, True),
+        (["--limit-mm-per-prompt", '{"video": 0}'], False, False),
+        (["--limit-mm-per-prompt.video=0"], False, False),
+        (['--limit-mm-per-prompt={"image": {"count": 0}, "video": 0}'], True, False),
+        (["--limit-mm-per-prompt", '{"image": 2}'], False, True),
+        (["--limit-mm-per-prompt", "video"], False, True),
+        (["--language-model-only"], True, False),
+    ],
+)
+def test_media_that_no_request_may_have_are_left_out(extra: list[str], text_only: bool, video: bool) -> None:
+    model = {"id": "Qwen/Qwen3-VL-8B-Instruct", "allowExtraArgs": True, "extraArgs": extra}
+    run = run_of(served_model(context_for({"type": "nvidia-h100-80gb"}, model), 0))
+    assert run is not None
+    assert (run.text_only, run.video) == (text_only, video)
+
+
 def test_a_hundred_models_are_judged_within_a_second() -> None:
     served = served_model(context_for({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B"}), 0)
     models = [*CATALOG.models.values()] * 2

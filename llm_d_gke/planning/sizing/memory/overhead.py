@@ -127,14 +127,16 @@ def encoder_gib(run: EngineRun) -> float:
 def _video_frames_gib(run: EngineRun) -> float:
     """Peak of the tower over the longest video, which grows with the longest request. Ranks divide about half of it."""
     frames = load_engine().video_frames
-    pairs = min(frames.most, max(1, run.max_model_len // frames.tokens))
+    # An image has as many tokens as two frames.
+    pairs = min(frames.most, max(1, run.max_model_len // frames.tokens)) if run.video else 1
     return frames.gib * pairs * (0.5 + 0.5 / run.tensor_parallel)
 
 
 def _video_gib(run: EngineRun) -> float:
     """What the tower makes of the longest video, kept while the text is profiled: before 0.11.1 of any length."""
     video = load_engine().video
-    if load_engine().has(run.version, video.before) or not run.model.architecture.startswith(video.architecture):
+    unbounded = run.video and not load_engine().has(run.version, video.before)
+    if not unbounded or not run.model.architecture.startswith(video.architecture):
         return 0.0
     return video.tokens * video.widths * run.model.hidden * run.dtype_bytes / GIB
 

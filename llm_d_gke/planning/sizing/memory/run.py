@@ -64,6 +64,7 @@ class _Options:
     model_runner_v2: bool | None = None  # VLLM_USE_V2_MODEL_RUNNER; None: what the version takes for the model
     estimates_graphs: bool = True  # where the version can; VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS=0 leaves it out
     text_only: bool = False
+    video: bool = True  # requests may have videos; --limit-mm-per-prompt switches them off
     speculative_tokens: int = 0
     draft: DraftLayers | None = None  # loaded for speculative decoding; None: tokens are guessed without layers
     draft_model: Model | None = None  # a whole model that guesses; its layers are of full attention, as the model's are
