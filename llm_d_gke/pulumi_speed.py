@@ -3,7 +3,8 @@
 Checked with the version below. With another one, look at these places first; until then the SDK stays as it is:
 - sdk/python/lib/pulumi/runtime/stack.py, `wait_for_rpcs`
 - sdk/python/lib/pulumi/log.py, `debug`
-- sdk/python/lib/pulumi/runtime/resource.py, `_get_source_position_for_frame`
+- sdk/python/lib/pulumi/runtime/resource.py, `_get_stack_trace`
+- sdk/python/lib/pulumi/_types.py, `unwrap_type`
 Source: https://github.com/pulumi/pulumi/tree/v3.272.0/sdk/python/lib/pulumi
 """
 
@@ -14,10 +15,14 @@ import functools
 import gc
 import importlib.metadata
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import pulumi
+from pulumi import _types as sdk_types
 from pulumi.runtime import resource as sdk_resource
 from pulumi.runtime import stack as sdk_stack
 from pulumi.runtime.proto import source_pb2
@@ -48,15 +53,42 @@ def prepare_sdk() -> None:
     Without the SDK's own debug lines: each is a call that blocks the event loop, about four a resource, and the engine
     drops it unless it runs with `--debug`. With LLMD_SDK_DEBUG set they are sent.
 
-    With each place of the program computed once: the SDK sends the whole stack of calls with every resource.
+    With each place of the program computed once, without a look for changed source files: the SDK sends the whole stack
+    of calls with every resource. And with each type of a property unwrapped once.
     """
     gc.disable()
     if importlib.metadata.version("pulumi") != CHECKED_VERSION:
         return
     vars(sdk_stack)["asyncio"] = _PatientAsyncio()
-    vars(sdk_resource)["_get_source_position_for_frame"] = lambda frame: _position(frame.filename, frame.lineno)
+    vars(sdk_resource)["_get_stack_trace"] = _stack_trace
+    vars(sdk_types)["unwrap_type"] = _unwrapped
     if not os.environ.get(DEBUG_VARIABLE):
         vars(pulumi.log)["debug"] = _no_debug_line
+
+
+def _stack_trace() -> source_pb2.StackTrace:
+    """As the SDK's: the callers of the third `__init__` from the innermost, that of the resource's class."""
+    frame: FrameType | None = sys._getframe(1)
+    inits = 0
+    while frame is not None and inits < 3:
+        inits += frame.f_code.co_name == "__init__"
+        frame = frame.f_back
+    frames = []
+    while frame is not None:
+        frames.append(source_pb2.StackFrame(pc=_position(frame.f_code.co_filename, frame.f_lineno)))
+        frame = frame.f_back
+    return source_pb2.StackTrace(frames=frames)
+
+
+_unwrap_type: Final[Callable[[type], type]] = sdk_types.unwrap_type
+_unwrap_once: Final = functools.cache(_unwrap_type)
+
+
+def _unwrapped(value: type) -> type:
+    try:
+        return _unwrap_once(value)
+    except TypeError:  # annotated with a list, for example
+        return _unwrap_type(value)
 
 
 @functools.cache

@@ -6,11 +6,11 @@ import asyncio
 import gc
 from collections.abc import Iterator
 from pathlib import Path
-from traceback import FrameSummary
-from typing import Any
+from typing import Annotated, Any
 
 import pulumi
 import pytest
+from pulumi import _types as sdk_types
 from pulumi.runtime import resource as sdk_resource
 from pulumi.runtime import stack as sdk_stack
 from pulumi.runtime.settings import SETTINGS
@@ -19,6 +19,9 @@ from llm_d_gke.pulumi_speed import DEBUG_VARIABLE, prepare_sdk
 
 Lines = list[str]
 
+# Before any test prepares the SDK; modules imported earlier may have. See `_Made`.
+_SDK_STACK_TRACE = sdk_resource._get_stack_trace
+
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
@@ -26,7 +29,8 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     written: Lines = []
     monkeypatch.setattr(pulumi.log, "debug", written.append)
     monkeypatch.setattr(sdk_stack, "asyncio", asyncio)
-    monkeypatch.setattr(sdk_resource, "_get_source_position_for_frame", sdk_resource._get_source_position_for_frame)
+    monkeypatch.setattr(sdk_resource, "_get_stack_trace", sdk_resource._get_stack_trace)
+    monkeypatch.setattr(sdk_types, "unwrap_type", sdk_types.unwrap_type)
     yield written
     gc.enable()
 
@@ -66,14 +70,33 @@ def test_outputs_are_awaited_together(waits: list[int]) -> None:
     assert waits == [20]
 
 
+class _Made:
+    """Notes the stack of calls three constructors deep, as that of a resource is."""
+
+    def __init__(self, depth: int = 3) -> None:
+        traces: list[Any] = [] if depth == 1 else _Made(depth - 1).traces
+        self.traces: list[Any] = traces or [_SDK_STACK_TRACE(), vars(sdk_resource)["_get_stack_trace"]()]
+
+
 @pytest.mark.usefixtures("lines")
 def test_places_are_those_of_the_sdk() -> None:
     prepare_sdk()
-    place_of = vars(sdk_resource)["_get_source_position_for_frame"]
-    for line in (7, 8, 7):
-        place = place_of(FrameSummary(__file__, line, "made", lookup_line=False))
-        assert (place.uri, place.line) == (Path(__file__).as_uri(), line)
-    assert place_of(FrameSummary("<string>", 1, "made", lookup_line=False)) is None
+    for made in (_Made(), eval("_Made()"), _Made(4), _Made(5)):  # noqa: S307  # code without a file has no place
+        expected, trace = made.traces
+        assert trace == expected
+        assert len(trace.frames) > 10
+    for trace in _Made(2).traces:
+        assert not trace.frames or Path(__file__).as_uri() != trace.frames[0].pc.uri
+
+
+@pytest.mark.usefixtures("lines")
+def test_types_are_those_of_the_sdk() -> None:
+    original = sdk_types.unwrap_type
+    prepare_sdk()
+    given: Any = pulumi.Input
+    cases: list[Any] = [str, given[str], pulumi.Output[int], Annotated[str, ["a list"]], str | None, list[given[str]]]
+    for case in cases * 2:
+        assert sdk_types.unwrap_type(case) == original(case)
 
 
 @pytest.mark.usefixtures("lines")
