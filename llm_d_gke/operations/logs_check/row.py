@@ -47,7 +47,10 @@ _DTYPES = {
     "float32": "float32",
     "fp32": "float32",
 }
-_CACHE_BYTES_KNOWN = ("bfloat16", "float16", "half", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla")
+_CACHE_BYTES_KNOWN = (
+    *("bfloat16", "float16", "half", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla"),
+    *("nvfp4", "fp8_per_token_head", "int8_per_token_head"),
+)
 # Values of --max-model-len with which vLLM fits the length to the memory.
 _FITTED = ("auto", "-1")
 # A number with its unit, or with a letter as vLLM takes it (engine/arg_utils.py, human_readable_int).
@@ -170,22 +173,20 @@ def _quantization(row: Row, model: Model) -> str | None:
 
 
 def _dtype(row: Row) -> str | None:
-    text = _text(row, "dtype")
-    if text is None:
+    spelling = (_text(row, "dtype") or "").strip().lower().removeprefix("torch.")
+    if not spelling:
         return None
-    spelling = text.strip().lower().removeprefix("torch.")
     if spelling not in _DTYPES:
-        raise UnknownStartError(f"dtype is {text}, which is none of auto, half, float16, bfloat16 and float32")
+        raise UnknownStartError(f"dtype is {spelling}, which is none of auto, half, float16, bfloat16 and float32")
     return _DTYPES[spelling]
 
 
 def _cache_dtype(row: Row) -> str | None:
-    text = _text(row, "kvCacheDtype")
-    if text is None:
+    spelling = (_text(row, "kvCacheDtype") or "").strip().lower().removeprefix("torch.")
+    if not spelling:
         return None
-    spelling = text.strip().lower().removeprefix("torch.")
     if spelling not in _CACHE_BYTES_KNOWN:
-        raise UnknownStartError(f"kvCacheDtype is {text}: how much a token takes then is not known")
+        raise UnknownStartError(f"kvCacheDtype is {spelling}: how much a token takes then is not known")
     return "float16" if spelling == "half" else spelling
 
 
