@@ -22,7 +22,7 @@ from llm_d_gke.maintenance.conformance.names import engines_of
 from llm_d_gke.maintenance.conformance.rendered import Rendered
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import unknown_options
-from llm_d_gke.planning.serving.extra_args import owned_options
+from llm_d_gke.planning.engine_support.owned import owned_options
 from llm_d_gke.rehearsal.toolchain.targets import cache_root
 
 FILE: Final = Path(__file__).with_name("option_values.yaml")

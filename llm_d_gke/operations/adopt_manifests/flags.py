@@ -9,8 +9,9 @@ from typing import Any
 from llm_d_gke.operations.adopt_manifests.pods import is_open
 from llm_d_gke.operations.adopt_manifests.replacements import replacements
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
+from llm_d_gke.planning.engine_support.owned import owned_options
 from llm_d_gke.planning.rules import RULES
-from llm_d_gke.planning.serving.extra_args import flag_of, owned_options
+from llm_d_gke.planning.serving.extra_args import flag_of
 from llm_d_gke.quantities import token_count
 
 _READERS: Mapping[str, Callable[[str], Any]] = {

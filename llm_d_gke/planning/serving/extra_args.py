@@ -1,33 +1,15 @@
 """Arguments in `extraArgs` that the planner renders itself, or that break what it has planned around the engine."""
 
-import functools
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
-from llm_d_gke.catalog.reading import read_yaml
-from llm_d_gke.catalog.schema import Entry
 from llm_d_gke.planning.engine_support.options import SETTINGS, long_form
+from llm_d_gke.planning.engine_support.owned import owned_options
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.hub_revision import commit_of
 from llm_d_gke.planning.setting_errors.values import flow
-
-
-class Owned(Entry):
-    """Why the planner sets arguments itself, and what to write instead."""
-
-    options: tuple[str, ...]
-    why: str
-    instead: str
-
-
-@functools.cache
-def owned_options() -> Mapping[str, Owned]:
-    """Arguments that a setting or the planner owns, by flag."""
-    groups = map(Owned.model_validate, read_yaml(Path(__file__).with_name("owned_options.yaml")))
-    return {option: owned for owned in groups for option in owned.options}
 
 
 def check_extra_args(served: ServedModel, rendered: Sequence[str]) -> None:

@@ -7,9 +7,9 @@ import shlex
 
 from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
 from llm_d_gke.planning.engine_support.options import abbreviations, replaced_objects, unknown_options
+from llm_d_gke.planning.engine_support.owned import owned_options
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.served_model import ServedModel
-from llm_d_gke.planning.serving.extra_args import owned_options
 from llm_d_gke.planning.setting_errors.values import flow
 
 

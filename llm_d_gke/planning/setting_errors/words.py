@@ -12,6 +12,8 @@ from pydantic.alias_generators import to_snake
 
 from llm_d_gke.catalog.engine_tables import load_facts, versions
 from llm_d_gke.catalog.reading import read_yaml
+from llm_d_gke.planning.engine_support.options import SETTINGS
+from llm_d_gke.planning.engine_support.owned import owned_options
 from llm_d_gke.planning.suggest import letters, nearest
 from llm_d_gke.settings.fields import keys_of
 from llm_d_gke.settings.models import ModelSettings
@@ -73,6 +75,10 @@ def owner_of(path: tuple[str | int, ...], word: str, value: object = None) -> tu
     if nearest(key, keys_of(ModelSettings), _MISSPELLED) is not None:
         return None
     option = f"--{to_snake(key).replace('_', '-')}"
+    if (owned := owned_options().get(option)) is not None:
+        return owned.why, owned.instead
+    if (setting := SETTINGS.get(option)) is not None:
+        return f"it is an argument of vLLM, which a setting of another name makes: {option}", f"set models[].{setting}"
     if any(option in load_facts(version).options for version in versions()[-2:]):
         written = value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
         return (

@@ -9,7 +9,7 @@ from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.maintenance.conformance import option_values
 from llm_d_gke.maintenance.conformance.option_values import Probe, probes, refusal_here
 from llm_d_gke.planning.engine_support.option_values import wrong_values
-from llm_d_gke.planning.serving.extra_args import owned_options
+from llm_d_gke.planning.engine_support.owned import owned_options
 
 
 @pytest.mark.parametrize("version", versions())

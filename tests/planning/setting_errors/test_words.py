@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic.alias_generators import to_camel
 
 from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning import RefusedError, plan_raw
+from llm_d_gke.planning.engine_support.options import SETTINGS
+from llm_d_gke.planning.engine_support.owned import owned_options
 from llm_d_gke.planning.setting_errors.words import choice_here, key_here
 from llm_d_gke.planning.suggest import letters
 from llm_d_gke.settings import StackSettings
+from llm_d_gke.settings.fields import keys_of
+from llm_d_gke.settings.models import ModelSettings
 
 TABLES: dict[str, Any] = read_yaml(
     Path(__file__).parents[3] / "llm_d_gke" / "planning" / "setting_errors" / "words.yaml"
@@ -51,3 +56,15 @@ def test_a_key_that_is_written_as_a_path_is_one_mistake() -> None:
     assert [finding.path for finding in refused.value.findings if finding.id == "LLMD-SETTING-UNKNOWN"] == [
         "llm-d:accelerator.type"
     ]
+
+
+@pytest.mark.parametrize("option", sorted({*owned_options(), *SETTINGS}))
+def test_an_argument_of_vllm_that_the_planner_owns_is_never_advised_as_an_extra_one(option: str) -> None:
+    key = to_camel(option.removeprefix("--").replace("-", "_"))
+    if key in keys_of(ModelSettings):
+        return
+    values = {"location": "us-central1-a", "accelerator": {"type": "nvidia-l4"}}
+    with pytest.raises(RefusedError) as refused:
+        plan_raw("chat", {**values, "models": [{"id": "Qwen/Qwen3-8B", key: "value"}]}, frozenset())
+    (unknown,) = [finding for finding in refused.value.findings if finding.id == "LLMD-SETTING-UNKNOWN"]
+    assert "allowExtraArgs" not in unknown.fix
