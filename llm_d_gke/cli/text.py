@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
 
 WIDTH = 80
 
@@ -47,6 +48,16 @@ def shell_lines(words: Sequence[str], width: int = WIDTH) -> str:
     return command if len(command) <= width else " \\\n  ".join(words)
 
 
+def print_line(text: str) -> None:
+    """Print a line of work in progress.
+
+    Without a reader (`llmd up gpu | head -3`) the line is lost and the work goes on. An error here would end the
+    thread that reads the engine's output, and the engine would wait indefinitely for a reader.
+    """
+    with suppress(BrokenPipeError):
+        print(text, flush=True)
+
+
 def print_step(text: str) -> None:
     """Print a step of a command, which may take minutes."""
-    print(f"  {text}", flush=True)
+    print_line(f"  {text}")

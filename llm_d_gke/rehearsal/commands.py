@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pulumi.automation import CommandError
 
-from llm_d_gke.cli.text import print_step, wrapped
+from llm_d_gke.cli.text import print_line, print_step, wrapped
 from llm_d_gke.pending_creates import adopt_pending_creates
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.findings import located
@@ -54,7 +54,7 @@ from llm_d_gke.wording import count
 
 def show(text: str) -> None:
     """Print a line of the engine."""
-    print(text.rstrip("\n"), flush=True)
+    print_line(text.rstrip("\n"))
 
 
 def up(

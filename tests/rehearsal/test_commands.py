@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from llm_d_gke.cli.text import print_step
+from llm_d_gke.rehearsal.commands import show
 from llm_d_gke.rehearsal.pulumi_engine.engine import restore_state
 
 
@@ -51,3 +57,15 @@ def test_attributes_that_a_kill_cut_short_are_removed(tmp_path: Path) -> None:
         "gpu.json.bak",
         "gpu.json.bak.attrs",
     ]
+
+
+@pytest.mark.parametrize("printer", [show, print_step])
+def test_a_reader_that_ended_stops_no_update(printer: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`llmd preview gpu | head -3` waited indefinitely: the engine's output had no reader any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(os.dup(writer), "wb", buffering=0) as raw:
+        os.close(writer)
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, write_through=True))
+        printer("one line")
+        printer("another line")
