@@ -23,12 +23,18 @@ def accelerator_meant(name: str, catalog: Catalog) -> str:
     """The accelerator of GKE's node label or of gcloud's type, such as v6e-8; else the most similar."""
     by_label = {entry.node_label_value: entry.name for entry in catalog.accelerators.values()}
     word = re.sub(r"-\d+$", "", name.strip().lower())
-    closest = by_label.get(name.strip().lower()) or choice_here("type", word)
     listing = list(catalog.accelerators)
+    closest = by_label.get(name.strip().lower()) or choice_here("type", word)
+    # Not all names of GPUs have both words of their maker: nvidia-tesla-l4 is an L4, and no T4.
+    closest = closest or next((entry for entry in listing if _without_maker(entry) == _without_maker(name)), None)
     if closest is None:
         # A V100 is no misspelled A100.
         closest = None if is_other_accelerator(name) else nearest(name, listing)
     return f"{f'did you mean {closest}? All of them: ' if closest else 'use one of '}{', '.join(listing)}"
+
+
+def _without_maker(name: str) -> str:
+    return re.sub(r"^(?:(?:google|nvidia|tesla|gpu)[^a-z0-9]+)+", "", name.strip().lower())
 
 
 def accelerators_named(word: str, catalog: Catalog) -> list[str]:

@@ -54,8 +54,13 @@ def put(values: dict[str, Any], path: str, value: Any) -> None:
         elif isinstance(target, list) and part.strip().isdecimal():
             bracketed = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", path)
             raise StackFileError(f"{path}: the number of a list's element is in brackets: write {bracketed}")
+        elif isinstance(target, list):
+            raise StackFileError(
+                f"{path}: {parts[position - 1]} is a list, whose first element is [0]: write"
+                f" {path.partition(str(part))[0].rstrip('.[')}[0].{parts[-1]}"
+            )
         elif not isinstance(target, dict):
-            raise StackFileError(f"{path}: {part} cannot be set, because its parent is not a map of keys")
+            raise StackFileError(f"{path}: {part} cannot be set, because {parts[position - 1]} has a value, not keys")
         elif last:
             target[part] = value
         else:

@@ -212,6 +212,11 @@ class TestErrors:
         with pytest.raises(StackFileError, match=r"write llm-d:models\[0\]\.replicas$"):
             read("config: {llm-d:location: us-east1-c, llm-d:models: [{id: a/b}]}", **{"models.0.replicas": "1"})
 
+    @pytest.mark.parametrize("path", ["models.replicas", "models[google/gemma-2b-it].replicas"])
+    def test_a_key_of_a_list_leads_to_its_first_element(self, read: Any, path: str) -> None:
+        with pytest.raises(StackFileError, match=r"models is a list.*: write llm-d:models\[0\]\.replicas$"):
+            read("config: {llm-d:location: us-east1-c, llm-d:models: [{id: a/b}]}", **{path: "1"})
+
     def test_a_path_without_a_key_is_refused(self) -> None:
         with pytest.raises(StackFileError, match="for example"):
             segments("[0]")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, get_args, get_origin
 
+from llm_d_gke.planning.setting_errors.numbers import number_in
 from llm_d_gke.planning.setting_errors.words import choice_here
-from llm_d_gke.planning.suggest import letters
+from llm_d_gke.planning.suggest import letters, nearest
 from llm_d_gke.settings.base import Settings
 from llm_d_gke.settings.fields import Setting, choices_of, field_of, groups_of, is_group, keys_of, plain_type, tags_of
 
@@ -16,18 +17,19 @@ from llm_d_gke.settings.fields import Setting, choices_of, field_of, groups_of, 
 def group_candidates(setting: Setting, value: object) -> Iterator[object]:
     yield from _from_short_form(value)
     groups = groups_of(setting.kind)
+    meant = _meant_kind(groups, value)
     for group in groups:
         base = required_settings(group)
         if isinstance(value, Mapping):
             continue
         tags = tags_of(group)
         if tags and len(groups) > 1:
-            if str(value).lower() in tags or choice_here("kind", value) in tags:
+            if meant in tags:
                 yield base
             continue
         yield from _with_bare_value(group, value)
         yield from (base,) if base else _examples(group)
-    if value is True and len(groups) > 1:
+    if value and not isinstance(value, Mapping) and len(groups) > 1:
         # Something was switched on: the kind that needs the least, none of course excepted.
         kinds = [base for group in groups if (base := required_settings(group)).get("kind") != "none"]
         yield from sorted(kinds, key=len)
@@ -41,6 +43,13 @@ def group_candidates(setting: Setting, value: object) -> Iterator[object]:
         yield required_settings(group)
 
 
+def _meant_kind(groups: Sequence[type[Settings]], value: object) -> str | None:
+    """The kind that a word is, is similar to, or that other programs call so. None for other values."""
+    tags = [tag for group in groups for tag in tags_of(group)]
+    word = choice_here("kind", str(value))
+    return word if word in tags else nearest(value, tags) if isinstance(value, str) else None
+
+
 def _with_bare_value(group: type[Settings], value: object) -> Iterator[object]:
     """A group with the key that a bare value probably means."""
     if value == "":
@@ -51,6 +60,10 @@ def _with_bare_value(group: type[Settings], value: object) -> Iterator[object]:
         yield {**base, "name": value.rpartition("/")[2], "source": value}
     for key in _keys_for(group, number):
         yield {**base, key: number}
+    if isinstance(value, str) and re.match(r"[$€£]?\s*[0-9]", value):
+        for key in _keys_for(group, 0):
+            if (meant := number_in(value, key)) is not None:
+                yield {**base, key: int(meant) if meant.is_integer() else meant}
     existing = field_of(group, "existing")[1]
     if isinstance(value, str) and existing is not None and letters(value) not in ("autopilot", "standard", "none"):
         for inner in groups_of(plain_type(existing.annotation)):

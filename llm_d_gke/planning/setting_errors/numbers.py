@@ -1,4 +1,4 @@
-"""Candidates for a valid number in place of a text: `8k`, `5m` of seconds, `10MB` of bytes, `20/s`."""
+"""Candidates for a valid number in place of a text: `8k`, `5m` of seconds, `10MB` of bytes, `20/s` of a minute."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ def number_in(text: str, key: str) -> float | None:
     if match is None:
         return None
     number, unit = float(match[1].replace(",", ".")), match[2].lower()
+    rate = re.search(r"(?:/|\bper|[rq]p)\s*([a-z]+)", plain.lower())
+    if rate is not None and key.endswith(("PerMinute", "PerSecond")):
+        return number * (60 if key.endswith("PerMinute") else 1) / _seconds(rate[1])
     if key.endswith("Seconds"):
         return number * _seconds(unit)
     if key.endswith("Ms"):
