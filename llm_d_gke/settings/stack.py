@@ -8,14 +8,16 @@ from pydantic import Field
 from llm_d_gke.settings.accelerator import AcceleratorSettings, CpuPoolSettings
 from llm_d_gke.settings.access import HuggingFaceSettings, RegistrySettings
 from llm_d_gke.settings.acknowledgements import Acknowledgement
-from llm_d_gke.settings.base import Settings, form, listed_once, merged_by, replaces
+from llm_d_gke.settings.base import Settings, form, merged_by, replaces
 from llm_d_gke.settings.cluster import ClusterSettings
 from llm_d_gke.settings.disaggregation import DisaggregationSettings
 from llm_d_gke.settings.edge import ApiKeys
 from llm_d_gke.settings.fleet import FleetSettings
 from llm_d_gke.settings.gateway import GatewaySettings
 from llm_d_gke.settings.models import ModelSettings
+from llm_d_gke.settings.monitoring import MonitoringSettings
 from llm_d_gke.settings.names import ProjectId
+from llm_d_gke.settings.namespace import NamespaceSettings, NetworkPoliciesSettings
 from llm_d_gke.settings.network import NetworkSettings
 from llm_d_gke.settings.picker import PickerSettings
 from llm_d_gke.settings.platform import PlatformSettings
@@ -46,86 +48,6 @@ LabelValue = Annotated[
         json_schema_extra=form("a label's value: up to 63 lower-case letters, digits, dashes and underscores"),
     ),
 ]
-
-
-class NamespaceSettings(Settings):
-    """The Kubernetes namespace of gateway, pickers and model servers."""
-
-    name: Annotated[
-        str | None,
-        Field(
-            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-            max_length=63,
-            description="Name of the namespace; by default llm-d-inference-scheduling, with the stack's name behind it"
-            " in an existing cluster.",
-            examples=["llm-d"],
-            json_schema_extra=form("a Kubernetes name: lower-case letters, digits and dashes"),
-        ),
-    ] = None
-    existing: Annotated[bool, Field(description="The namespace is there already; the stack leaves it alone.")] = False
-
-
-class AlertSettings(Settings):
-    """Alert policies of Cloud Monitoring: errors by burn rate, no replica, and latency where a limit is set."""
-
-    notification_channels: Annotated[
-        tuple[
-            Annotated[
-                str,
-                Field(
-                    pattern=r"^projects/[^/]+/notificationChannels/[^/]+$",
-                    examples=["projects/my-project/notificationChannels/1234567890"],
-                    json_schema_extra=form("projects/PROJECT/notificationChannels/ID"),
-                ),
-            ],
-            ...,
-        ],
-        listed_once(),
-        Field(description="Whom to notify; without any, incidents show in the console only."),
-    ] = ()
-    availability: Annotated[
-        float,
-        Field(
-            ge=0.5,
-            le=0.9999,
-            description="Share of requests that are meant to end without an error. Alerts fire when errors use up a"
-            " month's budget 14.4 times too fast over an hour, or 6 times over six hours.",
-        ),
-    ] = 0.99
-    time_to_first_token_seconds: Annotated[
-        float | None, Field(gt=0, description="Limit of the time to first token of 95 % of requests.")
-    ] = None
-    time_per_output_token_seconds: Annotated[
-        float | None, Field(gt=0, description="Limit of the time per further token of 95 % of tokens.")
-    ] = None
-    idle_hours: Annotated[
-        int | None,
-        Field(ge=1, le=168, description="Hours without a request after which running accelerators are reported."),
-    ] = None
-
-
-class MonitoringSettings(Settings):
-    """Google Cloud Managed Service for Prometheus."""
-
-    enabled: Annotated[bool, Field(description="Scrape model servers and pickers.")] = True
-    interval_seconds: Annotated[int, Field(ge=5, le=300, description="Seconds between two scrapes.")] = 30
-    dashboard: Annotated[bool, Field(description="Create a dashboard in Cloud Monitoring.")] = False
-    alerts: Annotated[AlertSettings | None, Field(description="Create alert policies in Cloud Monitoring.")] = None
-
-
-class NetworkPoliciesSettings(Settings):
-    """Allowed traffic to and from the stack's pods."""
-
-    enabled: Annotated[
-        bool, Field(description="Close the namespace but for what requests, metrics, names and weights need.")
-    ] = True
-    private_google_access: Annotated[
-        bool,
-        Field(
-            description="The network's DNS answers *.googleapis.com with private.googleapis.com (199.36.153.8/30):"
-            " servers whose weights and adapters are in buckets then reach those four addresses and no others."
-        ),
-    ] = False
 
 
 class StackSettings(Settings):

@@ -11,7 +11,7 @@ from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import wrapped
-from llm_d_gke.operations.size.command import check_stack_name, find_model, row_of, surest, write_stack
+from llm_d_gke.operations.size.command import cheapest_that_fits, check_stack_name, find_model, row_of, write_stack
 from llm_d_gke.operations.size.load import SizeError, parse_load
 from llm_d_gke.operations.size.options import compare_hardware, zones_in
 from llm_d_gke.settings.names import ProjectId
@@ -40,9 +40,13 @@ def write_first_stack(*, ask: bool) -> int:
     if not options:
         print(f"no machine in {location} serves that: `make size MODEL={model.id} LOAD='{load_text}'` lists the others")
         return REFUSED
-    option = surest(options)
+    option = cheapest_that_fits(options)
     path = write_stack(name, {**({"project": project} if project else {}), **option.settings}, option, "make init")
-    price = f"${option.cheapest:,.0f} a month {option.cheapest_way}" if option.months else "a price that is not known"
+    price = (
+        f"${option.reference_usd:,.0f} a month {option.reference_way}"
+        if option.monthly_usd
+        else "a price that is not known"
+    )
     print(
         wrapped(
             f"wrote {path.name}: {option.replicas} x {option.hardware.replica} on {option.hardware.machine.name},"

@@ -63,7 +63,7 @@ def print_sizes(model_id: str, load_text: str, choice: Choice, write: str | None
     options, refusals = compare_hardware(catalog, model, load, choice.location, choice.max_model_len, config, chosen)
     absent = None if chosen is None or options or refusals else _absence(catalog, chosen, choice.location)
     if options and write is not None:
-        option = surest(options)
+        option = cheapest_that_fits(options)
         path = write_stack(write, option.settings, option, "make size")
         print(f"wrote {path.name} for {row_of(option, options)}.")
         print(f"next: make report STACK={write}\n")
@@ -88,7 +88,7 @@ def _absence(catalog: Catalog, chosen: Sequence[str], location: str | None) -> s
     return f"No such accelerator is in {location}: {'; '.join(places)}."
 
 
-def surest(options: Sequence[Option]) -> Option:
+def cheapest_that_fits(options: Sequence[Option]) -> Option:
     """The cheapest option whose memory is not marginal, or the cheapest where every one's is."""
     return next((option for option in options if option.memory.status != "marginal"), options[0])
 
@@ -172,7 +172,7 @@ def _table(options: Sequence[Option]) -> Table:
             option.hardware.replica + (" ~" if option.memory.status == "marginal" else ""),
             str(option.replicas),
             str(option.nodes),
-            *(f"{option.months[way]:,.0f}" if way in option.months else "-" for way in _WAYS),
+            *(f"{option.monthly_usd[way]:,.0f}" if way in option.monthly_usd else "-" for way in _WAYS),
             _duration(speed.time_to_first_token),
             _duration(speed.time_per_output_token),
             "-" if option.per_million_tokens is None else f"{option.per_million_tokens:.2f}",

@@ -55,7 +55,7 @@ class Hardware:
 class Option:
     """The replicas and cost of a model on one kind of hardware. `settings` is a stack file without project and token.
 
-    `months` are US dollars a month for the whole stack by way of buying accelerators, where a price is known.
+    `monthly_usd` is what the whole stack costs a month, by way of buying accelerators, where a price is known.
     """
 
     hardware: Hardware
@@ -64,21 +64,21 @@ class Option:
     capacity: CapacityPlan
     replicas: int
     nodes: int
-    months: Mapping[str, float]
+    monthly_usd: Mapping[str, float]
     per_million_tokens: float | None
     warnings: tuple[Finding, ...]
 
     @property
-    def cheapest(self) -> float:
+    def reference_usd(self) -> float:
         """The month at the price of on-demand nodes, or of the cheapest other way where none is sold on demand."""
-        return self.months.get("on-demand", min(self.months.values(), default=math.inf))
+        return self.monthly_usd.get("on-demand", min(self.monthly_usd.values(), default=math.inf))
 
     @property
-    def cheapest_way(self) -> str | None:
-        """How the accelerators are bought at the price of `cheapest`; None where no price is known."""
-        if "on-demand" in self.months:
+    def reference_way(self) -> str | None:
+        """How the accelerators are bought at the price of `reference_usd`; None where no price is known."""
+        if "on-demand" in self.monthly_usd:
             return "on-demand"
-        return min(self.months, key=lambda way: self.months[way], default=None)
+        return min(self.monthly_usd, key=lambda way: self.monthly_usd[way], default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +118,12 @@ def compare_hardware(
             else:
                 refused = result
         if sized:
-            options.append(min(sized, key=lambda option: (option.cheapest, option.nodes, option.replicas)))
+            options.append(min(sized, key=lambda option: (option.reference_usd, option.nodes, option.replicas)))
         elif refused is not None:
             refusals.append(refused)
-    return sorted(options, key=lambda option: (option.cheapest, option.nodes, option.hardware.machine.name)), refusals
+    return sorted(
+        options, key=lambda option: (option.reference_usd, option.nodes, option.hardware.machine.name)
+    ), refusals
 
 
 def _machines(
@@ -207,7 +209,7 @@ def _plan(
         capacity=capacity,
         replicas=needed,
         nodes=hardware.nodes(needed),
-        months={
+        monthly_usd={
             way.provisioning: way.total.monthly
             for way in plan.cost.alternatives
             if way.accelerators is not None and (way.provisioning != "on-demand" or hardware.machine.on_demand_ok)

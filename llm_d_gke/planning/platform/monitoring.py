@@ -16,7 +16,7 @@ from llm_d_gke.planning.plan.platform import (
     RecordingPlan,
 )
 from llm_d_gke.planning.platform.queries import WINDOW, Queries, bucket_of
-from llm_d_gke.settings.stack import AlertSettings
+from llm_d_gke.settings.monitoring import AlertSettings
 
 # Multi-window, multi-burn-rate alerts (Google's SRE Workbook, chapter 5): long and short window, burn rate, severity.
 # The first burns 2 % of a month's budget in an hour, the second 5 % in six.

@@ -54,6 +54,8 @@ from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.settings.picker import PickerSettings
 
 # The load balancer probes a picker's gRPC health on 9003 by itself; another port would need a HealthCheckPolicy.
+# The one identity of a namespace that may read pickers' metrics.
+METRICS_READER = "picker-metrics-reader"
 GRPC_PORT, HEALTH_PORT, METRICS_PORT = 9002, 9003, 9090
 
 CONFIG_FILE = "picker.yaml"
@@ -215,10 +217,6 @@ def _until_leader_is_ready(replicas: int) -> tuple[str, ...]:
         f"jsonpath={{.status.replicas}}={replicas}",
         "jsonpath={.status.readyReplicas}=1",
     )
-
-
-# One identity per namespace that may read pickers' metrics.
-METRICS_READER = "picker-metrics-reader"
 
 
 def _health(service: str, delay: int, period: int) -> ProbePlan:

@@ -13,7 +13,7 @@ from llm_d_gke.catalog.reading import parse_yaml, read_yaml
 from llm_d_gke.catalog.schema import region_of
 from llm_d_gke.operations.catalog_tables.kind import Kind
 from llm_d_gke.operations.size import command
-from llm_d_gke.operations.size.command import row_of, sizes_text, surest
+from llm_d_gke.operations.size.command import cheapest_that_fits, row_of, sizes_text
 from llm_d_gke.operations.size.load import Load, LoadError, SizeError, parse_load
 from llm_d_gke.operations.size.options import Option, compare_hardware, settings_of, zones_in
 from llm_d_gke.planning import plan_raw
@@ -66,7 +66,7 @@ class TestComparison:
         assert len({row.hardware.machine.name for row in rows}) > 25
 
     def test_cheapest_first(self, rows: list[Option]) -> None:
-        assert [row.cheapest for row in rows] == sorted(row.cheapest for row in rows)
+        assert [row.reference_usd for row in rows] == sorted(row.reference_usd for row in rows)
 
     def test_each_row_is_what_the_plan_of_its_settings_says(self, rows: list[Option]) -> None:
         for row in (rows[0], rows[len(rows) // 2], rows[-1]):
@@ -79,7 +79,7 @@ class TestComparison:
             assert server.replicas == row.replicas
             assert server.memory == row.memory
             ways = {way.provisioning: way.total.monthly for way in plan.cost.alternatives}
-            assert row.months.items() <= ways.items()
+            assert row.monthly_usd.items() <= ways.items()
             capacity = plan.models[0].capacity
             assert capacity is not None
             assert capacity.at_load is not None
@@ -98,7 +98,7 @@ class TestComparison:
     def test_machines_that_are_not_sold_on_demand_have_no_such_price(self, rows: list[Option]) -> None:
         for row in rows:
             if not row.hardware.machine.on_demand_ok:
-                assert "on-demand" not in row.months
+                assert "on-demand" not in row.monthly_usd
                 assert row.settings["accelerator"]["provisioning"] == "spot"
 
     def test_what_does_not_fit_has_a_reason(self) -> None:
@@ -208,7 +208,7 @@ class TestLocation:
     def test_a_prefix_takes_each_machine_where_it_is_cheapest(self) -> None:
         def prices(location: str) -> dict[tuple[str, int], float]:
             rows = options(location=location)
-            return {(row.hardware.machine.name, row.hardware.per_node): row.cheapest for row in rows}
+            return {(row.hardware.machine.name, row.hardware.per_node): row.reference_usd for row in rows}
 
         everywhere, regions = prices("europe"), [prices("europe-west4"), prices("europe-west1")]
         assert all(regions)
@@ -310,7 +310,7 @@ class TestWrittenStackFiles:
         assert {key.removeprefix("llm-d:"): value for key, value in config.items()} == first.settings
         assert text.startswith("# Written by `make init`: ")
         out = " ".join(capsys.readouterr().out.split())
-        assert f"${first.cheapest:,.0f} a month {first.cheapest_way}" in out
+        assert f"${first.reference_usd:,.0f} a month {first.reference_way}" in out
         assert f"make size MODEL={model} LOAD='{load}' LOCATION={location}" in out
 
     def test_a_marginal_row_is_written_only_where_all_are(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -322,7 +322,7 @@ class TestWrittenStackFiles:
         config = read_yaml(root / "Pulumi.chat.yaml")["config"]
         assert config["llm-d:accelerator"]["machineType"] == sure.hardware.machine.name
         assert "the cheapest row without ~" in capsys.readouterr().out
-        assert surest(rows[:1]) is rows[0]
+        assert cheapest_that_fits(rows[:1]) is rows[0]
         assert "marginal" in row_of(rows[0], rows[:1])
 
     def test_what_was_written_is_the_first_line(self, capsys: pytest.CaptureFixture[str]) -> None:
