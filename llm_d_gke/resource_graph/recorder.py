@@ -89,7 +89,7 @@ def _run(program: Program, monitor: RecordingMonitor, engine: RecordingEngine, s
         )
     )
     try:
-        with _without_garbage_collection(), _as_the_language_host_runs(program) as main, asyncio.Runner() as runner:
+        with without_garbage_collection(), _as_the_language_host_runs(program) as main, asyncio.Runner() as runner:
             prepare_sdk()
             runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="recording"))
             # The first failure is raised; the SDK's other tasks that fell with it would each print a traceback.
@@ -101,7 +101,7 @@ def _run(program: Program, monitor: RecordingMonitor, engine: RecordingEngine, s
 
 
 @contextlib.contextmanager
-def _without_garbage_collection() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """The SDK keeps every resource alive until the end, so each full collection walks all of them in vain.
 
     With the collector on, the time for one resource doubles between 50 and 2,000 of them; without, it stays the same.

@@ -16,11 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from llm_d_gke.maintenance.conformance.rendered import Rendered
+from llm_d_gke.nested import plain
 from llm_d_gke.rehearsal.host.ports import Ports
 from llm_d_gke.rehearsal.node_agent.arguments import with_ports
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program, program, version
@@ -124,7 +125,7 @@ def started(
     arguments = [*rendering.args]
     if rendering.config is not None:
         file = folder / "config.yaml"
-        text = yaml.safe_dump(_plain(rendering.config), sort_keys=False)
+        text = yaml.safe_dump(plain(rendering.config), sort_keys=False)
         file.write_text(text, encoding="utf-8")
         arguments = [f"--config-file={file}" if arg.startswith("--config-file=") else arg for arg in arguments]
         if f"--config-file={file}" not in arguments:
@@ -187,10 +188,3 @@ def reason(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith((" ", "{"))]
     telling = [line for line in lines if re.search(r"unknown|invalid|panic|error", line, re.IGNORECASE)]
     return (telling or lines or ["it ended silently"])[0][:300]
-
-
-def _plain(value: Any) -> Any:
-    """Mappings and tuples of a plan as YAML writes them."""
-    if hasattr(value, "items"):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

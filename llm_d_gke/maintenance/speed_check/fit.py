@@ -138,7 +138,7 @@ class GuideLoad:
         entry = self.entry
         load = Load(entry["prompt"], entry["output"], entry["concurrency"])
         # The run keeps the step times of other constants.
-        self.run.computed.pop(("steps", 0), None)
+        self.run.figures.pop(("steps", 0), None)
         estimated = estimate(self.run, catalog.load().accelerators[entry["accelerator"]], load, entry["replicas"])
         if estimated is None:
             return []

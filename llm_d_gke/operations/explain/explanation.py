@@ -24,6 +24,7 @@ from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Builder, Change, Moved, changes, moved, moved_output, value_of
 from llm_d_gke.planning import StackPlan
 from llm_d_gke.resource_graph import Graph, record
+from llm_d_gke.resource_graph.recorder import without_garbage_collection
 
 
 @contextmanager
@@ -33,14 +34,11 @@ def without_collector() -> Iterator[None]:
     The collector visits all plans made before, which stay alive: without it a plan takes 4.5 ms of processor time
     instead of 7.8, and a build 0.14 s instead of 0.22.
     """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_on:
-            gc.enable()
+    with without_garbage_collection():
+        try:
+            yield
+        finally:
+            gc.freeze()
 
 
 @dataclass(frozen=True, kw_only=True)

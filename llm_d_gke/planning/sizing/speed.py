@@ -118,12 +118,10 @@ def step_times(run: EngineRun, accelerator: Accelerator) -> StepTimes | None:
     """The roofline of a run. None where the catalog lacks bandwidth or compute."""
     if accelerator.bandwidth_gbs is None or not (accelerator.bf16_tflops or accelerator.fp16_tflops):
         return None
-    key = ("steps", 0)
-    if key not in run.computed:
-        constants = load_engine().speed.constants.of(generation(accelerator.compute_capability))
-        run.computed[key] = Roofline(run, accelerator, constants)
-    computed: StepTimes = run.computed[key]
-    return computed
+    constants = load_engine().speed.constants
+    return run.once(
+        "steps", 0, lambda: Roofline(run, accelerator, constants.of(generation(accelerator.compute_capability)))
+    )
 
 
 def replicas_for(

@@ -89,11 +89,7 @@ def fits(run: EngineRun, **changes: object) -> bool:
 
 
 def _parts(run: EngineRun, stage: int) -> MemoryParts:
-    key = ("parts", stage)
-    if key not in run.computed:
-        run.computed[key] = _computed_parts(run, stage)
-    computed: MemoryParts = run.computed[key]
-    return computed
+    return run.once("parts", stage, lambda: _computed_parts(run, stage))
 
 
 def _computed_parts(run: EngineRun, stage: int) -> MemoryParts:

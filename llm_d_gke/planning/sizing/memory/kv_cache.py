@@ -145,11 +145,7 @@ def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
 
 def layout(run: EngineRun, stage: int = 0) -> Layout:
     """Groups and pages of one rank."""
-    key = ("layout", stage)
-    if key not in run.computed:
-        run.computed[key] = _layout(run, stage)
-    computed: Layout = run.computed[key]
-    return computed
+    return run.once("layout", stage, lambda: _layout(run, stage))
 
 
 def _layout(run: EngineRun, stage: int) -> Layout:

@@ -263,10 +263,8 @@ def attention_workspace_gib(run: EngineRun) -> float:
 
 
 def _attends_with_flashinfer(run: EngineRun) -> bool:
-    key = ("flashinfer", 0)
-    if key not in run.computed:
-        run.computed[key] = takes_flashinfer(run.model, run.capability, run.version, run.dtype, run.kv_cache_dtype)
-    return bool(run.computed[key])
+    asked = (run.model, run.capability, run.version, run.dtype, run.kv_cache_dtype)
+    return run.once("flashinfer", 0, lambda: bool(takes_flashinfer(*asked)))
 
 
 def _piecewise_only(run: EngineRun) -> bool:

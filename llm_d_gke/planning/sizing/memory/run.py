@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from llm_d_gke.catalog.engine import VersionBand, load_engine
 from llm_d_gke.catalog.parameters import Parameters, count_parameters
 from llm_d_gke.catalog.schema import Accelerator, DraftLayers, Interconnect, Model, Part, Quantization
 from llm_d_gke.planning.engine_support.deployment import default_length
+
+_Figure = TypeVar("_Figure")
 
 _BYTES = {"half": 2, "float16": 2, "bfloat16": 2, "float32": 4}
 
@@ -140,9 +143,17 @@ class EngineRun(_Options):
         return count_parameters(self.model)
 
     @cached_property
-    def computed(self) -> dict[tuple[str, int], Any]:
-        """Figures of each stage that were already computed: estimates of speed ask for the same ones many times."""
+    def figures(self) -> dict[tuple[str, int], Any]:
+        """What `once` has computed, by name and stage."""
         return {}
+
+    def once(self, name: str, stage: int, compute: Callable[[], _Figure]) -> _Figure:
+        """A figure of a stage, computed by the first call: estimates of speed ask for the same ones many times."""
+        key = (name, stage)
+        if key not in self.figures:
+            self.figures[key] = compute()
+        figure: _Figure = self.figures[key]
+        return figure
 
     def with_utilization(self, utilization: float) -> EngineRun:
         """The same engine with another share of memory, on which no part of it depends: what is computed is shared."""

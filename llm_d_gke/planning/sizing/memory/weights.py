@@ -83,10 +83,7 @@ def _round_up(value: float, multiple: int) -> int:
 
 def weights_gib(run: EngineRun, stage: int = 0) -> float:
     """GiB of weights on one rank of a pipeline stage, with the tables of rotary positions beside them."""
-    key = ("weights", stage)
-    if key not in run.computed:
-        run.computed[key] = _weights_gib(run, stage)
-    return float(run.computed[key])
+    return run.once("weights", stage, lambda: _weights_gib(run, stage))
 
 
 def _weights_gib(run: EngineRun, stage: int) -> float:
