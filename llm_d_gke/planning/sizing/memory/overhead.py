@@ -263,8 +263,8 @@ def attention_workspace_gib(run: EngineRun) -> float:
 
 
 def _attends_with_flashinfer(run: EngineRun) -> bool:
-    asked = (run.model, run.capability, run.version, run.dtype, run.kv_cache_dtype)
-    return run.once("flashinfer", 0, lambda: bool(takes_flashinfer(*asked)))
+    inputs = (run.model, run.capability, run.version, run.dtype, run.kv_cache_dtype)
+    return run.once("flashinfer", 0, lambda: bool(takes_flashinfer(*inputs)))
 
 
 def _piecewise_only(run: EngineRun) -> bool:
