@@ -15,7 +15,7 @@ from llm_d_gke.quantities import token_count
 from llm_d_gke.rehearsal.errors import SimulationError
 
 ENGINE_FLAGS = read_yaml(Path(__file__).with_name("engine_flags.yaml"))
-_KNOWN = ENGINE_FLAGS["simulator"]
+_SIMULATOR = ENGINE_FLAGS["simulator"]
 
 _BLOCK_SIZES = (8, 16, 32, 64, 128)
 
@@ -239,12 +239,12 @@ def _parse(tokens: Sequence[str]) -> _Flags:
     flags = _Flags(positional=positional)
     for option in options:
         name, values = option.name, option.values
-        if name in _KNOWN["values"] and values:
+        if name in _SIMULATOR["values"] and values:
             flags.values[name] = values[0]
             flags.positional += values[1:]
-        elif name in _KNOWN["lists"]:
+        elif name in _SIMULATOR["lists"]:
             flags.lists[name] = list(values)
-        elif name in _KNOWN["switches"]:
+        elif name in _SIMULATOR["switches"]:
             flags.switches.append(name)
             flags.positional += option.words[1:]
         else:

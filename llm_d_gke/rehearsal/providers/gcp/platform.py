@@ -16,8 +16,8 @@ def enabled(context: ResourceContext, api: str) -> bool:
     """Whether a service API is enabled: by the program, as a dependency of another one, or by default."""
     requested = {record["service"] for record in context.cloud["resources"].get(SERVICE, {}).values()}
     requested |= set(context.cloud.get("enabled", []))
-    brought = {dependency for name in requested for dependency in FACTS["services"]["dependencies"].get(name, ())}
-    return api in requested | brought or api in FACTS["services"]["always"]
+    dependencies = {dependency for name in requested for dependency in FACTS["services"]["dependencies"].get(name, ())}
+    return api in requested | dependencies or api in FACTS["services"]["always"]
 
 
 def creating_service(context: ResourceContext) -> None:
