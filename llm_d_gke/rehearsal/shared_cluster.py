@@ -11,7 +11,7 @@ from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.providers.gcp.existing import EXISTING
-from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore, Record
+from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
 
 
 def join(paths: StackPaths, cluster: ClusterPlan) -> None:
@@ -31,7 +31,8 @@ def join(paths: StackPaths, cluster: ClusterPlan) -> None:
 def refuse_guests(paths: StackPaths) -> None:
     """Raise RehearsalError where a stack would take away a cluster of its own in which others are."""
     guests = sorted(set(_stacks(paths.host)) - {paths.stack})
-    own = [record for record in CloudStore(paths.cloud).resources(CLUSTER).values() if not _is_brought(record)]
+    clusters = CloudStore(paths.cloud).resources(CLUSTER).values()
+    own = [record for record in clusters if not record[MARKS]["urn"].startswith(EXISTING)]
     if guests and own and paths.host == paths:
         raise RehearsalError(
             f"stack {paths.stack} has the cluster of {', '.join(guests)}, which `down` would take away: first"
@@ -64,10 +65,6 @@ def _stacks(host: StackPaths) -> Iterator[str]:
         other = StackPaths(home.name, host.root)
         if other != host and other.host == host:
             yield other.stack
-
-
-def _is_brought(record: Record) -> bool:
-    return str(record[MARKS]["urn"]).startswith(EXISTING)
 
 
 def _remove(paths: StackPaths) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from llm_d_gke.catalog import Catalog
@@ -181,7 +182,8 @@ class Nodes:
         live = {item["metadata"]["name"] for item in items} - self._leaving
         missing = self._sizes[pool.name] - len(live)
         if missing < 0:
-            emptiest = sorted(live, key=lambda name: (self._pods_on(name), name))
+            pods = Counter(pod["spec"].get("nodeName") for pod in self._pods.all())
+            emptiest = sorted(live, key=lambda name: (pods[name], name))
             for name in emptiest[:-missing]:
                 self._remove(name)
         if missing <= 0 or time.monotonic() < self._due.get(pool.name, 0.0):
@@ -216,9 +218,6 @@ class Nodes:
         self._kube.delete("v1", "Node", name)
         self._leaving.add(name)
         self._idle.pop(name, None)
-
-    def _pods_on(self, name: str) -> int:
-        return sum(pod["spec"].get("nodeName") == name for pod in self._pods.all())
 
     def _save(self) -> None:
         text = json.dumps({"sizes": self._sizes, "asked": self._requested_sizes}, indent=1, sort_keys=True)

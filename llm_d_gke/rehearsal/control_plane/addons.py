@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,9 +54,8 @@ def install(kube: Kube, features: Features, report: Callable[[str], None]) -> No
         crds += _read(_FOLDER / "networking.gke.io.yaml")
         classes = _read(_FOLDER / "gateway_classes.yaml")
         if brings_inference_pool(gke_version):
-            crds += _named(
-                _definitions(module_dir(_INFERENCE) / "config" / "crd" / "bases"), "inference.networking.k8s.io"
-            )
+            inference = _definitions(module_dir(_INFERENCE) / "config" / "crd" / "bases")
+            crds += [crd for crd in inference if crd["spec"]["group"] == "inference.networking.k8s.io"]
     if features.managed_prometheus:
         crds += _read(_FOLDER / "monitoring.googleapis.com.yaml")
         objects += _read(_FOLDER / "managed_prometheus.yaml")
@@ -104,10 +103,6 @@ def _definitions(folder: Path) -> Manifests:
         raise KubeError(f"no CRD in {folder}: run `go clean -modcache` and try again, which fetches the module again")
     manifests = [manifest for file in files for manifest in _read(file)]
     return [manifest for manifest in manifests if manifest["kind"] == "CustomResourceDefinition"]
-
-
-def _named(crds: Iterable[Manifest], group: str) -> Manifests:
-    return [crd for crd in crds if crd["spec"]["group"] == group]
 
 
 def _read(file: Path) -> Manifests:

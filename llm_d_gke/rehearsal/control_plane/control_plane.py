@@ -196,7 +196,8 @@ class ControlPlane:
             if running.argv == command:
                 return
             processes.stop(self.paths, part)
-        for port in _listens_on(layout.ports, part):
+        own = layout.ports
+        for port in {ETCD: (own.etcd, own.etcd_peers), API_SERVER: (own.api_server,)}.get(part, ()):
             if not _is_freed(port):
                 raise PortTakenError(
                     f"port {port} on {HOST}, where {part} of stack {self.paths.stack} listens, is taken by another"
@@ -255,10 +256,6 @@ def _emulated(paths: StackPaths, version: str) -> str:
     offered = min(max(minor, OLDEST_MINOR), NEWEST_MINOR)
     record_difference(paths, difference("control-plane", newest=NEWEST_MINOR, offered=offered, version=version))
     return f"1.{offered}"
-
-
-def _listens_on(ports: Ports, part: str) -> tuple[int, ...]:
-    return {ETCD: (ports.etcd, ports.etcd_peers), API_SERVER: (ports.api_server,)}.get(part, ())
 
 
 def _is_freed(port: int) -> bool:

@@ -86,7 +86,12 @@ class Daemon:
         self._informers = [definitions, *informers.values()]
         self._services, self._pods = informers["Service"], informers["Pod"]
         self._metrics = collection.ManagedCollection(
-            paths, kube, self._pods, informers[collection.KIND], self._prometheus, self._resolve
+            paths,
+            kube,
+            self._pods,
+            informers[collection.KIND],
+            lambda: binaries([prometheus.NAME], log.info)[prometheus.NAME],
+            self._resolve,
         )
         self._envoy = envoy.Envoy(paths)
         self._nodes = Nodes(paths, kube, load, informers["Node"], self._pods, informers[COMPUTE_CLASS[1]])
@@ -173,9 +178,6 @@ class Daemon:
         _run_part("istio", self._sail_operator.reconcile)
         _run_part("aggregated APIs", self._aggregated_apis.reconcile)
         _run_part("envoy", lambda: self._envoy.reconcile((f"127.{cloud.block}.0.2", 9901)))
-
-    def _prometheus(self) -> Path:
-        return binaries(["prometheus"], log.info)["prometheus"]
 
     def _executable(self, program: Program, image: str) -> Path:
         # Envoy and vLLM are installed as packages, not built.

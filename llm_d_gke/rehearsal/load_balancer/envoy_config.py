@@ -102,7 +102,8 @@ def _policy(kind: str, **fields: Any) -> Config:
 
 
 def assignment(name: str, endpoints: Iterable[Endpoint]) -> Config:
-    return {"cluster_name": name, "endpoints": [{"lb_endpoints": [_endpoint(endpoint) for endpoint in endpoints]}]}
+    own = [{"endpoint": {"address": _address(endpoint)}} for endpoint in endpoints]
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": own}]}
 
 
 def gateway_listener(
@@ -257,7 +258,3 @@ def _access_log(path: str) -> Config:
 
 def _address(endpoint: Endpoint) -> Config:
     return {"socket_address": {"address": endpoint[0], "port_value": endpoint[1]}}
-
-
-def _endpoint(endpoint: Endpoint) -> Config:
-    return {"endpoint": {"address": _address(endpoint)}}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from llm_d_gke.kube import Kube, KubeError, Manifest
 from llm_d_gke.kube.informer import Informer
+from llm_d_gke.nested import value_at
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.load_balancer import konnectivity
 from llm_d_gke.rehearsal.monitoring.google_apis import HOST, PROXY_PORT, GoogleApis, ask_prometheus
@@ -59,7 +60,10 @@ class ManagedCollection:
         pods, monitorings = self._pods.all(), self._monitorings.all()
         seen = (
             [(item["metadata"]["uid"], item["metadata"]["resourceVersion"]) for item in monitorings],
-            [(pod["metadata"]["uid"], (pod.get("status") or {}).get("podIP"), _phase(pod)) for pod in pods],
+            [
+                (pod["metadata"]["uid"], value_at(pod, "status", "podIP"), value_at(pod, "status", "phase"))
+                for pod in pods
+            ],
         )
         if seen != self._seen:
             labels = ClusterLabels(
@@ -102,7 +106,3 @@ class ManagedCollection:
         except KubeError as error:
             log.warning("%s %s: %s", kind, name, error)
             return None
-
-
-def _phase(pod: Manifest) -> str:
-    return str((pod.get("status") or {}).get("phase"))

@@ -105,11 +105,9 @@ def _go_version(image: str) -> str:
 
 def executable(which: Program, image: str, paths: StackPaths, report: Report) -> Path:
     """The path of a program. Raises BuildError where it cannot be built."""
-    target = target_of(which, image)
-    own = pickers.built(image)
-    if target is None and own is not None:
+    target = target_of(which, image) or TARGETS[which.value]
+    if not os.environ.get(target.override) and (own := pickers.built(image)) is not None:
         return own
-    target = target or TARGETS[which.value]
     version = _go_version(image)
     if target.dependency and not os.environ.get(target.override) and target.version != version:
         record_difference(

@@ -73,8 +73,9 @@ def _volume_files(pod: Manifest, volume: Manifest, pod_ip: str, host_ip: str, fi
         for key, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
             if key in source:
                 content |= _entries(kind, pod["metadata"]["namespace"], source[key], find)
-        if "downwardAPI" in source:
-            content |= _downward(pod, source["downwardAPI"], pod_ip, host_ip)
+        for item in (source.get("downwardAPI") or {}).get("items") or []:
+            if "fieldRef" in item:
+                content[item["path"]] = field(pod, item["fieldRef"]["fieldPath"], pod_ip, host_ip).encode()
     return content
 
 
@@ -93,14 +94,6 @@ def _entries(kind: str, namespace: str, source: Manifest, find: Find) -> dict[st
         elif not source.get("optional"):
             raise ConfigError(f"references non-existent {kind.lower()} key: {item['key']}")
     return chosen
-
-
-def _downward(pod: Manifest, source: Manifest, pod_ip: str, host_ip: str) -> dict[str, bytes]:
-    return {
-        item["path"]: field(pod, item["fieldRef"]["fieldPath"], pod_ip, host_ip).encode()
-        for item in source.get("items") or []
-        if "fieldRef" in item
-    }
 
 
 # A token is bound to its pod and expires with it at the latest.

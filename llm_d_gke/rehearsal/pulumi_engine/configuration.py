@@ -68,7 +68,8 @@ def _with_picker(stack: str, config: StackConfig, available: Available) -> Stack
     """The configuration with a picker that can run here: its own, or the nearest one that the stack can use."""
     settings = config.settings()
     picker = settings.get("picker") or {}
-    release = catalog.load().releases.get(_release_name(settings))
+    named = settings.get("release") or StackSettings.model_fields["release"].default
+    release = catalog.load().releases.get(str(named))
     if release is None or not isinstance(picker, dict) or "release" in picker:
         return config  # planning reports what is wrong
     needed = _picker_of(release, settings)
@@ -106,8 +107,3 @@ def _picker_of(release: Release, settings: Mapping[str, Any]) -> PickerRelease:
     """The picker that a release runs for the stack's pattern."""
     disaggregation = release.disaggregation if settings.get("pattern") == "disaggregated" else None
     return release.picker if disaggregation is None or disaggregation.picker is None else disaggregation.picker
-
-
-def _release_name(settings: Mapping[str, Any]) -> str:
-    """The release in the stack file, or the default of the settings."""
-    return str(settings.get("release") or StackSettings.model_fields["release"].default)

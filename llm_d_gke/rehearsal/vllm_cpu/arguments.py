@@ -89,7 +89,10 @@ def command_for(
     ranks, supervisor = _ranks(values)
     transfers = transfers and any(CONNECTOR in value for value in values.get(_TRANSFER_FLAG, ()))
     remaining = [
-        option for option in options if not _is_dropped(option.name) or (transfers and option.name == _TRANSFER_FLAG)
+        option
+        for option in options
+        if not (option.name in _DROPPED or _RANKS.fullmatch(option.name))
+        or (transfers and option.name == _TRANSFER_FLAG)
     ]
     dropped = {option.name for option in options if option not in remaining} - {"model"}
     if supervisor is not None:
@@ -114,11 +117,6 @@ def command_for(
         ranks=ranks,
         supervisor=supervisor,
     )
-
-
-def _is_dropped(name: str) -> bool:
-    """Whether an option is of an accelerator, of the model's files, or of the ranks of a pod."""
-    return name in _DROPPED or _RANKS.fullmatch(name) is not None
 
 
 def _words(option: Option, model: ServedModel) -> Sequence[str]:

@@ -139,14 +139,9 @@ def gateways_using(paths: StackPaths, address: str | None) -> list[str]:
     try:
         with client(paths) as kube:
             for gateway in kube.list(api, "Gateway") if kube.serves(api, "Gateway") else []:
-                targets = [
-                    address["value"]
-                    for address in gateway["spec"].get("addresses") or []
-                    if address.get("type") == "NamedAddress"
-                ]
-                if address is None or any(
-                    refers(name, address) or name == address.rpartition("/")[2] for name in targets
-                ):
+                requested = gateway["spec"].get("addresses") or []
+                names = [item["value"] for item in requested if item.get("type") == "NamedAddress"]
+                if address is None or any(refers(name, address) for name in names):
                     users.append(f"{gateway['metadata']['namespace']}/{gateway['metadata']['name']}")
     except KubeError:
         return []
