@@ -10,11 +10,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.rehearsal.host.files import folder_bytes
 from llm_d_gke.rehearsal.toolchain.build import build_lock, run_logged
 from llm_d_gke.rehearsal.toolchain.targets import cache_root
@@ -25,6 +26,7 @@ Report = Callable[[str], None]
 
 # Measured with 0.26.0: 1.9 GiB of packages, and as much again for what was downloaded until it is removed.
 NEEDED_DISK_GIB: Final = 4.5
+_VARIABLES: Final[Mapping[str, str]] = read_yaml(Path(__file__).with_name("variables.yaml"))
 # Starts vLLM: the first word of its process that names it.
 SERVE: Final = Path(__file__).with_name("serve.py")
 # NIXL, with which decode reads the KV cache of prefill, and the versions of vLLM that it runs with: it looks for the
@@ -48,17 +50,7 @@ class EngineEnvironment(Installation):
             "LD_LIBRARY_PATH": str(self.libraries),
             # What vLLM learned of a model's class, which takes a second start of Python.
             "VLLM_CACHE_ROOT": str(self.home / "vllm-cache"),
-            "HF_HUB_OFFLINE": "1",
-            "TRANSFORMERS_OFFLINE": "1",
-            "VLLM_NO_USAGE_STATS": "1",
-            "DO_NOT_TRACK": "1",
-            # One thread: several engines share the processor's cores.
-            "OMP_NUM_THREADS": "1",
-            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-            # Its compiler would need torch's headers, and a minute for a model that runs once.
-            "TORCHDYNAMO_DISABLE": "1",
-            # The worker runs in the process of the engine's core: a third less memory and time to start.
-            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            **_VARIABLES,
         }
 
 

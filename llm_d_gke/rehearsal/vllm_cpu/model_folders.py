@@ -134,17 +134,7 @@ def _write_adapter(folder: Path, adapter: AdapterSettings, model: TinyModel) -> 
     """A LoRA adapter of the attention's output, with weights that are the same in every run."""
     target = folder / "adapters" / adapter.name.replace("/", "--")
     target.mkdir(parents=True, exist_ok=True)
-    configuration = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": model.plan.id,
-        "r": adapter.rank,
-        "lora_alpha": 2 * adapter.rank,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "target_modules": ["o_proj"],
-    }
-    _dump(target / "adapter_config.json", configuration)
+    _dump(target / "adapter_config.json", tiny_model.adapter_config(model.plan.id, adapter.rank))
     width = tiny_model.HEADS * tiny_model.HEAD_DIM
     tensors: dict[str, tuple[int, int]] = {}
     for layer in range(tiny_model.LAYERS):

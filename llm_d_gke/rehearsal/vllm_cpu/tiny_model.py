@@ -68,25 +68,14 @@ def config(model: Model) -> dict[str, Any]:
 
 
 def tokenizer_config(model: Model) -> dict[str, Any]:
-    begins = tokenizer_kind(model) == "sentencepiece"
-    return {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "pad_token": "<pad>",
-        "eos_token": "<eos>",
-        "bos_token": "<bos>",
-        "unk_token": "<unk>",
-        "model_max_length": model.context,
-        "clean_up_tokenization_spaces": False,
-        "chat_template": (_BEGIN if begins else "") + _TURNS,
-    }
+    begins = "{{ bos_token }}" if tokenizer_kind(model) == "sentencepiece" else ""
+    template = begins + _TABLE["tokenizer"]["chat_template"]
+    return {**_TABLE["tokenizer"], "model_max_length": model.context, "chat_template": template}
 
 
-# Turns as Gemma and ChatML write them, in words of their own.
-_BEGIN: Final = "{{ bos_token }}"
-_TURNS: Final = (
-    "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
-    "{% if add_generation_prompt %}assistant: {% endif %}"
-)
+def adapter_config(model: str, rank: int) -> dict[str, Any]:
+    """adapter_config.json of a LoRA adapter of the model with this id."""
+    return {**_TABLE["adapter"], "base_model_name_or_path": model, "r": rank, "lora_alpha": 2 * rank}
 
 
 def _alternating(model: Model) -> list[str]:

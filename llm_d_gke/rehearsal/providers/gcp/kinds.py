@@ -33,7 +33,7 @@ class Name:
     pattern: str
     limit: int
     words: str
-    key: str = "name"
+    key: str
 
     def problem(self, value: str) -> str | None:
         if len(value) <= self.limit and re.fullmatch(self.pattern, value):

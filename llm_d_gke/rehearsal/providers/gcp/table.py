@@ -20,19 +20,11 @@ from llm_d_gke.google_types import (
     google_types,
 )
 from llm_d_gke.rehearsal.providers.gcp import cluster, network, platform, pools
-from llm_d_gke.rehearsal.providers.gcp.kinds import Kind, Name, hash_of
+from llm_d_gke.rehearsal.providers.gcp.kinds import FACTS, Kind, Name, hash_of
 
 _FILE = Path(__file__).with_name("types.yaml")
-_RFC1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
-_RFC1035_WORDS = "a lower-case letter first, then lower-case letters, digits and -, no - at the end"
 # The rules that `name` of types.yaml refers to.
-_NAMES: Final[Mapping[str, Name]] = {
-    "compute": Name(_RFC1035, 63, _RFC1035_WORDS),
-    "container": Name(_RFC1035, 40, _RFC1035_WORDS),
-    "account": Name(
-        r"[a-z]([-a-z0-9]*[a-z0-9])", 30, "6 characters or more, a lower-case letter first", key="accountId"
-    ),
-}
+_NAMES: Final = {name: Name(**rule) for name, rule in FACTS["names"].items()}
 _MEMBER_RULES = {"creating": platform.creating_member, "outputs": lambda context: {"etag": hash_of(context.id, 12)}}
 _NAMED = {"outputs": lambda context: {"name": context.id}}
 # Fields of `Kind` that are code, by type.
