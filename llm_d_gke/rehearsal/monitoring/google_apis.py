@@ -11,7 +11,7 @@ import json
 import logging
 import secrets
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -153,18 +153,15 @@ def _metadata_handler(apis: GoogleApis, account: str) -> type[HttpHandler]:
 
         def do_GET(self) -> None:
             path = urlsplit(self.path).path.rstrip("/")
-            answers: Mapping[str, Callable[[], tuple[str, str]]] = {
-                "": lambda: ("text/plain", "computeMetadata/\n"),
-                "/computeMetadata/v1/project/project-id": lambda: ("text/plain", apis.project),
-                "/computeMetadata/v1/universe/universe-domain": lambda: ("text/plain", "googleapis.com"),
-                "/computeMetadata/v1/instance/service-accounts/default/token": lambda: (
-                    "application/json",
-                    json.dumps(apis.token(account)),
-                ),
-            }
-            answer = answers.get(path)
-            kind, text = answer() if answer is not None else ("text/plain", "")
-            status = HTTPStatus.NOT_FOUND if answer is None else HTTPStatus.OK
-            self.reply(status, text.encode(), {"Content-Type": kind, "Metadata-Flavor": "Google"})
+            kind = "text/plain"
+            text = {
+                "": "computeMetadata/\n",
+                "/computeMetadata/v1/project/project-id": apis.project,
+                "/computeMetadata/v1/universe/universe-domain": "googleapis.com",
+            }.get(path)
+            if path == "/computeMetadata/v1/instance/service-accounts/default/token":
+                kind, text = "application/json", json.dumps(apis.token(account))
+            status = HTTPStatus.NOT_FOUND if text is None else HTTPStatus.OK
+            self.reply(status, (text or "").encode(), {"Content-Type": kind, "Metadata-Flavor": "Google"})
 
     return Metadata

@@ -97,19 +97,21 @@ class PodWorker:
         self._refreshes = any(container.program in (*CONTROLLERS, *KEDA) for container in self._mains)
 
     @property
+    def _all(self) -> list[Container]:
+        return [*self._inits, *self._mains]
+
+    @property
     def forwards(self) -> list[Forward]:
         """Ports to forward. Empty once the pod's processes have ended."""
         return [
             Forward(self.address, requested, own)
-            for container in [*self._inits, *self._mains]
+            for container in ([] if self.terminated else self._all)
             for requested, own in container.ports.items()
-            if not self.terminated
         ]
 
     def process_of(self, container: str) -> Process | None:
         """The process that plays a container. None where none runs."""
-        every = (*self._inits, *self._mains)
-        return next((item.process for item in every if item.state.name == container and item.alive), None)
+        return next((item.process for item in self._all if item.state.name == container and item.alive), None)
 
     def sync(self, pod: Manifest) -> None:
         """Bring the pod closer to its spec. Writes nothing to the API server."""
@@ -131,20 +133,17 @@ class PodWorker:
         self._write_pids()
 
     def ask_to_stop(self, grace: float) -> None:
-        for container in (*self._mains, *self._inits):
+        for container in self._all:
             container.stop(grace)
 
     def stop_now(self, grace: float) -> None:
         """End every process within `grace` seconds, then by SIGKILL."""
-        everyone = [*self._mains, *self._inits]
         self.ask_to_stop(grace)
         # `stopped` sends SIGKILL once the grace is over.
-        happens_within(
-            grace + 60.0, lambda: not [container for container in everyone if not container.stopped()], pause=0.02
-        )
+        happens_within(grace + 60.0, lambda: not [item for item in self._all if not item.stopped()], pause=0.02)
 
     def status(self) -> Manifest:
-        everyone = [container.state for container in (*self._inits, *self._mains)]
+        everyone = [container.state for container in self._all]
         initialized = self._initialized()
         stage = "Failed" if self._evicted else phase(everyone, self.policy, initialized)
         # The copy of the pod may be older than the last write, so the kubelet keeps its own conditions.
@@ -247,10 +246,9 @@ class PodWorker:
             container.sync(self._kubelet.executor, self._kubelet.wake)
             if container.program is Program.NONE and not container.state.sidecar and container.state.running:
                 container.complete()
-        reason = "PodInitializing"
         for main in self._mains:
             if until < len(self._inits) and "waiting" in main.state.state:
-                main.state.state = {"waiting": {"reason": reason}}
+                main.state.state = {"waiting": {"reason": "PodInitializing"}}
         return self._initialized()
 
     def _prepare(self, container: Container, allocate: Callable[[int, int], int]) -> Launch:
@@ -311,7 +309,7 @@ class PodWorker:
         if self._evicted:
             self._kubelet.event(self.pod, REASON, self._evicted, warning=True)
             self.stop_now(GRACE_SECONDS)
-            for container in (*self._mains, *self._inits):
+            for container in self._all:
                 if container.state.running:
                     container.complete(137, "Error")
         return bool(self._evicted)
@@ -357,9 +355,7 @@ class PodWorker:
 
     def _write_pids(self) -> None:
         pids: dict[str, object] = {
-            container.state.name: container.process.pid
-            for container in (*self._inits, *self._mains)
-            if container.process is not None
+            container.state.name: container.process.pid for container in self._all if container.process is not None
         }
         if pids != self._pids:
             self._pids = pids

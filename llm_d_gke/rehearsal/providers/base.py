@@ -136,9 +136,7 @@ class Provider(rpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=encode_struct(rewrap_secrets(inputs, news)))
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
-        requested = UpdateRequest(
-            **self._before(request), news=_unwrapped(request.news), **self._common(request, context)
-        )
+        requested = self._update_request(request, context, _unwrapped(request.news))
         return _diffed(self._answer(context, lambda: self.diff(requested)))
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
@@ -152,12 +150,7 @@ class Provider(rpc.ResourceProviderServicer):
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         news = unmarshal(request.news)
-        requested = UpdateRequest(
-            **self._before(request),
-            news=unwrap_secrets(news),
-            preview=request.preview,
-            **self._common(request, context),
-        )
+        requested = self._update_request(request, context, unwrap_secrets(news), preview=request.preview)
         outputs = self._answer(context, lambda: self.update(requested))
         return provider_pb2.UpdateResponse(properties=encode_struct(rewrap_secrets(outputs, news)))
 
@@ -186,10 +179,12 @@ class Provider(rpc.ResourceProviderServicer):
         getattr(response, "return").CopyFrom(encode_struct(answer))
         return response
 
-    @staticmethod
-    def _before(request: Any) -> dict[str, Any]:
-        """The resource as the engine knows it."""
-        return {"id": request.id, "olds": _unwrapped(request.olds), "old_inputs": _unwrapped(request.old_inputs)}
+    def _update_request(
+        self, request: Any, context: grpc.ServicerContext, news: Properties, *, preview: bool = False
+    ) -> UpdateRequest:
+        olds, inputs = _unwrapped(request.olds), _unwrapped(request.old_inputs)
+        common = self._common(request, context)
+        return UpdateRequest(id=request.id, olds=olds, old_inputs=inputs, news=news, preview=preview, **common)
 
     def _common(self, request: Any, context: grpc.ServicerContext) -> dict[str, Any]:
         kind, _, name = request.urn.rpartition("::")
