@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from llm_d_gke.operations.report.markdown import markdown
 
 from llm_d_gke.operations.report.collect import facts_of
+from llm_d_gke.operations.report.command import markdown
 from llm_d_gke.operations.report.compare import compare
 from llm_d_gke.operations.report.formatting import rate
 from llm_d_gke.operations.report.page import page
