@@ -60,9 +60,9 @@ def test_commands_keep_what_python_compiled(tmp_path: Path) -> None:
     makefile.write_text((ROOT / "Makefile").read_text(encoding="utf-8") + "\nvariables:\n\t@env\n", encoding="utf-8")
     variables = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     command = ["make", "-f", str(makefile), "variables"]
-    shown = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
-    assert "PATH=" in shown.stdout
-    assert "PYTHONDONTWRITEBYTECODE" not in shown.stdout
+    listing = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
+    assert "PATH=" in listing.stdout
+    assert "PYTHONDONTWRITEBYTECODE" not in listing.stdout
 
 
 def test_the_list_of_targets_fits_a_terminal() -> None:

@@ -19,7 +19,7 @@ from llm_d_gke.pulumi_speed import DEBUG_VARIABLE, prepare_sdk
 
 Lines = list[str]
 
-# Before any test prepares the SDK; modules imported earlier may have. See `_Made`.
+# Before any test prepares the SDK; modules imported earlier may have. See `_Nested`.
 _SDK_STACK_TRACE = sdk_resource._get_stack_trace
 
 
@@ -70,22 +70,22 @@ def test_outputs_are_awaited_together(waits: list[int]) -> None:
     assert waits == [20]
 
 
-class _Made:
+class _Nested:
     """Notes the stack of calls three constructors deep, as that of a resource is."""
 
     def __init__(self, depth: int = 3) -> None:
-        traces: list[Any] = [] if depth == 1 else _Made(depth - 1).traces
+        traces: list[Any] = [] if depth == 1 else _Nested(depth - 1).traces
         self.traces: list[Any] = traces or [_SDK_STACK_TRACE(), vars(sdk_resource)["_get_stack_trace"]()]
 
 
 @pytest.mark.usefixtures("lines")
 def test_places_are_those_of_the_sdk() -> None:
     prepare_sdk()
-    for made in (_Made(), eval("_Made()"), _Made(4), _Made(5)):  # noqa: S307  # code without a file has no place
-        expected, trace = made.traces
+    for nested in (_Nested(), eval("_Nested()"), _Nested(4), _Nested(5)):  # noqa: S307  # code without a file has no place
+        expected, trace = nested.traces
         assert trace == expected
         assert len(trace.frames) > 10
-    for trace in _Made(2).traces:
+    for trace in _Nested(2).traces:
         assert not trace.frames or Path(__file__).as_uri() != trace.frames[0].pc.uri
 
 
@@ -93,8 +93,15 @@ def test_places_are_those_of_the_sdk() -> None:
 def test_types_are_those_of_the_sdk() -> None:
     original = sdk_types.unwrap_type
     prepare_sdk()
-    given: Any = pulumi.Input
-    cases: list[Any] = [str, given[str], pulumi.Output[int], Annotated[str, ["a list"]], str | None, list[given[str]]]
+    input_type: Any = pulumi.Input
+    cases: list[Any] = [
+        str,
+        input_type[str],
+        pulumi.Output[int],
+        Annotated[str, ["a list"]],
+        str | None,
+        list[input_type[str]],
+    ]
     for case in cases * 2:
         assert sdk_types.unwrap_type(case) == original(case)
 

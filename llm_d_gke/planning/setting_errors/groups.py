@@ -17,14 +17,14 @@ from llm_d_gke.settings.fields import Setting, choices_of, field_of, groups_of, 
 def group_candidates(setting: Setting, value: object) -> Iterator[object]:
     yield from _from_short_form(value)
     groups = groups_of(setting.kind)
-    meant = _meant_kind(groups, value)
+    intended = _meant_kind(groups, value)
     for group in groups:
         base = required_settings(group)
         if isinstance(value, Mapping):
             continue
         tags = tags_of(group)
         if tags and len(groups) > 1:
-            if meant in tags:
+            if intended in tags:
                 yield base
             continue
         yield from _with_bare_value(group, value)
@@ -62,8 +62,8 @@ def _with_bare_value(group: type[Settings], value: object) -> Iterator[object]:
         yield {**base, key: number}
     if isinstance(value, str) and re.match(r"[$€£]?\s*[0-9]", value):
         for key in _keys_for(group, 0):
-            if (meant := number_in(value, key)) is not None:
-                yield {**base, key: int(meant) if meant.is_integer() else meant}
+            if (intended := number_in(value, key)) is not None:
+                yield {**base, key: int(intended) if intended.is_integer() else intended}
     existing = field_of(group, "existing")[1]
     if isinstance(value, str) and existing is not None and letters(value) not in ("autopilot", "standard", "none"):
         for inner in groups_of(plain_type(existing.annotation)):

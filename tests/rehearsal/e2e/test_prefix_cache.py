@@ -131,7 +131,7 @@ class TestUnderLoad:
             eventually(lambda: project.model_servers(STACK, PICKERS) == [], "the picker is gone")
             eventually(lambda: address not in project.proxied(STACK), "the load balancer has lost it")
             refused = [chat(endpoint, MODEL, prompt=f"Question {number}?").status_code for number in range(9)]
-            # A field that nobody manages has its default, one replica, and the next `up` may set it.
+            # A field without a manager has its default, one replica, and the next `up` may set it.
             own.apply(deployment)
         assert all(status >= 500 for status in refused), refused
         eventually(lambda: all(chat(endpoint, MODEL).status_code == 200 for _ in range(20)), "all are answered again")
