@@ -19,7 +19,16 @@ from pathlib import Path
 from typing import Final
 
 from llm_d_gke.rehearsal.host.files import atomic_write
-from llm_d_gke.rehearsal.toolchain.go import BuildError, environment, failure, fetch, full_disk, go_command, is_full
+from llm_d_gke.rehearsal.toolchain.go import (
+    COMPILER_FLAGS,
+    BuildError,
+    environment,
+    failure,
+    fetch,
+    full_disk,
+    go_command,
+    is_full,
+)
 from llm_d_gke.rehearsal.toolchain.targets import TARGETS, TOOLCHAIN_FOLDER, Target, cache_of, cache_root, ldflags
 from llm_d_gke.wording import count
 
@@ -176,7 +185,7 @@ def _build(go: str, targets: list[Target], label: str, rest: str, report: Report
     logs.mkdir(exist_ok=True)
     log = logs / f"{targets[0].name}.log"
     temporary = final / ".building"  # one name is enough: we hold the lock
-    flags = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", ldflags(module)]
+    flags = ["-mod=readonly", "-buildvcs=false", *COMPILER_FLAGS, "-ldflags", ldflags(module)]
     flags += _replaced(module, folder)
     flags += ["-tags", tags] if tags else []
     # With a slash at the end, `go` writes one file for each package.

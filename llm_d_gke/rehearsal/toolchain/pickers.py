@@ -17,7 +17,7 @@ from typing import Final
 from llm_d_gke.catalog.release import PickerRelease
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.toolchain.build import Report
-from llm_d_gke.rehearsal.toolchain.go import BuildError, download, environment, go_command
+from llm_d_gke.rehearsal.toolchain.go import COMPILER_FLAGS, BuildError, download, environment, go_command
 from llm_d_gke.rehearsal.toolchain.targets import cache_root, of_version
 
 # By the last part of the image: the target that is pinned here, or the Go module and its package.
@@ -107,7 +107,13 @@ def _build(module: str, package: str, version: str, target: Path) -> str | None:
     # `go install` uses the go.mod of the module that is named, as no folder of this project decides here.
     folder = target.parent / f".{target.name}"
     folder.mkdir(exist_ok=True)
-    command = [go_command(f"build {module}"), "install", "-trimpath", "-ldflags=-s -w", f"{module}/{package}@{version}"]
+    command = [
+        go_command(f"build {module}"),
+        "install",
+        *COMPILER_FLAGS,
+        "-ldflags=-s -w",
+        f"{module}/{package}@{version}",
+    ]
     try:
         answer = subprocess.run(
             command,

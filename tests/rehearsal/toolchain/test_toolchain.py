@@ -124,8 +124,20 @@ class TestBuilding:
         call = fake.builds[0]
         assert call.startswith(f"{TOOLCHAIN_FOLDER / 'engine'} build ")
         assert call.endswith(" github.com/pulumi/pulumi/pkg/v3/cmd/pulumi")
-        for flag in ("-mod=readonly", "-buildvcs=false", "-trimpath", f"-ldflags {ldflags('engine')}"):
+        for flag in ("-mod=readonly", "-buildvcs=false", *go.COMPILER_FLAGS, f"-ldflags {ldflags('engine')}"):
             assert flag in call
+
+    def test_the_compiler_writes_nothing_that_the_linker_drops(self) -> None:
+        assert all("-s -w" in ldflags(target.module) for target in TARGETS.values())
+        assert "-gcflags=all=-dwarf=false" in go.COMPILER_FLAGS
+
+    def test_compilers_collect_no_garbage_below_a_limit(self, fake: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("GOGC", "GOMEMLIMIT"):
+            monkeypatch.delenv(name, raising=False)
+        fake.script("1.26.0", 'echo "$GOGC $GOMEMLIMIT" > "$OUT"')
+        assert binaries(["etcd"], quiet)["etcd"].read_text() == "off 1GiB\n"
+        monkeypatch.setenv("GOGC", "50")
+        assert binaries(["kwok"], quiet)["kwok"].read_text() == "50 \n"
 
     @pytest.mark.usefixtures("fake")
     def test_another_pin_is_another_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
