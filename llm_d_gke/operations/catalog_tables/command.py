@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich.table import Table
 
@@ -15,6 +15,7 @@ from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.catalog_tables.kind import Kind
+from llm_d_gke.planning.setting_errors.words import region_meant
 from llm_d_gke.planning.suggest import nearest
 
 Row = tuple[str, ...]
@@ -31,18 +32,29 @@ _RIGHT = ("GiB", "context", "vCPUs", "zones", "on-demand", "spot")
 
 def print_catalog(kind: Kind, search: str | None) -> int:
     """Print the entries of one kind in which every word of `search` occurs. Return the exit status."""
-    head, rows = tables(load_catalog())[kind]
+    every = tables(load_catalog())
+    head, rows = every[kind]
     words = (search or "").lower().split()
-    matching = [row for row in rows if all(word in " ".join(row).lower() for word in words)]
+    matching = [row for row in rows if _holds(row, words)]
     if not matching:
         close = nearest(search or "", {part for row in rows for part in (row[0], *re.split("[/_-]", row[0]))}, 0.75)
+        if kind is Kind.ZONES:
+            close = region_meant(search or "") or close
+        # Accelerators are looked for among models, which are listed without KIND.
+        elsewhere = [other for other, (_, found) in every.items() if any(_holds(row, words) for row in found)]
         question = f". Did you mean {close}?" if close is not None else ""
+        if elsewhere:
+            question = f". There are {elsewhere[0]} with it: make catalog KIND={elsewhere[0]} FIND='{search}'"
         print(wrapped(f"no {kind} with {search!r}; {len(rows)} without a search{question}"))
         return REFUSED
     print(_text(head, matching))
     if note := _NOTES.get(kind):
         print(wrapped(f"\n{note}"))
     return DONE
+
+
+def _holds(row: Row, words: Sequence[str]) -> bool:
+    return all(word in " ".join(row).lower() for word in words)
 
 
 def tables(catalog: Catalog) -> dict[Kind, tuple[Row, list[Row]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 
@@ -17,6 +18,14 @@ from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import LiveStack
 
 _WORDS = "words, not the stack"
+# A finding of this program in printed words, with its further lines: it says itself what is wrong, and its advice has
+# words of causes (`set a certificate`).
+_FINDING = re.compile(
+    r"^( *)(?:\([a-z]+\) |(?:warning|error): )?LLMD-[A-Z0-9-]+  .*\n"
+    r"(?:\1\S.*\)\n)?"  # the rest of a place that was broken over two lines
+    r"(?:\1 +\S.*(?:\n|$))*",
+    re.MULTILINE,
+)
 
 
 def run_diagnose(
@@ -29,9 +38,8 @@ def run_diagnose(
 
 def run_words(stack: str, words: str, *, as_json: bool) -> int:
     """Print what printed words mean: of `pulumi up`, an event, a condition or a log. Looks at no cluster."""
-    return _show(
-        Diagnosis(stack=stack, looked_at=_WORDS, causes=recognize_anywhere(words, "these words")), as_json=as_json
-    )
+    causes = recognize_anywhere(_FINDING.sub("", words), "these words")
+    return _show(Diagnosis(stack=stack, looked_at=_WORDS, causes=causes), as_json=as_json)
 
 
 def _show(diagnosis: Diagnosis, *, as_json: bool) -> int:
@@ -54,7 +62,9 @@ def text(diagnosis: Diagnosis) -> str:
     if diagnosis.causes:
         parts.append(_in_full(diagnosis.causes[0]))
     elif diagnosis.looked_at == _WORDS:
-        parts.append("these words are not among the known ones (docs/causes.md)")
+        parts.append(
+            "these words are not among the known ones (docs/causes.md); findings (LLMD-...) say themselves what to do"
+        )
     else:
         parts.append("nothing is wrong that this command knows: pods are ready, the Gateway is programmed and answers")
     if diagnosis.causes[1:]:

@@ -16,6 +16,7 @@ from llm_d_gke.planning.parallelism.packing import fewest_nodes
 from llm_d_gke.planning.plan.estimates import CapacityPlan, MemoryVerdict
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.planner import plan_with_findings
+from llm_d_gke.planning.setting_errors.words import region_meant
 from llm_d_gke.planning.suggest import nearest_place
 from llm_d_gke.settings import StackSettings
 
@@ -289,7 +290,7 @@ def zones_in(catalog: Catalog, location: str) -> frozenset[str]:
         zone for zone in zones if text and region_of(zone).startswith(text)
     }
     if not matches:
-        near = nearest_place(text, sorted({*map(region_of, zones), *zones}))
+        near = region_meant(text) or nearest_place(text, sorted({*map(region_of, zones), *zones}))
         hint = f"Did you mean {near}? " if near else ""
         raise SizeError(
             f"the catalog has no accelerator in a zone or region {location!r}. {hint}"

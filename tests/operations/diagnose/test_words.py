@@ -64,6 +64,29 @@ def test_unknown_words_are_said_to_be_unknown(capsys: pytest.CaptureFixture[str]
     assert "not among the known ones" in capsys.readouterr().out
 
 
+OWN = """\
+(warning) LLMD-TLS-NONE  llm-d:gateway.tls.kind = none  (Pulumi.gpu.yaml, line
+13)
+  prompts and answers cross the internet unencrypted
+  set a certificate, or exposure: internal
+
+Diagnostics:
+  pulumi:pulumi:Stack (llm-d-gpu):
+    warning: LLMD-TLS-NONE  llm-d:gateway.tls.kind = none  (Pulumi.gpu.yaml,
+    line 13)
+      prompts and answers cross the internet unencrypted
+      set a certificate, or exposure: internal
+"""
+
+
+def test_findings_of_this_program_are_no_causes(capsys: pytest.CaptureFixture[str]) -> None:
+    """The output of an update that succeeded named the certificate that a warning advises."""
+    assert run_words("gpu", OWN, as_json=False) == DONE
+    assert "say themselves what to do" in " ".join(capsys.readouterr().out.split())
+    assert run_words("gpu", OWN + UP, as_json=False) == UNMET
+    assert "cause: up-quota at these words" in capsys.readouterr().out
+
+
 def test_words_come_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "up.log"
     log.write_bytes(UP.encode() + b"\xff")

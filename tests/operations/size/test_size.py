@@ -231,6 +231,7 @@ class TestLocation:
             ("us-centrl1", "us-central1"),
             ("us-cent1", None),
             ("europe-west-4", "europe-west4"),
+            ("Frankfurt", "europe-west3"),
             ("mars", None),
             ("", None),
         ],
@@ -391,6 +392,16 @@ class TestCatalog:
     def test_a_misspelled_search_is_answered_with_the_nearest_name(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert llmd("catalog", "models", "mixtrl") == 2
         assert "Did you mean Mixtral?" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("kind", "search", "hint"),
+        [("models", "A100", "KIND=accelerators FIND='A100'"), ("zones", "frankfurt", "Did you mean europe-west3?")],
+    )
+    def test_a_search_in_the_wrong_list_leads_to_the_right_one(
+        self, kind: str, search: str, hint: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert llmd("catalog", kind, search) == 2
+        assert hint in " ".join(capsys.readouterr().out.split())
 
     def test_every_word_must_occur(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert llmd("catalog", "models", "llama 70b") == 0
