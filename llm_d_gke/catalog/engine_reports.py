@@ -50,6 +50,7 @@ class StartReport(Entry):
     ) = None
     trait: Trait | None = None  # of how the checkpoint is quantized
     stored: bool = False  # the checkpoint's own format, not one that weights get while they are loaded
+    modelopt_head: bool = False  # ModelOpt quantized the output layer too
     experts: bool = False
     dense: bool = False  # no experts
     recurrent: bool | None = None  # layers with recurrent states; False: without

@@ -167,8 +167,10 @@ def _minimum_capability(deployment: Deployment, facts: EngineFacts) -> float | N
     """The least compute capability of any kernel for these weights. None: not known."""
     method, checkpoint = deployment.method or "", deployment.model.quantization
     if method == "compressed-tensors" and checkpoint is not None and facts.compressed_tensors:
-        # Eight bits are fp8 here: with activations in fp8 where the card has them, else weights only.
-        formats = ("W8A8Fp8", "W8A16Fp8") if checkpoint.bits == 8 else ("WNA16",) if checkpoint.bits == 4 else ()
+        # Eight bits are integers where the checkpoint says so, otherwise fp8: with activations in fp8 where the card
+        # has them, else weights only.
+        eight_bits = ("W8A8Int8",) if checkpoint.integers else ("W8A8Fp8", "W8A16Fp8")
+        formats = eight_bits if checkpoint.bits == 8 else ("WNA16",) if checkpoint.bits == 4 else ()
         needs = [facts.compressed_tensors[name] for name in formats if name in facts.compressed_tensors]
         return min(needs) if needs else None
     minimums = [

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
-from llm_d_gke.catalog.schema import Accelerator, Model
+from llm_d_gke.catalog.schema import Accelerator, Model, Quantization
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import (
@@ -43,9 +43,10 @@ _CACHE_TYPE = "--kv-cache-dtype"
 # Conditions that need a model's configuration.
 _OF_MODELS = frozenset(
     """weights trait stored experts dense recurrent media dtype latent heads sparse windows shared_keys uneven
-    uneven_experts first_runner""".split()  # noqa: SIM905 - one word a condition
+    uneven_experts first_runner modelopt_head""".split()  # noqa: SIM905 - one word a condition
 )
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
+_PLAIN_BITS = 16
 # Methods whose four bits are integers, scaled in 16.
 _FOUR_BITS = ("awq", "gptq", "auto-round", "inc", "compressed-tensors")
 
@@ -183,6 +184,7 @@ def _of_model(served: ServedModel, report: StartReport) -> Iterator[bool]:
     checkpoint = model.quantization
     yield checkpoint is not None or not report.stored
     yield report.trait is None or (checkpoint is not None and report.trait in checkpoint.traits)
+    yield not report.modelopt_head or (checkpoint is not None and _is_modelopt_head(checkpoint))
     yield model.experts is not None or not report.experts
     yield model.experts is None or not report.dense
     yield report.recurrent in (None, model.recurrent)
@@ -321,6 +323,10 @@ def _format(model: Model, settings: ModelSettings, report: StartReport) -> str |
     if checkpoint.bits != 8 or checkpoint.method not in ("fp8", "modelopt", "compressed-tensors"):
         return checkpoint.method
     return report.weights if report.weights == "fp8_blocks" and has_square_blocks(checkpoint) else "fp8"
+
+
+def _is_modelopt_head(checkpoint: Quantization) -> bool:
+    return checkpoint.method == "modelopt" and checkpoint.parts.get("lm_head", _PLAIN_BITS) < _PLAIN_BITS
 
 
 def check_field_reports(served: ServedModel, run: EngineRun) -> None:
