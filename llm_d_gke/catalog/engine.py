@@ -279,6 +279,7 @@ class Engine(Entry):
     other_models: tuple[OtherModels, ...]
     short_options: Mapping[str, str]
     dropped_options: Mapping[str, str]  # option -> the first version without it
+    late_options: Mapping[str, tuple[str, ...]]  # version -> options of a later table that it is the last to lack
     added_options: Mapping[str, str]  # option that no table has -> the first version that may have it
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
     adapters: Adapters
@@ -319,6 +320,10 @@ class Engine(Entry):
     def has(self, version: str, since: str) -> bool:
         """Whether a version has a feature that was added in another version."""
         return version_numbers(version) >= version_numbers(since)
+
+    def lacks(self, version: str, option: str) -> bool:
+        """Whether an option of a table came later than a version before it, as far as was read."""
+        return any(option in options and self.has(last, version) for last, options in self.late_options.items())
 
     def covers(self, version: str) -> bool:
         """Whether the figures were read from, or checked on, versions around this one."""

@@ -47,7 +47,8 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
     """Position and name of every option that `vllm serve` of this version ends on, with the nearest that it has.
 
     Python's parser takes a beginning of an option that only one option has; options of a part (`--a.b`) are taken with
-    the part. A version between two tables is judged by what both of them lack, and by what is known to have gone.
+    the part. A version between two tables is judged by what both of them lack, and by what is known to have come or to
+    have gone.
     """
     tables, engine = facts_of(version), load_engine()
     unknown: list[tuple[int, str, str | None]] = []
@@ -57,7 +58,8 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
         added = engine.added_options.get(name.replace("--no-", "--", 1))
         if added is not None and engine.has(version, added):
             continue
-        if not is_gone and (
+        is_late = engine.lacks(version, name.replace("--no-", "--", 1))
+        if not (is_gone or is_late) and (
             not tables or any(not facts.options or full_option(facts.options, name) is not None for facts in tables)
         ):
             continue
