@@ -199,11 +199,11 @@ class Project:
         [process] = [process for process in processes.listing(self.paths(stack)) if pod in process.name]
         os.kill(process.pid, reason)
 
-    def is_back(self, stack: str, pod: str, labels: str = ENGINES) -> bool:
-        """Whether this pod was restarted and is ready again. Its unready state may be too short to observe."""
+    def is_back(self, stack: str, pod: str, labels: str = ENGINES, restarts: int = 1) -> bool:
+        """Whether this pod was restarted so often and is ready again. Its unready state may be too short to observe."""
         return pod in self.ready(stack, labels) and any(
             model_server["metadata"]["name"] == pod
-            and model_server["status"]["containerStatuses"][0]["restartCount"] > 0
+            and model_server["status"]["containerStatuses"][0]["restartCount"] >= restarts
             for model_server in self.model_servers(stack, labels)
         )
 

@@ -111,8 +111,8 @@ class TestUnderLoad:
             )
             back = time.monotonic()
             answered(load, 40, since=back)
+        # On a busy machine it may be back before the next request: then none is refused.
         refused = Counter(sample.status for sample in load.unanswered)
-        assert refused
         assert all(status >= 500 for status in refused), refused
         assert [sample for sample in load.unanswered if sample.ended < killed or sample.began > back] == []
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+from functools import partial
 
 import httpx
 import pytest
@@ -158,16 +159,22 @@ def test_a_killed_engine_is_left_out_until_it_has_restarted(running: Running) ->
     (pod,) = project.model_servers("gpu")
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
     url = project.endpoint("gpu")
-    # Constant requests also notice an interruption of a second.
-    with Steady(Request(url, MODELS["gpu"], "is the number.")) as load:
-        project.kill("gpu", name)
-        eventually(lambda: project.is_back("gpu", name), "the engine has restarted in the same pod")
-        eventually(lambda: chat(url, MODELS["gpu"]).status_code == 200, "the Gateway answers again")
-    assert 503 in {sample.status for sample in load.unanswered}, "the Gateway had somewhere to send requests"
+    # Constant requests also notice an interruption of a second. On a busy machine the engine may be back before the
+    # next one; what is killed again waits longer until it is started.
+    restarts, statuses = 0, set[int | None]()
+    while 503 not in statuses:
+        assert restarts < 3, f"the Gateway had somewhere to send requests: {statuses}"
+        restarts += 1
+        with Steady(Request(url, MODELS["gpu"], "is the number.")) as load:
+            project.kill("gpu", name)
+            back = partial(project.is_back, "gpu", name, restarts=restarts)
+            eventually(back, "the engine has restarted in the same pod")
+            eventually(lambda: chat(url, MODELS["gpu"]).status_code == 200, "the Gateway answers again")
+        statuses |= {sample.status for sample in load.unanswered}
     (after,) = project.model_servers("gpu")
     assert after["metadata"]["uid"] == uid
     (status,) = after["status"]["containerStatuses"]
-    assert status["restartCount"] == 1
+    assert status["restartCount"] == restarts
     assert status["lastState"]["terminated"]["exitCode"] == 137
     assert chat(url, MODELS["gpu"]).headers["x-inference-pod"] == name
 
