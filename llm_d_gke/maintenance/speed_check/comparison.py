@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from llm_d_gke.catalog.engine import HeldOutErrors, generation, load_engine
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.engine_speed import HeldOutErrors, generation
 from llm_d_gke.catalog.schema import Accelerator
 from llm_d_gke.cli.markdown import table
 from llm_d_gke.maintenance.speed_check.prediction import Prediction, predict

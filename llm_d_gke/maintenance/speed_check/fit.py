@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke import catalog
-from llm_d_gke.catalog.engine import Engine, Generation, SpeedConstants, generation, load_engine, use_engine
+from llm_d_gke.catalog.engine import Engine, load_engine, use_engine
+from llm_d_gke.catalog.engine_speed import Generation, SpeedConstants, generation
 from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.maintenance.speed_check.prediction import predict
 from llm_d_gke.maintenance.speed_check.rows import FIGURES, Row

@@ -41,7 +41,7 @@ def print_catalog(kind: Kind, search: str | None) -> int:
         if kind is Kind.ZONES:
             close = region_meant(search or "") or close
         # Accelerators are looked for among models, which are listed without KIND.
-        elsewhere = [other for other, (_, found) in every.items() if any(_holds(row, words) for row in found)]
+        elsewhere = [other for other, (_, listed) in every.items() if any(_holds(row, words) for row in listed)]
         question = f". Did you mean {close}?" if close is not None else ""
         if elsewhere:
             question = f". There are {elsewhere[0]} with it: make catalog KIND={elsewhere[0]} FIND='{search}'"

@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from llm_d_gke.catalog.engine import HeldOutErrors, generation, load_engine
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.engine_speed import HeldOutErrors, generation
 from llm_d_gke.catalog.schema import Accelerator
 from llm_d_gke.planning.plan.estimates import Bound, MemoryVerdict, Simulation, SpeedEstimate
 from llm_d_gke.planning.sizing.memory import EngineRun, judge

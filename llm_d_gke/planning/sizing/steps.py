@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from llm_d_gke.catalog.engine import SpeedConstants, load_engine
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.engine_speed import SpeedConstants
 from llm_d_gke.catalog.parameters import GIB, per_layer_tables
 from llm_d_gke.catalog.schema import Accelerator
 from llm_d_gke.planning.plan.estimates import Bound
