@@ -26,6 +26,7 @@ REPORTS: list[dict[str, Any]] = [
         "platform_reports_seventh",
         "platform_reports_eighth",
         "platform_reports_ninth",
+        "platform_reports_tenth",
     )
     for report in read_yaml(Path(__file__).parent / "figures" / f"{name}.yaml")
 ]
@@ -105,6 +106,14 @@ class TestDisaggregation:
         assert plan_of(
             "disaggregated-gpu", {**changes, "models[0].replicas": 1, "models[0].prefill.replicas": 1}
         ).models
+
+
+class TestPools:
+    @pytest.mark.parametrize(
+        "report", ["hashicorp/terraform-provider-google#19890", "camunda-community-hub/camunda-8-helm-profiles#100"]
+    )
+    def test_machines_that_take_only_hyperdisk_boot_from_it(self, report: str) -> None:
+        assert plan_of_report(report).cpu_pool.disk_type == "hyperdisk-balanced"
 
 
 class TestPods:

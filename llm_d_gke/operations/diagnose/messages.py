@@ -41,14 +41,23 @@ _EXCEPTION = re.compile(r"(?<![\w.])[\w.]*(?:Error|Exception|OutOfResources): \S
 # Words by which a text shows who wrote it. Others are known from where they are read.
 _WRITERS: dict[Origin, tuple[str, ...]] = {
     "mount": ("MountVolume", "AttachVolume", "MountDevice", "attach or mount volumes"),
-    "image": ("ailed to pull", "ailed to resolve reference", "pulling image"),
+    "image": ("ailed to pull", "ailed to resolve reference", "pulling image", "/manifests/", "httpReadSeeker"),
     "scheduler": ("nodes are available",),
     "autoscaler": ("trigger scale-up", "Node scale up"),
     "admission": ("Error creating:", "denied the request", "is forbidden: ", "calling webhook"),
     "gateway": ("HTTPRoute", "backendRef", "certificate reference", "Referenced ExtensionRef"),
     "picker": ('"level":', "unknown flag: --"),
     "engine": ("Error: ", "gcsfuse"),
-    "update": ("googleapi: Error", "error: ", "API server reported", "running in IGM", "calling webhook"),
+    "scaling": ("scaler", "Prometheus", "prometheus", "ScaledObject"),
+    "update": (
+        *("googleapi: Error", "error: ", "Error 400: ", "ResponseError: code="),
+        *("API server reported", "running in IGM", "calling webhook"),
+    ),
+}
+# Words that many programs print: alone they mean a cause only where the text shows who wrote it.
+_GENERAL = {
+    *("not found", "lready exists", "no such host", "connection refused", "i/o timeout"),
+    *("context canceled", "context deadline exceeded", "unexpected EOF", "x509: "),
 }
 # Characters of a long line that are shown in front of the words.
 _BEFORE = 60
@@ -76,6 +85,10 @@ class Message(BaseModel):
             and (not self.contains_one or any(word in text for word in self.contains_one))
             and not any(word in text for word in self.without)
         )
+
+    def words(self, text: str) -> set[str]:
+        """What a text was recognized by."""
+        return {*self.contains, *(word for word in self.contains_one if word in text)}
 
     def specificity(self, text: str) -> int:
         """Characters of a text that it was recognized by."""
@@ -139,16 +152,21 @@ def recognize(origin: Origin, text: str, subject: str) -> Cause | None:
 def recognize_anywhere(text: str, subject: str) -> tuple[Cause, ...]:
     """One cause for each origin that could have written the text, the likeliest first.
 
-    That is an origin whose own words are in it; of several, the one with the most specific message.
+    That is an origin whose own words are in it; of several, the one with the most specific message. General words of an
+    origin whose own words are missing name no cause.
     """
+
+    def written(origin: Origin) -> bool:
+        return any(words in text for words in _WRITERS.get(origin, ()))
+
     by_origin: dict[Origin, tuple[Message, Cause]] = {}
     for message, cause in _matches(text, subject):
-        by_origin.setdefault(message.origin, (message, cause))
+        if written(message.origin) or not message.words(text) <= _GENERAL:
+            by_origin.setdefault(message.origin, (message, cause))
 
     def unlikeliness(match: tuple[Message, Cause]) -> tuple[bool, int, bool]:
         origin = match[0].origin
-        written = any(words in text for words in _WRITERS.get(origin, ()))
-        return not written, -match[0].specificity(text), origin != "update"
+        return not written(origin), -match[0].specificity(text), origin != "update"
 
     return tuple(cause for _, cause in sorted(by_origin.values(), key=unlikeliness))
 
