@@ -57,7 +57,7 @@ _WRITERS: dict[Origin, tuple[str, ...]] = {
 # Words that many programs print: alone they mean a cause only where the text shows who wrote it.
 _GENERAL = {
     *("not found", "lready exists", "no such host", "connection refused", "i/o timeout"),
-    *("context canceled", "context deadline exceeded", "unexpected EOF", "x509: "),
+    *("context canceled", "context deadline exceeded", "unexpected EOF", "x509: ", "certificate"),
 }
 # Characters of a long line that are shown in front of the words.
 _BEFORE = 60

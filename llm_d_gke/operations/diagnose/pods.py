@@ -110,10 +110,8 @@ def ended(facts: Facts) -> Iterator[Cause]:
             continue
         if status.get("phase") == "Failed" and status.get("reason"):
             reason, message = str(status["reason"]), str(status.get("message") or status["reason"])
-            yield (
-                recognize("pod", message, _subject(pod))
-                or (cause_of_state("evicted", _subject(pod), message) if reason == "Evicted" else None)
-                or cause_of_state("pod-failed", _subject(pod), message, reason=reason)
+            yield recognize("pod", message, _subject(pod)) or cause_of_state(
+                "pod-failed", _subject(pod), message, reason=reason
             )
             continue
         for container in containers_of(pod):

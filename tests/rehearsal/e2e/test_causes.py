@@ -73,7 +73,8 @@ ELSEWHERE = {
         ),
         "tests/operations/diagnose/test_rules.py",
     ),
-    # Words of `pulumi up`, which no stack that runs shows.
+    # Words of a node, and of `pulumi up`, which no stack that runs shows.
+    "node-lost": "tests/operations/diagnose/test_words.py",
     **{
         name: "tests/operations/diagnose/test_words.py"
         for name, message in messages().items()
