@@ -58,6 +58,7 @@ class StartReport(Entry):
     media: bool | None = None  # takes images, sound or video; False: text alone
     dtype: Literal["bfloat16", "float32"] | None = None  # of its computation
     heads: bool = False  # attention with keys and values for each head
+    uneven_heads: bool = False  # the same, and the size of some is no power of two
     sparse: bool | None = None  # attention that chooses tokens by an indexer; False: without
     windows: bool | None = None  # layers with a sliding window; False: without
     shared_keys: bool = False  # layers that use the keys and values of earlier ones

@@ -42,8 +42,8 @@ _RULES: Mapping[str, str] = {
 _CACHE_TYPE = "--kv-cache-dtype"
 # Conditions that need a model's configuration.
 _OF_MODELS = frozenset(
-    """weights trait stored experts dense recurrent media dtype latent heads sparse windows shared_keys uneven
-    uneven_experts first_runner modelopt_head""".split()  # noqa: SIM905 - one word a condition
+    """weights trait stored experts dense recurrent media dtype latent heads uneven_heads sparse windows shared_keys
+    uneven uneven_experts first_runner modelopt_head""".split()  # noqa: SIM905 - one word a condition
 )
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 _PLAIN_BITS = 16
@@ -191,6 +191,7 @@ def _of_model(served: ServedModel, report: StartReport) -> Iterator[bool]:
     yield report.media in (None, model.vision_language)
     yield model.mla is not None or not report.latent
     yield model.mla is None or not report.heads
+    yield not report.uneven_heads or _has_uneven_heads(model)
     yield report.sparse in (None, any(group.sparse_latent for group in model.attention))
     yield report.windows in (None, "sliding" in model.attention_kinds)
     yield any(group.kv_shared for group in model.attention) or not report.shared_keys
@@ -323,6 +324,11 @@ def _format(model: Model, settings: ModelSettings, report: StartReport) -> str |
     if checkpoint.bits != 8 or checkpoint.method not in ("fp8", "modelopt", "compressed-tensors"):
         return checkpoint.method
     return report.weights if report.weights == "fp8_blocks" and has_square_blocks(checkpoint) else "fp8"
+
+
+def _has_uneven_heads(model: Model) -> bool:
+    sizes = {group.head_dim or model.head_dim for group in model.attention if group.kind != "mla"}
+    return any(size & (size - 1) for size in sizes)
 
 
 def _is_modelopt_head(checkpoint: Quantization) -> bool:
