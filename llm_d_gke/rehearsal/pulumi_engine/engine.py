@@ -21,6 +21,7 @@ from llm_d_gke.rehearsal.charts import registry
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.base import serve
 from llm_d_gke.rehearsal.providers.gcp import GcpProvider
+from llm_d_gke.rehearsal.pulumi_engine.interruption import EngineCommand
 from llm_d_gke.rehearsal.pulumi_engine.kubernetes_plugin import PROXY_VARIABLE, end_orphans, install_plugin
 from llm_d_gke.rehearsal.pulumi_engine.patches import patched_language_server
 from llm_d_gke.rehearsal.toolchain.build import binaries
@@ -105,7 +106,11 @@ def _stack(paths: StackPaths, configuration: StackConfig, environment: dict[str,
         document = {"config": dict(configuration.values)} | ({"encryptionsalt": salt} if salt else {})
         settings.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     workspace = auto.LocalWorkspace(
-        work_dir=str(paths.project), env_vars=environment, program=run_program, pulumi_home=environment["PULUMI_HOME"]
+        work_dir=str(paths.project),
+        env_vars=environment,
+        program=run_program,
+        pulumi_home=environment["PULUMI_HOME"],
+        pulumi_command=EngineCommand(skip_version_check=True),
     )
     stack = auto.Stack.create_or_select(paths.stack, workspace)
     if fresh:

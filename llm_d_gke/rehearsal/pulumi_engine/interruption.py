@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
+import psutil
 from pulumi import automation as auto
 
 from llm_d_gke.kube import Kube
@@ -19,33 +21,87 @@ from llm_d_gke.waiting import wait_until
 
 _GONE_SECONDS = 180.0
 
+# An engine in this process group says within a tenth of a second that it was interrupted.
+_HEARD_SECONDS = 3.0
+_INTERRUPTING = (
+    "the engine finishes what is under way and writes its state",
+    "the engine ends at once; the next command repairs what it leaves",
+)
+
+
+class EngineCommand(auto.PulumiCommand):
+    """The `pulumi` of the Automation API, which remembers whether an engine has said that it was interrupted."""
+
+    heard = threading.Event()
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: Callable[[str], object] | None = None,
+        on_error: Callable[[str], object] | None = None,
+    ) -> Any:
+        return super().run(args, cwd, additional_env, self._listening(on_output), self._listening(on_error))
+
+    def _listening(self, show: Callable[[str], object] | None) -> Callable[[str], object]:
+        def take(line: str) -> None:
+            if line.startswith("^C received"):
+                self.heard.set()
+            if show:
+                show(line)
+
+        return take
+
 
 @contextlib.contextmanager
 def defer_interrupts() -> Iterator[None]:
-    """Ignore interrupts while the engine runs, and raise KeyboardInterrupt afterwards.
+    """Hand interrupts to the engine while it runs, and raise KeyboardInterrupt afterwards.
 
-    The engine is a child in the same process group, so the terminal interrupts it too. It then finishes running
-    operations, through the providers of this process, and writes its state.
+    A terminal interrupts the engine too, which is a child in the same process group; `kill`, `timeout` and the runner
+    of a pipeline interrupt this process alone. The engine then cancels what it waits for, and writes its state. At a
+    second interrupt it ends at once, or is killed; the next command continues.
     """
-    interrupted = False
+    interrupts = 0
+    ended = threading.Event()
 
     def note(_number: int, _frame: FrameType | None) -> None:
-        nonlocal interrupted
-        if not interrupted:
-            print("\ninterrupting: the engine finishes what is under way and writes its state", flush=True)
-        interrupted = True
+        nonlocal interrupts
+        interrupts += 1
+        print(f"\ninterrupting: {_INTERRUPTING[min(interrupts, 2) - 1]}", flush=True)
+        threading.Thread(target=_hand_on, args=(interrupts, ended), daemon=True).start()
 
+    EngineCommand.heard.clear()
     before = signal.signal(signal.SIGINT, note)
     try:
         yield
     except Exception:
-        if interrupted:
+        if interrupts:
             raise KeyboardInterrupt from None
         raise
     finally:
+        ended.set()
         signal.signal(signal.SIGINT, before)
-    if interrupted:
+    if interrupts:
         raise KeyboardInterrupt
+
+
+def _hand_on(interrupts: int, ended: threading.Event) -> None:
+    """See that the engine got an interrupt: a further one would make it end in the middle of what it writes."""
+    if interrupts == 1:
+        while not EngineCommand.heard.wait(_HEARD_SECONDS) and not ended.is_set():
+            _signal_engine(signal.SIGINT)
+        return
+    for number in (signal.SIGINT, signal.SIGKILL):
+        if not ended.wait(_HEARD_SECONDS):
+            _signal_engine(number)
+
+
+def _signal_engine(number: signal.Signals) -> None:
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if child.name() == "pulumi":
+                child.send_signal(number)
 
 
 def delete_orphaned_creates(stack: auto.Stack, paths: StackPaths, report: Callable[[str], None]) -> None:
