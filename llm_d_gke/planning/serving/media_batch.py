@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.media import takes_no
 from llm_d_gke.planning.engine_support.options import option_value
@@ -14,22 +13,29 @@ _VIDEO_TOKENS = 2496
 # vLLM refuses a smaller batch for Gemma 4 since 0.20 (pull request 40534), and its own batch is large enough since 0.22
 # (43051).
 _WHOLE_SINCE, _ENOUGH_SINCE = "0.20", "0.22"
+# The largest image of preprocessor_config.json: 12845056 pixels of 28 x 28 to a token, or 16777216 of 32 x 32.
+_LARGE_IMAGES, _IMAGE_TOKENS = ("Qwen2VL", "Qwen2_5_VL", "Qwen3VL", "Qwen3_5"), 16384
+# compute_mm_encoder_budget of vllm/v1/core/encoder_cache_manager.py, 0.20.2 to 0.32.0.
+_UNCUT = "--disable-chunked-mm-input"
 
 
 def check_media_batch(served: ServedModel, model: Model) -> None:
-    """Refuse a batch that does not hold a whole video of Gemma 4's larger models.
+    """Refuse a batch that does not hold a whole video of Gemma 4's larger models, or what an option leaves uncut.
 
     They process an image or a video whole; the small ones, with embeddings per layer, take it in parts.
     """
-    settings = served.settings
-    whole = model.architecture == "Gemma4ForConditionalGeneration" and model.vision_language and model.per_layer is None
-    if not whole or served.accelerator.kind != "gpu" or takes_no("video", settings.extra_args):
+    settings, run = served.settings, run_of(served)
+    if served.accelerator.kind != "gpu" or run is None or not model.vision_language:
         return
-    run = run_of(served)
-    if run is None or run.max_num_batched_tokens >= _VIDEO_TOKENS or not load_engine().has(run.version, _WHOLE_SINCE):
+    whole = model.architecture == "Gemma4ForConditionalGeneration" and model.per_layer is None
+    if whole and served.has(_WHOLE_SINCE) and not takes_no("video", settings.extra_args):
+        item, tokens, always = "a video", _VIDEO_TOKENS, served.has(_ENOUGH_SINCE)
+    elif _has_uncut_images(served, model):
+        item, tokens, always = "an image", _IMAGE_TOKENS, False
+    else:
         return
     stated = settings.max_num_batched_tokens or option_value(settings.extra_args, "--max-num-batched-tokens")
-    if stated is None and load_engine().has(run.version, _ENOUGH_SINCE):
+    if run.max_num_batched_tokens >= tokens or (stated is None and always):
         return
     default_note = (
         "" if stated is not None else f", which is what vLLM {run.version} takes on {served.accelerator.title}"
@@ -38,6 +44,17 @@ def check_media_batch(served: ServedModel, model: Model) -> None:
         "LLMD-BATCH-MEDIA",
         "maxNumBatchedTokens",
         value=str(run.max_num_batched_tokens),
-        video_tokens=_VIDEO_TOKENS,
+        item=item,
+        tokens=tokens,
         default_note=default_note,
+    )
+
+
+def _has_uncut_images(served: ServedModel, model: Model) -> bool:
+    arguments = served.settings.extra_args
+    return (
+        _UNCUT in arguments
+        and model.architecture.startswith(_LARGE_IMAGES)
+        and not takes_no("image", arguments)
+        and not any(argument.startswith("--mm-processor-kwargs") for argument in arguments)
     )

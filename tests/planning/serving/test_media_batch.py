@@ -1,4 +1,4 @@
-"""Batches that are too small for one video of Gemma 4."""
+"""Batches that are too small for one video of Gemma 4, or for an image that is not cut."""
 
 from __future__ import annotations
 
@@ -58,3 +58,18 @@ def test_a_video_has_to_fit_into_one_batch(accelerator: dict[str, Any], model: d
 def test_without_videos_a_batch_may_be_small(arguments: list[str], expected: bool) -> None:
     findings = errors(A100, maxNumBatchedTokens=2048, allowExtraArgs=True, extraArgs=arguments)
     assert ("LLMD-BATCH-MEDIA" in findings) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"maxNumBatchedTokens": 16384}, False),
+        ({"extraArgs": []}, False),
+        ({"extraArgs": ["--disable-chunked-mm-input", "--language-model-only"]}, False),
+        ({"extraArgs": ["--disable-chunked-mm-input", "--mm-processor-kwargs", '{"max_pixels": 401408}']}, False),
+    ],
+)
+def test_an_image_that_is_not_cut_has_to_fit_into_one_batch(changes: dict[str, Any], expected: bool) -> None:
+    model = {"id": "Qwen/Qwen3-VL-8B-Instruct", "allowExtraArgs": True, "extraArgs": ["--disable-chunked-mm-input"]}
+    assert errors(H100, **{**model, **changes}) == (["LLMD-BATCH-MEDIA"] if expected else [])
