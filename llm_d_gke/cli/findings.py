@@ -19,7 +19,7 @@ def refusal_text(findings: Iterable[Finding]) -> str:
     """The number of errors, and all findings in full."""
     listed = list(findings)
     errors = sum(finding.severity is Severity.ERROR for finding in listed)
-    return f"{count(errors, 'error')}, nothing was created:\n\n{findings_text(listed)}"
+    return f"{count(errors, 'error')}, nothing was changed:\n\n{findings_text(listed)}"
 
 
 def _marked(finding: Finding) -> str:

@@ -66,7 +66,7 @@ def report(findings: Sequence[Finding]) -> str:
     errors = [f for f in findings if f.severity is Severity.ERROR]
     warnings = [f for f in findings if f.severity is Severity.WARNING and f.acknowledged is None]
     acknowledged = [f for f in findings if f.acknowledged is not None]
-    head = f"{count(len(errors), 'error')}, nothing was created:" if errors else count(len(warnings), "warning") + ":"
+    head = f"{count(len(errors), 'error')}, nothing was changed:" if errors else count(len(warnings), "warning") + ":"
     return "\n\n".join(
         [
             head,

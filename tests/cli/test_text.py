@@ -64,7 +64,7 @@ def test_findings_fit_a_terminal_and_lose_no_word() -> None:
 
 def test_errors_come_before_warnings() -> None:
     text = refusal_text([finding("a", Severity.WARNING), finding("b"), finding("c")])
-    assert text.startswith("2 errors, nothing was created:\n\nLLMD-X  llm-d:b = x")
+    assert text.startswith("2 errors, nothing was changed:\n\nLLMD-X  llm-d:b = x")
     assert text.index("llm-d:c") < text.index("(warning) LLMD-X  llm-d:a")
 
 

@@ -294,7 +294,7 @@ class TestOneReport:
         with pytest.raises(RefusedError) as refused:
             plan_of("gpu", {"models[0].maxModelLen": 16384})
         head, finding, warning, acknowledged = str(refused.value).split("\n\n")
-        assert head == "1 error, nothing was created:"
+        assert head == "1 error, nothing was changed:"
         assert finding.splitlines() == [
             "LLMD-CONTEXT-LENGTH  llm-d:models[0].maxModelLen = 16384",
             "  google/gemma-2b-it was trained for 8192 tokens; vLLM refuses more",

@@ -23,12 +23,16 @@ class Cause:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """`causes` begins with the root cause, if there is one. `unreadable` are kinds that could not be listed."""
+    """`causes` begins with the root cause, if there is one. `unreadable` are kinds that could not be listed.
+
+    `changed`: settings of the stack file that differ from the last up, which may be what began it.
+    """
 
     stack: str
     looked_at: str
     causes: tuple[Cause, ...]
     unreadable: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
     @property
     def has_causes(self) -> bool:

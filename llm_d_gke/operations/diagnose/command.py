@@ -26,6 +26,7 @@ _FINDING = re.compile(
     r"(?:\1 +\S.*(?:\n|$))*",
     re.MULTILINE,
 )
+_OF_A_STACK = re.compile(r"`make (diagnose|preflight|report|status|verify|why)( STACK=\.\.\.)?`")
 
 
 def run_diagnose(
@@ -49,11 +50,22 @@ def _show(diagnosis: Diagnosis, *, as_json: bool) -> int:
 
 def diagnose(live: LiveStack, headers: Mapping[str, str] = NO_HEADERS) -> Diagnosis:
     facts = gather(live, headers)
-    causes = tuple(
-        replace(cause, fix=cause.fix.replace("`pulumi up --refresh`", f"`{live.restore}`"))
-        for cause in causes_of(facts)
+    causes = tuple(replace(cause, fix=runnable(cause, live)) for cause in causes_of(facts))
+    return Diagnosis(
+        stack=live.name,
+        looked_at=live.looked_at,
+        causes=causes,
+        unreadable=facts.unreadable,
+        changed=live.changed_settings if causes else (),
     )
-    return Diagnosis(stack=live.name, looked_at=live.looked_at, causes=causes, unreadable=facts.unreadable)
+
+
+def runnable(cause: Cause, live: LiveStack) -> str:
+    """The fix with commands that can be run as they are: for this stack, and for the pod that the cause is about."""
+    pod = re.match(r"Pod/(\S+)", cause.subject)
+    logs = f"make logs STACK={live.name}" + (f" POD={pod[1]}" if pod else "")
+    fix = cause.fix.replace("`pulumi up --refresh`", f"`{live.restore}`").replace("`make logs`", f"`{logs}`")
+    return _OF_A_STACK.sub(rf"`make \1 STACK={live.name}`", fix)
 
 
 def text(diagnosis: Diagnosis) -> str:
@@ -70,6 +82,9 @@ def text(diagnosis: Diagnosis) -> str:
     if diagnosis.causes[1:]:
         lines = [f"  {cause.id}: {cause.subject}: {cause.evidence[:120]}" for cause in diagnosis.causes[1:]]
         parts.append("\n".join(["also seen, perhaps a consequence:", *lines]))
+    if diagnosis.changed:
+        lines = [f"  {change}" for change in diagnosis.changed]
+        parts.append("\n".join(["the stack file was changed after the last up that came to its end:", *lines]))
     if diagnosis.unreadable:
         parts.append("\n".join(["not read:", *(f"  {line}" for line in diagnosis.unreadable)]))
     return wrapped("\n\n".join(parts))
@@ -95,6 +110,7 @@ def json_text(diagnosis: Diagnosis) -> str:
             "lookedAt": diagnosis.looked_at,
             "found": diagnosis.has_causes,
             "causes": [asdict(cause) for cause in diagnosis.causes],
+            "changed": list(diagnosis.changed),
             "notRead": list(diagnosis.unreadable),
         },
         indent=1,

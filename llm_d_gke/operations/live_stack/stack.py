@@ -99,13 +99,14 @@ class LiveStack:
 
     @property
     def diagnose(self) -> str:
-        return f"make diagnose STACK={self.name}"
+        """What to run after a promise that is not kept. A changed stack file explains it where it was not applied."""
+        return f"make {'up' if self.changed_settings else 'diagnose'} STACK={self.name}"
 
     @property
     def restore(self) -> str:
         """The command that gives objects which were changed or deleted by hand their planned values again."""
         if self.target == "rehearsal":
-            return f"make up STACK={self.name} ARGS=--refresh"
+            return f"make up STACK={self.name}{'' if self.changed_settings else ' ARGS=--refresh'}"
         return f"{FORCE}=true pulumi up --refresh --stack {self.name}"
 
     def pods_of(self, selector: Mapping[str, str]) -> list[Manifest]:

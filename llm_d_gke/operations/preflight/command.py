@@ -105,7 +105,7 @@ def verdict(findings: list[Finding], console: Console) -> None:
         console.print("Nothing stands in the way.", style="green")
         return
     errors = any(finding.severity is Severity.ERROR for finding in findings)
-    # A planning report says that nothing was created, which holds here as well.
+    # A planning report says that nothing was changed, which holds here as well.
     console.print(report(findings), style="red" if errors else "yellow", markup=False, highlight=False)
 
 

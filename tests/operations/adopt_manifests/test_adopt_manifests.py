@@ -326,4 +326,4 @@ def test_a_file_that_was_written_is_not_said_to_be_nothing(tmp_path: Path, capsy
     assert adopt_files([tmp_path / "one.yaml"], None, None, None) == 2
     text = capsys.readouterr().out
     assert "The stack file is refused as it is:\n\nLLMD-SETTING-MISSING  llm-d:location" in text
-    assert "nothing was created" not in text
+    assert "nothing was changed" not in text

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from llm_d_gke.kube import ApiError, Unreachable
-from llm_d_gke.operations.diagnose.command import diagnose, json_text, text
+from llm_d_gke.operations.diagnose.command import diagnose, json_text, runnable, text
 from llm_d_gke.operations.diagnose.facts import gather
+from llm_d_gke.operations.diagnose.messages import cause_of_state
 from llm_d_gke.operations.live_stack.stack import Manifest
 from tests.operations.verify.fake_stack import FakeCluster, FakeEngine, FakePods, context_of
 from tests.operations.verify.test_checks import by_model, engines_of
@@ -47,6 +48,23 @@ def test_a_kind_that_may_not_be_read_is_named_and_left_out() -> None:
     # Without any object the result names that, and does not claim that the stack serves.
     assert diagnosis.causes[0].id == "pods-missing"
     assert '"notRead"' in json_text(diagnosis)
+
+
+def test_a_changed_stack_file_is_named_beside_the_cause_and_commands_are_for_the_stack() -> None:
+    change = "llm-d:models[0].extraArgs: [] -> [--max-cpu-loras=-1]"
+    with context_of("gpu", engines_of(), by_model) as ctx:
+        live = replace(ctx.live, target="rehearsal", cluster=FakeCluster([]), changed_settings=(change,))
+        diagnosis = diagnose(live)
+    assert "`make verify STACK=gpu` names" in diagnosis.causes[0].fix
+    assert "`make up STACK=gpu` restores" in diagnosis.causes[0].fix
+    assert change in text(diagnosis)
+    assert change in json_text(diagnosis)
+
+
+def test_the_log_of_the_pod_that_ended_is_a_command() -> None:
+    with context_of("gpu", engines_of(), by_model) as ctx:
+        cause = cause_of_state("container-ended", "Pod/gemma-0 container vllm", "why", code=1)
+        assert runnable(cause, ctx.live) == "Read the log from its beginning: `make logs STACK=gpu POD=gemma-0`."
 
 
 def test_an_api_server_that_does_not_answer_is_no_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:

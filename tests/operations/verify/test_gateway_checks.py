@@ -138,6 +138,8 @@ def test_a_changed_stack_file_fails() -> None:
         assert objects.settings_as_applied(ctx).outcome is Outcome.PASSED
         ctx.live = replace(ctx.live, changed_settings=("llm-d:paused = true",))
         result = objects.settings_as_applied(ctx)
+        # The other checks that fail name the same command.
+        assert {result.next_command, ctx.live.diagnose} == {"make up STACK=gpu"}
     assert (result.outcome, result.evidence) == (Outcome.FAILED, "llm-d:paused = true")
 
 
