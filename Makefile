@@ -57,8 +57,8 @@ help:
 ##@ Choose a model and hardware
 .PHONY: init size catalog stage adopt-manifests
 
-init: $(STAMP) ## ask five questions and write a first stack file; ARGS=--yes takes the defaults
-	@$(CLI) init $(ARGS)
+init: $(STAMP) ## ask five questions and write a first stack file; STACK=chat names it, ARGS=--yes takes the defaults
+	@$(CLI) init $(if $(filter command,$(firstword $(origin STACK))),'$(STACK)') $(ARGS)
 
 size: $(STAMP) ## what MODEL takes on every machine under LOAD='20/s 2000+300' in LOCATION, or only ACCELERATOR=nvidia-l4 (or tpu, or v6e,h100); WRITE=name writes a stack file; CONFIG=config.json of a model of your own
 	@$(call need,MODEL,size MODEL=Qwen/Qwen3-8B LOAD='20/s 2000+300')$(CLI) size '$(MODEL)' $(if $(LOAD),'$(LOAD)') $(if $(CONFIG),--config-json '$(CONFIG)') $(if $(LOCATION),--location '$(LOCATION)') $(if $(ACCELERATOR),--accelerator '$(ACCELERATOR)') $(if $(WRITE),--write '$(WRITE)') $(ARGS)

@@ -185,6 +185,11 @@ def why(stack: str, request_id: str | None, log: Path | None, last: int) -> int:
     choices = scores.choices(picker_lines(StackPaths(stack), names, log))
     selected = [choice for choice in choices if request_id in (None, choice.request)][-last:]
     if not selected:
+        if log is None and (changed := list(diff_settings(StackPaths(stack), load(PROJECT_ROOT, stack)))):
+            raise RehearsalError(
+                f"no request is in the log of {', '.join(names)}, and the stack file was changed after the last up"
+                f" ({changed[0]}): make up STACK={stack}"
+            )
         raise RehearsalError(
             f"the log of {', '.join(names)} has no request {request_id}"
             if request_id is not None and choices

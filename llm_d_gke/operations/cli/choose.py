@@ -89,11 +89,14 @@ def size(
     return print_sizes(model, load_option or load, choice, write)
 
 
-def init(yes: Annotated[bool, typer.Option("--yes", "-y", help="Take every default, ask nothing.")] = False) -> int:
+def init(
+    name: Annotated[str | None, argument(help="Name of the new stack, instead of the first question.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take every default, ask nothing.")] = False,
+) -> int:
     """Ask five questions and write a first stack file."""
     from llm_d_gke.operations.first_stack.command import write_first_stack
 
-    return write_first_stack(ask=not yes)
+    return write_first_stack(name, ask=not yes)
 
 
 def adopt_manifests(

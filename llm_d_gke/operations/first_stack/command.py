@@ -27,11 +27,11 @@ _OWN_MODEL = (
 _PROJECT: TypeAdapter[str] = TypeAdapter(ProjectId)
 
 
-def write_first_stack(*, ask: bool) -> int:
+def write_first_stack(name: str | None = None, *, ask: bool) -> int:
     """Write Pulumi.<name>.yaml and print the next commands. Without `ask` every answer is the default."""
     catalog = load_catalog()
     question = _ask if ask else _take_default
-    name = question("Name of the stack", NAME, check_stack_name)
+    name = check_stack_name(name) if name else question("Name of the stack", NAME, check_stack_name)
     project = question("Google Cloud project (empty: set it later)", "", _check_project)
     model = find_model(catalog, question("Model", MODEL, lambda text: find_model(catalog, text, _OWN_MODEL).id))
     load_text = question("Load: requests per second, prompt+output tokens", LOAD, _check_load)

@@ -62,8 +62,8 @@ def table(choice: Choice, weights: Mapping[str, float]) -> Table:
     """Endpoints with their scores and the weighted sum, the chosen one marked. Letters stand for scorers."""
     grid = Table(box=box.SIMPLE, title=f"{choice.request}  {choice.model}".rstrip(), title_justify="left")
     grid.add_column()
-    # The mark, the sum and the spaces between columns take 15.
-    grid.add_column("endpoint", overflow="fold", max_width=max(20, WIDTH - 15 - 8 * len(choice.scores)))
+    # The mark, the sum and the spaces between columns take 16.
+    grid.add_column("endpoint", overflow="fold", max_width=max(20, WIDTH - 16 - 8 * len(choice.scores)))
     caption = []
     for letter, scorer in zip(ascii_lowercase, choice.scores, strict=False):
         weight = weights.get(scorer)

@@ -285,6 +285,11 @@ class TestWrittenStackFiles:
         self.planned(root / "Pulumi.first.yaml")
         assert "make preview STACK=first" in capsys.readouterr().out
 
+    def test_init_takes_the_name_that_it_is_given(self, root: Path) -> None:
+        assert llmd("init", "chat", "--yes") == 0
+        assert (root / "Pulumi.chat.yaml").exists()
+        assert not (root / "Pulumi.first.yaml").exists()
+
     @pytest.mark.parametrize(
         ("model", "load", "location"),
         [

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from llm_d_gke.rehearsal import commands
 from llm_d_gke.rehearsal.commands import why
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.terminal.scores import choices, table, weighted, weights_of
@@ -59,10 +60,11 @@ def test_the_sum_weighs_and_bounds_scores_as_the_picker_does() -> None:
 def test_long_names_of_pods_are_folded_into_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
     pod = "qwen2-5-3b-instruct-kserve-568bd78769-bhlrh-rank-0"
     [choice] = choices([scored(f"scorer-{number}/x", pod, 1.0) for number in range(4)])
+    choice.chosen.append(pod)
     Console(width=200, soft_wrap=True).print(table(choice, {}))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
-    assert pod in "".join(line[5:40].strip() for line in lines)
+    assert pod in "".join(line[6:40].strip() for line in lines)
 
 
 def test_weights_are_those_of_the_configuration() -> None:
@@ -86,6 +88,13 @@ def test_a_log_without_scores_names_the_setting(tmp_path: Path) -> None:
     log.write_text(line("EPP received request"), encoding="utf-8")
     with pytest.raises(RehearsalError, match=r"picker\.verbosity: 4"):
         why("prefix-cache-gpu", None, log, 3)
+
+
+def test_a_picker_that_the_next_up_creates_has_no_log_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "picker_lines", lambda *_: [])
+    monkeypatch.setattr(commands, "diff_settings", lambda *_: iter(["llm-d:models[0].id: a -> b"]))
+    with pytest.raises(RehearsalError, match=r"llm-d:models\[0\]\.id: a -> b\): make up STACK=prefix-cache-gpu"):
+        why("prefix-cache-gpu", None, None, 3)
 
 
 def test_a_request_that_the_log_lacks_is_named(tmp_path: Path) -> None:
