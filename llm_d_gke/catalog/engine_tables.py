@@ -238,6 +238,7 @@ def _with_later_values(facts: EngineFacts, version: str) -> EngineFacts:
     for option, added in engine.added_values.items():
         values[option] += tuple(value for value, since in added.items() if engine.has(version, since))
     for option, dropped in engine.dropped_values.items():
-        gone = {value for value, since in dropped.items() if engine.has(version, since)}
-        values[option] = tuple(value for value in values[option] if value not in gone)
+        values[option] = tuple(
+            value for value in values[option] if value not in dropped or not engine.has(version, dropped[value])
+        )
     return facts.model_copy(update={"option_values": values})

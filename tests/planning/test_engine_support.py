@@ -690,3 +690,18 @@ def test_every_name_of_the_newest_table_can_be_set() -> None:
     methods = {name for name, entry in newest.quantization.items() if not entry.deprecated}
     assert methods - set(get_args(QuantizationMethod)) == {"online"}
     assert set(newest.option_values["--kv-cache-dtype"]) - set(get_args(CacheType)) == {"fp8_inc"}
+
+
+@pytest.mark.parametrize(
+    ("version", "option", "value", "is_known"),
+    [
+        ("0.30.0", "--all2all-backend", "moonep", False),
+        ("0.31.0", "--all2all-backend", "moonep", True),
+        ("0.31.0", "--all2all-backend", "passthrough", False),
+        ("0.31.0", "--mamba-cache-mode", "all", True),
+        ("0.32.0", "--mamba-cache-mode", "all", False),
+        ("0.32.0", "--kv-cache-dtype", "ultraquant_4bit", True),
+    ],
+)
+def test_values_that_came_or_went_after_the_newest_table(version: str, option: str, value: str, is_known: bool) -> None:
+    assert (wrong_values(version, [option, value]) == []) == is_known
