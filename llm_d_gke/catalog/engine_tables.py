@@ -13,7 +13,6 @@ from typing import Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from .engine import load_engine
 from .errors import CatalogError
 from .reading import read_yaml
 from .schema import DType, Entry, Source
@@ -215,8 +214,8 @@ def facts_of(version: str) -> tuple[EngineFacts, ...]:
     """Tables that apply to a version: its own, or else the nearest on either side.
 
     A patch release counts as its minor version where that has a table. What two neighbors agree on holds in between;
-    where they differ it is unknown. Versions newer than every table use the newest, with the values of options that
-    came and went since; of versions older than every table nothing is known.
+    where they differ it is unknown. Versions newer than every table use the newest; of versions older than
+    every table nothing is known.
     """
     number = version_numbers(version)
     tables = versions()
@@ -228,17 +227,4 @@ def facts_of(version: str) -> tuple[EngineFacts, ...]:
     if not below:
         return ()
     above = [name for name in tables if version_numbers(name) > number]
-    if not above:
-        return (_with_later_values(load_facts(below[-1]), version),)
-    return load_facts(below[-1]), load_facts(above[0])
-
-
-def _with_later_values(facts: EngineFacts, version: str) -> EngineFacts:
-    engine, values = load_engine(), dict(facts.option_values)
-    for option, added in engine.added_values.items():
-        values[option] += tuple(value for value, since in added.items() if engine.has(version, since))
-    for option, dropped in engine.dropped_values.items():
-        values[option] = tuple(
-            value for value in values[option] if value not in dropped or not engine.has(version, dropped[value])
-        )
-    return facts.model_copy(update={"option_values": values})
+    return tuple(load_facts(name) for name in (*below[-1:], *above[:1]))
