@@ -60,6 +60,10 @@ def load(
     if not own_release and isinstance(registry, dict) and registry.get("mirrors"):
         values[f"{NAMESPACE}:registry"] = {key: value for key, value in registry.items() if key != "mirrors"}
         notes.append("registry.mirrors: nothing is pulled here, and charts come from their own registries' names")
+    models = settings.get("models")
+    for index, model in enumerate(models if isinstance(models, list) else ()):
+        if isinstance(model, dict) and (image := model.get("image")):
+            notes.append(f"llm-d:models[{index}].image: nothing is pulled here, so whether {image} exists is not known")
     prepared = replace(config, values=values, secrets=secrets, notes=tuple(notes))
     return prepared if own_release else _with_picker(stack, prepared, available)
 

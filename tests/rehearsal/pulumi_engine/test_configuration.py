@@ -55,6 +55,12 @@ def test_only_the_picker_is_exchanged(stack: str) -> None:
     assert rehearsed.release == own.release
 
 
+def test_an_image_of_the_users_is_said_not_to_be_pulled() -> None:
+    image = "vllm/vllm-opnai:v0.99.0"
+    assert any(image in note for note in load(PROJECT_ROOT, "gpu", {"models[0].image": image}).notes)
+    assert not any("image" in note for note in load(PROJECT_ROOT, "gpu").notes)
+
+
 def test_the_run_says_so_in_one_line() -> None:
     notes = load(PROJECT_ROOT, "gpu").notes
     about = [note for note in notes if note.startswith("picker:")]
