@@ -685,7 +685,7 @@ class TestStretchedPositions:
 
 
 def test_every_name_of_the_newest_table_can_be_set() -> None:
-    """Less types of cache that are Gaudi's or whose size was not read (0.32's), a method that needs an object beside it, and what is deprecated."""
+    """Less a cache of Gaudi's, one of 0.32 whose size was not read, a method with an object, and deprecated ones."""
     newest = load_facts(versions()[-1])
     methods = {name for name, entry in newest.quantization.items() if not entry.deprecated}
     assert methods - set(get_args(QuantizationMethod)) == {"online"}
