@@ -30,9 +30,9 @@ _INTERRUPTING = (
 
 
 class EngineCommand(auto.PulumiCommand):
-    """The `pulumi` of the Automation API, which remembers whether an engine has said that it was interrupted."""
+    """The `pulumi` of the Automation API, which remembers whether an engine has printed that it was interrupted."""
 
-    heard = threading.Event()
+    acknowledged = threading.Event()
 
     def run(
         self,
@@ -47,7 +47,7 @@ class EngineCommand(auto.PulumiCommand):
     def _listening(self, show: Callable[[str], object] | None) -> Callable[[str], object]:
         def take(line: str) -> None:
             if line.startswith("^C received"):
-                self.heard.set()
+                self.acknowledged.set()
             if show:
                 show(line)
 
@@ -71,7 +71,7 @@ def defer_interrupts() -> Iterator[None]:
         print(f"\ninterrupting: {_INTERRUPTING[min(interrupts, 2) - 1]}", flush=True)
         threading.Thread(target=_hand_on, args=(interrupts, ended), daemon=True).start()
 
-    EngineCommand.heard.clear()
+    EngineCommand.acknowledged.clear()
     before = signal.signal(signal.SIGINT, note)
     try:
         yield
@@ -89,7 +89,7 @@ def defer_interrupts() -> Iterator[None]:
 def _hand_on(interrupts: int, ended: threading.Event) -> None:
     """See that the engine got an interrupt: a further one would make it end in the middle of what it writes."""
     if interrupts == 1:
-        while not EngineCommand.heard.wait(_HEARD_SECONDS) and not ended.is_set():
+        while not EngineCommand.acknowledged.wait(_HEARD_SECONDS) and not ended.is_set():
             _signal_engine(signal.SIGINT)
         return
     for number in (signal.SIGINT, signal.SIGKILL):

@@ -36,17 +36,17 @@ def test_interrupts_of_this_process_alone_end_an_engine_that_waits(
     program.write_text(ENGINE, encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setattr(interruption, "_HEARD_SECONDS", 0.2)
-    said: list[str] = []
+    output: list[str] = []
 
     def take(line: str) -> None:
-        said.append(line)
-        if len(said) <= interrupts:
+        output.append(line)
+        if len(output) <= interrupts:
             os.kill(os.getpid(), signal.SIGINT)
 
     command = EngineCommand(str(tmp_path), skip_version_check=True)
     with pytest.raises(KeyboardInterrupt), defer_interrupts():
         command.run(["up"], str(tmp_path), {"ENDS_AT": ends_at}, on_output=take)
-    assert said[:2] == ["waiting", "^C received"]
+    assert output[:2] == ["waiting", "^C received"]
 
 
 @pytest.fixture
