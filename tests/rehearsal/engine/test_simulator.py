@@ -68,7 +68,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, st
     write_models(paths, tiny_models(plan, configuration), environment)
     latency = plan.models[0].servers[0].latency
     assert latency is not None
-    simulated = Simulated({"": {MODEL: {**latency, "time_to_first_token_ms": 0, "inter_token_latency_ms": 0}}})
+    simulated = Simulated({"default": {MODEL: {**latency, "time_to_first_token_ms": 0, "inter_token_latency_ms": 0}}})
     real = VllmOnCpu(EngineVersion(VERSION, environment), read_models(paths))
     with ExitStack() as stack:
         simulator = binaries(["llm-d-inference-sim"], print)["llm-d-inference-sim"]
