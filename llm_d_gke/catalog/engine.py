@@ -206,7 +206,6 @@ class Engine(Entry):
     short_options: Mapping[str, str]
     dropped_options: Mapping[str, str]  # option -> the first version without it
     late_options: Mapping[str, tuple[str, ...]]  # version -> options of a later table that it is the last to lack
-    added_options: Mapping[str, str]  # option that no table has -> the first version that may have it
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
     adapters: Adapters
     compile: Compilation

@@ -55,9 +55,6 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
     for position, name in _options(arguments):
         dropped = engine.dropped_options.get(name)
         is_gone = dropped is not None and engine.has(version, dropped)
-        added = engine.added_options.get(name.replace("--no-", "--", 1))
-        if added is not None and engine.has(version, added):
-            continue
         is_late = engine.lacks(version, name.replace("--no-", "--", 1))
         if not (is_gone or is_late) and (
             not tables or any(not facts.options or full_option(facts.options, name) is not None for facts in tables)
