@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from llm_d_gke.planning import RefusedError, StackPlan, plan_config, plan_raw, p
 from llm_d_gke.stackfile.assumptions import load_assumed
 from tests.planning.refusals.case import errors_of
 from tests.stacks import ENCRYPTED, existing_cluster, plan_of, sharing_nodes, values_of
+from tests.work import calls_of
 
 
 def test_planning_and_settings_need_no_pulumi() -> None:
@@ -173,23 +172,19 @@ def test_a_brought_cluster_is_not_paid_twice() -> None:
     assert "control plane" in costs(plan_of("gpu"))
 
 
-class TestTime:
-    """Bounds with room for a slow machine: on a quiet one it is a tenth of each (docs/measurements.md)."""
+class TestWork:
+    """Bounds a third above today's work; docs/measurements.md has the seconds of a quiet machine."""
 
-    def test_one_stack_is_planned_within_fifty_milliseconds(self) -> None:
-        assert min(self.seconds("gpu", {}) for _ in range(3)) < 0.05
+    def test_of_one_stack(self) -> None:
+        plan_of("gpu", {})
+        assert calls_of(lambda: plan_of("gpu", {})) < 14_000
 
-    def test_a_hundred_models_are_planned_within_a_second(self) -> None:
+    def test_of_a_hundred_models_grows_with_their_number_only(self) -> None:
         entry = {"id": "Qwen/Qwen2.5-0.5B-Instruct", "dtype": "half", "maxModelLen": 1024}
         models = [entry | {"servedName": f"model-{number}"} for number in range(100)]
         many = {"models": models, "accelerator.nodes": {"max": 100}}
         assert len(plan_of("multi-model-gpu", many).models) == 100
-        assert min(self.seconds("multi-model-gpu", many) for _ in range(2)) < 1
-
-    def seconds(self, stack: str, changes: Mapping[str, object]) -> float:
-        started = time.process_time()
-        plan_of(stack, changes)
-        return time.process_time() - started
+        assert calls_of(lambda: plan_of("multi-model-gpu", many)) < 100 * 18_000
 
 
 @pytest.mark.parametrize("project", ["acme.com:llm", "acme.com:llm-production", "my-project-123456"])

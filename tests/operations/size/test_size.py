@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from llm_d_gke.operations.size.load import Load, LoadError, SizeError, parse_loa
 from llm_d_gke.operations.size.options import Option, compare_hardware, settings_of, zones_in
 from llm_d_gke.planning import plan_raw
 from tests.command_line import llmd
+from tests.work import calls_of
 
 QWEN = "Qwen/Qwen3-8B"
 
@@ -109,12 +109,9 @@ class TestComparison:
         reasons = {refusal.hardware.machine.name: refusal.reason for refusal in refusals}
         assert "GiB" in reasons["g2-standard-4"]
 
-    def test_it_takes_less_than_two_seconds(self) -> None:
-        """Of the processor: the clock also counts what else runs on this machine."""
+    def test_its_work_fits_two_seconds(self) -> None:
         options()
-        began = time.process_time()
-        options.__wrapped__()
-        assert time.process_time() - began < 2
+        assert calls_of(options.__wrapped__) < 4_500_000
 
 
 def test_the_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

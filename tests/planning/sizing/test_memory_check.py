@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.served_model import served_model
 from llm_d_gke.planning.sizing.memory_check import check_memory, run_of
 from llm_d_gke.settings import StackSettings
+from tests.work import calls_of
 
 CATALOG = catalog.load()
 
@@ -185,13 +185,10 @@ def test_media_that_no_request_may_have_are_left_out(extra: list[str], text_only
     assert (run.text_only, run.video) == (text_only, video)
 
 
-def test_a_hundred_models_are_judged_within_a_second() -> None:
+def test_the_work_of_judging_a_hundred_models_fits_a_second() -> None:
     served = served_model(context_for({"type": "nvidia-l4"}, {"id": "Qwen/Qwen3-4B"}), 0)
     models = [*CATALOG.models.values()] * 2
-    started = time.process_time()
-    for model in models[:100]:
-        check_memory(replace(served, model=model))
-    assert time.process_time() - started < 1
+    assert calls_of(lambda: [check_memory(replace(served, model=model)) for model in models[:100]]) < 1_500_000
 
 
 def test_no_combination_is_without_an_answer() -> None:
