@@ -1,4 +1,4 @@
-"""How much a function does, counted and not timed: a busy machine makes seconds longer, and the number of calls stays."""
+"""How much a function does, counted and not timed: a busy machine makes seconds longer, the number of calls stays."""
 
 from __future__ import annotations
 
