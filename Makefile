@@ -35,11 +35,22 @@ unexport PYTHONDONTWRITEBYTECODE
 WORDS := $(sort $(shell grep -oE '[A-Z][A-Z_]+' $(firstword $(MAKEFILE_LIST))))
 TARGETS := $(shell grep -oE '^[a-z][a-z-]*:' $(firstword $(MAKEFILE_LIST)) | tr -d ':')
 upper = $(shell printf %s '$1' | tr a-z A-Z)
+lower = $(shell printf %s '$1' | tr A-Z_ a-z-)
+comma := ,
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
-$(foreach name,$(filter-out A B $(WORDS),$(GIVEN)),$(error there is no variable $(name) here$(if \
-  $(filter $(call upper,$(name)),$(WORDS)),: did you mean $(call upper,$(name))=$(value $(name))?)))
+# In the command's words an option is lower-case, a setting of the stack file camel case.
+instead = $(if $(filter $(name),$(call upper,$(name))),an option of the command is in ARGS='--$(call lower,$(name)) ...'$(comma) \
+  and ARGS=--help lists them,a setting is changed for one run by ARGS='-c $(name)=$(value $(name))')
+$(foreach name,$(filter-out A B $(WORDS),$(GIVEN)),$(error there is no variable $(name) here: $(if \
+  $(filter $(call upper,$(name)),$(WORDS)),did you mean $(call upper,$(name))=$(value $(name))?,$(instead))))
 $(foreach goal,$(filter-out $(TARGETS) $(CHECKS) $(STAMP),$(MAKECMDGOALS)),$(error there is no target $(goal): $(if \
   $(wildcard Pulumi.$(goal).yaml examples/Pulumi.$(goal).yaml),a stack is named by STACK=$(goal),`make` lists them)))
+
+# A variable of other targets would be ignored, too: `make down STACKS=mine`. The lines of a target name those it takes.
+takes = $(shell sed -n '/^$1:/,/^$$/p' $(firstword $(MAKEFILE_LIST)) | grep -oE '\b[A-Z][A-Z_]*\b')
+KNOWN := $(filter-out PYTHON,$(filter A B $(WORDS),$(GIVEN)))
+UNUSED := $(if $(and $(KNOWN),$(MAKECMDGOALS)),$(filter-out $(foreach goal,$(MAKECMDGOALS),$(call takes,$(goal))),$(KNOWN)))
+$(foreach name,$(UNUSED),$(error make $(MAKECMDGOALS) takes no $(name): `make` lists what each target takes))
 
 # Refuses a command without the variable $1, by an example that has it.
 need = $(if $($1),,$(error $1 is missing: make $2))
@@ -111,7 +122,7 @@ preview: $(STAMP) ## show what an up of STACK would change
 status: $(STAMP) ## pods, Gateway and endpoint of STACK; ARGS=--differences: how the rehearsal differs from GKE
 	@$(CLI) status $(STACK) $(ARGS)
 
-logs: $(STAMP) ## logs of STACK's pods, or of those whose name begins with POD; ARGS=-f follows
+logs: $(STAMP) ## logs of STACK's pods, or of those with POD in their name; ARGS='-f --tail 20' follows
 	@$(CLI) logs $(STACK) $(POD) $(ARGS)
 
 why: $(STAMP) ## why requests to STACK went where they did: scores by endpoint; REQUEST=id, else the latest

@@ -86,6 +86,15 @@ def test_the_list_of_targets_fits_a_terminal() -> None:
         ("down stack=mine", "there is no variable stack here: did you mean STACK=mine?"),
         ("bench STACK=mine scenario=quick", "there is no variable scenario here: did you mean SCENARIO=quick?"),
         ("report OVERLAY=mine", "there is no variable OVERLAY here"),
+        ("preflight PROJECT=mine", "there is no variable PROJECT here: an option of the command is in ARGS='--project"),
+        (
+            "preview replicas=2",
+            "there is no variable replicas here: a setting is changed for one run by ARGS='-c replic",
+        ),
+        # Variables of other targets.
+        ("down STACKS=mine", "make down takes no STACKS: `make` lists"),
+        ("catalog STACK=mine", "make catalog takes no STACK: `make` lists"),
+        ("up A=mine", "make up takes no A: `make` lists"),
         ("down prefix-cache-gpu", "there is no target prefix-cache-gpu: a stack is named by STACK=prefix-cache-gpu"),
         ("down nothing", "there is no target nothing: `make` lists them"),
     ],
@@ -104,7 +113,23 @@ def test_every_variable_that_a_document_gives_to_make_is_known() -> None:
         name for call in re.findall(r"^make [a-z].*$", lines, re.MULTILINE) for name in re.findall(r"\b([A-Z]+)=", call)
     }
     assert {"STACK", "SCENARIO", "A"} <= named
-    assert not _recipe("report", *(f"{name}=gpu" for name in named)).stderr
+    assert "there is no variable" not in _recipe("report", *(f"{name}=gpu" for name in named)).stderr
+
+
+def test_every_command_that_a_document_gives_to_make_is_taken() -> None:
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "AGENTS.md", *(ROOT / "docs").glob("*.md")]
+    lines = "\n".join(path.read_text(encoding="utf-8") for path in documents)
+    calls = {
+        (call[0], *re.findall(r"\b[A-Z]+(?==)", call[1]))
+        for call in re.findall(r"\bmake(?: -s)? ([a-z][a-z-]+)((?: [A-Z]+=(?:'[^']*'|[^\s`']+))+)", lines)
+    }
+    assert len(calls) > 20
+    for target, *names in calls:
+        assert "takes no" not in _recipe(target, *(f"{name}=gpu" for name in names)).stderr
+
+
+def test_several_targets_share_their_variables() -> None:
+    assert not _recipe("up", "verify", "STACK=gpu", "ENGINE=vllm").stderr
 
 
 def test_diff_writes_the_file_that_out_names() -> None:
