@@ -202,6 +202,13 @@ def keys_of(group: type[Settings]) -> tuple[str, ...]:
     return tuple(info.alias or name for name, info in group.model_fields.items())
 
 
+def required_keys(path: Sequence[str | int], root: type[Settings]) -> tuple[str, ...]:
+    """Keys without a default of the group at a path. Empty where the path leads to no group, or to one of several."""
+    groups = groups_of(setting_of(path, root).kind)
+    fields = groups[0].model_fields.items() if len(groups) == 1 else ()
+    return tuple(info.alias or name for name, info in fields if info.is_required())
+
+
 def merge_keys(root: type[Settings]) -> dict[tuple[str, ...], str]:
     """What identifies an element of each list that is merged onto a base, by the list's path without indexes."""
     keys: dict[tuple[str, ...], str] = {}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.settings.stack import top_level_keys
-from llm_d_gke.stackfile.document import Keys, lines_of, place_in
+from llm_d_gke.stackfile.document import Keys, has_line, lines_of, place_in
 from llm_d_gke.stackfile.paths import contains, put, segments
 from llm_d_gke.stackfile.project import NAMESPACE
 
@@ -41,6 +41,9 @@ class StackConfig:
     def place_of(self, path: str) -> str | None:
         """File and line of a setting in a finding, or `-c` for one of the command line. None where neither is known."""
         if any(path == key or path.startswith((f"{key}.", f"{key}[")) for key in self.overridden):
+            return "-c"
+        # A group that only the command line begins.
+        if any(key.startswith((f"{path}.", f"{path}[")) for key in self.overridden) and not has_line(self._lines, path):
             return "-c"
         return place_in(self.file, self._lines, path) if self.file is not None else None
 

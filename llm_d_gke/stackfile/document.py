@@ -92,6 +92,12 @@ def line_of(lines: Mapping[Keys, int], path: str) -> int | None:
     return None
 
 
+def has_line(lines: Mapping[Keys, int], path: str) -> bool:
+    """Whether a path of a finding itself stands in the file, not only what is around it."""
+    first, *rest = segments(path)
+    return any((key, *rest) in lines for key in (first, str(first).removeprefix(f"{NAMESPACE}:")))
+
+
 def place_in(file: Path, lines: Mapping[Keys, int], setting: str) -> str | None:
     """File and line of a setting, by its path in a finding. `lines` are the file's."""
     line = line_of(lines, setting)

@@ -45,8 +45,13 @@ def put(values: dict[str, Any], path: str, value: Any) -> None:
         last = position == len(parts) - 1
         empty: Any = [] if not last and isinstance(parts[position + 1], int) else {}
         if isinstance(part, int):
-            if not isinstance(target, list) or part > len(target):
-                raise StackFileError(f"{path}: element {part} does not exist and is not the next one to append")
+            if not isinstance(target, list):
+                raise StackFileError(f"{path}: {parts[position - 1]} is no list: write it without [{part}]")
+            if part > len(target):
+                last_one = f"; [{len(target) - 1}] is the last one" if target else ""
+                raise StackFileError(
+                    f"{path}: element {part} does not exist, and the next one to append is [{len(target)}]{last_one}"
+                )
             if part == len(target):
                 target.append(value if last else empty)
             elif last:

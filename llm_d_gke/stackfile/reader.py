@@ -5,20 +5,22 @@ from __future__ import annotations
 import copy
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from llm_d_gke.settings.fields import takes_text
+from llm_d_gke.settings.fields import required_keys, takes_text
 from llm_d_gke.settings.stack import StackSettings
 from llm_d_gke.stackfile.base import BASE, with_base
 from llm_d_gke.stackfile.config import UNSET, StackConfig
 from llm_d_gke.stackfile.document import parse, refuse_other_files
-from llm_d_gke.stackfile.paths import StackFileError, put, segments
+from llm_d_gke.stackfile.paths import StackFileError, contains, put, segments
 from llm_d_gke.stackfile.project import EXAMPLES, NAMESPACE, PROJECT_FILE, project_defaults, stack_names
 from llm_d_gke.stackfile.pulumi_environment import with_environment
+from llm_d_gke.wording import count
 
 # Replaces every encrypted value: only the holder of the stack's key can read it. The check of a Hugging Face token
 # expects the prefix.
@@ -71,8 +73,10 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
         values[_BASE] = changes.pop(key)
     defaults = _defaults(root)
     values = _with_base(values, defaults, root)
+    appended = _appended(values, changes)
     for setting, value in changes.items():
         put(values, setting, value)
+    _refuse_partial_elements(values, appended)
     secrets = dict.fromkeys(_take_encrypted(values), ENCRYPTED_VALUE)
     return StackConfig(
         values=values,
@@ -82,6 +86,32 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
         file=path,
         overridden=tuple(key if ":" in key else f"{NAMESPACE}:{key}" for key in overrides or {}),
     )
+
+
+def _appended(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, str]:
+    """Paths of list elements that overrides would append, each with the first override below it."""
+    appended: dict[str, str] = {}
+    for path in changes:
+        element = re.match(r"[^\[\]]+\[\d+\](?=\.)", path)
+        if element is not None and not contains(values, element[0]):
+            appended.setdefault(element[0], path)
+    return appended
+
+
+def _refuse_partial_elements(values: Mapping[str, Any], appended: Mapping[str, str]) -> None:
+    """Refuse a new element without what every element needs: an existing one was meant, whose number is lower."""
+    for element, path in appended.items():
+        keys = [str(key).removeprefix(f"{NAMESPACE}:") for key in segments(element)[:-1]]
+        lacking = [key for key in required_keys((*keys, 0), StackSettings) if not contains(values, f"{element}.{key}")]
+        number = int(element[element.rindex("[") + 1 : -1])
+        if lacking and number > 0:
+            whole = element.rpartition("[")[0]
+            numbers = f"{whole}[0]" if number == 1 else f"{whole}[0] to {whole}[{number - 1}]"
+            raise StackFileError(
+                f"-c {path}: the stack has {count(number, 'element')} of {whole}, {numbers}, and a new one needs"
+                f" {lacking[0]} as well. Write {whole}[{number - 1}]{path.removeprefix(element)} for the last one, or add"
+                f" -c {element}.{lacking[0]}=..."
+            )
 
 
 def _refuse_spellings(name: str, values: Mapping[str, Any]) -> None:

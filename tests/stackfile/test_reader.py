@@ -217,6 +217,18 @@ class TestErrors:
         with pytest.raises(StackFileError, match=r"models is a list.*: write llm-d:models\[0\]\.replicas$"):
             read("config: {llm-d:location: us-east1-c, llm-d:models: [{id: a/b}]}", **{path: "1"})
 
+    def test_a_new_element_needs_what_every_element_has(self, read: Any) -> None:
+        file = "config: {llm-d:location: us-east1-c, llm-d:models: [{id: a/b}]}"
+        last = r"the stack has 1 element of llm-d:models, .* needs id as well\. Write llm-d:models\[0\]\.replicas for"
+        with pytest.raises(StackFileError, match=last):
+            read(file, **{"models[1].replicas": "2"})
+        with pytest.raises(StackFileError, match=r"the next one to append is \[1\]; \[0\] is the last one$"):
+            read(file, **{"models[5].replicas": "2"})
+        with pytest.raises(StackFileError, match=r"location is no list: write it without \[0\]$"):
+            read(file, **{"location[0]": "a"})
+        whole = read(file, **{"models[1].replicas": "2", "models[1].id": "c/d"})
+        assert whole.settings()["models"] == [{"id": "a/b"}, {"replicas": 2, "id": "c/d"}]
+
     def test_a_path_without_a_key_is_refused(self) -> None:
         with pytest.raises(StackFileError, match="for example"):
             segments("[0]")
@@ -246,4 +258,5 @@ def test_a_configuration_can_go_to_another_process_after_a_place_was_asked() -> 
 def test_a_setting_is_of_the_command_line_if_it_or_what_is_around_it_was_changed_there() -> None:
     config = load(PROJECT_ROOT, "gpu", {"models[0].image": "vllm/vllm-openai:v0.26.0", "gateway": "{}"})
     assert config.place_of("llm-d:models[0].image") == config.place_of("llm-d:gateway.tls.kind") == "-c"
+    assert load(PROJECT_ROOT, "gpu", {"hugginFace.token": "a"}).place_of("llm-d:hugginFace") == "-c"
     assert config.place_of("llm-d:models[0].imageFacts") == config.place_of("llm-d:models[0].id")
