@@ -107,7 +107,7 @@ def setting_value(settings: Settings, *path: str | int) -> object:
 
 def without_secrets(value: object, location: Sequence[str | int]) -> object:
     """The value with credentials hidden, which are recognized by their keys or their form."""
-    if location and _SECRET_KEY.search(str(location[-1])):
+    if location and (_SECRET_KEY.search(str(location[-1])) or _is_client_key(location)):
         return HIDDEN
     if isinstance(value, Mapping):
         return {key: without_secrets(item, (*location, key)) for key, item in value.items()}
@@ -126,6 +126,12 @@ def without_secrets(value: object, location: Sequence[str | int]) -> object:
             return f"{flag}={HIDDEN}"
         return HIDDEN if value.startswith("hf_") else value
     return value
+
+
+def _is_client_key(location: Sequence[str | int]) -> bool:
+    """Whether a value is probably an API key that a client sends: a list has the place of its elements."""
+    names = [str(part) for part in location if isinstance(part, str)]
+    return "auth" in names[:-1] and names[-1].lower().endswith(("key", "keys"))
 
 
 HIDDEN = "(hidden)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -15,7 +16,7 @@ from llm_d_gke.planning.setting_errors.keys import ONE_ACCELERATOR, intended_key
 from llm_d_gke.planning.setting_errors.provider_settings import is_of_provider, may_be_secret
 from llm_d_gke.planning.setting_errors.values import expected, flow, listed, max_entries, meant_choice, valid_example
 from llm_d_gke.planning.setting_errors.words import NO, WORDS_FOR_DEFAULT, choice_elsewhere, choice_here
-from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.planning.suggest import nearest, nearest_rule
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Path, Setting, choices_of, groups_of, setting_of
 
@@ -49,14 +50,20 @@ def from_validation(error: ValidationError, encrypted: Collection[str] = ()) -> 
     `encrypted` names the top-level keys that came encrypted.
     """
     details = details_of(error)
+    settings = [setting_of(detail["loc"], StackSettings) for detail in details]
+    missing = {setting.path for setting, detail in zip(settings, details, strict=True) if detail["type"] == "missing"}
     # A misspelled key is not reported as missing as well, because that is one mistake.
     explained = {(*path[:-1], intended) for path, intended in corrected_keys(error).items()}
     findings = []
-    for detail in details:
-        setting = setting_of(detail["loc"], StackSettings)
-        if not (detail["type"] == "missing" and setting.path in explained):
-            findings.append(_finding(detail, setting, encrypted))
-    return findings
+    for detail, setting in zip(details, settings, strict=True):
+        finding = _finding(detail, setting, encrypted)
+        below = (*setting.path[:-1], "path")
+        if below in missing and _folder_in(setting, detail["input"]):
+            # The folder stands behind the name of its bucket.
+            explained.add(below)
+            finding = replace(finding, fix=finding.fix.replace("begin path with ", "add path: "))
+        findings.append((setting.path if detail["type"] == "missing" else None, finding))
+    return [finding for path, finding in findings if path is None or path not in explained]
 
 
 # A token of the Hugging Face Hub, and its place.
@@ -112,9 +119,12 @@ def _finding(detail: ErrorDetails, setting: Setting, encrypted: Collection[str])
             "LLMD-PROVIDER-SETTING" if is_of_provider(setting.path) else _RULE_IDS.get(kind, "LLMD-SETTING-TYPE")
         )
         rule, fix = _explain(kind, setting, ("" if value else None) if hidden else value)
-        if setting.path[0] == "huggingFace" and _TOKEN.fullmatch(str(value)):
+        encrypted_path = path_of(*_TOKEN_PATH)
+        if _TOKEN.search(json.dumps(value, default=str)):
             rule = f"{rule}; this text looks like a token, in plain text, and everybody who reads the file could use it"
-            fix = f"revoke it, and keep a new one encrypted: pulumi config set --path --secret {path_of(*_TOKEN_PATH)}"
+            fix = f"revoke it, and keep a new one encrypted: pulumi config set --path --secret {encrypted_path}"
+        elif kind == "extra_forbidden" and setting.path[0] not in encrypted and _names_secret(setting, value):
+            rule = f"{rule}; the value is in plain text, and everybody who reads the file could use it"
     return Finding(
         id=identifier,
         path=path_of(*setting.path),
@@ -122,6 +132,11 @@ def _finding(detail: ErrorDetails, setting: Setting, encrypted: Collection[str])
         rule=rule,
         fix=fix,
     )
+
+
+def _names_secret(setting: Setting, value: object) -> bool:
+    """Whether a key, or one below it, says that its text is a secret."""
+    return value not in ("", None) and value != without_secrets(value, setting.path)
 
 
 def _explain(kind: str, setting: Setting, value: object) -> tuple[str, str]:
@@ -192,8 +207,7 @@ def _other_value(kind: str, setting: Setting, value: object) -> tuple[str, str]:
         statement = f"must not be empty{_description_of(setting)}"
     if setting.path[-1] == "bucket" and isinstance(value, str) and re.match(r"(?!gs:)[a-z0-9]+://", value):
         return f"{statement}; only buckets of Google Cloud Storage can be mounted", "copy the weights into one"
-    folder = re.sub(r"^gs://", "", str(value)).strip("/ ").partition("/")[2]
-    if setting.path[-1] == "bucket" and folder and (bucket := valid_example(setting, value)):
+    if (folder := _folder_in(setting, value)) and (bucket := valid_example(setting, value)):
         return statement, f"use {bucket}, and begin path with {folder}"
     if setting.kind is str and isinstance(value, bool):
         value = None
@@ -226,6 +240,12 @@ def _other_value(kind: str, setting: Setting, value: object) -> tuple[str, str]:
     return statement, _other_fix(setting, value, close)
 
 
+def _folder_in(setting: Setting, value: object) -> str:
+    """The folder behind the name of a bucket. Empty where there is none, or the setting is no bucket."""
+    address = re.sub(r"^gs://", "", str(value)).strip("/ ")
+    return address.partition("/")[2] if setting.path[-1] == "bucket" else ""
+
+
 def _must_be(setting: Setting, value: object) -> str:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if setting.kind is str and setting.form is None and is_number:
@@ -254,6 +274,8 @@ def _other_fix(setting: Setting, value: object, close: str | None) -> str:
             if len(setting.path) == 2 and close
             else f"use {installed}, such as {setting.example or close}"
         )
+    if setting.path[0] == "acknowledge" and key == "id" and nearest_rule(str(value)) is None:
+        return "copy the id from the warning; docs/findings.md lists all"
     has_default = bool(setting.infos) and not setting.infos[0].is_required()
     word = flow(value) if isinstance(value, bool) else str("" if value is None else value).strip().lower()
     if value is None and has_default:
