@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 from itertools import combinations
 
@@ -137,13 +138,33 @@ def _check_ranges(ctx: PlanContext) -> None:
         ranges = {}
     for key, cidr in ranges.items():
         _check_range(ctx, key, cidr)
-    for (first, cidr_of_first), (second, other) in combinations(ranges.items(), 2):
-        if cidr_of_first.overlaps(other):
-            ctx.error("LLMD-CIDR-OVERLAP", "network", first, second=second, other=other, default=DEFAULTS[first])
+    for pair in combinations(ranges, 2):
+        if ranges[pair[0]].overlaps(ranges[pair[1]]):
+            # The one to change is the one that the stack file sets.
+            key, second = pair if str(ranges[pair[0]]) != DEFAULTS[pair[0]] else pair[::-1]
+            others = [cidr for other, cidr in ranges.items() if other != key]
+            default = IPv4Network(DEFAULTS[key])
+            free = _free_range(ranges[key], others) if any(map(default.overlaps, others)) else default
+            case = "free" if free is not None else "full"
+            ctx.error("LLMD-CIDR-OVERLAP", "network", key, case=case, second=second, other=ranges[second], free=free)
     if settings.existing is not None and settings.existing.auto_mode:
         for key, cidr in ranges.items():
             if cidr.overlaps(AUTO_MODE):
                 ctx.error("LLMD-CIDR-AUTO-MODE", "network", key, auto_mode=AUTO_MODE)
+
+
+def _free_range(wanted: IPv4Network, others: Sequence[IPv4Network]) -> IPv4Network | None:
+    """A private range as large as `wanted` that overlaps none of the others. None where there is no room."""
+    taken = [*others, DOCKER, AUTO_MODE]
+    for private in PRIVATE:
+        # It begins where the space does, or behind one of the others.
+        for start in [private[0], *(cidr[-1] + 1 for cidr in taken)]:
+            candidate = IPv4Network((start, wanted.prefixlen), strict=False)
+            if candidate[0] < start and int(candidate[-1]) < 2**32 - 1:
+                candidate = IPv4Network((candidate[-1] + 1, wanted.prefixlen))
+            if candidate.subnet_of(private) and not any(candidate.overlaps(cidr) for cidr in taken):
+                return candidate
+    return None
 
 
 def _beside_nodes(ctx: PlanContext) -> str:

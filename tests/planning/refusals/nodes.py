@@ -499,7 +499,7 @@ NETWORK = (
         path="network.nodeCidr",
         value="10.4.0.0/20",
         rule="overlaps podCidr = 10.4.0.0/14",
-        fix="choose ranges",
+        fix="use 10.0.0.0/20, or another range",
     ),
     Wrong(
         id="LLMD-CIDR-NODES",
