@@ -8,10 +8,9 @@ from dataclasses import replace
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Finding, Severity
 from llm_d_gke.planning.rules import RULES
-from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.planning.suggest import nearest_rule
 from llm_d_gke.settings import StackSettings
 
-_PREFIX = "LLMD-"
 # Findings that only a preview of a running stack can have: planning alone cannot tell whether one is still needed.
 _OF_A_RUNNING_STACK = frozenset(("LLMD-PREFLIGHT-DELETES",))
 
@@ -29,9 +28,7 @@ def acknowledge(settings: StackSettings, findings: Findings) -> None:
         path = ("acknowledge", index, "id")
         rule = RULES.get(acknowledgement.id)
         if rule is None:
-            # The common beginning would make every id similar to every other.
-            names = {name.removeprefix(_PREFIX): name for name in RULES}
-            close = names.get(nearest(acknowledgement.id.removeprefix(_PREFIX), names) or "")
+            close = nearest_rule(acknowledgement.id)
             findings.error(
                 "LLMD-ACKNOWLEDGE-UNKNOWN",
                 *path,

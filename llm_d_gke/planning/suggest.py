@@ -6,7 +6,10 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from llm_d_gke.planning.rules import RULES
+
 _SIMILAR = 0.7
+_RULE = "LLMD-"
 # Billions of parameters in the name of a model: 7b, 0.6b, a22b.
 _SIZES = re.compile(r"(?<![0-9a-z.])a?[0-9]+(?:\.[0-9]+)?b(?![0-9a-z])")
 
@@ -44,6 +47,12 @@ def nearest_place(text: str, places: Sequence[str], threshold: float = _SIMILAR)
     pattern = re.compile("-".join(parts)) if all(parts) else None
     abbreviated = [place for place in places if pattern is not None and pattern.fullmatch(place)]
     return abbreviated[0] if abbreviated else nearest(text, places, threshold)
+
+
+def nearest_rule(text: str) -> str | None:
+    """The id of the rule that is written most like `text`. Their common beginning would make all of them similar."""
+    names = {name.removeprefix(_RULE): name for name in RULES}
+    return names.get(nearest(text.strip().upper().removeprefix(_RULE), names) or "")
 
 
 def did_you_mean(word: str, choices: Collection[str]) -> str:

@@ -108,7 +108,7 @@ class AcceleratorSettings(Settings):
     zones: Annotated[
         tuple[str, ...],
         listed_once(),
-        Field(description="Zones of the pool; by default the stack's own zone."),
+        Field(description="Zones of the pool; by default the stack's own zone.", examples=[["us-central1-a"]]),
     ] = ()
     provisioning: Annotated[
         Provisioning,
@@ -164,6 +164,8 @@ class CpuNodeCount(NodeCount):
 class CpuPoolSettings(Settings):
     """Nodes without accelerators: endpoint picker, system pods. GKE needs one such pool beside accelerator pools."""
 
-    machine_type: Annotated[str, Field(description="Compute Engine machine type.")] = "e2-standard-4"
+    machine_type: Annotated[str, Field(description="Compute Engine machine type.", examples=["e2-standard-8"])] = (
+        "e2-standard-4"
+    )
     nodes: Annotated[CpuNodeCount, Field(description="Autoscaling bounds of the pool.")] = CpuNodeCount.defaults()
     disk_gib: Annotated[int, Field(ge=30, le=65536, description="Boot disk in GiB.")] = 100

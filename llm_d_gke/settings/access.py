@@ -70,8 +70,10 @@ class RegistrySettings(Settings):
     existing_secret: Annotated[
         SecretName | None, Field(description="Name of a kubernetes.io/dockerconfigjson Secret.")
     ] = None
-    server: Annotated[str | None, Field(description="Registry host, such as registry.redhat.io.")] = None
-    username: Annotated[str | None, Field(description="User of the registry.")] = None
+    server: Annotated[
+        str | None, Field(description="Registry host, such as registry.redhat.io.", examples=["registry.redhat.io"])
+    ] = None
+    username: Annotated[str | None, Field(description="User of the registry.", examples=["my-robot"])] = None
     password: Annotated[
         SecretStr | None, Field(description="pulumi config set --path --secret llm-d:registry.password")
     ] = None

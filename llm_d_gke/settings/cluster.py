@@ -14,7 +14,7 @@ class AuthorizedNetwork(Settings):
     """A range from which the control plane's address may be reached."""
 
     cidr: Annotated[IPv4Network, Field(description="IPv4 range.")]
-    name: Annotated[str, Field(min_length=1, max_length=64, description="What the range is.")]
+    name: Annotated[str, Field(min_length=1, max_length=64, description="What the range is.", examples=["office"])]
 
 
 class ControlPlaneSettings(Settings):

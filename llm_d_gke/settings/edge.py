@@ -77,7 +77,15 @@ class IapAuth(Settings):
     """Identity-Aware Proxy: Google accounts with the role IAP-secured Web App User. implementation: gke, HTTPS."""
 
     kind: Literal["iap"]
-    client_id: Annotated[str, Field(min_length=1, max_length=253, description="Id of the OAuth client.")]
+    client_id: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=253,
+            description="Id of the OAuth client.",
+            examples=["123456789-abc.apps.googleusercontent.com"],
+        ),
+    ]
     existing_secret: Annotated[
         SecretName,
         Field(description="Secret of the stack's namespace with the OAuth client's secret in its entry `key`."),
@@ -93,7 +101,12 @@ class JwtAuth(Settings):
     audiences: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=253)], ...],
         listed_once(),
-        Field(min_length=1, max_length=16, description="Accepted values of the tokens' claim `aud`."),
+        Field(
+            min_length=1,
+            max_length=16,
+            description="Accepted values of the tokens' claim `aud`.",
+            examples=[["llm-clients"]],
+        ),
     ]
 
     @model_validator(mode="after")

@@ -61,7 +61,9 @@ class SecretTls(Settings):
 class IssuerSettings(Settings):
     """An issuer of cert-manager that is in the cluster."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253, description="Name of the issuer.")]
+    name: Annotated[
+        str, Field(min_length=1, max_length=253, description="Name of the issuer.", examples=["letsencrypt"])
+    ]
     kind: Annotated[
         Literal["ClusterIssuer", "Issuer"],
         Field(description="Of the whole cluster, or of the stack's namespace."),

@@ -242,6 +242,7 @@ class ModelSettings(Settings):
             max_length=512,
             description="For a model that the catalog lacks: its config.json, or the folder that holds it, as a path"
             " from the project's folder; or hub, which reads it from the Hugging Face Hub and pins its commit.",
+            examples=["hub"],
         ),
     ] = None
     replicas: Annotated[int, Field(ge=0, le=256, description="Model servers.")] = 1
@@ -345,6 +346,7 @@ class ModelSettings(Settings):
             max_length=512,
             description="Jinja template of conversations, as a path from the project's folder; by default the"
             " model's own.",
+            examples=["templates/chat.jinja"],
         ),
     ] = None
     speculative_decoding: Annotated[
@@ -374,7 +376,9 @@ class ModelSettings(Settings):
         bool,
         Field(description="Says that `extraArgs` and `env` are meant: the engine gets them as they are."),
     ] = False
-    extra_args: Annotated[tuple[str, ...], Field(description="Extra arguments of `vllm serve`.")] = ()
+    extra_args: Annotated[
+        tuple[str, ...], Field(description="Extra arguments of `vllm serve`.", examples=[["--seed", "1"]])
+    ] = ()
     env: Annotated[
         dict[VariableName, Variable],
         Field(description="Further environment variables of the engine. None that the stack sets itself; no secrets."),

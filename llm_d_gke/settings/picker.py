@@ -110,7 +110,8 @@ class PickerSettings(Settings):
         str | None,
         Field(
             description="Release whose picker (image, flags, configuration) runs instead of that of `release`. The two "
-            "were not tested together: a rehearsal sets it where the release's own picker is not available."
+            "were not tested together: a rehearsal sets it where the release's own picker is not available.",
+            examples=["llm-d-0.9"],
         ),
     ] = None
     replicas: Annotated[

@@ -49,7 +49,9 @@ class PriceSettings(Settings):
         AfterValidator(_not_in_future),
         Field(description="Day of these prices; printed beside every figure they go into."),
     ]
-    source: Annotated[str, Field(min_length=1, max_length=200, description="Source of the prices.")] = "the stack's own"
+    source: Annotated[
+        str, Field(min_length=1, max_length=200, description="Source of the prices.", examples=["our contract of 2026"])
+    ] = "the stack's own"
     machines: Annotated[
         Mapping[str, Rates],
         Field(description="Whole machine and hour, by machine type; without attached accelerators."),

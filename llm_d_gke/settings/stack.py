@@ -80,7 +80,9 @@ class StackSettings(Settings):
             | form("a zone or a region in lower case"),
         ),
     ]
-    release: Annotated[str, Field(description="Tested set of versions, from the catalog.")] = "llm-d-0.9"
+    release: Annotated[str, Field(description="Tested set of versions, from the catalog.", examples=["llm-d-0.9"])] = (
+        "llm-d-0.9"
+    )
     pattern: Annotated[Pattern, Field(description="How replicas share the work.")] = "single-replica"
     deployment: Annotated[Deployment, Field(description="Objects by this program, or by KServe.")] = "direct"
     namespace: Annotated[

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.catalog.schema import region_of
-from llm_d_gke.planning.suggest import nearest, nearest_model, nearest_place
+from llm_d_gke.planning.suggest import nearest, nearest_model, nearest_place, nearest_rule
 from llm_d_gke.settings.fields import Setting
 
 _PLACES = ("location", "zones")
@@ -57,6 +57,8 @@ def _by_key(setting: Setting, key: str, text: str) -> Iterator[str | None]:
         yield nearest_model(dashed, load_catalog().models, 0.75)
         # One without an organization would be refused next.
         yield word if "/" in word else f"my-organization/{dashed}"
+    elif setting.path[0] == "acknowledge" and key == "id":
+        yield nearest_rule(word)
     elif key == "source":
         yield re.sub(r"[@:][\w.-]+$", "", word)
     elif key == "release":

@@ -211,6 +211,8 @@ def _as_list(setting: Setting, value: object) -> Iterator[object]:
             yield from ([example] for example in group_candidates(inner, value))
         yield [required_settings(element)]
     else:
+        if value in (None, [], "") and setting.example is not None:
+            yield setting.example
         yield from ([candidate] for candidate in _candidates(setting_below(setting, 0), value))
         yield ["my-name"]
 

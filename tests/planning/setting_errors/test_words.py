@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.planning import RefusedError, plan_raw
 from llm_d_gke.planning.engine_support.options import SETTINGS
 from llm_d_gke.planning.engine_support.owned import owned_options
+from llm_d_gke.planning.setting_errors.values import valid_example
 from llm_d_gke.planning.setting_errors.words import choice_here, key_here
 from llm_d_gke.planning.suggest import letters
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.fields import keys_of
+from llm_d_gke.settings.fields import every_key, field_of, keys_of, setting_of
 from llm_d_gke.settings.models import ModelSettings
 
 TABLES: dict[str, Any] = read_yaml(
@@ -68,3 +70,15 @@ def test_an_argument_of_vllm_that_the_planner_owns_is_never_advised_as_an_extra_
         plan_raw("chat", {**values, "models": [{"id": "Qwen/Qwen3-8B", key: "value"}]}, frozenset())
     (unknown,) = [finding for finding in refused.value.findings if finding.id == "LLMD-SETTING-UNKNOWN"]
     assert "allowExtraArgs" not in unknown.fix
+
+
+def test_no_setting_has_an_example_that_fits_every_other() -> None:
+    nameless = []
+    for path, group in every_key(StackSettings):
+        location = ["x" if part == "[]" else part for part in path]
+        _, info = field_of(group, str(path[-1]))
+        assert info is not None
+        setting = replace(setting_of((path[-1],), group), path=tuple(location))
+        if "my-name" in str(valid_example(setting, None)):
+            nameless.append(".".join(map(str, path)))
+    assert nameless == []
