@@ -126,13 +126,14 @@ def render(
 
 def logs(
     stack: Stack,
-    pod: Annotated[str | None, argument(help="Beginning of the pod's name. By default all pods.")] = None,
+    pod: Annotated[str | None, argument(help="Part of the pod's name. By default all pods.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until Ctrl-C.")] = False,
+    tail: Annotated[int | None, option("--tail", "-n", min=0, help="Only so many last lines of each log.")] = None,
 ) -> int:
     """Print the logs of a stack's pods."""
     from llm_d_gke.rehearsal import commands
 
-    return commands.logs(stack, pod, follow=follow)
+    return commands.logs(stack, pod, follow=follow, tail=tail)
 
 
 def why(

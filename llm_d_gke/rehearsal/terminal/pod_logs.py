@@ -15,30 +15,48 @@ from llm_d_gke.rehearsal.terminal.on_gke import not_up_here
 _POLL_SECONDS = 0.5
 
 
-def print_logs(paths: StackPaths, pod: str | None, *, follow: bool) -> None:
-    """Print the logs of pods whose name begins with `pod`; with `follow` wait for more until interrupted.
+def print_logs(paths: StackPaths, pod: str | None, *, follow: bool, tail: int | None = None) -> None:
+    """Print the logs of pods whose name contains `pod`; with `follow` wait for more until interrupted.
 
-    Raises NotUpError, and RehearsalError where no pod has this name.
+    Pods whose name begins so are preferred. `tail`: only so many last lines of each log, as `kubectl logs` does. Raises
+    NotUpError, and RehearsalError where no pod has this name.
     """
     if not paths.pod_logs.exists():
+        last = "" if tail is None else f" --tail {tail}"
         raise not_up_here(
             paths.stack,
             lambda plan: [
-                f"kubectl logs --namespace {plan.namespace.name} --all-containers --follow"
+                f"kubectl logs --namespace {plan.namespace.name} --all-containers --follow{last}"
                 f" {pod or f'deployment/{plan.models[0].servers[0].name}'}"
             ],
         )
     positions: dict[Path, int] = {}
     while True:
-        files = [path for path in sorted(paths.pod_logs.glob("*.log")) if pod is None or _is_of(path, pod)]
+        files = _logs_of(paths, pod)
         if not files and not positions:
-            names = ", ".join(sorted(path.stem for path in paths.pod_logs.glob("*.log"))) or "none yet"
-            raise RehearsalError(f"stack {paths.stack} has no pod {pod!r}. Pods with logs: {names}")
-        for line in _new_lines(files, positions):
+            names = sorted({path.stem.split("_")[1] for path in paths.pod_logs.glob("*.log")})
+            raise RehearsalError(
+                f"no pod of stack {paths.stack} has {pod!r} in its name. Pods with logs:"
+                f" {', '.join(names) or 'none yet'}"
+                if pod is not None
+                else f"no pod of stack {paths.stack} has a log yet"
+            )
+        first = not positions
+        for line in _new_lines(files, positions, tail if first else None):
             print(line, flush=True)
         if not follow:
             return
         time.sleep(_POLL_SECONDS)
+
+
+def _logs_of(paths: StackPaths, pod: str | None) -> list[Path]:
+    """Logs of the pods that `pod` means, of all without it."""
+    files = sorted(paths.pod_logs.glob("*.log"))
+    if pod is None:
+        return files
+    # A name copied from `kubectl` or from this program's own lines may have what it belongs to before it.
+    name = pod.rpartition("/")[2] if pod.startswith(("pod/", "pods/")) else pod
+    return [path for path in files if _is_of(path, name)] or [path for path in files if name in path.stem]
 
 
 def _is_of(log: Path, pod: str) -> bool:
@@ -46,8 +64,11 @@ def _is_of(log: Path, pod: str) -> bool:
     return log.name.startswith(pod) or log.name.partition("_")[2].startswith(pod)
 
 
-def _new_lines(files: list[Path], positions: dict[Path, int]) -> Iterator[str]:
-    """Whole lines that were appended since the last call, with the pod in front where there are several."""
+def _new_lines(files: list[Path], positions: dict[Path, int], tail: int | None = None) -> Iterator[str]:
+    """Whole lines that were appended since the last call, with the pod in front where there are several.
+
+    `tail`: only so many last ones of each log.
+    """
     names = _short_names(files)
     for path in files:
         with path.open("rb") as file:
@@ -56,7 +77,8 @@ def _new_lines(files: list[Path], positions: dict[Path, int]) -> Iterator[str]:
         end = data.rfind(b"\n") + 1
         positions[path] = positions.get(path, 0) + end
         prefix = f"{names[path]}  " if len(files) > 1 else ""
-        for line in data[:end].decode(errors="replace").splitlines():
+        lines = data[:end].decode(errors="replace").splitlines()
+        for line in lines if tail is None else lines[max(0, len(lines) - tail) :]:
             yield prefix + line
 
 

@@ -64,5 +64,19 @@ def test_following_prints_each_line_once(
 
 
 def test_an_unknown_pod_is_refused_with_the_names_there_are(paths: StackPaths) -> None:
-    with pytest.raises(RehearsalError, match="serving_picker-1_epp, serving_server-1_vllm"):
+    with pytest.raises(RehearsalError, match=r"has 'nobody' in its name\. Pods with logs: picker-1, server-1$"):
         print_logs(paths, "nobody", follow=False)
+
+
+@pytest.mark.parametrize("part", ["ver-1", "server-1", "pod/server-1", "serving_server"])
+def test_a_part_of_a_name_is_enough(paths: StackPaths, capsys: pytest.CaptureFixture[str], part: str) -> None:
+    print_logs(paths, part, follow=False)
+    assert capsys.readouterr().out == "ready\nserving\n"
+
+
+@pytest.mark.parametrize(("tail", "expected"), [(0, []), (1, ["serving"]), (9, ["ready", "serving"])])
+def test_only_the_last_lines_are_printed(
+    paths: StackPaths, capsys: pytest.CaptureFixture[str], tail: int, expected: list[str]
+) -> None:
+    print_logs(paths, "server", follow=False, tail=tail)
+    assert capsys.readouterr().out.splitlines() == expected
