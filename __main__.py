@@ -21,7 +21,8 @@ from llm_d_gke.stackfile.model_files import model_files
 from llm_d_gke.stackfile.program_config import read
 
 # The engine indents what a program logs, and puts the severity before it.
-_WIDTH = WIDTH - len("    warning: ")
+_INDENTED = WIDTH - len("    ")
+_WIDTH = _INDENTED - len("warning: ")
 
 
 def _located(stack: str, findings: Sequence[Finding]) -> Sequence[Finding]:
@@ -46,7 +47,7 @@ def main() -> None:
         raise pulumi.RunError(wrapped(report(_located(raw.stack, refused.findings)), _WIDTH)) from None
     for finding in _located(raw.stack, plan.warnings):
         (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(wrapped(str(finding), _WIDTH))
-    pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings)))
+    pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings), _INDENTED))
     if os.environ.get(IMPORT_VARIABLE) == "provider":
         ImportParent(plan)
         return

@@ -9,11 +9,11 @@ from rich.console import Console, RenderableType
 from llm_d_gke.cli.text import WIDTH
 
 
-def drawn(*parts: RenderableType) -> str:
-    """Tables and texts below each other, without colors, and without spaces at the ends of lines."""
+def drawn(*parts: RenderableType, width: int = WIDTH) -> str:
+    """Tables and texts of 80 columns below each other, without colors, and without spaces at the ends of lines."""
     console = Console(
         file=StringIO(),
-        width=WIDTH,
+        width=width,
         color_system=None,
         legacy_windows=False,
         markup=False,

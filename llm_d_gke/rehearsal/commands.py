@@ -151,7 +151,7 @@ def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({}), polic
             # For a running stack the changed lines matter, for a new one the whole list.
             steps = PlannedSteps()
             pulumi.stack.preview(
-                on_output=show,
+                on_output=each_step_once(show),
                 on_error=show,
                 on_event=steps.take,
                 color=_color(),
@@ -171,8 +171,8 @@ def status(stack: str, *, differences: bool = False) -> int:
     return 0
 
 
-def logs(stack: str, pod: str | None, *, follow: bool) -> int:
-    print_logs(StackPaths(stack), pod, follow=follow)
+def logs(stack: str, pod: str | None, *, follow: bool, tail: int | None = None) -> int:
+    print_logs(StackPaths(stack), pod, follow=follow, tail=tail)
     return 0
 
 

@@ -11,18 +11,19 @@ from rich.text import Text
 
 from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.findings import findings_text
+from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import CapacityFacts, Kind, MemoryFacts, ModelFacts, StackFacts
 
 _BAR = 24
 _BLOCKS: dict[Kind, str] = {"weights": "█", "engine": "▓", "kv-cache": "▒", "outside": "·"}
 REFUSED = "REFUSED: nothing would be created."
-LEGEND = "█ weights  ▓ activations, runtime, graphs  ▒ KV cache  · outside vLLM's share"
+LEGEND = "█ weights ▓ activations, runtime, graphs ▒ KV cache · outside vLLM's share"
 
 
-def summary(facts: StackFacts) -> str:
-    """The table as plain text of at most 80 columns, without colors, for the log of `pulumi up`."""
-    return drawn(_table(facts)).rstrip()
+def summary(facts: StackFacts, width: int = WIDTH) -> str:
+    """The table as plain text without colors, for a terminal or for the log of `pulumi up`."""
+    return drawn(_table(facts), width=width).rstrip()
 
 
 def report_text(facts: StackFacts) -> str:

@@ -11,7 +11,7 @@ _STEP: Final = re.compile(r" (?:[+~-]{1,2}|[<>=]) +\S+:\S+ .*")
 _SECONDS: Final = re.compile(r" ?\(\d+(?:\.\d+)?s\)")
 # The stack's own line, with the beginning of what its program logged last. All of that follows as diagnostics.
 _LOGGED: Final = re.compile(
-    r"( [+~-]  pulumi:pulumi:Stack \S+ [a-z]+ \(\d+s\)) .*| {4}pulumi:pulumi:Stack \S+ (?! *error:).*"
+    r"( [+~-]  pulumi:pulumi:Stack \S+ [a-z]+(?: \(\d+s\)|(?! \())) .*| {4}pulumi:pulumi:Stack \S+ (?! *error:).*"
 )
 # Pulumi's advice below a destroy, which `down` follows itself.
 _ADVICE: Final = ("The resources in the stack have been deleted", "If you want to remove the stack completely")

@@ -43,3 +43,5 @@ def test_repeated_steps_are_left_out(lines: list[str], expected: list[int]) -> N
 def test_the_line_of_the_stack_has_no_part_of_a_message() -> None:
     creating = " +  pulumi:pulumi:Stack llm-d-gpu creating (0s)"
     assert printed(f"{creating} gpu: single-replica, 1 model", f"{creating} warning: LLMD-TLS-NONE") == [creating]
+    create = " +  pulumi:pulumi:Stack llm-d-gpu create"
+    assert printed(f"{create} gpu: single-replica, 1 model", f"{create} 1 warning; 2 messages") == [create]
