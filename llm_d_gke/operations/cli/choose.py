@@ -13,11 +13,23 @@ from llm_d_gke.operations.catalog_tables.kind import Kind
 _LOAD = "1/s 1000+200"
 
 
+# Columns of the tables, and other words for them.
+_KINDS = {
+    Kind.MODELS: ("llm",),
+    Kind.ACCELERATORS: ("gpu", "tpu", "chip", "card", "hardware"),
+    Kind.ZONES: ("region", "location"),
+    Kind.MACHINES: ("price", "pricing", "cost", "machine-type", "node", "vm", "instance"),
+    Kind.RELEASES: ("version", "engine", "vllm", "llm-d", "picker"),
+}
+
+
 def _check_kind(kind: str) -> str:
     from llm_d_gke.planning.suggest import nearest
 
     if kind not in list(Kind):
-        close = nearest(kind, list(Kind))
+        word = kind.lower().removesuffix("s")
+        named = next((listed for listed, words in _KINDS.items() if word in words or word == listed[:-1]), None)
+        close = named or nearest(kind, list(Kind))
         raise typer.BadParameter(f"{kind} is none of {', '.join(Kind)}{f'; did you mean {close}?' if close else ''}")
     return kind
 

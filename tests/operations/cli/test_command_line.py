@@ -264,9 +264,18 @@ def test_the_load_of_size_may_be_an_option(monkeypatch: pytest.MonkeyPatch, caps
     )
 
 
-def test_a_misspelled_kind_of_the_catalog_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert llmd("catalog", "modls") == 2
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("modls", "models"), ("gpus", "accelerators"), ("prices", "machines"), ("regions", "zones"), ("zone", "zones")],
+)
+def test_another_word_for_a_kind_of_the_catalog_leads_to_the_kind(
+    capsys: pytest.CaptureFixture[str], word: str, kind: str
+) -> None:
+    assert llmd("catalog", word) == 2
     text = " ".join(capsys.readouterr().err.replace("│", " ").split())
-    assert "did you mean models?" in text
+    assert f"did you mean {kind}?" in text
     assert "Value error" not in text
+
+
+def test_the_zones_of_the_catalog_are_searched() -> None:
     assert llmd("catalog", "zones", "europe-west4-a") == 0
