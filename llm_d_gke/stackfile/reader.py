@@ -109,8 +109,8 @@ def _refuse_partial_elements(values: Mapping[str, Any], appended: Mapping[str, s
             numbers = f"{whole}[0]" if number == 1 else f"{whole}[0] to {whole}[{number - 1}]"
             raise StackFileError(
                 f"-c {path}: the stack has {count(number, 'element')} of {whole}, {numbers}, and a new one needs"
-                f" {lacking[0]} as well. Write {whole}[{number - 1}]{path.removeprefix(element)} for the last one, or add"
-                f" -c {element}.{lacking[0]}=..."
+                f" {lacking[0]} as well. Write {whole}[{number - 1}]{path.removeprefix(element)} for the last one, or"
+                f" add -c {element}.{lacking[0]}=..."
             )
 
 
