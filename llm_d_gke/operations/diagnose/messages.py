@@ -40,24 +40,40 @@ _CONSEQUENCE = "engine-core"
 _EXCEPTION = re.compile(r"(?<![\w.])[\w.]*(?:Error|Exception|OutOfResources): \S[^\n]*")
 # Words by which a text shows who wrote it. Others are known from where they are read.
 _WRITERS: dict[Origin, tuple[str, ...]] = {
-    "mount": ("MountVolume", "AttachVolume", "MountDevice", "attach or mount volumes"),
+    "mount": ("MountVolume", "AttachVolume", "MountDevice", "attach or mount volumes", "to provision volume"),
     "image": ("ailed to pull", "ailed to resolve reference", "pulling image", "/manifests/", "httpReadSeeker"),
     "scheduler": ("nodes are available",),
     "autoscaler": ("trigger scale-up", "Node scale up"),
-    "admission": ("Error creating:", "denied the request", "is forbidden: ", "calling webhook"),
+    "admission": ("Error creating:", "create Pod ", "denied the request", "is forbidden: ", "calling webhook"),
     "gateway": ("HTTPRoute", "backendRef", "certificate reference", "Referenced ExtensionRef"),
     "picker": ('"level":', "unknown flag: --"),
     "engine": ("Error: ", "gcsfuse"),
-    "scaling": ("scaler", "Prometheus", "prometheus", "ScaledObject"),
+    "scaling": ("scaler", "external metrics API", "Prometheus", "prometheus", "ScaledObject"),
     "update": (
-        *("googleapi: Error", "error: ", "Error 400: ", "ResponseError: code="),
-        *("API server reported", "running in IGM", "calling webhook"),
+        *(
+            "googleapi: Error",
+            "\nerror: ",
+            "\nError: ",
+            "\nwarning: ",
+            "** error: ",
+            "Error 400: ",
+            "ResponseError: code=",
+        ),
+        *(
+            "API server reported",
+            "running in IGM",
+            "calling webhook",
+            "admission webhook",
+            "HttpError 4",
+            "cannot patch",
+        ),
     ),
 }
 # Words that many programs print: alone they mean a cause only where the text shows who wrote it.
 _GENERAL = {
-    *("not found", "lready exists", "no such host", "connection refused", "i/o timeout"),
+    *("not found", "lready exists", "no such host", "connection refused", "i/o timeout", "dial tcp"),
     *("context canceled", "context deadline exceeded", "unexpected EOF", "x509: ", "certificate"),
+    *(" is invalid: ", "denied the request", "strict decoding error", 'unknown field "', 'is forbidden: User "'),
 }
 # Characters of a long line that are shown in front of the words.
 _BEFORE = 60
@@ -156,8 +172,10 @@ def recognize_anywhere(text: str, subject: str) -> tuple[Cause, ...]:
     origin whose own words are missing name no cause.
     """
 
+    lines = "".join(f"\n{line.strip()}" for line in text.splitlines())
+
     def written(origin: Origin) -> bool:
-        return any(words in text for words in _WRITERS.get(origin, ()))
+        return any(words in lines for words in _WRITERS.get(origin, ()))
 
     by_origin: dict[Origin, tuple[Message, Cause]] = {}
     for message, cause in _matches(text, subject):

@@ -144,10 +144,12 @@ def _ended(facts: Facts, pod: Manifest, container: Manifest) -> Cause | None:
     killed = [
         str(event.get("message", ""))
         for event in facts.events_about("Pod", str(pod["metadata"]["name"]))
-        if event.get("reason") == "Killing" and "failed startup probe" in str(event.get("message", ""))
+        if event.get("reason") == "Killing" and " failed " in str(event.get("message", ""))
     ]
-    if killed:
+    if killed and "failed startup probe" in killed[-1]:
         return cause_of_state("start-too-slow", subject, killed[-1])
+    if killed and (unanswered := recognize("pod", killed[-1], subject)):
+        return unanswered
     evidence = last_exception(text) or last_words(text)
     return cause_of_state("container-ended", subject, evidence, code=end.get("exitCode"))
 
@@ -172,7 +174,7 @@ def not_ready(facts: Facts) -> Iterator[Cause]:
         if container.get("started") is False:
             yield cause_of_state("starting", subject, evidence)
         elif not container.get("lastState"):
-            yield cause_of_state("probe-fails", subject, evidence)
+            yield recognize("pod", evidence, subject) or cause_of_state("probe-fails", subject, evidence)
 
 
 def _is_waiting_picker(facts: Facts, pod: Manifest) -> bool:

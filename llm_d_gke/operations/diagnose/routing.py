@@ -102,7 +102,7 @@ def gateway_problems(facts: Facts) -> Iterator[Cause]:
     for gateway in facts.gateways:
         if not is_true(gateway, "Programmed"):
             condition = find_condition(gateway, "Programmed") or {}
-            yield _gateway_cause(facts, gateway, "Gateway", str(condition.get("message") or ""))
+            yield _gateway_cause(facts, gateway, "Gateway", condition)
         for listener in (gateway.get("status") or {}).get("listeners") or []:
             broken = next(
                 (
@@ -113,23 +113,25 @@ def gateway_problems(facts: Facts) -> Iterator[Cause]:
                 None,
             )
             if broken is not None:
-                yield _gateway_cause(facts, gateway, "Gateway", str(broken.get("message") or broken.get("reason")))
+                yield _gateway_cause(facts, gateway, "Gateway", broken)
     for kind, items in (("HTTPRoute", facts.routes), ("InferencePool", facts.pools)):
         for item in items:
-            for message in _refusals(item):
-                yield _gateway_cause(facts, item, kind, message)
+            for condition in _refusals(item):
+                yield _gateway_cause(facts, item, kind, condition)
 
 
-def _refusals(item: Manifest) -> Iterator[str]:
+def _refusals(item: Manifest) -> Iterator[Manifest]:
     for parent in (item.get("status") or {}).get("parents") or []:
         if (parent.get("parentRef") or {}).get("kind", "Gateway") != "Gateway":
             continue
         for condition in parent.get("conditions") or []:
             if condition["type"] in ("Accepted", "ResolvedRefs") and condition["status"] == "False":
-                yield str(condition.get("message") or condition.get("reason") or "")
+                yield condition
 
 
-def _gateway_cause(facts: Facts, item: Manifest, kind: str, message: str) -> Cause:
+def _gateway_cause(facts: Facts, item: Manifest, kind: str, condition: Manifest) -> Cause:
+    """By the condition's words, else by its reason, of which the Gateway API has a list."""
+    message, reason = str(condition.get("message") or ""), str(condition.get("reason") or "")
     name = str(item["metadata"]["name"])
     subject = f"{kind}/{name}"
     # GKE's controller puts its reason into events where the condition has none.
@@ -137,8 +139,12 @@ def _gateway_cause(facts: Facts, item: Manifest, kind: str, message: str) -> Cau
         str(event.get("message", "")) for event in facts.events_about(kind, name) if event.get("type") == "Warning"
     ]
     text = "\n".join(filter(None, [message, *warnings]))
-    evidence = message or (warnings[-1] if warnings else "no message")
-    return recognize("gateway", text, subject) or cause_of_state(f"{kind.lower()}-refused", subject, evidence)
+    evidence = message or (warnings[-1] if warnings else reason or "no message")
+    return (
+        recognize("gateway", text, subject)
+        or recognize("gateway", reason, subject)
+        or cause_of_state(f"{kind.lower()}-refused", subject, evidence)
+    )
 
 
 def health_check_changed(facts: Facts) -> Iterator[Cause]:

@@ -169,6 +169,10 @@ class TestEnd:
         events = (event("Pod", "vllm-0", "Killing", "Container vllm failed startup probe, will be restarted"),)
         assert first(running(pods=(pod(containers=[crashing(exitCode=137)]),), events=events)) == "start-too-slow"
 
+    def test_an_engine_that_hangs_and_is_started_again(self) -> None:
+        events = (event("Pod", "vllm-0", "Killing", "Container vllm failed liveness probe, will be restarted"),)
+        assert first(running(pods=(pod(containers=[crashing(exitCode=137)]),), events=events)) == "probe-unanswered"
+
     def test_evicted_from_a_full_node(self) -> None:
         message = "The node was low on resource: ephemeral-storage."
         facts = running(pods=(pod(reason="Evicted", message=message, phase="Failed"),))
@@ -209,12 +213,19 @@ class TestNotReady:
         [cause] = causes_of(facts)
         assert (cause.id, cause.waits, cause.evidence) == ("starting", True, "Loading weights 50 %")
 
-    def test_a_readiness_probe_that_fails(self) -> None:
-        events = (
-            event("Pod", "vllm-0", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404"),
-        )
+    @pytest.mark.parametrize(
+        ("words", "cause"),
+        [
+            ("HTTP probe failed with statuscode: 404", "probe-path"),
+            ('Get "https://10.4.0.7:8000/health": http: server gave HTTP response to HTTPS client', "probe-path"),
+            ("HTTP probe failed with statuscode: 503", "probe-unanswered"),
+            ("HTTP probe failed with statuscode: 401", "probe-fails"),
+        ],
+    )
+    def test_a_readiness_probe_that_fails(self, words: str, cause: str) -> None:
+        events = (event("Pod", "vllm-0", "Unhealthy", f"Readiness probe failed: {words}"),)
         facts = running(pods=(pod(containers=[container(state={"running": {}}, started=True)]),), events=events)
-        assert first(facts) == "probe-fails"
+        assert first(facts) == cause
 
     def test_a_picker_that_waits_for_its_turn_is_no_cause(self) -> None:
         pods = (
@@ -254,6 +265,20 @@ def service(**conditions: str) -> dict[str, Any]:
 
 
 class TestRouting:
+    @pytest.mark.parametrize(
+        ("reason", "cause"),
+        [
+            ("RefNotPermitted", "reference-not-permitted"),
+            ("NoMatchingListenerHostname", "route-not-allowed"),
+            ("InvalidKind", "backend-unknown"),
+            ("BackendNotFound", "backend-unknown"),
+        ],
+    )
+    def test_a_reason_counts_where_nobody_knows_the_words(self, reason: str, cause: str) -> None:
+        condition = {"type": "ResolvedRefs", "status": "False", "reason": reason, "message": "words that nobody knows"}
+        route = {"metadata": {"name": "models"}, "status": {"parents": [{"conditions": [condition]}]}}
+        assert first(running(routes=(route,))) == cause
+
     @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "gateway"])
     def test_the_gateways_words(self, name: str) -> None:
         assert first(running(gateways=(gateway("False", example(name)),))) == name
