@@ -18,6 +18,7 @@ Trait = Literal[
     "cache-scheme",
     "four-by-eight",  # integers of four bits, activations in fp8
     "four-by-eight-groups",
+    "four-by-four",  # floats of four bits, and activations as the weights
     "modelopt-algorithm",
     "no-activation-scheme",
     "online-transforms",
@@ -121,6 +122,8 @@ def _of_activations(weights: Config, inputs: Config, form: object) -> Iterator[T
     bits, strategy, dynamic = weights.get("num_bits"), weights.get("strategy"), bool(inputs.get("dynamic"))
     pair = (strategy, inputs.get("strategy"))
     kind = weights.get("type")
+    if (bits, inputs.get("num_bits"), kind) == (4, 4, "float"):
+        yield "four-by-four"
     if (bits, inputs.get("num_bits"), kind, inputs.get("type")) == (4, 8, "int", "float"):
         # _is_fp8_w4a8 of compressed_tensors.py, which is asked for on compute capability 9.0 alone.
         if form == "pack-quantized":

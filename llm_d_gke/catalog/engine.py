@@ -204,6 +204,7 @@ class Engine(Entry):
     reasoning: tuple[Parsers, ...]
     other_models: tuple[OtherModels, ...]
     short_options: Mapping[str, str]
+    histogram_families: tuple[str, ...]  # whose bounds --custom-histogram-buckets may set
     dropped_options: Mapping[str, str]  # option -> the first version without it
     late_options: Mapping[str, tuple[str, ...]]  # version -> options of a later table that it is the last to lack
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require

@@ -295,13 +295,19 @@ def _guidance(served: ServedModel) -> Iterator[_Conflict]:
 
 
 def _histograms(served: ServedModel) -> Iterator[_Conflict]:
-    """ObservabilityConfig of 0.32.0: bounds of a histogram are positive and rise."""
+    """ObservabilityConfig of 0.32.0: bounds of a histogram are positive and rise, and it is one that vLLM has."""
+    families = load_engine().histogram_families
     for family, bounds in (object_value(served.settings.extra_args, _BUCKETS) or {}).items():
         numbers = [bound for bound in bounds if isinstance(bound, int | float)] if isinstance(bounds, list) else []
-        if any(low >= high for low, high in itertools.pairwise([0, *numbers])):
+        option = f"{_BUCKETS} {family}"
+        if family not in families:
+            near = nearest(family, families, 0.5)
+            fix = f"use {near}" if near else f"use one of {', '.join(families)}"
+            yield _conflict("", option, rule=f"unknown bucket family (vLLM {served.version})", fix=fix)
+        elif any(low >= high for low, high in itertools.pairwise([0, *numbers])):
             rule = f"bounds of a histogram are above 0 and strictly increasing, and these are {numbers}"
             fix = f"use {sorted({number for number in numbers if number > 0})}"
-            yield _conflict("", f"{_BUCKETS} {family}", rule=f"{rule} (vLLM {served.version})", fix=fix)
+            yield _conflict("", option, rule=f"{rule} (vLLM {served.version})", fix=fix)
 
 
 def _rope_kind(served: ServedModel) -> Iterator[_Conflict]:
