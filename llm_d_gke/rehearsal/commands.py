@@ -21,7 +21,7 @@ from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.node_agent.launch import SCORES_VERBOSITY
-from llm_d_gke.rehearsal.paths import StackPaths
+from llm_d_gke.rehearsal.paths import StackPaths, forget_differences
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
 from llm_d_gke.rehearsal.providers.requests import Refused
@@ -35,7 +35,7 @@ from llm_d_gke.rehearsal.pulumi_engine.interruption import (
     delete_orphaned_creates,
     has_pending_operations,
 )
-from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
+from llm_d_gke.rehearsal.pulumi_engine.needed_programs import ended_controllers, needed_programs
 from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import NO_POLICY, PolicyChoice, policy_options
 from llm_d_gke.rehearsal.shared_cluster import join, leave, refuse_guests
 from llm_d_gke.rehearsal.terminal import scores
@@ -122,6 +122,7 @@ def _update(
                 **policy_options(paths, policy),
             )
         paths.unfinished.unlink()
+        forget_differences(paths, *(f"{which.value} runs " for which in ended_controllers(plan)))
         save_settings(paths, configuration)
         return {name: output.value for name, output in done.outputs.items()}
 

@@ -136,6 +136,16 @@ def record_difference(paths: StackPaths, text: str) -> None:
         file.write(text + "\n")
 
 
+def forget_differences(paths: StackPaths, *begins: str) -> None:
+    """Remove the sentences with these beginnings, which are about what no longer runs."""
+    if not paths.differences.exists():
+        return
+    lines = paths.differences.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith(begins)]
+    if len(kept) < len(lines):
+        paths.differences.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
 def recorded_differences(paths: StackPaths) -> list[str]:
     """The recorded sentences, oldest first, after those of the cluster that it shares."""
     files = dict.fromkeys((paths.host.differences, paths.differences))

@@ -57,16 +57,13 @@ class KubeletManager:
         self._workers: dict[str, PodWorker] = {}
         self._written: dict[str, Manifest] = {}
         self._next = 0
-        self._said: set[str] = set()
         # Whether the load balancer sends requests to a ready pod; set where there is one.
         self.listed: Callable[[str], bool] = lambda _address: True
 
     # -- for the pod workers
 
     def record_difference(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            record_difference(self.paths, text)
+        record_difference(self.paths, text)
 
     def engine_launcher(self, image: str) -> Launcher:
         if runs_vllm(self.paths, image):

@@ -23,6 +23,12 @@ _CONTROLLERS: Final[Mapping[str, tuple[Program, ...]]] = {
 }
 
 
+def ended_controllers(plan: StackPlan) -> list[Program]:
+    """Controllers of charts that the stack does not have, or no longer has."""
+    charts = {chart.name for chart in plan.charts}
+    return [which for name, programs in _CONTROLLERS.items() if name not in charts for which in programs]
+
+
 def needed_programs(plan: StackPlan, engine: EngineChoice = EngineChoice.SIMULATOR) -> list[str]:
     """Names of targets of the toolchain, in the order in which they are built.
 
