@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.prompt import Confirm
 
 from llm_d_gke.cli.exits import FAILED, NO_CREDENTIALS, RefusedInputError
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.fleet_exit import (
     DESPITE_MEMBERS,
     Pool,
@@ -37,6 +38,7 @@ from llm_d_gke.operations.google_cloud import (
 from llm_d_gke.operations.leftovers.command import identify, report_leftovers
 from llm_d_gke.operations.leftovers.match import Identity, planned_name
 from llm_d_gke.operations.live_stack.gke import gke_stack
+from llm_d_gke.operations.live_stack.rehearsed import is_rehearsed
 from llm_d_gke.operations.live_stack.stack import LiveStackError
 from llm_d_gke.operations.pulumi_cli import PulumiError, run_pulumi
 from llm_d_gke.pending_creates import adopt_pending_creates
@@ -68,6 +70,11 @@ def destroy(
     `despite_members`: also the config cluster of a fleet whose members are up.
     """
     console = Console()
+    note = (
+        f"{stack} is rehearsed on this machine, and this destroys what is on GKE: make down STACK={stack} ends it here"
+    )
+    if is_rehearsed(stack):
+        console.print(wrapped(note), markup=False, highlight=False, soft_wrap=True)
     try:
         session, own_project = open_session()
     except NoCredentialsError as reason:

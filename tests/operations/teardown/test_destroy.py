@@ -13,8 +13,9 @@ import pytest
 from rich.console import Console
 from rich.prompt import Confirm
 
-from llm_d_gke.cli.exits import RefusedInputError
+from llm_d_gke.cli.exits import NO_CREDENTIALS, RefusedInputError
 from llm_d_gke.google_types import ACCOUNT, EXPORT_ANNOTATION, FLEET_FEATURE, NETWORK, ROUTER
+from llm_d_gke.operations.google_cloud import NoCredentialsError
 from llm_d_gke.operations.leftovers.command import identify
 from llm_d_gke.operations.leftovers.match import Identity
 from llm_d_gke.operations.live_stack.stack import LiveStackError
@@ -183,3 +184,15 @@ def test_the_gateway_of_a_fleet_stays_while_other_clusters_are_in_it(
         with pytest.raises(RefusedInputError, match=refused):
             command.destroy("gpu", {}, None, yes=True, unlock=False)
     assert command.destroy("gpu", {}, None, yes=True, unlock=False, despite_members=refused is not None) == 0
+
+
+def test_a_stack_that_is_only_rehearsed_leads_to_the_command_for_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise NoCredentialsError("No Google credentials here")
+
+    monkeypatch.setattr(command, "is_rehearsed", lambda _stack: True)
+    monkeypatch.setattr(command, "open_session", refuse)
+    assert command.destroy("gpu", {}, None, yes=True, unlock=False) == NO_CREDENTIALS
+    assert "make down STACK=gpu ends it here" in " ".join(capsys.readouterr().out.split())
