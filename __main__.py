@@ -11,7 +11,7 @@ from llm_d_gke.components.google_provider import IMPORT_VARIABLE, ImportParent
 from llm_d_gke.components.outputs import outputs
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.operations.report.collect import facts_of
-from llm_d_gke.operations.report.terminal import summary
+from llm_d_gke.operations.report.terminal import WITHOUT_VERDICT, summary
 from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.findings import located, report
 from llm_d_gke.pulumi_speed import prepare_sdk
@@ -45,9 +45,10 @@ def main() -> None:
     except RefusedError as refused:
         # The whole report, without a traceback: the mistake is in the stack file, not in the program.
         raise pulumi.RunError(wrapped(report(_located(raw.stack, refused.findings)), _WIDTH)) from None
-    for finding in _located(raw.stack, plan.warnings):
-        (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(wrapped(str(finding), _WIDTH))
-    pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings), _INDENTED))
+    if not os.environ.get(WITHOUT_VERDICT):
+        for finding in _located(raw.stack, plan.warnings):
+            (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(wrapped(str(finding), _WIDTH))
+        pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings), _INDENTED))
     if os.environ.get(IMPORT_VARIABLE) == "provider":
         ImportParent(plan)
         return

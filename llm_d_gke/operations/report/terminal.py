@@ -15,6 +15,9 @@ from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.facts import CapacityFacts, Kind, MemoryFacts, ModelFacts, StackFacts
 
+# A variable for updates that follow each other, such as the steps of an upgrade, whose plan was printed before.
+WITHOUT_VERDICT = "LLM_D_WITHOUT_VERDICT"
+
 _BAR = 24
 _BLOCKS: dict[Kind, str] = {"weights": "█", "engine": "▓", "kv-cache": "▒", "outside": "·"}
 REFUSED = "REFUSED: nothing would be created."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.choices import Target
 from llm_d_gke.operations.live_stack.find import open_stack, target_of
 from llm_d_gke.operations.live_stack.rehearsed import NotRunningError, is_rehearsed
+from llm_d_gke.operations.report.terminal import WITHOUT_VERDICT
 from llm_d_gke.operations.upgrades.run import Updater, UpgradeError, refusal, run_steps, way_back
 from llm_d_gke.operations.upgrades.running import finished_steps
 from llm_d_gke.operations.upgrades.show import plan_text
@@ -72,6 +74,10 @@ def rollback(stack: str, changes: Mapping[str, str], run: Run) -> int:
             f"no upgrade of stack {stack} is recorded: name the release, make upgrade STACK={stack} TO=..."
         )
     before, current = releases
+    # The stack file gets the release at the very end. On GKE only the steps' previews tell how far they came.
+    if _updater(stack, target).applied_release() == release_of(stack) == before:
+        print(wrapped(f"{stack} is back on {before} already: nothing was changed. make verify STACK={stack} checks it"))
+        return DONE
     plan = replace(planned(stack, current, before, changes), back=True)
     return _show_and_run(plan, stack, {**changes, _RELEASE: before}, replace(run, target=target))
 
@@ -146,6 +152,7 @@ def _run_steps(
         raise UpgradeError(f"no step is named {after}; the steps are {', '.join(names)}")
     running = _updater(stack, target)
     running.record(plan)
+    os.environ[WITHOUT_VERDICT] = "1"
     print()
     ended = run_steps(plan, running, settings, say=lambda text: print(text, flush=True), after=after, finished=finished)
     if ended.stopped is not None:

@@ -11,7 +11,15 @@ import pytest
 
 from llm_d_gke.catalog.reading import parse_yaml
 from llm_d_gke.cli.exits import FAILED, REFUSED
-from llm_d_gke.operations.upgrades.command import Run, judge_preview, planned, release_of, upgrade, write_release
+from llm_d_gke.operations.upgrades.command import (
+    Run,
+    judge_preview,
+    planned,
+    release_of,
+    rollback,
+    upgrade,
+    write_release,
+)
 from llm_d_gke.operations.upgrades.gke import previous_release
 from llm_d_gke.operations.upgrades.run import UpgradeError
 from llm_d_gke.planning import RefusedError
@@ -42,6 +50,21 @@ def test_a_release_that_the_stack_cannot_have_is_a_finding() -> None:
     with pytest.raises(RefusedError) as refused:
         planned("disaggregated-gpu", "llm-d-0.9", "gaie-1.5", {})
     assert "LLMD-PD-RELEASE" in {finding.id for finding in refused.value.findings}
+
+
+def test_a_rollback_that_ended_is_not_run_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Back:
+        def last_upgrade(self, current: str) -> tuple[str, str]:
+            return current, "llm-d-0.10"
+
+        def applied_release(self) -> str:
+            return release_of("gpu")
+
+    monkeypatch.setattr("llm_d_gke.operations.upgrades.command._updater", lambda _stack, _target: Back())
+    assert rollback("gpu", {}, Run(target="rehearsal")) == 0
+    assert "gpu is back on llm-d-0.9 already: nothing was changed" in capsys.readouterr().out
 
 
 def test_the_command_of_the_page_is_planned() -> None:
