@@ -7,6 +7,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -144,9 +145,14 @@ class Recorded:
             self._stack.refresh(target=list(urns), color="never")
 
 
+def state_files(paths: StackPaths) -> list[Path]:
+    """The file that holds the stack's state, or none before the stack is created."""
+    return list((paths.backend / ".pulumi" / "stacks").glob(f"*/{paths.stack}.json"))
+
+
 def read_state(paths: StackPaths) -> dict[str, Any]:
     """The deployment in the state file, empty without one. The engine would take a second to answer this."""
-    for file in (paths.backend / ".pulumi" / "stacks").glob(f"*/{paths.stack}.json"):
+    for file in state_files(paths):
         checkpoint = json.loads(file.read_text(encoding="utf-8")).get("checkpoint") or {}
         return dict(checkpoint.get("latest") or {})
     return {}

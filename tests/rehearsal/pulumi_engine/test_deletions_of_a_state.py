@@ -85,3 +85,15 @@ def test_the_engine_names_what_it_would_delete(pulumi: Engine) -> None:
     assert "the kind widgets.example.com" in refused
     assert "a volume claim" in refused
     assert "pools.example.com" not in refused
+
+
+def test_outputs_read_from_the_state_are_those_that_the_engine_prints(pulumi: Engine) -> None:
+    written = {"endpoint": "http://127.64.0.1", "models": ["a", "b"], "capacity": {"a": {"kvCacheTokens": 384896}}}
+    assert pulumi.stack.outputs() == {}
+    stack = {"urn": _STACK, "custom": False, "type": "pulumi:pulumi:Stack", "outputs": written}
+    pulumi.stack.import_stack(auto.Deployment(version=3, deployment={"resources": [stack]}))
+    read, printed = pulumi.stack.outputs(), auto.Stack.outputs(pulumi.stack)
+    assert {name: (output.value, output.secret) for name, output in read.items()} == {
+        name: (output.value, output.secret) for name, output in printed.items()
+    }
+    assert {name: output.value for name, output in read.items()} == written
