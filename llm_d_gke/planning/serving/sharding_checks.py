@@ -6,6 +6,7 @@ import functools
 import json
 
 from llm_d_gke.catalog.schema import Model
+from llm_d_gke.planning.engine_support.media import is_text_only
 from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.parallelism.sharding import (
     cut_heads,
@@ -100,7 +101,7 @@ def _check_tower(served: ServedModel, model: Model) -> None:
     """Vision towers are cut as the text model unless every device is to have all of it (`is_vit_use_data_parallel`)."""
     settings, heads = served.settings, model.vision_heads
     whole = option_value(settings.extra_args, _TOWER_MODE) == "data" or model.architecture.startswith(_TOWER_KEPT_WHOLE)
-    if served.accelerator.kind != "gpu" or heads is None or whole or "--language-model-only" in settings.extra_args:
+    if served.accelerator.kind != "gpu" or heads is None or whole or is_text_only(settings.extra_args):
         return
     if heads % served.parallelism.tensor:
         served.error("LLMD-TP-VISION", "tensorParallel", heads=heads)
