@@ -48,7 +48,18 @@ _WRITERS: dict[Origin, tuple[str, ...]] = {
     "gateway": ("HTTPRoute", "backendRef", "certificate reference", "Referenced ExtensionRef"),
     "picker": ('"level":', "unknown flag: --"),
     "engine": ("Error: ", "gcsfuse"),
-    "scaling": ("scaler", "external metrics API", "Prometheus", "prometheus", "ScaledObject"),
+    "certificate": ("GoogleCloud API", "acme", "ACME", "challenge"),
+    "kserve": ("LLMInferenceService", "HTTPRoute ", "nference Pool ", "nference pool "),
+    "scaling": (
+        "scaler",
+        "external metrics API",
+        "Prometheus",
+        "prometheus",
+        "ScaledObject",
+        "stackdriver",
+        "GCM",
+        "metric",
+    ),
     "update": (
         *(
             "googleapi: Error",
@@ -71,7 +82,7 @@ _WRITERS: dict[Origin, tuple[str, ...]] = {
 }
 # Words that many programs print: alone they mean a cause only where the text shows who wrote it.
 _GENERAL = {
-    *("not found", "lready exists", "no such host", "connection refused", "i/o timeout", "dial tcp"),
+    *("not found", "does not exist", "lready exists", "no such host", "connection refused", "i/o timeout", "dial tcp"),
     *("context canceled", "context deadline exceeded", "unexpected EOF", "x509: ", "certificate"),
     *(" is invalid: ", "denied the request", "strict decoding error", 'unknown field "', 'is forbidden: User "'),
 }

@@ -166,7 +166,7 @@ def _states() -> dict[str, Faulty]:
         # The node agent's, of an engine that runs.
         "starting": Faulty(container={**_ENGINE_CONTAINER, "startupProbe": {**_CLOSED, "failureThreshold": 1000}}),
         "start-too-slow": Faulty(container={**_ENGINE_CONTAINER, "startupProbe": {**_CLOSED, "failureThreshold": 1}}),
-        "probe-unanswered": Faulty(container={**_ENGINE_CONTAINER, "readinessProbe": _CLOSED}),
+        "probe-fails": Faulty(container={**_ENGINE_CONTAINER, "readinessProbe": _CLOSED}),
     }
 
 

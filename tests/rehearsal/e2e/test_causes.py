@@ -69,7 +69,7 @@ ELSEWHERE = {
             *("picker-restarts", "access-denied"),
             *("scaler-unanswered", "scale-target-taken", "scaler-object-refused", "not-scaling", "certificate-waits"),
             *("scaler-metrics-server", "autoscaler-stuck"),
-            *("no-route", "iap-client", "iap-fault", "probe-fails", "pods-missing"),
+            *("no-route", "iap-client", "iap-fault", "pods-missing"),
         ),
         "tests/operations/diagnose/test_rules.py",
     ),
