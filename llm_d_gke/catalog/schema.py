@@ -314,6 +314,7 @@ class DraftLayers(Entry):
     experts: bool  # their feed-forward part is a mixture as the model's own
     attention: AttentionKind = "full"
     separate: bool = False  # a head of EAGLE-3, a checkpoint of its own
+    vocabulary: int = 32000  # of such a head: `draft_vocab_size` of most that are published
 
 
 class Model(Entry):

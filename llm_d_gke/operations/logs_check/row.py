@@ -241,8 +241,9 @@ def _draft_layers(row: Row, model: Model, tokens: int) -> DraftLayers | None:
     """The checkpoint's own prediction layers, or one layer as heads of EAGLE have. None for guesses from the text."""
     if not tokens or _text(row, "draftModel") in WITHOUT_LAYERS:
         return None
-    attention: AttentionKind = "mla" if model.mla is not None else "full"
-    return model.draft or DraftLayers(layers=1, experts=False, attention=attention, separate=True)
+    kind: AttentionKind = "mla" if model.mla is not None else "full"
+    head = DraftLayers(layers=1, experts=False, attention=kind, separate=True)
+    return model.draft or head.model_copy(update={"vocabulary": _integer(row, "draftVocabulary") or head.vocabulary})
 
 
 def _draft_model(row: Row, model: Model) -> Model | None:

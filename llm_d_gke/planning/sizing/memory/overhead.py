@@ -248,7 +248,20 @@ def graphs_gib(run: EngineRun, layers: int) -> float:
     layer = figures.layer_gib
     if _attends_latently(run) and not run.uses_model_runner_v2:
         layer += load_engine().graphs.latent_layer_gib - load_engine().graphs.layer_gib
-    return figures.base_gib * largest + layer * layers * sizes + attention_workspace_gib(run)
+    own = figures.base_gib * largest + layer * layers * sizes
+    return own + _drafted_graphs_gib(run, sizes) + attention_workspace_gib(run)
+
+
+def _drafted_graphs_gib(run: EngineRun, sizes: float) -> float:
+    """Graphs of the layers that guess: Model Runner V2 captures one set for prompts and one for single tokens.
+
+    v1/worker/gpu/spec_decode/autoregressive/speculator.py of 0.30.0; `profile_cudagraph_memory` measures them in full.
+    """
+    if not run.uses_model_runner_v2 or run.speculative_tokens == 0:
+        return 0.0
+    guessing = run.drafting.model.layers if run.drafting is not None else run.draft.layers if run.draft else 0
+    figures = load_engine().model_runner_v2.graphs
+    return 2 * (figures.base_gib + figures.layer_gib * guessing * sizes) if guessing else 0.0
 
 
 def _attends_latently(run: EngineRun) -> bool:

@@ -43,9 +43,6 @@ _TPU_BY_TORCH = "Gemma4Unified"
 # models/jax/gemma4_mm.py, VIT_MODEL in 0.23.0 and not in 0.22.0): gemma-4-31B on four v6e logs 14.6 GiB.
 _TPU_TOWER, _TPU_TOWER_DIVIDED = "Gemma4", ("0.23", 0.98)
 
-# `draft_vocab_size` of most published heads of EAGLE-3; one for Qwen3-8B has 64,000, by the size of its file.
-_HEAD_VOCABULARY = 32000
-
 # TPUs keep the gate and up projections of each expert in lanes of 128 on every device (tpu_inference
 # layers/common/process_weights/moe_weights.py, get_w13_padding_config; of 0.32.0 also where each has whole experts,
 # GMM_EP); the down projection is not padded.
@@ -281,14 +278,14 @@ def _draft(run: EngineRun) -> float:
         feed = matrices * model.hidden * model.experts.shared_intermediate / run.dense_parallel
         routed = _experts(run, model.experts) * _draft_bytes(run, "experts")
     if draft.separate:
-        return draft.layers * (attention + feed) * run.dtype_bytes + _head(run)
+        return draft.layers * (attention + feed) * run.dtype_bytes + _head(run, draft.vocabulary)
     # One projection joins the hidden state with the embedding of the next token.
     joined = 2 * model.hidden * model.hidden / run.dense_parallel * run.dtype_bytes
     per_layer = attention * _draft_bytes(run, "attention") + feed * _draft_bytes(run, "mlp") + routed + joined
     return draft.layers * per_layer
 
 
-def _head(run: EngineRun) -> float:
+def _head(run: EngineRun, vocabulary: int) -> float:
     """Bytes that a head of EAGLE-3 has beside its layer: in 16 bits whatever the model's are.
 
     vLLM's models/llama_eagle3.py (0.31.0): queries, keys and values take the embedding beside the hidden state, `fc`
@@ -297,7 +294,7 @@ def _head(run: EngineRun) -> float:
     """
     model, tensor = run.model, run.tensor_parallel
     projected = (model.attention_heads / tensor + 2 * kv_heads_per_rank(model.kv_heads, tensor)) * model.head_dim
-    return model.hidden * (projected + 3 * model.hidden + _HEAD_VOCABULARY / tensor) * run.dtype_bytes
+    return model.hidden * (projected + 3 * model.hidden + vocabulary / tensor) * run.dtype_bytes
 
 
 def _draft_bytes(run: EngineRun, part: Part) -> float:
