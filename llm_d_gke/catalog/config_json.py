@@ -148,6 +148,7 @@ def _figures(architecture: str, config: Config, fields: Fields, layers: Layers) 
     width = head_dim or hidden // heads
     dtype = str(fields.config.get("dtype") or fields.config.get("torch_dtype") or "bfloat16").removeprefix("torch.")
     towers_beside, facts = _towers(architecture, config, hidden), load_architectures()
+    tied = fields.flag("tie_word_embeddings", architecture.startswith(facts.tied))
     return {
         "architecture": architecture,
         "layers": layers.count,
@@ -157,7 +158,8 @@ def _figures(architecture: str, config: Config, fields: Fields, layers: Layers) 
         "hidden": hidden,
         "intermediate": _intermediate(architecture, fields, hidden),
         "vocabulary": fields.number("vocab_size"),
-        "tied_embeddings": fields.flag("tie_word_embeddings", architecture.startswith(facts.tied)),
+        "tied_embeddings": tied,
+        "untied_at_top": tied and config.get("tie_word_embeddings") is False,
         "gated_mlp": architecture not in facts.two_matrices,
         "attention_bias": _bias(architecture, fields),
         "output_gate": fields.flag("attn_output_gate", architecture.startswith(facts.output_gate)),

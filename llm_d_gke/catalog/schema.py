@@ -334,6 +334,7 @@ class Model(Entry):
     intermediate: int  # width of a dense layer's feed-forward part
     vocabulary: int
     tied_embeddings: bool
+    untied_at_top: bool = False  # config.json says so beside a text_config that ties them: JAX on TPUs reads that
     gated_mlp: bool = True  # three matrices (SwiGLU, GeGLU); False: two
     attention_bias: Literal["none", "qkv", "all"] = "none"  # which projections have a bias
     output_gate: bool = False  # queries carry a gate of the same size (Qwen3-Next)

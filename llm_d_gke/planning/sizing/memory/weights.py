@@ -38,6 +38,8 @@ _NVFP4_PADDED_SINCE = "0.26"  # for TensorRT-LLM's kernel; versions between 0.13
 
 # tpu-inference has no JAX implementation of these and runs vLLM's own, with the head as a second table: gemma-4-12B-it
 # logs 24.56 GiB on v6e (a build after 0.29.0), where its file has 22.28 and the table 1.88.
+# Models in JAX ask the top of a configuration whether embeddings are tied (tpu_inference models/jax/gemma4_mm.py of
+# 0.30.0), and PyTorch its text_config: Gemma 4 26B in FP8 logs 27.99 GiB on v6e, a table more than on GPUs.
 _TPU_BY_TORCH = "Gemma4Unified"
 # Since then the JAX implementation divides Gemma 4's towers over the devices (tpu_inference
 # models/jax/gemma4_mm.py, VIT_MODEL in 0.23.0 and not in 0.22.0): gemma-4-31B on four v6e logs 14.6 GiB.
@@ -133,7 +135,8 @@ def _embedding_bytes(run: EngineRun, *, first: bool, last: bool) -> float:
     embedding = rows * model.hidden * plain
     head = rows * model.hidden * run.stored_bytes("lm_head")
     # A tied model has one table, unless its first and last stage are different ranks.
-    tied = model.tied_embeddings and not (run.kind == "tpu" and model.architecture.startswith(_TPU_BY_TORCH))
+    twice = model.untied_at_top or model.architecture.startswith(_TPU_BY_TORCH)
+    tied = model.tied_embeddings and not (run.kind == "tpu" and twice)
     tables = (embedding if first or last else 0.0) if tied else first * embedding + last * head
     if model.per_layer is not None:
         # Every stage looks the tokens up for itself; the projections of the layers are replicated.
