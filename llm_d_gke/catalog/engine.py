@@ -33,6 +33,7 @@ class NonTorchMemory(Entry):
     pipeline: float  # one rank per stage
     nvlink: float  # tensor parallel
     pcie: float  # tensor parallel
+    pcie_pair: float | None = None  # two ranks of cards without access to each other's memory; None: as others
 
 
 class GraphReserve(Entry):

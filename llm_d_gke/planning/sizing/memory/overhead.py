@@ -25,6 +25,9 @@ _IMAGE_TOKENS = 16384
 _USUAL_TOWER_GIB = 0.85
 # Over PCIe vLLM's own all-reduce takes two ranks (custom_all_reduce.py); more leave it to NCCL, in graphs too.
 _CUSTOM_REDUCE_RANKS = 2
+# Its buffers need access to the peer's memory, which drivers of GeForce cards refuse: those of these compute
+# capabilities with less memory than this.
+_PEERLESS, _PEERLESS_GIB = (8.6, 12.0), 40
 GB10_CAPABILITY = 12.1  # GB10, whose memory is the host's
 
 
@@ -149,8 +152,12 @@ def non_torch_gib(run: EngineRun, stage: int = 0) -> float:
     shared = unified_memory_gib(run) if run.capability == GB10_CAPABILITY else 0.0
     if run.expert_ranks > 1:
         joined = figures.nvlink if run.interconnect == "nvlink" else figures.pcie
-        if run.uses_model_runner_v2 and run.interconnect == "pcie" and not _uses_nccl(run):
-            joined = load_engine().model_runner_v2.non_torch_pcie_gib
+        if run.interconnect == "pcie" and not _uses_nccl(run):
+            second = load_engine().model_runner_v2.non_torch_pcie_gib
+            alone = run.capability in _PEERLESS and run.total_gib < _PEERLESS_GIB
+            joined = (
+                second if run.uses_model_runner_v2 else figures.pcie_pair if alone and figures.pcie_pair else joined
+            )
         return joined + all_to_all_gib(run) + states + shared + _kept_beside_experts_gib(run)
     if run.uses_model_runner_v2:
         context = load_engine().model_runner_v2.non_torch_gib + _kept_beside_experts_gib(run)
