@@ -37,7 +37,24 @@ ADDED = PUBLISHED.with_name("added_starts.json")
 LAST = PUBLISHED.with_name("last_starts.json")
 RAW = PUBLISHED.with_name("raw_starts.json")
 SOUGHT = PUBLISHED.with_name("sought_starts.json")
-LOGGED = (LATER, LATEST, COLLECTED, FURTHER, UNSEEN, HELD_OUT, BLIND, FRESH, RECENT, NEWEST, ADDED, LAST, RAW, SOUGHT)
+GATHERED = PUBLISHED.with_name("gathered_starts.json")
+LOGGED = (
+    LATER,
+    LATEST,
+    COLLECTED,
+    FURTHER,
+    UNSEEN,
+    HELD_OUT,
+    BLIND,
+    FRESH,
+    RECENT,
+    NEWEST,
+    ADDED,
+    LAST,
+    RAW,
+    SOUGHT,
+    GATHERED,
+)
 # Groups whose rows lack what decides, or whose engine is no release of vLLM.
 NOT_STATED = ("cache only", "other build")
 # Twenty logs of vLLM 0.19.0, each figure of the rank that decides.
@@ -547,11 +564,11 @@ def test_nine_of_ten_starts_since_0_19_are_within_a_seventh(capsys: pytest.Captu
     ]
     judgments = [judgment for judgment in judge_rows(rows, FRESH.parent) if judgment.group not in NOT_STATED]
     shared = [judgment.id for judgment in judgments if judgment.group == "under WSL"]
-    assert shared == ["X03", "Y19", "Z01", "Z02", "Z03", "Z04", "W13", "V13", "V14", "Q25", "Q26", "N21", "G08"]
+    assert shared == ["X03", "Y19", "Z01", "Z02", "Z03", "Z04", "W13", "V13", "V14", "Q25", "Q26", "N21", "G08", "J08"]
     logged = {judgment.id: abs(judgment.errors["kvTokens"]) for judgment in judgments if "kvTokens" in judgment.errors}
-    last = [name for name in logged if name.startswith(("L", "G"))]
+    last = [name for name in logged if name.startswith(("L", "G", "J"))]
     for label, ids, median, ninth in (
-        ("all", set(), 0.015, 0.135),
+        ("all", set(), 0.016, 0.135),
         ("without WSL and sleep mode", {*shared, *_ASLEEP}, 0.0125, 0.1),
         ("those before the last set", {*shared, *_ASLEEP, *last}, 0.012, 0.05),
     ):
@@ -641,3 +658,33 @@ def test_whole_experts_on_tpus_are_padded_to_lanes() -> None:
     whole = weights_gib(replace(run, expert_parallel=True))
     assert whole == pytest.approx(weights_gib(run))
     assert whole > stored(model) + 0.6 * 0.09 * 3 * 128 * 704 * 2816 * 30 * 2 / 2**30
+
+
+def test_starts_that_were_gathered_from_public_logs() -> None:
+    """25 starts, of which eight state what decides; one is of a patched engine that did not start (J25).
+
+    Given the logged memory the cache is right but for J13, of a model of which only layers and heads are known. J04's
+    engine got memory that other processes of its host gave back, and J01's tower was profiled with smaller pictures.
+    """
+    judgments = judge_rows(json.loads(GATHERED.read_text(encoding="utf-8")), GATHERED.parent)
+    assert [judgment.id for judgment in judgments if judgment.not_known is not None] == ["J22"]
+    assert [judgment.id for judgment in judgments if judgment.wrong] == ["J25"]
+    decided = [judgment for judgment in judgments if judgment.group not in NOT_STATED]
+    assert len(decided) == 8
+    assert statistics.median(abs(judgment.errors["kvTokens"]) for judgment in decided) < 0.06
+    layouts = {
+        judgment.id: abs(judgment.tokens_given_memory)
+        for judgment in judgments
+        if judgment.tokens_given_memory is not None
+    }
+    assert len(layouts) == 21
+    assert max(error for name, error in layouts.items() if name != "J13") < 0.0015
+
+
+def test_jax_asks_the_top_of_a_configuration_for_tied_embeddings() -> None:
+    """Gemma 4 26B in FP8 logs 27.99 GiB on v6e with a second table, and 24.72 on a GPU, where text_config decides."""
+    rows = {row["id"]: row for file in (LAST, ADDED) for row in json.loads(file.read_text("utf-8"))}
+    on_tpu, text_alone, on_gpu = judge_rows([rows["L32"], rows["L45"], rows["K43"]], LAST.parent)
+    assert abs(on_tpu.errors["weightsGib"]) < 0.003
+    assert abs(text_alone.errors["weightsGib"]) < 0.006
+    assert abs(on_gpu.errors["weightsGib"]) < 0.006
