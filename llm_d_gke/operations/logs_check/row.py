@@ -38,18 +38,14 @@ _CAPABILITIES = range(3, 20)  # of CUDA, the numbers before the point
 
 # As vLLM and torch spell them.
 _DTYPES = {
-    "half": "half",
-    "float16": "half",
-    "fp16": "half",
-    "bfloat16": "bfloat16",
-    "bf16": "bfloat16",
-    "float": "float32",
-    "float32": "float32",
-    "fp32": "float32",
+    **dict.fromkeys(("half", "float16", "fp16"), "half"),
+    **dict.fromkeys(("bfloat16", "bf16"), "bfloat16"),
+    **dict.fromkeys(("float", "float32", "fp32"), "float32"),
 }
 _CACHE_BYTES_KNOWN = (
     *("bfloat16", "float16", "half", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla"),
-    *("nvfp4", "fp8_per_token_head", "int8_per_token_head"),
+    *("nvfp4", "nvfp4_4over6", "nvfp4_ds_mla", "fp8_per_token_head", "int8_per_token_head", "int4_per_token_head"),
+    *("turboquant_k8v4", "turboquant_4bit_nc", "turboquant_k3v4_nc", "turboquant_3bit_nc"),
 )
 # Values of --max-model-len with which vLLM fits the length to the memory.
 _FITTED = ("auto", "-1")

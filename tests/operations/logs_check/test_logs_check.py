@@ -91,7 +91,7 @@ def test_calls_that_were_wrong_are_named_by_their_kind() -> None:
         ({"version": "newest"}, "version is newest, which is no release of vLLM"),
         ({"version": "0.1.dev16260+g388fd5153"}, "a build between releases does not say after which"),
         ({"dtype": "int8"}, "dtype is int8, which is none of"),
-        ({"kvCacheDtype": "turboquant_3bit_nc"}, "how much a token takes then is not known"),
+        ({"kvCacheDtype": "ultraquant_4bit"}, "how much a token takes then is not known"),
         ({"gpuMemoryUtilization": 90}, "vLLM takes a share of at most 1"),
         ({"config": "x" * 5000}, "there is no file 'xxx"),
         ({"maxNumSeqs": "many " * 50}, "where a number belongs"),

@@ -7,12 +7,13 @@ within 0.05 %.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import GIB
 from llm_d_gke.catalog.schema import Attention
+from llm_d_gke.planning.sizing.memory.cache_entries import entry_bytes, plain_layers
 from llm_d_gke.planning.sizing.memory.compressed import BLOCK, compressed_pages, compressed_row
 from llm_d_gke.planning.sizing.memory.run import EngineRun
 from llm_d_gke.planning.sizing.memory.weights import index_layers, kv_heads_per_rank, stage_layers
@@ -23,9 +24,8 @@ Kind = Literal["full", "sliding", "chunked", "linear"]
 # v1/kv_cache_interface.py.
 _SPARSE_FP8_BYTES = 656
 _TPU_LANES = 128
-# Cache types with a scale of 32 bits for keys and one for values of each token and head; NVFP4 packs two numbers into a
-# byte, with one of 8 bits for each 16, in layers without a window (vllm/v1/kv_cache_interface.py of April 2026).
-_PER_TOKEN_HEAD, _SCALE, _NVFP4 = "_per_token_head", 4, "nvfp4"
+# 512 numbers of 4 bits, 64 of 8, 32 scales; on capability 10.x (v1/attention/backends/mla/flashmla_sparse.py, 0.32.0).
+_SPARSE_FP4, _SPARSE_FP4_BYTES = "nvfp4_ds_mla", 352
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,9 @@ def layers_of(run: EngineRun, stage: int = 0) -> tuple[Layers, ...]:
         kind: Kind = "full" if group.kind == "mla" else "linear" if group.kind == "mamba" else group.kind
         if kind == "linear":
             groups.append(Layers(kind, stored, state_bytes=_state_bytes(run, group)))
+        elif plain := min(stored, -(-plain_layers(run, run.model.layers) * group.layers // run.model.layers)):
+            sizes = ((plain, replace(run, kv_cache_dtype="bfloat16")), (stored - plain, run))
+            groups.extend(Layers(kind, n, _token_bytes(own, group), window=group.window or 0) for n, own in sizes if n)
         else:
             groups.append(Layers(kind, stored, _token_bytes(run, group), window=group.window or 0))
     return tuple(groups)
@@ -260,18 +263,15 @@ def _token_bytes(run: EngineRun, group: Attention) -> int:
         # The index has keys of 8 bits with a 32-bit scale for each 128 of them.
         index = (group.indexer.dim + 4 * -(-group.indexer.dim // 128)) * index_layers(run, group)
         main = _SPARSE_FP8_BYTES if run.kv_bytes == 1 and not _standard_fp8(run) else width * run.kv_bytes
+        main = _SPARSE_FP4_BYTES if run.kv_cache_dtype == _SPARSE_FP4 else main
         return main + -(-index // group.layers)
     heads, head_dim = group.kv_heads or model.kv_heads, group.head_dim or model.head_dim
     if run.kind == "tpu":
         # Heads are padded up to a multiple of the ranks, their width to the matrix unit's 128 lanes.
         return 2 * -(-heads // run.tensor_parallel) * _padded_to_lanes(head_dim) * run.kv_bytes
     index = group.indexer.dim * group.indexer.layers * run.kv_bytes if group.indexer is not None else 0
-    entry, cache = head_dim * run.kv_bytes, run.kv_cache_dtype or ""
-    if cache.endswith(_PER_TOKEN_HEAD):
-        entry += _SCALE
-    elif cache == _NVFP4 and group.kind == "full":
-        entry = head_dim // 2 + head_dim // 16
-    return 2 * kv_heads_per_rank(heads, run.tensor_parallel) * entry + -(-index // group.layers)
+    entry = entry_bytes(run, head_dim, windowed=group.kind != "full")
+    return kv_heads_per_rank(heads, run.tensor_parallel) * entry + -(-index // group.layers)
 
 
 def _aligns_states(run: EngineRun) -> bool:

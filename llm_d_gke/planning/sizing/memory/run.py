@@ -246,7 +246,7 @@ class EngineRun(_Options):
     def kv_bytes(self) -> int:
         """Bytes per number in the KV cache. Quantized weights leave it at 16 bits unless the checkpoint has scales.
 
-        Types of fewer than 8 bits count as 8: what their scales and padding take is not established for each.
+        Types of fewer than 8 bits count as 8 where no whole entry is meant (`cache_entries`).
         """
         if self.kv_cache_dtype in ("bfloat16", "float16"):
             return 2
