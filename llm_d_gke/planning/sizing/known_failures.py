@@ -47,6 +47,7 @@ _OF_MODELS = frozenset(
 )
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 _PLAIN_BITS = 16
+_BLOCK = 16  # tokens; vLLM's default
 # Methods whose four bits are integers, scaled in 16.
 _FOUR_BITS = ("awq", "gptq", "auto-round", "inc", "compressed-tensors")
 
@@ -123,6 +124,7 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
         or report.multiple is not None
         or report.above_sequences
         or report.other_than_devices
+        or report.other_than_block
     )
     has_value = report.values or report.except_values or report.like or compares or report.kv_cache is not None
     value = f" {_text(settings, report.option)}" if has_value else ""
@@ -296,6 +298,8 @@ def _compares(served: ServedModel, report: StartReport, number: int | None) -> I
         yield number is not None and sequences is not None and number > sequences
     if report.other_than_devices:
         yield number is not None and number not in (1, served.parallelism.tensor)
+    if report.other_than_block:
+        yield number is not None and number != (settings.block_size or _BLOCK)
     if report.below_adapters:
         yield number is not None and number < min(len(settings.adapters), LORA_SLOTS)
     if report.below_rank:
