@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ GATEWAY_API: Final = "sigs.k8s.io/gateway-api"
 _INFERENCE: Final = "sigs.k8s.io/gateway-api-inference-extension"
 # The field manager of GKE's add-ons. A stack that applies the same objects gets a conflict, as it does on GKE.
 _MANAGER: Final = "addon-manager"
+# A field's description with its further lines, which are two thirds of these CRDs and decide nothing. The API server
+# reads and writes all of them several times for each kind.
+_DESCRIPTION: Final = re.compile(r"^( *)description: .*\n(?:(?:\1 +.*)?\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -97,19 +101,26 @@ def _accept(kube: Kube, gateway_class: Manifest) -> None:
 
 
 def _definitions(folder: Path) -> Manifests:
-    """The CRDs of a module's folder, which may hold other objects too."""
+    """The CRDs of a module's folder, which may hold other objects too, without the descriptions of fields."""
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise KubeError(f"no CRD in {folder}: run `go clean -modcache` and try again, which fetches the module again")
-    manifests = [manifest for file in files for manifest in _read(file)]
-    return [manifest for manifest in manifests if manifest["kind"] == "CustomResourceDefinition"]
+    texts = [without_descriptions(file.read_text(encoding="utf-8")) for file in files]
+    return [item for text in texts for item in _parse(text) if item["kind"] == "CustomResourceDefinition"]
+
+
+def without_descriptions(text: str) -> str:
+    """CRDs as YAML in the block style that controller-gen writes. A property of this name stays."""
+    return _DESCRIPTION.sub("", text)
 
 
 def _read(file: Path) -> Manifests:
-    """All objects of a YAML file, with Lists expanded."""
+    return _parse(file.read_text(encoding="utf-8"))
+
+
+def _parse(text: str) -> Manifests:
+    """All objects of a YAML text, with Lists expanded."""
     manifests: Manifests = []
-    with file.open(encoding="utf-8") as text:
-        for manifest in yaml.load_all(text, Loader=LOADER):
-            if manifest:
-                manifests += manifest["items"] if manifest["kind"] == "List" else [manifest]
+    for manifest in filter(None, yaml.load_all(text, Loader=LOADER)):
+        manifests += manifest["items"] if manifest["kind"] == "List" else [manifest]
     return manifests
