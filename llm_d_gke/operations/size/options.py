@@ -109,11 +109,12 @@ def compare_hardware(
     zones = None if location is None else zones_in(catalog, location)
     options: list[Option] = []
     refusals: list[Refusal] = []
+    needed: dict[tuple[str, int], int] = {}
     for machine_hardware in _machines(catalog, zones, accelerators):
         sized: list[Option] = []
         refused: Refusal | None = None
         for hardware in machine_hardware:
-            result = _plan(catalog, model, load, hardware, max_model_len, config)
+            result = _plan(catalog, model, load, hardware, max_model_len, config, needed)
             if isinstance(result, Option):
                 sized.append(result)
             else:
@@ -183,22 +184,36 @@ def _hourly(
 
 
 def _plan(
-    catalog: Catalog, model: Model, load: Load, hardware: Hardware, max_model_len: int | None, config: str | None
+    catalog: Catalog,
+    model: Model,
+    load: Load,
+    hardware: Hardware,
+    max_model_len: int | None,
+    config: str | None,
+    known: dict[tuple[str, int], int],
 ) -> Option | Refusal:
-    """Plan one replica to learn how many are needed, then that many."""
-    planned = _planned(catalog, settings_of(model, load, hardware, 1, max_model_len, config))
-    if isinstance(planned, str):
-        return Refusal(hardware=hardware, reason=planned)
-    capacity = planned.models[0].capacity
+    """Plan one replica to learn how many are needed, then that many.
+
+    `known` has how many were needed by accelerator and tensor parallelism: another machine with the same needs as many.
+    """
+    key = hardware.accelerator.name, hardware.tensor_parallel
+    replicas = known.get(key, 1)
+    settings = settings_of(model, load, hardware, replicas, max_model_len, config)
+    plan = _planned(catalog, settings)
+    if isinstance(plan, str):
+        return Refusal(hardware=hardware, reason=plan)
+    capacity = plan.models[0].capacity
     if capacity is None:
         return Refusal(hardware=hardware, reason="memory or speed is not known")
     needed = capacity.needed if load.rate is not None else 1
     if needed is None or needed > _MAX_REPLICAS:
         return Refusal(hardware=hardware, reason=f"more than {_MAX_REPLICAS} replicas would be needed")
-    settings = settings_of(model, load, hardware, needed, max_model_len, config)
-    plan = planned if needed == 1 else _planned(catalog, settings)
-    if isinstance(plan, str):
-        return Refusal(hardware=hardware, reason=plan)
+    if needed != replicas:
+        known[key] = needed
+        settings = settings_of(model, load, hardware, needed, max_model_len, config)
+        plan = _planned(catalog, settings)
+        if isinstance(plan, str):
+            return Refusal(hardware=hardware, reason=plan)
     memory, capacity = plan.models[0].servers[0].memory, plan.models[0].capacity
     if memory is None or capacity is None or capacity.at_load is None:
         return Refusal(hardware=hardware, reason="memory or speed is not known")
