@@ -16,13 +16,16 @@ from tests.stacks import STACKS, graph_of
 # Files whose tests look at the same running stacks, in this order, and those whose tests each start from nothing.
 TOGETHER = (("test_running", "test_failures", "test_teardown"), ("test_groups", "test_controllers"))
 SEPARATE = ("test_tour", "test_documented_commands")
-# Files that plan the same examples of rules, which one process does once.
-EXAMPLES = ("test_engine_support", "test_findings", "test_mistakes")
+# Files that plan the same examples of rules, or record the graphs of all stacks, which one process does once.
+SHARED = (
+    ("test_engine_support", "test_findings", "test_mistakes"),
+    ("test_bootstrap", "test_eject", "test_examples", "test_namespaces", "test_network_policies"),
+)
 
 # Modules, tests and the catalog are most of a worker's objects and stay until its end: the collector visits them less.
 gc.set_threshold(50_000)
 
-_FIRST_OF = {name: files[0] for files in TOGETHER for name in files}
+_FIRST_OF = {name: files[0] for files in (*TOGETHER, *SHARED) for name in files}
 _ORDER = [name for files in TOGETHER for name in files]
 
 
@@ -32,8 +35,6 @@ class Scopes(LoadScopeScheduling):  # type: ignore[misc]  # its package has no t
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         name = Path(file).stem
-        if name in EXAMPLES:
-            return EXAMPLES[0]
         return _FIRST_OF.get(name) or (nodeid if name in SEPARATE else file)
 
 
@@ -59,7 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     def place(item: pytest.Item) -> int:
         name = item.path.stem
-        if name in _FIRST_OF:
+        if name in _ORDER:
             return _ORDER.index(name)
         return len(_ORDER) + (0 if name in SEPARATE else 1 if item.get_closest_marker("rehearsal") else 2)
 
