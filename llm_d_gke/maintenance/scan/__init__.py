@@ -4,5 +4,6 @@ A pod is scanned wherever it stands: in a Deployment, inside a LeaderWorkerSet o
 of a chart, or in the Job that stages weights. Scanners do not look into custom resources, so each pod is written as a
 manifest of its own.
 
-`pods` collects what is scanned, `scanners` runs each scanner, and `exceptions` reads which failures are accepted.
+`pods` collects what is scanned, `scanners` runs each scanner, `references` finds objects that name others which are not
+there, and `exceptions` reads which failures are accepted.
 """

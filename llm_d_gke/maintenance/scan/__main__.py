@@ -13,7 +13,7 @@ import typer
 
 from llm_d_gke.cli import markdown
 from llm_d_gke.maintenance.fuzz.varied import kinds_of
-from llm_d_gke.maintenance.scan import scanners
+from llm_d_gke.maintenance.scan import references, scanners
 from llm_d_gke.maintenance.scan.exceptions import ScanException, load, sort_out, traits_of
 from llm_d_gke.maintenance.scan.pods import (
     chart_objects,
@@ -85,6 +85,9 @@ def _findings(objects: Mapping[str, list[dict[str, Any]]], folder: Path) -> tupl
     pods = [pod for source, bodies in objects.items() for pod in scanned_pods(source, bodies)]
     scanners.write(folder, pods, {source: plain_objects(bodies) for source, bodies in objects.items()})
     failures = [*scanners.pod_security(pods), *scanners.checkov(folder), *scanners.kube_score(folder)]
+    for source, bodies in objects.items():
+        # A chart refers to objects of the cluster and of its own hooks.
+        failures += () if source.startswith("chart/") else references.failures(source, bodies)
     open_, idle = sort_out(failures, load(), traits_of(pods))
     print(*table(failures, open_), sep="\n")
     stacks = sum(1 for source in objects if not source.startswith("chart/"))

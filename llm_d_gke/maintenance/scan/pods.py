@@ -75,8 +75,8 @@ class ScannedPod:
         """The pod alone, with the labels by which NetworkPolicies select it."""
         metadata = {
             "name": self.name,
-            "namespace": self._namespace,
-            "labels": dict(_labels(self.pod)),
+            "namespace": self.namespace,
+            "labels": dict(pod_labels(self.pod)),
             "annotations": dict(self.pod.annotations),
         }
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": dict(self.pod.spec)}
@@ -97,7 +97,7 @@ class ScannedPod:
         )
 
     @property
-    def _namespace(self) -> str:
+    def namespace(self) -> str:
         metadata: Mapping[str, Any] = self.pod.resource.properties.get("metadata") or {}
         return str(metadata.get("namespace"))
 
@@ -114,7 +114,7 @@ def component_of(source: str, pod: Pod) -> Component:
         if pod.place.startswith("spec.router.scheduler"):
             return "endpoint-picker"
         return "group-worker" if _is_worker_of_service(pod) else "model-server"
-    stated = _labels(pod).get("app.kubernetes.io/component")
+    stated = pod_labels(pod).get("app.kubernetes.io/component")
     for component in ("endpoint-picker", "model-router", "model-index", "model-server"):
         if stated == component:
             return component
@@ -238,7 +238,7 @@ def _name(source: str, pod: Pod) -> str:
     return ".".join(re.sub(r"[^a-z0-9-]+", "-", word.lower()).strip("-") for word in words)
 
 
-def _labels(pod: Pod) -> Mapping[str, str]:
+def pod_labels(pod: Pod) -> Mapping[str, str]:
     """Labels of the pod's template, or those that an LLMInferenceService states beside it."""
     *path, last = pod.place.split(".") if pod.place else [""]
     labels = value_at(pod.resource.properties, *(path if last == "spec" else ()), "metadata", "labels")
