@@ -226,9 +226,7 @@ def _plan(
         replicas=needed,
         nodes=hardware.nodes(needed),
         monthly_usd={
-            way.provisioning: way.total.monthly
-            for way in plan.cost.alternatives
-            if way.accelerators is not None and (way.provisioning != "on-demand" or hardware.machine.on_demand_ok)
+            way.provisioning: way.total.monthly for way in plan.cost.alternatives if way.accelerators is not None
         },
         per_million_tokens=units.tokens.usd
         if units is not None and "accelerator nodes" not in units.tokens.unknown

@@ -55,7 +55,9 @@ def plan_cost(
     bill = _Bill(ctx, prices, cpu_pool, pools, pickers, _servers(ctx))
     lines = tuple(line for line in bill.lines() if line is not None)
     chosen = {billed(pool.provisioning) for pool, _ in pools}
-    alternatives = tuple(_alternative(bill, lines, way, chosen == {way}) for way in _WAYS)
+    alternatives = tuple(
+        _alternative(bill, lines, way, chosen == {way}) for way in _WAYS if way in chosen or _is_sold(ctx, way)
+    )
     cost = CostPlan(
         lines=lines,
         alternatives=alternatives,
@@ -66,6 +68,13 @@ def plan_cost(
     )
     _check_budget(ctx, cost, pools)
     return cost
+
+
+def _is_sold(ctx: PlanContext, way: Provisioning) -> bool:
+    """Whether the stack's accelerator machine can be bought so."""
+    if way == "on-demand":
+        return ctx.machine.on_demand_ok
+    return way != "flex-start" or ctx.accelerator.flex_start
 
 
 def _running_cost(

@@ -173,6 +173,14 @@ class TestOwnPrices:
         assert ways["spot"] == pytest.approx(0.264, abs=0.001)
         assert ways["reserved"] is None
 
+    def test_a_machine_has_no_price_of_a_way_in_which_it_is_not_sold(self) -> None:
+        changes = {
+            "accelerator": {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-1g", "provisioning": "spot"},
+            "models": [{"id": "Qwen/Qwen3-8B", "maxModelLen": 8192}],
+        }
+        ways = [alternative.provisioning for alternative in plan_of("gpu", changes).cost.alternatives]
+        assert ways == ["spot", "flex-start", "reserved"]
+
     def test_they_fill_what_nobody_publishes(self) -> None:
         plan = plan_of("tpu", {"prices": {**DATED, "items": {"hyperdisk-balanced": 0.08}}})
         assert plan.cost.running is not None
