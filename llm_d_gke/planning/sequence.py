@@ -255,6 +255,8 @@ def _plan_whole(
     settings = ctx.settings
     cluster = plan_cluster(ctx)
     chart_namespaces = plan_chart_namespaces(charts)
+    if ctx.namespace in {namespace.name for namespace in chart_namespaces}:
+        ctx.error("LLMD-NAMESPACE-SYSTEM", "namespace.name", case="controllers")
     models = _with_scaling(foundation.sites, models, cluster.name)
     servers = [server for model in models for server in model.servers]
     return StackPlan(

@@ -180,6 +180,15 @@ WITHOUT_EFFECT = (
     ),
     Wrong(
         id="LLMD-NAMESPACE-SYSTEM",
+        name="the namespace of a controller that the stack installs",
+        changes={"deployment": "kserve", "namespace": {"name": "kserve"}},
+        path="namespace.name",
+        value="kserve",
+        rule="installs controllers into this namespace",
+        fix="use another name",
+    ),
+    Wrong(
+        id="LLMD-NAMESPACE-SYSTEM",
         name="the default namespace",
         changes={"namespace": {"name": "default"}},
         path="namespace.name",
