@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import get_origin
 
 from pydantic.alias_generators import to_camel
 
 from llm_d_gke.planning.findings import NAMESPACE, path_of
 from llm_d_gke.planning.setting_errors.provider_settings import is_of_provider
+from llm_d_gke.planning.setting_errors.values import valid_example
 from llm_d_gke.planning.setting_errors.words import key_here, owner_of, provider_setting, setting_elsewhere
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.fields import Setting, every_key, keys_of
+from llm_d_gke.settings.fields import Setting, every_key, groups_of, keys_of, setting_of
 
 # Keys of many groups, which mean something else in each.
 _EVERYWHERE = ("config", "cpu", "enabled", "existing", "id", "kind", "memory", "name", "path", "release", "version")
@@ -88,6 +90,8 @@ def _misspelled(setting: Setting, value: object) -> tuple[str, str]:
         return none_here, f"did you mean requestsPerSecond: {value / 60:g}?"
     if intended is not None:
         full = f"{NAMESPACE}:{intended}" if len(setting.path) == 1 else intended
+        if len(setting.path) > 1:
+            full += _written_for(setting_of((*setting.path[:-1], intended), StackSettings), value)
         reason = "keys are written in camelCase" if to_camel(key) == intended else none_here
         return reason, f"did you mean {full}?"
     inside = [] if letters in _EVERYWHERE and len(setting.path) > 1 else _same_name(key)
@@ -99,6 +103,14 @@ def _misspelled(setting: Setting, value: object) -> tuple[str, str]:
     keys = keys_of(setting.group) if setting.group is not None else ()
     listing = f"settings here are {', '.join(keys)}" if 0 < len(keys) <= 20 else "look for it in docs/settings.md"
     return none_here, f"remove it, or use another one: {listing}"
+
+
+def _written_for(meant: Setting, value: object) -> str:
+    """A text as the group or the list that is meant: `: [my-cert]`. Empty for other values and settings."""
+    if not isinstance(value, str) or not value or not (groups_of(meant.kind) or get_origin(meant.kind) is tuple):
+        return ""
+    written = valid_example(meant, value)
+    return f": {written}" if written is not None else ""
 
 
 def written_as_path(key: str) -> str | None:
@@ -174,9 +186,10 @@ def _nested_key(setting: Setting, spelled: str) -> str | None:
     if spelled in [_letters(key) for key in keys]:
         return None
     group = [part if isinstance(part, str) else "[]" for part in setting.path[:-1]]
-    for path, _ in every_key(StackSettings):
+    for path, inner in every_key(StackSettings):
         below = list(path[: len(group)]) == group and len(path) == len(group) + 2
         names = (path[-1], "".join(map(str, path[-2:]))) if below else ()
-        if spelled in [_letters(str(name)) for name in names]:
+        other = key_here(inner.__name__, str(setting.path[-1])) if spelled not in _EVERYWHERE else None
+        if (below and other == path[-1]) or spelled in [_letters(str(name)) for name in names]:
             return f"{NAMESPACE}:" + ".".join(map(str, path)).replace(".[]", "[]")
     return None

@@ -69,6 +69,10 @@ def _by_key(setting: Setting, key: str, text: str) -> Iterator[str | None]:
         yield re.sub(r"^[a-z]+://|:[A-Za-z][\w.-]*$", "", word).strip("/")
     elif key in ("secretsKey", "diskKey"):
         yield re.sub(r"^//cloudkms\.googleapis\.com/|/cryptoKeyVersions/.*$", "", word)
+    elif key in ("hostname", "dnsNames") and ("@" in word or "*" in word):
+        # The domain of an address of mail; a star is the first part only.
+        yield word.lower().rpartition("@")[2]
+        yield "*." + word.lower().rpartition("*.")[2]
     elif key == "hostname":
         yield re.sub(r":[0-9]+(?=/|$)", "", re.sub(r"^[a-z]+://", "", word).lower()).partition("/")[0]
     elif key == "version":

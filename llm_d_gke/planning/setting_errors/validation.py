@@ -118,7 +118,9 @@ def _finding(detail: ErrorDetails, setting: Setting, encrypted: Collection[str])
         identifier = (
             "LLMD-PROVIDER-SETTING" if is_of_provider(setting.path) else _RULE_IDS.get(kind, "LLMD-SETTING-TYPE")
         )
-        rule, fix = _explain(kind, setting, ("" if value else None) if hidden else value)
+        # The fix for a misspelled key repeats its text.
+        concealed = hidden or (kind == "extra_forbidden" and _names_secret(setting, value) and isinstance(value, str))
+        rule, fix = _explain(kind, setting, ("" if value else None) if concealed else value)
         encrypted_path = path_of(*_TOKEN_PATH)
         if _TOKEN.search(json.dumps(value, default=str)):
             rule = f"{rule}; this text looks like a token, in plain text, and everybody who reads the file could use it"
@@ -169,6 +171,8 @@ def _explain(kind: str, setting: Setting, value: object) -> tuple[str, str]:
             default = setting.infos[0].default if setting.infos else None
             # The example of an unknown kind of authentication is not none.
             usual = default if default in choices else next((kind for kind in choices if kind != "none"), choices[0])
+            # A text that YAML would read as a number.
+            close = flow(close) if close in choices else close
             hint = f"use {key}{close}" if close is not None else f"use one of them, for example {key}{flow(usual)}"
             return f"{key}{flow(choice)} is not a choice here: it takes {listed(choices)}", hint
         case "union_tag_not_found":
@@ -210,7 +214,12 @@ def _other_value(kind: str, setting: Setting, value: object) -> tuple[str, str]:
     if (folder := _folder_in(setting, value)) and (bucket := valid_example(setting, value)):
         return statement, f"use {bucket}, and begin path with {folder}"
     if setting.kind is str and isinstance(value, bool):
+        if setting.group is None and len(setting.path) > 1 and isinstance(setting.path[-1], str):
+            return statement, f"put the word into quotes, for example {flow(str(value).lower())}"
         value = None
+    if setting.path[-2:] == ("tls", "secret") and re.search(r"BEGIN |\.(pem|crt|cer|key)$", str(value)):
+        made = "kubectl create secret tls my-certificate --cert FILE --key FILE --namespace NAMESPACE"
+        return f"{statement}, not a certificate or its file", f"{made}, and name it: secret: my-certificate"
     if (elsewhere := choice_elsewhere(str(setting.path[-1]), value)) is not None:
         return statement, elsewhere
     close = valid_example(setting, value)
