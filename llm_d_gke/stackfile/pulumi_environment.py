@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llm_d_gke.stackfile.paths import StackFileError
+
 # Opening asks Pulumi Cloud, and providers of dynamic credentials behind it.
 _SECONDS = 60.0
 
@@ -23,6 +25,8 @@ def with_environment(
     names = document.get("environment")
     if not names:
         return dict(values), ()
+    if isinstance(names, str):
+        raise StackFileError(f"Pulumi.{stack}.yaml: environment is a list of Pulumi ESC. Write environment: [{names}]")
     listed = ", ".join(map(str, names)) if isinstance(names, list) else "defined in the file"
     entries = _opened(root, stack, json.dumps(document, sort_keys=True, default=str))
     if isinstance(entries, str):

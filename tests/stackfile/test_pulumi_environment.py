@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llm_d_gke.stackfile import StackConfig, load
+from llm_d_gke.stackfile import StackConfig, StackFileError, load
 from llm_d_gke.stackfile.assumptions import load_assumed
 
 STACK = """
@@ -94,3 +94,8 @@ def test_commands_say_once_what_is_missing(
         load_assumed("s", root=tmp_path)
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("s: environment (team): its values are missing here")
+
+
+def test_one_environment_is_a_list_too(tmp_path: Path) -> None:
+    with pytest.raises(StackFileError, match=r"Write environment: \[chat/prod\]$"):
+        _load(tmp_path, STACK.replace("[chat/prod, shared]", "chat/prod"))
