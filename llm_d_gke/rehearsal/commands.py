@@ -353,7 +353,9 @@ def _print_up(
             value = "; ".join(f"{model}: {_facts(facts)}" for model, facts in value.items())
         if name == "hourlyCost" and isinstance(value, dict):
             value = f"idle {value['idle']}, running {value['running']} USD (prices of {value['pricesOf']})"
-        to.print(wrapped(f"  {name}: {value}"), markup=False)
+        # A command is copied whole.
+        line = f"  {name}: {value}"
+        to.print(line if name in ("curl", "getCredentials") else wrapped(line), markup=False)
     if endpoint is not None:
         to.print(f"  reachable here as: {endpoint}", markup=False)
     print_differences(to, paths)
