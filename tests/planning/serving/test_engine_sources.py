@@ -45,6 +45,11 @@ def test_what_a_class_raises_is_found(row: Refused) -> None:
             {"allowExtraArgs": True, "extraArgs": ["--max-cudagraph-capture-size", "0"]},
             "CUDA graphs of a largest size below 1",
         ),
+        *(
+            (name, {"allowExtraArgs": True, "extraArgs": ["--tokenizer-mode", mode]}, rule)
+            for name in ("PixtralForConditionalGeneration", "VoxtralForConditionalGeneration")
+            for mode, rule in (("hf", "requires"), ("mistral", ""))
+        ),
     ],
 )
 def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[str, Any], rule: str) -> None:
