@@ -108,6 +108,7 @@ class StartReport(Entry):
     above_sequences: bool = False  # larger than maxNumSeqs
     other_than_devices: bool = False  # neither 1 nor the number of devices that share each layer
     other_than_block: bool = False  # another number than blockSize
+    cuts_block: bool = False  # no divisor of blockSize
     variable: str | None = None
     variable_has: str = ""  # part of the variable's value; empty: any but 0 and false
     beside: tuple[str, ...] = ()  # options that are given too, each alone or with a value: "--name value"

@@ -125,6 +125,7 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
         or report.above_sequences
         or report.other_than_devices
         or report.other_than_block
+        or report.cuts_block
     )
     has_value = report.values or report.except_values or report.like or compares or report.kv_cache is not None
     value = f" {_text(settings, report.option)}" if has_value else ""
@@ -298,8 +299,11 @@ def _compares(served: ServedModel, report: StartReport, number: int | None) -> I
         yield number is not None and sequences is not None and number > sequences
     if report.other_than_devices:
         yield number is not None and number not in (1, served.parallelism.tensor)
+    block = settings.block_size or _BLOCK
     if report.other_than_block:
-        yield number is not None and number != (settings.block_size or _BLOCK)
+        yield number is not None and number != block
+    if report.cuts_block:
+        yield number is not None and number > 0 and block % number != 0
     if report.below_adapters:
         yield number is not None and number < min(len(settings.adapters), LORA_SLOTS)
     if report.below_rank:
