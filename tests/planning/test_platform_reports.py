@@ -29,6 +29,7 @@ REPORTS: list[dict[str, Any]] = [
         "platform_reports_tenth",
         "platform_reports_eleventh",
         "platform_reports_twelfth",
+        "platform_reports_thirteenth",
     )
     for report in read_yaml(Path(__file__).parent / "figures" / f"{name}.yaml")
 ]

@@ -43,12 +43,12 @@ _WRITERS: dict[Origin, tuple[str, ...]] = {
     "mount": ("MountVolume", "AttachVolume", "MountDevice", "attach or mount volumes", "to provision volume"),
     "image": ("ailed to pull", "ailed to resolve reference", "pulling image", "/manifests/", "httpReadSeeker"),
     "scheduler": ("nodes are available",),
-    "autoscaler": ("trigger scale-up", "Node scale up"),
+    "autoscaler": ("trigger scale-up", "Node scale up", "nodepool"),
     "admission": ("Error creating:", "create Pod ", "denied the request", "is forbidden: ", "calling webhook"),
     "gateway": ("HTTPRoute", "backendRef", "certificate reference", "Referenced ExtensionRef"),
     "picker": ('"level":', "unknown flag: --"),
     "engine": ("Error: ", "gcsfuse"),
-    "certificate": ("GoogleCloud API", "acme", "ACME", "challenge"),
+    "certificate": ("GoogleCloud API", "acme", "ACME", "challenge", "http-01", "dns-01"),
     "kserve": ("LLMInferenceService", "HTTPRoute ", "nference Pool ", "nference pool "),
     "scaling": (
         "scaler",
@@ -69,6 +69,8 @@ _WRITERS: dict[Origin, tuple[str, ...]] = {
             "** error: ",
             "Error 400: ",
             "ResponseError: code=",
+            "github.com/pulumi/",
+            "error: transport",
         ),
         *(
             "API server reported",

@@ -138,6 +138,10 @@ class TestStart:
         events = (event("ReplicaSet", "vllm-5d9c", "FailedCreate", f"Error creating: {example(name)}"),)
         assert first(running(pods=(), events=events)) == name
 
+    def test_pods_that_are_refused_in_unknown_words(self) -> None:
+        events = (event("ReplicaSet", "vllm-5d9c", "FailedCreate", "Error creating: no pods on Sundays"),)
+        assert first(running(pods=(), events=events)) == "pods-refused"
+
 
 class TestEnd:
     @pytest.mark.parametrize("name", [name for name, message in messages().items() if message.origin == "engine"])

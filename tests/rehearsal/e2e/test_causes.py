@@ -65,7 +65,7 @@ ELSEWHERE = {
     },
     **dict.fromkeys(
         (
-            *("binary-authorization", "policy-of-cluster", "limit-range", "priority-class-missing"),
+            *("binary-authorization", "pods-refused", "limit-range", "priority-class-missing"),
             *("picker-restarts", "access-denied"),
             *("scaler-unanswered", "scale-target-taken", "scaler-object-refused", "not-scaling", "certificate-waits"),
             *("scaler-metrics-server", "autoscaler-stuck"),
@@ -89,7 +89,8 @@ GATEWAY_WORDS = tuple(
 )
 # Provoked here one after the other, because each needs the stack itself.
 STEPS = (
-    *("warden", "webhook-unreachable", "pod-security", "resource-quota", "service-account-missing", "pods-refused"),
+    *("warden", "webhook-unreachable", "pod-security", "resource-quota", "service-account-missing"),
+    "policy-of-cluster",
     "name-too-long",
     *("disk-limit", "no-replica", "picker-unreachable", *GATEWAY_WORDS, "pool-saturated", "picker-profiles"),
     *("scaled-down", "endpoint-refuses", "endpoint-unreachable"),
@@ -299,7 +300,7 @@ def with_long_name() -> Manifest:
 REFUSED: dict[str, tuple[list[Manifest], Callable[[], Manifest]]] = {
     "webhook-unreachable": ([webhook()], replica_set),
     "warden": (policy(WARDEN), replica_set),
-    "pods-refused": (policy("no pods on Sundays"), replica_set),
+    "policy-of-cluster": (policy("no pods on Sundays"), replica_set),
     "pod-security": ([], lambda: replica_set(security={"privileged": True, "allowPrivilegeEscalation": True})),
     "service-account-missing": ([], lambda: replica_set(serviceAccountName="absent")),
     "name-too-long": ([], with_long_name),
@@ -332,7 +333,7 @@ def test_pods_that_are_not_admitted(stack: Stack, cause: str) -> None:
     objects, owner = REFUSED[cause]
     for manifest in objects:
         stack.kube.create(manifest)
-    if cause in ("warden", "pods-refused", "resource-quota"):
+    if cause in ("warden", "policy-of-cluster", "resource-quota"):
         # Policies and quotas are in force a moment after they exist.
         eventually(lambda: refused(stack.kube, owner()), f"{cause} is in force")
     try:
