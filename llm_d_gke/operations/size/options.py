@@ -190,14 +190,14 @@ def _plan(
     hardware: Hardware,
     max_model_len: int | None,
     config: str | None,
-    known: dict[tuple[str, int], int],
+    siblings: dict[tuple[str, int], int],
 ) -> Option | Refusal:
     """Plan one replica to learn how many are needed, then that many.
 
-    `known` has how many were needed by accelerator and tensor parallelism: another machine with the same needs as many.
+    `siblings`: replicas that a machine with the same accelerators and tensor parallelism needed, and this one will too.
     """
     key = hardware.accelerator.name, hardware.tensor_parallel
-    replicas = known.get(key, 1)
+    replicas = siblings.get(key, 1)
     settings = settings_of(model, load, hardware, replicas, max_model_len, config)
     plan = _planned(catalog, settings)
     if isinstance(plan, str):
@@ -209,7 +209,7 @@ def _plan(
     if needed is None or needed > _MAX_REPLICAS:
         return Refusal(hardware=hardware, reason=f"more than {_MAX_REPLICAS} replicas would be needed")
     if needed != replicas:
-        known[key] = needed
+        siblings[key] = needed
         settings = settings_of(model, load, hardware, needed, max_model_len, config)
         plan = _planned(catalog, settings)
         if isinstance(plan, str):

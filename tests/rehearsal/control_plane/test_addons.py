@@ -44,7 +44,9 @@ def test_nothing_else_of_the_modules_kinds_is_left_out() -> None:
     texts = [file.read_text("utf-8") for file in (module_dir(GATEWAY_API) / "config/crd/standard").glob("*.yaml")]
     assert texts
     for text in texts:
-        kinds, shortened = (list(yaml.load_all(each, yaml.CSafeLoader)) for each in (text, without_descriptions(text)))
+        kinds, shortened = (
+            list(yaml.load_all(document, yaml.CSafeLoader)) for document in (text, without_descriptions(text))
+        )
         assert shortened == [_stripped(kind) for kind in kinds]
 
 
