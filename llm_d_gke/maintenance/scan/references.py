@@ -1,6 +1,6 @@
 """Objects of a stack that name each other: selectors, ports, accounts, volumes, targets of routes and policies.
 
-The API server takes an object whose selector matches nothing, or whose port nobody opens; requests fail then. Pods
+The API server takes an object whose selector matches nothing, or whose port no pod opens; requests fail then. Pods
 inside custom resources get the labels that the controllers of LeaderWorkerSet v0.9 and KServe v0.20 add.
 """
 
@@ -48,7 +48,7 @@ class _Placed:
 def failures(source: str, objects: Sequence[_Object]) -> Iterator[Failure]:
     """References of one stack that lead nowhere."""
     scanned = scanned_pods(source, [dict(body) for body in objects])
-    placed = [one for pod in scanned for one in _placed(pod)] + [
+    placed = [place for pod in scanned for place in _placed(pod)] + [
         _gateway_pod(body) for body in objects if _is_gateway(body)
     ]
     names = {_key(body) for body in objects} | set(_of_services(objects))
@@ -122,17 +122,17 @@ def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 def _of_selectors(body: _Object, placed: Sequence[_Placed]) -> Iterator[tuple[str, str]]:
     """Selectors without a pod, and ports that no selected pod has. Namespaces of charts have no pods here."""
     spec, namespace = body.get("spec") or {}, body["metadata"].get("namespace")
-    here = [pod for pod in placed if pod.namespace == namespace]
-    if not here:
+    neighbors = [pod for pod in placed if pod.namespace == namespace]
+    if not neighbors:
         return
     own = spec.get("podSelector") if body["kind"] == "NetworkPolicy" else spec.get("selector")
     selectors = [own] if own and (body["kind"] in (*_SELECTORS, "NetworkPolicy")) else []
     for selector in (*selectors, *_peers(spec)):
-        if not any(_selects(selector, pod.labels) for pod in here):
+        if not any(_selects(selector, pod.labels) for pod in neighbors):
             yield "selects-no-pod", f"no pod has {selector}"
-    chosen = [pod for pod in here if own and _selects(own, pod.labels)]
+    chosen = [pod for pod in neighbors if own and _selects(own, pod.labels)]
     for port in _ports(body["kind"], spec):
-        # A policy for a group covers hosts that serve nobody, so that one pod with the port is enough.
+        # A policy for a group covers hosts that serve no requests, so that one pod with the port is enough.
         if chosen and not any(port in pod.ports for pod in chosen):
             yield "port-of-no-pod", f"no selected pod has port {port}"
 
@@ -209,7 +209,9 @@ def _of_pod(pod: ScannedPod, names: set[tuple[str, str | None, str]]) -> Iterato
     yield from (("unmounted-volume", f"no container mounts {name}") for name in sorted(set(volumes) - mounted))
     yield from (("mount-of-no-volume", f"{name} is no volume") for name in sorted(mounted - set(volumes)))
     for container in pod.pod.containers:
-        open_ = {port for each in container.get("ports") or () for port in (each["containerPort"], each.get("name"))}
+        open_ = {
+            port for opened in container.get("ports") or () for port in (opened["containerPort"], opened.get("name"))
+        }
         for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
             probe = container.get(kind) or {}
             port = (probe.get("httpGet") or probe.get("grpc") or probe.get("tcpSocket") or {}).get("port")
