@@ -105,11 +105,11 @@ def _misspelled(setting: Setting, value: object) -> tuple[str, str]:
     return none_here, f"remove it, or use another one: {listing}"
 
 
-def _written_for(meant: Setting, value: object) -> str:
-    """A text as the group or the list that is meant: `: [my-cert]`. Empty for other values and settings."""
-    if not isinstance(value, str) or not value or not (groups_of(meant.kind) or get_origin(meant.kind) is tuple):
+def _written_for(intended: Setting, value: object) -> str:
+    """A text as the group or the list that is intended: `: [my-cert]`. Empty for other values and settings."""
+    if not isinstance(value, str) or not value or not (groups_of(intended.kind) or get_origin(intended.kind) is tuple):
         return ""
-    written = valid_example(meant, value)
+    written = valid_example(intended, value)
     return f": {written}" if written is not None else ""
 
 

@@ -18,7 +18,7 @@ from llm_d_gke.planning.setting_errors.values import expected, flow, listed, max
 from llm_d_gke.planning.setting_errors.words import NO, WORDS_FOR_DEFAULT, choice_elsewhere, choice_here
 from llm_d_gke.planning.suggest import nearest, nearest_rule
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.fields import Path, Setting, choices_of, groups_of, setting_of
+from llm_d_gke.settings.fields import Path, Setting, choices_of, groups_of, keys_of, setting_of, tags_of
 
 # Types of errors (docs.pydantic.dev/latest/errors/validation_errors) by rule. Those left out are wrong types.
 _RULE_IDS = {
@@ -197,7 +197,13 @@ def _with_kind(setting: Setting, value: object) -> object:
         kind = choice_here("kind", key) or nearest(str(key), map(str, choices_of(setting.kind)))
         if kind in choices_of(setting.kind):
             return {"kind": kind}
-    return next((text for text in value.values() if isinstance(text, str) and "://" in text), value)
+    address = next((text for text in value.values() if isinstance(text, str) and "://" in text), None)
+    if address is not None:
+        return address
+    # The kind that has most of the keys. One that switches a part off has none, and is not meant by any key.
+    groups = [group for group in groups_of(setting.kind) if tags_of(group) != ("none",)]
+    closest = max(groups, key=lambda group: len(set(value) & set(keys_of(group))), default=None)
+    return {"kind": tags_of(closest)[0]} if closest is not None and tags_of(closest) else value
 
 
 def _other_value(kind: str, setting: Setting, value: object) -> tuple[str, str]:
@@ -218,8 +224,8 @@ def _other_value(kind: str, setting: Setting, value: object) -> tuple[str, str]:
             return statement, f"put the word into quotes, for example {flow(str(value).lower())}"
         value = None
     if setting.path[-2:] == ("tls", "secret") and re.search(r"BEGIN |\.(pem|crt|cer|key)$", str(value)):
-        made = "kubectl create secret tls my-certificate --cert FILE --key FILE --namespace NAMESPACE"
-        return f"{statement}, not a certificate or its file", f"{made}, and name it: secret: my-certificate"
+        command = "kubectl create secret tls my-certificate --cert FILE --key FILE --namespace NAMESPACE"
+        return f"{statement}, not a certificate or its file", f"{command}, and name it: secret: my-certificate"
     if (elsewhere := choice_elsewhere(str(setting.path[-1]), value)) is not None:
         return statement, elsewhere
     close = valid_example(setting, value)
