@@ -141,9 +141,9 @@ def forget_differences(paths: StackPaths, *begins: str) -> None:
     if not paths.differences.exists():
         return
     lines = paths.differences.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if not line.startswith(begins)]
-    if len(kept) < len(lines):
-        paths.differences.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    others = [line for line in lines if not line.startswith(begins)]
+    if len(others) < len(lines):
+        paths.differences.write_text("".join(f"{line}\n" for line in others), encoding="utf-8")
 
 
 def recorded_differences(paths: StackPaths) -> list[str]:

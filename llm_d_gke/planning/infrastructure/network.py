@@ -153,16 +153,16 @@ def _check_ranges(ctx: PlanContext) -> None:
                 ctx.error("LLMD-CIDR-AUTO-MODE", "network", key, auto_mode=AUTO_MODE)
 
 
-def _free_range(wanted: IPv4Network, others: Sequence[IPv4Network]) -> IPv4Network | None:
-    """A private range as large as `wanted` that overlaps none of the others. None where there is no room."""
-    taken = [*others, DOCKER, AUTO_MODE]
+def _free_range(present: IPv4Network, others: Sequence[IPv4Network]) -> IPv4Network | None:
+    """A private range as large as `present` that overlaps none of the others. None where there is no room."""
+    occupied = [*others, DOCKER, AUTO_MODE]
     for private in PRIVATE:
         # It begins where the space does, or behind one of the others.
-        for start in [private[0], *(cidr[-1] + 1 for cidr in taken)]:
-            candidate = IPv4Network((start, wanted.prefixlen), strict=False)
+        for start in [private[0], *(cidr[-1] + 1 for cidr in occupied)]:
+            candidate = IPv4Network((start, present.prefixlen), strict=False)
             if candidate[0] < start and int(candidate[-1]) < 2**32 - 1:
-                candidate = IPv4Network((candidate[-1] + 1, wanted.prefixlen))
-            if candidate.subnet_of(private) and not any(candidate.overlaps(cidr) for cidr in taken):
+                candidate = IPv4Network((candidate[-1] + 1, present.prefixlen))
+            if candidate.subnet_of(private) and not any(candidate.overlaps(cidr) for cidr in occupied):
                 return candidate
     return None
 

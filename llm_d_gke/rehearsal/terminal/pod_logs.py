@@ -18,7 +18,7 @@ _POLL_SECONDS = 0.5
 def print_logs(paths: StackPaths, pod: str | None, *, follow: bool, tail: int | None = None) -> None:
     """Print the logs of pods whose name contains `pod`; with `follow` wait for more until interrupted.
 
-    Pods whose name begins so are preferred. `tail`: only so many last lines of each log, as `kubectl logs` does. Raises
+    Pods whose name begins so are preferred. `tail` is the number of last lines of each log; None prints all. Raises
     NotUpError, and RehearsalError where no pod has this name.
     """
     if not paths.pod_logs.exists():
@@ -67,7 +67,7 @@ def _is_of(log: Path, pod: str) -> bool:
 def _new_lines(files: list[Path], positions: dict[Path, int], tail: int | None = None) -> Iterator[str]:
     """Whole lines that were appended since the last call, with the pod in front where there are several.
 
-    `tail`: only so many last ones of each log.
+    `tail` is the number of last ones of each log; None yields all.
     """
     names = _short_names(files)
     for path in files:
