@@ -38,8 +38,10 @@ _RULES: Mapping[str, str] = {
     "extraArgs": "LLMD-ENGINE-CONFLICT",
     "env": "LLMD-ENGINE-CONFLICT",
     "kvCacheDtype": "LLMD-ENGINE-CONFLICT",
+    "quantization": "LLMD-ENGINE-CONFLICT",
 }
-_CACHE_TYPE = "--kv-cache-dtype"
+# Options that reports are about and that settings stand for.
+_OPTIONS: Mapping[str, str] = {"kvCacheDtype": "--kv-cache-dtype", "quantization": "--quantization"}
 # Conditions that need a model's configuration.
 _OF_MODELS = frozenset(
     """weights trait stored experts dense recurrent media dtype latent heads uneven_heads sparse windows shared_keys
@@ -67,8 +69,8 @@ def check_start_reports(served: ServedModel) -> None:
             by_card = report.accelerators or _is_about_cards(report)
             rule = f"{f'on {served.accelerator.title} ' if by_card else ''}{report.seen} ({report.source})"
             ends, fix = report.ends, report.instead
-            if setting == "kvCacheDtype":
-                fix = fix.replace(f"{_CACHE_TYPE} ", f"{setting}: ").replace(_CACHE_TYPE, setting)
+            if (option := _OPTIONS.get(setting)) is not None:
+                fix = fix.replace(f"{option} ", f"{setting}: ").replace(option, setting)
             if setting == "kvOffloadGib":
                 served.error("LLMD-KV-OFFLOAD", setting, value=value, rule=rule, fix=fix)
             else:
@@ -112,8 +114,9 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
     """The setting that holds the report's option or variable, and its value."""
     if report.option is None:
         return "env", f"{report.variable}={settings.env[report.variable or '']}"
-    if report.option == _CACHE_TYPE and settings.kv_cache_dtype is not None:
-        return "kvCacheDtype", settings.kv_cache_dtype
+    for name, stated in _stated(settings):
+        if report.option == _OPTIONS[name]:
+            return name, stated
     compares = (
         report.above is not None
         or report.above_length
@@ -249,9 +252,14 @@ def _is_given(settings: ModelSettings, option: str) -> bool:
 
 
 def _arguments(settings: ModelSettings) -> tuple[str, ...]:
-    """Extra arguments, and the one of a setting that reports are about."""
-    cache = settings.kv_cache_dtype
-    return settings.extra_args if cache is None else (*settings.extra_args, _CACHE_TYPE, cache)
+    """Extra arguments, and those of settings that reports are about."""
+    return (*settings.extra_args, *(word for name, value in _stated(settings) for word in (_OPTIONS[name], value)))
+
+
+def _stated(settings: ModelSettings) -> list[tuple[str, str]]:
+    """Settings that reports about options are about, with their values."""
+    values = {"kvCacheDtype": settings.kv_cache_dtype, "quantization": settings.quantization}
+    return [(name, value) for name, value in values.items() if value is not None]
 
 
 def _value(settings: ModelSettings, option: str) -> str | None:

@@ -511,6 +511,39 @@ _BY_COMMANDS = (
         ("--hf-overrides", '{"architectures": ["Qwen3ForCausalLM"]}'),
     ),
 )
-_ALONE = (*_COMPILATION, *_MODELS, *_PARALLEL, *_GUESSES, *_BLOCKS, *_BY_COMMANDS)
+_TENSORIZER = ("--load-format", "tensorizer", "--model-loader-extra-config")
+_UNSORTED = (
+    _option(
+        '--model-loader-extra-config {"tensorizer_uri": "a", "dtype": "half"}',
+        "not an allowed Tensorizer argument",
+        (*_TENSORIZER, '{"tensorizer_uri": "a", "dtype": "half"}'),
+        (*_TENSORIZER, '{"tensorizer_uri": "a"}'),
+    ),
+    Refused(
+        name="humming for gpt-oss",
+        card=H100_4,
+        model=_OSS,
+        about="quantization",
+        rule="loads no experts of gpt-oss by this method",
+        fix="remove quantization",
+        settings={"quantization": "humming", "tensorParallel": 4},
+        neighbor={"quantization": None, "options": ("--moe-backend", "humming")},
+        version="0.30.0",
+    ),
+    Refused(
+        name="attention of a package that images lack",
+        id="LLMD-START-REPORTED",
+        card=H100_4,
+        model=_QWEN3,
+        about=f"id={_QWEN3}",
+        rule="requires the hpc module",
+        fix="an image with hpc-ops",
+        settings={"options": ("--attention-backend", "HPC_ATTN")},
+        neighbor={"options": ("--attention-backend", "FLASH_ATTN")},
+        version="0.30.0",
+        warns=True,
+    ),
+)
+_ALONE = (*_UNSORTED, *_COMPILATION, *_MODELS, *_PARALLEL, *_GUESSES, *_BLOCKS, *_BY_COMMANDS)
 REFUSED = (*_ALONE, *_UNSIZED)
 ENGINE_RAISES = tuple(row.wrong() for row in _ALONE)
