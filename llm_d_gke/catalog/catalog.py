@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .config_outline import Outline
 from .pickers import Picker
 from .prices import Prices
 from .release import Release
@@ -22,8 +23,8 @@ class Catalog:
     prices: Prices
     sources: Mapping[str, Source]
     releases: Mapping[str, Release]
-    # Architectures of a stack's own models, of those too whose memory is not computed, by id.
-    architectures: Mapping[str, str] = field(default_factory=dict)
+    # Outlines of a stack's own models, of those too whose memory is not computed, by id.
+    outlines: Mapping[str, Outline] = field(default_factory=dict)
     # Chat templates of a stack's own, by their path in its file.
     chat_templates: Mapping[str, str] = field(default_factory=dict)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from llm_d_gke.catalog.config_outline import Outline
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import facts_of
 from llm_d_gke.catalog.schema import Accelerator, Model
@@ -67,12 +68,17 @@ class ServedModel:
         match = _VLLM_TAG.search(self.settings.image.split("@")[0]) if self.settings.image is not None else None
         return match[1] if match is not None else self.ctx.engine_image.version
 
+    @property
+    def outline(self) -> Outline | None:
+        """Of the stack's own config.json, whether its memory is computed or not."""
+        return self.ctx.catalog.outlines.get(self.settings.id)
+
     @cached_property
     def architecture(self) -> str:
         """Of the catalog, or of a config.json whose memory is not computed; empty where neither is known."""
         if self.model is not None:
             return self.model.architecture
-        return self.ctx.catalog.architectures.get(self.settings.id, "")
+        return self.outline.architecture if self.outline is not None else ""
 
     @property
     def recurrent(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from llm_d_gke.catalog import Catalog, Model, weights_gib
 from llm_d_gke.catalog.config_json import parse
+from llm_d_gke.catalog.config_outline import Outline, outline_of
 from llm_d_gke.catalog.config_quantization import from_modelopt_file
 from llm_d_gke.catalog.errors import ConfigError
 from llm_d_gke.planning.context import Findings
@@ -24,7 +25,7 @@ def with_own_models(
 ) -> Catalog:
     """The catalog with the models and templates of `files`, and findings about those that say too little."""
     own: dict[str, Model] = {}
-    architectures: dict[str, str] = {}
+    outlines: dict[str, Outline] = {}
     templates: dict[str, str] = {}
     for index, model in enumerate(settings.models):
         if model.chat_template is not None:
@@ -44,7 +45,7 @@ def with_own_models(
             continue
         if not is_model_config(file.config, findings, path, model.config):
             continue
-        architectures[model.id] = next(iter(file.config.get("architectures") or ()), "")
+        outlines[model.id] = outline_of(file.config)
         is_unknown = check_architecture(file.config, model, settings, catalog, findings, path)
         parsed = _parsed(model.id, file, findings, path, model.config, is_reported=is_unknown)
         if parsed is not None:
@@ -56,10 +57,10 @@ def with_own_models(
                 else {}
             )
             own[model.id] = parsed.model_copy(update=derived)
-    if not architectures and not templates:
+    if not outlines and not templates:
         return catalog
     models = {**catalog.models, **own}
-    return replace(catalog, models=models, architectures=architectures, chat_templates=templates)
+    return replace(catalog, models=models, outlines=outlines, chat_templates=templates)
 
 
 def copy_of_config(model: ModelSettings) -> str:

@@ -53,6 +53,8 @@ def check_model(served: ServedModel) -> MemoryVerdict | None:
         _check_quantization(served)
     if model is None:
         _check_unknown_model(served)
+        if served.outline is not None and served.outline.heads is not None:
+            _divides_heads(served, served.outline.heads)
         check_start_reports(served)
         return None
     _check_spelling(served, model)
@@ -232,17 +234,24 @@ def _check_default_length(served: ServedModel, model: Model) -> None:
         )
 
 
+def _divides_heads(served: ServedModel, heads: int) -> bool:
+    tensor_parallel = served.parallelism.tensor
+    if heads % tensor_parallel == 0:
+        return True
+    # Another size than all chips of a TPU slice is refused already.
+    chips_of_slice = served.ctx.chips * served.accelerator.devices_per_chip
+    if served.accelerator.kind == "gpu" or tensor_parallel == chips_of_slice:
+        served.error("LLMD-TP-DIVIDES", "tensorParallel", attention_heads=heads)
+    return False
+
+
 def _check_heads(served: ServedModel, model: Model) -> bool:
     """vLLM config/model.py `verify_with_parallel_config`; on TPU replicated key-value heads work for few models.
 
     Returns whether the heads can be shared.
     """
     tensor_parallel = served.parallelism.tensor
-    if model.attention_heads % tensor_parallel:
-        # Another size than all chips of a TPU slice is refused already.
-        chips_of_slice = served.ctx.chips * served.accelerator.devices_per_chip
-        if served.accelerator.kind == "gpu" or tensor_parallel == chips_of_slice:
-            served.error("LLMD-TP-DIVIDES", "tensorParallel", attention_heads=model.attention_heads)
+    if not _divides_heads(served, model.attention_heads):
         return False
     if model.mla is not None or model.kv_heads % tensor_parallel == 0:
         return True

@@ -208,7 +208,9 @@ def _check_experts(served: ServedModel) -> None:
 
 def _is_dense(served: ServedModel) -> bool:
     """Known to have no experts, so that its ranks are refused whatever their number."""
-    return served.model is not None and served.model.experts is None
+    if served.model is not None:
+        return served.model.experts is None
+    return served.outline is not None and served.outline.dense
 
 
 def _check_engine(served: ServedModel) -> None:

@@ -55,11 +55,34 @@ def test_what_a_class_raises_is_found(row: Refused) -> None:
 def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[str, Any], rule: str) -> None:
     """Judged by its class and by its options (vLLM 0.30.0)."""
     own = {"id": "acme/own", "config": "own.json", "image": "vllm/vllm-openai:v0.30.0", "tensorParallel": 1, **settings}
-    changes = {"location": "us-central1-a", "accelerator": dict(H100_4), "models[0]": own}
-    files = {"acme/own": ModelFile(config={"architectures": [architecture]})}
-    findings = findings_of("gpu", changes, files=files)
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
-    assert [rule in finding.rule for finding in errors] == ([True] if rule else [])
+    assert [rule in reason for reason in _reasons({"architectures": [architecture]}, own)] == ([True] if rule else [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "settings", "rules"),
+    [
+        ({"num_attention_heads": 12}, {"tensorParallel": 8}, ["which 8 cannot share evenly"]),
+        ({"num_attention_heads": 16}, {"tensorParallel": 8}, []),
+        ({"text_config": {"num_attention_heads": 12}}, {"tensorParallel": 8}, ["which 8 cannot share evenly"]),
+        ({"num_attention_heads": 16}, {"tensorParallel": 2, "expertParallel": True}, ["has no experts to share"]),
+        ({"num_attention_heads": 16, "num_experts": 8}, {"tensorParallel": 2, "expertParallel": True}, []),
+        ({"num_attention_heads": 16, "num_experts": 0}, {"dataParallel": 2}, ["has no experts to share"]),
+    ],
+)
+def test_what_every_configuration_states(fields: dict[str, Any], settings: dict[str, Any], rules: list[str]) -> None:
+    """Heads and experts are judged of models whose memory is not computed too (vLLM 0.30.0)."""
+    own = {"id": "acme/own", "config": "own.json", "image": "vllm/vllm-openai:v0.30.0", **settings}
+    reasons = _reasons({"architectures": ["JambaForCausalLM"], **fields}, {"tensorParallel": 1, **own})
+    assert len(reasons) == len(rules)
+    assert all(rule in reason for rule, reason in zip(rules, reasons, strict=True))
+
+
+def _reasons(config: dict[str, Any], model: dict[str, Any]) -> list[str]:
+    """Why a model of the stack's own is refused."""
+    machine = {**H100_4, "machineType": "a3-highgpu-8g"}
+    changes = {"location": "us-central1-a", "accelerator": machine, "models[0]": model}
+    findings = findings_of("gpu", changes, files={"acme/own": ModelFile(config=config)})
+    return [finding.rule for finding in findings if finding.severity is Severity.ERROR]
 
 
 @pytest.mark.parametrize(
