@@ -95,7 +95,11 @@ def attention_outcomes(deployment: Deployment, facts: EngineFacts) -> Iterator[t
             yield group, None
         elif not backends:
             yield group, f"vLLM {facts.version} has no attention back end for them on {accelerator.title}"
-        elif (named := deployment.attention_backend) and named not in backends and named in _known_backends(facts):
+        elif (
+            (named := deployment.attention_backend)
+            and named not in backends
+            and (named in _known_backends(facts) or (_SPARSE in named and not group.sparse_latent))
+        ):
             yield group, f"vLLM {facts.version} does not run them on {accelerator.title} with the back end {named}"
         elif backends[0] == _TRITON_MLA and (accelerator.compute_capability or 0.0) < _TRITON_MLA_SEEN:
             yield group, None
