@@ -56,7 +56,7 @@ class StartReport(Entry):
     recurrent: bool | None = None  # layers with recurrent states; False: without
     latent: bool = False  # latent attention
     media: bool | None = None  # takes images, sound or video; False: text alone
-    dtype: Literal["bfloat16", "float32"] | None = None  # of its computation
+    dtype: Literal["bfloat16", "float16", "float32"] | None = None  # of its computation
     heads: bool = False  # attention with keys and values for each head
     uneven_heads: bool = False  # the same, and the size of some is no power of two
     sparse: bool | None = None  # attention that chooses tokens by an indexer; False: without

@@ -47,6 +47,7 @@ _OF_MODELS = frozenset(
     """weights trait stored experts dense recurrent media dtype latent heads uneven_heads sparse windows shared_keys
     uneven uneven_experts first_runner modelopt_head""".split()  # noqa: SIM905 - one word a condition
 )
+_TYPES = {"half": "float16", "float": "float32"}  # other names of vLLM
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 _PLAIN_BITS = 16
 _BLOCK = 16  # tokens; vLLM's default
@@ -180,7 +181,7 @@ def _of_model(served: ServedModel, report: StartReport) -> Iterator[bool]:
         yield not _OF_MODELS & report.model_fields_set
         return
     dtype = settings.dtype or option_value(settings.extra_args, "--dtype")
-    yield report.dtype in (None, model.dtype if dtype in (None, "auto") else dtype)
+    yield report.dtype in (None, model.dtype if dtype in (None, "auto") else _TYPES.get(dtype, dtype))
     yield report.uneven is None or any(
         width // served.parallelism.tensor % report.uneven for width in widths(model, served.parallelism.expert)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tests.planning.refusals.engine_conflicts import B200_8, H100_4
@@ -566,6 +567,71 @@ _UNSORTED = (
         warns=True,
     ),
 )
-_ALONE = (*_UNSORTED, *_COMPILATION, *_MODELS, *_PARALLEL, *_GUESSES, *_BLOCKS, *_BY_COMMANDS)
+_AUX, _BUCKETS = "--aux-output-config.enable_return_routed_experts", "--custom-histogram-buckets"
+_ROUTED, _SPARSE_HOST = ("--enable-return-routed-experts",), ("--attention-config.hisparse_config", "{}")
+_ACTIVITIES = "--profiler-config.torch_profiler_activities"
+_BY_TORCH = ("--profiler-config.profiler", "torch", "--profiler-config.torch_profiler_dir", "/tmp/p")
+_REPLAYED = ("--use-replayssm", "--mamba-backend", "flashinfer", "--replayssm-buffer-len")
+_NEWEST = tuple(
+    replace(row, version="0.32.0")
+    for row in (
+        _option("--enable-hc-sp", "is not supported for this model", ("--enable-hc-sp",), (), tensorParallel=2),
+        _key("--compilation-config.decoder_replay_cudagraph_capture_sizes", "[0]", "must be positive", "[8]"),
+        _option(f"{_AUX} true", "only supports MoE models", (_AUX, "true"), (_AUX, "false")),
+        _option(*_ROUTED, "requires prefix caching", _ROUTED, {"prefixCaching": True}, model=_MOE, prefixCaching=False),
+        _option(f"{_AUX} true", "PP > 1", (_AUX, "true"), {"pipelineParallel": 1}, model=_MOE, pipelineParallel=2),
+        _option(
+            *_ROUTED,
+            "incompatible with context parallelism",
+            (*_ROUTED, "--decode-context-parallel-size", "2"),
+            _ROUTED,
+            model="deepseek-ai/DeepSeek-V3.2",
+            card=B200_8,
+            tensorParallel=8,
+        ),
+        _option(
+            "--attention-config.hisparse_config",
+            "does not support cudagraph_mode=FULL",
+            (*_SPARSE_HOST, "--compilation-config.cudagraph_mode", "FULL"),
+            (*_SPARSE_HOST, "--compilation-config.cudagraph_mode", "FULL_AND_PIECEWISE"),
+            model="deepseek-ai/DeepSeek-V3.2",
+            card=B200_8,
+            tensorParallel=8,
+        ),
+        _option(
+            "--all2all-backend moonep",
+            "supports BF16 models only",
+            ("--all2all-backend", "moonep"),
+            {"dtype": "bfloat16"},
+            model=_MOE,
+            tensorParallel=2,
+            expertParallel=True,
+            dtype="half",
+        ),
+        _option(
+            "--replayssm-buffer-len 32",
+            "requires --replayssm-buffer-len <= 16",
+            (*_REPLAYED, "32"),
+            (*_REPLAYED, "16"),
+            model=_NANO,
+            card=B200_8,
+        ),
+        _key(_BUCKETS, '{"first_token": [1, 2]}', "unknown bucket family", '{"time_to_first_token": [1, 2]}'),
+        _key(_BUCKETS, '{"request_latency": []}', "at least one", '{"request_latency": [1]}'),
+        _key(_BUCKETS, '{"request_latency": [true, 2]}', "are numbers", '{"request_latency": [1, 2]}'),
+        _option(_ACTIVITIES, "when profiler is set to 'torch'", (_ACTIVITIES, '["CPU"]'), ()),
+        _key(_ACTIVITIES, '["CPU", "CPU"]', "must not contain duplicates", '["CPU"]', *_BY_TORCH),
+        _option(
+            "--max-num-active-seqs 64",
+            "cannot be greater than max_num_seqs",
+            ("--max-num-active-seqs", "64"),
+            ("--max-num-active-seqs", "32"),
+        ),
+        _option("--grpc-port", "mutually exclusive", ("--grpc-port", "9000", "--grpc"), ()),
+        _option("--grpc-port", "requires VLLM_USE_RUST_FRONTEND=1", ("--grpc-port", "9000"), ()),
+        _key("--prefix-match-unit", "8", "hits land on the block size", "16"),
+    )
+)
+_ALONE = (*_UNSORTED, *_NEWEST, *_COMPILATION, *_MODELS, *_PARALLEL, *_GUESSES, *_BLOCKS, *_BY_COMMANDS)
 REFUSED = (*_ALONE, *_UNSIZED)
 ENGINE_RAISES = tuple(row.wrong() for row in _ALONE)
