@@ -616,7 +616,12 @@ _NEWEST = tuple(
             model=_NANO,
             card=B200_8,
         ),
-        _key(_BUCKETS, '{"first_token": [1, 2]}', "unknown bucket family", '{"time_to_first_token": [1, 2]}'),
+        _option(
+            f"{_BUCKETS} first_token",
+            "unknown bucket family",
+            (_BUCKETS, '{"first_token": [1, 2]}'),
+            (_BUCKETS, '{"time_to_first_token": [1, 2]}'),
+        ),
         _key(_BUCKETS, '{"request_latency": []}', "at least one", '{"request_latency": [1]}'),
         _key(_BUCKETS, '{"request_latency": [true, 2]}', "are numbers", '{"request_latency": [1, 2]}'),
         _option(_ACTIVITIES, "when profiler is set to 'torch'", (_ACTIVITIES, '["CPU"]'), ()),

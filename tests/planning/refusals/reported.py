@@ -104,7 +104,7 @@ RELATIONS = (
     (
         "--spec-tokens",
         "mutually exclusive",
-        "keep one of them",
+        "remove --spec-tokens",
         ("--spec-tokens", "3", _GUESS, '{"method": "ngram", "num_speculative_tokens": 3}'),
         _TEXT,
     ),
