@@ -6,19 +6,14 @@ The text depends on the graph only: no times, no paths of this machine, no order
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import yaml
-
+from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.resource_graph import Graph, Recorded, Value, jsonable
 from llm_d_gke.resource_graph.kubernetes import kubernetes_object
-
-# Texts that PyYAML writes bare and the parser of Kubernetes reads as a number or a boolean.
-_NOT_TEXT_IN_GO = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|[yYnN]")
 
 CLUSTER = "_cluster"
 HEADER_KEYS = ("apiVersion", "kind", "metadata")
@@ -88,9 +83,7 @@ def cloud_resources(graph: Graph) -> dict[Path, str]:
     return {
         Path(
             resource.type.split(":")[0], f"{resource.type.rpartition(':')[2].lower()}-{resource.name}.yaml"
-        ): yaml.dump(
-            _sorted(jsonable(resource.inputs)), Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=2**16
-        )
+        ): dump_yaml(_sorted(jsonable(resource.inputs)), width=2**16)
         for resource in graph.resources
         if resource.type.startswith("gcp:")
     }
@@ -100,7 +93,7 @@ def yaml_text(body: Mapping[str, Value]) -> str:
     """One object as YAML: apiVersion, kind and metadata first, all other keys sorted, texts of many lines as blocks."""
     rest = sorted(key for key in body if key not in HEADER_KEYS)
     ordered = {key: _sorted(body[key]) for key in (*HEADER_KEYS, *rest) if key in body}
-    return yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**16)
+    return dump_yaml(ordered, width=2**16)
 
 
 def _listed(resource: Recorded) -> dict[str, Value]:
@@ -159,18 +152,3 @@ def _remove_stale(folder: Path, written: Iterable[Path]) -> int:
         if not any(namespace.iterdir()):
             namespace.rmdir()
     return len(stale)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Shows a text of many lines as it is, and never an alias: a manifest is read by people."""
-
-    def ignore_aliases(self, _data: object) -> bool:
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else '"' if _NOT_TEXT_IN_GO.fullmatch(value) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)

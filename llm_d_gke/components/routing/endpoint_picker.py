@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-import yaml
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
@@ -20,6 +19,7 @@ from llm_d_gke.components.options import child
 from llm_d_gke.components.pods import deployment_spec
 from llm_d_gke.components.routing.metrics_access import grant_token_review
 from llm_d_gke.components.scope import ClusterScope
+from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.planning.plan.routing import PickerPlan, TokenizerServicePlan
 
 _SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
@@ -42,7 +42,7 @@ class EndpointPicker(Component):
         config = kubernetes.core.v1.ConfigMap(
             named(plan.name, options),
             metadata=self._metadata(),
-            data={plan.config_file: yaml.safe_dump(dict(plan.config), sort_keys=False)},
+            data={plan.config_file: dump_yaml(dict(plan.config))},
             opts=options,
         )
         self.service = self._service(options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-import yaml
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
@@ -26,6 +25,7 @@ from llm_d_gke.components.options import child
 from llm_d_gke.components.pods import deployment_spec
 from llm_d_gke.components.routing.metrics_access import grant_token_review
 from llm_d_gke.components.scope import ClusterScope
+from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.planning.plan.routing import RouterPlan, RoutingExtensionPlan
 
 
@@ -79,7 +79,7 @@ class ModelRouter(Component):
                 metadata=metadata(base.key, self._namespace, labels=plan.mapping_labels),
                 data={
                     "baseModel": base.name,
-                    "adapters": yaml.safe_dump(list(base.others), default_flow_style=False),
+                    "adapters": dump_yaml(list(base.others)),
                 },
                 opts=options,
             )
@@ -90,7 +90,7 @@ class ModelRouter(Component):
                 kubernetes.core.v1.ConfigMap(
                     named(plan.name, options),
                     metadata=self._metadata(),
-                    data={plan.config_file: yaml.safe_dump(dict(plan.config), sort_keys=False)},
+                    data={plan.config_file: dump_yaml(dict(plan.config))},
                     opts=options,
                 )
             )

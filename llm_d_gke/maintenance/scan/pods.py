@@ -10,8 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-import yaml
-
+from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.maintenance.fuzz.run import spread
 from llm_d_gke.maintenance.fuzz.varied import VARIED, kinds_of
 from llm_d_gke.nested import plain, value_at
@@ -208,7 +207,7 @@ def helm_template(chart: ChartPlan) -> list[dict[str, Any]]:
     with TemporaryDirectory() as folder:
         archive, values = Path(folder, "chart.tgz"), Path(folder, "values.yaml")
         archive.write_bytes(pack(source, chart.chart.rsplit("/", 1)[-1], chart.version))
-        values.write_text(yaml.safe_dump(plain(chart.values)), encoding="utf-8")
+        values.write_text(dump_yaml(plain(chart.values)), encoding="utf-8")
         command = [str(helm), "template", chart.name, str(archive), "--namespace", chart.namespace]
         command += ["--values", str(values), "--kube-version", _KUBERNETES]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.maintenance.scan.pods import ScannedPod
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.stackfile import PROJECT_ROOT
@@ -44,7 +43,7 @@ def write(folder: Path, pods: Sequence[ScannedPod], objects: Mapping[str, Sequen
         by_source.setdefault(pod.source, []).append(pod)
     for source in dict.fromkeys([*by_source, *objects]):
         manifests = [pod.manifest for pod in by_source.get(source, ())]
-        text = yaml.safe_dump_all([*manifests, *map(_without_texts, objects.get(source, ()))], sort_keys=False)
+        text = dump_yaml(*manifests, *map(_without_texts, objects.get(source, ())))
         (folder / f"{source.replace('/', '-')}.yaml").write_text(text, encoding="utf-8")
 
 

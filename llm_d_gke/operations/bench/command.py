@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 import httpx
-import yaml
 
 from llm_d_gke.catalog.metrics import ENGINE, load_metrics
 from llm_d_gke.cli.exits import DONE, UNMET
+from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.metrics_text import total
 from llm_d_gke.operations.bench.compare import differences, read_earlier
 from llm_d_gke.operations.bench.job import RESULTS, commands, job_objects
@@ -132,7 +132,7 @@ def write_job(stack: str, load: Load, out: Path, *, file: Path) -> int:
         settings = bench.configuration(bench.url, bench.headers, load.tokenizer or bench.model.id, Path(RESULTS))
         name = f"load-{load.scenario}"
         documents = job_objects(live.plan, bench.scenario, settings, name, bench.url)
-        file.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
+        file.write_text(dump_yaml(*documents), encoding="utf-8")
         file.chmod(0o600)
         print(f"wrote {file}\n")
         read = f"llmd bench {live.name} {load.scenario} --results {out}"

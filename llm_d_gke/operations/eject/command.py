@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.google_types import ADDRESS
 from llm_d_gke.operations.eject.google import CloudCommands, cloud_commands
@@ -73,7 +71,7 @@ def ejected_files(graph: Graph, plan: StackPlan) -> dict[Path, str]:
         files |= _manifests(step)
         for release in step.releases:
             values = jsonable(release.inputs).get("values") or {}
-            files[Path(values_file(release))] = yaml.safe_dump(values, sort_keys=True, width=2**16)
+            files[Path(values_file(release))] = yaml_text(values)
     files[Path("resources.json")] = json.dumps(dict(_places(cloud, steps)), indent=2) + "\n"
     files[Path("README.md")] = readme(plan, cloud, steps)
     files |= _with_addresses(files, steps, graph)

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import wrapped
+from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.operations.cluster_job import OWNER, account, egress_policy, job, metadata_of
 from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.planning.plan.stack import ModelPlan
@@ -47,7 +46,7 @@ def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:
         )
         return REFUSED
     documents = [body for model, own, source in staged for body in objects(plan, model, own, source)]
-    out.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
+    out.write_text(dump_yaml(*documents), encoding="utf-8")
     print(f"wrote {out}: {count(len(staged), 'Job')} on a CPU node\n")
     for line in _commands(plan, staged, out):
         print(line)

@@ -159,3 +159,9 @@ def test_pods_have_the_labels_by_which_policies_select_them() -> None:
     labels = {pod.name: pod.manifest["metadata"]["labels"] for pod in pods}
     assert labels["gpu.deployment.gemma-2b-it-vllm.template"]["llm-d.ai/inference-serving"] == "true"
     assert all(labels.values())
+
+
+def test_texts_stay_texts_for_a_scanner_in_go(tmp_path: Path) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "quota", "namespace": "n"}}
+    scanners.write(tmp_path, (), {"gpu": (quota,)})
+    assert '  namespace: "n"' in (tmp_path / "gpu.yaml").read_text().splitlines()
