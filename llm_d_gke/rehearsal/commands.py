@@ -36,6 +36,7 @@ from llm_d_gke.rehearsal.pulumi_engine.interruption import (
     has_pending_operations,
 )
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import ended_controllers, needed_programs
+from llm_d_gke.rehearsal.pulumi_engine.one_command import only_command
 from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import NO_POLICY, PolicyChoice, policy_options
 from llm_d_gke.rehearsal.shared_cluster import join, leave, refuse_guests
 from llm_d_gke.rehearsal.terminal import scores
@@ -77,10 +78,11 @@ def up(
     chosen = choose_engine(paths, engine_choice)
     if chosen is EngineChoice.VLLM:
         prepare_vllm(paths, plan, configuration, print_step)
-    record_engine(paths, chosen)
-    # Otherwise the first pod of each program would wait for its build without a line on the screen.
-    binaries(needed_programs(plan, chosen), print_step)
-    outputs = _update(paths, plan, configuration, policy, refresh=refresh)
+    with only_command(paths):
+        record_engine(paths, chosen)
+        # Otherwise the first pod of each program would wait for its build without a line on the screen.
+        binaries(needed_programs(plan, chosen), print_step)
+        outputs = _update(paths, plan, configuration, policy, refresh=refresh)
     models = outputs["models"]
     if not isinstance(models, list):
         raise RehearsalError("the stack has no output `models`")
@@ -233,6 +235,12 @@ def down(stack: str, changes: Mapping[str, str] = MappingProxyType({}), *, despi
     refuse_guests(paths)
     if not despite_members:
         refuse_members(paths)
+    with only_command(paths):
+        return _take_down(paths, changes, began)
+
+
+def _take_down(paths: StackPaths, changes: Mapping[str, str], began: float) -> int:
+    stack = paths.stack
     failed: Exception | None = None
     try:
         configuration = load(PROJECT_ROOT, stack, changes)

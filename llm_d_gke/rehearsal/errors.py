@@ -2,6 +2,7 @@
 
 RehearsalError
 ├── NotUpError               a command for a running stack; the stack is not up  terminal
+├── BusyError                another command works on the stack               pulumi_engine.one_command
 ├── BuildError               a binary is not available                       toolchain.go
 ├── ControlPlaneError        the control plane does not start                control_plane.control_plane
 │   └── PortTakenError
@@ -29,6 +30,13 @@ def not_up(stack: str) -> str:
 
 class NotUpError(RehearsalError):
     """A stack is not up on this machine. The text also says how it is looked at on GKE."""
+
+
+class BusyError(RehearsalError):
+    """Another command is working on the stack."""
+
+    def __init__(self) -> None:
+        super().__init__("another command is working on this stack: wait for it to end, then run this one again")
 
 
 class ProviderError(RehearsalError):

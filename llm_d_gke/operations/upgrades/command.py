@@ -154,7 +154,10 @@ def _run_steps(
     running.record(plan)
     os.environ[WITHOUT_VERDICT] = "1"
     print()
-    ended = run_steps(plan, running, settings, say=lambda text: print(text, flush=True), after=after, finished=finished)
+    with running.alone():
+        ended = run_steps(
+            plan, running, settings, say=lambda text: print(text, flush=True), after=after, finished=finished
+        )
     if ended.stopped is not None:
         # Commands are indented and stay on one line, to be copied.
         lines = [line if line.startswith("  ") else wrapped(line) for line in way_back(plan, ended)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from llm_d_gke import catalog
@@ -31,6 +32,10 @@ class OnGke:
     def __init__(self, stack: str) -> None:
         self._stack = stack
         self._message: list[str] = []
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Pulumi locks each update; a state in a bucket has no lock for several."""
+        return nullcontext()
 
     def update(self, settings: Mapping[str, str], step: Step) -> None:
         config = load_assumed(self._stack, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from llm_d_gke.rehearsal.pulumi_engine.engine import Engine, engine
 from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
 from llm_d_gke.rehearsal.pulumi_engine.interruption import defer_interrupts
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
+from llm_d_gke.rehearsal.pulumi_engine.one_command import only_command
 from llm_d_gke.rehearsal.terminal.failures import explain
 from llm_d_gke.rehearsal.terminal.progress import each_step_once
 from llm_d_gke.rehearsal.toolchain.build import binaries
@@ -45,6 +47,9 @@ class Rehearsed:
 
     def configuration(self, settings: Mapping[str, str]) -> StackConfig:
         return load(PROJECT_ROOT, self._stack, settings, available=lambda picker: obtain(picker, print_step))
+
+    def alone(self) -> AbstractContextManager[None]:
+        return only_command(self._paths)
 
     def update(self, settings: Mapping[str, str], step: Step) -> None:
         paths, config = self._paths, self.configuration(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,6 +32,10 @@ _RELEASE = "llm-d:release"
 
 class Updater(Protocol):
     """Updates a stack where it runs, by the operations that an upgrade needs."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold the stack against other commands, also between two steps."""
+        ...
 
     def update(self, settings: Mapping[str, str], step: Step) -> None:
         """Bring the resources of a step to their new state, or with the last step all. Raises StepError."""

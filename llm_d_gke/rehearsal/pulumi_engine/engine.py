@@ -25,6 +25,7 @@ from llm_d_gke.rehearsal.providers.base import serve
 from llm_d_gke.rehearsal.providers.gcp import GcpProvider
 from llm_d_gke.rehearsal.pulumi_engine.interruption import EngineCommand, read_state, state_files
 from llm_d_gke.rehearsal.pulumi_engine.kubernetes_plugin import PROXY_VARIABLE, end_orphans, install_plugin
+from llm_d_gke.rehearsal.pulumi_engine.one_command import only_command
 from llm_d_gke.rehearsal.pulumi_engine.patches import patched_language_server
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
@@ -66,9 +67,17 @@ class StateStack(auto.Stack):
 
 @contextlib.contextmanager
 def engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Iterator[Engine]:
-    """Yield an engine with both providers. The simulated one and the charts are served until the context ends."""
+    """Yield an engine with both providers. The simulated one and the charts are served until the context ends.
+
+    Raises BusyError where another command works on the stack.
+    """
+    with only_command(paths), _engine(paths, configuration, report) as pulumi:
+        yield pulumi
+
+
+@contextlib.contextmanager
+def _engine(paths: StackPaths, configuration: StackConfig, report: Report) -> Iterator[Engine]:
     executable = binaries(["pulumi"], report)["pulumi"]
-    paths.home.mkdir(parents=True, exist_ok=True)
     paths.backend.mkdir(parents=True, exist_ok=True)
     paths.temporary.mkdir(exist_ok=True)
     for difference in configuration.notes:

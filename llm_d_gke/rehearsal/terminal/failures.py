@@ -7,7 +7,7 @@ import errno
 from pulumi import automation as auto
 
 from llm_d_gke.kube import KubeError
-from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.errors import BusyError, RehearsalError
 from llm_d_gke.resource_graph.rendering import DuplicateObjectError
 from llm_d_gke.stackfile import StackFileError
 
@@ -19,7 +19,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"the disk is full ({error.filename or 'no file named'}): free some space and run the command again"
     if isinstance(error, auto.ConcurrentUpdateError):
-        return "another command is working on this stack: wait for it to end"
+        return str(BusyError())
     if isinstance(error, auto.CommandError):
         # up, preview and destroy print their diagnostics themselves; the smaller commands around them do not.
         own = [line for line in str(error).partition(" stderr: ")[2].splitlines() if line.startswith("error: ")]

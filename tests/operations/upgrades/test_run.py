@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -59,6 +59,9 @@ class Recorder:
     def __init__(self, *, fails: str = "", unmet: str = "") -> None:
         self.notes: list[str] = []
         self._fails, self._unmet, self._last = fails, unmet, ""
+
+    def alone(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def update(self, settings: Mapping[str, str], step: Step) -> None:
         self._last = step.name
