@@ -48,7 +48,7 @@ def main() -> int:
 
 def _write(version: str, folder: Path) -> None:
     environment = build(version, folder / version)
-    results = _answers(environment, folder / version, tasks(catalog.load()))
+    results = answers(environment, folder / version, tasks(catalog.load()))
     today = datetime.datetime.now(datetime.UTC).date()
     document = digest(version, results, _tpu(version, folder), environment.package_versions(), today)
     _save(version, document)
@@ -58,7 +58,7 @@ def _write_options(version: str, folder: Path) -> None:
     """Ask about options alone, in seconds instead of minutes, and keep the rest of the table with its date."""
     card = tasks(catalog.load())[0]["card"]
     task = {"card": card, "questions": {"options": {}}}
-    [result] = _answers(build(version, folder / version), folder / version, [task])
+    [result] = answers(build(version, folder / version), folder / version, [task])
     options = option_fields(result["options"]["answer"])
     document = read_yaml(_TARGET / f"{version}.yaml")
     renewed: dict[str, Any] = {}
@@ -71,7 +71,7 @@ def _write_options(version: str, folder: Path) -> None:
     _save(version, renewed)
 
 
-def _answers(environment: EngineEnvironment, folder: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def answers(environment: EngineEnvironment, folder: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The engine's answers to each task."""
     print(f"asking the engine in {folder.name}", flush=True)
     questions, answers = folder / "questions.json", folder / "answers.json"

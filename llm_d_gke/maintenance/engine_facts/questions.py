@@ -32,7 +32,7 @@ def tasks(catalog: Catalog) -> list[dict[str, Any]]:
 def _task(capability: float, gpus: list[Accelerator], *, first: bool) -> dict[str, Any]:
     numbers = capability_numbers(capability)
     cards = [
-        {"name": gpu.name, "title": _reported(gpu), "gib": gpu.usable_gib or gpu.nominal_gib}
+        {"name": gpu.name, "title": reported(gpu), "gib": gpu.usable_gib or gpu.nominal_gib}
         for gpu in gpus
         if gpu.compute_capability == capability
     ]
@@ -83,6 +83,6 @@ def capability_numbers(capability: float) -> list[int]:
     return [int(major), int(minor)]
 
 
-def _reported(accelerator: Accelerator) -> str:
+def reported(accelerator: Accelerator) -> str:
     """The name in CUDA's form, as far as vLLM parses it: it searches for "a100"."""
     return f"NVIDIA {accelerator.title}"

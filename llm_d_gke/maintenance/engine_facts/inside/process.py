@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import card, engine, interfaces, kernels, options
+from . import card, command_lines, engine, interfaces, kernels, options
 from .modules import error_text, trace
 from .stand_in import install_card
 
@@ -34,6 +34,8 @@ _QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         card.experts,
         engine.experts_padded,
         kernels.triton_shared_memory,
+        command_lines.configurations,
+        command_lines.command_lines,
     )
 }
 

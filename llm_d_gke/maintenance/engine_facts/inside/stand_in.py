@@ -160,7 +160,7 @@ def _platform_answers(interface: Any, number: tuple[int, int]) -> dict[str, Any]
         "get_device_uuid": classmethod(lambda cls, device_id=0: "stand-in"),
         "has_device_capability": classmethod(has_capability),
         "is_fully_connected": classmethod(lambda cls, devices: True),
-        "device_count": classmethod(lambda cls: 1),
+        "device_count": classmethod(lambda cls: CARD.get("devices", 1)),
     }
 
 
