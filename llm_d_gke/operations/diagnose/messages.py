@@ -34,8 +34,8 @@ Origin = Literal[
 _FILE = Path(__file__).with_name("messages.yaml")
 _STATES = Path(__file__).with_name("states.yaml")
 _LONGEST_EVIDENCE = 300
-# The API server of vLLM ends with it when its engine has ended over something else.
-_CONSEQUENCE = "engine-core"
+# The API server of vLLM ends with them when its engine has ended over something else.
+_CONSEQUENCES = ("engine-core", "engine-dead")
 # As Python prints an exception: its type, perhaps with its module, and the message.
 _EXCEPTION = re.compile(r"(?<![\w.])[\w.]*(?:Error|Exception|OutOfResources): \S[^\n]*")
 # Words by which a text shows who wrote it. Others are known from where they are read.
@@ -93,7 +93,10 @@ _BEFORE = 60
 
 
 class Message(BaseModel):
-    """One message. It matches a text with every one of `contains`, one of `contains_one`, and none of `without`."""
+    """One message. It matches a text with every one of `contains`, one of `contains_one`, and none of `without`.
+
+    A `general` one has words that a log may have without ending over them: of a log only its last exception counts.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -101,6 +104,7 @@ class Message(BaseModel):
     contains: tuple[str, ...] = ()
     contains_one: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    general: bool = False
     cause: str
     fix: str
     pitfalls: tuple[int, ...] = ()
@@ -203,9 +207,11 @@ def recognize_anywhere(text: str, subject: str) -> tuple[Cause, ...]:
 
 
 def _matches(text: str, subject: str, origin: Origin | None = None) -> Iterator[tuple[Message, Cause]]:
+    exception = last_exception(text)
     for name, message in messages().items():
-        if origin in (None, message.origin) and message.matches(text):
-            evidence = (last_exception(text) if name == _CONSEQUENCE else None) or message.evidence(text)
+        read = exception if message.general and exception is not None else text
+        if origin in (None, message.origin) and message.matches(read):
+            evidence = (exception if name in _CONSEQUENCES else None) or message.evidence(read)
             yield (
                 message,
                 Cause(
@@ -221,8 +227,10 @@ def _matches(text: str, subject: str, origin: Origin | None = None) -> Iterator[
 
 def last_exception(text: str) -> str | None:
     """The last exception of a log that is not the consequence of another process's."""
-    consequence = messages()[_CONSEQUENCE].contains[0]
-    exceptions = [match[0] for match in _EXCEPTION.finditer(text) if consequence not in match[0]]
+    consequences = [messages()[name] for name in _CONSEQUENCES]
+    exceptions = [
+        match[0] for match in _EXCEPTION.finditer(text) if not any(end.matches(match[0]) for end in consequences)
+    ]
     return _shortened(exceptions[-1].strip()) if exceptions else None
 
 

@@ -9,8 +9,11 @@ from llm_d_gke.operations.diagnose.facts import Facts, Workload, containers_of, 
 from llm_d_gke.operations.diagnose.messages import Origin, cause_of_state, last_exception, last_words, recognize
 from llm_d_gke.operations.live_stack.stack import Manifest, find_condition, is_ready
 
-_PULLS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ImageInspectError", "RegistryUnavailable")
-_STARTS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_PULLS = (
+    *("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"),
+    *("InvalidImageName", "ImageInspectError", "RegistryUnavailable"),
+)
+_STARTS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PostStartHookError")
 _MOUNTS = ("FailedMount", "FailedAttachVolume")
 _SANDBOXES = ("FailedCreatePodSandBox", "FailedPrepareDynamicResources", "NetworkNotReady")
 _CLAIMS = "FailedResourceClaimCreation"

@@ -20,10 +20,12 @@ SAME = (
     {"up-quota", "gateway-quota"},
     {"up-addresses", "scale-up-addresses"},
     {"up-in-use", "volume-in-use"},
-    {"up-permission", "volume-bucket"},
+    {"up-permission", "volume-bucket", "bucket-denied"},
     {"unknown-flag", "picker-unknown-flag"},
     {"certificate-missing", "image-certificate"},
     {"image-missing", "backend-unknown"},
+    {"up-invalid-value", "load-balancer-refused"},
+    {"engine-dead", "engine-failed-request"},
 )
 
 

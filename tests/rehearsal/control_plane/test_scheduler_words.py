@@ -27,6 +27,10 @@ def asks(resource: str, amount: str = "1") -> Manifest:
     return {"containers": [{**CONTAINER, "resources": {"requests": {resource: amount}, "limits": {resource: amount}}}]}
 
 
+def listens(port: int) -> Manifest:
+    return {"containers": [{**CONTAINER, "ports": [{"containerPort": port, "hostPort": port}]}]}
+
+
 def mounts(claim: str) -> Manifest:
     return {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]}
 
@@ -46,6 +50,7 @@ PODS: dict[str, tuple[str, Manifest]] = {
     "elsewhere": ("volume-elsewhere", mounts("elsewhere")),
     "device": ("devices-unavailable", {"resourceClaims": [{"name": "nic", "resourceClaimName": "nic"}]}),
     "class": ("device-class", {"resourceClaims": [{"name": "nic", "resourceClaimName": "classless"}]}),
+    "port": ("node-claimed", listens(8080)),
     "gate": ("scheduling-gates", {"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}),
     "apart": (
         "pods-apart",
@@ -155,6 +160,8 @@ def test_pods_without_a_node_have_their_cause(kube: Kube) -> None:
     resize(kube)
     for manifest in (*storage(), *devices()):
         kube.create(manifest)
+    create_pod(kube, "holder", listens(8080))
+    eventually(lambda: kube.get("v1", "Pod", "holder", "default")["spec"].get("nodeName"))
     for name, (_, spec) in PODS.items():
         create_pod(kube, name, spec)
     for name, (cause, _) in PODS.items():
