@@ -3,35 +3,37 @@
 import functools
 import re
 from collections.abc import Iterable
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
 from .checkpoint_traits import Trait
 from .schema import Entry
 from .versions import version_numbers
 
+OptionName = Annotated[str, StringConstraints(pattern="^--")]
+
 
 class StartReport(Entry):
     """A start or answers that were seen to fail for another cause than memory.
 
-    Every condition that is stated has to hold. Options are those of `extraArgs`, variables those of `env`.
+    Every condition that is stated has to hold. Options are those of `extraArgs`, variables those of `env`. A condition
+    that is true or false holds where the model or its deployment is so; without it, either will do.
     """
 
-    architecture: str | None = None  # None: any
-    architectures: tuple[str, ...] = ()  # one of them; none: any
-    except_architectures: tuple[str, ...] = ()  # none of them
-    models: tuple[str, ...] = ()  # beginnings of ids on the Hub; none: any
-    accelerators: tuple[str, ...] = ()  # by name; none: any
-    capability_from: float = 0.0  # compute capability, with it
-    capability_below: float | None = None
-    capability_outside: tuple[float, float] | None = None  # below the first, or from the second on
     seen: str
     source: str  # address
-    since: str = "0"
+    instead: str = "try one start before you rely on it, or use another accelerator"
+    ends: bool = False  # in every report the engine ended
+    since: str = "0"  # versions of vLLM
     before: str | None = None  # None: no version is known that runs
-    # What else has to be so: a format of weights, and that they are a mixture of experts'.
+
+    # The model.
+    architecture: str | None = None
+    architectures: tuple[str, ...] = ()  # one of them
+    except_architectures: tuple[str, ...] = ()  # none of them
+    models: tuple[str, ...] = ()  # beginnings of ids on the Hub
     weights: (
         Literal[
             "nvfp4",
@@ -49,76 +51,80 @@ class StartReport(Entry):
         | None
     ) = None
     trait: Trait | None = None  # of how the checkpoint is quantized
-    stored: bool = False  # the checkpoint's own format, not one that weights get while they are loaded
-    modelopt_head: bool = False  # ModelOpt quantized the output layer too
-    experts: bool = False
-    dense: bool = False  # no experts
-    recurrent: bool | None = None  # layers with recurrent states; False: without
-    latent: bool = False  # latent attention
-    media: bool | None = None  # takes images, sound or video; False: text alone
+    stored: bool | None = None  # weights in the checkpoint's own format, not one that they get while they are loaded
+    modelopt_head: bool | None = None  # ModelOpt quantized the output layer too
     dtype: Literal["bfloat16", "float16", "float32"] | None = None  # of its computation
-    heads: bool = False  # attention with keys and values for each head
-    uneven_heads: bool = False  # the same, and the size of some is no power of two
-    sparse: bool | None = None  # attention that chooses tokens by an indexer; False: without
-    windows: bool | None = None  # layers with a sliding window; False: without
-    shared_keys: bool = False  # layers that use the keys and values of earlier ones
-    block: int | None = None  # blockSize is stated, and no multiple of it
-    kv_cache: Literal["fp8", "nvfp4", "turboquant"] | None = None  # beginning of its type
-    backend: str | None = None  # attention back end that the stack file names
-    reasoning: tuple[str, ...] = ()  # the parser of thoughts that the stack file names is one of them
-    guessed: int = 0  # tokens, at least
-    adapters: bool = False  # with LoRA adapters
-    no_adapters: bool = False  # without
-    rank: int = 0  # of the adapters, at least
-    draft: str = ""  # beginning of the id of the model that guesses
-    guesses: str | None = None  # method of speculative decoding, "any", "none", or "layers": those of a checkpoint
-    tensor: int = 1  # devices that share each layer, at least
+    experts: bool | None = None
+    recurrent: bool | None = None  # layers with recurrent states
+    media: bool | None = None  # takes images, sound or video
+    latent: bool | None = None  # latent attention; False: keys and values for each head
+    uneven_heads: bool | None = None  # keys and values for each head, and the size of some is no power of two
+    sparse: bool | None = None  # attention that chooses tokens by an indexer
+    windows: bool | None = None  # layers with a sliding window
+    shared_keys: bool | None = None  # layers that use the keys and values of earlier ones
+
+    # Accelerators and how the model is divided among them.
+    accelerators: tuple[str, ...] = ()  # by name
+    capability_from: float = 0.0  # compute capability, with it
+    capability_below: float | None = None
+    capability_outside: tuple[float, float] | None = None  # below the first, or from the second on
     devices: int = 1  # of a replica, at least
     most_devices: int | None = None  # of a replica
+    tensor: int = 1  # devices that share each layer, at least
     uneven: int | None = None  # a device's part of some layer's width is no multiple of it
-    pipeline: bool = False  # in several pipeline stages
     stages: int = 1  # pipeline stages, at least
+    ranks: bool | None = None  # several data-parallel ranks
+    expert_parallel: bool | None = None
+    uneven_experts: bool | None = None  # expert parallelism does not divide their number
+    share: float = 0.0  # of the device's memory, at least
+
+    # Features, by their settings or options.
     image: str = ""  # part of the engine's image that the stack file names
-    hub: bool = False  # weights are downloaded from the Hugging Face Hub
-    disaggregated: bool = False  # prefill and decode in servers of their own
-    ranks: bool = False  # in several data-parallel ranks
-    expert_parallel: bool = False
-    no_expert_parallel: bool = False
-    uneven_experts: bool = False  # expert parallelism does not divide their number
-    host_blocks: bool = False  # KV-cache blocks in the host's memory
-    connector: bool = False  # blocks in the host's memory, or prefill and decode in servers of their own
-    without_prefixes: bool = False  # prefix caching is off
-    prefixes: bool = False  # prefix caching is asked for
+    hub: bool | None = None  # weights are downloaded from the Hugging Face Hub
+    disaggregated: bool | None = None  # prefill and decode in servers of their own
+    host_blocks: bool | None = None  # KV-cache blocks in the host's memory
+    connector: bool | None = None  # one of these two
+    prefixes: bool | None = None  # prefix caching is asked for; False: it is off
+    block: int | None = None  # blockSize is stated, and no multiple of it
+    kv_cache: Literal["fp8", "nvfp4", "turboquant"] | None = None  # beginning of its type
+    unless_cache: str | None = None  # beginning of the type of the KV cache
+    backend: str | None = None  # attention back end that the stack file names
+    reasoning: tuple[str, ...] = ()  # the parser of thoughts that the stack file names is one of them
+    adapters: bool | None = None  # LoRA adapters
+    rank: int = 0  # of the adapters, at least
+    guessed: int = 0  # tokens, at least
+    draft: str = ""  # beginning of the id of the model that guesses
+    guesses: str | None = None  # method of speculative decoding, "any", "none", or "layers": those of a checkpoint
+    first_runner: bool | None = None  # in Model Runner V1, by default or by its variable
+
+    # An option, and its value.
     option: str | None = None  # or a key of an option that takes an object: --name.key
-    values: tuple[str, ...] = ()  # of the option, one of them; none: any
-    except_values: tuple[str, ...] = ()  # of the option, none of them
-    like: str = (
-        ""  # regular expression of the whole value: several words with a space between, lists and objects as JSON
-    )
-    # The option's number is larger than this, than the longest request, or than that of another option that is given;
-    # or it is smaller than the longest request, than the number of adapters that the engine holds at once, or than
-    # their rank; or it is no multiple of this.
-    above: int | None = None
-    above_length: bool = False
-    below_length: bool = False
-    above_option: str | None = None
-    below_adapters: bool = False
-    below_rank: bool = False
-    multiple: int | None = None
-    above_sequences: bool = False  # larger than maxNumSeqs
-    other_than_devices: bool = False  # neither 1 nor the number of devices that share each layer
-    other_than_block: bool = False  # another number than blockSize
+    values: tuple[str, ...] = ()  # one of them
+    except_values: tuple[str, ...] = ()  # none of them
+    # Regular expression of the whole value: several words with a space between, lists and objects as JSON.
+    like: str = ""
+    above: int | Literal["length", "sequences"] | OptionName | None = None  # the longest request, maxNumSeqs, an option
+    below: Literal["length", "adapters", "rank"] | None = None  # what the engine holds of adapters at once
+    other_than: Literal["devices", "block"] | None = None  # neither 1 nor those that share each layer; blockSize
+    multiple: int | None = None  # no multiple of this
     cuts_block: bool = False  # no divisor of blockSize
-    variable: str | None = None
-    variable_has: str = ""  # part of the variable's value; empty: any but 0 and false
     beside: tuple[str, ...] = ()  # options that are given too, each alone or with a value: "--name value"
     unless: tuple[str, ...] = ()  # options that choose something else, in the same form
+
+    # A variable.
+    variable: str | None = None
+    variable_has: str = ""  # part of the variable's value; empty: any but 0 and false
     unless_variable: str | None = None
-    unless_cache: str | None = None  # beginning of the type of the KV cache
-    share: float = 0.0  # of the device's memory, at least
-    first_runner: bool = False  # in Model Runner V1, by default or by its variable
-    ends: bool = False  # in every report the engine ended
-    instead: str = "try one start before you rely on it, or use another accelerator"
+
+    @property
+    def by_card(self) -> bool:
+        """Whether the compute capability counts."""
+        return bool(self.capability_from or self.capability_below or self.capability_outside)
+
+    @property
+    def compares(self) -> bool:
+        """Whether the option's value is compared as a number."""
+        return not self.model_fields_set.isdisjoint(("above", "below", "other_than", "multiple", "cuts_block"))
 
 
 class StartReports(tuple[StartReport, ...]):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
-from llm_d_gke.catalog.schema import Accelerator, Model, Quantization
+from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import (
@@ -18,7 +19,6 @@ from llm_d_gke.planning.engine_support.options import (
     option_words,
     unknown_options,
 )
-from llm_d_gke.planning.parallelism.layout import Parallelism
 from llm_d_gke.planning.parallelism.sharding import has_square_blocks, widths
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory import EngineRun
@@ -42,11 +42,6 @@ _RULES: Mapping[str, str] = {
 }
 # Options that reports are about and that settings stand for.
 _OPTIONS: Mapping[str, str] = {"kvCacheDtype": "--kv-cache-dtype", "quantization": "--quantization"}
-# Conditions that need a model's configuration.
-_OF_MODELS = frozenset(
-    """weights trait stored experts dense recurrent media dtype latent heads uneven_heads sparse windows shared_keys
-    uneven uneven_experts first_runner modelopt_head""".split()  # noqa: SIM905 - one word a condition
-)
 _TYPES = {"half": "float16", "float": "float32"}  # other names of vLLM
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 _PLAIN_BITS = 16
@@ -67,7 +62,7 @@ def check_start_reports(served: ServedModel) -> None:
         by_subject[_subject(served.settings, report)].append(report)
     for (setting, value), reports in by_subject.items():
         for report in [report for report in reports if report.ends][:1] or reports:
-            by_card = report.accelerators or _is_about_cards(report)
+            by_card = report.accelerators or report.by_card
             rule = f"{f'on {served.accelerator.title} ' if by_card else ''}{report.seen} ({report.source})"
             ends, fix = report.ends, report.instead
             if (option := _OPTIONS.get(setting)) is not None:
@@ -118,20 +113,7 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
     for name, stated in _stated(settings):
         if report.option == _OPTIONS[name]:
             return name, stated
-    compares = (
-        report.above is not None
-        or report.above_length
-        or report.below_length
-        or report.above_option
-        or report.below_adapters
-        or report.below_rank
-        or report.multiple is not None
-        or report.above_sequences
-        or report.other_than_devices
-        or report.other_than_block
-        or report.cuts_block
-    )
-    has_value = report.values or report.except_values or report.like or compares or report.kv_cache is not None
+    has_value = report.values or report.except_values or report.like or report.compares or report.kv_cache is not None
     value = f" {_text(settings, report.option)}" if has_value else ""
     return "extraArgs", f"{report.option}{value}"
 
@@ -147,8 +129,7 @@ def _alike(served: ServedModel, report: StartReport) -> Iterator[bool]:
     yield not report.accelerators or served.accelerator.name in report.accelerators
     yield from _of_card(served.accelerator, report)
     yield from _of_model(served, report)
-    yield from _of_features(served, report)
-    yield report.backend in (None, served.attention_backend)
+    yield from _of_deployment(served, report)
     yield not report.reasoning or settings.reasoning_parser in report.reasoning
     cache = served.kv_cache_dtype or ""
     yield report.kv_cache is None or cache.startswith(report.kv_cache)
@@ -159,7 +140,7 @@ def _alike(served: ServedModel, report: StartReport) -> Iterator[bool]:
 
 
 def _of_card(accelerator: Accelerator, report: StartReport) -> Iterator[bool]:
-    if _is_about_cards(report):
+    if report.by_card:
         # One that has none is a TPU.
         capability = accelerator.compute_capability or 0.0
         yield capability > 0.0
@@ -170,77 +151,59 @@ def _of_card(accelerator: Accelerator, report: StartReport) -> Iterator[bool]:
             yield not least <= capability < beyond
 
 
-def _is_about_cards(report: StartReport) -> bool:
-    return bool(report.capability_from or report.capability_below or report.capability_outside)
-
-
 def _of_model(served: ServedModel, report: StartReport) -> Iterator[bool]:
     """Whether the model is like the report's. One that is not computed is like those of reports that ask nothing."""
-    settings, model = served.settings, served.model
+    model = served.model
     if model is None:
-        yield not _OF_MODELS & report.model_fields_set
+        yield report.model_fields_set.isdisjoint(("weights", "trait", "uneven", *_MODEL_FACTS))
         return
-    dtype = settings.dtype or option_value(settings.extra_args, "--dtype")
-    yield report.dtype in (None, model.dtype if dtype in (None, "auto") else _TYPES.get(dtype, dtype))
+    for name, fact in _MODEL_FACTS.items():
+        if name in report.model_fields_set:
+            yield fact(served, model) == getattr(report, name)
     yield report.uneven is None or any(
         width // served.parallelism.tensor % report.uneven for width in widths(model, served.parallelism.expert)
     )
-    yield not report.uneven_experts or _divides_experts_unevenly(model, served.parallelism)
-    yield not report.first_runner or runs_in_first_runner(served, model)
-    yield report.weights in (None, _format(model, settings, report) or "plain")
+    yield report.weights in (None, _format(model, served.settings, report) or "plain")
     checkpoint = model.quantization
-    yield checkpoint is not None or not report.stored
     yield report.trait is None or (checkpoint is not None and report.trait in checkpoint.traits)
-    yield not report.modelopt_head or (checkpoint is not None and _is_modelopt_head(checkpoint))
-    yield model.experts is not None or not report.experts
-    yield model.experts is None or not report.dense
-    yield report.recurrent in (None, model.recurrent)
-    yield report.media in (None, model.vision_language)
-    yield model.mla is not None or not report.latent
-    yield model.mla is None or not report.heads
-    yield not report.uneven_heads or _has_uneven_heads(model)
-    yield report.sparse in (None, any(group.sparse_latent for group in model.attention))
-    yield report.windows in (None, "sliding" in model.attention_kinds)
-    yield any(group.kv_shared for group in model.attention) or not report.shared_keys
 
 
-def _of_features(served: ServedModel, report: StartReport) -> Iterator[bool]:
-    settings, parallelism = served.settings, served.parallelism
+def _of_deployment(served: ServedModel, report: StartReport) -> Iterator[bool]:
+    for name, fact in _DEPLOYMENT_FACTS.items():
+        if name in report.model_fields_set:
+            yield fact(served) == getattr(report, name)
+    for name, amount in _AMOUNTS.items():
+        if name in report.model_fields_set:
+            yield amount(served) >= getattr(report, name)
+    yield report.most_devices is None or _devices(served) <= report.most_devices
+    yield report.block is None or bool((served.settings.block_size or 0) % report.block)
     speculation = served.guessing
-    yield (speculation.tokens if speculation is not None else 0) >= report.guessed
     method = speculation.method if speculation is not None else ""
     draft = speculation.draft_model if speculation is not None else None
     yield (draft or "").startswith(report.draft)
     yield report.guesses in (None, method) or method in _METHODS.get(report.guesses or "", ())
-    yield bool(settings.adapters) or not report.adapters
-    yield not settings.adapters or not report.no_adapters
-    yield max((adapter.rank for adapter in settings.adapters), default=0) >= report.rank
-    yield parallelism.tensor >= report.tensor
-    devices = parallelism.tensor * parallelism.pipeline * parallelism.data
-    yield report.devices <= devices <= (report.most_devices or devices)
-    yield settings.source.kind == "hugging-face" or not report.hub
-    yield parallelism.pipeline > 1 or not report.pipeline
-    yield parallelism.pipeline >= report.stages
-    yield parallelism.data > 1 or not report.ranks
-    yield parallelism.expert or not report.expert_parallel
-    yield not parallelism.expert or not report.no_expert_parallel
-    offloads = settings.kv_offload_gib is not None
-    yield offloads or not report.host_blocks
-    yield served.ctx.transfers_kv_cache or not report.disaggregated
-    yield offloads or served.ctx.transfers_kv_cache or not report.connector
-    yield settings.prefix_caching is False or not report.without_prefixes
-    yield settings.prefix_caching is True or not report.prefixes
-    yield report.block is None or bool((settings.block_size or 0) % report.block)
-    yield not report.share or (settings.gpu_memory_utilization or 0.0) >= report.share
+
+
+def _dtype(served: ServedModel, model: Model) -> str:
+    dtype = served.settings.dtype or option_value(served.settings.extra_args, "--dtype")
+    return model.dtype if dtype in (None, "auto") else _TYPES.get(dtype, dtype)
+
+
+def _devices(served: ServedModel) -> int:
+    return served.parallelism.tensor * served.parallelism.pipeline * served.parallelism.data
+
+
+def _rank(served: ServedModel) -> int:
+    return max((adapter.rank for adapter in served.settings.adapters), default=0)
 
 
 def _is_on(value: str, part: str) -> bool:
     return part in value if part else value.strip().lower() not in ("", "0", "false")
 
 
-def _divides_experts_unevenly(model: Model, parallelism: Parallelism) -> bool:
-    devices = parallelism.tensor * parallelism.data
-    return model.experts is not None and parallelism.expert and model.experts.count % devices != 0
+def _has_uneven_experts(served: ServedModel, model: Model) -> bool:
+    devices = served.parallelism.tensor * served.parallelism.data
+    return model.experts is not None and served.parallelism.expert and model.experts.count % devices != 0
 
 
 def _is_given(settings: ModelSettings, option: str) -> bool:
@@ -281,7 +244,7 @@ def _is_chosen(served: ServedModel, report: StartReport) -> bool:
     if not _is_given(settings, option):
         return False
     text = _text(settings, option)
-    if not all(_compares(served, report, _number(text))):
+    if report.compares and not _compares(served, report, _number(text)):
         return False
     if report.like and not re.fullmatch(report.like, text):
         return False
@@ -289,36 +252,35 @@ def _is_chosen(served: ServedModel, report: StartReport) -> bool:
     return (not report.values or value in report.values) and value not in report.except_values
 
 
-def _compares(served: ServedModel, report: StartReport, number: int | None) -> Iterator[bool]:
+def _compares(served: ServedModel, report: StartReport, number: int | None) -> bool:
     """Whether each comparison of the option's number holds; a value that is no number compares with nothing."""
+    if number is None:
+        return False
+    for bound, holds in ((report.above, operator.gt), (report.below, operator.lt)):
+        limit = bound if bound is None or isinstance(bound, int) else _limit(served, bound)
+        if bound is not None and not (limit is not None and holds(number, limit)):
+            return False
+    block = served.settings.block_size or _BLOCK
+    if report.other_than == "devices" and number in (1, served.parallelism.tensor):
+        return False
+    if report.other_than == "block" and number == block:
+        return False
+    if report.cuts_block and (number == 0 or block % number == 0):
+        return False
+    return report.multiple is None or number % report.multiple != 0
+
+
+def _limit(served: ServedModel, bound: str) -> int | None:
+    """What an option's number is compared with, None where it is not known. `bound` may be another option."""
     settings = served.settings
-    if report.above is not None:
-        yield number is not None and number > report.above
-    if report.above_length or report.below_length:
-        length = settings.max_model_len
-        if length is None and served.model is not None:
-            length = default_length(served.model, served.version)
-        yield number is not None and length is not None
-        yield (number or 0) > (length or 0) if report.above_length else (number or 0) < (length or 0)
-    if report.above_option is not None:
-        other = _number(_value(settings, report.above_option) or "")
-        yield number is not None and other is not None and number > other > 0
-    if report.above_sequences:
-        sequences = settings.max_num_seqs
-        yield number is not None and sequences is not None and number > sequences
-    if report.other_than_devices:
-        yield number is not None and number not in (1, served.parallelism.tensor)
-    block = settings.block_size or _BLOCK
-    if report.other_than_block:
-        yield number is not None and number != block
-    if report.cuts_block:
-        yield number is not None and number > 0 and block % number != 0
-    if report.below_adapters:
-        yield number is not None and number < min(len(settings.adapters), LORA_SLOTS)
-    if report.below_rank:
-        yield number is not None and number < max((adapter.rank for adapter in settings.adapters), default=0)
-    if report.multiple is not None:
-        yield number is not None and number % report.multiple != 0
+    if bound == "length":
+        computed = default_length(served.model, served.version) if served.model is not None else None
+        return computed if settings.max_model_len is None else settings.max_model_len
+    if bound == "sequences":
+        return settings.max_num_seqs
+    if bound == "adapters":
+        return min(len(settings.adapters), LORA_SLOTS)
+    return _rank(served) if bound == "rank" else _number(_value(settings, bound) or "") or None
 
 
 def _number(text: str) -> int | None:
@@ -348,8 +310,49 @@ def _has_uneven_heads(model: Model) -> bool:
     return any(size & (size - 1) for size in sizes)
 
 
-def _is_modelopt_head(checkpoint: Quantization) -> bool:
-    return checkpoint.method == "modelopt" and checkpoint.parts.get("lm_head", _PLAIN_BITS) < _PLAIN_BITS
+def _has_modelopt_head(model: Model) -> bool:
+    checkpoint = model.quantization
+    if checkpoint is None or checkpoint.method != "modelopt":
+        return False
+    return checkpoint.parts.get("lm_head", _PLAIN_BITS) < _PLAIN_BITS
+
+
+# Conditions that hold where the model or its deployment has the stated value.
+_MODEL_FACTS: Mapping[str, Callable[[ServedModel, Model], object]] = {
+    "experts": lambda _, model: model.experts is not None,
+    "recurrent": lambda _, model: model.recurrent,
+    "media": lambda _, model: model.vision_language,
+    "latent": lambda _, model: model.mla is not None,
+    "uneven_heads": lambda _, model: _has_uneven_heads(model),
+    "sparse": lambda _, model: any(group.sparse_latent for group in model.attention),
+    "windows": lambda _, model: "sliding" in model.attention_kinds,
+    "shared_keys": lambda _, model: any(group.kv_shared for group in model.attention),
+    "stored": lambda _, model: model.quantization is not None,
+    "modelopt_head": lambda _, model: _has_modelopt_head(model),
+    "dtype": _dtype,
+    "uneven_experts": _has_uneven_experts,
+    "first_runner": runs_in_first_runner,
+}
+_DEPLOYMENT_FACTS: Mapping[str, Callable[[ServedModel], object]] = {
+    "adapters": lambda served: bool(served.settings.adapters),
+    "hub": lambda served: served.settings.source.kind == "hugging-face",
+    "disaggregated": lambda served: served.ctx.transfers_kv_cache,
+    "ranks": lambda served: served.parallelism.data > 1,
+    "expert_parallel": lambda served: served.parallelism.expert,
+    "host_blocks": lambda served: served.settings.kv_offload_gib is not None,
+    "connector": lambda served: served.settings.kv_offload_gib is not None or served.ctx.transfers_kv_cache,
+    "prefixes": lambda served: served.settings.prefix_caching,
+    "backend": lambda served: served.attention_backend,
+}
+# Conditions that hold from the stated number on.
+_AMOUNTS: Mapping[str, Callable[[ServedModel], float]] = {
+    "devices": _devices,
+    "tensor": lambda served: served.parallelism.tensor,
+    "stages": lambda served: served.parallelism.pipeline,
+    "rank": _rank,
+    "guessed": lambda served: served.guessing.tokens if served.guessing is not None else 0,
+    "share": lambda served: served.settings.gpu_memory_utilization or 0.0,
+}
 
 
 def check_field_reports(served: ServedModel, run: EngineRun) -> None:

@@ -32,11 +32,12 @@ _IMPLIES: dict[str, Implies] = {
     "before": lambda wider, narrower: narrower is not None and version_numbers(wider) >= version_numbers(narrower),
     "models": lambda wider, narrower: bool(narrower) and all(name.startswith(wider) for name in narrower),
     "kv_cache": lambda wider, narrower: narrower is not None and narrower.startswith(wider),
+    "above": lambda wider, narrower: (
+        wider == narrower or (isinstance(wider, int) and isinstance(narrower, int) and narrower >= wider)
+    ),
     **dict.fromkeys(("architectures", "accelerators", "values", "reasoning"), _among),
     **dict.fromkeys(("beside", "unless", "except_values", "except_architectures"), _within),
-    **dict.fromkeys(
-        ("above", "guessed", "tensor", "devices", "rank", "stages", "share", "capability_from"), operator.le
-    ),
+    **dict.fromkeys(("guessed", "tensor", "devices", "rank", "stages", "share", "capability_from"), operator.le),
     **dict.fromkeys(("capability_below", "most_devices"), operator.ge),
 }
 
@@ -49,9 +50,7 @@ def covers(report: StartReport, other: StartReport) -> bool:
         and report.ends
         and all(
             field in other.model_fields_set | {"since"}
-            and _IMPLIES.get(field, lambda wider, narrower: wider == narrower)(
-                getattr(report, field), getattr(other, field)
-            )
+            and _IMPLIES.get(field, operator.eq)(getattr(report, field), getattr(other, field))
             for field in report.model_fields_set - _TEXTS
         )
     )
