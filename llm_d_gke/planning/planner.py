@@ -45,14 +45,14 @@ def plan_stack(stack: str, settings: StackSettings | Mapping[str, Any], catalog:
     return plan_raw(stack, settings, _ANY_KEY, catalog)
 
 
-def plan_config(stack: str, config: StackConfig, catalog: Catalog | None = None) -> StackPlan:
+def plan_config(stack: str, config: StackConfig) -> StackPlan:
     """Check and plan a stack as its file configures it. Raises `RefusedError` with every finding.
 
     Findings have their places in the stack file.
     """
     values = config.settings()
     try:
-        plan = plan_raw(stack, values, config.encrypted(), catalog, model_files(values))
+        plan = plan_raw(stack, values, config.encrypted(), files=model_files(values))
     except RefusedError as refused:
         raise RefusedError(located(refused.findings, config.place_of)) from None
     return replace(plan, warnings=tuple(located(plan.warnings, config.place_of)))

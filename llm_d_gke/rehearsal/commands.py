@@ -142,8 +142,8 @@ def _ask(paths: StackPaths, plan: StackPlan, endpoint: str, outputs: Mapping[str
 def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({}), policy: PolicyChoice = NO_POLICY) -> int:
     paths = StackPaths(stack)
     existed, stands = paths.home.exists(), paths.cloud.exists()
-    # Nothing runs here for a preview, so it shows the stack's own picker, as the report and Google Cloud do. A stack
-    # running stack is compared with the result of an `up`: the same release, with the picker that can run here.
+    # Nothing runs here for a preview, so it shows the stack's own picker, as the report and Google Cloud do. A running
+    # stack is compared with the result of an `up`: the same release, with the picker that can run here.
     configuration = load(PROJECT_ROOT, stack, changes, own_release=not stands)
     plan = _refuse_mistakes(paths, configuration)
     join(paths, plan.cluster)

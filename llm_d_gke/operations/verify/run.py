@@ -72,7 +72,7 @@ def _kserve(live: LiveStack) -> bool:
 
 
 def _scores_prefixes(live: LiveStack) -> bool:
-    return _several_replicas(live) and live.plan.pattern in ("prefix-cache",)
+    return _several_replicas(live) and live.plan.pattern == "prefix-cache"
 
 
 def _on_gke_gateway(live: LiveStack) -> bool:

@@ -23,7 +23,7 @@ from llm_d_gke.planning.sizing.capacity import (
     smallest_satisfying,
 )
 from llm_d_gke.planning.sizing.memory_check import run_of
-from llm_d_gke.planning.sizing.speed import METHOD, held_out_errors_of
+from llm_d_gke.planning.sizing.speed import held_out_errors_of
 from llm_d_gke.settings.workload import LoadSettings
 
 Role = Literal["decode", "prefill"]
@@ -56,7 +56,7 @@ def plan_capacity_of(stages: Sequence[ServedModel], verdicts: Sequence[MemoryVer
         needed=None,
         curve=curve_of(split.at, math.ceil(split.most)),
         error=split.full.error,
-        typical_error=held_out_errors_of(METHOD, split.decode.run.kind).typical,
+        typical_error=held_out_errors_of(split.decode.run.kind).typical,
         measured=False,
         stages=(
             _stage_rate("decode", decode, split.decode_rate, split, needed[0]),
@@ -121,10 +121,10 @@ def _needed(
 
     if load.requests_per_second is None and meets_objectives(decode.replicas, prefill.replicas, first=True):
         return decode.replicas, prefill.replicas
-    decoding = smallest_satisfying(1, MAX_REPLICAS, lambda n: meets_objectives(n, MAX_REPLICAS, first=False))
+    decoding = smallest_satisfying(MAX_REPLICAS, lambda n: meets_objectives(n, MAX_REPLICAS, first=False))
     if decoding is None:
         return None, None
-    computing = smallest_satisfying(1, MAX_REPLICAS, lambda n: meets_objectives(decoding, n, first=True))
+    computing = smallest_satisfying(MAX_REPLICAS, lambda n: meets_objectives(decoding, n, first=True))
     return (None, None) if computing is None else (decoding, computing)
 
 

@@ -13,7 +13,7 @@ from llm_d_gke.planning.plan.estimates import CapacityPlan, CurvePoint, MemoryVe
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory_check import run_of
-from llm_d_gke.planning.sizing.speed import METHOD, Load, estimate, held_out_errors_of, is_measured, replicas_for
+from llm_d_gke.planning.sizing.speed import Load, estimate, held_out_errors_of, is_measured, replicas_for
 from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.settings.workload import LoadSettings
 
@@ -60,7 +60,7 @@ def plan_capacity(served: ServedModel, verdict: MemoryVerdict | None) -> Capacit
         needed=_needed(engines, settings, at_load),
         curve=curve_of(functools.partial(engines.at, settings.replicas), saturation),
         error=single_request.error,
-        typical_error=held_out_errors_of(METHOD, run.kind).typical,
+        typical_error=held_out_errors_of(run.kind).typical,
         measured=is_measured(run, served.accelerator),
         within_objectives=_within_objectives(engines, settings, saturation),
     )
@@ -141,7 +141,7 @@ def _at_rate(engines: _Engines, replicas: int, rate: float, saturation: int) -> 
         speed = engines.at(replicas, concurrency)
         return speed.requests_per_second if speed is not None else math.inf
 
-    concurrency = smallest_satisfying(1, saturation, lambda n: served(n) >= rate)
+    concurrency = smallest_satisfying(saturation, lambda n: served(n) >= rate)
     speed = engines.at(replicas, concurrency) if concurrency is not None else None
     if speed is None:
         return None
@@ -153,7 +153,7 @@ def _within_objectives(engines: _Engines, settings: ModelSettings, saturation: i
     if not has_objectives(settings.load):
         return None
     too_many = smallest_satisfying(
-        1, saturation, lambda n: not keeps_objectives(engines.at(settings.replicas, n), settings.load)
+        saturation, lambda n: not keeps_objectives(engines.at(settings.replicas, n), settings.load)
     )
     best = saturation if too_many is None else too_many - 1
     return engines.at(settings.replicas, best) if best > 0 else None
@@ -175,7 +175,7 @@ def _needed(engines: _Engines, settings: ModelSettings, at_load: SpeedEstimate |
     if keeps_objectives(at_load, load):
         return settings.replicas
     requests = in_flight(load, settings.replicas)
-    return smallest_satisfying(1, MAX_REPLICAS, lambda n: keeps_objectives(engines.at(n, requests), load))
+    return smallest_satisfying(MAX_REPLICAS, lambda n: keeps_objectives(engines.at(n, requests), load))
 
 
 def _check_timeout(served: ServedModel, capacity: CapacityPlan) -> None:
@@ -241,8 +241,8 @@ def curve_of(at: Callable[[int], SpeedEstimate | None], saturation: int) -> tupl
     return tuple(points)
 
 
-def smallest_satisfying(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
-    """The smallest number of a range from which on `holds` is true. None if it is false for `high`."""
+def smallest_satisfying(high: int, holds: Callable[[int], bool]) -> int | None:
+    """The smallest number up to `high` from which on `holds` is true. None if it is false for `high`."""
     if not holds(high):
         return None
-    return low + bisect_left(range(low, high), True, key=holds)
+    return 1 + bisect_left(range(1, high), True, key=holds)

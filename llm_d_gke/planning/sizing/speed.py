@@ -101,9 +101,9 @@ def _stated_error(method: str, kind: str) -> float:
     return errors.percentile_90 if errors is not None else 1.0
 
 
-def held_out_errors_of(method: str, kind: str) -> HeldOutErrors:
-    """Errors of a method on this kind of accelerator. Raises KeyError for a method without measurements."""
-    return load_engine().speed.held_out_errors[f"{method}-{kind}"]
+def held_out_errors_of(kind: str) -> HeldOutErrors:
+    """Errors of the estimate on this kind of accelerator."""
+    return load_engine().speed.held_out_errors[f"{METHOD}-{kind}"]
 
 
 def is_measured(run: EngineRun, accelerator: Accelerator) -> bool:

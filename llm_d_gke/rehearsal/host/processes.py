@@ -171,7 +171,7 @@ def stop(paths: StackPaths, name: str, grace: float = 5.0) -> bool:
     if process is not None and running:
         _end(process, grace)
     for pid in _marked(_mark(paths, name)):
-        _signal(pid, signal.SIGKILL)
+        _kill(pid)
     _file(paths, name).unlink(missing_ok=True)
     if process is not None:
         with _children_lock:
@@ -185,7 +185,7 @@ def stop_all(paths: StackPaths, grace: float = 5.0) -> list[str]:
     """Stop every process of the stack, the last started first; returns the names of those that ran."""
     stopped = [process.name for process in reversed(listing(paths)) if stop(paths, process.name, grace)]
     for pid in _marked(_mark(paths, "")):
-        _signal(pid, signal.SIGKILL)
+        _kill(pid)
     return stopped
 
 
@@ -244,9 +244,9 @@ def signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)  # it leads its own session and therefore its own group
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
+def _kill(pid: int) -> None:
     with suppress(ProcessLookupError):
-        os.kill(pid, number)
+        os.kill(pid, signal.SIGKILL)
 
 
 def _mark(paths: StackPaths, name: str) -> str:
