@@ -30,6 +30,7 @@ REPORTS: list[dict[str, Any]] = [
         "platform_reports_eleventh",
         "platform_reports_twelfth",
         "platform_reports_thirteenth",
+        "platform_reports_fourteenth",
     )
     for report in read_yaml(Path(__file__).parent / "figures" / f"{name}.yaml")
 ]
