@@ -139,10 +139,11 @@ class TestUnderLoad:
     def test_without_a_picker_open_goes_on_until_the_second_picker_leads(self, project: Project) -> None:
         """Any replica answers meanwhile. A lost leader, for example with its node, is followed when its lease ends."""
         project.run("up", STACK, "-c", "llm-d:picker.failureMode=open", "-c", "llm-d:picker.replicas=2")
+        with project.kube(STACK) as kube:
+            eventually(lambda: len(kube.list("v1", "Pod", labels=PICKERS)) == 2, "the picker before it has ended")
+        eventually(lambda: len(project.ready(STACK, PICKERS)) == 1, "one of the two leads")
         [leader] = project.ready(STACK, PICKERS)
         address = project.address_of(STACK, leader, PICKERS)
-        with project.kube(STACK) as kube:
-            assert len(kube.list("v1", "Pod", labels=PICKERS)) == 2
         with self.steady(project) as load:
             answered(load, 20)
             killed = time.monotonic()
