@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pulumi.automation import CommandError
 
+from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.text import print_line, print_step, wrapped
 from llm_d_gke.pending_creates import adopt_pending_creates
 from llm_d_gke.planning import RefusedError, plan_config
@@ -35,7 +36,7 @@ from llm_d_gke.rehearsal.pulumi_engine.interruption import (
     delete_orphaned_creates,
     has_pending_operations,
 )
-from llm_d_gke.rehearsal.pulumi_engine.needed_programs import ended_controllers, needed_programs
+from llm_d_gke.rehearsal.pulumi_engine.needed_programs import is_over, needed_programs
 from llm_d_gke.rehearsal.pulumi_engine.one_command import only_command
 from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import NO_POLICY, PolicyChoice, policy_options
 from llm_d_gke.rehearsal.shared_cluster import join, leave, refuse_guests
@@ -44,7 +45,14 @@ from llm_d_gke.rehearsal.terminal.chat import Answer, ask, client_headers
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
 from llm_d_gke.rehearsal.terminal.progress import each_step_once
 from llm_d_gke.rehearsal.terminal.request_path import AnswerPath, path_of_answer
-from llm_d_gke.rehearsal.terminal.status import console, host_note, print_differences, print_status, reachable
+from llm_d_gke.rehearsal.terminal.status import (
+    console,
+    host_note,
+    print_differences,
+    print_status,
+    reachable,
+    running_images,
+)
 from llm_d_gke.rehearsal.terminal.waiting_pods import watched
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
@@ -124,7 +132,9 @@ def _update(
                 **policy_options(paths, policy),
             )
         paths.unfinished.unlink()
-        forget_differences(paths, *(f"{which.value} runs " for which in ended_controllers(plan)))
+        with client(paths) as kube:
+            images = running_images(kube)
+        forget_differences(paths, lambda sentence: is_over(sentence, plan, images))
         save_settings(paths, configuration)
         return {name: output.value for name, output in done.outputs.items()}
 
@@ -199,9 +209,8 @@ def why(stack: str, request_id: str | None, log: Path | None, last: int) -> int:
             else f"the log of {', '.join(names)} has no scores: set llm-d:picker.verbosity: {SCORES_VERBOSITY}, run"
             " up, and send a request"
         )
-    to = console()
     for choice in selected:
-        to.print(scores.table(choice, weights))
+        print(drawn(scores.table(choice, weights)))
     return 0
 
 

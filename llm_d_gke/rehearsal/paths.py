@@ -5,7 +5,7 @@ Among them are the differences of a local run from GKE: one sentence for each, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,12 +136,12 @@ def record_difference(paths: StackPaths, text: str) -> None:
         file.write(text + "\n")
 
 
-def forget_differences(paths: StackPaths, *begins: str) -> None:
-    """Remove the sentences with these beginnings, which are about what no longer runs."""
+def forget_differences(paths: StackPaths, is_over: Callable[[str], bool]) -> None:
+    """Remove the sentences that are about what no longer runs."""
     if not paths.differences.exists():
         return
     lines = paths.differences.read_text(encoding="utf-8").splitlines()
-    others = [line for line in lines if not line.startswith(begins)]
+    others = [line for line in lines if not is_over(line)]
     if len(others) < len(lines):
         paths.differences.write_text("".join(f"{line}\n" for line in others), encoding="utf-8")
 

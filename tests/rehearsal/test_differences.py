@@ -7,6 +7,7 @@ from pathlib import Path
 
 from llm_d_gke import rehearsal
 from llm_d_gke.catalog.reading import read_yaml
+from llm_d_gke.rehearsal.charts.sources import differences
 from llm_d_gke.rehearsal.node_agent.images_to_binaries import Program
 from llm_d_gke.rehearsal.paths import (
     StackPaths,
@@ -15,7 +16,7 @@ from llm_d_gke.rehearsal.paths import (
     record_difference,
     recorded_differences,
 )
-from llm_d_gke.rehearsal.pulumi_engine.needed_programs import ended_controllers
+from llm_d_gke.rehearsal.pulumi_engine.needed_programs import is_over
 from tests.stacks import plan_of
 
 FOLDER = Path(rehearsal.__file__).parent
@@ -29,10 +30,21 @@ def test_every_sentence_is_recorded_and_every_recorded_one_is_there() -> None:
 
 
 def test_what_no_longer_runs_is_no_difference(tmp_path: Path) -> None:
-    paths = StackPaths("gpu", tmp_path)
-    for which in (Program.SERVICES, Program.PICKER):
-        record_difference(paths, difference("controller", program=which.value, ports="1"))
-    assert Program.SERVICES in ended_controllers(plan_of("gpu"))
-    assert Program.SERVICES not in ended_controllers(plan_of("kserve-single-replica-gpu"))
-    forget_differences(paths, *(f"{which.value} runs " for which in ended_controllers(plan_of("gpu"))))
-    assert [text.split()[0] for text in recorded_differences(paths)] == [Program.PICKER.value]
+    """As after a switch from KServe: its controller, its charts, and the images of their pods."""
+    paths, direct, kserve = StackPaths("gpu", tmp_path), plan_of("gpu"), plan_of("kserve-single-replica-gpu")
+    kept = [
+        difference("controller", program=Program.PICKER.value, ports="1"),
+        difference("unknown-image", image="registry/kept:1"),
+    ]
+    ended = [
+        difference("controller", program=Program.SERVICES.value, ports="1"),
+        *(sentence for chart in kserve.charts for sentence in differences(chart.chart, chart.version)),
+        difference("unknown-image", image="registry/ended:1"),
+    ]
+    assert len(ended) > len(kserve.charts)
+    for sentence in (*ended, *kept):
+        record_difference(paths, sentence)
+    forget_differences(paths, lambda sentence: is_over(sentence, kserve, {"registry/kept:1", "registry/ended:1"}))
+    assert len(recorded_differences(paths)) == len(ended) + len(kept)
+    forget_differences(paths, lambda sentence: is_over(sentence, direct, {"registry/kept:1"}))
+    assert recorded_differences(paths) == kept

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Set
 from typing import Final
 
 from llm_d_gke.planning.plan.pods import ContainerPlan
@@ -23,10 +24,16 @@ _CONTROLLERS: Final[Mapping[str, tuple[Program, ...]]] = {
 }
 
 
-def ended_controllers(plan: StackPlan) -> list[Program]:
-    """Controllers of charts that the stack does not have, or no longer has."""
-    charts = {chart.name for chart in plan.charts}
-    return [which for name, programs in _CONTROLLERS.items() if name not in charts for which in programs]
+def is_over(difference: str, plan: StackPlan, images: Set[str]) -> bool:
+    """Whether a sentence is about a chart that the stack no longer has, its controller, or an image of no pod here."""
+    names, charts = {chart.name for chart in plan.charts}, tuple(chart.chart for chart in plan.charts)
+    ended = [which for name, programs in _CONTROLLERS.items() if name not in names for which in programs]
+    chart, image = re.search(r"\bthe chart (\S+) ", difference), re.search(r"\bfor the image (\S+):", difference)
+    return (
+        difference.startswith(tuple(f"{which.value} runs " for which in ended))
+        or (chart is not None and not chart[1].endswith(charts))
+        or (image is not None and image[1] not in images)
+    )
 
 
 def needed_programs(plan: StackPlan, engine: EngineChoice = EngineChoice.SIMULATOR) -> list[str]:

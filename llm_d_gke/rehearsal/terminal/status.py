@@ -70,6 +70,12 @@ def _pods(kube: Kube) -> Iterator[str]:
             yield f"    {reason}"
 
 
+def running_images(kube: Kube) -> set[str]:
+    """Images of all containers of pods."""
+    specs = [pod["spec"] for pod in kube.list("v1", "Pod")]
+    return {part["image"] for spec in specs for kind in ("initContainers", "containers") for part in spec.get(kind, ())}
+
+
 def _gateways(kube: Kube) -> Iterator[str]:
     for gateway in kube.list("gateway.networking.k8s.io/v1", "Gateway"):
         addresses = [address["value"] for address in gateway.get("status", {}).get("addresses", [])]

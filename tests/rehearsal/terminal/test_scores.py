@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
+from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.rehearsal import commands
 from llm_d_gke.rehearsal.commands import why
 from llm_d_gke.rehearsal.errors import RehearsalError
@@ -61,9 +61,10 @@ def test_long_names_of_pods_are_folded_into_eighty_columns(capsys: pytest.Captur
     pod = "qwen2-5-3b-instruct-kserve-568bd78769-bhlrh-rank-0"
     [choice] = choices([scored(f"scorer-{number}/x", pod, 1.0) for number in range(4)])
     choice.chosen.append(pod)
-    Console(width=200, soft_wrap=True).print(table(choice, {}))
+    print(drawn(table(choice, {})))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line.endswith(" ")] == []
     assert pod in "".join(line[6:40].strip() for line in lines)
 
 
