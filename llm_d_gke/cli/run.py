@@ -26,6 +26,8 @@ from typer.core import TyperCommand
 
 from llm_d_gke.cli.exits import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, REFUSED, CommandError
 from llm_d_gke.cli.text import wrapped
+from llm_d_gke.stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile.project import stack_names
 
 PROGRAM = "llmd"
 
@@ -65,6 +67,8 @@ class _PlainCommand(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
+            if error.param is not None and error.param.name == "stack" and type(error) is not typer.BadParameter:
+                error.message = f"Stacks: {', '.join(stack_names(PROJECT_ROOT))}"
             for pattern, words in _WORDS:
                 error.message = pattern.sub(words, error.message)
             raise
@@ -133,7 +137,7 @@ def _guarded(command: Command, explain: Explain, interrupted: str) -> Callable[.
         try:
             status = command(*arguments, **options)
         except KeyboardInterrupt:
-            print(f"\ninterrupted: {interrupted.format(**options)}", file=sys.stderr)
+            print(wrapped(f"\ninterrupted: {interrupted.format(**options)}"), file=sys.stderr)
             status = INTERRUPTED
         except SystemExit as ended:
             # rich ends a program whose reader left with status 1.

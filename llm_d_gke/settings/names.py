@@ -12,13 +12,27 @@ from llm_d_gke.settings.base import form, refusal
 # Files that a repository of weights has beside each other. A path of one of them is no folder.
 _FILES_OF_A_MODEL = (".safetensors", ".json", ".bin", ".pt", ".pth", ".tar", ".gz", ".zip")
 
+_FILES_OF_A_CERTIFICATE = (".pem", ".crt", ".cer", ".key", ".pfx", ".p12", ".json", ".yaml", ".yml", ".txt")
+
 # Kubernetes' DNS subdomain names (kubernetes.io/docs/concepts/overview/working-with-objects/names).
 _SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 # Compute Engine's names of resources (cloud.google.com/compute/docs/naming-resources).
 _RESOURCE = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
 
+
+def _no_certificate_file(name: str) -> str:
+    if name.endswith(_FILES_OF_A_CERTIFICATE):
+        raise refusal(
+            "LLMD-SETTING-FORM",
+            "must be the name of a Secret, not a certificate or its file",
+            "put the file into a Secret, and name that: kubectl create secret tls my-certificate --cert=... --key=...",
+        )
+    return name
+
+
 SecretName = Annotated[
     str,
+    AfterValidator(_no_certificate_file),
     Field(
         pattern=_SUBDOMAIN,
         max_length=253,

@@ -47,6 +47,9 @@ def print_catalog(kind: Kind, search: str | None) -> int:
             question = f". There are {elsewhere[0]} with it: make catalog KIND={elsewhere[0]} FIND='{search}'"
         print(wrapped(f"no {kind} with {search!r}; {len(rows)} without a search{question}"))
         return REFUSED
+    # `qwen 3` also occurs in Qwen2.5-3B and Qwen-32B.
+    together = re.compile("[-_. ]?".join(map(re.escape, words)) + r"(?!\d)")
+    matching.sort(key=lambda row: together.search(row[0].lower()) is None)
     print(_text(head, matching))
     if note := _NOTES.get(kind):
         print(wrapped(f"\n{note}"))

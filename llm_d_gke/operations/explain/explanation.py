@@ -19,7 +19,17 @@ from pydantic import SecretStr
 
 from llm_d_gke.components.outputs import outputs
 from llm_d_gke.nested import plain, value_at
-from llm_d_gke.operations.explain.fields import MISSING, OUTPUTS, FieldError, FieldPath, Objects, find, members, parse
+from llm_d_gke.operations.explain.fields import (
+    MISSING,
+    OUTPUTS,
+    FieldError,
+    FieldPath,
+    Objects,
+    find,
+    members,
+    parse,
+    places_of,
+)
 from llm_d_gke.operations.explain.inputs import StackInput
 from llm_d_gke.operations.explain.origins import Builder, Change, Moved, changes, moved, moved_output, value_of
 from llm_d_gke.planning import StackPlan
@@ -91,7 +101,11 @@ class Explainer:
 
     def explain(self, field: str) -> Explanation:
         """Raises FieldError where there is no such object or field."""
-        path = parse(field)
+        try:
+            path = parse(field)
+        except FieldError as error:
+            places = places_of({**self.objects, **(self._outputs.build(self.plan) or {})}, field)
+            raise FieldError(f"{error}{f'. Fields of this name: {chr(10).join(places)}' if places else ''}") from None
         with without_collector():
             return self._output(path) if path.kind == OUTPUTS else self._field(path)
 

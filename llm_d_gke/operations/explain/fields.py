@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from operator import itemgetter
 from typing import Any
 
 from pydantic import SecretStr
@@ -82,6 +83,21 @@ def objects(graph: Graph) -> Objects:
             values = {key: jsonable(value) for key, value in resource.inputs.items()}
             objects_by_name[resource.type.rpartition(":")[2], resource.name] = (resource, values)
     return objects_by_name
+
+
+def places_of(available: Objects, text: str, most: int = 6) -> list[str]:
+    """Paths of fields with the name that `text` ends with, for somebody who wrote no more than that."""
+    name = re.split(r"[.\s]", text.strip())[-1]
+    owners = sorted(available.items(), key=itemgetter(0))
+    paths = (FieldPath(*owner, parts) for owner, (_, body) in owners for parts in _all_parts(body))
+    return [str(path) for path in paths if path.parts[-1] == name][:most]
+
+
+def _all_parts(body: object, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    items = body.items() if isinstance(body, Mapping) else enumerate(body) if isinstance(body, list | tuple) else ()
+    for step, item in items:
+        yield (*above, step)
+        yield from _all_parts(item, (*above, step))
 
 
 def find(available: Objects, path: FieldPath) -> tuple[Recorded, Mapping[str, Any]]:

@@ -9,6 +9,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from llm_d_gke.catalog import load
+from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
 from llm_d_gke.operations.google_cloud import NoCredentialsError, default_credentials
 from llm_d_gke.operations.preflight.google import Facts
@@ -73,7 +74,7 @@ def needs_tables(needs: Needs, console: Console) -> None:
     )
     for need in needs.quotas:
         quotas.add_row(need.quota.title, need.location or "everywhere", f"{need.now:g}", f"{need.maximum:g}", need.what)
-    console.print(quotas)
+    console.print(drawn(quotas), markup=False, highlight=False)
     for title, names in (("APIs", needs.services), ("permissions", needs.permissions)):
         console.print(f"{title}:", style="bold")
         for name in names:
@@ -95,7 +96,7 @@ def answers_table(needs: Needs, facts: Facts, console: Console) -> None:
             f"{need.now:g}",
             f"{need.maximum:g}",
         )
-    console.print(quotas)
+    console.print(drawn(quotas), markup=False, highlight=False)
     off = [name for name in needs.services if facts.services.get(name) is False]
     console.print("APIs that `up` turns on: " + (", ".join(off) or "none, all are on"))
 

@@ -53,6 +53,8 @@ class Choice:
 
 def print_sizes(model_id: str, load_text: str, choice: Choice, write: str | None) -> int:
     """Print one row per machine, cheapest first; with `write` also write a stack file for the first row that fits."""
+    if write is not None:
+        check_stack_name(write)
     catalog, load = load_catalog(), parse_load(load_text)
     config, accelerator = choice.config, choice.accelerator
     if config is not None:

@@ -212,6 +212,11 @@ def test_a_models_own_configuration_is_a_fact() -> None:
     assert changed.models[0].servers[0].memory != plan.models[0].servers[0].memory
 
 
+def test_a_name_alone_leads_to_the_fields_that_have_it(explained: Callable[[str], Explanation]) -> None:
+    with pytest.raises(FieldError, match=r"Fields of this name:(.|\n)*Deployment/gemma-2b-it-vllm spec.replicas"):
+        explained("replicas")
+
+
 def test_a_constant_is_called_one(explained: Callable[[str], Explanation]) -> None:
     text = "\n".join(format_explanation(explained(f"{SERVER} apiVersion")))
     assert "it is a constant of the code named above" in text

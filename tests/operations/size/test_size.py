@@ -405,6 +405,12 @@ class TestCatalog:
         assert llmd("catalog", kind, search) == 2
         assert hint in " ".join(capsys.readouterr().out.split())
 
+    def test_a_search_of_two_words_lists_first_what_is_named_so(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert llmd("catalog", "models", "qwen 3") == 0
+        rows = capsys.readouterr().out.partition("\n\n")[0].splitlines()[1:]
+        assert rows[0].startswith("Qwen/Qwen3")
+        assert any(row.startswith("Qwen/Qwen2.5") for row in rows)
+
     def test_every_word_must_occur(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert llmd("catalog", "models", "llama 70b") == 0
         rows = capsys.readouterr().out.partition("\n\n")[0].splitlines()[1:]
