@@ -325,7 +325,6 @@ class Model(Entry):
     unpinned: Literal["cited-once", "not-cited"] | None = None  # why the catalog has no revision
     architecture: str  # config.json `architectures[0]`
     parameters: int | None = None  # as published; catalog.parameters.count_parameters computes it
-    parameters_active: int | None = None  # as published, per token, for mixtures of experts
     layers: int
     attention_heads: int
     kv_heads: int

@@ -24,7 +24,6 @@ ELSEWHERE = {
     "gated",
     "note",
     "parameters",
-    "parameters_active",
     "revision",
     "size_gib",
     "source",

@@ -6,8 +6,6 @@ Each was read in the configuration classes of vLLM 0.11.1, 0.17.1, 0.19.1, 0.26.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
@@ -55,65 +53,48 @@ _INVARIANT, _BACKEND_NAMED = "VLLM_BATCH_INVARIANT", ("0.13", "0.20", "0.21")
 _INVARIANT_STATES_SEEN = "0.28"
 
 
-@dataclass(frozen=True)
-class _Conflict:
-    """A case of LLMD-ENGINE-CONFLICT, with the values in its texts."""
-
-    case: str
-    option: str
-    certain: bool
-    setting: str
-    facts: Mapping[str, object]
+def check_option_conflicts(served: ServedModel) -> None:
+    """Findings about options that do not go with the rest of the deployment. GPUs only."""
+    _swap_space(served)
+    _check_options(served)
 
 
 def _conflict(
-    case: str, option: str, *, certain: bool = True, setting: str = "extraArgs", **facts: object
-) -> _Conflict:
-    return _Conflict(case, option, certain, setting, facts)
+    served: ServedModel, case: str, option: str, *, certain: bool = True, setting: str = "extraArgs", **facts: object
+) -> None:
+    """Report a case of LLMD-ENGINE-CONFLICT, with the values in its texts."""
+    served.add_finding("LLMD-ENGINE-CONFLICT", setting, case=case, certain=certain, value=option, **facts)
 
 
-def check_option_conflicts(served: ServedModel) -> None:
-    """Findings about options that do not go with the rest of the deployment. GPUs only."""
-    for conflict in (*_swap_space(served), *_of_options(served)):
-        served.add_finding(
-            "LLMD-ENGINE-CONFLICT",
-            conflict.setting,
-            case=conflict.case,
-            certain=conflict.certain,
-            value=conflict.option,
-            **conflict.facts,
-        )
-
-
-def _of_options(served: ServedModel) -> Iterator[_Conflict]:
+def _check_options(served: ServedModel) -> None:
     model, settings = served.model, served.settings
     if served.accelerator.kind != "gpu" or not (settings.extra_args or settings.env):
         return
     if model is not None:
-        yield from _chunked_prefill(served, model)
-        yield from _context_parallel(served, model)
-        yield from _load_balancer(served, model)
-        yield from _routed_experts(served, model)
-        yield from _offloaded_weights(served, model)
-        yield from _batch_invariant(served, model)
-    yield from _asynchronous(served)
-    yield from _overlap(served)
-    yield from _sharded_adapters(served)
-    yield from _guidance(served)
-    yield from _histograms(served)
-    yield from _rope_kind(served)
-    yield from _named(served)
+        _chunked_prefill(served, model)
+        _context_parallel(served, model)
+        _load_balancer(served, model)
+        _routed_experts(served, model)
+        _offloaded_weights(served, model)
+        _batch_invariant(served, model)
+    _asynchronous(served)
+    _overlap(served)
+    _sharded_adapters(served)
+    _guidance(served)
+    _histograms(served)
+    _rope_kind(served)
+    _named(served)
     for option, reason, fix in (*graph_sizes(settings), *compiled_sizes(served)):
-        yield _conflict("", option, rule=f"{reason} (vLLM {served.version})", fix=fix)
+        _conflict(served, "", option, rule=f"{reason} (vLLM {served.version})", fix=fix)
 
 
-def _named(served: ServedModel) -> Iterator[_Conflict]:
+def _named(served: ServedModel) -> None:
     """What options name: a template, an architecture, a number of blocks."""
     for option, reason, fix, certain in (*template_file(served), *named_architecture(served), *named_blocks(served)):
-        yield _conflict("", option, certain=certain, rule=f"{reason} (vLLM {served.version})", fix=fix)
+        _conflict(served, "", option, certain=certain, rule=f"{reason} (vLLM {served.version})", fix=fix)
 
 
-def _swap_space(served: ServedModel) -> Iterator[_Conflict]:
+def _swap_space(served: ServedModel) -> None:
     """CacheConfig: memory of the host that is set aside for each device of a tensor group, though nothing uses it."""
     parallelism = served.parallelism
     engine = load_engine()
@@ -123,7 +104,8 @@ def _swap_space(served: ServedModel) -> Iterator[_Conflict]:
     share_gib = float(stated) if stated is not None and stated.replace(".", "", 1).isdecimal() else _SWAP_GIB
     swap_gib = share_gib * parallelism.tensor
     if swap_gib > _SWAP_SHARE * served.ctx.machine.memory_gib:
-        yield _conflict(
+        _conflict(
+            served,
             "swap-space",
             f"{_SWAP} {share_gib:g}",
             share_gib=share_gib,
@@ -132,7 +114,7 @@ def _swap_space(served: ServedModel) -> Iterator[_Conflict]:
         )
 
 
-def _chunked_prefill(served: ServedModel, model: Model) -> Iterator[_Conflict]:
+def _chunked_prefill(served: ServedModel, model: Model) -> None:
     """SchedulerConfig.verify_max_model_len: a prompt that is not cut has to fit into one batch."""
     settings = served.settings
     batch = settings.max_num_batched_tokens
@@ -140,12 +122,12 @@ def _chunked_prefill(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     if is_on(settings.extra_args, _CHUNKED) is not False:
         return
     if batch is not None and batch < length:
-        yield _conflict("chunked-prefill", _WHOLE, batch=batch, length=length)
+        _conflict(served, "chunked-prefill", _WHOLE, batch=batch, length=length)
     elif served.has(_WHOLE_WARNED_SINCE):
-        yield _conflict("unchunked", _WHOLE, certain=False)
+        _conflict(served, "unchunked", _WHOLE, certain=False)
 
 
-def _context_parallel(served: ServedModel, model: Model) -> Iterator[_Conflict]:
+def _context_parallel(served: ServedModel, model: Model) -> None:
     """ModelConfig.verify_with_parallel_config: ranks that would hold copies of key-value heads share the tokens."""
     value = option_value(served.settings.extra_args, *_CONTEXT_PARALLEL)
     ranks = int(value) if value is not None and value.isascii() and value.isdigit() else 1
@@ -154,13 +136,14 @@ def _context_parallel(served: ServedModel, model: Model) -> Iterator[_Conflict]:
     tensor, heads = served.parallelism.tensor, max(1, model.kv_heads)
     option = f"{_CONTEXT_PARALLEL[0]} {ranks}"
     if tensor % ranks:
-        yield _conflict("context-devices", option, tensor=tensor, ranks=ranks)
+        _conflict(served, "context-devices", option, tensor=tensor, ranks=ranks)
     elif model.mla is not None:
         return
     elif tensor // heads < ranks or tensor <= heads:
         most = tensor // heads
         copies = f"{most} copies of each" if most > 1 else "no copies of them"
-        yield _conflict(
+        _conflict(
+            served,
             "context-copies",
             option,
             model=model.id,
@@ -170,36 +153,37 @@ def _context_parallel(served: ServedModel, model: Model) -> Iterator[_Conflict]:
             fewer=f"use {most}" if most > 1 and tensor > heads else "remove it, or use more tensorParallel than that",
         )
     elif (model.attention_heads // heads) % ranks:
-        yield _conflict("context-heads", option, model=model.id, heads=model.attention_heads // heads, ranks=ranks)
+        _conflict(served, "context-heads", option, model=model.id, heads=model.attention_heads // heads, ranks=ranks)
 
 
-def _asynchronous(served: ServedModel) -> Iterator[_Conflict]:
+def _asynchronous(served: ServedModel) -> None:
     settings = served.settings
     if is_on(settings.extra_args, _ASYNC) is not True:
         return
     speculation = served.guessing
     if settings.pipeline_parallel > 1 and not served.has(_ASYNC_PIPELINES_SINCE):
-        yield _conflict("async-pipeline", _ASYNC)
+        _conflict(served, "async-pipeline", _ASYNC)
     if speculation is None:
         return
     since = _ASYNC_METHODS.get(speculation.method)
     if since is None or not served.has(since):
-        yield _conflict("async-guesses", _ASYNC, method=speculation.method)
+        _conflict(served, "async-guesses", _ASYNC, method=speculation.method)
 
 
-def _load_balancer(served: ServedModel, model: Model) -> Iterator[_Conflict]:
+def _load_balancer(served: ServedModel, model: Model) -> None:
     """ParallelConfig, and `supports_eplb` of the quantization method."""
     settings, parallelism = served.settings, served.parallelism
     if is_on(settings.extra_args, _LOAD_BALANCER) is not True:
         return
     by_expert = parallelism.expert or "--enable-expert-parallel" in settings.extra_args
     if not by_expert or model.experts is None:
-        yield _conflict("no-experts" if model.experts is None else "parted-experts", _LOAD_BALANCER, model=model.id)
+        _conflict(served, "no-experts" if model.experts is None else "parted-experts", _LOAD_BALANCER, model=model.id)
     elif parallelism.tensor * parallelism.data == 1:
-        yield _conflict("one-device", _LOAD_BALANCER)
+        _conflict(served, "one-device", _LOAD_BALANCER)
     elif (answer := _is_balanced(served, model)) is not True:
         quantization = model.quantization
-        yield _conflict(
+        _conflict(
+            served,
             "unbalanced",
             _LOAD_BALANCER,
             certain=answer is False,
@@ -231,30 +215,31 @@ def _is_balanced(served: ServedModel, model: Model) -> bool | None:
     return False if method != "mxfp4" or not served.has("0.20") else None
 
 
-def _routed_experts(served: ServedModel, model: Model) -> Iterator[_Conflict]:
+def _routed_experts(served: ServedModel, model: Model) -> None:
     settings = served.settings
     if is_on(settings.extra_args, _ROUTED) is not True:
         return
     if model.experts is None:
-        yield _conflict("routed-dense", _ROUTED, model=model.id)
+        _conflict(served, "routed-dense", _ROUTED, model=model.id)
     elif settings.pipeline_parallel > 1 or settings.kv_offload_gib is not None:
-        yield _conflict("routed", _ROUTED, certain=served.has("0.26"))
+        _conflict(served, "routed", _ROUTED, certain=served.has("0.26"))
 
 
-def _offloaded_weights(served: ServedModel, model: Model) -> Iterator[_Conflict]:
+def _offloaded_weights(served: ServedModel, model: Model) -> None:
     """Weights in the host's memory, for models whose kinds of cache have blocks of their own."""
     value = option_value(served.settings.extra_args, OFFLOAD)
     kinds = model.attention_kinds
     if not offloaded_gib(served.settings):
         return
     if offload_without_effect(served, model):
-        yield _conflict("offload-ignored", f"{OFFLOAD} {value}", certain=False)
+        _conflict(served, "offload-ignored", f"{OFFLOAD} {value}", certain=False)
         return
     # Chunked attention turns the cache's manager of several kinds off.
     if len(kinds) < 2 or "chunked" in kinds:
         return
     if not served.has(_OFFLOADED_KINDS_SINCE):
-        yield _conflict(
+        _conflict(
+            served,
             "offload-caches",
             f"{OFFLOAD} {value}",
             certain=not served.has(_OFFLOADED_KINDS_READ),
@@ -262,39 +247,43 @@ def _offloaded_weights(served: ServedModel, model: Model) -> Iterator[_Conflict]
             kinds=len(kinds),
         )
     elif model.recurrent:
-        yield _conflict("offload-recurrent", f"{OFFLOAD} {value}", certain=False)
+        _conflict(served, "offload-recurrent", f"{OFFLOAD} {value}", certain=False)
 
 
-def _overlap(served: ServedModel) -> Iterator[_Conflict]:
+def _overlap(served: ServedModel) -> None:
     """VllmConfig: two batches overlap around an exchange that returns at once."""
     exchange = served.parallelism.all_to_all
     parts = option_value(served.settings.extra_args, "--ubatch-size") or ""
     splits = parts.isascii() and parts.isdigit() and int(parts) > 1
     if (is_on(served.settings.extra_args, _OVERLAP) is True or splits) and not (exchange or "").startswith("deepep"):
         option = f"--ubatch-size {parts}" if splits else _OVERLAP
-        yield _conflict(
-            "overlap" if exchange is not None else "overlap-alone", option, name=option.split()[0], exchange=exchange
+        _conflict(
+            served,
+            "overlap" if exchange is not None else "overlap-alone",
+            option,
+            name=option.split()[0],
+            exchange=exchange,
         )
 
 
-def _sharded_adapters(served: ServedModel) -> Iterator[_Conflict]:
+def _sharded_adapters(served: ServedModel) -> None:
     """Fully sharded adapters: every device has a part of the rank."""
     settings = served.settings
     rank = max((adapter.rank for adapter in settings.adapters), default=0)
     tensor = served.parallelism.tensor
     if is_on(settings.extra_args, _SHARDED) is True and 0 < rank < 2 * tensor and tensor > 1:
-        yield _conflict("sharded-adapters", _SHARDED, certain=False, rank=rank, tensor=tensor)
+        _conflict(served, "sharded-adapters", _SHARDED, certain=False, rank=rank, tensor=tensor)
 
 
-def _guidance(served: ServedModel) -> Iterator[_Conflict]:
+def _guidance(served: ServedModel) -> None:
     """The back end of structured outputs that does not read the form in which vLLM writes strict tool calls."""
     settings = served.settings
     chosen = nested_value(settings.extra_args, _STRUCTURED, "backend")
     if chosen == "guidance" and settings.tool_call_parser and served.has(_GUIDANCE_SEEN):
-        yield _conflict("guidance", f"{_STRUCTURED}.backend guidance", certain=False)
+        _conflict(served, "guidance", f"{_STRUCTURED}.backend guidance", certain=False)
 
 
-def _histograms(served: ServedModel) -> Iterator[_Conflict]:
+def _histograms(served: ServedModel) -> None:
     """ObservabilityConfig of 0.32.0: bounds of a histogram are positive and rise, and it is one that vLLM has."""
     families = load_engine().histogram_families
     for family, bounds in (object_value(served.settings.extra_args, _BUCKETS) or {}).items():
@@ -303,14 +292,14 @@ def _histograms(served: ServedModel) -> Iterator[_Conflict]:
         if family not in families:
             near = nearest(family, families, 0.5)
             fix = f"use {near}" if near else f"use one of {', '.join(families)}"
-            yield _conflict("", option, rule=f"unknown bucket family (vLLM {served.version})", fix=fix)
+            _conflict(served, "", option, rule=f"unknown bucket family (vLLM {served.version})", fix=fix)
         elif any(low >= high for low, high in itertools.pairwise([0, *numbers])):
             rule = f"bounds of a histogram are above 0 and strictly increasing, and these are {numbers}"
             fix = f"use {sorted({number for number in numbers if number > 0})}"
-            yield _conflict("", option, rule=f"{rule} (vLLM {served.version})", fix=fix)
+            _conflict(served, "", option, rule=f"{rule} (vLLM {served.version})", fix=fix)
 
 
-def _rope_kind(served: ServedModel) -> Iterator[_Conflict]:
+def _rope_kind(served: ServedModel) -> None:
     """Positions that are scaled by a kind which is not stated, or which vLLM has not."""
     overrides = object_value(served.settings.extra_args, _OVERRIDES) or {}
     for key in _ROPE_KEYS:
@@ -319,20 +308,21 @@ def _rope_kind(served: ServedModel) -> Iterator[_Conflict]:
         if isinstance(kind, str) and kind not in _ROPE_KINDS:
             near = nearest(kind, _ROPE_KINDS, 0.5) or "yarn"
             rule = f"Unknown RoPE scaling type {kind} (layers/rotary_embedding; vLLM {served.version})"
-            yield _conflict("", f"{_OVERRIDES} {key}", rule=rule, fix=f"use {near}")
+            _conflict(served, "", f"{_OVERRIDES} {key}", rule=rule, fix=f"use {near}")
         elif isinstance(scaling, dict) and scaling and kind is None and not served.has(_ROPE_DEFAULT_SINCE):
             rule = f"{key} should have a 'rope_type' key (runpod-workers/worker-vllm issue 257; vLLM {served.version})"
-            yield _conflict("", f"{_OVERRIDES} {key}", rule=rule, fix='add "rope_type", for example "yarn"')
+            _conflict(served, "", f"{_OVERRIDES} {key}", rule=rule, fix='add "rope_type", for example "yarn"')
 
 
-def _batch_invariant(served: ServedModel, model: Model) -> Iterator[_Conflict]:
+def _batch_invariant(served: ServedModel, model: Model) -> None:
     """Answers that do not depend on the batch: some attention back ends compute them."""
     settings = served.settings
     since, doubtful, chosen = _BACKEND_NAMED
     if settings.env.get(_INVARIANT) != "1" or not served.has(since):
         return
     if model.recurrent and served.has(chosen):
-        yield _conflict(
+        _conflict(
+            served,
             "invariant-states",
             f"{_INVARIANT}=1",
             certain=not served.has(_INVARIANT_STATES_SEEN),
@@ -340,7 +330,8 @@ def _batch_invariant(served: ServedModel, model: Model) -> Iterator[_Conflict]:
             model=model.id,
         )
     elif not served.has(chosen) and served.attention_backend is None:
-        yield _conflict(
+        _conflict(
+            served,
             "invariant-backend",
             f"{_INVARIANT}=1",
             certain=not served.has(doubtful),

@@ -42,6 +42,11 @@ _IMPLIES: dict[str, Implies] = {
 }
 
 
+def _implies(field: str, wider: object, narrower: object) -> bool:
+    compare: Implies = _IMPLIES.get(field, operator.eq)
+    return compare(wider, narrower)
+
+
 def covers(report: StartReport, other: StartReport) -> bool:
     """Whether `report` is about the same setting as `other`, ends the engine, and holds wherever `other` does."""
     same = (report.option, report.variable, report.block) == (other.option, other.variable, other.block)
@@ -50,7 +55,7 @@ def covers(report: StartReport, other: StartReport) -> bool:
         and report.ends
         and all(
             field in other.model_fields_set | {"since"}
-            and _IMPLIES.get(field, operator.eq)(getattr(report, field), getattr(other, field))
+            and _implies(field, getattr(report, field), getattr(other, field))
             for field in report.model_fields_set - _TEXTS
         )
     )
