@@ -208,4 +208,4 @@ def test_no_combination_is_without_an_answer() -> None:
                 assert verdict is not None
                 assert verdict.status in ("fits", "marginal", "refused")
                 assert verdict.longest <= model.context
-    assert all(finding.fix and finding.rule for finding in ctx.findings)
+        assert all(finding.fix and finding.rule for finding in ctx.findings)
