@@ -17,15 +17,18 @@ def fewest_nodes(pods: Collection[int], per_node: int) -> int:
     The fewest there are, if every size divides the larger ones, as powers of two do. The cluster autoscaler counts in
     this order, too (cluster-autoscaler/estimator/decreasing_pod_orderer.go of kubernetes/autoscaler at 2fc0cb0a).
     """
-    nodes, left = 0, Counter[int]()
-    for pod in sorted(pods, reverse=True):
-        room = min((free for free, count in left.items() if count and free >= pod), default=None)
-        if room is None:
-            nodes, room = nodes + 1, per_node
-        else:
-            left[room] -= 1
-        left[room - pod] += 1
-    return nodes
+    # A node for each pod, with what it has left. A pod larger than a node takes a whole one.
+    left = Counter({per_node: len(pods)})
+    for size, count in sorted(Counter(min(pod, per_node) for pod in pods).items(), reverse=True):
+        # A node that takes one of them leaves least to the next, until it is full.
+        for room, nodes in sorted(left.items()):
+            if each := room // size:
+                full, rest = divmod(min(count, nodes * each), each)
+                count -= full * each + rest
+                left[room] -= full + bool(rest)
+                left[room - each * size] += full
+                left[room - rest * size] += bool(rest)
+    return len(pods) - left[per_node]
 
 
 def enough_nodes(pods: Collection[int], per_node: int, standing: Sequence[int] = ()) -> int:
