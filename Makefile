@@ -50,7 +50,7 @@ meant = $(if $(filter pause resume stop start,$1),llm-d:paused in the stack file
   $(filter scale,$1),models[].replicas or models[].autoscaling in the stack file is the scale,$(if \
   $(call similar,$1),did you mean make $(call similar,$1)?,`make` lists them)))
 $(foreach goal,$(filter-out $(TARGETS) $(CHECKS) $(STAMP),$(MAKECMDGOALS)),$(error there is no target $(goal): $(if \
-  $(wildcard Pulumi.$(goal).yaml examples/Pulumi.$(goal).yaml),a stack is named by STACK=$(goal),$(call meant,$(goal)))))
+  $(wildcard Pulumi.$(goal).yaml examples/Pulumi.$(goal).yaml),$(if $(filter diff,$(MAKECMDGOALS)),two stacks are named by A=... B=...,a stack is named by STACK=$(goal)),$(call meant,$(goal)))))
 
 # A variable of other targets would be ignored, too: `make down STACKS=mine`. The lines of a target name those it takes.
 takes = $(shell sed -n '/^$1:/,/^$$/p' $(firstword $(MAKEFILE_LIST)) | grep -oE '\b[A-Z][A-Z_]*\b')

@@ -96,6 +96,7 @@ def test_the_list_of_targets_fits_a_terminal() -> None:
         ("catalog STACK=mine", "make catalog takes no STACK: `make` lists"),
         ("up A=mine", "make up takes no A: `make` lists"),
         ("down prefix-cache-gpu", "there is no target prefix-cache-gpu: a stack is named by STACK=prefix-cache-gpu"),
+        ("diff gpu prefix-cache-gpu", "there is no target gpu: two stacks are named by A=... B=..."),
         ("backup", "there is no target backup: did you mean make backup-check?"),
         ("pause", "there is no target pause: llm-d:paused in the stack file"),
         ("scale", "there is no target scale: models[].replicas"),

@@ -32,13 +32,14 @@ def _no_certificate_file(name: str) -> str:
 
 SecretName = Annotated[
     str,
-    AfterValidator(_no_certificate_file),
     Field(
         pattern=_SUBDOMAIN,
         max_length=253,
         examples=["my-secret"],
         json_schema_extra=form("the name of a Secret: lower-case letters, digits, dashes and dots"),
     ),
+    # Behind the pattern, which the schema would lose.
+    AfterValidator(_no_certificate_file),
 ]
 ClaimName = Annotated[
     str,

@@ -32,7 +32,7 @@ def test_every_sentence_is_recorded_and_every_recorded_one_is_there() -> None:
 def test_what_no_longer_runs_is_no_difference(tmp_path: Path) -> None:
     """As after a switch from KServe: its controller, its charts, and the images of their pods."""
     paths, direct, kserve = StackPaths("gpu", tmp_path), plan_of("gpu"), plan_of("kserve-single-replica-gpu")
-    kept = [
+    remaining = [
         difference("controller", program=Program.PICKER.value, ports="1"),
         difference("unknown-image", image="registry/kept:1"),
     ]
@@ -42,9 +42,9 @@ def test_what_no_longer_runs_is_no_difference(tmp_path: Path) -> None:
         difference("unknown-image", image="registry/ended:1"),
     ]
     assert len(ended) > len(kserve.charts)
-    for sentence in (*ended, *kept):
+    for sentence in (*ended, *remaining):
         record_difference(paths, sentence)
     forget_differences(paths, lambda sentence: is_over(sentence, kserve, {"registry/kept:1", "registry/ended:1"}))
-    assert len(recorded_differences(paths)) == len(ended) + len(kept)
+    assert len(recorded_differences(paths)) == len(ended) + len(remaining)
     forget_differences(paths, lambda sentence: is_over(sentence, direct, {"registry/kept:1"}))
-    assert recorded_differences(paths) == kept
+    assert recorded_differences(paths) == remaining

@@ -96,5 +96,5 @@ def _judge(stack: str, settings: Settings) -> int:
         return REFUSED
     print("\nThe stack can be planned." + ("" if not plan.warnings else "\n"))
     if plan.warnings:
-        print(report(plan.warnings))
+        print(wrapped(report(plan.warnings)))
     return DONE

@@ -35,6 +35,8 @@ _HEAD = f"{'stack':<32}{'resources':>10}{'cloud':>7}{'$/h':>10}{'at most':>10}{'
 def print_fleet(stacks: Sequence[str], folder: Path | None, jobs: int | None) -> int:
     """Preview stacks, by default all of the folder, and print a line for each. Return the exit status."""
     root = (folder or PROJECT_ROOT).resolve()
+    # With commas between them, as lists are written elsewhere, they are the same names.
+    stacks = [name for text in stacks for name in text.split(",") if name]
     for stack in stacks:
         stack_file(root, stack)
     names = list(stacks) or own_stacks(root)

@@ -59,6 +59,7 @@ def deployment(name: str, *args: str, **container: Any) -> dict[str, Any]:
 def test_the_example_becomes_a_stack_that_can_be_planned(capsys: pytest.CaptureFixture[str]) -> None:
     assert adopt_files([EXAMPLE]) == 0
     text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
     written = parse_yaml(text.partition("Not carried over")[0])["config"]
     assert written == {
         "llm-d:location": "us-central1-a",

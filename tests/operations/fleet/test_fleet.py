@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from llm_d_gke.operations.fleet.command import preview_fleet, print_fleet
-from llm_d_gke.stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError
 
 STACKS = ["broken", "first", "refused", "second"]
 
@@ -43,6 +43,11 @@ def test_acknowledged_findings_are_counted_apart(folder: Path, capsys: pytest.Ca
     assert "LLMD-GATEWAY-OPEN" not in row.warnings
     print_fleet(["first"], folder, 1)
     assert "1 warning and 1 acknowledged" in capsys.readouterr().out
+
+
+def test_names_with_a_comma_between_them_are_two(folder: Path) -> None:
+    with pytest.raises(StackFileError, match="stack 'nope' does not exist"):
+        print_fleet(["nope,gpu"], folder, 1)
 
 
 def test_its_lines_fit_a_terminal(

@@ -29,10 +29,10 @@ def test_a_process_takes_the_stack_again(paths: StackPaths) -> None:
 def test_a_second_command_changes_nothing(paths: StackPaths) -> None:
     """It would write its settings for the first one's engine; a `down` would take the processes of an `up`."""
     paths.home.mkdir(parents=True)
-    kept = paths.home / "kept"
-    kept.touch()
+    left = paths.home / "left"
+    left.touch()
     with (paths.home / "command.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(BusyError, match="wait for it to end"):
             commands.down("gpu")
-    assert kept.exists()
+    assert left.exists()
