@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 from llm_d_gke.settings.base import Settings, form, refusal
 
 # Methods of `--speculative-config`. Those with a separate draft model need its repository.
-SpeculativeMethod = Literal["ngram", "ngram_gpu", "mtp", "eagle", "eagle3", "draft_model"]
-_WITH_DRAFT = ("eagle", "eagle3", "draft_model")
+SpeculativeMethod = Literal["ngram", "ngram_gpu", "suffix", "mtp", "eagle", "eagle3", "dflash", "dspark", "draft_model"]
+_WITH_DRAFT, _WITHOUT_DRAFT = ("eagle", "eagle3", "dflash", "draft_model"), ("ngram", "ngram_gpu", "suffix")
 # Names of the catalog's newest tables, which a test compares; each version of vLLM has some of them.
 QuantizationMethod = Literal[
     "awq",
@@ -67,9 +67,10 @@ class SpeculativeDecoding(Settings):
     method: Annotated[
         SpeculativeMethod,
         Field(
-            description="What guesses: ngram or ngram_gpu (words of the prompt), mtp (prediction layers of the"
-            " checkpoint, or of Gemma 4's assistant), eagle or eagle3 (a head trained for the model), draft_model (a"
-            " small model of the same vocabulary)."
+            description="What guesses: ngram or ngram_gpu (words of the prompt), suffix (words of earlier answers too,"
+            " with the package arctic-inference), mtp (prediction layers of the checkpoint, or of Gemma 4's"
+            " assistant), eagle, eagle3, dflash or dspark (a head trained for the model; dspark's may be in the"
+            " checkpoint), draft_model (a small model of the same vocabulary)."
         ),
     ]
     tokens: Annotated[int, Field(ge=1, le=32, description="Tokens guessed before each check.")]
@@ -92,7 +93,7 @@ class SpeculativeDecoding(Settings):
                 f"{self.method} needs a separate draft model, and none is named",
                 "add draftModel: organization/name, or use method: ngram, which needs none",
             )
-        if self.method in ("ngram", "ngram_gpu") and self.draft_model is not None:
+        if self.method in _WITHOUT_DRAFT and self.draft_model is not None:
             raise refusal(
                 "LLMD-SPECULATION-DRAFT",
                 f"{self.method} loads no further model, so {self.draft_model} would not be used",

@@ -26,7 +26,15 @@ _WHOLE, _WHOLE_WARNED_SINCE = "--no-enable-chunked-prefill", "0.17"
 # vllm/config/vllm.py: 0.11.1 refuses pipelines, and pull request 32359 allows them. Methods without an entry are
 # refused in every version read.
 _ASYNC_PIPELINES_SINCE = "0.14"
-_ASYNC_METHODS = {"eagle": "0.11", "eagle3": "0.11", "mtp": "0.11", "draft_model": "0.17", "ngram_gpu": "0.18"}
+_ASYNC_METHODS = {
+    "eagle": "0.11",
+    "eagle3": "0.11",
+    "mtp": "0.11",
+    "draft_model": "0.17",
+    "ngram_gpu": "0.18",
+    "dflash": "0.20",
+    "dspark": "0.26",
+}
 # v1/worker/gpu_model_runner.py of 0.11.1 to 0.19.1 asserts that nothing is offloaded where the kinds of cache have
 # blocks of their own; 0.26.0 does not.
 _OFFLOADED_KINDS_SINCE, _OFFLOADED_KINDS_READ = "0.26", "0.20"

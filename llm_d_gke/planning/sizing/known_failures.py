@@ -6,6 +6,7 @@ import operator
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from typing import get_args
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
@@ -24,13 +25,14 @@ from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
 from llm_d_gke.planning.sizing.offloaded_weights import runs_in_first_runner
+from llm_d_gke.settings.engine import SpeculativeMethod
 from llm_d_gke.settings.models import ModelSettings
 
 # Methods of speculative decoding: every one, and those that run layers of a checkpoint (`use_eagle` of vLLM).
 _METHODS = {
     "none": ("",),
-    "any": ("ngram", "ngram_gpu", "mtp", "eagle", "eagle3", "draft_model"),
-    "layers": ("mtp", "eagle", "eagle3"),
+    "any": get_args(SpeculativeMethod),
+    "layers": ("mtp", "eagle", "eagle3", "dflash", "dspark"),
 }
 _RULES: Mapping[str, str] = {
     "id": "LLMD-START-REPORTED",
@@ -39,9 +41,15 @@ _RULES: Mapping[str, str] = {
     "env": "LLMD-ENGINE-CONFLICT",
     "kvCacheDtype": "LLMD-ENGINE-CONFLICT",
     "quantization": "LLMD-ENGINE-CONFLICT",
+    "speculativeDecoding": "LLMD-ENGINE-CONFLICT",
 }
 # Options that reports are about and that settings stand for.
-_OPTIONS: Mapping[str, str] = {"kvCacheDtype": "--kv-cache-dtype", "quantization": "--quantization"}
+_OPTIONS: Mapping[str, str] = {
+    "kvCacheDtype": "--kv-cache-dtype",
+    "quantization": "--quantization",
+    "speculativeDecoding": "--speculative-config",
+}
+_ALONE = {"kvCacheDtype": "kv_cache_dtype", "quantization": "quantization"}
 _TYPES = {"half": "float16", "float": "float32"}  # other names of vLLM
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 _PLAIN_BITS = 16
@@ -110,8 +118,8 @@ def _argument(settings: ModelSettings, report: StartReport) -> tuple[str, str]:
     """The setting that holds the report's option or variable, and its value."""
     if report.option is None:
         return "env", f"{report.variable}={settings.env[report.variable or '']}"
-    for name, stated in _stated(settings):
-        if report.option == _OPTIONS[name]:
+    for name, option, stated in _stated(settings):
+        if report.option in (option, option.partition(".")[0]):
             return name, stated
     has_value = report.values or report.except_values or report.like or report.compares or report.kv_cache is not None
     value = f" {_text(settings, report.option)}" if has_value else ""
@@ -217,19 +225,23 @@ def _is_given(settings: ModelSettings, option: str) -> bool:
 
 def _arguments(settings: ModelSettings) -> tuple[str, ...]:
     """Extra arguments, and those of settings that reports are about."""
-    return (*settings.extra_args, *(word for name, value in _stated(settings) for word in (_OPTIONS[name], value)))
+    return (*settings.extra_args, *(word for _, option, value in _stated(settings) for word in (option, value)))
 
 
-def _stated(settings: ModelSettings) -> list[tuple[str, str]]:
-    """Settings that reports about options are about, with their values."""
-    values = {"kvCacheDtype": settings.kv_cache_dtype, "quantization": settings.quantization}
-    return [(name, value) for name, value in values.items() if value is not None]
+def _stated(settings: ModelSettings) -> list[tuple[str, str, str]]:
+    """Settings that reports about options are about, the options that they become, and their values."""
+    guessing, config = settings.speculative_decoding, _OPTIONS["speculativeDecoding"]
+    values = [(name, _OPTIONS[name], getattr(settings, attribute)) for name, attribute in _ALONE.items()]
+    if guessing is not None:
+        named = {"method": guessing.method, "num_speculative_tokens": guessing.tokens, "model": guessing.draft_model}
+        values += [("speculativeDecoding", f"{config}.{key}", value) for key, value in named.items()]
+    return [(name, option, str(value)) for name, option, value in values if value is not None]
 
 
 def _value(settings: ModelSettings, option: str) -> str | None:
     """The value of an option among the arguments, or of a key of its object."""
     name, _, key = option.partition(".")
-    return nested_value(settings.extra_args, name, key) if key else option_value(_arguments(settings), name)
+    return nested_value(_arguments(settings), name, key) if key else option_value(_arguments(settings), name)
 
 
 def _text(settings: ModelSettings, option: str) -> str:
