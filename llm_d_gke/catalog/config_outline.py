@@ -10,14 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 _LANGUAGE = ("text_config", "llm_config", "language_config")
+# The shortest of them is the longest request (derive_max_model_len_and_key), unless rotary positions are scaled.
+_LENGTHS = """max_position_embeddings n_positions max_seq_len seq_length max_target_positions
+    max_sequence_length max_seq_length seq_len""".split()  # noqa: SIM905 - a word each
+_SCALED = ("rope_scaling", "rope_parameters", "auto_map")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outline:
-    """Architecture and attention heads; None: not stated under the common names."""
+    """Architecture, attention heads and tokens of the longest request; None: not stated under the common names."""
 
     architecture: str
+    model_type: str = ""
     heads: int | None = None
+    longest: int | None = None
+    states_draft: bool = False  # layers that predict further tokens
     dense: bool = False  # certainly without experts
 
 
@@ -27,10 +34,33 @@ def outline_of(config: Mapping[str, Any]) -> Outline:
     heads = text.get("num_attention_heads")
     return Outline(
         architecture=next(iter(config.get("architectures") or ()), ""),
-        heads=heads if isinstance(heads, int) and not isinstance(heads, bool) else None,
+        model_type=str(text.get("model_type") or ""),
+        heads=heads if _is_number(heads) else None,
+        longest=_longest(text),
+        states_draft=any(word in key for part in (config, text) for key in part for word in ("mtp", "nextn")),
         # Values of keys such as num_experts may be 0. Whole groups of layers may have experts: block_configs.
         dense=heads is not None and not any(_names_experts(key, value) for key, value in text.items()),
     )
+
+
+def _longest(text: Mapping[str, Any]) -> int | None:
+    if any(_scales(text[name]) for name in _SCALED if text.get(name)):
+        return None
+    own = text.get("model_max_length")
+    lengths = [own] if _is_number(own) else [text[name] for name in _LENGTHS if _is_number(text.get(name))]
+    return min(lengths) if lengths else None
+
+
+def _scales(rope: object) -> bool:
+    """Whether positions are stretched, for any kind of layers, or by code of the checkpoint's own."""
+    if not isinstance(rope, Mapping):
+        return True
+    kinds = [part for part in rope.values() if isinstance(part, Mapping)]
+    return any(_scales(part) for part in kinds) or rope.get("rope_type", rope.get("type", "default")) != "default"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _names_experts(key: str, value: object) -> bool:

@@ -46,19 +46,29 @@ _LEVEL_ALONE, _LEVELS = "-O", ("0", "1", "2", "3")
 # Options whose word vLLM takes in capitals too (validators of its classes, 0.17.1 to 0.32.0).
 _LOWERED = ("--tokenizer-mode", "--load-format")
 _NOT_NEGATIVE = ("--sse-keep-alive-interval",)
+# Options of MultiModalConfig, which a model of text alone does not get: their ranges are not checked for it.
+_OF_MEDIA = ("--mm-", "--video-pruning-rate")
 
 
-def wrong_values(version: str, arguments: Sequence[str]) -> list[WrongValue]:
-    """Words without an option, options without their value, and values of another type.
+def wrong_values(version: str, arguments: Sequence[str], *, text_alone: bool = False) -> list[WrongValue]:
+    """Words without an option, options without their value, and values of another type or out of their range.
 
     A version between two tables is judged by what is wrong by both of them.
     """
-    tables = facts_of(version)
+    tables = [_without_media(facts) for facts in facts_of(version)] if text_alone else facts_of(version)
     if not all(facts.option_takes for facts in tables):
         return []
     problems, *further = [_wrong_by(facts, arguments) for facts in tables] or [[]]
     in_all = [{(wrong.position, wrong.option) for wrong in others} for others in further]
     return [wrong for wrong in problems if all((wrong.position, wrong.option) in others for others in in_all)]
+
+
+def _without_media(facts: EngineFacts) -> EngineFacts:
+    ranges = {
+        bounds: [name for name in names if not name.startswith(_OF_MEDIA)]
+        for bounds, names in facts.option_ranges.items()
+    }
+    return facts.model_copy(update={"option_ranges": ranges})
 
 
 def _wrong_by(facts: EngineFacts, arguments: Sequence[str]) -> list[WrongValue]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from llm_d_gke.catalog.config_outline import Outline
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import family_of
 from llm_d_gke.catalog.schema import Model
@@ -11,7 +12,7 @@ from llm_d_gke.planning.engine_support.attention import keeps_fp8_in_flashinfer
 from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
 from llm_d_gke.planning.engine_support.context_length import LONGER, with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_length
-from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.engine_support.options import long_form, option_value
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.served_model import ServedModel
@@ -53,8 +54,8 @@ def check_model(served: ServedModel) -> MemoryVerdict | None:
         _check_quantization(served)
     if model is None:
         _check_unknown_model(served)
-        if served.outline is not None and served.outline.heads is not None:
-            _divides_heads(served, served.outline.heads)
+        if served.outline is not None:
+            _check_outline(served, served.outline)
         check_start_reports(served)
         return None
     _check_spelling(served, model)
@@ -66,6 +67,15 @@ def check_model(served: ServedModel) -> MemoryVerdict | None:
     check_media_batch(served, model)
     # An engine that does not start takes no memory to judge.
     return check_memory(served) if starts else None
+
+
+def _check_outline(served: ServedModel, outline: Outline) -> None:
+    """What a configuration says whose memory is not computed."""
+    if outline.heads is not None:
+        _divides_heads(served, outline.heads)
+    stretches = any(long_form(text).startswith(("--hf-overrides", "--rope-")) for text in served.settings.extra_args)
+    if outline.longest is not None and not stretches:
+        _refuse_longer(served, outline.longest, "states")
 
 
 def _check_unknown_model(served: ServedModel) -> None:
@@ -204,12 +214,16 @@ def _check_revision(served: ServedModel) -> None:
 
 
 def _check_length(served: ServedModel, model: Model) -> None:
+    context = with_stretched_context(model, served.settings.extra_args).context
+    trained = context == model.context
+    _refuse_longer(served, context, "was trained for" if trained else "takes, as extraArgs stretch its positions,")
+
+
+def _refuse_longer(served: ServedModel, context: int, limit: str) -> None:
     settings = served.settings
-    context = with_stretched_context(model, settings.extra_args).context
     if settings.max_model_len is None or settings.max_model_len <= context:
         return
     forced = settings.env.get(LONGER, "").lower() in ("1", "true")
-    limit = "was trained for" if context == model.context else "takes, as extraArgs stretch its positions,"
     then = (
         f"{LONGER} lets vLLM start, and answers to longer requests may be nonsense" if forced else "vLLM refuses more"
     )

@@ -41,7 +41,8 @@ def _check_names(served: ServedModel) -> None:
 
 def _check_values(served: ServedModel) -> None:
     version, arguments = served.version, served.settings.extra_args
-    for wrong in wrong_values(version, arguments):
+    text_alone = served.model is not None and not served.model.vision_language
+    for wrong in wrong_values(version, arguments, text_alone=text_alone):
         if wrong.option in owned_options():
             # Refused with any value.
             continue

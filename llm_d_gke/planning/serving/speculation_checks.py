@@ -83,8 +83,25 @@ def _check_layers(served: ServedModel, speculation: SpeculativeDecoding) -> None
     path = "speculativeDecoding"
     if speculation.draft_model is not None and model is not None:
         served.error("LLMD-SPECULATION-DRAFT", path, "draftModel", case="own-layers")
-    elif model is not None and model.draft is None:
+    elif _lacks_layers(served, model):
         served.error("LLMD-SPECULATION-METHOD", path, "method", case="no-layers")
+
+
+def _lacks_layers(served: ServedModel, model: Model | None) -> bool:
+    """Whether no layers predict tokens. Of models that are not computed, by the types that vLLM has drafts for."""
+    if model is not None:
+        return model.draft is None
+    outline = served.outline
+    if outline is None or outline.states_draft or not outline.model_type:
+        return False
+    # DeepSeek V3 and its descendants state their layers; others may not.
+    methods = {name for facts in facts_of(served.version) for name in facts.speculative_methods}
+    families = [name.removesuffix("_mtp") for name in methods - {"deepseek_mtp"} if name.endswith("_mtp")]
+    return (
+        served.guessing is not None
+        and served.guessing.draft_model is None
+        and not any(outline.model_type.startswith(family) for family in families)
+    )
 
 
 def _check_assistant(served: ServedModel, model: Model, speculation: SpeculativeDecoding) -> None:

@@ -67,6 +67,12 @@ def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[
         ({"num_attention_heads": 16}, {"tensorParallel": 2, "expertParallel": True}, ["has no experts to share"]),
         ({"num_attention_heads": 16, "num_experts": 8}, {"tensorParallel": 2, "expertParallel": True}, []),
         ({"num_attention_heads": 16, "num_experts": 0}, {"dataParallel": 2}, ["has no experts to share"]),
+        ({"max_position_embeddings": 2048}, {"maxModelLen": 8192}, ["states 2048 tokens; vLLM refuses more"]),
+        ({"max_position_embeddings": 2048, "model_max_length": 8192}, {"maxModelLen": 8192}, []),
+        ({"n_positions": 2048, "rope_scaling": {"type": "yarn"}}, {"maxModelLen": 8192}, []),
+        ({"model_type": "jamba"}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, ["has no layers that pre"]),
+        ({"model_type": "ernie4"}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, []),
+        ({"model_type": "a", "num_mtp": 1}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, []),
     ],
 )
 def test_what_every_configuration_states(fields: dict[str, Any], settings: dict[str, Any], rules: list[str]) -> None:
