@@ -47,7 +47,8 @@ def _longest(text: Mapping[str, Any]) -> int | None:
     if any(_scales(text[name]) for name in _SCALED if text.get(name)):
         return None
     own = text.get("model_max_length")
-    lengths = [own] if _is_number(own) else [text[name] for name in _LENGTHS if _is_number(text.get(name))]
+    stated = [own] if _is_number(own) else [text.get(name) for name in _LENGTHS]
+    lengths = [value for value in stated if isinstance(value, int) and not isinstance(value, bool)]
     return min(lengths) if lengths else None
 
 
