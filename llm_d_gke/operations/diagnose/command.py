@@ -13,7 +13,7 @@ from llm_d_gke.operations.choices import Target
 from llm_d_gke.operations.diagnose import pods, routing
 from llm_d_gke.operations.diagnose.cause import Cause, Diagnosis
 from llm_d_gke.operations.diagnose.facts import NO_HEADERS, Facts, gather
-from llm_d_gke.operations.diagnose.messages import recognize_anywhere
+from llm_d_gke.operations.diagnose.messages import recognize_anywhere, state_in_words
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import LiveStack
 
@@ -39,7 +39,8 @@ def run_diagnose(
 
 def run_words(stack: str, words: str, *, as_json: bool) -> int:
     """Print what printed words mean: of `pulumi up`, an event, a condition or a log. Looks at no cluster."""
-    causes = recognize_anywhere(_FINDING.sub("", words), "these words")
+    printed = _FINDING.sub("", words)
+    causes = recognize_anywhere(printed, "these words") or state_in_words(printed, "these words")
     return _show(Diagnosis(stack=stack, looked_at=_WORDS, causes=causes), as_json=as_json)
 
 
@@ -131,6 +132,7 @@ RULES: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     routing.health_check_changed,
     routing.service_conditions,
     routing.not_scaling,
+    routing.endpoints_not_synced,
     routing.endpoint_answer,
 )
 

@@ -148,7 +148,10 @@ def messages() -> dict[str, Message]:
 
 
 class State(BaseModel):
-    """A cause that shows without a known message. `waits`: nothing is wrong yet, and the thing to do is to wait."""
+    """A cause that shows without a known message. `waits`: nothing is wrong yet, and the thing to do is to wait.
+
+    One of `words` is in printed words of this kind; they count where nobody knows the rest.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -156,6 +159,7 @@ class State(BaseModel):
     fix: str
     pitfalls: tuple[int, ...] = ()
     waits: bool = False
+    words: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -204,6 +208,12 @@ def recognize_anywhere(text: str, subject: str) -> tuple[Cause, ...]:
         return not written(origin), -match[0].specificity(text), origin != "update"
 
     return tuple(cause for _, cause in sorted(by_origin.values(), key=unlikeliness))
+
+
+def state_in_words(text: str, subject: str) -> tuple[Cause, ...]:
+    """The kind of failure that unknown words are about, by the component that prints such words."""
+    named = (name for name, state in states().items() if any(word in text for word in state.words))
+    return tuple(cause_of_state(name, subject, last_words(text)) for name in [*named][:1])
 
 
 def _matches(text: str, subject: str, origin: Origin | None = None) -> Iterator[tuple[Message, Cause]]:

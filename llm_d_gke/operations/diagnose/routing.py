@@ -159,6 +159,18 @@ def health_check_changed(facts: Facts) -> Iterator[Cause]:
             yield cause_of_state("health-check-path", subject, f"requestPath is {path}, planned {planned}")
 
 
+def endpoints_not_synced(facts: Facts) -> Iterator[Cause]:
+    """Services whose pods GKE cannot register at the load balancer, as their events say while requests fail."""
+    if facts.answer is None or facts.answer.status == _OK:
+        return
+    for event in facts.events:
+        about = event.get("involvedObject") or {}
+        if about.get("kind") == "Service" and event.get("type") == "Warning":
+            cause = recognize("gateway", str(event.get("message", "")), f"Service/{about.get('name')}")
+            if cause is not None and cause.id == "endpoints-not-synced":
+                yield cause
+
+
 def endpoint_answer(facts: Facts) -> Iterator[Cause]:
     """The cause in the endpoint's reply to a chat request."""
     answer = facts.answer

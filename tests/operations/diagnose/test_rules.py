@@ -310,6 +310,12 @@ class TestRouting:
     def test_the_load_balancers_answer(self, name: str) -> None:
         assert first(running(answer=Answer(status=503, text=example(name)))) == name
 
+    @pytest.mark.parametrize(("status", "causes"), [(503, ["endpoints-not-synced", "endpoint-refuses"]), (200, [])])
+    def test_endpoints_that_are_not_synced_while_requests_fail(self, status: int, causes: list[str]) -> None:
+        events = (event("Service", "vllm", "SyncNetworkEndpointGroupFailed", example("endpoints-not-synced")),)
+        facts = running(events=events, answer=Answer(status=status, text="words that nobody knows"))
+        assert [cause.id for cause in causes_of(facts)] == causes
+
     def test_a_changed_health_check_explains_no_healthy_upstream(self) -> None:
         config = {"config": {"httpHealthCheck": {"requestPath": "/"}}}
         policy = {"metadata": {"name": "gemma"}, "spec": {"targetRef": {"name": "gemma"}, "default": config}}

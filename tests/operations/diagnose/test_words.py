@@ -64,6 +64,19 @@ def test_unknown_words_are_said_to_be_unknown(capsys: pytest.CaptureFixture[str]
     assert "not among the known ones" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [
+        ('MountVolume.SetUp failed for volume "data": words that nobody knows', "volume-not-mounted"),
+        ("0/3 nodes are available: 3 words that nobody knows.", "unschedulable"),
+        ('HTTPRoute "models": words that nobody knows', "httproute-refused"),
+    ],
+)
+def test_unknown_words_name_what_they_are_about(words: str, state: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_words("gpu", words, as_json=True) == UNMET
+    assert [cause["id"] for cause in json.loads(capsys.readouterr().out)["causes"]] == [state]
+
+
 OWN = """\
 (warning) LLMD-TLS-NONE  llm-d:gateway.tls.kind = none  (Pulumi.gpu.yaml, line
 13)
