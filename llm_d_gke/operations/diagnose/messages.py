@@ -150,7 +150,7 @@ def messages() -> dict[str, Message]:
 class State(BaseModel):
     """A cause that shows without a known message. `waits`: nothing is wrong yet, and the thing to do is to wait.
 
-    One of `words` is in printed words of this kind; they count where nobody knows the rest.
+    One of `words` is in printed words of this kind; they count where no message is known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
