@@ -86,7 +86,7 @@ def objects(graph: Graph) -> Objects:
 
 
 def places_of(available: Objects, text: str, most: int = 6) -> list[str]:
-    """Paths of fields with the name that `text` ends with, for somebody who wrote no more than that."""
+    """Paths of fields with the name that `text` ends with."""
     name = re.split(r"[.\s]", text.strip())[-1]
     owners = sorted(available.items(), key=itemgetter(0))
     paths = (FieldPath(*owner, parts) for owner, (_, body) in owners for parts in _all_parts(body))

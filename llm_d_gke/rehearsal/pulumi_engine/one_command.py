@@ -10,7 +10,7 @@ from pathlib import Path
 from llm_d_gke.rehearsal.errors import BusyError
 from llm_d_gke.rehearsal.paths import StackPaths
 
-_HELD: set[Path] = set()
+_LOCKS: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -21,7 +21,7 @@ def only_command(paths: StackPaths) -> Iterator[None]:
     updates of an upgrade there is none.
     """
     lock = paths.home / "command.lock"
-    if lock in _HELD:
+    if lock in _LOCKS:
         yield
         return
     paths.home.mkdir(parents=True, exist_ok=True)
@@ -30,8 +30,8 @@ def only_command(paths: StackPaths) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the close, also when the process dies
         except BlockingIOError:
             raise BusyError from None
-        _HELD.add(lock)
+        _LOCKS.add(lock)
         try:
             yield
         finally:
-            _HELD.discard(lock)
+            _LOCKS.discard(lock)
