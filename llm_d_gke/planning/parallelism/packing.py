@@ -22,11 +22,11 @@ def fewest_nodes(pods: Collection[int], per_node: int) -> int:
     for size, count in sorted(Counter(min(pod, per_node) for pod in pods).items(), reverse=True):
         # A node that takes one of them leaves least to the next, until it is full.
         for room, nodes in sorted(left.items()):
-            if each := room // size:
-                full, rest = divmod(min(count, nodes * each), each)
-                count -= full * each + rest
+            if capacity := room // size:
+                full, rest = divmod(min(count, nodes * capacity), capacity)
+                count -= full * capacity + rest
                 left[room] -= full + bool(rest)
-                left[room - each * size] += full
+                left[room - capacity * size] += full
                 left[room - rest * size] += bool(rest)
     return len(pods) - left[per_node]
 
