@@ -273,7 +273,7 @@ MISTAKES = [
     ("type of quantization", model("dtype: fp8"), "SETTING-CHOICE", "models[0].dtype", "auto, half", "quantization: fp8"),
     ("no quantization", model("quantization: none"), "SETTING-CHOICE", "models[0].quantization", "awq", "remove it"),
     ("NVFP4 as a method", model("quantization: nvfp4"), "SETTING-CHOICE", "models[0].quantization", "modelopt_fp4", "use modelopt_fp4"),
-    ("a method that vLLM alone has", model("speculativeDecoding: {method: dflash, tokens: 8}"), "SETTING-CHOICE", "models[0].speculativeDecoding.method", "ngram", "--speculative-config"),
+    ("a method that vLLM alone has", model("speculativeDecoding: {method: mlp_speculator, tokens: 8}"), "SETTING-CHOICE", "models[0].speculativeDecoding.method", "ngram", "--speculative-config"),
     ("type of the cache", model("kvCacheDtype: fp16"), "SETTING-CHOICE", "models[0].kvCacheDtype", "fp8", "use auto"),
     ("block size in quotes", model('blockSize: "16"'), "SETTING-CHOICE", "models[0].blockSize", "8, 16", "use 16"),
     ("parser as a flag", model("toolCallParser: true"), "SETTING-TYPE", "models[0].toolCallParser", "as a flag", "use hermes"),

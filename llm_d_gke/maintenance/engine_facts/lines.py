@@ -54,7 +54,7 @@ def main() -> int:
     folder = options.folder / options.version
     environment = build(options.version, folder)
     public = {f"acme/{path.stem}": json.loads(path.read_text(encoding="utf-8")) for path in _CONFIGS.glob("*.json")}
-    configurations = _made(environment, folder) | public
+    configurations = _configurations(environment, folder) | public
     if options.again:
         answered = {json.dumps(row["stack"]): row["engine"] for row in json.loads(options.again.read_text("utf-8"))}
         rows = list(judged(map(json.loads, answered), configurations))
@@ -131,14 +131,14 @@ def judged(drawn: Iterator[Tree], configurations: Mapping[str, Tree]) -> Iterato
         }
 
 
-def _made(environment: EngineEnvironment, folder: Path) -> dict[str, Tree]:
+def _configurations(environment: EngineEnvironment, folder: Path) -> dict[str, Tree]:
     """Default configurations of the engine's transformers, asked once."""
-    kept = folder / "configurations.json"
-    if not kept.exists():
+    file = folder / "configurations.json"
+    if not file.exists():
         question = {"card": _card(MACHINES[0][0]), "questions": {"configurations": {"model_types": MODEL_TYPES}}}
         [answer] = answers(environment, folder, [question])
-        kept.write_text(json.dumps(answer["configurations"]["answer"]), encoding="utf-8")
-    return {f"acme/{name}": config for name, config in json.loads(kept.read_text(encoding="utf-8")).items()}
+        file.write_text(json.dumps(answer["configurations"]["answer"]), encoding="utf-8")
+    return {f"acme/{name}": config for name, config in json.loads(file.read_text(encoding="utf-8")).items()}
 
 
 def _card(name: str) -> Tree:

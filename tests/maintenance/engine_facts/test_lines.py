@@ -30,10 +30,10 @@ def test_a_seed_gives_the_same_lines_with_the_drawn_options_at_their_end() -> No
 
 
 def test_the_summary_sorts_lines_by_who_refuses_them() -> None:
-    one = {"stack": {"models": [{"id": "acme/tiny"}]}, "accelerator": "nvidia-l4", "arguments": ["serve", "--x"]}
+    line = {"stack": {"models": [{"id": "acme/tiny"}]}, "accelerator": "nvidia-l4", "arguments": ["serve", "--x"]}
     wrong = ["LLMD-ENGINE-VALUE extraArgs[0]: --x takes numbers"]
     verdicts = [(None, []), ("error: --x", []), (None, wrong), ("error: --x", wrong), ("unanswered", [])]
-    text = summary([one | {"engine": engine, "errors": errors} for engine, errors in verdicts])
+    text = summary([line | {"engine": engine, "errors": errors} for engine, errors in verdicts])
     assert text.splitlines() == [
         "4 lines: both take 1, both refuse 1",
         "not answered, by gaps of the stand-in: 1",

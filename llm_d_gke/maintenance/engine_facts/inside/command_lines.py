@@ -17,7 +17,7 @@ from .modules import first_module
 from .stand_in import AbsentModules, NullObject
 
 _IMAGES = ("torchvision", "cv2")
-_SECONDS, _LONGEST, _AT_ONCE, _TAKEN = 300, 500, 3, "taken"
+_SECONDS, _LONGEST, _AT_ONCE, _ACCEPTED = 300, 500, 3, "accepted"
 # Further modules that configuring a model imports, loaded once for all forks.
 _PRELOADED = ("vllm.model_executor.layers.quantization", "vllm.tokenizers", "vllm.v1.executor", "vllm.compilation")
 # Marks that reasoning and tool parsers search in a tokenizer.
@@ -62,7 +62,7 @@ def command_lines(question: Mapping[str, Any]) -> Any:
             os.wait()
         answers = [folder / str(number) for number, _ in enumerate(cases)]
         texts = [answer.read_text(encoding="utf-8") if answer.exists() else "unanswered" for answer in answers]
-    return [None if text == _TAKEN else text for text in texts]
+    return [None if text == _ACCEPTED else text for text in texts]
 
 
 def _local(arguments: list[str], paths: Mapping[str, str]) -> list[str]:
@@ -139,7 +139,7 @@ def _answer(
         os.environ.update(variables)
         try:
             judge(words)
-            text = _TAKEN
+            text = _ACCEPTED
         except SystemExit:
             sys.stderr.flush()
             output.seek(0)
