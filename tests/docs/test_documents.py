@@ -181,9 +181,11 @@ def test_pages_name_the_python_that_the_project_needs() -> None:
 
 
 def test_exit_statuses_are_those_of_a_command_and_not_of_make() -> None:
-    """make turns every failure of a recipe into 2."""
+    """make turns every failure of a recipe into 2. docs/causes.md quotes the statuses of other programs."""
     statuses = 0
     for document in DOCUMENTS:
+        if document.name == "causes.md":
+            continue
         text = " ".join(document.read_text(encoding="utf-8").split())
         for sentence in re.findall(r"exit (?:status|code)e?s?:? (?:\d|of|0).{0,70}", text, re.IGNORECASE):
             if re.search(r"\d", sentence):
