@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .modules import first_module
-from .stand_in import AbsentModules, NullObject
+from .stand_in import AbsentModules, install_operators
 
 _IMAGES = ("torchvision", "cv2")
 _SECONDS, _LONGEST, _AT_ONCE, _ACCEPTED = 300, 500, 3, "accepted"
@@ -114,18 +114,7 @@ def _install_further_parts() -> None:
         return decorate
 
     library.__dict__["register_fake"] = register_known
-    namespace = importlib.import_module("torch._ops")._OpNamespace
-    original = namespace.__getattr__
-
-    def attribute(self: Any, name: str) -> Any:
-        try:
-            return original(self, name)
-        except AttributeError:
-            if name.startswith("__"):
-                raise
-            return NullObject(name)
-
-    namespace.__getattr__ = attribute
+    install_operators(lambda name: not name.startswith("__"))
 
 
 def _answer(

@@ -112,7 +112,7 @@ def install_card(card: Mapping[str, Any]) -> None:
     sys.meta_path.append(AbsentModules(_ABSENT))
     torch = importlib.import_module("torch")
     torch.version.cuda = torch.version.cuda or "13.0"
-    _install_operators(torch)
+    install_operators(lambda name: "support" in name)  # those that report support
     _install_triton(card["capability"])
     package = importlib.util.find_spec("vllm.vllm_flash_attn")
     if package is None or package.origin is None:
@@ -188,8 +188,8 @@ def _without_memory(function: Callable[..., Any]) -> Callable[..., Any]:
     return on_meta_device
 
 
-def _install_operators(torch: Any) -> None:
-    """Install the CUDA build's operators that report support; each returns a truthy value."""
+def install_operators(is_answered: Callable[[str], bool]) -> None:
+    """Answer for operators of the CUDA build, which this one lacks, if their names are; each returns a truthy value."""
     namespace = importlib.import_module("torch._ops")._OpNamespace
     original = namespace.__getattr__
 
@@ -197,7 +197,7 @@ def _install_operators(torch: Any) -> None:
         try:
             return original(self, name)
         except AttributeError:
-            if "support" not in name:
+            if not is_answered(name):
                 raise
             return NullObject(name)
 
