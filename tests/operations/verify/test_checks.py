@@ -161,6 +161,28 @@ class TestPatterns:
         with context_of(PREFIX, engines_of(), to_the_first) as ctx:
             assert "2 of 3 replicas got no request" in patterns.distinct_prompts_spread(ctx).evidence
 
+    def test_a_round_that_went_by_old_figures_is_asked_for_again(self) -> None:
+        """Forty prompts between two looks of the picker all see the same queue as the shortest."""
+
+        def one_after_the_other(engines: list[FakeEngine]) -> Choose:
+            turn = iter([engine for engine in engines for _ in range(40)])
+            return lambda body: next(turn).reply(body)
+
+        with context_of(PREFIX, engines_of(), one_after_the_other) as ctx:
+            result = patterns.distinct_prompts_spread(ctx)
+            assert (result.outcome, result.evidence.split()[-1]) == (Outcome.PASSED, "40/40/40")
+
+    def test_a_lasting_preference_is_found(self) -> None:
+        def two_of_three(engines: list[FakeEngine]) -> Choose:
+            first, second, third = engines
+            turn = itertools.cycle([first, first, second, first, first, third])
+            return lambda body: next(turn).reply(body)
+
+        with context_of(PREFIX, engines_of(), two_of_three) as ctx:
+            result = patterns.distinct_prompts_spread(ctx)
+            assert result.outcome is Outcome.FAILED
+            assert "one replica got more than 60 %" in result.evidence
+
     @pytest.mark.parametrize(
         ("threshold", "outcome"), [(100, Outcome.PASSED), (1, Outcome.FAILED), (9999, Outcome.FAILED)]
     )
