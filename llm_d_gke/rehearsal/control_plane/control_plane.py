@@ -49,10 +49,11 @@ _PORTS_FILE: Final = "ports.json"
 _PORT_ATTEMPTS: Final = 3
 _CLOSING_SECONDS: Final = 2.0
 
-# Small heaps, because the engines share the machine. The API server gets a large one: with a small one its start takes
-# a second longer, and with CRDs of KServe's size it spends a quarter of its time in garbage collection.
+# Small heaps, because the engines share the machine. The API server and etcd get large ones: their start makes garbage,
+# and with small ones, or with CRDs of KServe's size, a quarter of their time is its collection. The limit is far above
+# what is in use: it only collects sooner.
 _SMALL: Final = {"GOGC": "50"}
-_LARGE: Final = {"GOGC": "200"}
+_LARGE: Final = {"GOGC": "800", "GOMEMLIMIT": "1GiB"}
 
 
 class ControlPlaneError(RehearsalError):
@@ -205,7 +206,7 @@ class ControlPlane:
                 )
         # Not the whole environment: it holds passphrases and proxies that these programs must not use.
         environment = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
-        environment |= _LARGE if part == API_SERVER else _SMALL
+        environment |= _LARGE if part in (ETCD, API_SERVER) else _SMALL
         processes.start(self.paths, part, command, env=environment, log=self.paths.logs / f"{part}.log")
 
     def _wait(self, parts: tuple[str, ...], done: Callable[[], bool], what: str) -> None:
