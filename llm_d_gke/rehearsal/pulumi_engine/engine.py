@@ -12,13 +12,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
+from typing import Any, Final
 
 import yaml
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
+from semver import VersionInfo
 
 from llm_d_gke.catalog.reading import read_yaml
+from llm_d_gke.nested import plain, value_at
 from llm_d_gke.rehearsal.charts import registry
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
 from llm_d_gke.rehearsal.providers.base import serve
@@ -28,12 +32,15 @@ from llm_d_gke.rehearsal.pulumi_engine.kubernetes_plugin import PROXY_VARIABLE, 
 from llm_d_gke.rehearsal.pulumi_engine.one_command import only_command
 from llm_d_gke.rehearsal.pulumi_engine.patches import patched_language_server
 from llm_d_gke.rehearsal.toolchain.build import binaries
-from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
+from llm_d_gke.rehearsal.toolchain.targets import cache_of, pinned
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, put, segments
 
 Report = Callable[[str], None]
 
 # Protects substituted values only. A constant keeps the state readable from one command to the next.
 _PASSPHRASE = "rehearsal"  # noqa: S105 - protects substituted values only
+
+_MODULE: Final = "github.com/pulumi/pulumi/pkg/v3"
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ def _engine(paths: StackPaths, configuration: StackConfig, report: Report) -> It
             # again since 4.29.0; before, as in the Go module's snapshot, it applied it, and conflicted with the fields'
             # owner of another name (pulumi-kubernetes, provider/pkg/await/await.go).
             environment |= {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true", "PULUMI_K8S_ENABLE_PATCH_FORCE": "true"}
-        yield Engine(_stack(paths, configuration, environment), paths)
+        yield Engine(_stack(paths, configuration, environment, _version(executable)), paths)
 
 
 @contextlib.contextmanager
@@ -126,32 +133,55 @@ def _own_temporary_files(paths: StackPaths) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _stack(paths: StackPaths, configuration: StackConfig, environment: dict[str, str]) -> auto.Stack:
-    """The stack in a copy of the project's YAML: initializing one writes a salt into its file."""
+def _version(executable: Path) -> VersionInfo | None:
+    """The version of the engine that was built here. None for another one, which is asked: a start of the engine."""
+    built = executable.is_relative_to(cache_of("engine"))
+    return VersionInfo.parse(pinned("engine", _MODULE).removeprefix("v")) if built else None
+
+
+class SelectedWorkspace(auto.LocalWorkspace):
+    """A workspace whose commands all name their stack, so that none starts the engine to select it."""
+
+    def select_stack(self, stack_name: str) -> None:
+        pass
+
+
+def _stack(
+    paths: StackPaths, configuration: StackConfig, environment: dict[str, str], version: VersionInfo | None
+) -> auto.Stack:
+    """The stack in a copy of the project's YAML: initializing one writes a salt into its file.
+
+    Secrets that stay the same stay encrypted as they are, with the same salt.
+    """
     prepared = paths.project / "digest"
-    digest = configuration.digest()
-    fresh = not prepared.exists() or prepared.read_text(encoding="utf-8") != digest
+    digests = [configuration.digest(), sha256(json.dumps(configuration.secrets, sort_keys=True).encode()).hexdigest()]
+    before = prepared.read_text(encoding="utf-8").split() if prepared.exists() else []
+    fresh, same_secrets = before != digests, before[1:] == digests[1:]
     settings = paths.project / f"Pulumi.{paths.stack}.yaml"
-    salt = read_yaml(settings).get("encryptionsalt") if settings.exists() else None
     if fresh:
+        written = read_yaml(settings) if settings.exists() else {}
         prepared.unlink(missing_ok=True)
         paths.project.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT_ROOT / "Pulumi.yaml", paths.project)
-        document = {"config": dict(configuration.values)} | ({"encryptionsalt": salt} if salt else {})
+        document: dict[str, Any] = {"config": plain(configuration.values)}
+        if salt := written.get("encryptionsalt"):
+            document["encryptionsalt"] = salt
+        for path in configuration.secrets if same_secrets else ():
+            put(document["config"], path, value_at(written["config"], *segments(path)))
         settings.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-    workspace = auto.LocalWorkspace(
+    workspace = SelectedWorkspace(
         work_dir=str(paths.project),
         env_vars=environment,
         program=run_program,
         pulumi_home=environment["PULUMI_HOME"],
-        pulumi_command=EngineCommand(skip_version_check=True),
+        pulumi_command=EngineCommand(version),
     )
     stack = StateStack(paths, workspace)
     if fresh:
         secrets = {path: auto.ConfigValue(value, secret=True) for path, value in configuration.secrets.items()}
-        if secrets:
+        if secrets and not same_secrets:
             stack.set_all_config(secrets, path=True)
-        prepared.write_text(digest, encoding="utf-8")
+        prepared.write_text("\n".join(digests), encoding="utf-8")
     return stack
 
 

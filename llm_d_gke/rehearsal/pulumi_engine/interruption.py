@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 from pulumi import automation as auto
+from semver import VersionInfo
 
 from llm_d_gke.kube import Kube
 from llm_d_gke.rehearsal.cluster_client import client
@@ -34,6 +35,13 @@ class EngineCommand(auto.PulumiCommand):
     """The `pulumi` of the Automation API, which remembers whether an engine has printed that it was interrupted."""
 
     acknowledged = threading.Event()
+
+    def __init__(self, version: VersionInfo | None, root: str | None = None) -> None:
+        """Without a version the engine is asked for it. `root`: the folder of its `bin`, else it is on the PATH."""
+        if version is None:
+            super().__init__(root, skip_version_check=True)
+        else:
+            self.command, self.version = "pulumi", version
 
     def run(
         self,

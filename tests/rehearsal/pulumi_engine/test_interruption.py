@@ -43,7 +43,7 @@ def test_interrupts_of_this_process_alone_end_an_engine_that_waits(
         if len(output) <= interrupts:
             os.kill(os.getpid(), signal.SIGINT)
 
-    command = EngineCommand(str(tmp_path), skip_version_check=True)
+    command = EngineCommand(None, str(tmp_path))
     with pytest.raises(KeyboardInterrupt), defer_interrupts():
         command.run(["up"], str(tmp_path), {"ENDS_AT": ends_at}, on_output=take)
     assert output[:2] == ["waiting", "^C received"]
