@@ -33,7 +33,7 @@ from llm_d_gke.planning.platform.engine_images import check_engine_images, check
 from llm_d_gke.planning.platform.helm_releases import ChartNeeds, plan_charts
 from llm_d_gke.planning.platform.image_sources import with_image_sources
 from llm_d_gke.planning.platform.images import check_image, check_proven, check_release
-from llm_d_gke.planning.platform.monitoring import plan_monitoring
+from llm_d_gke.planning.platform.monitoring import check_limits, plan_monitoring
 from llm_d_gke.planning.routing.endpoint_picker import check_picker, plan_picker, plan_pool
 from llm_d_gke.planning.routing.gateway import plan_gateway, plan_routes
 from llm_d_gke.planning.routing.model_router import plan_router
@@ -311,6 +311,8 @@ def _with_scaling(sites: Sequence[PlanContext], models: Sequence[ModelPlan], clu
 
 
 def _plan_monitoring(foundation: _Foundation, models: Sequence[ModelPlan], cluster: str) -> MonitoringPlan:
+    capacities = [model.capacity for model in models]
+    check_limits(foundation.ctx, [capacity.alone for capacity in capacities if capacity] if all(capacities) else ())
     return plan_monitoring(
         foundation.ctx,
         cluster,

@@ -50,6 +50,9 @@ class MonitoringSettings(Settings):
     """Google Cloud Managed Service for Prometheus."""
 
     enabled: Annotated[bool, Field(description="Scrape model servers and pickers.")] = True
-    interval_seconds: Annotated[int, Field(ge=5, le=300, description="Seconds between two scrapes.")] = 30
+    interval_seconds: Annotated[
+        int,
+        Field(ge=5, le=150, description="Seconds between two scrapes. Rates over five minutes need two of them."),
+    ] = 30
     dashboard: Annotated[bool, Field(description="Create a dashboard in Cloud Monitoring.")] = False
     alerts: Annotated[AlertSettings | None, Field(description="Create alert policies in Cloud Monitoring.")] = None

@@ -65,7 +65,7 @@ def _alert(
     alert: AlertPlan, plan: MonitoringPlan, project: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions
 ) -> None:
     query = gcp.monitoring.AlertPolicyConditionConditionPrometheusQueryLanguageArgs(
-        query=alert.query, duration=f"{alert.duration_seconds}s", evaluation_interval=f"{plan.interval_seconds}s"
+        query=alert.query, duration=f"{alert.duration_seconds}s", evaluation_interval=f"{plan.evaluation_seconds}s"
     )
     gcp.monitoring.AlertPolicy(
         named(f"alert-{alert.name}", opts),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -202,3 +203,8 @@ class MonitoringPlan:
     notification_channels: tuple[str, ...] = ()
     recordings: tuple[RecordingPlan, ...] = ()
     budget: BudgetPlan | None = None
+
+    @property
+    def evaluation_seconds(self) -> int:
+        """Seconds between two evaluations of an alert: Cloud Monitoring takes multiples of 30 alone."""
+        return math.ceil(self.interval_seconds / 30) * 30

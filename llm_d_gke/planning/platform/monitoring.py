@@ -6,7 +6,11 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
+from pydantic.alias_generators import to_camel
+
+from llm_d_gke.catalog.metrics import load_metrics
 from llm_d_gke.planning.context import STACK_LABEL, PlanContext
+from llm_d_gke.planning.plan.estimates import SpeedEstimate
 from llm_d_gke.planning.plan.platform import (
     AlertPlan,
     BudgetPlan,
@@ -142,6 +146,20 @@ def _alerts(ctx: PlanContext, settings: AlertSettings, queries: Queries, pools: 
             text="Model servers run and nobody asks them. Pause the stack (llm-d:paused: true), or use"
             " models[].autoscaling with minimum: 0.",
         )
+
+
+def check_limits(ctx: PlanContext, alone: Sequence[SpeedEstimate]) -> None:
+    """Limits of latency that no request could break, or that all do. `alone`: single requests of every model."""
+    settings = ctx.settings.monitoring.alerts
+    for metric, seconds, _ in () if settings is None else _limits(settings):
+        field = {"engine-first-token": "time_to_first_token", "engine-token": "time_per_output_token"}[metric]
+        path = ("monitoring", "alerts", f"{to_camel(field)}Seconds")
+        largest, bound = load_metrics().metrics[metric].buckets[-1], bucket_of(metric, seconds)
+        fastest = min((getattr(speed, field) * (1 - speed.error) for speed in alone), default=0.0)
+        if seconds > largest:
+            ctx.error("LLMD-ALERT-UNSEEN", *path, value=f"{seconds:g}", largest=largest)
+        elif bound < fastest:
+            ctx.warning("LLMD-ALERT-ALWAYS", *path, value=f"{seconds:g}", bound=bound, fastest=f"{fastest:.2g}")
 
 
 _Objective = tuple[str, Callable[[str], str], float, str, str]

@@ -135,6 +135,16 @@ def test_the_resources_are_those_of_the_plan() -> None:
     assert len(policies) == len(plan.alerts) == 7
 
 
+@pytest.mark.parametrize(("scraped", "evaluated"), [(5, "30s"), (30, "30s"), (45, "60s"), (150, "150s")])
+def test_alerts_are_evaluated_at_multiples_of_30_seconds(scraped: int, evaluated: str) -> None:
+    graph = graph_of("gpu", {"monitoring": {"intervalSeconds": scraped, "alerts": {"availability": 0.99}}})
+    policies = graph.by_type("gcp:monitoring/alertPolicy:AlertPolicy")
+    (interval,) = {
+        policy.inputs["conditions"][0]["conditionPrometheusQueryLanguage"]["evaluationInterval"] for policy in policies
+    }
+    assert interval == evaluated
+
+
 def test_panels_fill_the_mosaic_without_overlap() -> None:
     plan = plan_of("gpu", DASHBOARD_AND_ALERTS).monitoring.dashboard
     assert plan is not None

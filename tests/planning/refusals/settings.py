@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llm_d_gke.planning.findings import Severity
 from tests.planning.refusals.case import Wrong
 
 SETTINGS = (
@@ -22,6 +23,34 @@ SETTINGS = (
         value="set",
         rule="no metrics are collected",
         fix="remove monitoring.alerts",
+    ),
+    Wrong(
+        id="LLMD-ALERT-UNSEEN",
+        name="an alert's limit in milliseconds",
+        changes={"monitoring": {"alerts": {"timePerOutputTokenSeconds": 100}}},
+        path="monitoring.alerts.timePerOutputTokenSeconds",
+        value="100",
+        rule="ends at 80 s",
+        fix="half a second is 0.5",
+    ),
+    Wrong(
+        id="LLMD-ALERT-ALWAYS",
+        name="an alert's limit that not even a single request keeps",
+        changes={"monitoring": {"alerts": {"timeToFirstTokenSeconds": 0.005}}},
+        path="monitoring.alerts.timeToFirstTokenSeconds",
+        value="0.005",
+        rule="the alert always fires",
+        fix="a limit above that",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-SETTING-RANGE",
+        name="scrapes too rare for a rate",
+        changes={"monitoring": {"intervalSeconds": 300}},
+        path="monitoring.intervalSeconds",
+        value="300",
+        rule="5 to 150",
+        fix="use 150",
     ),
     Wrong(
         id="LLMD-SETTING-PLACEHOLDER",
