@@ -59,9 +59,6 @@ class StackProvider(Provider):
                     if finding.severity is Severity.ERROR
                 ],
             ) from None
-        for finding in created.plan.warnings:
-            log = pulumi.log.warn if finding.acknowledged is None else pulumi.log.info
-            log(str(finding), created)
         return ConstructResult(created.urn, outputs_of(created))
 
 

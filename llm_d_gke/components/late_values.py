@@ -33,7 +33,7 @@ Path = tuple[str, ...]
 Late = dict[str, pulumi.Output[str]]
 
 
-class OutputRefusedError(ValueError):
+class OutputRefusedError(pulumi.RunError, ValueError):
     """A setting that planning needs was given as an output."""
 
     def __init__(self, path: Path) -> None:

@@ -38,7 +38,7 @@ from llm_d_gke.components.scope import ClusterScope
 from llm_d_gke.components.serving.autoscaling import Autoscaling
 from llm_d_gke.components.serving.inference_service import InferenceService, RouterRefs
 from llm_d_gke.components.serving.model_server import ModelServer
-from llm_d_gke.planning import plan_stack
+from llm_d_gke.planning import RefusedError, plan_stack
 from llm_d_gke.planning.plan.platform import CertificatePlan
 from llm_d_gke.planning.plan.routing import RoutePlan
 from llm_d_gke.planning.plan.stack import StackPlan
@@ -87,6 +87,21 @@ class ServedModel:
 
     name: str
     endpoint: pulumi.Output[str]
+
+
+class _RefusedRunError(RefusedError, pulumi.RunError):
+    """A refusal that Pulumi prints without a traceback: the mistake is in the settings."""
+
+
+def _planned(stack: str, settings: StackSettings | Mapping[str, Any]) -> StackPlan:
+    """The plan, with its warnings logged."""
+    try:
+        plan = plan_stack(stack, settings)
+    except RefusedError as refused:
+        raise _RefusedRunError(refused.findings) from None
+    for finding in plan.warnings:
+        (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(f"{stack}: {finding}")
+    return plan
 
 
 class InferenceStack(pulumi.ComponentResource):
@@ -146,9 +161,9 @@ class InferenceStack(pulumi.ComponentResource):
         if isinstance(settings, StackPlan):
             plan = settings
         else:
-            if not isinstance(settings, StackSettings):
+            if isinstance(settings, Mapping):
                 settings, late = split(settings)
-            plan = plan_stack(stack or f"{pulumi.get_stack()}-{name}", settings)
+            plan = _planned(stack or f"{pulumi.get_stack()}-{name}", settings)
         super().__init__(STACK_TYPE, name, None, opts)
         self.instance = Instance(prefix=name if prefix is None else prefix, late=with_digest(late, plan))
         self.plan = plan

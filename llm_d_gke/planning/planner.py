@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog import load as load_catalog
 from llm_d_gke.planning.acknowledgements import acknowledge, mark_acknowledged
 from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import Finding, RefusedError, Severity, errors_in, located, path_of
+from llm_d_gke.planning.findings import NAMESPACE, Finding, RefusedError, Severity, errors_in, located, path_of
 from llm_d_gke.planning.independent_findings import Judge, independent_findings, is_independent
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.rules import RULES
@@ -39,10 +40,25 @@ def plan_stack(stack: str, settings: StackSettings | Mapping[str, Any], catalog:
     file, without their `llm-d:`. Whether secrets were encrypted is not checked, since they come from no file. Raises
     `RefusedError` with every finding; those that refuse nothing are in the plan's `warnings`.
     """
-    if isinstance(settings, StackSettings):
-        earlier = placeholders(settings.model_dump(by_alias=True))
-        return plan(stack, settings, catalog or load_catalog(), _ANY_KEY, earlier=earlier)
-    return plan_raw(stack, settings, _ANY_KEY, catalog)
+    try:
+        if isinstance(settings, StackSettings):
+            earlier = placeholders(settings.model_dump(by_alias=True))
+            result = plan(stack, settings, catalog or load_catalog(), _ANY_KEY, earlier=earlier)
+        else:
+            result = plan_raw(stack, settings, _ANY_KEY, catalog)
+    except RefusedError as refused:
+        raise RefusedError([_of_a_program(finding) for finding in refused.findings]) from None
+    return replace(result, warnings=tuple(_of_a_program(finding) for finding in result.warnings))
+
+
+def _of_a_program(finding: Finding) -> Finding:
+    """The finding with a fix for settings that no stack file holds, which `pulumi config` does not set."""
+    fix = re.sub(
+        rf"(run: )?pulumi config set (--\S+ )*{NAMESPACE}:(\S+)( \S+)?",
+        r"set \3 in the program's settings",
+        finding.fix,
+    )
+    return replace(finding, fix=fix.replace("the stack file", "the program's settings").replace(f"{NAMESPACE}:", ""))
 
 
 def plan_config(stack: str, config: StackConfig) -> StackPlan:

@@ -152,6 +152,35 @@ def test_an_existing_cluster_has_the_same_outputs() -> None:
     assert outputs["network"].endswith("/networks/shared")
 
 
+def test_a_refusal_is_printed_without_a_traceback_and_for_a_program() -> None:
+    settings = {key: value for key, value in values_of("gpu").items() if key != "project"}
+
+    def refused(settings: Any) -> str:
+        with pytest.raises(RefusedError) as error:
+            InferenceStack("chat", settings)
+        assert isinstance(error.value, pulumi.RunError)
+        return str(error.value)
+
+    texts: list[str] = []
+    record(lambda: texts.extend(map(refused, (settings, {"llm-d:location": "us-central1-a"}))), stack="dev")
+    assert "set project in the program's settings" in texts[0]
+    assert "did you mean location?" in texts[1]
+    assert "add it to the program's settings, for example models:" in texts[1]
+
+
+@pytest.mark.parametrize("settings", [None, [{"project": "my-project"}], pulumi.ResourceOptions()])
+def test_settings_that_are_no_mapping_are_named(settings: Any) -> None:
+    with pytest.raises(TypeError, match="settings of stack dev are StackSettings or a mapping such as"):
+        InferenceStack("chat", settings, stack="dev")
+
+
+def test_warnings_of_a_program_are_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", logged.append)
+    record(lambda: InferenceStack("chat", values_of("gpu")) and None, stack="dev")
+    assert any("LLMD-TLS-NONE" in text for text in logged)
+
+
 def test_a_refusal_registers_nothing() -> None:
     refused: list[str] = []
 

@@ -80,6 +80,7 @@ def test_the_wheel_holds_every_file_under_version_control_but_tools_for_the_proj
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     shipped = {name for name in listed if not name.startswith("llm_d_gke/maintenance/")}
+    assert "llm_d_gke/py.typed" in packed, "type checkers of other programs would skip the package"
     assert packed == {name for name in shipped if (PROJECT_ROOT / name).exists()}
 
 

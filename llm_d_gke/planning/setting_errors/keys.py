@@ -44,6 +44,8 @@ def _of_others(setting: Setting, value: object) -> tuple[str, str] | None:
     namespace, colon, rest = key.partition(":")
     if is_of_provider(setting.path):
         return provider_setting(key)
+    if colon and len(setting.path) == 1 and namespace == NAMESPACE:
+        return f"{NAMESPACE}: stands before a name in stack files alone, and once", f"did you mean {rest}?"
     if colon and len(setting.path) == 1:
         return (
             f"settings of this program have the prefix {NAMESPACE}:, and nothing reads {namespace}:",
