@@ -87,9 +87,11 @@ def _destination(live: LiveStack, load: Load) -> tuple[str, Mapping[str, str]]:
 
 def run_bench(stack: str, load: Load, out: Path, *, service: bool, against: Path | None) -> int:
     """Measure a running stack, beside a plain Service if `service` is set. Exit status 2 as for `read_job`."""
-    python = find_python()
     with open_stack(stack, {}) as live:
         bench = Bench(live, load)
+        if against is not None:
+            read_earlier(against, bench.result(()))
+        python = find_python()
         addresses = service_addresses(live, bench.model) if service else []
         out.mkdir(parents=True, exist_ok=True)
         tokenizer = load.tokenizer or (

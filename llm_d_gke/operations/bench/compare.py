@@ -50,22 +50,24 @@ class Difference:
 
 
 def read_earlier(file: Path, result: BenchResult) -> dict[str, Any]:
-    """An earlier `result.json` of the same scenario. Raises BenchError for a file that cannot be compared."""
+    """An earlier `result.json` of the same scenario. Raises BenchError for a file that cannot be compared.
+
+    The stages of a result that has none yet are not compared.
+    """
     try:
         earlier: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         facts = {key: earlier[key] for key in ("scenario", "model", "place")}
         stages = [(stage["concurrency"], stage["requests"]) for stage in earlier["stages"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BenchError(
-            f"{file} is no report of make bench ({error}): give the result.json of an earlier run with --against"
-        ) from None
+        why = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else "is no report of make bench"
+        raise BenchError(f"{file} {why}: give the result.json of an earlier run with --against") from None
     for key, now in (("scenario", result.scenario), ("model", result.model), ("place", result.place)):
         if facts[key] != now:
             raise BenchError(
                 f"{file} was measured with {key} {facts[key]}, this run with {now}: only runs of one kind can be"
                 " compared"
             )
-    if stages != [(stage.concurrency, stage.requests) for stage in result.stages]:
+    if result.stages and stages != [(stage.concurrency, stage.requests) for stage in result.stages]:
         raise BenchError(f"{file} has other stages of scenario {result.scenario}: measure it again")
     return earlier
 

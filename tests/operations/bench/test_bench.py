@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from llm_d_gke.operations.bench import command
 from llm_d_gke.operations.bench.page import page
 from llm_d_gke.operations.bench.result import BenchError, BenchResult, read_stages
 from llm_d_gke.operations.bench.run import PYTHON
@@ -133,10 +136,26 @@ def test_a_model_that_nobody_serves_is_named_with_those_that_are() -> None:
 def test_without_the_tool_nothing_is_measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    endpoint = SimpleNamespace(url="http://127.0.0.1", host="127.0.0.1", headers={})
+    live = SimpleNamespace(name="gpu", target="rehearsal", plan=plan_of("gpu"), endpoint=endpoint, looked_at="a server")
+    monkeypatch.setattr(command, "open_stack", lambda *_: nullcontext(live))
     monkeypatch.setenv(PYTHON, str(tmp_path / "python"))
     assert llmd("bench", "gpu", "quick", "--out", str(tmp_path / "out")) == 1
     assert "run make bench-env" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+    # A measurement takes minutes: what it is compared with is read before it.
+    assert llmd("bench", "gpu", "quick", "--against", str(tmp_path / "none.json")) == 1
+    assert "none.json cannot be read" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_stack_that_is_not_there_is_named_before_the_tool(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv(PYTHON, str(tmp_path / "python"))
+    assert llmd("bench", "nope", "quick") != 0
+    shown = capsys.readouterr().err
+    assert "Pulumi.nope.yaml" in shown
+    assert "bench-env" not in shown
 
 
 @pytest.mark.parametrize(

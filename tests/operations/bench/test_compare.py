@@ -43,7 +43,7 @@ def stage(times: list[float], failures: int = 0) -> StageResult:
     )
 
 
-def run(measured: StageResult, **changes: str) -> BenchResult:
+def run(*measured: StageResult, **changes: str) -> BenchResult:
     result = BenchResult(
         stack="gpu",
         model="m",
@@ -51,7 +51,7 @@ def run(measured: StageResult, **changes: str) -> BenchResult:
         place="rehearsal",
         target="t",
         tool="tool",
-        stages=(measured,),
+        stages=measured,
         remarks=(),
     )
     return replace(result, **changes)  # type: ignore[arg-type]
@@ -113,6 +113,13 @@ def test_other_stages_are_not_compared(tmp_path: Path) -> None:
     earlier = written(tmp_path, run(stage(times(0.1))))
     with pytest.raises(BenchError, match="other stages"):
         read_earlier(earlier, run(stage(times(0.1, 50))))
+
+
+def test_a_file_is_judged_before_the_run(tmp_path: Path) -> None:
+    earlier = written(tmp_path, run(stage(times(0.1))))
+    assert read_earlier(earlier, run())["scenario"] == "quick"
+    with pytest.raises(BenchError, match=r"none\.json cannot be read \(No such file or directory\): give"):
+        read_earlier(tmp_path / "none.json", run())
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"scenario": "quick"}), "[1"])
