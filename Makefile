@@ -43,12 +43,8 @@ instead = $(if $(filter $(name),$(call upper,$(name))),an option of the command 
   and ARGS=--help lists them,a setting is changed for one run by ARGS='-c $(name)=$(value $(name))')
 $(foreach name,$(filter-out A B $(WORDS),$(GIVEN)),$(error there is no variable $(name) here: $(if \
   $(filter $(call upper,$(name)),$(WORDS)),did you mean $(call upper,$(name))=$(value $(name))?,$(instead))))
-# What a target that is none may mean: a setting of the stack file, or the target that is spelled most like it.
-similar = $(shell $(PYTHON) -c 'import difflib, sys; \
-  word, *names = sys.argv[1:]; print(*difflib.get_close_matches(word, names, 1))' '$1' $(TARGETS))
-meant = $(if $(filter pause resume stop start,$1),llm-d:paused in the stack file and then `make up` stop and start the servers,$(if \
-  $(filter scale,$1),models[].replicas or models[].autoscaling in the stack file is the scale,$(if \
-  $(call similar,$1),did you mean make $(call similar,$1)?,`make` lists them)))
+# What a target that is none may mean.
+meant = $(or $(shell $(PYTHON) llm_d_gke/cli/meant.py '$1' $(TARGETS)),`make` lists them)
 $(foreach goal,$(filter-out $(TARGETS) $(CHECKS) $(STAMP),$(MAKECMDGOALS)),$(error there is no target $(goal): $(if \
   $(wildcard Pulumi.$(goal).yaml examples/Pulumi.$(goal).yaml),$(if $(filter diff,$(MAKECMDGOALS)),two stacks are named by A=... B=...,a stack is named by STACK=$(goal)),$(call meant,$(goal)))))
 

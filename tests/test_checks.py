@@ -100,6 +100,9 @@ def test_the_list_of_targets_fits_a_terminal() -> None:
         ("backup", "there is no target backup: did you mean make backup-check?"),
         ("pause", "there is no target pause: llm-d:paused in the stack file"),
         ("scale", "there is no target scale: models[].replicas"),
+        # The target that is spelled most like it is destroy.
+        ("deploy STACK=mine", "there is no target deploy: `make up` brings a stack up on this machine"),
+        ("watch", "there is no target watch: `make status` lists pods"),
         ("down nothing", "there is no target nothing: `make` lists them"),
     ],
 )

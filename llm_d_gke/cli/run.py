@@ -22,9 +22,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from llm_d_gke.cli.exits import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, REFUSED, CommandError
+from llm_d_gke.cli.meant import meant
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.stackfile import PROJECT_ROOT
 from llm_d_gke.stackfile.project import stack_names
@@ -44,9 +45,25 @@ Explain = Callable[[Exception], Failure | None]
 Command = Callable[..., int]
 
 
+class _Commands(TyperGroup):
+    """Commands that say what a word which is none of them may mean."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        word = args[0]
+        if word not in self.commands and not word.startswith("-"):
+            ctx.fail(
+                f"there is no command {word}: {meant(word, PROGRAM, list(self.commands)) or f'{PROGRAM} lists them'}"
+            )
+        return super().resolve_command(ctx, args)
+
+
 def new_app(summary: str) -> typer.Typer:
     return typer.Typer(
-        help=summary, no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"max_content_width": 100}
+        cls=_Commands,
+        help=summary,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"max_content_width": 100},
     )
 
 

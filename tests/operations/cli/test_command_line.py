@@ -13,6 +13,7 @@ from typing import get_args
 import pytest
 
 from llm_d_gke.cli.exits import CLOSED_PIPE, INTERRUPTED
+from llm_d_gke.cli.meant import MEANINGS
 from llm_d_gke.cli.options import Changes, Stack
 from llm_d_gke.operations.cli.app import build_app
 from llm_d_gke.stackfile import PROJECT_ROOT
@@ -40,6 +41,28 @@ def test_each_command_explains_itself(name: str, capsys: pytest.CaptureFixture[s
     output = capsys.readouterr().out
     assert f"Usage: llmd {name}" in output
     assert max(map(len, output.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("word", "meaning"),
+    [
+        # The commands that are spelled most like these are destroy, stage and deletions.
+        ("deploy", "`make up` brings a stack up"),
+        ("scale", "models[].replicas or models[].autoscaling"),
+        ("delete", "`make down` ends a rehearsed stack"),
+        ("reprot", "did you mean llmd report?"),
+        ("zzz", "llmd lists them"),
+    ],
+)
+def test_a_word_that_is_no_command_gets_what_it_means(
+    word: str, meaning: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert llmd(word, "gpu") == 2
+    assert f"there is no command {word}: {meaning}" in " ".join(capsys.readouterr().err.replace("│", "").split())
+
+
+def test_no_meaning_is_that_of_a_command() -> None:
+    assert COMMANDS.keys().isdisjoint(MEANINGS)
 
 
 def test_an_option_means_the_same_everywhere() -> None:
