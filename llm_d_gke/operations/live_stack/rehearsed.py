@@ -18,7 +18,7 @@ from llm_d_gke.rehearsal.pulumi_engine.changes import diff_settings
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.terminal.chat import client_headers
 from llm_d_gke.rehearsal.terminal.status import reachable
-from llm_d_gke.stackfile import PROJECT_ROOT
+from llm_d_gke.stackfile import PROJECT_ROOT, stack_file
 
 _LOG_LINES = 80
 
@@ -59,9 +59,10 @@ def is_rehearsed(stack: str) -> bool:
 
 @contextmanager
 def rehearsed_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveStack]:
-    """Raises LiveStackError when the stack is not up on this machine."""
+    """Raises LiveStackError when the stack is not up on this machine, StackFileError for a name that no stack has."""
     paths = StackPaths(stack)
     if not is_rehearsed(stack):
+        stack_file(PROJECT_ROOT, stack)
         raise NotRunningError(stack)
     config = load(PROJECT_ROOT, stack, overrides)
     plan = plan_config(stack, config)

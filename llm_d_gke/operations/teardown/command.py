@@ -45,6 +45,7 @@ from llm_d_gke.pending_creates import adopt_pending_creates
 from llm_d_gke.planning import RefusedError
 from llm_d_gke.planning.context import STACK_LABEL
 from llm_d_gke.planning.names import slug
+from llm_d_gke.stackfile import PROJECT_ROOT, stack_file
 
 # Google's load balancers follow a change within minutes.
 _QUIET_SECONDS, _PATIENCE = 120.0, 900.0
@@ -78,6 +79,7 @@ def destroy(
     try:
         session, own_project = open_session()
     except NoCredentialsError as reason:
+        stack_file(PROJECT_ROOT, stack)
         console.print(str(reason))
         return NO_CREDENTIALS
     identity = identify(stack, changes, project, own_project)

@@ -50,7 +50,7 @@ def test_each_command_explains_itself(name: str, capsys: pytest.CaptureFixture[s
         ("deploy", "`make up` brings a stack up"),
         ("scale", "models[].replicas or models[].autoscaling"),
         ("delete", "`make down` ends a rehearsed stack"),
-        ("reprot", "did you mean llmd report?"),
+        ("reports", "did you mean llmd report?"),
         ("zzz", "llmd lists them"),
     ],
 )
@@ -59,6 +59,18 @@ def test_a_word_that_is_no_command_gets_what_it_means(
 ) -> None:
     assert llmd(word, "gpu") == 2
     assert f"there is no command {word}: {meaning}" in " ".join(capsys.readouterr().err.replace("│", "").split())
+
+
+@pytest.mark.parametrize(
+    "command", ["bench nope quick", "dashboard nope", "destroy nope", "verify nope --on rehearsal"]
+)
+def test_a_stack_that_does_not_exist_is_named_before_what_else_is_missing(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert llmd(*command.split()) == 2
+    shown = "".join(capsys.readouterr())
+    assert "there is no Pulumi.nope.yaml" in shown
+    assert not re.search("make up|credentials|bench-env", shown)
 
 
 def test_no_meaning_is_that_of_a_command() -> None:
