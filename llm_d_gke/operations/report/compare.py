@@ -43,6 +43,16 @@ def _stack(stack: str, before: Facts | None, after: Facts | None) -> Iterator[st
     """Nothing where the change makes no difference."""
     if after is None:
         yield f"### `{stack}`: removed"
+        cost = _figures(before).get("USD a month, running", ("an unknown amount", None))[0]
+        yield from (
+            "",
+            f"A merge destroys nothing: where this stack is up, it goes on and costs {cost} a month while it serves."
+            " Destroy it first (workflow `destroy`, or `make destroy`), which reads the stack file. A renamed file is"
+            " another stack.",
+        )
+        return
+    if after.get("unreadable"):
+        yield from (f"### `{stack}`: refused", "", "```text", *after["unreadable"].strip().splitlines(), "```")
         return
     rows = [row for row in _rows(before, after) if before is None or row[1] != row[2]]
     new, removed = _findings(after, before), _findings(before, after)
@@ -78,8 +88,9 @@ def _line(finding: Mapping[str, str | None]) -> str:
     # Older programs did not write the rule's id.
     rule_id = f" ({finding['id']})" if finding.get("id") else ""
     reason = "" if acknowledged is None else f"<br>Acknowledged: {acknowledged}"
+    place = f" ({finding['place']})" if finding.get("place") else ""
     where = f"`{finding['path']} = {finding['value']}`"
-    return f"- **{severity}** {where}{rule_id}: {finding['rule']}<br>*{finding['fix']}*{reason}"
+    return f"- **{severity}** {where}{rule_id}: {finding['rule']}{place}<br>*{finding['fix']}*{reason}"
 
 
 _EMPTY = {"value": "[]"}
@@ -163,6 +174,9 @@ def _figures(facts: Facts | None) -> dict[str, tuple[str, float | None]]:
     cost = plan["cost"]
     for when in ("running", "idle"):
         figures[f"USD a month, {when}"] = _money(cost["monthly"][when])
+    # Older programs did not write it.
+    if "at_most_monthly" in cost:
+        figures["USD a month, every pool at its largest"] = _money(cost["at_most_monthly"])
     for name, amount in cost["per_million"].items():
         if name != "tokens":
             figures[f"USD for a million {name}"] = _money(amount)
@@ -218,16 +232,23 @@ def _identity(finding: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 # Reports of all stacks in one process: most of the time of a single one is the start of the program.
+# A file that cannot be read has no report: what was said of it stands in its place.
 _REPORTS = """
-import sys
+import contextlib, io, json, pathlib, sys
 from llm_d_gke.cli.run import leave, run_app
 from llm_d_gke.operations.cli.app import build_app
 
 folder, *stacks = sys.argv[1:]
 for stack in stacks:
-    status = run_app(build_app(), arguments=["report", stack, "--out", f"{folder}/{stack}.json"])
+    file, said = pathlib.Path(folder, f"{stack}.json"), io.StringIO()
+    with contextlib.redirect_stderr(said):
+        status = run_app(build_app(), arguments=["report", stack, "--out", str(file)])
+    sys.stderr.write(said.getvalue())
     if status not in (0, 2):
         leave(status)
+    if not file.exists():
+        unreadable = {"stack": stack, "refused": True, "unreadable": said.getvalue(), "findings": [], "plan": None}
+        file.write_text(json.dumps(unreadable), encoding="utf-8")
 leave(0)
 """
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_d_gke.operations.report.compare import compare, compare_stacks
+from llm_d_gke.operations.report.compare import compare, compare_stacks, plan_all
 from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.stackfile import PROJECT_ROOT
 
@@ -153,8 +154,32 @@ def test_a_new_stack_shows_all_its_figures() -> None:
     assert row(text, "USD a month, idle")[:2] == ["-", "$233.38"]
 
 
-def test_a_removed_stack_is_said() -> None:
-    assert "### `gpu`: removed" in compare({"gpu": facts()}, {})
+def test_a_removed_stack_is_said_to_go_on() -> None:
+    text = compare({"gpu": facts()}, {})
+    assert "### `gpu`: removed" in text
+    assert "A merge destroys nothing: where this stack is up, it goes on and costs $642.84 a month" in text
+
+
+def test_larger_pools_cost_more_at_most() -> None:
+    text = changed(**{"accelerator.nodes.max": "300"})
+    before, after, more = row(text, "USD a month, every pool at its largest")[:3]
+    assert (before, after[0], more[0]) == ("$1,667", "$", "+")
+    assert "USD a month, running" not in text
+
+
+def test_findings_name_file_and_line() -> None:
+    assert "cross the internet unencrypted (Pulumi.gpu.yaml, line 13)<br>" in compare({}, {"gpu": facts()})
+
+
+def test_a_file_that_cannot_be_read_is_a_refused_stack(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT_ROOT / "llm_d_gke", tmp_path / "llm_d_gke", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Pulumi.yaml", "Pulumi.gpu.yaml"):
+        shutil.copy(PROJECT_ROOT / name, tmp_path)
+    (tmp_path / "Pulumi.broken.yaml").write_text("config:\n  llm-d:models: [\n", encoding="utf-8")
+    text = compare({}, plan_all(tmp_path))
+    assert "### `broken`: refused\n\n```text\n" in text
+    assert "Pulumi.broken.yaml is not valid YAML: line 2" in text
+    assert "### `gpu`: new, accepted" in text
 
 
 def test_settings_that_make_no_plan_are_compared_by_their_findings() -> None:
