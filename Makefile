@@ -162,7 +162,7 @@ dashboard: $(STAMP) ## serve a page with the metrics of the rehearsed STACK; ARG
 	@$(CLI) dashboard $(STACK) $(ARGS)
 
 monitoring-files: $(STAMP) ## STACK's alerts and dashboard as files for a Prometheus and a Grafana: OUT=monitoring
-	@$(CLI) monitoring-files $(STACK) --out $(if $(filter-out rendered,$(OUT)),$(OUT),monitoring)
+	@$(CLI) monitoring-files $(STACK) --out $(if $(filter-out rendered,$(OUT)),$(OUT),monitoring) $(ARGS)
 
 check-alerts: $(STAMP) ## which alerts fire in which scenario, by promtool (the one on the PATH, or built from its Go module)
 	@$(CLI) check-alerts

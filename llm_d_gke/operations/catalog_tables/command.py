@@ -36,6 +36,9 @@ def print_catalog(kind: Kind, search: str | None) -> int:
     head, rows = every[kind]
     words = (search or "").lower().split()
     matching = [row for row in rows if _holds(row, words)]
+    if kind is Kind.ZONES:
+        # `t4` also occurs in us-west4-c.
+        matching = [row for row in matching if all(re.search(rf"\b{re.escape(word)}", _line(row)) for word in words)]
     if not matching:
         close = nearest(search or "", {part for row in rows for part in (row[0], *re.split("[/_-]", row[0]))}, 0.75)
         if kind is Kind.ZONES:
@@ -57,7 +60,11 @@ def print_catalog(kind: Kind, search: str | None) -> int:
 
 
 def _holds(row: Row, words: Sequence[str]) -> bool:
-    return all(word in " ".join(row).lower() for word in words)
+    return all(word in _line(row) for word in words)
+
+
+def _line(row: Row) -> str:
+    return " ".join(row).lower()
 
 
 def tables(catalog: Catalog) -> dict[Kind, tuple[Row, list[Row]]]:

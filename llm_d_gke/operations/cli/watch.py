@@ -158,12 +158,13 @@ def dashboard(
 
 def monitoring_files(
     stack: Stack,
+    config: Changes = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.", file_okay=False)] = Path("monitoring"),
 ) -> int:
     """Write a stack's alerts and dashboard as files for a Prometheus and a Grafana."""
     from llm_d_gke.operations.monitoring.command import write_monitoring_files
 
-    return write_monitoring_files(stack, out)
+    return write_monitoring_files(stack, overrides(config), out)
 
 
 def check_alerts() -> int:

@@ -65,7 +65,10 @@ def write_first_stack(name: str | None = None, *, ask: bool) -> int:
 def _ask(text: str, default: str, check: Callable[[str], str]) -> str:
     """Ask until the answer passes the check."""
     while True:
-        answer = Prompt.ask(text, default=default, show_default=bool(default))
+        try:
+            answer = Prompt.ask(text, default=default, show_default=bool(default))
+        except EOFError:
+            raise SizeError("no answer can be read here: `make init ARGS=--yes` takes the defaults") from None
         try:
             return check(answer)
         except SizeError as error:

@@ -30,9 +30,9 @@ from llm_d_gke.rehearsal.toolchain.build import BuildError, binaries
 from llm_d_gke.stackfile.assumptions import load_assumed
 
 
-def write_monitoring_files(stack: str, out: Path) -> int:
+def write_monitoring_files(stack: str, changes: Mapping[str, str], out: Path) -> int:
     """Write `rules.yaml` and `dashboard.json` of a stack, as far as its settings ask for them."""
-    plan = _plan(stack, {})
+    plan = plan_config(stack, load_assumed(stack, changes))
     files = {}
     if plan.monitoring.alerts:
         files["rules.yaml"] = yaml.safe_dump(rules_of(plan.monitoring), sort_keys=False, width=1000)
@@ -42,8 +42,9 @@ def write_monitoring_files(stack: str, out: Path) -> int:
         print(
             wrapped(
                 f"stack {stack} has neither alerts nor a dashboard: set llm-d:monitoring to {{dashboard: true}} or"
-                " {alerts: {}}"
-            ),
+                " {alerts: {}}. For the files alone, without resources of Cloud Monitoring:"
+            )
+            + f"\n  bin/llmd monitoring-files {stack} -c 'monitoring={{dashboard: true, alerts: {{}}}}'",
             file=sys.stderr,
         )
         return REFUSED

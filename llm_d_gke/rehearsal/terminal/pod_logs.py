@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections import Counter
@@ -26,8 +27,13 @@ def print_logs(paths: StackPaths, pod: str | None, *, follow: bool, tail: int | 
         raise not_up_here(
             paths.stack,
             lambda plan: [
+                *(
+                    []
+                    if pod is None
+                    else [f"kubectl get pods --namespace {plan.namespace.name} | grep {shlex.quote(pod)}"]
+                ),
                 f"kubectl logs --namespace {plan.namespace.name} --all-containers --follow{last}"
-                f" {pod or f'deployment/{plan.models[0].servers[0].name}'}"
+                f" {f'deployment/{plan.models[0].servers[0].name}' if pod is None else 'NAME'}",
             ],
         )
     positions: dict[Path, int] = {}

@@ -45,6 +45,9 @@ def test_files_are_written_of_what_a_stack_has(tmp_path: Path, capsys: pytest.Ca
     assert llmd("monitoring-files", "gpu", "--out", str(tmp_path / "none")) == 2
     assert "neither alerts nor a dashboard" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+    changes = ("-c", "monitoring={dashboard: true, alerts: {}}")
+    assert llmd("monitoring-files", "gpu", *changes, "--out", str(tmp_path / "own")) == 0
+    assert sorted(file.name for file in (tmp_path / "own").iterdir()) == ["dashboard.json", "rules.yaml"]
 
 
 def test_without_promtool_nothing_passes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from pathlib import Path
 
 import pytest
@@ -332,6 +333,13 @@ class TestWrittenStackFiles:
         assert llmd("size", QWEN, "2/s 500+100", "--write", "chat") == 0
         assert capsys.readouterr().out.startswith("wrote Pulumi.chat.yaml")
 
+    def test_init_that_can_ask_nobody_names_the_option_for_that(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(""))
+        assert llmd("init") != 0
+        assert "`make init ARGS=--yes` takes the defaults" in " ".join(capsys.readouterr().err.split())
+
     def test_init_refuses_name_and_project_at_once(
         self, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -417,6 +425,13 @@ class TestCatalog:
         assert rows
         assert all("llama" in row.lower() and "70b" in row.lower() for row in rows)
         assert llmd("catalog", "zones", "atlantis") == 2
+
+    def test_a_search_for_zones_finds_beginnings_of_words(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert llmd("catalog", "zones", "t4") == 0
+        listing = capsys.readouterr().out
+        assert "us-west4-a" in listing
+        # It has no T4; its name ends in t4.
+        assert "us-west4-c" not in listing
 
 
 def test_half_precision_is_set_where_bfloat16_is_missing(rows: list[Option]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.errors import NotUpError, RehearsalError
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal.pod_logs import print_logs
 
@@ -18,6 +18,15 @@ def paths(tmp_path: Path) -> StackPaths:
     (paths.pod_logs / "serving_server-1_vllm.log").write_text("ready\nserving\nhalf a li", encoding="utf-8")
     (paths.pod_logs / "serving_picker-1_epp.log").write_text("picking\n", encoding="utf-8")
     return paths
+
+
+def test_on_gke_a_part_of_a_name_is_looked_up_first(tmp_path: Path) -> None:
+    """kubectl takes whole names alone."""
+    with pytest.raises(NotUpError) as error:
+        print_logs(StackPaths("gpu", tmp_path), "vllm", follow=False)
+    *_, look, logs, _ = str(error.value).splitlines()
+    assert look.endswith("| grep vllm")
+    assert logs.endswith("--follow NAME")
 
 
 def test_all_pods_are_told_apart(paths: StackPaths, capsys: pytest.CaptureFixture[str]) -> None:
