@@ -149,7 +149,8 @@ bench: $(STAMP) ## measure STACK that runs under SCENARIO=quick, latency, throug
 ifdef SCENARIO
 	@$(CLI) bench $(STACK) $(SCENARIO) $(ARGS)
 else
-	@$(BIN)/python -m llm_d_gke.maintenance.measure
+# What is stated is measured on stacks of its own.
+	@$(if $(ARGS)$(filter command,$(firstword $(origin STACK))),$(call need,SCENARIO,bench STACK=$(STACK) SCENARIO=quick))$(BIN)/python -m llm_d_gke.maintenance.measure
 endif
 
 bench-env: $(STAMP) ## install inference-perf, the load generator of `make bench SCENARIO=...`, into .venv-bench (800 MB)

@@ -81,6 +81,8 @@ def test_the_list_of_targets_fits_a_terminal() -> None:
         ("diff A=gpu", "B is missing: make diff A=gpu B=prefix-cache-gpu"),
         ("size LOAD=1/s", "MODEL is missing: make size MODEL="),
         ("explain STACK=tpu", "FIELD is missing: make explain STACK=tpu FIELD="),
+        # Without a scenario it measures other stacks, for an hour.
+        ("bench STACK=mine", "SCENARIO is missing: make bench STACK=mine SCENARIO=quick"),
         ("upgrade STACK=mine", "TO is missing: make upgrade STACK=mine TO=llm-d-0.10"),
         # Each of these would end, measure or judge the stack `gpu`.
         ("down stack=mine", "there is no variable stack here: did you mean STACK=mine?"),

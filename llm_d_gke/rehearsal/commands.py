@@ -195,7 +195,7 @@ def why(stack: str, request_id: str | None, log: Path | None, last: int) -> int:
     plan = plan_config(stack, configuration)
     weights = {name: weight for model in plan.models for name, weight in scores.weights_of(model.picker.config).items()}
     names = [model.picker.name for model in plan.models]
-    choices = scores.choices(picker_lines(StackPaths(stack), names, log))
+    choices = scores.choices(picker_lines(StackPaths(stack), names, log, request_id))
     selected = [choice for choice in choices if request_id in (None, choice.request)][-last:]
     if not selected:
         if log is None and (changed := list(diff_settings(StackPaths(stack), load(PROJECT_ROOT, stack)))):

@@ -99,10 +99,11 @@ def _short_names(files: list[Path]) -> dict[Path, str]:
     }
 
 
-def picker_lines(paths: StackPaths, pickers: Iterable[str], log: Path | None) -> list[str]:
+def picker_lines(paths: StackPaths, pickers: Iterable[str], log: Path | None, request: str | None = None) -> list[str]:
     """Lines of a log at a given path, `-` for standard input; otherwise of all pods of these pickers.
 
-    Raises NotUpError where no log is named, and RehearsalError where it cannot be read.
+    `request` is the id that is looked for. Raises NotUpError where no log is named,
+    and RehearsalError where it cannot be read.
     """
     if log is not None:
         try:
@@ -112,11 +113,12 @@ def picker_lines(paths: StackPaths, pickers: Iterable[str], log: Path | None) ->
         except OSError as error:
             raise RehearsalError(f"{log} cannot be read: {error.strerror}") from None
     if not paths.pod_logs.exists():
+        since, named = (" --since=5m", "") if request is None else ("", f" {shlex.quote(request)}")
         raise not_up_here(
             paths.stack,
             lambda plan: [
-                f"kubectl logs --namespace {plan.namespace.name} deployment/{model.picker.name} --since=5m |"
-                f" bin/llmd why {paths.stack} --log -"
+                f"kubectl logs --namespace {plan.namespace.name} deployment/{model.picker.name}{since} |"
+                f" bin/llmd why {paths.stack}{named} --log -"
                 for model in plan.models
             ],
         )

@@ -8,7 +8,7 @@ import pytest
 
 from llm_d_gke.rehearsal.errors import NotUpError, RehearsalError
 from llm_d_gke.rehearsal.paths import StackPaths
-from llm_d_gke.rehearsal.terminal.pod_logs import print_logs
+from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
 
 
 @pytest.fixture
@@ -27,6 +27,16 @@ def test_on_gke_a_part_of_a_name_is_looked_up_first(tmp_path: Path) -> None:
     *_, look, logs, _ = str(error.value).splitlines()
     assert look.endswith("| grep vllm")
     assert logs.endswith("--follow NAME")
+
+
+@pytest.mark.parametrize(
+    ("request_id", "words"),
+    [(None, "-epp --since=5m | bin/llmd why gpu --log -"), ("a b", "-epp | bin/llmd why gpu 'a b' --log -")],
+)
+def test_on_gke_the_request_that_is_looked_for_is_named(tmp_path: Path, request_id: str | None, words: str) -> None:
+    with pytest.raises(NotUpError) as error:
+        picker_lines(StackPaths("gpu", tmp_path), [], None, request_id)
+    assert words in str(error.value)
 
 
 def test_all_pods_are_told_apart(paths: StackPaths, capsys: pytest.CaptureFixture[str]) -> None:
