@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -37,15 +38,18 @@ def plan_stack(stack: str, settings: StackSettings | Mapping[str, Any], catalog:
     """Check settings that a program holds, and plan the stack that they describe.
 
     `stack` is in the names of everything that is created. `settings` are typed, or a mapping with the keys of a stack
-    file, without their `llm-d:`. Whether secrets were encrypted is not checked, since they come from no file. Raises
+    file, without their `llm-d:`. `models[].config` and `chatTemplate` are paths from the working directory. Whether
+    secrets were encrypted is not checked, since they come from no file. Raises
     `RefusedError` with every finding; those that refuse nothing are in the plan's `warnings`.
     """
     try:
         if isinstance(settings, StackSettings):
-            earlier = placeholders(settings.model_dump(by_alias=True))
-            result = plan(stack, settings, catalog or load_catalog(), _ANY_KEY, earlier=earlier)
+            values = settings.model_dump(by_alias=True)
+            files, earlier = model_files(values, Path.cwd()), placeholders(values)
+            result = plan(stack, settings, catalog or load_catalog(), _ANY_KEY, files, earlier)
         else:
-            result = plan_raw(stack, settings, _ANY_KEY, catalog)
+            files = model_files(settings, Path.cwd()) if isinstance(settings, Mapping) else {}
+            result = plan_raw(stack, settings, _ANY_KEY, catalog, files)
     except RefusedError as refused:
         raise RefusedError([_of_a_program(finding) for finding in refused.findings]) from None
     return replace(result, warnings=tuple(_of_a_program(finding) for finding in result.warnings))

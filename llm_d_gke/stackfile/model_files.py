@@ -51,7 +51,7 @@ def model_files(values: Mapping[str, Any], root: Path = PROJECT_ROOT) -> dict[st
     """
     models = values.get("models")
     files = {}
-    for model in models if isinstance(models, list) else ():
+    for model in models if isinstance(models, list | tuple) else ():
         if not isinstance(model, dict) or not isinstance(model.get("id"), str):
             continue
         if isinstance(model.get("config"), str):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
 from llm_d_gke.components.stack import InferenceStack
-from llm_d_gke.planning import RefusedError
+from llm_d_gke.planning import RefusedError, plan_stack
 from llm_d_gke.resource_graph import Graph, Recorded, record
 from llm_d_gke.settings import StackSettings
 from tests.library.recorded_urns import FILE, STACKS, current
@@ -166,6 +167,18 @@ def test_a_refusal_is_printed_without_a_traceback_and_for_a_program() -> None:
     assert "set project in the program's settings" in texts[0]
     assert "did you mean location?" in texts[1]
     assert "add it to the program's settings, for example models:" in texts[1]
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_files_of_models_are_beside_the_program(typed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Path(__file__).parents[1] / "catalog" / "configs" / "google--gemma-2b-it.json"
+    (tmp_path / "config.json").write_text(config.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "chat.jinja").write_text("{{ messages }}", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    changes = {"models[0].id": "my/own", "models[0].config": "config.json", "models[0].chatTemplate": "chat.jinja"}
+    values = values_of("gpu", changes)
+    plan = plan_stack("chat", StackSettings.model_validate(values) if typed else values)
+    assert plan.models[0].servers[0].memory is not None
 
 
 @pytest.mark.parametrize("settings", [None, [{"project": "my-project"}], pulumi.ResourceOptions()])
