@@ -44,7 +44,7 @@ instead = $(if $(filter $(name),$(call upper,$(name))),an option of the command 
 $(foreach name,$(filter-out A B $(WORDS),$(GIVEN)),$(error there is no variable $(name) here: $(if \
   $(filter $(call upper,$(name)),$(WORDS)),did you mean $(call upper,$(name))=$(value $(name))?,$(instead))))
 # What a target that is none may mean.
-meant = $(or $(shell $(PYTHON) llm_d_gke/cli/meant.py '$1' $(TARGETS)),`make` lists them)
+meant = $(or $(shell $(PYTHON) llm_d_gke/cli/meanings.py '$1' $(TARGETS)),`make` lists them)
 $(foreach goal,$(filter-out $(TARGETS) $(CHECKS) $(STAMP),$(MAKECMDGOALS)),$(error there is no target $(goal): $(if \
   $(wildcard Pulumi.$(goal).yaml examples/Pulumi.$(goal).yaml),$(if $(filter diff,$(MAKECMDGOALS)),two stacks are named by A=... B=...,a stack is named by STACK=$(goal)),$(call meant,$(goal)))))
 

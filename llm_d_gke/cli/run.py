@@ -25,7 +25,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from llm_d_gke.cli.exits import CLOSED_PIPE, DONE, FAILED, INTERRUPTED, REFUSED, CommandError
-from llm_d_gke.cli.meant import meant
+from llm_d_gke.cli.meanings import meaning_of
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.stackfile import PROJECT_ROOT
 from llm_d_gke.stackfile.project import stack_names
@@ -51,9 +51,8 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         word = args[0]
         if word not in self.commands and not word.startswith("-"):
-            ctx.fail(
-                f"there is no command {word}: {meant(word, PROGRAM, list(self.commands)) or f'{PROGRAM} lists them'}"
-            )
+            meaning = meaning_of(word, PROGRAM, list(self.commands)) or f"{PROGRAM} lists them"
+            ctx.fail(f"there is no command {word}: {meaning}")
         return super().resolve_command(ctx, args)
 
 

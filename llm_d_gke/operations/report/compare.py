@@ -232,7 +232,7 @@ def _identity(finding: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 # Reports of all stacks in one process: most of the time of a single one is the start of the program.
-# A file that cannot be read has no report: what was said of it stands in its place.
+# A file that cannot be read has no report: what was printed of it stands in its place.
 _REPORTS = """
 import contextlib, io, json, pathlib, sys
 from llm_d_gke.cli.run import leave, run_app
@@ -240,14 +240,14 @@ from llm_d_gke.operations.cli.app import build_app
 
 folder, *stacks = sys.argv[1:]
 for stack in stacks:
-    file, said = pathlib.Path(folder, f"{stack}.json"), io.StringIO()
-    with contextlib.redirect_stderr(said):
+    file, printed = pathlib.Path(folder, f"{stack}.json"), io.StringIO()
+    with contextlib.redirect_stderr(printed):
         status = run_app(build_app(), arguments=["report", stack, "--out", str(file)])
-    sys.stderr.write(said.getvalue())
+    sys.stderr.write(printed.getvalue())
     if status not in (0, 2):
         leave(status)
     if not file.exists():
-        unreadable = {"stack": stack, "refused": True, "unreadable": said.getvalue(), "findings": [], "plan": None}
+        unreadable = {"stack": stack, "refused": True, "unreadable": printed.getvalue(), "findings": [], "plan": None}
         file.write_text(json.dumps(unreadable), encoding="utf-8")
 leave(0)
 """

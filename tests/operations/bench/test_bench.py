@@ -153,9 +153,9 @@ def test_a_stack_that_is_not_there_is_named_before_the_tool(
 ) -> None:
     monkeypatch.setenv(PYTHON, str(tmp_path / "python"))
     assert llmd("bench", "nope", "quick") != 0
-    shown = capsys.readouterr().err
-    assert "Pulumi.nope.yaml" in shown
-    assert "bench-env" not in shown
+    output = capsys.readouterr().err
+    assert "Pulumi.nope.yaml" in output
+    assert "bench-env" not in output
 
 
 @pytest.mark.parametrize(

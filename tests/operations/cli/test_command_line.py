@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 from llm_d_gke.cli.exits import CLOSED_PIPE, INTERRUPTED
-from llm_d_gke.cli.meant import MEANINGS
+from llm_d_gke.cli.meanings import MEANINGS
 from llm_d_gke.cli.options import Changes, Stack
 from llm_d_gke.operations.cli.app import build_app
 from llm_d_gke.stackfile import PROJECT_ROOT
@@ -68,9 +68,9 @@ def test_a_stack_that_does_not_exist_is_named_before_what_else_is_missing(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert llmd(*command.split()) == 2
-    shown = "".join(capsys.readouterr())
-    assert "there is no Pulumi.nope.yaml" in shown
-    assert not re.search("make up|credentials|bench-env", shown)
+    output = "".join(capsys.readouterr())
+    assert "there is no Pulumi.nope.yaml" in output
+    assert not re.search("make up|credentials|bench-env", output)
 
 
 def test_no_meaning_is_that_of_a_command() -> None:

@@ -1,4 +1,4 @@
-"""What a command that does not exist may mean. The Makefile runs it without the package: `meant.py WORD COMMAND...`.
+"""What a command that does not exist may mean. The Makefile runs it without the package: `meanings.py WORD COMMAND...`.
 
 Needs Python's standard library only.
 """
@@ -28,11 +28,11 @@ MEANINGS = {
 }
 
 
-def meant(word: str, program: str, commands: Sequence[str]) -> str:
+def meaning_of(word: str, program: str, commands: Sequence[str]) -> str:
     """What a word that is no command means, else the command of `program` that is spelled like it, else nothing."""
     close = difflib.get_close_matches(word, commands, 1)
     return MEANINGS.get(word) or (f"did you mean {program} {close[0]}?" if close else "")
 
 
 if __name__ == "__main__":
-    print(meant(sys.argv[1], "make", sys.argv[2:]))
+    print(meaning_of(sys.argv[1], "make", sys.argv[2:]))
