@@ -83,8 +83,9 @@ class _PlainCommand(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
-            if error.param is not None and error.param.name == "stack" and type(error) is not typer.BadParameter:
-                error.message = f"Stacks: {', '.join(stack_names(PROJECT_ROOT))}"
+            if error.param is not None and type(error) is not typer.BadParameter:
+                stacks = f"Stacks: {', '.join(stack_names(PROJECT_ROOT))}"
+                error.message = stacks if error.param.name == "stack" else getattr(error.param, "help", None) or ""
             for pattern, words in _WORDS:
                 error.message = pattern.sub(words, error.message)
             raise

@@ -73,6 +73,19 @@ def test_a_stack_that_does_not_exist_is_named_before_what_else_is_missing(
     assert not re.search("make up|credentials|bench-env", output)
 
 
+@pytest.mark.parametrize(
+    ("command", "help_text"),
+    [("bench gpu", "Load to send: quick, latency"), ("upgrade gpu", "Release of the catalog"), ("report", "Stacks: ")],
+)
+def test_an_argument_that_is_missing_is_explained(
+    command: str, help_text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert llmd(*command.split()) == 2
+    assert re.search(
+        rf"Missing argument '\w+'\. {help_text}", " ".join(capsys.readouterr().err.replace("│", "").split())
+    )
+
+
 def test_no_meaning_is_that_of_a_command() -> None:
     assert COMMANDS.keys().isdisjoint(MEANINGS)
 
