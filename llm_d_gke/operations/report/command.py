@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.exits import DONE, REFUSED, RefusedInputError
 from llm_d_gke.cli.markdown import row
 from llm_d_gke.operations.report import formatting
 from llm_d_gke.operations.report.compare import compare, plan_all
@@ -56,6 +56,8 @@ def write_report(stack: str, changes: Mapping[str, str], out: Path | None) -> in
 
 def write_comparison(before: Path, after: Path, out: Path | None) -> int:
     """Print or write how the verdicts on all stacks differ between two checkouts. Return the exit status."""
+    if not (after / "llm_d_gke" / "__main__.py").exists():
+        raise RefusedInputError(f"{after} is no checkout of this project: it has no llm_d_gke/__main__.py")
     results = plan_all(after)
     text = compare(plan_all(before), results)
     if out is None:

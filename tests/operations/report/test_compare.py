@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from llm_d_gke.operations.report.compare import compare, compare_stacks, plan_all
 from llm_d_gke.operations.report.load import load_facts
 from llm_d_gke.stackfile import PROJECT_ROOT
+from tests.command_line import llmd
 
 
 def facts(stack: str = "gpu", **changes: str) -> Mapping[str, Any]:
@@ -169,6 +172,11 @@ def test_larger_pools_cost_more_at_most() -> None:
 
 def test_findings_name_file_and_line() -> None:
     assert "cross the internet unencrypted (Pulumi.gpu.yaml, line 13)<br>" in compare({}, {"gpu": facts()})
+
+
+def test_a_folder_that_is_no_checkout_removes_no_stack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert llmd("compare", str(PROJECT_ROOT), str(tmp_path)) == 2
+    assert "is no checkout of this project" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_file_that_cannot_be_read_is_a_refused_stack(tmp_path: Path) -> None:
