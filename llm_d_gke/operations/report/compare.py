@@ -18,15 +18,27 @@ from llm_d_gke.stackfile import stack_names
 
 Facts = Mapping[str, Any]
 
+# Characters. GitHub refuses a comment above 65,536; line ends, lone headings and unchanged stacks are not counted.
+_LONGEST = 50_000
+
 
 def compare(before: Mapping[str, Facts], after: Mapping[str, Facts]) -> str:
-    """Both sides are `facts.StackFacts.as_json()` by stack name. Keys missing from the older side are skipped."""
+    """Both sides are `facts.StackFacts.as_json()` by stack name. Keys missing from the older side are skipped.
+
+    Where the text would be too long for a comment, refused stacks come first, and the last ones are headings alone.
+    """
     lines = ["## Verdict"]
     same = []
-    for stack in dict.fromkeys((*after, *before)):
-        changed = list(_stack(stack, before.get(stack), after.get(stack)))
+    length = 0
+    stacks = dict.fromkeys((*after, *before))
+    sections = {stack: list(_stack(stack, before.get(stack), after.get(stack))) for stack in stacks}
+    if sum(len(line) for changed in sections.values() for line in changed) > _LONGEST:
+        lines += ["", "Stacks with a heading alone have too much for one comment: `make report STACK=...` has it."]
+        sections = dict(sorted(sections.items(), key=lambda item: not after.get(item[0], {}).get("refused")))
+    for stack, changed in sections.items():
         if changed:
-            lines += ["", *changed]
+            length += sum(map(len, changed))
+            lines += ["", *(changed if length <= _LONGEST else changed[:1])]
         else:
             same.append(f"`{stack}`")
     if same:

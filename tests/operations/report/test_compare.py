@@ -170,6 +170,17 @@ def test_larger_pools_cost_more_at_most() -> None:
     assert "USD a month, running" not in text
 
 
+def test_many_changed_stacks_fit_into_one_comment_with_the_refused_ones_whole() -> None:
+    accepted, refused = facts(), facts(paused="perhaps")
+    text = compare({}, {f"stack-{number}": accepted for number in range(99)} | {"wrong": refused})
+    assert 50_000 < len(text) < 65_536
+    assert text.count("### `stack-") == 99
+    assert "Stacks with a heading alone" in text
+    assert (
+        text.index("### `wrong`: new, refused") < text.index("`llm-d:paused = perhaps`") < text.index("### `stack-0`")
+    )
+
+
 def test_findings_name_file_and_line() -> None:
     assert "cross the internet unencrypted (Pulumi.gpu.yaml, line 13)<br>" in compare({}, {"gpu": facts()})
 
