@@ -147,7 +147,7 @@ def bench(
 
 def dashboard(
     stack: Stack,
-    minutes: Annotated[float, typer.Option("--minutes", help="How far the panels look back.")] = 5.0,
+    minutes: Annotated[float, typer.Option("--minutes", min=1, help="How far the panels look back.")] = 5.0,
     out: Annotated[Path | None, option("--out", "-o", help="File to write once instead of serving the page.")] = None,
 ) -> int:
     """Serve a page with the metrics of a rehearsed stack, until Ctrl-C."""

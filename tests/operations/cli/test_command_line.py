@@ -86,6 +86,12 @@ def test_an_argument_that_is_missing_is_explained(
     )
 
 
+@pytest.mark.parametrize("minutes", ["0", "-5"])
+def test_a_dashboard_looks_back(minutes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert llmd("dashboard", "gpu", "--minutes", minutes) == 2
+    assert "must be 1 or more" in capsys.readouterr().err
+
+
 def test_no_meaning_is_that_of_a_command() -> None:
     assert COMMANDS.keys().isdisjoint(MEANINGS)
 
