@@ -27,6 +27,8 @@ from pulumi.runtime import resource as sdk_resource
 from pulumi.runtime import stack as sdk_stack
 from pulumi.runtime.proto import source_pb2
 
+from llm_d_gke.sdk_annotations import leave_annotations_unread
+
 CHECKED_VERSION: Final = "3.272.0"
 DEBUG_VARIABLE: Final = "LLMD_SDK_DEBUG"
 
@@ -54,11 +56,12 @@ def prepare_sdk() -> None:
     drops it unless it runs with `--debug`. With LLMD_SDK_DEBUG set they are sent.
 
     With each place of the program computed once, without a look for changed source files: the SDK sends the whole stack
-    of calls with every resource. And with each type of a property unwrapped once.
+    of calls with every resource. With each type of a property unwrapped once, and the others left unread.
     """
     gc.disable()
     if importlib.metadata.version("pulumi") != CHECKED_VERSION:
         return
+    leave_annotations_unread()
     vars(sdk_stack)["asyncio"] = _PatientAsyncio()
     vars(sdk_resource)["_get_stack_trace"] = _stack_trace
     vars(sdk_types)["unwrap_type"] = _unwrapped
