@@ -20,10 +20,10 @@ MODULE = "pulumi_gcp.container.node_pool"
 
 def loaded(loader: type[SourceFileLoader]) -> ModuleType:
     """The module by a loader, beside the one that is imported."""
-    found = find_spec(MODULE)
-    assert found is not None
-    assert found.origin is not None
-    spec = spec_from_loader(MODULE, loader(MODULE, found.origin))
+    original = find_spec(MODULE)
+    assert original is not None
+    assert original.origin is not None
+    spec = spec_from_loader(MODULE, loader(MODULE, original.origin))
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
@@ -60,7 +60,7 @@ def test_where_nothing_compiled_is_kept_python_imports_as_always(
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     assert loader() is sdk_annotations._Loader
     sdk_annotations._Loader("pulumi_gcp.extra", str(file)).get_code("pulumi_gcp.extra")
-    assert [found.name for found in package.rglob("*.pyc")] == [
+    assert [compiled.name for compiled in package.rglob("*.pyc")] == [
         Path(cache_from_source("extra.py", optimization="annotations")).name
     ]
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
