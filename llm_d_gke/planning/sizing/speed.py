@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_speed import HeldOutErrors, generation
@@ -39,17 +40,17 @@ class Load:
     cached_tokens: int = 0
     interrupted: bool = True
 
-    @property
+    @cached_property
     def fresh(self) -> int:
         """Tokens of a prompt to compute."""
         return max(1, self.prompt_tokens - self.cached_tokens)
 
-    @property
+    @cached_property
     def further(self) -> int:
         """Tokens of an answer after the first."""
         return max(1, self.output_tokens - 1)
 
-    @property
+    @cached_property
     def context(self) -> float:
         """Mean length of a running sequence."""
         return self.prompt_tokens + self.output_tokens / 2
@@ -193,29 +194,30 @@ class _Served:
 def _max_sequences(run: EngineRun, verdict: MemoryVerdict, load: Load) -> int:
     """Sequences that fit into the KV cache at once. Their answers are on average half written; prefixes are shared."""
     length = math.ceil(load.fresh + load_engine().speed.output_share * load.output_tokens)
-    longest_blocks = max(1, layout(run).blocks_per_request(load.prompt_tokens + load.output_tokens))
-    if verdict.kv_blocks < longest_blocks:
+    pages = layout(run)
+    if verdict.kv_blocks < max(1, pages.blocks_per_request(load.prompt_tokens + load.output_tokens)):
         return 0
-    return verdict.kv_blocks // max(1, layout(run).blocks_per_request(length)) * run.attention_ranks
+    return verdict.kv_blocks // max(1, pages.blocks_per_request(length)) * run.attention_ranks
 
 
 def _closed_loop(run: EngineRun, steps: StepTimes, load: Load, batch: float) -> _Served:
     """A closed loop of `batch` requests in flight on one engine."""
     fresh, further = load.fresh, load.further
     budget = float(run.max_num_batched_tokens)
+    beside = load_engine().speed.request_seconds[run.kind]
     if load.output_tokens <= 1:
-        first = load_engine().speed.request_seconds[run.kind] + _prompt_only(steps, fresh, load.cached_tokens, budget)
+        first = beside + _prompt_only(steps, fresh, load.cached_tokens, budget)
         return _Served(first, 0.0, batch / (first * batch), 0.0, filled=False)
     if not load.interrupted:
         seconds_per_token = steps.step(batch, load.context)
-        first = load_engine().speed.request_seconds[run.kind] + _prompt_only(steps, fresh, load.cached_tokens, budget)
+        first = beside + _prompt_only(steps, fresh, load.cached_tokens, budget)
         return _Served(first, seconds_per_token, batch / (first + further * seconds_per_token), batch, filled=False)
     # Each step brings every sequence a token further, and `carried` tokens of prompts for those that take their place.
     max_sequences = budget / (1 + fresh / further)
     decoding = min(batch, max_sequences)
     for _ in range(_ROUNDS):
         seconds_per_token = _mean_step(steps, load, decoding, budget)
-        first = _time_to_first_token(run, steps, load, decoding, seconds_per_token, batch)
+        first = beside + _computing_first_token(steps, load, decoding, seconds_per_token, batch, budget)
         before, decoding = decoding, min(max_sequences, batch / (1 + first / (further * seconds_per_token)))
         if decoding == before:
             break
@@ -236,27 +238,24 @@ def _mean_step(steps: StepTimes, load: Load, decoding: float, budget: float) -> 
     return mixed if share == 1 else (1 - share) * steps.step(decoding, load.context) + share * mixed
 
 
-def _time_to_first_token(
-    run: EngineRun, steps: StepTimes, load: Load, decoding: float, seconds_per_token: float, batch: float
+def _computing_first_token(
+    steps: StepTimes, load: Load, decoding: float, seconds_per_token: float, batch: float, budget: float
 ) -> float:
-    """Seconds to the first token of a request that is admitted at once."""
-    prompt_budget = max(1.0, run.max_num_batched_tokens - decoding)
-    count = math.ceil(load.fresh / prompt_budget)
+    """Seconds of the engine until the first token of a request that is admitted at once."""
+    count = math.ceil(load.fresh / max(1.0, budget - decoding))
     chunk = load.fresh / count
     decoding_load = decoding if batch > 1 else 0.0
-    if count == 1:
-        computing = steps.step(decoding_load, load.context, chunk, load.cached_tokens)
-    else:
-        computing = sum(
-            steps.step(decoding_load, load.context, chunk, load.cached_tokens + index * chunk)
-            for index in range(min(count, 8))
-        ) * (count / min(count, 8))
+    looked_at = min(count, 8)
+    computing = 0.0
+    for index in range(looked_at):
+        computing += steps.step(decoding_load, load.context, chunk, load.cached_tokens + index * chunk)
+    computing *= count / looked_at
     if batch <= 1:
-        return load_engine().speed.request_seconds[run.kind] + computing
+        return computing
     # A request comes in the middle of a step, and behind the prompts of others: at random, though never of all of them.
     busy = min(0.95, decoding * computing / (load.further * seconds_per_token))
     queueing = computing * min(busy / (2 * (1 - busy)), (batch - 1) / 2)
-    return load_engine().speed.request_seconds[run.kind] + computing + seconds_per_token / 2 + queueing
+    return computing + seconds_per_token / 2 + queueing
 
 
 def _prompt_only(steps: StepTimes, tokens: float, depth: float, budget: float) -> float:

@@ -37,13 +37,28 @@ class StepTimes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Matrices:
-    """Matrices of one kind on one rank: bytes of all weights, and operations per token."""
+    """Matrices of one kind on one rank: seconds in which all weights are read, and of computing for one token."""
 
-    weight_bytes: float
-    flops: float
-    flops_per_second: float
-    bytes_per_second: float
+    whole_seconds: float
+    token_seconds: float
     expert_share: float = 1.0  # share of the experts that one token asks
+    ranks: int = 1  # data-parallel ranks, all of which send tokens to the experts of this one
+
+    def reading(self, tokens: float) -> float:
+        """Seconds of reading the weights that a step's tokens meet."""
+        if self.expert_share == 1:
+            return self.whole_seconds
+        return self.whole_seconds * float(1 - (1 - self.expert_share) ** max(1.0, tokens * self.ranks))
+
+    def seconds(self, tokens: float) -> float:
+        """Seconds of reading and computing, which overlap."""
+        reading = self.whole_seconds if self.expert_share == 1 else self.reading(tokens)
+        computing = tokens * self.token_seconds
+        if reading > 4 * computing:
+            return reading
+        if computing > 4 * reading:
+            return computing
+        return float((reading**_SHARPNESS + computing**_SHARPNESS) ** (1 / _SHARPNESS))
 
 
 class Roofline:
@@ -75,25 +90,24 @@ class Roofline:
         stored -= parts.embedding * run.dtype_bytes / tensor + (head if parts.lm_head else 0.0)
         routed = parts.experts * run.stored_bytes("experts") / run.expert_ranks if experts else 0.0
         every = parts.attention + parts.linear + parts.mlp + parts.shared + parts.latent
-        self._dense = _Matrices(max(0.0, stored - routed), 2 * every / tensor, matrix * share, self._bandwidth)
-        self._head = _Matrices(
-            head, 2 * (parts.lm_head or parts.embedding) / tensor, plain * constants.matrix_share, self._bandwidth
-        )
+        computing = 1 / (matrix * share)
+        self._dense = _Matrices(max(0.0, stored - routed) / self._bandwidth, 2 * every / tensor * computing)
+        head_flops = 2 * (parts.lm_head or parts.embedding) / tensor
+        self._head = _Matrices(head / self._bandwidth, head_flops / (plain * constants.matrix_share))
         self._experts: _Matrices | None = None
         if experts is not None:
-            expert_share = experts.active / experts.count
+            asked = experts.active / experts.count
             self._experts = _Matrices(
-                routed,
-                2 * parts.experts * expert_share / tensor,
-                matrix * share * constants.experts_share,
-                self._bandwidth * constants.experts_reading_share,
-                expert_share,
+                routed / (self._bandwidth * constants.experts_reading_share),
+                2 * parts.experts * asked / tensor * computing / constants.experts_share,
+                asked,
+                run.data_parallel,
             )
-        self._ranks = run.data_parallel if experts is not None else 1
         self._attention_ranks = run.attention_ranks
         kinds = [layers for stage in range(run.pipeline_parallel) for layers in layers_of(run, stage)]
         self._kinds = kinds
-        self._cached_bytes: dict[float, float] = {}
+        # Of the context asked for last: a load has one.
+        self._context, self._cache_read = -1.0, 0.0
         # A prompt is one rank's.
         heads = model.attention_heads * model.head_dim / run.dense_parallel
         self._attending = [(4.0 * heads * kind.count, kind.window) for kind in kinds if kind.token_bytes]
@@ -105,13 +119,11 @@ class Roofline:
     def step(self, decoding: float, context: float, chunk: float = 0.0, depth: float = 0.0) -> float:
         """One token of `decoding` sequences and `chunk` tokens of a prompt of which `depth` tokens are cached."""
         tokens = decoding + chunk
-        seconds = self._matrix_seconds(self._dense, tokens) + self._matrix_seconds(
-            self._head, decoding + min(chunk, 1.0)
-        )
+        seconds = self._dense.seconds(tokens) + self._head.seconds(decoding + min(chunk, 1.0))
         if self._experts is not None:
-            seconds += self._matrix_seconds(self._experts, tokens)
+            seconds += self._experts.seconds(tokens)
         if decoding:
-            seconds += decoding / self._attention_ranks * self._kv_bytes_read(context) / self._bandwidth
+            seconds += decoding / self._attention_ranks * self._kv_seconds(context)
         if chunk:
             seconds += self._attention_seconds(chunk, depth)
         return seconds + self._fixed + tokens * self._exchanged + decoding * self._constants.sequence_seconds
@@ -119,38 +131,23 @@ class Roofline:
     def bound(self, decoding: float) -> Bound:
         """What a step without prompts waits for."""
         tokens = max(1.0, decoding)
-        reading = self._weight_read_seconds(self._dense, tokens) + self._weight_read_seconds(self._head, tokens)
-        computing = tokens * (self._dense.flops / self._dense.flops_per_second)
+        reading = self._dense.reading(tokens) + self._head.reading(tokens)
+        computing = tokens * self._dense.token_seconds
         if self._experts is not None:
-            reading += self._weight_read_seconds(self._experts, tokens)
-            computing += tokens * self._experts.flops / self._experts.flops_per_second
+            reading += self._experts.reading(tokens)
+            computing += tokens * self._experts.token_seconds
         if self._fixed + decoding * self._constants.sequence_seconds > max(reading, computing):
             return "host"
         return "compute" if computing > reading else "memory bandwidth"
 
-    def _matrix_seconds(self, matrices: _Matrices, tokens: float) -> float:
-        if matrices.expert_share < 1:
-            reading = self._weight_read_seconds(matrices, tokens)
-        else:
-            reading = matrices.weight_bytes / matrices.bytes_per_second
-        computing = tokens * matrices.flops / matrices.flops_per_second
-        if reading > 4 * computing or computing > 4 * reading:
-            return max(reading, computing)
-        return float((reading**_SHARPNESS + computing**_SHARPNESS) ** (1 / _SHARPNESS))
-
-    def _weight_read_seconds(self, matrices: _Matrices, tokens: float) -> float:
-        weights = matrices.weight_bytes
-        if matrices.expert_share < 1:
-            # All data-parallel ranks send tokens to the experts of this one.
-            weights *= 1 - (1 - matrices.expert_share) ** max(1.0, tokens * self._ranks)
-        return weights / matrices.bytes_per_second
-
-    def _kv_bytes_read(self, context: float) -> float:
-        """Bytes of keys and values, or of states, that one sequence reads in a step, kept by context length."""
-        cached_bytes = self._cached_bytes.get(context)
-        if cached_bytes is None:
-            cached_bytes = self._cached_bytes[context] = sum(read(kind, context) for kind in self._kinds)
-        return cached_bytes
+    def _kv_seconds(self, context: float) -> float:
+        """Seconds in which one sequence's keys and values, or states, are read in a step."""
+        if context != self._context:
+            self._context, self._cache_read = (
+                context,
+                sum(read(kind, context) for kind in self._kinds) / self._bandwidth,
+            )
+        return self._cache_read
 
     def _attention_seconds(self, chunk: float, depth: float) -> float:
         """Seconds of attention between a chunk of a prompt and the `depth` tokens before it."""

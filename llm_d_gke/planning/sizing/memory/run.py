@@ -111,7 +111,7 @@ class EngineRun(_Options):
         """Accelerators that share the routed experts of a layer: data-parallel ranks keep one set among all of them."""
         return self.tensor_parallel * self.data_parallel
 
-    @property
+    @cached_property
     def attention_ranks(self) -> int:
         """Devices of one engine that attend for other requests each: all of them with latent attention on TPU.
 
@@ -127,7 +127,7 @@ class EngineRun(_Options):
         """Devices that divide attention, dense feed-forward layers and shared experts among them."""
         return self.tensor_parallel // self.attention_ranks
 
-    @property
+    @cached_property
     def sequences(self) -> int:
         """Sequences that one engine runs at once."""
         return self.max_num_seqs * self.attention_ranks
