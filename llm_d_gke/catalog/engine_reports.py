@@ -1,8 +1,10 @@
 """Parts of engine.yaml that people reported: starts that failed, and what families of models write."""
 
 import functools
+import operator
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Set
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import GetCoreSchemaHandler, StringConstraints
@@ -135,24 +137,33 @@ class StartReports(tuple[StartReport, ...]):
         return core_schema.no_info_after_validator_function(cls, handler(tuple[StartReport, ...]))
 
     @functools.cached_property
-    def _by_version(self) -> dict[tuple[str, str], tuple[StartReport, ...]]:
+    def _by_version(self) -> dict[tuple[str, str], dict[str | None, list[tuple[int, StartReport]]]]:
         return {}
 
-    def about(self, architecture: str, version: str) -> tuple[StartReport, ...]:
-        """Those that hold for an architecture in a version of vLLM, in order."""
+    def about(self, architecture: str, version: str, options: Set[str]) -> list[StartReport]:
+        """Those that hold for an architecture in a version of vLLM, in order: about no option, or one of `options`."""
         key = architecture, version
         if key not in self._by_version:
-            number = version_numbers(version)
-            self._by_version[key] = tuple(
-                report
-                for report in self
-                if report.architecture in (None, architecture)
+            self._by_version[key] = self._by_option(architecture, version_numbers(version))
+        by_option = self._by_version[key]
+        found = [numbered for option in (None, *options) for numbered in by_option.get(option, ())]
+        return [report for _, report in sorted(found, key=operator.itemgetter(0))]
+
+    def _by_option(
+        self, architecture: str, version: tuple[int, ...]
+    ) -> dict[str | None, list[tuple[int, StartReport]]]:
+        by_option: dict[str | None, list[tuple[int, StartReport]]] = defaultdict(list)
+        for position, report in enumerate(self):
+            if (
+                report.architecture in (None, architecture)
                 and (not report.architectures or architecture in report.architectures)
                 and architecture not in report.except_architectures
-                and number >= version_numbers(report.since)
-                and (report.before is None or number < version_numbers(report.before))
-            )
-        return self._by_version[key]
+                and version >= version_numbers(report.since)
+                and (report.before is None or version < version_numbers(report.before))
+            ):
+                option = report.option.partition(".")[0] if report.option is not None else None
+                by_option[option].append((position, report))
+        return by_option
 
 
 class FieldReport(Entry):

@@ -88,10 +88,7 @@ def ended_starts(served: ServedModel) -> list[StartReport]:
 
 def _reports_of(served: ServedModel) -> Iterator[StartReport]:
     options = _options_of(served.version, _arguments(served.settings))
-    for report in load_engine().start_reports.about(served.architecture, served.version):
-        # What most of them are about, before anything else is asked.
-        if report.option is not None and report.option.partition(".")[0] not in options:
-            continue
+    for report in load_engine().start_reports.about(served.architecture, served.version, options):
         if all(_alike(served, report)):
             yield report
 
@@ -165,9 +162,8 @@ def _of_model(served: ServedModel, report: StartReport) -> Iterator[bool]:
     if model is None:
         yield report.model_fields_set.isdisjoint(("weights", "trait", "uneven", *_MODEL_FACTS))
         return
-    for name, fact in _MODEL_FACTS.items():
-        if name in report.model_fields_set:
-            yield fact(served, model) == getattr(report, name)
+    for name in _MODEL_FACTS.keys() & report.model_fields_set:
+        yield _MODEL_FACTS[name](served, model) == getattr(report, name)
     yield report.uneven is None or any(
         width // served.parallelism.tensor % report.uneven for width in widths(model, served.parallelism.expert)
     )
