@@ -58,9 +58,13 @@ from llm_d_gke.settings import StackSettings
 
 @dataclass(frozen=True, kw_only=True)
 class _Foundation:
-    """The infrastructure of the model servers. `pools` are those of each site; requests arrive at the first site."""
+    """The infrastructure of the model servers. `pools` are those of each site; requests arrive at the first site.
+
+    `stages` are each model in every site.
+    """
 
     pools: tuple[tuple[PlanContext, tuple[NodePoolPlan, ...]], ...]
+    stages: tuple[tuple[ServedModel, ...], ...]
     network: NetworkPlan
     cpu_pool: NodePoolPlan
     namespace: NamespacePlan
@@ -144,11 +148,13 @@ def _plan_foundation(sites: Sequence[PlanContext], encrypted: frozenset[str]) ->
     ctx = sites[0]
     network = plan_network(ctx)
     cpu_pool = plan_cpu_pool(ctx)
-    pools = tuple((site, _plan_accelerator_pools(site)) for site in sites)
+    by_site = [[served_model(site, index) for index in range(len(site.settings.models))] for site in sites]
+    pools = tuple((site, _plan_accelerator_pools(site, models)) for site, models in zip(sites, by_site, strict=True))
     check_stages(sites)
     check_picker(ctx)
     return _Foundation(
         pools=pools,
+        stages=tuple(zip(*by_site, strict=True)),
         network=network,
         cpu_pool=cpu_pool,
         namespace=plan_namespace(ctx),
@@ -157,10 +163,9 @@ def _plan_foundation(sites: Sequence[PlanContext], encrypted: frozenset[str]) ->
     )
 
 
-def _plan_accelerator_pools(ctx: PlanContext) -> tuple[NodePoolPlan, ...]:
+def _plan_accelerator_pools(ctx: PlanContext, models: Sequence[ServedModel]) -> tuple[NodePoolPlan, ...]:
     """Node pools of one site."""
-    downloads = node_gib([served_model(ctx, index) for index in range(len(ctx.settings.models))])
-    pools = plan_accelerator_pools(ctx, downloads)
+    pools = plan_accelerator_pools(ctx, node_gib(models))
     check_capacity(ctx)
     check_idle(ctx)
     return tuple(pool_in_role(ctx, pool) for pool in pools)
@@ -178,7 +183,7 @@ def _check_site(ctx: PlanContext) -> None:
 def _plan_model(foundation: _Foundation, index: int, key: str, *, throughput: bool) -> ModelPlan:
     """One model: servers, pool, picker, certificate and capacity."""
     ctx, pull_secret = foundation.ctx, foundation.pull_secret
-    stages = [served_model(site, index) for site in foundation.sites]
+    stages = foundation.stages[index]
     served, model = stages[0], stages[0].settings
     backend = backend_of(ctx.settings)
     servers = tuple(
@@ -257,7 +262,7 @@ def _plan_whole(
     chart_namespaces = plan_chart_namespaces(charts)
     if ctx.namespace in {namespace.name for namespace in chart_namespaces}:
         ctx.error("LLMD-NAMESPACE-SYSTEM", "namespace.name", case="controllers")
-    models = _with_scaling(foundation.sites, models, cluster.name)
+    models = _with_scaling(foundation.stages, models, cluster.name)
     servers = [server for model in models for server in model.servers]
     return StackPlan(
         stack=ctx.stack,
@@ -296,17 +301,19 @@ def _plan_whole(
     )
 
 
-def _with_scaling(sites: Sequence[PlanContext], models: Sequence[ModelPlan], cluster: str) -> tuple[ModelPlan, ...]:
+def _with_scaling(
+    stages: Sequence[Sequence[ServedModel]], models: Sequence[ModelPlan], cluster: str
+) -> tuple[ModelPlan, ...]:
     """The models with their scaling plans. `cluster` is the cluster's name in metrics."""
     return tuple(
         replace(
             model,
             servers=tuple(
-                replace(server, scaling=plan_scaling(served_model(site, index), server, cluster, model.picker.name))
-                for site, server in zip(sites, model.servers, strict=True)
+                replace(server, scaling=plan_scaling(served, server, cluster, model.picker.name))
+                for served, server in zip(sites, model.servers, strict=True)
             ),
         )
-        for index, model in enumerate(models)
+        for sites, model in zip(stages, models, strict=True)
     )
 
 

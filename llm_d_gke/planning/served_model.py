@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 from llm_d_gke.catalog.config_outline import Outline
 from llm_d_gke.catalog.engine import load_engine
@@ -26,6 +27,8 @@ BACKEND_VARIABLE, _BACKEND_VARIABLE_BEFORE = "VLLM_ATTENTION_BACKEND", "0.14"
 EXPERT_BACKEND = "--moe-backend"
 # llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
 _VLLM_TAG = re.compile(r"(?:^|/)vllm[\w-]*:v?(0\.\d+(?:\.\d+)?)[^/:]*$")
+
+_Figure = TypeVar("_Figure")
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,11 @@ class ServedModel:
             all_files_known=settings.config is None and settings.source.kind == "hugging-face",
         )
 
+    @cached_property
+    def figures(self) -> dict[Callable[[ServedModel], Any], Any]:
+        """What functions marked with `once` have computed."""
+        return {}
+
     def has(self, since: str) -> bool:
         """Whether the engine's version is this one or a later one."""
         return load_engine().has(self.version, since)
@@ -177,3 +185,16 @@ def served_model(ctx: PlanContext, index: int) -> ServedModel:
     """The model at this position of the stack file, on the accelerators of `ctx`."""
     settings = ctx.settings.models[index]
     return ServedModel(ctx, index, settings, ctx.catalog.find_model(settings.id))
+
+
+def once(compute: Callable[[ServedModel], _Figure]) -> Callable[[ServedModel], _Figure]:
+    """Let a function of one served model compute for the first of several checks that need its figure."""
+
+    @wraps(compute)
+    def figure_of(served: ServedModel) -> _Figure:
+        if compute not in served.figures:
+            served.figures[compute] = compute(served)
+        figure: _Figure = served.figures[compute]
+        return figure
+
+    return figure_of

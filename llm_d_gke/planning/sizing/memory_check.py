@@ -16,7 +16,7 @@ from llm_d_gke.planning.engine_support.options import option_value
 from llm_d_gke.planning.engine_support.tpu import expands_latent_attention
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.plan.estimates import Limit, MemoryVerdict
-from llm_d_gke.planning.served_model import ServedModel
+from llm_d_gke.planning.served_model import ServedModel, once
 from llm_d_gke.planning.sizing.known_failures import check_field_reports, check_start_reports
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.judge import unconverted_gib
@@ -135,11 +135,9 @@ def _speculation(served: ServedModel, model: Model) -> Speculation:
     return speculation
 
 
+@once
 def run_of(served: ServedModel) -> EngineRun | None:
-    """The engine as the stack's settings, extra arguments and the release's version start it.
-
-    None for a model that the catalog lacks, and for one whose memory is not computed.
-    """
+    """The engine as settings, extra arguments and the release's version start it; None where memory is not computed."""
     settings, ctx, model = served.settings, served.ctx, served.model
     if model is None:
         return None
