@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .config_outline import Outline
 from .pickers import Picker
@@ -28,10 +29,17 @@ class Catalog:
     # Chat templates of a stack's own, by their path in its file.
     chat_templates: Mapping[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def _fitting(self) -> dict[str, tuple[MachineType, ...]]:
+        return {}
+
     def machines_for(self, accelerator: str) -> tuple[MachineType, ...]:
         """Machine types that carry an accelerator or take it attached, fewest accelerators and vCPUs first."""
-        fitting = [m for m in self.machines.values() if m.accelerator == accelerator or accelerator in m.attachable]
-        return tuple(sorted(fitting, key=lambda m: (m.accelerator_count * m.accelerator_share, m.vcpus)))
+        if accelerator not in self._fitting:
+            fitting = [m for m in self.machines.values() if m.accelerator == accelerator or accelerator in m.attachable]
+            fitting.sort(key=lambda m: (m.accelerator_count * m.accelerator_share, m.vcpus))
+            self._fitting[accelerator] = tuple(fitting)
+        return self._fitting[accelerator]
 
     def default_machine(self, accelerator: str) -> MachineType | None:
         """The machine type of a pool that names none."""
