@@ -45,27 +45,42 @@ def cheapest_hardware(
     options = (option for option in _nodes(ctx, run.kind) if suits(option.accelerator))
     answers: dict[tuple[str, int], bool] = {}
     for node in sorted(options, key=lambda option: _price_and_size(ctx, option)):
+        moved = _moved(served, node)
         for tensor_parallel in _sizes(run, node):
-            changed = on_node(served, run, node, tensor_parallel)
+            stated = _stated_size(moved, run, tensor_parallel)
             # Machines with the same accelerators differ in how many a replica leaves.
-            key = node.accelerator.name, changed.parallelism.tensor
+            key = node.accelerator.name, stated or moved.parallelism.tensor
             if key not in answers:
-                answers[key] = serves(changed, run_of)
+                answers[key] = serves(_with_size(moved, stated), run_of)
             if answers[key]:
-                return _setting_text(ctx, node) + size_text(served, changed)
+                return _setting_text(ctx, node) + size_text(served, _with_size(moved, stated))
     return None
 
 
 def on_node(served: ServedModel, run: EngineRun, node: Node, tensor_parallel: int) -> ServedModel:
     """The model on another machine, with the settings that a fix names."""
+    moved = _moved(served, node)
+    return _with_size(moved, _stated_size(moved, run, tensor_parallel))
+
+
+def _moved(served: ServedModel, node: Node) -> ServedModel:
     # A machine of TPUs is one slice of one host, as the present one has to be.
-    ctx = served.ctx if node.accelerator.kind == "tpu" else replace(served.ctx, topology=None, hosts=1)
-    ctx = replace(ctx, accelerator=node.accelerator, machine=node.machine, per_node=node.per_node)
-    changed = replace(served, ctx=ctx)
-    by_default = changed.parallelism.tensor
-    if by_default == tensor_parallel or (tensor_parallel == run.tensor_parallel and shares(run.model, by_default)):
-        return changed
-    return changed.with_settings(tensor_parallel=tensor_parallel)
+    shape = {} if node.accelerator.kind == "tpu" else {"topology": None, "hosts": 1}
+    machine = {"accelerator": node.accelerator, "machine": node.machine, "per_node": node.per_node}
+    return replace(served, ctx=replace(served.ctx, **machine, **shape))
+
+
+def _stated_size(moved: ServedModel, run: EngineRun, tensor_parallel: int) -> int | None:
+    """The number of devices that a fix has to state there; None where the default does."""
+    by_default = moved.parallelism.tensor
+    suffices = tensor_parallel == by_default or (
+        tensor_parallel == run.tensor_parallel and shares(run.model, by_default)
+    )
+    return None if suffices else tensor_parallel
+
+
+def _with_size(moved: ServedModel, stated: int | None) -> ServedModel:
+    return moved if stated is None else moved.with_settings(tensor_parallel=stated)
 
 
 def size_text(served: ServedModel, changed: ServedModel) -> str:
