@@ -7,6 +7,7 @@ within 0.05 %.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -95,11 +96,9 @@ class Layout:
 
     def longest(self, blocks: int, most: int) -> int:
         """The longest request that fits into `blocks`, at most `most` tokens; 0 when none does."""
-        low, high = 0, most
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if self.blocks_per_request(middle) <= blocks else (low, middle - 1)
-        return low
+        if self.blocks_per_request(most) <= blocks:
+            return most
+        return bisect_right(range(1, most), blocks, key=self.blocks_per_request)
 
     def tokens(self, blocks: int, length: int, rule: Literal["blocks", "concurrency"]) -> int:
         """Tokens as the start-up log prints them."""
