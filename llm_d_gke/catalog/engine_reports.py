@@ -146,8 +146,8 @@ class StartReports(tuple[StartReport, ...]):
         if key not in self._by_version:
             self._by_version[key] = self._by_option(architecture, version_numbers(version))
         by_option = self._by_version[key]
-        found = [numbered for option in (None, *options) for numbered in by_option.get(option, ())]
-        return [report for _, report in sorted(found, key=operator.itemgetter(0))]
+        reports = [numbered for option in (None, *options) for numbered in by_option.get(option, ())]
+        return [report for _, report in sorted(reports, key=operator.itemgetter(0))]
 
     def _by_option(
         self, architecture: str, version: tuple[int, ...]

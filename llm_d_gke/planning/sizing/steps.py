@@ -96,17 +96,17 @@ class Roofline:
         self._head = _Matrices(head / self._bandwidth, head_flops / (plain * constants.matrix_share))
         self._experts: _Matrices | None = None
         if experts is not None:
-            asked = experts.active / experts.count
+            active_share = experts.active / experts.count
             self._experts = _Matrices(
                 routed / (self._bandwidth * constants.experts_reading_share),
-                2 * parts.experts * asked / tensor * computing / constants.experts_share,
-                asked,
+                2 * parts.experts * active_share / tensor * computing / constants.experts_share,
+                active_share,
                 run.data_parallel,
             )
         self._attention_ranks = run.attention_ranks
         kinds = [layers for stage in range(run.pipeline_parallel) for layers in layers_of(run, stage)]
         self._kinds = kinds
-        # Of the context asked for last: a load has one.
+        # Of the context in the latest call: a load has one.
         self._context, self._cache_read = -1.0, 0.0
         # A prompt is one rank's.
         heads = model.attention_heads * model.head_dim / run.dense_parallel
