@@ -23,6 +23,7 @@ from llm_d_gke.maintenance.engine_facts.questions import capability_numbers, rep
 from llm_d_gke.maintenance.engine_facts.random_lines import MACHINES, MODEL_TYPES, Tree, stacks
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.rules import load_subject
 from llm_d_gke.planning.sequence import plan_once
 from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.settings import StackSettings
@@ -31,14 +32,15 @@ from llm_d_gke.stackfile.model_files import ModelFile
 _CONFIGS = Path("tests/planning/figures/found_configs")
 # Variables of a pod that say where the engine's caches are, not what it does.
 _PLACES = ("HOME", "USER", "PATH", "CACHE", "HF_", "TRITON_", "TORCH", "TMP")
-# Findings about memory and the cluster, which the engine's configuration does not see; what the planner renders; and
-# names that it wants in full.
-_OTHERS = ("LLMD-MEMORY", "LLMD-DISK", "LLMD-ZONE", "LLMD-QUOTA", "LLMD-KV-OFFLOAD-MEMORY", "LLMD-ENGINE-OPTION-SHORT")
+# Rules about what the engine's configuration sees: reports of starts, and of these subjects what is not the project's.
+_SUBJECTS = ("models", "engine", "engine_features", "parallelism")
+# Names that the planner wants in full, and memory.
+_UNSEEN = ("LLMD-ENGINE-OPTION-SHORT", "LLMD-KV-OFFLOAD-MEMORY")
 _POLICY = "LLMD-EXTRA-ARGS-PLANNED"
 # What the installation without a GPU and its libraries, and a tokenizer of a few marks, cannot answer.
 _GAPS = (
     *("failed to be inspected", "unanswered", "Sleep mode is not supported", "cumem allocator is not supported"),
-    *("KeyError: 'Ġ</'", "AmbiguousGlobalPerLayerAttributeError"),
+    *("KeyError: 'Ġ</'", "AmbiguousGlobalPerLayerAttributeError", "Invalid repository ID"),
 )
 
 
@@ -81,13 +83,14 @@ def summary(rows: list[Tree]) -> str:
     missed = [row for row in answered if row["engine"] and not row["errors"]]
     alone = [row for row in answered if row["errors"] and not row["engine"]]
     both = sum(1 for row in answered if row["errors"] and row["engine"])
+    warned = sum(1 for row in missed if row["warnings"])
     counts = Counter(error.partition(" ")[0] for row in alone for error in row["errors"][:1])
     return "\n".join(
         (
             f"{len(answered)} lines: both take {len(answered) - both - len(missed) - len(alone)}, both refuse {both}",
             f"not answered, by gaps of the stand-in: {len(rows) - len(answered)}",
-            f"the engine alone refuses {len(missed)}",
-            *(f"  {_line(row)}: {row['engine']}" for row in missed),
+            f"the engine alone refuses {len(missed)}, with a warning of the planner {warned}",
+            *(f"  {_line(row)}: {row['engine']} {row['warnings']}" for row in missed),
             f"the planner alone refuses {len(alone)}: {dict(counts.most_common())}",
             *(f"  {_line(row)}: {row['errors'][0]}" for row in alone),
         )
@@ -102,6 +105,7 @@ def _line(row: Tree) -> str:
 def judged(drawn: Iterator[Tree], configurations: Mapping[str, Tree]) -> Iterator[Tree]:
     """Stacks with what the planner says of them, and the command line that they render whatever it says."""
     full_catalog = catalog.load()
+    seen = _seen_rules()
     for values in drawn:
         [model] = values["models"]
         findings = Findings()
@@ -112,14 +116,17 @@ def judged(drawn: Iterator[Tree], configurations: Mapping[str, Tree]) -> Iterato
         files = {model["id"]: ModelFile(config=configurations[model["id"]])}
         own = with_own_models(full_catalog, settings, files, findings)
         plan = plan_once("lines", settings, own, frozenset({"huggingFace"}), findings)
-        errors = [f for f in findings if f.severity is Severity.ERROR and not f.id.startswith(_OTHERS)]
-        if plan is None or any(f.id == _POLICY for f in errors):
+        if plan is None or any(f.id == _POLICY for f in findings):
             continue
+        texts: dict[Severity, list[str]] = {severity: [] for severity in Severity}
+        for finding in findings:
+            if finding.id in seen:
+                texts[finding.severity].append(f"{finding.id} {finding.path}: {finding.rule}")
         pod = plan.models[0].servers[0].pod
         variables = {
             entry.name: entry.value
             for entry in pod.env
-            if entry.value is not None and not any(place in entry.name for place in _PLACES)
+            if entry.value is not None and (entry.of_stack_file or not any(place in entry.name for place in _PLACES))
         }
         yield {
             "stack": values,
@@ -127,8 +134,15 @@ def judged(drawn: Iterator[Tree], configurations: Mapping[str, Tree]) -> Iterato
             # A number of a pod in its group, which its node knows.
             "arguments": [re.sub(r"\$\(\w+\)", "0", word) for word in pod.args],
             "variables": variables,
-            "errors": [f"{f.id} {f.path}: {f.rule}" for f in errors],
+            "errors": texts[Severity.ERROR],
+            "warnings": texts[Severity.WARNING],
         }
+
+
+def _seen_rules() -> set[str]:
+    rules = {name: rule for subject in _SUBJECTS for name, rule in load_subject(subject).rules.items()}
+    own = {name for name, rule in rules.items() if rule.basis != "project" and name not in _UNSEEN}
+    return {"LLMD-START-REPORTED", *own}
 
 
 def _configurations(environment: EngineEnvironment, folder: Path) -> dict[str, Tree]:

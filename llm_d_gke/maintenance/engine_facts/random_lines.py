@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, Final
 
 from llm_d_gke.catalog.engine_tables import EngineFacts
+from llm_d_gke.maintenance.engine_facts.families import family
 from llm_d_gke.planning.engine_support.owned import owned_options
 
 Tree = dict[str, Any]
@@ -40,6 +41,8 @@ _LEFT_OUT: Final = """--help --version --chat-template --ssl-keyfile --ssl-certf
     --mm-processor-kwargs --io-processor-plugin --response-role --worker-cls --worker-extension-cls --scheduler-cls
     --logits-processors --trust-request-chat-template --show-hidden-metrics-for-version --generation-config
     --default-mm-loras""".split()  # noqa: SIM905 - a word each
+# The share of models that get options of a family beside or in place of single ones.
+_FAMILIES: Final = 0.6
 _GUESSING: Final = ("ngram", "ngram_gpu", "mtp")
 _WHOLE: Final = (0, 1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 8192, 32768, -1, 10**7)
 _PARTS: Final = (0.0, 0.1, 0.5, 0.9, 1.0, 1.5, -0.5, 100)
@@ -59,8 +62,10 @@ def _draw(random: Random, facts: EngineFacts, configurations: Mapping[str, Tree]
     model |= {name: value(random, facts) for name, (share, value) in _SETTINGS.items() if random.random() < share}
     if model["tensorParallel"] > 1 and random.random() < 0.1:
         model["expertParallel"] = True
-    arguments = [word for _ in range(random.choice((1, 1, 2, 2, 3))) for word in _option(random, facts)]
-    model |= {"allowExtraArgs": True, "extraArgs": arguments}
+    part = family(random, facts) if random.random() < _FAMILIES else {}
+    single = random.choice((0, 0, 1) if part else (1, 1, 2, 2, 3))
+    arguments = [word for _ in range(single) for word in _option(random, facts)]
+    model |= part | {"allowExtraArgs": True, "extraArgs": [*part.get("extraArgs", ()), *arguments]}
     return {
         "project": "my-project-123456",
         "location": zone,

@@ -33,12 +33,12 @@ def test_the_summary_sorts_lines_by_who_refuses_them() -> None:
     line = {"stack": {"models": [{"id": "acme/tiny"}]}, "accelerator": "nvidia-l4", "arguments": ["serve", "--x"]}
     wrong = ["LLMD-ENGINE-VALUE extraArgs[0]: --x takes numbers"]
     verdicts = [(None, []), ("error: --x", []), (None, wrong), ("error: --x", wrong), ("unanswered", [])]
-    text = summary([line | {"engine": engine, "errors": errors} for engine, errors in verdicts])
+    text = summary([line | {"engine": engine, "errors": errors, "warnings": ["W"]} for engine, errors in verdicts])
     assert text.splitlines() == [
         "4 lines: both take 1, both refuse 1",
         "not answered, by gaps of the stand-in: 1",
-        "the engine alone refuses 1",
-        "  acme/tiny on nvidia-l4, --x: error: --x",
+        "the engine alone refuses 1, with a warning of the planner 1",
+        "  acme/tiny on nvidia-l4, --x: error: --x ['W']",
         "the planner alone refuses 1: {'LLMD-ENGINE-VALUE': 1}",
         f"  acme/tiny on nvidia-l4, --x: {wrong[0]}",
     ]

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -75,13 +75,14 @@ def _local(arguments: list[str], paths: Mapping[str, str]) -> list[str]:
     return arguments
 
 
-def _judge() -> Callable[[list[str]], None]:
+def _judge() -> Callable[..., None]:
     arguments = first_module("vllm.entrypoints.openai.cli_args", "vllm.entrypoints.launchers.cli_args")
     server = first_module("vllm.entrypoints.launchers.launcher", "vllm.entrypoints.openai.api_server")
     parser_class = importlib.import_module("vllm.utils.argparse_utils").FlexibleArgumentParser
     engine = importlib.import_module("vllm.engine.arg_utils").AsyncEngineArgs
     usage = importlib.import_module("vllm.usage.usage_lib").UsageContext.OPENAI_API_SERVER
     registry = importlib.import_module("vllm.model_executor.models.registry")
+    known = importlib.import_module("vllm.envs").environment_variables
     for name in _PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -89,7 +90,10 @@ def _judge() -> Callable[[list[str]], None]:
     registry.__dict__["_run_in_subprocess"] = lambda function: function()
     parser = arguments.make_arg_parser(parser_class())
 
-    def judge(words: list[str]) -> None:
+    def judge(words: list[str], variables: Iterable[str] = ()) -> None:
+        for name in variables:
+            # As the engine reads it later.
+            known.get(name, str)()
         args = parser.parse_args(words)
         args.model = args.model_tag or args.model
         arguments.validate_parsed_serve_args(args)
@@ -117,9 +121,7 @@ def _install_further_parts() -> None:
     install_operators(lambda name: not name.startswith("__"))
 
 
-def _answer(
-    judge: Callable[[list[str]], None], words: list[str], variables: Mapping[str, str], answer: Path
-) -> NoReturn:
+def _answer(judge: Callable[..., None], words: list[str], variables: Mapping[str, str], answer: Path) -> NoReturn:
     """In the fork: write what the engine says, and end."""
     with tempfile.TemporaryFile() as output:
         os.dup2(output.fileno(), 1)
@@ -127,7 +129,7 @@ def _answer(
         signal.alarm(_SECONDS)
         os.environ.update(variables)
         try:
-            judge(words)
+            judge(words, variables)
             text = _ACCEPTED
         except SystemExit:
             sys.stderr.flush()
