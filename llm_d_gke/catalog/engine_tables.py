@@ -120,6 +120,7 @@ OptionKind = Literal[
     "object",
     "json or text",
     "flag",  # true or false, of keys
+    "text",  # and nothing else, of keys
     "list",
     "list of integers",
     "list of numbers",
@@ -127,6 +128,9 @@ OptionKind = Literal[
     "list of lists of 3 integers",
     "integer or object",
     "object of objects",
+    "object of texts",
+    "object of lists of numbers",
+    "object of texts or text",
 ]
 
 
@@ -140,6 +144,8 @@ class EngineFacts(Entry):
     automatic_dtype: Mapping[str, DType]  # of a bfloat16 checkpoint on a card without bfloat16, by model type
     longrope_default: Literal["original", "full"]
     architectures: tuple[str, ...]  # that generate text
+    # Architectures that this version had and has no more, with the last version that did.
+    former_architectures: Mapping[str, str] = Field(default_factory=dict)
     sink_architectures: tuple[str, ...]  # whose attention has sinks
     recurrent_architectures: tuple[str, ...] = ()  # with layers that keep recurrent states
     # Architectures whose class does not declare what a feature needs. Classes that were not found are not listed.
@@ -158,6 +164,8 @@ class EngineFacts(Entry):
     # Names in the JSON object of an option, of options that refuse every other name. A key is an option of its own in
     # the other tables: --name.key.
     option_keys: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    # Those of them that have no default.
+    option_needs: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     quantization: Mapping[str, MethodFacts]
     compressed_tensors: Mapping[str, float]  # least compute capability by format: W8A8Fp8, WNA16
     tool_parsers: tuple[str, ...] = ()  # values of --tool-call-parser

@@ -21,6 +21,7 @@ from llm_d_gke.maintenance.engine_facts.write import digest, option_fields, rend
 from llm_d_gke.maintenance.wheels import download, unpack
 
 _ROOT = Path(__file__).resolve().parents[2]
+_FORMER = "former_architectures"
 _TARGET = _ROOT / "catalog" / "engines"
 
 # The TPU back end's package of each version. PyPI lacks some that are published as images only: the nearest one is read
@@ -34,7 +35,9 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, help="where the engine is installed (2 GB each); default: a temporary one"
     )
-    parser.add_argument("--options", action="store_true", help="renew only what an existing table says of options")
+    parser.add_argument(
+        "--options", action="store_true", help="renew only what an existing table says of options and dropped models"
+    )
     args = parser.parse_args()
     write = _write_options if args.options else _write
     for version in args.versions:
@@ -55,14 +58,17 @@ def _write(version: str, folder: Path) -> None:
 
 
 def _write_options(version: str, folder: Path) -> None:
-    """Ask about options alone, in seconds instead of minutes, and keep the rest of the table with its date."""
+    """Ask about options and dropped models alone, in seconds, and keep the rest of the table with its date."""
     card = tasks(catalog.load())[0]["card"]
-    task = {"card": card, "questions": {"options": {}}}
+    task = {"card": card, "questions": {"options": {}, _FORMER: {}}}
     [result] = answers(build(version, folder / version), folder / version, [task])
     options = option_fields(result["options"]["answer"])
     document = read_yaml(_TARGET / f"{version}.yaml")
     renewed: dict[str, Any] = {}
+    document.pop(_FORMER, None)
     for name, value in document.items():
+        if name == "sink_architectures":
+            renewed[_FORMER] = result[_FORMER]["answer"]
         if name not in options:
             renewed[name] = value
         elif name == "options":

@@ -50,6 +50,7 @@ def _task(capability: float, gpus: list[Accelerator], *, first: bool) -> dict[st
             "float16_refused": {},
             "automatic_dtype": {"model_types": _MODEL_TYPES},
             "architectures": {},
+            "former_architectures": {},
             "sink_architectures": {},
             "recurrent_architectures": {},
             "lacking_interfaces": {},

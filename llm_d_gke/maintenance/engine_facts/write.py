@@ -13,6 +13,8 @@ _HEAD = """\
 # What vLLM {version} can do, asked of its code and read in its sources. Written by make engine-facts VERSION={version}
 # Read by llm_d_gke/catalog/engine_tables.py, which says what each field means.
 """
+# Ends of kinds whose words the parser converts.
+_CONVERTED = ("integer", "integers", "number", "json")
 
 
 class _Answers:
@@ -68,6 +70,7 @@ def _engine(collected: _Answers, first: Mapping[str, Any]) -> dict[str, Any]:
         "automatic_dtype": collected.get(first, "automatic_dtype") or {},
         "longrope_default": collected.get(first, "longrope_default"),
         "architectures": _generative(collected.get(first, "architectures") or []),
+        "former_architectures": collected.get(first, "former_architectures") or {},
         "sink_architectures": _generative(collected.get(first, "sink_architectures") or []),
         "recurrent_architectures": _generative(collected.get(first, "recurrent_architectures") or []),
         "lacking_interfaces": {
@@ -112,6 +115,7 @@ def option_fields(options: Mapping[str, Any]) -> dict[str, Any]:
         "option_words": _options_by_word(options),
         "option_ranges": _options_by_range(options),
         "option_keys": {name: entry["keys"] for name, entry in sorted(options.items()) if entry.get("keys")},
+        "option_needs": {name: entry["needs"] for name, entry in sorted(options.items()) if entry.get("needs")},
     }
 
 
@@ -121,11 +125,11 @@ def render(document: Mapping[str, Any]) -> str:
 
 
 def _options_by_value_kind(options: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Options by the kind of their value. Options that take any text, and negations, are left out."""
+    """Options by the kind of their value. Options that take any text, and negations, are left out; keys are not."""
     by_kind: dict[str, list[str]] = defaultdict(list)
     for name, entry in sorted(options.items()):
-        kind = entry.get("takes", "text")
-        if kind != "text" and not name.startswith("--no-"):
+        kind = entry.get("takes")
+        if kind is not None and (kind != "text" or "." in name) and not name.startswith("--no-"):
             by_kind[kind].append(name)
     return dict(sorted(by_kind.items()))
 
@@ -135,7 +139,7 @@ def _options_by_word(options: Mapping[str, Any]) -> dict[str, list[str]]:
     by_word: dict[str, list[str]] = defaultdict(list)
     for name, entry in sorted(options.items()):
         kind = entry.get("takes", "")
-        if "." in name or kind.endswith(("integer", "integers", "number", "json", "object")):
+        if "." in name or kind.startswith("object") or kind.endswith(_CONVERTED):
             for word in entry.get("words", ()):
                 by_word[word].append(name)
     return dict(sorted(by_word.items()))

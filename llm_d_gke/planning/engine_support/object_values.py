@@ -20,17 +20,21 @@ _FLAGS = ("0", "1", "0.0", "1.0", "true", "false", "on", "off", "yes", "no", "t"
 INTEGER = re.compile(r"[-+]?[0-9]+(_[0-9]+)*")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _WHOLE = re.compile(INTEGER.pattern + r"(\.0*)?")
-# A list of anything, or of one kind: `list of integers`, `list of lists of 3 integers`.
-_LIST = re.compile(r"lists?( of ((?P<length>\d+) )?(?P<element>.+?)s?)?")
+# A list or an object of anything, or of one kind: `list of integers`, `object of lists of 3 integers`.
+_HOLDER = re.compile(r"(?P<holder>list|object)( of ((?P<length>\d+) )?(?P<word>[a-z]+)s(?P<rest>.*))?")
 # Kinds of values in messages, each with an example.
 _KINDS = {
     "flag": ("true or false", "true"),
     "integer": ("a whole number", "8"),
     "number": ("a number", "0.5"),
+    "text": ("a text", "word"),
     "json": ("JSON", '{"key": "value"}'),
     "json or text": ("JSON", '{"key": "value"}'),
     "object": ("a JSON object", '{"key": "value"}'),
     "object of objects": ("a JSON object whose values are objects", '{"video": {"num_frames": 8}}'),
+    "object of texts": ("a JSON object whose values are texts", '{"key": "word"}'),
+    "object of lists of numbers": ("a JSON object whose values are lists of numbers", '{"key": [0.5, 1.0]}'),
+    "object of texts or text": ("a text, or a JSON object whose values are texts", '{"key": "word"}'),
     "integer or object": ("a whole number or a JSON object", "8"),
     "list": ("a list", "[]"),
     "list of integers": ("a list of whole numbers", "[1, 2, 4]"),
@@ -49,15 +53,20 @@ def example_of(kind: str) -> str:
     return _KINDS[kind][1] if kind in _KINDS else "value"
 
 
-def wrong_in_object(facts: EngineFacts, name: str, document: Mapping[str, Any]) -> Problem | None:
-    """The first key or value of an option's object that the engine's configuration refuses."""
+def wrong_in_object(
+    facts: EngineFacts, name: str, document: Mapping[str, Any], *, whole: bool = True
+) -> Problem | None:
+    """The first key or value of an option's object that the engine's configuration refuses, or the first it lacks."""
     keys = facts.option_keys.get(name)
+    for key in facts.option_needs.get(name, ()) if whole else ():
+        if key not in document:
+            return f"{name} needs {key}", f"add {key}"
     for key, value in document.items():
         if keys is not None and key not in keys:
             close = nearest(key, keys)
             fix = f"use {close}" if close else f"use keys that it has: {', '.join(keys[:8])}"
             return f"{name} has no {key}", fix
-        problem = _wrong_inner(facts, f"{name}.{key}", value)
+        problem = _wrong_inner(facts, f"{name}.{key}", value, whole=whole)
         if problem is not None:
             return problem
     return None
@@ -74,7 +83,7 @@ def wrong_part(facts: EngineFacts, written: str, text: str | None) -> tuple[str,
     document: Any = _value_of(text) if not written.endswith("+") else text.split(",")
     for key in reversed(keys):
         document = {key: document}
-    problem = wrong_in_object(facts, name, document)
+    problem = wrong_in_object(facts, name, document, whole=False)
     return None if problem is None else (name, problem)
 
 
@@ -110,10 +119,10 @@ def is_choice(choices: Sequence[str], word: str) -> bool:
 
 
 def not_a_choice(name: str, choices: Sequence[str], word: str) -> Problem:
-    return f"{name} takes {', '.join(choices)}", f"use {nearest(word, choices) or choices[0]}"
+    return f"{name} takes {', '.join(filter(None, choices))}", f"use {nearest(word, choices) or choices[0]}"
 
 
-def _wrong_inner(facts: EngineFacts, name: str, value: Any) -> Problem | None:
+def _wrong_inner(facts: EngineFacts, name: str, value: Any, *, whole: bool) -> Problem | None:
     choices = facts.option_values.get(name, ())
     kind = next((kind for kind, names in facts.option_takes.items() if name in names), None)
     if value is None:
@@ -123,16 +132,17 @@ def _wrong_inner(facts: EngineFacts, name: str, value: Any) -> Problem | None:
         return f"{name} takes the number {value}, and this is a text", "write the number without quotes"
     if choices:
         return None if is_choice(choices, str(value)) else not_a_choice(name, choices, str(value))
-    if kind is not None and not _fits(kind, value):
+    if kind is not None and not fits(kind, value):
         return of_another_kind(name, kind)
     if isinstance(value, dict):
-        return wrong_in_object(facts, name, value)
+        return wrong_in_object(facts, name, value, whole=whole)
     if not (kind or "").startswith(("integer", "number")):
         return None
     return outside_range(facts, name, float(value) if isinstance(value, str) else value)
 
 
-def _fits(kind: str, value: Any) -> bool:
+def fits(kind: str, value: Any) -> bool:
+    """Whether a value out of JSON is of a kind of the tables."""
     match kind:
         case "flag":
             return not isinstance(value, dict | list) and str(value).lower() in _FLAGS
@@ -140,21 +150,18 @@ def _fits(kind: str, value: Any) -> bool:
             return isinstance(value, int) or _WHOLE.fullmatch(str(value).strip()) is not None
         case "number":
             return isinstance(value, int | float) or NUMBER.fullmatch(str(value).strip()) is not None
-        case "object":
-            return isinstance(value, dict)
-        case "object of objects":
-            return isinstance(value, dict) and all(isinstance(part, dict) for part in value.values())
-        case "integer or object":
-            return isinstance(value, dict) or _fits("integer", value)
         case "text":
             return isinstance(value, str)
-    return _fits_list(kind, value)
-
-
-def _fits_list(kind: str, value: Any) -> bool:
-    listed = _LIST.fullmatch(kind)
-    if listed is None:
+    if " or " in kind:
+        return any(fits(part, value) for part in kind.split(" or "))
+    holder = _HOLDER.fullmatch(kind)
+    if holder is None:
         return True
-    length, element = listed["length"], listed["element"] or "anything"
-    right_length = isinstance(value, list) and (length is None or len(value) == int(length))
-    return right_length and all(_fits(element, part) for part in value)
+    if not isinstance(value, dict if holder["holder"] == "object" else list):
+        return False
+    if holder["length"] is not None and len(value) != int(holder["length"]):
+        return False
+    element = f"{holder['word']}{holder['rest']}"
+    return holder["word"] is None or all(
+        fits(element, part) for part in (value.values() if isinstance(value, dict) else value)
+    )

@@ -12,6 +12,7 @@ from llm_d_gke.planning.engine_support.object_values import (
     INTEGER,
     NUMBER,
     example_of,
+    fits,
     is_choice,
     not_a_choice,
     of_another_kind,
@@ -134,7 +135,7 @@ def _check_option(facts: EngineFacts, arguments: Sequence[str], position: int) -
     written, equals, value = text.partition("=")
     name = full_option(facts.options, written.replace("_", "-"))
     if name is None and "." in written:
-        part = wrong_part(facts, written, value if equals else " ".join(following[:1]) or None)
+        part = wrong_part(facts, written, value if equals else next(iter(following), None))
         return len(following), [] if part is None else [WrongValue(position, part[0], *part[1])]
     if name is None:
         return len(following), []
@@ -184,21 +185,24 @@ def _problem_of_value(facts: EngineFacts, name: str, kind: str, value: str) -> t
     choices = facts.option_values.get(name, ())
     if choices and not is_choice(choices, value.lower() if name in _LOWERED else value):
         return not_a_choice(name, choices, value)
-    if value in facts.option_words and name in facts.option_words[value]:
+    if name in facts.option_words.get(value, ()) and not _NO_NUMBER.fullmatch(value):
         return None
-    fits = {
+    takes = {
         "integer": lambda: INTEGER.fullmatch(value) is not None or _takes_unit(facts, name, value),
         "number": lambda: (NUMBER.fullmatch(value) or _NO_NUMBER.fullmatch(value)) is not None,
         "json": lambda: _is_json(value),
-        "object": lambda: _is_object(_object_text(facts, value)),
-        "object of objects": lambda: _is_object(value) and all(isinstance(p, dict) for p in json.loads(value).values()),
         "json or text": lambda: not value.lstrip().startswith(("{", "[")) or _is_json(value),
     }
+    if kind.startswith("object") and not (kind.endswith(" or text") and not value.lstrip().startswith("{")):
+        text = _object_text(facts, value)
+        if not _is_object(text) or not fits(kind, json.loads(text)):
+            return of_another_kind(name, kind)
+        return wrong_in_object(facts, name, json.loads(text))
     if name in _NOT_NEGATIVE and INTEGER.fullmatch(value) and value.startswith("-"):
         return f"{name} takes 0 or more", "use 0 to turn it off"
-    if kind in fits and not fits[kind]():
+    if kind in takes and not takes[kind]():
         return of_another_kind(name, kind)
-    if kind in ("object", "json") and _is_object(_object_text(facts, value)):
+    if kind == "json" and _is_object(_object_text(facts, value)):
         return wrong_in_object(facts, name, json.loads(_object_text(facts, value)))
     if kind in ("integer", "number"):
         return outside_range(facts, name, token_count(value) if WITH_UNIT.fullmatch(value) else float(value))

@@ -98,6 +98,12 @@ def test_the_planner_refuses_what_the_parser_was_seen_to_refuse(option: str, val
         ("--attention-config", '{"backend": "FLASH_ATTN"}', False),
         ("--attention-config", '{"backends": "FLASH_ATTN"}', True),
         ("--additional-config", '{"anything": 1}', False),
+        # Texts of objects are no numbers, and may be empty.
+        ("--profiler-config", '{"proton_mode": 0.9}', True),
+        ("--profiler-config.proton_mode", "pcsampling", False),
+        ("--weight-transfer-config.backend", "", False),
+        ("--reasoning-config.reasoning_parser", "none", True),
+        ("--reasoning-config", '{"reasoning_parser": "qwen3"}', False),
         ("--sse-keep-alive-interval", "-1", True),
         ("--sse-keep-alive-interval", "0", False),
         ("--enable-log-outputs", None, True),
@@ -105,6 +111,41 @@ def test_the_planner_refuses_what_the_parser_was_seen_to_refuse(option: str, val
 )
 def test_keys_of_an_object_are_those_of_the_engine_s_class(option: str, value: str, refused: bool) -> None:
     assert (refusal_here("0.30.0", Probe(option, value)) is not None) is refused
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "refused"),
+    [
+        # Words of TokenizerMode and the registry (vllm/tokenizers/registry.py).
+        ("--tokenizer-mode", "slow", True),
+        ("--tokenizer-mode", "kimi_k3", False),
+        # Types inside of objects: dict[str, ...] of vllm/config/model.py, load.py, lora.py and observability.py.
+        ("--model-class-overrides", '{"LlamaForCausalLM": 1}', True),
+        ("--model-class-overrides", '{"LlamaForCausalLM": "mine:Llama"}', False),
+        ("--pt-load-map-location", '{"cuda:0": 1}', True),
+        ("--pt-load-map-location", '{"cuda:0": "cpu"}', False),
+        ("--pt-load-map-location", "cpu", False),
+        ("--default-mm-loras", '{"image": 1}', True),
+        ("--default-mm-loras", "None", False),
+        ("--custom-histogram-buckets", '{"request_latency": 1}', True),
+        ("--custom-histogram-buckets", '{"request_latency": ["a"]}', True),
+        ("--custom-histogram-buckets", '{"request_latency": [0.5, 1]}', False),
+        # Classes that the engine hands the object to: create_diffusion_config and create_watermark_config.
+        ("--diffusion-config", '{"canvas_length": 0}', True),
+        ("--diffusion-config", '{"canvas": 8}', True),
+        ("--diffusion-config", '{"canvas_length": 8, "max_denoising_steps": null}', False),
+        ("--watermark-config", '{"key": 1, "algorithm": "words"}', True),
+        ("--watermark-config", '{"algorithm": "gumbel"}', True),
+        ("--watermark-config", '{"key": 1}', False),
+        ("--watermark-config.key", "1", False),
+        # Bounds of numbers hold for infinity too (vllm/config/scheduler.py, offload.py).
+        ("--watermark", "inf", True),
+        ("--cpu-offload-gb", "inf", False),
+        ("--hf-overrides", "auto", True),
+    ],
+)
+def test_what_0_32_0_takes_inside_of_objects(option: str, value: str, refused: bool) -> None:
+    assert (refusal_here("0.32.0", Probe(option, value)) is not None) is refused
 
 
 def test_an_option_beside_the_one_that_it_needs() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import subprocess
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pydantic
 import pytest
@@ -39,6 +41,7 @@ def _answers() -> list[dict[str, object]]:
             "longrope_default": {"answer": "original"},
             "experts_padded": {"answer": False},
             "architectures": {"answer": ["BertModel", "LlamaForCausalLM"]},
+            "former_architectures": {"answer": {"BambaForCausalLM": "0.23.0"}},
             "sink_architectures": {"answer": []},
             "recurrent_architectures": {"answer": ["BertMambaModel", "Lfm2ForCausalLM"]},
             "lacking_interfaces": {"answer": {"adapters": ["BertModel", "LlamaForCausalLM"]}},
@@ -91,12 +94,24 @@ class TestInterfaces:
 
 
 @pydantic.dataclasses.dataclass(config=pydantic.ConfigDict(extra="forbid"))
-class _Lists:
+class _Fields:
     integers: list[int]
     numbers: list[float]
     texts: list[str]
     triples: list[tuple[int, int, int]]
     mixed: list[int | str]
+    named: dict[str, list[float]]
+    words: dict[str, str] | None = None
+    place: str | dict[str, str] = "cpu"
+    parts: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    anything: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @pydantic.field_validator("named")
+    @classmethod
+    def _known(cls, value: dict[str, list[float]]) -> dict[str, list[float]]:
+        if not value.keys() <= {"time"}:
+            raise ValueError("unknown name")
+        return value
 
 
 class TestFields:
@@ -108,10 +123,20 @@ class TestFields:
             ("texts", "list of texts"),
             ("triples", "list of lists of 3 integers"),
             ("mixed", "list"),
+            ("named", "object of lists of numbers"),
+            ("words", "object of texts"),
+            ("place", "object of texts or text"),
+            ("parts", "object of objects"),
+            ("anything", "object"),
         ],
     )
-    def test_a_list_is_known_by_its_elements(self, field: str, kind: str) -> None:
-        assert fields.facts_of(_Lists, field)["takes"] == kind
+    def test_a_list_or_an_object_is_known_by_its_elements(self, field: str, kind: str) -> None:
+        assert fields.facts_of(_Fields, field)["takes"] == kind
+
+    def test_a_key_without_default_is_needed(self) -> None:
+        assert [field for field in ("integers", "named", "words", "parts") if fields.is_needed(_Fields, field)] == [
+            *("integers", "named"),
+        ]
 
 
 class TestDigest:

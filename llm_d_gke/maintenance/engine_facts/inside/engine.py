@@ -42,6 +42,19 @@ def architectures(_: Mapping[str, Any]) -> Any:
     return sorted(registry.ModelRegistry.get_supported_archs())
 
 
+def former_architectures(_: Mapping[str, Any]) -> Any:
+    """Architectures that the registry lists as dropped, with their last version, less those that transformers runs."""
+    registry = importlib.import_module("vllm.model_executor.models.registry")
+    transformers = importlib.import_module("transformers")
+
+    def is_run(name: str) -> bool:
+        with contextlib.suppress(Exception):
+            return bool(getattr(transformers, name).is_backend_compatible())
+        return False
+
+    return {name: last for name, last in registry._PREVIOUSLY_SUPPORTED_MODELS.items() if not is_run(name)}
+
+
 def sink_architectures(_: Mapping[str, Any]) -> Any:
     """Architectures whose attention has sinks: their module hands `sinks` to the attention layer."""
     registry = importlib.import_module("vllm.model_executor.models.registry")

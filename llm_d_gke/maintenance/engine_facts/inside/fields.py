@@ -9,7 +9,7 @@ import importlib
 import json
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 # A key that no class has: its refusal keeps a class from checking fields together, and from looking for a model.
@@ -28,6 +28,7 @@ _FITTING: dict[tuple[bool, ...], str] = {
     (False, False, True, False, False, False): "number",
     (False, False, False, True, False, False): "text",
     (False, False, False, False, True, False): "object",
+    (False, False, False, True, True, False): "object or text",
     (False, False, False, False, False, True): "list",
 }
 
@@ -36,10 +37,10 @@ def facts_of(configuration: Any, field: str) -> dict[str, Any]:
     """The kind of value that a field takes, the words that it is limited to, and the range of a number."""
     kind = _kind(configuration, field)
     facts: dict[str, Any] = {"takes": kind} if kind is not None else {"values": _words(configuration, field)}
-    if kind == "object" and not takes(configuration, field, {"a": 8}) and takes(configuration, field, {"a": {}}):
-        facts["takes"] = "object of objects"
+    if kind in ("object", "object or text"):
+        facts["takes"] = kind.replace("object", _object_kind(configuration, field))
     if kind == "list":
-        facts["takes"] = _list_kind(configuration, field)
+        facts["takes"] = _list_kind(lambda value: takes(configuration, field, value))
     if kind in ("integer", "number"):
         facts["range"] = _range(configuration, field, integer=kind == "integer")
     if (kind is not None or facts["values"]) and takes(configuration, field, None):
@@ -55,6 +56,13 @@ def keys(configuration: Any, field: str) -> list[str]:
     return sorted(entry.name for entry in dataclasses.fields(classes[0]) if entry.init) if classes else []
 
 
+def is_needed(configuration: Any, field: str) -> bool:
+    with contextlib.suppress(AttributeError, KeyError):
+        return bool(configuration.__pydantic_fields__[field].is_required())
+    [entry] = (entry for entry in dataclasses.fields(configuration) if entry.name == field)
+    return entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
+
+
 def inner_class(configuration: Any, field: str) -> Any:
     return next(part for part in _parts(_annotation(configuration, field)) if dataclasses.is_dataclass(part))
 
@@ -64,7 +72,7 @@ def takes(configuration: Any, field: str, value: Any) -> bool:
 
 
 def _kind(configuration: Any, field: str) -> str | None:
-    """None for text, for words of a list, and for what several kinds of values fit."""
+    """None for words of a list, and for what several kinds of values fit."""
     answers = tuple(takes(configuration, field, value) for value in _VALUES)
     if not all(str(error["type"]).endswith(("_type", "_parsing")) for error in _errors(configuration, field, "word")):
         # It takes some words, or a check of its own decides.
@@ -72,17 +80,35 @@ def _kind(configuration: Any, field: str) -> str | None:
     # A range that excludes 0.5, or 8: a number, whose errors name its bounds.
     if answers == (False,) * 6 and _bounds(configuration, field):
         return "number" if any(_is_bound(error) for error in _errors(configuration, field, 0.25)) else "integer"
-    kind = _FITTING.get(answers)
-    return None if kind == "text" else kind
+    return _FITTING.get(answers)
 
 
-def _list_kind(configuration: Any, field: str) -> str:
+def _list_kind(is_taken: Callable[[Any], bool]) -> str:
     """A list by its elements: whole numbers, numbers, text, lists of a fixed number of whole numbers, or anything."""
-    element = _FITTING.get(tuple(takes(configuration, field, [value]) for value in _VALUES))
-    lengths = [length for length in range(1, 6) if takes(configuration, field, [[8] * length])]
+    element = _FITTING.get(tuple(is_taken([value]) for value in _VALUES))
+    lengths = [length for length in range(1, 6) if is_taken([[8] * length])]
     if element in ("integer", "number", "text"):
         return f"list of {element}s"
     return f"list of lists of {lengths[0]} integers" if len(lengths) == 1 else "list"
+
+
+def _object_kind(configuration: Any, field: str) -> str:
+    """An object by its values. They are tried by the annotation alone: a check of the class may know each key."""
+    annotation = _annotation(configuration, field)
+    values = [typing.get_args(part)[1] for part in _parts(annotation) if typing.get_origin(part) is dict]
+    if not values:
+        return "object"
+    adapter = importlib.import_module("pydantic").TypeAdapter(values[0])
+
+    def is_taken(value: Any) -> bool:
+        with contextlib.suppress(ValueError):
+            adapter.validate_json(json.dumps(value))
+            return True
+        return False
+
+    element = _FITTING.get(tuple(is_taken(value) for value in _VALUES))
+    word, space, rest = (_list_kind(is_taken) if element == "list" else element or "").partition(" ")
+    return f"object of {word}s{space}{rest}" if word else "object"
 
 
 def _range(configuration: Any, field: str, *, integer: bool) -> str:

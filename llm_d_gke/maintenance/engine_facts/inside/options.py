@@ -11,10 +11,11 @@ import inspect
 import re
 import sys
 import textwrap
+import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import fields
+from . import engine, fields
 from .modules import first_module
 
 
@@ -47,13 +48,11 @@ def options(_: Mapping[str, Any]) -> Any:
                 entry["values"] = sorted(str(choice) for choice in action.choices if _is_choice(action, choice))
             by_spelling[spelling] = entry
             if entry["takes"] == "object" and not _accepts(action.type, '{"another": 1}'):
-                by_spelling |= _parts(spelling, entry, _configuration(action.dest))
-            elif spelling == "--speculative-config":
+                by_spelling |= _parts(spelling, entry, _configuration("EngineArgs", action.dest))
+            elif entry["takes"] == "json" and (handed_to := _configuration("VllmConfig", action.dest)) is not None:
                 # The parser takes any JSON, whose keys are handed to this class.
                 entry["takes"] = "object"
-                by_spelling |= _parts(
-                    spelling, entry, first_module("vllm.config.speculative", "vllm.config").SpeculativeConfig
-                )
+                by_spelling |= _parts(spelling, entry, handed_to)
             elif spelling == "--limit-mm-per-prompt":
                 by_spelling |= _limits(spelling)
     for spelling, (configuration, field) in _fields_of_options().items():
@@ -71,15 +70,18 @@ def _refine(entry: dict[str, Any], facts: Mapping[str, Any]) -> None:
         entry["range"] = facts.get("range", "")
     elif entry["takes"] == "text" and facts.get("values"):
         entry.setdefault("values", facts["values"])
-    elif entry["takes"] in ("json", "json or text") and facts.get("takes", "").startswith("object"):
+    elif entry["takes"] in ("json", "object", "json or text") and facts.get("takes", "").startswith("object"):
         entry["takes"] = facts["takes"]
+        entry["words"] = [word for word in entry["words"] if word in ("", "None") and facts.get("words")]
 
 
 def _parts(name: str, entry: dict[str, Any], configuration: Any) -> dict[str, Any]:
     """Each key of an option's JSON object as an option of its own: `--name.key`. Adds the keys to the entry."""
     if configuration is None:
         return {}
-    entry["keys"] = sorted(field.name for field in dataclasses.fields(configuration) if field.init)
+    own = [field for field in dataclasses.fields(configuration) if field.init]
+    entry["keys"] = sorted(field.name for field in own)
+    entry["needs"] = sorted(field.name for field in own if fields.is_needed(configuration, field.name))
     parts: dict[str, Any] = {}
     for key in entry["keys"]:
         part = parts[f"{name}.{key}"] = fields.facts_of(configuration, key)
@@ -133,19 +135,24 @@ def _fields_of_options() -> dict[str, tuple[Any, str]]:
 def _registered() -> dict[str, list[str]]:
     """Words of options that the engine looks up in a registry of its own when it starts."""
     names: dict[str, list[str]] = {}
+    model = importlib.import_module("vllm.config.model")
     for option, (module, table, others) in _REGISTRIES.items():
         with contextlib.suppress(ImportError, AttributeError):
             registry: Any = importlib.import_module(module)
             for attribute in table.split("."):
                 registry = getattr(registry, attribute)
-            names[option] = sorted({*registry, *others})
+            resolved = (word for word in others if word == "auto" or word in typing.get_args(model.TokenizerMode))
+            names[option] = sorted({*registry, *resolved})
+    # No parser at all is one of the words.
+    names |= {f"{option}.reasoning_parser": [*engine.parsers({})["reasoning"], ""] for option in _OF_REASONING}
     platform = importlib.import_module("vllm.platforms").current_platform
     with contextlib.suppress(AttributeError, TypeError):
         names["--mm-encoder-attn-backend"] = sorted(entry.name for entry in platform.get_supported_vit_attn_backends())
     return names
 
 
-# Module, table, and words that it resolves before it looks there.
+_OF_REASONING = ("--reasoning-config", "--structured-outputs-config")
+# Module, table, and words that it resolves before it looks there, if the version has them (0.32.0 has no "slow").
 _REGISTRIES = {
     "--config-format": ("vllm.transformers_utils.config", "_CONFIG_FORMAT_TO_CONFIG_PARSER", ("auto",)),
     "--load-format": ("vllm.model_executor.model_loader", "_LOAD_FORMAT_TO_MODEL_LOADER", ()),
@@ -195,12 +202,12 @@ def _value_kind(action: Any) -> str:
     return "text"
 
 
-def _configuration(field: str) -> Any:
-    """The class of an option's JSON object; None where it has none.
+def _configuration(holder: str, field: str) -> Any:
+    """The class of an option's JSON object, by the annotation in a class of the engine; None where it has none.
 
     Some annotations name classes that only type checkers import, so the class is looked up among those of vllm.config.
     """
-    arguments = importlib.import_module("vllm.engine.arg_utils").EngineArgs
+    arguments = getattr(importlib.import_module("vllm.engine.arg_utils"), holder)
     annotation = next((str(entry.type) for entry in dataclasses.fields(arguments) if entry.name == field), "")
     modules = [module for name, module in sorted(sys.modules.items()) if name.startswith("vllm.config")]
     for name in re.findall(r"\w+", annotation):

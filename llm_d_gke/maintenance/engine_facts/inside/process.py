@@ -16,6 +16,7 @@ _QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         engine.float16_refused,
         engine.automatic_dtype,
         engine.architectures,
+        engine.former_architectures,
         engine.sink_architectures,
         interfaces.recurrent_architectures,
         interfaces.lacking_interfaces,
