@@ -77,10 +77,17 @@ def _refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
 
 
 def _architecture(deployment: Deployment, facts: EngineFacts) -> Refusal | None:
-    """An architecture that a later version has. One that no table has may come with the model's own code."""
+    """An architecture that a later version has, or none any more. Others may come with the model's own code."""
     name = deployment.model.architecture
     if name in facts.architectures:
         return None
+    if name in facts.former_architectures:
+        return Refusal(
+            kind="architecture",
+            about="id",
+            reason=dropped(facts, name),
+            source=f"model registry of vLLM {facts.version}",
+        )
     since = next((other.version for other in _tables_after(facts) if name in other.architectures), None)
     if since is None:
         return None
@@ -93,6 +100,12 @@ def _architecture_since(version: str, name: str, since: str) -> Refusal:
         about="id",
         reason=f"vLLM {version} has no implementation of {name}, which vLLM {since} has",
         source=f"model registry of vLLM {version}",
+    )
+
+
+def dropped(facts: EngineFacts, name: str) -> str:
+    return (
+        f"vLLM {facts.version} has no {name} any more, the last one that has it is {facts.former_architectures[name]}"
     )
 
 

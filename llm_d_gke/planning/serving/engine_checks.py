@@ -13,7 +13,7 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.adapters import ALL_TO_ALL_OF_ADAPTERS
 from llm_d_gke.planning.engine_support.deployment import Deployment, Kind, Refusal
 from llm_d_gke.planning.engine_support.options import named_backend, option_value
-from llm_d_gke.planning.engine_support.refusals import refusals_of
+from llm_d_gke.planning.engine_support.refusals import dropped, refusals_of
 from llm_d_gke.planning.engine_support.tpu import needs_attention_ranks, needs_torch
 from llm_d_gke.planning.parallelism.sharding import shares
 from llm_d_gke.planning.patterns import pattern_of
@@ -101,6 +101,9 @@ def _check_by_class(served: ServedModel) -> None:
     if method is not None and tables and all(method not in facts.quantization for facts in tables):
         rule = f"vLLM {version} has no quantization method {method} (quantization methods of vLLM {version})"
         served.error(_RULES["quantization-unknown"], "quantization", rule=rule, fix="remove it, or use another method")
+    if tables and all(name in facts.former_architectures for facts in tables):
+        rule = f"{dropped(tables[0], name)} (model registry of vLLM {version})"
+        served.error(_RULES["architecture"], "id", rule=rule, fix="use an image of that version, or another model")
     lacking = {
         feature
         for feature in ("pipeline", "adapters")
