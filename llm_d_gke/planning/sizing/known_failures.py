@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import re
 from collections import defaultdict
@@ -16,6 +17,7 @@ from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import (
     long_form,
     nested_value,
+    object_value,
     option_value,
     option_words,
     unknown_options,
@@ -47,9 +49,10 @@ _RULES: Mapping[str, str] = {
 _OPTIONS: Mapping[str, str] = {
     "kvCacheDtype": "--kv-cache-dtype",
     "quantization": "--quantization",
+    "reasoningParser": "--reasoning-parser",
     "speculativeDecoding": "--speculative-config",
 }
-_ALONE = {"kvCacheDtype": "kv_cache_dtype", "quantization": "quantization"}
+_ALONE = {"kvCacheDtype": "kv_cache_dtype", "quantization": "quantization", "reasoningParser": "reasoning_parser"}
 _TYPES = {"half": "float16", "float": "float32"}  # other names of vLLM
 _NVFP4_BITS = 4.5  # with their scales, of a mixed checkpoint's experts
 _PLAIN_BITS = 16
@@ -235,9 +238,13 @@ def _stated(settings: ModelSettings) -> list[tuple[str, str, str]]:
 
 
 def _value(settings: ModelSettings, option: str) -> str | None:
-    """The value of an option among the arguments, or of a key of its object."""
-    name, _, key = option.partition(".")
-    return nested_value(_arguments(settings), name, key) if key else option_value(_arguments(settings), name)
+    """The value of an option among the arguments, or of a key of its object. Keys given alone are an object."""
+    arguments, (name, _, key) = _arguments(settings), option.partition(".")
+    if key:
+        return nested_value(arguments, name, key)
+    value = option_value(arguments, name)
+    parts = object_value(arguments, name) if value is None else None
+    return value if parts is None else json.dumps(parts)
 
 
 def _text(settings: ModelSettings, option: str) -> str:

@@ -637,6 +637,37 @@ _NEWEST = tuple(
         _key("--prefix-match-unit", "8", "hits land on the block size", "16"),
     )
 )
-_ALONE = (*_UNSORTED, *_NEWEST, *_COMPILATION, *_MODELS, *_PARALLEL, *_GUESSES, *_BLOCKS, *_BY_COMMANDS)
+# Texts inside of objects, and what they name.
+_NAMED = (
+    _option(
+        "--reasoning-config",
+        "names neither a parser nor both texts",
+        ("--reasoning-config.reasoning_end_str", "</think>"),
+        {"reasoningParser": "qwen3"},
+        version="0.26.0",
+    ),
+    _option(
+        "--reasoning-config",
+        "names neither a parser nor both texts",
+        ("--reasoning-config", '{"reasoning_start_str": "<think>"}'),
+        ("--reasoning-config", '{"reasoning_start_str": "<think>", "reasoning_end_str": "</think>"}'),
+        version="0.26.0",
+    ),
+    _key(
+        *("--model-class-overrides", '{"LlamaForCausalLM": "mine"}', "<module>:<class>"),
+        '{"LlamaForCausalLM": "mine:Llama"}',
+    ),
+    _option(
+        '--model-class-overrides {"Llama": "mine"}',
+        "<module>:<class>",
+        ("--model-class-overrides.Llama", "mine"),
+        ("--model-class-overrides.Llama", "mine:Llama"),
+    ),
+    _key("--ec-manager-config.manager_config", '{"size": 1}', "requires encoder_cache_manager_cls", "{}"),
+    _key("--device-ids", "word", "by their numbers or UUIDs", "GPU-1"),
+    _key("--quantization-config.linear", "fp8", "unknown quantization name", "mxfp8"),
+    _key("--quantization-config.moe", "none", "unknown quantization name", "fp8_per_block", model=_MOE),
+)
+_ALONE = (*_UNSORTED, *_NAMED, *_NEWEST, *_COMPILATION, *_MODELS, *_PARALLEL, *_GUESSES, *_BLOCKS, *_BY_COMMANDS)
 REFUSED = (*_ALONE, *_UNSIZED)
 ENGINE_RAISES = tuple(row.wrong() for row in _ALONE)

@@ -45,6 +45,9 @@ def test_what_a_class_raises_is_found(row: Refused) -> None:
             {"allowExtraArgs": True, "extraArgs": ["--max-cudagraph-capture-size", "0"]},
             "CUDA graphs of a largest size below 1",
         ),
+        ("BambaForCausalLM", {}, "has no BambaForCausalLM any more, the last one that has it is 0.23.0"),
+        ("DeciLMForCausalLM", {}, "does not know the model type nemotron-nas"),
+        ("DeciLMForCausalLM", {"allowExtraArgs": True, "extraArgs": ["--trust-remote-code"]}, ""),
         *(
             (name, {"allowExtraArgs": True, "extraArgs": ["--tokenizer-mode", mode]}, rule)
             for name in ("PixtralForConditionalGeneration", "VoxtralForConditionalGeneration")
