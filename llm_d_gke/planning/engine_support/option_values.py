@@ -47,8 +47,8 @@ _LEVEL_ALONE, _LEVELS = "-O", ("0", "1", "2", "3")
 # Options whose word vLLM takes in capitals too (validators of its classes, 0.17.1 to 0.32.0).
 _LOWERED = ("--tokenizer-mode", "--load-format")
 _NOT_NEGATIVE = ("--sse-keep-alive-interval",)
-# Options of MultiModalConfig, which a model of text alone does not get: their ranges are not checked for it.
-_OF_MEDIA = ("--mm-", "--video-pruning-rate")
+# Options of MultiModalConfig, which a model of text alone does not get: their ranges and keys are not checked for it.
+_OF_MEDIA = ("--mm-", "--video-pruning-rate", "--limit-mm-per-prompt.")
 
 
 def wrong_values(version: str, arguments: Sequence[str], *, text_alone: bool = False) -> list[WrongValue]:
@@ -69,7 +69,8 @@ def _without_media(facts: EngineFacts) -> EngineFacts:
         bounds: [name for name in names if not name.startswith(_OF_MEDIA)]
         for bounds, names in facts.option_ranges.items()
     }
-    return facts.model_copy(update={"option_ranges": ranges})
+    keys = {name: keys for name, keys in facts.option_keys.items() if not name.startswith(_OF_MEDIA)}
+    return facts.model_copy(update={"option_ranges": ranges, "option_keys": keys})
 
 
 def _wrong_by(facts: EngineFacts, arguments: Sequence[str]) -> list[WrongValue]:
