@@ -64,11 +64,15 @@ class Updater(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How far an upgrade came: the names of finished steps, and the step that stopped it with the reason."""
+    """How far an upgrade came: the names of finished steps, and the step that stopped it with the reason.
+
+    `unmet`: the step itself ended, and the stack did not serve after it.
+    """
 
     done: tuple[str, ...]
     stopped: Step | None = None
     reason: str = ""
+    unmet: bool = False
 
 
 def run_steps(
@@ -104,7 +108,7 @@ def run_steps(
         if step.settings.get(_PAUSED) != "true":
             failures = updater.verify(settings, whole=step is plan.steps[-1])
             if failures:
-                return Ended(done=tuple(done), stopped=step, reason="\n".join(failures))
+                return Ended(done=tuple(done), stopped=step, reason="\n".join(failures), unmet=True)
         done.append(step.name)
     return Ended(done=tuple(done))
 
@@ -132,7 +136,9 @@ def way_back(plan: UpgradePlan, ended: Ended) -> list[str]:
     steps = {step.name: step for step in plan.steps}
     lines = [*f"stopped in step {stopped.name}: {ended.reason}".splitlines(), ""]
     rollback = f"make rollback STACK={plan.stack}"
-    upgrade = f"make upgrade STACK={plan.stack} TO={plan.before if plan.back else plan.after} ARGS=--unverified"
+    upgrade = f"make upgrade STACK={plan.stack} TO={plan.before if plan.back else plan.after}"
+    if ended.unmet:
+        upgrade += " ARGS=--unverified"
     lines += ["try again, finished steps change nothing:", f"  {rollback if plan.back else upgrade}"]
     lines.append(f"go back:   {upgrade if plan.back else rollback}")
     lines += [f"  {name}: {steps[name].back}" for name in (stopped.name, *reversed(ended.done))]

@@ -152,9 +152,20 @@ def test_the_first_failure_stops_and_says_how_to_go_back(place: Recorder, reason
 
 
 def test_each_failed_check_has_a_line_of_its_own() -> None:
-    lines = way_back(plan(step("servers")), Ended(done=(), stopped=step("servers"), reason="pools: gone\nchat: 503"))
-    assert lines[:3] == ["stopped in step servers: pools: gone", "chat: 503", ""]
-    assert "  make upgrade STACK=gpu TO=new ARGS=--unverified" in lines
+    ended = Ended(done=(), stopped=step("servers"), reason="pools: gone\nchat: 503", unmet=True)
+    assert way_back(plan(step("servers")), ended)[:3] == ["stopped in step servers: pools: gone", "chat: 503", ""]
+
+
+@pytest.mark.parametrize(
+    ("place", "command_line"),
+    [
+        (Recorder(fails="servers"), "  make upgrade STACK=gpu TO=new"),
+        (Recorder(unmet="servers"), "  make upgrade STACK=gpu TO=new ARGS=--unverified"),
+    ],
+)
+def test_only_a_stack_that_does_not_serve_is_tried_again_unverified(place: Recorder, command_line: str) -> None:
+    steps = (step("servers"),)
+    assert command_line in way_back(plan(*steps), run(place, *steps))
 
 
 def test_a_stack_that_does_not_serve_is_not_upgraded(
