@@ -71,6 +71,9 @@ def up(
 def preview(
     stack: Stack,
     config: Changes = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="For a stack that is up: every value that differs, not only the first ones.")
+    ] = False,
     policy_pack: PolicyPacks = None,
     policy_pack_config: PolicyConfigs = None,
 ) -> int:
@@ -78,7 +81,8 @@ def preview(
     from llm_d_gke.rehearsal import commands
     from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import PolicyChoice
 
-    return commands.preview(stack, overrides(config), PolicyChoice(policy_pack or (), policy_pack_config or ()))
+    policy = PolicyChoice(policy_pack or (), policy_pack_config or ())
+    return commands.preview(stack, overrides(config), policy, every_value=diff)
 
 
 def status(

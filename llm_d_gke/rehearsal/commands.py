@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pulumi.automation import CommandError
 
 from llm_d_gke.cli.drawing import drawn
-from llm_d_gke.cli.text import print_line, print_step, wrapped
+from llm_d_gke.cli.text import print_step, wrapped
 from llm_d_gke.pending_creates import adopt_pending_creates
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.findings import located
@@ -26,7 +26,13 @@ from llm_d_gke.rehearsal.paths import StackPaths, forget_differences
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
 from llm_d_gke.rehearsal.providers.gcp.lifecycle import resume
 from llm_d_gke.rehearsal.providers.requests import Refused
-from llm_d_gke.rehearsal.pulumi_engine.changes import PlannedSteps, diff_settings, find_surge_problems, save_settings
+from llm_d_gke.rehearsal.pulumi_engine.changes import (
+    PlannedSteps,
+    diff_settings,
+    find_surge_problems,
+    print_changes,
+    save_settings,
+)
 from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.pulumi_engine.engine import Engine, engine
 from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
@@ -42,8 +48,9 @@ from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import NO_POLICY, PolicyCho
 from llm_d_gke.rehearsal.shared_cluster import join, leave, refuse_guests
 from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.chat import Answer, ask, client_headers
+from llm_d_gke.rehearsal.terminal.planned_changes import PlannedChanges
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
-from llm_d_gke.rehearsal.terminal.progress import each_step_once
+from llm_d_gke.rehearsal.terminal.progress import each_step_once, show
 from llm_d_gke.rehearsal.terminal.request_path import AnswerPath, path_of_answer
 from llm_d_gke.rehearsal.terminal.status import (
     console,
@@ -59,11 +66,6 @@ from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.rehearsal.vllm_cpu.prepare import prepare as prepare_vllm
 from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, stack_file
 from llm_d_gke.wording import count
-
-
-def show(text: str) -> None:
-    """Print a line of the engine."""
-    print_line(text.rstrip("\n"))
 
 
 def up(
@@ -116,7 +118,7 @@ def _update(
         create_existing(paths, plan.project, plan.network, plan.cluster, print_step)
         write_engine_simulation(paths, configuration)
         paths.gateway.write_text(f"{plan.namespace.name}/{plan.gateway.name}", encoding="utf-8")
-        if _print_changes(paths, configuration):
+        if print_changes(paths, configuration):
             _refuse_deletions(pulumi, configuration)
         paths.unfinished.touch()
         if refresh:  # as verify and diagnose name it for GKE: fields that kubectl changed are not given back otherwise
@@ -149,7 +151,14 @@ def _ask(paths: StackPaths, plan: StackPlan, endpoint: str, outputs: Mapping[str
             raise RehearsalError(f"{error}\n`make diagnose STACK={paths.stack}` names the cause") from error
 
 
-def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({}), policy: PolicyChoice = NO_POLICY) -> int:
+def preview(
+    stack: str,
+    changes: Mapping[str, str] = MappingProxyType({}),
+    policy: PolicyChoice = NO_POLICY,
+    *,
+    every_value: bool = False,
+) -> int:
+    """Show what `up` would do. For a running stack that is a list of its changes, or with `every_value` all of them."""
     paths = StackPaths(stack)
     existed, stands = paths.home.exists(), paths.cloud.exists()
     # Nothing runs here for a preview, so it shows the stack's own picker, as the report and Google Cloud do. A running
@@ -160,17 +169,20 @@ def preview(stack: str, changes: Mapping[str, str] = MappingProxyType({}), polic
     try:
         with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
             create_existing(paths, plan.project, plan.network, plan.cluster, print_step)
-            _print_changes(paths, configuration)
-            # For a running stack the changed lines matter, for a new one the whole list.
-            steps = PlannedSteps()
+            print_changes(paths, configuration)
+            # For a running stack the changed values matter, for a new one the whole list.
+            short = stands and not every_value
+            steps, listed = PlannedSteps(), PlannedChanges()
             pulumi.stack.preview(
-                on_output=each_step_once(show),
+                on_output=each_step_once(show, steps=not short),
                 on_error=show,
-                on_event=steps.take,
+                on_event=lambda event: (steps.take(event), listed.take(event)),
                 color=_color(),
-                diff=stands,
+                diff=stands and every_value,
                 **policy_options(paths, policy),
             )
+            if short:
+                listed.show(stack)
             _show_losses(steps, configuration)
     finally:
         if not existed:
@@ -314,14 +326,6 @@ def resume_interrupted(pulumi: Engine, *, destroying: bool = False) -> None:
         adopt_pending_creates(Recorded(pulumi.stack), print_step)
     elif not destroying:
         delete_orphaned_creates(pulumi.stack, pulumi.paths, print_step)
-
-
-def _print_changes(paths: StackPaths, configuration: StackConfig) -> bool:
-    """Print the settings that differ from the last `up`, each with what it replaces. Returns whether any does."""
-    lines = list(diff_settings(paths, configuration))
-    if lines:
-        print("changed settings:", *(wrapped(f"  {line}") for line in lines), sep="\n", flush=True)
-    return bool(lines)
 
 
 def _refuse_deletions(pulumi: Engine, configuration: StackConfig) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from llm_d_gke.cli.text import print_step
-from llm_d_gke.rehearsal.commands import show
 from llm_d_gke.rehearsal.pulumi_engine.engine import restore_state
+from llm_d_gke.rehearsal.terminal.progress import show
 
 
 def checkpoint_in(backend: Path) -> Path:

@@ -19,7 +19,7 @@ from llm_d_gke.cli.options import overrides
 from llm_d_gke.maintenance.interruptions.moments import Moment
 from llm_d_gke.maintenance.interruptions.remains import cluster_objects, recorded, remains
 from llm_d_gke.planning import plan_config
-from llm_d_gke.rehearsal.commands import resume_interrupted, show
+from llm_d_gke.rehearsal.commands import resume_interrupted
 from llm_d_gke.rehearsal.engine_choice import EngineChoice
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -28,6 +28,7 @@ from llm_d_gke.rehearsal.pulumi_engine.configuration import load
 from llm_d_gke.rehearsal.pulumi_engine.engine import engine
 from llm_d_gke.rehearsal.pulumi_engine.engine_simulation import write_engine_simulation
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
+from llm_d_gke.rehearsal.terminal.progress import show
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.stackfile import PROJECT_ROOT
 

@@ -15,7 +15,7 @@ from llm_d_gke.operations.live_stack.rehearsed import rehearsed_stack
 from llm_d_gke.operations.upgrades.run import StepError, failures, free, needs_order, targets_of
 from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.upgrades.step import Step, UpgradePlan
-from llm_d_gke.rehearsal.commands import resume_interrupted, show
+from llm_d_gke.rehearsal.commands import resume_interrupted
 from llm_d_gke.rehearsal.engine_choice import engine_of
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.pulumi_engine.changes import save_settings
@@ -26,7 +26,7 @@ from llm_d_gke.rehearsal.pulumi_engine.interruption import defer_interrupts
 from llm_d_gke.rehearsal.pulumi_engine.needed_programs import needed_programs
 from llm_d_gke.rehearsal.pulumi_engine.one_command import only_command
 from llm_d_gke.rehearsal.terminal.failures import explain
-from llm_d_gke.rehearsal.terminal.progress import each_step_once
+from llm_d_gke.rehearsal.terminal.progress import each_step_once, show
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.resource_graph import Graph

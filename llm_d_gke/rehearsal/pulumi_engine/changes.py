@@ -11,6 +11,7 @@ from pulumi.automation.events import EngineEvent, StepEventMetadata
 from pydantic import ValidationError
 
 from llm_d_gke import catalog
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.deletions import PlannedStep, refuse_losses
 from llm_d_gke.planning.findings import Finding, path_of
@@ -50,6 +51,14 @@ def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str
     if now:
         removed = saved.keys() - now.keys() - {_RUNNING}
         yield from (f"{path}: {saved[path]} -> (none)" for path in sorted(removed) if saved[path] != "[]")
+
+
+def print_changes(paths: StackPaths, configuration: StackConfig) -> bool:
+    """Print the settings that differ from the last `up`, each with what it replaces. Returns whether any does."""
+    lines = list(diff_settings(paths, configuration))
+    if lines:
+        print("changed settings:", *(wrapped(f"  {line}") for line in lines), sep="\n", flush=True)
+    return bool(lines)
 
 
 def find_surge_problems(paths: StackPaths, configuration: StackConfig, plan: StackPlan) -> list[Finding]:

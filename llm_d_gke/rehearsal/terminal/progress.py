@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from llm_d_gke.cli.text import print_line
+
 # ` +  kubernetes:apps/v1:Deployment gemma-2b-it-vllm creating (12s) Waiting for ...`
 _STEP: Final = re.compile(r" (?:[+~-]{1,2}|[<>=]) +\S+:\S+ .*")
 _SECONDS: Final = re.compile(r" ?\(\d+(?:\.\d+)?s\)")
@@ -18,11 +20,16 @@ _ADVICE: Final = ("The resources in the stack have been deleted", "If you want t
 _COLORS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def each_step_once(show: Callable[[str], None]) -> Callable[[str], None]:
+def show(text: str) -> None:
+    """Print a line of the engine."""
+    print_line(text.rstrip("\n"))
+
+
+def each_step_once(show: Callable[[str], None], *, steps: bool = True) -> Callable[[str], None]:
     """A printer that leaves out lines that differ from an earlier one only in seconds.
 
     The engine prints a line for every event of a resource, most of them twice. Other lines pass unchanged, except its
-    advice to remove the stack and beginnings of what the program logged.
+    advice to remove the stack and beginnings of what the program logged. Without `steps` no resource has a line.
     """
     seen: set[str] = set()
 
@@ -37,7 +44,7 @@ def each_step_once(show: Callable[[str], None]) -> Callable[[str], None]:
             text = line = logged[1]
         step = _SECONDS.sub("", line).rstrip()
         if _STEP.fullmatch(line):
-            if step in seen:
+            if step in seen or not steps:
                 return
             seen.add(step)
         show(text)

@@ -185,7 +185,8 @@ def test_a_changed_value_is_the_only_difference(running: Running) -> None:
     assert "maxModelLen: 2048" in before
     file.write_text(before.replace("maxModelLen: 2048", "maxModelLen: 1024"), encoding="utf-8")
     try:
-        output = running.project.run("preview", "gpu")
+        short = running.project.run("preview", "gpu")
+        output = running.project.run("preview", "gpu", "--diff")
     finally:
         file.write_text(before, encoding="utf-8")
     assert re.search(r"\n\s*~ 1 to update\n\s*\d+ unchanged\n", output), output
@@ -194,6 +195,9 @@ def test_a_changed_value_is_the_only_difference(running: Running) -> None:
     assert len(changes) == 1, output
     assert changes[0].endswith('"2048" => "1024"'), output
     assert re.findall(r"~ (kubernetes:\S+|gcp:\S+): \(update\)", output) == ["kubernetes:apps/v1:Deployment"]
+    listed = re.search(r"changes of the stack that runs:\n(.*)\nevery value: ", short, re.DOTALL)
+    assert listed is not None, short
+    assert re.fullmatch(r"~ Deployment gemma-2b-it-vllm: spec\S+ 2048 -> 1024", " ".join(listed[1].split())), short
 
 
 def test_two_replicas_bring_a_second_node_and_share_the_work(running: Running) -> None:

@@ -27,7 +27,7 @@ def previewed(monkeypatch: pytest.MonkeyPatch) -> list[StackConfig]:
         yield SimpleNamespace(stack=SimpleNamespace(preview=lambda **_: None))
 
     monkeypatch.setattr(commands, "engine", engine)
-    monkeypatch.setattr(commands, "_print_changes", lambda *_: None)
+    monkeypatch.setattr(commands, "print_changes", lambda *_: None)
     return seen
 
 

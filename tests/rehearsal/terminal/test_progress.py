@@ -45,3 +45,15 @@ def test_the_line_of_the_stack_has_no_part_of_a_message() -> None:
     assert printed(f"{creating} gpu: single-replica, 1 model", f"{creating} warning: LLMD-TLS-NONE") == [creating]
     create = " +  pulumi:pulumi:Stack llm-d-gpu create"
     assert printed(f"{create} gpu: single-replica, 1 model", f"{create} 1 warning; 2 messages") == [create]
+
+
+def test_without_steps_the_rest_is_printed() -> None:
+    lines: list[str] = []
+    printer = each_step_once(lines.append, steps=False)
+    for line in (
+        "Previewing update (gpu):",
+        " ~  kubernetes:apps/v1:Deployment one update [diff: ~spec]",
+        "Resources:",
+    ):
+        printer(line)
+    assert lines == ["Previewing update (gpu):", "Resources:"]

@@ -1,0 +1,80 @@
+"""The changes that a preview of a running stack plans: a line for each resource, with the values that differ."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pulumi.automation.events import EngineEvent, StepEventMetadata, StepEventStateMetadata
+
+from llm_d_gke.cli.text import wrapped
+from llm_d_gke.nested import value_at
+
+# What the engine plans with a resource. A replacement is three steps, of which one is listed.
+_SIGNS = {"create": "+", "import": "=", "update": "~", "replace": "+-", "delete": "-"}
+# As many values of one resource as the list has.
+_VALUES = 4
+# As many characters as it has of one value.
+_CHARACTERS = 40
+
+
+class PlannedChanges:
+    """Collects the changed resources of a preview: `stack.preview(on_event=changes.take)`."""
+
+    def __init__(self) -> None:
+        self._steps: list[StepEventMetadata] = []
+
+    def take(self, event: EngineEvent) -> None:
+        if event.resource_pre_event is not None and event.resource_pre_event.metadata.op.value in _SIGNS:
+            self._steps.append(event.resource_pre_event.metadata)
+
+    def show(self, stack: str) -> None:
+        """Print the list, and the command that shows every value."""
+        if lines := list(self.lines()):
+            print("changes of the stack that runs:", *(wrapped(f"  {line}") for line in lines), sep="\n")
+            print(f"every value: make preview STACK={stack} ARGS=--diff", flush=True)
+
+    def lines(self) -> Iterator[str]:
+        """`~ Deployment gemma-2b-it-vllm: spec.replicas 1 -> 2`. Components of the program are left out."""
+        for step in self._steps:
+            kind, name = step.type.rpartition(":")[2], step.urn.rpartition("::")[2]
+            if step.type.startswith(("llm-d:", "pulumi:pulumi:")):
+                continue
+            values = list(_values(step)) if step.op.value in ("update", "replace") else []
+            more = [f"and {len(values) - _VALUES} more"] if len(values) > _VALUES else []
+            differing = ", ".join([*values[:_VALUES], *more])
+            yield f"{_SIGNS[step.op.value]} {kind} {name}{f': {differing}' if differing else ''}"
+
+
+def _values(step: StepEventMetadata) -> Iterator[str]:
+    """The inputs that differ, each with its value before and after; where the provider names none, their names."""
+    if not step.detailed_diff:
+        yield from step.diffs or ()
+        return
+    for path in step.detailed_diff:
+        parts = [int(index) if index else key or quoted for key, index, quoted in _PART.findall(path)]
+        before, after = (_text(_value(state, parts)) for state in (step.old, step.new))
+        yield f"{path} {before} -> {after}" if before != after else path
+
+
+def _value(state: StepEventStateMetadata | None, parts: list[str | int]) -> Any:
+    """An input, or where the resource has none at this path what it runs with."""
+    if state is None:
+        return None
+    given = value_at(state.inputs or {}, *parts)
+    return given if given is not None else value_at(state.outputs or {}, *parts)
+
+
+# `spec.args[3]`, `metadata.labels["example.com/a"]`
+_PART = re.compile(r'([^.\[\]"]+)(?=[.\[]|$)|\[(\d+)\]|\["([^"]*)"\]')
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    if isinstance(value, dict | list):
+        return "(some)" if value else "(empty)"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= _CHARACTERS else f"{text[: _CHARACTERS - 3]}..."
