@@ -32,10 +32,13 @@ def print_status(paths: StackPaths, *, differences: bool = False) -> None:
         raise not_up_here(
             paths.stack, lambda plan: [f"kubectl get nodes,pods,gateways --namespace {plan.namespace.name}"]
         )
-    with client(paths) as kube:
-        for title, lines in (("nodes", _nodes(kube)), ("pods", _pods(kube)), ("gateways", _gateways(kube))):
-            print("\n".join([title, *map(wrapped, lines)]))
-        note = host_note(kube)
+    try:
+        with client(paths) as kube:
+            for title, lines in (("nodes", _nodes(kube)), ("pods", _pods(kube)), ("gateways", _gateways(kube))):
+                print("\n".join([title, *map(wrapped, lines)]))
+            note = host_note(kube)
+    except KubeError as error:
+        raise RehearsalError(_without_answer(paths)) from error
     try:
         print(f"endpoint  {reachable(paths)}")
         if note:
@@ -44,6 +47,19 @@ def print_status(paths: StackPaths, *, differences: bool = False) -> None:
         print(wrapped(f"endpoint  none: {error}"))
     if differences:
         print_differences(console(), paths)
+
+
+def _without_answer(paths: StackPaths) -> str:
+    """Why the API server lists nothing, and what to do."""
+    if paths.unfinished.exists():
+        return wrapped(
+            f"the cluster of stack {paths.stack} does not list the rest yet: an up starts it. Run this again in a few"
+            f" seconds. If no up runs: `make up STACK={paths.stack}` continues"
+        )
+    return wrapped(
+        f"the control plane of stack {paths.stack} does not answer: `make up STACK={paths.stack}` starts it again,"
+        f" `make down STACK={paths.stack}` cleans up"
+    )
 
 
 def _nodes(kube: Kube) -> Iterator[str]:
