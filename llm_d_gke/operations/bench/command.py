@@ -12,6 +12,7 @@ import httpx
 
 from llm_d_gke.catalog.metrics import ENGINE, load_metrics
 from llm_d_gke.cli.exits import DONE, UNMET
+from llm_d_gke.cli.files import write_file
 from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.metrics_text import total
 from llm_d_gke.operations.bench.compare import differences, read_earlier
@@ -134,7 +135,7 @@ def write_job(stack: str, load: Load, out: Path, *, file: Path) -> int:
         settings = bench.configuration(bench.url, bench.headers, load.tokenizer or bench.model.id, Path(RESULTS))
         name = f"load-{load.scenario}"
         documents = job_objects(live.plan, bench.scenario, settings, name, bench.url)
-        file.write_text(dump_yaml(*documents), encoding="utf-8")
+        write_file(file, dump_yaml(*documents))
         file.chmod(0o600)
         print(f"wrote {file}\n")
         read = f"llmd bench {live.name} {load.scenario} --results {out}"

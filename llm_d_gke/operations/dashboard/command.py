@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from llm_d_gke.cli.exits import DONE
+from llm_d_gke.cli.files import write_file
 from llm_d_gke.operations.dashboard.page import DashboardError, page, read_panels, scraping_since
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.metrics import prometheus_of
@@ -31,7 +32,7 @@ def show_dashboard(stack: str, minutes: float, out: Path | None) -> int:
             render = _renderer(base, live, minutes * 60)
             if out is None:
                 return _serve(render)
-            out.write_text(render(0), encoding="utf-8")
+            write_file(out, render(0))
             print(f"wrote {out}")
             return DONE
     except LiveStackError as error:

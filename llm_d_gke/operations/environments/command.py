@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.files import write_file
 from llm_d_gke.operations.report.compare import compare_stacks
 from llm_d_gke.operations.report.facts import StackFacts
 from llm_d_gke.operations.report.load import load_facts
@@ -44,7 +45,7 @@ def print_difference(before: str, after: str, *, with_objects: bool, out: Path |
     elif out is None:
         print(text, end="")
     else:
-        out.write_text(text, encoding="utf-8")
+        write_file(out, text)
         print(out)
     return REFUSED if refused else DONE
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.files import write_file
 from llm_d_gke.cli.text import shell_lines, wrapped
 from llm_d_gke.components.google_provider import IMPORT_VARIABLE
 from llm_d_gke.operations.import_cloud.described import differences, missing_pools, read_description
@@ -27,7 +28,7 @@ def write_import(stack: str, changes: Mapping[str, str], described: Path | None,
     graph = record_stack(stack, configuration)
     description: Mapping[str, Any] = read_description(described) if described is not None else {}
     spec = import_spec(graph, plan.project, missing_pools(graph, description) if description else ())
-    out.write_text(shown_project(spec.text()), encoding="utf-8")
+    write_file(out, shown_project(spec.text()))
     print(f"wrote {out}: {count(len(spec.imported), 'resource')} of Google Cloud to import\n")
     for line in commands(stack, spec, out):
         print(shown_project(line))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.files import write_file
 from llm_d_gke.operations.logs_check.judgment import judge_rows
 from llm_d_gke.operations.logs_check.reader import read_log
 from llm_d_gke.operations.logs_check.summary import summarize, table
@@ -65,5 +66,4 @@ def read_start(log: Path, added: Iterable[str], out: Path | None) -> int:
 def _write(path: Path, document: Any) -> None:
     """Write JSON. Half a surrogate pair in a name has no bytes: it is written as JSON escapes it."""
     text = json.dumps(document, indent=1, ensure_ascii=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    write_file(path, text + "\n")

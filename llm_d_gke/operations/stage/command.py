@@ -12,6 +12,7 @@ from typing import Any
 
 from llm_d_gke import catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.files import write_file
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.operations.cluster_job import OWNER, account, egress_policy, job, metadata_of
@@ -46,7 +47,7 @@ def write_stage(stack: str, changes: Mapping[str, str], out: Path) -> int:
         )
         return REFUSED
     documents = [body for model, own, source in staged for body in objects(plan, model, own, source)]
-    out.write_text(dump_yaml(*documents), encoding="utf-8")
+    write_file(out, dump_yaml(*documents))
     print(f"wrote {out}: {count(len(staged), 'Job')} on a CPU node\n")
     for line in _commands(plan, staged, out):
         print(line)

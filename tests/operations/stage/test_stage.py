@@ -25,7 +25,7 @@ BUCKET = {
 
 @pytest.fixture
 def written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], str]:
-    out = tmp_path / "stage.yaml"
+    out = tmp_path / "a new folder" / "stage.yaml"
     assert write_stage("gpu", BUCKET, out) == 0
     documents = yaml.safe_load_all(out.read_text(encoding="utf-8"))
     return {body["kind"]: body for body in documents}, capsys.readouterr().out
