@@ -16,7 +16,7 @@ from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.catalog_tables.kind import Kind
 from llm_d_gke.planning.setting_errors.words import region_meant
-from llm_d_gke.planning.suggest import nearest
+from llm_d_gke.planning.suggest import letters, nearest
 
 Row = tuple[str, ...]
 _WAYS: tuple[Provisioning, ...] = ("on-demand", "spot")
@@ -39,6 +39,9 @@ def print_catalog(kind: Kind, search: str | None) -> int:
     if kind is Kind.ZONES:
         # `t4` also occurs in us-west4-c.
         matching = [row for row in matching if all(re.search(rf"\b{re.escape(word)}", _line(row)) for word in words)]
+    elif not matching:
+        # `qwen-3-8b` is in Qwen3-8B, once their signs count for nothing.
+        matching = [row for row in rows if all(letters(word) and letters(word) in letters(_line(row)) for word in words)]
     if not matching:
         close = nearest(search or "", {part for row in rows for part in (row[0], *re.split("[/_-]", row[0]))}, 0.75)
         if kind is Kind.ZONES:

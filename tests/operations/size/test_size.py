@@ -403,6 +403,13 @@ class TestCatalog:
         assert llmd("catalog", "models", "mixtrl") == 2
         assert "Did you mean Mixtral?" in capsys.readouterr().out
 
+    def test_signs_of_a_search_count_for_nothing_where_it_finds_nothing_else(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert llmd("catalog", "models", "qwen-3-8b") == 0
+        rows = capsys.readouterr().out.partition("\n\n")[0].splitlines()[1:]
+        assert [row.split()[0] for row in rows] == ["Qwen/Qwen3-8B"]
+
     @pytest.mark.parametrize(
         ("kind", "search", "hint"),
         [("models", "A100", "KIND=accelerators FIND='A100'"), ("zones", "frankfurt", "Did you mean europe-west3?")],
