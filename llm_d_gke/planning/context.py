@@ -304,13 +304,14 @@ def _node_shape(
     accelerator_settings = settings.accelerator
     if accelerator.kind == "tpu":
         topology = accelerator_settings.topology or machine.default_topology
+        named = accelerator_settings.machine_type is not None
         if topology is None or topology not in machine.topologies:
             findings.error(
                 "LLMD-TOPOLOGY",
                 "accelerator.topology",
                 value=topology or "(missing)",
-                machine=machine.name,
-                fix=machine_for_topology(topology, machine, accelerator, catalog),
+                machine=machine.name if named else accelerator.title,
+                fix=machine_for_topology(topology, machine, accelerator, catalog, is_default=not named),
             )
             return None
         if accelerator_settings.per_node is not None and accelerator_settings.per_node != machine.accelerator_count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from llm_d_gke.catalog import Catalog
@@ -10,12 +11,19 @@ from llm_d_gke.planning.setting_errors.words import choice_here, is_other_accele
 from llm_d_gke.planning.suggest import did_you_mean, nearest
 
 
-def machine_for_topology(topology: str | None, machine: MachineType, accelerator: Accelerator, catalog: Catalog) -> str:
-    """The machine type whose slices come in a topology, or the topologies of this one."""
-    others = [other.name for other in catalog.machines_for(accelerator.name) if topology in other.topologies]
-    # 4x2 is a 2x4 in another order.
-    turned = [name for name in machine.topologies if sorted(name.split("x")) == sorted((topology or "").split("x"))]
-    listed = did_you_mean(turned[0] if turned else topology or "", list(machine.topologies))
+def machine_for_topology(
+    topology: str | None, machine: MachineType, accelerator: Accelerator, catalog: Catalog, *, is_default: bool
+) -> str:
+    """The machine type whose slices come in a topology, or the topologies of this one; of every one by default."""
+    fitting = catalog.machines_for(accelerator.name)
+    others = [other.name for other in fitting if topology in other.topologies]
+    possible = {name: None for each in (fitting if is_default else [machine]) for name in each.topologies}
+    sides = sorted(map(int, topology.split("x"))) if topology else []
+    # 4x2 is a 2x4 in another order; a 2x2x2 of a TPU with two dimensions has as many chips as a 2x4.
+    turned = [name for name in possible if sorted(map(int, name.split("x"))) == sides]
+    as_many = [name for name in possible if math.prod(map(int, name.split("x"))) == math.prod(sides)]
+    meant = next(iter([*turned, *as_many]), topology or "")
+    listed = did_you_mean(meant, list(possible))
     return f"use machineType: {others[0]}, whose slices do; with {machine.name}, {listed}" if others else listed
 
 
@@ -27,6 +35,8 @@ def accelerator_meant(name: str, catalog: Catalog) -> str:
     closest = by_label.get(name.strip().lower()) or choice_here("type", word)
     # Not all names of GPUs have both words of their maker: nvidia-tesla-l4 is an L4, and no T4.
     closest = closest or next((entry for entry in listing if _without_maker(entry) == _without_maker(name)), None)
+    # nvidia-h200 is an nvidia-h200-141gb, and no B200.
+    closest = closest or next((entry for entry in listing if entry.startswith(f"{word}-")), None)
     if closest is None:
         # A V100 is no misspelled A100.
         closest = None if is_other_accelerator(name) else nearest(name, listing)
@@ -44,5 +54,7 @@ def accelerators_named(word: str, catalog: Catalog) -> list[str]:
         return [text]
     by_label = [entry.name for entry in catalog.accelerators.values() if entry.node_label_value == text]
     return by_label or [
-        name for name in catalog.accelerators if text and any(part.startswith(text) for part in name.split("-"))
+        name
+        for name in catalog.accelerators
+        if text and (name.startswith(f"{text}-") or any(part.startswith(text) for part in name.split("-")))
     ]

@@ -119,7 +119,11 @@ def with_described(catalog: Catalog, model_id: str, config: str) -> Catalog:
     findings = Findings()
     described = with_own_models(catalog, settings, model_files(values), findings)
     if described.find_model(model_id) is None or errors_in(findings):
-        raise SizeError("\n".join(f"{finding.value}: {finding.rule}\n  {finding.fix}" for finding in findings))
+        # Without its file the model would not be compared at all.
+        fixes = (finding.fix.partition(", or remove config")[0] for finding in findings)
+        raise SizeError(
+            "\n".join(f"{finding.value}: {finding.rule}\n  {fix}" for finding, fix in zip(findings, fixes, strict=True))
+        )
     return described
 
 

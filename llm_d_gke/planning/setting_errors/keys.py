@@ -8,7 +8,7 @@ from typing import get_origin
 
 from pydantic.alias_generators import to_camel
 
-from llm_d_gke.planning.findings import NAMESPACE, path_of
+from llm_d_gke.planning.findings import NAMESPACE, path_of, without_secrets
 from llm_d_gke.planning.setting_errors.provider_settings import is_of_provider
 from llm_d_gke.planning.setting_errors.values import valid_example
 from llm_d_gke.planning.setting_errors.words import key_here, owner_of, provider_setting, setting_elsewhere
@@ -92,8 +92,7 @@ def _misspelled(setting: Setting, value: object) -> tuple[str, str]:
         return none_here, f"did you mean requestsPerSecond: {value / 60:g}?"
     if intended is not None:
         full = f"{NAMESPACE}:{intended}" if len(setting.path) == 1 else intended
-        if len(setting.path) > 1:
-            full += _written_for(setting_of((*setting.path[:-1], intended), StackSettings), value)
+        full += _written_for(setting_of((*setting.path[:-1], intended), StackSettings), value)
         reason = "keys are written in camelCase" if to_camel(key) == intended else none_here
         return reason, f"did you mean {full}?"
     inside = [] if letters in _EVERYWHERE and len(setting.path) > 1 else _same_name(key)
@@ -108,8 +107,13 @@ def _misspelled(setting: Setting, value: object) -> tuple[str, str]:
 
 
 def _written_for(intended: Setting, value: object) -> str:
-    """A text as the group or the list that is intended: `: [my-cert]`. Empty for other values and settings."""
-    if not isinstance(value, str) or not value or not (groups_of(intended.kind) or get_origin(intended.kind) is tuple):
+    """A text as the group or the list that is intended, or a group as that list. Empty for other values and settings.
+
+    `: [my-cert]`, `: [{id: Qwen/Qwen3-8B}]`
+    """
+    is_list = get_origin(intended.kind) is tuple
+    as_group = isinstance(value, str) and (is_list or groups_of(intended.kind))
+    if not value or not (as_group or (is_list and isinstance(value, Mapping) and value == without_secrets(value, ()))):
         return ""
     written = valid_example(intended, value)
     return f": {written}" if written is not None else ""
