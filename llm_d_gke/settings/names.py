@@ -117,14 +117,15 @@ def _no_file(path: str) -> str:
     return path
 
 
+# Behind a function pydantic leaves the pattern out of the JSON schema.
 FolderPath = Annotated[
     str,
-    AfterValidator(_no_file),
     Field(
         pattern=r"^/?[^/\s.][^/\s]*(/[^/\s.][^/\s]*)*/?$|^/$|^\.$",
         examples=["models/qwen3-8b"],
         json_schema_extra=form("a folder, with slashes between its parts and without .. or blanks"),
     ),
+    AfterValidator(_no_file),
 ]
 
 # Rules for project ids (cloud.google.com/resource-manager/docs/creating-managing-projects, "Before you begin"). Old

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,14 @@ def test_the_stack_files_hold_only_what_there_is(stack: str) -> None:
 def test_keys_are_those_of_a_stack_file() -> None:
     assert {"project", "cpuPool", "huggingFace", "models"} <= set(top_level_keys())
     assert len(top_level_keys()) == len(StackSettings.model_fields)
+
+
+def test_an_editor_knows_the_form_of_a_folder() -> None:
+    definitions = StackSettings.model_json_schema()["$defs"]
+    for name in ("BucketSource", "VolumeClaimSource", "ImageSource"):
+        pattern = definitions[name]["properties"]["path"]["pattern"]
+        assert re.search(pattern, "models/qwen3-8b"), name
+        assert not re.search(pattern, "models/../other"), name
 
 
 def test_every_setting_says_what_it_is() -> None:
