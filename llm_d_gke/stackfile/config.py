@@ -28,7 +28,7 @@ class StackConfig:
     `values` are the stack file's, with overrides, by full key (`llm-d:models`). `secrets` holds, by path, a text for
     each value that is encrypted in the file: the plain text is not known here. `defaults` are Pulumi.yaml's, by path.
     `notes` name every value that is not the stack file's own, one sentence each. `file` is the stack file, and
-    `overridden` are the paths with another value than in it.
+    `overridden` are the paths with another value than in it: of `-c`, or of the option that `options` names by path.
     """
 
     values: Mapping[str, Any]
@@ -37,11 +37,13 @@ class StackConfig:
     notes: tuple[str, ...] = ()
     file: Path | None = None
     overridden: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def place_of(self, path: str) -> str | None:
-        """File and line of a setting in a finding, or `-c` for one of the command line. None where neither is known."""
-        if any(path == key or path.startswith((f"{key}.", f"{key}[")) for key in self.overridden):
-            return "-c"
+        """File and line of a setting in a finding, or its option on the command line. None where neither is known."""
+        given = next((key for key in self.overridden if path == key or path.startswith((f"{key}.", f"{key}["))), None)
+        if given is not None:
+            return self.options.get(given, "-c")
         # A group that only the command line begins.
         if any(key.startswith((f"{path}.", f"{path}[")) for key in self.overridden) and not has_line(self._lines, path):
             return "-c"

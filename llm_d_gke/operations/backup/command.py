@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import zip_longest
 
 from rich.console import Console
@@ -34,7 +35,8 @@ def check_backup(stack: str, changes: Mapping[str, str], location: str | None) -
     status = _status(items)
     if location is None:
         return status
-    moved = load(PROJECT_ROOT, stack, {**changes, f"{NAMESPACE}:location": location})
+    setting = f"{NAMESPACE}:location"
+    moved = replace(load(PROJECT_ROOT, stack, {**changes, setting: location}), options={setting: "--location"})
     console.print(f"\nIn {location} instead of {plan.location}:")
     return max(status, _restore(moved, plan, settings, session, console))
 
@@ -46,7 +48,7 @@ def inventory(
     document = parse(stack_file(PROJECT_ROOT, stack))
     yield file_item(PROJECT_ROOT, stack)
     yield state_item(backend, session)
-    yield key_item(document, backend, session)
+    yield key_item(stack, document, backend, session)
     yield from secret_items(settings, config.secrets, session)
     yield from certificate_items(settings)
     yield from weight_items(settings, session)
@@ -95,7 +97,7 @@ def _restore(
         console.print(refusal_text(refused.findings), markup=False, highlight=False)
         return REFUSED
     for line in left_behind(settings, after.location, session):
-        console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(wrapped(f"- {line}"), markup=False, highlight=False, soft_wrap=True)
     costs = [_dollars(plan.cost.running) for plan in (before, after)]
     console.print(f"- running costs {costs[1]} an hour there, {costs[0]} here", highlight=False)
     rehearsal = f"make preview STACK={after.stack} ARGS='-c {NAMESPACE}:location={after.location}'"

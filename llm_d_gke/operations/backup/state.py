@@ -81,7 +81,7 @@ def state_item(backend: str | None, session: Session | None) -> Item:
     return bucket_item(_STATE, name, session, versions=True)
 
 
-def key_item(document: Mapping[str, Any], backend: str | None, session: Session | None) -> Item:
+def key_item(stack: str, document: Mapping[str, Any], backend: str | None, session: Session | None) -> Item:
     """Whether the key that encrypts the stack's secrets is there. Without it neither file nor state can be read."""
     provider = str(document.get("secretsprovider") or "")
     if provider.startswith(_KMS):
@@ -94,7 +94,7 @@ def key_item(document: Mapping[str, Any], backend: str | None, session: Session 
         return missing(_KEY, "passphrase", "no passphrase here", action)
     if backend is not None and backend.startswith("https://"):
         return safe(_KEY, "Pulumi Cloud", "Pulumi Cloud holds the key")
-    action = "pulumi stack init STACK --secrets-provider gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K"
+    action = f"pulumi stack init {stack} --secrets-provider gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K"
     evidence = "the stack file names no secrets provider: the stack was not initialized, or its file not committed"
     return missing(_KEY, "", evidence, action)
 

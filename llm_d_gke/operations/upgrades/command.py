@@ -117,7 +117,10 @@ def planned(stack: str, before: str, to: str, changes: Mapping[str, str]) -> Upg
     """
     releases = catalog.load().releases
     return plan_upgrade(
-        _plan(stack, {_RELEASE: before}), _plan(stack, {**changes, _RELEASE: to}), releases[before], releases[to]
+        _plan(stack, {_RELEASE: before}, "that runs"),
+        _plan(stack, {**changes, _RELEASE: to}, "TO"),
+        releases[before],
+        releases[to],
     )
 
 
@@ -126,9 +129,9 @@ def release_of(stack: str) -> str:
     return StackSettings.model_validate(load_assumed(stack).settings()).release
 
 
-def _plan(stack: str, changes: Mapping[str, str]) -> StackPlan:
-    config = load_assumed(stack, changes)
-    return plan_config(stack, config)
+def _plan(stack: str, changes: Mapping[str, str], given_by: str) -> StackPlan:
+    """A plan with another release. `given_by` says in a finding whose release it is."""
+    return plan_config(stack, replace(load_assumed(stack, changes), options={_RELEASE: given_by}))
 
 
 def _check_release(name: str) -> None:

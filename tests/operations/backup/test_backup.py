@@ -95,12 +95,12 @@ def test_the_key(
 ) -> None:
     for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(name, raising=False)
-    assert key_item(document, "gs://states", Google(k=answer) if answer else Google()).state is state
+    assert key_item("gpu", document, "gs://states", Google(k=answer) if answer else Google()).state is state
 
 
 def test_a_passphrase_that_is_here_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
-    assert key_item({"encryptionsalt": "v1:x"}, "gs://states", None).state is State.SAFE
+    assert key_item("gpu", {"encryptionsalt": "v1:x"}, "gs://states", None).state is State.SAFE
 
 
 def test_the_stack_file_is_kept_when_it_is_pushed(tmp_path: Path) -> None:
@@ -196,7 +196,14 @@ class TestAnotherRegion:
 
 def test_a_region_without_the_accelerator_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert check_backup("gpu", {}, "europe-north1-a") == 2
-    assert "europe-north1-a" in capsys.readouterr().out
+    assert "llm-d:location = europe-north1-a (--location)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_every_sentence_about_another_region_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    check_backup("gpu", {}, "europe-west4-b")
+    _, _, moved = capsys.readouterr().out.partition("In europe-west4-b instead of us-central1-a:")
+    assert "- running costs" in moved
+    assert [line for line in moved.splitlines() if len(line) > 80 and "make preview" not in line] == []
 
 
 def test_a_restored_stack_differs_in_its_location_only(tmp_path: Path) -> None:
