@@ -179,7 +179,7 @@ MISTAKES = [
     ("type's other name", model("dtype: fp16"), "SETTING-CHOICE", "models[0].dtype", "auto, half", "use half"),
     ("type in capitals", model("dtype: BF16"), "SETTING-CHOICE", "models[0].dtype", "auto, half", "use bfloat16"),
     ("arguments not meant", model("extraArgs: [--seed=1]"), "EXTRA-ARGS-ALLOWED", "models[0].extraArgs", "explicit opt-in", "allowExtraArgs: true"),
-    ("arguments as text", model("allowExtraArgs: true, extraArgs: --seed 1"), "SETTING-TYPE", "models[0].extraArgs", "a list", '[--seed, "1"]'),
+    ("arguments as text", model("extraArgs: --seed 1"), "SETTING-TYPE", "models[0].extraArgs", "a list", '[--seed, "1"], with allowExtraArgs: true beside extraArgs'),
     ("no tag", model("image: vllm/vllm-openai"), "IMAGE-TAG", "models[0].image", "neither tag nor digest", "vllm/vllm-openai:"),
     ("name with a blank", model("servedName: my model"), "SETTING-FORM", "models[0].servedName", "without blanks", "use my-model"),
     ("release", "llm-d:release: llm-d-0.8", "RELEASE-UNKNOWN", "release", "no release", "llm-d-0.9"),
