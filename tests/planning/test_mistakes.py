@@ -783,3 +783,11 @@ def test_a_variable_with_the_value_of_the_stack_needs_no_consent(tmp_path: Path)
 def test_an_image_for_tpus_on_gpus_is_one_mistake(tmp_path: Path) -> None:
     findings = findings_of(tmp_path, model("image: 'vllm/vllm-tpu:v0.26.0'"))
     assert [finding.id for finding in findings if "IMAGE" in finding.id] == ["LLMD-IMAGE-KIND"]
+
+
+def test_a_zone_under_its_own_name_is_one_mistake(tmp_path: Path) -> None:
+    findings = findings_of(tmp_path, "llm-d:location: null\nllm-d:zone: europe-north1-a")
+    assert [(finding.id, finding.fix) for finding in findings if finding.severity is Severity.ERROR][:1] == [
+        ("LLMD-SETTING-UNKNOWN", "did you mean llm-d:location?")
+    ]
+    assert "LLMD-SETTING-MISSING" not in {finding.id for finding in findings}
