@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from llm_d_gke.cli.exits import DONE, REFUSED
+from llm_d_gke.cli.exits import DONE, RefusedInputError
 from llm_d_gke.google_types import ADDRESS
 from llm_d_gke.operations.eject.google import CloudCommands, cloud_commands
 from llm_d_gke.operations.eject.inputs import NotEjectableError
@@ -34,13 +33,11 @@ from llm_d_gke.wording import count
 
 
 def eject_stack(stack: str, changes: Mapping[str, str], out: Path) -> int:
-    """Write the folder `out`, which must be empty or missing. Raises RefusedError and NotEjectableError."""
+    """Write the folder `out`. Raises RefusedError, NotEjectableError, and RefusedInputError for a folder with files."""
     if out.exists() and any(out.iterdir()):
-        print(
-            f"{out} is not empty: name a new folder, since files of an earlier stack would be applied too",
-            file=sys.stderr,
+        raise RefusedInputError(
+            f"{out} is not empty: name a new folder, since files of an earlier stack would be applied too"
         )
-        return REFUSED
     configuration = load_assumed(stack, changes)
     plan = plan_config(stack, configuration)
     files = ejected_files(record_stack(stack, configuration), plan)

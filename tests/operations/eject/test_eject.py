@@ -16,6 +16,7 @@ from llm_d_gke.catalog.reading import parse_yaml, read_yaml
 from llm_d_gke.operations.eject.command import eject_stack, ejected_files
 from llm_d_gke.operations.eject.inputs import NotEjectableError
 from llm_d_gke.stackfile import project_stacks
+from tests.command_line import llmd
 from tests.operations.eject.gcloud_flags import TABLE, flags_of, installed_tree
 from tests.stacks import FLEET_CONFIG, FLEET_MEMBER, TOKEN, graph_of, plan_of
 
@@ -203,3 +204,9 @@ def test_a_project_that_is_not_set_is_a_word_to_replace(tmp_path: Path, capsys: 
     assert "PROJECT: the stack file has none" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "--project=PROJECT" in (tmp_path / "out" / "1-google-cloud.sh").read_text(encoding="utf-8")
     assert not any("project-not-set" in file.read_text(encoding="utf-8") for file in tmp_path.rglob("*.*"))
+
+
+def test_a_folder_with_files_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "README.md").touch()
+    assert llmd("eject", "gpu", "--out", str(tmp_path)) == 2
+    assert "is not empty: name a new folder" in " ".join(capsys.readouterr().err.split())
