@@ -17,13 +17,13 @@ def machine_for_topology(
     """The machine type whose slices come in a topology, or the topologies of this one; of every one by default."""
     fitting = catalog.machines_for(accelerator.name)
     others = [other.name for other in fitting if topology in other.topologies]
-    possible = {name: None for each in (fitting if is_default else [machine]) for name in each.topologies}
+    possible = {name: None for host in (fitting if is_default else [machine]) for name in host.topologies}
     sides = sorted(map(int, topology.split("x"))) if topology else []
     # 4x2 is a 2x4 in another order; a 2x2x2 of a TPU with two dimensions has as many chips as a 2x4.
     turned = [name for name in possible if sorted(map(int, name.split("x"))) == sides]
     as_many = [name for name in possible if math.prod(map(int, name.split("x"))) == math.prod(sides)]
-    meant = next(iter([*turned, *as_many]), topology or "")
-    listed = did_you_mean(meant, list(possible))
+    closest = next(iter([*turned, *as_many]), topology or "")
+    listed = did_you_mean(closest, list(possible))
     return f"use machineType: {others[0]}, whose slices do; with {machine.name}, {listed}" if others else listed
 
 

@@ -41,9 +41,11 @@ class StackConfig:
 
     def place_of(self, path: str) -> str | None:
         """File and line of a setting in a finding, or its option on the command line. None where neither is known."""
-        given = next((key for key in self.overridden if path == key or path.startswith((f"{key}.", f"{key}["))), None)
-        if given is not None:
-            return self.options.get(given, "-c")
+        override = next(
+            (key for key in self.overridden if path == key or path.startswith((f"{key}.", f"{key}["))), None
+        )
+        if override is not None:
+            return self.options.get(override, "-c")
         # A group that only the command line begins.
         if any(key.startswith((f"{path}.", f"{path}[")) for key in self.overridden) and not has_line(self._lines, path):
             return "-c"

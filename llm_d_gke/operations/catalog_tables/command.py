@@ -41,7 +41,8 @@ def print_catalog(kind: Kind, search: str | None) -> int:
         matching = [row for row in matching if all(re.search(rf"\b{re.escape(word)}", _line(row)) for word in words)]
     elif not matching:
         # `qwen-3-8b` is in Qwen3-8B, once their signs count for nothing.
-        matching = [row for row in rows if all(letters(word) and letters(word) in letters(_line(row)) for word in words)]
+        spelled = [text for word in words if (text := letters(word))]
+        matching = [row for row in rows if spelled and all(text in letters(row[0]) for text in spelled)]
     if not matching:
         close = nearest(search or "", {part for row in rows for part in (row[0], *re.split("[/_-]", row[0]))}, 0.75)
         if kind is Kind.ZONES:

@@ -63,8 +63,8 @@ def _value(state: StepEventStateMetadata | None, parts: list[str | int]) -> Any:
     """An input, or where the resource has none at this path what it runs with."""
     if state is None:
         return None
-    given = value_at(state.inputs or {}, *parts)
-    return given if given is not None else value_at(state.outputs or {}, *parts)
+    declared = value_at(state.inputs or {}, *parts)
+    return declared if declared is not None else value_at(state.outputs or {}, *parts)
 
 
 # `spec.args[3]`, `metadata.labels["example.com/a"]`
