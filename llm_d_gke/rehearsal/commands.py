@@ -48,7 +48,7 @@ from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import NO_POLICY, PolicyCho
 from llm_d_gke.rehearsal.shared_cluster import join, leave, refuse_guests
 from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.chat import Answer, ask, client_headers
-from llm_d_gke.rehearsal.terminal.planned_changes import PlannedChanges
+from llm_d_gke.rehearsal.terminal.planned_changes import PlannedChanges, to_all
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
 from llm_d_gke.rehearsal.terminal.progress import each_step_once, show
 from llm_d_gke.rehearsal.terminal.request_path import AnswerPath, path_of_answer
@@ -176,7 +176,7 @@ def preview(
             pulumi.stack.preview(
                 on_output=each_step_once(show, steps=not short),
                 on_error=show,
-                on_event=lambda event: (steps.take(event), listed.take(event)),
+                on_event=to_all(steps.take, listed.take),
                 color=_color(),
                 diff=stands and every_value,
                 **policy_options(paths, policy),

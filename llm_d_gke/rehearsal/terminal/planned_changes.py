@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pulumi.automation.events import EngineEvent, StepEventMetadata, StepEventStateMetadata
@@ -18,6 +18,16 @@ _SIGNS = {"create": "+", "import": "=", "update": "~", "replace": "+-", "delete"
 _VALUES = 4
 # As many characters as it has of one value.
 _CHARACTERS = 40
+
+
+def to_all(*takers: Callable[[EngineEvent], None]) -> Callable[[EngineEvent], None]:
+    """One function for the engine that hands each event to all."""
+
+    def take(event: EngineEvent) -> None:
+        for taker in takers:
+            taker(event)
+
+    return take
 
 
 class PlannedChanges:

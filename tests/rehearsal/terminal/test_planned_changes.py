@@ -21,7 +21,7 @@ def listed(operation: str, kind: str = "kubernetes:apps/v1:Deployment", **states
     """The lines for one step, in the engine's own JSON."""
     urn = f"urn:pulumi:gpu::llm-d::{kind}::one"
     state = {"type": kind, "urn": urn}
-    metadata = {"op": operation, "urn": urn, "type": kind, "provider": ""}
+    metadata: dict[str, Any] = {"op": operation, "urn": urn, "type": kind, "provider": ""}
     metadata |= {name: {**state, **states[name]} for name in ("old", "new") if name in states}
     metadata |= {name: states[name] for name in ("detailedDiff", "diffs") if name in states}
     changes = PlannedChanges()
