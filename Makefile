@@ -41,21 +41,23 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin
 # In the command's words an option is lower-case, a setting of the stack file camel case.
 instead = $(if $(filter $(name),$(call upper,$(name))),an option of the command is in ARGS='--$(call lower,$(name)) ...'$(comma) \
   and ARGS=--help lists them,a setting is changed for one run by ARGS='-c $(name)=$(value $(name))')
-$(foreach name,$(filter-out A B $(WORDS),$(GIVEN)),$(error there is no variable $(name) here: $(if \
+# Ends make with a sentence in lines of 80 columns. The line of $(error) begins with the file's name.
+fail = $(shell printf '%s\n' '$(subst ','\'',$1)' | fold -s -w 80 >&2)$(error nothing was done)
+$(foreach name,$(filter-out A B $(WORDS),$(GIVEN)),$(call fail,there is no variable $(name) here: $(if \
   $(filter $(call upper,$(name)),$(WORDS)),did you mean $(call upper,$(name))=$(value $(name))?,$(instead))))
 # What a target that is none may mean.
 meant = $(or $(shell $(PYTHON) llm_d_gke/cli/meanings.py '$1' $(TARGETS)),`make` lists them)
-$(foreach goal,$(filter-out $(TARGETS) $(CHECKS) $(STAMP),$(MAKECMDGOALS)),$(error there is no target $(goal): $(if \
+$(foreach goal,$(filter-out $(TARGETS) $(CHECKS) $(STAMP),$(MAKECMDGOALS)),$(call fail,there is no target $(goal): $(if \
   $(wildcard Pulumi.$(goal).yaml examples/Pulumi.$(goal).yaml),$(if $(filter diff,$(MAKECMDGOALS)),two stacks are named by A=... B=...,a stack is named by STACK=$(goal)),$(call meant,$(goal)))))
 
 # A variable of other targets would be ignored, too: `make down STACKS=mine`. The lines of a target name those it takes.
 takes = $(shell sed -n '/^$1:/,/^$$/p' $(firstword $(MAKEFILE_LIST)) | grep -oE '\b[A-Z][A-Z_]*\b')
 KNOWN := $(filter-out PYTHON,$(filter A B $(WORDS),$(GIVEN)))
 UNUSED := $(if $(and $(KNOWN),$(MAKECMDGOALS)),$(filter-out $(foreach goal,$(MAKECMDGOALS),$(call takes,$(goal))),$(KNOWN)))
-$(foreach name,$(UNUSED),$(error make $(MAKECMDGOALS) takes no $(name): `make` lists what each target takes))
+$(foreach name,$(UNUSED),$(call fail,make $(MAKECMDGOALS) takes no $(name): `make` lists what each target takes))
 
 # Refuses a command without the variable $1, by an example that has it.
-need = $(if $($1),,$(error $1 is missing: make $2))
+need = $(if $($1),,$(call fail,$1 is missing: make $2))
 
 # `##@` begins a group, `##` behind a target its line.
 .PHONY: help
