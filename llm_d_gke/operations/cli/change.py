@@ -27,7 +27,14 @@ def _complete_release(incomplete: str) -> list[str]:
 
 def upgrade(
     stack: Stack,
-    to: Annotated[str, argument(help="Release of the catalog.", autocompletion=_complete_release, metavar="RELEASE")],
+    to: Annotated[
+        str,
+        argument(
+            help="Release to change to: llmd catalog releases lists them.",
+            autocompletion=_complete_release,
+            metavar="RELEASE",
+        ),
+    ],
     config: Changes = None,
     plan: _Plan = False,
     on: _On = None,
