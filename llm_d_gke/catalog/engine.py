@@ -57,6 +57,7 @@ class VersionBand(Entry):
     since: str
     default_utilization: float  # of --gpu-memory-utilization
     sampler_bytes: float  # peak of the sampler's dummy run, bytes per (sequence x vocabulary entry)
+    flashinfer_sampler_bytes: float | None = None  # the same where FlashInfer samples, which is not the default
     graphs_reserved: bool  # `graphs` is taken off before the KV cache; otherwise graphs use what is left free
     batches_in_flight: int  # whose tokens a sliding window keeps beside itself (max_in_flight_tokens)
     # How the log's "GPU KV cache size" follows from blocks, for models with several kinds of attention: tokens in one

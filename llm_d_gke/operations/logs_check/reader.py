@@ -79,6 +79,8 @@ def read_log(text: str) -> dict[str, Any]:
         row["maxNumSeqs"] = captured
     if re.search(r"Directly load the compiled graph\(s\)|Directly load AOT compilation", text):
         row["compiled"] = True
+    if "Using FlashInfer for top-p & top-k sampling" in text:
+        row["flashinferSampler"] = True
     if "Using V2 Model Runner" in text:
         row["modelRunner"] = 2
     elif "[gpu_model_runner.py:" in text and "version" in row and load_engine().has(row["version"], _SECOND_RUNNER):

@@ -126,6 +126,7 @@ def _options(row: Row, model: Model, accelerator: Accelerator, version: str) -> 
         enforce_eager=bool(_flag(row, "eager")),
         asynchronous=_flag(row, "asyncScheduling") is not False,
         compiled=bool(_flag(row, "compiled")),
+        flashinfer_sampler=bool(_flag(row, "flashinferSampler")),
         model_runner_v2=_second_runner(row),
         text_only=bool(_flag(row, "textOnly")),
         video=_flag(row, "video") is not False,

@@ -630,6 +630,15 @@ def test_the_batch_is_what_the_engine_takes_not_the_default_of_its_class() -> No
             "model='m', num_spec_tokens=3), decode_context_parallel_size=4, data_parallel_size=1",
             {"speculativeTokens": 3, "contextParallel": 4},
         ),
+        (
+            "INFO 09-04 01:02:57 [topk_topp_sampler.py:50] Using FlashInfer for top-p & top-k sampling.",
+            {"flashinferSampler": True},
+        ),
+        (
+            "WARNING 09-03 04:38:28 [topk_topp_sampler.py:61] FlashInfer is not available. Falling back to the "
+            "PyTorch-native implementation of top-p & top-k sampling.",
+            {"flashinferSampler": None},
+        ),
     ],
 )
 def test_further_lines_say_shares_caches_and_ranks(line: str, fields: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from llm_d_gke.planning.sizing.memory.overhead import (
     GB10_CAPABILITY,
     WarmUp,
     activation_gib,
+    captures_whole_graphs,
     encoder_gib,
     graphs_gib,
     non_torch_gib,
@@ -133,9 +134,10 @@ def _judge(
 ) -> tuple[Status, Limit]:
     """Check three limits: the longest request in the cache, start-up in the free memory, states in the blocks."""
     engine = load_engine()
-    # Graphs of decoding take a block for each sequence. Without graphs, or in older versions, sequences wait instead.
+    # Whole graphs of decoding take a block for each sequence. Without them, or in older versions, sequences wait.
     checked = not run.enforce_eager and engine.has(run.version, engine.recurrent_models.blocks_checked_since)
-    states = run.kind == "gpu" and checked and any(kind == "linear" for kind, *_ in chosen.groups)
+    recurrent = run.kind == "gpu" and any(kind == "linear" for kind, *_ in chosen.groups)
+    states = checked and recurrent and captures_whole_graphs(run)
     fewest, most = blocks
     if room < min(0.0, -error):
         return "refused", "kv-cache"

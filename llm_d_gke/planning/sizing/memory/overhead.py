@@ -18,7 +18,10 @@ from llm_d_gke.planning.sizing.memory.run import EngineRun
 
 _LARGEST_GRAPH = 512
 _CONSUMER = 12.0  # compute capability of RTX 50 and RTX PRO 6000
-_TRTLLM = 10  # major one of B200: FlashInfer attends with TensorRT-LLM's kernels there
+# Since which version FlashInfer captures whole graphs of decoding with a draft, by major compute capability: with
+# TensorRT-LLM's kernels on B200, and with XQA's (get_cudagraph_support of v1/attention/backends/flashinfer.py in
+# 0.26.0, 0.29.0, 0.30.0 and 0.32.0; 0.27 and 0.28 were not read, and logs of RTX 5090 with 0.27 show none).
+_WHOLE_GRAPHS_WITH_DRAFT = {9: "0.30", 10: "0.11", 12: "0.29"}
 FITTED_TOKENS = 8192
 # Tokens of the largest image: more of them fit into a larger batch, and are profiled at once.
 _IMAGE_TOKENS = 16384
@@ -84,6 +87,8 @@ def _sampler_bytes(run: EngineRun) -> float:
     """Bytes of the sampler's dummy run for each sequence and vocabulary entry, with 2-byte weights."""
     if run.uses_model_runner_v2:
         return load_engine().model_runner_v2_sampler(run.version)
+    if run.flashinfer_sampler and run.band.flashinfer_sampler_bytes is not None:
+        return run.band.flashinfer_sampler_bytes
     return run.band.sampler_bytes + (load_engine().rejection_bytes if run.speculative_tokens else 0.0)
 
 
@@ -248,7 +253,7 @@ def graphs_gib(run: EngineRun, layers: int) -> float:
         run.recurrent
         and not run.uses_model_runner_v2
         and run.band.graphs.recurrent_outputs
-        and not _piecewise_only(run)
+        and captures_whole_graphs(run)
     ):
         # On other cards a hybrid model takes the same with 8 and with 256 sequences.
         sizes = largest = 1.0
@@ -287,9 +292,12 @@ def _attends_with_flashinfer(run: EngineRun) -> bool:
     return run.once("flashinfer", 0, lambda: bool(takes_flashinfer(*inputs)))
 
 
-def _piecewise_only(run: EngineRun) -> bool:
-    """Whether no whole graph is captured: so with a draft, where FlashInfer attends without TensorRT-LLM's kernels."""
-    return run.speculative_tokens > 0 and int(run.capability or 0) != _TRTLLM and _attends_with_flashinfer(run)
+def captures_whole_graphs(run: EngineRun) -> bool:
+    """Whether graphs hold attention too: with a draft FlashInfer's kernels of older cards and versions stay outside."""
+    if run.speculative_tokens == 0:
+        return True
+    since = _WHOLE_GRAPHS_WITH_DRAFT.get(int(run.capability or 0))
+    return (since is not None and load_engine().has(run.version, since)) or not _attends_with_flashinfer(run)
 
 
 def counts_outputs(run: EngineRun) -> bool:
@@ -297,7 +305,7 @@ def counts_outputs(run: EngineRun) -> bool:
     figures = run.band.graphs
     card = run.capability or 0.0
     counted = figures.recurrent_outputs > 0 and figures.recurrent_outputs_from <= card < figures.recurrent_outputs_below
-    return counted and run.recurrent and not run.uses_model_runner_v2 and not _piecewise_only(run)
+    return counted and run.recurrent and not run.uses_model_runner_v2 and captures_whole_graphs(run)
 
 
 def _recurrent_outputs(run: EngineRun) -> float:

@@ -64,6 +64,7 @@ class _Options:
     enforce_eager: bool = False
     asynchronous: bool = True  # the next batch is scheduled while one runs; --no-async-scheduling
     compiled: bool = False  # what torch.compile made before is on disk
+    flashinfer_sampler: bool = False  # where the version does not take it by itself
     model_runner_v2: bool | None = None  # VLLM_USE_V2_MODEL_RUNNER; None: what the version takes for the model
     estimates_graphs: bool = True  # where the version can; VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS=0 leaves it out
     text_only: bool = False

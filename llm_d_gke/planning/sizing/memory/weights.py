@@ -36,6 +36,11 @@ _NVFP4_ROWS, _NVFP4_HIDDEN = 128, 256
 _NVFP4_TENSORRT, _NVFP4_CUTLASS = 10.0, 12.0  # least compute capability of either
 _NVFP4_PADDED_SINCE = "0.26"  # for TensorRT-LLM's kernel; versions between 0.13 and this one were not read
 
+# FlashInfer's kernels, the first choice for experts in FP8 with one scale a tensor from Hopper on, take pairs without
+# a gate in steps of 128 (prepare_fp8_moe_layer_for_fi of 0.17.1 to 0.32.0; older ones were not read):
+# Nemotron-3-Nano in FP8 logs 31.45 GiB for files of 30.44.
+_FP8_BITS, _FP8_WIDTH, _FP8_FLASHINFER, _FP8_PADDED_SINCE = 8, 128, 9.0, "0.17"
+
 # tpu-inference has no JAX implementation of these and runs vLLM's own, with the head as a second table: gemma-4-12B-it
 # logs 24.56 GiB on v6e (a build after 0.29.0), where its file has 22.28 and the table 1.88.
 # Models in JAX ask the top of a configuration whether embeddings are tied (tpu_inference models/jax/gemma4_mm.py of
@@ -44,6 +49,10 @@ _TPU_BY_TORCH = "Gemma4Unified"
 # Since then the JAX implementation divides Gemma 4's towers over the devices (tpu_inference
 # models/jax/gemma4_mm.py, VIT_MODEL in 0.23.0 and not in 0.22.0): gemma-4-31B on four v6e logs 14.6 GiB.
 _TPU_TOWER, _TPU_TOWER_DIVIDED = "Gemma4", ("0.23", 0.98)
+
+# Prediction layers of these divide it (`fc` of qwen3_next_mtp.py and qwen3_5_mtp.py, `eh_proj` of nemotron_h_mtp.py in
+# 0.30.0); those of DeepSeek, GLM and others have it whole on every rank (deepseek_mtp.py, glm4_moe_mtp.py).
+_JOINED_OVER_RANKS = ("Qwen3", "NemotronH")
 
 # TPUs keep the gate and up projections of each expert in lanes of 128 on every device (tpu_inference
 # layers/common/process_weights/moe_weights.py, get_w13_padding_config; of 0.32.0 also where each has whole experts,
@@ -181,7 +190,19 @@ def _experts(run: EngineRun, experts: Experts) -> float:
         return resident * matrices * _round_up(hidden, _MXFP4_HIDDEN) * _round_up(width, step)
     if run.kind == "gpu" and run.quantized is not None and run.quantized.is_nvfp4:
         hidden, width = _nvfp4_shape(run, hidden, width)
+    if _takes_steps_in_fp8(run):
+        width = _round_up(width, _FP8_WIDTH)
     return resident * matrices * hidden * width
+
+
+def _takes_steps_in_fp8(run: EngineRun) -> bool:
+    """Whether an expert's two matrices are in FP8 with one scale each, and FlashInfer's kernels compute them."""
+    quantized = run.quantized
+    if run.kind != "gpu" or run.model.gated_mlp or quantized is None or quantized.method != "modelopt":
+        return False
+    by_tensor = quantized.stored_bits("experts", 8.0 * run.dtype_bytes) == _FP8_BITS
+    newer = (run.capability or 0.0) >= _FP8_FLASHINFER and load_engine().has(run.version, _FP8_PADDED_SINCE)
+    return by_tensor and newer
 
 
 def _nvfp4_shape(run: EngineRun, hidden: int, width: float) -> tuple[int, float]:
@@ -283,7 +304,8 @@ def _draft(run: EngineRun) -> float:
     if draft.separate:
         return draft.layers * (attention + feed) * run.dtype_bytes + _head(run, draft.vocabulary)
     # One projection joins the hidden state with the embedding of the next token.
-    joined = 2 * model.hidden * model.hidden / run.dense_parallel * run.dtype_bytes
+    ranks = run.dense_parallel if model.architecture.startswith(_JOINED_OVER_RANKS) else 1
+    joined = 2 * model.hidden * model.hidden / ranks * run.dtype_bytes
     per_layer = attention * _draft_bytes(run, "attention") + feed * _draft_bytes(run, "mlp") + routed + joined
     return draft.layers * per_layer
 
