@@ -208,6 +208,7 @@ class Engine(Entry):
     short_options: Mapping[str, str]
     histogram_families: tuple[str, ...]  # whose bounds --custom-histogram-buckets may set
     dropped_options: Mapping[str, str]  # option -> the first version without it
+    earlier_options: tuple[str, ...]  # of versions before every table, which none of the tables has
     late_options: Mapping[str, tuple[str, ...]]  # version -> options of a later table that it is the last to lack
     parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
     adapters: Adapters

@@ -287,6 +287,13 @@ def _variables(plan: Any) -> dict[str, str | None]:
     return {entry.name: entry.value for entry in plan.models[0].servers[0].pod.env}
 
 
+def test_cards_below_the_oldest_table_s_minimum_are_too_old_for_earlier_versions() -> None:
+    assert kinds(on(CATALOG.accelerators["nvidia-tesla-t4"], "openai/gpt-oss-20b", "0.10.1")) == [
+        "quantization-capability"
+    ]
+    assert kinds(on(CATALOG.accelerators["nvidia-l4"], "openai/gpt-oss-20b", "0.10.1")) == []
+
+
 class TestOptions:
     def test_what_the_parser_takes_is_taken(self) -> None:
         arguments = [
@@ -306,6 +313,11 @@ class TestOptions:
         assert unknown_options("0.26.0", ["x", "--tensor-paralel-size", "2"]) == [
             (1, "--tensor-paralel-size", "--tensor-parallel-size")
         ]
+
+    def test_before_every_table_only_what_no_version_has_is_unknown(self) -> None:
+        arguments = ["--lora-path", "x", "--num-scheduler-steps", "10", "--enable-prefix-caching"]
+        assert [name for _, name, _ in unknown_options("0.7.3", arguments)] == ["--lora-path"]
+        assert unknown_options("0.6.0", arguments) == []
 
     def test_an_option_of_a_later_version(self) -> None:
         assert unknown_options("0.17.1", ["--shutdown-timeout=60"])[0][1] == "--shutdown-timeout"

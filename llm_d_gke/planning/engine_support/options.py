@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engine_tables import facts_of
+from llm_d_gke.catalog.engine_tables import facts_of, load_facts, versions
+from llm_d_gke.catalog.versions import version_numbers
 from llm_d_gke.quantities import token_count
 
 # 8k and 1.5m are thousands and millions, 8K and 8M powers of 1024 without decimals (human_readable_int in
 # vllm/utils/argparse_utils.py, the same in 0.26.0 and 0.30.0).
 WITH_UNIT = re.compile(r"(?<![\w.])(?:[0-9]+(?:\.[0-9]+)?[kmgt]|[0-9]+[KMGT])(?!\w)")
 ALL_TO_ALL = "--all2all-backend"
+# The oldest version whose options are among `earlier_options` of engine.yaml.
+_READ_SINCE = (0, 7, 3)
 # Settings of the arguments that the planner renders from them, for messages.
 SETTINGS = {
     "--chat-template": "chatTemplate",
@@ -48,26 +52,42 @@ def unknown_options(version: str, arguments: Sequence[str]) -> list[tuple[int, s
 
     Python's parser takes a beginning of an option that only one option has; options of a part (`--a.b`) are taken with
     the part. A version between two tables is judged by what both of them lack, and by what is known to have come or to
-    have gone.
+    have gone; one before every table by what no version has.
     """
-    tables, engine = facts_of(version), load_engine()
+    tables, engine = [facts.options for facts in facts_of(version)], load_engine()
+    of_any_version = _options_of_any_version(version) if not tables else ()
     unknown: list[tuple[int, str, str | None]] = []
     for position, name in _options(arguments):
         dropped = engine.dropped_options.get(name)
         is_gone = dropped is not None and engine.has(version, dropped)
         is_late = engine.lacks(version, name.replace("--no-", "--", 1))
-        if not (is_gone or is_late) and (
-            not tables or any(not facts.options or full_option(facts.options, name) is not None for facts in tables)
-        ):
+        if tables:
+            is_had = any(not options or full_option(options, name) is not None for options in tables)
+        else:
+            is_had = not of_any_version or any(option.startswith(name) for option in of_any_version)
+        if is_had and not (is_gone or is_late):
             continue
         near = difflib.get_close_matches(
             name,
-            [option for facts in tables for option in facts.options if option not in engine.dropped_options],
+            [
+                option
+                for options in (*tables, of_any_version)
+                for option in options
+                if option not in engine.dropped_options
+            ],
             n=1,
             cutoff=0.75,
         )
         unknown.append((position, name, near[0] if near else None))
     return unknown
+
+
+@functools.cache
+def _options_of_any_version(version: str) -> tuple[str, ...]:
+    """For a version before every table: what it and all others that were read have. Empty where none was read."""
+    if version_numbers(version) < _READ_SINCE:
+        return ()
+    return (*load_engine().earlier_options, *(option for name in versions() for option in load_facts(name).options))
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:

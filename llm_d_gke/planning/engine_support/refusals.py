@@ -25,6 +25,8 @@ def refusals_of(deployment: Deployment) -> list[Refusal]:
     if since is not None and not engine.has(deployment.version, since):
         return [_architecture_since(deployment.version, name, since)]
     tables = facts_of(deployment.version)
+    if not tables:
+        return list(_before_every_table(deployment))
     speaking = [facts for facts in tables if since is None or name in facts.architectures]
     by_table = [list(_refusals(deployment, facts)) for facts in speaking]
     if not by_table:
@@ -40,6 +42,17 @@ def refusals_of(deployment: Deployment) -> list[Refusal]:
         for refusal in table_refusals
     }
     return list(refusals.values())
+
+
+def _before_every_table(deployment: Deployment) -> Iterator[Refusal]:
+    """A card that is too old for the oldest table's kernels: those of older versions need at least as much.
+
+    The minimum of each method is the same in 0.7.3 and 0.11.2 (get_min_capability, model_executor/layers/quantization).
+    """
+    if deployment.accelerator.kind == "gpu":
+        for refusal in quantization_refusals(deployment, load_facts(versions()[0])):
+            if refusal.kind == "quantization-capability":
+                yield refusal
 
 
 def is_known(deployment: Deployment) -> bool:
