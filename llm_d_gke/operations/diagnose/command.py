@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from llm_d_gke.cli.exits import DONE, UNMET
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.choices import Target
-from llm_d_gke.operations.diagnose import pods, routing
+from llm_d_gke.operations.diagnose import capacity, pods, routing
 from llm_d_gke.operations.diagnose.cause import Cause, Diagnosis
 from llm_d_gke.operations.diagnose.facts import NO_HEADERS, Facts, gather
 from llm_d_gke.operations.diagnose.messages import recognize_anywhere, state_in_words
@@ -123,12 +123,16 @@ RULES: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     routing.presets_missing,
     routing.unknown_backends,
     pods.not_created,
+    capacity.not_admitted,
+    capacity.not_provisioned,
     pods.not_scheduled,
+    capacity.nodes_at_fault,
     pods.not_started,
     pods.ended,
     pods.not_ready,
     routing.certificates_not_issued,
     routing.gateway_problems,
+    routing.policies_refused,
     routing.health_check_changed,
     routing.service_conditions,
     routing.not_scaling,

@@ -18,20 +18,30 @@ from llm_d_gke.operations.verify.context import chat_body
 
 Role = Literal["engine", "picker", "other"]
 
+# The kind, and its group with the versions that may be served, of which the first one counts.
 _KINDS = {
-    "pods": ("v1", "Pod"),
-    "deployments": ("apps/v1", "Deployment"),
-    "events": ("v1", "Event"),
-    "gateways": ("gateway.networking.k8s.io/v1", "Gateway"),
-    "routes": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
-    "pools": ("inference.networking.k8s.io/v1", "InferencePool"),
-    "health_checks": ("networking.gke.io/v1", "HealthCheckPolicy"),
-    "services": ("serving.kserve.io/v1alpha2", "LLMInferenceService"),
-    "older_services": ("serving.kserve.io/v1alpha1", "LLMInferenceService"),
-    "scalers": ("keda.sh/v1alpha1", "ScaledObject"),
-    "autoscalers": ("autoscaling/v2", "HorizontalPodAutoscaler"),
-    "certificate_requests": ("cert-manager.io/v1", "CertificateRequest"),
+    "pods": ("Pod", "v1"),
+    "deployments": ("Deployment", "apps/v1"),
+    "events": ("Event", "v1"),
+    "gateways": ("Gateway", "gateway.networking.k8s.io/v1"),
+    "routes": ("HTTPRoute", "gateway.networking.k8s.io/v1"),
+    "pools": ("InferencePool", "inference.networking.k8s.io/v1"),
+    "health_checks": ("HealthCheckPolicy", "networking.gke.io/v1"),
+    "backend_policies": ("GCPBackendPolicy", "networking.gke.io/v1"),
+    "gateway_policies": ("GCPGatewayPolicy", "networking.gke.io/v1"),
+    "services": ("LLMInferenceService", "serving.kserve.io/v1alpha2", "serving.kserve.io/v1alpha1"),
+    "scalers": ("ScaledObject", "keda.sh/v1alpha1"),
+    "autoscalers": ("HorizontalPodAutoscaler", "autoscaling/v2"),
+    "certificate_requests": ("CertificateRequest", "cert-manager.io/v1"),
+    "queued_workloads": ("Workload", "kueue.x-k8s.io/v1beta2", "kueue.x-k8s.io/v1beta1"),
+    "capacity_requests": (
+        "ProvisioningRequest",
+        "autoscaling.x-k8s.io/v1",
+        "autoscaling.x-k8s.io/v1beta1",
+    ),
 }
+# The namespace of events about nodes, which have none.
+_OF_NODES = "default"
 _ANSWER_SECONDS = 30.0
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -73,6 +83,12 @@ class Facts:
     scalers: tuple[Manifest, ...] = ()
     autoscalers: tuple[Manifest, ...] = ()
     certificate_requests: tuple[Manifest, ...] = ()
+    backend_policies: tuple[Manifest, ...] = ()
+    gateway_policies: tuple[Manifest, ...] = ()
+    queued_workloads: tuple[Manifest, ...] = ()
+    capacity_requests: tuple[Manifest, ...] = ()
+    # Events about the nodes of pods that are not ready.
+    node_events: tuple[Manifest, ...] = ()
     # Health paths of the plan by pool.
     health_paths: Mapping[str, str] = field(default_factory=dict)
     # By pod and container.
@@ -96,6 +112,11 @@ class Facts:
         return sum(is_ready(pod) for pod in self.pods if workload.owns(pod))
 
 
+def _is_about_node(event: Manifest, nodes: set[str]) -> bool:
+    about = event.get("involvedObject") or {}
+    return about.get("kind") == "Node" and about.get("name") in nodes
+
+
 def moment_of(event: Manifest) -> str:
     """When an event was last seen. Those of events.k8s.io have the time of a repetition in their series."""
     series = event.get("series") or {}
@@ -104,24 +125,26 @@ def moment_of(event: Manifest) -> str:
 
 def gather(live: LiveStack, headers: Mapping[str, str] = NO_HEADERS) -> Facts:
     """Read everything. `headers` go with the request. Raises KubeError when no API server answers."""
-    objects: dict[str, tuple[Manifest, ...]] = {}
-    unreadable = []
-    for name, (version, kind) in _KINDS.items():
+    unreadable: list[str] = []
+
+    def listed(namespace: str, kind: str, *versions: str) -> tuple[Manifest, ...]:
         try:
-            served = live.cluster.serves(version, kind)
-            objects[name] = tuple(live.cluster.list(version, kind, live.namespace)) if served else ()
+            served = next((version for version in versions if live.cluster.serves(version, kind)), None)
+            return tuple(live.cluster.list(served, kind, namespace)) if served is not None else ()
         except Unreachable:
             raise
         except KubeError as error:
-            objects[name] = ()
             unreadable.append(f"{kind}: {error}")
-    services = objects.pop("services") or objects["older_services"]
-    del objects["older_services"]
+            return ()
+
+    objects = {name: listed(live.namespace, *kind) for name, kind in _KINDS.items()}
     alive = tuple(pod for pod in objects.pop("pods") if "deletionTimestamp" not in pod["metadata"])
+    nodes = {pod["spec"].get("nodeName") for pod in alive if not is_ready(pod)} - {None}
+    of_nodes = listed(_OF_NODES, *_KINDS["events"]) if nodes else ()
     return Facts(
         **objects,
         pods=alive,
-        services=services,
+        node_events=tuple(event for event in of_nodes if _is_about_node(event, nodes)),
         workloads=workloads_of(live),
         health_paths={model.pool.name: model.pool.health_path for model in live.plan.models},
         logs=_logs(live, alive),

@@ -47,7 +47,7 @@ _WRITERS: dict[Origin, tuple[str, ...]] = {
     "admission": ("Error creating:", "create Pod ", "denied the request", "is forbidden: ", "calling webhook"),
     "gateway": ("HTTPRoute", "backendRef", "certificate reference", "Referenced ExtensionRef"),
     "picker": ('"level":', "unknown flag: --"),
-    "engine": ("Error: ", "gcsfuse"),
+    "engine": ("Error: ", "gcsfuse", "getConnWithRetry"),
     "certificate": ("GoogleCloud API", "acme", "ACME", "challenge", "http-01", "dns-01"),
     "kserve": ("LLMInferenceService", "HTTPRoute ", "nference Pool ", "nference pool "),
     "scaling": (

@@ -22,17 +22,20 @@ _KILLED_FOR_MEMORY = "OOMKilled"
 
 
 def not_created(facts: Facts) -> Iterator[Cause]:
-    """Pods that the API server rejects. The events of their owner hold the reason."""
+    """Pods that the API server rejects, or their owner does not create. The owner's events hold the reason."""
     short = [workload for workload in facts.workloads if _created(facts, workload) < workload.planned]
     for workload in short:
         for event in reversed(facts.events):
             about = event.get("involvedObject") or {}
-            if event.get("reason") != "FailedCreate" or about.get("kind") not in _OWNERS:
+            name = str(about.get("name", ""))
+            if about.get("kind") not in _OWNERS or not name.startswith(workload.name):
                 continue
-            if str(about.get("name", "")).startswith(workload.name):
-                message = str(event.get("message", ""))
-                subject = f"{about['kind']}/{about['name']}"
-                yield recognize("admission", message, subject) or cause_of_state("pods-refused", subject, message)
+            message, subject = str(event.get("message", "")), f"{about['kind']}/{name}"
+            cause = recognize("admission", message, subject) if event.get("type") == "Warning" else None
+            if cause is None and event.get("reason") == "FailedCreate":
+                cause = cause_of_state("pods-refused", subject, message)
+            if cause is not None:
+                yield cause
                 break
 
 

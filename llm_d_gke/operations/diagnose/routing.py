@@ -13,6 +13,7 @@ _OK, _SERVER_ERROR = 200, 500
 _PICKER_UNREACHABLE = "picker-unreachable"
 _PRESETS, _WAITS = "PresetsCombined", "WaitingForGateway"
 _CERTIFICATE = "cert-manager.io/certificate-name"
+_POLICY_CONDITIONS = ("Attached", "Accepted", "ResolvedRefs")
 
 
 def presets_missing(facts: Facts) -> Iterator[Cause]:
@@ -129,7 +130,23 @@ def _refusals(item: Manifest) -> Iterator[Manifest]:
                 yield condition
 
 
-def _gateway_cause(facts: Facts, item: Manifest, kind: str, condition: Manifest) -> Cause:
+def policies_refused(facts: Facts) -> Iterator[Cause]:
+    """Policies of GKE's load balancer that are not attached, by their conditions or those for each Gateway."""
+    policies = (
+        ("HealthCheckPolicy", facts.health_checks),
+        ("GCPBackendPolicy", facts.backend_policies),
+        ("GCPGatewayPolicy", facts.gateway_policies),
+    )
+    for kind, items in policies:
+        for item in items:
+            status = item.get("status") or {}
+            for holder in (status, *(status.get("ancestors") or [])):
+                for condition in holder.get("conditions") or []:
+                    if condition["status"] == "False" and condition["type"] in _POLICY_CONDITIONS:
+                        yield _gateway_cause(facts, item, kind, condition, "policy-refused")
+
+
+def _gateway_cause(facts: Facts, item: Manifest, kind: str, condition: Manifest, state: str = "") -> Cause:
     """By the condition's words, else by its reason, of which the Gateway API has a list."""
     message, reason = str(condition.get("message") or ""), str(condition.get("reason") or "")
     name = str(item["metadata"]["name"])
@@ -143,7 +160,7 @@ def _gateway_cause(facts: Facts, item: Manifest, kind: str, condition: Manifest)
     return (
         recognize("gateway", text, subject)
         or recognize("gateway", reason, subject)
-        or cause_of_state(f"{kind.lower()}-refused", subject, evidence)
+        or cause_of_state(state or f"{kind.lower()}-refused", subject, evidence)
     )
 
 

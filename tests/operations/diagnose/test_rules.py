@@ -470,3 +470,65 @@ class TestScaling:
 
     def test_a_ready_one_is_no_cause(self) -> None:
         assert not causes_of(running(scalers=(self.scaler("True"),)))
+
+
+def condition(kind: str, status: str, message: str = "", reason: str = "") -> dict[str, str]:
+    return {"type": kind, "status": status, "message": message, "reason": reason}
+
+
+class TestCapacity:
+    GATED = "Scheduling is blocked due to non-empty scheduling gates"
+
+    def workload(self, *conditions: Any, **status: Any) -> dict[str, Any]:
+        return {"metadata": {"name": "lws-vllm-0"}, "status": {"conditions": list(conditions), **status}}
+
+    def request(self, *conditions: Any) -> dict[str, Any]:
+        return {"metadata": {"name": "lws-vllm-0-dws-1"}, "status": {"conditions": list(conditions)}}
+
+    def test_a_queue_without_room_is_named_at_its_workload(self) -> None:
+        reserved = condition("QuotaReserved", "False", "couldn't assign flavors to pod set main: borrowing limit")
+        cause = causes_of(running(pods=(pending(self.GATED),), queued_workloads=(self.workload(reserved),)))[0]
+        assert (cause.id, cause.subject) == ("scheduling-gates", "Workload/lws-vllm-0")
+        assert "borrowing limit" in cause.evidence
+
+    def test_a_check_that_waits_has_words_of_its_own(self) -> None:
+        check = {"name": "dws", "state": "Retry", "message": "Max nodepool size reached"}
+        facts = running(pods=(pending(self.GATED),), queued_workloads=(self.workload(admissionChecks=[check]),))
+        assert first(facts) in ("pool-at-maximum", "queued-capacity", "queue-waits")
+        assert causes_of(facts)[0].evidence == "Max nodepool size reached"
+
+    def test_an_admitted_workload_is_no_cause(self) -> None:
+        assert causes_of(running(queued_workloads=(self.workload(condition("Admitted", "True")),))) == ()
+
+    def test_a_request_for_machines_waits_or_has_failed(self) -> None:
+        waiting = self.request(condition("Provisioned", "False", "no words that are known"))
+        failed = self.request(condition("Failed", "True", "no words that are known"))
+        assert [cause.waits for cause in causes_of(running(pods=(), capacity_requests=(waiting,)))] == [True]
+        assert first(running(pods=(), capacity_requests=(failed,))) == "capacity-refused"
+        assert causes_of(running(capacity_requests=(failed,))) == ()
+
+    def test_a_node_s_own_event_explains_its_pods_until_it_is_ready_again(self) -> None:
+        broken = event("Node", "n", "NodeNotReady", example("node-faulty"), "2026-11-28T09:01:00Z")
+        recovered = event("Node", "n", "NodeReady", "Node n status is now: NodeReady", "2026-11-28T09:02:00Z")
+        waiting = pod(containers=[container(state={"running": {}}, started=True)])
+        cause = causes_of(running(pods=(waiting,), node_events=(broken,)))[0]
+        assert (cause.id, cause.subject) == ("node-faulty", "Node/n")
+        assert first(running(pods=(waiting,), node_events=(recovered, broken))) != "node-faulty"
+
+
+class TestPolicies:
+    @pytest.mark.parametrize("kind", ["health_checks", "backend_policies", "gateway_policies"])
+    def test_a_policy_that_is_not_attached(self, kind: str) -> None:
+        spec = {"targetRef": {"name": "elsewhere"}}
+        refused = condition("Attached", "False", reason="Conflicted")
+        for status in ({"conditions": [refused]}, {"ancestors": [{"conditions": [refused]}]}):
+            policy = {"metadata": {"name": "p"}, "spec": spec, "status": status}
+            assert first(running(**{kind: (policy,)})) == "policy-not-attached"
+        unknown = condition("Accepted", "False", "words that nobody knows")
+        policy = {"metadata": {"name": "p"}, "spec": spec, "status": {"conditions": [unknown]}}
+        assert first(running(**{kind: (policy,)})) == "policy-refused"
+
+
+def test_a_group_s_controller_says_why_it_makes_no_pods() -> None:
+    warning = event("LeaderWorkerSet", "vllm", "FailedCreate", example("group-workers-missing"))
+    assert first(running(pods=(), events=(warning,))) == "group-workers-missing"
