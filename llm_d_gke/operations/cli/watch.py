@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -34,6 +35,15 @@ def _check_scenario(scenario: str) -> str:
     if scenario not in names:
         raise typer.BadParameter(f"there is no scenario {scenario}: use {', '.join(names)}")
     return scenario
+
+
+def _check_url(url: str | None) -> str | None:
+    parts = urlsplit(url or "http://any")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise typer.BadParameter(
+            f"{url!r} is no address of a server, as in http://10.0.0.5 or https://chat.example.com"
+        )
+    return url
 
 
 _On = Annotated[
@@ -124,13 +134,18 @@ def bench(
     out: Annotated[
         Path | None, option("--out", "-o", help="Folder of the result. By default bench/STACK-SCENARIO.")
     ] = None,
-    url: Annotated[str | None, option("--url", help="Address to measure instead of the stack's own.")] = None,
+    url: Annotated[
+        str | None, option("--url", help="Address to measure instead of the stack's own.", callback=_check_url)
+    ] = None,
     header: _Headers = None,
     service: Annotated[
         bool, typer.Option("--service", help="Measure a plain Service over the same pods, too.")
     ] = False,
     job: Annotated[Path | None, option("--job", help="Write a Job for the cluster, and measure nothing here.")] = None,
-    results: Annotated[Path | None, option("--results", help="Folder with the files of such a Job to read.")] = None,
+    results: Annotated[
+        Path | None,
+        option("--results", help="Folder with the files of such a Job to read.", exists=True, file_okay=False),
+    ] = None,
     against: Annotated[Path | None, option("--against", help="result.json of an earlier run to compare with.")] = None,
 ) -> int:
     """Measure a running stack under load. Exit status 2 if requests failed or a figure got worse."""

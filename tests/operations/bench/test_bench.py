@@ -148,6 +148,20 @@ def test_without_the_tool_nothing_is_measured(
     assert "none.json cannot be read" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--url", "chat.example.com"), "is no address of a server, as in http://"),
+        (("--results", "none"), "'none' does not exist"),
+    ],
+)
+def test_an_address_or_a_folder_that_cannot_be_is_refused_at_once(
+    option: tuple[str, str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert llmd("bench", "gpu", "quick", *option) == 2
+    assert words in " ".join(capsys.readouterr().err.replace("│", "").split())
+
+
 def test_a_stack_that_is_not_there_is_named_before_the_tool(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
