@@ -134,7 +134,7 @@ def _stage(figures: dict[str, Any], requests: list[dict[str, float]], capacity: 
 
 def _mean(figures: dict[str, Any], *names: str) -> float:
     """The mean of the first of these figures that the result has."""
-    return next((figures[name]["mean"] for name in names if figures.get(name)), 0.0) or 0.0
+    return next((figures[name].get("mean") for name in names if figures.get(name)), 0.0) or 0.0
 
 
 def _quantiles(latency: dict[str, Any], name: str, requests: list[dict[str, float]]) -> Quantiles | None:

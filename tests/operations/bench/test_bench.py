@@ -80,6 +80,24 @@ def test_a_folder_without_results_is_an_error(tmp_path: Path) -> None:
         read_stages(tmp_path, None)
 
 
+def test_a_run_whose_requests_all_failed_has_its_failures_and_no_times(tmp_path: Path) -> None:
+    """As inference-perf 0.7.0 writes it for a server that does not answer."""
+    figures = {
+        "benchmark_time_seconds": 0.8,
+        "load_summary": {"count": 10, "concurrency": 1},
+        "successes": {
+            "count": 0,
+            "latency": {"time_to_first_token": None},
+            "output_len": None,
+            "output_tokens": {"total": 0.0},
+        },
+        "failures": {"count": 10},
+    }
+    (tmp_path / "stage_0_lifecycle_metrics.json").write_text(json.dumps(figures), encoding="utf-8")
+    [stage] = read_stages(tmp_path, None)
+    assert (stage.failures, stage.output_tokens, stage.time_to_first_token) == (10, 0.0, None)
+
+
 def test_estimates_stand_beside_requests_of_their_lengths_only() -> None:
     capacity = plan_of("gpu").models[0].capacity
     assert capacity is not None
