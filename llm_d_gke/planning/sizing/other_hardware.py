@@ -65,9 +65,8 @@ def on_node(served: ServedModel, run: EngineRun, node: Node, tensor_parallel: in
 
 def _moved(served: ServedModel, node: Node) -> ServedModel:
     # A machine of TPUs is one slice of one host, as the present one has to be.
-    shape = {} if node.accelerator.kind == "tpu" else {"topology": None, "hosts": 1}
-    machine = {"accelerator": node.accelerator, "machine": node.machine, "per_node": node.per_node}
-    return replace(served, ctx=replace(served.ctx, **machine, **shape))
+    ctx = served.ctx if node.accelerator.kind == "tpu" else replace(served.ctx, topology=None, hosts=1)
+    return replace(served, ctx=replace(ctx, accelerator=node.accelerator, machine=node.machine, per_node=node.per_node))
 
 
 def _stated_size(moved: ServedModel, run: EngineRun, tensor_parallel: int) -> int | None:
