@@ -92,16 +92,16 @@ def status(
     ] = False,
 ) -> int:
     """Show nodes, pods, Gateway and address of a stack that is up."""
-    from llm_d_gke.rehearsal import commands
+    from llm_d_gke.rehearsal import looks
 
-    return commands.status(stack, differences=differences)
+    return looks.status(stack, differences=differences)
 
 
 def endpoint(stack: Stack) -> int:
     """Print the address at which a stack answers on this machine."""
-    from llm_d_gke.rehearsal import commands
+    from llm_d_gke.rehearsal import looks
 
-    return commands.endpoint(stack)
+    return looks.endpoint(stack)
 
 
 def down(
@@ -135,9 +135,9 @@ def logs(
     tail: Annotated[int | None, option("--tail", "-n", min=0, help="Only so many last lines of each log.")] = None,
 ) -> int:
     """Print the logs of a stack's pods."""
-    from llm_d_gke.rehearsal import commands
+    from llm_d_gke.rehearsal import looks
 
-    return commands.logs(stack, pod, follow=follow, tail=tail)
+    return looks.logs(stack, pod, follow=follow, tail=tail)
 
 
 def why(

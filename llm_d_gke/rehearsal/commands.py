@@ -21,6 +21,7 @@ from llm_d_gke.rehearsal.before_destroy import prepare_destroy, refuse_members
 from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.engine_choice import EngineChoice, choose_engine, record_engine
 from llm_d_gke.rehearsal.errors import RehearsalError
+from llm_d_gke.rehearsal.looks import check_name
 from llm_d_gke.rehearsal.node_agent.launch import SCORES_VERBOSITY
 from llm_d_gke.rehearsal.paths import StackPaths, forget_differences
 from llm_d_gke.rehearsal.providers.gcp.existing import create_existing
@@ -49,14 +50,12 @@ from llm_d_gke.rehearsal.shared_cluster import join, leave, refuse_guests
 from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.chat import Answer, ask, client_headers
 from llm_d_gke.rehearsal.terminal.planned_changes import PlannedChanges, to_all
-from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
+from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines
 from llm_d_gke.rehearsal.terminal.progress import each_step_once, show
 from llm_d_gke.rehearsal.terminal.request_path import AnswerPath, path_of_answer
 from llm_d_gke.rehearsal.terminal.status import (
     console,
-    host_note,
     print_differences,
-    print_status,
     reachable,
     running_images,
 )
@@ -64,7 +63,7 @@ from llm_d_gke.rehearsal.terminal.waiting_pods import watched
 from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.rehearsal.toolchain.pickers import obtain
 from llm_d_gke.rehearsal.vllm_cpu.prepare import prepare as prepare_vllm
-from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig, stack_file
+from llm_d_gke.stackfile import PROJECT_ROOT, StackConfig
 from llm_d_gke.wording import count
 
 
@@ -190,17 +189,6 @@ def preview(
     return 0
 
 
-def status(stack: str, *, differences: bool = False) -> int:
-    _check_name(stack)
-    print_status(StackPaths(stack), differences=differences)
-    return 0
-
-
-def logs(stack: str, pod: str | None, *, follow: bool, tail: int | None = None) -> int:
-    print_logs(StackPaths(stack), pod, follow=follow, tail=tail)
-    return 0
-
-
 def why(stack: str, request_id: str | None, log: Path | None, last: int) -> int:
     """Print the scores of requests from the log of the stack's pickers. Raises RehearsalError where it has none."""
     configuration = load(PROJECT_ROOT, stack, own_release=True)
@@ -226,22 +214,6 @@ def why(stack: str, request_id: str | None, log: Path | None, last: int) -> int:
     return 0
 
 
-def _check_name(stack: str) -> None:
-    """Raise StackFileError for a name that neither a stack file nor a rehearsed stack has."""
-    if not StackPaths(stack).home.exists():
-        stack_file(PROJECT_ROOT, stack)
-
-
-def endpoint(stack: str) -> int:
-    _check_name(stack)
-    paths = StackPaths(stack)
-    print(reachable(paths))
-    with client(paths) as kube:
-        if note := host_note(kube):
-            print(note, file=sys.stderr)
-    return 0
-
-
 def down(stack: str, changes: Mapping[str, str] = MappingProxyType({}), *, despite_members: bool = False) -> int:
     """Destroy the stack, then stop and remove everything that is left, also after a crash.
 
@@ -250,7 +222,7 @@ def down(stack: str, changes: Mapping[str, str] = MappingProxyType({}), *, despi
     began = time.monotonic()
     paths = StackPaths(stack)
     if not paths.home.exists():
-        _check_name(stack)
+        check_name(stack)
         print(f"stack {stack} is not up")
         return 0
     refuse_guests(paths)
