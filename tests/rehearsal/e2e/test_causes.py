@@ -64,7 +64,10 @@ ELSEWHERE = {
     ),
     "scale-target-missing": "test_scaling.py",
     **dict.fromkeys(
-        ("pods-refused", "not-scaling", "certificate-waits", "autoscaler-stuck", "pods-missing"),
+        (
+            *("pods-refused", "not-scaling", "certificate-waits", "autoscaler-stuck", "pods-missing"),
+            *("queue-waits", "capacity-requested", "capacity-refused", "policy-refused"),
+        ),
         "tests/operations/diagnose/test_rules.py",
     ),
     # Words of a node, and of `pulumi up`, which no stack that runs shows.
