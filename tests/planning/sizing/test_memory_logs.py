@@ -18,6 +18,7 @@ from llm_d_gke.operations.logs_check.row import Row, start_of
 from llm_d_gke.planning.sizing.memory import EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.allocator import rounded_bytes
 from llm_d_gke.planning.sizing.memory.kv_cache import layout
+from llm_d_gke.planning.sizing.memory.overhead import attention_workspace_gib
 from llm_d_gke.planning.sizing.memory.weights import weights_gib
 
 FIGURES = Path(__file__).parents[1] / "figures"
@@ -743,6 +744,20 @@ def test_states_are_not_counted_where_no_whole_graph_is_captured() -> None:
     assert judge(guessing).limit != "states"
     assert judge(without).limit == "states"
     assert judge(replace(guessing, version="0.29.0", model_runner_v2=True)).limit == "states"
+
+
+def test_the_buffer_of_flashinfer_holds_a_whole_batch_of_prompts() -> None:
+    """8192 tokens of 64 heads of 128 take 1 GiB since 0.26, where 0.385 sufficed before; four ranks divide them."""
+    model = catalog.load().models["meta-llama/Llama-3.1-70B-Instruct"]
+    run = engine_run(model, catalog.load().accelerators["nvidia-b200"], "0.26.0")
+    assert run is not None
+    run = replace(run, max_num_batched_tokens=8192)
+    assert attention_workspace_gib(run) == 1.0
+    assert attention_workspace_gib(replace(run, speculative_tokens=1)) == 1.0
+    for smaller in (replace(run, tensor_parallel=4), replace(run, version="0.25.0")):
+        assert attention_workspace_gib(smaller) == load_engine().flashinfer_gib
+    hopper = replace(run, capability=9.0, kv_cache_dtype="fp8", speculative_tokens=1)
+    assert attention_workspace_gib(hopper) == 0.0
 
 
 def test_prediction_layers_of_deepseek_and_glm_join_their_inputs_on_every_rank() -> None:

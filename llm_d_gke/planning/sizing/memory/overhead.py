@@ -22,6 +22,9 @@ _CONSUMER = 12.0  # compute capability of RTX 50 and RTX PRO 6000
 # TensorRT-LLM's kernels on B200, and with XQA's (get_cudagraph_support of v1/attention/backends/flashinfer.py in
 # 0.26.0, 0.29.0, 0.30.0 and 0.32.0; 0.27 and 0.28 were not read, and logs of RTX 5090 with 0.27 show none).
 _WHOLE_GRAPHS_WITH_DRAFT = {9: "0.30", 10: "0.11", 12: "0.29"}
+# FLASHINFER_PREFILL_WORKSPACE_BYTES_PER_ELEM of v1/attention/backends/flashinfer.py in 0.26.0 to 0.32.0; none between
+# 0.20 and 0.26 was read.
+_PROMPT_BYTES, _PROMPTS_COUNTED_SINCE = 16, "0.26"
 FITTED_TOKENS = 8192
 # Tokens of the largest image: more of them fit into a larger batch, and are profiled at once.
 _IMAGE_TOKENS = 16384
@@ -281,10 +284,18 @@ def _attends_latently(run: EngineRun) -> bool:
 
 
 def attention_workspace_gib(run: EngineRun) -> float:
-    """FlashInfer's buffer, allocated when the first whole graph is captured. 0 where the table names other kernels."""
-    if run.kind != "gpu" or run.speculative_tokens:
+    """FlashInfer's buffer, allocated when the first whole graph is captured. 0 where the table names other kernels.
+
+    It holds what a whole batch of prompts takes (_get_workspace_buffer).
+    """
+    if run.kind != "gpu" or not captures_whole_graphs(run) or not _attends_with_flashinfer(run):
         return 0.0
-    return load_engine().flashinfer_gib if _attends_with_flashinfer(run) else 0.0
+    least = load_engine().flashinfer_gib
+    if not load_engine().has(run.version, _PROMPTS_COUNTED_SINCE):
+        return least
+    width = max(group.head_dim or run.model.head_dim for group in run.model.attention if not group.recurrent)
+    heads = run.model.attention_heads / run.dense_parallel
+    return max(least, run.max_num_batched_tokens * heads * width * _PROMPT_BYTES / GIB)
 
 
 def _attends_with_flashinfer(run: EngineRun) -> bool:
