@@ -13,6 +13,8 @@ _LANGUAGE = ("text_config", "llm_config", "language_config")
 # The shortest of them is the longest request (derive_max_model_len_and_key), unless rotary positions are scaled.
 _LENGTHS = """max_position_embeddings n_positions max_seq_len seq_length max_target_positions
     max_sequence_length max_seq_length seq_len""".split()  # noqa: SIM905 - a word each
+# Attention heads, under the names that transformers maps to the first of them.
+_HEADS = ("num_attention_heads", "n_head", "n_heads", "encoder_attention_heads")
 _SCALED = ("rope_scaling", "rope_parameters", "auto_map")
 
 
@@ -31,7 +33,7 @@ class Outline:
 def outline_of(config: Mapping[str, Any]) -> Outline:
     """The outline of a configuration, as its language model has it."""
     text = next((part for name in _LANGUAGE if isinstance(part := config.get(name), Mapping)), config)
-    heads = text.get("num_attention_heads")
+    heads = next((text[name] for name in _HEADS if name in text), None)
     return Outline(
         architecture=next(iter(config.get("architectures") or ()), ""),
         model_type=str(text.get("model_type") or ""),

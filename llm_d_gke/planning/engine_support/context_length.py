@@ -8,7 +8,7 @@ from typing import Any
 
 from llm_d_gke.catalog.config_json import stretched_context
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.engine_support.options import option_value
+from llm_d_gke.planning.engine_support.options import object_value, option_value
 
 # Takes a longer request than the configuration allows, with a warning (vllm/config/model.py).
 LONGER = "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
@@ -21,7 +21,7 @@ def with_stretched_context(model: Model, arguments: Sequence[str]) -> Model:
 
 
 def _stretched(model: Model, arguments: Sequence[str]) -> int | None:
-    overrides = _object(option_value(arguments, "--hf-overrides"))
+    overrides = object_value(arguments, "--hf-overrides") or {}
     text = overrides.get("text_config")
     settings: Mapping[str, Any] = {**overrides, **(text if isinstance(text, dict) else {})}
     positions = settings.get("max_position_embeddings")

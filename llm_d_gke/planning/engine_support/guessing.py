@@ -14,6 +14,12 @@ _CONFIG = "--speculative-config"
 _ALONE = {"method": "--spec-method", "model": "--spec-model", "num_speculative_tokens": "--spec-tokens"}
 
 
+def separate_options(arguments: Sequence[str]) -> list[str]:
+    """The separate options in the form of the object's keys (create_speculative_config of engine/arg_utils.py)."""
+    stated = [(key, option_value(arguments, option)) for key, option in _ALONE.items()]
+    return [word for key, value in stated if value is not None for word in (f"{_CONFIG}.{key}", value)]
+
+
 def guessing_of(arguments: Sequence[str]) -> SpeculativeDecoding | None:
     """What `--speculative-config` or its separate options ask for; None where the setting has no such method."""
     method, model, tokens = (

@@ -12,7 +12,7 @@ from llm_d_gke.planning.engine_support.attention import keeps_fp8_in_flashinfer
 from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
 from llm_d_gke.planning.engine_support.context_length import LONGER, with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_length
-from llm_d_gke.planning.engine_support.options import long_form, option_value
+from llm_d_gke.planning.engine_support.options import long_form, object_value, option_value
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.served_model import ServedModel
@@ -30,6 +30,8 @@ from llm_d_gke.settings.models import HuggingFaceSource
 from llm_d_gke.wording import count
 
 # Measured on A100 with an fp8 cache in vllm-project/vllm pull request 24577, which 0.11.0 has.
+# Parts of keys whose values may stretch positions.
+_OF_POSITIONS = ("rope", "config", "position", "len")
 _FLASHINFER = "FLASHINFER"  # keeps an fp8 cache without fp8 units
 # `max_num_new_slots_for_drafting` is in vllm/config/speculative.py of the published 0.17.1 to 0.30.0.
 _DRAFT_SLOTS_SINCE = "0.17"
@@ -73,7 +75,10 @@ def _check_outline(served: ServedModel, outline: Outline) -> None:
     """What a configuration says whose memory is not computed."""
     if outline.heads is not None:
         _divides_heads(served, outline.heads)
-    stretches = any(long_form(text).startswith(("--hf-overrides", "--rope-")) for text in served.settings.extra_args)
+    overrides = object_value(served.settings.extra_args, "--hf-overrides") or {}
+    stretches = any(part in key for key in overrides for part in _OF_POSITIONS) or any(
+        long_form(text).startswith("--rope-") for text in served.settings.extra_args
+    )
     if outline.longest is not None and not stretches:
         _refuse_longer(served, outline.longest, "states")
 

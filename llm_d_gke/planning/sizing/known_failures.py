@@ -13,6 +13,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import default_length
+from llm_d_gke.planning.engine_support.guessing import separate_options
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import (
     long_form,
@@ -90,7 +91,7 @@ def ended_starts(served: ServedModel) -> list[StartReport]:
 
 
 def _reports_of(served: ServedModel) -> Iterator[StartReport]:
-    options = _options_of(served.version, _arguments(served.settings))
+    options = _options_of(served.version, _with_keys(served.settings))
     for report in load_engine().start_reports.about(served.architecture, served.version, options):
         if all(_alike(served, report)):
             yield report
@@ -142,8 +143,9 @@ def _alike(served: ServedModel, report: StartReport) -> Iterator[bool]:
     cache = served.kv_cache_dtype or ""
     yield report.kv_cache is None or cache.startswith(report.kv_cache)
     yield report.unless_cache is None or not cache.startswith(report.unless_cache)
-    yield all(_is_given(settings, option) for option in report.beside)
-    yield not any(_is_given(settings, option) for option in report.unless)
+    arguments = _arguments(settings) if report.beside or report.unless else ()
+    yield all(_is_given(arguments, option) for option in report.beside)
+    yield not any(_is_given(arguments, option) for option in report.unless)
     yield report.unless_variable is None or report.unless_variable not in settings.env
 
 
@@ -213,18 +215,23 @@ def _has_uneven_experts(served: ServedModel, model: Model) -> bool:
     return model.experts is not None and served.parallelism.expert and model.experts.count % devices != 0
 
 
-def _is_given(settings: ModelSettings, option: str) -> bool:
+def _is_given(arguments: Sequence[str], option: str) -> bool:
     name, _, value = option.partition(" ")
     if value:
-        return (_value(settings, name) or "").lower() == value
+        return (_value(arguments, name) or "").lower() == value
     if "." in name:
-        return _value(settings, name) is not None
-    return name in {long_form(argument.partition("=")[0]).partition(".")[0] for argument in _arguments(settings)}
+        return _value(arguments, name) is not None
+    return name in {long_form(argument.partition("=")[0]).partition(".")[0] for argument in arguments}
 
 
 def _arguments(settings: ModelSettings) -> tuple[str, ...]:
     """Extra arguments, and those of settings that reports are about."""
     return (*settings.extra_args, *(word for _, option, value in _stated(settings) for word in (option, value)))
+
+
+def _with_keys(settings: ModelSettings) -> tuple[str, ...]:
+    """The arguments, and separate options in the form of an object's keys too."""
+    return (*_arguments(settings), *separate_options(settings.extra_args))
 
 
 def _stated(settings: ModelSettings) -> list[tuple[str, str, str]]:
@@ -237,9 +244,9 @@ def _stated(settings: ModelSettings) -> list[tuple[str, str, str]]:
     return [(name, option, str(value)) for name, option, value in values if value is not None]
 
 
-def _value(settings: ModelSettings, option: str) -> str | None:
+def _value(arguments: Sequence[str], option: str) -> str | None:
     """The value of an option among the arguments, or of a key of its object. Keys given alone are an object."""
-    arguments, (name, _, key) = _arguments(settings), option.partition(".")
+    name, _, key = option.partition(".")
     if key:
         return nested_value(arguments, name, key)
     value = option_value(arguments, name)
@@ -250,13 +257,13 @@ def _value(settings: ModelSettings, option: str) -> str | None:
 def _text(settings: ModelSettings, option: str) -> str:
     """The option's value, or all of its words."""
     words = option_words(settings.extra_args, option)
-    return " ".join(words) if len(words) > 1 else _value(settings, option) or ""
+    return " ".join(words) if len(words) > 1 else _value(_with_keys(settings), option) or ""
 
 
 def _is_chosen(served: ServedModel, report: StartReport) -> bool:
     """Whether the report's option is among `extraArgs`, with one of its values."""
     settings, option = served.settings, report.option or ""
-    if not _is_given(settings, option):
+    if not _is_given(_with_keys(settings), option):
         return False
     text = _text(settings, option)
     if report.compares and not _compares(served, report, _number(text)):
@@ -295,7 +302,7 @@ def _limit(served: ServedModel, bound: str) -> int | None:
         return settings.max_num_seqs
     if bound == "adapters":
         return min(len(settings.adapters), LORA_SLOTS)
-    return _rank(served) if bound == "rank" else _number(_value(settings, bound) or "") or None
+    return _rank(served) if bound == "rank" else _number(_value(_with_keys(settings), bound) or "") or None
 
 
 def _number(text: str) -> int | None:

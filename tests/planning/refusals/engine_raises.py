@@ -465,7 +465,7 @@ _BLOCKS = (
 _NATIVE = ("--ir-op-priority", '{"rms_norm": ["native"]}')
 _BY_COMMANDS = (
     _option(
-        "--spec-method ngram",
+        f"{_GUESSED}.method ngram",
         "must be provided",
         ("--spec-method", "ngram"),
         ("--spec-method", "ngram", "--spec-tokens", "3"),
@@ -662,6 +662,12 @@ _NAMED = (
         "<module>:<class>",
         ("--model-class-overrides.Llama", "mine"),
         ("--model-class-overrides.Llama", "mine:Llama"),
+    ),
+    _option(
+        f"{_GUESSED}.method suffix",
+        "no package arctic-inference",
+        ("--spec-method", "suffix", "--spec-tokens", "3"),
+        ("--spec-method", "ngram", "--spec-tokens", "3"),
     ),
     _key("--ec-manager-config.manager_config", '{"size": 1}', "requires encoder_cache_manager_cls", "{}"),
     _key("--device-ids", "word", "by their numbers or UUIDs", "GPU-1"),

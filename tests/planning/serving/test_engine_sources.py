@@ -20,6 +20,10 @@ from tests.planning.refusals.engine_raises import REFUSED as OF_CLASSES
 from tests.planning.refusals.engine_sources import REFUSED, Refused
 
 
+def _overridden(overrides: str) -> dict[str, Any]:
+    return {"allowExtraArgs": True, "extraArgs": ["--hf-overrides", overrides]}
+
+
 @pytest.mark.parametrize("row", [*REFUSED, *OF_CHECKPOINTS, *OF_ISSUES, *OF_CLASSES], ids=lambda row: row.name)
 def test_the_accepted_neighbor_has_no_error(row: Refused) -> None:
     facts = row.facts if row.neighbor_facts is None else row.neighbor_facts
@@ -47,6 +51,8 @@ def test_what_a_class_raises_is_found(row: Refused) -> None:
         ),
         ("BambaForCausalLM", {}, "has no BambaForCausalLM any more, the last one that has it is 0.23.0"),
         ("DeciLMForCausalLM", {}, "does not know the model type nemotron-nas"),
+        ("FalconH1ForCausalLM", {"reasoningParser": "k2_horizon"}, "could not locate think start/end tokens"),
+        ("LagunaForCausalLM", {"reasoningParser": "poolside_v1"}, ""),
         ("DeciLMForCausalLM", {"allowExtraArgs": True, "extraArgs": ["--trust-remote-code"]}, ""),
         *(
             (name, {"allowExtraArgs": True, "extraArgs": ["--tokenizer-mode", mode]}, rule)
@@ -66,12 +72,15 @@ def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[
     [
         ({"num_attention_heads": 12}, {"tensorParallel": 8}, ["which 8 cannot share evenly"]),
         ({"num_attention_heads": 16}, {"tensorParallel": 8}, []),
+        ({"encoder_attention_heads": 20}, {"tensorParallel": 8}, ["which 8 cannot share evenly"]),
         ({"text_config": {"num_attention_heads": 12}}, {"tensorParallel": 8}, ["which 8 cannot share evenly"]),
         ({"num_attention_heads": 16}, {"tensorParallel": 2, "expertParallel": True}, ["has no experts to share"]),
         ({"num_attention_heads": 16, "num_experts": 8}, {"tensorParallel": 2, "expertParallel": True}, []),
         ({"num_attention_heads": 16, "num_experts": 0}, {"dataParallel": 2}, ["has no experts to share"]),
         ({"max_position_embeddings": 2048}, {"maxModelLen": 8192}, ["states 2048 tokens; vLLM refuses more"]),
         ({"max_position_embeddings": 2048, "model_max_length": 8192}, {"maxModelLen": 8192}, []),
+        ({"n_positions": 2048}, {"maxModelLen": 8192, **_overridden('{"vocab_size": 1000}')}, ["states 2048 tokens"]),
+        ({"n_positions": 2048}, {"maxModelLen": 8192, **_overridden('{"n_positions": 8192}')}, []),
         ({"n_positions": 2048, "rope_scaling": {"type": "yarn"}}, {"maxModelLen": 8192}, []),
         ({"model_type": "jamba"}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, ["has no layers that pre"]),
         ({"model_type": "ernie4"}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, []),

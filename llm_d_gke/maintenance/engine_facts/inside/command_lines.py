@@ -23,7 +23,7 @@ _PRELOADED = ("vllm.model_executor.layers.quantization", "vllm.tokenizers", "vll
 # Marks that reasoning and tool parsers search in a tokenizer.
 _MARKS = """<think> </think> [THINK] [/THINK] <|channel> <channel|> <|begin_of_thought|> ◁think▷ ◁/think▷ <tool_call>
     </tool_call> <|tool_call> [TOOL_CALLS] <|channel|> <|message|> <|start|> <|end|> <seed:think> </seed:think>
-    <mm:think> </mm:think> <|START_THINKING|> <|END_THINKING|> <assistant>""".split()  # noqa: SIM905 - a word each
+    <mm:think> </mm:think> <|START_THINKING|> <|END_THINKING|>""".split()  # noqa: SIM905 - a word each
 
 
 def configurations(question: Mapping[str, Any]) -> Any:
