@@ -15,6 +15,7 @@ _LENGTHS = """max_position_embeddings n_positions max_seq_len seq_length max_tar
     max_sequence_length max_seq_length seq_len""".split()  # noqa: SIM905 - a word each
 # Attention heads, under the names that transformers maps to the first of them.
 _HEADS = ("num_attention_heads", "n_head", "n_heads", "encoder_attention_heads")
+_MEDIA = ("vision", "visual", "audio", "image", "video", "mm_", "embd_layer")
 _SCALED = ("rope_scaling", "rope_parameters", "auto_map")
 
 
@@ -28,6 +29,7 @@ class Outline:
     longest: int | None = None
     states_draft: bool = False  # layers that predict further tokens
     dense: bool = False  # certainly without experts
+    text_alone: bool = False  # certainly without images, sound and video
 
 
 def outline_of(config: Mapping[str, Any]) -> Outline:
@@ -41,7 +43,15 @@ def outline_of(config: Mapping[str, Any]) -> Outline:
         longest=_longest(text),
         states_draft=any(word in key for part in (config, text) for key in part for word in ("mtp", "nextn")),
         # Values of keys such as num_experts may be 0. Whole groups of layers may have experts: block_configs.
+        text_alone=_is_text_alone(config),
         dense=heads is not None and not any(_names_experts(key, value) for key, value in text.items()),
+    )
+
+
+def _is_text_alone(config: Mapping[str, Any]) -> bool:
+    names = config.get("architectures") or ()
+    return (
+        bool(names) and names[0].endswith("ForCausalLM") and not any(part in key for key in config for part in _MEDIA)
     )
 
 

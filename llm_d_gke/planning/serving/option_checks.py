@@ -41,7 +41,8 @@ def _check_names(served: ServedModel) -> None:
 
 def _check_values(served: ServedModel) -> None:
     version, arguments = served.version, served.settings.extra_args
-    text_alone = served.model is not None and not served.model.vision_language
+    model, outline = served.model, served.outline
+    text_alone = not model.vision_language if model is not None else outline is not None and outline.text_alone
     for wrong in wrong_values(version, arguments, text_alone=text_alone):
         if wrong.option in owned_options():
             # Refused with any value.

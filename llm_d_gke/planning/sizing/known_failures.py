@@ -13,7 +13,7 @@ from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import StartReport
 from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.engine_support.deployment import default_length
-from llm_d_gke.planning.engine_support.guessing import separate_options
+from llm_d_gke.planning.engine_support.guessing import CONFIG, SEPARATE, separate_options
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import (
     long_form,
@@ -91,7 +91,7 @@ def ended_starts(served: ServedModel) -> list[StartReport]:
 
 
 def _reports_of(served: ServedModel) -> Iterator[StartReport]:
-    options = _options_of(served.version, _with_keys(served.settings))
+    options = _options_of(served.version, _arguments(served.settings))
     for report in load_engine().start_reports.about(served.architecture, served.version, options):
         if all(_alike(served, report)):
             yield report
@@ -103,7 +103,8 @@ def _options_of(version: str, arguments: Sequence[str]) -> Set[str]:
         return frozenset()
     names = {long_form(argument.partition("=")[0]).partition(".")[0] for argument in arguments}
     refused = {name for _, name, _ in unknown_options(version, arguments)}
-    return names - refused - {wrong.option for wrong in wrong_values(version, arguments)}
+    taken = names - refused - {wrong.option for wrong in wrong_values(version, arguments)}
+    return taken | {CONFIG} if taken & SEPARATE else taken
 
 
 def _subject(settings: ModelSettings, report: StartReport) -> tuple[str, object]:

@@ -20,8 +20,8 @@ from tests.planning.refusals.engine_raises import REFUSED as OF_CLASSES
 from tests.planning.refusals.engine_sources import REFUSED, Refused
 
 
-def _overridden(overrides: str) -> dict[str, Any]:
-    return {"allowExtraArgs": True, "extraArgs": ["--hf-overrides", overrides]}
+def _option(*words: str) -> dict[str, Any]:
+    return {"allowExtraArgs": True, "extraArgs": list(words)}
 
 
 @pytest.mark.parametrize("row", [*REFUSED, *OF_CHECKPOINTS, *OF_ISSUES, *OF_CLASSES], ids=lambda row: row.name)
@@ -79,8 +79,14 @@ def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[
         ({"num_attention_heads": 16, "num_experts": 0}, {"dataParallel": 2}, ["has no experts to share"]),
         ({"max_position_embeddings": 2048}, {"maxModelLen": 8192}, ["states 2048 tokens; vLLM refuses more"]),
         ({"max_position_embeddings": 2048, "model_max_length": 8192}, {"maxModelLen": 8192}, []),
-        ({"n_positions": 2048}, {"maxModelLen": 8192, **_overridden('{"vocab_size": 1000}')}, ["states 2048 tokens"]),
-        ({"n_positions": 2048}, {"maxModelLen": 8192, **_overridden('{"n_positions": 8192}')}, []),
+        ({}, _option("--limit-mm-per-prompt", '{"video": {"length": 5}}'), []),
+        ({"vision_config": {}}, _option("--limit-mm-per-prompt", '{"video": {"length": 5}}'), ["video has no length"]),
+        (
+            {"n_positions": 2048},
+            {"maxModelLen": 8192, **_option("--hf-overrides", '{"vocab_size": 1000}')},
+            ["states 2048 tokens"],
+        ),
+        ({"n_positions": 2048}, {"maxModelLen": 8192, **_option("--hf-overrides", '{"n_positions": 8192}')}, []),
         ({"n_positions": 2048, "rope_scaling": {"type": "yarn"}}, {"maxModelLen": 8192}, []),
         ({"model_type": "jamba"}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, ["has no layers that pre"]),
         ({"model_type": "ernie4"}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, []),
