@@ -29,12 +29,13 @@ class Outline:
     longest: int | None = None
     states_draft: bool = False  # layers that predict further tokens
     dense: bool = False  # certainly without experts
+    nested: bool = True  # the language model has a configuration of its own inside
     text_alone: bool = False  # certainly without images, sound and video
 
 
 def outline_of(config: Mapping[str, Any]) -> Outline:
     """The outline of a configuration, as its language model has it."""
-    text = next((part for name in _LANGUAGE if isinstance(part := config.get(name), Mapping)), config)
+    text: Mapping[str, Any] = next((p for name in _LANGUAGE if isinstance(p := config.get(name), Mapping)), config)
     heads = next((text[name] for name in _HEADS if name in text), None)
     return Outline(
         architecture=next(iter(config.get("architectures") or ()), ""),
@@ -43,6 +44,7 @@ def outline_of(config: Mapping[str, Any]) -> Outline:
         longest=_longest(text),
         states_draft=any(word in key for part in (config, text) for key in part for word in ("mtp", "nextn")),
         # Values of keys such as num_experts may be 0. Whole groups of layers may have experts: block_configs.
+        nested=text is not config,
         text_alone=_is_text_alone(config),
         dense=heads is not None and not any(_names_experts(key, value) for key, value in text.items()),
     )

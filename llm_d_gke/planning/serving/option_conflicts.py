@@ -81,16 +81,17 @@ def _check_options(served: ServedModel) -> None:
     if model is not None:
         _chunked_prefill(served, model)
         _context_parallel(served, model)
-        _load_balancer(served, model)
         _routed_experts(served, model)
         _offloaded_weights(served, model)
         _batch_invariant(served, model)
+    _load_balancer(served)
     _asynchronous(served)
     _overlap(served)
     _sharded_adapters(served)
     _guidance(served)
     _histograms(served)
     _rope_kind(served)
+    _inner_overrides(served)
     _named(served)
     for option, reason, fix in (*graph_sizes(settings), *compiled_sizes(served)):
         _conflict(served, "", option, rule=f"{reason} (vLLM {served.version})", fix=fix)
@@ -178,17 +179,18 @@ def _asynchronous(served: ServedModel) -> None:
         _conflict(served, "async-guesses", _ASYNC, method=speculation.method)
 
 
-def _load_balancer(served: ServedModel, model: Model) -> None:
+def _load_balancer(served: ServedModel) -> None:
     """ParallelConfig, and `supports_eplb` of the quantization method."""
-    settings, parallelism = served.settings, served.parallelism
+    settings, parallelism, model = served.settings, served.parallelism, served.model
     if is_on(settings.extra_args, _LOAD_BALANCER) is not True:
         return
+    dense = model.experts is None if model is not None else served.outline is not None and served.outline.dense
     by_expert = parallelism.expert or "--enable-expert-parallel" in settings.extra_args
-    if not by_expert or model.experts is None:
-        _conflict(served, "no-experts" if model.experts is None else "parted-experts", _LOAD_BALANCER, model=model.id)
+    if not by_expert or dense:
+        _conflict(served, "no-experts" if dense else "parted-experts", _LOAD_BALANCER, model=settings.id)
     elif parallelism.tensor * parallelism.data == 1:
         _conflict(served, "one-device", _LOAD_BALANCER)
-    elif (answer := _is_balanced(served, model)) is not True:
+    elif model is not None and (answer := _is_balanced(served, model)) is not True:
         quantization = model.quantization
         _conflict(
             served,
@@ -320,6 +322,17 @@ def _rope_kind(served: ServedModel) -> None:
         elif isinstance(scaling, dict) and scaling and kind is None and not served.has(_ROPE_DEFAULT_SINCE):
             rule = f"{key} should have a 'rope_type' key (runpod-workers/worker-vllm issue 257; vLLM {served.version})"
             _conflict(served, "", f"{_OVERRIDES} {key}", rule=rule, fix='add "rope_type", for example "yarn"')
+
+
+def _inner_overrides(served: ServedModel) -> None:
+    """get_hf_text_config of 0.17.1 to 0.32.0: text_config is the whole configuration of the text model."""
+    inner = (object_value(served.settings.extra_args, _OVERRIDES) or {}).get("text_config")
+    flat = served.outline is not None and not served.outline.nested
+    if flat and isinstance(inner, dict) and "num_attention_heads" not in inner:
+        rule = f"this model has no text_config, and an added one needs num_attention_heads (vLLM {served.version})"
+        _conflict(
+            served, "", f"{_OVERRIDES} text_config", rule=rule, fix="write its keys without text_config around them"
+        )
 
 
 def _batch_invariant(served: ServedModel, model: Model) -> None:

@@ -670,6 +670,10 @@ _NAMED = (
         ("--spec-method", "ngram", "--spec-tokens", "3"),
     ),
     _key("--ec-manager-config.manager_config", '{"size": 1}', "requires encoder_cache_manager_cls", "{}"),
+    _key(
+        *("--hf-overrides.quantization_config", '{"quant_method": "fp8"}', "Cannot find any of ['activation_scheme']"),
+        '{"quant_method": "fp8", "activation_scheme": "dynamic"}',
+    ),
     _key("--device-ids", "word", "by their numbers or UUIDs", "GPU-1"),
     _key("--quantization-config.linear", "fp8", "unknown quantization name", "mxfp8"),
     _key("--quantization-config.moe", "none", "unknown quantization name", "fp8_per_block", model=_MOE),
