@@ -378,8 +378,7 @@ def _zones(settings: StackSettings, accelerator: Accelerator, findings: Findings
             near = [zone for zone in near if region_of(zone) == region] or near
         # Where the published lists are incomplete, absence proves nothing.
         refuse = any(accelerator.offered_in(zone) is False for zone in missing)
-        add_finding = findings.error if refuse else findings.warning
-        add_finding(
+        (findings.error if refuse else findings.warning)(
             "LLMD-ZONE-OFFERS",
             *path,
             value=", ".join(missing),

@@ -1,6 +1,6 @@
 """Runs a stack on one machine: the real program and Pulumi engine, a real Kubernetes control plane, a simulated GKE.
 
-- `cli`, `commands`, `terminal`: what a person types and reads
+- `cli`, `commands`, `looks` (at a stack that is up), `terminal`: what a person types and reads
 - `pulumi_engine`: the engine, its configuration and its patches
 - `providers`: the simulated gcp provider; the Kubernetes provider is the real one
 - `control_plane`: etcd, API server, controllers, scheduler, and the objects that GKE installs

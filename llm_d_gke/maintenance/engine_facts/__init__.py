@@ -3,5 +3,6 @@
 `questions` says what is asked for which cards, `environment` says where an engine is installed, `inside` is the
 code that runs there, `tpu` reads sources for what needs a TPU, and `write` turns the answers into the file.
 
-`lines` compares the verdicts on the command lines of `random_lines` with the engine's own.
+`lines` compares the verdicts on the command lines of `random_lines`, drawn from `families` of options, with the
+engine's own.
 """

@@ -13,7 +13,7 @@ from llm_d_gke.catalog.upstream import load_upstream
 # A part of a model in a stack file: `extraArgs`, `env`, and other settings.
 Part = dict[str, Any]
 
-_SIZES: Final = ([1, 2, 4], [8, 16, 32], [1, 3, 5], [], [0], [512, 8], [4096])
+_SIZES: Final[tuple[list[int], ...]] = ([1, 2, 4], [8, 16, 32], [1, 3, 5], [], [0], [512, 8], [4096])
 _SCALINGS: Final = (
     {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768},
     {"rope_type": "linear", "factor": 2.0},
@@ -214,9 +214,9 @@ def _types(random: Random, facts: EngineFacts) -> Part:
 
 def _variables(random: Random, facts: EngineFacts) -> Part:
     """One or two of vLLM's own variables, mostly with a value of their type."""
-    known = load_upstream().vllm
+    vllm = load_upstream().vllm
     variables = {
-        name: variable for name, variable in known.variables.items() if known.knows_variable(name, facts.version)
+        name: variable for name, variable in vllm.variables.items() if vllm.knows_variable(name, facts.version)
     }
     values: dict[str, str] = {}
     for name in random.sample(sorted(variables), random.choice((1, 2))):

@@ -108,7 +108,7 @@ class _Fields:
 
     @pydantic.field_validator("named")
     @classmethod
-    def _known(cls, value: dict[str, list[float]]) -> dict[str, list[float]]:
+    def _is_time(cls, value: dict[str, list[float]]) -> dict[str, list[float]]:
         if not value.keys() <= {"time"}:
             raise ValueError("unknown name")
         return value

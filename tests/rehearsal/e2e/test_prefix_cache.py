@@ -146,7 +146,7 @@ class TestUnderLoad:
         assert all(status >= 500 for status in refused), refused
 
     def test_a_lost_leader_is_followed_by_the_second_picker(self, project: Project) -> None:
-        """A leader that ends without a word, for example with its node, is followed when its lease ends."""
+        """A lost leader, for example with its node, is followed when its lease ends."""
         project.run("up", STACK, "-c", "llm-d:picker.failureMode=open", "-c", "llm-d:picker.replicas=2")
         with project.kube(STACK) as kube:
             eventually(lambda: len(kube.list("v1", "Pod", labels=PICKERS)) == 2, "the picker before it has ended")

@@ -82,7 +82,7 @@ def _judge() -> Callable[..., None]:
     engine = importlib.import_module("vllm.engine.arg_utils").AsyncEngineArgs
     usage = importlib.import_module("vllm.usage.usage_lib").UsageContext.OPENAI_API_SERVER
     registry = importlib.import_module("vllm.model_executor.models.registry")
-    known = importlib.import_module("vllm.envs").environment_variables
+    readers = importlib.import_module("vllm.envs").environment_variables
     for name in _PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -93,7 +93,7 @@ def _judge() -> Callable[..., None]:
     def judge(words: list[str], variables: Iterable[str] = ()) -> None:
         for name in variables:
             # As the engine reads it later.
-            known.get(name, str)()
+            readers.get(name, str)()
         args = parser.parse_args(words)
         args.model = args.model_tag or args.model
         arguments.validate_parsed_serve_args(args)
