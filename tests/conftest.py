@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -24,6 +25,10 @@ SHARED = (
 
 # Modules, tests and the catalog are most of a worker's objects and stay until its end: the collector visits them less.
 gc.set_threshold(50_000)
+
+# On a busy machine an example may take any time to draw and to check.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 _FIRST_OF = {name: files[0] for files in (*TOGETHER, *SHARED) for name in files}
 _ORDER = [name for files in TOGETHER for name in files]

@@ -164,7 +164,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(CONFIGS), st.data())
 def test_no_file_crashes_it(path: Path, data: st.DataObject) -> None:
     """Any value anywhere ends in an entry or in a sentence."""

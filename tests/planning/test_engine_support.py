@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_d_gke.catalog import load
@@ -515,7 +515,7 @@ _OF_THE_ENGINE = {
 }
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     version=st.sampled_from(versions()),
     model=st.sampled_from(sorted(CATALOG.models)),
@@ -551,7 +551,7 @@ def test_nothing_is_accepted_that_the_engines_tables_refuse(
     assert [refusal for refusal in refusals_of(deployment) if refusal.certain] == []
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(
     version=st.sampled_from(versions()),
     model=st.sampled_from(sorted(CATALOG.models)),

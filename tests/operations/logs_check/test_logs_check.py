@@ -162,7 +162,7 @@ _FIELDS: dict[str, list[Any]] = {
 _ANYTHING: Any = [None, "", -1, 0, 1.5, "x", [], {}, "12", 10**12, float("nan"), float("inf"), "1/2", [1, 2]]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.fixed_dictionaries({}, optional={name: st.sampled_from([*ok, *_ANYTHING]) for name, ok in _FIELDS.items()}))
 def test_no_combination_of_fields_is_without_an_answer(row: dict[str, Any]) -> None:
     """Each field may be missing or wrong: the row gets a call, or the reason why it has none."""
@@ -567,7 +567,7 @@ def test_a_build_between_releases_has_the_version_that_it_states() -> None:
     }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from([*LOG.splitlines(), *V0.splitlines()]), max_size=12), st.integers(0, 400))
 def test_parts_of_logs_are_read_and_judged(lines: list[str], cut: int) -> None:
     """Any lines, in any order, and the last one cut off."""

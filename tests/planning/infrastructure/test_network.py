@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.planning.refusals.case import errors_of
@@ -24,7 +24,6 @@ def subnets(prefix: int) -> st.SearchStrategy[str]:
     )
 
 
-@settings(deadline=None)
 @given(st.tuples(subnets(20), subnets(14), subnets(20), subnets(23)))
 def test_exactly_the_ranges_that_overlap_are_refused(cidrs: tuple[str, str, str, str]) -> None:
     networks = [IPv4Network(cidr) for cidr in cidrs]

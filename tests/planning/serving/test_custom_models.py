@@ -155,7 +155,7 @@ SMALL = st.integers(0, 4) | st.sampled_from([7, 64, 100, 4096, 10**6, 10**9])
 
 
 @pytest.mark.timeout(120)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(CONFIGS.glob("*.json"))), st.data())
 def test_a_model_of_any_figures_has_a_plan_or_findings(path: Path, data: st.DataObject) -> None:
     config = json.loads(path.read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_d_gke.catalog import load
@@ -252,7 +252,6 @@ class TestPlace:
 
 
 class TestParallelism:
-    @settings(deadline=None)
     @given(st.sampled_from(sorted(load().models)), st.sampled_from([1, 2, 4]))
     def test_tensor_parallelism_that_is_planned_divides_the_heads(self, name: str, tensor_parallel: int) -> None:
         model = load().models[name]
