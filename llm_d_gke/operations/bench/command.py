@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -86,15 +88,29 @@ def _destination(live: LiveStack, load: Load) -> tuple[str, Mapping[str, str]]:
     return live.endpoint.url, {"Host": live.endpoint.host, **live.endpoint.headers, **load.headers}
 
 
+@contextmanager
+def only_run_into(folder: Path) -> Iterator[None]:
+    """Hold a folder for the time of a run: two runs would read each other's files."""
+    with (folder / "bench.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the close, also when the process dies
+        except BlockingIOError:
+            raise BenchError(
+                f"another run of bench writes into {folder}: wait for it, or write into another folder with --out"
+            ) from None
+        yield
+
+
 def run_bench(stack: str, load: Load, out: Path, *, service: bool, against: Path | None) -> int:
     """Measure a running stack, beside a plain Service if `service` is set. Exit status 2 as for `read_job`."""
-    with open_stack(stack, {}) as live:
+    with open_stack(stack, {}) as live, ExitStack() as held:
         bench = Bench(live, load)
         if against is not None:
             read_earlier(against, bench.result(()))
         python = find_python()
         addresses = service_addresses(live, bench.model) if service else []
         out.mkdir(parents=True, exist_ok=True)
+        held.enter_context(only_run_into(out))
         tokenizer = load.tokenizer or (
             make_tokenizer(python, out / "tokenizer") if bench.is_rehearsed else bench.model.id
         )

@@ -166,6 +166,20 @@ def test_without_the_tool_nothing_is_measured(
     assert "none.json cannot be read" in " ".join(capsys.readouterr().err.split())
 
 
+def test_two_runs_do_not_write_into_one_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    endpoint = SimpleNamespace(url="http://127.0.0.1", host="127.0.0.1", headers={})
+    live = SimpleNamespace(name="gpu", target="rehearsal", plan=plan_of("gpu"), endpoint=endpoint, looked_at="a server")
+    monkeypatch.setattr(command, "open_stack", lambda *_: nullcontext(live))
+    monkeypatch.setattr(command, "find_python", lambda: tmp_path)
+    with command.only_run_into(tmp_path):
+        assert llmd("bench", "gpu", "quick", "--out", str(tmp_path)) == 1
+    assert "another run of bench writes into" in " ".join(capsys.readouterr().err.split())
+    with command.only_run_into(tmp_path):
+        pass
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [
