@@ -30,6 +30,10 @@ class Leaf:
         return display_text(self.value)
 
     @property
+    def is_default(self) -> bool:
+        return bool(self.value == self.info.get_default(call_default_factory=True, validated_data={}))
+
+    @property
     def replaces(self) -> tuple[str, ...]:
         """The resources that a change of the value replaces: `cluster`, `accelerator pool`."""
         extra: Any = self.info.json_schema_extra

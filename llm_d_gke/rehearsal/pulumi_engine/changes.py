@@ -24,6 +24,8 @@ from llm_d_gke.stackfile import StackConfig
 
 # Key of the saved settings that holds which model servers run.
 _RUNNING = "running"
+# A list of groups is a setting of its own only while it is empty, and a group while it is not set.
+_EMPTY = ("[]", "{}", "(not set)")
 
 
 def save_settings(paths: StackPaths, configuration: StackConfig) -> None:
@@ -38,19 +40,21 @@ def save_settings(paths: StackPaths, configuration: StackConfig) -> None:
 
 
 def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str]:
-    """Yields a line for each setting that differs from the saved ones. Nothing before the first `up`."""
+    """Yields a line for each setting that differs from the saved ones. Nothing before the first `up`.
+
+    Of a new element or group those that have their defaults are left out, and what was empty of one that is gone.
+    """
     if not paths.settings.exists():
         return
     saved = json.loads(paths.settings.read_text(encoding="utf-8"))
     now = {path_of(*leaf.path): leaf for leaf in _leaves(configuration)}
     for path, leaf in now.items():
-        # A list of groups is a leaf only while it is empty.
-        if saved.get(path, "[]") != leaf.display_text:
+        if saved[path] != leaf.display_text if path in saved else not leaf.is_default:
             replaced = f": replaces {', '.join(leaf.replaces)}" if leaf.replaces else ""
             yield f"{path}: {saved.get(path, '(none)')} -> {leaf.display_text}{replaced}"
     if now:
         removed = saved.keys() - now.keys() - {_RUNNING}
-        yield from (f"{path}: {saved[path]} -> (none)" for path in sorted(removed) if saved[path] != "[]")
+        yield from (f"{path}: {saved[path]} -> (none)" for path in sorted(removed) if saved[path] not in _EMPTY)
 
 
 def print_changes(paths: StackPaths, configuration: StackConfig) -> bool:

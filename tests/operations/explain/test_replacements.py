@@ -146,6 +146,12 @@ def test_a_rehearsed_preview_names_the_settings_behind_a_change(tmp_path: Path) 
         "llm-d:accelerator.provisioning: on-demand -> spot: replaces accelerator pool",
         "llm-d:models[0].replicas: 1 -> 2",
     ]
+    # Of a new group the defaults are no change.
+    load_and_budget = {"llm-d:models[0].load.concurrency": "8", "llm-d:budget.maxMonthlyUsd": "5000"}
+    assert list(diff_settings(paths, load(PROJECT_ROOT, "gpu", load_and_budget))) == [
+        "llm-d:models[0].load.concurrency: (not set) -> 8",
+        "llm-d:budget.maxMonthlyUsd: (none) -> 5000",
+    ]
     own = {key: value for key, value in standing.values.items() if key != "llm-d:acknowledge"}
     without = replace(standing, values=own)
     (reason,) = [entry["reason"] for entry in standing.values["llm-d:acknowledge"]]
