@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -133,7 +134,7 @@ def _refuse_circles(name: str, node: yaml.Node, around: tuple[yaml.Node, ...]) -
 
 
 def _refuse_twice(name: str, node: yaml.Node) -> None:
-    """PyYAML takes the last of two equal keys; Pulumi refuses the file."""
+    """PyYAML takes the last of two equal keys; Pulumi refuses the file. Of {max: 1,000} both make a key 000."""
     if isinstance(node, yaml.MappingNode):
         first: dict[str, int] = {}
         for key, value in node.value:
@@ -145,6 +146,14 @@ def _refuse_twice(name: str, node: yaml.Node) -> None:
                 )
             first[text] = line
             _refuse_twice(name, value)
+        for (_, before), (key, value) in itertools.pairwise(node.value):
+            digits = re.search(r"[0-9]{1,3}$", str(before.value)) if node.flow_style else None
+            if digits and re.fullmatch(r"[0-9]{3}", str(key.value)) and value.value == "":
+                whole = re.sub(r"^\D+", "", str(before.value)) + str(key.value)
+                raise StackFileError(
+                    f"{name}, line {key.start_mark.line + 1}: in braces a comma ends the value"
+                    f" {before.value}, and {key.value} would be a key of its own. Write {whole}, without a comma"
+                )
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _refuse_twice(name, value)

@@ -82,6 +82,13 @@ FAULTS = (
     ("template", "config:\n  llm-d:project: {{ project }}\n", 2, "placeholder of a template", "the value itself"),
     ("tag", "config:\n  llm-d:project: !secret x\n", 2, "a tag with an exclamation mark", "without it"),
     ("backslash", 'config:\n  llm-d:project: "\\z"\n', 2, "a backslash in double quotes", "single quotes"),
+    (
+        "thousands in braces",
+        "config:\n  llm-d:budget: {maxMonthlyUsd: $5,000}\n",
+        2,
+        "in braces a comma ends",
+        "Write 5000,",
+    ),
     ("base 8", "config:\n  llm-d:cpuPool: {diskGib: 0100}\n", 2, "to base 8", "Write 100"),
     ("base 60", "config:\n  llm-d:gateway: {timeoutSeconds: 5:00}\n", 2, "to base 60", "a plain number"),
     (
