@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pulumi
+from pulumi.runtime import get_root_resource
 from pydantic import SecretStr
 
 
@@ -42,6 +44,24 @@ class Instance:
         if isinstance(value, Mapping):
             return {key: self.resolved(item) for key, item in value.items()}
         return [self.resolved(item) for item in value] if isinstance(value, list) else value
+
+
+# Project and stack of each component, by the root of the program that runs: one process may run several programs.
+_NAMED: WeakKeyDictionary[pulumi.Resource, set[tuple[str, str]]] = WeakKeyDictionary()
+
+
+def claim_names(project: str, stack: str) -> None:
+    """Refuse a second stack of this name: network, cluster and accounts of both would have the same names."""
+    root = get_root_resource()
+    if root is None:
+        return
+    claimed = _NAMED.setdefault(root, set())
+    if (project, stack) in claimed:
+        raise pulumi.RunError(
+            f"two InferenceStacks of this program are called {stack} in project {project}, and Google Cloud would"
+            " refuse the second network, cluster and account of one name: give each its own stack=, or leave it out"
+        )
+    claimed.add((project, stack))
 
 
 class Component(pulumi.ComponentResource):

@@ -18,7 +18,7 @@ from llm_d_gke.components.infrastructure.namespace import NamespaceResources
 from llm_d_gke.components.infrastructure.network import InferenceNetwork
 from llm_d_gke.components.infrastructure.node_pools import NodePools
 from llm_d_gke.components.infrastructure.services import ProjectServices
-from llm_d_gke.components.instance import Instance
+from llm_d_gke.components.instance import Instance, claim_names
 from llm_d_gke.components.late_values import Late, split, with_digest
 from llm_d_gke.components.network_policies import NetworkPolicies
 from llm_d_gke.components.outputs import endpoint_of, model_endpoint
@@ -164,6 +164,7 @@ class InferenceStack(pulumi.ComponentResource):
             if isinstance(settings, Mapping):
                 settings, late = split(settings)
             plan = _planned(stack or f"{pulumi.get_stack()}-{name}", settings)
+        claim_names(plan.project, plan.stack)
         super().__init__(STACK_TYPE, name, None, opts)
         self.instance = Instance(prefix=name if prefix is None else prefix, late=with_digest(late, plan))
         self.plan = plan

@@ -82,6 +82,16 @@ def test_physical_names_carry_the_stack_and_the_instance(both: Graph) -> None:
     assert len(accounts) == len(set(accounts)) == 2
 
 
+def test_two_stacks_of_one_name_are_refused() -> None:
+    def program() -> None:
+        InferenceStack("chat", values_of("gpu"), stack="shared")
+        InferenceStack("code", values_of("multi-model-gpu"), stack="shared")
+
+    with pytest.raises(pulumi.RunError, match="are called shared in project"):
+        record(program, stack="dev", preview=False)
+    record(lambda: InferenceStack("chat", values_of("gpu"), stack="shared") and None, stack="dev", preview=False)
+
+
 def test_nothing_in_google_cloud_is_created_twice(both: Graph) -> None:
     created = [
         (r.type, str(r.inputs.get("name") or r.inputs.get("accountId")))
