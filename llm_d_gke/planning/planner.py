@@ -159,7 +159,7 @@ def _findings_of_valid_parts(
     values: Mapping[str, Any], error: ValidationError, reported: Sequence[Finding], judge: Judge
 ) -> list[Finding]:
     """Findings of a plan of the valid parts of the settings, so that one report has every mistake."""
-    valid = valid_parts(values, error)
+    valid = valid_parts(values, error, reported)
     if valid is None:
         return []
 
@@ -175,7 +175,9 @@ def _findings_of_valid_parts(
     # Values at, above or below a wrong value were findings_of without it: that would be a second report of one mistake.
     # So would be what a wrong list of acknowledgements may acknowledge.
     unread = any(other.path.startswith(path_of("acknowledge")) for other in reported)
-    places = {*(other.path for other in reported), *(path_of(*path) for path in valid.left_out)}
+    # The value of a fix was judged in place of the wrong one.
+    written = {other.path for other in reported} - valid.corrected
+    places = {*written, *(path_of(*path) for path in valid.left_out)}
     # An unknown key whose own fix is complete is not judged again as the setting that it stands for.
     explained = {other.path for other in reported if "did you mean" not in other.fix}
     renamed = corrected_keys(error).items()

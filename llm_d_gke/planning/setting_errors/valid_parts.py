@@ -25,7 +25,8 @@ from llm_d_gke.settings.fields import Path, Setting, choices_of, groups_of, keys
 class ValidParts:
     """Settings without their wrong parts.
 
-    `left_out` are the paths whose own values are not in `settings`. `alternatives` are the same settings with each
+    `left_out` are the paths whose own values are not in `settings`. `corrected` are those, as findings write them, that
+    have the value of the finding's fix. `alternatives` are the same settings with each
     kind of every group that was left out: what only the default kind causes is no finding about the stack file.
     `stand_ins` are required settings that are missing or wrong, with another value in `settings`.
     """
@@ -34,6 +35,7 @@ class ValidParts:
     left_out: tuple[Path, ...]
     alternatives: tuple[StackSettings, ...]
     stand_ins: frozenset[str] = frozenset()
+    corrected: frozenset[str] = frozenset()
 
 
 # A small open model on hardware that most zones have.
@@ -44,11 +46,14 @@ _STAND_INS: dict[str, Any] = {
 }
 
 
-def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts | None:
+def valid_parts(
+    values: Mapping[str, Any], error: ValidationError, findings: Sequence[Finding] = ()
+) -> ValidParts | None:
     """The settings without the parts that pydantic refused. None if the rest is not valid either.
 
     A misspelled key is read as the intended one, if that makes settings: otherwise its default would be judged. A group
-    that states its kind and lacks a required setting keeps its kind, with the setting's example.
+    that states its kind and lacks a required setting keeps its kind, with the setting's example. A value for which
+    `findings` name another one is read as that, so that what refuses the other one is reported as well.
     """
     details = details_of(error)
     wrong = [location_of(detail["loc"]) for detail in details]
@@ -61,9 +66,12 @@ def valid_parts(values: Mapping[str, Any], error: ValidationError) -> ValidParts
         dropped = _drop(valid, [path for path in (*wrong, *inside) if path not in completed])
         stand_ins = frozenset(name for name in _STAND_INS if not valid.get(name))
         valid.update({name: copy.deepcopy(_STAND_INS[name]) for name in stand_ins})
+        corrected = _correct(valid, values, wrong, findings)
+        dropped = [path for path in dropped if path_of(*path) not in corrected]
         settings = _settings(valid)
         if settings is not None:
             return ValidParts(
+                corrected=corrected,
                 settings=settings,
                 left_out=(*completed, *dropped, *_possibly_meant(values, details), *((name,) for name in stand_ins)),
                 alternatives=tuple(_alternatives(valid, dropped)),
@@ -101,6 +109,38 @@ def _read_as_intended(values: dict[str, Any], renamed: Mapping[Path, str]) -> di
             holder[corrected] = holder[key]
             intended_paths[path] = (*path[:-1], corrected)
     return intended_paths
+
+
+def _correct(
+    valid: dict[str, Any], values: Mapping[str, Any], wrong: Sequence[Path], findings: Sequence[Finding]
+) -> frozenset[str]:
+    """Put the values that fixes name in place of wrong ones. Return the paths at which the result is valid."""
+    fixes = {finding.path: fix for finding in findings if (fix := _value_of(finding.fix)) is not None}
+    corrected = set()
+    for path in wrong:
+        fix, holder = fixes.get(path_of(*path)), value_at(valid, *path[:-1])
+        if fix is None or not isinstance(holder, dict) or path[-1] in holder:
+            continue
+        written = value_at(values, *path)
+        # `use kind: api-keys` is about one line of the group.
+        merges = isinstance(fix, Mapping) and isinstance(written, Mapping)
+        holder[path[-1]] = {**written, **fix} if merges else fix
+        if _settings(valid) is None:
+            del holder[path[-1]]
+        else:
+            corrected.add(path_of(*path))
+    return frozenset(corrected)
+
+
+def _value_of(fix: str) -> object:
+    """The value of a fix that says nothing but `use VALUE`. None for others."""
+    text = fix.removeprefix("use ")
+    if text == fix or (", " in text and text[:1] not in ("{", "[")):
+        return None
+    with suppress(yaml.YAMLError):
+        value: object = yaml.safe_load(text)
+        return value
+    return None
 
 
 def _is_below(path: Path, parents: Iterable[Path]) -> bool:
