@@ -6,7 +6,7 @@ Names of parsers and methods are compared with llm_d_gke/catalog/engines, which 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
@@ -106,16 +106,22 @@ def _check_name(served: ServedModel, value: str | None, setting: str, names: _Na
     if not tables:
         warn_unknown(served, setting, value=value)
     elif all(value not in getattr(facts, names) for facts in tables):
-        served.error(
-            "LLMD-ENGINE-PARSER",
-            setting,
-            value=value,
-            fix=did_you_mean(value, sorted({name for facts in tables for name in getattr(facts, names)})),
-        )
+        known = {name for facts in tables for name in getattr(facts, names)}
+        own = [name for name in _parsers_of(served, names) if name in known]
+        fix = f"use {own[0]}, which reads what this model writes" if own else did_you_mean(value, sorted(known))
+        served.error("LLMD-ENGINE-PARSER", setting, value=value, fix=fix)
     elif lacking := [facts for facts in tables if value not in getattr(facts, names)]:
         warn_disagreeing(served, setting, value=value, lacking=lacking)
     elif (package := load_engine().parser_packages.get(value)) is not None:
         served.warning("LLMD-ENGINE-PARSER-PACKAGE", setting, value=value, package=package)
+
+
+def _parsers_of(served: ServedModel, names: _Names) -> Sequence[str]:
+    """The parsers of the model's own form, as far as the catalog knows it. A similar name may be another model's."""
+    engine = load_engine()
+    families = engine.tool_calls if names == "tool_parsers" else engine.reasoning
+    form = family_of(families, served.model.id) if served.model is not None else None
+    return form.parsers if form is not None else ()
 
 
 def _check_calls(served: ServedModel) -> None:

@@ -6,7 +6,7 @@ import re
 import shlex
 
 from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
-from llm_d_gke.planning.engine_support.options import abbreviations, replaced_objects, unknown_options
+from llm_d_gke.planning.engine_support.options import SETTINGS, abbreviations, replaced_objects, unknown_options
 from llm_d_gke.planning.engine_support.owned import owned_options
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.served_model import ServedModel
@@ -25,7 +25,7 @@ def _check_names(served: ServedModel) -> None:
     for position, name, near in unknown_options(version, settings.extra_args):
         argument = settings.extra_args[position]
         named = without_secrets(argument, ()) if " " in argument else name
-        served.error("LLMD-ENGINE-OPTION", "extraArgs", position, name=named, fix=_option_fix(argument, near))
+        served.error("LLMD-ENGINE-OPTION", "extraArgs", position, name=named, fix=_option_fix(served, argument, near))
     for position, name, full in abbreviations(version, settings.extra_args):
         owned = owned_options().get(full)
         served.error(
@@ -68,10 +68,15 @@ def _check_values(served: ServedModel) -> None:
         )
 
 
-def _option_fix(argument: str, near: str | None) -> str:
+def _option_fix(served: ServedModel, argument: str, near: str | None) -> str:
     if near is None:
         return "remove it, or see vllm serve --help of that version"
     if re.search(r"\s", argument.strip()) and argument.split()[0] == near:
+        # Written as two elements, an option of the planner would be refused next.
+        if (owned := owned_options().get(near)) is not None:
+            return owned.instead
+        if near in SETTINGS:
+            return f"set models[{served.index}].{SETTINGS[near]}, and remove it here"
         return f"write option and value as two elements: {flow(shlex.split(argument))}"
     if argument.startswith("--disable-") and near.removeprefix("--enable-") == argument.removeprefix("--disable-"):
         return f"remove it: this version has {near} instead, and what it enables is off without it"
