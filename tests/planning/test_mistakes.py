@@ -63,7 +63,7 @@ MISTAKES = [
     ("version of an existing cluster", "llm-d:cluster: {existing: {name: prod, version: '1.35'}}", "SETTING-FORM", "cluster.existing.version", "a whole GKE version", "use the version that gcloud container clusters describe shows"),
     ("model of Ollama by its host", "llm-d:models: [{id: hf.co/unsloth/Qwen3-4B}]", "SETTING-FORM", "models[0].id", "organization, slash, name", "use unsloth/Qwen3-4B"),
     ("model of Ollama of another size", "llm-d:models: [{id: 'qwen2.5-coder:7b'}]", "SETTING-FORM", "models[0].id", "organization, slash, name", "use my-organization/qwen2.5-coder-7b"),
-    ("options in one word", argument("--host 0.0.0.0 --port 8000"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option --host 0.0.0.0 --port 8000", "as two elements"),
+    ("options in one word", argument("--host 0.0.0.0 --port 8000"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option --host 0.0.0.0 --port 8000", "remove it"),
     ("ports of Docker", argument("-p", "8000:8000"), "ENGINE-OPTION", "models[0].extraArgs[0]", "has no option -p", "remove it"),
     ("volume of Docker", argument("-v", "~/.cache:/root/.cache"), "ENGINE-OPTION", "models[0].extraArgs[0]", "has no option -v", "remove it"),
     ("batch larger than the card", model("maxNumBatchedTokens: 8193000"), "MEMORY-WEIGHTS", "models[0].id", "activations 601", "use maxNumBatchedTokens: "),
@@ -531,12 +531,22 @@ MISTAKES = [
     ("longer prompts than requests", model("load: {promptTokens: 9000}"), "LOAD-LENGTH", "models[0].load.promptTokens", "of 9000 or more tokens", "at most 4096"),
     ("two parts of a pull secret", "llm-d:registry: {server: r.example.com}", "REGISTRY-PARTS", "registry", "username and password are missing", "all three"),
     ("one part of a pull secret", "llm-d:registry: {server: r.example.com, username: u}", "REGISTRY-PARTS", "registry", "password is missing", "all three"),
+    # What refuses the value that a fix names is reported beside it.
+    ("word for a kind that is refused", "llm-d:gateway: {exposure: external, auth: {kind: api-key}}", "AUTH-IMPLEMENTATION", "gateway.auth.kind", "verify neither API keys", "implementation: istio"),
+    ("word for a pattern that is refused", "llm-d:pattern: prefix-caching", "PATTERN-PREFIX-REPLICAS", "models[0].replicas", "there is one replica only", "use 2 or more"),
+    ("unit of a length that is refused", model("maxModelLen: 256k").replace("maxModelLen: 4096, ", ""), "CONTEXT-LENGTH", "models[0].maxModelLen", "40960 tokens", "use 40960"),
+    ("label with the name of a setting", "llm-d:labels: {env: Test}", "SETTING-FORM", "labels.env", "a label's value", "use test"),
+    ("name in capitals for a group", "llm-d:namespace: LLM_Prod", "SETTING-TYPE", "namespace", "a group of settings", "use {name: llm-prod}"),
+    ("hours of maintenance", "llm-d:cluster: {maintenanceWindow: {start: '02:00', end: '6:30', recurrence: daily}}", "SETTING-FORM", "cluster.maintenanceWindow.end", "a day and time", "use 2026-01-03T06:30:00Z"),
+    ("days of maintenance", "llm-d:cluster: {maintenanceWindow: {start: '02:00', end: '06:00', recurrence: daily}}", "SETTING-FORM", "cluster.maintenanceWindow.recurrence", "begins with FREQ=", "use FREQ=DAILY"),
+    ("planned option in one word", argument("--max-model-len 2048"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option --max-model-len 2048", "set models[0].maxModelLen, and remove it here"),
+    ("parser of another family", model("toolCallParser: qwen"), "ENGINE-PARSER", "models[0].toolCallParser", "no parser of this name", "use hermes"),
 ]  # fmt: skip
 
 # Words of libraries and of Python, which mean nothing to the author of a stack file.
 FOREIGN = re.compile(
     r"valid (dictionary|tuple|integer|string)|instance of|unable to parse|NoneType|\bdict\b|\btuple\b|pydantic"
-    r"|should (be|match|have)|\^|\[a-z|\\d|<class|Settings\b|NodeCount|ExistingCluster"
+    r"|should (be|match|have)|\^|\[a-z|\\d|<class '|Settings\b|NodeCount|ExistingCluster"
 )
 
 
@@ -647,7 +657,7 @@ _EDGE_TLS = "tls: {kind: secret, secret: edge}"
     [
         (f"{_EDGE_TLS}, auth: {{kind: iap, clientId: x}}", {"auth.existingSecret"}),
         (f"{_EDGE_TLS}, auth: {{kind: iap}}", {"auth.clientId", "auth.existingSecret"}),
-        (f"{_EDGE_TLS}, auth: {{kind: api-key}}", {"auth"}),
+        (f"{_EDGE_TLS}, auth: {{kind: api-key}}", {"auth", "auth.kind", "llm-d:apiKeys"}),
         (f"{_EDGE_TLS}, auth: {{clientId: x}}", {"auth"}),
         (f"{_EDGE_TLS}, auth: {{kind: iap, clientID: x, existingSecret: y}}", {"auth.clientID"}),
         ("tls: {secret: edge}, auth: {kind: iap, clientId: x, existingSecret: y}", {"tls"}),

@@ -60,6 +60,8 @@ def _with_bare_value(group: type[Settings], value: object) -> Iterator[object]:
         yield {**base, "name": value.rpartition("/")[2], "source": value}
     for key in _keys_for(group, number):
         yield {**base, key: number}
+        if isinstance(value, str) and re.fullmatch(r"[\w .-]+", value):
+            yield {**base, key: re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")}
     if isinstance(value, str) and re.match(r"[$€£]?\s*[0-9]", value):
         for key in _keys_for(group, 0):
             if (intended := number_in(value, key)) is not None:

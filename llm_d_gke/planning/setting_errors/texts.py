@@ -79,6 +79,8 @@ def _by_key(setting: Setting, key: str, text: str) -> Iterator[str | None]:
         bare = re.sub(r"^v(?=[0-9])", "", word)
         # Of 1.30 without quotes YAML leaves 1.3, a version from before GKE.
         yield f"{bare}0" if re.fullmatch(r"1\.[1-9]", bare) else bare
+    elif setting.path[-2:-1] == ("maintenanceWindow",):
+        yield from _maintenance_times(str(setting.example), word)
     elif key == "topology":
         yield re.sub(r"\s*[*\u00d7,:]\s*", "x", word.lower())
     elif key == "secretManagerSecret":
@@ -111,6 +113,16 @@ def _by_key(setting: Setting, key: str, text: str) -> Iterator[str | None]:
         yield f"{round(float(word) * 1024)}Mi"
     elif key == "memory" and re.fullmatch(r"[0-9]{2,}", word):
         yield f"{word}Mi"
+
+
+def _maintenance_times(example: str, word: str) -> Iterator[str]:
+    """The example's day with the time that `word` is, or the recurrence that it names."""
+    if time := re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(:00)?Z?", word):
+        yield f"{example[:10]}T{int(time[1]):02}:{time[2]}:00Z"
+    if word.lower() in ("daily", "weekly", "monthly"):
+        yield f"FREQ={word.upper()}"
+    if word.upper().startswith("BY"):
+        yield f"FREQ=WEEKLY;{word.upper()}"
 
 
 def _addresses(text: str) -> Iterator[str]:

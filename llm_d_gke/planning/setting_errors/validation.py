@@ -304,7 +304,7 @@ def _other_fix(setting: Setting, value: object, close: str | None) -> str:
         return "remove it: the stack installs what it needs; {existing: true} is for a cluster that has it already"
     if groups_of(setting.kind) and word in ("none", "null", "no", "off") and "enabled" not in expected(setting):
         return f"remove {key}; otherwise write its settings below it"
-    if key in ("extraArgs", "env") and close:
+    if setting.path[0] == "models" and key in ("extraArgs", "env") and close:
         return f"{fix}, with allowExtraArgs: true beside {key}"
     if setting.path == ("gateway", "tls") and "cert-manager" in fix:
         return f"{fix}, and set gateway.hostname to the name that clients use"

@@ -104,7 +104,7 @@ SETTINGS = (
         path="modles",
         value="x",
         rule="the stack file has no such setting",
-        fix="did you mean llm-d:models?",
+        fix="did you mean llm-d:models",
     ),
     Wrong(
         id="LLMD-SETTING-MISSING",
