@@ -51,10 +51,8 @@ def outline_of(config: Mapping[str, Any]) -> Outline:
 
 
 def _is_text_alone(config: Mapping[str, Any]) -> bool:
-    names = config.get("architectures") or ()
-    return (
-        bool(names) and names[0].endswith("ForCausalLM") and not any(part in key for key in config for part in _MEDIA)
-    )
+    name = str(next(iter(config.get("architectures") or ()), ""))
+    return name.endswith("ForCausalLM") and not any(part in key for key in config for part in _MEDIA)
 
 
 def _longest(text: Mapping[str, Any]) -> int | None:

@@ -20,7 +20,7 @@ from llm_d_gke.planning.engine_support.object_values import (
     wrong_in_object,
     wrong_part,
 )
-from llm_d_gke.planning.engine_support.options import WITH_UNIT, full_option, with_plain_numbers
+from llm_d_gke.planning.engine_support.options import WITH_UNIT, full_option, long_form, with_plain_numbers
 from llm_d_gke.quantities import token_count
 
 
@@ -80,7 +80,7 @@ def _wrong_by(facts: EngineFacts, arguments: Sequence[str]) -> list[WrongValue]:
         consumed, wrong = _check_option(facts, arguments, position)
         problems += wrong
         position += 1 + consumed
-    return problems + _without_needed(facts, arguments)
+    return [*problems, *_without_needed(facts, arguments), *_without_keys(facts, arguments)]
 
 
 def _without_needed(facts: EngineFacts, arguments: Sequence[str]) -> list[WrongValue]:
@@ -91,6 +91,19 @@ def _without_needed(facts: EngineFacts, arguments: Sequence[str]) -> list[WrongV
         for position, name in enumerate(names)
         if name in _NEEDS and name in facts.options and _NEEDS[name] not in names
     ]
+
+
+def _without_keys(facts: EngineFacts, arguments: Sequence[str]) -> list[WrongValue]:
+    """Objects that are given by single keys, without one that has no default."""
+    names = [long_form(text.partition("=")[0]) for text in arguments]
+    problems = []
+    for option, keys in facts.option_needs.items():
+        places = [position for position, name in enumerate(names) if name.startswith(f"{option}.")]
+        missing = [key for key in keys if long_form(f"{option}.{key}") not in names]
+        if places and missing and option not in names:
+            fix = f"add {option}.{missing[0]}"
+            problems.append(WrongValue(places[0], option, f"{option} needs {missing[0]}", fix))
+    return problems
 
 
 def repeated(arguments: Sequence[str]) -> list[tuple[int, str]]:

@@ -80,10 +80,10 @@ def _check_options(served: ServedModel) -> None:
         return
     if model is not None:
         _chunked_prefill(served, model)
-        _context_parallel(served, model)
         _routed_experts(served, model)
         _offloaded_weights(served, model)
         _batch_invariant(served, model)
+    _context_parallel(served)
     _load_balancer(served)
     _asynchronous(served)
     _overlap(served)
@@ -136,19 +136,19 @@ def _chunked_prefill(served: ServedModel, model: Model) -> None:
         _conflict(served, "unchunked", _WHOLE, certain=False)
 
 
-def _context_parallel(served: ServedModel, model: Model) -> None:
+def _context_parallel(served: ServedModel) -> None:
     """ModelConfig.verify_with_parallel_config: ranks that would hold copies of key-value heads share the tokens."""
     value = option_value(served.settings.extra_args, *_CONTEXT_PARALLEL)
     ranks = int(value) if value is not None and value.isascii() and value.isdigit() else 1
     if ranks <= 1:
         return
-    tensor, heads = served.parallelism.tensor, max(1, model.kv_heads)
-    option = f"{_CONTEXT_PARALLEL[0]} {ranks}"
+    model, tensor, option = served.model, served.parallelism.tensor, f"{_CONTEXT_PARALLEL[0]} {ranks}"
     if tensor % ranks:
         _conflict(served, "context-devices", option, tensor=tensor, ranks=ranks)
-    elif model.mla is not None:
+    if tensor % ranks or model is None or model.mla is not None:
         return
-    elif tensor // heads < ranks or tensor <= heads:
+    heads = max(1, model.kv_heads)
+    if tensor // heads < ranks or tensor <= heads:
         most = tensor // heads
         copies = f"{most} copies of each" if most > 1 else "no copies of them"
         _conflict(

@@ -138,6 +138,7 @@ def test_keys_of_an_object_are_those_of_the_engine_s_class(option: str, value: s
         ("--watermark-config", '{"algorithm": "gumbel"}', True),
         ("--watermark-config", '{"key": 1}', False),
         ("--watermark-config.key", "1", False),
+        ("--watermark-config.prf", "philox", True),
         # Bounds of numbers hold for infinity too (vllm/config/scheduler.py, offload.py).
         ("--watermark", "inf", True),
         ("--cpu-offload-gb", "inf", False),

@@ -674,6 +674,7 @@ _NAMED = (
         *("--hf-overrides.quantization_config", '{"quant_method": "fp8"}', "Cannot find any of ['activation_scheme']"),
         '{"quant_method": "fp8", "activation_scheme": "dynamic"}',
     ),
+    _key("--max-model-len", "0", "must be a positive integer", "2048", maxModelLen=None),
     _key("--device-ids", "word", "by their numbers or UUIDs", "GPU-1"),
     _key("--quantization-config.linear", "fp8", "unknown quantization name", "mxfp8"),
     _key("--quantization-config.moe", "none", "unknown quantization name", "fp8_per_block", model=_MOE),

@@ -81,6 +81,7 @@ def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[
         ({"max_position_embeddings": 2048, "model_max_length": 8192}, {"maxModelLen": 8192}, []),
         ({}, _option("--hf-overrides.text_config", '{"vocab_size": 8}'), ["has no text_config"]),
         ({"text_config": {}}, _option("--hf-overrides.text_config", '{"vocab_size": 8}'), []),
+        ({}, {"tensorParallel": 2, **_option("--decode-context-parallel-size", "3")}, ["3"]),
         ({"num_experts": 8}, {"tensorParallel": 2, **_option("--enable-eplb")}, ["whole ones, which expertParallel"]),
         ({}, _option("--limit-mm-per-prompt", '{"video": {"length": 5}}'), []),
         ({"vision_config": {}}, _option("--limit-mm-per-prompt", '{"video": {"length": 5}}'), ["video has no length"]),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .modules import first_module
-from .stand_in import AbsentModules, install_operators
+from .stand_in import CARD, AbsentModules, install_operators
 
 _IMAGES = ("torchvision", "cv2")
 _SECONDS, _LONGEST, _AT_ONCE, _ACCEPTED = 300, 500, 3, "accepted"
@@ -119,6 +119,10 @@ def _install_further_parts() -> None:
 
     library.__dict__["register_fake"] = register_known
     install_operators(lambda name: not name.startswith("__"))
+    # Up to 0.19 the devices of a node are counted past the platform.
+    parallel = importlib.import_module("vllm.config.parallel")
+    if hasattr(parallel, "cuda_device_count_stateless"):
+        parallel.__dict__["cuda_device_count_stateless"] = lambda: CARD["devices"]
 
 
 def _answer(judge: Callable[..., None], words: list[str], variables: Mapping[str, str], answer: Path) -> NoReturn:
