@@ -721,6 +721,7 @@ def test_values_that_came_or_went_with_the_newest_tables(version: str, option: s
 def test_ranges_of_media_options_are_not_checked_for_text_alone() -> None:
     """MultiModalConfig has them, which vLLM makes for models of images alone (vllm/config/model.py of 0.26.0)."""
     limits = ["--limit-mm-per-prompt", '{"image": -1, "video": {"length": 5}}']
+    limits += ["--mm-encoder-attn-backend", "word"]
     arguments = ["--video-pruning-rate=-0.5", "--mm-shm-cache-max-object-size-mb=-1", *limits]
-    assert len(wrong_values("0.30.0", arguments)) == 3
+    assert len(wrong_values("0.30.0", arguments)) == 4
     assert wrong_values("0.30.0", arguments, text_alone=True) == []

@@ -49,6 +49,7 @@ _LOWERED = ("--tokenizer-mode", "--load-format")
 _NOT_NEGATIVE = ("--sse-keep-alive-interval",)
 # Options of MultiModalConfig, which a model of text alone does not get: their ranges and keys are not checked for it.
 _OF_MEDIA = ("--mm-", "--video-pruning-rate", "--limit-mm-per-prompt.")
+_NAMED_BY_MEDIA = "--mm-encoder-attn-backend"  # words of that class, not of the parser
 
 
 def wrong_values(version: str, arguments: Sequence[str], *, text_alone: bool = False) -> list[WrongValue]:
@@ -70,7 +71,8 @@ def _without_media(facts: EngineFacts) -> EngineFacts:
         for bounds, names in facts.option_ranges.items()
     }
     keys = {name: keys for name, keys in facts.option_keys.items() if not name.startswith(_OF_MEDIA)}
-    return facts.model_copy(update={"option_ranges": ranges, "option_keys": keys})
+    values = {name: words for name, words in facts.option_values.items() if name != _NAMED_BY_MEDIA}
+    return facts.model_copy(update={"option_ranges": ranges, "option_keys": keys, "option_values": values})
 
 
 def _wrong_by(facts: EngineFacts, arguments: Sequence[str]) -> list[WrongValue]:

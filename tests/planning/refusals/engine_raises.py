@@ -677,6 +677,7 @@ _NAMED = (
     _key("--max-model-len", "0", "must be a positive integer", "2048", maxModelLen=None),
     _key("--device-ids", "word", "by their numbers or UUIDs", "GPU-1"),
     _key("--quantization-config.linear", "fp8", "unknown quantization name", "mxfp8"),
+    _key("--quantization-config.moe", "", "unknown quantization name", "mxfp8", model=_MOE),
     _key("--quantization-config.moe", "none", "unknown quantization name", "fp8_per_block", model=_MOE),
 )
 _ALONE = (*_UNSORTED, *_NAMED, *_NEWEST, *_COMPILATION, *_MODELS, *_PARALLEL, *_GUESSES, *_BLOCKS, *_BY_COMMANDS)

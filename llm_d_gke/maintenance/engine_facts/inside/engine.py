@@ -45,14 +45,14 @@ def architectures(_: Mapping[str, Any]) -> Any:
 def former_architectures(_: Mapping[str, Any]) -> Any:
     """Architectures that the registry lists as dropped, with their last version, less those that transformers runs."""
     registry = importlib.import_module("vllm.model_executor.models.registry")
-    transformers = importlib.import_module("transformers")
-
-    def is_run(name: str) -> bool:
-        with contextlib.suppress(Exception):
-            return bool(getattr(transformers, name).is_backend_compatible())
-        return False
-
-    return {name: last for name, last in registry._PREVIOUSLY_SUPPORTED_MODELS.items() if not is_run(name)}
+    # What it reads of a model's configuration, of one without code of its own.
+    model = types.SimpleNamespace(
+        hf_config=types.SimpleNamespace(auto_map=None),
+        model_impl="auto",
+        _get_transformers_backend_cls=lambda: "TransformersForCausalLM",
+    )
+    models, resolve = registry._PREVIOUSLY_SUPPORTED_MODELS, registry.ModelRegistry._try_resolve_transformers
+    return {name: last for name, last in models.items() if resolve(name, model) is None}
 
 
 def sink_architectures(_: Mapping[str, Any]) -> Any:
