@@ -607,6 +607,13 @@ def test_a_method_that_reads_the_checkpoint_needs_one_that_says_it(method: str) 
     assert kinds(on(H100, "Qwen/Qwen3-8B", "0.30.0", quantization=method)) == ["quantization-checkpoint"]
 
 
+@pytest.mark.parametrize("method", ["inc", "moe_wna16"])
+def test_methods_for_integers_take_no_other_checkpoint(method: str) -> None:
+    """override_quantization_method of 0.19.1 to 0.32.0: 0.19.1 refused inc for a checkpoint of fp8."""
+    for model in ("Qwen/Qwen3-32B-FP8", "RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8"):
+        assert kinds(on(H100, model, "0.19.1", quantization=method)) == ["quantization-checkpoint"]
+
+
 def test_deprecated_methods_need_an_option() -> None:
     """vllm/config/model.py: to bypass, set --allow-deprecated-quantization."""
     for version, expected in (("0.11.2", []), ("0.17.1", ["quantization-unknown"]), ("0.26.0", [])):

@@ -41,6 +41,7 @@ _POLICY = "LLMD-EXTRA-ARGS-PLANNED"
 _GAPS = (
     *("failed to be inspected", "unanswered", "Sleep mode is not supported", "cumem allocator is not supported"),
     *("KeyError: 'Ġ</'", "AmbiguousGlobalPerLayerAttributeError", "Invalid repository ID"),
+    "attribute name must be string, not 'NullObject'",
 )
 
 

@@ -21,8 +21,8 @@ _WHILE_LOADED = """fp8_per_tensor fp8_per_block fp8_per_channel mxfp8 int8_per_c
 _JUDGED = ("awq", "gptq", "compressed-tensors", "fp8", "bitsandbytes", "mxfp4")
 # A checkpoint of one of these overrides the method that is set. Set for a checkpoint of another, they are refused.
 _JUDGED_IF_SET = (*_JUDGED, "modelopt", "quark", "torchao", "fbgemm_fp8", *_WHILE_LOADED)
-# override_quantization_method of 0.26.0 to 0.32.0: they take AWQ, GPTQ and auto-round.
-_NOT_OVER_COMPRESSED = ("inc", "moe_wna16")
+# override_quantization_method of 0.19.1 to 0.32.0: they take AWQ, GPTQ and auto-round, and none of the others.
+_OVER_INTEGERS, _NOT_OVERRIDDEN = ("inc", "moe_wna16"), ("compressed-tensors", "fp8")
 _INC_READS_A_FILE_SINCE = (0, 12)
 # Layers of GPTQ are Marlin's since: auto_gptq.py and inc/schemes/inc_wna16_linear.py of 0.26.0 to 0.32.0, not 0.19.1.
 # compressed_tensors.py of these versions (_parse_sparsity_config) refuses weights that are sparse besides.
@@ -149,7 +149,7 @@ def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal |
         )
     if (
         checkpoint is not None
-        and (family in _JUDGED_IF_SET or (checkpoint.method == "compressed-tensors" and family in _NOT_OVER_COMPRESSED))
+        and (family in _JUDGED_IF_SET or (checkpoint.method in _NOT_OVERRIDDEN and family in _OVER_INTEGERS))
         and checkpoint.method in _JUDGED
         and checkpoint.method != family
         # gpt-oss's method is taken whatever is set.

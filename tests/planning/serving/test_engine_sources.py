@@ -49,7 +49,7 @@ def test_what_a_class_raises_is_found(row: Refused) -> None:
             {"allowExtraArgs": True, "extraArgs": ["--max-cudagraph-capture-size", "0"]},
             "CUDA graphs of a largest size below 1",
         ),
-        ("BambaForCausalLM", {}, "has no BambaForCausalLM any more, the last one that has it is 0.23.0"),
+        ("XverseForCausalLM", {}, "has no XverseForCausalLM any more, the last one that has it is 0.23.0"),
         ("DeciLMForCausalLM", {}, "does not know the model type nemotron-nas"),
         ("FalconH1ForCausalLM", {"reasoningParser": "k2_horizon"}, "could not locate think start/end tokens"),
         ("LagunaForCausalLM", {"reasoningParser": "poolside_v1"}, ""),
