@@ -103,8 +103,8 @@ def _options_of(version: str, arguments: Sequence[str]) -> Set[str]:
         return frozenset()
     names = {long_form(argument.partition("=")[0]).partition(".")[0] for argument in arguments}
     refused = {name for _, name, _ in unknown_options(version, arguments)}
-    taken = names - refused - {wrong.option for wrong in wrong_values(version, arguments)}
-    return taken | {CONFIG} if taken & SEPARATE else taken
+    accepted = names - refused - {wrong.option for wrong in wrong_values(version, arguments)}
+    return accepted | {CONFIG} if accepted & SEPARATE else accepted
 
 
 def _subject(settings: ModelSettings, report: StartReport) -> tuple[str, object]:
