@@ -535,6 +535,8 @@ MISTAKES = [
     ("word for a kind that is refused", "llm-d:gateway: {exposure: external, auth: {kind: api-key}}", "AUTH-IMPLEMENTATION", "gateway.auth.kind", "verify neither API keys", "implementation: istio"),
     ("word for a pattern that is refused", "llm-d:pattern: prefix-caching", "PATTERN-PREFIX-REPLICAS", "models[0].replicas", "there is one replica only", "use 2 or more"),
     ("unit of a length that is refused", model("maxModelLen: 256k").replace("maxModelLen: 4096, ", ""), "CONTEXT-LENGTH", "models[0].maxModelLen", "40960 tokens", "use 40960"),
+    ("path that is refused from the root, too", "llm-d:gateway: {exposure: internal, paths: [metrics]}", "ROUTE-ADMINISTRATION", "gateway.paths[0]", "every client reaches /metrics", "only the API paths"),
+    ("option that is refused beside a wrong one", model("extraArgs: [--swap-space, 16]"), "ENGINE-OPTION", "models[0].extraArgs[0]", "no option --swap-space", "remove it"),
     ("label with the name of a setting", "llm-d:labels: {env: Test}", "SETTING-FORM", "labels.env", "a label's value", "use test"),
     ("name in capitals for a group", "llm-d:namespace: LLM_Prod", "SETTING-TYPE", "namespace", "a group of settings", "use {name: llm-prod}"),
     ("hours of maintenance", "llm-d:cluster: {maintenanceWindow: {start: '02:00', end: '6:30', recurrence: daily}}", "SETTING-FORM", "cluster.maintenanceWindow.end", "a day and time", "use 2026-01-03T06:30:00Z"),

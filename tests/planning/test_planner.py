@@ -197,8 +197,9 @@ def test_projects_of_a_domain_keep_it_in_names_of_identities(project: str) -> No
 
 
 def test_a_path_may_be_a_whole_expression() -> None:
-    [finding] = errors_of("gpu", {"gateway.paths": ["^/v1/.*$"]})
-    assert finding.fix == 'use "/v1/*"'
+    form, refused = errors_of("gpu", {"gateway.paths": ["^/v1/.*$"]})
+    assert form.fix == 'use "/v1/*"'
+    assert (refused.id, refused.value) == ("LLMD-ROUTE-ADMINISTRATION", "/v1/*")
 
 
 @pytest.mark.parametrize("settings", [None, "project: my-project", [("project", "my-project")]])

@@ -66,8 +66,8 @@ def valid_parts(
         dropped = _drop(valid, [path for path in (*wrong, *inside) if path not in completed])
         stand_ins = frozenset(name for name in _STAND_INS if not valid.get(name))
         valid.update({name: copy.deepcopy(_STAND_INS[name]) for name in stand_ins})
-        corrected = _correct(valid, values, wrong, findings)
-        dropped = [path for path in dropped if path_of(*path) not in corrected]
+        corrected = _correct(valid, values, wrong, dropped, findings)
+        dropped = [path for path in dropped if value_at(valid, *path) is None]
         settings = _settings(valid)
         if settings is not None:
             return ValidParts(
@@ -112,23 +112,31 @@ def _read_as_intended(values: dict[str, Any], renamed: Mapping[Path, str]) -> di
 
 
 def _correct(
-    valid: dict[str, Any], values: Mapping[str, Any], wrong: Sequence[Path], findings: Sequence[Finding]
+    valid: dict[str, Any],
+    values: Mapping[str, Any],
+    wrong: Sequence[Path],
+    dropped: Sequence[Path],
+    findings: Sequence[Finding],
 ) -> frozenset[str]:
-    """Put the values that fixes name in place of wrong ones. Return the paths at which the result is valid."""
+    """Put back what was dropped, with the values that fixes name. Return the paths at which the result is valid."""
     fixes = {finding.path: fix for finding in findings if (fix := _value_of(finding.fix)) is not None}
-    corrected = set()
+    fixed, corrected = copy.deepcopy(dict(values)), set()
     for path in wrong:
-        fix, holder = fixes.get(path_of(*path)), value_at(valid, *path[:-1])
-        if fix is None or not isinstance(holder, dict) or path[-1] in holder:
+        fix, holder = fixes.get(path_of(*path)), value_at(fixed, *path[:-1])
+        if fix is not None and value_at(fixed, *path) is not None:
+            # `use kind: api-keys` is about one line of the group.
+            merges = isinstance(fix, Mapping) and isinstance(holder[path[-1]], Mapping)
+            holder[path[-1]] = {**holder[path[-1]], **fix} if merges else fix
+    for above in dropped:
+        holder, value = value_at(valid, *above[:-1]), value_at(fixed, *above)
+        inside = {path_of(*path) for path in wrong if _is_below(path, (above,))}
+        if not isinstance(holder, dict) or above[-1] in holder or value is None or not inside <= fixes.keys():
             continue
-        written = value_at(values, *path)
-        # `use kind: api-keys` is about one line of the group.
-        merges = isinstance(fix, Mapping) and isinstance(written, Mapping)
-        holder[path[-1]] = {**written, **fix} if merges else fix
+        holder[above[-1]] = value
         if _settings(valid) is None:
-            del holder[path[-1]]
+            del holder[above[-1]]
         else:
-            corrected.add(path_of(*path))
+            corrected |= inside
     return frozenset(corrected)
 
 
