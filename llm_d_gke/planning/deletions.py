@@ -82,8 +82,8 @@ def find_losses(steps: Iterable[PlannedStep], catalog: Catalog) -> list[Finding]
                 path=f"{step.type} {step.name}",
                 value="replaced" if step.operation == "replace" else "deleted",
                 rule=f"this update would delete {loss}",
-                fix="undo the change that causes it, or copy the data and set llm-d:acknowledge:"
-                " [{id: LLMD-PREFLIGHT-DELETES, reason: ...}] for this one update",
+                fix=f"{_before(step)} add {{id: LLMD-PREFLIGHT-DELETES, reason: ...}} to llm-d:acknowledge"
+                " for this one update; otherwise undo the change that causes it",
             )
     return list(findings.values())
 
@@ -104,6 +104,13 @@ def _loss(step: PlannedStep, charts: set[str]) -> str | None:
     if step.type in _DATA:
         return f"a {_DATA[step.type]} with its data"
     return None
+
+
+def _before(step: PlannedStep) -> str:
+    """What has to hold before the loss is acknowledged. Objects of the stack itself go with the update anyway."""
+    if step.type == _RELEASE or step.type.endswith(f":{_KIND}"):
+        return "if only this stack has objects of these kinds in the cluster,"
+    return "once the data are copied,"
 
 
 def _charts_that_delete_kinds(catalog: Catalog) -> Iterator[str]:

@@ -54,6 +54,9 @@ def test_a_deletion_with_data_is_an_error(what: str, operation: str) -> None:
     assert finding.id == "LLMD-PREFLIGHT-DELETES"
     assert finding.severity is Severity.ERROR
     assert f"would delete {what}" in finding.rule
+    assert "add {id: LLMD-PREFLIGHT-DELETES, reason: ...} to llm-d:acknowledge for this one update" in finding.fix
+    assert ("only this stack has objects" in finding.fix) is ("kind" in what)
+    assert ("data are copied" in finding.fix) is ("kind" not in what)
 
 
 @pytest.mark.parametrize("what", LOSING)
