@@ -97,7 +97,7 @@ def up(
         raise RehearsalError("the stack has no output `models`")
     endpoint = reachable(paths) if plan.gateway.exists else None
     answer = _ask(paths, plan, endpoint, outputs, models[0]) if endpoint is not None and _serves(paths, plan) else None
-    path = None if answer is None or endpoint is None else path_of_answer(paths, plan, answer.model, endpoint)
+    path = None if answer is None or endpoint is None else path_of_answer(paths, plan, answer, endpoint)
     if endpoint is None:
         print("\na member of a fleet has no Gateway: the config cluster's sends requests here")
     elif answer is None:

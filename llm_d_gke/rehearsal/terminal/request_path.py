@@ -22,6 +22,7 @@ from llm_d_gke.rehearsal.cluster_client import client
 from llm_d_gke.rehearsal.node_agent.vllm_on_cpu import describe_engine
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.rehearsal.terminal import scores
+from llm_d_gke.rehearsal.terminal.chat import Answer
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines
 from llm_d_gke.rehearsal.terminal.scores import Choice
 
@@ -112,23 +113,30 @@ class AnswerPath:
     lines: tuple[str, ...]
 
 
-def path_of_answer(paths: StackPaths, plan: StackPlan, model_name: str, endpoint: str) -> AnswerPath:
-    """The path of the latest request to a model, as far as logs tell it."""
-    model = next((model for model in plan.models if model.served_name == model_name), plan.models[0])
+def path_of_answer(paths: StackPaths, plan: StackPlan, answer: Answer, endpoint: str) -> AnswerPath:
+    """The path of the request that was answered, as far as logs tell it. Others may run at the same time."""
+    model = next((model for model in plan.models if model.served_name == answer.model), plan.models[0])
     weights = scores.weights_of(model.picker.config)
     choices = scores.choices(picker_lines(paths, [model.picker.name], None))
-    choice = choices[-1] if choices else scores.Choice("")
-    address = _picked(paths) or choice.address
     with client(paths) as kube:
+        own = choices_of_pod(choices, kube.list("v1", "Pod"), answer.pod)
+        choice = (own or choices or [Choice("")])[-1]
+        address = (choice.address if own else _picked(paths)) or choice.address
         backend = backend_at(kube, address, describe_engine(paths)) if address else None
     stops = [
         gateway_stop(
-            model_name, plan.gateway.name, plan.gateway.class_name, endpoint, _route(plan, model), model.pool.name
+            answer.model, plan.gateway.name, plan.gateway.class_name, endpoint, _route(plan, model), model.pool.name
         ),
         picker_stop(model.picker.name, choice, weights),
         *([pod_stop(backend)] if backend is not None else []),
     ]
     return AnswerPath(backend, tuple(drawing(stops)))
+
+
+def choices_of_pod(choices: Sequence[Choice], pods: Sequence[Manifest], name: str) -> list[Choice]:
+    """The choices that sent a request to the pod of this name."""
+    pod = [pod for pod in pods if pod["metadata"]["name"] == name]
+    return [choice for choice in choices if find_pod(pod, choice.address) is not None]
 
 
 def _route(plan: StackPlan, model: ModelPlan) -> str:

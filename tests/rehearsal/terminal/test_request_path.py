@@ -6,6 +6,7 @@ from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.rehearsal.terminal.request_path import (
     Backend,
     backend_at,
+    choices_of_pod,
     drawing,
     find_pod,
     gateway_stop,
@@ -87,3 +88,14 @@ def test_the_backend_names_node_machine_and_accelerator() -> None:
 
     backend = backend_at(Cluster(), "1.2.3.4:8000", "vLLM")  # type: ignore[arg-type]
     assert backend == Backend("b", "1.2.3.4:8000", "n", "n1-standard-4 with nvidia-tesla-t4", "vLLM")
+
+
+def test_a_request_of_another_pod_at_the_same_time_is_not_drawn() -> None:
+    """With two models under load, the latest lines of the logs were those of the other model."""
+    pods = [
+        {"metadata": {"name": "gemma-1"}, "status": {"podIP": "127.0.0.2"}},
+        {"metadata": {"name": "phi-1"}, "status": {"podIP": "127.0.0.3"}},
+    ]
+    choices = [Choice("a", address="127.0.0.2:8000"), Choice("b", address="127.0.0.3:8000"), Choice("c")]
+    assert choices_of_pod(choices, pods, "gemma-1") == choices[:1]
+    assert choices_of_pod(choices, pods, "") == []
