@@ -55,7 +55,9 @@ def facts_of(
 def settings_of(settings: StackSettings) -> Iterator[SettingFacts]:
     """Every setting, without secrets."""
     for leaf in leaves(settings):
-        yield SettingFacts(path=path_of(*leaf.path), value=leaf.display_text, replaces=leaf.replaces)
+        yield SettingFacts(
+            path=path_of(*leaf.path), value=leaf.display_text, default=leaf.is_default, replaces=leaf.replaces
+        )
 
 
 def _plan(plan: StackPlan) -> PlanFacts:

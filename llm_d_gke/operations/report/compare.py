@@ -117,6 +117,9 @@ def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
     one_stack = before is None or before.get("stack") == after.get("stack")
     for path in dict.fromkeys((*new, *old)):
         was, now = old.get(path), new.get(path)
+        # Of a group or an element that only one has, defaults are left out. Older programs did not write what is one.
+        if (was is None or now is None) and (now or was or _EMPTY).get("default", False):
+            continue
         # A list of groups is a setting while it is empty, and its elements' settings otherwise.
         if (was or _EMPTY)["value"] != (now or _EMPTY)["value"]:
             values = " → ".join("(none)" if setting is None else f"`{setting['value']}`" for setting in (was, now))

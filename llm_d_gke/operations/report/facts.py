@@ -139,6 +139,7 @@ class SettingFacts:
 
     path: str
     value: str
+    default: bool
     replaces: tuple[str, ...]
 
 

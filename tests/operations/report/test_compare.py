@@ -151,6 +151,11 @@ def test_a_list_without_elements_is_no_setting_of_its_own() -> None:
     ]
 
 
+def test_of_a_new_group_its_defaults_are_left_out() -> None:
+    lines = changed(**{"budget.maxMonthlyUsd": "5000"}).partition("Changed settings:")[2].splitlines()
+    assert [line for line in lines if "llm-d:budget" in line] == ["- `llm-d:budget.maxMonthlyUsd`: (none) → `5000`"]
+
+
 def test_a_new_stack_shows_all_its_figures() -> None:
     text = compare({}, {"gpu": facts()})
     assert "### `gpu`: new, accepted" in text
