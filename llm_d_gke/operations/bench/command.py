@@ -103,14 +103,14 @@ def only_run_into(folder: Path) -> Iterator[None]:
 
 def run_bench(stack: str, load: Load, out: Path, *, service: bool, against: Path | None) -> int:
     """Measure a running stack, beside a plain Service if `service` is set. Exit status 2 as for `read_job`."""
-    with open_stack(stack, {}) as live, ExitStack() as held:
+    with open_stack(stack, {}) as live, ExitStack() as locks:
         bench = Bench(live, load)
         if against is not None:
             read_earlier(against, bench.result(()))
         python = find_python()
         addresses = service_addresses(live, bench.model) if service else []
         out.mkdir(parents=True, exist_ok=True)
-        held.enter_context(only_run_into(out))
+        locks.enter_context(only_run_into(out))
         tokenizer = load.tokenizer or (
             make_tokenizer(python, out / "tokenizer") if bench.is_rehearsed else bench.model.id
         )

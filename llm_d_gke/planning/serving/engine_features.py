@@ -106,9 +106,9 @@ def _check_name(served: ServedModel, value: str | None, setting: str, names: _Na
     if not tables:
         warn_unknown(served, setting, value=value)
     elif all(value not in getattr(facts, names) for facts in tables):
-        known = {name for facts in tables for name in getattr(facts, names)}
-        own = [name for name in _parsers_of(served, names) if name in known]
-        fix = f"use {own[0]}, which reads what this model writes" if own else did_you_mean(value, sorted(known))
+        parsers = {name for facts in tables for name in getattr(facts, names)}
+        own = [name for name in _parsers_of(served, names) if name in parsers]
+        fix = f"use {own[0]}, which reads what this model writes" if own else did_you_mean(value, sorted(parsers))
         served.error("LLMD-ENGINE-PARSER", setting, value=value, fix=fix)
     elif lacking := [facts for facts in tables if value not in getattr(facts, names)]:
         warn_disagreeing(served, setting, value=value, lacking=lacking)

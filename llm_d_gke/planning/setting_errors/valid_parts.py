@@ -141,7 +141,7 @@ def _correct(
 
 
 def _value_of(fix: str) -> object:
-    """The value of a fix that says nothing but `use VALUE`. None for others."""
+    """The value of a fix that says only `use VALUE`. None for others."""
     text = fix.removeprefix("use ")
     if text == fix or (", " in text and text[:1] not in ("{", "[")):
         return None
