@@ -35,13 +35,13 @@ _PLACES = ("HOME", "USER", "PATH", "CACHE", "HF_", "TRITON_", "TORCH", "TMP")
 # Rules about what the engine's configuration sees: reports of starts, and of these subjects what is not the project's.
 _SUBJECTS = ("models", "engine", "engine_features", "parallelism")
 # Names that the planner wants in full, and memory.
-_UNSEEN = ("LLMD-ENGINE-OPTION-SHORT", "LLMD-KV-OFFLOAD-MEMORY")
+_UNSEEN = ("LLMD-ENGINE-OPTION-SHORT", "LLMD-KV-OFFLOAD-MEMORY", "LLMD-CONFIG-ARCHITECTURE")
 _POLICY = "LLMD-EXTRA-ARGS-PLANNED"
-# What the installation without a GPU and its libraries, and a tokenizer of a few marks, cannot answer.
+# What no GPU, absent libraries, this host's memory and a tokenizer of a few marks leave unanswered.
 _GAPS = (
     *("failed to be inspected", "unanswered", "Sleep mode is not supported", "cumem allocator is not supported"),
     *("KeyError: 'Ġ</'", "AmbiguousGlobalPerLayerAttributeError", "Invalid repository ID"),
-    "attribute name must be string, not 'NullObject'",
+    *("attribute name must be string, not 'NullObject'", "Too large swap space"),
 )
 
 
