@@ -322,6 +322,16 @@ def _rope_kind(served: ServedModel) -> None:
         elif isinstance(scaling, dict) and scaling and kind is None and not served.has(_ROPE_DEFAULT_SINCE):
             rule = f"{key} should have a 'rope_type' key (runpod-workers/worker-vllm issue 257; vLLM {served.version})"
             _conflict(served, "", f"{_OVERRIDES} {key}", rule=rule, fix='add "rope_type", for example "yarn"')
+        elif isinstance(scaling, dict) and _lacks_kind(served, key, scaling):
+            rule = f"vLLM {served.version} looks for its kind and ends: KeyError 'rope_type' (vllm/config/model.py)"
+            _conflict(served, "", f"{_OVERRIDES} {key}", rule=rule, fix='add "rope_type", for example "yarn"')
+
+
+def _lacks_kind(served: ServedModel, key: str, scaling: dict[str, object]) -> bool:
+    """Seen in 0.30.0 and 0.32.0 where the text model has no configuration of its own inside."""
+    flat = served.outline is not None and not served.outline.nested
+    stated = "rope_type" in scaling or (key == "rope_scaling" and "type" in scaling)
+    return flat and bool(scaling) and not stated and served.has("0.30")
 
 
 def _inner_overrides(served: ServedModel) -> None:

@@ -83,6 +83,8 @@ def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[
         ({"text_config": {}}, _option("--hf-overrides.text_config", '{"vocab_size": 8}'), []),
         ({}, {"tensorParallel": 2, **_option("--decode-context-parallel-size", "3")}, ["3"]),
         ({"num_experts": 8}, {"tensorParallel": 2, **_option("--enable-eplb")}, ["whole ones, which expertParallel"]),
+        ({}, _option("--hf-overrides", '{"rope_parameters": {"type": "linear", "factor": 2}}'), ["'rope_type'"]),
+        ({"text_config": {}}, _option("--hf-overrides", '{"rope_scaling": {"factor": 2}}'), []),
         ({}, _option("--limit-mm-per-prompt", '{"video": {"length": 5}}'), []),
         ({"vision_config": {}}, _option("--limit-mm-per-prompt", '{"video": {"length": 5}}'), ["video has no length"]),
         (
