@@ -21,6 +21,8 @@ from llm_d_gke.rehearsal.toolchain.build import module_dir
 _FOLDER: Final = Path(__file__).resolve().parent / "crds"
 GATEWAY_API: Final = "sigs.k8s.io/gateway-api"
 _INFERENCE: Final = "sigs.k8s.io/gateway-api-inference-extension"
+_DEFINITION: Final = "CustomResourceDefinition"
+_IS_DEFINITION: Final = f"kind: {_DEFINITION}\n"
 # The field manager of GKE's add-ons. A stack that applies the same objects gets a conflict, as it does on GKE.
 _MANAGER: Final = "addon-manager"
 # A field's description with its further lines, which are two thirds of these CRDs and decide nothing. The API server
@@ -44,30 +46,33 @@ class Features:
     secret_manager: bool = False
 
 
+def files(features: Features) -> list[Path]:
+    """The YAML files of everything that GKE installs."""
+    # Every cluster has the first two since GKE 1.30.3 (about-custom-compute-classes).
+    names = ["cloud.google.com", "autoscaling.gke.io", "objects"]
+    of_modules: list[Path] = []
+    if features.gateway_api:
+        of_modules += _definitions(GATEWAY_API, "standard/gateway.networking.k8s.io")
+        names += ["networking.gke.io", "gateway_classes"]
+        if brings_inference_pool(features.version):
+            of_modules += _definitions(_INFERENCE, "bases/inference.networking.k8s.io")
+    if features.managed_prometheus:
+        names += ["monitoring.googleapis.com", "managed_prometheus"]
+    if reaches(features.version, DRANET_SINCE):
+        names.append("managed_dranet")
+    if features.secret_manager:
+        names.append("secrets-store.csi.x-k8s.io")
+    return [*of_modules, *(_FOLDER / f"{name}.yaml" for name in names)]
+
+
 def install(kube: Kube, features: Features, report: Callable[[str], None]) -> None:
     """Apply all objects and return once every kind is served. Idempotent. Raises KubeError."""
-    gke_version = features.version
     kube = kube.managed_by(_MANAGER)
-    # Every cluster has it since GKE 1.30.3 (about-custom-compute-classes).
-    crds: Manifests = _read(_FOLDER / "cloud.google.com.yaml")
-    crds += _read(_FOLDER / "autoscaling.gke.io.yaml")
-    objects = _read(_FOLDER / "objects.yaml")
-    classes: Manifests = []
-    if features.gateway_api:
-        crds += _definitions(module_dir(GATEWAY_API) / "config" / "crd" / "standard")
-        crds += _read(_FOLDER / "networking.gke.io.yaml")
-        classes = _read(_FOLDER / "gateway_classes.yaml")
-        if brings_inference_pool(gke_version):
-            inference = _definitions(module_dir(_INFERENCE) / "config" / "crd" / "bases")
-            crds += [crd for crd in inference if crd["spec"]["group"] == "inference.networking.k8s.io"]
-    if features.managed_prometheus:
-        crds += _read(_FOLDER / "monitoring.googleapis.com.yaml")
-        objects += _read(_FOLDER / "managed_prometheus.yaml")
-    if reaches(gke_version, DRANET_SINCE):
-        objects += _read(_FOLDER / "managed_dranet.yaml")
-    if features.secret_manager:
-        crds += _read(_FOLDER / "secrets-store.csi.x-k8s.io.yaml")
-    report(f"installing what GKE {gke_version} installs: {len(crds)} kinds, {len(objects) + len(classes)} objects")
+    manifests = [manifest for file in files(features) for manifest in _parse(file)]
+    kinds = (_DEFINITION, "GatewayClass")
+    crds, classes = ([manifest for manifest in manifests if manifest["kind"] == kind] for kind in kinds)
+    objects = [manifest for manifest in manifests if manifest["kind"] not in kinds]
+    report(f"installing what GKE {features.version} installs: {len(crds)} kinds, {len(objects) + len(classes)} objects")
     with ThreadPoolExecutor(max_workers=4) as pool:  # the server takes half a second over the rules of a large kind
         done = pool.map(lambda crd: _apply(kube, crd), crds)
         for manifest in objects:
@@ -76,6 +81,12 @@ def install(kube: Kube, features: Features, report: Callable[[str], None]) -> No
     kube.wait_established(crd["metadata"]["name"] for crd in crds)
     for manifest in classes:
         _accept(kube, _apply(kube, manifest))
+
+
+def wait_served(kube: Kube) -> None:
+    """Return once every kind of the cluster is served. Raises KubeError."""
+    definitions = kube.list("apiextensions.k8s.io/v1", _DEFINITION)
+    kube.wait_established(definition["metadata"]["name"] for definition in definitions)
 
 
 def _apply(kube: Kube, manifest: Manifest) -> Manifest:
@@ -100,13 +111,13 @@ def _accept(kube: Kube, gateway_class: Manifest) -> None:
     kube.patch_status(gateway_class["apiVersion"], "GatewayClass", name, {"conditions": [accepted]})
 
 
-def _definitions(folder: Path) -> Manifests:
-    """The CRDs of a module's folder, which may hold other objects too, without the descriptions of fields."""
-    files = sorted(folder.glob("*.yaml"))
-    if not files:
+def _definitions(module: str, group: str) -> list[Path]:
+    """The files of one group's CRDs in a module, which may hold its other objects too."""
+    folder = module_dir(module) / "config" / "crd"
+    crds = [file for file in sorted(folder.glob(f"{group}_*.yaml")) if _IS_DEFINITION in file.read_text("utf-8")]
+    if not crds:
         raise KubeError(f"no CRD in {folder}: run `go clean -modcache` and try again, which fetches the module again")
-    texts = [without_descriptions(file.read_text(encoding="utf-8")) for file in files]
-    return [item for text in texts for item in _parse(text) if item["kind"] == "CustomResourceDefinition"]
+    return crds
 
 
 def without_descriptions(text: str) -> str:
@@ -114,13 +125,12 @@ def without_descriptions(text: str) -> str:
     return _DESCRIPTION.sub("", text)
 
 
-def _read(file: Path) -> Manifests:
-    return _parse(file.read_text(encoding="utf-8"))
-
-
-def _parse(text: str) -> Manifests:
-    """All objects of a YAML text, with Lists expanded."""
+def _parse(file: Path) -> Manifests:
+    """All objects of a YAML file, with Lists expanded, and CRDs without the descriptions of fields."""
+    text = file.read_text(encoding="utf-8")
     manifests: Manifests = []
-    for manifest in filter(None, yaml.load_all(text, Loader=LOADER)):
+    if _IS_DEFINITION in text:
+        text = without_descriptions(text)
+    for manifest in filter(None, yaml.load_all(text, LOADER)):
         manifests += manifest["items"] if manifest["kind"] == "List" else [manifest]
     return manifests

@@ -17,7 +17,7 @@ from typing import Final
 from llm_d_gke.catalog.versions import gke_version_parts
 from llm_d_gke.kube import KubeError
 from llm_d_gke.rehearsal.cluster_client import client
-from llm_d_gke.rehearsal.control_plane import addons
+from llm_d_gke.rehearsal.control_plane import addons, start_data
 from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.parts import (
     API_SERVER,
@@ -172,7 +172,14 @@ class ControlPlane:
         # The first address of the range is that of Kubernetes' own Service.
         layout.certificates.create(CLIENTS, [HOST, str(ipaddress.ip_network(layout.service_range)[1])])
         layout.write_files()
+        data = None
+        if changed is not None and not (layout.folder / ETCD).exists():
+            data = start_data.file_of(layout, changed)
         self._start(layout, ETCD)
+        restored = False
+        if data is not None and data.exists():
+            self._wait((ETCD,), lambda: start_data.serves(layout), ETCD)
+            restored = start_data.restore(data, layout)
         self._start(layout, API_SERVER)  # it waits for etcd by itself
         report("waiting for the API server")
         with client(self.paths) as kube:
@@ -180,7 +187,13 @@ class ControlPlane:
             for part in PARTS[2:-1]:
                 self._start(layout, part)
             if changed is not None:
-                addons.install(kube, changed, report)
+                if restored:
+                    report(f"what GKE {changed.version} installs comes from the data of an earlier cluster")
+                    addons.wait_served(kube)
+                else:
+                    addons.install(kube, changed, report)
+                    if data is not None:
+                        start_data.save(data, layout)
                 _write(self._features_file, changed)
             self._start(layout, PARTS[-1])
             # Pods are refused before it exists. The controllers create it.
