@@ -71,13 +71,12 @@ def test_the_last_exception_of_a_log(log: str, exception: str | None) -> None:
     assert last_exception(log) == exception
 
 
-@pytest.mark.parametrize("name", messages())
-def test_each_names_its_source_and_pitfalls_that_exist(name: str) -> None:
-    message = messages()[name]
-    assert message.source.strip()
-    assert message.cause.endswith(".")
-    assert message.fix.endswith((".", ")", "reader."))
-    assert set(message.pitfalls) <= PITFALLS
+def test_each_names_its_source_and_pitfalls_that_exist() -> None:
+    for name, message in messages().items():
+        assert message.source.strip(), name
+        assert message.cause.endswith("."), name
+        assert message.fix.endswith((".", ")", "reader.")), name
+        assert set(message.pitfalls) <= PITFALLS, name
 
 
 @pytest.mark.parametrize("published", PUBLISHED, ids=[f"{row['cause']} {row['source']}" for row in PUBLISHED])
