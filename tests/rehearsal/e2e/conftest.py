@@ -24,6 +24,7 @@ class Running:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with project_in(tmp_path_factory.mktemp("running")) as project:
+        project.commit()
         outputs = project.up_together(*STACKS)
         answer = LongAnswer(project, "tpu", tokens=1900, seconds=66.5)
         yield Running(project, outputs, answer)

@@ -108,12 +108,15 @@ class Command:
 
 
 class Project:
-    """The copied project at `root`, a Git repository without changes."""
+    """The copied project at `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         copy_project(root)
         temporary(root).mkdir()
+
+    def commit(self) -> None:
+        """Make it a Git repository without changes, which shows later what has changed since."""
         self.git("init", "--quiet")
         self.git("add", "--all")
         self.git("-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "--message=copy")
