@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from llm_d_gke.stackfile import PROJECT_ROOT
@@ -22,6 +23,7 @@ def copy_project(target: Path) -> None:
             continue
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target / name)
-        for compiled in (source.parent / "__pycache__").glob(f"{source.stem}.cpython-*.pyc"):
+        compiled = Path(cache_from_source(str(source)))
+        if source.suffix == ".py" and compiled.exists():
             (target / name).parent.joinpath("__pycache__").mkdir(exist_ok=True)
             shutil.copy2(compiled, (target / name).parent / "__pycache__")
