@@ -400,16 +400,18 @@ ENGINE_SUPPORT = (
             changes=_gpu(
                 H100_4, id="acme/own", config="own.json", image="vllm/vllm-openai:v0.30.0", tensorParallel=1, **settings
             ),
-            files={"acme/own": ModelFile(config={"architectures": ["Zamba2ForCausalLM"]})},
+            files={"acme/own": ModelFile(config={"architectures": [architecture]})},
             path=f"models[0].{path}",
             value=value,
             rule=rule,
             fix=fix,
         )
-        for rule_id, path, settings, value, rule, fix in (
+        for rule_id, path, architecture, settings, value, rule, fix in (
+            ("LLMD-ENGINE-ARCHITECTURE", "id", "ArcticForCausalLM", {}, "acme/own", "any more", "use an image of that"),
             (
                 "LLMD-QUANTIZATION-UNKNOWN",
                 "quantization",
+                "Zamba2ForCausalLM",
                 {"quantization": "bitsandbytes"},
                 "bitsandbytes",
                 "has no",
@@ -418,12 +420,21 @@ ENGINE_SUPPORT = (
             (
                 "LLMD-ENGINE-MODEL-FEATURE",
                 "pipelineParallel",
+                "Zamba2ForCausalLM",
                 {"pipelineParallel": 2},
                 "2",
                 "into pipeline stages",
                 "use",
             ),
-            ("LLMD-ENGINE-MODEL-FEATURE", "adapters", {"adapters": ADAPTERS}, "one", "no LoRA adapters for", "remove"),
+            (
+                "LLMD-ENGINE-MODEL-FEATURE",
+                "adapters",
+                "Zamba2ForCausalLM",
+                {"adapters": ADAPTERS},
+                "one",
+                "no LoRA adapters for",
+                "remove",
+            ),
         )
     ),
 )
