@@ -166,12 +166,16 @@ def engine(project: Path, command: Command, home: Path, config: Mapping[str, str
                     "PULUMI_SKIP_UPDATE_CHECK": "true",
                     "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
                     "PULUMI_DEBUG_PROVIDERS": f"gcp:{google},kubernetes:{kubernetes}",
+                    # A start of the engine ends before its garbage needs the memory.
+                    "GOGC": "400",
+                    # The state is written once, at the end, and not after each resource: no test interrupts the engine.
+                    "PULUMI_SKIP_CHECKPOINTS": "true",
                 },
                 f"127.0.0.1:{port}",
             )
             ready.run("stack", "init")
-            for key, value in config.items():
-                ready.run("config", "set", key, value, *(["--secret"] if value.startswith("hf_") else []))
+            kinds = {key: "--secret" if value.startswith("hf_") else "--plaintext" for key, value in config.items()}
+            ready.run("config", "set-all", *(word for key in config for word in (kinds[key], f"{key}={config[key]}")))
             yield ready
     finally:
         server.stop(0).wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tomllib
@@ -129,7 +130,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 def test_two_stacks_come_up_through_the_engine_and_go_away(running: Engine) -> None:
     running.run("up", "--yes", "--skip-preview")
-    resources = running.resources()
+    exported = running.run("stack", "export").stdout
+    resources = json.loads(exported)["deployment"]["resources"]
     urns = [resource["urn"] for resource in resources]
     assert len(urns) == len(set(urns)) > 120
     for name in ("chat", "trial"):
@@ -145,7 +147,6 @@ def test_two_stacks_come_up_through_the_engine_and_go_away(running: Engine) -> N
     assert outputs["clusters"] == ["llm-d-dev-chat", "llm-d-dev-trial"]
     assert re.fullmatch(r"http://[\d.]+", outputs["endpoints"]["chat"])
     assert outputs["endpoints"]["chat"] != outputs["endpoints"]["trial"]
-    exported = running.run("stack", "export").stdout
     assert "kubernetes:core/v1:Secret" in exported
     assert CONFIG["hugging-face-token"] not in exported
     running.run("preview", "--expect-no-changes")
