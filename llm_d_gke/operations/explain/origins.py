@@ -48,6 +48,17 @@ class Builder:
     def __init__(self, program: Callable[[StackPlan], Graph] = components_of) -> None:
         self._program = program
         self._built: dict[int, tuple[StackPlan, Objects | None]] = {}
+        self._merged: dict[tuple[int, ...], tuple[Sequence[Change], StackPlan]] = {}
+
+    def merged(self, plan: StackPlan, batch: Sequence[Change]) -> StackPlan:
+        """The plan with all changes of a batch, made once: many fields are searched with the same batches."""
+        key = tuple(map(id, batch))
+        if key not in self._merged:
+            together = plan
+            for change in batch:
+                together = _merged(plan, together, change.plan)
+            self._merged[key] = (batch, together)
+        return self._merged[key][1]
 
     def build(self, plan: StackPlan) -> Objects | None:
         """The stack of a plan. None if it cannot be built: a changed fact can be inconsistent."""
@@ -181,10 +192,7 @@ class _Search:
             self.run(batch[half:], moves=len(self.moving) == before)
 
     def _value_with(self, batch: Sequence[Change]) -> object:
-        together = self._plan
-        for change in batch:
-            together = _merged(self._plan, together, change.plan)
-        return value_of(self._builder, together, self._path, self._plan)
+        return value_of(self._builder, self._builder.merged(self._plan, batch), self._path, self._plan)
 
 
 def _independent_batch(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
