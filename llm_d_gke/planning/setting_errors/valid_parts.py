@@ -125,8 +125,9 @@ def _correct(
         fix, holder = fixes.get(path_of(*path)), value_at(fixed, *path[:-1])
         if fix is not None and value_at(fixed, *path) is not None:
             # `use kind: api-keys` is about one line of the group.
-            merges = isinstance(fix, Mapping) and isinstance(holder[path[-1]], Mapping)
-            holder[path[-1]] = {**holder[path[-1]], **fix} if merges else fix
+            if isinstance(fix, Mapping) and isinstance(holder[path[-1]], Mapping):
+                fix = {**holder[path[-1]], **fix}
+            holder[path[-1]] = fix
     for above in dropped:
         holder, value = value_at(valid, *above[:-1]), value_at(fixed, *above)
         inside = {path_of(*path) for path in wrong if _is_below(path, (above,))}
