@@ -273,7 +273,7 @@ class TestOneReport:
         ]
 
     def test_a_wrong_element_does_not_hide_the_plan(self) -> None:
-        changes = {"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--a", 1], "project": None}
+        changes = {"models[0].allowExtraArgs": True, "models[0].extraArgs": ["--seed", 1], "project": None}
         assert {f.path for f in errors_of("gpu", changes)} == {"llm-d:models[0].extraArgs[1]", "llm-d:project"}
 
     @pytest.mark.parametrize("missing", ["location", "models", "accelerator"])
