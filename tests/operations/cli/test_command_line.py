@@ -75,7 +75,7 @@ def test_a_stack_that_does_not_exist_is_named_before_what_else_is_missing(
 
 @pytest.mark.parametrize(
     ("command", "help_text"),
-    [("bench gpu", "Load to send: quick, latency"), ("upgrade gpu", "Release of the catalog"), ("report", "Stacks: ")],
+    [("bench gpu", "Load to send: quick, latency"), ("upgrade gpu", "Release to change to"), ("report", "Stacks: ")],
 )
 def test_an_argument_that_is_missing_is_explained(
     command: str, help_text: str, capsys: pytest.CaptureFixture[str]
