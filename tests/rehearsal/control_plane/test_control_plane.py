@@ -14,6 +14,7 @@ import pytest
 
 from llm_d_gke.kube import ApiError, Conflict, Kube, KubeError, Manifest, NotFound, UnknownKind
 from llm_d_gke.rehearsal.cluster_client import client
+from llm_d_gke.rehearsal.control_plane import start_data
 from llm_d_gke.rehearsal.control_plane.addons import Features
 from llm_d_gke.rehearsal.control_plane.control_plane import ControlPlane, ControlPlaneError
 from llm_d_gke.rehearsal.control_plane.parts import CONTROLLERS
@@ -30,7 +31,10 @@ OLD = "1.33.2-gke.1335000"
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackPaths]:
     stack = StackPaths("control-plane", tmp_path_factory.mktemp("rehearsal"))
-    ControlPlane(stack).start(Features(NEW))
+    with pytest.MonkeyPatch.context() as patch:
+        # With the data of an earlier cluster, GKE's kinds would be as old as that one.
+        patch.setattr(start_data, "restore", lambda *_: False)
+        ControlPlane(stack).start(Features(NEW))
     yield stack
     processes.stop_all(stack)
 
