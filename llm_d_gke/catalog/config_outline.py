@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 _LANGUAGE = ("text_config", "llm_config", "language_config")
 # The shortest of them is the longest request (derive_max_model_len_and_key), unless rotary positions are scaled.
@@ -60,7 +60,7 @@ def _longest(text: Mapping[str, Any]) -> int | None:
         return None
     own = text.get("model_max_length")
     stated = [own] if _is_number(own) else [text.get(name) for name in _LENGTHS]
-    lengths = [value for value in stated if isinstance(value, int) and not isinstance(value, bool)]
+    lengths = [value for value in stated if _is_number(value)]
     return min(lengths) if lengths else None
 
 
@@ -72,7 +72,7 @@ def _scales(rope: object) -> bool:
     return any(_scales(part) for part in kinds) or rope.get("rope_type", rope.get("type", "default")) != "default"
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
