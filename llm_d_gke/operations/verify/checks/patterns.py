@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 
 from llm_d_gke.operations.verify.checks.requests import longest_request
 from llm_d_gke.operations.verify.context import CheckContext, Replica, risen
@@ -43,12 +44,19 @@ def model_routing(ctx: CheckContext) -> Result:
 
 def prefix_affinity(ctx: CheckContext) -> Result:
     """Prompts with one beginning go to one replica, and come back with cached tokens."""
-    results = [_prefix_of(ctx, model) for model in ctx.live.plan.models if len(ctx.replicas(model, roles=_SERVING)) > 1]
+    results = _of_replicated(ctx, _prefix_of)
     return next((result for result in results if result.outcome != "passed"), results[0]) if results else _ONE_REPLICA
 
 
-def _prefix_of(ctx: CheckContext, model: ModelPlan) -> Result:
-    replicas = ctx.replicas(model, roles=_SERVING)
+def _of_replicated(
+    ctx: CheckContext, check: Callable[[CheckContext, ModelPlan, list[Replica]], Result]
+) -> list[Result]:
+    """The results of a check for each model with two serving replicas or more."""
+    served = [(model, ctx.replicas(model, roles=_SERVING)) for model in ctx.live.plan.models]
+    return [check(ctx, model, replicas) for model, replicas in served if len(replicas) > 1]
+
+
+def _prefix_of(ctx: CheckContext, model: ModelPlan, replicas: list[Replica]) -> Result:
     shares = []
     cached_before = ctx.cached(replicas)
     cached = 0
@@ -84,14 +92,13 @@ def distinct_prompts_spread(ctx: CheckContext) -> Result:
     What arrives between two looks of the picker at the queues goes by the same figures, mostly to one replica. So an
     uneven round is asked for again, and the sum of up to three is judged: only a lasting preference stays in it.
     """
-    results = [_spread_of(ctx, model) for model in ctx.live.plan.models if len(ctx.replicas(model, roles=_SERVING)) > 1]
+    results = _of_replicated(ctx, _spread_of)
     if bad := next((result for result in results if result.outcome != "passed"), None):
         return bad
     return passed("; ".join(result.evidence for result in results)) if results else _ONE_REPLICA
 
 
-def _spread_of(ctx: CheckContext, model: ModelPlan) -> Result:
-    replicas = ctx.replicas(model, roles=_SERVING)
+def _spread_of(ctx: CheckContext, model: ModelPlan, replicas: list[Replica]) -> Result:
     counts: Counter[str] = Counter()
     for _ in range(_ROUNDS):
         before = ctx.served(replicas)
