@@ -21,7 +21,9 @@ def nodes_at_fault(facts: Facts) -> Iterator[Cause]:
         events[name] = [] if event.get("reason") == "NodeReady" else [*events.get(name, []), event]
     for name, of_node in events.items():
         causes = (recognize("pod", str(event.get("message", "")), f"Node/{name}") for event in reversed(of_node))
-        yield from (cause for cause in [next(filter(None, causes), None)] if cause is not None)
+        cause = next(filter(None, causes), None)
+        if cause is not None:
+            yield cause
 
 
 def not_admitted(facts: Facts) -> Iterator[Cause]:

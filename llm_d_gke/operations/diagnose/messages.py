@@ -212,8 +212,8 @@ def recognize_anywhere(text: str, subject: str) -> tuple[Cause, ...]:
 
 def state_in_words(text: str, subject: str) -> tuple[Cause, ...]:
     """The kind of failure that unknown words are about, by the component that prints such words."""
-    named = (name for name, state in states().items() if any(word in text for word in state.words))
-    return tuple(cause_of_state(name, subject, last_words(text)) for name in [*named][:1])
+    name = next((name for name, state in states().items() if any(word in text for word in state.words)), None)
+    return () if name is None else (cause_of_state(name, subject, last_words(text)),)
 
 
 def _matches(text: str, subject: str, origin: Origin | None = None) -> Iterator[tuple[Message, Cause]]:
