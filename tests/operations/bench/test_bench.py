@@ -151,12 +151,18 @@ def test_a_model_that_nobody_serves_is_named_with_those_that_are() -> None:
         find_model(models, "gpt")
 
 
-def test_without_the_tool_nothing_is_measured(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+@pytest.fixture
+def _gpu_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack gpu, as commands open it; nothing answers at its address."""
     endpoint = SimpleNamespace(url="http://127.0.0.1", host="127.0.0.1", headers={})
     live = SimpleNamespace(name="gpu", target="rehearsal", plan=plan_of("gpu"), endpoint=endpoint, looked_at="a server")
     monkeypatch.setattr(command, "open_stack", lambda *_: nullcontext(live))
+
+
+@pytest.mark.usefixtures("_gpu_is_up")
+def test_without_the_tool_nothing_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     monkeypatch.setenv(PYTHON, str(tmp_path / "python"))
     assert llmd("bench", "gpu", "quick", "--out", str(tmp_path / "out")) == 1
     assert "run make bench-env" in capsys.readouterr().err
@@ -166,12 +172,10 @@ def test_without_the_tool_nothing_is_measured(
     assert "none.json cannot be read" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.usefixtures("_gpu_is_up")
 def test_two_runs_do_not_write_into_one_folder(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    endpoint = SimpleNamespace(url="http://127.0.0.1", host="127.0.0.1", headers={})
-    live = SimpleNamespace(name="gpu", target="rehearsal", plan=plan_of("gpu"), endpoint=endpoint, looked_at="a server")
-    monkeypatch.setattr(command, "open_stack", lambda *_: nullcontext(live))
     monkeypatch.setattr(command, "find_python", lambda: tmp_path)
     with command.only_run_into(tmp_path):
         assert llmd("bench", "gpu", "quick", "--out", str(tmp_path)) == 1
