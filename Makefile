@@ -31,6 +31,10 @@ DESCRIBED :=
 # Where Python may not keep what it compiled, as in many container images, each command starts 0.3 s later.
 unexport PYTHONDONTWRITEBYTECODE
 
+# uv trusts the authorities that this machine trusts, as pip does: in many companies a proxy signs every certificate.
+export UV_SYSTEM_CERTS := true
+export UV_HTTP_TIMEOUT := 180
+
 # A word that make does not know would be ignored, and the command run on the default stack: `make down stack=mine`.
 WORDS := $(sort $(shell grep -oE '[A-Z][A-Z_]+' $(firstword $(MAKEFILE_LIST))))
 TARGETS := $(shell grep -oE '^[a-z][a-z-]*:' $(firstword $(MAKEFILE_LIST)) | tr -d ':')
@@ -157,7 +161,7 @@ endif
 
 bench-env: $(STAMP) ## install inference-perf, the load generator of `make bench SCENARIO=...`, into .venv-bench (800 MB)
 	@$(BIN)/uv venv --quiet --allow-existing .venv-bench
-	@UV_HTTP_TIMEOUT=180 $(BIN)/uv pip install --python .venv-bench/bin/python --require-hashes -r llm_d_gke/operations/bench/requirements.txt
+	@$(BIN)/uv pip install --python .venv-bench/bin/python --require-hashes -r llm_d_gke/operations/bench/requirements.txt
 	@.venv-bench/bin/python -m ensurepip > /dev/null
 	@.venv-bench/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --ignore-requires-python --require-hashes -r llm_d_gke/operations/bench/tool.txt
 
@@ -314,7 +318,7 @@ $(STAMP): requirements-install.txt requirements-dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install python3-venv"; exit 1; }
 # uv does in parallel, and without compiling every module, what takes pip a minute of a processor.
 	@$(PIP) -q -r requirements-install.txt
-	@set -o pipefail; UV_HTTP_TIMEOUT=180 $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements-dev.txt \
+	@set -o pipefail; $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements-dev.txt \
 	  2>&1 | awk '!/^ [+~-] / { print; fflush() }' || { echo "uv could not install them, so pip does"; set -o pipefail; $(PIP) -r requirements-dev.txt \
 	  | awk '/^(Collecting|Installing|Successfully)/ { print substr($$0, 1, 100); fflush() }'; }
 	@$(BIN)/python -c 'import pulumi, pulumi_gcp, pulumi_kubernetes'

@@ -18,7 +18,7 @@ UV: Final = Path(sys.executable).with_name("uv")
 # No resolution: the requirements are complete, and what a processor does not need is missing on purpose. Wheels only,
 # so that no package runs code while it is installed.
 INSTALL: Final[tuple[str | Path, ...]] = (
-    *(UV, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-config"),
+    *(UV, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-config", "--system-certs"),
 )
 
 Run = Callable[[str, Sequence[str | Path]], None]
