@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-_LANGUAGE = ("text_config", "llm_config", "language_config")
+LANGUAGE = ("text_config", "llm_config", "language_config")
 # The shortest of them is the longest request (derive_max_model_len_and_key), unless rotary positions are scaled.
 _LENGTHS = """max_position_embeddings n_positions max_seq_len seq_length max_target_positions
     max_sequence_length max_seq_length seq_len""".split()  # noqa: SIM905 - a word each
@@ -35,7 +35,7 @@ class Outline:
 
 def outline_of(config: Mapping[str, Any]) -> Outline:
     """The outline of a configuration, as its language model has it."""
-    text: Mapping[str, Any] = next((p for name in _LANGUAGE if isinstance(p := config.get(name), Mapping)), config)
+    text: Mapping[str, Any] = next((p for name in LANGUAGE if isinstance(p := config.get(name), Mapping)), config)
     heads = next((text[name] for name in _HEADS if name in text), None)
     return Outline(
         architecture=next(iter(config.get("architectures") or ()), ""),

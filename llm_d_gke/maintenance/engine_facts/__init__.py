@@ -4,5 +4,5 @@
 code that runs there, `tpu` reads sources for what needs a TPU, and `write` turns the answers into the file.
 
 `lines` compares the verdicts on the command lines of `random_lines`, drawn from `families` of options, with the
-engine's own.
+engine's own, and with `random_models` those on configurations of models.
 """

@@ -1,5 +1,7 @@
 """`python -m llm_d_gke.maintenance.engine_facts.lines VERSION`: compare verdicts on random command lines.
 
+With `--models` the configurations are random, too, and there are few options.
+
 The engine's are those of its own parser and `create_engine_config`, the planner's are its errors.
 """
 
@@ -20,7 +22,8 @@ from llm_d_gke.catalog.engine_tables import load_facts
 from llm_d_gke.maintenance.engine_facts.__main__ import answers
 from llm_d_gke.maintenance.engine_facts.environment import EngineEnvironment, build
 from llm_d_gke.maintenance.engine_facts.questions import capability_numbers, reported
-from llm_d_gke.maintenance.engine_facts.random_lines import MACHINES, MODEL_TYPES, Tree, stacks
+from llm_d_gke.maintenance.engine_facts.random_lines import MACHINES, Tree, stacks
+from llm_d_gke.maintenance.engine_facts.random_models import models
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.rules import load_subject
@@ -30,6 +33,8 @@ from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile.model_files import ModelFile
 
 _CONFIGS = Path("tests/planning/figures/found_configs")
+# Tables of transformers that name a class for each model type.
+_MAPPINGS = tuple(f"MODEL_FOR_{task}_MAPPING_NAMES" for task in ("CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MASKED_LM"))
 # Variables of a pod that say where the engine's caches are, not what it does.
 _PLACES = ("HOME", "USER", "PATH", "CACHE", "HF_", "TRITON_", "TORCH", "TMP")
 # Rules about what the engine's configuration sees: reports of starts, and of these subjects what is not the project's.
@@ -53,22 +58,28 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="another seed, other lines (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="a file for the rows, in JSON")
     parser.add_argument("--again", type=Path, help="such a file, whose lines the planner alone judges again")
+    parser.add_argument("--models", action="store_true", help="draw configurations of models rather than options")
     options = parser.parse_args()
     folder = options.folder / options.version
     environment = build(options.version, folder)
     public = {f"acme/{path.stem}": json.loads(path.read_text(encoding="utf-8")) for path in _CONFIGS.glob("*.json")}
     configurations = _configurations(environment, folder) | public
     if options.again:
-        answered = {json.dumps(row["stack"]): row["engine"] for row in json.loads(options.again.read_text("utf-8"))}
+        former = json.loads(options.again.read_text("utf-8"))
+        answered = {json.dumps(row["stack"]): row["engine"] for row in former}
+        configurations = {_model(row)["id"]: row["config"] for row in former}
         rows = list(judged(map(json.loads, answered), configurations))
         for row in rows:
             row["engine"] = answered[json.dumps(row["stack"])]
     else:
-        drawn = stacks(options.seed, load_facts(options.version), configurations)
+        if options.models:
+            configurations = models(options.seed, 3 * options.count, configurations)
+        drawn = stacks(options.seed, load_facts(options.version), configurations, plain=options.models)
         rows = list(itertools.islice(judged(drawn, configurations), options.count))
         for name in {row["accelerator"] for row in rows}:
             cases = [row for row in rows if row["accelerator"] == name]
-            question = {"command_lines": {"models": configurations, "cases": cases}}
+            drawn_models = {_model(row)["id"]: row["config"] for row in cases}
+            question = {"command_lines": {"models": drawn_models, "cases": cases}}
             [result] = answers(environment, folder, [{"card": _card(name), "questions": question}])
             for row, error in zip(cases, result["command_lines"]["answer"], strict=True):
                 row["engine"] = error
@@ -99,8 +110,13 @@ def summary(rows: list[Tree]) -> str:
 
 
 def _line(row: Tree) -> str:
+    return f"{_model(row)['id']} on {row['accelerator']}, {' '.join(row['arguments'][1:])}"
+
+
+def _model(row: Tree) -> Tree:
+    model: Tree
     [model] = row["stack"]["models"]
-    return f"{model['id']} on {row['accelerator']}, {' '.join(row['arguments'][1:])}"
+    return model
 
 
 def judged(drawn: Iterator[Tree], configurations: Mapping[str, Tree]) -> Iterator[Tree]:
@@ -131,6 +147,7 @@ def judged(drawn: Iterator[Tree], configurations: Mapping[str, Tree]) -> Iterato
         }
         yield {
             "stack": values,
+            "config": configurations[model["id"]],
             "accelerator": values["accelerator"]["type"],
             # A number of a pod in its group, which its node knows.
             "arguments": [re.sub(r"\$\(\w+\)", "0", word) for word in pod.args],
@@ -148,9 +165,9 @@ def _seen_rules() -> set[str]:
 
 def _configurations(environment: EngineEnvironment, folder: Path) -> dict[str, Tree]:
     """Default configurations of the engine's transformers, asked once."""
-    file = folder / "configurations.json"
+    file = folder / "default_configurations.json"
     if not file.exists():
-        question = {"card": _card(MACHINES[0][0]), "questions": {"configurations": {"model_types": MODEL_TYPES}}}
+        question = {"card": _card(MACHINES[0][0]), "questions": {"configurations": {"mappings": _MAPPINGS}}}
         [answer] = answers(environment, folder, [question])
         file.write_text(json.dumps(answer["configurations"]["answer"]), encoding="utf-8")
     return {f"acme/{name}": config for name, config in json.loads(file.read_text(encoding="utf-8")).items()}

@@ -16,24 +16,13 @@ from llm_d_gke.planning.engine_support.owned import owned_options
 
 Tree = dict[str, Any]
 
-# Accelerator, machine type and zone.
+# Accelerator, machine type, zone, and accelerators of a node.
 MACHINES: Final = (
-    ("nvidia-h100-80gb", "a3-highgpu-8g", "us-central1-a"),
-    ("nvidia-l4", "g2-standard-96", "us-central1-a"),
+    ("nvidia-h100-80gb", "a3-highgpu-8g", "us-central1-a", 8),
+    ("nvidia-l4", "g2-standard-96", "us-central1-a", 8),
+    ("nvidia-tesla-t4", "n1-standard-32", "us-central1-a", 4),
+    ("nvidia-b200", "a4-highgpu-8g", "us-central1-b", 8),
 )
-# Model types whose default configuration in transformers is used beside public ones, by the table of their class.
-_CAUSAL, _MASKED, _IMAGES = (
-    f"MODEL_FOR_{task}_MAPPING_NAMES" for task in ("CAUSAL_LM", "MASKED_LM", "IMAGE_TEXT_TO_TEXT")
-)
-MODEL_TYPES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        """llama mistral mixtral gemma2 gemma3_text phi3 gpt_oss deepseek_v2 deepseek_v3 qwen2_moe qwen3_moe glm4_moe
-        falcon_h1 bamba mamba2 jamba nemotron_h granitemoehybrid lfm2 olmoe cohere2 starcoder2 minimax opt""".split(),  # noqa: SIM905 - a word each
-        _CAUSAL,
-    ),
-    **dict.fromkeys(("bert", "xlm-roberta", "modernbert"), _MASKED),
-    **dict.fromkeys(("gemma3", "mistral3", "qwen3_vl", "llama4"), _IMAGES),
-}
 # Options about files and addresses, which neither side looks for, and those that end a command with a text.
 _LEFT_OUT: Final = """--help --version --chat-template --ssl-keyfile --ssl-certfile --ssl-ca-certs --tokenizer
     --hf-config-path --tool-parser-plugin --reasoning-parser-plugin --middleware --otlp-traces-endpoint --download-dir
@@ -49,28 +38,31 @@ _PARTS: Final = (0.0, 0.1, 0.5, 0.9, 1.0, 1.5, -0.5, 100)
 _TEXTS: Final = ("auto", "none", "word", "mp", "xgrammar", "FLASH_ATTN", "FULL", "fp8", "cuda", "random", "")
 
 
-def _draw(random: Random, facts: EngineFacts, configurations: Mapping[str, Tree]) -> Tree:
-    """Settings of a stack, as a stack file has them."""
-    accelerator, machine, zone = random.choice(MACHINES)
+def _draw(random: Random, facts: EngineFacts, configurations: Mapping[str, Tree], *, plain: bool) -> Tree:
+    """Settings of a stack, as a stack file has them; `plain` is almost without options."""
+    accelerator, machine, zone, devices = random.choice(MACHINES)
     model: Tree = {
         "id": random.choice(sorted(configurations)),
         "config": "own.json",
         "image": f"vllm/vllm-openai:v{facts.version}",
-        "tensorParallel": random.choice((1, 1, 2, 4, 8)),
+        "tensorParallel": random.choice([ranks for ranks in (1, 1, 2, 4, 8) if ranks <= devices]),
         "gpuMemoryUtilization": 0.9,
     }
     model |= {name: value(random, facts) for name, (share, value) in _SETTINGS.items() if random.random() < share}
     if model["tensorParallel"] > 1 and random.random() < 0.1:
         model["expertParallel"] = True
-    part = family(random, facts) if random.random() < _FAMILIES else {}
-    single = random.choice((0, 0, 1) if part else (1, 1, 2, 2, 3))
+    part = family(random, facts) if not plain and random.random() < _FAMILIES else {}
+    single = random.choice((0, 0, 1) if part or plain else (1, 1, 2, 2, 3))
     arguments = [word for _ in range(single) for word in _option(random, facts)]
     model |= part | {"allowExtraArgs": True, "extraArgs": [*part.get("extraArgs", ()), *arguments]}
+    settings: Tree = {"type": accelerator, "machineType": machine, "nodes": {"min": 0, "max": 2}}
+    if machine.startswith("n1-"):
+        settings["perNode"] = devices
     return {
         "project": "my-project-123456",
         "location": zone,
         "pattern": "single-replica",
-        "accelerator": {"type": accelerator, "machineType": machine, "nodes": {"min": 0, "max": 2}},
+        "accelerator": settings,
         "models": [model],
     }
 
@@ -181,7 +173,7 @@ def _json_value(random: Random, facts: EngineFacts, name: str) -> Any:
     return pools.get(_kind(facts, name), pools["text"])(random, facts)
 
 
-def stacks(seed: int, facts: EngineFacts, configurations: Mapping[str, Tree]) -> Iterator[Tree]:
+def stacks(seed: int, facts: EngineFacts, configurations: Mapping[str, Tree], *, plain: bool = False) -> Iterator[Tree]:
     random = Random(seed)  # noqa: S311 - the same lines for the same seed
     while True:
-        yield _draw(random, facts, configurations)
+        yield _draw(random, facts, configurations, plain=plain)

@@ -27,18 +27,24 @@ _MARKS = """<think> </think> [THINK] [/THINK] <|channel> <channel|> <|begin_of_t
 
 
 def configurations(question: Mapping[str, Any]) -> Any:
-    """What the engine's transformers has as default configuration of each model type, as config.json."""
+    """Default configurations of the engine's transformers, as config.json, by model type.
+
+    Of those whose class, by the tables of `mappings`, is one of the engine's; the first table that has one decides.
+    """
     auto = importlib.import_module("transformers.models.auto")
     names = importlib.import_module("transformers.models.auto.modeling_auto")
+    supported = importlib.import_module("vllm.model_executor.models.registry").ModelRegistry.get_supported_archs()
     answers: dict[str, Any] = {}
-    for model_type, mapping in question["model_types"].items():
-        with contextlib.suppress(Exception):
-            architecture = getattr(names, mapping)[model_type]
-            architectures = [architecture] if isinstance(architecture, str) else [architecture[0]]
-            # Through JSON, without the keys that only say how it was made.
-            answers[model_type] = json.loads(
-                auto.CONFIG_MAPPING[model_type](architectures=architectures).to_json_string()
-            )
+    for mapping in question["mappings"]:
+        for model_type, classes in getattr(names, mapping, {}).items():
+            architecture = classes if isinstance(classes, str) else classes[0]
+            if model_type in answers or architecture not in supported:
+                continue
+            with contextlib.suppress(Exception):
+                # Through JSON, without the keys that only say how it was made.
+                answers[model_type] = json.loads(
+                    auto.CONFIG_MAPPING[model_type](architectures=[architecture]).to_json_string()
+                )
     return answers
 
 
