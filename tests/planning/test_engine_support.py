@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engine_tables import facts_of, load_facts, shared_memory_bytes, versions
-from llm_d_gke.catalog.reading import parse_yaml, read_yaml
-from llm_d_gke.planning import Finding, RefusedError, plan_raw
+from llm_d_gke.catalog.reading import parse_yaml
+from llm_d_gke.planning import Finding, RefusedError
 from llm_d_gke.planning.engine_support.context_length import with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import Deployment, default_dtype
 from llm_d_gke.planning.engine_support.option_values import wrong_values
@@ -28,7 +24,7 @@ from llm_d_gke.planning.findings import Severity
 from llm_d_gke.settings.engine import CacheType, QuantizationMethod
 from tests.planning.refusals.case import Wrong
 from tests.planning.refusals.every import EVERY
-from tests.stacks import ENCRYPTED, plan_of, values_of
+from tests.stacks import plan_of
 
 CATALOG = load()
 T4, L4, H100, B200, RTX = (
@@ -411,170 +407,6 @@ def test_every_fix_that_can_be_applied_leads_into_no_other_refusal() -> None:
         assert {path for path, _ in after} <= (before - {finding.path}) | own, (wrong.name, changes, after)
         remaining = {(f.path, f.rule) for f in fixed.findings()}
         assert (finding.path, finding.rule) not in remaining, (wrong.name, changes)
-
-
-# ---- a second reading of the tables ----
-
-
-@functools.cache
-def _raw(version: str) -> dict[str, Any]:
-    folder = Path(__file__).resolve().parents[2] / "llm_d_gke" / "catalog" / "engines"
-    document: dict[str, Any] = read_yaml(folder / f"{version}.yaml")
-    return document
-
-
-_WHILE_LOADING = {"fp8", "fp8_per_block", "fp8_per_channel", "fp8_per_tensor", "int8_per_channel_weight_only", "online"}
-_WHILE_LOADING |= {"bitsandbytes", "experts_int8", "mxfp4", "mxfp8", "gpt_oss_mxfp4", "humming", "nvfp4_per_token"}
-_WHILE_LOADING |= {"deepseek_v4_fp8", "fp_quant", "gguf", "inc", "ptpc_fp8", "rtn", "tpu_int8", "cpu_awq"}
-_METHODS = sorted({method for version in versions() for method in load_facts(version).quantization})
-
-
-def _table_refuses(version: str, model: str, accelerator: str, dtype: str, quantization: str | None) -> bool:
-    """Whether the file itself refuses it, read without the project's own rules."""
-    table, entry, card = _raw(version), CATALOG.models[model], CATALOG.accelerators[accelerator]
-    if entry.quantization is not None and entry.quantization.method == "modelopt":
-        quantization = None  # such a checkpoint overrides what is set
-    method = quantization or (entry.quantization.method if entry.quantization else None)
-    if dtype in ("half", "float16") and entry.architecture.startswith(("Gemma2For", "Gemma3For")):
-        return "gemma2" in table["float16_refused"]
-    if card.kind == "tpu":
-        if method in (None, "mxfp4", "awq", "compressed-tensors"):
-            return False
-        # Checkpoints of modelopt have one name in their files and several in the engine.
-        return method != "modelopt" and method not in table["tpu"]["platform_quantization"]
-    written = entry.quantization.method if entry.quantization else None
-    if written is None and quantization is not None:
-        row = table["quantization"].get(quantization)
-        # Without a file that says how they are quantized, only what quantizes while it loads can take the weights.
-        if row is None or row.get("deprecated") or quantization not in _WHILE_LOADING:
-            return True
-    if {quantization, written} <= {"awq", "gptq", "fp8", "bitsandbytes", "mxfp4"} and quantization != written:
-        return True
-    capability = table["capabilities"].get(f"{card.compute_capability:.1f}")
-    if capability is None:
-        # A card added to the catalog after the table of the version was made.
-        return False
-    # Where bfloat16 is missing, what vLLM takes by itself depends on the model: the plan's own reading says it.
-    if dtype == "auto" and "bfloat16" not in capability["dtypes"]:
-        return False
-    name = {"half": "float16", "auto": "bfloat16"}.get(dtype, dtype)
-    if name not in capability["dtypes"]:
-        return True
-    if method is not None and method in table["quantization"]:
-        minimum = table["quantization"][method]["minimum_capability"]
-        if minimum is not None and card.compute_capability is not None and card.compute_capability < minimum:
-            # Marlin's kernels are used under the same name: the planner may accept more, but never refuse more.
-            return method in ("fp8", "mxfp4")
-    heads = {group.head_dim or entry.head_dim for group in entry.attention if group.kind in ("full", "sliding")}
-    sparse = any(group.sparse_latent for group in entry.attention)
-    if sparse and int(card.compute_capability or 0) not in ((9, 10) if version < "0.24" else (9, 10, 12)):
-        return True
-    plain = entry.mla is None and entry.architecture not in table["sink_architectures"]
-    rows = [row for row in capability["attention"] if row["use"] == "plain" and name in row["dtypes"]]
-    return plain and any(row["backends"] == [] for row in rows for head in heads if head in row["heads"])
-
-
-def _stack_on(version: str, model: str, accelerator: str, dtype: str, quantization: str | None) -> dict[str, Any]:
-    card = CATALOG.accelerators[accelerator]
-    machines = [m for m in CATALOG.machines_for(accelerator) if m.accelerator_share == 1]
-    repository = "vllm-openai" if card.kind == "gpu" else "vllm-tpu"
-    values = values_of("gpu" if card.kind == "gpu" else "tpu")
-    values |= {
-        "location": card.zones[0] if card.zones else f"{card.regions[0] if card.regions else 'us-central1'}-b",
-        "accelerator": {
-            "type": accelerator,
-            "machineType": machines[0].name,
-            "provisioning": "spot",
-            "nodes": {"min": 0, "max": 8},
-        },
-        "models": [
-            {
-                "id": model,
-                "maxModelLen": 1024,
-                "dtype": dtype,
-                "image": f"vllm/{repository}:v{version}",
-                **({"quantization": quantization} if quantization else {}),
-            }
-        ],
-    }
-    return values
-
-
-_OF_THE_ENGINE = {
-    "LLMD-ENGINE-ARCHITECTURE",
-    "LLMD-DTYPE-BFLOAT16",
-    "LLMD-DTYPE-FLOAT16",
-    "LLMD-ATTENTION-KERNEL",
-    "LLMD-EXPERTS-KERNEL",
-    "LLMD-KV-CACHE-KERNEL",
-    "LLMD-QUANTIZATION-UNKNOWN",
-    "LLMD-QUANTIZATION-CHECKPOINT",
-    "LLMD-QUANTIZATION-CAPABILITY",
-    "LLMD-QUANTIZATION-DTYPE",
-    "LLMD-QUANTIZATION-TPU",
-}
-
-
-@settings(max_examples=300)
-@given(
-    version=st.sampled_from(versions()),
-    model=st.sampled_from(sorted(CATALOG.models)),
-    accelerator=st.sampled_from(sorted(CATALOG.accelerators)),
-    dtype=st.sampled_from(["auto", "half", "bfloat16", "float32"]),
-    quantization=st.sampled_from([None, None, "fp8", "gptq", "awq", "bitsandbytes", "mxfp4", "compressed-tensors"]),
-)
-def test_nothing_is_accepted_that_the_engines_tables_refuse(
-    version: str, model: str, accelerator: str, dtype: str, quantization: str | None
-) -> None:
-    values = _stack_on(version, model, accelerator, dtype, quantization)
-    refuses = _table_refuses(version, model, accelerator, dtype, quantization)
-    identifiers: set[str] = set()
-    plan = None
-    try:
-        plan = plan_raw("fuzz", values, ENCRYPTED)
-    except RefusedError as refused:
-        identifiers = {finding.id for finding in refused.findings}
-    # Another error must not hide it: the stack may be refused for its memory as well.
-    assert not refuses or _OF_THE_ENGINE & identifiers
-    if plan is None:
-        return
-    arguments = plan.models[0].servers[0].pod.args
-    deployment = Deployment(
-        model=CATALOG.models[model],
-        accelerator=CATALOG.accelerators[accelerator],
-        version=version,
-        dtype=dtype,
-        quantization=quantization,
-        tensor_parallel=int(option_value(arguments, "--tensor-parallel-size") or 1),
-        expert_parallel="--enable-expert-parallel" in arguments,
-    )
-    assert [refusal for refusal in refusals_of(deployment) if refusal.certain] == []
-
-
-@settings(max_examples=2000)
-@given(
-    version=st.sampled_from(versions()),
-    model=st.sampled_from(sorted(CATALOG.models)),
-    accelerator=st.sampled_from(sorted(CATALOG.accelerators)),
-    dtype=st.sampled_from(["auto", "half", "bfloat16", "float32"]),
-    quantization=st.sampled_from(_METHODS),
-)
-def test_every_method_of_every_table_is_judged_as_the_table_says(
-    version: str, model: str, accelerator: str, dtype: str, quantization: str
-) -> None:
-    """More methods than the setting takes: arguments of existing deployments have them too."""
-    card = CATALOG.accelerators[accelerator]
-    deployment = on(card, model, version, dtype=dtype, quantization=quantization)
-    if _table_refuses(version, model, accelerator, dtype, quantization):
-        assert refusals_of(deployment)
-
-
-def test_the_second_reading_refuses_and_accepts() -> None:
-    """Else the fuzz above could not fail."""
-    assert _table_refuses("0.26.0", "google/gemma-3-4b-it", "nvidia-l4", "half", None)
-    assert _table_refuses("0.26.0", "Qwen/Qwen3-8B", "nvidia-tesla-t4", "bfloat16", None)
-    assert _table_refuses("0.26.0", "Qwen/Qwen3-8B", "tpu-v6e", "bfloat16", "gptq")
-    assert not _table_refuses("0.26.0", "Qwen/Qwen3-8B", "nvidia-l4", "bfloat16", None)
 
 
 def test_an_engines_own_name_is_compared_as_it_is_written_on_tpus() -> None:
