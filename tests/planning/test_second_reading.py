@@ -34,7 +34,7 @@ from tests.stacks import ENCRYPTED, values_of
 
 CATALOG = load()
 _ENGINES = Path(__file__).resolve().parents[2] / "llm_d_gke" / "catalog" / "engines"
-_FOUND = Path(__file__).with_name("figures") / "found_configs"
+_FIGURES = Path(__file__).with_name("figures") / "found_configs"
 _DTYPES = ("auto", "half", "bfloat16", "float32")
 _METHODS = sorted({method for version in versions() for method in load_facts(version).quantization})
 _SET = (None, None, "fp8", "gptq", "awq", "bitsandbytes", "mxfp4", "compressed-tensors")
@@ -45,8 +45,8 @@ _WHILE_LOADING |= {"deepseek_v4_fp8", "fp_quant", "gguf", "inc", "ptpc_fp8", "rt
 
 def _configurations() -> Iterator[tuple[str, dict[str, Any], Model]]:
     """Published and changed configurations whose memory is computed."""
-    found = {f"acme/{path.stem}": json.loads(path.read_text(encoding="utf-8")) for path in _FOUND.glob("*.json")}
-    for name, config in (found | models(1, 200, found)).items():
+    published = {f"acme/{path.stem}": json.loads(path.read_text(encoding="utf-8")) for path in _FIGURES.glob("*.json")}
+    for name, config in (published | models(1, 200, published)).items():
         try:
             yield name, config, parse(name, config)
         except ConfigError:

@@ -1,4 +1,4 @@
-"""Random configurations that nobody published: default and public ones, of which a few fields are changed.
+"""Random configurations of models: default and public ones, of which a few fields are changed.
 
 A value is one that some model has, one that no kernel takes, or one that means nothing for this type of model.
 """
@@ -240,8 +240,8 @@ def _fields(random: Random, config: Tree) -> None:
     """Change some fields of a group, rather those that the configuration has."""
     text: Tree = next((part for name in LANGUAGE if isinstance(part := config.get(name), dict)), config)
     group = random.choice(_GROUPS)
-    known = [name for name in group if name in text]
-    pool = known if known and random.random() < 0.8 else sorted(group)
+    present = [name for name in group if name in text]
+    pool = present if present and random.random() < 0.8 else sorted(group)
     for name in random.sample(pool, min(len(pool), random.choice((1, 1, 2, 3)))):
         _set(text, name, random.choice(group[name]))
 
