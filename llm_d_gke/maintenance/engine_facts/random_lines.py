@@ -21,7 +21,6 @@ MACHINES: Final = (
     ("nvidia-h100-80gb", "a3-highgpu-8g", "us-central1-a", 8),
     ("nvidia-l4", "g2-standard-96", "us-central1-a", 8),
     ("nvidia-tesla-t4", "n1-standard-32", "us-central1-a", 4),
-    ("nvidia-b200", "a4-highgpu-8g", "us-central1-b", 8),
 )
 # Options about files and addresses, which neither side looks for, and those that end a command with a text.
 _LEFT_OUT: Final = """--help --version --chat-template --ssl-keyfile --ssl-certfile --ssl-ca-certs --tokenizer
