@@ -52,6 +52,8 @@ class StartReport(Entry):
         ]
         | None
     ) = None
+    methods: tuple[str, ...] = ()  # one of them quantized the checkpoint
+    except_methods: tuple[str, ...] = ()  # none of them did
     trait: Trait | None = None  # of how the checkpoint is quantized
     stored: bool | None = None  # weights in the checkpoint's own format, not one that they get while they are loaded
     modelopt_head: bool | None = None  # ModelOpt quantized the output layer too
@@ -59,6 +61,7 @@ class StartReport(Entry):
     experts: bool | None = None
     recurrent: bool | None = None  # layers with recurrent states
     media: bool | None = None  # takes images, sound or video
+    attention_ranks: bool | None = None  # TPU: devices of an engine attend for other requests each
     latent: bool | None = None  # latent attention; False: keys and values for each head
     uneven_heads: bool | None = None  # keys and values for each head, and the size of some is no power of two
     sparse: bool | None = None  # attention that chooses tokens by an indexer

@@ -376,6 +376,14 @@ class Model(Entry):
         """Whether keys of several tokens are compressed into one."""
         return any(group.kind == "compressed" for group in self.attention)
 
+    @property
+    def one_vector(self) -> bool:
+        """Whether vLLM counts its attention as latent: one cached vector of a token stands for all heads.
+
+        `is_deepseek_mla` of vllm/transformers_utils/model_arch_config_convertor.py, which DeepSeek V4 is among.
+        """
+        return self.mla is not None or self.compressed
+
     @model_validator(mode="after")
     def _layers_add_up(self) -> Self:
         if sum(group.layers for group in self.attention) != self.layers:

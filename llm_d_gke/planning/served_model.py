@@ -15,7 +15,7 @@ from llm_d_gke.catalog.schema import Accelerator, Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.deployment import Deployment
 from llm_d_gke.planning.engine_support.guessing import guessing_of
-from llm_d_gke.planning.engine_support.options import argument_of, named_backend, option_value
+from llm_d_gke.planning.engine_support.options import argument_of, named_backend, nested_value, option_value
 from llm_d_gke.planning.findings import setting_value
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.rules import RULES
@@ -122,6 +122,11 @@ class ServedModel:
             pipeline_parallel=settings.pipeline_parallel,
             speculative_method=self.guessing.method if self.guessing is not None else None,
             environment=settings.env,
+            sharding={
+                key: text
+                for key in ("enable_dp_attention", "attn_dp_size")
+                if (text := nested_value(further, "--additional-config", f"sharding.sharding_strategy.{key}"))
+            },
             all_files_known=settings.config is None and settings.source.kind == "hugging-face",
         )
 

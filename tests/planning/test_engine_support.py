@@ -19,7 +19,7 @@ from llm_d_gke.planning.engine_support.deployment import Deployment, default_dty
 from llm_d_gke.planning.engine_support.option_values import wrong_values
 from llm_d_gke.planning.engine_support.options import nested_value, option_value, unknown_options
 from llm_d_gke.planning.engine_support.refusals import is_known, refusals_of
-from llm_d_gke.planning.engine_support.tpu import implementation_of, needs_attention_ranks
+from llm_d_gke.planning.engine_support.tpu import attention_ranks, implementation_of, needs_attention_ranks
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.settings.engine import CacheType, QuantizationMethod
 from tests.planning.refusals.case import Wrong
@@ -243,6 +243,29 @@ class TestTpu:
         assert _variables(plan_of("mixture-of-experts-tpu"))["NEW_MODEL_DESIGN"] == "1"
         value = server.pod.args[server.pod.args.index("--additional-config") + 1]
         assert json.loads(value) == {"sharding": {"sharding_strategy": {"enable_dp_attention": True}}}
+
+    @pytest.mark.parametrize(
+        ("model", "devices", "changes", "ranks"),
+        [
+            ("Qwen/Qwen2.5-1.5B-Instruct", 4, {"enable_dp_attention": "true"}, 2),
+            ("Qwen/Qwen2.5-1.5B-Instruct", 4, {"enable_dp_attention": "1"}, 2),
+            ("Qwen/Qwen2.5-1.5B-Instruct", 4, {"enable_dp_attention": "false"}, 1),
+            ("Qwen/Qwen2.5-1.5B-Instruct", 4, {"enable_dp_attention": "true", "attn_dp_size": "4"}, 4),
+            ("meta-llama/Llama-3.1-8B-Instruct", 8, {"enable_dp_attention": "true"}, 1),
+            ("meta-llama/Llama-3.2-1B-Instruct", 8, {"enable_dp_attention": "true"}, 2),
+            ("deepseek-ai/DeepSeek-V2-Lite-Chat", 8, {}, 8),
+            ("deepseek-ai/DeepSeek-V4-Flash", 8, {}, 8),
+        ],
+    )
+    def test_ranks_of_attention_leave_no_head_on_two_devices(
+        self, model: str, devices: int, changes: dict[str, str], ranks: int
+    ) -> None:
+        """from_vllm_config of tpu_inference/layers/common/sharding.py, 0.26.0."""
+        assert attention_ranks(on(V6E, model, tensor_parallel=devices, sharding=changes)) == ranks
+
+    def test_heads_in_eight_bits_are_packed_twice_as_densely(self) -> None:
+        deployment = on(V6E, "meta-llama/Llama-3.1-8B-Instruct", tensor_parallel=8, kv_cache_dtype="fp8")
+        assert attention_ranks(replace(deployment, sharding={"enable_dp_attention": "true"})) == 2
 
     @pytest.mark.parametrize(
         ("deployment", "expected"),

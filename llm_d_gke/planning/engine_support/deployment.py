@@ -75,6 +75,7 @@ class Deployment:
     pipeline_parallel: int = 1
     speculative_method: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    sharding: Mapping[str, str] = field(default_factory=dict)  # TPU: sharding_strategy of --additional-config
     # Files beside an own config.json, or in a bucket, may say how the weights are quantized.
     all_files_known: bool = True
 

@@ -18,6 +18,7 @@ from llm_d_gke.planning.engine_support.deployment import (
 )
 
 _EXPANDED = "VLLM_MLA_DISABLE"
+_SMALL_HEAD = 64  # values of a head that the kernels pack twice as densely
 # What to_jax_dtype of tpu_inference/utils.py knows, and jnp.dtype after it: 0.19.0 and 0.26.0.
 _CACHE_TYPES = ("auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2")
 
@@ -49,11 +50,32 @@ def needs_attention_ranks(deployment: Deployment) -> bool:
     It does so for latent attention, which has one vector for all heads. Expanded to plain attention by the variable
     VLLM_MLA_DISABLE it needs nothing.
     """
-    if deployment.accelerator.kind != "tpu" or deployment.model.mla is None:
+    if deployment.accelerator.kind != "tpu" or not deployment.model.one_vector:
         return False
     engine = load_engine()
     needed = engine.has(deployment.version, engine.features.tpu_latent_attention)
     return needed and not expands_latent_attention(deployment.model, deployment.environment)
+
+
+def attention_ranks(deployment: Deployment) -> int:
+    """Groups of a TPU engine's devices that attend for other requests each.
+
+    from_vllm_config of tpu_inference/layers/common/sharding.py (0.26.0) makes as many as leave no key-value head on two
+    devices. Two cached heads of 16 bits, or four of eight, are packed into one word; twice as many of 64 values.
+    """
+    if deployment.accelerator.kind != "tpu":
+        return 1
+    if deployment.sharding.get("enable_dp_attention", "").lower() not in ("true", "1"):
+        return deployment.tensor_parallel if needs_attention_ranks(deployment) else 1
+    size = deployment.sharding.get("attn_dp_size", "")
+    if size.isdecimal():
+        return int(size)
+    model = deployment.model
+    packed = 4 if (deployment.kv_cache_dtype or "").startswith("fp8") else 2
+    if model.head_dim == _SMALL_HEAD:
+        packed *= 2
+    heads = 1 if model.one_vector else model.kv_heads
+    return max(int(deployment.tensor_parallel // max(1.0, heads * 2 / packed)), 1)
 
 
 def expands_latent_attention(model: Model, environment: Mapping[str, str]) -> bool:
@@ -96,13 +118,12 @@ def _adapter_refusals(deployment: Deployment, tpu: TpuFacts, source: str) -> Ite
             "while it compiles",
             source=source,
         )
-    ranks = deployment.tensor_parallel * deployment.data_parallel
-    if deployment.adapters and ranks > 1 and needs_attention_ranks(deployment):
+    if deployment.adapters and attention_ranks(deployment) > 1:
         yield Refusal(
             kind="tpu-adapters",
             about="adapters",
-            reason="latent attention runs data-parallel on TPU, and the back end has no LoRA adapters with data"
-            f" parallelism (vLLM {load_engine().features.tpu_latent_attention} and later)",
+            reason="attention runs data-parallel here, and the TPU back end has no LoRA adapters with data parallelism: "
+            "LoRA is not supported with data parallelism",
             source=source,
         )
 

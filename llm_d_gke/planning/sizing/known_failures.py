@@ -23,6 +23,7 @@ from llm_d_gke.planning.engine_support.options import (
     option_words,
     unknown_options,
 )
+from llm_d_gke.planning.engine_support.tpu import attention_ranks
 from llm_d_gke.planning.parallelism.sharding import has_square_blocks, widths
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory import EngineRun
@@ -175,6 +176,8 @@ def _of_model(served: ServedModel, report: StartReport) -> Iterator[bool]:
     )
     yield report.weights in (None, _format(model, served.settings, report) or "plain")
     checkpoint = model.quantization
+    method = checkpoint.method if checkpoint is not None else ""
+    yield (not report.methods or method in report.methods) and method not in report.except_methods
     yield report.trait is None or (checkpoint is not None and report.trait in checkpoint.traits)
 
 
@@ -345,6 +348,7 @@ _MODEL_FACTS: Mapping[str, Callable[[ServedModel, Model], object]] = {
     "experts": lambda _, model: model.experts is not None,
     "recurrent": lambda _, model: model.recurrent,
     "media": lambda _, model: model.vision_language,
+    "attention_ranks": lambda served, model: attention_ranks(served.deployment(model)) > 1,
     "latent": lambda _, model: model.mla is not None,
     "uneven_heads": lambda _, model: _has_uneven_heads(model),
     "sparse": lambda _, model: any(group.sparse_latent for group in model.attention),

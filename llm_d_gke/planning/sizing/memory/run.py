@@ -120,7 +120,7 @@ class EngineRun(_Options):
         all of tensor parallelism becomes the mesh axis attn_dp.
         """
         engine = load_engine()
-        latent = self.kind == "tpu" and self.model.mla is not None
+        latent = self.kind == "tpu" and self.model.one_vector
         return self.tensor_parallel if latent and engine.has(self.version, engine.features.tpu_latent_attention) else 1
 
     @property
