@@ -8,7 +8,7 @@ from llm_d_gke.catalog.config_outline import Outline
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import family_of
 from llm_d_gke.catalog.schema import Model
-from llm_d_gke.planning.engine_support.attention import keeps_fp8_in_flashinfer
+from llm_d_gke.planning.engine_support.attention import keeps_fp8_in_flashinfer, takes_flashinfer
 from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
 from llm_d_gke.planning.engine_support.context_length import LONGER, with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_length
@@ -33,6 +33,8 @@ from llm_d_gke.wording import count
 # Parts of keys whose values may stretch positions.
 _OF_POSITIONS = ("rope", "config", "position", "len")
 _FLASHINFER = "FLASHINFER"  # keeps an fp8 cache without fp8 units
+_OF_FLASHINFER = ("fp8", "fp8_e4m3")
+_AMPERE = 8.0  # compute capability
 # `max_num_new_slots_for_drafting` is in vllm/config/speculative.py of the published 0.17.1 to 0.30.0.
 _DRAFT_SLOTS_SINCE = "0.17"
 # What Git and web pages show of a commit: 7 to 12 of its digits.
@@ -155,7 +157,7 @@ def _check_cache_dtype(served: ServedModel) -> None:
     if e5m2 and dtype == "fp8_e5m2":
         return
     flashinfer = model is not None and keeps_fp8_in_flashinfer(model, capability, served.version)
-    if flashinfer and served.attention_backend == _FLASHINFER:
+    if flashinfer and (served.attention_backend == _FLASHINFER or _is_led_to_flashinfer(served, dtype)):
         return
     other = (
         "use kvCacheDtype: fp8_e5m2, remove it,"
@@ -163,6 +165,17 @@ def _check_cache_dtype(served: ServedModel) -> None:
         else "remove kvCacheDtype,"
     )
     served.error("LLMD-KV-CACHE-FP8", "kvCacheDtype", value=dtype, other=other)
+
+
+def _is_led_to_flashinfer(served: ServedModel, kv_cache_dtype: str) -> bool:
+    """Whether vLLM takes FlashInfer by itself, which reads fp8 without fp8 units: a start that was seen on 8.6."""
+    model, capability = served.model, served.accelerator.compute_capability or 0.0
+    if model is None or served.attention_backend is not None or capability < _AMPERE:
+        return False
+    dtype = served.deployment(model).effective_dtype
+    return kv_cache_dtype in _OF_FLASHINFER and takes_flashinfer(
+        model, capability, served.version, dtype, kv_cache_dtype
+    )
 
 
 def _check_batch(served: ServedModel) -> None:
@@ -273,6 +286,8 @@ def _check_heads(served: ServedModel, model: Model) -> bool:
     if not _divides_heads(served, model.attention_heads):
         return False
     if model.mla is not None or model.kv_heads % tensor_parallel == 0:
+        return True
+    if served.accelerator.kind == "tpu" and model.one_vector:
         return True
     chips = "TPU chips" if served.accelerator.kind == "tpu" else "GPUs"
     heads = count(model.kv_heads, "key-value head")

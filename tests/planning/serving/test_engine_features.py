@@ -13,6 +13,7 @@ from llm_d_gke.planning import StackPlan, plan_raw
 from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.stackfile.model_files import model_files
 from tests.objects import container, of_kind, one
+from tests.planning.refusals.case import findings_of
 from tests.stacks import ENCRYPTED, graph_of, plan_of, values_of
 
 TEMPLATE = "tests/planning/serving/chat_template.jinja"
@@ -175,3 +176,21 @@ def test_ampere_keeps_an_e5m2_cache() -> None:
     a100 = {"type": "nvidia-tesla-a100", "machineType": "a2-highgpu-1g", "nodes": {"min": 0, "max": 1}}
     changes = {"location": "us-central1-a", "accelerator": a100, "models[0].kvCacheDtype": "fp8_e5m2"}
     assert "LLMD-KV-CACHE-FP8" not in {finding.id for finding in plan_of("gpu", changes).warnings}
+
+
+@pytest.mark.parametrize(
+    ("model", "cache", "refused"),
+    [
+        ("Qwen/Qwen3-8B", "fp8", False),
+        ("Qwen/Qwen3-8B", "fp8_per_token_head", True),
+        ("google/gemma-4-31B-it", "fp8", True),  # all of its layers have Triton's attention
+    ],
+)
+def test_ampere_reads_an_fp8_cache_where_vllm_takes_flashinfer(model: str, cache: str, refused: bool) -> None:
+    a100 = {"type": "nvidia-a100-80gb", "machineType": "a2-ultragpu-1g", "nodes": {"min": 0, "max": 1}}
+    changes = {
+        "location": "us-central1-a",
+        "accelerator": a100,
+        "models[0]": {"id": model, "image": "vllm/vllm-openai:v0.26.0", "maxModelLen": 4096, "kvCacheDtype": cache},
+    }
+    assert ("LLMD-KV-CACHE-FP8" in {finding.id for finding in findings_of("gpu", changes)}) == refused
