@@ -122,8 +122,8 @@ def _adapter_refusals(deployment: Deployment, tpu: TpuFacts, source: str) -> Ite
         yield Refusal(
             kind="tpu-adapters",
             about="adapters",
-            reason="attention runs data-parallel here, and the TPU back end has no LoRA adapters with data parallelism: "
-            "LoRA is not supported with data parallelism",
+            reason="attention runs data-parallel here, and the TPU back end has no LoRA adapters with it: LoRA is not "
+            "supported with data parallelism",
             source=source,
         )
 
