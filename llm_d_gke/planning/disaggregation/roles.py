@@ -14,15 +14,11 @@ from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.disaggregation import kv_transfer
 from llm_d_gke.planning.parallelism.ports import PORT
 from llm_d_gke.planning.plan.infrastructure import NodePoolPlan
-from llm_d_gke.planning.plan.pods import ContainerPlan, EnvPlan, PortPlan, ProbePlan
+from llm_d_gke.planning.plan.pods import ContainerPlan, PortPlan, ProbePlan
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.backends import ServingBackend, backend_of
 from llm_d_gke.planning.serving.labels import ROLE_LABEL
 from llm_d_gke.planning.serving.server_role import ServerRole
-
-# The sidecar keeps idle connections for 90 s. vLLM closes them after 5 s by default, and a request that the sidecar
-# sends on a closed connection is lost.
-_KEEP_ALIVE = EnvPlan(name="VLLM_HTTP_TIMEOUT_KEEP_ALIVE", value="120")
 
 # For people who list pods, where no picker reads the label.
 _ROLE = "both"
@@ -38,7 +34,7 @@ def role_of(served: ServedModel) -> ServerRole:
         name=ctx.role,
         label=ctx.role,
         args=kv_transfer.arguments(transfer, ctx.role),
-        env=(*transfer.environment, _KEEP_ALIVE),
+        env=transfer.environment,
         ports=transfer.ports,
     )
     release = ctx.release.disaggregation

@@ -10,6 +10,12 @@ from llm_d_gke.planning.serving import multi_node
 from llm_d_gke.planning.serving.engine_checks import tpu_variables
 from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY, TOKEN_KEY
 
+# Seconds. A server has to keep an idle connection longer than the clients that reuse it: a request on one that the
+# server just closed is lost (502). Google's load balancers keep theirs for 600 s, which no setting changes
+# (docs.cloud.google.com/load-balancing/docs/https/request-distribution), Envoy for an hour, routing
+# sidecars and pickers for 90 s. vLLM's default is 5 s.
+_KEEP_ALIVE, _KEEP_ALIVE_SECONDS = "VLLM_HTTP_TIMEOUT_KEEP_ALIVE", "3660"
+
 
 def stack_variables(served: ServedModel, hugging_face: HuggingFacePlan, budget: int) -> tuple[EnvPlan, ...]:
     """Variables of an engine that has `budget` seconds to start."""
@@ -22,6 +28,7 @@ def stack_variables(served: ServedModel, hugging_face: HuggingFacePlan, budget: 
         "HF_HOME": f"{CACHE}/hugging-face",
         "VLLM_CACHE_ROOT": f"{CACHE}/vllm",
         "VLLM_NO_USAGE_STATS": "1",
+        _KEEP_ALIVE: _KEEP_ALIVE_SECONDS,
     }
     if settings.source.kind == "hugging-face":
         if hugging_face.secret or hugging_face.secret_manager:
@@ -30,9 +37,10 @@ def stack_variables(served: ServedModel, hugging_face: HuggingFacePlan, budget: 
     else:
         values["HF_HUB_OFFLINE"] = "1"
     values |= multi_node.environment(ctx, parallelism, budget)
-    if multi_node.ENGINE_WAIT in settings.env:
-        # Only how long a server waits for its engines: the stack file's own time counts.
-        values.pop(multi_node.ENGINE_WAIT, None)
+    for time in (multi_node.ENGINE_WAIT, _KEEP_ALIVE):
+        # Only how long a server waits, for its engines or for the next request: the stack file's own time counts.
+        if time in settings.env:
+            values.pop(time, None)
     if ctx.accelerator.kind == "gpu":
         values |= {"TRITON_CACHE_DIR": f"{CACHE}/triton", "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor"}
         values |= library_environment(ctx, settings)

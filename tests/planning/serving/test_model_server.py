@@ -34,6 +34,25 @@ def volume(plan: ModelServerPlan, name: str) -> VolumePlan:
     return match
 
 
+# Seconds for which a Gateway reuses a connection without a request.
+REUSED_SECONDS = {"gke": 600, "istio": 3600}
+
+
+class TestIdleConnections:
+    """A request on a connection that the server closes at that moment is lost."""
+
+    @pytest.mark.parametrize("gateway", REUSED_SECONDS)
+    @pytest.mark.parametrize("stack", ["gpu", "tpu", "disaggregated-gpu", "mixture-of-experts-wide-gpu"])
+    def test_servers_keep_them_longer_than_the_gateway(self, stack: str, gateway: str) -> None:
+        plan = plan_of(stack, {"gateway.implementation": gateway})
+        times = [environment(server)["VLLM_HTTP_TIMEOUT_KEEP_ALIVE"] for server in plan.models[0].servers]
+        assert all(int(seconds or 0) > REUSED_SECONDS[gateway] for seconds in times)
+
+    def test_the_stack_files_own_time_counts(self) -> None:
+        own = {"models[0].allowExtraArgs": True, "models[0].env": {"VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "700"}}
+        assert environment(server("gpu", own))["VLLM_HTTP_TIMEOUT_KEEP_ALIVE"] == "700"
+
+
 class TestArguments:
     def test_the_gpu_stacks(self) -> None:
         args = server().pod.args
