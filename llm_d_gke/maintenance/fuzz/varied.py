@@ -64,21 +64,22 @@ _PICKER: Mapping[str, tuple[Any, ...]] = {
     "verbosity": (4,),
     "preset": ("prefix",),
 }
-_MODEL: Mapping[str, tuple[Any, ...]] = {
-    "replicas": (1, 2, 3),
-    "prefixCaching": (False,),
-    "loadFormat": ("dummy",),
-    "env": ({"VLLM_LOGGING_LEVEL": "DEBUG"},),
-    "extraArgs": (["--enable-auto-tool-choice", "--tool-call-parser=hermes"],),
-    "aliases": (["mine"],),
-    "source": (
-        {"kind": "bucket", "bucket": "weights", "path": "model"},
-        {"kind": "volume-claim", "claimName": "weights"},
-        {"kind": "image", "image": "registry.example.com/weights:1"},
-    ),
-    "autoscaling": ({"minimum": 1, "maximum": 2, "target": {"requestsPerReplica": 8}},),
-    "servedName": ("served",),
-}
+# What one model has besides its stack file's settings. Each is planned with some stack (test_fuzz_varied.py).
+MODEL: tuple[Tree, ...] = (
+    {"replicas": 1},
+    {"replicas": 2},
+    {"replicas": 3},
+    {"prefixCaching": False},
+    {"allowExtraArgs": True, "env": {"VLLM_LOGGING_LEVEL": "DEBUG"}},
+    {"allowExtraArgs": True, "extraArgs": ["--seed=7"]},
+    {"toolCallParser": "hermes"},
+    {"aliases": ["mine"]},
+    {"source": {"kind": "bucket", "bucket": "weights", "path": "model"}},
+    {"source": {"kind": "volume-claim", "claim": "weights", "path": "model"}},
+    {"source": {"kind": "image", "reference": "registry.example.com/weights:1", "path": "model"}},
+    {"autoscaling": {"minimum": 1, "maximum": 2, "target": {"requestsPerReplica": 8}}},
+    {"servedName": "served"},
+)
 
 
 @functools.cache
@@ -109,7 +110,9 @@ def varied(draw: st.DrawFn) -> Tree:
         values["apiKeys"] = {"team.one": _KEY}
     for model in values["models"]:
         if not draw(st.integers(0, 2)):
-            model |= _some_settings(draw, _MODEL, 1)
+            model |= copy.deepcopy(draw(st.sampled_from(MODEL)))
+            if "autoscaling" in model:
+                model.pop("replicas", None)
     return values | {
         "project": "my-project",
         "huggingFace": draw(st.sampled_from(({"token": "hf_fuzz"}, {"existingSecret": "mine"}))),
