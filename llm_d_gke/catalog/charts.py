@@ -21,6 +21,8 @@ class ChartFacts(Entry):
     images: Mapping[str, str] = {}
     ports: tuple[int, ...] = ()
     web: tuple[int, ...] = ()
+    inside: tuple[int, ...] = ()
+    metadata: bool = False
     pod_security: Literal["restricted", "baseline"] = "restricted"
     values: Mapping[str, Any] = {}
 

@@ -279,6 +279,11 @@ class PeerPlan:
             raise ValueError("a peer is pods, a namespace, or a range of addresses")
 
 
+# Addresses and ports of the node's metadata server: with Dataplane V2 a pod queries the first, otherwise the second
+# replaces it.
+METADATA_SERVER = (("169.254.169.254/32", 80), ("169.254.169.252/32", 988))
+
+
 @dataclass(frozen=True, kw_only=True)
 class AccessPlan:
     """Peers and the ports open to them, as (protocol, number). Without ports all are."""

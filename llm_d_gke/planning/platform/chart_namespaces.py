@@ -1,7 +1,8 @@
 """Namespaces of controllers: their Pod Security level, their bounds, and the traffic that they need.
 
 Controllers talk to the API server and answer its webhooks; on GKE both cross the network from addresses that differ
-with the kind of cluster. The ports of their webhooks are open to all sources; outward only HTTPS and DNS are open.
+with the kind of cluster. The ports of their webhooks are open to all sources; outward HTTPS and DNS are open to all
+addresses, everything else to the pods or addresses that need it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Literal
 
 from llm_d_gke.catalog.charts import load_charts
 from llm_d_gke.planning.plan.platform import ChartPlan, NamespacePlan
-from llm_d_gke.planning.plan.routing import AccessPlan, NetworkPolicyPlan, PeerPlan
+from llm_d_gke.planning.plan.routing import METADATA_SERVER, AccessPlan, NetworkPolicyPlan, PeerPlan
 
 _ANYWHERE = PeerPlan(cidr="0.0.0.0/0")
 _NAMES: tuple[tuple[Literal["UDP", "TCP"], int], ...] = (("UDP", 53), ("TCP", 53))
@@ -54,12 +55,21 @@ def _policy(namespace: str) -> NetworkPolicyPlan:
     charts = [chart for chart in load_charts().values() if chart.namespace == namespace]
     ports = next((chart.ports for chart in charts if chart.ports), ())
     web = next((chart.web for chart in charts if chart.web), (443,))
+    inside = [port for chart in charts for port in chart.inside]
+    own = (_access(PeerPlan(namespace=namespace), inside),) if inside else ()
+    tokens = METADATA_SERVER if any(chart.metadata for chart in charts) else ()
     return NetworkPolicyPlan(
         name="controllers",
         selector={},
-        ingress=(AccessPlan(peers=(_ANYWHERE,), ports=tuple(("TCP", port) for port in ports)),) if ports else (),
+        ingress=(*((_access(_ANYWHERE, ports),) if ports else ()), *own),
         egress=(
             AccessPlan(peers=(_ANYWHERE,), ports=_NAMES),
-            AccessPlan(peers=(_ANYWHERE,), ports=tuple(("TCP", port) for port in web)),
+            _access(_ANYWHERE, web),
+            *own,
+            *(_access(PeerPlan(cidr=cidr), [port]) for cidr, port in tokens),
         ),
     )
+
+
+def _access(peer: PeerPlan, ports: Sequence[int]) -> AccessPlan:
+    return AccessPlan(peers=(peer,), ports=tuple(("TCP", port) for port in ports))

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.plan.infrastructure import PRIVATE, NetworkPlan
 from llm_d_gke.planning.plan.routing import (
+    METADATA_SERVER,
     AccessPlan,
     GatewayPlan,
     ModelsEndpointPlan,
@@ -47,9 +48,6 @@ _NAME_SERVERS = (
     PeerPlan(cidr="169.254.20.10/32"),
     PeerPlan(cidr="169.254.169.254/32"),
 )
-
-# With Dataplane V2 a pod queries the first, otherwise the second replaces it.
-_METADATA = (("169.254.169.254/32", 80), ("169.254.169.252/32", 988))
 
 # private.googleapis.com (cloud.google.com/vpc/docs/configure-private-google-access). It has no addresses of customers.
 _GOOGLE = PeerPlan(cidr="199.36.153.8/30")
@@ -319,7 +317,7 @@ def https_access() -> tuple[AccessPlan, ...]:
 
 def metadata_access() -> tuple[AccessPlan, ...]:
     """The metadata server, which knows the pod's identity and its node."""
-    return tuple(access for cidr, port in _METADATA for access in _access((PeerPlan(cidr=cidr),), [port]))
+    return tuple(access for cidr, port in METADATA_SERVER for access in _access((PeerPlan(cidr=cidr),), [port]))
 
 
 def _access(peers: Sequence[PeerPlan], ports: Sequence[int]) -> tuple[AccessPlan, ...]:

@@ -59,6 +59,25 @@ def test_namespaces_are_as_strict_as_their_pods() -> None:
     assert levels == {"sail-operator": "baseline", "istio-system": "restricted"}
 
 
+def test_controllers_reach_any_address_by_https_and_dns_only() -> None:
+    """cert-manager looks at its own answers to challenges (80). KEDA needs the metadata server, and one another."""
+    autoscaling = {"minimum": 1, "maximum": 2, "target": {"kvCache": 0.8}}
+    opened: dict[str, set[tuple[str | None, int]]] = {}
+    for stack, changes in (("kserve-istio-prefix-cache-gpu", {}), ("gpu", {"models[0].autoscaling": autoscaling})):
+        for namespace, (policy,) in plan_of(stack, changes).chart_policies.items():
+            opened[namespace] = {
+                (peer.cidr or peer.namespace, port)
+                for access in policy.egress
+                for peer in access.peers
+                for _, port in access.ports
+            }
+    anywhere = {namespace: {port for peer, port in pairs if peer == "0.0.0.0/0"} for namespace, pairs in opened.items()}
+    assert anywhere.pop("cert-manager") == {53, 80, 443}
+    assert set(anywhere) == {"keda", "kserve", "istio-system", "lws-system"}
+    assert all(ports == {53, 443} for ports in anywhere.values())
+    assert opened["keda"] >= {("keda", 9666), ("169.254.169.254/32", 80), ("169.254.169.252/32", 988)}
+
+
 def test_an_operator_that_exists_is_asked_for_nothing() -> None:
     changes = {**EXISTING_CLUSTER, "platform.istio.existing": True, "release": "rhaiis-3.2"}
     [sail] = charts_of(changes, istio=True)
