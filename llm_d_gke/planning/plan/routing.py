@@ -199,12 +199,13 @@ class RequestNamePlan:
     """A name in requests, and what serves it: one model's pool, or several by weight.
 
     `key` names the ConfigMap from which the model router learns it, `others` are aliases and adapters of its model,
-    `root` is the repository of its weights, or the name itself where several models share it.
+    `aliases` the former alone, `root` is the repository of its weights, or the name itself where models share it.
     """
 
     key: str
     name: str
     others: tuple[str, ...]
+    aliases: tuple[str, ...]
     root: str
     # (InferencePool, weight), as in RouteRulePlan.
     pools: tuple[tuple[str, int], ...]

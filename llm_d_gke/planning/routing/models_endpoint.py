@@ -111,12 +111,13 @@ def envoy_config(names: Sequence[RequestNamePlan]) -> dict[str, Any]:
 
 
 def _cards(names: Sequence[RequestNamePlan]) -> list[dict[str, Any]]:
-    """Entries in the form of vLLM's /v1/models: `root` and `parent` name the base model of an adapter."""
+    """Entries in the form of vLLM's /v1/models: `parent` names the base model of an adapter; an alias has none."""
     own = {"object": "model", "created": 0, "owned_by": "llm-d"}
     cards: list[dict[str, Any]] = []
     for base in names:
-        cards.append({"id": base.name, **own, "root": base.root, "parent": None})
-        cards += [{"id": other, **own, "root": other, "parent": base.name} for other in base.others]
+        adapters = [other for other in base.others if other not in base.aliases]
+        cards += [{"id": name, **own, "root": base.root, "parent": None} for name in (base.name, *base.aliases)]
+        cards += [{"id": adapter, **own, "root": adapter, "parent": base.name} for adapter in adapters]
     return cards
 
 

@@ -75,10 +75,11 @@ def plan_request_names(ctx: PlanContext, models: Sequence[ModelPlan]) -> tuple[R
             key=f"{model.key}-names",
             name=model.served_name,
             others=model.other_names,
+            aliases=tuple(settings.aliases),
             root=model.id,
             pools=((model.pool.name, 1),),
         )
-        for model in models
+        for model, settings in zip(models, ctx.settings.models, strict=True)
     )
     return (*own, *(_name_of_split(split, models) for split in _valid_splits(ctx)))
 
@@ -90,6 +91,7 @@ def _name_of_split(split: SplitSettings, models: Sequence[ModelPlan]) -> Request
         key=f"{slug}-split",
         name=split.name,
         others=(),
+        aliases=(),
         root=split.name,
         pools=tuple((model.pool.name, split.weights[model.served_name]) for model in weighted),
     )

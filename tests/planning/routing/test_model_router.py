@@ -130,6 +130,13 @@ class TestIndex:
         assert status == 200
         assert {card["id"]: card["parent"] for card in answer["data"]} == {GEMMA: None, PHI: None, "sql": PHI}
 
+    def test_an_alias_is_the_model_itself(self) -> None:
+        """vLLM lists each served name with the weights as root; a parent tells adapters from models."""
+        _, answer = self.answer("/v1/models", {"models[1].adapters": [LORA], "models[1].aliases": ["small"]})
+        cards = {card["id"]: (card["root"], card["parent"]) for card in answer["data"]}
+        assert cards["small"] == cards[PHI] == (PHI, None)
+        assert cards["sql"][1] == PHI
+
     def test_each_model_by_its_name(self) -> None:
         assert self.answer(f"/v1/models/{PHI}")[1]["id"] == PHI
 
