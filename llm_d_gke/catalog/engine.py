@@ -150,7 +150,8 @@ class EstimateErrors(Entry):
     activation_encoder: float  # with batches up to `encoder_tokens`, and in proportion beyond
     encoder_tokens: int
     activation_encoder_known: float
-    unified_memory_gib: float
+    unified_memory_gib: float  # with a vision tower, whose processes take the host's memory too
+    unified_memory_text_gib: float
     activation_model_runner_v2: float  # Model Runner V2, whose profile was never logged
     activation_uncalibrated: float
     activation_compressed: float  # share, of attention to compressed keys
@@ -160,6 +161,8 @@ class EstimateErrors(Entry):
     tpu_gib: float
     tpu_experts: float  # share of weights
     smallest_gib: float  # no verdict is trusted closer than this: the same flags passed and failed on one T4
+    smallest_plain_gib: float  # likewise, of a dense model for text on one GPU
+    settled_since: str  # version: before, FlashInfer's sampler is taken where it is installed
 
 
 class Metrics(Entry):

@@ -45,7 +45,10 @@ class SamplerWarmUp(Entry):
     refused_bytes: float  # below it every start that was logged failed
     graphs_error_gib: float  # of the estimate of captured graphs: a start is refused only beyond it
     graphs_per_layer_gib: Mapping[str, float]  # by architecture: what graphs of V1 may take that are not reserved
-    graphs_over_nccl_gib: float  # what graphs of V1 may take beyond their fit with more than two ranks over PCIe
+    # What graphs of V1 may take beyond their fit with more than two ranks over PCIe: with recurrent layers, and for
+    # each layer without.
+    graphs_over_nccl_gib: float
+    graphs_over_nccl_layer_gib: float
     passed_bytes: float  # from it on every start that was logged came through
     expert_tuning_gib: float  # kept by FlashInfer's tuning of experts, compute capability 10.0 and up
     expert_tuning_since: str

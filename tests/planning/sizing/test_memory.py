@@ -13,8 +13,9 @@ from llm_d_gke.planning.parallelism.sharding import padded_vocabulary
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.sizing.memory import EngineOptions, EngineRun, engine_run, judge
 from llm_d_gke.planning.sizing.memory.kv_cache import layout
-from llm_d_gke.planning.sizing.memory.overhead import graph_sizes, warm_up
+from llm_d_gke.planning.sizing.memory.overhead import graph_sizes
 from llm_d_gke.planning.sizing.memory.remedies import remedies
+from llm_d_gke.planning.sizing.memory.warm_up import warm_up
 from llm_d_gke.planning.sizing.memory.weights import kv_heads_per_rank, stage_layers, weights_gib
 
 CATALOG = catalog.load()

@@ -175,15 +175,6 @@ def test_later_starts_that_no_constant_was_fitted_to() -> None:
     assert max(errors) < 0.001
 
 
-def test_a_start_is_marginal_in_at_most_a_seventh_of_all_rows() -> None:
-    """Nearer than the error of the estimate to its limit: correct, but no answer to the question."""
-    rows = [row for file in (PUBLISHED, *LOGGED) for row in json.loads(file.read_text(encoding="utf-8"))]
-    calls = [judgment.call for judgment in judge_rows(rows, PUBLISHED.parent)] + [
-        judge(run_of(log)).status for log in LOGS
-    ]
-    assert calls.count("marginal") / len(calls) <= 0.15
-
-
 def test_starts_that_were_found_after_the_model_was_fixed() -> None:
     """31 public starts, written down before they were judged. What was wrong then is in docs/measurements.md.
 
@@ -304,7 +295,7 @@ def test_starts_of_0_14_to_0_30_that_were_written_down_before_they_were_judged()
     judgments = judge_rows(rows, HELD_OUT.parent)
     assert [judgment.not_known for judgment in judgments] == [None] * len(rows)
     assert [judgment.id for judgment in judgments if judgment.wrong] == []
-    assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == ["V02", "V09", "V13"]
+    assert [judgment.id for judgment in judgments if judgment.call == "marginal"] == ["V09", "V13"]
     weights = sorted(abs(judgment.errors["weightsGib"]) for judgment in judgments if "weightsGib" in judgment.errors)
     assert statistics.median(weights) < 0.006
     assert weights[-1] < 0.035
@@ -386,9 +377,9 @@ def test_51_starts_of_0_20_to_0_29_that_were_written_down_before_they_were_judge
     judgments = {judgment.id: judgment for judgment in judge_rows(json.loads(ADDED.read_text("utf-8")), ADDED.parent)}
     assert [name for name, judgment in judgments.items() if judgment.not_known is not None] == ["K48", "K49"]
     assert [name for name, judgment in judgments.items() if judgment.wrong] == []
-    # K22, K27 and K50 ran; K14, K18, K28 and K31 did not.
+    # K22, K27 and K50 ran; K14, K28 and K31 did not.
     marginal = [name for name, judgment in judgments.items() if judgment.call == "marginal"]
-    assert marginal == ["K14", "K18", "K22", "K27", "K28", "K31", "K50"]
+    assert marginal == ["K14", "K22", "K27", "K28", "K31", "K50"]
     # K09 names the memory of another stage than the one with the fewest tokens; K19 and K29 name round figures.
     layouts = [abs(item.tokens_given_memory or 0.0) for name, item in judgments.items() if name not in _NOT_OF_ONE_RANK]
     assert max(layouts) < 0.001
@@ -408,7 +399,7 @@ def test_45_starts_of_0_10_to_0_31_that_were_written_down_before_they_were_judge
     assert [name for name, judgment in judgments.items() if judgment.not_known is not None] == []
     assert [name for name, judgment in judgments.items() if judgment.wrong] == []
     marginal = [name for name, judgment in judgments.items() if judgment.call == "marginal"]
-    assert marginal == ["L10", "L19", "L20", "L21", "L22", "L23", "L24", "L30", "L32", "L34", "L35"]
+    assert marginal == ["L10", "L19", "L20", "L21", "L22", "L23", "L30", "L32"]
     loose = ("L41", "L42")  # of caches alone
     layouts = [abs(item.tokens_given_memory or 0.0) for name, item in judgments.items() if name not in loose]
     assert max(layouts) < 0.002

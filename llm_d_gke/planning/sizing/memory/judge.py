@@ -11,15 +11,14 @@ from llm_d_gke.planning.sizing.memory.kv_cache import Layout, layout
 from llm_d_gke.planning.sizing.memory.overhead import (
     FITTED_TOKENS,
     GB10_CAPABILITY,
-    WarmUp,
     activation_gib,
     captures_whole_graphs,
     encoder_gib,
     graphs_gib,
     non_torch_gib,
-    warm_up,
 )
 from llm_d_gke.planning.sizing.memory.run import EngineRun
+from llm_d_gke.planning.sizing.memory.warm_up import WarmUp, warm_up
 from llm_d_gke.planning.sizing.memory.weights import stage_layers, weights_gib
 
 
@@ -194,10 +193,24 @@ def _error(run: EngineRun, parts: MemoryParts) -> float:
     alone = run.expert_ranks == 1 or (measured_link and run.data_parallel == 1)
     non_torch = errors.non_torch_one_rank if alone else errors.non_torch_parallel
     if run.capability == GB10_CAPABILITY:
-        non_torch = errors.unified_memory_gib
+        non_torch = errors.unified_memory_gib if run.has_encoder else errors.unified_memory_text_gib
     graphs = errors.graphs_gib if run.reserves_graphs else 0.0
     if graphs and run.recurrent and run.band.graphs.recurrent_outputs and not run.uses_model_runner_v2:
         # Whether outputs of recurrent layers are counted was seen on few cards.
         graphs = errors.graphs_recurrent_gib
     widened = 1.0 if engine.covers(run.version) else 2.0
-    return max(run.least_error_gib, errors.smallest_gib, widened * math.hypot(weights, activation, non_torch, graphs))
+    smallest = errors.smallest_plain_gib if _is_plain(run) else errors.smallest_gib
+    return max(run.least_error_gib, smallest, widened * math.hypot(weights, activation, non_torch, graphs))
+
+
+def _is_plain(run: EngineRun) -> bool:
+    """Whether it is only a dense model of text on one GPU: no part is there whose size is not known beforehand.
+
+    Before `settled_since` a sampler is taken that may be installed or not.
+    """
+    model = run.model
+    parts = model.experts or model.mla or model.recurrent or model.compressed or run.has_encoder
+    ranks = run.expert_ranks * run.pipeline_parallel
+    guessed = run.speculative_tokens or run.lora_slots or run.offloaded_gib or run.others_gib
+    settled = load_engine().covers(run.version) and load_engine().has(run.version, load_engine().errors.settled_since)
+    return settled and ranks == 1 and not parts and not guessed and run.capability != GB10_CAPABILITY

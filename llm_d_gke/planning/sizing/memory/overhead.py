@@ -7,7 +7,6 @@ mean error 0.05 GiB, worst 0.30.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.parameters import GIB
@@ -30,7 +29,7 @@ FITTED_TOKENS = 8192
 _IMAGE_TOKENS = 16384
 _USUAL_TOWER_GIB = 0.85
 # Over PCIe vLLM's own all-reduce takes two ranks (custom_all_reduce.py); more leave it to NCCL, in graphs too.
-_CUSTOM_REDUCE_RANKS = 2
+CUSTOM_REDUCE_RANKS = 2
 # Its buffers need access to the peer's memory, which drivers of GeForce cards refuse: those of these compute
 # capabilities with less memory than this.
 _PEERLESS, _PEERLESS_GIB = (8.6, 12.0), 40
@@ -185,7 +184,7 @@ def _kept_beside_experts_gib(run: EngineRun) -> float:
 
 def _uses_nccl(run: EngineRun) -> bool:
     """Whether ranks over PCIe exchange tokens or sums by NCCL rather than by vLLM's own all-reduce."""
-    return run.tensor_parallel > _CUSTOM_REDUCE_RANKS or run.data_parallel > 1
+    return run.tensor_parallel > CUSTOM_REDUCE_RANKS or run.data_parallel > 1
 
 
 def unified_memory_gib(run: EngineRun) -> float:
@@ -345,49 +344,3 @@ def captured_gib(run: EngineRun, layers: int) -> float:
     usual = run.band.graphs if run.band.graphs_reserved else figures
     usual = load_engine().model_runner_v2.graphs if run.uses_model_runner_v2 else usual
     return usual.base_gib * _graphs_share(run) + (usual.layer_gib + more) * layers * graph_sizes(run) / figures.sizes
-
-
-@dataclass(frozen=True)
-class WarmUp:
-    """Room after the KV cache was made, GiB: what there is, what start-up was seen to need, what always sufficed."""
-
-    room_gib: float
-    refused_gib: float
-    passed_gib: float
-
-
-def warm_up(run: EngineRun, free_gib: float, activation: float, layers: int) -> WarmUp:
-    """The sampler runs once more, beside graphs that have been captured by then.
-
-    The profile's own peak is free again but for the experts' workspaces, and so is what was reserved for graphs. On
-    small cards starts died before that, while graphs were captured: there the one allocation that failed counts against
-    what was free from the start.
-    """
-    figures = load_engine().warm_up
-    free_gib -= run.others_gib + (load_engine().model_runner_v2.context_gib if run.uses_model_runner_v2 else 0.0)
-    reserved = graphs_gib(run, layers) if run.reserves_graphs else 0.0
-    captured = captured_gib(run, layers)
-    if not counts_states(run):
-        free_gib -= states_gib(run)
-    workspace = workspace_gib(run) if keeps_workspace(run) else 0.0
-    room = free_gib + activation - workspace + reserved - captured
-    entries = run.sampled_rows * run.model.vocabulary / GIB
-    needs = load_engine().model_runner_v2_warm_up(run.version) if run.uses_model_runner_v2 else figures
-    refused_gib = needs.refused_bytes * entries - (0.0 if run.enforce_eager else figures.graphs_error_gib)
-    passed_gib = needs.passed_bytes * entries
-    by_default = run.band.graphs_reserved and run.estimates_graphs
-    unreserved = not (run.enforce_eager or by_default or run.uses_model_runner_v2)
-    if unreserved and run.interconnect == "pcie" and run.tensor_parallel > _CUSTOM_REDUCE_RANKS:
-        passed_gib += figures.graphs_over_nccl_gib
-    if unreserved:
-        passed_gib += max(0.0, figures.graphs_per_layer_gib.get(run.model.architecture, 0.0) * layers - captured)
-    tuned = load_engine().has(run.version, figures.expert_tuning_since) and (run.capability or 0.0) >= 10.0
-    if tuned and run.model.experts is not None:
-        passed_gib += figures.expert_tuning_gib
-    normal = WarmUp(room, refused_gib, passed_gib)
-    if run.total_gib >= figures.small_card_gib:
-        return normal
-    graphs_error = 0.0 if run.enforce_eager else figures.small_card_graphs_gib
-    needed = figures.small_card_bytes * entries
-    early = WarmUp(free_gib - max(0.0, captured - reserved), needed - graphs_error, needed + graphs_error)
-    return min(normal, early, key=lambda warm_up: warm_up.room_gib - warm_up.passed_gib)
