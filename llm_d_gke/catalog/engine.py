@@ -76,6 +76,8 @@ class Compilation(Entry):
     gib: float
     again_from: float  # compute capability from which Model Runner V2 has the embedding once more outside torch
     again_before: str
+    again_tied_since: str  # dense models with tied embeddings have it on older cards, too
+    again_tied_rows: int  # with at least this many sequences
 
 
 class CapturedGraphs(Entry):

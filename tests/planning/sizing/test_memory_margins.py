@@ -63,10 +63,9 @@ def test_a_dense_model_of_text_on_one_gpu_is_known_to_half_a_gib(deciding: list[
         for judgment in deciding
         if judgment.prediction.get("errorGib") == 0.55 and isinstance(BY_ID[judgment.id].get("availableGib"), float)
     }
-    # Their version, share of memory, or whether they compiled is not stated.
-    loose = {name for name, error in plain.items() if abs(error) > 0.47}
-    assert loose <= {"K18", "X27", "G12"}
-    assert len(plain) > 40
+    # HAMi cut its card.
+    assert {name for name, error in plain.items() if abs(error) > 0.47} == {"O03"}
+    assert len(plain) > 70
 
 
 def test_memory_shared_with_the_host_is_surer_without_a_vision_tower() -> None:

@@ -110,10 +110,13 @@ def compilation_gib(run: EngineRun, stage: int = 0) -> float:
 
 
 def _compiled_again_gib(run: EngineRun, stage: int) -> float:
-    """GiB that compilation takes again outside of torch's allocator."""
-    figures = load_engine().compile
-    doubled = (run.capability or 0.0) >= figures.again_from and not load_engine().has(run.version, figures.again_before)
-    return compilation_gib(run, stage) if doubled and run.capability != GB10_CAPABILITY else 0.0
+    """GiB that compilation takes again outside of torch's allocator: a block of inputs of which something was cut."""
+    figures, has = load_engine().compile, load_engine().has
+    if has(run.version, figures.again_before) or run.capability == GB10_CAPABILITY:
+        return 0.0
+    tied = run.model.tied_embeddings and run.model.experts is None and not run.lora_slots
+    cut = tied and run.max_num_seqs >= figures.again_tied_rows and has(run.version, figures.again_tied_since)
+    return compilation_gib(run, stage) if cut or (run.capability or 0.0) >= figures.again_from else 0.0
 
 
 def encoder_gib(run: EngineRun) -> float:
