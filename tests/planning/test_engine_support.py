@@ -462,11 +462,19 @@ def test_a_method_that_reads_the_checkpoint_needs_one_that_says_it(method: str) 
     assert kinds(on(H100, "Qwen/Qwen3-8B", "0.30.0", quantization=method)) == ["quantization-checkpoint"]
 
 
-@pytest.mark.parametrize("method", ["inc", "moe_wna16"])
-def test_methods_for_integers_take_no_other_checkpoint(method: str) -> None:
-    """override_quantization_method of 0.19.1 to 0.32.0: 0.19.1 refused inc for a checkpoint of fp8."""
-    for model in ("Qwen/Qwen3-32B-FP8", "RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8"):
-        assert kinds(on(H100, model, "0.19.1", quantization=method)) == ["quantization-checkpoint"]
+@pytest.mark.parametrize(
+    ("method", "taken"),
+    [("inc", []), ("moe_wna16", ["awq"]), ("experts_int8", []), ("fp_quant", []), ("deepseek_v4_fp8", ["fp8"])],
+)
+def test_a_method_that_is_set_takes_few_other_checkpoints(method: str, taken: list[str]) -> None:
+    """override_quantization_method of 0.19.1 to 0.32.0: 0.32.0 refused experts_int8 for a checkpoint of AWQ."""
+    for checkpoint, model in (
+        ("fp8", "Qwen/Qwen3-32B-FP8"),
+        ("compressed-tensors", "RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8"),
+        ("awq", "Qwen/Qwen3-14B-AWQ"),
+    ):
+        expected = [] if checkpoint in taken else ["quantization-checkpoint"]
+        assert kinds(on(H100, model, "0.32.0", quantization=method, deprecated_quantization=True)) == expected
 
 
 def test_deprecated_methods_need_an_option() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from llm_d_gke.catalog.engine_tables import EngineFacts, MethodFacts
 from llm_d_gke.catalog.schema import Quantization
@@ -19,10 +19,15 @@ _READS_CONFIG = ("compressed-tensors", "quark", "torchao", "fbgemm_fp8")
 _WHILE_LOADED = """fp8_per_tensor fp8_per_block fp8_per_channel mxfp8 int8_per_channel_weight_only
     nvfp4_per_token""".split()  # noqa: SIM905 - one word a method
 _JUDGED = ("awq", "gptq", "compressed-tensors", "fp8", "bitsandbytes", "mxfp4")
-# A checkpoint of one of these overrides the method that is set. Set for a checkpoint of another, they are refused.
-_JUDGED_IF_SET = (*_JUDGED, "modelopt", "quark", "torchao", "fbgemm_fp8", *_WHILE_LOADED)
-# override_quantization_method of 0.19.1 to 0.32.0: they take AWQ, GPTQ and auto-round, and none of the others.
-_OVER_INTEGERS, _NOT_OVERRIDDEN = ("inc", "moe_wna16"), ("compressed-tensors", "fp8")
+# Checkpoints of other methods that a method takes where it is set; every other method takes its own alone
+# (override_quantization_method of 0.11.2 to 0.32.0).
+_TAKES: Mapping[str, Sequence[str]] = {
+    "moe_wna16": ("awq", "gptq"),
+    "gptq_bitblas": ("gptq",),
+    "gptq_marlin_24": ("gptq",),
+    "humming": _JUDGED,
+    "deepseek_v4_fp8": ("fp8",),
+}
 _INC_READS_A_FILE_SINCE = (0, 12)
 # Layers of GPTQ are Marlin's since: auto_gptq.py and inc/schemes/inc_wna16_linear.py of 0.26.0 to 0.32.0, not 0.19.1.
 # compressed_tensors.py of these versions (_parse_sparsity_config) refuses weights that are sparse besides.
@@ -149,9 +154,8 @@ def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal |
         )
     if (
         checkpoint is not None
-        and (family in _JUDGED_IF_SET or (checkpoint.method in _NOT_OVERRIDDEN and family in _OVER_INTEGERS))
         and checkpoint.method in _JUDGED
-        and checkpoint.method != family
+        and checkpoint.method not in (family, *_TAKES.get(family, ()))
         # gpt-oss's method is taken whatever is set.
         and not (checkpoint.method == "mxfp4" and family in _WHILE_LOADED)
     ):

@@ -116,8 +116,9 @@ def install_card(card: Mapping[str, Any]) -> None:
     _install_triton(card["capability"])
     package = importlib.util.find_spec("vllm.vllm_flash_attn")
     if package is None or package.origin is None:
-        # A folder without code: the CPU wheel of 0.11 leaves this package of the CUDA images out.
+        # A folder without code: the CPU wheel of 0.11 leaves this package of the CUDA images out, and what is in it.
         _make_absent("vllm.vllm_flash_attn")
+        sys.meta_path.append(AbsentModules(("vllm.vllm_flash_attn",)))
     platforms = importlib.import_module("vllm.platforms")
     interface = importlib.import_module("vllm.platforms.interface")
     for missing in ("vllm._C", "vllm._C_stable_libtorch"):
