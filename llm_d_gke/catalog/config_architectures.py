@@ -21,6 +21,14 @@ class Architectures(Entry):
     tied: tuple[str, ...]
     two_matrices: tuple[str, ...]
     output_gate: tuple[str, ...]
+    quantization_keys: Mapping[str, tuple[str, ...]]
+
+    def missing_key(self, quantization: object) -> str | None:
+        """The first key of a quantization_config that its method reads without a default, and that is not there."""
+        if not isinstance(quantization, Mapping):
+            return None
+        needed = self.quantization_keys.get(str(quantization.get("quant_method")).lower(), ())
+        return next((keys for keys in needed if not any(key in quantization for key in keys.split(" or "))), None)
 
     def defaults_of(self, architecture: str) -> Mapping[str, int]:
         """Of the longest beginning that fits."""

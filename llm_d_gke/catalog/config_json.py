@@ -16,6 +16,7 @@ from .checkpoint_matrices import CheckpointMatrices
 from .config_architectures import Bias, load_architectures
 from .config_fields import Fields
 from .config_layers import Layers, attention_of, draft_of, experts_of, layers_of, mla_of, rotary_of
+from .config_outline import written_quantization
 from .config_quantization import quantization_of
 from .config_vision import towers
 from .errors import ConfigError
@@ -62,7 +63,7 @@ def parse(
         figures = _figures(architecture, config, fields, layers)
         origin = {"id": model_id, "revision": revision, "source": source, "date": datetime.date.today()}
         model = Model.model_validate({**figures, **origin, "size_gib": size_gib})
-        stored = _written_quantization(config) or _written_quantization(fields.config) or quantization
+        stored = written_quantization(config, fields.config) or quantization
         if quantization is not None and not _says_method(stored):
             stored = quantization
         if stored:
@@ -73,11 +74,6 @@ def parse(
         raise ConfigError(f"its figures do not fit together: {problems(error)}") from None
     _check(model)
     return model
-
-
-def _written_quantization(config: Mapping[str, Any]) -> Any:
-    """vLLM reads the key of old compressed-tensors checkpoints where the other is absent."""
-    return config.get("quantization_config") or config.get("compression_config")
 
 
 def _global_shape(text: Config) -> Mapping[str, Any]:

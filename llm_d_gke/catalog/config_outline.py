@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from .config_quantization import quantization_of
+from .errors import ConfigError
+from .schema import Quantization
+
 LANGUAGE = ("text_config", "llm_config", "language_config")
 # The shortest of them is the longest request (derive_max_model_len_and_key), unless rotary positions are scaled.
 _LENGTHS = """max_position_embeddings n_positions max_seq_len seq_length max_target_positions
@@ -31,6 +35,7 @@ class Outline:
     dense: bool = False  # certainly without experts
     nested: bool = True  # the language model has a configuration of its own inside
     text_alone: bool = False  # certainly without images, sound and video
+    quantization: Quantization | None = None  # of a method whose size is not computed: its name, and four bits
 
 
 def outline_of(config: Mapping[str, Any]) -> Outline:
@@ -46,8 +51,24 @@ def outline_of(config: Mapping[str, Any]) -> Outline:
         # Values of keys such as num_experts may be 0. Whole groups of layers may have experts: block_configs.
         nested=text is not config,
         text_alone=_is_text_alone(config),
+        quantization=_quantization(config, text),
         dense=heads is not None and not any(_names_experts(key, value) for key, value in text.items()),
     )
+
+
+def written_quantization(*parts: Mapping[str, Any]) -> Any:
+    """vLLM reads the key of old compressed-tensors checkpoints where the other is absent."""
+    keys = ("quantization_config", "compression_config")
+    return next((part[key] for part in parts for key in keys if part.get(key)), None)
+
+
+def _quantization(config: Mapping[str, Any], text: Mapping[str, Any]) -> Quantization | None:
+    stored = written_quantization(config, text)
+    try:
+        return quantization_of(stored)
+    except ConfigError:
+        method = str(stored.get("quant_method") or "").lower()
+        return Quantization(method=method, bits=4) if method else None
 
 
 def _is_text_alone(config: Mapping[str, Any]) -> bool:

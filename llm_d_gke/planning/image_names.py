@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +10,20 @@ DOCKER_HUB = "docker.io"
 # Any registry without a separate mirror.
 ANY = "*"
 OCI = "oci://"
+# llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
+_VLLM_TAG = re.compile(r"(?:^|/)vllm[\w-]*:v?(0\.\d+(?:\.\d+)?)[^/:]*$")
 
 
 def registry_of(reference: str) -> str:
     """The registry of an image or of an `oci://` chart. A first word without dot, colon and port is Docker Hub's."""
     first, slash, _ = reference.removeprefix(OCI).partition("/")
     return first if slash and (any(mark in first for mark in ".:") or first == "localhost") else DOCKER_HUB
+
+
+def tagged_version(image: str) -> str | None:
+    """The version of vLLM in the tag of an image that is named after it; None for any other."""
+    match = _VLLM_TAG.search(image.split("@")[0])
+    return match[1] if match is not None else None
 
 
 def mirrored(reference: str, mirrors: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
@@ -17,6 +16,7 @@ from llm_d_gke.planning.engine_support.deployment import Deployment
 from llm_d_gke.planning.engine_support.guessing import guessing_of
 from llm_d_gke.planning.engine_support.options import argument_of, named_backend, nested_value, option_value
 from llm_d_gke.planning.findings import setting_value
+from llm_d_gke.planning.image_names import tagged_version
 from llm_d_gke.planning.parallelism.layout import Parallelism, parallelism_of
 from llm_d_gke.planning.rules import RULES
 from llm_d_gke.settings.engine import SpeculativeDecoding
@@ -25,8 +25,6 @@ from llm_d_gke.settings.models import ModelSettings
 # Read by 0.11.2 and in reports of 0.12, where the option came; 0.17.1 does not read it any more.
 BACKEND_VARIABLE, _BACKEND_VARIABLE_BEFORE = "VLLM_ATTENTION_BACKEND", "0.14"
 EXPERT_BACKEND = "--moe-backend"
-# llm-d's and Red Hat's images count otherwise: theirs begin with llm-d, or with a version above 0.
-_VLLM_TAG = re.compile(r"(?:^|/)vllm[\w-]*:v?(0\.\d+(?:\.\d+)?)[^/:]*$")
 
 _Figure = TypeVar("_Figure")
 
@@ -68,8 +66,7 @@ class ServedModel:
     @cached_property
     def version(self) -> str:
         """vLLM's version: of the image's tag where it has one like v0.19.1, else of the release."""
-        match = _VLLM_TAG.search(self.settings.image.split("@")[0]) if self.settings.image is not None else None
-        return match[1] if match is not None else self.ctx.engine_image.version
+        return tagged_version(self.settings.image or "") or self.ctx.engine_image.version
 
     @property
     def outline(self) -> Outline | None:
@@ -128,7 +125,21 @@ class ServedModel:
                 if (text := nested_value(further, "--additional-config", f"sharding.sharding_strategy.{key}"))
             },
             all_files_known=settings.config is None and settings.source.kind == "hugging-face",
+            sized=self.model is not None,
         )
+
+    @property
+    def outlined_deployment(self) -> Deployment | None:
+        """One replica of a model whose config.json is not computed, with what is known of it."""
+        if self.model is not None or self.outline is None:
+            return None
+        # Of a model whose sizes are not known only these are read.
+        facts: dict[str, Any] = {
+            "id": self.settings.id,
+            "architecture": self.outline.architecture,
+            "quantization": self.outline.quantization,
+        }
+        return self.deployment(Model.model_construct(**facts))
 
     @cached_property
     def figures(self) -> dict[Callable[[ServedModel], Any], Any]:

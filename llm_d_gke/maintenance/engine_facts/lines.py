@@ -46,7 +46,8 @@ _POLICY = "LLMD-EXTRA-ARGS-PLANNED"
 _GAPS = (
     *("failed to be inspected", "unanswered", "Sleep mode is not supported", "cumem allocator is not supported"),
     *("KeyError: 'Ġ</'", "AmbiguousGlobalPerLayerAttributeError", "Invalid repository ID"),
-    *("attribute name must be string, not 'NullObject'", "Too large swap space"),
+    *("attribute name must be string, not 'NullObject'", "Too large swap space", "Can't load image processor"),
+    *("Can't load feature extractor", "requires `response_template` metadata in the tokenizer"),
 )
 
 

@@ -78,6 +78,8 @@ class Deployment:
     sharding: Mapping[str, str] = field(default_factory=dict)  # TPU: sharding_strategy of --additional-config
     # Files beside an own config.json, or in a bucket, may say how the weights are quantized.
     all_files_known: bool = True
+    # False: of the model only class and quantization are known, by a config.json whose memory is not computed.
+    sized: bool = True
 
     @property
     def effective_dtype(self) -> str:

@@ -72,7 +72,7 @@ def _refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
         return
     if deployment.accelerator.kind == "tpu":
         yield from float16_refusals(deployment, facts)
-        if facts.tpu is not None:
+        if facts.tpu is not None and deployment.sized:
             yield from tpu_refusals(deployment, facts, facts.tpu)
         return
     card_facts = facts.for_capability(deployment.accelerator.compute_capability or 0.0)
@@ -81,11 +81,13 @@ def _refusals(deployment: Deployment, facts: EngineFacts) -> Iterator[Refusal]:
         yield from float16_refusals(deployment, facts)
     else:
         yield from dtype_refusals(deployment, facts, card_facts)
-        yield from attention_refusals(deployment, facts)
-        yield from cache_refusals(deployment, facts, card_facts)
-        yield from experts_refusals(deployment, facts, card_facts)
-    yield from feature_refusals(deployment, facts)
-    yield from adapters_refusals(deployment, facts)
+        if deployment.sized:
+            yield from attention_refusals(deployment, facts)
+            yield from cache_refusals(deployment, facts, card_facts)
+            yield from experts_refusals(deployment, facts, card_facts)
+    if deployment.sized:
+        yield from feature_refusals(deployment, facts)
+        yield from adapters_refusals(deployment, facts)
     yield from quantization_refusals(deployment, facts)
 
 

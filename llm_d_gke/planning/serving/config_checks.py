@@ -8,9 +8,11 @@ from typing import Any
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.config_architectures import load_architectures
+from llm_d_gke.catalog.config_outline import written_quantization
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import facts_of, load_facts, versions
 from llm_d_gke.planning.context import Findings
+from llm_d_gke.planning.image_names import tagged_version
 from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
@@ -56,7 +58,12 @@ def is_model_config(config: Mapping[str, Any], findings: Findings, path: tuple[s
         if part is not None and part != [] and not is_right(part):
             wrong_value(findings, path, value, f"{key} is {flow(part)[:60]}, and must be {expected}")
             return False
-    return True
+    quantization = written_quantization(config)
+    missing = load_architectures().missing_key(quantization)
+    if missing is not None:
+        reason = f"quantization_config has no {missing}, which vLLM reads of {quantization['quant_method']}"
+        wrong_value(findings, path, value, reason)
+    return missing is None
 
 
 def _is_name_list(part: object) -> bool:
@@ -134,9 +141,11 @@ def _architecture_stem(name: str) -> str:
 
 
 def _version(model: ModelSettings, settings: StackSettings, catalog: Catalog) -> str | None:
-    """The version of the release's engine. None where an image or a release of another version runs."""
+    """The version of vLLM: of the image's tag where it has one, else of the release. None: not known."""
+    if model.image is not None:
+        return tagged_version(model.image)
     release = catalog.releases.get(settings.release)
-    if release is None or model.image is not None:
+    if release is None:
         return None
     accelerator = catalog.accelerators.get(settings.accelerator.type)
     image = release.engine.image_for(accelerator, disaggregated=False) if accelerator is not None else None

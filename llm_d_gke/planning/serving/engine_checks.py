@@ -97,8 +97,12 @@ def check_engine(served: ServedModel) -> bool:
 def _check_by_class(served: ServedModel) -> None:
     """What the tables say of a model whose memory is not computed: its class, and methods that the version lacks."""
     settings, tables, version = served.settings, facts_of(served.version), served.version
-    method, name = settings.quantization, served.architecture
-    if method is not None and tables and all(method not in facts.quantization for facts in tables):
+    method, name, outlined = settings.quantization, served.architecture, served.outlined_deployment
+    if outlined is not None:
+        # Of architectures that are not in the registry `check_architecture` warns.
+        for refusal in [refusal for refusal in refusals_of(outlined) if refusal.kind != "architecture"][:1]:
+            _report_refusal(served, outlined, refusal)
+    if outlined is None and method and tables and all(method not in facts.quantization for facts in tables):
         rule = f"vLLM {version} has no quantization method {method} (quantization methods of vLLM {version})"
         served.error(_RULES["quantization-unknown"], "quantization", rule=rule, fix="remove it, or use another method")
     if tables and all(name in facts.former_architectures for facts in tables):

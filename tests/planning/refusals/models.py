@@ -136,6 +136,13 @@ MODEL = (
             ("context below zero", "VALUE", {**GEMMA, "max_position_embeddings": -1}, "is -1", "correct the file"),
             ("heads that do not divide", "VALUE", {**GEMMA, "num_key_value_heads": 3}, "does not divide", "correct"),
             ("type of a number", "VALUE", {**GEMMA, "torch_dtype": "float8"}, "a type of torch", "correct the file"),
+            (
+                "quantized weights, not completely",
+                "VALUE",
+                {**GEMMA, "quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128}},
+                "quantization_config has no desc_act, which vLLM reads of gptq",
+                "correct the file",
+            ),
         )
     ),
     *(

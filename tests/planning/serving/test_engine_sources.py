@@ -24,6 +24,10 @@ def _option(*words: str) -> dict[str, Any]:
     return {"allowExtraArgs": True, "extraArgs": list(words)}
 
 
+def _quantized(method: str, **keys: Any) -> dict[str, Any]:
+    return {"quantization_config": {"quant_method": method, **keys}}
+
+
 @pytest.mark.parametrize("row", [*REFUSED, *OF_CHECKPOINTS, *OF_ISSUES, *OF_CLASSES], ids=lambda row: row.name)
 def test_the_accepted_neighbor_has_no_error(row: Refused) -> None:
     facts = row.facts if row.neighbor_facts is None else row.neighbor_facts
@@ -70,6 +74,11 @@ def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[
 @pytest.mark.parametrize(
     ("fields", "settings", "rules"),
     [
+        (_quantized("hqq"), {}, ["has no quantization method hqq"]),
+        (_quantized("awq", bits=8, group_size=128, zero_point=True), {}, ["they have 8 bits"]),
+        (_quantized("awq", bits=4, group_size=128, zero_point=True), {}, []),
+        (_quantized("awq", bits=4, q_group_size=128), {}, ["has no zero_point, which vLLM reads of awq"]),
+        (_quantized("fp8", activation_scheme="dynamic"), {"quantization": "gptq"}, ["takes no other method"]),
         ({"num_attention_heads": 12}, {"tensorParallel": 8}, ["which 8 cannot share evenly"]),
         ({"num_attention_heads": 16}, {"tensorParallel": 8}, []),
         ({"encoder_attention_heads": 20}, {"tensorParallel": 8}, ["which 8 cannot share evenly"]),
@@ -105,6 +114,26 @@ def test_what_every_configuration_states(fields: dict[str, Any], settings: dict[
     reasons = _reasons({"architectures": ["JambaForCausalLM"], **fields}, {"tensorParallel": 1, **own})
     assert len(reasons) == len(rules)
     assert all(rule in reason for rule, reason in zip(rules, reasons, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("model", "severity", "rule"),
+    [
+        ({"dtype": "bfloat16"}, Severity.ERROR, "T4 has compute capability 7.5, where vLLM computes in float16"),
+        ({"dtype": "half"}, None, ""),
+        ({"quantization": "awq"}, Severity.WARNING, "looks in the checkpoint for how awq quantized it"),
+        ({"config": "acme.json"}, Severity.WARNING, "the registry of vLLM 0.30.0 has no AcmeForCausalLM"),
+    ],
+)
+def test_a_model_whose_memory_is_not_computed_on_a_t4(
+    model: dict[str, str], severity: Severity | None, rule: str
+) -> None:
+    name = "AcmeForCausalLM" if "config" in model else "JambaForCausalLM"
+    own = {"id": "acme/own", "config": "own.json", "image": "vllm/vllm-openai:v0.30.0", **model}
+    findings = findings_of("gpu", {"models[0]": own}, files={"acme/own": ModelFile(config={"architectures": [name]})})
+    judged = ("LLMD-DTYPE", "LLMD-QUANTIZATION", "LLMD-CONFIG-ENGINE")
+    verdicts = [(finding.severity, rule in finding.rule) for finding in findings if finding.id.startswith(judged)]
+    assert verdicts == ([(severity, True)] if severity else [])
 
 
 def _reasons(config: dict[str, Any], model: dict[str, Any]) -> list[str]:
