@@ -125,9 +125,8 @@ def test_what_every_configuration_states(fields: dict[str, Any], settings: dict[
         ({"config": "acme.json"}, Severity.WARNING, "the registry of vLLM 0.30.0 has no AcmeForCausalLM"),
     ],
 )
-def test_a_model_whose_memory_is_not_computed_on_a_t4(
-    model: dict[str, str], severity: Severity | None, rule: str
-) -> None:
+def test_of_a_model_that_is_not_computed(model: dict[str, str], severity: Severity | None, rule: str) -> None:
+    """By its class and its quantization alone, on a T4."""
     name = "AcmeForCausalLM" if "config" in model else "JambaForCausalLM"
     own = {"id": "acme/own", "config": "own.json", "image": "vllm/vllm-openai:v0.30.0", **model}
     findings = findings_of("gpu", {"models[0]": own}, files={"acme/own": ModelFile(config={"architectures": [name]})})
