@@ -463,17 +463,17 @@ def test_a_method_that_reads_the_checkpoint_needs_one_that_says_it(method: str) 
 
 
 @pytest.mark.parametrize(
-    ("method", "taken"),
+    ("method", "accepted_methods"),
     [("inc", []), ("moe_wna16", ["awq"]), ("experts_int8", []), ("fp_quant", []), ("deepseek_v4_fp8", ["fp8"])],
 )
-def test_a_method_that_is_set_takes_few_other_checkpoints(method: str, taken: list[str]) -> None:
+def test_a_method_that_is_set_takes_few_other_checkpoints(method: str, accepted_methods: list[str]) -> None:
     """override_quantization_method of 0.19.1 to 0.32.0: 0.32.0 refused experts_int8 for a checkpoint of AWQ."""
     for checkpoint, model in (
         ("fp8", "Qwen/Qwen3-32B-FP8"),
         ("compressed-tensors", "RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8"),
         ("awq", "Qwen/Qwen3-14B-AWQ"),
     ):
-        expected = [] if checkpoint in taken else ["quantization-checkpoint"]
+        expected = [] if checkpoint in accepted_methods else ["quantization-checkpoint"]
         assert kinds(on(H100, model, "0.32.0", quantization=method, deprecated_quantization=True)) == expected
 
 
