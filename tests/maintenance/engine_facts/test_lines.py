@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.catalog.engine_tables import load_facts
+from llm_d_gke.maintenance.engine_facts.inside.stand_in import NullObject
 from llm_d_gke.maintenance.engine_facts.lines import judged, summary
 from llm_d_gke.maintenance.engine_facts.random_lines import stacks
+from llm_d_gke.maintenance.engine_facts.random_models import models
 
 _CONFIG = Path("tests/planning/figures/found_configs/TinyLlama-1.1B-Chat-v1.0.json")
 
@@ -27,6 +29,27 @@ def test_a_seed_gives_the_same_lines_with_the_drawn_options_at_their_end() -> No
     for row in rows:
         extra = row["stack"]["models"][0]["extraArgs"]
         assert row["arguments"][-len(extra) :] == extra
+
+
+def test_a_seed_gives_the_same_models_which_differ_from_their_base() -> None:
+    base = json.loads(_CONFIG.read_text(encoding="utf-8"))
+    drawn = models(3, 800, {"acme/tiny": base})
+    assert drawn == models(3, 800, {"acme/tiny": base})
+    assert drawn != models(4, 800, {"acme/tiny": base})
+    assert base == json.loads(_CONFIG.read_text(encoding="utf-8"))
+    methods = {
+        config["quantization_config"].get("quant_method")
+        for config in drawn.values()
+        if "quantization_config" in config
+    }
+    assert methods >= {"gptq", "awq", "fp8", "compressed-tensors", "modelopt", "mxfp4"}
+    changed = {key for config in drawn.values() for key in config if config[key] != base.get(key)}
+    assert changed >= {"architectures", "rope_scaling", "sliding_window", "torch_dtype", "num_key_value_heads"}
+
+
+def test_an_absent_object_has_no_items() -> None:
+    """Else loops over the overloads of an absent operator do not end."""
+    assert list(NullObject().overloads()) == []
 
 
 def test_the_summary_sorts_lines_by_who_refuses_them() -> None:
