@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.catalog.engine_tables import load_facts
-from llm_d_gke.maintenance.engine_facts.inside.stand_in import NullObject
 from llm_d_gke.maintenance.engine_facts.lines import judged, summary
 from llm_d_gke.maintenance.engine_facts.random_lines import stacks
 from llm_d_gke.maintenance.engine_facts.random_models import models
@@ -45,11 +44,6 @@ def test_a_seed_gives_the_same_models_which_differ_from_their_base() -> None:
     assert methods >= {"gptq", "awq", "fp8", "compressed-tensors", "modelopt", "mxfp4"}
     changed = {key for config in drawn.values() for key in config if config[key] != base.get(key)}
     assert changed >= {"architectures", "rope_scaling", "sliding_window", "torch_dtype", "num_key_value_heads"}
-
-
-def test_an_absent_object_has_no_items() -> None:
-    """Else loops over the overloads of an absent operator do not end."""
-    assert list(NullObject().overloads()) == []
 
 
 def test_the_summary_sorts_lines_by_who_refuses_them() -> None:

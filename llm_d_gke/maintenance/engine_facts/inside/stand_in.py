@@ -12,7 +12,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # Packages of the CUDA images that the CPU wheel does not have.
@@ -64,10 +64,6 @@ class NullObject:
 
     def __getitem__(self, key: Any) -> Any:
         return NullObject()
-
-    def __iter__(self) -> Iterator[Any]:
-        # By its items alone it would never end.
-        return iter(())
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
         return (object,) if len(bases) == 1 else ()
