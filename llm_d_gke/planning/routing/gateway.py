@@ -137,7 +137,7 @@ def _early_routes(models: Sequence[ModelPlan], timeout: int | None) -> tuple[Rou
     Under KServe such a route serves a model below a separate path, as KServe's own routes do, and KServe waits for it.
     Otherwise it serves the list of models.
     """
-    by_path = tuple(
+    by_path = [
         RouteRulePlan(
             # Under KServe a path holds several models: a prefix can be rewritten, a list of exact paths cannot.
             paths=(PathPlan(value=f"{model.inference_service.path}{API_PREFIX}", prefix=True),),
@@ -147,8 +147,7 @@ def _early_routes(models: Sequence[ModelPlan], timeout: int | None) -> tuple[Rou
         )
         for model in models
         if model.inference_service is not None
-    )
-    kserve = (RoutePlan(name=KSERVE_ROUTE, rules=by_path, early=True),) if by_path else ()
+    ]
     by_pool = [
         RouteRulePlan(
             paths=MODELS_LIST[:1],
@@ -159,7 +158,11 @@ def _early_routes(models: Sequence[ModelPlan], timeout: int | None) -> tuple[Rou
         for model in models
         if model.inference_service is None
     ]
-    return (*kserve, *_numbered_routes(POOLS_ROUTE, _chunks(by_pool, MAX_RULES), early=True))
+    return tuple(
+        route
+        for name, rules in ((KSERVE_ROUTE, by_path), (POOLS_ROUTE, by_pool))
+        for route in _numbered_routes(name, _chunks(rules, MAX_RULES), early=True)
+    )
 
 
 def _routes_by_model(

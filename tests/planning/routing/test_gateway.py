@@ -65,8 +65,28 @@ def test_a_path_that_opens_administration_is_refused_on_the_internet(path: str) 
         assert (finding.value, finding.severity) == (path, severity)
 
 
-def test_routes_keep_the_limits_of_the_gateway_api() -> None:
-    changes = {"gateway.paths": [f"/extra/{number}" for number in range(16)]}
-    for route in plan_of("multi-model-gpu", changes).routes:
+# More than a route has rules.
+MODELS = [
+    *(f"Qwen/Qwen2.5-{size}-Instruct" for size in ("0.5B", "1.5B", "3B", "7B")),
+    *(f"Qwen/Qwen3-{size}" for size in ("0.6B", "1.7B", "4B", "4B-Instruct-2507")),
+    *(f"google/{name}-it" for name in ("gemma-2b", "gemma-2-2b", "gemma-3-1b", "gemma-3-4b")),
+    *(f"meta-llama/Llama-3.2-{size}-Instruct" for size in ("1B", "3B")),
+    *(f"microsoft/Phi-{name}-instruct" for name in ("3-mini-4k", "4-mini")),
+    "microsoft/phi-2",
+]
+
+
+@pytest.mark.parametrize("deployment", ["direct", "kserve"])
+@pytest.mark.parametrize("paths", [0, 16])
+def test_routes_keep_the_limits_of_the_gateway_api(deployment: str, paths: int) -> None:
+    changes = {
+        "deployment": deployment,
+        "gateway.paths": [f"/extra/{number}" for number in range(paths)],
+        "models": [{"id": name, "maxModelLen": 2048} for name in MODELS],
+        "accelerator": {"type": "nvidia-l4", "nodes": {"min": 0, "max": len(MODELS) + 1}},
+    }
+    plan = plan_of("multi-model-gpu", changes)
+    for route in plan.routes:
         assert len(route.rules) <= MAX_RULES
         assert sum(len(rule.paths) for rule in route.rules) <= MAX_MATCHES
+    assert all(len(plan.early_routes_to(model.pool.name)) == 1 for model in plan.models)
