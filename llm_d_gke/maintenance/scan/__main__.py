@@ -27,6 +27,8 @@ from llm_d_gke.maintenance.scan.pods import (
 from llm_d_gke.maintenance.scan.scanners import Failure, ScanError
 from llm_d_gke.stackfile import project_stacks
 
+# What runs in the namespace of a stack, and not in those of its charts.
+_SERVING = ("Deployment", "LeaderWorkerSet", "LLMInferenceService")
 # Random stacks that are scanned together: about three minutes on two busy cores.
 _BATCH = 20
 
@@ -55,7 +57,7 @@ def _scan(stacks: list[str], folder: Path, *, whole: bool) -> int:
     objects = {stack: stack_objects(stack) for stack in stacks}
     objects |= {"stage": staging_objects(), "load": load_objects()}
     objects |= dict(chart_objects(stacks))
-    _with_policies(objects)
+    with_policies(objects)
     open_, idle = _findings(objects, folder)
     return 1 if open_ or (whole and _refuse(idle)) else 0
 
@@ -72,7 +74,7 @@ def _scan_random(count: int, seed: int, folder: Path) -> int:
         for name, values, bodies in random_objects(min(_BATCH, count - first), batch_seed):
             objects[name] = bodies
             kinds[kinds_of(values)] += 1
-        _with_policies(objects)
+        with_policies(objects)
         print(f"seed {batch_seed}, {len(objects)} stacks:")
         print(*(f"{number:4d}  {kind}" for kind, number in sorted(kinds.items())), sep="\n")
         open_ += _findings(objects, folder / f"seed-{batch_seed}")[0]
@@ -96,7 +98,7 @@ def _findings(objects: Mapping[str, list[dict[str, Any]]], folder: Path) -> tupl
     return open_, idle
 
 
-def _with_policies(objects: Mapping[str, list[dict[str, Any]]]) -> None:
+def with_policies(objects: Mapping[str, list[dict[str, Any]]]) -> None:
     """A stack has policies for the namespaces of its charts, so they are scanned with the charts' pods."""
     policies = {
         (body["metadata"]["namespace"], body["metadata"]["name"]): body
@@ -111,7 +113,8 @@ def _with_policies(objects: Mapping[str, list[dict[str, Any]]]) -> None:
         else:
             # Pods of charts are scanned once, with the chart.
             names = {body["metadata"]["name"] for body in bodies if body["kind"] == "Namespace"}
-            stacks_own = {body["metadata"]["namespace"] for body in bodies if body["kind"] == "Gateway"}
+            # A member of a fleet has no Gateway.
+            stacks_own = {body["metadata"]["namespace"] for body in bodies if body["kind"] in _SERVING}
             bodies[:] = [body for body in bodies if not _of_chart(body, names - stacks_own)]
 
 
