@@ -221,29 +221,42 @@ def _build(go: str, targets: list[Target], label: str, rest: str, report: Report
 
 
 def _replaced(module: str, folder: Path) -> list[str]:
-    """The flag for copies of dependencies with some of their files exchanged, where the module has an overlay.json.
+    """The flag for dependencies with some or all of their files exchanged, where the module has an overlay.json.
 
-    It maps files of Go modules to files beside it, or to nothing, for packages that need a C compiler and libraries.
-    Go's own overlays leave its module cache alone, so that the copies are named by a go.mod of their own.
+    It maps files of Go modules to files beside it, or to nothing, and a whole module to a folder beside it: for
+    packages that need a C compiler and libraries, and for what takes long to compile or to start and no rehearsal
+    uses. Go's own overlays leave its module cache alone, so that copies are named by a go.mod of their own.
     """
     described = TOOLCHAIN_FOLDER / module / "overlay.json"
     if not described.exists():
         return []
     lines = [(TOOLCHAIN_FOLDER / module / "go.mod").read_text(encoding="utf-8")]
-    for dependency, files in json.loads(described.read_text(encoding="utf-8")).items():
-        root, copy = module_dir(dependency, module), folder / "replaced" / dependency
-        for file in (path for path in root.rglob("*") if path.is_file()):
-            name = file.relative_to(root)
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            (copy / name).write_bytes(file.read_bytes())
-        for name, own in files.items():
-            (copy / name).unlink(missing_ok=True)
-            if own:
-                (copy / name).write_bytes((TOOLCHAIN_FOLDER / module / own).read_bytes())
+    replacements: dict[str, dict[str, str] | str] = json.loads(described.read_text(encoding="utf-8"))
+    for dependency, files in replacements.items():
+        copy = folder / "replaced" / dependency
+        if isinstance(files, str):
+            _copy(TOOLCHAIN_FOLDER / module / files, copy)
+        else:
+            _copy(module_dir(dependency, module), copy)
+            for name, own in files.items():
+                (copy / name).unlink(missing_ok=True)
+                if own:
+                    (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                    (copy / name).write_bytes((TOOLCHAIN_FOLDER / module / own).read_bytes())
+        if not (copy / "go.mod").exists():
+            (copy / "go.mod").write_text(f"module {dependency}\n", encoding="utf-8")
         lines.append(f"replace {dependency} => {copy}\n")
     (folder / "go.mod").write_text("\n".join(lines), encoding="utf-8")
     shutil.copy(TOOLCHAIN_FOLDER / module / "go.sum", folder / "go.sum")
     return [f"-modfile={folder / 'go.mod'}"]
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy the files of a folder, which Go's module cache write-protects, as files that can be written."""
+    for file in (path for path in source.rglob("*") if path.is_file()):
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
 
 
 def run_logged(

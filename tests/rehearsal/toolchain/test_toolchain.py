@@ -326,18 +326,36 @@ class TestPins:
             resolved |= set(answer.stdout.split())
         assert {package for package in packages if not package.startswith(("./", "../"))} <= resolved
 
+    @staticmethod
+    def compiled(module: str, package: str, folder: Path) -> list[str]:
+        """Packages that a program needs, with the files that `overlay.json` exchanges."""
+        flags = build._replaced(module, folder)
+        command = [go.go_command("check the pins"), "list", "-mod=readonly", *flags, "-deps", package]
+        answer = subprocess.run(
+            command, cwd=TOOLCHAIN_FOLDER / module, capture_output=True, text=True, env=go.environment(), check=False
+        )
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout.split()
+
     @pytest.mark.rehearsal
     def test_the_provider_compiles_no_sdk_of_pulumis(self, tmp_path: Path) -> None:
         """Its component resources would bring two thousand types in Go, more than a quarter of its compilation."""
-        flags = build._replaced("charts", tmp_path)
-        command = [go.go_command("check the pins"), "list", "-mod=readonly", *flags, "-deps", "./provider"]
-        answer = subprocess.run(
-            command, cwd=TOOLCHAIN_FOLDER / "charts", capture_output=True, text=True, env=go.environment(), check=False
-        )
-        assert answer.returncode == 0, answer.stderr
         sdk = "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/"
-        packages = {line.removeprefix(sdk) for line in answer.stdout.split() if line.startswith(sdk)}
-        assert packages == {"helm/v4", "utilities"}
+        packages = self.compiled("charts", "./provider", tmp_path)
+        assert {name.removeprefix(sdk) for name in packages if name.startswith(sdk)} == {"helm/v4", "utilities"}
+
+    @pytest.mark.rehearsal
+    def test_pulumi_compiles_no_sdk_of_a_cloud_and_no_dictionary(self, tmp_path: Path) -> None:
+        """SDKs are a quarter of what would be compiled, dictionaries half of each start of Pulumi."""
+        packages = self.compiled("engine", TARGETS["pulumi"].package, tmp_path)
+        assert "github.com/pulumi/pulumi/pkg/v3/backend/diy" in packages
+        left_out = ("github.com/aws/", "github.com/Azure/", "cloud.google.com/", "github.com/hashicorp/vault/")
+        # Of S3's, one type of this project's own.
+        assert [name for name in packages if name.startswith(left_out)] == ["github.com/aws/aws-sdk-go-v2/service/s3"]
+        assert {name for name in packages if "zxcvbn" in name} == {
+            "github.com/ccojocar/zxcvbn-go",
+            "github.com/nbutton23/zxcvbn-go",
+        }
 
     @pytest.mark.rehearsal
     def test_the_crds_of_the_gateway_api_are_in_its_module(self) -> None:
