@@ -78,6 +78,12 @@ def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[
         (_quantized("awq", bits=8, group_size=128, zero_point=True), {}, ["they have 8 bits"]),
         (_quantized("awq", bits=4, group_size=128, zero_point=True), {}, []),
         (_quantized("awq", bits=4, q_group_size=128), {}, ["has no zero_point, which vLLM reads of awq"]),
+        (
+            _quantized("modelopt", group_size=16),
+            {},
+            ["has no quant_algo or quantization, which vLLM reads of modelopt"],
+        ),
+        (_quantized("modelopt", quant_algo="FP8"), {}, []),
         (_quantized("fp8", activation_scheme="dynamic"), {"quantization": "gptq"}, ["takes no other method"]),
         ({"num_attention_heads": 12}, {"tensorParallel": 8}, ["which 8 cannot share evenly"]),
         ({"num_attention_heads": 16}, {"tensorParallel": 8}, []),
