@@ -62,7 +62,11 @@ def _of_a_program(finding: Finding) -> Finding:
         r"set \3 in the program's settings",
         finding.fix,
     )
-    return replace(finding, fix=fix.replace("the stack file", "the program's settings").replace(f"{NAMESPACE}:", ""))
+    return replace(
+        finding,
+        rule=finding.rule.replace("the stack file has", "the program's settings have"),
+        fix=fix.replace("the stack file", "the program's settings").replace(f"{NAMESPACE}:", ""),
+    )
 
 
 def plan_config(stack: str, config: StackConfig) -> StackPlan:

@@ -13,7 +13,7 @@ from llm_d_gke.planning.engine_support.attention import split_block_sizes
 from llm_d_gke.planning.parallelism.rdma import uses_rdma
 from llm_d_gke.planning.plan.estimates import SpeedEstimate
 from llm_d_gke.planning.served_model import ServedModel, served_model
-from llm_d_gke.planning.serving.parallelism_checks import machine_with
+from llm_d_gke.planning.serving.parallelism_checks import machine_with, slice_with
 from llm_d_gke.planning.sizing.capacity import in_flight, lengths_of
 from llm_d_gke.planning.sizing.memory_check import run_of
 from llm_d_gke.planning.sizing.speed import Load, estimate
@@ -111,14 +111,18 @@ def _check_parallelism(decode: ServedModel, prefill: ServedModel) -> None:
         elif ctx.machine.rdma and not uses_rdma(ctx, parallelism):
             served.warning("LLMD-PD-WITHOUT-RDMA", "tensorParallel", role=ctx.role)
     if decode.parallelism.tensor != prefill.parallelism.tensor:
-        _check_ranks(decode, prefill.parallelism.tensor)
+        _check_ranks(decode, prefill)
 
 
-def _check_ranks(decode: ServedModel, prefill_ranks: int) -> None:
+def _check_ranks(decode: ServedModel, prefill: ServedModel) -> None:
     """Whether decode takes a KV cache that another number of ranks computed."""
-    decode_ranks, path = decode.parallelism.tensor, ("prefill", "tensorParallel")
+    decode_ranks, prefill_ranks = decode.parallelism.tensor, prefill.parallelism.tensor
+    path = ("prefill", "tensorParallel")
     if decode.accelerator.kind == "tpu":
-        decode.error("LLMD-PD-TP-TPU", *path, value=prefill_ranks, decode_ranks=decode_ranks)
+        # A pod takes all chips of its slice: another number of them is another machine type.
+        ctx = prefill.ctx
+        machine = "" if ctx.chips * ctx.accelerator.devices_per_chip == decode_ranks else slice_with(ctx, decode_ranks)
+        prefill.error("LLMD-PD-TP-TPU", "tensorParallel", value=prefill_ranks, fix=f"use {machine or decode_ranks}")
     elif decode.recurrent:
         decode.error("LLMD-PD-TP-STATES", *path, value=prefill_ranks, decode_ranks=decode_ranks)
     elif max(decode_ranks, prefill_ranks) % min(decode_ranks, prefill_ranks):

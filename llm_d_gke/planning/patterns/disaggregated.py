@@ -70,9 +70,8 @@ class _PrefillFindings(Findings):
             if finding.path == key or finding.path.startswith(f"{key}."):
                 finding = replace(finding, path=own + finding.path.removeprefix(key))
             # A fix that names the setting means the one of prefill's own.
-            name, owner = key.rpartition(".")[2], own.rpartition(".")[0]
-            if owner.endswith(".prefill"):
-                finding = replace(finding, fix=re.sub(rf"(?<![\w.]){name}: ", f"prefill.{name}: ", finding.fix))
+            name, new = (text.removeprefix(path_of("")).rpartition("].")[2] for text in (key, own))
+            finding = replace(finding, fix=re.sub(rf"(?<![\w.]){name}(?=: |\.\w)", new, finding.fix))
         if finding not in self._all:
             self._all.append(finding)
 

@@ -203,7 +203,7 @@ def _check_batch(served: ServedModel) -> None:
             "LLMD-BATCH-SEQUENCES",
             "maxNumBatchedTokens",
             case="adapters",
-            value=run.max_num_batched_tokens,
+            value=f"{'' if tokens else '(by default, '}{run.max_num_batched_tokens}{'' if tokens else ')'}",
             tokens=speculation.tokens + 1,
             sequences=run.max_num_seqs,
             needed=needed,

@@ -62,8 +62,11 @@ def _check_tpu(served: ServedModel) -> None:
             served.error(
                 "LLMD-TPU-RANKS", name, value=size, chips=chips, fix=_without_ranks(ctx, parallelism.tensor, size)
             )
+    if served.settings.all_to_all is not None:
+        served.error("LLMD-ALL-TO-ALL-UNUSED", "allToAll", case="tpu")
     if parallelism.tensor != chips and parallelism.data == 1:
-        served.error("LLMD-TP-TPU-CHIPS", "tensorParallel", chips=chips, slice=_slice_with(ctx, parallelism.tensor))
+        machine = slice_with(ctx, parallelism.tensor)
+        served.error("LLMD-TP-TPU-CHIPS", "tensorParallel", chips=chips, slice=f"or {machine}, " if machine else "")
 
 
 def _check_hosts(served: ServedModel) -> None:
@@ -98,18 +101,18 @@ def _check_hosts(served: ServedModel) -> None:
 
 def _without_ranks(ctx: PlanContext, tensor: int, ranks: int) -> str:
     """What to use instead of several ranks on one slice."""
-    smaller = _slice_with(ctx, tensor).removeprefix("or ").removesuffix(", ")
+    smaller = slice_with(ctx, tensor)
     return f"remove it, or use {smaller} with replicas: {ranks}" if smaller else "remove it"
 
 
-def _slice_with(ctx: PlanContext, devices: int) -> str:
-    """The machine type with exactly `devices` devices of a TPU, as the middle of a fix. Empty where there is none."""
+def slice_with(ctx: PlanContext, devices: int) -> str:
+    """The setting of the machine type with exactly `devices` devices of a TPU. Empty where there is none."""
     accelerator = ctx.accelerator
     if ctx.settings.accelerator.topology is not None:
         return ""
     for machine in ctx.catalog.machines_for(accelerator.name):
         if machine.accelerator_count * accelerator.devices_per_chip == devices:
-            return f"or accelerator.machineType: {machine.name}, "
+            return f"accelerator.machineType: {machine.name}"
     return ""
 
 
@@ -123,7 +126,7 @@ def machine_with(ctx: PlanContext, devices: int) -> str:
         if count * accelerator.devices_per_chip >= devices
     ]
     if not options:
-        return "or another accelerator: no machine type has more"
+        return f"or another accelerator: no machine type has {devices} of {accelerator.title}"
     count, machine = min(options, key=lambda option: option[0])
     return f"or accelerator.{f'perNode: {count}' if machine.is_attachable else f'machineType: {machine.name}'}"
 
@@ -167,7 +170,7 @@ def _check_network(served: ServedModel) -> None:
         and ctx.accelerator.interconnect == "nvlink"
     )
     if chosen is not None and not (parallelism.data > 1 and parallelism.expert):
-        served.error("LLMD-ALL-TO-ALL-UNUSED", "allToAll")
+        served.error("LLMD-ALL-TO-ALL-UNUSED", "allToAll", case="gpu")
     elif kind is not None and kind.rdma and not ctx.machine.rdma and not within:
         served.error("LLMD-ALL-TO-ALL-RDMA", "allToAll", rdma_machines=_with_rdma(ctx))
     elif chosen == "deepep_high_throughput":

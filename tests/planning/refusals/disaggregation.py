@@ -165,7 +165,18 @@ DISAGGREGATION = (
         path="models[0].prefill.tensorParallel",
         value="8",
         rule="both need the same number of chips",
-        fix="use 4",
+        fix="use prefillAccelerator.machineType: ct6e-standard-4t",
+    ),
+    Wrong(
+        id="LLMD-MEMORY-WEIGHTS",
+        name="more memory than the chips of prefill's own pool have",
+        stack=TPU,
+        changes={"accelerator": {"type": "tpu-v6e", "machineType": "ct6e-standard-1t", "nodes": {"max": 1}}}
+        | {"prefillAccelerator": {"type": "tpu-v5e", "machineType": "ct5lp-hightpu-1t", "nodes": {"max": 1}}},
+        path="models[0].id",
+        value="Qwen/Qwen3-8B",
+        rule="GiB that vLLM may use of each TPU v5e",
+        fix="use prefillAccelerator.machineType: ct5lp-hightpu-4t",
     ),
     Wrong(
         id="LLMD-PD-TP-STATES",

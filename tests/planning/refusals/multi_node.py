@@ -147,6 +147,16 @@ GROUPS = (
         fix="set dataParallel",
     ),
     Wrong(
+        id="LLMD-ALL-TO-ALL-UNUSED",
+        name="a library of GPUs on a TPU",
+        stack=SLICE,
+        changes={"models[0].allToAll": "deepep_low_latency"},
+        path="models[0].allToAll",
+        value="deepep_low_latency",
+        rule="form one rank",
+        fix="remove it",
+    ),
+    Wrong(
         id="LLMD-ALL-TO-ALL-RDMA",
         name="DeepEP without RDMA",
         stack=WIDE,
