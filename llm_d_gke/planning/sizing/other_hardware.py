@@ -100,7 +100,7 @@ def _nodes(ctx: PlanContext, kind: str) -> Iterator[Node]:
     zones = ctx.zones or (ctx.settings.location,)
     is_on_demand = ctx.settings.accelerator.provisioning == "on-demand"
     for accelerator in ctx.catalog.accelerators.values():
-        if accelerator.kind != kind or any(accelerator.offered_in(zone) is False for zone in zones):
+        if accelerator.kind != kind or not all(accelerator.offered_in(zone) for zone in zones):
             continue
         for machine in ctx.catalog.machines_for(accelerator.name):
             if machine.accelerator_share < 1 or machine.arm or (is_on_demand and not machine.on_demand_ok):

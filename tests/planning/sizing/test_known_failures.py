@@ -92,3 +92,11 @@ def test_a_back_end_counts_where_vllm_reads_its_variable(version: str, refused: 
     }
     conflict = "error LLMD-ENGINE-CONFLICT --decode-context-parallel-size 2" in about_starts(H100_4, fields)
     assert conflict is refused
+
+
+def test_a_fix_that_names_an_accelerator_names_its_zones() -> None:
+    changes = {"location": "us-east5-b", "accelerator": _V6E, "models[0]": {"id": "openai/gpt-oss-120b"}}
+    fixes = [finding.fix for finding in findings_of("tpu", changes) if finding.id == "LLMD-START-REPORTED"]
+    assert len(fixes) == 1
+    assert fixes[0].startswith("use tpu-v7x")
+    assert "zones with tpu-v7x, nearest first: us-central1" in fixes[0]

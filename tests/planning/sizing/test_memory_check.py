@@ -15,6 +15,7 @@ from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.served_model import served_model
 from llm_d_gke.planning.sizing.memory_check import check_memory, run_of
 from llm_d_gke.settings import StackSettings
+from tests.planning.refusals.case import findings_of
 from tests.work import calls_of
 
 CATALOG = catalog.load()
@@ -209,3 +210,14 @@ def test_no_combination_is_without_an_answer() -> None:
                 assert verdict.status in ("fits", "marginal", "refused")
                 assert verdict.longest <= model.context
         assert all(finding.fix and finding.rule for finding in ctx.findings)
+
+
+def test_an_accelerator_without_a_known_zone_is_no_advice() -> None:
+    changes = {
+        "location": "europe-west4-a",
+        "accelerator": {"type": "nvidia-l4"},
+        "models[0]": {"id": "Qwen/Qwen3-32B"},
+    }
+    (fix,) = [finding.fix for finding in findings_of("gpu", changes) if finding.id == "LLMD-MEMORY-WEIGHTS"]
+    zones = {name: accelerator.zones for name, accelerator in CATALOG.accelerators.items() if name in fix}
+    assert all("europe-west4-a" in offering for offering in zones.values()), fix
