@@ -68,6 +68,10 @@ def print_sizes(model_id: str, load_text: str, choice: Choice, write: str | None
         option = cheapest_that_fits(options)
         path = write_stack(write, option.settings, option, "make size")
         print(f"wrote {path.name} for {row_of(option, options)}.")
+        if config not in (None, HUB) and not Path(config).is_relative_to(PROJECT_ROOT):
+            print(
+                wrapped(f"{config} is outside of the project's folder: copy it into that, and set config to the copy")
+            )
         print(f"next: make report STACK={write}\n")
     print(sizes_text(model, load, options, refusals, chosen_place=choice.location is not None, absent=absent))
     return DONE if options else REFUSED
@@ -257,7 +261,14 @@ def write_stack(stack: str, settings: Mapping[str, Any], option: Option, command
     `command` is what the user ran; the file's first line names it.
     """
     path = PROJECT_ROOT / f"Pulumi.{check_stack_name(stack)}.yaml"
+    settings = {**settings, "models": [_in_project(model) for model in settings["models"]]}
     config = {f"{NAMESPACE}:{key}": value for key, value in settings.items()}
     head = f"# Written by `{command}`: {option.hardware.accelerator.title} in {option.hardware.zone}.\n"
     path.write_text(head + yaml.safe_dump({"config": config}, sort_keys=False), encoding="utf-8")
     return path
+
+
+def _in_project(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A model with the path of its config.json from the project's folder: other checkouts have it there, too."""
+    path = Path(model.get("config", HUB))
+    return {**model, "config": str(path.relative_to(PROJECT_ROOT))} if path.is_relative_to(PROJECT_ROOT) else model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -260,6 +261,9 @@ def test_a_question_that_cannot_be_answered_ends_with_2(
     assert words in " ".join(capsys.readouterr().err.split())
 
 
+CONFIG = Path(__file__).parents[2] / "catalog" / "configs" / "google--gemma-2b-it.json"
+
+
 class TestWrittenStackFiles:
     @pytest.fixture(autouse=True)
     def root(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -277,6 +281,16 @@ class TestWrittenStackFiles:
         text = (root / "Pulumi.chat.yaml").read_text(encoding="utf-8")
         assert text.startswith("# Written by `make size`: ")
         assert llmd("size", QWEN, "2/s 500+100", "--write", "chat") == 2
+
+    def test_a_config_is_written_as_every_checkout_has_it(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (root / "own").mkdir()
+        shutil.copy(CONFIG, root / "own/config.json")
+        arguments = ("size", "acme/own", "1/s 500+100", "--config-json")
+        assert llmd(*arguments, str(root / "own"), "--write", "chat") == 0
+        assert read_yaml(root / "Pulumi.chat.yaml")["config"]["llm-d:models"][0]["config"] == "own"
+        assert "copy it" not in capsys.readouterr().out
+        assert llmd(*arguments, str(CONFIG), "--write", "other") == 0
+        assert "is outside of the project's folder: copy it" in " ".join(capsys.readouterr().out.split())
 
     def test_init_takes_its_defaults(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert llmd("init", "--yes") == 0
@@ -449,14 +463,12 @@ def test_half_precision_is_set_where_bfloat16_is_missing(rows: list[Option]) -> 
 
 
 class TestAModelOfYourOwn:
-    CONFIG = Path(__file__).parents[2] / "catalog" / "configs" / "google--gemma-2b-it.json"
-
     def test_it_is_sized_by_its_configuration(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert llmd("size", "acme/own", "1/s 500+100", "--config-json", str(self.CONFIG)) == 0
+        assert llmd("size", "acme/own", "1/s 500+100", "--config-json", str(CONFIG)) == 0
         assert "g2-standard-4" in capsys.readouterr().out
 
     def test_the_stack_file_names_the_configuration(self) -> None:
-        described = command.with_described(catalog.load(), "acme/own", str(self.CONFIG))
+        described = command.with_described(catalog.load(), "acme/own", str(CONFIG))
         model = described.find_model("acme/own")
         assert model is not None
         option = compare_hardware(described, model, parse_load("1/s 500+100"), "us-central1-a", None, "own.json")[0][0]
