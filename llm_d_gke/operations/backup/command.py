@@ -14,6 +14,7 @@ from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.operations.backup.contents import certificate_items, left_behind, pin_items, secret_items, weight_items
 from llm_d_gke.operations.backup.state import Item, State, backend_url, file_item, key_item, state_item
 from llm_d_gke.operations.google_cloud import NoCredentialsError, Session, open_session
+from llm_d_gke.operations.report.formatting import money
 from llm_d_gke.planning import RefusedError, StackPlan, plan_config
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig, load, stack_file
@@ -27,9 +28,9 @@ _WIDTH = max(len(state.value) for state in State) + 2
 def check_backup(stack: str, changes: Mapping[str, str], location: str | None) -> int:
     """Print what has to be kept, and with a location what changes there. Return the exit status."""
     console = Console()
-    session = _session(console)
     config = load(PROJECT_ROOT, stack, changes)
     plan, settings = _planned(stack, config)
+    session = _session(console)
     items = list(inventory(stack, config, settings, backend_url(), session))
     _print(items, console)
     status = _status(items)
@@ -98,12 +99,8 @@ def _restore(
         return REFUSED
     for line in left_behind(settings, after.location, session):
         console.print(wrapped(f"- {line}"), markup=False, highlight=False, soft_wrap=True)
-    costs = [_dollars(plan.cost.running) for plan in (before, after)]
+    costs = [money(plan.cost.total("running")) for plan in (before, after)]
     console.print(f"- running costs {costs[1]} an hour there, {costs[0]} here", highlight=False)
     rehearsal = f"make preview STACK={after.stack} ARGS='-c {NAMESPACE}:location={after.location}'"
     console.print(f"- rehearse it: {rehearsal}", highlight=False)
     return DONE
-
-
-def _dollars(value: float | None) -> str:
-    return "an unknown amount" if value is None else f"${value:,.2f}"

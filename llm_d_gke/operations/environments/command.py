@@ -175,12 +175,14 @@ def expired(files: Iterable[Path], now: datetime.datetime) -> Iterator[str]:
 def _within_budget(root: Path, stack: str, hours: float, budget: float) -> float:
     config = load_assumed(stack, root=root)
     plan = plan_config(stack, config)
-    hourly = plan.cost.at_most.exact
-    if hourly is None:
+    most = plan.cost.at_most
+    if most.unknown:
         raise ReviewError(
-            f"what {stack} costs at most is not known, so no budget of ${budget:,.2f} holds it: choose another machine"
-            f" or region for it ({NAMESPACE}:location, {NAMESPACE}:accelerator), or raise no stack for this change"
+            f"the price of {' and '.join(most.unknown)} is not known, so a budget of ${budget:,.2f} is not checked:"
+            f" give it in the stack file under {NAMESPACE}:prices (items, such as hyperdisk-balanced for boot disks,"
+            " machines or accelerators), or choose another machine or region for it"
         )
+    hourly = most.usd
     dollars = hourly * hours
     if dollars > budget:
         raise ReviewError(

@@ -23,6 +23,7 @@ from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning import Finding, RefusedError, plan_config
 from llm_d_gke.planning.findings import errors_in
+from llm_d_gke.planning.plan.estimates import Total
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
 from llm_d_gke.stackfile.assumptions import load_assumed
@@ -54,11 +55,12 @@ def print_fleet(stacks: Sequence[str], folder: Path | None, jobs: int | None) ->
         _print_next(names, rows)
     seconds = time.perf_counter() - began
     refused = sum(row.is_refused for row in rows)
-    total = sum(row.running for row in rows if row.running is not None)
-    unknown = sum(row.running is None and not row.is_refused for row in rows)
+    sums = [row.running for row in rows if row.running is not None]
+    lacking = ", ".join(sorted({name for part in sums for name in part.unknown}))
     summary = (
-        f"{count(len(rows), 'stack')}, {refused} refused, ${total:,.2f} an hour running"
-        f"{f' without {unknown} of unknown price' if unknown else ''}; {seconds:.1f} s,"
+        f"{count(len(rows), 'stack')}, {refused} refused, {'at least ' if lacking else ''}"
+        f"${sum(part.usd for part in sums):,.2f} an hour running"
+        f"{f' (+: without {lacking}, of unknown price)' if lacking else ''}; {seconds:.1f} s,"
         f" {seconds / len(rows):.2f} s a stack"
     )
     print(f"\n{wrapped(summary)}")
@@ -84,13 +86,14 @@ def _line(row: Row) -> str:
     return figures if not verdict else f"{figures}\n{wrapped(f'  {verdict}')}"
 
 
-def _dollars(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.2f}"
+def _dollars(value: Total | None) -> str:
+    """With a plus where a price is not known: it is that much or more."""
+    return "-" if value is None else f"{value.usd:,.2f}{'+' if value.unknown else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One stack. `running` and `at_most` are dollars an hour, None where a price is not known. `seconds` of its own.
+    """One stack. `running` and `at_most` are dollars an hour, None where it is refused. `seconds` of its own.
 
     `errors` and `warnings` are ids of findings. `fault` is why the file could not be read.
     """
@@ -99,8 +102,8 @@ class Row:
     seconds: float
     resources: int = 0
     cloud: int = 0
-    running: float | None = None
-    at_most: float | None = None
+    running: Total | None = None
+    at_most: Total | None = None
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     acknowledged: tuple[str, ...] = ()
@@ -141,8 +144,8 @@ def preview_stack(root: Path, stack: str) -> Row:
         stack=stack,
         resources=len(graph.resources),
         cloud=kinds["gcp"],
-        running=plan.cost.running,
-        at_most=plan.cost.at_most.exact,
+        running=plan.cost.total("running"),
+        at_most=plan.cost.at_most,
         warnings=_ids([finding for finding in plan.warnings if finding.acknowledged is None]),
         acknowledged=_ids([finding for finding in plan.warnings if finding.acknowledged is not None]),
         seconds=time.perf_counter() - began,

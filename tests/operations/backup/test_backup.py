@@ -199,6 +199,17 @@ def test_a_region_without_the_accelerator_is_refused(capsys: pytest.CaptureFixtu
     assert "llm-d:location = europe-north1-a (--location)" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_stack_that_does_not_exist_is_said_before_anything_else(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(StackFileError, match="does not exist"):
+        check_backup("nobodys", {}, None)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_cost_with_an_unknown_part_is_a_lower_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    check_backup("tpu", {}, "us-east5-b")
+    assert "- running costs at least $" in capsys.readouterr().out
+
+
 def test_every_sentence_about_another_region_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     check_backup("gpu", {}, "europe-west4-b")
     _, _, moved = capsys.readouterr().out.partition("In europe-west4-b instead of us-central1-a:")

@@ -41,7 +41,9 @@ def test_it_is_the_source_with_a_name_and_an_end_of_its_own(folder: Path) -> Non
     assert load(folder, "pr-12").settings() == before
 
 
-@pytest.mark.parametrize(("source", "budget", "why"), [("gpu", 1.0, "budget is"), ("tpu", 1e6, "is not known")])
+@pytest.mark.parametrize(
+    ("source", "budget", "why"), [("gpu", 1.0, "budget is"), ("tpu", 1e6, "price of boot disks is not known")]
+)
 def test_it_is_not_written_above_its_budget_or_without_a_price(
     folder: Path, source: str, budget: float, why: str
 ) -> None:

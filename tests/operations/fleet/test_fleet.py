@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from llm_d_gke.operations.fleet.command import preview_fleet, print_fleet
+from llm_d_gke.planning.plan.estimates import Total
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError
 
 STACKS = ["broken", "first", "refused", "second"]
@@ -54,10 +55,13 @@ def test_its_lines_fit_a_terminal(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row = next(preview_fleet(folder, ["first"], 1))
-    rows = [replace(row, running=running) for running in (1234.5, None)]
+    rows = [replace(row, running=running) for running in (Total(12345.5), Total(12345.5, ("boot disks",)))]
     monkeypatch.setattr("llm_d_gke.operations.fleet.command.preview_fleet", lambda *_: iter(rows))
     print_fleet(["first", "second"], folder, 1)
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "12,345.50+" in text
+    assert "at least $24,691.00 an hour running (+: without boot disks, of unknown price)" in " ".join(text.split())
 
 
 def test_the_command_lists_every_stack_of_the_folder_and_fails_for_a_refused_one(
