@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
-from rich.table import Table
 
 from llm_d_gke.catalog import load
-from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.exits import DONE, FAILED, NO_CREDENTIALS
+from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.google_cloud import NoCredentialsError, default_credentials
 from llm_d_gke.operations.preflight.google import Facts
-from llm_d_gke.operations.preflight.needs import Needs, needs_of
+from llm_d_gke.operations.preflight.needs import Needs, QuotaNeed, needs_of
 from llm_d_gke.planning import plan_config
 from llm_d_gke.planning.findings import Finding, Severity, errors_in, report
 from llm_d_gke.stackfile import NAMESPACE
@@ -26,8 +25,9 @@ def run_preflight(stack: str, changes: Mapping[str, str], project: str | None) -
     try:
         credentials, own_project = default_credentials()
     except NoCredentialsError as reason:
+        needs = needs_in(stack, project, changes=changes)
         console.print(str(reason))
-        return _list_needs(needs_in(stack, project, changes=changes), console)
+        return _list_needs(needs, console)
     return ask_and_judge(needs_in(stack, project, own_project, changes=changes), credentials, console)
 
 
@@ -69,12 +69,7 @@ def _list_needs(needs: Needs, console: Console) -> int:
 
 def needs_tables(needs: Needs, console: Console) -> None:
     """All needs, for use without credentials."""
-    quotas = _table(
-        "quota", "where", "now", "at most", "for", title=f"Quotas of project {shown_project(needs.project)}"
-    )
-    for need in needs.quotas:
-        quotas.add_row(need.quota.title, need.location or "everywhere", f"{need.now:g}", f"{need.maximum:g}", need.what)
-    console.print(drawn(quotas), markup=False, highlight=False)
+    _print_quotas(needs, console, lambda need: f"now {need.now:g}, at most {need.maximum:g} {need.what}")
     for title, names in (("APIs", needs.services), ("permissions", needs.permissions)):
         console.print(f"{title}:", style="bold")
         for name in names:
@@ -83,20 +78,14 @@ def needs_tables(needs: Needs, console: Console) -> None:
 
 def answers_table(needs: Needs, facts: Facts, console: Console) -> None:
     """Quotas with limits and usage, and APIs with their state."""
-    quotas = _table(
-        "quota", "where", "limit", "used", "now", "at most", title=f"Quotas of project {shown_project(needs.project)}"
-    )
-    for need in needs.quotas:
+
+    def text(need: QuotaNeed) -> str:
         limit = facts.limits.get((need.quota.title, need.location))
-        quotas.add_row(
-            need.quota.title,
-            need.location or "everywhere",
-            "?" if limit is None else f"{limit.limit:g}",
-            "?" if limit is None or limit.used is None else f"{limit.used:g}",
-            f"{need.now:g}",
-            f"{need.maximum:g}",
-        )
-    console.print(drawn(quotas), markup=False, highlight=False)
+        has = "?" if limit is None else f"{limit.limit:g}"
+        used = "?" if limit is None or limit.used is None else f"{limit.used:g}"
+        return f"limit {has}, used {used}; now {need.now:g}, at most {need.maximum:g} {need.what}"
+
+    _print_quotas(needs, console, text)
     off = [name for name in needs.services if facts.services.get(name) is False]
     console.print("APIs that `up` turns on: " + (", ".join(off) or "none, all are on"))
 
@@ -110,10 +99,9 @@ def verdict(findings: list[Finding], console: Console) -> None:
     console.print(report(findings), style="red" if errors else "yellow", markup=False, highlight=False)
 
 
-def _table(first: str, *columns: str, title: str) -> Table:
-    """The first column is copied from here into the console of Google Cloud: it stays on one line."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(first, overflow="fold", no_wrap=True)
-    for column in columns:
-        table.add_column(column)
-    return table
+def _print_quotas(needs: Needs, console: Console, text: Callable[[QuotaNeed], str]) -> None:
+    """Each quota on a line of its own, to be copied into the console of Google Cloud, and its amounts below it."""
+    console.print(f"Quotas of project {shown_project(needs.project)}", style="bold", highlight=False)
+    for need in needs.quotas:
+        amounts = wrapped(f"  {need.location or 'everywhere'}: {text(need)}")
+        console.print(f"{need.quota.title}\n{amounts}", markup=False, highlight=False, soft_wrap=True)

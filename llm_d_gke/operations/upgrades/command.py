@@ -48,7 +48,7 @@ def upgrade(stack: str, to: str, changes: Mapping[str, str], run: Run, *, unveri
 
     A stack that does not serve is not changed, unless `unverified` or `after` say that an upgrade is under way.
     """
-    _check_release(to)
+    _check_release(to, stack)
     if _RELEASE in changes:
         raise UpgradeError(
             f"-c {_RELEASE}={changes[_RELEASE]} has no effect: the upgrade leads to {to}, from the release that runs"
@@ -134,10 +134,11 @@ def _plan(stack: str, changes: Mapping[str, str], given_by: str) -> StackPlan:
     return plan_config(stack, replace(load_assumed(stack, changes), options={_RELEASE: given_by}))
 
 
-def _check_release(name: str) -> None:
+def _check_release(name: str, stack: str) -> None:
     releases = catalog.load().releases
     if name not in releases:
-        close = nearest(name, releases)
+        current = release_of(stack)
+        close = nearest(name, [other for other in releases if other != current])
         hint = f"did you mean {close}?" if close else f"the catalog has {', '.join(releases)}"
         raise UpgradeError(f"no release is named {name}: {hint}")
 

@@ -347,10 +347,13 @@ class TestCommand:
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
         monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
         monkeypatch.setenv("NO_GCE_CHECK", "true")
-        monkeypatch.setenv("COLUMNS", "140")
-        assert run_preflight("gpu", "--project", "somebody-s") == NO_CREDENTIALS
+        monkeypatch.setenv("COLUMNS", "80")
+        assert run_preflight("tpu", "--project", "somebody-s") == NO_CREDENTIALS
         output = capsys.readouterr().out
-        for words in ("NVIDIA-T4-GPUS-per-project-region", "GPUS-ALL-REGIONS-per-project", "somebody-s"):
+        quota = "TPUS-PER-TPU-FAMILY-per-project-region (tpu_family: CT6E)"
+        assert f"{quota}\n  europe-west4: now 4, at most 8 TPU v6e (Trillium)\n" in output
+        assert max(map(len, output.splitlines())) <= 80
+        for words in ("CPUS-ALL-REGIONS-per-project", "somebody-s"):
             assert words in output
         assert "container.clusterRoles.create" in output
         assert "networkservices.googleapis.com" in output
@@ -361,4 +364,6 @@ class TestCommand:
         monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
         monkeypatch.setenv("NO_GCE_CHECK", "true")
         assert run_preflight("nobodys") == REFUSED
-        assert "Stacks:" in capsys.readouterr().err
+        output = capsys.readouterr()
+        assert "Stacks:" in output.err
+        assert output.out == ""

@@ -39,6 +39,8 @@ def test_the_plan_is_printed_without_a_running_stack(capsys: pytest.CaptureFixtu
 def test_a_release_that_does_not_exist_is_refused_with_the_nearest() -> None:
     with pytest.raises(UpgradeError, match=r"did you mean llm-d-0\.10\?"):
         upgrade("gpu", "llm-d-0.1O", {}, Run(target=None, only_plan=True))
+    with pytest.raises(UpgradeError, match=r"^no release is named llm-d-0\.99: (?!did you mean llm-d-0\.9\?)"):
+        upgrade("gpu", "llm-d-0.99", {}, Run(target=None, only_plan=True))
 
 
 def test_a_release_among_the_changes_is_refused() -> None:
