@@ -35,8 +35,9 @@ def load_facts(root: Path, stack: str, overrides: Mapping[str, str] | None = Non
 
 
 def _notes(notes: tuple[str, ...], settings: StackSettings | None) -> tuple[str, ...]:
-    """The assumptions that matter: no token is needed for models that are not gated."""
-    models = [catalog.load().find_model(model.id) for model in settings.models] if settings is not None else []
+    """The assumptions that matter: no token is needed for models that are not gated, or do not come from the Hub."""
+    served = [] if settings is None else [model for model in settings.models if model.source.kind == "hugging-face"]
+    models = [catalog.load().find_model(model.id) for model in served]
     if any(model is None or model.gated for model in models):
         return notes
     return tuple(note for note in notes if "huggingFace.token is not set" not in note)

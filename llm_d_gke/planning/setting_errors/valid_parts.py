@@ -63,7 +63,9 @@ def valid_parts(
         inner = [] if (second := _error(valid)) is None else details_of(second)
         inside = [path for detail in inner if _is_below(path := location_of(detail["loc"]), intended_paths.values())]
         completed = [added for detail in details if (added := _complete(valid, detail)) is not None]
-        dropped = _drop(valid, [path for path in (*wrong, *inside) if path not in completed])
+        # A required setting under a misspelled key is there now, unless its value is wrong, too.
+        absent = [path for path in wrong if path not in intended_paths.values()]
+        dropped = _drop(valid, [path for path in (*absent, *inside) if path not in completed])
         stand_ins = frozenset(name for name in _STAND_INS if not valid.get(name))
         valid.update({name: copy.deepcopy(_STAND_INS[name]) for name in stand_ins})
         corrected = _correct(valid, values, wrong, dropped, findings)

@@ -45,6 +45,7 @@ def test_it_says_what_pulumi_would_still_ask_for() -> None:
     assert "llm-d:huggingFace.token is not set; a token is assumed" in _text("gpu")
     changed = _text("gpu", {"models[0].id": "Qwen/Qwen3-0.6B"})
     assert "huggingFace" not in changed
+    assert "huggingFace" not in _text("gpu", {"models[0].source": "{kind: bucket, bucket: my-models, path: gemma}"})
     assert "llm-d:project is not set" in changed
 
 
