@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from llm_d_gke.catalog.schema import Accelerator
 
 # Continents in the order in which the others are near, by cables rather than by the map: Africa and the Middle East are
 # connected through Europe, South America through North America.
@@ -21,6 +24,15 @@ _NEXT = {
 def nearest_zones(location: str, zones: Iterable[str]) -> list[str]:
     """Zones in the order of their distance from a zone or a region: its region, its part of the continent, the rest."""
     return sorted(zones, key=lambda zone: (_distance(location, zone), zone))
+
+
+def with_zones(fix: str, accelerators: Mapping[str, Accelerator], zones: Sequence[str]) -> str:
+    """A fix that names an accelerator, with the zones that offer it where the stack's own do not."""
+    for accelerator in (accelerators.get(word) for word in re.findall(r"[\w-]+", fix)):
+        if accelerator is not None and not all(accelerator.offered_in(zone) for zone in zones):
+            near = nearest_zones(zones[0], accelerator.zones)[:3]
+            fix += f"; zones with {accelerator.name}, nearest first: {', '.join(near)}"
+    return fix
 
 
 def is_ai_zone(zone: str) -> bool:

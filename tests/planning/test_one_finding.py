@@ -65,5 +65,5 @@ def test_misspelled_keys_of_a_group_do_not_take_it_away() -> None:
     """Without autoscaling the one replica that is the default would be refused, too."""
     changes = {"models[0].replicas": None, "models[0].autoscaling": {"min": 2, "max": 2, "target": {"cpu": 50}}}
     before = {finding.id for finding in findings_of("prefix-cache-gpu")}
-    found = {finding.id for finding in findings_of("prefix-cache-gpu", changes)}
-    assert found - before == {"LLMD-SETTING-UNKNOWN"}
+    after = {finding.id for finding in findings_of("prefix-cache-gpu", changes)}
+    assert after - before == {"LLMD-SETTING-UNKNOWN"}

@@ -29,7 +29,7 @@ from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.sizing.memory import EngineRun
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
 from llm_d_gke.planning.sizing.offloaded_weights import runs_in_first_runner
-from llm_d_gke.planning.zones import nearest_zones
+from llm_d_gke.planning.zones import with_zones
 from llm_d_gke.settings.engine import SpeculativeMethod
 from llm_d_gke.settings.models import ModelSettings
 
@@ -81,22 +81,12 @@ def check_start_reports(served: ServedModel) -> None:
             ends, fix = report.ends, report.instead
             if (option := _OPTIONS.get(setting)) is not None:
                 fix = fix.replace(f"{option} ", f"{setting}: ").replace(option, setting)
-            fix = _with_zones(served, fix)
+            ctx = served.ctx
+            fix = with_zones(fix, ctx.catalog.accelerators, ctx.zones or (ctx.settings.location,))
             if setting == "kvOffloadGib":
                 served.error("LLMD-KV-OFFLOAD", setting, value=value, rule=rule, fix=fix)
             else:
                 served.add_finding(_RULES[setting], setting, certain=ends, value=value, rule=rule, fix=fix)
-
-
-def _with_zones(served: ServedModel, fix: str) -> str:
-    """A fix that names an accelerator, with the zones that offer it where the stack's own do not."""
-    ctx = served.ctx
-    zones = ctx.zones or (ctx.settings.location,)
-    for accelerator in (ctx.catalog.accelerators.get(word) for word in re.findall(r"[\w-]+", fix)):
-        if accelerator is not None and not all(accelerator.offered_in(zone) for zone in zones):
-            near = nearest_zones(zones[0], accelerator.zones)[:3]
-            fix += f"; zones with {accelerator.name}, nearest first: {', '.join(near)}"
-    return fix
 
 
 def ended_starts(served: ServedModel) -> list[StartReport]:
