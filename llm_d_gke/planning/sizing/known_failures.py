@@ -67,9 +67,8 @@ _FOUR_BITS = ("awq", "gptq", "auto-round", "inc", "compressed-tensors")
 def check_start_reports(served: ServedModel) -> None:
     """Findings about reports of starts that ended, or answers that were wrong, in the same circumstances.
 
-    Of a model whose memory is not computed, those that its options, variables and architecture suffice for.
-
-    Of several about one setting, the first that ends an engine stands for all.
+    Of a model whose memory is not computed, those that its options, variables and architecture suffice for. Of several
+    about one setting, the first that ends an engine stands for all.
     """
     by_subject: dict[tuple[str, object], list[StartReport]] = defaultdict(list)
     for report in _reports_of(served):
@@ -78,11 +77,9 @@ def check_start_reports(served: ServedModel) -> None:
         for report in [report for report in reports if report.ends][:1] or reports:
             by_card = report.accelerators or report.by_card
             rule = f"{f'on {served.accelerator.title} ' if by_card else ''}{report.seen} ({report.source})"
-            ends, fix = report.ends, report.instead
+            ends, fix = report.ends, with_zones(report.instead, served.ctx.catalog.accelerators, served.ctx.zones)
             if (option := _OPTIONS.get(setting)) is not None:
                 fix = fix.replace(f"{option} ", f"{setting}: ").replace(option, setting)
-            ctx = served.ctx
-            fix = with_zones(fix, ctx.catalog.accelerators, ctx.zones or (ctx.settings.location,))
             if setting == "kvOffloadGib":
                 served.error("LLMD-KV-OFFLOAD", setting, value=value, rule=rule, fix=fix)
             else:
