@@ -197,6 +197,19 @@ def choices(cost: CostFacts) -> str | None:
     return f"an hour, by the choice that GKE takes: {', '.join(costs)}"
 
 
+# What a purchase option takes from a stack. A reservation and on-demand nodes take nothing.
+_STAY = {
+    "spot": "spot nodes, which Google may take back at any time",
+    "flex-start": "flex-start nodes, each for seven days at most",
+}
+
+
+def purchase(cost: CostFacts) -> str | None:
+    """What the accelerators are bought as, where that limits how long they stay; None where it does not."""
+    chosen = next((way.provisioning for way in cost.alternatives if way.chosen), "")
+    return f"priced with {_STAY[chosen]}" if chosen in _STAY else None
+
+
 def findings(all_findings: tuple[Finding, ...]) -> str:
     errors = sum(1 for finding in all_findings if finding.severity == "error")
     acknowledged = sum(1 for finding in all_findings if finding.acknowledged is not None)

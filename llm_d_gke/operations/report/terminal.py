@@ -75,6 +75,7 @@ def _table(facts: StackFacts) -> RenderableType:
         f"with every node pool at its largest: {formatting.at_most(cost)}",
         *([choices] if (choices := formatting.choices(cost)) is not None else []),
         *([scaled] if (scaled := formatting.cost_range(cost)) is not None else []),
+        *([bought] if (bought := formatting.purchase(cost)) is not None else []),
         *([f"other purchase options, per hour: {', '.join(others)}"] if others else []),
         f"oldest price of {formatting.price_date(cost.date)}{formatting.unknown_prices(hourly['running'])}"
         if cost.date

@@ -101,7 +101,8 @@ def cheapest_that_fits(options: Sequence[Option]) -> Option:
 
 def row_of(option: Option, options: Sequence[Option]) -> str:
     """Which row of the table an option is, in words."""
-    name = f"{option.hardware.machine.name} ({option.hardware.replica})"
+    bought = option.settings["accelerator"].get("provisioning")
+    name = f"{option.hardware.machine.name} ({option.hardware.replica}{f', {bought}' if bought else ''})"
     if option is not options[0]:
         return f"{name},\nthe cheapest row without ~: where memory is marginal, a start may fail"
     if option.memory.status == "marginal":

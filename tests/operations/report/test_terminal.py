@@ -49,6 +49,16 @@ def test_it_says_what_pulumi_would_still_ask_for() -> None:
     assert "llm-d:project is not set" in changed
 
 
+@pytest.mark.parametrize(
+    ("provisioning", "limit"), [("spot", "take back at any time"), ("flex-start", "seven days at most")]
+)
+def test_it_says_what_the_purchase_option_takes_away(provisioning: str, limit: str) -> None:
+    text = _text("gpu", {"accelerator.type": "nvidia-l4", "accelerator.provisioning": provisioning})
+    assert f"priced with {provisioning} nodes" in text
+    assert limit in text
+    assert "priced with" not in _text("gpu")
+
+
 def test_a_stack_without_replicas_promises_no_answer() -> None:
     none = _text("gpu", {"models[0].replicas": "0"})
     assert "First answer" not in none

@@ -292,6 +292,13 @@ class TestWrittenStackFiles:
         assert llmd(*arguments, str(CONFIG), "--write", "other") == 0
         assert "is outside of the project's folder: copy it" in " ".join(capsys.readouterr().out.split())
 
+    def test_a_row_that_is_sold_as_spot_only_is_said_to_be_spot(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert (
+            llmd("size", QWEN, "20/s 2000+300", "--location", "us-central1", "--accelerator", "h100", "--write", "chat")
+            == 0
+        )
+        assert "wrote Pulumi.chat.yaml for a3-highgpu-1g (1 H100, spot), the first row." in capsys.readouterr().out
+
     def test_init_takes_its_defaults(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert llmd("init", "--yes") == 0
         self.planned(root / "Pulumi.first.yaml")
