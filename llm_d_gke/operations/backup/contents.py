@@ -12,6 +12,7 @@ from llm_d_gke.operations.backup import google
 from llm_d_gke.operations.backup.state import Item, bucket_item, missing, not_established, safe
 from llm_d_gke.operations.google_cloud import Session, UnansweredError
 from llm_d_gke.planning.findings import path_of
+from llm_d_gke.planning.serving.hub_revision import revision_of
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.leaves import Leaf, display_text, leaves
 from llm_d_gke.settings.models import BucketSource, HuggingFaceSource, ImageSource, VolumeClaimSource
@@ -54,6 +55,7 @@ def certificate_items(settings: StackSettings) -> Iterator[Item]:
 def weight_items(settings: StackSettings, session: Session | None) -> Iterator[Item]:
     """Where each model's weights come from when pods start elsewhere."""
     seen: set[str] = set()
+    catalog = load()
     for model in settings.models:
         source, what = model.source, f"weights of {model.id}"
         if isinstance(source, BucketSource):
@@ -65,7 +67,7 @@ def weight_items(settings: StackSettings, session: Session | None) -> Iterator[I
             evidence = "on a disk of one zone, in the cluster: gone with either"
             yield missing(what, f"claim {source.claim}", evidence, action)
         elif isinstance(source, HuggingFaceSource):
-            yield _hub(what, source.revision)
+            yield _hub(what, revision_of(model, catalog.find_model(model.id)))
         elif isinstance(source, ImageSource):
             yield _image(what, source.reference)
 

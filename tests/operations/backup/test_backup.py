@@ -127,7 +127,8 @@ def test_the_stack_file_is_kept_when_it_is_pushed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "state", "evidence"),
     [
-        ({"kind": "hugging-face"}, State.MISSING, "its main branch"),
+        # The engine gets the catalog's commit.
+        ({"kind": "hugging-face"}, State.SAFE, "commit"),
         ({"kind": "hugging-face", "revision": "v1"}, State.MISSING, "at v1"),
         ({"kind": "hugging-face", "revision": COMMIT}, State.SAFE, "commit"),
         ({"kind": "volume-claim", "claim": "weights", "path": "g"}, State.MISSING, "one zone"),
@@ -143,6 +144,12 @@ def test_weights(source: Mapping[str, Any], state: State, evidence: str) -> None
     [item] = weight_items(settings_of({"models[0].source": source}), google)
     assert item.state is state
     assert evidence in item.evidence
+
+
+def test_weights_of_a_model_that_the_catalog_lacks_follow_the_main_branch() -> None:
+    [item] = weight_items(settings_of({"models[0].id": "my-organization/my-model"}), None)
+    assert item.state is State.MISSING
+    assert "its main branch" in item.evidence
 
 
 def test_secrets_are_those_in_the_file_and_those_that_are_expected() -> None:
