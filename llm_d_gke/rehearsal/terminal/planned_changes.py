@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from difflib import SequenceMatcher
 from typing import Any
 
 from pulumi.automation.events import EngineEvent, StepEventMetadata, StepEventStateMetadata
 
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.nested import value_at
+
+# The fields with which a Deployment and a LeaderWorkerSet say how pods follow each other, and the pods' own.
+_ROLLOUTS = {
+    "Deployment": (("spec", "strategy", "rollingUpdate"), "spec.template"),
+    "LeaderWorkerSet": (("spec", "rolloutStrategy", "rollingUpdateConfiguration"), "spec.leaderWorkerTemplate"),
+}
 
 # What the engine plans with a resource. A replacement is three steps, of which one is listed.
 _SIGNS = {"create": "+", "import": "=", "update": "~", "replace": "+-", "delete": "-"}
@@ -44,7 +51,12 @@ class PlannedChanges:
         """Print the list, and the command that shows every value."""
         if lines := list(self.lines()):
             print("changes of the stack that runs:", *(wrapped(f"  {line}") for line in lines), sep="\n")
-            print(f"every value: make preview STACK={stack} ARGS=--diff", flush=True)
+            print(
+                f"every value: make preview STACK={stack} ARGS=--diff",
+                *map(wrapped, self.outages()),
+                sep="\n",
+                flush=True,
+            )
 
     def lines(self) -> Iterator[str]:
         """`~ Deployment gemma-2b-it-vllm: spec.replicas 1 -> 2`. Components of the program are left out."""
@@ -57,16 +69,58 @@ class PlannedChanges:
             differing = ", ".join([*values[:_VALUES], *more])
             yield f"{_SIGNS[step.op.value]} {kind} {name}{f': {differing}' if differing else ''}"
 
+    def outages(self) -> Iterator[str]:
+        """One sentence for each workload whose only replica ends before the new one starts."""
+        for step in self._steps:
+            name = step.urn.rpartition("::")[2]
+            if step.op.value == "update" and _stops_first(step):
+                yield (
+                    f"{name}: no request is answered from the end of its only replica until the new one is ready,"
+                    " because the pool has no spare node. With a larger llm-d:accelerator.nodes.max in the same update"
+                    " the new one starts first"
+                )
+
+
+def _stops_first(step: StepEventMetadata) -> bool:
+    """Whether an update changes the pods of a workload that may not have one more, and has no other."""
+    rollout, template = _ROLLOUTS.get(step.type.rpartition(":")[2], ((), ""))
+    if not rollout or step.new is None or not any(path.startswith(template) for path in step.detailed_diff or ()):
+        return False
+    counts = value_at(step.new.inputs or {}, *rollout) or {}
+    replicas = [value_at(state.inputs or {}, "spec", "replicas") for state in (step.old, step.new) if state]
+    # An autoscaler's number of replicas is not among the inputs.
+    return counts.get("maxSurge") == 0 and all(count == 1 for count in replicas)
+
 
 def _values(step: StepEventMetadata) -> Iterator[str]:
     """The inputs that differ, each with its value before and after; where the provider names none, their names."""
     if not step.detailed_diff:
         yield from step.diffs or ()
         return
+    listed: set[str] = set()
     for path in step.detailed_diff:
         parts = [int(index) if index else key or quoted for key, index, quoted in _PART.findall(path)]
+        before, after = (_value(state, parts[:-1]) for state in (step.old, step.new))
+        if isinstance(parts[-1], int) and _are_words(before) and _are_words(after):
+            owner = path.rpartition("[")[0]
+            if owner not in listed:
+                yield from _differing_words(owner, before, after)
+            listed.add(owner)
+            continue
         before, after = (_text(_value(state, parts)) for state in (step.old, step.new))
         yield f"{path} {before} -> {after}" if before != after else path
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)
+
+
+def _differing_words(path: str, before: list[str], after: list[str]) -> Iterator[str]:
+    """The differences of two lists such as arguments. An added word moves those behind it, which have not changed."""
+    for tag, start, end, new_start, new_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if tag != "equal":
+            old, new = (_text(" ".join(words) or None) for words in (before[start:end], after[new_start:new_end]))
+            yield f"{path}[{new_start if tag == 'insert' else start}] {old} -> {new}"
 
 
 def _value(state: StepEventStateMetadata | None, parts: list[str | int]) -> Any:

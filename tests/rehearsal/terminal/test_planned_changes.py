@@ -18,7 +18,11 @@ def pod(length: str) -> dict[str, Any]:
 
 
 def listed(operation: str, kind: str = "kubernetes:apps/v1:Deployment", **states: Any) -> list[str]:
-    """The lines for one step, in the engine's own JSON."""
+    return list(recorded(operation, kind, **states).lines())
+
+
+def recorded(operation: str, kind: str = "kubernetes:apps/v1:Deployment", **states: Any) -> PlannedChanges:
+    """The changes of one step, in the engine's own JSON."""
     urn = f"urn:pulumi:gpu::llm-d::{kind}::one"
     state = {"type": kind, "urn": urn}
     metadata: dict[str, Any] = {"op": operation, "urn": urn, "type": kind, "provider": ""}
@@ -26,7 +30,7 @@ def listed(operation: str, kind: str = "kubernetes:apps/v1:Deployment", **states
     metadata |= {name: states[name] for name in ("detailedDiff", "diffs") if name in states}
     changes = PlannedChanges()
     changes.take(EngineEvent.from_json({"sequence": 1, "timestamp": 1, "resourcePreEvent": {"metadata": metadata}}))
-    return list(changes.lines())
+    return changes
 
 
 def differing(*paths: str) -> dict[str, Any]:
@@ -42,6 +46,37 @@ def test_a_changed_value_stands_with_the_one_before() -> None:
     assert listed("replace", old=old, new=new, detailedDiff=differing(NOTE)) == [
         f"+- Deployment one: {NOTE} (none) -> {'x' * 37}..."
     ]
+
+
+def test_an_added_argument_is_the_only_change_of_its_list() -> None:
+    before, after = ["serve", "--port", "8000"], ["serve", "--gpu-memory-utilization", "0.85", "--port", "8000"]
+    containers = [{"inputs": {"spec": {"args": args}}} for args in (before, after)]
+    paths = differing(*(f"spec.args[{index}]" for index in range(1, 5)))
+    assert listed("update", old=containers[0], new=containers[1], detailedDiff=paths) == [
+        "~ Deployment one: spec.args[1] (none) -> --gpu-memory-utilization 0.85"
+    ]
+    assert listed("update", old=containers[1], new=containers[0], detailedDiff=paths) == [
+        "~ Deployment one: spec.args[1] --gpu-memory-utilization 0.85 -> (none)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "surge", "path", "ends_first"),
+    [
+        (1, 0, ARGS, True),
+        (1, 1, ARGS, False),
+        (2, 0, ARGS, False),
+        (1, 0, "metadata.labels.owner", False),
+    ],
+)
+def test_an_update_that_ends_the_only_replica_first_says_so(
+    replicas: int, surge: int, path: str, ends_first: bool
+) -> None:
+    states = [{"inputs": pod(length)} for length in ("2048", "1024")]
+    for state in states:
+        state["inputs"]["spec"] |= {"replicas": replicas, "strategy": {"rollingUpdate": {"maxSurge": surge}}}
+    outages = list(recorded("update", old=states[0], new=states[1], detailedDiff=differing(path)).outages())
+    assert [outage.startswith("one: no request is answered") for outage in outages] == [True] * ends_first
 
 
 def test_a_value_that_the_provider_chose_is_that_of_the_resource() -> None:
