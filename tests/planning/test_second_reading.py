@@ -136,6 +136,7 @@ def _stack_on(version: str, model: str, accelerator: str, dtype: str, quantizati
 
 
 _OF_THE_ENGINE = {
+    "LLMD-CONFIG-VALUE",  # a description that the engine cannot read ends it first
     "LLMD-ENGINE-ARCHITECTURE",
     "LLMD-DTYPE-BFLOAT16",
     "LLMD-DTYPE-FLOAT16",

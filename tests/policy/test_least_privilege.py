@@ -86,9 +86,9 @@ def test_every_way_through_the_network_has_an_end(resources: list[Resource]) -> 
             *((rule, rule.get("to")) for rule in spec.get("egress") or ()),
         ):
             assert peers, spec
-            assert all(peer.get("ipBlock") or (peer.get("podSelector") or {}).get("matchLabels") for peer in peers), (
-                peers
-            )
+            for peer in peers:
+                selectors = [peer.get(kind) or {} for kind in ("podSelector", "namespaceSelector")]
+                assert peer.get("ipBlock") or any(selector.get("matchLabels") for selector in selectors), peer
             if not rule.get("ports"):
                 assert all("ipBlock" not in peer and "namespaceSelector" not in peer for peer in peers), rule
 

@@ -393,6 +393,17 @@ ENGINE_SUPPORT = (
         rule="has adapters for experts in Triton's kernels only",
         fix="use release: llm-d-0.9",
     ),
+    Wrong(
+        name="quantization of a model of which nothing is known",
+        id="LLMD-QUANTIZATION-UNKNOWN",
+        changes=_gpu(
+            H100_4, id="acme/own", image="vllm/vllm-openai:v0.30.0", tensorParallel=1, quantization="bitsandbytes"
+        ),
+        path="models[0].quantization",
+        value="bitsandbytes",
+        rule="vLLM 0.30.0 has no quantization method bitsandbytes",
+        fix="remove it, or use another method",
+    ),
     *(
         Wrong(
             id=rule_id,
@@ -415,7 +426,7 @@ ENGINE_SUPPORT = (
                 {"quantization": "bitsandbytes"},
                 "bitsandbytes",
                 "has no",
-                "remove",
+                "use no quantization",
             ),
             (
                 "LLMD-ENGINE-MODEL-FEATURE",
