@@ -20,6 +20,8 @@ from llm_d_gke.settings.workload import LoadSettings
 # Enough for a batch to pay.
 _IN_FLIGHT = 16
 _PROMPT, _OUTPUT = 128, 128
+# What models[].replicas and autoscaling.maximum take at most.
+_MOST_REPLICAS = 256
 MAX_REPLICAS = 256
 
 
@@ -217,7 +219,19 @@ def _check(served: ServedModel, capacity: CapacityPlan) -> None:
             if value is not None
         ]
         condition = capacity.basis + (", with " + " and ".join(limits) if limits else "")
-        served.warning("LLMD-LOAD-REPLICAS", *settings.replicas_path, condition=condition, needed=needed, doubt=doubt)
+        remedy = (
+            f"use {needed} replicas with accelerator.nodes.max to match"
+            if needed <= _MOST_REPLICAS
+            else f"a model has at most {_MOST_REPLICAS} replicas: use more accelerators for each"
+        )
+        served.warning(
+            "LLMD-LOAD-REPLICAS",
+            *settings.replicas_path,
+            condition=condition,
+            needed=needed,
+            doubt=doubt,
+            remedy=remedy,
+        )
 
 
 def _too_slow(served: ServedModel, capacity: CapacityPlan, doubt: str) -> None:

@@ -84,6 +84,16 @@ ESTIMATES = (
     ),
     Wrong(
         id="LLMD-LOAD-REPLICAS",
+        name="a rate that takes more replicas than a model can have",
+        changes={"models[0].load": {"requestsPerSecond": 3000}},
+        path="models[0].replicas",
+        value="1",
+        rule="3000 requests/s of 128 prompt and 128 output tokens: that takes",
+        fix="a model has at most 256 replicas: use more accelerators for each",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        id="LLMD-LOAD-REPLICAS",
         name="too few replicas for the latency",
         changes={"models[0].load": {"concurrency": 64, "timePerOutputTokenMs": 40}},
         path="models[0].replicas",

@@ -140,7 +140,16 @@ SETTINGS = (
         path="accelerator.nodes.max",
         value="0",
         rule="must be a whole number from 1 to 1000",
-        fix="llm-d:paused: true removes the pods",
+        fix="llm-d:paused: true, which removes the model pods",
+    ),
+    Wrong(
+        id="LLMD-SETTING-RANGE",
+        name="a CPU pool without nodes",
+        changes={"cpuPool.nodes.max": 0},
+        path="cpuPool.nodes.max",
+        value="0",
+        rule="must be a whole number from 1 to 1000",
+        fix="use 1 or more; to stop paying for accelerators set llm-d:paused: true",
     ),
     Wrong(
         id="LLMD-SETTING-RANGE",
