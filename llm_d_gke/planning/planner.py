@@ -40,8 +40,11 @@ def plan_stack(stack: str, settings: StackSettings | Mapping[str, Any], catalog:
     `stack` is in the names of everything that is created. `settings` are typed, or a mapping with the keys of a stack
     file, without their `llm-d:`. `models[].config` and `chatTemplate` are paths from the working directory. Whether
     secrets were encrypted is not checked, since they come from no file. Raises
-    `RefusedError` with every finding; those that refuse nothing are in the plan's `warnings`.
+    `RefusedError` with every finding; those that refuse nothing are in the plan's `warnings`. Raises `TypeError` for a
+    name that is empty or no text, and for settings of another type.
     """
+    if not isinstance(stack, str) or not stack:
+        raise TypeError(f"the name of a stack is a text such as 'chat', not {stack!r}: write it in quotes")
     try:
         if isinstance(settings, StackSettings):
             values = settings.model_dump(by_alias=True)

@@ -52,7 +52,7 @@ from llm_d_gke.planning.serving.model_server import node_gib, plan_model_server
 from llm_d_gke.planning.serving.resources import busy_nodes, check_capacity, with_derived_nodes
 from llm_d_gke.planning.sizing.cost import plan_cost
 from llm_d_gke.planning.sizing.timeline import plan_timeline
-from llm_d_gke.planning.without_effect import check_project_placeholder, check_without_effect
+from llm_d_gke.planning.without_effect import check_base, check_project_placeholder, check_without_effect
 from llm_d_gke.settings import StackSettings
 
 
@@ -133,6 +133,7 @@ def _resolve_sites(
     """Check what needs no catalog, then resolve a context for each kind of model server. None if one is unknown."""
     _check_project(settings, findings)
     check_project_placeholder(settings, findings)
+    check_base(settings, findings)
     check_names(settings, findings)
     check_autoscaling(settings, findings)
     settings = fully_scaled(settings)

@@ -40,6 +40,12 @@ def check_project_placeholder(settings: StackSettings, findings: Findings) -> No
         findings.warning("LLMD-PROJECT-PLACEHOLDER", "project", value=settings.project)
 
 
+def check_base(settings: StackSettings, findings: Findings) -> None:
+    """Refuse a base that nothing has merged: reading a stack file does that, and leaves no `base` behind."""
+    if settings.base:
+        findings.error("LLMD-BASE-UNREAD", "base", value=settings.base)
+
+
 def check_without_effect(ctx: PlanContext, *, has_router: bool) -> None:
     """Findings about settings of another pattern or of a created cluster or network, and about names."""
     settings = ctx.settings

@@ -206,3 +206,9 @@ def test_a_path_may_be_a_whole_expression() -> None:
 def test_settings_of_a_program_that_are_no_mapping_are_named(settings: Any) -> None:
     with pytest.raises(TypeError, match="settings of stack chat are StackSettings or a mapping"):
         plan_stack("chat", settings)
+
+
+@pytest.mark.parametrize("name", [None, 5, ""])
+def test_a_name_of_a_program_that_is_no_text_is_named(name: Any) -> None:
+    with pytest.raises(TypeError, match=f"the name of a stack is a text such as 'chat', not {name!r}"):
+        plan_stack(name, {"project": "any-project"})

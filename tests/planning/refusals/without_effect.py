@@ -73,6 +73,15 @@ def _variable(rule_id: str, name: str, value: str, rule: str, fix: str, severity
 
 WITHOUT_EFFECT = (
     Wrong(
+        id="LLMD-BASE-UNREAD",
+        name="a base in the settings of a program",
+        changes={"base": "environments/service.yaml"},
+        path="base",
+        value="environments/service.yaml",
+        rule="these settings come from a program",
+        fix="merge the shared values in the program, for example {**shared, **own}",
+    ),
+    Wrong(
         id="LLMD-TLS-VERSION-UNUSED",
         name="version of TLS without a certificate",
         changes={"gateway": {"exposure": "internal", "tlsVersion": "1.3"}},
