@@ -25,7 +25,8 @@ class Cause:
 class Diagnosis:
     """`causes` begins with the root cause, if there is one. `unreadable` are kinds that could not be listed.
 
-    `changed`: settings of the stack file that differ from the last up, which may be what began it.
+    `changed`: settings of the stack file that differ from the last up, which may be what began it. `paused`: the stack
+    file asks for no model server.
     """
 
     stack: str
@@ -33,6 +34,7 @@ class Diagnosis:
     causes: tuple[Cause, ...]
     unreadable: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    paused: bool = False
 
     @property
     def has_causes(self) -> bool:

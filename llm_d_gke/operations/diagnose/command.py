@@ -58,6 +58,7 @@ def diagnose(live: LiveStack, headers: Mapping[str, str] = NO_HEADERS) -> Diagno
         causes=causes,
         unreadable=facts.unreadable,
         changed=live.changed_settings if causes else (),
+        paused=live.plan.paused,
     )
 
 
@@ -77,6 +78,11 @@ def text(diagnosis: Diagnosis) -> str:
     elif diagnosis.looked_at == _WORDS:
         parts.append(
             "these words are not among the known ones (docs/causes.md); findings (LLMD-...) say themselves what to do"
+        )
+    elif diagnosis.paused:
+        parts.append(
+            "the stack is paused: no model server runs, and requests end with 503 until `paused` is false and"
+            " `make up` or `pulumi up` ran; nothing else is wrong that this command knows"
         )
     else:
         parts.append("nothing is wrong that this command knows: pods are ready, the Gateway is programmed and answers")

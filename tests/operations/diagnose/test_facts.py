@@ -29,6 +29,9 @@ def test_a_stack_that_answers_has_every_pod_and_no_cause() -> None:
     assert not diagnosis.has_causes, diagnosis
     assert "nothing is wrong that this command knows" in text(diagnosis)
     assert max(map(len, text(diagnosis).splitlines())) <= 80
+    paused = text(replace(diagnosis, paused=True))
+    assert "the stack is paused" in paused
+    assert "answers" not in paused
 
 
 class Forbidding(FakeCluster):

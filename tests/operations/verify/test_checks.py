@@ -295,6 +295,16 @@ class TestMetrics:
         with context_of(GPU, engines, by_model, objects=scrape("metrics")) as ctx:
             assert replicas.scrapes_select(ctx).evidence == "a scrapes port metrics, pods have http"
 
+    @pytest.mark.parametrize(
+        ("paused", "evidence"), [(True, "1 PodMonitorings"), (False, "gemma-2b-it-vllm selects no pod")]
+    )
+    def test_no_pod_of_a_paused_stack_is_missing(self, paused: bool, evidence: str) -> None:
+        name = "gemma-2b-it-vllm"
+        spec = {"selector": {"matchLabels": {"llm-d.ai/model": "gemma-2b-it"}}, "endpoints": [{"port": "http"}]}
+        objects = {("PodMonitoring", name): {"metadata": {"name": name}, "spec": spec}}
+        with context_of(GPU, lambda _plan: [], by_model, changes={"paused": paused}, objects=objects) as ctx:
+            assert replicas.scrapes_select(ctx).evidence == evidence
+
 
 def condition(kind: str, status: str, message: str = "") -> dict[str, str]:
     return {"type": kind, "status": status, "message": message}
