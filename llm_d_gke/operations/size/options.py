@@ -17,12 +17,12 @@ from llm_d_gke.planning.plan.estimates import CapacityPlan, MemoryVerdict
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.planner import plan_with_findings
 from llm_d_gke.planning.setting_errors.words import region_meant
+from llm_d_gke.planning.sizing.capacity import MAX_REPLICAS
 from llm_d_gke.planning.suggest import nearest_place
 from llm_d_gke.settings import StackSettings
 
 # The default location, because the catalog has the most prices for it.
 _PREFERRED_REGION = "us-central1"
-_MAX_REPLICAS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,8 +206,8 @@ def _plan(
     if capacity is None:
         return Refusal(hardware=hardware, reason="memory or speed is not known")
     needed = capacity.needed if load.rate is not None else 1
-    if needed is None or needed > _MAX_REPLICAS:
-        return Refusal(hardware=hardware, reason=f"more than {_MAX_REPLICAS} replicas would be needed")
+    if needed is None or needed > MAX_REPLICAS:
+        return Refusal(hardware=hardware, reason=f"more than {MAX_REPLICAS} replicas would be needed")
     if needed != replicas:
         siblings[key] = needed
         settings = settings_of(model, load, hardware, needed, max_model_len, config)

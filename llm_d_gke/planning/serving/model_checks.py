@@ -203,7 +203,7 @@ def _check_batch(served: ServedModel) -> None:
             "LLMD-BATCH-SEQUENCES",
             "maxNumBatchedTokens",
             case="adapters",
-            value=f"{'' if tokens else '(by default, '}{run.max_num_batched_tokens}{'' if tokens else ')'}",
+            value=run.max_num_batched_tokens if tokens else f"(by default, {run.max_num_batched_tokens})",
             tokens=speculation.tokens + 1,
             sequences=run.max_num_seqs,
             needed=needed,

@@ -21,7 +21,6 @@ from llm_d_gke.settings.workload import LoadSettings
 _IN_FLIGHT = 16
 _PROMPT, _OUTPUT = 128, 128
 # What models[].replicas and autoscaling.maximum take at most.
-_MOST_REPLICAS = 256
 MAX_REPLICAS = 256
 
 
@@ -221,8 +220,8 @@ def _check(served: ServedModel, capacity: CapacityPlan) -> None:
         condition = capacity.basis + (", with " + " and ".join(limits) if limits else "")
         remedy = (
             f"use {needed} replicas with accelerator.nodes.max to match"
-            if needed <= _MOST_REPLICAS
-            else f"a model has at most {_MOST_REPLICAS} replicas: use more accelerators for each"
+            if needed <= MAX_REPLICAS
+            else f"a model has at most {MAX_REPLICAS} replicas: use more accelerators for each"
         )
         served.warning(
             "LLMD-LOAD-REPLICAS",
