@@ -27,6 +27,7 @@ import yaml
 from llm_d_gke.catalog.reading import LOADER
 from llm_d_gke.rehearsal.charts import sources
 from llm_d_gke.rehearsal.charts.sources import Source
+from llm_d_gke.rehearsal.control_plane.addons import IS_DEFINITION, without_descriptions
 from llm_d_gke.rehearsal.control_plane.certificates import Certificates
 from llm_d_gke.rehearsal.host.servers import HttpHandler, HttpServer
 from llm_d_gke.rehearsal.paths import StackPaths, record_difference
@@ -210,15 +211,21 @@ def _folder(source: Source) -> dict[str, bytes]:
     paths = [path for path in folder.rglob("*") if path.is_file()]
     files = {path.relative_to(folder).as_posix(): path for path in paths}
     return {
-        name: path.read_bytes()
+        name: _content(path)
         for name, path in sorted(files.items())
         if not any(fnmatch(name, pattern) for pattern in source.left_out)
     }
 
 
+def _content(path: Path) -> bytes:
+    """A chart's file, CRDs without the descriptions of fields, which the API server reads and writes many times."""
+    content = path.read_bytes()
+    return without_descriptions(content.decode()).encode() if IS_DEFINITION.encode() in content else content
+
+
 def _crd_chart(source: Source) -> dict[str, bytes]:
     """A chart of CRDs only. They are templates, so that a newer chart changes them, and Helm keeps them on removal."""
-    documents = [source.location.read_text("utf-8")] if source.path else []
+    documents = [without_descriptions(source.location.read_text("utf-8"))] if source.path else []
     documents += [source.own.read_text("utf-8")] if source.own is not None else []
     crds = [crd for text in documents for crd in yaml.load_all(text, Loader=LOADER) if crd]
     for crd in crds:

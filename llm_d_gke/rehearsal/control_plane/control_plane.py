@@ -50,10 +50,11 @@ _PORT_ATTEMPTS: Final = 3
 _CLOSING_SECONDS: Final = 2.0
 
 # Small heaps, because the engines share the machine. The API server and etcd get large ones: their start makes garbage,
-# and with small ones, or with CRDs of KServe's size, a quarter of their time is its collection. The limit is far above
-# what is in use: it only collects sooner.
+# and with KServe's CRDs half a GiB is in use, so that at a limit of 1 GiB a quarter of the time was its collection.
 _SMALL: Final = {"GOGC": "50"}
-_LARGE: Final = {"GOGC": "800", "GOMEMLIMIT": "1GiB"}
+_MIB: Final = 2**20
+_MEMORY_MIB: Final = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MIB
+_LARGE: Final = {"GOGC": "800", "GOMEMLIMIT": f"{min(max(_MEMORY_MIB // 10, 1024), 2048)}MiB"}
 
 
 class ControlPlaneError(RehearsalError):

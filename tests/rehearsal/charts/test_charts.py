@@ -39,6 +39,18 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
         return {entry.name: content.read() for entry in files if (content := files.extractfile(entry)) is not None}
 
 
+def _without_descriptions(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_without_descriptions(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _without_descriptions(value)
+        for key, value in node.items()
+        if not (key == "description" and isinstance(value, str))
+    }
+
+
 class TestPacking:
     def test_a_chart_has_the_requested_version_and_the_app_version_of_its_module(self) -> None:
         chart = parse_yaml(packed("lws", "0.11.1")["lws/Chart.yaml"])
@@ -53,6 +65,16 @@ class TestPacking:
         deployment = "templates/manager/deployment.yaml"
         assert files[f"lws/{deployment}"] == (source.location / deployment).read_bytes()
         assert "lws/crds/leaderworkerset.x-k8s.io_leaderworkersets.yaml" in files
+
+    def test_crds_are_those_of_the_module_without_descriptions(self) -> None:
+        source = find("lws")
+        assert source is not None
+        path = "crds/leaderworkerset.x-k8s.io_leaderworkersets.yaml"
+        of_module, of_chart = (
+            [version["schema"] for version in parse_yaml(content)["spec"]["versions"]]
+            for content in ((source.location / path).read_bytes(), packed("lws")[f"lws/{path}"])
+        )
+        assert of_chart == _without_descriptions(of_module) != of_module
 
     def test_webhooks_and_hooks_of_programs_that_do_not_run_are_left_out(self) -> None:
         files = packed("cert-manager")
