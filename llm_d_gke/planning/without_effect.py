@@ -32,7 +32,7 @@ _PLACEHOLDERS = (
 # Google sets labels of its own with it, and refuses those of others.
 _RESERVED_LABELS = "goog"
 # A whole number of CPUs from here on is read as thousandths whose unit was left out.
-_LEAST_MILLIS = 50
+_LEAST_MILLIS = 100
 
 
 def check_project_placeholder(settings: StackSettings, findings: Findings) -> None:

@@ -107,12 +107,17 @@ def _by_key(setting: Setting, key: str, text: str) -> Iterator[str | None]:
         yield f"{int(word[:-1]) * 10}m"
     elif key == "cpu" and (cores := re.fullmatch(r"([0-9.]+) *v?(?:cores?|cpus?)", word, re.IGNORECASE)):
         yield cores[1]
-    elif key == "cpu" and re.fullmatch(r"[0-9]{2,}", word):
+    elif key == "cpu" and re.fullmatch(r"[0-9]{3,}", word):
+        # Without a unit Kubernetes reads CPUs, and no machine has hundreds for a picker: thousandths were meant.
         yield f"{word}m"
-    elif key == "memory" and re.fullmatch(r"0?\.[0-9]+", word):
-        yield f"{round(float(word) * 1024)}Mi"
-    elif key == "memory" and re.fullmatch(r"[0-9]{2,}", word):
-        yield f"{word}Mi"
+    elif key == "memory" and re.fullmatch(r"[0-9]*\.?[0-9]+", word):
+        yield _memory(float(word))
+
+
+def _memory(number: float) -> str:
+    """Memory that a number without unit means: few are GiB, more are MiB, and millions are bytes."""
+    mib = number * 1024 if number < 64 else number if number < 1 << 20 else number / (1 << 20)
+    return f"{round(mib) // 1024}Gi" if round(mib) % 1024 == 0 else f"{round(mib)}Mi"
 
 
 def _maintenance_times(example: str, word: str) -> Iterator[str]:
