@@ -73,6 +73,12 @@ def _similarity(first: str, other: str) -> tuple[float, float]:
     return max(ratio, 0.75) if alike else ratio, ratio
 
 
+def are_alike(first: str, other: str) -> bool:
+    """Whether two different names are one but for case and separators. `-1.5B` and `-15B` are two sizes."""
+    sizes = [_SIZES.findall(name.lower()) for name in (first, other)]
+    return first != other and letters(first) == letters(other) and sizes[0] == sizes[1]
+
+
 def letters(text: str) -> str:
     """A name without capitals, hyphens and underscores, so that spellings of one name are equal."""
     return re.sub(r"[^a-z0-9]", "", text.lower())

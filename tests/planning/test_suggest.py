@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_d_gke.planning.suggest import nearest, nearest_place
+from llm_d_gke.planning.suggest import are_alike, nearest, nearest_place
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,17 @@ def test_of_equally_similar_choices_the_closest_counts(word: str, choices: list[
 def test_a_place_may_be_abbreviated(text: str, expected: str | None) -> None:
     places = ["us-central1", "us-west4", "europe-west4", "europe-west4-a"]
     assert nearest_place(text, places) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "expected"),
+    [
+        ("Qwen/Qwen3-8B", "qwen/qwen3_8b", True),
+        ("Qwen/Qwen2.5-7B", "Qwen/Qwen-2.5-7B", True),
+        ("Qwen/Qwen3-8B", "Qwen/Qwen3-8B", False),
+        ("a/model-1.5B", "a/model-15B", False),
+        ("Qwen/Qwen3-8B", "Qwen/Qwen3-8B-FP8", False),
+    ],
+)
+def test_a_name_in_another_spelling_is_alike_and_another_size_is_not(first: str, other: str, expected: bool) -> None:
+    assert are_alike(first, other) is expected

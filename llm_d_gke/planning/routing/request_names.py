@@ -11,6 +11,7 @@ from llm_d_gke.planning.context import Findings, PlanContext
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.routing import RequestNamePlan
 from llm_d_gke.planning.plan.stack import ModelPlan
+from llm_d_gke.planning.suggest import are_alike
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.models import ModelSettings
 from llm_d_gke.settings.splits import SplitSettings
@@ -44,6 +45,22 @@ def check_names(settings: StackSettings, findings: Findings) -> None:
             )
         if pattern_of(settings).routes_by_model and not _HEADER_VALUE.fullmatch(name):
             findings.error("LLMD-NAME-HEADER", *path, value=name)
+    _check_spellings(settings, findings)
+
+
+def _check_spellings(settings: StackSettings, findings: Findings) -> None:
+    """Elements that a stack file was meant to change in its base, and that it adds under another spelling."""
+    lists: list[tuple[_Path, str, list[str]]] = [
+        (("models",), "id", [model.id for model in settings.models]),
+        (("splits",), "name", [split.name for split in settings.splits]),
+    ]
+    for index, model in enumerate(settings.models):
+        lists.append((("models", index, "adapters"), "name", [adapter.name for adapter in model.adapters]))
+    for path, key, written in lists:
+        for number, name in enumerate(written):
+            other = next((earlier for earlier in written[:number] if are_alike(name, earlier)), None)
+            if other is not None:
+                findings.warning("LLMD-NAME-ALIKE", *path, number, key, value=name, other=other, list=path[-1], key=key)
 
 
 def _names_in_settings(settings: StackSettings) -> list[tuple[_Path, str]]:
