@@ -6,6 +6,7 @@ Environments of one service differ in little. The base holds the common values, 
 from __future__ import annotations
 
 import copy
+import difflib
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -30,56 +31,68 @@ def _list_keys() -> Mapping[tuple[str, ...], str]:
     return merge_keys(StackSettings)
 
 
-def with_base(values: Mapping[str, Any], root: Path) -> Values:
+def with_base(values: Mapping[str, Any], root: Path, file: str) -> Values:
     """Settings by key without namespace, merged onto the base they name; without `base` itself.
+
+    `file` is the name of the file that holds `values`, for messages.
 
     Maps are merged key by key, lists that are marked `merged_by` element by element, everything else is replaced. Null
     removes a value of the base from a map. A base may name a base in turn. Paths are relative to `root`, the project's
     folder.
     Raises StackFileError.
     """
-    return _onto_base(values, root, ())
+    return _onto_base(values, root, file, ())
 
 
-def _onto_base(values: Mapping[str, Any], root: Path, seen: tuple[Path, ...]) -> Values:
+def _onto_base(values: Mapping[str, Any], root: Path, file: str, seen: tuple[Path, ...]) -> Values:
     own = copy.deepcopy(dict(values))
     name = own.pop(BASE, None)
     if name is None:
         return own
+    setting = f"{file}: {NAMESPACE}:{BASE}"
     if not isinstance(name, str) or not name.strip():
         raise StackFileError(
-            f"{NAMESPACE}:{BASE} = {json.dumps(name, default=str)}: must be the path of one file in the project,"
+            f"{setting} = {json.dumps(name, default=str)}: must be the path of one file in the project,"
             " for example environments/base.yaml. A base may name a base in turn"
         )
     path = (root / name).resolve()
     if Path(name).is_absolute():
         raise StackFileError(
-            f"{NAMESPACE}:{BASE} = {name}: is a path of this machine, which another checkout does not have. Name the"
+            f"{setting} = {name}: is a path of this machine, which another checkout does not have. Name the"
             " file from the project's folder, for example environments/base.yaml"
         )
     if "://" in name:
         raise StackFileError(
-            f"{NAMESPACE}:{BASE} = {name}: is an address, and a base is a file of the project. Copy it there, and name"
+            f"{setting} = {name}: is an address, and a base is a file of the project. Copy it there, and name"
             " its path, for example environments/base.yaml"
         )
     if path in seen:
-        circle = " -> ".join(file.name for file in (*seen[seen.index(path) :], path))
-        raise StackFileError(
-            f"{NAMESPACE}:{BASE} = {name}: is a base of itself: {circle}. Remove one of these references"
-        )
+        circle = " -> ".join(base.name for base in (*seen[seen.index(path) :], path))
+        raise StackFileError(f"{setting} = {name}: is a base of itself: {circle}. Remove one of these references")
     if not path.is_file():
-        raise StackFileError(
-            f"{NAMESPACE}:{BASE} = {name}: there is no such file in the project. Create it, or correct the path"
-        )
+        raise StackFileError(f"{setting} = {name}: there is no such file in the project: {_advice(path, name, root)}")
     # A key without a value reaches the program as an empty text, which counts as unset.
     own = {key: value for key, value in own.items() if value is not None}
-    merged = _merged(_onto_base(_read(path, name), root, (*seen, path)), own, ())
+    label = f"{name} (base of {file})"
+    base = _onto_base(_read(path, label), root, label, (*seen, path))
+    try:
+        merged = _merged(base, own, ())
+    except StackFileError as error:
+        raise StackFileError(f"{file}: {error}") from None
     assert isinstance(merged, dict)
     return merged
 
 
+def _advice(path: Path, name: str, root: Path) -> str:
+    """What to do about a base that is not there: use a file of a similar name, or make one."""
+    folders = [folder for folder in {path.parent, root.resolve()} if folder.is_relative_to(root.resolve())]
+    files = [str(file.relative_to(root.resolve())) for folder in folders for file in folder.glob("*.y*ml")]
+    close = difflib.get_close_matches(name, [file for file in files if not file.startswith("Pulumi.")], n=1)
+    return f"did you mean {close[0]}? Otherwise create it" if close else "create it, or correct the path"
+
+
 def _read(path: Path, name: str) -> Values:
-    """The settings of a base file, by key without namespace."""
+    """The settings of a base file, by key without namespace. `name` is what messages call it."""
     document = parse(path)
     config = document.get("config")
     if not isinstance(config, dict):

@@ -31,12 +31,12 @@ def read() -> RawSettings:
 
     Raises StackFileError for a base that cannot be read.
     """
-    texts = _all_config()
+    texts, stack = _all_config(), pulumi.get_stack()
     prefix = f"{NAMESPACE}:"
     encrypted = {key for key in texts if key.startswith(prefix) and pulumi.runtime.is_config_secret(key)}
     return RawSettings(
-        stack=pulumi.get_stack(),
-        values=program_settings(texts, lambda own: with_base(own, PROJECT_ROOT)),
+        stack=stack,
+        values=program_settings(texts, lambda own: with_base(own, PROJECT_ROOT, f"Pulumi.{stack}.yaml")),
         encrypted=frozenset(key.removeprefix(prefix) for key in encrypted),
     )
 

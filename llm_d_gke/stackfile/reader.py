@@ -72,7 +72,7 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
     for key in {_BASE, BASE} & changes.keys():
         values[_BASE] = changes.pop(key)
     defaults = _defaults(root)
-    values = _with_base(values, defaults, root)
+    values = _with_base(values, defaults, root, path.name)
     appended = _appended(values, changes)
     for setting, value in changes.items():
         put(values, setting, value)
@@ -130,7 +130,7 @@ def _refuse_spellings(name: str, values: Mapping[str, Any]) -> None:
         )
 
 
-def _with_base(values: dict[str, Any], defaults: Mapping[str, Any], root: Path) -> dict[str, Any]:
+def _with_base(values: dict[str, Any], defaults: Mapping[str, Any], root: Path, file: str) -> dict[str, Any]:
     """Values by full key, merged over the values of their base file.
 
     The program cannot tell a default of Pulumi.yaml from a value of the stack file: both replace the base's.
@@ -142,7 +142,7 @@ def _with_base(values: dict[str, Any], defaults: Mapping[str, Any], root: Path) 
     own = {key.removeprefix(prefix): value for key, value in full.items() if key.startswith(prefix)}
     own = {key: value for key, value in own.items() if value not in UNSET}
     others = {key: value for key, value in values.items() if not key.startswith(prefix)}
-    return {**others, **{f"{prefix}{key}": value for key, value in with_base(own, root).items()}}
+    return {**others, **{f"{prefix}{key}": value for key, value in with_base(own, root, file).items()}}
 
 
 def _defaults(root: Path) -> dict[str, Any]:

@@ -9,11 +9,13 @@ import pytest
 import yaml
 
 from llm_d_gke.catalog.reading import read_yaml
+from llm_d_gke.planning import RefusedError, plan_raw
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import merge_keys
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, load
-from llm_d_gke.stackfile.base import with_base
+from llm_d_gke.stackfile import base as base_files
 from llm_d_gke.stackfile.document import lines_of
+from tests.stacks import ENCRYPTED, values_of
 
 
 @pytest.fixture
@@ -24,6 +26,10 @@ def base(tmp_path: Path) -> Any:
         return tmp_path
 
     return write
+
+
+def with_base(values: dict[str, Any], root: Path) -> dict[str, Any]:
+    return base_files.with_base(values, root, "Pulumi.s.yaml")
 
 
 def test_without_a_base_nothing_changes(tmp_path: Path) -> None:
@@ -90,14 +96,50 @@ def test_what_a_base_cannot_hold_is_refused(base: Any, content: dict[str, Any], 
         with_base({"base": "base.yaml"}, base(content))
 
 
-def test_a_missing_base_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StackFileError, match=r"llm-d:base = no/base.yaml: there is no such file in the project"):
-        with_base({"base": "no/base.yaml"}, tmp_path)
+def test_a_missing_base_is_named_with_the_file_that_needs_it(base: Any) -> None:
+    root = base({"base": "no/base.yaml"}, "service.yaml")
+    with pytest.raises(StackFileError) as missing:
+        with_base({"base": "servce.yaml"}, root)
+    assert str(missing.value) == (
+        "Pulumi.s.yaml: llm-d:base = servce.yaml: there is no such file in the project: did you mean service.yaml?"
+        " Otherwise create it"
+    )
+    with pytest.raises(StackFileError) as missing:
+        with_base({"base": "service.yaml"}, root)
+    assert str(missing.value) == (
+        "service.yaml (base of Pulumi.s.yaml): llm-d:base = no/base.yaml: there is no such file in the project:"
+        " create it, or correct the path"
+    )
+
+
+def test_every_refusal_of_a_base_names_the_file_to_change(base: Any) -> None:
+    twice = [{"id": "a/b"}, {"id": "a/b"}]
+    root = base({"models": twice}, "twice.yaml")
+    base({"models": [{"id": "a/b"}]})
+    for own in (
+        {"base": 3},
+        {"base": "/etc"},
+        {"base": "https://example.com/base.yaml"},
+        {"base": "twice.yaml", "models": [{"id": "a/b"}]},
+        {"base": "base.yaml", "models": twice},
+    ):
+        with pytest.raises(StackFileError, match=r"^Pulumi\.s\.yaml: "):
+            with_base(own, root)
+
+
+def test_an_element_in_another_spelling_is_no_second_one_in_silence(base: Any) -> None:
+    root = base({**values_of("gpu"), "models": [{"id": "Qwen/Qwen3-4B"}, {"id": "Qwen/Qwen3-8B"}]})
+    own = {"base": "base.yaml", "models": [{"id": "qwen/qwen3-4b", "replicas": 0}]}
+    with pytest.raises(RefusedError) as refused:
+        plan_raw("s", with_base(own, root), ENCRYPTED)
+    alike = [finding for finding in refused.value.findings if finding.id == "LLMD-NAME-ALIKE"]
+    assert [(finding.path, finding.value) for finding in alike] == [("llm-d:models[2].id", "qwen/qwen3-4b")]
+    assert alike[0].fix.startswith("did you mean Qwen/Qwen3-4B?")
 
 
 def test_a_base_that_is_no_map_is_refused(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("location: us-central1-a\n", encoding="utf-8")
-    with pytest.raises(StackFileError, match=r"base.yaml: a base holds config:"):
+    with pytest.raises(StackFileError, match=r"base.yaml \(base of Pulumi.s.yaml\): a base holds config:"):
         with_base({"base": "base.yaml"}, tmp_path)
 
 

@@ -147,6 +147,7 @@ def write_review_stack(
             "cluster": {"deletionProtection": False},
         },
         root,
+        f"Pulumi.{PREFIX}{number}.yaml",
     )
     config = {f"{NAMESPACE}:{key}": value for key, value in settings.items()}
     # A base holds no key of other namespaces: they go into the new file.
