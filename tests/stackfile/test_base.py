@@ -99,9 +99,9 @@ def test_what_a_base_cannot_hold_is_refused(base: Any, content: dict[str, Any], 
 def test_a_missing_base_is_named_with_the_file_that_needs_it(base: Any) -> None:
     root = base({"base": "no/base.yaml"}, "service.yaml")
     with pytest.raises(StackFileError) as missing:
-        with_base({"base": "servce.yaml"}, root)
+        with_base({"base": "services.yaml"}, root)
     assert str(missing.value) == (
-        "Pulumi.s.yaml: llm-d:base = servce.yaml: there is no such file in the project: did you mean service.yaml?"
+        "Pulumi.s.yaml: llm-d:base = services.yaml: there is no such file in the project: did you mean service.yaml?"
         " Otherwise create it"
     )
     with pytest.raises(StackFileError) as missing:

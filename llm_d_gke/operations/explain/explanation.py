@@ -26,6 +26,7 @@ from llm_d_gke.operations.explain.fields import (
     FieldPath,
     Objects,
     find,
+    listing,
     members,
     parse,
     places_of,
@@ -104,8 +105,10 @@ class Explainer:
         try:
             path = parse(field)
         except FieldError as error:
-            places = places_of({**self.objects, **(self._outputs.build(self.plan) or {})}, field)
-            raise FieldError(f"{error}{f'. Fields of this name: {chr(10).join(places)}' if places else ''}") from None
+            available = {**self.objects, **(self._outputs.build(self.plan) or {})}
+            places = places_of(available, field)
+            listed = f"Fields of this name: {chr(10).join(places)}" if places else f"There are {listing(available)}"
+            raise FieldError(f"{error}. {listed}") from None
         with without_collector():
             return self._output(path) if path.kind == OUTPUTS else self._field(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -86,11 +87,22 @@ def objects(graph: Graph) -> Objects:
 
 
 def places_of(available: Objects, text: str, most: int = 6) -> list[str]:
-    """Paths of fields with the name that `text` ends with."""
+    """Paths of fields with the name that `text` ends with, or else with a similar one."""
     name = re.split(r"[.\s]", text.strip())[-1]
     owners = sorted(available.items(), key=itemgetter(0))
-    paths = (FieldPath(*owner, parts) for owner, (_, body) in owners for parts in _all_parts(body))
-    return [str(path) for path in paths if path.parts[-1] == name][:most]
+    paths = [FieldPath(*owner, parts) for owner, (_, body) in owners for parts in _all_parts(body)]
+    names = {path.parts[-1] for path in paths if isinstance(path.parts[-1], str)}
+    similar = {name} if name in names else {*difflib.get_close_matches(name, map(str, names), n=1, cutoff=0.8)}
+    return [str(path) for path in paths if path.parts[-1] in similar][:most]
+
+
+def listing(available: Objects) -> str:
+    """What a path may begin with: every object by kind and name, and the fields of the outputs."""
+    names = sorted(named(kind, name) for kind, name in available if kind != OUTPUTS)
+    fields_of_outputs = [
+        f"{OUTPUTS} {field}" for key, (_, body) in available.items() if key[0] == OUTPUTS for field in body
+    ]
+    return ", ".join([*fields_of_outputs, *names])
 
 
 def _all_parts(body: object, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

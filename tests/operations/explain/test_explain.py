@@ -7,11 +7,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from llm_d_gke.catalog import load
 from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.operations.explain import command
 from llm_d_gke.operations.explain.alternatives import alternatives
 from llm_d_gke.operations.explain.command import format_explanation, stack_input_of
 from llm_d_gke.operations.explain.explanation import Explainer, Explanation
@@ -215,6 +217,32 @@ def test_a_models_own_configuration_is_a_fact() -> None:
 def test_a_name_alone_leads_to_the_fields_that_have_it(explained: Callable[[str], Explanation]) -> None:
     with pytest.raises(FieldError, match=r"Fields of this name:(.|\n)*Deployment/gemma-2b-it-vllm spec.replicas"):
         explained("replicas")
+
+
+def test_a_name_with_a_mistake_leads_to_the_fields_that_may_be_meant(explained: Callable[[str], Explanation]) -> None:
+    with pytest.raises(FieldError, match=r"Fields of this name:(.|\n)*Deployment/gemma-2b-it-vllm spec.replicas"):
+        explained("replica")
+
+
+def test_a_word_that_is_no_field_is_answered_with_what_a_path_begins_with(
+    explained: Callable[[str], Explanation],
+) -> None:
+    with pytest.raises(FieldError, match=r"There are outputs capacity, .*, Deployment/gemma-2b-it-vllm, "):
+        explained("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("field", "words"), [("nonsense", "'nonsense' is no path of a field: looking for"), (f"{SERVER} spec", "planning")]
+)
+def test_what_takes_seconds_is_said_before(
+    field: str, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def output_before(stack_input: StackInput) -> NoReturn:
+        raise FieldError(f"after {capsys.readouterr().err}")
+
+    monkeypatch.setattr(command, "Explainer", output_before)
+    with pytest.raises(FieldError, match=f"after {words}"):
+        command.print_explanation("gpu", field, {})
 
 
 def test_a_constant_is_called_one(explained: Callable[[str], Explanation]) -> None:
