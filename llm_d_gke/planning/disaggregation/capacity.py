@@ -54,7 +54,7 @@ def plan_capacity_of(stages: Sequence[ServedModel], verdicts: Sequence[MemoryVer
         full=split.at(split.most),
         at_load=at_load,
         needed=None,
-        curve=curve_of(split.at, math.ceil(split.most)),
+        curve_points=lambda: curve_of(split.at, math.ceil(split.most)),
         error=split.full.error,
         typical_error=held_out_errors_of(split.decode.run.kind).typical,
         measured=False,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, TypedDict
 
 HOURS_A_MONTH = 730
@@ -163,7 +164,8 @@ class CapacityPlan:
     full: SpeedEstimate
     at_load: SpeedEstimate | None
     needed: int | None
-    curve: tuple[CurvePoint, ...]
+    # A third of the time that a plan takes, and only reports look at it.
+    curve_points: Callable[[], tuple[CurvePoint, ...]] = field(repr=False, compare=False)
     error: float
     typical_error: float
     measured: bool
@@ -172,6 +174,11 @@ class CapacityPlan:
     is_rate: bool = False
     # The most that keeps the stated latencies; None without any, or where not even a single request keeps them.
     within_objectives: SpeedEstimate | None = None
+
+    @cached_property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Speed from one request in flight to half as many again as full batches hold."""
+        return self.curve_points()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ def plan_capacity(served: ServedModel, verdict: MemoryVerdict | None) -> Capacit
         full=full,
         at_load=at_load,
         needed=_needed(engines, settings, at_load),
-        curve=curve_of(functools.partial(engines.at, settings.replicas), saturation),
+        curve_points=lambda: curve_of(functools.partial(engines.at, settings.replicas), saturation),
         error=single_request.error,
         typical_error=held_out_errors_of(run.kind).typical,
         measured=is_measured(run, served.accelerator),
