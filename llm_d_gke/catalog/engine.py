@@ -16,7 +16,7 @@ from .engine_memory import (
     Video,
     VideoFrames,
 )
-from .engine_reports import FieldReport, OtherModels, Parsers, StartReports
+from .engine_reports import FieldReport, OtherModels, OwnParsers, Parsers, StartReports
 from .engine_speed import Speed
 from .reading import reader
 from .schema import AttentionKind, Entry, Source
@@ -209,6 +209,8 @@ class Engine(Entry):
     model_runner_v2: ModelRunnerV2
     tool_calls: tuple[Parsers, ...]  # the first whose expression is found counts
     reasoning: tuple[Parsers, ...]
+    own_tool_parsers: tuple[OwnParsers, ...]
+    own_reasoning_parsers: tuple[OwnParsers, ...]
     other_models: tuple[OtherModels, ...]
     short_options: Mapping[str, str]
     histogram_families: tuple[str, ...]  # whose bounds --custom-histogram-buckets may set

@@ -195,6 +195,18 @@ class Parsers(Entry):
 
     models: str  # regular expression of the id on the Hub
     parsers: tuple[str, ...]  # the recommended one first; none: the family writes nothing of the kind
+    template: str = ""  # file of vLLM's examples, where the family's own chat template passes no tools on
+
+
+class OwnParsers(Entry):
+    """Parsers that read the form of one family of models only, and the architectures of that family."""
+
+    parsers: tuple[str, ...]  # the latest one first
+    architectures: str  # regular expression of their beginning
+    only: bool = False  # no other parser reads these architectures either
+
+    def are_of(self, architecture: str) -> bool:
+        return re.match(self.architectures, architecture) is not None
 
 
 Family = TypeVar("Family", OtherModels, Parsers)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engine_reports import family_of
+from llm_d_gke.catalog.engine_reports import Parsers, family_of
 from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
@@ -118,43 +118,70 @@ def _check_name(served: ServedModel, value: str | None, setting: str, names: _Na
 
 def _parsers_of(served: ServedModel, names: _Names) -> Sequence[str]:
     """The parsers of the model's own form, as far as the catalog knows it. A similar name may be another model's."""
-    engine = load_engine()
-    families = engine.tool_calls if names == "tool_parsers" else engine.reasoning
-    form = family_of(families, served.model.id) if served.model is not None else None
+    form = _form_of(served, names)
     return form.parsers if form is not None else ()
+
+
+def _form_of(served: ServedModel, names: _Names) -> Parsers | None:
+    """The form that models of this name write, whether the catalog has their figures or not."""
+    families = load_engine().tool_calls if names == "tool_parsers" else load_engine().reasoning
+    return family_of(families, served.model.id if served.model is not None else served.settings.id)
 
 
 def _check_calls(served: ServedModel) -> None:
     """Say so if the parser reads another form of tool calls than the model writes."""
-    model = served.model
-    parser = served.settings.tool_call_parser
-    form = family_of(load_engine().tool_calls, model.id) if model is not None else None
-    if parser is None or model is None or form is None or parser in form.parsers:
+    parser, form = served.settings.tool_call_parser, _form_of(served, "tool_parsers")
+    if parser is None or not _is_available(served, "tool_parsers", parser):
         return
-    tables = facts_of(served.version)
-    available = [name for name in form.parsers if any(name in facts.tool_parsers for facts in tables)]
-    if not available or all(parser not in facts.tool_parsers for facts in tables):
-        return
-    served.warning("LLMD-ENGINE-PARSER-MODEL", "toolCallParser", parser=available[0])
+    own = [name for name in form.parsers if _is_available(served, "tool_parsers", name)] if form is not None else []
+    if form is None or not own:
+        _check_family(served, parser, "tool_parsers")
+    elif served.settings.chat_template is None and (form.template or parser not in form.parsers):
+        # A template of the stack's own may ask for the form of any parser.
+        case = "template" if form.template else "form"
+        served.warning("LLMD-ENGINE-PARSER-MODEL", "toolCallParser", case=case, parser=own[0], template=form.template)
 
 
 def _check_reasoning(served: ServedModel) -> None:
     """Say so if the parser waits for reasoning that the model writes in another form, or never."""
-    model, parser = served.model, served.settings.reasoning_parser
-    form = family_of(load_engine().reasoning, model.id) if model is not None else None
-    tables = facts_of(served.version)
-    if form is None or parser is None or parser in form.parsers:
+    parser, form = served.settings.reasoning_parser, _form_of(served, "reasoning_parsers")
+    if parser is None or not _is_available(served, "reasoning_parsers", parser):
         return
-    if all(parser not in facts.reasoning_parsers for facts in tables):
+    if form is None:
+        _check_family(served, parser, "reasoning_parsers")
         return
-    available = [name for name in form.parsers if any(name in facts.reasoning_parsers for facts in tables)]
-    if available or not form.parsers:
+    own = [name for name in form.parsers if _is_available(served, "reasoning_parsers", name)]
+    if parser not in form.parsers and (own or not form.parsers):
         served.warning(
             "LLMD-ENGINE-REASONING-MODEL",
             "reasoningParser",
-            case="form" if available else "none",
-            parser=next(iter(available), None),
+            case="form" if own else "none",
+            parser=next(iter(own), None),
         )
+
+
+def _check_family(served: ServedModel, parser: str, names: _Names) -> None:
+    """Of a model whose name says nothing, compare the architecture with those that the parser was written for."""
+    tools, engine, architecture = names == "tool_parsers", load_engine(), served.architecture
+    table = engine.own_tool_parsers if tools else engine.own_reasoning_parsers
+    readers = [row for row in table if parser in row.parsers]
+    own = [row for row in table if row.are_of(architecture)]
+    if not architecture or any(row in own for row in readers) or not (readers or any(row.only for row in own)):
+        return
+    fitting = [name for row in own for name in row.parsers if _is_available(served, names, name)]
+    case = "family" if tools else "form"
+    served.warning(
+        "LLMD-ENGINE-PARSER-MODEL" if tools else "LLMD-ENGINE-REASONING-MODEL",
+        "toolCallParser" if tools else "reasoningParser",
+        case=case if fitting else "unknown",
+        parser=next(iter(fitting), None),
+        architecture=architecture,
+    )
+
+
+def _is_available(served: ServedModel, names: _Names, parser: str) -> bool:
+    """Whether a table of the engine's version has the parser."""
+    return any(parser in getattr(facts, names) for facts in facts_of(served.version))
 
 
 def _check_offload(served: ServedModel) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.stackfile.model_files import ModelFile
 from tests.planning.refusals.case import GATED, Wrong
+
+_CONFIGS = Path(__file__).parents[2] / "catalog" / "configs"
 
 L4_48: Mapping[str, Any] = {"type": "nvidia-l4", "machineType": "g2-standard-48", "nodes": {"min": 0, "max": 1}}
 V6E: Mapping[str, Any] = {"type": "tpu-v6e", "nodes": {"min": 0, "max": 1}}
@@ -23,6 +27,11 @@ def _on_l4(model: str, **further: Any) -> dict[str, Any]:
         "accelerator": dict(L4_48),
         "models[0]": {"id": model, "maxModelLen": 2048, **further},
     }
+
+
+def _described(model: str, configuration: str) -> dict[str, ModelFile]:
+    """A model of the stack's own, with the config.json of another one."""
+    return {model: ModelFile(config=json.loads((_CONFIGS / f"{configuration}.json").read_text(encoding="utf-8")))}
 
 
 ENGINE_FEATURES = (
@@ -47,11 +56,64 @@ ENGINE_FEATURES = (
     Wrong(
         name="a parser that needs a further package",
         id="LLMD-ENGINE-PARSER-PACKAGE",
-        changes={"models[0].reasoningParser": "cohere_command3"},
+        changes=_on_l4("CohereLabs/command-a-reasoning-08-2025", reasoningParser="cohere_command3"),
         path="models[0].reasoningParser",
         value="cohere_command3",
         rule="this parser needs the Python package cohere_melody",
         fix="try one replica first",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="tools for a model whose template has none",
+        id="LLMD-ENGINE-PARSER-MODEL",
+        changes=_on_l4("google/gemma-3-4b-it", toolCallParser="gemma4"),
+        path="models[0].toolCallParser",
+        value="gemma4",
+        rule="own chat template shows the model no tools",
+        fix="use toolCallParser: pythonic and, as chatTemplate, a copy of examples/tool_chat_template_gemma3_pythonic",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="reasoning of a model whose figures are not known and that writes none",
+        id="LLMD-ENGINE-REASONING-MODEL",
+        changes=_on_l4("unsloth/gemma-3-4b-it", reasoningParser="deepseek_r1"),
+        path="models[0].reasoningParser",
+        value="deepseek_r1",
+        rule="answers without reasoning",
+        fix="remove reasoningParser",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="tool calls of another family's parser, by config.json",
+        id="LLMD-ENGINE-PARSER-MODEL",
+        changes=_on_l4("my-organization/mine", config="mine/config.json", toolCallParser="mistral"),
+        files=_described("my-organization/mine", "Qwen--Qwen2.5-3B-Instruct"),
+        path="models[0].toolCallParser",
+        value="mistral",
+        rule="of another family of models than my-organization/mine (Qwen2ForCausalLM)",
+        fix="use the parser that the model's card names, or remove toolCallParser",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="tool calls of a family that one parser reads, by config.json",
+        id="LLMD-ENGINE-PARSER-MODEL",
+        changes=_on_l4("my-organization/mine", config="mine/config.json", toolCallParser="hermes"),
+        files=_described("my-organization/mine", "openai--gpt-oss-20b"),
+        path="models[0].toolCallParser",
+        value="hermes",
+        rule="of another family of models than my-organization/mine (GptOssForCausalLM)",
+        fix="use toolCallParser: openai",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="reasoning of another family's parser, by config.json",
+        id="LLMD-ENGINE-REASONING-MODEL",
+        changes=_on_l4("my-organization/mine", config="mine/config.json", reasoningParser="olmo3"),
+        files=_described("my-organization/mine", "Qwen--Qwen2.5-3B-Instruct"),
+        path="models[0].reasoningParser",
+        value="olmo3",
+        rule="of another family of models than my-organization/mine (Qwen2ForCausalLM)",
+        fix="use the parser that the model's card names, or remove reasoningParser",
         severity=Severity.WARNING,
     ),
     Wrong(
@@ -96,7 +158,7 @@ ENGINE_FEATURES = (
     Wrong(
         name="a parser that one neighbor of the engine's version lacks",
         id="LLMD-ENGINE-FEATURE-UNKNOWN",
-        changes={"models[0].image": "vllm/vllm-openai:v0.18.0", "models[0].toolCallParser": "gemma4"},
+        changes=_on_l4("my-organization/mine", image="vllm/vllm-openai:v0.18.0", toolCallParser="gemma4"),
         path="models[0].toolCallParser",
         value="gemma4",
         rule="vLLM 0.17.1, the nearest that it lists, does not have this one",
