@@ -11,6 +11,7 @@ import fnmatch
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from .checkpoint_matrices import CheckpointMatrices
@@ -271,10 +272,11 @@ def _is_exact(name: str) -> bool:
     return not name.startswith("re:") and "*" not in name and "." in name
 
 
-def _enclosing_modules(name: str) -> list[str]:
+@lru_cache(maxsize=2**16)
+def _enclosing_modules(name: str) -> tuple[str, ...]:
     """A module's name and the modules it lies in."""
     pieces = name.split(".")
-    return [".".join(pieces[:end]) for end in range(len(pieces), 0, -1)]
+    return tuple(".".join(pieces[:end]) for end in range(len(pieces), 0, -1))
 
 
 class _Names:
