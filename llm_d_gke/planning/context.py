@@ -172,14 +172,14 @@ def resolve_context(
     accelerator = _accelerator(settings, catalog, findings)
     if accelerator is None:
         return None
+    # Each is checked where an earlier one is wrong, too, so that one report has all of it.
     machine = _machine(settings, catalog, accelerator, findings)
-    if machine is None or release is None:
-        return None
-    if not _has_image(release, accelerator, settings, catalog, findings, transfers_kv_cache=transfers_kv_cache):
-        return None
-    shape = _node_shape(settings, machine, accelerator, catalog, findings)
+    has_image = release is not None and _has_image(
+        release, accelerator, settings, catalog, findings, transfers_kv_cache=transfers_kv_cache
+    )
+    shape = _node_shape(settings, machine, accelerator, catalog, findings) if machine is not None else None
     zones = _zones(settings, accelerator, findings)
-    if shape is None:
+    if release is None or machine is None or shape is None or not has_image:
         return None
     per_node, topology, hosts = shape
     return PlanContext(

@@ -790,6 +790,32 @@ def test_an_unknown_accelerator_and_release_hide_no_other_mistake(tmp_path: Path
     }
 
 
+@pytest.mark.parametrize(
+    ("changes", "own", "memory"),
+    [
+        ("llm-d:accelerator: {type: nvidia-l4, machineType: g2-standard-5}", "LLMD-MACHINE-TYPE", True),
+        ("llm-d:accelerator: {type: nvidia-l4, machineType: g2-standard-12, perNode: 2}", "LLMD-PER-NODE", True),
+        ("llm-d:accelerator: {type: nvidia-l4}\nllm-d:release: llm-d-0.8", "LLMD-RELEASE-UNKNOWN", True),
+        ("llm-d:accelerator: {type: nvidia-l4, machineType: a2-highgpu-1g}", "LLMD-MACHINE-TYPE", False),
+        (f"{TPU_PLACE}{{type: tpu-v6e, topology: 3x3}}", "LLMD-TOPOLOGY", False),
+    ],
+)
+def test_a_wrong_machine_or_release_hides_nothing_about_the_model(
+    tmp_path: Path, changes: str, own: str, memory: bool
+) -> None:
+    """Whether it fits is judged where the finding proposes a machine; what its name says, in any case."""
+    model_ = "llm-d:models: [{id: Qwen/Qwen3-32B, maxModelLen: 999999, toolCallParser: nope}]"
+    errors = {f.id for f in findings_of(tmp_path, f"{changes}\n{model_}") if f.severity is Severity.ERROR}
+    assert errors - {"LLMD-MEMORY-WEIGHTS"} == {own, "LLMD-CONTEXT-LENGTH", "LLMD-ENGINE-PARSER"}
+    assert ("LLMD-MEMORY-WEIGHTS" in errors) is memory
+
+
+def test_an_unknown_machine_does_not_hide_a_zone_without_the_accelerator(tmp_path: Path) -> None:
+    changes = "llm-d:location: us-east1-a\nllm-d:accelerator: {type: nvidia-l4, machineType: a2-highgpu-1g}"
+    errors = {finding.id for finding in findings_of(tmp_path, changes) if finding.severity is Severity.ERROR}
+    assert errors == {"LLMD-MACHINE-TYPE", "LLMD-ZONE-OFFERS"}
+
+
 def test_a_variable_with_the_value_of_the_stack_needs_no_consent(tmp_path: Path) -> None:
     same = findings_of(tmp_path, model("env: {VLLM_NO_USAGE_STATS: 1}"))
     assert [finding.id for finding in same if "ENV" in finding.id] == []
