@@ -36,6 +36,18 @@ def implementation_of(deployment: Deployment) -> Literal["jax", "torch"] | None:
     return "jax" if tables[0].uses_jax(deployment.model.architecture) else "torch"
 
 
+def shares_heads(model: Model, version: str, devices: int) -> bool:
+    """Whether the model's attention heads can be divided among devices of TPUs, where few models replicate heads."""
+    if model.attention_heads % devices:
+        return False
+    if model.mla is not None or model.one_vector or model.kv_heads % devices == 0:
+        return True
+    replicates = devices in (model.tpu_tested or ())
+    if model.kv_heads > 1:
+        replicates |= load_engine().has(version, load_engine().features.tpu_replicated_heads)
+    return replicates and devices % model.kv_heads == 0
+
+
 def needs_torch(deployment: Deployment) -> bool:
     """Whether a deployment on TPU needs a variable for PyTorch's implementation, because JAX's has no adapters."""
     if deployment.accelerator.kind != "tpu" or not deployment.adapters:

@@ -13,6 +13,7 @@ from llm_d_gke.planning.engine_support.cache_dtype import keeps_e5m2
 from llm_d_gke.planning.engine_support.context_length import LONGER, with_stretched_context
 from llm_d_gke.planning.engine_support.deployment import default_length
 from llm_d_gke.planning.engine_support.options import long_form, object_value, option_value
+from llm_d_gke.planning.engine_support.tpu import shares_heads
 from llm_d_gke.planning.patterns import pattern_of
 from llm_d_gke.planning.plan.estimates import MemoryVerdict
 from llm_d_gke.planning.served_model import ServedModel
@@ -285,17 +286,15 @@ def _check_heads(served: ServedModel, model: Model) -> bool:
     tensor_parallel = served.parallelism.tensor
     if not _divides_heads(served, model.attention_heads):
         return False
-    if model.mla is not None or model.kv_heads % tensor_parallel == 0:
-        return True
-    if served.accelerator.kind == "tpu" and model.one_vector:
+    if served.accelerator.kind == "tpu":
+        divides = shares_heads(model, served.version, tensor_parallel)
+    else:
+        # On GPUs every rank may hold a copy.
+        divides = model.mla is not None or 0 in (model.kv_heads % tensor_parallel, tensor_parallel % model.kv_heads)
+    if divides:
         return True
     chips = "TPU chips" if served.accelerator.kind == "tpu" else "GPUs"
     heads = count(model.kv_heads, "key-value head")
-    replicates = served.accelerator.kind == "gpu" or tensor_parallel in (model.tpu_tested or ())
-    if model.kv_heads > 1:
-        replicates |= served.has(load_engine().features.tpu_replicated_heads)
-    if replicates and tensor_parallel % model.kv_heads == 0:
-        return True
     names = [
         other.id
         for other in served.ctx.catalog.models.values()

@@ -24,6 +24,7 @@ from llm_d_gke.planning.sizing.memory.remedies import Remedy, remedies
 from llm_d_gke.planning.sizing.memory.run import LORA_SLOTS
 from llm_d_gke.planning.sizing.offloaded_weights import chosen_runner, offload_without_effect, offloaded_gib
 from llm_d_gke.planning.sizing.other_hardware import Node, cheapest_hardware, on_node, serves, size_text
+from llm_d_gke.planning.sizing.slices import larger_slice
 from llm_d_gke.planning.sizing.speculation import Speculation, speculation_arguments, speculation_of
 from llm_d_gke.settings.models import ModelSettings
 
@@ -107,10 +108,13 @@ def _warn_unchecked(served: ServedModel, model: Model) -> None:
         )
         return
     guessing = settings.speculative_decoding
-    if not _speculation(served, model).is_known:
+    speculation = _speculation(served, model)
+    if not speculation.is_known:
         served.warning(
             "LLMD-MEMORY-DRAFT-UNKNOWN",
             "extraArgs" if guessing is None else "speculativeDecoding",
+            case="size" if speculation.draft_model is None else "place",
+            place="TPUs" if served.accelerator.kind == "tpu" else "pipeline stages and data-parallel ranks",
             value="--speculative-config" if guessing is None else guessing.draft_model or guessing.method,
             fix='watch the first start, or use the prediction layers of the checkpoint: {"method": "mtp"}, or "ngram"'
             if guessing is None
@@ -332,7 +336,8 @@ def _alternatives(served: ServedModel, run: EngineRun) -> list[str]:
             if serves(copy, run_of):
                 alternatives.append(f"id: {other.id}")
                 break
-    machine = _larger_machine(served, run)
+    is_tpu = served.accelerator.kind == "tpu"
+    machine = larger_slice(served, run, run_of) if is_tpu else _larger_machine(served, run)
     if machine is not None:
         alternatives.append(machine)
     # More of the same accelerator is named already.
@@ -371,9 +376,6 @@ def _larger_machine(served: ServedModel, run: EngineRun) -> str | None:
             more = devices > run.tensor_parallel and machine.accelerator_share == 1
             more_of_one = devices == run.tensor_parallel and machine.accelerator_share > ctx.machine.accelerator_share
             if not (more or more_of_one) or not shares(run.model, devices):
-                continue
-            # On TPUs replicated heads work for some models only, and a slice of several hosts is another matter.
-            if run.kind == "tpu" and (run.model.kv_heads % devices or machine.default_topology is None):
                 continue
             if machine.is_attachable and machine.name != ctx.machine.name:
                 continue
