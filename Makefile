@@ -252,13 +252,15 @@ format: $(STAMP) ## fix formatting and lint where it can be done automatically
 hooks: $(STAMP) ## run `make check` before every git commit
 	@$(BIN)/pre-commit install
 
-SCAN := llm_d_gke/maintenance/scan
-$(SCAN)/.venv/.installed: $(SCAN)/requirements.txt
-	@test -x $(SCAN)/.venv/bin/python || $(PYTHON) -m venv $(SCAN)/.venv
-	@$(SCAN)/.venv/bin/pip install --disable-pip-version-check -q --require-hashes -r $(SCAN)/requirements.txt
+# Beside .venv, not in the package: whatever lies in its folders is taken for its code.
+SCAN := .venv-scan
+SCANNED_WITH := llm_d_gke/maintenance/scan/requirements.txt
+$(SCAN)/.installed: $(SCANNED_WITH)
+	@test -x $(SCAN)/bin/python || $(PYTHON) -m venv $(SCAN)
+	@$(SCAN)/bin/pip install --disable-pip-version-check -q --require-hashes -r $(SCANNED_WITH)
 	@touch $@
 
-scan: $(STAMP) $(SCAN)/.venv/.installed ## run Pod Security, checkov and kube-score over every pod of all stacks; ARGS=gpu scans one
+scan: $(STAMP) $(SCAN)/.installed ## run Pod Security, checkov and kube-score over every pod of all stacks; ARGS=gpu scans one
 	@$(BIN)/python -m llm_d_gke.maintenance.scan $(ARGS)
 	@$(BIN)/python -m pytest -q tests/maintenance/scan/test_scan.py
 
@@ -288,8 +290,8 @@ support: $(STAMP) ## write docs/support.md from llm_d_gke/catalog/engines
 lock: $(STAMP) ## write the digests of RELEASE's images and charts into llm_d_gke/catalog/locks, as their registries have them
 	@$(BIN)/python -m llm_d_gke.maintenance.lock $(RELEASE)
 
-sbom: $(SCAN)/.venv/.installed ## write the program's Python packages as a CycloneDX document: OUT=sbom.json
-	@$(SCAN)/.venv/bin/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o $(or $(OUT),sbom.json)
+sbom: $(SCAN)/.installed ## write the program's Python packages as a CycloneDX document: OUT=sbom.json
+	@$(SCAN)/bin/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o $(or $(OUT),sbom.json)
 
 # Versions: requirements*.in say what the project needs, requirements*.txt hold the whole environment with hashes.
 # Renovate repeats the command in a file's header, and knows long options with `=` only.

@@ -20,8 +20,8 @@ LOCK = PROJECT_ROOT / "requirements.txt"
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     file = tmp_path_factory.mktemp("sbom") / "sbom.json"
-    if not (PROJECT_ROOT / "llm_d_gke/maintenance/scan/.venv/.installed").exists():
-        pytest.skip("make scan creates llm_d_gke/maintenance/scan/.venv")
+    if not (PROJECT_ROOT / ".venv-scan/.installed").exists():
+        pytest.skip("make scan creates .venv-scan")
     subprocess.run([shutil.which("make") or "make", "-s", "sbom", f"OUT={file}"], cwd=PROJECT_ROOT, check=True)
     written: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
     return written

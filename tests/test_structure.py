@@ -4,12 +4,16 @@ from __future__ import annotations
 import __future__
 
 import ast
+import os
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 
 from pydantic import BaseModel
 
 import llm_d_gke.components.stack  # noqa: F401 (every model of the program)
+from llm_d_gke.maintenance.scan import scanners
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 _LINES = 400
@@ -20,6 +24,19 @@ def test_no_module_is_longer_than_it_may_be() -> None:
     modules = (PROJECT_ROOT / "llm_d_gke").rglob("*.py")
     lengths = {module: len(module.read_text(encoding="utf-8").splitlines()) for module in modules}
     assert {str(module): lines for module, lines in lengths.items() if lines > _LINES} == {}
+
+
+def test_environments_lie_beside_the_package() -> None:
+    """What `make` installs below llm_d_gke would be taken for modules of it."""
+    # Nothing runs: make prints what it would.
+    command = ["make", "-C", str(PROJECT_ROOT), "--dry-run", "--always-make", "scan", "sbom", "policy", "bench-env"]
+    printed = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}
+    ).stdout
+    folders = {match[1] for match in re.finditer(r"venv (?:-\S+ |--\S+ )*([\w./-]*\.venv[\w./-]*)", printed)}
+    assert {".venv-scan", ".venv-bench", "policy/.venv"} <= folders
+    assert [folder for folder in folders if folder.startswith("llm_d_gke")] == []
+    assert scanners.ENVIRONMENT == PROJECT_ROOT / ".venv-scan"
 
 
 def test_tests_of_commands_and_tools_lie_in_the_folder_of_their_room() -> None:

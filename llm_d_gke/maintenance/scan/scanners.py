@@ -15,7 +15,7 @@ from llm_d_gke.rehearsal.toolchain.build import binaries
 from llm_d_gke.stackfile import PROJECT_ROOT
 from policy.llmd_policy.pods import broken_rules
 
-ENVIRONMENT = Path(__file__).with_name(".venv")
+ENVIRONMENT = PROJECT_ROOT / ".venv-scan"
 _CHECKOV = ENVIRONMENT / "bin" / "checkov"
 # kube-score grades from 1 (critical) to 10 (all right); 7 is almost all right, which is not reported.
 _GRADE_OK = 7

@@ -18,7 +18,7 @@ from tests.stacks import graph_of
 
 Objects = list[dict[str, Any]]
 
-CHECKOV = Path(scanners.__file__).with_name(".venv") / "bin" / "checkov"
+CHECKOV = scanners.ENVIRONMENT / "bin" / "checkov"
 
 
 def objects(stack: str) -> Objects:
