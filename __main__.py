@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import pulumi
 
-from llm_d_gke.cli.text import WIDTH, wrapped
 from llm_d_gke.components.google_provider import IMPORT_VARIABLE, ImportParent
 from llm_d_gke.components.outputs import outputs
 from llm_d_gke.components.stack import InferenceStack
@@ -19,10 +18,7 @@ from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
 from llm_d_gke.stackfile.document import lines_of, place_in
 from llm_d_gke.stackfile.model_files import model_files
 from llm_d_gke.stackfile.program_config import read
-
-# The engine indents what a program logs, and puts the severity before it.
-_INDENTED = WIDTH - len("    ")
-_WIDTH = _INDENTED - len("warning: ")
+from llm_d_gke.wording import INDENTED_WIDTH, LOGGED_WIDTH, wrapped
 
 
 def _located(stack: str, findings: Sequence[Finding]) -> Sequence[Finding]:
@@ -39,16 +35,16 @@ def main() -> None:
     try:
         raw = read()
     except StackFileError as fault:
-        raise pulumi.RunError(str(fault)) from None
+        raise pulumi.RunError(wrapped(str(fault), LOGGED_WIDTH)) from None
     try:
         plan = plan_raw(raw.stack, raw.values, raw.encrypted, files=model_files(raw.values))
     except RefusedError as refused:
         # The whole report, without a traceback: the mistake is in the stack file, not in the program.
-        raise pulumi.RunError(wrapped(report(_located(raw.stack, refused.findings)), _WIDTH)) from None
+        raise pulumi.RunError(wrapped(report(_located(raw.stack, refused.findings)), LOGGED_WIDTH)) from None
     if not os.environ.get(WITHOUT_VERDICT):
         for finding in _located(raw.stack, plan.warnings):
-            (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(wrapped(str(finding), _WIDTH))
-        pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings), _INDENTED))
+            (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(wrapped(str(finding), LOGGED_WIDTH))
+        pulumi.log.info(summary(facts_of(plan.stack, plan, plan.warnings), INDENTED_WIDTH))
     if os.environ.get(IMPORT_VARIABLE) == "provider":
         ImportParent(plan)
         return

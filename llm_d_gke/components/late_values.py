@@ -14,6 +14,7 @@ import pulumi
 
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.serving.pod_volumes import stack_of_digest, token_digest
+from llm_d_gke.wording import LOGGED_WIDTH, wrapped
 
 # Paths below which outputs are accepted. `*` is any key.
 ACCEPTED = (
@@ -38,10 +39,11 @@ class OutputRefusedError(pulumi.RunError, ValueError):
 
     def __init__(self, path: Path) -> None:
         accepted = ", ".join(".".join(parts).replace("*", "NAME") for parts in ACCEPTED)
-        super().__init__(
+        sentence = (
             f"{'.'.join(path)} is an output, and its value decides on what is planned: give it as a plain value, for"
             f" example from the configuration of the Pulumi stack. Outputs are accepted for {accepted}."
         )
+        super().__init__(wrapped(sentence, LOGGED_WIDTH))
         self.path = ".".join(path)
 
 

@@ -44,6 +44,7 @@ from llm_d_gke.planning.plan.routing import RoutePlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.platform.helm_releases import KEDA, KEDA_NAMESPACE, KEDA_OPERATOR
 from llm_d_gke.settings import StackSettings
+from llm_d_gke.wording import LOGGED_WIDTH, wrapped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,9 @@ def _planned(stack: str, settings: StackSettings | Mapping[str, Any]) -> StackPl
     except RefusedError as refused:
         raise _RefusedRunError(refused.findings) from None
     for finding in plan.warnings:
-        (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(f"{stack}: {finding}")
+        (pulumi.log.warn if finding.acknowledged is None else pulumi.log.info)(
+            wrapped(f"{stack}: {finding}", LOGGED_WIDTH)
+        )
     return plan
 
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from llm_d_gke.settings.base import Settings
 from llm_d_gke.settings.fields import field_of
 from llm_d_gke.stackfile.paths import segments
-from llm_d_gke.wording import count
+from llm_d_gke.wording import LOGGED_WIDTH, count, wrapped
 
 NAMESPACE = "llm-d"
 
@@ -49,11 +49,14 @@ class Finding:
 
 
 class RefusedError(Exception):
-    """Raised for a stack that cannot work, with all findings. Nothing has been created."""
+    """Raised for a stack that cannot work, with all findings. Nothing has been created.
+
+    Its text has lines for a terminal of 80 columns, also as Pulumi prints it.
+    """
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
-        super().__init__(report(self.findings))
+        super().__init__(wrapped(report(self.findings), LOGGED_WIDTH))
 
 
 def located(findings: Iterable[Finding], place_of: Callable[[str], str | None]) -> list[Finding]:

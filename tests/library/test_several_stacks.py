@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from llm_d_gke.components.late_values import OutputRefusedError
 from llm_d_gke.components.stack import InferenceStack
 from llm_d_gke.planning import RefusedError, plan_stack
 from llm_d_gke.resource_graph import Graph, Recorded, record
@@ -202,6 +203,27 @@ def test_warnings_of_a_program_are_logged(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(pulumi.log, "warn", logged.append)
     record(lambda: InferenceStack("chat", values_of("gpu")) and None, stack="dev")
     assert any("LLMD-TLS-NONE" in text for text in logged)
+
+
+def test_what_a_program_prints_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine indents it by four columns and writes the severity before it."""
+    printed: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", printed.append)
+    settings = values_of("gpu") | {"release": "llm-d-0.10"}
+
+    def program() -> None:
+        InferenceStack("chat", settings)
+        for wrong in (
+            settings | {"location": "mars", "release": "x"},
+            settings | {"location": pulumi.Output.from_input("x")},
+        ):
+            with pytest.raises((RefusedError, OutputRefusedError)) as error:
+                InferenceStack("refused", wrong)
+            printed.append(str(error.value))
+
+    record(program, stack="dev")
+    assert len(printed) > 3
+    assert [line for text in printed for line in text.splitlines() if len(line) > 80 - len("    warning: ")] == []
 
 
 def test_a_refusal_registers_nothing() -> None:
