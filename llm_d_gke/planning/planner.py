@@ -24,7 +24,7 @@ from llm_d_gke.planning.serving.custom_models import with_own_models
 from llm_d_gke.planning.setting_errors.machine_fixes import with_better_fix
 from llm_d_gke.planning.setting_errors.placeholders import placeholders, without_consequences
 from llm_d_gke.planning.setting_errors.signs import with_signs_named
-from llm_d_gke.planning.setting_errors.valid_parts import findings_below_misspelled, valid_parts
+from llm_d_gke.planning.setting_errors.valid_parts import findings_after_fixes, findings_below_misspelled, valid_parts
 from llm_d_gke.planning.setting_errors.validation import corrected_keys, from_validation, type_findings
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import StackConfig
@@ -109,6 +109,7 @@ def plan_raw(
     except ValidationError as error:
         findings = [with_better_fix(finding, values, full_catalog) for finding in from_validation(error, hidden)]
         findings += findings_below_misspelled(values, error, hidden)
+        findings += findings_after_fixes(values, error, findings, hidden)
         findings = without_consequences([*unreplaced, *findings])
 
         def judge(settings: StackSettings, collected: Findings) -> None:
@@ -187,12 +188,15 @@ def _findings_of_valid_parts(
     places = {*written, *(path_of(*path) for path in valid.left_out)}
     # An unknown key whose own fix is complete is not judged again as the setting that it stands for.
     explained = {other.path for other in reported if "did you mean" not in other.fix}
+    # A missing setting has the value of its example, and findings about that value are not about the stack.
+    exemplary = tuple(other.path for other in reported if other.value == "(missing)")
     renamed = corrected_keys(error).items()
     places |= {path_of(*path[:-1], intended) for path, intended in renamed if path_of(*path) in explained}
     return [
         f
         for f in findings
         if not any(_are_nested(f.path, place) for place in places)
+        and not f.path.startswith(exemplary)
         and is_independent(f, valid.stand_ins)
         and all((f.id, f.path) in other for other in others)
         and not (unread and f.severity is Severity.ERROR and RULES[f.id].acknowledgeable)

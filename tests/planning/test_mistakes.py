@@ -816,6 +816,26 @@ def test_an_unknown_machine_does_not_hide_a_zone_without_the_accelerator(tmp_pat
     assert errors == {"LLMD-MACHINE-TYPE", "LLMD-ZONE-OFFERS"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "missing", "further"),
+    [
+        (
+            model("speculativeDecoding: {method: eagle3}"),
+            "models[0].speculativeDecoding.tokens",
+            "LLMD-SPECULATION-DRAFT",
+        ),
+        (model("autoscaling: {}"), "models[0].autoscaling.maximum", "LLMD-AUTOSCALING-TARGET"),
+        ("llm-d:cluster: {existing: {name: mine}}", "cluster.existing.version", "LLMD-NETWORK-OF-CLUSTER"),
+    ],
+)
+def test_what_the_example_of_a_missing_setting_leads_to_is_reported_with_it(
+    tmp_path: Path, changes: str, missing: str, further: str
+) -> None:
+    errors = {(f.id, f.path) for f in findings_of(tmp_path, changes) if f.severity is Severity.ERROR}
+    assert ("LLMD-SETTING-MISSING", f"llm-d:{missing}") in errors
+    assert {rule for rule, _ in errors} == {"LLMD-SETTING-MISSING", further}
+
+
 def test_a_variable_with_the_value_of_the_stack_needs_no_consent(tmp_path: Path) -> None:
     same = findings_of(tmp_path, model("env: {VLLM_NO_USAGE_STATS: 1}"))
     assert [finding.id for finding in same if "ENV" in finding.id] == []

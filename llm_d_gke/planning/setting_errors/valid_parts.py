@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,7 +16,13 @@ from pydantic_core import ErrorDetails
 from llm_d_gke.nested import value_at
 from llm_d_gke.planning.findings import Finding, path_of
 from llm_d_gke.planning.setting_errors.keys import written_as_path
-from llm_d_gke.planning.setting_errors.validation import corrected_keys, details_of, from_validation, location_of
+from llm_d_gke.planning.setting_errors.validation import (
+    EXAMPLE,
+    corrected_keys,
+    details_of,
+    from_validation,
+    location_of,
+)
 from llm_d_gke.planning.setting_errors.values import valid_example
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Path, Setting, choices_of, groups_of, keys_of, setting_of
@@ -38,6 +45,8 @@ class ValidParts:
     corrected: frozenset[str] = frozenset()
 
 
+# What other findings would be about the example, and not about the stack.
+_DECISIVE = re.compile(r"llm-d:(location|models(\[\d+\]\.id)?|accelerator\.type|prefillAccelerator\.type)")
 # A small open model on hardware that most zones have.
 _STAND_INS: dict[str, Any] = {
     "location": "us-central1-a",
@@ -102,6 +111,19 @@ def findings_below_misspelled(
     return findings
 
 
+def findings_after_fixes(
+    values: Mapping[str, Any], error: ValidationError, findings: Sequence[Finding], encrypted: Collection[str]
+) -> list[Finding]:
+    """What would be wrong with the settings once they have the values that fixes name.
+
+    pydantic compares the settings of a group only when each of them is valid.
+    """
+    fixed, fixes = _fixed(values, [location_of(detail["loc"]) for detail in details_of(error)], findings)
+    second = _error(fixed) if fixes else None
+    reported = {finding.path for finding in findings}
+    return [f for f in from_validation(second, encrypted) if f.path not in reported] if second is not None else []
+
+
 def _read_as_intended(values: dict[str, Any], renamed: Mapping[Path, str]) -> dict[Path, Path]:
     """Add each misspelled setting under its intended key. Return the new paths by the written ones."""
     intended_paths: dict[Path, Path] = {}
@@ -121,15 +143,8 @@ def _correct(
     findings: Sequence[Finding],
 ) -> frozenset[str]:
     """Put back what was dropped, with the values that fixes name. Return the paths at which the result is valid."""
-    fixes = {finding.path: fix for finding in findings if (fix := _value_of(finding.fix)) is not None}
-    fixed, corrected = copy.deepcopy(dict(values)), set()
-    for path in wrong:
-        fix, holder = fixes.get(path_of(*path)), value_at(fixed, *path[:-1])
-        if fix is not None and value_at(fixed, *path) is not None:
-            # `use kind: api-keys` is about one line of the group.
-            if isinstance(fix, Mapping) and isinstance(holder[path[-1]], Mapping):
-                fix = {**holder[path[-1]], **fix}
-            holder[path[-1]] = fix
+    fixed, fixes = _fixed(values, wrong, findings)
+    corrected = set()
     for above in dropped:
         holder, value = value_at(valid, *above[:-1]), value_at(fixed, *above)
         inside = {path_of(*path) for path in wrong if _is_below(path, (above,))}
@@ -143,14 +158,35 @@ def _correct(
     return frozenset(corrected)
 
 
-def _value_of(fix: str) -> object:
-    """The value of a fix that says only `use VALUE`. None for others."""
-    text = fix.removeprefix("use ")
-    if text == fix or (", " in text and text[:1] not in ("{", "[")):
+def _fixed(
+    values: Mapping[str, Any], wrong: Sequence[Path], findings: Sequence[Finding]
+) -> tuple[dict[str, Any], Mapping[str, object]]:
+    """The settings with the values that fixes name, and these by the paths of findings."""
+    fixes = {finding.path: fix for finding in findings if (fix := _value_of(finding)) is not None}
+    fixed = copy.deepcopy(dict(values))
+    for path in wrong:
+        fix, holder = fixes.get(path_of(*path)), value_at(fixed, *path[:-1])
+        if fix is not None and isinstance(holder, dict) and path[-1] not in holder:
+            holder[path[-1]] = fix
+        elif fix is not None and value_at(fixed, *path) is not None:
+            # `use kind: api-keys` is about one line of the group.
+            if isinstance(fix, Mapping) and isinstance(holder[path[-1]], Mapping):
+                fix = {**holder[path[-1]], **fix}
+            holder[path[-1]] = fix
+    return fixed, fixes
+
+
+def _value_of(finding: Finding) -> object:
+    """The value of a fix that says only `use VALUE`, or the example of a setting that is missing. None for others."""
+    is_missing = finding.value == "(missing)"
+    if is_missing and _DECISIVE.fullmatch(finding.path):
+        return None
+    text = finding.fix.removeprefix(EXAMPLE if is_missing else "use ")
+    if text == finding.fix or (", " in text and text[:1] not in ("{", "[") and not is_missing):
         return None
     with suppress(yaml.YAMLError):
         value: object = yaml.safe_load(text)
-        return value
+        return next(iter(value.values())) if is_missing and isinstance(value, dict) else value
     return None
 
 

@@ -21,6 +21,8 @@ from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Path, Setting, choices_of, groups_of, keys_of, setting_of, tags_of
 
 # Types of errors (docs.pydantic.dev/latest/errors/validation_errors) by rule. Those left out are wrong types.
+# Before the line of a setting that is missing.
+EXAMPLE = "add it to the stack file, for example "
 _RULE_IDS = {
     "extra_forbidden": "LLMD-SETTING-UNKNOWN",
     "missing": "LLMD-SETTING-MISSING",
@@ -154,7 +156,7 @@ def _explain(kind: str, setting: Setting, value: object) -> tuple[str, str]:
             if isinstance(above, int) and above > 0:
                 dash = "; if these lines belong to the element above, remove their dash"
             about = f": {setting.description.rstrip('.')}" if setting.description else ""
-            return f"this setting is required{about}", f"add it to the stack file, for example {full}{dash}"
+            return f"this setting is required{about}", f"{EXAMPLE}{full}{dash}"
         case "literal_error" | "union_tag_invalid":
             choices = choices_of(setting.kind)
             grouped = isinstance(value, Mapping) and kind == "union_tag_invalid"
