@@ -138,8 +138,13 @@ def _check_calls(served: ServedModel) -> None:
         _check_family(served, parser, "tool_parsers")
     elif served.settings.chat_template is None and (form.template or parser not in form.parsers):
         # A template of the stack's own may ask for the form of any parser.
-        case = "template" if form.template else "form"
-        served.warning("LLMD-ENGINE-PARSER-MODEL", "toolCallParser", case=case, parser=own[0], template=form.template)
+        served.warning(
+            "LLMD-ENGINE-PARSER-MODEL",
+            "toolCallParser",
+            case="template" if form.template else "form",
+            parser=own[0],
+            template=form.template,
+        )
 
 
 def _check_reasoning(served: ServedModel) -> None:
@@ -169,14 +174,23 @@ def _check_family(served: ServedModel, parser: str, names: _Names) -> None:
     if not architecture or any(row in own for row in readers) or not (readers or any(row.only for row in own)):
         return
     fitting = [name for row in own for name in row.parsers if _is_available(served, names, name)]
-    case = "family" if tools else "form"
-    served.warning(
-        "LLMD-ENGINE-PARSER-MODEL" if tools else "LLMD-ENGINE-REASONING-MODEL",
-        "toolCallParser" if tools else "reasoningParser",
-        case=case if fitting else "unknown",
-        parser=next(iter(fitting), None),
-        architecture=architecture,
-    )
+    own_parser = next(iter(fitting), None)
+    if tools:
+        served.warning(
+            "LLMD-ENGINE-PARSER-MODEL",
+            "toolCallParser",
+            case="family" if fitting else "unknown",
+            parser=own_parser,
+            architecture=architecture,
+        )
+    else:
+        served.warning(
+            "LLMD-ENGINE-REASONING-MODEL",
+            "reasoningParser",
+            case="form" if fitting else "unknown",
+            parser=own_parser,
+            architecture=architecture,
+        )
 
 
 def _is_available(served: ServedModel, names: _Names, parser: str) -> bool:
