@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,28 @@ def test_stacks_are_deployed_in_the_order_of_the_file(tmp_path: Path) -> None:
     for name in ("production", "staging", "development", "trial"):
         (tmp_path / f"Pulumi.{name}.yaml").touch()
     assert listed("deploy", tmp_path) == ["trial", "development", "staging", "production"]
+
+
+def test_stacks_that_the_order_excludes_are_not_deployed(tmp_path: Path) -> None:
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments" / "order.txt").write_text("!gpu\nproduction\n", encoding="utf-8")
+    for name in ("gpu", "production", "trial"):
+        (tmp_path / f"Pulumi.{name}.yaml").touch()
+    assert listed("deploy", tmp_path) == ["trial", "production"]
+
+
+@pytest.mark.parametrize("line", ["production", "!gpu"])
+def test_an_order_with_a_stack_that_is_not_there_is_refused(line: str, tmp_path: Path) -> None:
+    """The renamed stack would be deployed before all others."""
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments" / "order.txt").write_text(f"staging\n{line}\n", encoding="utf-8")
+    for name in ("staging", "prod"):
+        (tmp_path / f"Pulumi.{name}.yaml").touch()
+    script = PROJECT_ROOT / ".github" / "stacks.py"
+    ended = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert f"order.txt names {line}, and" in ended.stderr
 
 
 def test_drift_changes_nothing() -> None:
