@@ -57,6 +57,18 @@ def test_what_pulumi_printed_has_its_cause(capsys: pytest.CaptureFixture[str]) -
     assert json.loads(capsys.readouterr().out)["causes"][0]["id"] == "up-quota"
 
 
+def test_objects_of_another_stack_are_not_to_be_taken_by_force(capsys: pytest.CaptureFixture[str]) -> None:
+    """Force would end the other stack. A warning about EndpointSlices beside it is no fault of KServe."""
+    text = """Error updating Endpoint Slices for Service a/b: failed to update b-b7j2k EndpointSlice
+    Apply failed with 2 conflicts: conflicts with "pulumi-kubernetes-a19c4812":
+    - .spec.template.spec.nodeSelector
+"""
+    assert run_words("gpu", text, as_json=True) == UNMET
+    [cause] = json.loads(capsys.readouterr().out)["causes"]
+    assert cause["id"] == "up-field-of-stack"
+    assert "namespace.name" in cause["fix"]
+
+
 def test_unknown_words_are_said_to_be_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_words("gpu", "all is well", as_json=False) == DONE
     assert "not among the known ones" in capsys.readouterr().out
