@@ -11,6 +11,8 @@ import pulumi
 from pulumi.runtime import get_root_resource
 from pydantic import SecretStr
 
+from llm_d_gke.planning.plan.stack import StackPlan
+
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
@@ -46,22 +48,29 @@ class Instance:
         return [self.resolved(item) for item in value] if isinstance(value, list) else value
 
 
-# Project and stack of each component, by the root of the program that runs: one process may run several programs.
-_NAMED: WeakKeyDictionary[pulumi.Resource, set[tuple[str, str]]] = WeakKeyDictionary()
+# The plans of a program's components, by the root of the program that runs: one process may run several programs.
+_NAMED: WeakKeyDictionary[pulumi.Resource, list[StackPlan]] = WeakKeyDictionary()
 
 
-def claim_names(project: str, stack: str) -> None:
-    """Refuse a second stack of this name: network, cluster and accounts of both would have the same names."""
+def claim_names(plan: StackPlan) -> None:
+    """Refuse a second stack of this name, whose network, cluster and accounts would have the same names.
+
+    Also refuse a second stack in one namespace of a cluster.
+    """
     root = get_root_resource()
     if root is None:
         return
-    claimed = _NAMED.setdefault(root, set())
-    if (project, stack) in claimed:
-        raise pulumi.RunError(
-            f"two InferenceStacks of this program are called {stack} in project {project}, and Google Cloud would"
-            " refuse the second network, cluster and account of one name: give each its own stack=, or leave it out"
-        )
-    claimed.add((project, stack))
+    claimed = _NAMED.setdefault(root, [])
+    for other in claimed:
+        if (other.project, other.stack) == (plan.project, plan.stack):
+            raise pulumi.RunError(
+                f"two InferenceStacks of this program are called {plan.stack} in project {plan.project}, and Google"
+                " Cloud would refuse the second network, cluster and account of one name: give each its own stack=, or"
+                " leave it out"
+            )
+        if other.place == plan.place:
+            raise pulumi.RunError(plan.place.refusal(plan.stack, other.stack))
+    claimed.append(plan)
 
 
 class Component(pulumi.ComponentResource):

@@ -167,7 +167,7 @@ class InferenceStack(pulumi.ComponentResource):
             if isinstance(settings, Mapping):
                 settings, late = split(settings)
             plan = _planned(stack or f"{pulumi.get_stack()}-{name}", settings)
-        claim_names(plan.project, plan.stack)
+        claim_names(plan)
         super().__init__(STACK_TYPE, name, None, opts)
         self.instance = Instance(prefix=name if prefix is None else prefix, late=with_digest(late, plan))
         self.plan = plan

@@ -83,7 +83,7 @@ def up(
     paths = StackPaths(stack)
     configuration = load(PROJECT_ROOT, stack, changes, available=lambda picker: obtain(picker, print_step))
     plan = _refuse_mistakes(paths, configuration)
-    join(paths, plan.cluster)
+    join(paths, plan)
     chosen = choose_engine(paths, engine_choice)
     if chosen is EngineChoice.VLLM:
         prepare_vllm(paths, plan, configuration, print_step)
@@ -164,7 +164,7 @@ def preview(
     # stack is compared with the result of an `up`: the same release, with the picker that can run here.
     configuration = load(PROJECT_ROOT, stack, changes, own_release=not stands)
     plan = _refuse_mistakes(paths, configuration)
-    join(paths, plan.cluster)
+    join(paths, plan)
     try:
         with defer_interrupts(), engine(paths, configuration, print_step) as pulumi:
             create_existing(paths, plan.project, plan.network, plan.cluster, print_step)

@@ -58,6 +58,11 @@ class StackPaths:
             return self
 
     @property
+    def is_up(self) -> bool:
+        """Whether the stack itself is in its cluster, which stays for other stacks when the one that has it leaves."""
+        return self.kubeconfig.exists() and (self.settings.exists() or self.unfinished.exists())
+
+    @property
     def backend(self) -> Path:
         """Pulumi's file backend, shared by all stacks."""
         return self.base / "backend"

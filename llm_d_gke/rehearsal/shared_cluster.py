@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from llm_d_gke.google_types import CLUSTER
 from llm_d_gke.planning.plan.infrastructure import ClusterPlan
+from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.errors import RehearsalError
 from llm_d_gke.rehearsal.host import processes
 from llm_d_gke.rehearsal.paths import StackPaths
@@ -14,18 +15,39 @@ from llm_d_gke.rehearsal.providers.gcp.existing import EXISTING
 from llm_d_gke.rehearsal.providers.gcp.store import MARKS, CloudStore
 
 
-def join(paths: StackPaths, cluster: ClusterPlan) -> None:
-    """Let a new stack use the cluster that its file names as existing, where another stack of this folder has it."""
-    if cluster.create or paths.cloud.exists() or not paths.base.exists():
+def join(paths: StackPaths, plan: StackPlan) -> None:
+    """Let a new stack use the cluster that its file names as existing, where another stack of this folder has it.
+
+    Raises RehearsalError where a stack of that cluster has its namespace.
+    """
+    if paths.cloud.exists():
+        _refuse_namespace(paths, paths.host, plan)
         return
     paths.hosted.unlink(missing_ok=True)
+    host = _host_of(paths, plan.cluster)
+    if host is not None:
+        _refuse_namespace(paths, host, plan)
+        paths.home.mkdir(parents=True, exist_ok=True)
+        paths.hosted.write_text(host.stack, encoding="utf-8")
+
+
+def _host_of(paths: StackPaths, cluster: ClusterPlan) -> StackPaths | None:
+    """The stack of this folder that has an existing cluster here."""
+    if cluster.create or not paths.base.exists():
+        return None
     for home in sorted(paths.base.iterdir()):
         other = StackPaths(home.name, paths.root)
         record = CloudStore(other.cloud).resources(CLUSTER).get(cluster.identifier)
         if other.host == other and record is not None and "maker" not in record[MARKS]:
-            paths.home.mkdir(parents=True, exist_ok=True)
-            paths.hosted.write_text(other.stack, encoding="utf-8")
-            return
+            return other
+    return None
+
+
+def _refuse_namespace(paths: StackPaths, host: StackPaths, plan: StackPlan) -> None:
+    for name in sorted(set(_stacks(host)) - {paths.stack}):
+        gateway = StackPaths(name, paths.root).gateway
+        if gateway.exists() and gateway.read_text(encoding="utf-8").partition("/")[0] == plan.namespace.name:
+            raise RehearsalError(plan.place.refusal(paths.stack, name))
 
 
 def refuse_guests(paths: StackPaths) -> None:

@@ -93,6 +93,18 @@ def test_two_stacks_of_one_name_are_refused() -> None:
     record(lambda: InferenceStack("chat", values_of("gpu"), stack="shared") and None, stack="dev", preview=False)
 
 
+def test_two_stacks_in_one_namespace_of_a_cluster_are_refused() -> None:
+    def program(second: str) -> None:
+        for name, namespace in (("chat", "team-a"), ("code", second)):
+            InferenceStack(name, values_of("gpu", existing_cluster() | {"namespace": {"name": namespace}}))
+
+    record(lambda: program("team-b"), stack="dev")
+    with pytest.raises(
+        pulumi.RunError, match="dev-chat and dev-code have the same namespace, team-a, in cluster shared"
+    ):
+        record(lambda: program("team-a"), stack="dev")
+
+
 def test_nothing_in_google_cloud_is_created_twice(both: Graph) -> None:
     created = [
         (r.type, str(r.inputs.get("name") or r.inputs.get("accountId")))

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from llm_d_gke.cli.text import wrapped
 from llm_d_gke.planning import Finding, RefusedError, plan_config
 from llm_d_gke.planning.findings import errors_in
 from llm_d_gke.planning.plan.estimates import Total
+from llm_d_gke.planning.plan.stack import Place
 from llm_d_gke.resource_graph.stack_program import record_stack
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
 from llm_d_gke.stackfile.assumptions import load_assumed
@@ -49,7 +50,9 @@ def print_fleet(stacks: Sequence[str], folder: Path | None, jobs: int | None) ->
     print(_HEAD)
     rows: list[Row] = []
     _print_next(names, rows)
-    for row in preview_fleet(root, names, jobs):
+    first_at: dict[Place, str] = {}
+    for previewed in preview_fleet(root, names, jobs):
+        row = _refused_beside(previewed, first_at)
         rows.append(row)
         print(_line(row), flush=True)
         _print_next(names, rows)
@@ -65,6 +68,14 @@ def print_fleet(stacks: Sequence[str], folder: Path | None, jobs: int | None) ->
     )
     print(f"\n{wrapped(summary)}")
     return REFUSED if refused else DONE
+
+
+def _refused_beside(row: Row, first_at: dict[Place, str]) -> Row:
+    """The row of a stack, refused where an earlier one has its namespace in the same cluster. Adds it to `first_at`."""
+    other = row.stack if row.place is None else first_at.setdefault(row.place, row.stack)
+    if row.place is None or other == row.stack:
+        return row
+    return replace(row, fault=row.place.refusal(row.stack, other))
 
 
 def _print_next(names: Sequence[str], rows: Sequence[Row]) -> None:
@@ -95,7 +106,8 @@ def _dollars(value: Total | None) -> str:
 class Row:
     """One stack. `running` and `at_most` are dollars an hour, None where it is refused. `seconds` of its own.
 
-    `errors` and `warnings` are ids of findings. `fault` is why the file could not be read.
+    `errors` and `warnings` are ids of findings. `fault` is why the file could not be read, or what refuses the stack
+    beside others. `place` is None where it has no plan.
     """
 
     stack: str
@@ -108,6 +120,7 @@ class Row:
     warnings: tuple[str, ...] = ()
     acknowledged: tuple[str, ...] = ()
     fault: str = ""
+    place: Place | None = None
 
     @property
     def is_refused(self) -> bool:
@@ -144,6 +157,7 @@ def preview_stack(root: Path, stack: str) -> Row:
         stack=stack,
         resources=len(graph.resources),
         cloud=kinds["gcp"],
+        place=plan.place,
         running=plan.cost.total("running"),
         at_most=plan.cost.at_most,
         warnings=_ids([finding for finding in plan.warnings if finding.acknowledged is None]),

@@ -54,7 +54,7 @@ class NotRunningError(LiveStackError):
 
 
 def is_rehearsed(stack: str) -> bool:
-    return StackPaths(stack).kubeconfig.exists()
+    return StackPaths(stack).is_up
 
 
 @contextmanager

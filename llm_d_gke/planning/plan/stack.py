@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from llm_d_gke.planning.findings import Finding
 from llm_d_gke.planning.plan.estimates import CapacityPlan, CostPlan
@@ -51,6 +52,21 @@ class ModelPlan:
     capacity: CapacityPlan | None
     # With it KServe makes pool, picker and servers, under the names they have in this plan.
     inference_service: InferenceServicePlan | None = None
+
+
+class Place(NamedTuple):
+    """A namespace of a cluster, by the cluster's identifier. It holds one stack."""
+
+    cluster: str
+    namespace: str
+
+    def refusal(self, stack: str, other: str) -> str:
+        """Why a stack cannot be where another one is."""
+        return (
+            f"stacks {other} and {stack} have the same namespace, {self.namespace}, in cluster"
+            f" {self.cluster.rpartition('/')[2]}: they would overwrite each other's objects, and a destroy of one would"
+            " delete what the other serves with. Set another namespace.name in one of them"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +123,10 @@ class StackPlan:
             f"gcloud container clusters get-credentials {self.cluster.name}"
             f" --location {self.location} --project {self.project}{access}"
         )
+
+    @property
+    def place(self) -> Place:
+        return Place(self.cluster.identifier, self.namespace.name)
 
     def early_routes_to(self, pool: str) -> tuple[str, ...]:
         """Names of the routes that lead to an InferencePool and come before it."""

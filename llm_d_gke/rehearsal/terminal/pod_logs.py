@@ -22,7 +22,7 @@ def print_logs(paths: StackPaths, pod: str | None, *, follow: bool, tail: int | 
     Pods whose name begins so are preferred. `tail` is the number of last lines of each log; None prints all. Raises
     NotUpError, and RehearsalError where no pod has this name.
     """
-    if not paths.pod_logs.exists():
+    if not (paths.is_up and paths.pod_logs.exists()):
         last = "" if tail is None else f" --tail {tail}"
         raise not_up_here(
             paths.stack,
@@ -112,7 +112,7 @@ def picker_lines(paths: StackPaths, pickers: Iterable[str], log: Path | None, re
             ).splitlines()
         except OSError as error:
             raise RehearsalError(f"{log} cannot be read: {error.strerror}") from None
-    if not paths.pod_logs.exists():
+    if not (paths.is_up and paths.pod_logs.exists()):
         since, named = (" --since=5m", "") if request is None else ("", f" {shlex.quote(request)}")
         raise not_up_here(
             paths.stack,

@@ -28,7 +28,7 @@ def print_status(paths: StackPaths, *, differences: bool = False) -> None:
 
     Raises NotUpError.
     """
-    if not paths.kubeconfig.exists():
+    if not paths.is_up:
         raise not_up_here(
             paths.stack, lambda plan: [f"kubectl get nodes,pods,gateways --namespace {plan.namespace.name}"]
         )
@@ -95,7 +95,8 @@ def running_images(kube: Kube) -> set[str]:
 def _gateways(kube: Kube) -> Iterator[str]:
     for gateway in kube.list("gateway.networking.k8s.io/v1", "Gateway"):
         addresses = [address["value"] for address in gateway.get("status", {}).get("addresses", [])]
-        yield f"  {gateway['metadata']['name']}, class {gateway['spec']['gatewayClassName']}"
+        metadata = gateway["metadata"]
+        yield f"  {metadata['namespace']}/{metadata['name']}, class {gateway['spec']['gatewayClassName']}"
         yield f"    {', '.join(addresses) or 'no address'}, {_condition(gateway, 'Programmed')}"
 
 
@@ -114,7 +115,7 @@ def reachable(paths: StackPaths) -> str:
 
     Raises NotUpError, and RehearsalError when no Gateway listens.
     """
-    if not paths.kubeconfig.exists():
+    if not paths.is_up:
         raise NotUpError(f"{not_up(paths.stack)}\nOn GKE: pulumi stack output endpoint --stack {paths.stack}")
     listening = paths.envoy / "gateways.json"
     gateways = json.loads(listening.read_text(encoding="utf-8")) if listening.exists() else {}

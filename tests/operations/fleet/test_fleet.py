@@ -74,3 +74,21 @@ def test_the_command_lists_every_stack_of_the_folder_and_fails_for_a_refused_one
     assert max(map(len, lines)) <= 80
     assert "4 stacks, 2 refused" in lines[-1]
     assert print_fleet(["first"], folder, 1) == 0
+
+
+def test_two_stacks_in_one_namespace_of_an_existing_cluster_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (folder / "Pulumi.first.yaml").read_text(encoding="utf-8")
+    existing = """
+  llm-d:cluster: {existing: {name: shared, version: 1.35.2-gke.1842000}}
+  llm-d:network: {existing: {network: n, subnetwork: s, podRange: p, serviceRange: v, nat: true}}
+"""
+    for name, namespace in {"one": "team-a", "other": "team-b", "third": "team-a"}.items():
+        named = f"{text}{existing}  llm-d:namespace: {{name: {namespace}}}\n"
+        (folder / f"Pulumi.{name}.yaml").write_text(named, encoding="utf-8")
+    assert print_fleet(["one", "other"], folder, 1) == 0
+    assert print_fleet(["one", "other", "third"], folder, 1) == 2
+    words = " ".join(capsys.readouterr().out.split())
+    assert "refused: stacks one and third have the same namespace, team-a, in cluster shared" in words
+    assert "3 stacks, 1 refused" in words

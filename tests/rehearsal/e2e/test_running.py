@@ -91,9 +91,10 @@ def test_status_shows_nodes_pods_gateway_and_endpoint(running: Running, stack: s
     output = running.project.run("status", stack)
     for name in (*names(running.project, stack), *accelerator_nodes(running.project, stack)):
         assert name in output
-    assert re.search(r"inference-gateway, class gke-l7-regional-external-managed\s+127\.[\d.]+, programmed", output), (
-        output
-    )
+    assert re.search(
+        r"scheduling/inference-gateway, class gke-l7-regional-external-managed\s+127\.[\d.]+, programmed",
+        output,
+    ), output
     assert max(len(line) for line in output.splitlines()) <= WIDTH
     assert running.project.endpoint(stack) in output
 

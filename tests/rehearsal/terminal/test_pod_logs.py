@@ -15,6 +15,9 @@ from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines, print_logs
 def paths(tmp_path: Path) -> StackPaths:
     paths = StackPaths("gpu", tmp_path)
     paths.pod_logs.mkdir(parents=True)
+    paths.kubeconfig.parent.mkdir()
+    for file in (paths.kubeconfig, paths.settings):
+        file.touch()
     (paths.pod_logs / "serving_server-1_vllm.log").write_text("ready\nserving\nhalf a li", encoding="utf-8")
     (paths.pod_logs / "serving_picker-1_epp.log").write_text("picking\n", encoding="utf-8")
     return paths

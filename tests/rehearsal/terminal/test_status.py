@@ -51,8 +51,7 @@ def test_a_cluster_that_lists_nothing_yet_is_described_in_own_words(
     paths = StackPaths("gpu", tmp_path)
     paths.kubeconfig.parent.mkdir(parents=True)
     paths.kubeconfig.touch()
-    if during_up:
-        paths.unfinished.touch()
+    (paths.unfinished if during_up else paths.settings).touch()
 
     @contextlib.contextmanager
     def client(_: StackPaths) -> Iterator[Starting]:
