@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from llm_d_gke import catalog
 from llm_d_gke.stackfile.config import StackConfig
 from llm_d_gke.stackfile.project import NAMESPACE, PROJECT_ROOT
 from llm_d_gke.stackfile.reader import load
@@ -20,6 +21,7 @@ ASSUMED_PROJECT = "project-not-set"
 ASSUMED_TOKEN = "hf_not_set"  # noqa: S105 - grants no access
 ASSUMED_KEY = "api-key-that-was-not-set"
 _KEYS = f"{NAMESPACE}:apiKeys"
+_HUB = "hugging-face"
 _PROJECT, _HUGGING_FACE = f"{NAMESPACE}:project", f"{NAMESPACE}:huggingFace"
 
 
@@ -51,6 +53,21 @@ def clients_without_keys(settings: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*(priorities if isinstance(priorities, dict) else ()), "other"]))
 
 
+def lacks_token(settings: Mapping[str, Any]) -> bool:
+    """Whether a stack file omits a token that a model of its needs: the Hub gives gated ones to accounts alone."""
+    models = settings.get("models")
+    return "huggingFace" not in settings and any(map(_is_gated, models if isinstance(models, list) else ()))
+
+
+def _is_gated(model: object) -> bool:
+    """Whether the Hub, if the model comes from there, asks for a token."""
+    if not isinstance(model, dict) or not isinstance(model.get("id"), str):
+        return False
+    source, entry = model.get("source"), catalog.load().find_model(model["id"])
+    kind = source.get("kind", _HUB) if isinstance(source, dict) else _HUB
+    return kind == _HUB and entry is not None and entry.gated
+
+
 def load_assumed(stack: str, overrides: Mapping[str, str] | None = None, root: Path = PROJECT_ROOT) -> StackConfig:
     """Read a stack's configuration; a project and a token are assumed where it has none. Raises StackFileError.
 
@@ -69,13 +86,16 @@ def _warn(stack: str, note: str) -> None:
 
 
 def assume_unset(config: StackConfig) -> StackConfig:
-    """The same configuration with a project, a token and API keys where it has none."""
+    """The same configuration with a project, a token and API keys where it needs one and has none.
+
+    A token that is not needed would be a Secret, and a variable of the servers, that the stack on GKE does not have.
+    """
     settings = config.settings()
     values, secrets, notes = dict(config.values), dict(config.secrets), list(config.notes)
     if "project" not in settings:
         values[_PROJECT] = ASSUMED_PROJECT
         notes.append(f"{_PROJECT} is not set; {ASSUMED_PROJECT} is assumed")
-    if "huggingFace" not in settings:
+    if lacks_token(settings):
         secrets[f"{_HUGGING_FACE}.token"] = ASSUMED_TOKEN
         values[_HUGGING_FACE] = {}
         notes.append(f"{_HUGGING_FACE}.token is not set; a token is assumed")

@@ -165,7 +165,7 @@ class TestAssumptions:
         assert config.settings()["huggingFace"] == {"existingSecret": "t"}
 
     def test_each_assumption_is_a_note(self, read: Any) -> None:
-        config = assume_unset(read("config: {}", "name: llm-d"))
+        config = assume_unset(read("config: {llm-d:models: [{id: google/gemma-2b-it}]}", "name: llm-d"))
         assert config.settings()["project"] == ASSUMED_PROJECT
         assert [note.partition(" ")[0] for note in config.notes] == ["llm-d:project", "llm-d:huggingFace.token"]
 

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def _refused_beside(row: Row, first_at: dict[Place, str]) -> Row:
     other = row.stack if row.place is None else first_at.setdefault(row.place, row.stack)
     if row.place is None or other == row.stack:
         return row
-    return replace(row, fault=row.place.refusal(row.stack, other))
+    return Row(stack=row.stack, seconds=row.seconds, fault=row.place.refusal(row.stack, other))
 
 
 def _print_next(names: Sequence[str], rows: Sequence[Row]) -> None:

@@ -25,22 +25,13 @@ def load_facts(root: Path, stack: str, overrides: Mapping[str, str] | None = Non
     """Facts of `Pulumi.<stack>.yaml` below `root`. Raises StackFileError where there is no such file."""
     configuration = load_assumed(stack, overrides, root=root)
     settings = _settings(configuration.settings())
-    notes = _notes(configuration.notes, settings)
+    notes = configuration.notes
     try:
         plan = plan_config(stack, configuration)
     except RefusedError as refused:
         forbidden = None if settings is None else _plan_despite_findings(stack, settings, configuration)
         return facts_of(stack, forbidden, refused.findings, notes, settings)
     return facts_of(stack, plan, plan.warnings, notes, settings)
-
-
-def _notes(notes: tuple[str, ...], settings: StackSettings | None) -> tuple[str, ...]:
-    """The assumptions that matter: no token is needed for models that are not gated, or do not come from the Hub."""
-    served = [] if settings is None else [model for model in settings.models if model.source.kind == "hugging-face"]
-    models = [catalog.load().find_model(model.id) for model in served]
-    if any(model is None or model.gated for model in models):
-        return notes
-    return tuple(note for note in notes if "huggingFace.token is not set" not in note)
 
 
 def _settings(values: Mapping[str, Any]) -> StackSettings | None:

@@ -13,7 +13,7 @@ from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.rehearsal.toolchain.pickers import is_available
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, StackConfig
-from llm_d_gke.stackfile.assumptions import clients_without_keys
+from llm_d_gke.stackfile.assumptions import clients_without_keys, lacks_token
 
 PROJECT = "rehearsal-project"
 TOKEN = "hf_rehearsal_stand_in"  # noqa: S105 - opens nothing
@@ -47,7 +47,7 @@ def load(
         notes.append(f"project: {PROJECT} is used instead of a Google Cloud project")
     notes += [f"{path}: the encrypted value is not read, and a substitute is used" for path in secrets]
     hugging_face = f"{NAMESPACE}:huggingFace"
-    if "huggingFace" not in settings:
+    if lacks_token(settings):
         values[hugging_face] = {}
         secrets[f"{hugging_face}.token"] = TOKEN
         notes.append(f"{hugging_face}.token: a substitute is used; nothing is downloaded")
