@@ -99,9 +99,18 @@ class Picker(_Frozen):
     # Of several pickers the leader holds the Lease `epp-NAMESPACE-POOL.` with this domain.
     lease_domain: str
     feature_gates: tuple[str, ...]
+    # Paths of vLLM's whose bodies it reads, and what it does with a body for another: refused is an answer 400.
+    paths: tuple[str, ...]
+    other_paths: Literal["refused", "passed"] = "refused"
+    # Paths where an engine's answer ends the picker's process.
+    fatal_paths: tuple[str, ...] = ()
     # By plugin: parameters of which the picker was seen to take values outside of what the plugin is written for.
     unchecked: Mapping[str, tuple[str, ...]] = {}
     plugins: Mapping[str, Plugin]
+
+    def takes(self, path: str) -> bool:
+        """Whether it sends a request with a body for this path of vLLM's to an engine."""
+        return self.other_paths == "passed" or path in self.paths
 
     def has(self, plugin_type: str) -> bool:
         return plugin_type in self.plugins

@@ -126,7 +126,7 @@ RequestPath = Annotated[
     Field(
         pattern=r"^/([A-Za-z0-9_~/-]|\.[A-Za-z0-9_~-])*\*?$",
         max_length=256,
-        examples=["/v1/rerank"],
+        examples=["/v1/messages/count_tokens"],
         json_schema_extra=form("a path from the root, which may end with * for everything below"),
     ),
 ]
@@ -216,7 +216,8 @@ class GatewaySettings(Settings):
         Field(
             max_length=16,
             description="Request paths beside the API's own (chat/completions, completions, responses, messages,"
-            " embeddings, models) that clients reach; with everything below where one ends with `*`.",
+            " embeddings, models; without those that the release's picker does not take) that clients reach; with"
+            " everything below where one ends with `*`.",
         ),
     ] = ()
     timeout_seconds: Annotated[

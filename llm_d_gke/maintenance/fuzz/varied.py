@@ -51,7 +51,7 @@ _GATEWAY: Mapping[str, tuple[Any, ...]] = {
         {"bodyBytes": 100_000},
         {"tokensPerMinute": 10_000, "per": "key"},
     ),
-    "paths": (["/v1/rerank"],),
+    "paths": (["/v1/rerank"], ["/v1/messages/count_tokens"]),
     "timeoutSeconds": (900,),
     "directLoadBalancer": (True,),
     "hostname": ("llm.example.com",),

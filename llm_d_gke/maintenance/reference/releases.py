@@ -7,12 +7,14 @@ from pathlib import Path
 
 from llm_d_gke import catalog
 from llm_d_gke.catalog.images import ImageFacts, load_images
+from llm_d_gke.catalog.pickers import Picker
 from llm_d_gke.catalog.release import ChartRelease, IstioCharts, Release
 from llm_d_gke.catalog.support import load_support
 from llm_d_gke.catalog.upstream import load_upstream
-from llm_d_gke.cli.markdown import row
+from llm_d_gke.cli.markdown import row, table
 from llm_d_gke.maintenance.upstream.charts import name_of
 from llm_d_gke.operations.templates import render
+from llm_d_gke.planning.routing.api_paths import API_PATHS, FURTHER
 from llm_d_gke.stackfile import PROJECT_ROOT
 
 PAGE = PROJECT_ROOT / "docs" / "releases.md"
@@ -28,9 +30,38 @@ def page() -> str:
         image_facts=lambda release: images.find(release.engine.gpu.image) or ImageFacts(sources=()),
         minimum_driver=images.minimum_driver,
         sentence=_sentence,
+        request_paths=_request_paths,
+        pickers=_pickers(),
         row=row,
     )
     return text + "\n"
+
+
+def _request_paths() -> Iterator[str]:
+    """The table of paths and pickers."""
+    pickers = [picker for picker, _ in _pickers().values()]
+    rows = [
+        (f"`{path}`", *(_opened(path, picker, state) for picker in pickers))
+        for paths, state in (([path.value for path in API_PATHS], "open"), (FURTHER, "to be added"))
+        for path in paths
+    ]
+    yield from table(("path", *(item.title for item in pickers)), rows)
+
+
+def _opened(path: str, picker: Picker, state: str) -> str:
+    return "ends it" if path in picker.fatal_paths else state if picker.takes(path) else "400"
+
+
+def _pickers() -> dict[str, tuple[Picker, list[str]]]:
+    """Each picker that a release runs, with the releases that run it, by title."""
+    pickers: dict[str, tuple[Picker, list[str]]] = {}
+    for release in catalog.load().releases.values():
+        separate = release.disaggregation.picker if release.disaggregation is not None else None
+        for part, where in ((release.picker, ""), (separate, ", pattern `disaggregated`")):
+            if part is not None:
+                picker = catalog.load().pickers[part.build]
+                pickers.setdefault(picker.title, (picker, []))[1].append(f"`{release.name}`{where}")
+    return pickers
 
 
 def _sentence(entry: str) -> str:

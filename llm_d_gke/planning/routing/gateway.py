@@ -19,7 +19,7 @@ from llm_d_gke.planning.plan.routing import (
 from llm_d_gke.planning.plan.stack import ModelPlan
 from llm_d_gke.planning.platform.certificates import plan_listener_certificate
 from llm_d_gke.planning.platform.istio import gateway_pods, gateway_service
-from llm_d_gke.planning.routing.api_paths import API_PATHS, MODELS_LIST, extra_paths
+from llm_d_gke.planning.routing.api_paths import MODELS_LIST, api_paths, extra_paths
 from llm_d_gke.planning.routing.edge import GATEWAY_NAME, plan_edge
 from llm_d_gke.planning.routing.fleet import FLEET_CLASS, check_fleet, plan_fleet
 from llm_d_gke.settings.gateway import EXTERNAL_CLASS, CertificateManagerTls, CertManagerTls, PreSharedTls, SecretTls
@@ -122,31 +122,35 @@ def plan_routes(
         # The config cluster's routes lead to this cluster's pools.
         return ()
     timeout = settings.gateway.timeout_seconds if settings.gateway.implementation == "istio" else None
-    early = _early_routes(models, timeout)
+    early = _early_routes(ctx, models, timeout)
     if index is not None:
-        return (*early, *_routes_by_model((*API_PATHS, *extra_paths(ctx)), names, index))
+        return (*early, *_routes_by_model((*api_paths(ctx), *extra_paths(ctx)), names, index))
     # Without an index requests go to the one pool.
-    paths = (*API_PATHS, *MODELS_LIST, *extra_paths(ctx))
+    paths = (*api_paths(ctx), *MODELS_LIST, *extra_paths(ctx))
     rule = RouteRulePlan(paths=paths, pools=((models[0].pool.name, 1),), timeout_seconds=timeout)
     return (*early, RoutePlan(name=ROUTE, rules=(rule,)))
 
 
-def _early_routes(models: Sequence[ModelPlan], timeout: int | None) -> tuple[RoutePlan, ...]:
+def _early_routes(ctx: PlanContext, models: Sequence[ModelPlan], timeout: int | None) -> tuple[RoutePlan, ...]:
     """Routes of the pools, which come first so that the load balancer has its backends and their health in time.
 
     Under KServe such a route serves a model below a separate path, as KServe's own routes do, and KServe waits for it.
     Otherwise it serves the list of models.
     """
+    # Under KServe a path holds several models: a prefix can be rewritten, a list of exact paths cannot. Where some of
+    # the paths below it end the picker, each of the others has a rule.
+    opened = (*api_paths(ctx), MODELS_LIST[0])
+    prefixes = [path.value for path in opened] if ctx.picker.fatal_paths else [API_PREFIX]
     by_path = [
         RouteRulePlan(
-            # Under KServe a path holds several models: a prefix can be rewritten, a list of exact paths cannot.
-            paths=(PathPlan(value=f"{model.inference_service.path}{API_PREFIX}", prefix=True),),
-            rewrite=API_PREFIX,
+            paths=(PathPlan(value=f"{model.inference_service.path}{prefix}", prefix=True),),
+            rewrite=prefix,
             pools=((model.pool.name, 1),),
             timeout_seconds=timeout,
         )
         for model in models
         if model.inference_service is not None
+        for prefix in prefixes
     ]
     by_pool = [
         RouteRulePlan(

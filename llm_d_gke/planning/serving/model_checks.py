@@ -145,6 +145,8 @@ def _is_of_another_kind(served: ServedModel) -> bool:
     if family is None:
         return False
     served.add_finding("LLMD-MODEL-KIND", "id", case=family.kind, certain=family.kind == "service")
+    if family.kind == "vectors" and not served.ctx.picker.takes("/v1/embeddings"):
+        served.ctx.warning("LLMD-ROUTE-PICKER", "release", case="embeddings")
     return True
 
 

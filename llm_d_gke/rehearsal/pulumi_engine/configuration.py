@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from llm_d_gke import catalog, stackfile
 from llm_d_gke.catalog.release import PickerRelease, Release
 from llm_d_gke.planning import RefusedError, plan_config
+from llm_d_gke.planning.routing.api_paths import API_PATHS
 from llm_d_gke.rehearsal.toolchain.pickers import is_available
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.stackfile import NAMESPACE, StackConfig
@@ -87,6 +88,7 @@ def _with_picker(stack: str, config: StackConfig, available: Available) -> Stack
                 f"picker: {_picker_of(other, settings).version} of {name} runs instead of {needed.version} of"
                 f" {release.name}, which no Go module here provides; everything else is {release.name}",
                 *(f"picker.{key} is left out: {name} cannot have it" for key in left_out),
+                *_closed_paths(settings, needed, _picker_of(other, settings)),
                 *config.notes,
             ),
         )
@@ -96,6 +98,21 @@ def _with_picker(stack: str, config: StackConfig, available: Available) -> Stack
         if available(_picker_of(other := catalog.load().releases[name], settings))
     ]
     return next((choice for choice in choices if _is_planned(stack, choice)), choices[0] if choices else config)
+
+
+def _closed_paths(settings: Mapping[str, Any], own: PickerRelease, substitute: PickerRelease) -> Iterator[str]:
+    """A sentence about the request paths that only the stack's own picker takes."""
+    gateway = settings.get("gateway")
+    added = gateway.get("paths") if isinstance(gateway, dict) else None
+    paths = [*(path.value for path in API_PATHS), *(map(str, added) if isinstance(added, list) else ())]
+    pickers = catalog.load().pickers
+    closed = [path for path in paths if pickers[own.build].takes(path) and not pickers[substitute.build].takes(path)]
+    if closed:
+        are, them = ("is", "it") if len(closed) == 1 else ("are", "them")
+        yield (
+            f"request paths: {', '.join(closed)} {are} closed here: picker {substitute.version} does not take requests"
+            f" for {them}, and {own.version} does"
+        )
 
 
 def _is_planned(stack: str, config: StackConfig) -> bool:

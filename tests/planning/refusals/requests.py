@@ -214,6 +214,52 @@ SPLITS = (
             ("internal", Severity.WARNING, {"gateway.exposure": "internal", "acknowledge": None}),
         )
     ),
+    *(
+        Wrong(
+            id="LLMD-ROUTE-PICKER",
+            name=f"a path that picker refuses: {path} with {release}",
+            changes={"gateway.paths": [path], "release": release},
+            path="gateway.paths[0]",
+            value=path,
+            rule=rule,
+            fix=fix,
+            severity=severity,
+        )
+        for path, release, severity, rule, fix in (
+            (
+                "/v1/rerank",
+                "llm-d-0.9",
+                Severity.WARNING,
+                "llm-d router v0.10.0 answers 400 to requests with a body for /v1/rerank",
+                "use release: llm-d-0.10",
+            ),
+            (
+                "/v1/audio/*",
+                "gaie-1.5",
+                Severity.WARNING,
+                "for /v1/audio/transcriptions, /v1/audio/translations",
+                "0.10",
+            ),
+            ("/v1/messages", "llm-d-0.6", Severity.WARNING, "v0.7.1 answers 400", "use release: llm-d-0.10"),
+            (
+                "/v1/messages",
+                "llm-d-0.4",
+                Severity.ERROR,
+                "v1.2.0 ends with the first answer",
+                "use release: llm-d-0.9",
+            ),
+        )
+    ),
+    Wrong(
+        id="LLMD-ROUTE-PICKER",
+        name="a model of vectors behind a picker without its path",
+        changes={"models[0].id": "Qwen/Qwen3-Embedding-8B", "release": "llm-d-0.6"},
+        path="release",
+        value="llm-d-0.6",
+        rule="answers 400 to /v1/embeddings",
+        fix="use release: llm-d-0.9",
+        severity=Severity.WARNING,
+    ),
     Wrong(
         id="LLMD-KV-EVENTS-ALIASES",
         name="the name of a split, which the precise index does not know",

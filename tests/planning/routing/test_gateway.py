@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from llm_d_gke import catalog
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.planning.plan.routing import PathPlan, RoutePlan
 from llm_d_gke.planning.plan.stack import StackPlan
-from llm_d_gke.planning.routing.api_paths import ADMINISTRATION
+from llm_d_gke.planning.routing.api_paths import ADMINISTRATION, API_PATHS, FURTHER
 from llm_d_gke.planning.routing.gateway import MAX_MATCHES, MAX_RULES, POOL_HEADER
 from tests.planning.refusals.case import findings_of
 from tests.stacks import plan_of
@@ -40,6 +41,40 @@ def test_the_api_reaches_the_pool(path: str) -> None:
     assert [rule.pools for rule in api_route(plan).rules if reached(rule.paths, path)] == [
         ((plan.models[0].pool.name, 1),)
     ]
+
+
+# The paths of the API that each release's picker takes: what its own source says, and what the pinned ones answered.
+OPEN = {
+    "llm-d-0.9": {"chat/completions", "completions", "responses", "messages", "embeddings"},
+    "llm-d-0.6": {"chat/completions", "completions", "responses"},
+    "gaie-1.5": {"chat/completions", "completions", "responses", "embeddings"},
+    "llm-d-0.4": {"chat/completions", "completions"},
+    "rhaiis-3.2": {"chat/completions", "completions", "responses", "embeddings"},
+    "llm-d-0.10": {"chat/completions", "completions", "responses", "messages", "embeddings"},
+    "rhaii-3.4": {"chat/completions", "completions", "responses", "embeddings"},
+}
+
+
+@pytest.mark.parametrize("release", catalog.load().releases)
+def test_a_path_that_the_picker_does_not_take_is_closed(release: str) -> None:
+    paths = api_route(plan_of("gpu", {"release": release, "registry.existingSecret": "pull"})).rules[0].paths
+    assert {path.value for path in API_PATHS if reached(paths, path.value)} == {f"/v1/{name}" for name in OPEN[release]}
+
+
+def test_below_the_path_of_a_model_nothing_ends_the_picker() -> None:
+    """A prefix would open /v1/messages, and one answer from there ends the picker of llm-d-0.4."""
+    plan = plan_of("kserve-single-replica-gpu", {"release": "llm-d-0.4"})
+    [service] = [model.inference_service for model in plan.models]
+    assert service is not None
+    rules = [rule for route in plan.routes for rule in route.rules]
+    paths = (*(path.value for path in API_PATHS), *FURTHER)
+    opened = {path for rule in rules for path in paths if reached(rule.paths, path)}
+    assert opened == {f"/v1/{name}" for name in OPEN["llm-d-0.4"]}
+    below = {rule.rewrite: rule.paths for rule in rules if rule.rewrite is not None}
+    assert below == {
+        f"/v1/{name}": (PathPlan(value=f"{service.path}/v1/{name}", prefix=True),)
+        for name in ("chat/completions", "completions", "models")
+    }
 
 
 def test_a_route_of_its_own_brings_each_pool_to_the_load_balancer() -> None:

@@ -15,9 +15,10 @@ import pytest
 from llm_d_gke.cli.text import WIDTH
 from llm_d_gke.operations.live_stack.gke import ForwardedPods
 from llm_d_gke.operations.verify.run import CRITERIA
+from llm_d_gke.planning.routing.gateway import ROUTE
 from llm_d_gke.rehearsal.cluster_client import administrator
 from tests.rehearsal.exec_client import execute
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 from .conftest import Running
 from .project import STACKS, Project, chat
@@ -26,6 +27,7 @@ from .traffic import Request, Steady
 pytestmark = pytest.mark.rehearsal
 
 MODELS = {"gpu": "google/gemma-2b-it", "tpu": "Qwen/Qwen2.5-3B-Instruct"}
+ROUTES = "gateway.networking.k8s.io/v1"
 REPLICAS = "llm-d:models[0].replicas=2"
 
 
@@ -67,6 +69,31 @@ def test_the_endpoint_answers_from_the_expected_pod(running: Running, stack: str
     # The other stack's model is not this stack's: nothing is shared but the machine.
     (other,) = set(STACKS) - {stack}
     assert chat(url, MODELS[other]).status_code == 404
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_open_path_is_answered(running: Running, stack: str) -> None:
+    """None is refused by the picker, and what it would refuse has no route."""
+    question = [{"role": "user", "content": "Say hello."}]
+    bodies: dict[str, dict[str, object]] = {
+        "/v1/chat/completions": {"messages": question},
+        "/v1/completions": {"prompt": "Say hello."},
+        "/v1/responses": {"input": "Say hello."},
+        "/v1/messages": {"messages": question, "max_tokens": 3},
+        "/v1/embeddings": {"input": "Say hello."},
+    }
+    url = running.project.endpoint(stack)
+    with running.project.kube(stack) as kube:
+        [route] = [item for item in kube.list(ROUTES, "HTTPRoute") if item["metadata"]["name"] == ROUTE]
+    paths = {match["path"]["value"] for rule in route["spec"]["rules"] for match in rule["matches"]}
+    answers = {
+        path: httpx.post(f"{url}{path}", json={"model": MODELS[stack], **body}, trust_env=False, timeout=PATIENCE)
+        for path, body in bodies.items()
+    }
+    assert {path: answer.status_code for path, answer in answers.items()} == {
+        path: 200 if path in paths else 404 for path in bodies
+    }
+    assert len(paths & bodies.keys()) >= 4
 
 
 @pytest.mark.parametrize("stack", STACKS)
