@@ -33,10 +33,13 @@ class NotUpError(RehearsalError):
 
 
 class BusyError(RehearsalError):
-    """Another command is working on the stack."""
+    """Another command is working on the stack. `holder` says which, and since when."""
 
-    def __init__(self) -> None:
-        super().__init__("another command is working on this stack: wait for it to end, then run this one again")
+    def __init__(self, stack: str, holder: str) -> None:
+        super().__init__(
+            f"another command is working on stack {stack}: {holder}. Wait for it to end, then run this one again; `make"
+            f" status STACK={stack}` shows what runs by now"
+        )
 
 
 class ProviderError(RehearsalError):

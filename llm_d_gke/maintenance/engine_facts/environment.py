@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_d_gke.file_locks import waited
 from llm_d_gke.maintenance.wheels import download, exact_requirement
 from llm_d_gke.rehearsal.vllm_cpu.installation import UV, Installation, install
 from llm_d_gke.rehearsal.vllm_cpu.versions import PINS
@@ -51,8 +51,7 @@ def build(version: str, folder: Path) -> EngineEnvironment:
     environment = EngineEnvironment(version, folder / "venv")
     folder.mkdir(parents=True, exist_ok=True)
     # Processes that judge different releases may need the same engine.
-    with (folder.parent / "lock").open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with waited(folder.parent / "lock", lambda other: print(f"waiting for another installation: {other}", flush=True)):
         if not environment.is_ready:
             _resolve(environment, folder)
             install(environment, environment.requirements, folder.parent / "downloads", _run, print)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import httpx
 from llm_d_gke.catalog.metrics import ENGINE, load_metrics
 from llm_d_gke.cli.exits import DONE, UNMET
 from llm_d_gke.cli.files import write_file
+from llm_d_gke.file_locks import HeldError, locked
 from llm_d_gke.go_yaml import dump_yaml
 from llm_d_gke.metrics_text import total
 from llm_d_gke.operations.bench.compare import differences, read_earlier
@@ -91,12 +91,13 @@ def _destination(live: LiveStack, load: Load) -> tuple[str, Mapping[str, str]]:
 @contextmanager
 def only_run_into(folder: Path) -> Iterator[None]:
     """Hold a folder for the time of a run: two runs would read each other's files."""
-    with (folder / "bench.lock").open("w") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the close, also when the process dies
-        except BlockingIOError:
+            stack.enter_context(locked(folder / "bench.lock"))
+        except HeldError as other:
             raise BenchError(
-                f"another run of bench writes into {folder}: wait for it, or write into another folder with --out"
+                f"another run of bench writes into {folder}: {other}. Wait for it, or write into another folder"
+                " with --out"
             ) from None
         yield
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
+from llm_d_gke.file_locks import HeldError, locked
 from llm_d_gke.rehearsal.errors import BusyError
 from llm_d_gke.rehearsal.paths import StackPaths
 
@@ -25,13 +25,11 @@ def only_command(paths: StackPaths) -> Iterator[None]:
         yield
         return
     paths.home.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the close, also when the process dies
-        except BlockingIOError:
-            raise BusyError from None
+            stack.enter_context(locked(lock))
+        except HeldError as other:
+            raise BusyError(paths.stack, str(other)) from None
         _LOCKS.add(lock)
-        try:
-            yield
-        finally:
-            _LOCKS.discard(lock)
+        stack.callback(_LOCKS.discard, lock)
+        yield

@@ -7,7 +7,6 @@ rehearsal on a machine waits.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from llm_d_gke.file_locks import holder, note, take
 from llm_d_gke.rehearsal.host.files import atomic_write
 from llm_d_gke.rehearsal.toolchain.go import (
     COMPILER_FLAGS,
@@ -114,32 +114,20 @@ def build_lock(report: Report) -> Iterator[Report]:
     with (root / "build.lock").open("a+", encoding="utf-8") as lock:
         began = reported_at = time.monotonic()
         while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if take(lock):
                 break
-            except BlockingIOError:
-                now = time.monotonic()
-                if reported_at == began or now - reported_at >= _SECONDS_BETWEEN_LINES:
-                    lock.seek(0)
-                    holder, _, progress = lock.read().partition("\n")
-                    doing = f": {progress}" if progress else ""
-                    report(
-                        f"waiting {now - began:.0f} s for another build into this cache"
-                        f" (process {holder or 'unknown'}){doing}"
-                    )
-                    reported_at = now
-                time.sleep(0.3)
+            now = time.monotonic()
+            if reported_at == began or now - reported_at >= _SECONDS_BETWEEN_LINES:
+                other, progress = holder(lock)
+                doing = f": {progress}" if progress else ""
+                report(f"waiting {now - began:.0f} s for another build into this cache ({other}){doing}")
+                reported_at = now
+            time.sleep(0.3)
 
         def shared(text: str) -> None:
-            lock.seek(0)
-            lock.truncate()
-            lock.write(f"{os.getpid()}\n{text}")
-            lock.flush()
+            note(lock, text)
             report(text)
 
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}")
-        lock.flush()
         yield shared
 
 

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -179,7 +181,9 @@ def test_two_runs_do_not_write_into_one_folder(
     monkeypatch.setattr(command, "find_python", lambda: tmp_path)
     with command.only_run_into(tmp_path):
         assert llmd("bench", "gpu", "quick", "--out", str(tmp_path)) == 1
-    assert "another run of bench writes into" in " ".join(capsys.readouterr().err.split())
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "another run of bench writes into" in printed
+    assert re.search(rf", process {os.getpid()}, for [01] s\. Wait for it, or", printed)
     with command.only_run_into(tmp_path):
         pass
 
