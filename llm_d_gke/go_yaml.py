@@ -12,6 +12,15 @@ import yaml
 _NOT_TEXT_IN_GO = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|[yYnN]")
 
 
+def yaml_fault(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """What is wrong with a document, with the line and column where the parser noticed it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return problem if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+
+
 class _Dumper(yaml.SafeDumper):
     """Shows a text of many lines as it is, and never an alias: a manifest is read by people."""
 

@@ -10,16 +10,20 @@ from typing import Any
 import yaml
 
 from llm_d_gke import catalog
+from llm_d_gke.catalog.catalog import Catalog
 from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.findings import findings_text
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.operations.adopt_manifests.documents import read_files
+from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.servers import NotCarried
 from llm_d_gke.operations.adopt_manifests.stack import Settings, stack_settings
 from llm_d_gke.operations.size.command import check_stack_name
 from llm_d_gke.planning import RefusedError, plan_config
 from llm_d_gke.planning.findings import report
+from llm_d_gke.planning.hardware_names import accelerators_named
 from llm_d_gke.planning.serving.extra_args import flag_of
+from llm_d_gke.planning.suggest import did_you_mean
 from llm_d_gke.stackfile import NAMESPACE, PROJECT_ROOT, StackConfig
 from llm_d_gke.stackfile.assumptions import assume_unset
 
@@ -28,8 +32,9 @@ def adopt_files(
     paths: Sequence[Path], write: str | None = None, location: str | None = None, accelerator: str | None = None
 ) -> int:
     """Print or write the stack file, then what it does not carry over, then the findings of planning."""
-    documents = read_files(list(paths))
-    settings, not_carried = stack_settings(documents, catalog.load(), location=location, accelerator=accelerator)
+    facts = catalog.load()
+    chosen = None if accelerator is None else _accelerator(facts, accelerator)
+    settings, not_carried = stack_settings(read_files(list(paths)), facts, location=location, accelerator=chosen)
     settings, planned = without_planned(settings)
     not_carried = [*not_carried, *planned]
     text = yaml.safe_dump({"config": {f"{NAMESPACE}:{key}": value for key, value in settings.items()}}, sort_keys=False)
@@ -41,6 +46,18 @@ def adopt_files(
         print(f"wrote {path.name}\n")
     _print_not_carried(not_carried)
     return _judge(write or "adopted", settings)
+
+
+def _accelerator(facts: Catalog, text: str) -> str:
+    """The one accelerator that a word means. Raises AdoptError, with the nearest."""
+    match accelerators_named(text, facts):
+        case [name]:
+            return name
+        case []:
+            hint = did_you_mean(text, list(facts.accelerators))
+        case several:
+            hint = f"it may be {', '.join(several)}"
+    raise AdoptError(f"--accelerator {text}: the catalog has no accelerator of this name; {hint}")
 
 
 def without_planned(settings: Settings) -> tuple[Settings, list[NotCarried]]:

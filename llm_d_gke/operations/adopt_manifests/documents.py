@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from llm_d_gke.go_yaml import yaml_fault
 from llm_d_gke.nested import value_at
 from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.helm_values import (
@@ -50,7 +51,10 @@ def read_files(paths: list[Path]) -> Documents:
     """Read YAML and JSON files; of folders all such files. Raises AdoptError."""
     documents = Documents()
     for path in _expanded(paths):
-        for document in _documents(path):
+        read = [document for document in _documents(path) if document is not None]
+        if not read:
+            documents.not_carried.append(NotCarried(path.name, "file", "it has no document"))
+        for document in read:
             _read(document, path.name, documents)
     # A runtime may come after the services that use it.
     for document, origin in documents.predictors:
@@ -62,7 +66,10 @@ def read_files(paths: list[Path]) -> Documents:
 def _expanded(paths: list[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml", ".json"))
+            files = sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml", ".json"))
+            if not files:
+                raise AdoptError(f"{path}: the folder has no file that ends with .yaml, .yml or .json")
+            yield from files
         elif path.is_file():
             yield path
         else:
@@ -73,11 +80,10 @@ def _documents(path: Path) -> Iterator[Any]:
     try:
         yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        hint = (
-            "render templates first: helm template, kustomize build" if "{{" in reason or "flow" in str(error) else ""
-        )
-        raise AdoptError(f"{path.name} is not valid YAML: {reason}" + (f". {hint}" if hint else "")) from error
+        # A template in braces begins a map whose key is a map.
+        template = "{{" in str(error) or "unhashable" in str(error)
+        fix = "render templates first (helm template, kustomize build)" if template else "correct it"
+        raise AdoptError(f"{path.name} is not valid YAML: {yaml_fault(error)}; {fix}") from error
 
 
 def _read(document: Any, origin: str, documents: Documents) -> None:
@@ -85,9 +91,13 @@ def _read(document: Any, origin: str, documents: Documents) -> None:
         for entry in document:
             _read(entry, origin, documents)
     elif not isinstance(document, Mapping):
-        return
+        start = f"document that begins with {str(document)[:30]!r}"
+        documents.not_carried.append(NotCarried(origin, start, "it has no keys, as apiVersion and kind of a manifest"))
     elif document.get("kind") == "List" or str(document.get("kind", "")).endswith("List"):
-        for entry in listing(document, "items"):
+        entries = listing(document, "items")
+        if not entries:
+            documents.not_carried.append(NotCarried(origin, str(document["kind"]), "it has no items"))
+        for entry in entries:
             _read(entry, origin, documents)
     elif "kind" in document and "apiVersion" in document:
         _read_object(document, documents)

@@ -66,9 +66,13 @@ def with_known_options(
     checked = []
     for model in models:
         arguments = list(model.get("extraArgs", ()))
-        for position, name, _ in reversed(unknown_options(image.version, arguments)):
+        for position, name, near in reversed(unknown_options(image.version, arguments)):
             words = _take_option(arguments, position)
             why = f"vLLM {image.version}, which the stack runs, has no option {name}"
+            if near is not None:
+                why += (
+                    f"; did you mean {near}? Then put it into the stack file, or into the manifest and run this again"
+                )
             not_carried.append(NotCarried(str(model["id"]), words, why))
         while wrong := wrong_values(image.version, arguments):
             words = _take_option(arguments, wrong[0].position)

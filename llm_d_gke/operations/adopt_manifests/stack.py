@@ -51,7 +51,10 @@ def stack_settings(
     ]
     if not with_model:
         raise AdoptError(
-            "no document holds a vLLM server with a model" + ("" if not not_carried else ":\n" + _listed(not_carried))
+            "no document holds a vLLM server with a model"
+            + ("" if not not_carried else f":\n{_listed(not_carried)}\n")
+            + ("" if not_carried else ". ")
+            + "Name files with a Deployment, LLMInferenceService or helm values of vLLM (docs/adopting.md)"
         )
     not_carried += [NotCarried(server.origin, what, why) for server in with_model for what, why in server.left_out]
     models = list(_models(with_model, not_carried))

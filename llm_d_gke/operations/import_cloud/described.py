@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from llm_d_gke.cli.exits import RefusedInputError
+from llm_d_gke.go_yaml import yaml_fault
 from llm_d_gke.google_types import CLUSTER, NETWORK, NODE_POOL, SUBNETWORK, google_types
 from llm_d_gke.nested import value_at
 from llm_d_gke.resource_graph import Graph, Recorded, Unknown, contains_unknown
@@ -44,7 +45,9 @@ def read_description(path: Path) -> Mapping[str, Any]:
     """The cluster of a file, as YAML or JSON. Raises DescriptionError."""
     try:
         document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DescriptionError(f"{path} is not valid YAML: {yaml_fault(error)}") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise DescriptionError(f"{path} cannot be read: {error}") from error
     pools = document.get("nodePools") if isinstance(document, Mapping) else None
     if not isinstance(pools, list) or not all(isinstance(pool, Mapping) for pool in pools):

@@ -16,6 +16,7 @@ from llm_d_gke.operations.adopt_manifests.errors import AdoptError
 from llm_d_gke.operations.adopt_manifests.flags import settings_of
 from llm_d_gke.operations.adopt_manifests.stack import stack_settings
 from llm_d_gke.stackfile import PROJECT_ROOT
+from tests.command_line import llmd
 
 EXAMPLE = PROJECT_ROOT / "examples" / "manifests" / "chat.yaml"
 
@@ -252,11 +253,69 @@ def test_files_without_a_server_are_refused_with_what_they_hold(adopted: Any) ->
     assert "Service/web" in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["a: {{ .Values.x }}\n", "a: [1\n", "- b: c: d\n"])
-def test_what_is_no_yaml_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(AdoptError, match=r"x\.yaml is not valid YAML"):
+@pytest.mark.parametrize(
+    ("content", "where", "fix"),
+    [
+        (b"a: 1\nb: {{ .Values.x }}\n", "line 2, column ", "render templates first"),
+        (b"a: 1\nb: [1\n", "line 3, column 1: ", "correct it"),
+        (b"- a\n- b: c: d\n", "line 2, column 7: mapping values are not allowed here", "correct it"),
+        (b"\xff\xfea", "it is no text in UTF-8", "correct it"),
+    ],
+)
+def test_what_is_no_yaml_is_named_with_its_line(tmp_path: Path, content: bytes, where: str, fix: str) -> None:
+    (tmp_path / "x.yaml").write_bytes(content)
+    with pytest.raises(AdoptError, match=r"x\.yaml is not valid YAML: ") as refused:
         read_files([tmp_path / "x.yaml"])
+    assert where in str(refused.value)
+    assert fix in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("", "x.yaml: file: it has no document"),
+        ("---\n---\n", "x.yaml: file: it has no document"),
+        ("- a\n- b\n", "x.yaml: document that begins with 'a': it has no keys"),
+        ("Hello.\n", "x.yaml: document that begins with 'Hello.': it has no keys"),
+        ("apiVersion: v1\nkind: List\nitems: []\n", "x.yaml: List: it has no items"),
+    ],
+)
+def test_what_is_no_manifest_is_named(
+    tmp_path: Path, content: str, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.yaml").write_text(content, encoding="utf-8")
+    assert llmd("adopt-manifests", str(tmp_path / "x.yaml")) == 2
+    printed = " ".join(capsys.readouterr().err.split())
+    assert what in printed
+    assert "Name files with a Deployment" in printed
+
+
+def test_a_folder_without_manifests_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("a", encoding="utf-8")
+    with pytest.raises(AdoptError, match=r"the folder has no file that ends with \.yaml"):
+        read_files([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "words"),
+    [
+        ("nvida-l4", "--accelerator nvida-l4: the catalog has no accelerator of this name; did you mean nvidia-l4?"),
+        ("h100", "it may be nvidia-h100-80gb, nvidia-h100-mega-80gb"),
+    ],
+)
+def test_an_accelerator_that_is_none_is_not_left_out(
+    accelerator: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(deployment("chat", "Qwen/Qwen3-8B")), encoding="utf-8")
+    assert llmd("adopt-manifests", str(tmp_path), "--accelerator", accelerator) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_unknown_option_of_vllm_comes_with_the_nearest(adopted: Any) -> None:
+    _, left = adopted(
+        deployment("chat", "Qwen/Qwen3-8B", "--max-modle-len=4096"), location="us-central1-a", accelerator="nvidia-l4"
+    )
+    assert any("has no option --max-modle-len; did you mean --max-model-len?" in line for line in left)
 
 
 class TestModelNames:
