@@ -37,7 +37,7 @@ def planned(config: StackConfig, stack: str) -> StackPlan:
 def differing(first: object, second: object, path: str = "") -> Iterator[str]:
     """Paths at which two plans differ."""
     if is_dataclass(first) and type(first) is type(second):
-        for field in fields(first):
+        for field in (field for field in fields(first) if field.compare):
             yield from differing(getattr(first, field.name), getattr(second, field.name), f"{path}.{field.name}")
     elif isinstance(first, tuple) and isinstance(second, tuple) and len(first) == len(second):
         for index, (left, right) in enumerate(zip(first, second, strict=True)):
