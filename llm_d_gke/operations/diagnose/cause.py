@@ -26,7 +26,7 @@ class Diagnosis:
     """`causes` begins with the root cause, if there is one. `unreadable` are kinds that could not be listed.
 
     `changed`: settings of the stack file that differ from the last up, which may be what began it. `paused`: the stack
-    file asks for no model server.
+    file asks for no model server. `halfway`: where requests go while an up is unfinished.
     """
 
     stack: str
@@ -35,6 +35,7 @@ class Diagnosis:
     unreadable: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     paused: bool = False
+    halfway: tuple[str, ...] = ()
 
     @property
     def has_causes(self) -> bool:

@@ -13,6 +13,7 @@ from llm_d_gke.operations.choices import Target
 from llm_d_gke.operations.diagnose import capacity, pods, routing
 from llm_d_gke.operations.diagnose.cause import Cause, Diagnosis
 from llm_d_gke.operations.diagnose.facts import NO_HEADERS, Facts, gather
+from llm_d_gke.operations.diagnose.halfway import halfway
 from llm_d_gke.operations.diagnose.messages import recognize_anywhere, state_in_words
 from llm_d_gke.operations.live_stack.find import open_stack
 from llm_d_gke.operations.live_stack.stack import LiveStack
@@ -59,6 +60,7 @@ def diagnose(live: LiveStack, headers: Mapping[str, str] = NO_HEADERS) -> Diagno
         unreadable=facts.unreadable,
         changed=live.changed_settings if causes else (),
         paused=live.plan.paused,
+        halfway=halfway(facts, unfinished=live.unfinished),
     )
 
 
@@ -73,6 +75,13 @@ def runnable(cause: Cause, live: LiveStack) -> str:
 def text(diagnosis: Diagnosis) -> str:
     """The first cause in full, and a line for each further one."""
     parts = [f"diagnose {diagnosis.looked_at}"]
+    if diagnosis.halfway:
+        lines = [f"  {line}" for line in diagnosis.halfway]
+        after = (
+            "`make up` or `pulumi up` goes on from here. What requests go to keeps running until the plan's pods are"
+            " ready, unless a preview says otherwise; what is seen below may only be unfinished"
+        )
+        parts.append("\n".join(["a change of the stack is half done:", *lines, after]))
     if diagnosis.causes:
         parts.append(_in_full(diagnosis.causes[0]))
     elif diagnosis.looked_at == _WORDS:
@@ -84,7 +93,7 @@ def text(diagnosis: Diagnosis) -> str:
             "the stack is paused: no model server runs, and requests end with 503 until `paused` is false and"
             " `make up` or `pulumi up` ran; nothing else is wrong that this command knows"
         )
-    else:
+    elif not diagnosis.halfway:
         parts.append("nothing is wrong that this command knows: pods are ready, the Gateway is programmed and answers")
     if diagnosis.causes[1:]:
         lines = [f"  {cause.id}: {cause.subject}: {cause.evidence[:120]}" for cause in diagnosis.causes[1:]]
@@ -118,6 +127,7 @@ def json_text(diagnosis: Diagnosis) -> str:
             "found": diagnosis.has_causes,
             "causes": [asdict(cause) for cause in diagnosis.causes],
             "changed": list(diagnosis.changed),
+            "halfDone": list(diagnosis.halfway),
             "notRead": list(diagnosis.unreadable),
         },
         indent=1,

@@ -89,6 +89,8 @@ class Facts:
     capacity_requests: tuple[Manifest, ...] = ()
     # Events about the nodes of pods that are not ready.
     node_events: tuple[Manifest, ...] = ()
+    # Names of the planned routes of the API, without those that exist before their pools are ready.
+    api_routes: frozenset[str] = frozenset()
     # Health paths of the plan by pool.
     health_paths: Mapping[str, str] = field(default_factory=dict)
     # By pod and container.
@@ -146,6 +148,7 @@ def gather(live: LiveStack, headers: Mapping[str, str] = NO_HEADERS) -> Facts:
         pods=alive,
         node_events=tuple(event for event in of_nodes if _is_about_node(event, nodes)),
         workloads=workloads_of(live),
+        api_routes=frozenset(route.name for route in live.plan.routes if not route.early),
         health_paths={model.pool.name: model.pool.health_path for model in live.plan.models},
         logs=_logs(live, alive),
         answer=_answer(live, headers),

@@ -76,6 +76,7 @@ def rehearsed_stack(stack: str, overrides: Mapping[str, str]) -> Iterator[LiveSt
             cluster=kube,
             pods=LoopbackPods(paths.pod_logs),
             endpoint=_endpoint(paths, plan.gateway.hostname, client_headers(plan, kube.find, paths.token_keys)),
+            unfinished=paths.unfinished.exists(),
             changed_settings=tuple(diff_settings(paths, config)),
             simulated_engine=engine_of(paths) is EngineChoice.SIMULATOR,
         )

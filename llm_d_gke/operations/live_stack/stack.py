@@ -72,8 +72,8 @@ class Endpoint:
 class LiveStack:
     """One running stack. `looked_at` describes it in one sentence; `endpoint` is None if no Gateway has an address.
 
-    `changed_settings` are those of the stack file that differ from the last rehearsed `up`. `simulated_engine`: no vLLM
-    answers, but the rehearsal's simulator.
+    `unfinished`: a rehearsed up was interrupted or failed. `changed_settings` are those of the stack file that differ
+    from the last rehearsed `up`. `simulated_engine`: no vLLM answers, but the rehearsal's simulator.
     """
 
     name: str
@@ -85,6 +85,7 @@ class LiveStack:
     pods: PodAccess
     endpoint: Endpoint | None
     changed_settings: tuple[str, ...] = ()
+    unfinished: bool = False
     simulated_engine: bool = False
 
     @property

@@ -9,7 +9,8 @@ import pytest
 
 from llm_d_gke.kube import ApiError, Unreachable
 from llm_d_gke.operations.diagnose.command import diagnose, json_text, runnable, text
-from llm_d_gke.operations.diagnose.facts import gather
+from llm_d_gke.operations.diagnose.facts import Facts, gather
+from llm_d_gke.operations.diagnose.halfway import halfway
 from llm_d_gke.operations.diagnose.messages import cause_of_state
 from llm_d_gke.operations.live_stack.stack import Manifest
 from tests.operations.verify.fake_stack import FakeCluster, FakeEngine, FakePods, context_of
@@ -62,6 +63,61 @@ def test_a_changed_stack_file_is_named_beside_the_cause_and_commands_are_for_the
     assert "`make up STACK=gpu` restores" in diagnosis.causes[0].fix
     assert change in text(diagnosis)
     assert change in json_text(diagnosis)
+
+
+def pool(name: str) -> Manifest:
+    return {"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"pool": name}}}}
+
+
+def of_pool(name: str, *, ready: bool) -> Manifest:
+    condition = {"type": "Ready", "status": "True" if ready else "False"}
+    return {"metadata": {"name": name, "labels": {"pool": name}}, "spec": {}, "status": {"conditions": [condition]}}
+
+
+def route(name: str, backend: str) -> Manifest:
+    backends = [{"kind": "InferencePool", "name": backend}]
+    return {"metadata": {"name": name}, "spec": {"rules": [{"backendRefs": backends}]}}
+
+
+class TestHalfDone:
+    """An up that was interrupted in a switch of the deployment: the pool of before serves until the other is ready."""
+
+    FACTS = Facts(
+        health_paths={"new": "/health"},
+        api_routes=frozenset({"inference"}),
+        pools=(pool("old"), pool("new")),
+        pods=(of_pool("old", ready=True), of_pool("new", ready=False)),
+        # A route of the new pool comes first, so that the load balancer has it in time.
+        routes=(route("inference", "old"), route("inference-kserve", "new")),
+    )
+    HALF = (
+        "pool old of before: 1 of 1 pods ready; requests go to it",
+        "pool new of the plan: 0 of 1 pods ready; no requests go to it yet",
+    )
+
+    @pytest.mark.parametrize("unfinished", [True, False], ids=["interrupted", "of another machine"])
+    def test_which_pool_serves(self, unfinished: bool) -> None:
+        assert halfway(self.FACTS, unfinished=unfinished) == self.HALF
+
+    def test_pools_that_are_not_there(self) -> None:
+        facts = replace(self.FACTS, pools=(pool("old"),))
+        assert halfway(facts, unfinished=True)[1] == "pool new of the plan: not created; no requests go to it yet"
+
+    def test_the_rest_after_the_routes_have_changed(self) -> None:
+        facts = replace(self.FACTS, routes=(route("inference", "new"),))
+        assert halfway(facts, unfinished=False) == ()
+        assert halfway(facts, unfinished=True)[1].endswith(
+            "pool old of before: 1 of 1 pods ready; no requests go to it any more"
+        )
+
+    def test_it_is_said_before_the_causes(self) -> None:
+        with context_of("gpu", engines_of(), by_model) as ctx:
+            diagnosis = replace(diagnose(replace(ctx.live, cluster=FakeCluster([]))), halfway=self.HALF)
+        printed = " ".join(text(diagnosis).split())
+        assert "a change of the stack is half done: pool old of before: 1 of 1 pods ready; requests go to it" in printed
+        assert "goes on from here. What requests go to keeps running until the plan's pods are ready" in printed
+        assert max(map(len, text(diagnosis).splitlines())) <= 80
+        assert "halfDone" in json_text(diagnosis)
 
 
 def test_the_log_of_the_pod_that_ended_is_a_command() -> None:

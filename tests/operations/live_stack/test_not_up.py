@@ -9,6 +9,8 @@ import pytest
 from llm_d_gke.cli.exits import FAILED, NO_CREDENTIALS
 from llm_d_gke.operations.google_cloud import NoCredentialsError
 from llm_d_gke.operations.leftovers import command as leftovers
+from llm_d_gke.rehearsal.terminal import on_gke
+from llm_d_gke.stackfile.assumptions import load_assumed
 from tests.command_line import llmd
 
 STACK = "kserve-prefix-cache-tpu"
@@ -17,7 +19,7 @@ INSTALL = "https://www.pulumi.com/docs/install"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "on_gke"),
+    ("arguments", "words"),
     [
         (["dashboard", STACK], "Cloud Monitoring"),
         (["diagnose", STACK], INSTALL),
@@ -33,7 +35,7 @@ INSTALL = "https://www.pulumi.com/docs/install"
 )
 def test_what_where_and_how(
     arguments: list[str],
-    on_gke: str,
+    words: str,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -42,7 +44,20 @@ def test_what_where_and_how(
     assert llmd(*arguments) == FAILED
     output = capsys.readouterr().err
     assert " ".join(output.split()).startswith(f"stack {STACK} is not up on this machine: make up STACK={STACK} On GKE")
-    assert on_gke in output
+    assert words in output
+
+
+@pytest.mark.parametrize("command", ["status", "logs"])
+def test_a_refused_stack_file_is_said_beside_it(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        on_gke, "load_assumed", lambda stack: load_assumed(stack, {"llm-d:models[0].maxModelLen": "7G"})
+    )
+    assert llmd(command, STACK) == FAILED
+    output = " ".join(capsys.readouterr().err.split())
+    assert output.startswith(f"stack {STACK} is not up on this machine, and its stack file is refused as it is (LLMD-")
+    assert f"make report STACK={STACK} says what to correct" in output
 
 
 def test_leftovers_without_credentials_lists_what_it_would_ask(
