@@ -13,6 +13,12 @@ from llm_d_gke.planning.plan.serving import ModelServerPlan
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.serving.labels import ROLE_LABEL
 
+# What a change of the pods of an only replica means in a pool without a spare node (`max_surge` 0).
+OUTAGE = (
+    "no request is answered from the end of its only replica until the new one is ready, because the pool has no spare"
+    " node. With a larger llm-d:accelerator.nodes.max in the same update the new one starts first"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RolePools:

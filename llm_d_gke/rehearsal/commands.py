@@ -49,7 +49,7 @@ from llm_d_gke.rehearsal.pulumi_engine.policy_plugin import NO_POLICY, PolicyCho
 from llm_d_gke.rehearsal.shared_cluster import join, leave, refuse_guests
 from llm_d_gke.rehearsal.terminal import scores
 from llm_d_gke.rehearsal.terminal.chat import Answer, ask, client_headers
-from llm_d_gke.rehearsal.terminal.planned_changes import PlannedChanges, to_all
+from llm_d_gke.rehearsal.terminal.planned_changes import PlannedChanges, announced, to_all
 from llm_d_gke.rehearsal.terminal.pod_logs import picker_lines
 from llm_d_gke.rehearsal.terminal.progress import each_step_once, show
 from llm_d_gke.rehearsal.terminal.request_path import AnswerPath, path_of_answer
@@ -127,6 +127,7 @@ def _update(
             done = pulumi.stack.up(
                 on_output=each_step_once(show),
                 on_error=show,
+                on_event=announced(show),
                 color=_color(),
                 refresh=refresh,
                 suppress_outputs=True,

@@ -83,6 +83,7 @@ class ServerFacts:
     replicas: int
     least_replicas: int
     start_up_seconds: int
+    max_surge: int
     memory: MemoryFacts | None
 
 

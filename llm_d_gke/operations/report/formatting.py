@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
-from llm_d_gke.operations.report.facts import CapacityFacts, CostFacts, MemoryFacts, PlanFacts, ServerFacts, SpeedFacts
+from llm_d_gke.operations.report.facts import (
+    CapacityFacts,
+    CostFacts,
+    MemoryFacts,
+    ModelFacts,
+    PlanFacts,
+    ServerFacts,
+    SpeedFacts,
+)
 from llm_d_gke.planning.findings import Finding
 from llm_d_gke.planning.plan.estimates import StageRate, Total
 from llm_d_gke.planning.plan.timeline import TimelinePlan, TimelineStep
+from llm_d_gke.planning.surge_capacity import OUTAGE
 from llm_d_gke.wording import count
 
 OLD_PRICE_DAYS = 120
@@ -106,6 +116,16 @@ def servers(server: ServerFacts) -> str:
     # A minimum above the maximum is a finding; the line is no range then.
     least = "" if server.least_replicas >= server.replicas else f"{server.least_replicas} to "
     return f"{role}{least}{count(server.replicas, 'replica')} on {server.hardware}"
+
+
+def outages(models: Iterable[ModelFacts]) -> list[str]:
+    """A sentence for each only replica that ends before its successor starts."""
+    servers = [server for model in models for server in model.servers]
+    return [
+        f"a change of the pods of {server.name}: {OUTAGE}"
+        for server in servers
+        if server.replicas == server.least_replicas == 1 and not server.max_surge
+    ]
 
 
 def error_margin(capacity: CapacityFacts) -> str:

@@ -81,6 +81,7 @@ def _table(facts: StackFacts) -> RenderableType:
         if cost.date
         else "no price is known",
         *_methods(plan.models),
+        *([] if plan.paused else formatting.outages(plan.models)),
     ]
     return Group(
         Text(f"{facts.stack}: {formatting.headline(plan)}; {formatting.findings(facts.findings)}"),

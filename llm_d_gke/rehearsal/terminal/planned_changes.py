@@ -12,6 +12,7 @@ from pulumi.automation.events import EngineEvent, StepEventMetadata, StepEventSt
 
 from llm_d_gke.cli.text import wrapped
 from llm_d_gke.nested import value_at
+from llm_d_gke.planning.surge_capacity import OUTAGE
 
 # The fields with which a Deployment and a LeaderWorkerSet say how pods follow each other, and the pods' own.
 _ROLLOUTS = {
@@ -71,14 +72,23 @@ class PlannedChanges:
 
     def outages(self) -> Iterator[str]:
         """One sentence for each workload whose only replica ends before the new one starts."""
-        for step in self._steps:
-            name = step.urn.rpartition("::")[2]
-            if step.op.value == "update" and _stops_first(step):
-                yield (
-                    f"{name}: no request is answered from the end of its only replica until the new one is ready,"
-                    " because the pool has no spare node. With a larger llm-d:accelerator.nodes.max in the same update"
-                    " the new one starts first"
-                )
+        return (sentence for step in self._steps if (sentence := _outage(step)) is not None)
+
+
+def announced(show: Callable[[str], None]) -> Callable[[EngineEvent], None]:
+    """A taker of an update's events that shows an outage as it begins."""
+
+    def take(event: EngineEvent) -> None:
+        started = event.resource_pre_event
+        if started is not None and (sentence := _outage(started.metadata)) is not None:
+            show(wrapped(sentence))
+
+    return take
+
+
+def _outage(step: StepEventMetadata) -> str | None:
+    ends = step.op.value == "update" and _stops_first(step)
+    return f"{step.urn.rpartition('::')[2]}: {OUTAGE}" if ends else None
 
 
 def _stops_first(step: StepEventMetadata) -> bool:

@@ -59,6 +59,23 @@ def test_it_says_what_the_purchase_option_takes_away(provisioning: str, limit: s
     assert "priced with" not in _text("gpu")
 
 
+@pytest.mark.parametrize(
+    ("changes", "outage"),
+    [
+        ({"accelerator.nodes.max": 1}, True),
+        ({"accelerator.nodes.max": 2}, False),
+        ({"accelerator.nodes.max": 2, "models[0].replicas": 2}, False),
+        ({"accelerator.nodes.max": 1, "paused": True}, False),
+    ],
+    ids=["full pool", "spare node", "two replicas", "paused"],
+)
+def test_an_only_replica_that_ends_before_the_new_one_starts_is_said(changes: dict[str, Any], outage: bool) -> None:
+    """The program logs the verdict, so a preview on GKE and its comment on a pull request have the sentence."""
+    output = " ".join(table_text("gpu", changes).split())
+    sentence = "a change of the pods of gemma-2b-it-vllm: no request is answered from the end of its only replica"
+    assert (sentence in output) is outage
+
+
 def test_a_stack_without_replicas_promises_no_answer() -> None:
     none = _text("gpu", {"models[0].replicas": "0"})
     assert "First answer" not in none

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pulumi.automation.events import EngineEvent
 
-from llm_d_gke.rehearsal.terminal.planned_changes import PlannedChanges
+from llm_d_gke.rehearsal.terminal.planned_changes import PlannedChanges, announced
 
 ARGS = "spec.template.spec.containers[0].args[1]"
 NOTE = 'metadata.annotations["example.com/note"]'
@@ -22,15 +22,23 @@ def listed(operation: str, kind: str = "kubernetes:apps/v1:Deployment", **states
 
 
 def recorded(operation: str, kind: str = "kubernetes:apps/v1:Deployment", **states: Any) -> PlannedChanges:
-    """The changes of one step, in the engine's own JSON."""
+    return collected(event(operation, kind, **states))
+
+
+def collected(step: EngineEvent) -> PlannedChanges:
+    changes = PlannedChanges()
+    changes.take(step)
+    return changes
+
+
+def event(operation: str, kind: str = "kubernetes:apps/v1:Deployment", **states: Any) -> EngineEvent:
+    """One step, in the engine's own JSON."""
     urn = f"urn:pulumi:gpu::llm-d::{kind}::one"
     state = {"type": kind, "urn": urn}
     metadata: dict[str, Any] = {"op": operation, "urn": urn, "type": kind, "provider": ""}
     metadata |= {name: {**state, **states[name]} for name in ("old", "new") if name in states}
     metadata |= {name: states[name] for name in ("detailedDiff", "diffs") if name in states}
-    changes = PlannedChanges()
-    changes.take(EngineEvent.from_json({"sequence": 1, "timestamp": 1, "resourcePreEvent": {"metadata": metadata}}))
-    return changes
+    return EngineEvent.from_json({"sequence": 1, "timestamp": 1, "resourcePreEvent": {"metadata": metadata}})
 
 
 def differing(*paths: str) -> dict[str, Any]:
@@ -75,8 +83,13 @@ def test_an_update_that_ends_the_only_replica_first_says_so(
     states = [{"inputs": pod(length)} for length in ("2048", "1024")]
     for state in states:
         state["inputs"]["spec"] |= {"replicas": replicas, "strategy": {"rollingUpdate": {"maxSurge": surge}}}
-    outages = list(recorded("update", old=states[0], new=states[1], detailedDiff=differing(path)).outages())
+    step = event("update", old=states[0], new=states[1], detailedDiff=differing(path))
+    outages = list(collected(step).outages())
     assert [outage.startswith("one: no request is answered") for outage in outages] == [True] * ends_first
+    # In an update, when it begins.
+    lines: list[str] = []
+    announced(lines.append)(step)
+    assert [" ".join(line.split()) for line in lines] == outages
 
 
 def test_a_value_that_the_provider_chose_is_that_of_the_resource() -> None:
