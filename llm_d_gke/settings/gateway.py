@@ -179,7 +179,11 @@ class GatewaySettings(Settings):
         TlsVersion, Field(description="Oldest version of TLS that clients may use; Google's own default is 1.0.")
     ] = "1.2"
     redirect_http: Annotated[
-        bool, Field(description="Answer port 80 with a redirect to HTTPS; without it port 80 is closed.")
+        bool,
+        Field(
+            description="Answer port 80 with a redirect to HTTPS, with Istio after the checks of gateway.auth; without"
+            " it port 80 is closed."
+        ),
     ] = False
     hsts_seconds: Annotated[
         int,

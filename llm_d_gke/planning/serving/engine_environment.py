@@ -13,7 +13,8 @@ from llm_d_gke.planning.serving.engine_paths import CACHE, TOKEN_DIRECTORY, TOKE
 # Seconds. A server has to keep an idle connection longer than the clients that reuse it: a request on one that the
 # server just closed is lost (502). Google's load balancers keep theirs for 600 s, which no setting changes
 # (docs.cloud.google.com/load-balancing/docs/https/request-distribution), Envoy for an hour, routing
-# sidecars and pickers for 90 s. vLLM's default is 5 s.
+# sidecars and pickers for 90 s. vLLM's default is 5 s. A routing sidecar in front of an engine closes after 300 s,
+# which no flag of any release changes (pkg/sidecar/proxy/proxy_helpers.go of llm-d-router v0.4.0, v0.7.1 and v0.10.0).
 _KEEP_ALIVE, _KEEP_ALIVE_SECONDS = "VLLM_HTTP_TIMEOUT_KEEP_ALIVE", "3660"
 
 

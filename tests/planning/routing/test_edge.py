@@ -230,6 +230,28 @@ class TestHttp:
         served = spec_of(graph, ROUTE, "inference")
         assert served["parentRefs"] == [{"name": "inference-gateway", "sectionName": "https"}]
 
+    @pytest.mark.parametrize("auth", [KEYS, JWT], ids=["api-keys", "jwt"])
+    @pytest.mark.parametrize("stack", ["gpu", "disaggregated-gpu", "kserve-istio-single-replica-gpu"])
+    def test_port_80_is_no_way_around_keys_and_tokens(self, auth: dict[str, Any], stack: str) -> None:
+        """No route with a backend is at its listener, and what checks clients is at all listeners of the Gateway."""
+        gateway = {**auth["gateway"], "redirectHttp": True}
+        graph = graph_of(stack, {**auth, "gateway": gateway})
+        routes = [resource.inputs["spec"] for resource in graph.by_type(ROUTE)]
+        for spec in routes:
+            open_to = {parent.get("sectionName") for parent in spec["parentRefs"]}
+            has_backends = any("backendRefs" in rule for rule in spec["rules"])
+            assert open_to == ({"https"} if has_backends else {"http"})
+        assert len(routes) > 1
+        for patch in spec_of(graph, ENVOY_FILTER)["configPatches"]:
+            assert patch["match"].keys() == {"context", "listener"}
+            assert patch["match"]["listener"].keys() == {"filterChain"}
+        if auth is JWT:
+            for kind in ("RequestAuthentication", "AuthorizationPolicy"):
+                spec = spec_of(graph, f"kubernetes:security.istio.io/v1:{kind}")
+                assert [target.keys() for target in spec["targetRefs"]] == [{"group", "kind", "name"}]
+            [rule] = spec_of(graph, "kubernetes:security.istio.io/v1:AuthorizationPolicy")["rules"]
+            assert rule.keys() == {"from"}
+
     def test_browsers_are_told_to_stay_with_https(self) -> None:
         [rule] = spec_of(graph_of("gpu", self.CHANGES), ROUTE, "inference")["rules"]
         [change] = rule["filters"]
