@@ -80,7 +80,7 @@ def test_the_engine_names_what_it_would_delete(pulumi: Engine) -> None:
         resource(_KIND, "deleted", {"metadata": {"name": "widgets.example.com"}}),
         resource(_CLAIM, "weights", {"metadata": {"name": "weights"}}),
     )
-    assert refused.count("LLMD-PREFLIGHT-DELETES  ") == 3
+    assert refused.count("\nLLMD-PREFLIGHT-DELETES") == 3
     assert "the kinds of the chart oci://ghcr.io/kserve/charts/kserve-llmisvc-crd" in refused
     assert "the kind widgets.example.com" in refused
     assert "a volume claim" in refused
