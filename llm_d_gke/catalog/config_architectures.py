@@ -1,12 +1,31 @@
 """Typed access to architectures.yaml: what a config.json leaves unsaid, by architecture."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from .reading import reader
 from .schema import Entry
 
 Bias = Literal["none", "qkv", "all"]
+
+
+class QuantizationValues(Entry):
+    """Values of a key of quantization_config, of which the methods take no other between two versions of vLLM."""
+
+    methods: tuple[str, ...]
+    key: str
+    since: str
+    before: str = "9"
+    values: tuple[str, ...]
+    beginning: str | None = None  # further values begin so
+
+    def refuses(self, quantization: Mapping[str, Any]) -> bool:
+        """Whether the checkpoint states another value. Case does not matter."""
+        value = quantization.get(self.key)
+        if value is None or str(quantization.get("quant_method")).lower() not in self.methods:
+            return False
+        begins = self.beginning is not None and str(value).startswith(self.beginning)
+        return not begins and str(value).lower() not in [known.lower() for known in self.values]
 
 
 class Architectures(Entry):
@@ -22,6 +41,8 @@ class Architectures(Entry):
     two_matrices: tuple[str, ...]
     output_gate: tuple[str, ...]
     quantization_keys: Mapping[str, tuple[str, ...]]
+    quantization_values: tuple[QuantizationValues, ...]
+    rope_keys: Mapping[str, tuple[str, ...]]
 
     def missing_key(self, quantization: object) -> str | None:
         """The first key of a quantization_config that its method reads without a default, and that is not there."""

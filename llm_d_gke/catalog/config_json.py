@@ -28,6 +28,7 @@ Config = Mapping[str, Any]
 
 # Kinds of RoPE scaling whose max_position_embeddings is the stretched length already (vllm/config/model.py).
 _ALREADY_STRETCHED = ("su", "longrope", "llama3")
+_YARN = ("yarn", "deepseek_yarn")
 
 
 def parse(
@@ -162,6 +163,7 @@ def _figures(architecture: str, config: Config, fields: Fields, layers: Layers) 
         "context": stretched_context(
             architecture, fields.number("max_position_embeddings", "n_positions"), _scaling(fields)
         ),
+        "stated_context": _stated_context(fields),
         "original_context": _original_context(fields),
         "dense_layers": layers.dense if layers.dense + sum(layers.sparse) != layers.count else None,
         "wide_layers": layers.wide,
@@ -204,14 +206,18 @@ def _intermediate(architecture: str, fields: Fields, hidden: int) -> int:
     )
 
 
-def stretched_context(architecture: str, positions: int, scaling: Mapping[str, Any]) -> int:
+def stretched_context(
+    architecture: str, positions: int, scaling: Mapping[str, Any], *, yarn_is_stated: bool = False
+) -> int:
     """The longest request in tokens that vLLM derives from `max_position_embeddings` and how RoPE is scaled.
 
     _get_and_verify_max_len in vllm/config/model.py of 0.26.0: YaRN multiplies the length of the original training by
     its factor, other kinds multiply the model's own, and some state the product already, as Gemma 3 does with all.
+    With `yarn_is_stated` YaRN does too, as of 0.30.0 (vllm-project/vllm pull request 56446).
     """
     kind, factor = scaling.get("rope_type", scaling.get("type")), scaling.get("factor")
     stated = kind is None or kind in _ALREADY_STRETCHED or architecture.startswith("Gemma3")
+    stated |= yarn_is_stated and kind in _YARN
     if stated or isinstance(factor, bool) or not isinstance(factor, int | float) or factor <= 0:
         return positions
     original = scaling.get("original_max_position_embeddings") if kind == "yarn" else None
@@ -220,6 +226,13 @@ def stretched_context(architecture: str, positions: int, scaling: Mapping[str, A
 
 def _scaling(fields: Fields) -> Mapping[str, Any]:
     return {**fields.mapping("rope_scaling"), **fields.mapping("rope_parameters")}
+
+
+def _stated_context(fields: Fields) -> int | None:
+    scaling = _scaling(fields)
+    positions = fields.number("max_position_embeddings", "n_positions")
+    is_yarn = scaling.get("rope_type", scaling.get("type")) in _YARN
+    return positions if is_yarn and stretched_context("", positions, scaling) != positions else None
 
 
 def _original_context(fields: Fields) -> int | None:

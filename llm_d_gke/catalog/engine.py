@@ -197,6 +197,7 @@ class FeatureVersions(Entry):
     graceful_shutdown: str  # running requests may end after SIGTERM (--shutdown-timeout)
     tpu_replicated_heads: str  # on TPU it repeats key-value heads for more chips than there are heads
     tpu_latent_attention: str  # on TPU it ends with latent attention, unless attention is data-parallel
+    stated_yarn: str  # max_position_embeddings is the longest request of YaRN, and its factor does not multiply it
 
 
 class Engine(Entry):
@@ -217,7 +218,7 @@ class Engine(Entry):
     dropped_options: Mapping[str, str]  # option -> the first version without it
     earlier_options: tuple[str, ...]  # of versions before every table, which none of the tables has
     late_options: Mapping[str, tuple[str, ...]]  # version -> options of a later table that it is the last to lack
-    parser_packages: Mapping[str, str]  # parser -> Python package that it needs and vLLM does not require
+    parser_packages: Mapping[str, str]  # parser or quantization -> Python package it needs and vLLM does not require
     adapters: Adapters
     compile: Compilation
     warm_up: SamplerWarmUp
@@ -267,6 +268,10 @@ class Engine(Entry):
             version_numbers(self.bands[-1].since) <= version_numbers(version)
             and version_numbers(version)[:2] <= version_numbers(self.newest)[:2]
         )
+
+    def states_yarn(self, version: str) -> bool:
+        """Whether a model's max_position_embeddings has to be the length that YaRN stretches it to."""
+        return self.has(version, self.features.stated_yarn)
 
     def transfers_kinds(self, version: str) -> bool:
         """Whether NIXL's connector transfers sliding windows and recurrent states as separate kinds of layers."""

@@ -134,6 +134,14 @@ OptionKind = Literal[
 ]
 
 
+class ConfigurationFacts(Entry):
+    """What the classes of transformers and vLLM take of a config.json."""
+
+    model_types: tuple[str, ...]  # that have a class
+    needing_architectures: tuple[str, ...]  # of which the class of the model does not follow
+    transformers: tuple[str, ...]  # architectures that generate text, and that only transformers has
+
+
 class EngineFacts(Entry):
     """One version of vLLM. `packages` are the published packages that were used."""
 
@@ -173,6 +181,7 @@ class EngineFacts(Entry):
     speculative_methods: tuple[str, ...] = ()  # values of `method` in --speculative-config
     kv_offload_hybrid: bool = False  # --kv-offloading-size keeps layers of several kinds apart
     experts_padded: bool | None = None  # gated 16-bit experts, for TensorRT-LLM's kernel; None: it did not answer
+    configurations: ConfigurationFacts | None = None  # None: not asked, or by a transformers older than the image's
     capabilities: Mapping[str, CapabilityFacts]
     batches: Mapping[str, Mapping[Literal["tokens", "sequences"], int]]
     tpu: TpuFacts | None = None

@@ -338,6 +338,7 @@ class Model(Entry):
     attention_bias: Literal["none", "qkv", "all"] = "none"  # which projections have a bias
     output_gate: bool = False  # queries carry a gate of the same size (Qwen3-Next)
     context: int  # tokens, as config.json gives it (before rope scaling by flags)
+    stated_context: int | None = None  # YaRN: max_position_embeddings, where the stretched length is another
     original_context: int | None = None  # LongRoPE: tokens before it was extended, where vLLM starts by default
     dense_layers: int | None = None  # layers with a dense feed-forward part; None: all that have no experts
     wide_layers: int = 0  # of these, layers whose feed-forward part is twice as wide (Gemma 4 E2B, E4B)

@@ -200,7 +200,11 @@ class ServedModel:
 def served_model(ctx: PlanContext, index: int) -> ServedModel:
     """The model at this position of the stack file, on the accelerators of `ctx`."""
     settings = ctx.settings.models[index]
-    return ServedModel(ctx, index, settings, ctx.catalog.find_model(settings.id))
+    model = ctx.catalog.find_model(settings.id)
+    served = ServedModel(ctx, index, settings, model)
+    if model is None or model.stated_context is None or not load_engine().states_yarn(served.version):
+        return served
+    return ServedModel(ctx, index, settings, model.model_copy(update={"context": model.stated_context}))
 
 
 def once(compute: Callable[[ServedModel], _Figure]) -> Callable[[ServedModel], _Figure]:

@@ -543,7 +543,20 @@ class TestStretchedPositions:
     )
     def test_yarn_lengthens_the_context(self, arguments: list[str], context: int) -> None:
         """GoogleCloudPlatform/accelerated-platforms serves Qwen3-32B with 131,072 tokens that way."""
-        assert with_stretched_context(CATALOG.models["Qwen/Qwen3-32B"], arguments).context == context
+        assert with_stretched_context(CATALOG.models["Qwen/Qwen3-32B"], arguments, "0.26.0").context == context
+
+    @pytest.mark.parametrize(
+        ("overrides", "context"),
+        [
+            (f'{{"rope_scaling": {YARN}}}', 40960),
+            (f'{{"rope_scaling": {YARN}, "max_position_embeddings": 131072}}', 131072),
+            ('{"rope_scaling": {"rope_type": "linear", "factor": 2}}', 81920),
+        ],
+    )
+    def test_newer_versions_take_what_is_stated_beside_yarn(self, overrides: str, context: int) -> None:
+        """vLLM 0.30.0 and 0.32.0 refused 131,072 tokens of Qwen3 with YaRN alone."""
+        arguments = ["--hf-overrides", overrides]
+        assert with_stretched_context(CATALOG.models["Qwen/Qwen3-32B"], arguments, "0.30.0").context == context
 
     def test_a_stretched_model_is_planned(self) -> None:
         h100 = {"type": "nvidia-h100-80gb", "machineType": "a3-highgpu-2g", "nodes": {"min": 0, "max": 1}}

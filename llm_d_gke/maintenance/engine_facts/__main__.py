@@ -36,7 +36,9 @@ def main() -> int:
         "--folder", type=Path, help="where the engine is installed (2 GB each); default: a temporary one"
     )
     parser.add_argument(
-        "--options", action="store_true", help="renew only what an existing table says of options and dropped models"
+        "--options",
+        action="store_true",
+        help="renew only what an existing table says of options, dropped models and configurations",
     )
     args = parser.parse_args()
     write = _write_options if args.options else _write
@@ -58,14 +60,15 @@ def _write(version: str, folder: Path) -> None:
 
 
 def _write_options(version: str, folder: Path) -> None:
-    """Ask about options and dropped models alone, in seconds, and keep the rest of the table with its date."""
+    """Ask about options, dropped models and configurations alone, in a minute, and keep the rest with its date."""
     card = tasks(catalog.load())[0]["card"]
-    task = {"card": card, "questions": {"options": {}, _FORMER: {}}}
+    task = {"card": card, "questions": {"options": {}, _FORMER: {}, "configuration_classes": {}}}
     [result] = answers(build(version, folder / version), folder / version, [task])
     options = option_fields(result["options"]["answer"])
     document = read_yaml(_TARGET / f"{version}.yaml")
     renewed: dict[str, Any] = {}
     document.pop(_FORMER, None)
+    document.pop("configurations", None)
     for name, value in document.items():
         if name == "sink_architectures":
             renewed[_FORMER] = result[_FORMER]["answer"]
@@ -74,6 +77,8 @@ def _write_options(version: str, folder: Path) -> None:
         elif name == "options":
             # Where `render` puts them in a whole table.
             renewed |= options
+        if name == "experts_padded":
+            renewed["configurations"] = result["configuration_classes"]["answer"]
     _save(version, renewed)
 
 

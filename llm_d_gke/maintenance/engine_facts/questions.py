@@ -63,6 +63,7 @@ def _task(capability: float, gpus: list[Accelerator], *, first: bool) -> dict[st
             "compressed_tensors": {},
             "longrope_default": {},
             "experts_padded": {},
+            "configuration_classes": {},
         }
     return {"card": {"capability": numbers, **cards[0], "name": f"{capability:.1f}"}, "questions": questions}
 

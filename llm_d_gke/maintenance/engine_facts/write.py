@@ -87,6 +87,7 @@ def _engine(collected: _Answers, first: Mapping[str, Any]) -> dict[str, Any]:
             name: max(0, number) / 10 for name, number in (collected.get(first, "compressed_tensors") or {}).items()
         },
         "experts_padded": collected.get(first, "experts_padded"),
+        "configurations": collected.get(first, "configuration_classes"),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_d_gke.catalog.config_json import stretched_context
+from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.engine_support.options import object_value, option_value
 
@@ -14,13 +15,13 @@ from llm_d_gke.planning.engine_support.options import object_value, option_value
 LONGER = "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
 
 
-def with_stretched_context(model: Model, arguments: Sequence[str]) -> Model:
+def with_stretched_context(model: Model, arguments: Sequence[str], version: str) -> Model:
     """The model with the context that `--hf-overrides` or `--rope-scaling` give it, or as it is."""
-    context = _stretched(model, arguments)
+    context = _stretched(model, arguments, yarn_is_stated=load_engine().states_yarn(version))
     return model if context is None else model.model_copy(update={"context": context})
 
 
-def _stretched(model: Model, arguments: Sequence[str]) -> int | None:
+def _stretched(model: Model, arguments: Sequence[str], *, yarn_is_stated: bool) -> int | None:
     overrides = object_value(arguments, "--hf-overrides") or {}
     text = overrides.get("text_config")
     settings: Mapping[str, Any] = {**overrides, **(text if isinstance(text, dict) else {})}
@@ -38,7 +39,9 @@ def _stretched(model: Model, arguments: Sequence[str]) -> int | None:
         ),
         None,
     )
-    return context if rope is None else stretched_context(model.architecture, context or model.context, rope)
+    if rope is None:
+        return context
+    return stretched_context(model.architecture, context or model.context, rope, yarn_is_stated=yarn_is_stated)
 
 
 def _object(text: str | None) -> dict[str, Any]:

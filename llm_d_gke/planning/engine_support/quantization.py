@@ -25,9 +25,10 @@ _TAKES: Mapping[str, Sequence[str]] = {
     "moe_wna16": ("awq", "gptq"),
     "gptq_bitblas": ("gptq",),
     "gptq_marlin_24": ("gptq",),
-    "humming": _JUDGED,
     "deepseek_v4_fp8": ("fp8",),
 }
+# Checkpoints that override what is set, and since when every other has to be named as it is (0.26.0 to 0.32.0).
+_OVERRIDES, _NAMED_SINCE = ("modelopt", "auto-round"), (0, 26)
 _INC_READS_A_FILE_SINCE = (0, 12)
 # Layers of GPTQ are Marlin's since: auto_gptq.py and inc/schemes/inc_wna16_linear.py of 0.26.0 to 0.32.0, not 0.19.1.
 # compressed_tensors.py of these versions (_parse_sparsity_config) refuses weights that are sparse besides.
@@ -154,8 +155,9 @@ def _checkpoint_refusal(deployment: Deployment, facts: EngineFacts) -> Refusal |
         )
     if (
         checkpoint is not None
-        and checkpoint.method in _JUDGED
-        and checkpoint.method not in (family, *_TAKES.get(family, ()))
+        and (checkpoint.method in _JUDGED or (facts.number >= _NAMED_SINCE and checkpoint.method not in _OVERRIDES))
+        and family != "humming"
+        and checkpoint.method not in (method, family, *_TAKES.get(family, ()))
         # gpt-oss's method is taken whatever is set.
         and not (checkpoint.method == "mxfp4" and family in _WHILE_LOADED)
     ):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.config_architectures import load_architectures
-from llm_d_gke.catalog.config_outline import written_quantization
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engine_tables import facts_of, load_facts, versions
+from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of, load_facts, versions
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.image_names import tagged_version
+from llm_d_gke.planning.serving.config_values import wrong_values
 from llm_d_gke.planning.setting_errors.values import flow
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.settings import StackSettings
@@ -30,12 +30,14 @@ _OTHER_FILES = (
     ("weight_map", "an index of weight files", "give the path of config.json"),
 )
 _TEXT = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
-# Names of torch's types that checkpoints are stored in.
-_DTYPE = re.compile(r"(torch\.)?(auto|half|float|double|b?float16|float32|float64|float8_\w+|float4_\w+|u?int8)")
+# Where transformers and its models are those of the version, and no plugin adds a class.
+_PUBLISHED = re.compile(r"(docker\.io/)?vllm/vllm-openai:[^/]*")
 
 
-def is_model_config(config: Mapping[str, Any], findings: Findings, path: tuple[str | int, ...], value: str) -> bool:
-    """Whether a file describes a language model in the form of config.json. Otherwise an error says what it is."""
+def is_model_config(
+    config: Mapping[str, Any], findings: Findings, path: tuple[str | int, ...], value: str, version: str | None
+) -> bool:
+    """Whether a file describes a language model as vLLM of the version reads it. Otherwise an error says why not."""
     names = config.get("architectures")
     if not names and not config.get("model_type"):
         other_file = next((row for row in _OTHER_FILES if row[0] in config), None)
@@ -51,27 +53,19 @@ def is_model_config(config: Mapping[str, Any], findings: Findings, path: tuple[s
         ("architectures", _is_name_list, 'a list of names, such as ["LlamaForCausalLM"]'),
         ("quantization_config", lambda part: isinstance(part, Mapping), "a group, such as {quant_method: fp8}"),
         ("rope_scaling", lambda part: isinstance(part, Mapping), "a group, such as {rope_type: yarn, factor: 4}"),
-        ("torch_dtype", _is_dtype, "a type of torch, such as bfloat16"),
-        ("dtype", _is_dtype, "a type of torch, such as bfloat16"),
     ):
         part = config.get(key)
         if part is not None and part != [] and not is_right(part):
             wrong_value(findings, path, value, f"{key} is {flow(part)[:60]}, and must be {expected}")
             return False
-    quantization = written_quantization(config)
-    missing = load_architectures().missing_key(quantization)
-    if missing is not None:
-        reason = f"quantization_config has no {missing}, which vLLM reads of {quantization['quant_method']}"
+    reason = next(wrong_values(config, version), None)
+    if reason is not None:
         wrong_value(findings, path, value, reason)
-    return missing is None
+    return reason is None
 
 
 def _is_name_list(part: object) -> bool:
     return isinstance(part, list) and all(isinstance(name, str) for name in part)
-
-
-def _is_dtype(part: object) -> bool:
-    return isinstance(part, str) and _DTYPE.fullmatch(part) is not None
 
 
 def wrong_value(findings: Findings, path: tuple[str | int, ...], value: str, reason: str) -> None:
@@ -86,16 +80,17 @@ def check_architecture(
     findings: Findings,
     path: tuple[str | int, ...],
 ) -> bool:
-    """A warning where the release's vLLM has no implementation of a configuration's architecture, or none for TPUs.
+    """A finding where the release's vLLM has no implementation of a configuration's architecture, or none for TPUs.
 
-    Returns whether there is one.
+    vLLM takes the first of several that it has. Returns whether there is a finding.
     """
     names = config.get("architectures") or []
-    version = _version(model, settings, catalog)
+    version = engine_version(model, settings, catalog)
     if not names or version is None:
         return False
-    name, tables = names[0], facts_of(version)
-    if not tables or any(name in facts.architectures for facts in tables):
+    tables = facts_of(version)
+    name = next((name for name in names if any(_runs(name, facts.architectures) for facts in tables)), names[0])
+    if not tables or any(_runs(name, facts.architectures) for facts in tables):
         missing = (
             _missing_on_tpu(name, config) if catalog.accelerators[settings.accelerator.type].kind == "tpu" else None
         )
@@ -121,8 +116,29 @@ def check_architecture(
             " that model"
         )
         fix = f"did you mean {close}?" if close else "look it up in vLLM's list of supported models"
+        if _is_nowhere(name, config, model, tables):
+            rule = f"neither the registry of vLLM {version} nor transformers has {name}: vLLM exits"
+            findings.error("LLMD-CONFIG-ENGINE", *path, value=name, rule=rule, fix=fix)
+            return True
     findings.warning("LLMD-CONFIG-ENGINE", *path, value=name, rule=rule, fix=fix)
     return True
+
+
+def _runs(name: str, architectures: Sequence[str]) -> bool:
+    """Whether a registry has a class, or one of the same model with another ending (`_normalize_arch` of vLLM)."""
+    stem = _architecture_stem(name)
+    return name in architectures or (
+        name.endswith(_TEXT) and any(f"{stem}{ending}" in architectures for ending in _TEXT)
+    )
+
+
+def _is_nowhere(name: str, config: Mapping[str, Any], model: ModelSettings, tables: Sequence[EngineFacts]) -> bool:
+    """Whether no code has a class: neither vLLM, nor the transformers of its own image, nor the checkpoint."""
+    if config.get("auto_map") or any("--hf-overrides" in text for text in model.extra_args):
+        return False
+    published = model.image is None or _PUBLISHED.fullmatch(model.image) is not None
+    known = [facts.configurations for facts in tables]
+    return published and all(facts is not None and name not in facts.transformers for facts in known)
 
 
 def _missing_on_tpu(name: str, config: Mapping[str, Any]) -> str | None:
@@ -137,10 +153,10 @@ def _missing_on_tpu(name: str, config: Mapping[str, Any]) -> str | None:
 
 def _architecture_stem(name: str) -> str:
     """An architecture without the end that most have in common."""
-    return re.sub(r"For[A-Z]\w+$", "", name)
+    return re.sub(r"(For[A-Z]\w+|LMHeadModel)$", "", name)
 
 
-def _version(model: ModelSettings, settings: StackSettings, catalog: Catalog) -> str | None:
+def engine_version(model: ModelSettings, settings: StackSettings, catalog: Catalog) -> str | None:
     """The version of vLLM: of the image's tag where it has one, else of the release. None: not known."""
     if model.image is not None:
         return tagged_version(model.image)

@@ -92,6 +92,7 @@ def check_features(served: ServedModel) -> None:
         _check_name(served, settings.reasoning_parser, "reasoningParser", "reasoning_parsers")
         nested = nested_value(settings.extra_args, "--structured-outputs-config", "reasoning_parser")
         _check_name(served, nested, "extraArgs", "reasoning_parsers")
+    _check_method(served)
     _check_calls(served)
     _check_reasoning(served)
     check_speculation(served)
@@ -114,6 +115,17 @@ def _check_name(served: ServedModel, value: str | None, setting: str, names: _Na
         warn_disagreeing(served, setting, value=value, lacking=lacking)
     elif (package := load_engine().parser_packages.get(value)) is not None:
         served.warning("LLMD-ENGINE-PARSER-PACKAGE", setting, value=value, package=package)
+
+
+def _check_method(served: ServedModel) -> None:
+    """Say so if the weights are of a method whose package vLLM does not require."""
+    described = served.model if served.model is not None else served.outline
+    checkpoint = described.quantization if described is not None else None
+    set_method = served.settings.quantization
+    method = set_method or (checkpoint.method if checkpoint is not None else "")
+    if (package := load_engine().parser_packages.get(method)) is not None:
+        setting = "quantization" if set_method else "id"
+        served.warning("LLMD-ENGINE-PARSER-PACKAGE", setting, value=method, package=package)
 
 
 def _parsers_of(served: ServedModel, names: _Names) -> Sequence[str]:

@@ -35,6 +35,7 @@ from llm_d_gke.wording import count
 _OF_POSITIONS = ("rope", "config", "position", "len")
 _FLASHINFER = "FLASHINFER"  # keeps an fp8 cache without fp8 units
 _OF_FLASHINFER = ("fp8", "fp8_e4m3")
+_YARN_MULTIPLIES = "0.26"  # vLLM's version
 _AMPERE = 8.0  # compute capability
 # `max_num_new_slots_for_drafting` is in vllm/config/speculative.py of the published 0.17.1 to 0.30.0.
 _DRAFT_SLOTS_SINCE = "0.17"
@@ -235,12 +236,19 @@ def _check_revision(served: ServedModel) -> None:
 
 
 def _check_length(served: ServedModel, model: Model) -> None:
-    context = with_stretched_context(model, served.settings.extra_args).context
+    arguments, own = served.settings.extra_args, served.ctx.catalog.find_model(served.settings.id) or model
+    context = with_stretched_context(model, arguments, served.version).context
     trained = context == model.context
-    _refuse_longer(served, context, "was trained for" if trained else "takes, as extraArgs stretch its positions,")
+    # By YaRN, as versions before 0.30 multiply its factor.
+    longer = with_stretched_context(own, arguments, _YARN_MULTIPLIES).context
+    if longer > context:
+        fix = f"use {context} or less, or set max_position_embeddings: {longer} beside YaRN's factor"
+        _refuse_longer(served, context, "states, and vLLM multiplies that by no factor of YaRN since 0.30,", fix)
+    else:
+        _refuse_longer(served, context, "was trained for" if trained else "takes, as extraArgs stretch its positions,")
 
 
-def _refuse_longer(served: ServedModel, context: int, limit: str) -> None:
+def _refuse_longer(served: ServedModel, context: int, limit: str, fix: str | None = None) -> None:
     settings = served.settings
     if settings.max_model_len is None or settings.max_model_len <= context:
         return
@@ -248,9 +256,8 @@ def _refuse_longer(served: ServedModel, context: int, limit: str) -> None:
     then = (
         f"{LONGER} lets vLLM start, and answers to longer requests may be nonsense" if forced else "vLLM refuses more"
     )
-    served.add_finding(
-        "LLMD-CONTEXT-LENGTH", "maxModelLen", certain=not forced, limit=limit, context=context, then=then
-    )
+    texts = {"limit": limit, "context": context, "then": then} | ({"fix": fix} if fix is not None else {})
+    served.add_finding("LLMD-CONTEXT-LENGTH", "maxModelLen", certain=not forced, **texts)
 
 
 def _check_default_length(served: ServedModel, model: Model) -> None:

@@ -148,7 +148,7 @@ def run_of(served: ServedModel) -> EngineRun | None:
     speculation = _speculation(served, model)
     if not speculation.is_known or expands_latent_attention(model, settings.env):
         return None
-    model = with_stretched_context(model, settings.extra_args)
+    model = with_stretched_context(model, settings.extra_args, served.version)
     if ctx.transfers_kv_cache and ctx.accelerator.kind == "gpu" and not load_engine().transfers_kinds(served.version):
         model = _with_one_kind(model)
     options = _options_of(served, model, speculation)

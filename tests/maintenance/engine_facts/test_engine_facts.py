@@ -22,6 +22,11 @@ from llm_d_gke.maintenance.engine_facts.write import digest, render
 from llm_d_gke.rehearsal.vllm_cpu.stub_libraries import stub_libraries
 
 _DATE = datetime.date(2026, 11, 28)
+_CLASSES = {
+    "model_types": ["llama", "vit"],
+    "needing_architectures": ["vit"],
+    "transformers": ["BartForCausalLM"],
+}
 
 
 def _answers() -> list[dict[str, object]]:
@@ -40,6 +45,7 @@ def _answers() -> list[dict[str, object]]:
             "automatic_dtype": {"answer": {"llama": "float16", "gemma2": "float32"}},
             "longrope_default": {"answer": "original"},
             "experts_padded": {"answer": False},
+            "configuration_classes": {"answer": _CLASSES},
             "architectures": {"answer": ["BertModel", "LlamaForCausalLM"]},
             "former_architectures": {"answer": {"BambaForCausalLM": "0.23.0"}},
             "sink_architectures": {"answer": []},

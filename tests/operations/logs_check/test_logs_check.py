@@ -79,8 +79,14 @@ def test_calls_that_were_wrong_are_named_by_their_kind() -> None:
     [
         ({"model": "somebody/unheard-of"}, "the catalog has no model somebody/unheard-of"),
         ({"config": "nowhere.json"}, "there is no file 'nowhere.json'"),
-        ({"config": {"architectures": ["MambaForCausalLM"]}}, "architecture MambaForCausalLM is not one"),
-        ({"config": {"architectures": ["DeepseekV4ForCausalLM"]}}, "the memory of DeepseekV4ForCausalLM cannot be"),
+        (
+            {"config": {"architectures": ["MambaForCausalLM"], "model_type": "mamba"}},
+            "architecture MambaForCausalLM is not one",
+        ),
+        (
+            {"config": {"architectures": ["DeepseekV4ForCausalLM"], "model_type": "deepseek_v4"}},
+            "the memory of DeepseekV4ForCausalLM cannot be",
+        ),
         ({"accelerator": "nvidia-rtx-4090"}, "the catalog has no accelerator nvidia-rtx-4090"),
         ({"accelerator": "tpu-v6e", "model": "Qwen/Qwen3.5-27B"}, "how this version of the TPU back end"),
         ({"version": ...}, "names no version"),

@@ -491,7 +491,9 @@ class TestAModelOfYourOwn:
     )
     def test_what_is_wrong_with_the_file_is_said_with_what_to_do(self, tmp_path: Path, name: str, words: str) -> None:
         (tmp_path / "adapter.json").write_text('{"peft_type": "LORA"}', encoding="utf-8")
-        (tmp_path / "unknown.json").write_text('{"architectures": ["JambaForCausalLM"]}', encoding="utf-8")
+        (tmp_path / "unknown.json").write_text(
+            '{"architectures": ["JambaForCausalLM"], "model_type": "jamba"}', encoding="utf-8"
+        )
         with pytest.raises(SizeError, match=words):
             command.with_described(catalog.load(), "acme/own", str(tmp_path / name))
 

@@ -71,7 +71,7 @@ def test_a_model_whose_memory_is_not_computed_has_states_by_its_class() -> None:
     """Falcon-H1 has Mamba2's, which NIXL transfers (kv_connector/v1/ssm_conv_transfer_utils.py of 0.26.0)."""
     hub_id = "tiiuae/Falcon-H1-7B-Instruct"
     changes = {"models[0].id": hub_id, "models[0].config": "falcon.json"}
-    files = {hub_id: ModelFile(config={"architectures": ["FalconH1ForCausalLM"]})}
+    files = {hub_id: ModelFile(config={"architectures": ["FalconH1ForCausalLM"], "model_type": "falcon_h1"})}
     plan = plan_raw("disaggregated-gpu", values_of("disaggregated-gpu", changes), ENCRYPTED, files=files)
     for server in plan.models[0].servers:
         assert [variable.value for variable in server.pod.env if variable.name == LAYOUT] == ["DS"]

@@ -315,7 +315,11 @@ DISAGGREGATION = (
         name="short convolutions, whose state the connector does not move",
         stack=GPU,
         changes={"models[0].id": "LiquidAI/LFM2-8B-A1B", "models[0].config": "lfm2.json"},
-        files={"LiquidAI/LFM2-8B-A1B": ModelFile(config={"architectures": ["Lfm2MoeForCausalLM"]})},
+        files={
+            "LiquidAI/LFM2-8B-A1B": ModelFile(
+                config={"architectures": ["Lfm2MoeForCausalLM"], "model_type": "lfm2_moe"}
+            )
+        },
         path="models[0].id",
         value="LiquidAI/LFM2-8B-A1B",
         rule="keeps short convolutions beside its KV cache",
@@ -327,7 +331,11 @@ DISAGGREGATION = (
         stack=GPU,
         changes={"models[0].id": "tiiuae/Falcon-H1-7B-Instruct", "models[0].config": "falcon.json"}
         | {"models[0].prefill.tensorParallel": 8},
-        files={"tiiuae/Falcon-H1-7B-Instruct": ModelFile(config={"architectures": ["FalconH1ForCausalLM"]})},
+        files={
+            "tiiuae/Falcon-H1-7B-Instruct": ModelFile(
+                config={"architectures": ["FalconH1ForCausalLM"], "model_type": "falcon_h1"}
+            )
+        },
         path="models[0].prefill.tensorParallel",
         value="8",
         rule="recurrent states",

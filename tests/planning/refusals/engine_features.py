@@ -59,7 +59,7 @@ ENGINE_FEATURES = (
         changes=_on_l4("CohereLabs/command-a-reasoning-08-2025", reasoningParser="cohere_command3"),
         path="models[0].reasoningParser",
         value="cohere_command3",
-        rule="this parser needs the Python package cohere_melody",
+        rule="cohere_command3 needs the Python package cohere_melody",
         fix="try one replica first",
         severity=Severity.WARNING,
     ),

@@ -411,7 +411,7 @@ ENGINE_SUPPORT = (
             changes=_gpu(
                 H100_4, id="acme/own", config="own.json", image="vllm/vllm-openai:v0.30.0", tensorParallel=1, **settings
             ),
-            files={"acme/own": ModelFile(config={"architectures": [architecture]})},
+            files={"acme/own": ModelFile(config={"architectures": [architecture], "model_type": "llama"})},
             path=f"models[0].{path}",
             value=value,
             rule=rule,

@@ -88,7 +88,7 @@ MODEL = (
         id="LLMD-CONFIG-ARCHITECTURE",
         name="a configuration of an architecture that nobody here knows",
         changes={"models[0]": {"id": GATED, "config": "mamba"}},
-        files={GATED: ModelFile(config={"architectures": ["MambaForCausalLM"]})},
+        files={GATED: ModelFile(config={"architectures": ["MambaForCausalLM"], "model_type": "mamba"})},
         path="models[0].config",
         value="mamba",
         rule="architecture MambaForCausalLM is not one whose memory this program can compute",
@@ -102,7 +102,7 @@ MODEL = (
         changes={"models[0]": {"id": "ai21labs/AI21-Jamba-Mini-1.7", "config": "jamba"}},
         files={
             "ai21labs/AI21-Jamba-Mini-1.7": ModelFile(
-                config={"architectures": ["JambaForCausalLM"], "mamba_d_state": 16}
+                config={"architectures": ["JambaForCausalLM"], "model_type": "jamba", "mamba_d_state": 16}
             )
         },
         path="models[0].config",
@@ -150,17 +150,18 @@ MODEL = (
             id="LLMD-CONFIG-ENGINE",
             name=f"an architecture that the engine has not: {name}",
             changes={"models[0]": {"id": GATED, "config": "own"}},
-            files={GATED: ModelFile(config={"architectures": [name]})},
+            files={GATED: ModelFile(config={"architectures": [name], "model_type": "llama"})},
             path="models[0].config",
             value=name,
             rule=rule,
             fix=fix,
-            severity=Severity.WARNING,
+            severity=severity,
         )
-        for name, rule, fix in (
-            ("AcmeForCausalLM", "the registry of vLLM 0.26.0 has no AcmeForCausalLM", "supported models"),
-            ("LLamaForCausalLM", "has no LLamaForCausalLM", "did you mean L"),
-            ("BertModel", "no architecture that generates text", "ForCausalLM"),
+        for name, rule, fix, severity in (
+            ("AcmeForCausalLM", "neither the registry of vLLM 0.26.0 nor tr", "supported models", Severity.ERROR),
+            ("LLamaForCausalLM", "transformers has LLamaForCausalLM: vLLM exits", "did you mean L", Severity.ERROR),
+            ("MllamaForConditionalGeneration", "0.26.0 has no Mllama", "supported models", Severity.WARNING),
+            ("BertModel", "no architecture that generates text", "ForCausalLM", Severity.WARNING),
         )
     ),
     Wrong(

@@ -68,7 +68,9 @@ def test_what_a_class_raises_is_found(row: Refused) -> None:
 def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[str, Any], rule: str) -> None:
     """Judged by its class and by its options (vLLM 0.30.0)."""
     own = {"id": "acme/own", "config": "own.json", "image": "vllm/vllm-openai:v0.30.0", "tensorParallel": 1, **settings}
-    assert [rule in reason for reason in _reasons({"architectures": [architecture]}, own)] == ([True] if rule else [])
+    assert [rule in reason for reason in _reasons({"architectures": [architecture], "model_type": "llama"}, own)] == (
+        [True] if rule else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,16 +110,18 @@ def test_a_model_whose_memory_is_not_computed(architecture: str, settings: dict[
             ["states 2048 tokens"],
         ),
         ({"n_positions": 2048}, {"maxModelLen": 8192, **_option("--hf-overrides", '{"n_positions": 8192}')}, []),
-        ({"n_positions": 2048, "rope_scaling": {"type": "yarn"}}, {"maxModelLen": 8192}, []),
+        ({"n_positions": 2048, "rope_scaling": {"type": "linear", "factor": 4.0}}, {"maxModelLen": 8192}, []),
         ({"model_type": "jamba"}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, ["has no layers that pre"]),
-        ({"model_type": "ernie4"}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, []),
-        ({"model_type": "a", "num_mtp": 1}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, []),
+        ({"model_type": "ernie4_5_moe"}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, []),
+        ({"num_mtp": 1}, {"speculativeDecoding": {"method": "mtp", "tokens": 1}}, []),
     ],
 )
 def test_what_every_configuration_states(fields: dict[str, Any], settings: dict[str, Any], rules: list[str]) -> None:
     """Heads and experts are judged of models whose memory is not computed too (vLLM 0.30.0)."""
     own = {"id": "acme/own", "config": "own.json", "image": "vllm/vllm-openai:v0.30.0", **settings}
-    reasons = _reasons({"architectures": ["JambaForCausalLM"], **fields}, {"tensorParallel": 1, **own})
+    reasons = _reasons(
+        {"architectures": ["JambaForCausalLM"], "model_type": "jamba", **fields}, {"tensorParallel": 1, **own}
+    )
     assert len(reasons) == len(rules)
     assert all(rule in reason for rule, reason in zip(rules, reasons, strict=True))
 
@@ -128,14 +132,22 @@ def test_what_every_configuration_states(fields: dict[str, Any], settings: dict[
         ({"dtype": "bfloat16"}, Severity.ERROR, "T4 has compute capability 7.5, where vLLM computes in float16"),
         ({"dtype": "half"}, None, ""),
         ({"quantization": "awq"}, Severity.WARNING, "looks in the checkpoint for how awq quantized it"),
-        ({"config": "acme.json"}, Severity.WARNING, "the registry of vLLM 0.30.0 has no AcmeForCausalLM"),
+        (
+            {"config": "acme.json"},
+            Severity.ERROR,
+            "neither the registry of vLLM 0.30.0 nor transformers has AcmeForCausalLM",
+        ),
     ],
 )
 def test_of_a_model_that_is_not_computed(model: dict[str, str], severity: Severity | None, rule: str) -> None:
     """By its class and its quantization alone, on a T4."""
     name = "AcmeForCausalLM" if "config" in model else "JambaForCausalLM"
     own = {"id": "acme/own", "config": "own.json", "image": "vllm/vllm-openai:v0.30.0", **model}
-    findings = findings_of("gpu", {"models[0]": own}, files={"acme/own": ModelFile(config={"architectures": [name]})})
+    findings = findings_of(
+        "gpu",
+        {"models[0]": own},
+        files={"acme/own": ModelFile(config={"architectures": [name], "model_type": "jamba"})},
+    )
     judged = ("LLMD-DTYPE", "LLMD-QUANTIZATION", "LLMD-CONFIG-ENGINE")
     verdicts = [(finding.severity, rule in finding.rule) for finding in findings if finding.id.startswith(judged)]
     assert verdicts == ([(severity, True)] if severity else [])
@@ -193,7 +205,12 @@ def test_the_tower_of_glm_v() -> None:
     }
     model = parse(
         "zai-org/GLM-4.1V-9B-Thinking",
-        {"architectures": ["Glm4vForConditionalGeneration"], "text_config": text, "vision_config": {"depth": 24}},
+        {
+            "architectures": ["Glm4vForConditionalGeneration"],
+            "model_type": "glm4v",
+            "text_config": text,
+            "vision_config": {"depth": 24},
+        },
     )
     assert model.vision_heads == 12
     assert model.vision_gib is not None

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import card, command_lines, engine, interfaces, kernels, options
+from . import card, classes, command_lines, engine, interfaces, kernels, options
 from .modules import error_text, trace
 from .stand_in import install_card
 
@@ -28,6 +28,7 @@ _QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         engine.quantization,
         engine.compressed_tensors,
         engine.longrope_default,
+        classes.configuration_classes,
         card.batches,
         card.dtypes,
         card.attention,
