@@ -25,7 +25,7 @@ class QuantizationValues(Entry):
         if value is None or str(quantization.get("quant_method")).lower() not in self.methods:
             return False
         begins = self.beginning is not None and str(value).startswith(self.beginning)
-        return not begins and str(value).lower() not in [known.lower() for known in self.values]
+        return not begins and str(value).lower() not in [item.lower() for item in self.values]
 
 
 class Architectures(Entry):

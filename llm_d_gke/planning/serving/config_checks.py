@@ -115,7 +115,10 @@ def check_architecture(
             f"the registry of vLLM {version} has no {name}: vLLM exits unless the transformers library in its image has"
             " that model"
         )
-        fix = f"did you mean {close}?" if close else "look it up in vLLM's list of supported models"
+        fix = "look it up in vLLM's list of supported models"
+        # A class that transformers has is no misspelling.
+        if close and not any(facts.configurations and name in facts.configurations.transformers for facts in tables):
+            fix = f"did you mean {close}?"
         if _is_nowhere(name, config, model, tables):
             rule = f"neither the registry of vLLM {version} nor transformers has {name}: vLLM exits"
             findings.error("LLMD-CONFIG-ENGINE", *path, value=name, rule=rule, fix=fix)
@@ -137,8 +140,9 @@ def _is_nowhere(name: str, config: Mapping[str, Any], model: ModelSettings, tabl
     if config.get("auto_map") or any("--hf-overrides" in text for text in model.extra_args):
         return False
     published = model.image is None or _PUBLISHED.fullmatch(model.image) is not None
-    known = [facts.configurations for facts in tables]
-    return published and all(facts is not None and name not in facts.transformers for facts in known)
+    return published and all(
+        facts.configurations is not None and name not in facts.configurations.transformers for facts in tables
+    )
 
 
 def _missing_on_tpu(name: str, config: Mapping[str, Any]) -> str | None:

@@ -36,9 +36,9 @@ def wrong_values(config: Config, version: str | None) -> Iterator[str]:
     for part in parts:
         yield from _wrong_ropes(part, version)
     tables = [facts.configurations for facts in facts_of(version)]
-    known = [facts for facts in tables if facts is not None]
-    if known and len(known) == len(tables):
-        yield from _wrong_types(config, known)
+    with_types = [facts for facts in tables if facts is not None]
+    if with_types and len(with_types) == len(tables):
+        yield from _wrong_types(config, with_types)
 
 
 def _has_own_class(config: Config) -> bool:
@@ -110,11 +110,11 @@ def _wrong_rope(name: str, rope: Config, version: str) -> Iterator[str]:
         yield f"factor of {name} is {flow(rope['factor'])}, and must be a number"
 
 
-def _wrong_types(config: Config, known: Sequence[ConfigurationFacts]) -> Iterator[str]:
+def _wrong_types(config: Config, tables: Sequence[ConfigurationFacts]) -> Iterator[str]:
     kind = config.get("model_type")
     if kind is None:
         yield "it has no model_type, by which the engine finds the class of a configuration"
-    elif all(kind not in facts.model_types for facts in known):
+    elif all(kind not in facts.model_types for facts in tables):
         yield f"model_type is {flow(kind)[:60]}, for which neither the engine nor transformers has a class"
-    elif not config.get("architectures") and all(kind in facts.needing_architectures for facts in known):
+    elif not config.get("architectures") and all(kind in facts.needing_architectures for facts in tables):
         yield f"it names no architectures, and they do not follow from its model_type, {kind}"

@@ -29,9 +29,10 @@ def _on_l4(model: str, **further: Any) -> dict[str, Any]:
     }
 
 
-def _described(model: str, configuration: str) -> dict[str, ModelFile]:
-    """A model of the stack's own, with the config.json of another one."""
-    return {model: ModelFile(config=json.loads((_CONFIGS / f"{configuration}.json").read_text(encoding="utf-8")))}
+def _described(model: str, configuration: str, **further: Any) -> dict[str, ModelFile]:
+    """A model of the stack's own, with the config.json of another one and further keys."""
+    config = json.loads((_CONFIGS / f"{configuration}.json").read_text(encoding="utf-8"))
+    return {model: ModelFile(config=config | further)}
 
 
 ENGINE_FEATURES = (
@@ -60,6 +61,17 @@ ENGINE_FEATURES = (
         path="models[0].reasoningParser",
         value="cohere_command3",
         rule="cohere_command3 needs the Python package cohere_melody",
+        fix="try one replica first",
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        name="weights of a method that needs a further package",
+        id="LLMD-ENGINE-PARSER-PACKAGE",
+        changes=_on_l4("acme/own", config="own"),
+        files=_described("acme/own", "Qwen--Qwen2.5-3B-Instruct", quantization_config={"quant_method": "torchao"}),
+        path="models[0].id",
+        value="torchao",
+        rule="torchao needs the Python package torchao",
         fix="try one replica first",
         severity=Severity.WARNING,
     ),

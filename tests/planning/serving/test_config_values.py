@@ -1,6 +1,7 @@
 """Values of a config.json that vLLM refuses while it reads the file.
 
-The rows were put to the parsers of 0.26.0 and 0.32.0, a checkpoint's own class excepted, which needs its code.
+Rows with version 0.26.0 or 0.32.0 were put to the parser of that version, except for those with code of the checkpoint,
+which it would need, and for `sym` of auto-round. The others follow from the sources that architectures.yaml names.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def test_what_the_engine_takes(version: str | None, changes: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    ("changes", "refused", "taken"),
+    ("changes", "refusing", "taking"),
     [
         (_rope(rope_type="yarn", factor="4"), "0.26.0", "0.32.0"),
         (_quantized("auto-round", bits=8, group_size=32, sym=True, data_type="mx_fp"), "0.26.0", "0.32.0"),
@@ -115,9 +116,9 @@ def test_what_the_engine_takes(version: str | None, changes: dict[str, Any]) -> 
         (_rope(rope_type="linear"), "0.26.0", "0.19.1"),
     ],
 )
-def test_versions_differ(changes: dict[str, Any], refused: str, taken: str) -> None:
-    assert _first(changes, refused) is not None
-    assert _first(changes, taken) is None
+def test_versions_differ(changes: dict[str, Any], refusing: str, taking: str) -> None:
+    assert _first(changes, refusing) is not None
+    assert _first(changes, taking) is None
 
 
 def test_torchao_needs_a_package() -> None:

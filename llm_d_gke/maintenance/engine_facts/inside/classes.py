@@ -24,12 +24,12 @@ def configuration_classes(_: Mapping[str, Any]) -> Any:
         _get_transformers_backend_cls=lambda: "TransformersForCausalLM",
     )
     # Those that choose a class are no classes of models.
-    known = [name for name in dir(importlib.import_module("transformers")) if name.endswith(_GENERATIVE)]
-    known = [name for name in known if name not in supported and not name.startswith("Auto")]
+    classes = [name for name in dir(importlib.import_module("transformers")) if name.endswith(_GENERATIVE)]
+    classes = [name for name in classes if name not in supported and not name.startswith("Auto")]
     answer: dict[str, Any] = {
         "model_types": sorted({*auto.CONFIG_MAPPING, *engine._CONFIG_REGISTRY}),
         "needing_architectures": [],
-        "transformers": [name for name in known if registry._try_resolve_transformers(name, model)],
+        "transformers": [name for name in classes if registry._try_resolve_transformers(name, model)],
     }
     named = names.MODEL_MAPPING_NAMES
     answer["needing_architectures"] = [name for name in answer["model_types"] if name not in named]
