@@ -17,6 +17,7 @@ _GATE, _TURNS, _CONCURRENCY = "flowControl", "round-robin-fairness-policy", "con
 NO_HIT = "no-hit-lru-scorer"
 APPROXIMATE, PRECISE = "approx-prefix-cache-producer", "precise-prefix-cache-producer"
 METRICS = "metrics-data-source"
+PREFIX_DECIDER = "prefix-based-pd-decider"
 _NOTIFICATIONS, _TOKENS = "endpoint-notification-source", "token-producer"
 _CHARACTERS_A_TOKEN = 4
 _PREPARED = "prepareDataPlugins"
@@ -159,7 +160,7 @@ def disaggregated(
 def _handler(picker: Picker, block_tokens: int | None, prefill_from_tokens: int) -> list[Config]:
     if picker.has("disagg-profile-handler"):
         decider, parameters = (
-            ("prefix-based-pd-decider", {"nonCachedTokens": prefill_from_tokens})
+            (PREFIX_DECIDER, {"nonCachedTokens": prefill_from_tokens})
             if prefill_from_tokens
             else ("always-disagg-pd-decider", {})
         )

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 
 from llm_d_gke.catalog.pickers import Picker
 from llm_d_gke.planning.context import PlanContext
-from llm_d_gke.planning.picker_config.build import METRICS
+from llm_d_gke.planning.picker_config.build import METRICS, PREFIX_DECIDER
 from llm_d_gke.planning.picker_config.check_profiles import ROOT, Path, all_references, stages_of
 from llm_d_gke.planning.picker_config.document import DataLayer, Document, DocumentV14, DocumentV15, RouterDataLayer
+from llm_d_gke.planning.picker_config.parameters import read_parameters
 
 # Kinds that profiles name.
 _IN_PROFILES = frozenset({"filter", "scorer", "picker"})
@@ -45,6 +46,7 @@ def check_effect(ctx: PlanContext, picker: Picker, document: Document) -> None:
     """Profiles without a scorer, plugins that nothing runs, weights that nothing reads, scorers without their data."""
     _check_scorers(ctx, picker, document)
     _check_unused(ctx, picker, document)
+    _check_decider(ctx, picker, document)
     _check_weights(ctx, picker, document)
     _check_metrics(ctx, document)
     _check_detector(ctx, picker, document)
@@ -123,7 +125,26 @@ def _check_unused(ctx: PlanContext, picker: Picker, document: Document) -> None:
             ctx.warning(
                 "LLMD-PICKER-PROFILE-UNUSED",
                 f"picker.config.schedulingProfiles[{number}].name",
+                case="handler",
                 stages=", ".join(stages),
+            )
+
+
+def _check_decider(ctx: PlanContext, picker: Picker, document: Document) -> None:
+    """A decider of prefill that never decides for it."""
+    for index, entry in enumerate(document.plugins):
+        if entry.type != PREFIX_DECIDER:
+            continue
+        try:
+            parameters = read_parameters(picker.plugins[entry.type], entry.parameters)
+        except ValueError:
+            continue  # what is wrong with them is reported with the plugin
+        if parameters.model_dump()["nonCachedTokens"] == 0:
+            ctx.warning(
+                "LLMD-PICKER-PROFILE-UNUSED",
+                f"picker.config.plugins[{index}].parameters",
+                case="decider",
+                value=entry.called,
             )
 
 

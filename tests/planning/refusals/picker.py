@@ -624,6 +624,30 @@ PICKER = (
         fix="remove it",
         severity=Severity.WARNING,
     ),
+    Wrong(
+        id="LLMD-PICKER-PROFILE-UNUSED",
+        name="a decider that never sends a prompt to prefill servers",
+        stack="disaggregated-gpu",
+        changes={
+            "release": "llm-d-0.6",
+            "picker.config": {
+                "plugins": [
+                    QUEUE,
+                    {"type": "prefix-based-pd-decider"},
+                    {
+                        "type": "disagg-profile-handler",
+                        "parameters": {"deciders": {"prefill": "prefix-based-pd-decider"}},
+                    },
+                ],
+                "schedulingProfiles": TWO_STAGES,
+            },
+        },
+        path="picker.config.plugins[1].parameters",
+        value="prefix-based-pd-decider",
+        rule="nonCachedTokens is 0, with which",
+        fix="set nonCachedTokens: 1 or more",
+        severity=Severity.WARNING,
+    ),
     *(
         Wrong(
             id="LLMD-PICKER-WEIGHT-UNUSED",
