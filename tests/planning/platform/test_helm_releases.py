@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from llm_d_gke import catalog
 from llm_d_gke.catalog.reading import read_yaml
 from llm_d_gke.maintenance.scan.pods import helm_template
+from llm_d_gke.nested import plain
 from llm_d_gke.planning.plan.platform import ChartPlan
 from llm_d_gke.planning.platform.chart_namespaces import plan_chart_namespaces
 from llm_d_gke.rehearsal.toolchain.build import module_dir
@@ -51,6 +53,15 @@ def test_istio_knows_inference_pools_whoever_installs_it(release: str) -> None:
     values = last.values if last.istio is None else last.istio.values["pilot"]
     assert values["env"]["ENABLE_GATEWAY_API_INFERENCE_EXTENSION"] == "true"
     assert values["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+@pytest.mark.parametrize("release", ["llm-d-0.9", "rhaiis-3.2"])
+def test_no_value_is_none(release: str) -> None:
+    """Pulumi's SDK sends no such key, and the default of the chart would stay (findings/pulumi-none-is-dropped.sh)."""
+    charts = charts_of({"release": release}, groups=True, kserve=True, istio=True, certificates=True, scales=True)
+    assert any(chart.values for chart in charts)
+    for chart in charts:
+        assert ": null" not in json.dumps(plain([chart.values, chart.istio and chart.istio.values])), chart.name
 
 
 def test_namespaces_are_as_strict_as_their_pods() -> None:
