@@ -119,7 +119,7 @@ def test_status_shows_nodes_pods_gateway_and_endpoint(running: Running, stack: s
     for name in (*names(running.project, stack), *accelerator_nodes(running.project, stack)):
         assert name in output
     assert re.search(
-        r"scheduling/inference-gateway, class gke-l7-regional-external-managed\s+127\.[\d.]+, programmed",
+        r"scheduling/inference-gateway, class\s+gke-l7-regional-external-managed\s+127\.[\d.]+, programmed",
         output,
     ), output
     assert max(len(line) for line in output.splitlines()) <= WIDTH
