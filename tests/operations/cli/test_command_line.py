@@ -246,7 +246,7 @@ def test_a_path_that_cannot_be_written_is_refused_in_one_sentence(
         (("logs-check", "deep.json"), "A file has brackets within each other"),
         (("adopt-manifests", "deep.json"), "A file has brackets within each other"),
         (("import", "gpu", "--described", "file"), "does not describe a cluster"),
-        (("import", "gpu", "--described", "bytes"), "bytes cannot be read"),
+        (("import", "gpu", "--described", "bytes"), "is no text in UTF-8"),
         (("import", "gpu", "--described", "pools.yaml"), "does not describe a cluster"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, tuple) else None,
