@@ -13,6 +13,12 @@ def test_quantities_are_numbers(text: str, number: float) -> None:
     assert float(quantity(text)) == number
 
 
+@pytest.mark.parametrize(("written", "back"), [("0.1Gi", "107374182400m"), ("1.5Gi", "1536Mi"), ("1024Mi", "1Gi")])
+def test_an_amount_is_the_same_however_an_api_server_writes_it(written: str, back: str) -> None:
+    """k8s.io/apimachinery v0.36.0; findings/kubernetes-quantities-rewritten.sh."""
+    assert quantity(written) == quantity(back)
+
+
 @pytest.mark.parametrize("text", ["", "Gi", "1.2.3", "8 GB", "yes", "True"])
 def test_other_text_is_no_quantity(text: str) -> None:
     with pytest.raises(ValueError, match="not a quantity"):
