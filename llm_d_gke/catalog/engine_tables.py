@@ -214,6 +214,11 @@ def versions() -> tuple[str, ...]:
     return tuple(sorted((path.stem for path in _FOLDER.glob("*.yaml")), key=version_numbers))
 
 
+def is_later(version: str) -> bool:
+    """Whether a version is newer than every table. What the newest lacks it may have."""
+    return version_numbers(version)[:2] > version_numbers(versions()[-1])[:2]
+
+
 @functools.cache
 def load_facts(version: str) -> EngineFacts:
     """The table of exactly this version. Raises CatalogError when the file is malformed or missing."""

@@ -9,7 +9,7 @@ from typing import Any
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.catalog.config_architectures import load_architectures
 from llm_d_gke.catalog.engine import load_engine
-from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of, load_facts, versions
+from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of, is_later, load_facts, versions
 from llm_d_gke.planning.context import Findings
 from llm_d_gke.planning.image_names import tagged_version
 from llm_d_gke.planning.serving.config_values import wrong_values
@@ -119,7 +119,10 @@ def check_architecture(
         # A class that transformers has is no misspelling.
         if close and not any(facts.configurations and name in facts.configurations.transformers for facts in tables):
             fix = f"did you mean {close}?"
-        if _is_nowhere(name, config, model, tables):
+        if is_later(version):
+            rule = f"whether vLLM {version} has {name} is not known: {tables[-1].cited}, the newest listed, has not"
+            fix = "try one replica first"
+        elif _is_nowhere(name, config, model, tables):
             rule = f"neither the registry of vLLM {version} nor transformers has {name}: vLLM exits"
             findings.error("LLMD-CONFIG-ENGINE", *path, value=name, rule=rule, fix=fix)
             return True

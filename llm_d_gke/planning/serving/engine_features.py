@@ -11,7 +11,7 @@ from typing import Literal
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_reports import Parsers, family_of
-from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of
+from llm_d_gke.catalog.engine_tables import EngineFacts, facts_of, is_later
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.context import PlanContext
 from llm_d_gke.planning.engine_support.options import nested_value, option_value
@@ -106,7 +106,7 @@ def _check_name(served: ServedModel, value: str | None, setting: str, names: _Na
     tables = [facts for facts in facts_of(served.version) if getattr(facts, names)]
     if not tables:
         warn_unknown(served, setting, value=value)
-    elif all(value not in getattr(facts, names) for facts in tables):
+    elif not is_later(served.version) and all(value not in getattr(facts, names) for facts in tables):
         parsers = {name for facts in tables for name in getattr(facts, names)}
         own = [name for name in _parsers_of(served, names) if name in parsers]
         fix = f"use {own[0]}, which reads what this model writes" if own else did_you_mean(value, sorted(parsers))

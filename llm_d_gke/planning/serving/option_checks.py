@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 
+from llm_d_gke.catalog.engine import load_engine
+from llm_d_gke.catalog.engine_tables import facts_of, is_later
 from llm_d_gke.planning.engine_support.option_values import repeated, wrong_values
 from llm_d_gke.planning.engine_support.options import SETTINGS, abbreviations, replaced_objects, unknown_options
 from llm_d_gke.planning.engine_support.owned import owned_options
 from llm_d_gke.planning.findings import without_secrets
 from llm_d_gke.planning.served_model import ServedModel
+from llm_d_gke.planning.serving.unknown_names import warn_disagreeing
 from llm_d_gke.planning.setting_errors.values import flow
 
 
@@ -25,6 +28,9 @@ def _check_names(served: ServedModel) -> None:
     for position, name, near in unknown_options(version, settings.extra_args):
         argument = settings.extra_args[position]
         named = without_secrets(argument, ()) if " " in argument else name
+        if is_later(version) and name not in load_engine().dropped_options:
+            warn_disagreeing(served, "extraArgs", position, value=named, lacking=facts_of(version))
+            continue
         served.error("LLMD-ENGINE-OPTION", "extraArgs", position, name=named, fix=_option_fix(served, argument, near))
     for position, name, full in abbreviations(version, settings.extra_args):
         owned = owned_options().get(full)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_d_gke.catalog.engine_tables import facts_of
+from llm_d_gke.catalog.engine_tables import facts_of, is_later
 from llm_d_gke.catalog.schema import Model
 from llm_d_gke.planning.served_model import ServedModel
 from llm_d_gke.planning.serving.draft_checks import check_draft
@@ -50,7 +50,7 @@ def _check_method(served: ServedModel, speculation: SpeculativeDecoding) -> bool
     tables = facts_of(version)
     if not tables:
         warn_unknown(served, *path, value=speculation.method)
-    elif all(speculation.method not in facts.speculative_methods for facts in tables):
+    elif not is_later(version) and all(speculation.method not in facts.speculative_methods for facts in tables):
         methods = sorted({name for facts in tables for name in facts.speculative_methods})
         served.error(
             "LLMD-SPECULATION-METHOD",
