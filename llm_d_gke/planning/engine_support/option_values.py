@@ -52,12 +52,17 @@ _OF_MEDIA = ("--mm-", "--video-pruning-rate", "--limit-mm-per-prompt.")
 _NAMED_BY_MEDIA = "--mm-encoder-attn-backend"  # words of that class, not of the parser
 
 
-def wrong_values(version: str, arguments: Sequence[str], *, text_alone: bool = False) -> list[WrongValue]:
+def wrong_values(
+    version: str, arguments: Sequence[str], *, text_alone: bool = False, closed: bool = True
+) -> list[WrongValue]:
     """Words without an option, options without their value, and values of another type or out of their range.
 
-    A version between two tables is judged by what is wrong by both of them.
+    A version between two tables is judged by what is wrong by both of them. Without `closed`, words and keys that no
+    table lists are not judged: a later version may have them.
     """
-    tables = [_without_media(facts) for facts in facts_of(version)] if text_alone else facts_of(version)
+    tables = [_without_media(facts) for facts in facts_of(version)] if text_alone else list(facts_of(version))
+    if not closed:
+        tables = [facts.model_copy(update={"option_values": {}, "option_keys": {}}) for facts in tables]
     if not all(facts.option_takes for facts in tables):
         return []
     problems, *further = [_wrong_by(facts, arguments) for facts in tables] or [[]]

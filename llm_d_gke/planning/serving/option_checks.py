@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 
 from llm_d_gke.catalog.engine import load_engine
 from llm_d_gke.catalog.engine_tables import facts_of, is_later
@@ -46,24 +47,11 @@ def _check_names(served: ServedModel) -> None:
 
 
 def _check_values(served: ServedModel) -> None:
-    version, arguments = served.version, served.settings.extra_args
-    model, outline = served.model, served.outline
+    model, outline, arguments = served.model, served.outline, served.settings.extra_args
     text_alone = not model.vision_language if model is not None else outline is not None and outline.text_alone
-    for wrong in wrong_values(version, arguments, text_alone=text_alone):
-        if wrong.option in owned_options():
-            # Refused with any value.
-            continue
-        served.error(
-            "LLMD-ENGINE-VALUE",
-            "extraArgs",
-            wrong.position,
-            value=without_secrets(arguments[wrong.position], ()),
-            reason=wrong.reason,
-            fix=wrong.fix,
-        )
-    cache = served.settings.kv_cache_dtype
-    for wrong in wrong_values(version, ("--kv-cache-dtype", cache)) if cache is not None else ():
-        served.error("LLMD-ENGINE-VALUE", "kvCacheDtype", value=cache, reason=wrong.reason, fix=wrong.fix)
+    _refuse_values(served, arguments, text_alone=text_alone)
+    if (cache := served.settings.kv_cache_dtype) is not None:
+        _refuse_values(served, ("--kv-cache-dtype", cache), setting="kvCacheDtype")
     for position, name in repeated(arguments):
         served.warning(
             "LLMD-ENGINE-TWICE", "extraArgs", position, value=without_secrets(arguments[position], ()), name=name
@@ -72,6 +60,25 @@ def _check_values(served: ServedModel) -> None:
         served.error(
             "LLMD-ENGINE-PARTS", "extraArgs", position, value=without_secrets(arguments[position], ()), name=name
         )
+
+
+def _refuse_values(
+    served: ServedModel, arguments: Sequence[str], *, text_alone: bool = False, setting: str | None = None
+) -> None:
+    """Findings about values in `extraArgs`, or of the setting that stands for the arguments."""
+    version = served.version
+    judged = wrong_values(version, arguments, text_alone=text_alone)
+    certain = wrong_values(version, arguments, text_alone=text_alone, closed=False) if is_later(version) else judged
+    for wrong in judged:
+        if wrong.option in owned_options() and setting is None:
+            # Refused with any value.
+            continue
+        path = ("extraArgs", wrong.position) if setting is None else (setting,)
+        value = without_secrets(arguments[-1 if setting else wrong.position], ())
+        if wrong in certain:
+            served.error("LLMD-ENGINE-VALUE", *path, value=value, reason=wrong.reason, fix=wrong.fix)
+        else:
+            warn_disagreeing(served, *path, value=value, lacking=facts_of(version))
 
 
 def _option_fix(served: ServedModel, argument: str, near: str | None) -> str:

@@ -47,6 +47,8 @@ _OWN = {
         ({"toolCallParser": "acme9"}, "LLMD-ENGINE-PARSER"),
         ({"reasoningParser": "acme9"}, "LLMD-ENGINE-PARSER"),
         ({"extraArgs": ["--watch-acme"]}, "LLMD-ENGINE-OPTION"),
+        ({"extraArgs": ["--load-format=acme"]}, "LLMD-ENGINE-VALUE"),
+        ({"extraArgs": ['--compilation-config={"acme": 1}']}, "LLMD-ENGINE-VALUE"),
     ],
 )
 def test_a_name_is_warned_of(model: dict[str, Any], refused_by: str) -> None:
@@ -59,6 +61,10 @@ def test_a_class_of_models_is_warned_of() -> None:
     findings = _of(_LATER, _OWN)
     assert findings["LLMD-CONFIG-ENGINE"] is Severity.WARNING
     assert Severity.ERROR not in findings.values()
+
+
+def test_a_value_of_another_kind_is_refused() -> None:
+    assert _of(_LATER, extraArgs=["--scheduler-reserve-full-isl=maybe"])["LLMD-ENGINE-VALUE"] is Severity.ERROR
 
 
 def test_an_option_that_was_dropped_before_is_refused() -> None:
