@@ -158,6 +158,13 @@ def _merged(base: Any, own: Any, path: tuple[str, ...]) -> Any:
     return own
 
 
+def list_key(path: tuple[str | int, ...], base: Any, own: Any) -> str | None:
+    """The key by which two lists are merged element by element. None where the one replaces the other."""
+    key = _list_keys().get(tuple(name for name in path if isinstance(name, str)))
+    both = isinstance(base, list) and isinstance(own, list)
+    return key if both and key is not None and _identified(base, key) and _identified(own, key) else None
+
+
 def _merged_lists(base: list[Any], own: list[Any], path: tuple[str, ...]) -> list[Any]:
     """The base's elements in their order, each with the stack's element of the same key; then the stack's others."""
     key = _list_keys()[path]

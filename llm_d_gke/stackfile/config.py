@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from llm_d_gke.settings.stack import top_level_keys
-from llm_d_gke.stackfile.document import Keys, has_line, lines_of, place_in
+from llm_d_gke.stackfile.document import Keys, has_line, line_of
 from llm_d_gke.stackfile.paths import contains, put, segments
-from llm_d_gke.stackfile.project import NAMESPACE
+from llm_d_gke.stackfile.places import places_of
+from llm_d_gke.stackfile.project import NAMESPACE, PROJECT_ROOT
 
 # Pulumi.yaml declares every key with an empty default, so that the program reports a missing value with its fix.
 UNSET: tuple[object, ...] = ("", [], {})
@@ -27,8 +28,9 @@ class StackConfig:
 
     `values` are the stack file's, with overrides, by full key (`llm-d:models`). `secrets` holds, by path, a text for
     each value that is encrypted in the file: the plain text is not known here. `defaults` are Pulumi.yaml's, by path.
-    `notes` name every value that is not the stack file's own, one sentence each. `file` is the stack file, and
-    `overridden` are the paths with another value than in it: of `-c`, or of the option that `options` names by path.
+    `notes` name every value that is not the stack file's own, one sentence each. `file` is the stack file in
+    the project at `root`, and `overridden` are the paths with another value than in it: of `-c`, or of the option that
+    `options` names by path.
     """
 
     values: Mapping[str, Any]
@@ -36,6 +38,7 @@ class StackConfig:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     file: Path | None = None
+    root: Path = PROJECT_ROOT
     overridden: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -47,14 +50,18 @@ class StackConfig:
         if override is not None:
             return self.options.get(override, "-c")
         # A group that only the command line begins.
-        if any(key.startswith((f"{path}.", f"{path}[")) for key in self.overridden) and not has_line(self._lines, path):
+        if any(key.startswith((f"{path}.", f"{path}[")) for key in self.overridden) and not has_line(
+            self._places, path
+        ):
             return "-c"
-        return place_in(self.file, self._lines, path) if self.file is not None else None
+        return line_of(self._places, path)
 
     @cached_property
-    def _lines(self) -> Mapping[Keys, int]:
-        # Plain values: a configuration goes to other processes.
-        return lines_of(self.file) if self.file is not None else {}
+    def _places(self) -> Mapping[Keys, str]:
+        # Plain values: a configuration goes to other processes. A base of the command line is none of the file's.
+        if self.file is None or f"{NAMESPACE}:base" in self.overridden:
+            return {}
+        return places_of(self.file, self.root)
 
     def plain(self) -> dict[str, Any]:
         """All values by full key: the secret ones in place, and a default wherever the stack file has no value."""

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -18,6 +18,7 @@ from llm_d_gke.stackfile.paths import StackFileError, segments
 from llm_d_gke.stackfile.project import NAMESPACE
 
 Keys = tuple[str | int, ...]
+_Place = TypeVar("_Place")
 
 
 def parse(path: Path) -> dict[str, Any]:
@@ -72,21 +73,18 @@ def _composed(text: str) -> yaml.Node | None:
 def lines_of(path: Path) -> dict[Keys, int]:
     """The line of every key and list element below `config`, by path.
 
-    Empty for a file that cannot be parsed, and for one that is merged onto a base: elements of a merged list have other
-    indexes than in the file.
+    Empty for a file that cannot be parsed.
     """
     try:
         root = _composed(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
         return {}
     line_by_keys = {keys: start.start_mark.line + 1 for keys, start, _ in _below(root)} if root is not None else {}
-    if {("config", "base"), ("config", f"{NAMESPACE}:base")} & set(line_by_keys):
-        return {}
     return {keys[1:]: line for keys, line in line_by_keys.items() if keys[:1] == ("config",) and len(keys) > 1}
 
 
-def line_of(lines: Mapping[Keys, int], path: str) -> int | None:
-    """The line of a path in a finding; for a missing setting, the line of its parent."""
+def line_of(lines: Mapping[Keys, _Place], path: str) -> _Place | None:
+    """The line, or file and line, of a path in a finding; for a missing setting, that of its parent."""
     for written in (path, path.removeprefix(f"{NAMESPACE}:")):
         if (written,) in lines:
             return lines[(written,)]
@@ -102,16 +100,10 @@ def line_of(lines: Mapping[Keys, int], path: str) -> int | None:
     return None
 
 
-def has_line(lines: Mapping[Keys, int], path: str) -> bool:
+def has_line(lines: Mapping[Keys, object], path: str) -> bool:
     """Whether a path of a finding itself stands in the file, not only what is around it."""
     first, *rest = segments(path)
     return any((key, *rest) in lines for key in (first, str(first).removeprefix(f"{NAMESPACE}:")))
-
-
-def place_in(file: Path, lines: Mapping[Keys, int], setting: str) -> str | None:
-    """File and line of a setting, by its path in a finding. `lines` are the file's."""
-    line = line_of(lines, setting)
-    return None if line is None else f"{file.name}, line {line}"
 
 
 def _below(node: yaml.Node, path: Keys = ()) -> Iterator[tuple[Keys, yaml.Node, yaml.Node]]:

@@ -84,6 +84,7 @@ def load(root: Path, stack: str, overrides: Mapping[str, str] | None = None) -> 
         defaults=defaults,
         notes=notes,
         file=path,
+        root=root,
         overridden=tuple(key if ":" in key else f"{NAMESPACE}:{key}" for key in overrides or {}),
     )
 

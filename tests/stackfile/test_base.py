@@ -14,7 +14,6 @@ from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import merge_keys
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, load
 from llm_d_gke.stackfile import base as base_files
-from llm_d_gke.stackfile.document import lines_of
 from tests.stacks import ENCRYPTED, values_of
 
 
@@ -153,7 +152,6 @@ def test_a_stack_file_is_read_with_its_base_and_then_overridden(base: Any) -> No
     assert read.settings()["models"] == [{"id": "a/b", "replicas": 2}]
     assert read.settings()["release"] == "x"
     assert read.encrypted() == {"huggingFace"}
-    assert lines_of(root / "Pulumi.s.yaml") == {}
 
 
 def test_every_list_of_maps_has_a_key() -> None:
