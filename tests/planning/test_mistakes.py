@@ -320,6 +320,8 @@ MISTAKES = [
     ("policy by its link", "llm-d:gateway: {securityPolicy: projects/x/regions/y/securityPolicies/z}", "SETTING-FORM", "gateway.securityPolicy", "name of a Cloud Armor", "use z"),
     ("external as a key", "llm-d:gateway: {external: true}", "SETTING-UNKNOWN", "gateway.external", "no such", "mean exposure?"),
     ("unknown model as Ollama names it", "llm-d:models: [{id: 'solar3:9b'}]", "SETTING-FORM", "models[0].id", "organization, slash", "use my-organization/solar3-9b"),
+    ("an adapter of this machine", model("adapters: [{name: a, source: /models/lora}]"), "SETTING-FORM", "models[0].adapters[0].source", "do not see the folders", "source: gs://my-bucket/my-folder"),
+    ("a draft model of this machine", model("speculativeDecoding: {method: eagle3, tokens: 4, draftModel: file:///models/head}"), "SETTING-FORM", "models[0].speculativeDecoding.draftModel", "do not see the folders", "push it to the Hub"),
     ("weights of this machine", "llm-d:models: [{id: ./models/qwen}]", "SETTING-FORM", "models[0].id", "do not see the folders", "copy the weights into a bucket"),
     ("one address", "llm-d:network: {nodeCidr: 10.0.0.1/32}", "CIDR-SMALL", "network.nodeCidr", "too small", "use 10.0.0.0/28"),
     ("id of a rule in small letters", "llm-d:acknowledge: [{id: llmd_tls_none, reason: only inside of the VPC}]", "SETTING-FORM", "acknowledge[0].id", "in capitals", "use LLMD-TLS-NONE"),

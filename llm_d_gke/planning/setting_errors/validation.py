@@ -244,17 +244,25 @@ def _other_value(kind: str, setting: Setting, value: object) -> tuple[str, str]:
             f"too long, with {len(str(value))} characters: {statement}",
             f"use at most {max_entries(setting)} characters",
         )
-    if setting.path[0] == "models" and setting.path[-1] == "id":
-        weights = "source: {kind: bucket, bucket: my-models, path: my-folder}, and keep the model's repository as id"
-        if str(value).startswith((".", "/", "~")):
-            return (
-                f"{statement}; servers do not see the folders of this machine",
-                f"copy the weights into a bucket: {weights}",
-            )
-        if address := re.fullmatch(r"gs://([^/]+)/(.*[^/])/?", str(value)):
-            named = weights.replace("my-models", address[1]).replace("my-folder", address[2])
+    if setting.form is not None and setting.form.startswith("a Hugging Face repository"):
+        if re.match(r"[./~]|file:", str(value)):
+            return f"{statement}; servers do not see the folders of this machine", _instead_of_a_folder(setting)
+        if setting.path[-1] == "id" and (address := re.fullmatch(r"gs://([^/]+)/(.*[^/])/?", str(value))):
+            named = _BUCKET_OF_WEIGHTS.replace("my-models", address[1]).replace("my-folder", address[2])
             return f"{statement}; where the weights are is said by source", f"use {named}"
     return statement, _other_fix(setting, value, close)
+
+
+_BUCKET_OF_WEIGHTS = "source: {kind: bucket, bucket: my-models, path: my-folder}, and keep the model's repository as id"
+
+
+def _instead_of_a_folder(setting: Setting) -> str:
+    """What to do with the folder of a model or an adapter: the end of its path would be another one's repository."""
+    if setting.path[-1] == "id":
+        return f"copy the weights into a bucket: {_BUCKET_OF_WEIGHTS}"
+    if setting.path[-1] == "source":
+        return "copy the adapter into a bucket: source: gs://my-bucket/my-folder"
+    return f"push it to the Hub, and name its repository, for example {setting.example}"
 
 
 def _folder_in(setting: Setting, value: object) -> str:
