@@ -15,19 +15,20 @@ from llm_d_gke.planning import Finding, RefusedError, plan_raw
 from llm_d_gke.planning.findings import located, report
 from llm_d_gke.pulumi_speed import prepare_sdk
 from llm_d_gke.stackfile import PROJECT_ROOT, StackFileError, stack_file
-from llm_d_gke.stackfile.document import lines_of, place_in
+from llm_d_gke.stackfile.document import line_of
 from llm_d_gke.stackfile.model_files import model_files
+from llm_d_gke.stackfile.places import places_of
 from llm_d_gke.stackfile.program_config import read
 from llm_d_gke.wording import INDENTED_WIDTH, LOGGED_WIDTH, wrapped
 
 
 def _located(stack: str, findings: Sequence[Finding]) -> Sequence[Finding]:
-    """The findings with lines of the stack file, if it is where the project keeps them."""
+    """The findings with lines of the stack file and its bases, if it is where the project keeps them."""
     try:
         path = stack_file(PROJECT_ROOT, stack)
     except StackFileError:
         return findings
-    return located(findings, functools.partial(place_in, path, lines_of(path)))
+    return located(findings, functools.partial(line_of, places_of(path, PROJECT_ROOT)))
 
 
 def main() -> None:
