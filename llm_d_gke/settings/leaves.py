@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from pydantic.fields import FieldInfo
 from llm_d_gke.settings.base import REPLACES, Settings
 
 HIDDEN = "(hidden)"
+# An element of a list of groups with its key: llm-d:models[0].id
+_ELEMENT = re.compile(r"(?P<list>[^\[\]]+)\[(?P<index>\d+)\]\.(?P<key>id|name)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,38 @@ def leaves(group: Settings, path: tuple[str | int, ...] = ()) -> Iterator[Leaf]:
                 yield from leaves(item, (*key_path, index))
         else:
             yield Leaf(path=key_path, value=value, info=info, group=group, name=name)
+
+
+def aligned_paths(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """For each path of `before` the path of the same setting in `after`, where elements of its list have moved.
+
+    Both map paths to values as text. Elements are the same by `id` or `name`, in lists in which each occurs once; two
+    that have no counterpart are the same by their index. What is in `before` only keeps its path behind a `-`.
+    """
+    old, new = _elements(before), _elements(after)
+    moved = {}
+    for name, elements in old.items():
+        others = {key: index for index, key in new.get(name, {}).items()}
+        if len(others) != len(new.get(name, {})) or len({*elements.values()}) != len(elements):
+            continue
+        free = {index for key, index in others.items() if key not in elements.values()}
+        for index, key in elements.items():
+            place = f"{name}[{index}]"
+            moved[place] = f"{name}[{others[key]}]" if key in others else place if index in free else f"-{place}"
+    aligned = {}
+    for path in before:
+        place = path[: path.find("]") + 1]
+        aligned[path] = moved.get(place, place) + path[len(place) :]
+    return aligned
+
+
+def _elements(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """By list of groups the key of each element by its index."""
+    elements: dict[str, dict[str, str]] = {}
+    for path, value in values.items():
+        if match := _ELEMENT.fullmatch(path):
+            elements.setdefault(match["list"], {})[match["index"]] = value
+    return elements
 
 
 def display_text(value: object) -> str:

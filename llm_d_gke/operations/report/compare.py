@@ -14,6 +14,7 @@ from llm_d_gke.cli.exits import DONE, REFUSED
 from llm_d_gke.cli.markdown import table
 from llm_d_gke.operations.report import formatting
 from llm_d_gke.planning.plan.estimates import Total
+from llm_d_gke.settings.leaves import aligned_paths
 from llm_d_gke.stackfile import stack_names
 
 Facts = Mapping[str, Any]
@@ -115,6 +116,8 @@ def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
     if not old or not new:
         return
     one_stack = before is None or before.get("stack") == after.get("stack")
+    paths = aligned_paths(*({path: setting["value"] for path, setting in side.items()} for side in (old, new)))
+    old = {paths[path]: setting for path, setting in old.items()}
     for path in dict.fromkeys((*new, *old)):
         was, now = old.get(path), new.get(path)
         # Of a group or an element that only one has, defaults are left out. Older programs did not write what is one.
@@ -124,7 +127,9 @@ def _settings(before: Facts | None, after: Facts) -> Iterator[str]:
         if (was or _EMPTY)["value"] != (now or _EMPTY)["value"]:
             values = " → ".join("(none)" if setting is None else f"`{setting['value']}`" for setting in (was, now))
             replaced = (now or was or {}).get("replaces", ()) if one_stack else ()
-            yield f"- `{path}`: {values}" + (f" **replaces {', '.join(replaced)}**" if replaced else "")
+            yield f"- `{(now or was or _EMPTY).get('path', path)}`: {values}" + (
+                f" **replaces {', '.join(replaced)}**" if replaced else ""
+            )
 
 
 def _headline(before: Facts | None, after: Facts) -> str:

@@ -19,7 +19,7 @@ from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.planning.surge_capacity import check_surge_capacity, deployed_servers_of, saved_deployed_servers
 from llm_d_gke.rehearsal.paths import StackPaths
 from llm_d_gke.settings import StackSettings
-from llm_d_gke.settings.leaves import Leaf, leaves
+from llm_d_gke.settings.leaves import Leaf, aligned_paths, leaves
 from llm_d_gke.stackfile import StackConfig
 
 # Key of the saved settings that holds which model servers run.
@@ -47,14 +47,19 @@ def diff_settings(paths: StackPaths, configuration: StackConfig) -> Iterator[str
     if not paths.settings.exists():
         return
     saved = json.loads(paths.settings.read_text(encoding="utf-8"))
+    saved.pop(_RUNNING, None)
     now = {path_of(*leaf.path): leaf for leaf in _leaves(configuration)}
+    places = aligned_paths(saved, {path: leaf.display_text for path, leaf in now.items()})
+    saved = {places[path]: text for path, text in saved.items()}
     for path, leaf in now.items():
         if saved[path] != leaf.display_text if path in saved else not leaf.is_default:
             replaced = f": replaces {', '.join(leaf.replaces)}" if leaf.replaces else ""
             yield f"{path}: {saved.get(path, '(none)')} -> {leaf.display_text}{replaced}"
     if now:
-        removed = saved.keys() - now.keys() - {_RUNNING}
-        yield from (f"{path}: {saved[path]} -> (none)" for path in sorted(removed) if saved[path] not in _EMPTY)
+        removed = sorted(saved.keys() - now.keys())
+        yield from (
+            f"{path.removeprefix('-')}: {saved[path]} -> (none)" for path in removed if saved[path] not in _EMPTY
+        )
 
 
 def print_changes(paths: StackPaths, configuration: StackConfig) -> bool:
@@ -97,7 +102,7 @@ class PlannedSteps:
             self._steps.append(_step(event.resource_pre_event.metadata))
 
     def refuse_losses(self, configuration: StackConfig) -> list[Finding]:
-        """The acknowledged losses. Raises RefusedError if there is one that the stack file does not acknowledge."""
+        """See `planning.deletions.refuse_losses`."""
         return refuse_losses(self._steps, catalog.load(), StackSettings.model_validate(configuration.settings()))
 
 

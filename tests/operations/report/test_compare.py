@@ -151,6 +151,17 @@ def test_a_list_without_elements_is_no_setting_of_its_own() -> None:
     ]
 
 
+def test_an_element_that_moved_in_its_list_is_the_same_one() -> None:
+    first = {"acknowledge": "[{id: LLMD-TLS-NONE, reason: a trial}, {id: LLMD-GATEWAY-OPEN, reason: mine}]"}
+    (reason,) = [setting["value"] for setting in facts()["settings"] if setting["path"].endswith("[0].reason")]
+    lines = changed(**first).partition("Changed settings:")[2].splitlines()
+    assert [line for line in lines if "llm-d:acknowledge" in line] == [
+        "- `llm-d:acknowledge[0].id`: (none) → `LLMD-TLS-NONE`",
+        "- `llm-d:acknowledge[0].reason`: (none) → `a trial`",
+        f"- `llm-d:acknowledge[1].reason`: `{reason}` → `mine`",
+    ]
+
+
 def test_of_a_new_group_its_defaults_are_left_out() -> None:
     lines = changed(**{"budget.maxMonthlyUsd": "5000"}).partition("Changed settings:")[2].splitlines()
     assert [line for line in lines if "llm-d:budget" in line] == ["- `llm-d:budget.maxMonthlyUsd`: (none) → `5000`"]
