@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llm_d_gke.catalog import Catalog
 from llm_d_gke.planning.acknowledgements import mark_acknowledged
 from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.findings import Finding, RefusedError
+from llm_d_gke.planning.findings import Finding, RefusedError, Severity, path_of
 from llm_d_gke.settings import StackSettings
 
+_RULE = "LLMD-PREFLIGHT-DELETES"
 # Operations of Pulumi's engine that remove what exists.
 _REMOVES = frozenset(("delete", "replace", "delete-replaced"))
 _KIND = "CustomResourceDefinition"
@@ -78,11 +79,11 @@ def find_losses(steps: Iterable[PlannedStep], catalog: Catalog) -> list[Finding]
         loss = _loss(step, charts)
         if loss is not None:
             findings[step.urn] = Finding(
-                id="LLMD-PREFLIGHT-DELETES",
+                id=_RULE,
                 path=f"{step.type} {step.name}",
                 value="replaced" if step.operation == "replace" else "deleted",
                 rule=f"this update would delete {loss}",
-                fix=f"{_before(step)} add {{id: LLMD-PREFLIGHT-DELETES, reason: ...}} to llm-d:acknowledge"
+                fix=f"{_before(step)} add {{id: {_RULE}, reason: ...}} to llm-d:acknowledge"
                 " for this one update; otherwise undo the change that causes it",
             )
     return list(findings.values())
@@ -121,9 +122,31 @@ def _charts_that_delete_kinds(catalog: Catalog) -> Iterator[str]:
 
 
 def refuse_losses(steps: Iterable[PlannedStep], catalog: Catalog, settings: StackSettings) -> list[Finding]:
-    """The acknowledged losses. Raises RefusedError if there is one that the settings do not acknowledge."""
+    """The acknowledged losses, or a warning about an acknowledgement that this update does not need.
+
+    Raises RefusedError if there is a loss that the settings do not acknowledge.
+    """
     findings = Findings(find_losses(steps, catalog))
+    if not findings:
+        return _unneeded(settings)
     mark_acknowledged(settings, findings)
     if any(finding.acknowledged is None for finding in findings):
         raise RefusedError(findings)
-    return list(findings)
+    later = f"remove {_RULE} from llm-d:acknowledge after this update: it would let the next deletion pass"
+    return [replace(finding, fix=later) for finding in findings]
+
+
+def _unneeded(settings: StackSettings) -> list[Finding]:
+    """A warning where the acknowledgement of an earlier update is still there. Only a preview can tell."""
+    return [
+        Finding(
+            id="LLMD-ACKNOWLEDGE-UNUSED",
+            path=path_of("acknowledge", index, "id"),
+            value=_RULE,
+            rule="this update deletes no data: the acknowledgement would let the next deletion pass",
+            fix="remove it",
+            severity=Severity.WARNING,
+        )
+        for index, acknowledgement in enumerate(settings.acknowledge)
+        if acknowledgement.id == _RULE
+    ][:1]

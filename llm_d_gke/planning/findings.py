@@ -74,10 +74,14 @@ def report(findings: Sequence[Finding]) -> str:
         [
             head,
             *map(str, errors),
-            *(f"(warning) {f}" for f in warnings),
-            *(f"(acknowledged) {f}" for f in acknowledged),
+            *map(labeled, (*warnings, *acknowledged)),
         ]
     )
+
+
+def labeled(finding: Finding) -> str:
+    """A finding that refuses nothing, with the word for what it is in front."""
+    return f"({'warning' if finding.acknowledged is None else 'acknowledged'}) {finding}"
 
 
 def path_of(*parts: str | int) -> str:

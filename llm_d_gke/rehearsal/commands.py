@@ -15,7 +15,7 @@ from llm_d_gke.cli.drawing import drawn
 from llm_d_gke.cli.text import print_step, wrapped
 from llm_d_gke.pending_creates import adopt_pending_creates
 from llm_d_gke.planning import RefusedError, plan_config
-from llm_d_gke.planning.findings import located
+from llm_d_gke.planning.findings import labeled, located
 from llm_d_gke.planning.plan.stack import StackPlan
 from llm_d_gke.rehearsal.before_destroy import prepare_destroy, refuse_members
 from llm_d_gke.rehearsal.cluster_client import client
@@ -317,9 +317,9 @@ def _refuse_deletions(pulumi: Engine, configuration: StackConfig) -> None:
 
 
 def _show_losses(steps: PlannedSteps, configuration: StackConfig) -> None:
-    """Print the acknowledged losses. Raises RefusedError where one is not acknowledged."""
+    """Print the acknowledged losses, or that none needs to be. Raises RefusedError where one is not acknowledged."""
     for finding in steps.refuse_losses(configuration):
-        print(wrapped(f"(acknowledged) {finding}"), flush=True)
+        print(wrapped(labeled(finding)), flush=True)
 
 
 def _serves(paths: StackPaths, plan: StackPlan) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from llm_d_gke import catalog
 from llm_d_gke.planning.acknowledgements import mark_acknowledged
 from llm_d_gke.planning.context import Findings
-from llm_d_gke.planning.deletions import PlannedStep, find_losses, steps_of_preview
+from llm_d_gke.planning.deletions import PlannedStep, find_losses, refuse_losses, steps_of_preview
 from llm_d_gke.planning.findings import Severity
 from llm_d_gke.settings import StackSettings
 from tests.stacks import plan_of, values_of
@@ -122,3 +122,20 @@ def test_planning_does_not_call_it_unused() -> None:
     """Only a preview of a running stack knows whether something is deleted."""
     acknowledge = [*values_of("gpu")["acknowledge"], {"id": "LLMD-PREFLIGHT-DELETES", "reason": "moved"}]
     assert "LLMD-ACKNOWLEDGE-UNUSED" not in {w.id for w in plan_of("gpu", {"acknowledge": acknowledge}).warnings}
+
+
+def test_an_acknowledgement_is_for_one_update() -> None:
+    """Left in the stack file it would let the next deletion pass: the update that needs it says so, and every other."""
+    address, inputs = LOSING["a volume claim"]
+    [needed] = refuse_losses(
+        [PlannedStep(operation="delete", urn=address, inputs=inputs)], catalog.load(), acknowledging()
+    )
+    assert needed.acknowledged == "moved to a bucket"
+    assert needed.fix.startswith("remove LLMD-PREFLIGHT-DELETES from llm-d:acknowledge after this update")
+    [left] = refuse_losses([PlannedStep(operation="update", urn=address)], catalog.load(), acknowledging())
+    assert (left.id, left.path, left.severity) == (
+        "LLMD-ACKNOWLEDGE-UNUSED",
+        "llm-d:acknowledge[1].id",
+        Severity.WARNING,
+    )
+    assert refuse_losses([], catalog.load(), StackSettings.model_validate(values_of("gpu"))) == []

@@ -23,7 +23,7 @@ from llm_d_gke.operations.upgrades.running import finished_steps
 from llm_d_gke.operations.upgrades.show import plan_text
 from llm_d_gke.planning import StackPlan, plan_config
 from llm_d_gke.planning.deletions import refuse_losses, steps_of_preview
-from llm_d_gke.planning.findings import Severity
+from llm_d_gke.planning.findings import Severity, labeled
 from llm_d_gke.planning.suggest import nearest
 from llm_d_gke.planning.upgrades.planner import plan_upgrade
 from llm_d_gke.planning.upgrades.step import UpgradePlan
@@ -223,9 +223,9 @@ def judge_preview(stack: str, file: Path, changes: Mapping[str, str]) -> int:
     except (ValueError, AttributeError, TypeError, KeyError):
         raise UpgradeError(f"{file} is not the output of `pulumi preview --json`") from None
     settings = StackSettings.model_validate(load_assumed(stack, changes).settings())
-    acknowledged = refuse_losses(steps, catalog.load(), settings)
-    for finding in acknowledged:
-        print(finding)
-    if not acknowledged:
+    findings = refuse_losses(steps, catalog.load(), settings)
+    for finding in findings:
+        print(wrapped(labeled(finding)))
+    if not any(finding.acknowledged for finding in findings):
         print(f"{len(steps)} steps: no kind, no volume claim and no data is deleted")
     return DONE

@@ -172,7 +172,14 @@ def test_a_preview_that_deletes_a_disk_is_refused_unless_acknowledged(
         judge_preview("gpu", file, {})
     acknowledged = {"llm-d:acknowledge[1].id": "LLMD-PREFLIGHT-DELETES", "llm-d:acknowledge[1].reason": "copied"}
     assert judge_preview("gpu", file, acknowledged) == 0
-    assert "acknowledged: copied" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "acknowledged: copied" in printed
+    assert max(map(len, printed.splitlines())) <= 80
+    file.write_text(json.dumps({"steps": []}))
+    assert judge_preview("gpu", file, acknowledged) == 0
+    printed = capsys.readouterr().out
+    assert "(warning) LLMD-ACKNOWLEDGE-UNUSED" in printed
+    assert "no data is deleted" in printed
 
 
 def test_a_preview_without_losses_is_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,6 +91,16 @@ def test_an_acknowledged_deletion_goes_on(running: Callable[[Stack], None], caps
     assert stack.changed == 1
 
 
+def test_an_acknowledgement_that_no_deletion_needs_is_warned_of(
+    running: Callable[[Stack], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    running(Stack(event("update")))
+    assert commands.preview("gpu", ACKNOWLEDGED) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "(warning) LLMD-ACKNOWLEDGE-UNUSED" in printed
+    assert "would let the next deletion pass remove it" in printed
+
+
 @pytest.mark.parametrize(("operation", "retained"), [("update", False), ("same", False), ("delete", True)])
 def test_what_stays_is_no_loss(operation: str, retained: bool) -> None:
     steps = PlannedSteps()
