@@ -61,7 +61,7 @@ def plan_stack(stack: str, settings: StackSettings | Mapping[str, Any], catalog:
 def _of_a_program(finding: Finding) -> Finding:
     """The finding with a fix for settings that no stack file holds, which `pulumi config` does not set."""
     fix = re.sub(
-        rf"(run: )?pulumi config set (--\S+ )*{NAMESPACE}:(\S+)( \S+)?",
+        rf"(run: )?pulumi config set (--\S+ )*{NAMESPACE}:(\S+)( \$\([^)]*\)| \S+)?",
         r"set \3 in the program's settings",
         finding.fix,
     )

@@ -212,3 +212,11 @@ def test_settings_of_a_program_that_are_no_mapping_are_named(settings: Any) -> N
 def test_a_name_of_a_program_that_is_no_text_is_named(name: Any) -> None:
     with pytest.raises(TypeError, match=f"the name of a stack is a text such as 'chat', not {name!r}"):
         plan_stack(name, {"project": "any-project"})
+
+
+def test_a_command_in_a_fix_becomes_a_setting_of_the_program() -> None:
+    keys = {"gateway.implementation": "istio", "gateway.auth": {"kind": "api-keys"}}
+    with pytest.raises(RefusedError) as refused:
+        plan_stack("gpu", values_of("gpu", keys))
+    fix = next(finding.fix for finding in refused.value.findings if finding.id == "LLMD-API-KEYS-MISSING")
+    assert fix.endswith("secretManagerSecret, or set apiKeys.my-team in the program's settings")

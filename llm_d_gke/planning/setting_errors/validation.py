@@ -232,7 +232,7 @@ def _other_value(kind: str, setting: Setting, value: object) -> tuple[str, str]:
         return statement, elsewhere
     close = valid_example(setting, value)
     if setting.path == ("apiKeys",):
-        return statement, f"pulumi config set --path --secret {path_of('apiKeys', 'my-team')}, for each client"
+        return statement, f"for each client, run: pulumi config set --path --secret {path_of('apiKeys', 'my-team')}"
     if setting.kind is SecretStr and close is None:
         return statement, f"pulumi config set --path --secret {path_of(*setting.path)}"
     if setting.is_key:
