@@ -164,7 +164,7 @@ class CapacityPlan:
     full: SpeedEstimate
     at_load: SpeedEstimate | None
     needed: int | None
-    # A third of the time that a plan takes, and only reports look at it.
+    # A quarter of the time of a plan, and only reports and bench look at it.
     curve_points: Callable[[], tuple[CurvePoint, ...]] = field(repr=False, compare=False)
     error: float
     typical_error: float

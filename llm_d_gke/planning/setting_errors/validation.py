@@ -20,9 +20,9 @@ from llm_d_gke.planning.suggest import nearest, nearest_rule
 from llm_d_gke.settings import StackSettings
 from llm_d_gke.settings.fields import Path, Setting, choices_of, groups_of, keys_of, setting_of, tags_of
 
-# Types of errors (docs.pydantic.dev/latest/errors/validation_errors) by rule. Those left out are wrong types.
 # Before the line of a setting that is missing.
 EXAMPLE = "add it to the stack file, for example "
+# Types of errors (docs.pydantic.dev/latest/errors/validation_errors) by rule. Those left out are wrong types.
 _RULE_IDS = {
     "extra_forbidden": "LLMD-SETTING-UNKNOWN",
     "missing": "LLMD-SETTING-MISSING",

@@ -26,11 +26,9 @@ def configuration_classes(_: Mapping[str, Any]) -> Any:
     # Those that choose a class are no classes of models.
     classes = [name for name in dir(importlib.import_module("transformers")) if name.endswith(_GENERATIVE)]
     classes = [name for name in classes if name not in supported and not name.startswith("Auto")]
-    answer: dict[str, Any] = {
-        "model_types": sorted({*auto.CONFIG_MAPPING, *engine._CONFIG_REGISTRY}),
-        "needing_architectures": [],
+    model_types = sorted({*auto.CONFIG_MAPPING, *engine._CONFIG_REGISTRY})
+    return {
+        "model_types": model_types,
+        "needing_architectures": [name for name in model_types if name not in names.MODEL_MAPPING_NAMES],
         "transformers": [name for name in classes if registry._try_resolve_transformers(name, model)],
     }
-    named = names.MODEL_MAPPING_NAMES
-    answer["needing_architectures"] = [name for name in answer["model_types"] if name not in named]
-    return answer
