@@ -6,9 +6,10 @@ Environments of one service differ in little. The base holds the common values, 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,15 @@ def _list_keys() -> Mapping[tuple[str, ...], str]:
     return merge_keys(StackSettings)
 
 
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """The settings of one file, by key without namespace. `name` is its path from the project, as a stack names it."""
+
+    name: str
+    path: Path
+    values: Values
+
+
 def with_base(values: Mapping[str, Any], root: Path, file: str) -> Values:
     """Settings by key without namespace, merged onto the base they name; without `base` itself.
 
@@ -41,15 +51,43 @@ def with_base(values: Mapping[str, Any], root: Path, file: str) -> Values:
     folder.
     Raises StackFileError.
     """
-    return _onto_base(values, root, file, ())
+    return merged_layers(layers(values, root, file))
 
 
-def _onto_base(values: Mapping[str, Any], root: Path, file: str, seen: tuple[Path, ...]) -> Values:
-    own = copy.deepcopy(dict(values))
-    name = own.pop(BASE, None)
-    if name is None:
-        return own
-    setting = f"{file}: {NAMESPACE}:{BASE}"
+def merged_layers(files: Sequence[Layer]) -> Values:
+    """What the files of a stack make together. Raises StackFileError where elements of two lists cannot be matched."""
+    *others, last = files
+    merged = last.values
+    for layer in reversed(others):
+        try:
+            merged = _merged(merged, layer.values, ())
+        except StackFileError as error:
+            raise StackFileError(f"{layer.name}: {error}") from None
+    return merged
+
+
+def layers(values: Mapping[str, Any], root: Path, file: str) -> list[Layer]:
+    """A stack's own settings, then those of its base, of the base's base, and so on. Raises StackFileError."""
+    files = [Layer(file, root / file, copy.deepcopy(dict(values)))]
+    label = file
+    while (name := files[-1].values.pop(BASE, None)) is not None:
+        path = _base_path(name, f"{label}: {NAMESPACE}:{BASE}", root)
+        seen = [layer.path.resolve() for layer in files[1:]]
+        if path in seen:
+            circle = " -> ".join(base.name for base in (*seen[seen.index(path) :], path))
+            raise StackFileError(
+                f"{label}: {NAMESPACE}:{BASE} = {name}: is a base of itself: {circle}. Remove one of these references"
+            )
+        # A key without a value reaches the program as an empty text, which counts as unset.
+        own = {key: value for key, value in files[-1].values.items() if value is not None}
+        files[-1] = dataclasses.replace(files[-1], values=own)
+        label = f"{name} (base of {label})"
+        files.append(Layer(name, path, _read(path, label)))
+    return files
+
+
+def _base_path(name: Any, setting: str, root: Path) -> Path:
+    """The file that a setting names as base. Raises StackFileError unless it is one in the project."""
     if not isinstance(name, str) or not name.strip():
         raise StackFileError(
             f"{setting} = {json.dumps(name, default=str)}: must be the path of one file in the project,"
@@ -66,21 +104,9 @@ def _onto_base(values: Mapping[str, Any], root: Path, file: str, seen: tuple[Pat
             f"{setting} = {name}: is an address, and a base is a file of the project. Copy it there, and name"
             " its path, for example environments/base.yaml"
         )
-    if path in seen:
-        circle = " -> ".join(base.name for base in (*seen[seen.index(path) :], path))
-        raise StackFileError(f"{setting} = {name}: is a base of itself: {circle}. Remove one of these references")
     if not path.is_file():
         raise StackFileError(f"{setting} = {name}: there is no such file in the project: {_advice(path, name, root)}")
-    # A key without a value reaches the program as an empty text, which counts as unset.
-    own = {key: value for key, value in own.items() if value is not None}
-    label = f"{name} (base of {file})"
-    base = _onto_base(_read(path, label), root, label, (*seen, path))
-    try:
-        merged = _merged(base, own, ())
-    except StackFileError as error:
-        raise StackFileError(f"{file}: {error}") from None
-    assert isinstance(merged, dict)
-    return merged
+    return path
 
 
 def _advice(path: Path, name: str, root: Path) -> str:
@@ -158,11 +184,10 @@ def _merged(base: Any, own: Any, path: tuple[str, ...]) -> Any:
     return own
 
 
-def list_key(path: tuple[str | int, ...], base: Any, own: Any) -> str | None:
-    """The key by which two lists are merged element by element. None where the one replaces the other."""
+def element_key(path: tuple[str | int, ...], elements: Sequence[Any]) -> str | None:
+    """The key by which elements of the list at this path are merged. None where they are not, or cannot be."""
     key = _list_keys().get(tuple(name for name in path if isinstance(name, str)))
-    both = isinstance(base, list) and isinstance(own, list)
-    return key if both and key is not None and _identified(base, key) and _identified(own, key) else None
+    return key if key is not None and _identified(elements, key) else None
 
 
 def _merged_lists(base: list[Any], own: list[Any], path: tuple[str, ...]) -> list[Any]:
@@ -188,7 +213,7 @@ def _merged_lists(base: list[Any], own: list[Any], path: tuple[str, ...]) -> lis
     return [*merged, *changes.values()]
 
 
-def _identified(elements: list[Any], key: str) -> bool:
+def _identified(elements: Sequence[Any], key: str) -> bool:
     """Whether every element is a map with the key, and all values of the key differ."""
     names = [element.get(key) for element in elements if isinstance(element, dict)]
     return len(names) == len(elements) == len({str(name) for name in names}) and all(isinstance(n, str) for n in names)

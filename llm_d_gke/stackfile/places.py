@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_d_gke.stackfile.base import BASE, list_key
+from llm_d_gke.stackfile.base import BASE, element_key, layers, merged_layers
 from llm_d_gke.stackfile.document import Keys, lines_of, parse
 from llm_d_gke.stackfile.paths import StackFileError
 from llm_d_gke.stackfile.project import NAMESPACE
-
-Places = dict[Keys, str]
 
 
 def places_of(file: Path, root: Path) -> Mapping[Keys, str]:
@@ -21,53 +19,46 @@ def places_of(file: Path, root: Path) -> Mapping[Keys, str]:
     come from an environment of Pulumi ESC: these are in no file, and replace those of a base.
     """
     try:
-        return _read(file, file.name, root)[1]
+        document = parse(file)
+        own = {str(key).removeprefix(f"{NAMESPACE}:"): value for key, value in (document.get("config") or {}).items()}
+        places = _in_file(file, file.name)
+        if BASE not in own:
+            return places
+        if "environment" in document:
+            return {}
+        files = layers(own, root, file.name)
+        place_by_address: dict[Keys, str] = {}
+        for layer in reversed(files):
+            lines = places if layer is files[0] else _in_file(layer.path, layer.name)
+            place_by_address |= {address: lines[at] for at, address in _addresses(layer.values) if at in lines}
+        merged = {
+            at: place_by_address[address]
+            for at, address in _addresses(merged_layers(files))
+            if address in place_by_address
+        }
     except StackFileError:
         return {}
+    return {(BASE,): places.get((BASE,), file.name), **merged}
 
 
-def _read(file: Path, name: str, root: Path) -> tuple[dict[str, Any], Places]:
-    """Merged settings of a file and its bases by key without namespace, and the place of each."""
-    document, prefix = parse(file), f"{NAMESPACE}:"
-    values = {str(key).removeprefix(prefix): value for key, value in (document.get("config") or {}).items()}
-    places = {
-        (str(first).removeprefix(prefix), *rest): f"{name}, line {line}"
-        for (first, *rest), line in lines_of(file).items()
+def _in_file(path: Path, name: str) -> dict[Keys, str]:
+    return {
+        (str(first).removeprefix(f"{NAMESPACE}:"), *rest): f"{name}, line {line}"
+        for (first, *rest), line in lines_of(path).items()
     }
-    if not isinstance(values.get(BASE), str):
-        return values, places
-    if "environment" in document:
-        return values, {}
-    base, merged = _read(root / values[BASE], values[BASE], root)
-    # A key without a value counts as unset.
-    own = {key: value for key, value in values.items() if key != BASE and value is not None}
-    merged[BASE,] = places.get((BASE,), name)
-    return _merged(base, own, merged, places), merged
 
 
-def _merged(base: Any, own: Any, merged: Places, places: Places, at: Keys = (), written: Keys = ()) -> Any:
-    """What `own`, at `written` in its file, makes of `base`. `merged` are places below `at` and get those of `own`."""
-    key = list_key(at, base, own)
-    if isinstance(base, dict) and isinstance(own, dict) and "secure" not in own:
-        inner = {name: (name, name) for name in own}
-        result: Any = {**base}
-    elif key is not None:
-        names = [element[key] for element in base]
-        names += [element[key] for element in own if element[key] not in names]
-        inner = {index: (names.index(element[key]), index) for index, element in enumerate(own)}
-        result = dict(enumerate(base))
-    else:
-        for replaced in [keys for keys in merged if keys[: len(at)] == at]:
-            del merged[replaced]
-        merged |= {(*at, *k[len(written) :]): place for k, place in places.items() if k[: len(written)] == written}
-        return own
-    # Keys that YAML reads as numbers or merges from an anchor have no place of their own.
-    if written in places:
-        merged[at] = places[written]
-    for name, (to, origin) in inner.items():
-        value = _merged(result.get(to), own[name], merged, places, (*at, to), (*written, origin))
-        if own[name] is None:
-            result.pop(to, None)
-        else:
-            result[to] = value
-    return result if key is None else list(result.values())
+def _addresses(value: Any, at: Keys = (), address: Keys = ()) -> Iterator[tuple[Keys, Keys]]:
+    """Path and address of everything below a value.
+
+    The address names an element of a list by the key that it is merged by, so that it is the same in every file.
+    """
+    parts: list[tuple[str | int, str | int, Any]] = []
+    if isinstance(value, dict):
+        parts = [(name, name, inner) for name, inner in value.items()]
+    elif isinstance(value, list):
+        key = element_key(at, value)
+        parts = [(index, element[key] if key else index, element) for index, element in enumerate(value)]
+    for name, known_as, inner in parts:
+        yield (*at, name), (*address, known_as)
+        yield from _addresses(inner, (*at, name), (*address, known_as))
